@@ -1,0 +1,189 @@
+//! The one error of the project, and the one table that maps its codes to IRC's numerics and HTTP's statuses.
+//!
+//! Everything below `http` returns [`Error`]; `http::problem` renders it as RFC 9457 problem details, and a command with
+//! several targets renders the failed ones as error numerics among its replies.
+
+use std::fmt;
+
+use crate::model::{ClientView, EndReason};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! codes {
+    ($($variant:ident $name:literal $numeric:expr, $status:literal $title:literal;)*) => {
+        /// A stable, documented error code of the wire contract.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($variant,)* }
+
+        impl Code {
+            /// Every code, in the contract's order.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            fn row(self) -> (&'static str, Option<&'static str>, u16, &'static str) {
+                match self { $(Code::$variant => ($name, $numeric, $status, $title),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Unauthenticated     "unauthenticated"        Some("451"), 401 "Not signed in";
+    ClientEnded         "client_ended"           Some("451"), 401 "This client has left";
+    LoginFailed         "login_failed"           Some("464"), 401 "Login failed";
+    PasswordMismatch    "password_mismatch"      Some("464"), 403 "Current password is wrong";
+    PasswordRequired    "password_required"      Some("464"), 403 "Current password is needed";
+    WeakPassword        "weak_password"          None,        400 "Password refused";
+    AlreadyInSession    "already_in_session"     Some("462"), 409 "Already in a session";
+    NicknameInUse       "nickname_in_use"        Some("433"), 409 "Nickname is already in use";
+    ErroneousNickname   "erroneous_nickname"     Some("432"), 400 "Erroneous nickname";
+    NoNicknameGiven     "no_nickname_given"      Some("431"), 400 "No nickname given";
+    UnknownCommand      "unknown_command"        Some("421"), 400 "Unknown command";
+    NeedMoreParams      "need_more_params"       Some("461"), 400 "Not enough parameters";
+    NoSuchNick          "no_such_nick"           Some("401"), 404 "No such nick";
+    NoSuchChannel       "no_such_channel"        Some("403"), 404 "No such channel";
+    BadChannelName      "bad_channel_name"       Some("476"), 400 "Bad channel name";
+    CannotSendToChannel "cannot_send_to_channel" Some("404"), 403 "Cannot send to channel";
+    NotOnChannel        "not_on_channel"         Some("442"), 403 "Not on that channel";
+    ChanopNeeded        "chanop_needed"          Some("482"), 403 "Channel operator needed";
+    NoRecipient         "no_recipient"           Some("411"), 400 "No recipient given";
+    NoTextToSend        "no_text_to_send"        Some("412"), 400 "No text to send";
+    InputTooLong        "input_too_long"         Some("417"), 413 "Input too long";
+    TooManyChannels     "too_many_channels"      Some("405"), 409 "Too many channels";
+    TooManyClients      "too_many_clients"       None,        409 "Too many clients";
+    LabelReused         "label_reused"           None,        409 "Label already used";
+    InvalidCursor       "invalid_cursor"         None,        400 "Invalid cursor";
+    MalformedRequest    "malformed_request"      None,        400 "Malformed request";
+    MisdirectedRequest  "misdirected_request"    None,        421 "Misdirected request";
+    CrossSiteRequest    "cross_site_request"     None,        403 "Cross-site request";
+    Throttled           "throttled"              Some("263"), 429 "Too fast";
+    Overloaded          "overloaded"             Some("263"), 503 "Overloaded";
+    // The other refusals of modern IRC, by the same pattern.
+    TooManyTargets      "too_many_targets"       Some("407"), 400 "Too many targets";
+    UserNotInChannel    "user_not_in_channel"    Some("441"), 404 "They are not on that channel";
+    UserOnChannel       "user_on_channel"        Some("443"), 409 "They are already on that channel";
+    ChannelIsFull       "channel_is_full"        Some("471"), 403 "Channel is full";
+    UnknownMode         "unknown_mode"           Some("472"), 400 "Unknown mode";
+    InviteOnlyChannel   "invite_only_channel"    Some("473"), 403 "Channel is invite-only";
+    BannedFromChannel   "banned_from_channel"    Some("474"), 403 "Banned from channel";
+    BadChannelKey       "bad_channel_key"        Some("475"), 403 "Wrong channel key";
+    BanListFull         "ban_list_full"          Some("478"), 409 "Ban list is full";
+    UnknownUserMode     "unknown_user_mode"      Some("501"), 400 "Unknown user mode";
+    UsersDontMatch      "users_dont_match"       Some("502"), 403 "Not your own modes";
+    InvalidKey          "invalid_key"            Some("525"), 400 "Channel key is not well-formed";
+    InvalidModeParam    "invalid_mode_param"     Some("696"), 400 "Invalid mode parameter";
+    // What HTTP itself and a failing machine need.
+    NotFound            "not_found"              None,        404 "Not found";
+    MethodNotAllowed    "method_not_allowed"     None,        405 "Method not allowed";
+    InternalError       "internal_error"         None,        500 "Internal error";
+}
+
+impl Code {
+    /// The code on the wire, in snake case.
+    pub fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The numeric of modern IRC, where there is one.
+    pub fn numeric(self) -> Option<&'static str> {
+        self.row().1
+    }
+
+    /// The HTTP status (RFC 9110 §15; 429 is RFC 6585's).
+    pub fn status(self) -> u16 {
+        self.row().2
+    }
+
+    /// A short summary of the kind of problem, the same at every occurrence (RFC 9457 §3.1.3).
+    pub fn title(self) -> &'static str {
+        self.row().3
+    }
+}
+
+/// What some codes carry beside their text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Extra {
+    None,
+    /// `client_ended`: why.
+    Reason(EndReason),
+    /// `throttled`, `overloaded`: seconds until a try can succeed.
+    RetryAfter(u64),
+    /// `too_many_clients`: the clients one can be chosen from for removal.
+    Clients(Vec<ClientView>),
+}
+
+/// A refusal or a failure: a code, a sentence for people, and what IRC puts between nick and sentence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Error {
+    pub code: Code,
+    pub detail: String,
+    /// The numeric's middle parameters: the channel, nick or verb it is about.
+    pub context: Vec<String>,
+    pub extra: Extra,
+}
+
+impl Error {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), context: Vec::new(), extra: Extra::None }
+    }
+
+    /// Adds a middle parameter of the numeric.
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.context.push(what.to_string());
+        self
+    }
+
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(Code::MalformedRequest, detail)
+    }
+
+    pub fn too_long(what: &str, limit: usize, unit: &str) -> Self {
+        Self::new(Code::InputTooLong, format!("{what} is longer than {limit} {unit}"))
+    }
+
+    pub fn client_ended(reason: EndReason) -> Self {
+        let detail = format!("this client has left: {}", reason.sentence());
+        Self { extra: Extra::Reason(reason), ..Self::new(Code::ClientEnded, detail) }
+    }
+
+    pub fn retry(code: Code, seconds: u64, detail: impl Into<String>) -> Self {
+        Self { extra: Extra::RetryAfter(seconds), ..Self::new(code, detail) }
+    }
+
+    /// A failure of ours, not the caller's: the cause is for the log, the caller learns only that it happened.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        tracing::error!(%cause, "internal error");
+        Self::new(Code::InternalError, "the server failed at this; nothing was changed")
+    }
+
+    /// Whether the server failed, rather than refused.
+    pub fn is_failure(&self) -> bool {
+        self.code.status() >= 500
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.name(), self.detail)
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_is_complete_and_unambiguous() {
+        let mut names = HashSet::new();
+        for &code in Code::ALL {
+            assert!(names.insert(code.name()), "{} stands twice", code.name());
+            assert!(code.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+            assert!((400..=599).contains(&code.status()));
+            assert!(code.numeric().is_none_or(|n| n.len() == 3 && n.parse::<u16>().is_ok()));
+            assert!(!code.title().is_empty());
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A message as a client sends it, and the line form of it (RFC 1459 §2.3.1, with IRCv3's message tags).
+
+use crate::{
+    error::{Error, Result},
+    model::LABEL_LIMIT,
+};
+
+/// IRC's limit of parameters, the last one counted.
+const MAX_PARAMS: usize = 15;
+
+/// What a client sent, before it is known to be a command.
+#[derive(Clone, PartialEq)]
+pub struct Message {
+    pub label: Option<String>,
+    pub command: String,
+    pub params: Vec<String>,
+}
+
+impl Message {
+    /// Checks what both forms share: no CR, LF or NUL anywhere, a label within its limit.
+    pub fn new(label: Option<String>, command: String, params: Vec<String>) -> Result<Self> {
+        let unclean = |text: &str| text.contains(['\r', '\n', '\0']);
+        if unclean(&command) || params.iter().any(|p| unclean(p)) || label.as_deref().is_some_and(unclean) {
+            return Err(Error::malformed("a message has no CR, LF or NUL in it"));
+        }
+        if command.is_empty() {
+            return Err(Error::malformed("the message has no command"));
+        }
+        if params.len() > MAX_PARAMS {
+            return Err(Error::malformed(format!("a message has at most {MAX_PARAMS} params")));
+        }
+        if let Some(label) = &label {
+            if label.is_empty() {
+                return Err(Error::malformed("a label has at least one character"));
+            }
+            if label.chars().count() > LABEL_LIMIT {
+                return Err(Error::too_long("the label", LABEL_LIMIT, "characters"));
+            }
+        }
+        Ok(Self { label, command, params })
+    }
+
+    /// Parses one line, with or without its CR LF: `@label=x JOIN #rust`. A source, and tags other than `label`, are
+    /// passed over: a client cannot say who it is.
+    pub fn parse_line(line: &str) -> Result<Self> {
+        let line = line.strip_suffix('\n').map_or(line, |l| l.strip_suffix('\r').unwrap_or(l));
+        let (tags, line) = prefixed(line, '@');
+        let (_source, line) = prefixed(line, ':');
+        let label = tags.and_then(|tags| tags.split(';').find_map(|tag| tag.strip_prefix("label="))).map(unescape);
+        let mut rest = line.trim_start_matches(' ');
+        let mut words = Vec::new();
+        while !rest.is_empty() {
+            if let Some(trailing) = rest.strip_prefix(':').filter(|_| !words.is_empty()) {
+                words.push(trailing.to_owned());
+                break;
+            }
+            let (word, tail) = rest.split_once(' ').unwrap_or((rest, ""));
+            words.push(word.to_owned());
+            rest = tail.trim_start_matches(' ');
+        }
+        let mut words = words.into_iter();
+        let command = words.next().unwrap_or_default();
+        Self::new(label, command, words.collect())
+    }
+}
+
+/// Splits `@first rest` or `:first rest` into both, when the line begins with the mark.
+fn prefixed(line: &str, mark: char) -> (Option<&str>, &str) {
+    match line.strip_prefix(mark) {
+        Some(marked) => match marked.split_once(' ') {
+            Some((first, rest)) => (Some(first), rest.trim_start_matches(' ')),
+            None => (Some(marked), ""),
+        },
+        None => (None, line),
+    }
+}
+
+/// A tag's value in the clear (IRCv3 message tags, "Escaping values").
+fn unescape(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some(':') => text.push(';'),
+            Some('s') => text.push(' '),
+            Some('r') => text.push('\r'),
+            Some('n') => text.push('\n'),
+            Some(other) => text.push(other),
+            None => {}
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::Code;
+
+    fn line(text: &str) -> (Option<String>, String, Vec<String>) {
+        let Message { label, command, params } = Message::parse_line(text).unwrap();
+        (label, command, params)
+    }
+
+    #[test]
+    fn a_line_has_a_command_and_params_and_perhaps_a_trailing_one() {
+        let parsed = |command: &str, params: &[&str]| {
+            (None, command.to_owned(), params.iter().map(|p| (*p).to_owned()).collect())
+        };
+        assert_eq!(line("JOIN #rust"), parsed("JOIN", &["#rust"]));
+        assert_eq!(line("  JOIN   #rust  key \r\n"), parsed("JOIN", &["#rust", "key"]));
+        assert_eq!(line("PRIVMSG #rust :hi there :)"), parsed("PRIVMSG", &["#rust", "hi there :)"]));
+        assert_eq!(line("TOPIC #rust :"), parsed("TOPIC", &["#rust", ""]));
+        assert_eq!(line(":mallory PRIVMSG bob x"), parsed("PRIVMSG", &["bob", "x"]));
+        assert_eq!(line("PASS :correct horse battery"), parsed("PASS", &["correct horse battery"]));
+    }
+
+    #[test]
+    fn the_label_is_a_tag() {
+        assert_eq!(line("@label=c1 PING x").0.as_deref(), Some("c1"));
+        assert_eq!(line("@time=1;label=a\\sb\\:c PING x").0.as_deref(), Some("a b;c"));
+        assert_eq!(line("@other=1 PING x").0, None);
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        for bad in ["", "   ", ":source", "@label=", "PING a\0b", "PING a\nPING b", "@label=a\\nb PING x"] {
+            assert_eq!(Message::parse_line(bad).err().map(|e| e.code), Some(Code::MalformedRequest), "{bad:?}");
+        }
+        let many = format!("X {}", "p ".repeat(16));
+        assert_eq!(Message::parse_line(&many).err().map(|e| e.code), Some(Code::MalformedRequest));
+        let long = format!("@label={} PING x", "l".repeat(65));
+        assert_eq!(Message::parse_line(&long).err().map(|e| e.code), Some(Code::InputTooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics_and_none_lets_a_line_break_through(text in "\\PC*|[ :@;=\\\\a-z\r\n\0#]*") {
+            if let Ok(message) = Message::parse_line(&text) {
+                prop_assert!(!message.command.is_empty());
+                prop_assert!(message.params.iter().all(|p| !p.contains(['\r', '\n', '\0'])));
+            }
+        }
+
+        #[test]
+        fn what_is_written_as_a_line_is_read_back(
+            words in prop::collection::vec("[^ :\r\n\0][^ \r\n\0]{0,8}", 0..10), last in "[^\r\n\0]{0,40}",
+        ) {
+            let line = format!("CMD {} :{last}", words.join(" "));
+            let message = Message::parse_line(&line).unwrap();
+            let mut expected = words;
+            expected.push(last);
+            prop_assert_eq!(message.params, expected);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! IRC as a language: message syntax, the typed [`Command`], replies and their numerics. Pure.
+
+pub mod command;
+pub mod message;
+pub mod mode;
+pub mod reply;
+
+pub use command::Command;
+pub use message::Message;
+pub use reply::Reply;

@@ -1,0 +1,314 @@
+//! Channel modes: `n t m i` flags, `k` and `l` with a value, `o v b` about somebody.
+
+use std::fmt::Write;
+
+use crate::{
+    error::{Code, Error, Result},
+    model::Nick,
+};
+
+/// Bytes of a channel's key, and of a ban's mask.
+const VALUE_LIMIT: usize = 64;
+
+/// What a channel is set to. A new one is `+nt`, as on most networks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Modes {
+    /// `n i m t`, those that are set.
+    pub flags: Vec<Flag>,
+    pub key: Option<String>,
+    pub limit: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flag {
+    InviteOnly,
+    Moderated,
+    NoExternal,
+    TopicLocked,
+}
+
+impl Flag {
+    const ALL: [(char, Self); 4] =
+        [('i', Self::InviteOnly), ('m', Self::Moderated), ('n', Self::NoExternal), ('t', Self::TopicLocked)];
+
+    pub fn letter(self) -> char {
+        Self::ALL[self as usize].0
+    }
+
+    fn of(letter: char) -> Option<Self> {
+        Self::ALL.into_iter().find(|(l, _)| *l == letter).map(|(_, flag)| flag)
+    }
+}
+
+impl Modes {
+    pub fn new() -> Self {
+        Self { flags: vec![Flag::NoExternal, Flag::TopicLocked], key: None, limit: None }
+    }
+
+    pub fn has(&self, flag: Flag) -> bool {
+        self.flags.contains(&flag)
+    }
+
+    /// Sets or clears a flag; whether that changed anything.
+    pub fn set(&mut self, flag: Flag, on: bool) -> bool {
+        if self.has(flag) == on {
+            return false;
+        }
+        if on {
+            self.flags.push(flag);
+            self.flags.sort();
+        } else {
+            self.flags.retain(|f| *f != flag);
+        }
+        true
+    }
+
+    /// The flags' letters, as the store keeps them.
+    pub fn letters(&self) -> String {
+        self.flags.iter().map(|f| f.letter()).collect()
+    }
+
+    pub fn from_letters(letters: &str) -> Vec<Flag> {
+        letters.chars().filter_map(Flag::of).collect()
+    }
+
+    /// `+klnt secret 50`; those outside the channel see no key.
+    pub fn render(&self, inside: bool) -> String {
+        let mut text = String::from("+");
+        let mut values = String::new();
+        for flag in self.flags.iter().filter(|f| **f == Flag::InviteOnly) {
+            text.push(flag.letter());
+        }
+        if let Some(key) = &self.key {
+            text.push('k');
+            if inside {
+                let _ = write!(values, " {key}");
+            }
+        }
+        if let Some(limit) = self.limit {
+            text.push('l');
+            let _ = write!(values, " {limit}");
+        }
+        for flag in self.flags.iter().filter(|f| **f != Flag::InviteOnly) {
+            text.push(flag.letter());
+        }
+        text + &values
+    }
+}
+
+impl Default for Modes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One thing a MODE command asks for.
+#[derive(Clone, Debug)]
+pub enum Change {
+    Flag(Flag, bool),
+    Key(Option<String>),
+    Limit(Option<u32>),
+    Op(Nick, bool),
+    Voice(Nick, bool),
+    Ban(Mask, bool),
+    ListBans,
+}
+
+/// Parses `+o-v+l`, `[bob, carol, 50]`. One mistake refuses the whole command, so nothing is half done.
+pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
+    let mut args = args.iter().map(String::as_str);
+    let mut on = true;
+    let mut changes = Vec::new();
+    let letters: Vec<char> = modes.chars().collect();
+    for (place, &letter) in letters.iter().enumerate() {
+        let mut argument = || {
+            let missing = || Error::new(Code::NeedMoreParams, format!("mode {letter} needs a parameter")).about("MODE");
+            args.next().ok_or_else(missing)
+        };
+        changes.push(match letter {
+            '+' | '-' => {
+                on = letter == '+';
+                continue;
+            }
+            'k' if on => Change::Key(Some(parse_key(argument()?)?)),
+            'k' => {
+                // IRC's clients repeat the key when they take it away; it is passed over unless a later mode needs it.
+                let needed = letters[place + 1..].iter().filter(|c| "ovb".contains(**c)).count();
+                if args.len() > needed {
+                    args.next();
+                }
+                Change::Key(None)
+            }
+            'l' if on => Change::Limit(Some(parse_limit(argument()?)?)),
+            'l' => Change::Limit(None),
+            'o' => Change::Op(Nick::parse(argument()?)?, on),
+            'v' => Change::Voice(Nick::parse(argument()?)?, on),
+            'b' => match args.next() {
+                Some(mask) => Change::Ban(Mask::parse(mask)?, on),
+                None => Change::ListBans,
+            },
+            other => match Flag::of(other) {
+                Some(flag) => Change::Flag(flag, on),
+                None => return Err(Error::new(Code::UnknownMode, "is unknown mode char to me").about(other)),
+            },
+        });
+    }
+    Ok(changes)
+}
+
+fn parse_key(key: &str) -> Result<String> {
+    if key.is_empty() || key.len() > VALUE_LIMIT || key.contains([' ', ',']) {
+        return Err(Error::new(Code::InvalidKey, "a key has 1 to 64 bytes without space or comma"));
+    }
+    Ok(key.to_owned())
+}
+
+fn parse_limit(limit: &str) -> Result<u32> {
+    let bad = || Error::new(Code::InvalidModeParam, "a limit is a number above zero").about("l").about("*");
+    limit.parse().ok().filter(|n| *n > 0).ok_or_else(bad)
+}
+
+/// Renders the changes that took effect: `["+o-t", "bob"]`.
+pub fn render_changes(changes: &[(bool, char, Option<String>)]) -> Vec<String> {
+    let mut modes = String::new();
+    let mut sign = None;
+    for (on, letter, _) in changes {
+        if sign != Some(*on) {
+            modes.push(if *on { '+' } else { '-' });
+            sign = Some(*on);
+        }
+        modes.push(*letter);
+    }
+    std::iter::once(modes).chain(changes.iter().filter_map(|(_, _, arg)| arg.clone())).collect()
+}
+
+/// A ban's mask, `nick!user@host` with `*` and `?`. A user is `s` and the session's id, so that a ban can outlast a nick;
+/// the host is the server's name for all, because nobody's address is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mask(String);
+
+impl Mask {
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.is_empty() || text.len() > VALUE_LIMIT || text.contains([' ', ',']) {
+            let rules = "a ban's mask has 1 to 64 bytes without space or comma";
+            return Err(Error::new(Code::InvalidModeParam, rules).about("b").about("*"));
+        }
+        let (nick, rest) = match (text.split_once('!'), text.contains('@')) {
+            (Some((nick, rest)), _) => (nick, rest),
+            (None, true) => ("*", text),
+            (None, false) => (text, ""),
+        };
+        let (user, host) = rest.split_once('@').unwrap_or((rest, ""));
+        let or_any = |part: &str| if part.is_empty() { "*".to_owned() } else { part.to_owned() };
+        Ok(Self(format!("{}!{}@{}", or_any(nick), or_any(user), or_any(host))))
+    }
+
+    /// A mask that was checked before it was stored.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form by which masks are compared.
+    pub fn folded(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+
+    pub fn matches(&self, who: &str) -> bool {
+        glob(&self.0, who)
+    }
+}
+
+/// Matches `*` and `?`, ASCII case aside, in time bounded by the product of both lengths.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                retry = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == b'?' || c.eq_ignore_ascii_case(&text[t]) => {
+                p += 1;
+                t += 1;
+            }
+            _ => match &mut retry {
+                Some((star, from)) => {
+                    *from += 1;
+                    (p, t) = (*star + 1, *from);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(modes: &str, args: &[&str]) -> Result<Vec<Change>> {
+        parse_changes(modes, &args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn changes_take_their_arguments_in_order() {
+        let changes = parse("+ov-b+l-k", &["bob", "carol", "dave", "5", "oldkey"]).unwrap();
+        let [
+            Change::Op(bob, true),
+            Change::Voice(carol, true),
+            Change::Ban(dave, false),
+            Change::Limit(Some(5)),
+            Change::Key(None),
+        ] = changes.as_slice()
+        else {
+            panic!("{changes:?}")
+        };
+        assert_eq!((bob.as_str(), carol.as_str(), dave.as_str()), ("bob", "carol", "dave!*@*"));
+        assert!(matches!(parse("-ko", &["bob"]).unwrap().as_slice(), [Change::Key(None), Change::Op(_, false)]));
+        assert!(matches!(parse("b", &[]).unwrap().as_slice(), [Change::ListBans]));
+    }
+
+    #[test]
+    fn a_mistake_refuses_the_whole() {
+        for (modes, args, code) in [
+            ("+tz", vec![], Code::UnknownMode),
+            ("+o", vec![], Code::NeedMoreParams),
+            ("+o", vec!["0"], Code::ErroneousNickname),
+            ("+l", vec!["0"], Code::InvalidModeParam),
+            ("+l", vec!["many"], Code::InvalidModeParam),
+            ("+k", vec!["a,b"], Code::InvalidKey),
+            ("+b", vec![""], Code::InvalidModeParam),
+        ] {
+            assert_eq!(parse(modes, &args).unwrap_err().code, code, "{modes} {args:?}");
+        }
+    }
+
+    #[test]
+    fn modes_render_with_the_key_for_insiders_alone() {
+        let mut modes = Modes::new();
+        assert_eq!(modes.render(true), "+nt");
+        assert!(modes.set(Flag::InviteOnly, true) && !modes.set(Flag::InviteOnly, true));
+        modes.key = Some("sesame".into());
+        modes.limit = Some(5);
+        assert_eq!(modes.render(true), "+iklnt sesame 5");
+        assert_eq!(modes.render(false), "+iklnt 5");
+        assert_eq!(Modes::from_letters(&modes.letters()), modes.flags);
+    }
+
+    #[test]
+    fn masks_are_completed_and_matched() {
+        for (mask, full) in [("bob", "bob!*@*"), ("*!s7@*", "*!s7@*"), ("s7@x", "*!s7@x"), ("bob!", "bob!*@*")] {
+            assert_eq!(Mask::parse(mask).unwrap().as_str(), full);
+        }
+        assert!(glob("b?b*!*@*", "BOBBY!s7@rejoin.server"));
+        assert!(!glob("bob!*@*", "bobby!s7@rejoin.server"));
+        assert!(glob("*a*b*c", "xxaxxbxxcxxc") && !glob("*a*b*c", "xxaxxbxxcx") && glob("*", "") && !glob("?", ""));
+    }
+}

@@ -1,0 +1,108 @@
+//! Replies to the caller, with the numerics of modern IRC in name, order and parameters (modern.ircdocs.horse).
+
+use std::fmt;
+
+use crate::{
+    error::Error,
+    model::{Nick, SERVER_NAME},
+};
+
+macro_rules! numerics {
+    ($($name:ident $value:literal)*) => {
+        $(pub const $name: &str = $value;)*
+
+        /// Every numeric of a reply, by name. Error numerics are in the table of `error`.
+        pub const NUMERICS: &[(&str, &str)] = &[$((stringify!($name), $value),)*];
+    };
+}
+
+numerics! {
+    RPL_UMODEIS "221"
+    RPL_AWAY "301"
+    RPL_UNAWAY "305"
+    RPL_NOWAWAY "306"
+    RPL_WHOISUSER "311"
+    RPL_WHOISSERVER "312"
+    RPL_ENDOFWHO "315"
+    RPL_ENDOFWHOIS "318"
+    RPL_WHOISCHANNELS "319"
+    RPL_LISTSTART "321"
+    RPL_LIST "322"
+    RPL_LISTEND "323"
+    RPL_CHANNELMODEIS "324"
+    RPL_CREATIONTIME "329"
+    RPL_NOTOPIC "331"
+    RPL_TOPIC "332"
+    RPL_TOPICWHOTIME "333"
+    RPL_INVITING "341"
+    RPL_WHOREPLY "352"
+    RPL_NAMREPLY "353"
+    RPL_ENDOFNAMES "366"
+    RPL_BANLIST "367"
+    RPL_ENDOFBANLIST "368"
+}
+
+/// One line of an answer, for the caller alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    pub source: String,
+    pub command: String,
+    pub params: Vec<String>,
+}
+
+impl Reply {
+    /// A reply by numeric; its first parameter is the caller's nick.
+    pub fn numeric(numeric: &str, nick: &Nick, params: &[&dyn fmt::Display]) -> Self {
+        let params = std::iter::once(nick.to_string()).chain(params.iter().map(|p| p.to_string())).collect();
+        Self { source: SERVER_NAME.into(), command: numeric.into(), params }
+    }
+
+    /// A reply that is a command: PONG, MARKREAD, NOTE.
+    pub fn command(command: &str, params: &[&dyn fmt::Display]) -> Self {
+        let params = params.iter().map(|p| p.to_string()).collect();
+        Self { source: SERVER_NAME.into(), command: command.into(), params }
+    }
+
+    /// A refusal as a numeric; one that IRC has no numeric for is IRCv3's standard reply FAIL.
+    pub fn error(error: &Error, verb: &str, nick: &Nick) -> Self {
+        let mut params = match error.code.numeric() {
+            Some(_) => vec![nick.to_string()],
+            None => vec![verb.to_owned(), error.code.name().to_ascii_uppercase()],
+        };
+        params.extend(error.context.iter().cloned());
+        params.push(error.detail.clone());
+        let command = error.code.numeric().unwrap_or("FAIL").to_owned();
+        Self { source: SERVER_NAME.into(), command, params }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn numerics_are_three_digits_and_stand_once() {
+        let mut seen = std::collections::HashSet::new();
+        for (name, value) in NUMERICS {
+            assert!(name.starts_with("RPL_") && value.len() == 3 && value.parse::<u16>().is_ok());
+            assert!(seen.insert(value), "{value} stands twice");
+        }
+    }
+
+    #[test]
+    fn an_error_is_a_numeric_with_nick_context_and_sentence() {
+        let alice = Nick::parse("alice").unwrap();
+        let error = Error::new(Code::NoSuchChannel, "no such channel").about("#x");
+        let reply = Reply::error(&error, "JOIN", &alice);
+        assert_eq!(
+            (reply.command.as_str(), reply.params),
+            ("403", ["alice", "#x", "no such channel"].map(String::from).into())
+        );
+        let reply = Reply::error(&Error::new(Code::InvalidCursor, "no"), "ACK", &alice);
+        assert_eq!(
+            (reply.command.as_str(), reply.params),
+            ("FAIL", ["ACK", "INVALID_CURSOR", "no"].map(String::from).into())
+        );
+    }
+}

@@ -1,0 +1,5 @@
+pub mod error;
+pub mod irc;
+pub mod model;
+pub mod password;
+pub mod secret;

@@ -1,0 +1,429 @@
+//! The words of the project as types: ids, names, times, events. Pure; parsing happens here once, at the edge.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+
+use crate::error::{Code, Error, Result};
+
+/// The source of replies, and of notices that the server itself sends. The dot keeps it from ever being a nick.
+pub const SERVER_NAME: &str = "rejoin.server";
+
+/// Bytes of text in a PRIVMSG or NOTICE.
+pub const TEXT_LIMIT: usize = 4096;
+/// Bytes of a topic, and of the reason of an AWAY, KICK, PART or QUIT.
+pub const REASON_LIMIT: usize = 1024;
+/// Characters of a nick.
+pub const NICK_LIMIT: usize = 32;
+/// Bytes of a channel's name, with its `#`.
+pub const CHANNEL_LIMIT: usize = 64;
+/// Characters of a label.
+pub const LABEL_LIMIT: usize = 64;
+/// Characters of a client's name.
+pub const CLIENT_NAME_LIMIT: usize = 64;
+/// Characters of a password, at least and at most.
+pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A session. Never reused.
+    SessionId;
+    /// A channel. Never reused: a channel made anew under an old name is another channel.
+    ChannelId;
+    /// Where events are addressed: a session's or a channel's id, which come from one sequence.
+    TargetId;
+    /// A client. Never reused.
+    ClientId;
+    /// An event's position in the log. Never reused; order is by id, never by time.
+    EventId;
+}
+
+impl From<SessionId> for TargetId {
+    fn from(id: SessionId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<ChannelId> for TargetId {
+    fn from(id: ChannelId) -> Self {
+        Self(id.0)
+    }
+}
+
+/// Milliseconds since the Unix epoch, written as RFC 3339 in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    pub fn plus(self, duration: std::time::Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    pub fn minus(self, duration: std::time::Duration) -> Self {
+        Self(self.0.saturating_sub(millis(duration)))
+    }
+
+    /// Whole seconds since the epoch, as IRC's numerics want them.
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const FORMAT: &[BorrowedFormatItem<'_>] =
+            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        f.write_str(&time.format(FORMAT).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A nick: 1 to 32 characters of RFC 2812 §2.3.1. Two nicks that fold alike are one.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Nick(String);
+
+impl Nick {
+    pub fn parse(text: &str) -> Result<Self> {
+        let special = |c: char| "[]\\`_^{|}".contains(c);
+        let start = |c: char| c.is_ascii_alphabetic() || special(c);
+        let rest = |c: char| start(c) || c.is_ascii_digit() || c == '-';
+        if text.is_empty() {
+            return Err(Error::new(Code::NoNicknameGiven, "no nickname given"));
+        }
+        if text.len() > NICK_LIMIT || !text.starts_with(start) || !text.chars().all(rest) {
+            let rules = "a nick has 1 to 32 letters, digits or any of -[]\\`_^{|}, and begins with neither digit nor -";
+            return Err(Error::new(Code::ErroneousNickname, rules).about(shown(text)));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// A nick that was checked before it was stored.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form by which nicks are compared (ASCII case folding).
+    pub fn folded(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl fmt::Display for Nick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A channel's name: `#` and up to 63 bytes of UTF-8 without space, comma or control character.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct ChannelName(String);
+
+impl ChannelName {
+    pub fn parse(text: &str) -> Result<Self> {
+        let forbidden = |c: char| c == ' ' || c == ',' || c.is_control();
+        if !text.starts_with('#') || text.len() < 2 || text.len() > CHANNEL_LIMIT || text.contains(forbidden) {
+            let rules = "a channel's name is # and 1 to 63 bytes without space, comma or control character";
+            return Err(Error::new(Code::BadChannelName, rules).about(shown(text)));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// A name that was checked before it was stored.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form by which channel names are compared (ASCII case folding).
+    pub fn folded(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A refused name as an error may repeat it: never longer than a good one, never with a space that would split it.
+fn shown(text: &str) -> String {
+    let text: String =
+        text.chars().take(NICK_LIMIT).map(|c| if c == ' ' || c.is_control() { '_' } else { c }).collect();
+    if text.is_empty() { "*".into() } else { text }
+}
+
+/// What a message is sent to: IRC's msgtarget.
+#[derive(Clone, Debug)]
+pub enum Target {
+    Channel(ChannelName),
+    Nick(Nick),
+}
+
+impl Target {
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.starts_with('#') {
+            return ChannelName::parse(text).map(Self::Channel);
+        }
+        // A word that can be no nick names nobody.
+        Nick::parse(text).map(Self::Nick).map_err(|_| Error::no_such_nick(&shown(text)))
+    }
+
+    pub fn folded(&self) -> String {
+        match self {
+            Self::Channel(name) => name.folded(),
+            Self::Nick(nick) => nick.folded(),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Channel(name) => name.fmt(f),
+            Self::Nick(nick) => nick.fmt(f),
+        }
+    }
+}
+
+impl Error {
+    pub fn no_such_nick(nick: &str) -> Self {
+        Self::new(Code::NoSuchNick, "no such nick").about(nick)
+    }
+
+    pub fn no_such_channel(name: &ChannelName) -> Self {
+        Self::new(Code::NoSuchChannel, "no such channel").about(name)
+    }
+
+    pub fn not_on_channel(name: &ChannelName) -> Self {
+        Self::new(Code::NotOnChannel, "you are not on that channel").about(name)
+    }
+}
+
+/// A password in the clear, as short as may be: it has no `Display` and its `Debug` tells nothing.
+#[derive(Clone)]
+pub struct Password(String);
+
+impl Password {
+    /// A password as presented, of any length: one to be verified.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether it may become a session's password.
+    pub fn check_strength(&self) -> Result<()> {
+        if PASSWORD_LENGTH.contains(&self.0.chars().count()) {
+            return Ok(());
+        }
+        let rules = format!("a password has {} to {} characters", PASSWORD_LENGTH.start(), PASSWORD_LENGTH.end());
+        Err(Error::new(Code::WeakPassword, rules))
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// What a caller may do: OAuth's scopes; a cookie has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    ChatRead,
+    ChatWrite,
+    ChatModerate,
+    SessionManage,
+    /// Needed of nobody: any caller with a client may.
+    Any,
+}
+
+/// Who calls: the session and client that a presented secret names, and what it may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub session: SessionId,
+    pub client: ClientId,
+    pub scope: Scopes,
+}
+
+/// A set of scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    pub const ALL: Self = Self(u8::MAX);
+
+    pub fn allow(self, scope: Scope) -> bool {
+        matches!(scope, Scope::Any) || self.0 & (1 << scope as u8) != 0
+    }
+}
+
+/// Why a client left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    Quit,
+    LoggedOut,
+    Removed,
+    Expired,
+    Revoked,
+    SessionEnded,
+}
+
+impl EndReason {
+    pub const ALL: [Self; 6] =
+        [Self::Quit, Self::LoggedOut, Self::Removed, Self::Expired, Self::Revoked, Self::SessionEnded];
+
+    /// The reason on the wire and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::LoggedOut => "logged_out",
+            Self::Removed => "removed",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::SessionEnded => "session_ended",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
+    /// The reason in words, for its holder and as the reason of a QUIT that gave none.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::LoggedOut => "logged out",
+            Self::Removed => "removed by another client of the session",
+            Self::Expired => "expired",
+            Self::Revoked => "its grant was revoked",
+            Self::SessionEnded => "the session was ended",
+        }
+    }
+}
+
+/// One thing that happened, as an IRC message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub id: EventId,
+    pub time: Timestamp,
+    pub source: String,
+    pub command: String,
+    pub params: Vec<String>,
+    /// The client whose command it came from, and the label it gave; the label is shown to that client alone.
+    pub origin: Option<(ClientId, Option<String>)>,
+}
+
+impl Event {
+    /// The label as `client` may see it.
+    pub fn label_for(&self, client: ClientId) -> Option<&str> {
+        match &self.origin {
+            Some((origin, label)) if *origin == client => label.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// A client as its siblings see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientView {
+    pub id: ClientId,
+    pub name: String,
+    pub created_at: Timestamp,
+    pub seen_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub current: bool,
+}
+
+/// A page of a queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    pub events: Vec<Event>,
+    /// How far the log was read, whether or not anything was the client's.
+    pub next: EventId,
+    /// The first and last id of a stretch in which retention removed events that were the client's.
+    pub gap: Option<(EventId, EventId)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nicks_are_those_of_rfc_2812() {
+        for good in ["a", "alice", "[bot]", "_x-1", "a2345678901234567890123456789012", "`^{|}\\"] {
+            assert_eq!(Nick::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["0", "1a", "-a", " ", "a b", "é", "a.b", "a#b", "a!b", &"a".repeat(33), &"a".repeat(10_000)] {
+            assert_eq!(Nick::parse(bad).unwrap_err().code, Code::ErroneousNickname, "{bad}");
+        }
+        assert_eq!(Nick::parse("").unwrap_err().code, Code::NoNicknameGiven);
+        assert_eq!(Nick::parse("ALICE[]").unwrap().folded(), "alice[]");
+        assert!(Nick::parse(SERVER_NAME).is_err(), "nobody can pass for the server");
+    }
+
+    #[test]
+    fn channel_names_are_hash_and_up_to_63_bytes() {
+        for good in ["#a", "#rust", "#日本語", "##", &format!("#{}", "x".repeat(63))] {
+            assert_eq!(ChannelName::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "#", "rust", "&local", "#a b", "#a,b", "#a\u{7}", "#a\n", &format!("#{}", "x".repeat(64))] {
+            assert_eq!(ChannelName::parse(bad).unwrap_err().code, Code::BadChannelName, "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_are_rfc_3339_in_utc_with_milliseconds() {
+        assert_eq!(Timestamp(1_795_230_245_678).to_string(), "2026-11-21T03:04:05.678Z");
+        assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_password_hides_itself_and_has_8_to_256_characters() {
+        assert_eq!(format!("{:?}", Password::new("hunter2hunter2")), "Password(…)");
+        for (text, good) in [("1234567", false), ("12345678", true), ("пароль-и", true)] {
+            assert_eq!(Password::new(text).check_strength().is_ok(), good);
+        }
+        assert!(Password::new("語".repeat(256)).check_strength().is_ok());
+        assert!(Password::new("x".repeat(257)).check_strength().is_err());
+    }
+}

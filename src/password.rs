@@ -1,0 +1,213 @@
+//! Passwords: Argon2id as PHC strings, computed away from the async threads.
+//!
+//! A few threads of their own hash, each with one block of memory it reuses, and a bounded line of work waits for them,
+//! so a storm of logins costs time, never memory, and never a thread of the chat.
+
+use std::{thread, time::Duration};
+
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version, password_hash::phc};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    error::{Code, Error, Result},
+    model::Password,
+    secret,
+};
+
+/// Work waiting for a thread; one more is refused with `overloaded`.
+const WAITING: usize = 64;
+/// How long a caller waits for its turn before it is told to come back.
+const PATIENCE: Duration = Duration::from_secs(10);
+const HASH_BYTES: usize = 32;
+
+/// The parameters new hashes are made with: 19 MiB, two passes, one lane (OWASP's recommendation for Argon2id).
+fn current_params() -> Params {
+    Params::new(19 * 1024, 2, 1, Some(HASH_BYTES)).expect("these parameters are valid")
+}
+
+/// What a verification found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Wrong,
+    Right,
+    /// Right, and the stored hash was made with outdated parameters: make a new one.
+    RightButOutdated,
+}
+
+enum Task {
+    Hash(Password, oneshot::Sender<Result<String>>),
+    Verify(Password, String, oneshot::Sender<Result<Verdict>>),
+}
+
+/// The threads that hash.
+#[derive(Clone)]
+pub struct Hasher {
+    line: mpsc::Sender<Task>,
+    /// Verified against when there is nothing to verify against, so that time tells nothing.
+    dummy: String,
+}
+
+impl Hasher {
+    /// Starts `threads` hashing threads; they end when the last `Hasher` is dropped.
+    pub fn start(threads: usize) -> Result<Self> {
+        let (line, tasks) = mpsc::channel::<Task>(WAITING);
+        let tasks = std::sync::Arc::new(std::sync::Mutex::new(tasks));
+        for n in 0..threads.max(1) {
+            let tasks = tasks.clone();
+            thread::Builder::new()
+                .name(format!("password-{n}"))
+                .spawn(move || {
+                    let mut memory = Vec::new();
+                    loop {
+                        // Held only while waiting for the next task; its holder is the thread that takes it.
+                        let task = tasks.lock().unwrap_or_else(|e| e.into_inner()).blocking_recv();
+                        let Some(task) = task else { break };
+                        task.run(&mut memory);
+                    }
+                })
+                .map_err(Error::internal)?;
+        }
+        let dummy = hash(&Password::new("a password nobody has"), &mut Vec::new())?;
+        Ok(Self { line, dummy })
+    }
+
+    /// A PHC string for a new password.
+    pub async fn hash(&self, password: Password) -> Result<String> {
+        let (answer, result) = oneshot::channel();
+        self.run(Task::Hash(password, answer), result).await
+    }
+
+    /// Checks a password against a PHC string; against none the same work is done and the verdict is `Wrong`.
+    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verdict> {
+        let (answer, result) = oneshot::channel();
+        let known = stored.is_some();
+        let task = Task::Verify(password, stored.unwrap_or_else(|| self.dummy.clone()), answer);
+        let verdict = self.run(task, result).await?;
+        Ok(if known { verdict } else { Verdict::Wrong })
+    }
+
+    async fn run<T>(&self, task: Task, result: oneshot::Receiver<Result<T>>) -> Result<T> {
+        let busy = || Error::retry(Code::Overloaded, 5, "too many passwords are being checked; try again shortly");
+        self.line.try_send(task).map_err(|_| busy())?;
+        match tokio::time::timeout(PATIENCE, result).await {
+            Ok(answer) => answer.map_err(Error::internal)?,
+            Err(_) => Err(busy()),
+        }
+    }
+}
+
+impl Task {
+    fn run(self, memory: &mut Vec<Block>) {
+        // A caller that went away while waiting has closed its end: its place costs nothing.
+        match self {
+            Task::Hash(password, answer) if !answer.is_closed() => {
+                let _ = answer.send(hash(&password, memory));
+            }
+            Task::Verify(password, stored, answer) if !answer.is_closed() => {
+                let _ = answer.send(verify(&password, &stored, memory));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn hash(password: &Password, memory: &mut Vec<Block>) -> Result<String> {
+    let params = current_params();
+    let salt = phc::Salt::new(&secret::random::<16>()?).map_err(Error::internal)?;
+    let output = derive(password, &salt, &params, HASH_BYTES, memory)?;
+    let phc = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: (&params).try_into().map_err(Error::internal)?,
+        salt: Some(salt),
+        hash: Some(output),
+    };
+    Ok(phc.to_string())
+}
+
+fn verify(password: &Password, stored: &str, memory: &mut Vec<Block>) -> Result<Verdict> {
+    let stored = PasswordHash::new(stored).map_err(Error::internal)?;
+    let params = Params::try_from(&stored).map_err(Error::internal)?;
+    let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else {
+        return Err(Error::internal("a stored password hash has no salt or no hash"));
+    };
+    let output = derive(password, &salt, &params, expected.len(), memory)?;
+    // `Output` compares in constant time.
+    if output != expected {
+        return Ok(Verdict::Wrong);
+    }
+    let now = current_params();
+    let current = (params.m_cost(), params.t_cost(), params.p_cost()) == (now.m_cost(), now.t_cost(), now.p_cost());
+    Ok(if current { Verdict::Right } else { Verdict::RightButOutdated })
+}
+
+fn derive(
+    password: &Password,
+    salt: &phc::Salt,
+    params: &Params,
+    length: usize,
+    memory: &mut Vec<Block>,
+) -> Result<phc::Output> {
+    if memory.len() < params.block_count() {
+        memory.resize(params.block_count(), Block::default());
+    }
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let mut output = vec![0; length];
+    argon2
+        .hash_password_into_with_memory(password.reveal().as_bytes(), salt.as_ref(), &mut output, memory)
+        .map_err(Error::internal)?;
+    phc::Output::new(&output).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(text: &str) -> Password {
+        Password::new(text)
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_a_phc_string_that_verifies_its_password_alone() {
+        let hasher = Hasher::start(1).unwrap();
+        let stored = hasher.hash(password("correct horse battery")).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        let verify = |text: &'static str| hasher.verify(password(text), Some(stored.clone()));
+        assert_eq!(verify("correct horse battery").await.unwrap(), Verdict::Right);
+        assert_eq!(verify("correct horse battery ").await.unwrap(), Verdict::Wrong);
+        assert_eq!(verify("").await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn an_outdated_hash_verifies_and_says_so() {
+        let params = Params::new(64, 1, 1, Some(32)).unwrap();
+        let salt = phc::Salt::new(b"0123456789abcdef").unwrap();
+        let hash = derive(&password("old times"), &salt, &params, 32, &mut Vec::new()).unwrap();
+        let old = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(19),
+            params: (&params).try_into().unwrap(),
+            salt: Some(salt),
+            hash: Some(hash),
+        };
+        let hasher = Hasher::start(1).unwrap();
+        let verdict = hasher.verify(password("old times"), Some(old.to_string())).await.unwrap();
+        assert_eq!(verdict, Verdict::RightButOutdated);
+    }
+
+    #[tokio::test]
+    async fn without_a_stored_hash_no_password_is_right() {
+        let hasher = Hasher::start(1).unwrap();
+        assert_eq!(hasher.verify(password("a password nobody has"), None).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_full_line_is_refused_with_retry_after() {
+        let hasher = Hasher::start(1).unwrap();
+        let tries = (0..WAITING + 8).map(|_| hasher.hash(password("one of many")));
+        let results = futures_util::future::join_all(tries).await;
+        let refused = results.iter().filter_map(|r| r.as_ref().err()).collect::<Vec<_>>();
+        assert!(!refused.is_empty());
+        assert!(refused.iter().all(|e| e.code == Code::Overloaded));
+    }
+}
