@@ -68,6 +68,7 @@ CREATE TABLE membership (
     PRIMARY KEY (session_id, channel_id, since)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX membership_of_channel ON membership (channel_id, session_id) WHERE until IS NULL;
+CREATE INDEX membership_by_channel ON membership (channel_id, until);
 CREATE INDEX membership_closed ON membership (until) WHERE until IS NOT NULL;
 
 CREATE TABLE ban (

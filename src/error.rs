@@ -72,6 +72,7 @@ codes! {
     InvalidKey          "invalid_key"            Some("525"), 400 "Channel key is not well-formed";
     InvalidModeParam    "invalid_mode_param"     Some("696"), 400 "Invalid mode parameter";
     // What HTTP itself and a failing machine need.
+    InsufficientScope   "insufficient_scope"     None,        403 "Scope too small";
     NotFound            "not_found"              None,        404 "Not found";
     MethodNotAllowed    "method_not_allowed"     None,        405 "Method not allowed";
     InternalError       "internal_error"         None,        500 "Internal error";

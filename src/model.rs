@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use utoipa::ToSchema;
 
 use crate::error::{Code, Error, Result};
 
@@ -28,7 +29,7 @@ pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub i64);
 
@@ -364,13 +365,19 @@ impl Event {
 }
 
 /// A client as its siblings see it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ClientView {
+    #[schema(value_type = i64)]
     pub id: ClientId,
     pub name: String,
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
     pub seen_at: Timestamp,
+    /// The end of its lifetime, used or not.
+    #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
+    /// Whether it is the one that asks.
     pub current: bool,
 }
 

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::{
     error::Error,
     model::{Nick, SERVER_NAME},
@@ -43,7 +46,7 @@ numerics! {
 }
 
 /// One line of an answer, for the caller alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Reply {
     pub source: String,
     pub command: String,

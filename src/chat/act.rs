@@ -1,0 +1,141 @@
+//! What every command has at hand while it runs in its transaction: who acts, when, and the answer that grows.
+
+use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+use utoipa::ToSchema;
+
+use super::Limits;
+use crate::{
+    error::{Error, Result},
+    irc::{Reply, command::Each},
+    model::{Caller, ChannelName, EventId, Nick, SERVER_NAME, SessionId, TargetId, Timestamp},
+    store::{
+        Read, Write,
+        channel::{self, Channel},
+        log::{self, Draft},
+        member::{self, Member},
+        session::{self, Session},
+    },
+};
+
+/// What a command is answered: replies for the caller alone, and the ids of the events it made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Answer {
+    pub replies: Vec<Reply>,
+    /// Ids of the events that were made.
+    #[schema(value_type = Vec<i64>)]
+    pub ids: Vec<EventId>,
+}
+
+/// A command being carried out.
+pub struct Act<'a> {
+    pub tx: &'a Write<'a>,
+    pub caller: Caller,
+    pub session: Session,
+    pub label: Option<&'a str>,
+    pub now: Timestamp,
+    pub limits: &'a Limits,
+    pub answer: Answer,
+}
+
+impl<'a> Act<'a> {
+    pub fn new(
+        tx: &'a Write<'a>,
+        caller: Caller,
+        label: Option<&'a str>,
+        now: Timestamp,
+        limits: &'a Limits,
+    ) -> Result<Self> {
+        let session = session::get(tx, caller.session)?;
+        Ok(Self { tx, caller, session, label, now, limits, answer: Answer::default() })
+    }
+
+    pub fn nick(&self) -> &Nick {
+        &self.session.nick
+    }
+
+    /// Makes an event of this session's, told to `targets`.
+    pub fn emit(&mut self, command: &'static str, params: &[&dyn Display], targets: &[TargetId]) -> Result<()> {
+        let id = log::append(self.tx, self.draft(command, params), targets)?;
+        self.answer.ids.push(id);
+        Ok(())
+    }
+
+    /// Makes a direct message to another session: an event for both.
+    pub fn emit_direct(&mut self, command: &'static str, to: SessionId, params: &[&dyn Display]) -> Result<()> {
+        let from = self.caller.session;
+        let draft = Draft { exchange: Some((from, to)), ..self.draft(command, params) };
+        let id = log::append(self.tx, draft, &[from.into(), to.into()])?;
+        self.answer.ids.push(id);
+        Ok(())
+    }
+
+    /// Tells this session's clients something, in the server's name.
+    pub fn notice(&mut self, text: &str) -> Result<()> {
+        let nick = self.session.nick.to_string();
+        let draft = Draft { source: SERVER_NAME, ..self.draft("NOTICE", &[&nick, &text]) };
+        let id = log::append(self.tx, draft, &[self.caller.session.into()])?;
+        self.answer.ids.push(id);
+        Ok(())
+    }
+
+    pub fn draft(&self, command: &'static str, params: &[&dyn Display]) -> Draft<'_> {
+        Draft {
+            time: self.now,
+            source: self.session.nick.as_str(),
+            command,
+            params: params.iter().map(|p| p.to_string()).collect(),
+            origin: Some((self.caller.client, self.label.map(str::to_owned))),
+            exchange: None,
+        }
+    }
+
+    pub fn reply(&mut self, numeric: &str, params: &[&dyn Display]) {
+        self.answer.replies.push(Reply::numeric(numeric, &self.session.nick, params));
+    }
+
+    /// The session's channels and the session itself: whoever is to know what it does.
+    pub fn everyone(&self) -> Result<Vec<TargetId>> {
+        let channels = member::channels_of(self.tx, self.caller.session)?;
+        Ok(channels.into_iter().map(TargetId::from).chain([self.caller.session.into()]).collect())
+    }
+
+    /// Does `act` to each target that can be done; refused ones are error numerics among the replies, and if there is
+    /// nothing else, the first is the command's refusal.
+    pub fn each<T>(
+        &mut self,
+        verb: &'static str,
+        items: Each<T>,
+        mut act: impl FnMut(&mut Self, T) -> Result<()>,
+    ) -> Result<()> {
+        let mut first_refusal = None;
+        let mut done = 0;
+        for item in items {
+            match item.and_then(|item| act(self, item)) {
+                Ok(()) => done += 1,
+                Err(error) if error.is_failure() => return Err(error),
+                Err(error) => {
+                    self.answer.replies.push(Reply::error(&error, verb, &self.session.nick));
+                    first_refusal.get_or_insert(error);
+                }
+            }
+        }
+        first_refusal.filter(|_| done == 0).map_or(Ok(()), Err)
+    }
+
+    /// A channel the session is on, and its standing there.
+    pub fn own_channel(&self, name: &ChannelName) -> Result<(Channel, Member)> {
+        let channel = find_channel(self.tx, name)?;
+        let member = member::get(self.tx, channel.id, self.caller.session)?;
+        let member = member.ok_or_else(|| Error::not_on_channel(&channel.name))?;
+        Ok((channel, member))
+    }
+}
+
+pub fn find_channel(tx: &Read, name: &ChannelName) -> Result<Channel> {
+    channel::by_name(tx, name)?.ok_or_else(|| Error::no_such_channel(name))
+}
+
+pub fn find_session(tx: &Read, nick: &Nick) -> Result<Session> {
+    session::by_nick(tx, nick)?.ok_or_else(|| Error::no_such_nick(nick.as_str()))
+}

@@ -1,0 +1,143 @@
+//! The caller map: from a secret's hash to its caller, every live client in memory.
+//!
+//! It is loaded at the start, changed only by commits, and never filled on a miss, so an ended client is out of it before
+//! anyone is told that it ended, and nothing stale can come back.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, OnceLock, RwLock,
+        atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use crate::{
+    model::{Caller, ClientId, EndReason, EventId, Timestamp},
+    secret::SecretHash,
+    store::{Admission, Effect},
+};
+
+/// A live client: who it is, and what is gathered of its use before it is written down.
+#[derive(Debug)]
+pub struct Live {
+    pub caller: Caller,
+    pub expires_at: Timestamp,
+    usage: Arc<Usage>,
+}
+
+/// A client's use. It outlives a renewed secret, because a stream opened with the old one goes on.
+#[derive(Debug)]
+struct Usage {
+    cursor: AtomicI64,
+    seen_at: AtomicI64,
+    /// Whether cursor or time of use are ahead of the store's.
+    ahead: AtomicBool,
+    ended: OnceLock<EndReason>,
+}
+
+impl Live {
+    fn new(admission: &Admission) -> Self {
+        let usage = Usage {
+            cursor: AtomicI64::new(admission.cursor.0),
+            seen_at: AtomicI64::new(admission.seen_at.0),
+            ahead: AtomicBool::new(false),
+            ended: OnceLock::new(),
+        };
+        Self { caller: admission.caller, expires_at: admission.expires_at, usage: Arc::new(usage) }
+    }
+
+    fn renewed(&self, admission: &Admission) -> Self {
+        self.touch(admission.seen_at);
+        Self { caller: admission.caller, expires_at: admission.expires_at, usage: self.usage.clone() }
+    }
+
+    /// Why it calls no more, if so: it has ended, or is due to, even if nobody has come to do it yet.
+    pub fn over(&self, now: Timestamp, idle: Duration) -> Option<EndReason> {
+        let due = || now >= self.expires_at || now >= self.seen_at().plus(idle);
+        self.ended().or_else(|| due().then_some(EndReason::Expired))
+    }
+
+    /// Why it has ended, once it has.
+    pub fn ended(&self) -> Option<EndReason> {
+        self.usage.ended.get().copied()
+    }
+
+    /// The last event it acknowledged.
+    pub fn cursor(&self) -> EventId {
+        EventId(self.usage.cursor.load(Relaxed))
+    }
+
+    pub fn seen_at(&self) -> Timestamp {
+        Timestamp(self.usage.seen_at.load(Relaxed))
+    }
+
+    /// Moves the cursor; it never goes back.
+    pub fn acknowledge(&self, id: EventId) {
+        if self.usage.cursor.fetch_max(id.0, Relaxed) < id.0 {
+            self.usage.ahead.store(true, Relaxed);
+        }
+    }
+
+    /// Notes that it is in use.
+    pub fn touch(&self, now: Timestamp) {
+        if self.usage.seen_at.fetch_max(now.0, Relaxed) < now.0 {
+            self.usage.ahead.store(true, Relaxed);
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Callers {
+    /// Never held over an await; readers only look up and clone.
+    map: RwLock<Map>,
+}
+
+#[derive(Default)]
+struct Map {
+    by_secret: HashMap<SecretHash, Arc<Live>>,
+    secrets: HashMap<ClientId, SecretHash>,
+}
+
+impl Callers {
+    pub fn get(&self, secret: SecretHash) -> Option<Arc<Live>> {
+        self.map.read().unwrap_or_else(|e| e.into_inner()).by_secret.get(&secret).cloned()
+    }
+
+    pub fn by_client(&self, client: ClientId) -> Option<Arc<Live>> {
+        let map = self.map.read().unwrap_or_else(|e| e.into_inner());
+        map.secrets.get(&client).and_then(|secret| map.by_secret.get(secret)).cloned()
+    }
+
+    pub fn count(&self) -> usize {
+        self.map.read().unwrap_or_else(|e| e.into_inner()).secrets.len()
+    }
+
+    /// Takes what commits have changed.
+    pub fn apply(&self, effect: &Effect) {
+        match effect {
+            Effect::Admitted(admission) => {
+                let mut map = self.map.write().unwrap_or_else(|e| e.into_inner());
+                let old = map.secrets.insert(admission.caller.client, admission.secret);
+                let old = old.and_then(|secret| map.by_secret.remove(&secret));
+                let live = old.map_or_else(|| Live::new(admission), |old| old.renewed(admission));
+                map.by_secret.insert(admission.secret, Arc::new(live));
+            }
+            Effect::ClientEnded { client, reason } => {
+                let mut map = self.map.write().unwrap_or_else(|e| e.into_inner());
+                let ended = map.secrets.remove(client).and_then(|secret| map.by_secret.remove(&secret));
+                if let Some(live) = ended {
+                    // Whoever holds it from an earlier look-up learns of it here.
+                    let _ = live.usage.ended.set(*reason);
+                }
+            }
+            Effect::Logged { .. } | Effect::Joined { .. } | Effect::Left { .. } => {}
+        }
+    }
+
+    /// The clients whose use is ahead of the store's, taken to be written down.
+    pub fn take_ahead(&self) -> Vec<Arc<Live>> {
+        let map = self.map.read().unwrap_or_else(|e| e.into_inner());
+        map.by_secret.values().filter(|live| live.usage.ahead.swap(false, Relaxed)).cloned().collect()
+    }
+}

@@ -1,0 +1,145 @@
+//! What is done to channels and on them: JOIN, PART, TOPIC, KICK, INVITE.
+
+use super::{
+    act::{Act, find_session},
+    query,
+};
+use crate::{
+    error::{Code, Error, Result},
+    irc::{command::Each, mode::Flag, reply},
+    model::{ChannelName, Nick, TargetId},
+    store::{
+        channel::{self, Channel, Topic},
+        member,
+    },
+};
+
+/// JOIN of one channel; one that does not exist is made, and its maker is op. Joining again only answers again.
+pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>) -> Result<()> {
+    let me = act.caller.session;
+    let found = channel::by_name(act.tx, name)?;
+    let on_it = match &found {
+        Some(channel) => member::get(act.tx, channel.id, me)?.is_some(),
+        None => false,
+    };
+    let channel = match found {
+        Some(channel) if on_it => channel,
+        found => {
+            if member::channels_of(act.tx, me)?.len() >= act.limits.max_channels {
+                let detail = format!("a session is on at most {} channels", act.limits.max_channels);
+                return Err(Error::new(Code::TooManyChannels, detail).about(name));
+            }
+            let first = found.is_none();
+            let channel = match found {
+                Some(channel) => {
+                    admit(act, &channel, key)?;
+                    channel
+                }
+                None => channel::insert(act.tx, name, act.now)?,
+            };
+            let id = member::join(act.tx, me, channel.id, first, act.draft("JOIN", &[&channel.name]))?;
+            act.answer.ids.push(id);
+            channel
+        }
+    };
+    if let Some(topic) = &channel.topic {
+        act.answer.replies.extend(query::topic_replies(&act.session, &channel.name, topic));
+    }
+    let names = query::names_of(act.tx, &act.session, &channel)?;
+    act.answer.replies.extend(names);
+    Ok(())
+}
+
+/// Whether the channel's modes and bans let this session in. An invitation is used up by it.
+fn admit(act: &Act, channel: &Channel, key: Option<&str>) -> Result<()> {
+    let refuse = |code, detail: &str| Err(Error::new(code, detail).about(&channel.name));
+    if is_banned(act, channel)? {
+        return refuse(Code::BannedFromChannel, "you are banned from this channel");
+    }
+    if channel.modes.key.is_some() && channel.modes.key.as_deref() != key {
+        return refuse(Code::BadChannelKey, "this channel wants a key, and this is not it");
+    }
+    if let Some(limit) = channel.modes.limit
+        && member::count(act.tx, channel.id)? >= i64::from(limit)
+    {
+        return refuse(Code::ChannelIsFull, "this channel is full");
+    }
+    let invited = channel::use_invite(act.tx, channel.id, act.caller.session)?;
+    if channel.modes.has(Flag::InviteOnly) && !invited {
+        return refuse(Code::InviteOnlyChannel, "this channel is by invitation");
+    }
+    Ok(())
+}
+
+pub fn is_banned(act: &Act, channel: &Channel) -> Result<bool> {
+    let mask = act.session.mask();
+    Ok(channel::bans(act.tx, channel.id)?.iter().any(|ban| ban.mask.matches(&mask)))
+}
+
+pub fn part(act: &mut Act, name: &ChannelName, reason: Option<&str>) -> Result<()> {
+    let (channel, _) = act.own_channel(name)?;
+    let with_reason: [&dyn std::fmt::Display; 2] = [&channel.name, &reason.unwrap_or_default()];
+    let params = if reason.is_some() { &with_reason[..] } else { &with_reason[..1] };
+    act.emit("PART", params, &[channel.id.into()])?;
+    leave(act, &channel, act.caller.session)
+}
+
+pub fn set_topic(act: &mut Act, name: &ChannelName, text: &str) -> Result<()> {
+    let (channel, member) = act.own_channel(name)?;
+    if channel.modes.has(Flag::TopicLocked) && !member.op {
+        return Err(chanop_needed(&channel));
+    }
+    let topic = Topic { text: text.into(), set_by: act.nick().to_string(), set_at: act.now };
+    channel::set_topic(act.tx, channel.id, Some(&topic).filter(|_| !text.is_empty()))?;
+    act.emit("TOPIC", &[&channel.name, &text], &[channel.id.into()])
+}
+
+pub fn kick(act: &mut Act, name: &ChannelName, nicks: Each<Nick>, reason: Option<&str>) -> Result<()> {
+    let (channel, member) = act.own_channel(name)?;
+    if !member.op {
+        return Err(chanop_needed(&channel));
+    }
+    let reason = reason.map_or_else(|| act.nick().to_string(), str::to_owned);
+    act.each("KICK", nicks, |act, nick| {
+        let victim = find_session(act.tx, &nick)?;
+        // A channel ends with its last member: a second nick may find it gone.
+        if member::get(act.tx, channel.id, victim.id)?.is_none() {
+            return Err(not_in_channel(&victim.nick, &channel));
+        }
+        act.emit("KICK", &[&channel.name, &victim.nick, &reason], &[channel.id.into()])?;
+        leave(act, &channel, victim.id)
+    })
+}
+
+pub fn invite(act: &mut Act, nick: &Nick, name: &ChannelName) -> Result<()> {
+    let guest = find_session(act.tx, nick)?;
+    let (channel, member) = act.own_channel(name)?;
+    if channel.modes.has(Flag::InviteOnly) && !member.op {
+        return Err(chanop_needed(&channel));
+    }
+    if member::get(act.tx, channel.id, guest.id)?.is_some() {
+        return Err(Error::new(Code::UserOnChannel, "is already on channel").about(&guest.nick).about(&channel.name));
+    }
+    channel::invite(act.tx, channel.id, guest.id)?;
+    let both: [TargetId; 2] = [act.caller.session.into(), guest.id.into()];
+    act.emit("INVITE", &[&guest.nick, &channel.name], &both)?;
+    act.reply(reply::RPL_INVITING, &[&guest.nick, &channel.name]);
+    if let Some(away) = &guest.away {
+        act.reply(reply::RPL_AWAY, &[&guest.nick, away]);
+    }
+    Ok(())
+}
+
+/// Closes a membership with the event that was just made.
+fn leave(act: &Act, channel: &Channel, session: crate::model::SessionId) -> Result<()> {
+    let until = act.answer.ids.last().copied().ok_or_else(|| Error::internal("no event to leave by"))?;
+    member::close(act.tx, session, channel.id, until, act.now)
+}
+
+pub fn chanop_needed(channel: &Channel) -> Error {
+    Error::new(Code::ChanopNeeded, "you are not a channel operator").about(&channel.name)
+}
+
+pub fn not_in_channel(nick: &Nick, channel: &Channel) -> Error {
+    Error::new(Code::UserNotInChannel, "they are not on that channel").about(nick).about(&channel.name)
+}

@@ -1,0 +1,143 @@
+//! Carrying out a command: the scope, the label, one transaction, the answer.
+
+use super::{Chat, act::Act, act::Answer, callers::Live, channel, marks, modes, query, session, talk};
+use crate::{
+    error::{Code, Error, Result},
+    irc::{Command, Message, Reply},
+    model::{EventId, Timestamp},
+    secret::sha256,
+    store::{self, Read, label, log},
+};
+
+/// A label, and what it stands for.
+#[derive(Clone)]
+pub(super) struct Label {
+    pub text: String,
+    pub command: [u8; 32],
+}
+
+impl Label {
+    /// Of PASS nothing is kept but the verb.
+    fn of(message: &Message, command: &Command) -> Option<Self> {
+        let mut whole = message.command.to_ascii_uppercase();
+        if !matches!(command, Command::Pass { .. }) {
+            for param in &message.params {
+                // NUL is in no param, so it keeps them apart.
+                whole.push('\0');
+                whole.push_str(param);
+            }
+        }
+        Some(Self { text: message.label.clone()?, command: sha256(whole.as_bytes()) })
+    }
+
+    /// The first answer to it, if it was given before.
+    pub fn answered(&self, tx: &Read, live: &Live, now: Timestamp) -> Result<Option<Answer>> {
+        let answer = label::find(tx, live.caller.client, &self.text, &self.command, now)?;
+        answer.map(|json| serde_json::from_str(&json).map_err(Error::internal)).transpose()
+    }
+
+    pub fn keep(&self, act: &Act, answer: &Answer) -> Result<()> {
+        let json = serde_json::to_string(answer).map_err(Error::internal)?;
+        label::keep(act.tx, act.caller.client, &self.text, &self.command, &json, act.now)
+    }
+}
+
+impl Chat {
+    /// Carries out one message of a client and answers once it is on disk.
+    pub async fn execute(&self, live: &std::sync::Arc<Live>, message: Message, now: Timestamp) -> Result<Answer> {
+        let (verb, command) = Command::parse(&message)?;
+        if !live.caller.scope.allow(verb.scope) {
+            return Err(Error::new(Code::InsufficientScope, "this is beyond the scope of what you called with"));
+        }
+        let label = Label::of(&message, &command);
+        if let Command::Pass { new, current } = command {
+            return self.set_password(live, new, current, label, now).await;
+        }
+        let acknowledged = match command {
+            Command::Ack(id) => Some(id),
+            _ => None,
+        };
+        let caller = live.caller;
+        let answer = match label {
+            None if verb.reads => self.look(caller, move |tx| read_only(tx, caller, &command)).await?,
+            label => {
+                let (live, limits) = (live.clone(), self.limits.clone());
+                self.change(caller, move |tx| {
+                    if let Some(answer) = label.as_ref().map(|l| l.answered(tx, &live, now)).transpose()?.flatten() {
+                        return Ok(answer);
+                    }
+                    let mut act = Act::new(tx, caller, label.as_ref().map(|l| l.text.as_str()), now, &limits)?;
+                    carry_out(&mut act, command.clone())?;
+                    let answer = std::mem::take(&mut act.answer);
+                    // A client that has just left has no labels any more.
+                    if let (Some(label), false) = (&label, matches!(command, Command::Quit(_))) {
+                        label.keep(&act, &answer)?;
+                    }
+                    Ok(answer)
+                })
+                .await?
+            }
+        };
+        if let Some(id) = acknowledged {
+            live.acknowledge(id);
+        }
+        Ok(answer)
+    }
+}
+
+fn carry_out(act: &mut Act, command: Command) -> Result<()> {
+    match command {
+        Command::Nick(nick) => session::rename(act, nick),
+        Command::Join(channels) => {
+            act.each("JOIN", channels, |act, (name, key)| channel::join(act, &name, key.as_deref()))
+        }
+        Command::Part { channels, reason } => {
+            act.each("PART", channels, |act, name| channel::part(act, &name, reason.as_deref()))
+        }
+        Command::Privmsg { targets, text } => {
+            act.each("PRIVMSG", targets, |act, target| talk::send(act, "PRIVMSG", &target, &text))
+        }
+        Command::Notice { targets, text } => talk::notice(act, targets, &text),
+        Command::Topic { channel, text: Some(text) } => channel::set_topic(act, &channel, &text),
+        Command::Kick { channel, nicks, reason } => channel::kick(act, &channel, nicks, reason.as_deref()),
+        Command::Invite { nick, channel } => channel::invite(act, &nick, &channel),
+        Command::Mode { channel, changes } if !changes.is_empty() => modes::change(act, &channel, changes),
+        Command::Away(text) => talk::away(act, text.as_deref()),
+        Command::MarkRead { target, id: Some(id) } => marks::mark_read(act, &target, id),
+        Command::Quit(reason) => session::quit(act, reason.as_deref()),
+        query => {
+            act.answer = read_only(act.tx, act.caller, &query)?;
+            Ok(())
+        }
+    }
+}
+
+/// The commands that change nothing.
+fn read_only(tx: &Read, caller: crate::model::Caller, command: &Command) -> Result<Answer> {
+    let me = store::session::get(tx, caller.session)?;
+    let replies = match command {
+        Command::Names(channels) => query::names(tx, &me, channels)?,
+        Command::List(channels) => query::list(tx, &me, channels)?,
+        Command::Who(mask) => query::who(tx, &me, mask)?,
+        Command::Whois(nick) => query::whois(tx, &me, nick)?,
+        Command::Topic { channel, .. } => query::topic(tx, &me, channel)?,
+        Command::Mode { channel, .. } => query::modes(tx, &me, channel)?,
+        Command::UserMode { nick, changes } => query::user_modes(&me, nick, changes.as_deref())?,
+        Command::MarkRead { target, .. } => marks::show(tx, &me, target)?,
+        Command::Ack(id) => {
+            require_issued(tx, *id)?;
+            Vec::new()
+        }
+        Command::Ping(token) => vec![Reply::command("PONG", &[&crate::model::SERVER_NAME, token])],
+        other => return Err(Error::internal(format!("{other:?} is no query"))),
+    };
+    Ok(Answer { replies, ids: Vec::new() })
+}
+
+/// Refuses an id that no event has had yet.
+pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
+    if id > log::head(tx)? {
+        return Err(Error::new(Code::InvalidCursor, "no event has had this id yet"));
+    }
+    Ok(())
+}

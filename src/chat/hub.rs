@@ -1,0 +1,221 @@
+//! The hub: which connected clients listen to which targets, fed with the committed events in commit order.
+//!
+//! Wake-ups and pushes are hints; the log is the truth. A connection whose buffer overflows reads the log at its position
+//! and goes on from there, and nobody else notices.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    model::{Caller, ChannelId, ClientId, EndReason, Event, EventId, SessionId, TargetId},
+    store::Effect,
+};
+
+/// Events a connection may have waiting before it has to read the log.
+const BUFFER: usize = 256;
+
+/// An event on its way to many, rendered once.
+#[derive(Debug)]
+pub struct Delivery {
+    pub event: Arc<Event>,
+    rendered: OnceLock<Arc<str>>,
+}
+
+impl Delivery {
+    pub fn new(event: Arc<Event>) -> Arc<Self> {
+        Arc::new(Self { event, rendered: OnceLock::new() })
+    }
+
+    /// The event as the edge renders it for everyone but its sender; the first to need it does the work.
+    pub fn rendered(&self, render: impl FnOnce(&Event) -> String) -> Arc<str> {
+        self.rendered.get_or_init(|| render(&self.event).into()).clone()
+    }
+}
+
+#[derive(Default)]
+pub struct Hub {
+    /// Held for the look-ups and pushes of one commit, never over an await.
+    state: Mutex<State>,
+    /// The last event that has been pushed to all who listen.
+    head: AtomicI64,
+}
+
+#[derive(Default)]
+struct State {
+    members: HashMap<ChannelId, HashSet<SessionId>>,
+    listeners: HashMap<SessionId, Vec<Arc<Connection>>>,
+}
+
+/// A held poll or a stream of one client.
+#[derive(Debug)]
+struct Connection {
+    client: ClientId,
+    inbox: Mutex<Inbox>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    waiting: VecDeque<Arc<Delivery>>,
+    overflowed: bool,
+    ended: Option<EndReason>,
+}
+
+/// What a connection found in its inbox.
+pub struct Taken {
+    pub waiting: VecDeque<Arc<Delivery>>,
+    /// Some were dropped: read the log.
+    pub overflowed: bool,
+    pub ended: Option<EndReason>,
+    /// Everything up to here has been pushed before this was taken.
+    pub head: EventId,
+}
+
+impl Hub {
+    pub fn start_at(&self, head: EventId) {
+        self.head.store(head.0, Ordering::Release);
+    }
+
+    pub fn connections(&self) -> usize {
+        self.lock().listeners.values().map(Vec::len).sum()
+    }
+
+    /// Connects a client until the attachment is dropped.
+    pub fn attach(self: &Arc<Self>, caller: Caller) -> Attachment {
+        let connection = Arc::new(Connection { client: caller.client, inbox: Mutex::default(), wake: Notify::new() });
+        self.lock().listeners.entry(caller.session).or_default().push(connection.clone());
+        Attachment { hub: self.clone(), session: caller.session, connection }
+    }
+
+    /// Takes the effects of one commit, in order.
+    pub fn apply(&self, effects: Vec<Effect>) {
+        let mut state = self.lock();
+        for effect in effects {
+            match effect {
+                Effect::Logged { event, targets } => {
+                    let id = event.id;
+                    state.push(Delivery::new(event), &targets);
+                    self.head.store(id.0, Ordering::Release);
+                }
+                Effect::Joined { session, channel } => {
+                    state.members.entry(channel).or_default().insert(session);
+                }
+                Effect::Left { session, channel } => {
+                    if let Some(members) = state.members.get_mut(&channel) {
+                        members.remove(&session);
+                        if members.is_empty() {
+                            state.members.remove(&channel);
+                        }
+                    }
+                }
+                Effect::ClientEnded { client, reason } => {
+                    for connection in state.listeners.values().flatten().filter(|c| c.client == client) {
+                        connection.end(reason);
+                    }
+                }
+                Effect::Admitted(_) => {}
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl State {
+    fn push(&self, delivery: Arc<Delivery>, targets: &[TargetId]) {
+        let mut reached = HashSet::new();
+        let mut reach = |session: SessionId| {
+            if let Some(connections) = self.listeners.get(&session)
+                // Several targets of one event may lead to the same session.
+                && (targets.len() == 1 || reached.insert(session))
+            {
+                connections.iter().for_each(|connection| connection.push(&delivery));
+            }
+        };
+        for target in targets {
+            reach(SessionId(target.0));
+            if let Some(members) = self.members.get(&ChannelId(target.0)) {
+                members.iter().copied().for_each(&mut reach);
+            }
+        }
+    }
+}
+
+impl Connection {
+    fn push(&self, delivery: &Arc<Delivery>) {
+        {
+            let mut inbox = self.lock();
+            if inbox.overflowed || inbox.waiting.len() == BUFFER {
+                inbox.overflowed = true;
+                inbox.waiting = VecDeque::new();
+            } else {
+                inbox.waiting.push_back(delivery.clone());
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    fn end(&self, reason: EndReason) {
+        self.lock().ended = Some(reason);
+        self.wake.notify_one();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// A connection's place in the hub; it gives it up when dropped.
+pub struct Attachment {
+    hub: Arc<Hub>,
+    session: SessionId,
+    connection: Arc<Connection>,
+}
+
+impl Attachment {
+    /// Empties the inbox.
+    pub fn take(&self) -> Taken {
+        // Read before the inbox: what was pushed up to here is in it, or was taken before.
+        let head = EventId(self.hub.head.load(Ordering::Acquire));
+        let mut inbox = self.connection.lock();
+        Taken {
+            waiting: std::mem::take(&mut inbox.waiting),
+            overflowed: std::mem::take(&mut inbox.overflowed),
+            ended: inbox.ended,
+            head,
+        }
+    }
+
+    /// How far the log is known to hold nothing more for this connection; `None` if something waits.
+    pub fn quiet_up_to(&self) -> Option<EventId> {
+        let head = EventId(self.hub.head.load(Ordering::Acquire));
+        let inbox = self.connection.lock();
+        (inbox.waiting.is_empty() && !inbox.overflowed).then_some(head)
+    }
+
+    /// Waits until there may be something in the inbox.
+    pub async fn woken(&self) {
+        self.connection.wake.notified().await;
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        let mut state = self.hub.lock();
+        if let Some(connections) = state.listeners.get_mut(&self.session) {
+            connections.retain(|connection| !Arc::ptr_eq(connection, &self.connection));
+            if connections.is_empty() {
+                state.listeners.remove(&self.session);
+            }
+        }
+    }
+}

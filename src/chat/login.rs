@@ -1,0 +1,122 @@
+//! Login: rejoining a session from another client, or renewing one's own.
+
+use std::sync::Arc;
+
+use super::{Chat, callers::Live, session::admitted};
+use crate::{
+    error::{Code, Error, Extra, Result},
+    model::{Caller, ClientId, ClientView, EndReason, Nick, Password, Timestamp},
+    password::Verdict,
+    secret::Secret,
+    store::{
+        Write,
+        client::{self, NewClient},
+        session::{self, Session},
+    },
+};
+
+/// What a login is asked with.
+#[derive(Debug)]
+pub struct Login {
+    pub nick: String,
+    pub password: Password,
+    pub client_name: String,
+    /// The client to remove if there are too many.
+    pub replace: Option<ClientId>,
+}
+
+/// A client let in, and the secret to hand to it once.
+#[derive(Debug)]
+pub struct Admitted {
+    pub secret: Secret,
+    pub session: Session,
+    pub client: ClientView,
+    pub expires_at: Timestamp,
+}
+
+impl Chat {
+    /// Admits a new client to the session with this nick and password; from a live client of that session it renews that
+    /// client. `present` is the caller the request's own cookie names, if any.
+    ///
+    /// An unknown nick, a session without password and a wrong password are one refusal and the same work.
+    pub async fn login(&self, login: Login, present: Option<Arc<Live>>, now: Timestamp) -> Result<Admitted> {
+        let found = match Nick::parse(&login.nick) {
+            Ok(nick) => self.store.read(move |tx| session::by_nick(tx, &nick)).await?,
+            Err(_) => self.store.read(|_| Ok(None)).await?,
+        };
+        let stored = found.as_ref().and_then(|session| session.password_hash.clone());
+        let verdict = self.hasher.verify(login.password.clone(), stored.clone()).await?;
+        let (Some(session), Some(stored), Verdict::Right | Verdict::RightButOutdated) = (found, stored, verdict) else {
+            return Err(failed());
+        };
+        let rehashed = match verdict {
+            Verdict::RightButOutdated => Some(self.hasher.hash(login.password).await?),
+            _ => None,
+        };
+        let secret = Secret::generate()?;
+        let new = self.new_client(login.client_name, &secret, now);
+        let expires_at = new.expires_at;
+        let (max, replace) = (self.limits.max_clients, login.replace);
+        let present = present.map(|live| live.caller);
+        let (session, client) = self
+            .store
+            .write(move |tx| {
+                // What was verified must still be so: the same session, live, with the same password.
+                let current = session::by_nick(tx, &session.nick)?.filter(|s| s.id == session.id);
+                if current.and_then(|s| s.password_hash).as_ref() != Some(&stored) {
+                    return Err(failed());
+                }
+                if let Some(hash) = &rehashed {
+                    session::set_password(tx, session.id, Some(&stored), hash)?;
+                }
+                let client = admit(tx, &session, present, &new, max, replace, now)?;
+                admitted(tx, session.id, client)
+            })
+            .await?;
+        Ok(Admitted { secret, session, client, expires_at })
+    }
+}
+
+/// Lets the verified login in: as the client it already is, or as one more.
+fn admit(
+    tx: &Write,
+    session: &Session,
+    present: Option<Caller>,
+    new: &NewClient,
+    max: usize,
+    replace: Option<ClientId>,
+    now: Timestamp,
+) -> Result<ClientId> {
+    if let Some(present) = present
+        && client::require_live(tx, present).is_ok()
+    {
+        if present.session != session.id {
+            return Err(already_in_session());
+        }
+        client::renew(tx, present, new, now)?;
+        return Ok(present.client);
+    }
+    let others = client::live_of(tx, session.id)?;
+    let replaced = others.iter().find(|client| Some(client.id) == replace).map(|client| client.id);
+    if others.len() >= max && replaced.is_none() {
+        let detail =
+            format!("a session has at most {max} clients: choose one to remove and log in with its id as replace");
+        return Err(Error { extra: Extra::Clients(others), ..Error::new(Code::TooManyClients, detail) });
+    }
+    // In before the other is out: the session never is without a client.
+    let client = client::insert(tx, session.id, new, now)?;
+    if let Some(id) = replaced {
+        let leaver = Caller { session: session.id, client: id, scope: crate::model::Scopes::ALL };
+        client::leave(tx, leaver, EndReason::Removed, None, now)?;
+    }
+    Ok(client)
+}
+
+fn failed() -> Error {
+    Error::new(Code::LoginFailed, "there is no session with this nick and this password")
+}
+
+/// The cookie presented names a live client of another session, or of any, where none is expected.
+pub fn already_in_session() -> Error {
+    Error::new(Code::AlreadyInSession, "this browser is in a session already: quit it or log out first")
+}

@@ -1,0 +1,111 @@
+//! MODE on a channel.
+
+use super::{
+    act::{Act, find_session},
+    channel::{chanop_needed, not_in_channel},
+    query,
+};
+use crate::{
+    error::{Code, Error, Result},
+    irc::mode::{Change, Mask, render_changes},
+    irc::reply::Reply,
+    model::{ChannelName, Nick},
+    store::{
+        channel::{self, Ban, Channel},
+        member::{self, Member},
+    },
+};
+
+/// Bans of a channel, at most.
+const MAX_BANS: usize = 100;
+
+/// A change that took effect: on or off, the mode's letter, its parameter.
+type Effect = (bool, char, Option<String>);
+
+/// Carries out the changes that can be and tells of those that changed something in one event; the others are error
+/// numerics, or, if there is nothing else, the refusal.
+pub fn change(act: &mut Act, name: &ChannelName, changes: Vec<Change>) -> Result<()> {
+    let (mut channel, member) = act.own_channel(name)?;
+    let mut effects: Vec<Effect> = Vec::new();
+    let mut first_refusal = None;
+    let mut listed = false;
+    for change in changes {
+        let result = match change {
+            Change::ListBans => {
+                if !std::mem::replace(&mut listed, true) {
+                    let replies = query::bans(act.tx, &act.session, &channel)?;
+                    act.answer.replies.extend(replies);
+                }
+                continue;
+            }
+            _ if !member.op => return Err(chanop_needed(&channel)),
+            change => apply(act, &mut channel, change),
+        };
+        match result {
+            Ok(effect) => effects.extend(effect),
+            Err(error) if error.is_failure() => return Err(error),
+            Err(error) => {
+                act.answer.replies.push(Reply::error(&error, "MODE", &act.session.nick));
+                first_refusal.get_or_insert(error);
+            }
+        }
+    }
+    if effects.is_empty() {
+        return first_refusal.filter(|_| !listed).map_or(Ok(()), Err);
+    }
+    channel::set_modes(act.tx, channel.id, &channel.modes)?;
+    let rendered = render_changes(&effects);
+    let mut params: Vec<&dyn std::fmt::Display> = vec![&channel.name];
+    params.extend(rendered.iter().map(|p| p as &dyn std::fmt::Display));
+    act.emit("MODE", &params, &[channel.id.into()])
+}
+
+/// Carries out one change; `None` if everything is so already.
+fn apply(act: &Act, channel: &mut Channel, change: Change) -> Result<Option<Effect>> {
+    let modes = &mut channel.modes;
+    Ok(match change {
+        Change::Flag(flag, on) => modes.set(flag, on).then_some((on, flag.letter(), None)),
+        Change::Key(Some(key)) if modes.key.as_ref() != Some(&key) => {
+            modes.key = Some(key.clone());
+            Some((true, 'k', Some(key)))
+        }
+        Change::Key(None) => modes.key.take().map(|_| (false, 'k', Some("*".into()))),
+        Change::Limit(Some(limit)) if modes.limit != Some(limit) => {
+            modes.limit = Some(limit);
+            Some((true, 'l', Some(limit.to_string())))
+        }
+        Change::Limit(None) => modes.limit.take().map(|_| (false, 'l', None)),
+        Change::Key(_) | Change::Limit(_) => None,
+        Change::Op(nick, on) => {
+            let member = standing(act, channel, &nick)?;
+            member::set_standing(act.tx, channel.id, member.session, on, member.voice)?;
+            (member.op != on).then(|| (on, 'o', Some(member.nick.to_string())))
+        }
+        Change::Voice(nick, on) => {
+            let member = standing(act, channel, &nick)?;
+            member::set_standing(act.tx, channel.id, member.session, member.op, on)?;
+            (member.voice != on).then(|| (on, 'v', Some(member.nick.to_string())))
+        }
+        Change::Ban(mask, true) => add_ban(act, channel, mask)?,
+        Change::Ban(mask, false) => {
+            channel::remove_ban(act.tx, channel.id, &mask)?.then(|| (false, 'b', Some(mask.as_str().to_owned())))
+        }
+        Change::ListBans => None,
+    })
+}
+
+fn add_ban(act: &Act, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
+    let bans = channel::bans(act.tx, channel.id)?;
+    if bans.len() >= MAX_BANS && !bans.iter().any(|ban| ban.mask.folded() == mask.folded()) {
+        let detail = format!("a channel has at most {MAX_BANS} bans");
+        return Err(Error::new(Code::BanListFull, detail).about(&channel.name).about('b'));
+    }
+    let ban = Ban { mask, set_by: act.nick().to_string(), set_at: act.now };
+    let added = channel::add_ban(act.tx, channel.id, &ban)?;
+    Ok(added.then(|| (true, 'b', Some(ban.mask.as_str().to_owned()))))
+}
+
+fn standing(act: &Act, channel: &Channel, nick: &Nick) -> Result<Member> {
+    let session = find_session(act.tx, nick)?;
+    member::get(act.tx, channel.id, session.id)?.ok_or_else(|| not_in_channel(&session.nick, channel))
+}

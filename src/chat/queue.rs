@@ -1,0 +1,163 @@
+//! Delivery: a client's queue, read by long poll or followed as a stream, and histories.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use super::{
+    Chat,
+    act::{find_channel, find_session},
+    callers::Live,
+    execute::require_issued,
+    hub::{Attachment, Delivery},
+};
+use crate::{
+    error::{Error, Extra, Result},
+    model::{Event, EventId, Page, Target, Timestamp},
+    store::{client, log},
+};
+
+/// Events a stream reads from the log at a time.
+const STREAM_PAGE: usize = 200;
+
+impl Chat {
+    /// A page of the caller's queue past `after`, or past what it has acknowledged. If there is nothing it waits up to
+    /// `timeout` for something to happen. `after` acknowledges everything up to it.
+    pub async fn poll(&self, live: &Live, after: Option<EventId>, timeout: Duration, limit: usize) -> Result<Page> {
+        let deadline = tokio::time::Instant::now() + timeout;
+        let after = self.position(live, after).await?;
+        let page = self.page(live, after, limit).await?;
+        if !page.events.is_empty() || page.gap.is_some() || timeout.is_zero() {
+            return Ok(page);
+        }
+        let attachment = self.hub.attach(live.caller);
+        loop {
+            // Read after attaching: what came between is in this page, what comes later wakes.
+            let page = self.page(live, after, limit).await?;
+            if let Some(reason) = live.ended() {
+                return Err(Error::client_ended(reason));
+            }
+            if !page.events.is_empty() || page.gap.is_some() {
+                return Ok(page);
+            }
+            attachment.take();
+            if tokio::time::timeout_at(deadline, attachment.woken()).await.is_err() {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Follows the caller's queue from `after`, or from what it has acknowledged.
+    pub async fn follow(self: &Arc<Self>, live: Arc<Live>, after: Option<EventId>) -> Result<Feed> {
+        let position = self.position(&live, after).await?;
+        let attachment = self.hub.attach(live.caller);
+        Ok(Feed { chat: self.clone(), attachment, live, position, behind: true })
+    }
+
+    /// What was said before: on a channel in one's own time, or between one's session and another.
+    pub async fn history(
+        &self,
+        live: &Live,
+        target: Target,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<Event>> {
+        let me = live.caller.session;
+        self.look(live.caller, move |tx| match target {
+            Target::Channel(name) => {
+                let channel = find_channel(tx, &name)?;
+                let own = log::channel_history(tx, me, channel.id, before, limit)?;
+                own.ok_or_else(|| Error::not_on_channel(&channel.name))
+            }
+            Target::Nick(nick) => log::exchange_history(tx, me, find_session(tx, &nick)?.id, before, limit),
+        })
+        .await
+    }
+
+    /// Where to read from. A position given acknowledges everything up to it.
+    async fn position(&self, live: &Live, after: Option<EventId>) -> Result<EventId> {
+        let Some(after) = after else { return Ok(live.cursor()) };
+        self.store.read(move |tx| require_issued(tx, after)).await?;
+        live.acknowledge(after);
+        Ok(after)
+    }
+
+    async fn page(&self, live: &Live, after: EventId, limit: usize) -> Result<Page> {
+        let caller = live.caller;
+        self.look(caller, move |tx| {
+            // What was said before a client came is not in its queue, whatever position it names.
+            let (start, _) = client::queue_start(tx, caller.client)?;
+            log::page(tx, caller.session, after.max(start), limit)
+        })
+        .await
+    }
+}
+
+/// A stream of one client's queue: pushed while it keeps up, read from the log when it does not.
+pub struct Feed {
+    chat: Arc<Chat>,
+    attachment: Attachment,
+    live: Arc<Live>,
+    position: EventId,
+    /// Whether the log holds events past the position that were not pushed.
+    behind: bool,
+}
+
+/// What comes next in a stream.
+pub enum Step {
+    Gap(EventId, EventId),
+    Events(VecDeque<Arc<Delivery>>),
+    Ended(crate::model::EndReason),
+}
+
+impl Feed {
+    /// How far the log has been read for this client.
+    pub fn position(&self) -> EventId {
+        self.position
+    }
+
+    /// Notes that the client is in use, and moves the position over what was not the client's.
+    pub fn beat(&mut self, now: Timestamp) {
+        self.live.touch(now);
+        if let Some(head) = self.attachment.quiet_up_to().filter(|_| !self.behind) {
+            self.position = self.position.max(head);
+        }
+    }
+
+    /// Waits for what comes next, all that is waiting at once. It can be dropped and called again without loss.
+    pub async fn next(&mut self) -> Result<Step> {
+        loop {
+            if self.behind {
+                let page = match self.chat.page(&self.live, self.position, STREAM_PAGE).await {
+                    Err(Error { extra: Extra::Reason(reason), .. }) => return Ok(Step::Ended(reason)),
+                    page => page?,
+                };
+                // First the gap alone; the page is read again from its end.
+                if let Some((first, last)) = page.gap {
+                    self.position = last;
+                    return Ok(Step::Gap(first, last));
+                }
+                self.position = page.next;
+                self.behind = page.events.len() == STREAM_PAGE;
+                if !page.events.is_empty() {
+                    return Ok(Step::Events(page.events.into_iter().map(|e| Delivery::new(Arc::new(e))).collect()));
+                }
+                continue;
+            }
+            let mut taken = self.attachment.take();
+            if taken.overflowed {
+                self.behind = true;
+                continue;
+            }
+            // What the log gave already was pushed too, if it was committed after attaching.
+            taken.waiting.retain(|delivery| delivery.event.id > self.position);
+            self.position = self.position.max(taken.head);
+            if let Some(last) = taken.waiting.back() {
+                self.position = self.position.max(last.event.id);
+                return Ok(Step::Events(taken.waiting));
+            }
+            if let Some(reason) = taken.ended.or_else(|| self.live.ended()) {
+                return Ok(Step::Ended(reason));
+            }
+            self.attachment.woken().await;
+        }
+    }
+}

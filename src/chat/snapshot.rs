@@ -1,0 +1,144 @@
+//! The snapshot: all that a client needs to know at once, read in one transaction.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Chat, callers::Live};
+use crate::{
+    error::{Error, Result},
+    model::{Caller, ClientView, EventId, SessionId, Timestamp},
+    store::{Read, client, log, mark, member, session},
+};
+
+/// The state of a session at one position of the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Snapshot {
+    pub session: SessionView,
+    pub client: ClientView,
+    pub channels: Vec<ChannelView>,
+    /// The live sessions with which direct messages were exchanged.
+    pub directs: Vec<DirectView>,
+    /// The log's position at this moment: events up to it are in the state already.
+    #[schema(value_type = i64)]
+    pub cursor: EventId,
+    /// This client's acknowledged position.
+    #[schema(value_type = i64)]
+    pub acknowledged: EventId,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionView {
+    #[schema(value_type = i64)]
+    pub id: SessionId,
+    pub nick: String,
+    pub has_password: bool,
+    /// The text one is away with.
+    pub away: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChannelView {
+    pub name: String,
+    /// Mode letters and their parameters, as `+klnt key 50`.
+    pub modes: String,
+    pub topic: Option<TopicView>,
+    pub members: Vec<MemberView>,
+    /// The session's read mark.
+    #[schema(value_type = i64)]
+    pub read: EventId,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TopicView {
+    pub text: String,
+    pub set_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub set_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MemberView {
+    pub nick: String,
+    pub op: bool,
+    pub voice: bool,
+    pub away: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DirectView {
+    pub nick: String,
+    /// The session's read mark.
+    #[schema(value_type = i64)]
+    pub read: EventId,
+}
+
+impl From<session::Session> for SessionView {
+    fn from(session: session::Session) -> Self {
+        Self {
+            id: session.id,
+            nick: session.nick.to_string(),
+            has_password: session.password_hash.is_some(),
+            away: session.away,
+            created_at: session.created_at,
+        }
+    }
+}
+
+impl Chat {
+    /// The caller's snapshot. A client's first one begins its queue, and for that alone is a write.
+    pub async fn snapshot(&self, live: &Live) -> Result<Snapshot> {
+        let caller = live.caller;
+        let begun = self
+            .look(caller, move |tx| {
+                let (_, begun) = client::queue_start(tx, caller.client)?;
+                if begun { read(tx, caller).map(Some) } else { Ok(None) }
+            })
+            .await?;
+        let mut snapshot = match begun {
+            Some(snapshot) => snapshot,
+            None => {
+                let snapshot = self
+                    .change(caller, move |tx| {
+                        client::begin_queue(tx, caller.client, log::head(tx)?)?;
+                        read(tx, caller)
+                    })
+                    .await?;
+                // Its own cursor is where the queue now begins.
+                live.acknowledge(snapshot.cursor);
+                snapshot
+            }
+        };
+        snapshot.acknowledged = live.cursor();
+        snapshot.client.seen_at = snapshot.client.seen_at.max(live.seen_at());
+        Ok(snapshot)
+    }
+}
+
+fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
+    let session = session::get(tx, caller.session)?;
+    let client = client::live_of(tx, caller.session)?.into_iter().find(|client| client.id == caller.client);
+    let mut client = client.ok_or_else(|| Error::internal("a live client is missing"))?;
+    client.current = true;
+    let channels = member::channels(tx, caller.session)?.into_iter().map(|channel| {
+        let members = member::of_channel(tx, channel.id)?.into_iter().map(|member| MemberView {
+            nick: member.nick.to_string(),
+            op: member.op,
+            voice: member.voice,
+            away: member.away,
+        });
+        Ok(ChannelView {
+            members: members.collect(),
+            modes: channel.modes.render(true),
+            read: mark::get(tx, caller.session, channel.id.into())?,
+            name: channel.name.to_string(),
+            topic: channel.topic.map(|t| TopicView { text: t.text, set_by: t.set_by, set_at: t.set_at }),
+        })
+    });
+    let channels = channels.collect::<Result<_>>()?;
+    let directs = mark::directs(tx, caller.session)?;
+    let directs = directs.into_iter().map(|(nick, read)| DirectView { nick: nick.to_string(), read }).collect();
+    let cursor = log::head(tx)?;
+    Ok(Snapshot { session: session.into(), client, channels, directs, cursor, acknowledged: cursor })
+}

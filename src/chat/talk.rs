@@ -1,0 +1,77 @@
+//! Saying something: PRIVMSG, NOTICE, AWAY.
+
+use super::{
+    act::{Act, find_channel, find_session},
+    channel::is_banned,
+};
+use crate::{
+    error::{Code, Error, Result},
+    irc::{command::Each, mode::Flag, reply},
+    model::{EventId, Target},
+    store::{channel::Channel, mark, member, session},
+};
+
+pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -> Result<()> {
+    match target {
+        Target::Channel(name) => {
+            let channel = find_channel(act.tx, name)?;
+            let on_it = may_speak(act, &channel)?;
+            let mut targets = vec![channel.id.into()];
+            if !on_it {
+                // Without +n one may speak from outside; the sender's own clients see it all the same.
+                targets.push(act.caller.session.into());
+            }
+            act.emit(command, &[&channel.name, &text], &targets)
+        }
+        Target::Nick(nick) => {
+            let other = find_session(act.tx, nick)?;
+            act.emit_direct(command, other.id, &[&other.nick, &text])?;
+            // Both sides remember that there is an exchange, wherever they have read it to.
+            mark::advance(act.tx, act.caller.session, other.id.into(), EventId(0))?;
+            mark::advance(act.tx, other.id, act.caller.session.into(), EventId(0))?;
+            if let Some(away) = other.away.as_ref().filter(|_| command == "PRIVMSG") {
+                act.reply(reply::RPL_AWAY, &[&other.nick, away]);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// RFC 1459 §4.4.2: nothing is ever answered to a NOTICE, not even that it reached nobody.
+pub fn notice(act: &mut Act, targets: Each<Target>, text: &str) -> Result<()> {
+    for target in targets.into_iter().flatten() {
+        match send(act, "NOTICE", &target, text) {
+            Err(error) if error.is_failure() => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether the session may speak on a channel, and if so, whether it is on it.
+fn may_speak(act: &Act, channel: &Channel) -> Result<bool> {
+    let member = member::get(act.tx, channel.id, act.caller.session)?;
+    let standing = member.as_ref().is_some_and(|m| m.op || m.voice);
+    let silenced = (member.is_none() && channel.modes.has(Flag::NoExternal))
+        || (!standing && (channel.modes.has(Flag::Moderated) || is_banned(act, channel)?));
+    if silenced {
+        return Err(Error::new(Code::CannotSendToChannel, "cannot send to channel").about(&channel.name));
+    }
+    Ok(member.is_some())
+}
+
+pub fn away(act: &mut Act, text: Option<&str>) -> Result<()> {
+    if act.session.away.as_deref() != text {
+        session::set_away(act.tx, act.caller.session, text)?;
+        let targets = act.everyone()?;
+        match &text {
+            Some(text) => act.emit("AWAY", &[text], &targets)?,
+            None => act.emit("AWAY", &[], &targets)?,
+        }
+    }
+    match text {
+        Some(_) => act.reply(reply::RPL_NOWAWAY, &[&"You have been marked as being away"]),
+        None => act.reply(reply::RPL_UNAWAY, &[&"You are no longer marked as being away"]),
+    }
+    Ok(())
+}

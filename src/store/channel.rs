@@ -1,0 +1,154 @@
+//! Channels: made, found, listed, set. Who is on them is in `member`.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Read, Write, session};
+use crate::{
+    error::Result,
+    irc::mode::{Mask, Modes},
+    model::{ChannelId, ChannelName, SessionId, Timestamp},
+};
+
+/// A live channel.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    pub id: ChannelId,
+    pub name: ChannelName,
+    pub created_at: Timestamp,
+    pub modes: Modes,
+    pub topic: Option<Topic>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Topic {
+    pub text: String,
+    pub set_by: String,
+    pub set_at: Timestamp,
+}
+
+/// A ban, and who set it when.
+#[derive(Clone, Debug)]
+pub struct Ban {
+    pub mask: Mask,
+    pub set_by: String,
+    pub set_at: Timestamp,
+}
+
+impl Channel {
+    pub(super) fn read(row: &Row) -> rusqlite::Result<Self> {
+        let topic: Option<String> = row.get("topic")?;
+        let topic = match topic {
+            Some(text) => {
+                Some(Topic { text, set_by: row.get("topic_set_by")?, set_at: Timestamp(row.get("topic_set_at")?) })
+            }
+            None => None,
+        };
+        Ok(Self {
+            id: ChannelId(row.get("id")?),
+            name: ChannelName::stored(row.get("name")?),
+            created_at: Timestamp(row.get("created_at")?),
+            modes: Modes {
+                flags: Modes::from_letters(row.get_ref("modes")?.as_str()?),
+                key: row.get("key")?,
+                limit: row.get("member_limit")?,
+            },
+            topic,
+        })
+    }
+}
+
+pub fn insert(tx: &Write, name: &ChannelName, now: Timestamp) -> Result<Channel> {
+    let id = ChannelId(session::new_target(tx)?.0);
+    let modes = Modes::new();
+    tx.sql
+        .prepare_cached("INSERT INTO channel (id, name, folded_name, created_at, modes) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![id.0, name.as_str(), name.folded(), now.0, modes.letters()])?;
+    Ok(Channel { id, name: name.clone(), created_at: now, modes, topic: None })
+}
+
+pub fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> {
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT * FROM channel WHERE folded_name = ?1 AND ended_at IS NULL")?
+        .query_row([name.folded()], Channel::read)
+        .optional()?)
+}
+
+/// Live channels and how many are on each, in the order of their names.
+pub fn all(tx: &Read) -> Result<Vec<(Channel, i64)>> {
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT channel.*, (SELECT count(*) FROM membership WHERE channel_id = channel.id AND until IS NULL) AS members
+         FROM channel WHERE ended_at IS NULL ORDER BY folded_name",
+    )?;
+    let rows = statement.query_map([], |row| Ok((Channel::read(row)?, row.get("members")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn set_topic(tx: &Write, id: ChannelId, topic: Option<&Topic>) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE channel SET topic = ?2, topic_set_by = ?3, topic_set_at = ?4 WHERE id = ?1")?
+        .execute(params![id.0, topic.map(|t| &t.text), topic.map(|t| &t.set_by), topic.map(|t| t.set_at.0)])?;
+    Ok(())
+}
+
+pub fn set_modes(tx: &Write, id: ChannelId, modes: &Modes) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE channel SET modes = ?2, key = ?3, member_limit = ?4 WHERE id = ?1")?
+        .execute(params![id.0, modes.letters(), modes.key, modes.limit])?;
+    Ok(())
+}
+
+pub(super) fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE channel SET ended_at = ?2, key = NULL, topic = NULL WHERE id = ?1")?
+        .execute([id.0, now.0])?;
+    tx.sql.prepare_cached("DELETE FROM ban WHERE channel_id = ?1")?.execute([id.0])?;
+    tx.sql.prepare_cached("DELETE FROM invite WHERE channel_id = ?1")?.execute([id.0])?;
+    tx.sql.prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?.execute([id.0])?;
+    Ok(())
+}
+
+pub fn bans(tx: &Read, id: ChannelId) -> Result<Vec<Ban>> {
+    let mut statement = tx.sql.prepare_cached("SELECT mask, set_by, set_at FROM ban WHERE channel_id = ?1")?;
+    let rows = statement.query_map([id.0], |row| {
+        Ok(Ban { mask: Mask::stored(row.get(0)?), set_by: row.get(1)?, set_at: Timestamp(row.get(2)?) })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Adds a ban; whether it is new.
+pub fn add_ban(tx: &Write, id: ChannelId, ban: &Ban) -> Result<bool> {
+    let added = tx
+        .sql
+        .prepare_cached(
+            "INSERT INTO ban (channel_id, folded_mask, mask, set_by, set_at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![id.0, ban.mask.folded(), ban.mask.as_str(), ban.set_by, ban.set_at.0])?;
+    Ok(added == 1)
+}
+
+/// Removes a ban; whether there was one.
+pub fn remove_ban(tx: &Write, id: ChannelId, mask: &Mask) -> Result<bool> {
+    let removed = tx
+        .sql
+        .prepare_cached("DELETE FROM ban WHERE channel_id = ?1 AND folded_mask = ?2")?
+        .execute(params![id.0, mask.folded()])?;
+    Ok(removed == 1)
+}
+
+pub fn invite(tx: &Write, id: ChannelId, session: SessionId) -> Result<()> {
+    tx.sql
+        .prepare_cached("INSERT INTO invite (channel_id, session_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+        .execute([id.0, session.0])?;
+    Ok(())
+}
+
+/// Uses up an invitation; whether there was one.
+pub fn use_invite(tx: &Write, id: ChannelId, session: SessionId) -> Result<bool> {
+    let used = tx
+        .sql
+        .prepare_cached("DELETE FROM invite WHERE channel_id = ?1 AND session_id = ?2")?
+        .execute([id.0, session.0])?;
+    Ok(used == 1)
+}

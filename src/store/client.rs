@@ -1,0 +1,181 @@
+//! Clients: admitted, renewed, listed, ended. The last one out ends the session.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Admission, Effect, Read, Write, log, session};
+use crate::{
+    error::{Error, Result},
+    model::{Caller, ClientId, ClientView, EndReason, EventId, Scopes, SessionId, Timestamp},
+    secret::SecretHash,
+};
+
+/// A client about to be admitted, or renewed.
+#[derive(Clone, Debug)]
+pub struct NewClient {
+    pub name: String,
+    pub secret: SecretHash,
+    /// The end of its lifetime.
+    pub expires_at: Timestamp,
+}
+
+/// Admits a client to a session. Its queue begins here, until its first snapshot moves the beginning.
+pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -> Result<ClientId> {
+    let head = log::head(tx)?;
+    tx.sql
+        .prepare_cached(
+            "INSERT INTO client (session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6)",
+        )?
+        .execute(params![session.0, new.name, new.secret.0, head.0, now.0, new.expires_at.0])?;
+    let id = ClientId(tx.sql.last_insert_rowid());
+    tx.effect(Effect::Admitted(Admission {
+        caller: Caller { session, client: id, scope: Scopes::ALL },
+        secret: new.secret,
+        cursor: head,
+        seen_at: now,
+        expires_at: new.expires_at,
+    }));
+    Ok(id)
+}
+
+/// Gives a live client a new secret and a new lifetime; its queue goes on.
+pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Result<()> {
+    let cursor = tx
+        .sql
+        .prepare_cached(
+            "UPDATE client SET secret_hash = ?2, seen_at = ?3, expires_at = ?4 WHERE id = ?1 RETURNING cursor",
+        )?
+        .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0], |row| row.get(0))?;
+    tx.effect(Effect::Admitted(Admission {
+        caller,
+        secret: new.secret,
+        cursor: EventId(cursor),
+        seen_at: now,
+        expires_at: new.expires_at,
+    }));
+    Ok(())
+}
+
+/// Checks that a caller's client is still live: the first thing every write does.
+pub fn require_live(tx: &Read, caller: Caller) -> Result<()> {
+    let ended = tx
+        .sql
+        .prepare_cached("SELECT end_reason FROM client WHERE id = ?1")?
+        .query_row([caller.client.0], |row| row.get::<_, Option<String>>(0))?;
+    match ended {
+        None => Ok(()),
+        Some(reason) => Err(Error::client_ended(EndReason::parse(&reason).unwrap_or(EndReason::Revoked))),
+    }
+}
+
+/// Why the client with this secret left. `None`: there never was one, or its tombstone is gone.
+pub fn end_reason(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
+    let reason = tx
+        .sql
+        .prepare_cached("SELECT end_reason FROM client WHERE secret_hash = ?1 AND ended_at IS NOT NULL")?
+        .query_row([secret.0], |row| row.get::<_, String>(0))
+        .optional()?;
+    Ok(reason.and_then(|reason| EndReason::parse(&reason)))
+}
+
+/// The live clients of a session, oldest first.
+pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
+    let mut statement =
+        tx.sql.prepare_cached("SELECT * FROM client WHERE session_id = ?1 AND ended_at IS NULL ORDER BY id")?;
+    let clients = statement.query_map([session.0], view)?.collect::<rusqlite::Result<_>>()?;
+    Ok(clients)
+}
+
+fn view(row: &Row) -> rusqlite::Result<ClientView> {
+    Ok(ClientView {
+        id: ClientId(row.get("id")?),
+        name: row.get("name")?,
+        created_at: Timestamp(row.get("created_at")?),
+        seen_at: Timestamp(row.get("seen_at")?),
+        expires_at: Timestamp(row.get("expires_at")?),
+        current: false,
+    })
+}
+
+/// A client leaves; with the last one the session ends, and its QUIT is returned.
+pub fn leave(
+    tx: &Write,
+    caller: Caller,
+    reason: EndReason,
+    text: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<EventId>> {
+    close(tx, caller.client, reason, now)?;
+    let last = live_of(tx, caller.session)?.is_empty();
+    if last { session::end(tx, caller.session, reason, text, now).map(Some) } else { Ok(None) }
+}
+
+/// Ends one client and nothing else.
+pub(super) fn close(tx: &Write, id: ClientId, reason: EndReason, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL")?
+        .execute(params![id.0, now.0, reason.name()])?;
+    tx.sql.prepare_cached("DELETE FROM label WHERE client_id = ?1")?.execute([id.0])?;
+    tx.effect(Effect::ClientEnded { client: id, reason });
+    Ok(())
+}
+
+/// Where a client's queue begins, and whether its first snapshot has been taken.
+pub fn queue_start(tx: &Read, client: ClientId) -> Result<(EventId, bool)> {
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT start, begun FROM client WHERE id = ?1")?
+        .query_row([client.0], |row| Ok((EventId(row.get(0)?), row.get(1)?)))?)
+}
+
+/// Begins a client's queue at the cursor of its first snapshot; a later call changes nothing.
+pub fn begin_queue(tx: &Write, client: ClientId, at: EventId) -> Result<()> {
+    tx.sql
+        .prepare_cached(
+            "UPDATE client SET start = ?2, cursor = max(cursor, ?2), begun = 1 WHERE id = ?1 AND NOT begun",
+        )?
+        .execute([client.0, at.0])?;
+    Ok(())
+}
+
+/// Writes down what was gathered in memory of a client's use: neither value ever goes back.
+pub fn note_use(tx: &Write, client: ClientId, cursor: EventId, seen_at: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached(
+            "UPDATE client SET cursor = max(cursor, ?2), seen_at = max(seen_at, ?3) WHERE id = ?1 AND ended_at IS NULL",
+        )?
+        .execute([client.0, cursor.0, seen_at.0])?;
+    Ok(())
+}
+
+/// Live clients whose lifetime is over or that were last seen at `idle_since` or before, a batch of them.
+pub fn due(tx: &Read, now: Timestamp, idle_since: Timestamp, batch: usize) -> Result<Vec<Caller>> {
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT id, session_id FROM client WHERE ended_at IS NULL AND expires_at <= ?1
+         UNION
+         SELECT id, session_id FROM client WHERE ended_at IS NULL AND seen_at <= ?2
+         LIMIT ?3",
+    )?;
+    let rows = statement.query_map(params![now.0, idle_since.0, i64::try_from(batch).unwrap_or(i64::MAX)], |row| {
+        Ok(Caller { client: ClientId(row.get(0)?), session: SessionId(row.get(1)?), scope: Scopes::ALL })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Every live client, for the caller map's start.
+pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
+    let mut statement = tx.sql.prepare(
+        "SELECT id, session_id, secret_hash, cursor, seen_at, expires_at FROM client WHERE ended_at IS NULL",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(Effect::Admitted(Admission {
+            caller: Caller { client: ClientId(row.get(0)?), session: SessionId(row.get(1)?), scope: Scopes::ALL },
+            secret: SecretHash(row.get(2)?),
+            cursor: EventId(row.get(3)?),
+            seen_at: Timestamp(row.get(4)?),
+            expires_at: Timestamp(row.get(5)?),
+        }));
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Labels: what a labelled command was answered, kept so that repeating it is safe.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Read, Write};
+use crate::{
+    error::{Code, Error, Result},
+    model::{ClientId, Timestamp},
+};
+
+/// How long a label is kept, and how many of a client.
+const KEPT_FOR: Duration = Duration::from_hours(24);
+const KEPT: i64 = 256;
+
+/// The first answer to this label, as it was stored. A label that stands for another command is refused.
+pub fn find(tx: &Read, client: ClientId, label: &str, command: &[u8; 32], now: Timestamp) -> Result<Option<String>> {
+    let found = tx
+        .sql
+        .prepare_cached("SELECT command, answer FROM label WHERE client_id = ?1 AND label = ?2 AND time > ?3")?
+        .query_row(params![client.0, label, now.minus(KEPT_FOR).0], |row| {
+            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?))
+        })
+        .optional()?;
+    match found {
+        Some((known, _)) if known != *command => {
+            Err(Error::new(Code::LabelReused, "this label already stands for another command"))
+        }
+        found => Ok(found.map(|(_, answer)| answer)),
+    }
+}
+
+/// Keeps an answer, and of the client's others the newest.
+pub fn keep(tx: &Write, client: ClientId, label: &str, command: &[u8; 32], answer: &str, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached(
+            "INSERT OR REPLACE INTO label (client_id, label, command, answer, time) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![client.0, label, command, answer, now.0])?;
+    tx.sql
+        .prepare_cached(
+            "DELETE FROM label WHERE client_id = ?1
+             AND id <= (SELECT id FROM label WHERE client_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        )?
+        .execute(params![client.0, KEPT])?;
+    Ok(())
+}
+
+/// Removes a batch of labels that are past their time; how many.
+pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
+    Ok(tx
+        .sql
+        .prepare_cached("DELETE FROM label WHERE id IN (SELECT id FROM label WHERE time <= ?1 LIMIT ?2)")?
+        .execute(params![now.minus(KEPT_FOR).0, i64::try_from(batch).unwrap_or(i64::MAX)])?)
+}

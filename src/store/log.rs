@@ -1,0 +1,279 @@
+//! The log: appending events, and reading a queue or a history as a merge of its targets.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, VecDeque},
+    sync::Arc,
+};
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Effect, Read, Write};
+use crate::{
+    error::{Error, Result},
+    model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp},
+};
+
+/// An event about to happen.
+pub struct Draft<'a> {
+    pub time: Timestamp,
+    pub source: &'a str,
+    pub command: &'a str,
+    pub params: Vec<String>,
+    /// The client whose command it comes from, and that command's label.
+    pub origin: Option<(ClientId, Option<String>)>,
+    /// Of a direct message: the sessions it goes from and to.
+    pub exchange: Option<(SessionId, SessionId)>,
+}
+
+/// Appends an event and addresses it, once per target.
+pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId> {
+    let Draft { time, source, command, params, origin, exchange } = draft;
+    let mut targets = targets.to_vec();
+    targets.sort();
+    targets.dedup();
+    let (client, label) = match &origin {
+        Some((client, label)) => (Some(client.0), label.as_deref()),
+        None => (None, None),
+    };
+    tx.sql
+        .prepare_cached(
+            "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            time.0,
+            source,
+            command,
+            to_json(&params)?,
+            to_json(&targets)?,
+            exchange.map(|(sender, _)| sender.0),
+            exchange.map(|(_, recipient)| recipient.0),
+            client,
+            label,
+        ])?;
+    let id = EventId(tx.sql.last_insert_rowid());
+    let mut address = tx.sql.prepare_cached("INSERT INTO address (target_id, event_id) VALUES (?1, ?2)")?;
+    for target in &targets {
+        address.execute([target.0, id.0])?;
+    }
+    let event = Event { id, time, source: source.into(), command: command.into(), params, origin };
+    tx.effect(Effect::Logged { event: Arc::new(event), targets });
+    Ok(id)
+}
+
+/// The log's position: the id of the last event ever appended, whether or not retention has removed it.
+pub fn head(tx: &Read) -> Result<EventId> {
+    let head = tx.sql.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?;
+    let head = { head }.query_row([], |row| row.get(0)).optional()?;
+    Ok(EventId(head.unwrap_or(0)))
+}
+
+/// The events of a session's targets past `after`, at most `limit`, in order.
+///
+/// It is a merge of one lane per target, each refilled a little at a time, so that it costs the page and the number of
+/// targets, never the backlog.
+pub fn page(tx: &Read, session: SessionId, after: EventId, limit: usize) -> Result<Page> {
+    let head = head(tx)?;
+    let spans = spans(tx, session, after)?;
+    let gap = gap(tx, session, after, &spans)?;
+    let mut lanes = vec![Lane::new(session.into(), VecDeque::from([(after.0, head.0)]))];
+    for (channel, spans) in spans {
+        let spans = spans.iter().map(|span| (after.0.max(span.since - 1), span.until.unwrap_or(head.0)));
+        lanes.push(Lane::new(channel.into(), spans.collect()));
+    }
+    let chunk = (limit / lanes.len()).clamp(8, limit.max(8));
+    let mut ids = Vec::new();
+    let mut heap = BinaryHeap::new();
+    for (n, lane) in lanes.iter_mut().enumerate() {
+        heap.extend(lane.next(tx, chunk)?.map(|id| Reverse((id, n))));
+    }
+    while let Some(Reverse((id, n))) = heap.pop() {
+        // NICK and QUIT are addressed to several targets of a queue, and shown once.
+        if ids.last() != Some(&id) {
+            if ids.len() == limit {
+                break;
+            }
+            ids.push(id);
+        }
+        heap.extend(lanes[n].next(tx, chunk)?.map(|id| Reverse((id, n))));
+    }
+    let next = if ids.len() == limit { ids.last().map_or(head, |id| EventId(*id)) } else { head };
+    Ok(Page { events: load(tx, &ids)?, next, gap })
+}
+
+/// One's own time on a channel, before `before`, the last `limit` events, ascending. `None` if one never was on it.
+pub fn channel_history(
+    tx: &Read,
+    session: SessionId,
+    channel: ChannelId,
+    before: Option<EventId>,
+    limit: usize,
+) -> Result<Option<Vec<Event>>> {
+    let stays = tx
+        .sql
+        .prepare_cached(
+            "SELECT since, until FROM membership WHERE session_id = ?1 AND channel_id = ?2 ORDER BY since DESC",
+        )?
+        .query_map([session.0, channel.0], Span::read)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    if stays.is_empty() {
+        return Ok(None);
+    }
+    let mut ids: Vec<i64> = Vec::new();
+    for stay in stays {
+        let last = stay.until.unwrap_or(i64::MAX).min(before.map_or(i64::MAX, |id| id.0.saturating_sub(1)));
+        let mut statement = tx.sql.prepare_cached(
+            "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3
+             ORDER BY event_id DESC LIMIT ?4",
+        )?;
+        let wanted = as_sql(limit - ids.len());
+        for id in statement.query_map([channel.0, stay.since, last, wanted], |row| row.get(0))? {
+            ids.push(id?);
+        }
+        if ids.len() == limit {
+            break;
+        }
+    }
+    ids.reverse();
+    load(tx, &ids).map(Some)
+}
+
+/// The direct messages between two sessions before `before`, the last `limit`, ascending.
+pub fn exchange_history(
+    tx: &Read,
+    one: SessionId,
+    other: SessionId,
+    before: Option<EventId>,
+    limit: usize,
+) -> Result<Vec<Event>> {
+    let before = before.map_or(i64::MAX, |id| id.0);
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT id FROM (SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND recipient = ?2 AND id < ?3
+                                        ORDER BY id DESC LIMIT ?4)
+                         UNION
+                         SELECT * FROM (SELECT id FROM event WHERE sender = ?2 AND recipient = ?1 AND id < ?3
+                                        ORDER BY id DESC LIMIT ?4))
+         ORDER BY id DESC LIMIT ?4",
+    )?;
+    let rows = statement.query_map([one.0, other.0, before, as_sql(limit)], |row| row.get(0))?;
+    let mut ids = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
+    ids.reverse();
+    load(tx, &ids)
+}
+
+/// A stay on a channel, by the events at its ends.
+struct Span {
+    since: i64,
+    until: Option<i64>,
+}
+
+impl Span {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self { since: row.get("since")?, until: row.get("until")? })
+    }
+}
+
+/// The stays of a session that reach past `after`, by channel and in order.
+fn spans(tx: &Read, session: SessionId, after: EventId) -> Result<BTreeMap<ChannelId, Vec<Span>>> {
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT channel_id, since, until FROM membership
+         WHERE session_id = ?1 AND (until IS NULL OR until > ?2) ORDER BY channel_id, since",
+    )?;
+    let rows = statement.query_map([session.0, after.0], |row| Ok((ChannelId(row.get(0)?), Span::read(row)?)))?;
+    let mut spans = BTreeMap::<_, Vec<_>>::new();
+    for row in rows {
+        let (channel, span) = row?;
+        spans.entry(channel).or_default().push(span);
+    }
+    Ok(spans)
+}
+
+/// The stretch past `after` in which retention removed something that was this session's, exactly: a stay lost its last
+/// event if that was removed, else whatever was the last removed of the channel while it lasted.
+fn gap(
+    tx: &Read,
+    session: SessionId,
+    after: EventId,
+    spans: &BTreeMap<ChannelId, Vec<Span>>,
+) -> Result<Option<(EventId, EventId)>> {
+    let mut dropped_of = tx.sql.prepare_cached("SELECT dropped FROM target WHERE id = ?1")?;
+    let mut dropped = |target: TargetId| dropped_of.query_row([target.0], |row| row.get::<_, i64>(0));
+    let mut last = dropped(session.into())?;
+    for (channel, spans) in spans {
+        let dropped = dropped((*channel).into())?;
+        for span in spans.iter().filter(|span| span.since <= dropped) {
+            last = last.max(span.until.map_or(dropped, |until| until.min(dropped)));
+        }
+    }
+    Ok((last > after.0).then(|| (EventId(after.0 + 1), EventId(last))))
+}
+
+/// A cursor into the index of one target, through one span of ids after the other.
+struct Lane {
+    target: TargetId,
+    /// What is still to be read, as (past this id, up to that one).
+    spans: VecDeque<(i64, i64)>,
+    read: VecDeque<i64>,
+}
+
+impl Lane {
+    fn new(target: TargetId, spans: VecDeque<(i64, i64)>) -> Self {
+        Self { target, spans, read: VecDeque::new() }
+    }
+
+    fn next(&mut self, tx: &Read, chunk: usize) -> Result<Option<i64>> {
+        while self.read.is_empty() {
+            let Some((past, up_to)) = self.spans.front_mut() else { return Ok(None) };
+            let mut statement = tx.sql.prepare_cached(
+                "SELECT event_id FROM address WHERE target_id = ?1 AND event_id > ?2 AND event_id <= ?3
+                 ORDER BY event_id LIMIT ?4",
+            )?;
+            let rows = statement.query_map([self.target.0, *past, *up_to, as_sql(chunk)], |row| row.get(0))?;
+            for id in rows {
+                self.read.push_back(id?);
+            }
+            match self.read.back() {
+                Some(last) if self.read.len() == chunk => *past = *last,
+                _ => drop(self.spans.pop_front()),
+            }
+        }
+        Ok(self.read.pop_front())
+    }
+}
+
+fn load(tx: &Read, ids: &[i64]) -> Result<Vec<Event>> {
+    let mut statement =
+        tx.sql.prepare_cached("SELECT id, time, source, command, params, client_id, label FROM event WHERE id = ?1")?;
+    ids.iter()
+        .map(|id| {
+            statement.query_row([id], |row| {
+                let client: Option<i64> = row.get("client_id")?;
+                let label = row.get("label")?;
+                Ok(Event {
+                    id: EventId(row.get("id")?),
+                    time: Timestamp(row.get("time")?),
+                    source: row.get("source")?,
+                    command: row.get("command")?,
+                    params: from_json(row.get_ref("params")?.as_str()?)?,
+                    origin: client.map(|client| (ClientId(client), label)),
+                })
+            })
+        })
+        .collect::<rusqlite::Result<_>>()
+        .map_err(Error::from)
+}
+
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(json)
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e.into()))
+}
+
+pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
+}
+
+/// A count as SQLite takes it.
+fn as_sql(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,40 @@
+//! Read marks: how far a session has read a channel or an exchange of direct messages, shared by its clients.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Read, Write};
+use crate::{
+    error::Result,
+    model::{EventId, Nick, SessionId, TargetId},
+};
+
+pub fn get(tx: &Read, session: SessionId, target: TargetId) -> Result<EventId> {
+    let mark = tx
+        .sql
+        .prepare_cached("SELECT event_id FROM read_mark WHERE session_id = ?1 AND target_id = ?2")?
+        .query_row([session.0, target.0], |row| row.get(0))
+        .optional()?;
+    Ok(EventId(mark.unwrap_or(0)))
+}
+
+/// Moves a mark forward; whether it moved. A mark at 0 only remembers that there is an exchange.
+pub fn advance(tx: &Write, session: SessionId, target: TargetId, to: EventId) -> Result<bool> {
+    let moved = tx
+        .sql
+        .prepare_cached(
+            "INSERT INTO read_mark (session_id, target_id, event_id) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET event_id = excluded.event_id WHERE excluded.event_id > event_id",
+        )?
+        .execute(params![session.0, target.0, to.0])?;
+    Ok(moved == 1)
+}
+
+/// The live sessions that a session has exchanged direct messages with, and its marks for them.
+pub fn directs(tx: &Read, session: SessionId) -> Result<Vec<(Nick, EventId)>> {
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT nick, event_id FROM read_mark JOIN session ON session.id = target_id
+         WHERE session_id = ?1 AND ended_at IS NULL ORDER BY folded_nick",
+    )?;
+    let rows = statement.query_map([session.0], |row| Ok((Nick::stored(row.get(0)?), EventId(row.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

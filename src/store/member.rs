@@ -1,0 +1,112 @@
+//! Who is on which channel: intervals of event ids, open while they last.
+
+use rusqlite::{OptionalExtension, Row};
+
+use super::{Effect, Read, Write, channel, log};
+use crate::{
+    error::Result,
+    model::{ChannelId, EventId, Nick, SessionId, Timestamp},
+};
+
+/// Somebody on a channel.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub session: SessionId,
+    pub nick: Nick,
+    pub op: bool,
+    pub voice: bool,
+    pub away: bool,
+}
+
+impl Member {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            session: SessionId(row.get("session_id")?),
+            nick: Nick::stored(row.get("nick")?),
+            op: row.get("op")?,
+            voice: row.get("voice")?,
+            away: row.get("away")?,
+        })
+    }
+
+    /// IRC's prefix: the highest standing.
+    pub fn prefix(&self) -> &'static str {
+        match (self.op, self.voice) {
+            (true, _) => "@",
+            (false, true) => "+",
+            (false, false) => "",
+        }
+    }
+}
+
+const MEMBER: &str = "SELECT session_id, nick, op, voice, away IS NOT NULL AS away
+     FROM membership JOIN session ON session.id = session_id";
+
+/// Those on a channel, in the order of their nicks.
+pub fn of_channel(tx: &Read, channel: ChannelId) -> Result<Vec<Member>> {
+    let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick");
+    let mut statement = tx.sql.prepare_cached(&sql)?;
+    let members = statement.query_map([channel.0], Member::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(members)
+}
+
+pub fn get(tx: &Read, channel: ChannelId, session: SessionId) -> Result<Option<Member>> {
+    let sql = format!("{MEMBER} WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL");
+    Ok(tx.sql.prepare_cached(&sql)?.query_row([channel.0, session.0], Member::read).optional()?)
+}
+
+pub fn count(tx: &Read, channel: ChannelId) -> Result<i64> {
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT count(*) FROM membership WHERE channel_id = ?1 AND until IS NULL")?
+        .query_row([channel.0], |row| row.get(0))?)
+}
+
+/// The channels a session is on, in the order in which it joined them.
+pub fn channels_of(tx: &Read, session: SessionId) -> Result<Vec<ChannelId>> {
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT channel_id FROM membership WHERE session_id = ?1 AND until IS NULL ORDER BY since")?;
+    let ids = statement.query_map([session.0], |row| row.get(0).map(ChannelId))?.collect::<rusqlite::Result<_>>()?;
+    Ok(ids)
+}
+
+/// The same, whole.
+pub fn channels(tx: &Read, session: SessionId) -> Result<Vec<channel::Channel>> {
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT channel.* FROM membership JOIN channel ON channel.id = channel_id
+         WHERE session_id = ?1 AND until IS NULL ORDER BY since",
+    )?;
+    let channels = statement.query_map([session.0], channel::Channel::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(channels)
+}
+
+/// A session joins a channel by the event `join`, which it receives itself.
+pub fn join(tx: &Write, session: SessionId, channel: ChannelId, op: bool, join: log::Draft) -> Result<EventId> {
+    // First of all the hub counts it among the members, or its own JOIN would pass it by.
+    tx.effect(Effect::Joined { session, channel });
+    let since = log::append(tx, join, &[channel.into()])?;
+    tx.sql
+        .prepare_cached("INSERT INTO membership (session_id, channel_id, since, op) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(rusqlite::params![session.0, channel.0, since.0, op])?;
+    Ok(since)
+}
+
+/// Closes a membership with the event by which the session left; a channel ends with its last member.
+pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE membership SET until = ?3 WHERE session_id = ?1 AND channel_id = ?2 AND until IS NULL")?
+        .execute([session.0, channel.0, until.0])?;
+    tx.effect(Effect::Left { session, channel });
+    if count(tx, channel)? == 0 { channel::end(tx, channel, now) } else { Ok(()) }
+}
+
+/// Gives or takes op or voice; whether that changed anything.
+pub fn set_standing(tx: &Write, channel: ChannelId, session: SessionId, op: bool, voice: bool) -> Result<()> {
+    tx.sql
+        .prepare_cached(
+            "UPDATE membership SET op = ?3, voice = ?4 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL",
+        )?
+        .execute(rusqlite::params![channel.0, session.0, op, voice])?;
+    Ok(())
+}

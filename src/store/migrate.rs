@@ -1,0 +1,45 @@
+//! The schema's versions: `schema.sql` is the newest, and [`STEPS`] carries an older database there, one version a step.
+
+use rusqlite::Connection;
+
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// Marks a database as Rejoin's (`PRAGMA application_id`): "rjoi".
+const APPLICATION_ID: i32 = 0x726a_6f69;
+
+/// `STEPS[n]` makes version n + 2 of version n + 1; version 0 is an empty file.
+const STEPS: &[&str] = &[];
+
+const VERSION: i32 = STEPS.len() as i32 + 1;
+
+/// Whether this database is ours to open; if not, why.
+pub fn check(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let (version, application) = (pragma("user_version")?, pragma("application_id")?);
+    Ok(if tables == 0 && version == 0 {
+        Ok(())
+    } else if application != APPLICATION_ID {
+        Err("is a database of another application".into())
+    } else if version > VERSION {
+        Err(format!("was made by a newer rejoin (its version is {version}, this program knows {VERSION})"))
+    } else {
+        Ok(())
+    })
+}
+
+/// Brings the schema to its newest version, in one transaction.
+pub fn run(connection: &mut Connection) -> rusqlite::Result<()> {
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    match usize::try_from(version).unwrap_or(0) {
+        0 => transaction.execute_batch(SCHEMA)?,
+        known => STEPS[known - 1..].iter().try_for_each(|step| transaction.execute_batch(step))?,
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}

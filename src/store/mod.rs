@@ -1,0 +1,191 @@
+//! All SQL, and the only place that names `rusqlite`.
+//!
+//! [`Store::write`] runs a closure in a transaction on the one writer thread; [`Store::read`] runs one on a read-only
+//! connection. The submodules hold functions over a transaction: those that take a [`Read`] only look, those that take a
+//! [`Write`] change something and note what follows from it in memory as an [`Effect`].
+
+use std::{
+    cell::RefCell,
+    fs::File,
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use crate::{
+    error::{Error, Result},
+    model::{Caller, ChannelId, ClientId, EndReason, Event, EventId, SessionId, TargetId, Timestamp},
+    secret::SecretHash,
+};
+
+pub mod channel;
+pub mod client;
+pub mod label;
+pub mod log;
+pub mod mark;
+pub mod member;
+mod migrate;
+mod open;
+pub mod retention;
+pub mod session;
+mod writer;
+
+/// Readers at one time; each is a connection and a thread of the blocking pool.
+const READERS: usize = 4;
+
+/// What a commit means for what is kept in memory. Effects reach the observer in the order of the commits, after the
+/// commit and before anyone is answered.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// An event is in the log.
+    Logged {
+        event: Arc<Event>,
+        targets: Vec<TargetId>,
+    },
+    /// A client exists from now on, or has a new secret and a new lifetime; the old secret is dead.
+    Admitted(Admission),
+    ClientEnded {
+        client: ClientId,
+        reason: EndReason,
+    },
+    Joined {
+        session: SessionId,
+        channel: ChannelId,
+    },
+    Left {
+        session: SessionId,
+        channel: ChannelId,
+    },
+}
+
+/// A live client as the caller map holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    pub caller: Caller,
+    pub secret: SecretHash,
+    pub cursor: EventId,
+    pub seen_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// Called on the writer thread with the effects of each commit. It must not block.
+pub type Observer = Box<dyn Fn(Vec<Effect>) + Send>;
+
+/// A transaction that reads.
+pub struct Read<'c> {
+    sql: &'c Connection,
+}
+
+/// A transaction that writes.
+pub struct Write<'c> {
+    read: Read<'c>,
+    effects: RefCell<Vec<Effect>>,
+}
+
+impl<'c> Write<'c> {
+    fn new(sql: &'c Connection) -> Self {
+        Self { read: Read { sql }, effects: RefCell::default() }
+    }
+
+    fn effect(&self, effect: Effect) {
+        self.effects.borrow_mut().push(effect);
+    }
+}
+
+impl<'c> Deref for Write<'c> {
+    type Target = Read<'c>;
+
+    fn deref(&self) -> &Read<'c> {
+        &self.read
+    }
+}
+
+/// A database, owned by this process.
+pub struct Store {
+    writer: writer::Writer,
+    readers: Arc<Readers>,
+    /// Locked as long as the store lives: a second server is refused.
+    _lock: File,
+}
+
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Store {
+    /// Opens the database at `path`, making or upgrading it where needed, and takes its lock. `observe` is told of every
+    /// commit.
+    pub fn open(path: &Path, observe: Observer) -> Result<Self> {
+        let lock = open::lock(path)?;
+        let connection = open::writer(path)?;
+        let readers = Readers { path: path.to_owned(), idle: Mutex::default(), permits: Semaphore::new(READERS) };
+        Ok(Self { writer: writer::Writer::start(connection, observe)?, readers: Arc::new(readers), _lock: lock })
+    }
+
+    /// Runs `work` in a transaction and answers once it is on disk. `work` may be run again, so it changes nothing outside
+    /// the transaction. An `Err` undoes what it did; a refusal that records something is an `Ok` value.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Write) -> Result<T> + Send + 'static,
+    {
+        self.writer.run(work).await
+    }
+
+    /// Runs `work` on a consistent view of everything committed so far.
+    pub async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Read) -> Result<T> + Send + 'static,
+    {
+        let _permit = self.readers.permits.acquire().await.map_err(Error::internal)?;
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || readers.run(work)).await.map_err(Error::internal)?
+    }
+
+    /// Like [`Store::read`], on the calling thread: for the start, before there is anyone to keep waiting.
+    pub fn read_now<T>(&self, work: impl FnOnce(&Read) -> Result<T>) -> Result<T> {
+        self.readers.run(work)
+    }
+
+    /// Commits what was accepted and stops the writer. Later writes fail.
+    pub fn close(&self) {
+        self.writer.stop();
+    }
+}
+
+impl Readers {
+    fn run<T>(&self, work: impl FnOnce(&Read) -> Result<T>) -> Result<T> {
+        // The lock is held to take or return a connection, never while one is used.
+        let idle = self.idle.lock().unwrap_or_else(|e| e.into_inner()).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open::reader(&self.path)?,
+        };
+        let transaction = connection.unchecked_transaction()?;
+        let result = work(&Read { sql: &transaction });
+        drop(transaction);
+        self.idle.lock().unwrap_or_else(|e| e.into_inner()).push(connection);
+        result
+    }
+}
+
+/// A failure of SQLite is the server's, and its text goes to the log alone.
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Error::internal(error)
+    }
+}
+
+/// Maps a violated UNIQUE constraint to the refusal it means.
+fn on_unique<T>(result: rusqlite::Result<T>, refusal: impl FnOnce() -> Error) -> Result<T> {
+    result.map_err(|error| match error.sqlite_error() {
+        Some(e) if e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => refusal(),
+        _ => error.into(),
+    })
+}

@@ -1,0 +1,79 @@
+//! Opening a database: the lock, the pragmas, and a clear word when the file is not ours.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::migrate;
+use crate::error::{Code, Error, Result};
+
+/// Statements kept prepared; a page of a queue and a command need about thirty.
+const STATEMENTS: usize = 128;
+/// How long another process (a backup, a shell) may hold a lock before a command fails.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Takes the lock beside the database, which ends with the process, however it ends.
+pub fn lock(database: &Path) -> Result<File> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let cannot = |e: &dyn std::fmt::Display| refuse(database, format!("cannot be locked: {e}"));
+    let file = private().truncate(false).open(&path).map_err(|e| cannot(&e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(refuse(database, "is in use by another rejoin server")),
+        Err(TryLockError::Error(e)) => Err(cannot(&e)),
+    }
+}
+
+pub fn writer(path: &Path) -> Result<Connection> {
+    // Made before SQLite would make it, so that it and what SQLite lays beside it are its owner's alone.
+    match private().create_new(true).open(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(refuse(path, format!("cannot be made: {e}"))),
+        _ => {}
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| describe(path, &e))?;
+    prepare(&connection).map_err(|e| describe(path, &e))?;
+    migrate::check(&connection).map_err(|e| describe(path, &e))?.map_err(|why| refuse(path, why))?;
+    connection.pragma_update(None, "journal_mode", "wal").map_err(|e| describe(path, &e))?;
+    connection.pragma_update(None, "synchronous", "full").map_err(|e| describe(path, &e))?;
+    migrate::run(&mut connection).map_err(|e| describe(path, &e))?;
+    Ok(connection)
+}
+
+pub fn reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    prepare(&connection)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "foreign_keys", "on")?;
+    connection.pragma_update(None, "temp_store", "memory")
+}
+
+fn private() -> OpenOptions {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).mode(0o600);
+    options
+}
+
+fn describe(path: &Path, error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => refuse(path, "is not a database"),
+        _ => refuse(path, format!("cannot be opened: {error}")),
+    }
+}
+
+fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::new(Code::InternalError, format!("the database {} {why}", path.display()))
+}

@@ -1,0 +1,87 @@
+//! Retention: old events, closed memberships and tombstones go, in small batches, oldest first.
+
+use rusqlite::params;
+
+use super::{Write, log};
+use crate::{
+    error::Result,
+    model::{TargetId, Timestamp},
+};
+
+/// Removes a batch of events older than `cutoff` and notes at each of their targets how far it has lost them. It goes by
+/// id and stops at the first event that is young enough, so a clock that jumped loses nothing out of order.
+pub fn drop_events(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
+    let mut oldest = tx.sql.prepare_cached("SELECT id, time, targets FROM event ORDER BY id LIMIT ?1")?;
+    let mut note = tx.sql.prepare_cached("UPDATE target SET dropped = ?2 WHERE id = ?1 AND dropped < ?2")?;
+    let mut unaddress = tx.sql.prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
+    let mut remove = tx.sql.prepare_cached("DELETE FROM event WHERE id = ?1")?;
+    let mut old = Vec::new();
+    let mut rows = oldest.query([sql(batch)])?;
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>("time")? > cutoff.0 {
+            break;
+        }
+        old.push((row.get::<_, i64>("id")?, log::from_json::<Vec<i64>>(&row.get::<_, String>("targets")?)?));
+    }
+    for (event, targets) in &old {
+        for target in targets.iter().map(|id| TargetId(*id)) {
+            note.execute([target.0, *event])?;
+            unaddress.execute([target.0, *event])?;
+        }
+        remove.execute([event])?;
+    }
+    Ok(old.len())
+}
+
+/// Removes a batch of memberships that ended before the oldest event there is. What a client of the session may have
+/// missed by that is noted at the session itself.
+pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
+    let floor: i64 = tx
+        .sql
+        .prepare_cached("SELECT coalesce((SELECT min(id) FROM event), (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'event'), 0)")?
+        .query_row([], |row| row.get(0))?;
+    let mut closed = tx
+        .sql
+        .prepare_cached("SELECT session_id, channel_id, since, until FROM membership WHERE until < ?1 LIMIT ?2")?;
+    let mut note = tx.sql.prepare_cached("UPDATE target SET dropped = ?2 WHERE id = ?1 AND dropped < ?2")?;
+    let mut remove =
+        tx.sql.prepare_cached("DELETE FROM membership WHERE session_id = ?1 AND channel_id = ?2 AND since = ?3")?;
+    let rows =
+        closed.query_map(params![floor, sql(batch)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let rows = rows.collect::<rusqlite::Result<Vec<(i64, i64, i64, i64)>>>()?;
+    for (session, channel, since, until) in &rows {
+        note.execute([session, until])?;
+        remove.execute([session, channel, since])?;
+    }
+    Ok(rows.len())
+}
+
+/// Removes a batch of tombstones: clients that left, sessions and channels that ended at `cutoff` or before.
+pub fn drop_tombstones(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
+    let mut removed = 0;
+    for statement in [
+        "DELETE FROM client WHERE id IN (SELECT id FROM client WHERE ended_at <= ?1 LIMIT ?2)",
+        "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at <= ?1
+             AND NOT EXISTS (SELECT 1 FROM client WHERE session_id = session.id)
+             AND NOT EXISTS (SELECT 1 FROM membership WHERE session_id = session.id) LIMIT ?2)
+         RETURNING id",
+        "DELETE FROM channel WHERE id IN (SELECT id FROM channel WHERE ended_at <= ?1
+             AND NOT EXISTS (SELECT 1 FROM membership WHERE channel_id = channel.id) LIMIT ?2)
+         RETURNING id",
+    ] {
+        let mut statement = tx.sql.prepare_cached(statement)?;
+        if statement.column_count() == 0 {
+            removed += statement.execute(params![cutoff.0, sql(batch)])?;
+            continue;
+        }
+        let ids = statement.query_map(params![cutoff.0, sql(batch)], |row| row.get(0))?;
+        for id in ids.collect::<rusqlite::Result<Vec<i64>>>()? {
+            removed += tx.sql.prepare_cached("DELETE FROM target WHERE id = ?1")?.execute([id])?;
+        }
+    }
+    Ok(removed)
+}
+
+fn sql(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,154 @@
+//! Sessions: made, found, renamed, ended.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Effect, Read, Write, client, log, member, on_unique};
+use crate::{
+    error::{Code, Error, Result},
+    model::{EndReason, EventId, Nick, SessionId, TargetId, Timestamp},
+};
+
+/// A live session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub id: SessionId,
+    pub nick: Nick,
+    pub away: Option<String>,
+    pub created_at: Timestamp,
+    /// A PHC string; it leaves the store only to be verified against.
+    pub password_hash: Option<String>,
+}
+
+impl Session {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: SessionId(row.get("id")?),
+            nick: Nick::stored(row.get("nick")?),
+            away: row.get("away")?,
+            created_at: Timestamp(row.get("created_at")?),
+            password_hash: row.get("password_hash")?,
+        })
+    }
+
+    /// Everything others may see of whoever has this nick, for bans: `nick!user@host`.
+    pub fn mask(&self) -> String {
+        format!("{}!{}@{}", self.nick, self.user(), crate::model::SERVER_NAME)
+    }
+
+    /// IRC's user name: the session's id, which stays when the nick changes.
+    pub fn user(&self) -> String {
+        format!("s{}", self.id)
+    }
+}
+
+pub fn insert(tx: &Write, nick: &Nick, now: Timestamp) -> Result<SessionId> {
+    let id = SessionId(new_target(tx)?.0);
+    let inserted = tx
+        .sql
+        .prepare_cached("INSERT INTO session (id, nick, folded_nick, created_at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![id.0, nick.as_str(), nick.folded(), now.0]);
+    on_unique(inserted, || in_use(nick))?;
+    Ok(id)
+}
+
+/// Draws an id from the sequence that sessions and channels share.
+pub(super) fn new_target(tx: &Write) -> Result<TargetId> {
+    tx.sql.prepare_cached("INSERT INTO target DEFAULT VALUES")?.execute([])?;
+    Ok(TargetId(tx.sql.last_insert_rowid()))
+}
+
+fn in_use(nick: &Nick) -> Error {
+    Error::new(Code::NicknameInUse, "this nick is in use").about(nick)
+}
+
+/// The live session `id`; its callers are checked before, so that there is one.
+pub fn get(tx: &Read, id: SessionId) -> Result<Session> {
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT * FROM session WHERE id = ?1 AND ended_at IS NULL")?
+        .query_row([id.0], Session::read)?)
+}
+
+pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT * FROM session WHERE folded_nick = ?1 AND ended_at IS NULL")?
+        .query_row([nick.folded()], Session::read)
+        .optional()?)
+}
+
+/// Live sessions in the order of their nicks.
+pub fn all(tx: &Read) -> Result<Vec<Session>> {
+    let mut statement = tx.sql.prepare_cached("SELECT * FROM session WHERE ended_at IS NULL ORDER BY folded_nick")?;
+    let sessions = statement.query_map([], Session::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(sessions)
+}
+
+pub fn count(tx: &Read) -> Result<i64> {
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT count(*) FROM session INDEXED BY session_by_nick WHERE ended_at IS NULL")?
+        .query_row([], |row| row.get(0))?)
+}
+
+pub fn rename(tx: &Write, id: SessionId, nick: &Nick) -> Result<()> {
+    let renamed = tx
+        .sql
+        .prepare_cached("UPDATE session SET nick = ?2, folded_nick = ?3 WHERE id = ?1")?
+        .execute(params![id.0, nick.as_str(), nick.folded()]);
+    on_unique(renamed, || in_use(nick)).map(drop)
+}
+
+/// Sets the password's hash where it still is `expected`; whether it was.
+pub fn set_password(tx: &Write, id: SessionId, expected: Option<&str>, hash: &str) -> Result<bool> {
+    let changed = tx
+        .sql
+        .prepare_cached(
+            "UPDATE session SET password_hash = ?3 WHERE id = ?1 AND ended_at IS NULL AND password_hash IS ?2",
+        )?
+        .execute(params![id.0, expected, hash])?;
+    Ok(changed == 1)
+}
+
+pub fn set_away(tx: &Write, id: SessionId, away: Option<&str>) -> Result<()> {
+    tx.sql.prepare_cached("UPDATE session SET away = ?2 WHERE id = ?1")?.execute(params![id.0, away])?;
+    Ok(())
+}
+
+/// Ends a session, whoever removed its last device: one QUIT to all who can see it, its memberships closed, its clients
+/// out, its nick free, its password gone.
+pub fn end(tx: &Write, id: SessionId, reason: EndReason, text: Option<&str>, now: Timestamp) -> Result<EventId> {
+    let session = get(tx, id)?;
+    let channels = member::channels_of(tx, id)?;
+    let targets = channels.iter().map(|c| TargetId::from(*c)).chain([id.into()]).collect::<Vec<_>>();
+    let draft = log::Draft {
+        time: now,
+        source: session.nick.as_str(),
+        command: "QUIT",
+        params: vec![text.unwrap_or(reason.sentence()).to_owned()],
+        origin: None,
+        exchange: None,
+    };
+    let quit = log::append(tx, draft, &targets)?;
+    for channel in channels {
+        member::close(tx, id, channel, quit, now)?;
+    }
+    for client in client::live_of(tx, id)? {
+        client::close(tx, client.id, reason, now)?;
+    }
+    tx.sql
+        .prepare_cached("UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1")?
+        .execute([id.0, now.0])?;
+    tx.sql.prepare_cached("DELETE FROM invite WHERE session_id = ?1")?.execute([id.0])?;
+    Ok(quit)
+}
+
+/// Memberships of live sessions, for the hub's start.
+pub fn for_each_membership(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
+    let mut statement = tx.sql.prepare("SELECT session_id, channel_id FROM membership WHERE until IS NULL")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(Effect::Joined { session: SessionId(row.get(0)?), channel: crate::model::ChannelId(row.get(1)?) });
+    }
+    Ok(())
+}
