@@ -1,5 +1,7 @@
 pub mod chat;
+pub mod config;
 pub mod error;
+pub mod http;
 pub mod irc;
 pub mod model;
 pub mod password;

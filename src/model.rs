@@ -105,6 +105,20 @@ impl Serialize for Timestamp {
     }
 }
 
+/// Where the time comes from: the system's clock in `main`, one that is moved by hand in tests.
+#[derive(Clone)]
+pub struct Clock(std::sync::Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(std::sync::Arc::new(now))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
 /// A nick: 1 to 32 characters of RFC 2812 §2.3.1. Two nicks that fold alike are one.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]

@@ -27,7 +27,7 @@ mod talk;
 mod upkeep;
 
 pub use act::Answer;
-pub use login::{Admitted, Login};
+pub use login::{Admitted, Login, already_in_session};
 
 /// What a session and a client may have, and for how long.
 #[derive(Clone, Debug)]
@@ -100,6 +100,11 @@ impl Chat {
     /// Whether the store answers.
     pub async fn check(&self) -> Result<()> {
         self.store.write(|tx| store::log::head(tx).map(drop)).await
+    }
+
+    /// The public list: live channels and how many are on each.
+    pub async fn channels(&self) -> Result<Vec<(store::channel::Channel, i64)>> {
+        self.store.read(store::channel::all).await
     }
 
     /// Live sessions, live clients and connections, for the metrics.

@@ -1,0 +1,230 @@
+//! The command line. Every flag has an environment variable, `REJOIN_` and its name.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
+
+use crate::chat::Limits;
+
+/// A chat server whose sessions are rejoined from any device by logging in.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "rejoin", version)]
+pub struct Config {
+    /// Address to listen on; port 0 picks one
+    #[arg(long, env = "REJOIN_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The database file, made if missing
+    #[arg(long, env = "REJOIN_DATABASE", default_value = "rejoin.db")]
+    pub database: PathBuf,
+    /// The address people open, https://chat.example.org; needed off loopback
+    #[arg(long, env = "REJOIN_PUBLIC_URL")]
+    pub public_url: Option<PublicUrl>,
+    /// Allow plain http off loopback, where anyone on the way can read passwords and cookies
+    #[arg(long, env = "REJOIN_INSECURE_HTTP", value_parser = clap::builder::FalseyValueParser::new())]
+    pub insecure_http: bool,
+    /// A proxy whose X-Forwarded-For is believed, as an address or a CIDR; repeatable
+    #[arg(long, env = "REJOIN_TRUSTED_PROXY", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxy: Vec<IpNet>,
+    /// Commands of one client, burst:per second, or off
+    #[arg(long, env = "REJOIN_FLOOD_LIMIT", default_value = "20:5")]
+    pub flood_limit: FloodLimit,
+    /// Limit failed logins
+    #[arg(long, env = "REJOIN_LOGIN_LIMIT", default_value = "on")]
+    pub login_limit: Switch,
+    /// A client unused for this long leaves; an open stream is use
+    #[arg(long, env = "REJOIN_CLIENT_IDLE", default_value = "30d", value_parser = duration)]
+    pub client_idle: Duration,
+    /// A client leaves after this long in any case
+    #[arg(long, env = "REJOIN_CLIENT_LIFETIME", default_value = "180d", value_parser = duration)]
+    pub client_lifetime: Duration,
+    /// How long events are kept
+    #[arg(long, env = "REJOIN_RETENTION", default_value = "30d", value_parser = duration)]
+    pub retention: Duration,
+    /// Clients of a session
+    #[arg(long, env = "REJOIN_MAX_CLIENTS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_clients: u16,
+    /// Channels a session is on
+    #[arg(long, env = "REJOIN_MAX_CHANNELS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_channels: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+impl Config {
+    /// Refuses what would be unsafe, with a word on what to do instead.
+    pub fn check(&self) -> Result<(), String> {
+        if self.listen.ip().is_loopback() {
+            return Ok(());
+        }
+        match &self.public_url {
+            None => Err(format!(
+                "--listen {} is reachable from elsewhere, so --public-url must say the address people open, \
+                 for instance --public-url https://chat.example.org (with a proxy that speaks TLS in front)",
+                self.listen
+            )),
+            Some(url) if !url.is_https() && !self.insecure_http => Err(format!(
+                "--public-url {url} is plain http on an address that is not loopback: passwords and cookies could be read \
+                 on the way. Put a proxy that speaks TLS in front and give its https:// address, or, on a network you \
+                 trust, add --insecure-http"
+            )),
+            Some(_) => Ok(()),
+        }
+    }
+
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_clients: self.max_clients.into(),
+            max_channels: self.max_channels.into(),
+            client_idle: self.client_idle,
+            client_lifetime: self.client_lifetime,
+            retention: self.retention,
+        }
+    }
+}
+
+/// An origin: scheme, host and port, no path (RFC 6454 §4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    https: bool,
+    /// Host and port, in lower case; a scheme's own port left out.
+    pub authority: String,
+}
+
+impl PublicUrl {
+    /// The origin of plain http at a host and port.
+    pub fn http(host: &str, port: u16) -> Self {
+        Self { https: false, authority: if port == 80 { host.to_owned() } else { format!("{host}:{port}") } }
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+}
+
+impl std::fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}", if self.https { "https" } else { "http" }, self.authority)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lower = text.to_ascii_lowercase();
+        let (https, rest) = match (lower.strip_prefix("https://"), lower.strip_prefix("http://")) {
+            (Some(rest), _) => (true, rest),
+            (_, Some(rest)) => (false, rest),
+            _ => return Err("it begins with https:// or http://".into()),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let port = if https { ":443" } else { ":80" };
+        let authority = rest.strip_suffix(port).unwrap_or(rest);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        if authority.is_empty() || !authority.chars().all(allowed) {
+            return Err("it is a scheme, a host and perhaps a port, without a path".into());
+        }
+        Ok(Self { https, authority: authority.into() })
+    }
+}
+
+/// How many commands a client may send: a burst, refilled at a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloodLimit(pub Option<Rate>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    pub burst: u32,
+    /// The time in which one more is allowed.
+    pub every: Duration,
+}
+
+impl FromStr for FloodLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let parsed =
+            text.split_once(':').and_then(|(burst, rate)| Some((burst.parse().ok()?, rate.parse::<u32>().ok()?)));
+        match parsed {
+            Some((burst, rate)) if burst > 0 && rate > 0 => {
+                Ok(Self(Some(Rate { burst, every: Duration::from_secs(1) / rate })))
+            }
+            _ => Err("it is burst:per second, as 20:5, or off".into()),
+        }
+    }
+}
+
+/// `90s`, `15m`, `12h`, `30d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || "it is a number and one of s, m, h, d, as 30d".to_owned();
+    let unit = text.chars().last().ok_or_else(bad)?;
+    let count: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| bad())?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86400,
+        _ => return Err(bad()),
+    };
+    let total = count.checked_mul(seconds).filter(|total| (1..=100 * 365 * 86400).contains(total));
+    total.map(Duration::from_secs).ok_or_else(|| "it is at least 1s and at most 100 years".to_owned())
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).map_err(|_| "it is an address or a CIDR, as 10.0.0.0/8".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(args: &[&str]) -> Config {
+        Config::parse_from(std::iter::once(&"rejoin").chain(args))
+    }
+
+    #[test]
+    fn the_defaults_are_the_contracts() {
+        let config = config(&[]);
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.client_idle, Duration::from_hours(720));
+        assert_eq!((config.max_clients, config.max_channels), (16, 100));
+        assert_eq!(config.flood_limit.0.unwrap().burst, 20);
+        assert!(config.check().is_ok());
+    }
+
+    #[test]
+    fn off_loopback_it_wants_a_public_url_and_tls() {
+        let refused = |args: &[&str]| config(args).check().unwrap_err();
+        assert!(refused(&["--listen", "0.0.0.0:80"]).contains("--public-url"));
+        let plain = ["--listen", "0.0.0.0:80", "--public-url", "http://chat.example"];
+        assert!(refused(&plain).contains("--insecure-http"));
+        assert!(config(&[&plain[..], &["--insecure-http"]].concat()).check().is_ok());
+        assert!(config(&["--listen", "0.0.0.0:80", "--public-url", "https://chat.example"]).check().is_ok());
+    }
+
+    #[test]
+    fn urls_limits_and_durations_are_read() {
+        let url = |text: &str| text.parse::<PublicUrl>().map(|url| url.to_string());
+        assert_eq!(url("HTTPS://Chat.Example:443/"), Ok("https://chat.example".into()));
+        assert_eq!(url("http://[::1]:8080"), Ok("http://[::1]:8080".into()));
+        for bad in ["chat.example", "https://", "https://a/b", "ftp://a", "https://a b", "https://u@a"] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+        assert_eq!("off".parse(), Ok(FloodLimit(None)));
+        assert!("5".parse::<FloodLimit>().is_err() && "0:5".parse::<FloodLimit>().is_err());
+        assert_eq!(duration("12h"), Ok(Duration::from_hours(12)));
+        for bad in ["", "5", "d", "5w", "-1d", "0s", "99999999999999999999d", "5é"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!(network("10.1.2.3").unwrap().to_string(), "10.1.2.3/32");
+    }
+}

@@ -1,0 +1,96 @@
+//! Whose request it is, by address: the peer's, or what a trusted proxy says of it.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, request::Parts},
+};
+use ipnet::IpNet;
+
+use super::Shared;
+use crate::error::{Error, Result};
+
+/// An address as it is counted: IPv4 whole, IPv6 by its /64, because that is what one household has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Network(IpAddr);
+
+impl Network {
+    fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+            v4 => v4,
+        })
+    }
+}
+
+/// The proxies whose `X-Forwarded-For` is believed.
+pub struct Proxies(Vec<IpNet>);
+
+impl Proxies {
+    pub fn new(trusted: Vec<IpNet>) -> Self {
+        Self(trusted)
+    }
+
+    /// The last address in the chain that no trusted proxy stands for.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let trusted = |address: IpAddr| self.0.iter().any(|net| net.contains(&address.to_canonical()));
+        let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+        let chain = lines.flat_map(|line| line.split(',')).map(|hop| hop.trim().parse::<IpAddr>()).collect::<Vec<_>>();
+        let mut client = peer;
+        for hop in chain.into_iter().rev() {
+            match hop {
+                Ok(hop) if trusted(client) => client = hop,
+                _ => break,
+            }
+        }
+        client
+    }
+}
+
+/// The address a request comes from.
+pub struct Address {
+    pub ip: IpAddr,
+    pub network: Network,
+}
+
+impl FromRequestParts<Shared> for Address {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+        let ConnectInfo(peer) =
+            ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await.map_err(Error::internal)?;
+        let ip = app.proxies.client(peer.ip(), &parts.headers).to_canonical();
+        Ok(Self { ip, network: Network::of(ip) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(trusted: &[&str], peer: &str, forwarded: &str) -> String {
+        let proxies = Proxies::new(trusted.iter().map(|net| net.parse().unwrap()).collect());
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+        proxies.client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_and_only_about_the_next_hop() {
+        assert_eq!(client(&[], "10.0.0.1", "1.2.3.4"), "10.0.0.1");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4"), "1.2.3.4");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, 1.2.3.4"), "1.2.3.4");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4, 10.0.0.2"), "1.2.3.4");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "nonsense"), "10.0.0.1");
+        assert_eq!(client(&["10.0.0.0/8"], "9.9.9.9", "1.2.3.4"), "9.9.9.9");
+    }
+
+    #[test]
+    fn ipv6_is_counted_by_its_64() {
+        let network = |text: &str| Network::of(text.parse().unwrap());
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:1.2.3.4"), network("1.2.3.4"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Bodies and queries, taken in with the contract's errors and without repeating what was sent.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Query, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::ToSchema;
+
+use super::{BODY_LIMIT, Shared};
+use crate::{
+    error::{Error, Result},
+    irc,
+};
+
+/// What a body says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Json,
+    Text,
+    Form,
+    Other,
+}
+
+/// The media type of a request, its parameters aside (RFC 9110 §8.3.1).
+pub fn kind(headers: &HeaderMap) -> Kind {
+    let value = super::site::only(headers, header::CONTENT_TYPE).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" => Kind::Json,
+        "text/plain" => Kind::Text,
+        "application/x-www-form-urlencoded" => Kind::Form,
+        _ => Kind::Other,
+    }
+}
+
+/// A whole body within the limit.
+pub async fn bytes(request: Request, app: &Shared) -> Result<Bytes> {
+    Bytes::from_request(request, app).await.map_err(|rejection| match rejection.status().as_u16() {
+        413 => Error::too_long("the body", BODY_LIMIT, "bytes"),
+        _ => Error::malformed("the body did not arrive whole"),
+    })
+}
+
+/// A JSON body, in which nothing is unknown and nothing missing.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
+        if kind(request.headers()) != Kind::Json {
+            return Err(Error::malformed("this wants a body with Content-Type: application/json"));
+        }
+        json(&bytes(request, app).await?).map(Self)
+    }
+}
+
+pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let text = error.to_string();
+        // serde names the field, but also repeats a wrong value, which may be a password in the wrong place.
+        let named = ["unknown field", "missing field", "duplicate field"].iter().any(|kind| text.starts_with(kind));
+        let place = format!("line {} column {}", error.line(), error.column());
+        Error::malformed(match error.classify() {
+            serde_json::error::Category::Data if named => text.chars().filter(|c| !c.is_control()).take(200).collect(),
+            serde_json::error::Category::Data => format!("a value of the wrong type at {place}"),
+            _ => format!("this is no JSON at {place}"),
+        })
+    })
+}
+
+/// A form's body (the URL standard's application/x-www-form-urlencoded).
+pub fn form<T: DeserializeOwned>(bytes: &Bytes) -> Result<T> {
+    serde_urlencoded(bytes).ok_or_else(|| Error::malformed("the form is not complete"))
+}
+
+fn serde_urlencoded<T: DeserializeOwned>(bytes: &Bytes) -> Option<T> {
+    let query = std::str::from_utf8(bytes).ok()?;
+    let uri = axum::http::Uri::builder().path_and_query(format!("/?{query}")).build().ok()?;
+    Query::<T>::try_from_uri(&uri).ok().map(|Query(form)| form)
+}
+
+/// The query's parameters.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Params<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+        let query = Query::<T>::from_request_parts(parts, app).await;
+        query
+            .map(|Query(params)| Self(params))
+            .map_err(|_| Error::malformed("a parameter of the query is not well-formed"))
+    }
+}
+
+/// A message as a client sends it: JSON, or one IRC line as `text/plain`.
+pub struct Message(pub irc::Message);
+
+/// The JSON form of a message to the server.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageBody {
+    /// At most 64 characters; makes the command safe to repeat.
+    label: Option<String>,
+    command: String,
+    #[serde(default)]
+    params: Vec<String>,
+}
+
+impl FromRequest<Shared> for Message {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
+        let kind = kind(request.headers());
+        let bytes = bytes(request, app).await?;
+        match kind {
+            Kind::Json => {
+                let MessageBody { label, command, params } = json(&bytes)?;
+                irc::Message::new(label, command, params).map(Self)
+            }
+            Kind::Text => {
+                let line = std::str::from_utf8(&bytes).map_err(|_| Error::malformed("the line is not UTF-8"))?;
+                irc::Message::parse_line(line).map(Self)
+            }
+            _ => Err(Error::malformed("a message is application/json, or one line of text/plain")),
+        }
+    }
+}

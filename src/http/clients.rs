@@ -1,0 +1,121 @@
+//! A session's clients: listed, removed, and named after the browser that came.
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+};
+
+use super::{Shared, auth::Authenticated, problem::Problems};
+use crate::{
+    error::{Code, Error, Result},
+    model::{CLIENT_NAME_LIMIT, ClientId, ClientView},
+};
+
+/// This session's clients.
+#[utoipa::path(get, path = "/api/v1/clients", tag = "client", responses((status = 200, body = [ClientView]), Problems))]
+pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<axum::Json<Vec<ClientView>>> {
+    app.chat.clients(&caller.live).await.map(axum::Json)
+}
+
+/// One client leaves; its held poll or stream ends at once.
+#[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)),
+    responses((status = 204), Problems))]
+pub async fn remove(State(app): State<Shared>, caller: Authenticated, Path(id): Path<String>) -> Result<StatusCode> {
+    let id = id.parse().map_err(|_| Error::new(Code::NotFound, "this session has no such client"))?;
+    app.chat.remove_client(&caller.live, ClientId(id), caller.now).await?;
+    tracing::info!(client = id, by = %caller.live.caller.client, "client removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Every client but the caller leaves.
+#[utoipa::path(delete, path = "/api/v1/clients", tag = "client", responses((status = 204), Problems))]
+pub async fn remove_others(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
+    app.chat.remove_other_clients(&caller.live, caller.now).await?;
+    tracing::info!(by = %caller.live.caller.client, "other clients removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The name given, else one made of User-Agent.
+pub fn client_name(given: Option<String>, headers: &HeaderMap) -> Result<String> {
+    let Some(given) = given.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) else {
+        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        return Ok(from_user_agent(agent.unwrap_or_default()));
+    };
+    if given.chars().count() > CLIENT_NAME_LIMIT {
+        return Err(Error::too_long("the client's name", CLIENT_NAME_LIMIT, "characters"));
+    }
+    if given.contains(char::is_control) {
+        return Err(Error::malformed("a client's name has no control characters"));
+    }
+    Ok(given)
+}
+
+/// `Firefox on Linux`; of other programs, their name.
+fn from_user_agent(agent: &str) -> String {
+    // The order matters: browsers claim to be their forebears too.
+    const BROWSERS: [(&str, &str); 7] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 7] = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "Mac"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ];
+    let named =
+        |table: &[(&str, &'static str)]| table.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
+    match (named(&BROWSERS), named(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, _) => {
+            let program: String =
+                agent.split(['/', ' ']).next().unwrap_or_default().chars().take(CLIENT_NAME_LIMIT).collect();
+            if program.is_empty() { "unnamed client".into() } else { program }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_named_after_its_browser() {
+        for (agent, name) in [
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1",
+                "Safari on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36",
+                "Chrome on Android",
+            ),
+            ("curl/8.5.0", "curl"),
+            ("", "unnamed client"),
+        ] {
+            assert_eq!(from_user_agent(agent), name);
+        }
+    }
+
+    #[test]
+    fn a_given_name_is_checked() {
+        let name = |given: &str| client_name(Some(given.into()), &HeaderMap::new());
+        assert_eq!(name(" my phone "), Ok("my phone".into()));
+        assert_eq!(name("x".repeat(65).as_str()).unwrap_err().code, Code::InputTooLong);
+        assert_eq!(name("a\u{1b}[2J").unwrap_err().code, Code::MalformedRequest);
+    }
+}

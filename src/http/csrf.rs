@@ -1,0 +1,35 @@
+//! Requests from elsewhere: one rule over every unsafe route.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    Shared,
+    site::{Site, only},
+};
+use crate::error::{Code, Error};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Refuses unsafe requests that a page of another origin made the browser send.
+pub async fn refuse_other_sites(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    if request.method().is_safe() || is_own(&app.site, request.headers()) {
+        return next.run(request).await;
+    }
+    Error::new(Code::CrossSiteRequest, "this request comes from another site").into_response()
+}
+
+/// The browser's own word decides (Fetch Metadata); without it the Origin does (RFC 6454); without both it is no browser.
+fn is_own(site: &Site, headers: &HeaderMap) -> bool {
+    if headers.contains_key(SEC_FETCH_SITE) {
+        return matches!(only(headers, SEC_FETCH_SITE), Some("same-origin" | "none"));
+    }
+    if headers.contains_key(header::ORIGIN) {
+        return only(headers, header::ORIGIN).is_some_and(|origin| site.is_own_origin(origin));
+    }
+    true
+}

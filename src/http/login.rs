@@ -1,0 +1,274 @@
+//! Logging in: as JSON for programs, as a page and a form for people.
+
+use std::time::Duration;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Shared,
+    address::Address,
+    auth::Present,
+    body::{self, Kind, Params},
+    clients::client_name,
+    cookie,
+    problem::{self, Problems},
+    session::{Entered, entered},
+    web,
+};
+use crate::{
+    chat::{Admitted, Login},
+    config::{Rate, Switch},
+    error::{Code, Error, Extra, Result},
+    model::{ClientId, ClientView, Password, Timestamp},
+};
+
+/// Failed logins an address may have at once, and how long until one more.
+pub fn limit(switch: Switch) -> Option<Rate> {
+    (switch == Switch::On).then_some(Rate { burst: 20, every: Duration::from_secs(15) })
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginBody {
+    nick: String,
+    password: String,
+    client_name: Option<String>,
+    /// The id of the client to remove when there are too many.
+    replace: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct LoginForm {
+    #[serde(default)]
+    nick: String,
+    #[serde(default)]
+    password: String,
+    client_name: Option<String>,
+    replace: Option<i64>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LoginPage {
+    /// A path of this origin to go to afterwards.
+    next: Option<String>,
+    /// Filled into the form.
+    nick: Option<String>,
+}
+
+/// The login page.
+#[utoipa::path(get, path = "/login", tag = "session", params(LoginPage),
+    responses((status = 200, content_type = "text/html", body = String), Problems))]
+pub async fn page(Params(params): Params<LoginPage>) -> Html<String> {
+    let form = Page {
+        nick: params.nick.as_deref().unwrap_or_default(),
+        next: own_path(params.next.as_deref()),
+        error: "",
+        clients: &[],
+    };
+    Html(form.render())
+}
+
+/// Logs in: a new client on the session with this nick and password. JSON, or the page's form.
+#[utoipa::path(post, path = "/login", tag = "session",
+    request_body(content((LoginBody = "application/json"), (String = "application/x-www-form-urlencoded"))),
+    responses((status = 200, body = Entered, headers(("set-cookie" = String))), (status = 303, description = "The form's answer"), Problems))]
+pub async fn login(
+    state: State<Shared>,
+    address: Address,
+    present: Present,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response> {
+    if body::kind(&headers) != Kind::Form {
+        return login_api(state, address, present, headers, request).await;
+    }
+    let State(app) = state;
+    let now = app.clock.now();
+    let form: LoginForm = body::form(&body::bytes(request, &app).await?)?;
+    let next = own_path(form.next.as_deref());
+    let (nick, password) = (form.nick.trim().to_owned(), Password::new(form.password));
+    let result = match client_name(form.client_name, &headers) {
+        Ok(client_name) => {
+            let login = Login { nick: nick.clone(), password, client_name, replace: form.replace.map(ClientId) };
+            attempt(&app, &address, present, login, now).await
+        }
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(admitted) => {
+            let cookie = cookie::set(&app.site, &admitted.secret, admitted.expires_at, now);
+            let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, next.to_owned())];
+            Ok((StatusCode::SEE_OTHER, headers).into_response())
+        }
+        Err(error) => {
+            let clients = match &error.extra {
+                Extra::Clients(clients) => clients.as_slice(),
+                _ => &[],
+            };
+            let page = Page { nick: &nick, next, error: sentence(&error), clients };
+            let mut response = (problem::status(&error), Html(page.render())).into_response();
+            if let Extra::RetryAfter(seconds) = error.extra {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+            Ok(response)
+        }
+    }
+}
+
+/// Logs in, as JSON.
+#[utoipa::path(post, path = "/api/v1/login", tag = "session", request_body = LoginBody,
+    responses((status = 200, body = Entered, headers(("set-cookie" = String))), Problems))]
+pub async fn login_api(
+    State(app): State<Shared>,
+    address: Address,
+    present: Present,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response> {
+    let now = app.clock.now();
+    if body::kind(&headers) != Kind::Json {
+        return Err(Error::malformed("this wants a body with Content-Type: application/json"));
+    }
+    let body: LoginBody = body::json(&body::bytes(request, &app).await?)?;
+    let login = Login {
+        nick: body.nick,
+        password: Password::new(body.password),
+        client_name: client_name(body.client_name, &headers)?,
+        replace: body.replace.map(ClientId),
+    };
+    let admitted = attempt(&app, &address, present, login, now).await?;
+    Ok(entered(&app, StatusCode::OK, admitted, now))
+}
+
+async fn attempt(app: &Shared, address: &Address, present: Present, login: Login, now: Timestamp) -> Result<Admitted> {
+    app.logins.check(address.network, now)?;
+    let nick = login.nick.clone();
+    let result = app.chat.login(login, present.0, now).await;
+    match &result {
+        Ok(admitted) => {
+            app.metrics.logins(true);
+            tracing::info!(session = %admitted.session.id, client = %admitted.client.id, address = %address.ip, "logged in");
+        }
+        Err(error) if error.code == Code::LoginFailed => {
+            app.metrics.logins(false);
+            // Only failures are charged, so nobody is kept out by getting it right often.
+            let _ = app.logins.charge(address.network, now);
+            let nick: String = nick.chars().take(crate::model::NICK_LIMIT).collect();
+            tracing::warn!(?nick, address = %address.ip, "login failed");
+        }
+        Err(_) => {}
+    }
+    result
+}
+
+/// Where to go afterwards: a path of this origin and nothing that a browser would read as another (an open redirect).
+fn own_path(next: Option<&str>) -> &str {
+    let own = |path: &&str| {
+        path.starts_with('/') && !path.starts_with("//") && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+    };
+    next.filter(own).unwrap_or("/")
+}
+
+fn sentence(error: &Error) -> &str {
+    match error.code {
+        Code::LoginFailed => "There is no session with this nick and this password.",
+        Code::AlreadyInSession => "This browser is in another session already. Quit that one first, then log in here.",
+        Code::TooManyClients => {
+            "This session has as many devices as it may have. Choose one to sign out, and give the password again."
+        }
+        Code::Throttled => "There were too many failed logins from here. Please wait a little and try again.",
+        Code::Overloaded => "Too many people are logging in at this moment. Please try again shortly.",
+        _ => &error.detail,
+    }
+}
+
+/// The page of `web/login.html`, which works without script.
+struct Page<'a> {
+    nick: &'a str,
+    next: &'a str,
+    error: &'a str,
+    clients: &'a [ClientView],
+}
+
+impl Page<'_> {
+    fn render(&self) -> String {
+        // One pass over the template, so that nothing filled in is taken for a placeholder.
+        let mut page = String::new();
+        let mut rest = web::LOGIN_PAGE;
+        while let Some((before, marked)) = rest.split_once("{{") {
+            let (name, after) = marked.split_once("}}").unwrap_or((marked, ""));
+            page.push_str(before);
+            match name {
+                "nick" => escape(self.nick, &mut page),
+                "next" => escape(self.next, &mut page),
+                "error" => escape(self.error, &mut page),
+                "clients" => self.choices(&mut page),
+                _ => {}
+            }
+            rest = after;
+        }
+        page + rest
+    }
+
+    fn choices(&self, page: &mut String) {
+        if self.clients.is_empty() {
+            return;
+        }
+        page.push_str("<fieldset class=\"choose\"><legend>Choose a device to sign out</legend>");
+        for client in self.clients {
+            page.push_str(&format!("<label><input type=\"radio\" name=\"replace\" value=\"{}\" required> ", client.id));
+            escape(&client.name, page);
+            let seen = client.seen_at.to_string();
+            page.push_str(&format!(", last used {} UTC</label>", &seen[..16].replace('T', " ")));
+        }
+        page.push_str("</fieldset>");
+    }
+}
+
+fn escape(text: &str, page: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => page.push_str("&amp;"),
+            '<' => page.push_str("&lt;"),
+            '>' => page.push_str("&gt;"),
+            '"' => page.push_str("&quot;"),
+            '\'' => page.push_str("&#39;"),
+            c => page.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_is_a_path_of_this_origin_or_the_front_page() {
+        for (next, path) in [
+            ("/device?code=A", "/device?code=A"),
+            ("//evil.example", "/"),
+            ("/\\evil.example", "/"),
+            ("https://evil.example", "/"),
+            ("javascript:alert(1)", "/"),
+            ("/a\r\nSet-Cookie: x", "/"),
+            ("", "/"),
+        ] {
+            assert_eq!(own_path(Some(next)), path, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_filled_into_the_page_is_text() {
+        let page = Page { nick: "\"><script>{{next}}", next: "/x", error: "<b>", clients: &[] }.render();
+        assert!(page.contains("&quot;&gt;&lt;script&gt;{{next}}") && page.contains("&lt;b&gt;"));
+        assert!(!page.contains("<script>{{") && !page.contains("{{error}}"));
+    }
+}

@@ -1,0 +1,171 @@
+//! Messages: sent, polled for, looked back at.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Shared,
+    auth::Authenticated,
+    body::{self, Params},
+    problem::Problems,
+};
+use crate::{
+    chat::Answer,
+    error::{Error, Result},
+    irc::command::event_id,
+    model::{ClientId, Event, EventId, Page, SERVER_NAME, Target, Timestamp},
+};
+
+/// A message as a client receives it.
+#[derive(Serialize, ToSchema)]
+pub struct MessageView<'a> {
+    id: i64,
+    #[schema(value_type = String, format = DateTime)]
+    time: Timestamp,
+    source: &'a str,
+    command: &'a str,
+    params: &'a [String],
+    /// What the client gave the command that this came from; nobody else sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
+}
+
+impl<'a> MessageView<'a> {
+    /// The event as `client` sees it.
+    pub fn of(event: &'a Event, client: ClientId) -> Self {
+        Self { label: event.label_for(client), ..Self::shared(event) }
+    }
+
+    /// The event as everyone but its sender sees it.
+    pub fn shared(event: &'a Event) -> Self {
+        let Event { id, time, source, command, params, origin: _ } = event;
+        Self { id: id.0, time: *time, source, command, params, label: None }
+    }
+}
+
+/// The warning that retention removed events of this client's before it had them.
+pub fn gap(first: EventId, last: EventId, now: Timestamp) -> Event {
+    let text = "These events were removed before this client received them";
+    let params = ["*", "QUEUE_GAP", &first.to_string(), &last.to_string(), text].map(str::to_owned).into();
+    Event { id: last, time: now, source: SERVER_NAME.into(), command: "WARN".into(), params, origin: None }
+}
+
+/// Carries out a command.
+#[utoipa::path(post, path = "/api/v1/messages", tag = "chat",
+    request_body(content((body::MessageBody = "application/json"), (String = "text/plain"))),
+    responses((status = 200, body = Answer), Problems))]
+pub async fn send(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    body::Message(message): body::Message,
+) -> Result<axum::Json<Answer>> {
+    app.flood.charge(caller.live.caller.client, caller.now)?;
+    app.metrics.command();
+    app.chat.execute(&caller.live, message, caller.now).await.map(axum::Json)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Poll {
+    /// Acknowledges everything up to it; left out, it is the acknowledged position.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<String>,
+    /// Seconds to wait for something to happen, 0 to 60.
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 60)]
+    timeout: Option<String>,
+    /// Messages at most, 1 to 500.
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 500)]
+    limit: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Messages<'a> {
+    messages: Vec<MessageView<'a>>,
+    /// How far the log was read, whether or not anything was this client's.
+    next: i64,
+}
+
+/// A page of this client's queue; waits for one if it is empty.
+#[utoipa::path(get, path = "/api/v1/messages", tag = "delivery", params(Poll),
+    responses((status = 200, body = Messages), Problems))]
+pub async fn poll(State(app): State<Shared>, caller: Authenticated, Params(params): Params<Poll>) -> Result<Response> {
+    let after = params.after.as_deref().map(event_id).transpose()?;
+    let timeout = number("timeout", params.timeout.as_deref(), 0..=60, 25)?;
+    let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
+    let polled = tokio::select! {
+        page = app.chat.poll(&caller.live, after, Duration::from_secs(timeout), limit as usize) => page,
+        // A held poll ends with what there is: nothing.
+        () = app.stopped() => app.chat.poll(&caller.live, after, Duration::ZERO, limit as usize).await,
+    };
+    let Page { events, next, gap: lost } = polled?;
+    caller.live.touch(app.clock.now());
+    let lost = lost.map(|(first, last)| gap(first, last, caller.now));
+    let messages = lost.iter().chain(&events).map(|event| MessageView::of(event, caller.live.caller.client)).collect();
+    Ok(axum::Json(Messages { messages, next: next.0 }).into_response())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryParams {
+    /// A channel or a nick.
+    target: String,
+    /// Only what came before this id.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    before: Option<String>,
+    /// Messages at most, 1 to 500.
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 500)]
+    limit: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct History<'a> {
+    messages: Vec<MessageView<'a>>,
+}
+
+/// What was said before, ascending: in one's own time on a channel, or with whoever now holds a nick.
+#[utoipa::path(get, path = "/api/v1/history", tag = "delivery", params(HistoryParams),
+    responses((status = 200, body = History), Problems))]
+pub async fn history(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Params(params): Params<HistoryParams>,
+) -> Result<Response> {
+    let target = Target::parse(&params.target)?;
+    let before = params.before.as_deref().map(event_id).transpose()?;
+    let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
+    let events = app.chat.history(&caller.live, target, before, limit as usize).await?;
+    let messages = events.iter().map(|event| MessageView::of(event, caller.live.caller.client)).collect();
+    Ok(axum::Json(History { messages }).into_response())
+}
+
+/// A channel as anyone may see it.
+#[derive(Serialize, ToSchema)]
+pub struct PublicChannel {
+    name: String,
+    topic: Option<String>,
+    members: i64,
+}
+
+/// The public list of channels.
+#[utoipa::path(get, path = "/api/v1/channels", tag = "chat", responses((status = 200, body = [PublicChannel]), Problems))]
+pub async fn channels(State(app): State<Shared>) -> Result<axum::Json<Vec<PublicChannel>>> {
+    let channels = app.chat.channels().await?;
+    let view = |(channel, members): (crate::store::channel::Channel, i64)| PublicChannel {
+        name: channel.name.to_string(),
+        topic: channel.topic.map(|topic| topic.text),
+        members,
+    };
+    Ok(axum::Json(channels.into_iter().map(view).collect()))
+}
+
+fn number(name: &str, text: Option<&str>, range: std::ops::RangeInclusive<u64>, default: u64) -> Result<u64> {
+    let Some(text) = text else { return Ok(default) };
+    let bad = || Error::malformed(format!("{name} is a whole number from {} to {}", range.start(), range.end()));
+    text.parse().ok().filter(|n| range.contains(n)).ok_or_else(bad)
+}

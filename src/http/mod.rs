@@ -1,0 +1,186 @@
+//! HTTP: the only layer that names `axum` and `cookie`, and the only one that writes bytes.
+//!
+//! A request passes, in this order, the security headers, the check that it is meant for us, the check that no other site
+//! sent it, the extractor that says who calls; then a handler of a few lines calls the chat and renders what it returns.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt};
+use tokio::{net::TcpListener, sync::watch};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    chat::Chat,
+    config::Config,
+    error::{Code, Error, Result},
+    model::Clock,
+    password::Hasher,
+};
+
+mod address;
+mod auth;
+mod body;
+mod clients;
+mod cookie;
+mod csrf;
+mod headers;
+mod login;
+mod messages;
+mod ops;
+mod problem;
+mod session;
+mod site;
+mod stream;
+mod throttle;
+mod web;
+
+/// Bytes of a request's body, at most.
+const BODY_LIMIT: usize = 16 * 1024;
+/// Between two rounds of upkeep.
+const UPKEEP: Duration = Duration::from_secs(60);
+/// How long connections may take to finish once the server is stopping.
+const PARTING: Duration = Duration::from_secs(5);
+
+/// What every handler can reach.
+pub struct App {
+    pub chat: Arc<Chat>,
+    pub clock: Clock,
+    /// Our own origins and the cookie's name.
+    site: site::Site,
+    /// Which peers may say whose request they forward.
+    proxies: address::Proxies,
+    /// Commands of each client.
+    flood: throttle::Throttle<crate::model::ClientId>,
+    /// Failed logins of each address.
+    logins: throttle::Throttle<address::Network>,
+    metrics: ops::Metrics,
+    /// The API's description, rendered once.
+    openapi: String,
+    /// Turns true when the server is stopping: held polls and streams end.
+    stopping: watch::Receiver<bool>,
+}
+
+type Shared = Arc<App>;
+
+impl App {
+    /// Waits until the server is stopping.
+    async fn stopped(&self) {
+        // The sender lives as long as the server; without it everything is over anyway.
+        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Rejoin", description = "Sessions that are rejoined from any device. The wire contract in full is in the README."),
+    tags((name = "session"), (name = "client"), (name = "chat"), (name = "delivery"), (name = "service")),
+)]
+struct Description;
+
+/// Every route there is, and its description.
+fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(session::create, session::snapshot, session::end))
+        .routes(routes!(login::login_api))
+        .routes(routes!(login::page, login::login))
+        .routes(routes!(session::logout))
+        .routes(routes!(session::logout_api))
+        .routes(routes!(clients::list, clients::remove_others))
+        .routes(routes!(clients::remove))
+        .routes(routes!(messages::send, messages::poll))
+        .routes(routes!(stream::events))
+        .routes(routes!(messages::history))
+        .routes(routes!(messages::channels))
+        .routes(routes!(ops::server))
+        .routes(routes!(ops::healthz))
+        .routes(routes!(ops::metrics))
+        .routes(routes!(ops::openapi))
+        .routes(routes!(web::index))
+        .routes(routes!(web::asset))
+        .fallback(|| async { Error::new(Code::NotFound, "there is nothing at this address") })
+        .split_for_parts()
+}
+
+fn router(app: Shared) -> Router {
+    routes()
+        .0
+        .method_not_allowed_fallback(|| async { Error::new(Code::MethodNotAllowed, "this address has no such method") })
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_other_sites))
+        .layer(middleware::from_fn_with_state(app.clone(), site::refuse_other_hosts))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::add))
+        .layer(middleware::from_fn_with_state(app.clone(), ops::observe))
+        .with_state(app)
+}
+
+/// A server that is ready to serve: its database is open, its routes are laid.
+pub struct Server {
+    app: Shared,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Opens the database of a server that will listen on `address`.
+    pub fn open(config: Config, address: SocketAddr, clock: Clock) -> Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
+        let chat = Chat::open(&config.database, config.limits(), Hasher::start(threads)?)?;
+        let (stop, stopping) = watch::channel(false);
+        let app = App {
+            chat: Arc::new(chat),
+            clock,
+            site: site::Site::new(&config, address),
+            proxies: address::Proxies::new(config.trusted_proxy),
+            flood: throttle::Throttle::new(config.flood_limit.0),
+            logins: throttle::Throttle::new(login::limit(config.login_limit)),
+            metrics: ops::Metrics::new(),
+            openapi: routes().1.to_json().map_err(Error::internal)?,
+            stopping,
+        };
+        Ok(Self { app: Arc::new(app), stop })
+    }
+
+    /// Serves until `shutdown`, then lets held polls and streams end and commits what was accepted. The binary and every
+    /// test start the server by this.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        let Self { app, stop } = self;
+        let upkeep = tokio::spawn(keep_up(app.clone()));
+        let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let listener = listener.tap_io(|stream| {
+            // What is written is flushed when it is complete; waiting for more would only delay it.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY cannot be set");
+            }
+        });
+        let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+            shutdown.await;
+            tracing::info!("stopping");
+            // It fails only if everyone who would hear of it is gone.
+            let _ = stop.send(true);
+        });
+        tokio::select! {
+            served = server.into_future() => served.map_err(Error::internal)?,
+            () = async {
+                app.stopped().await;
+                tokio::time::sleep(PARTING).await;
+            } => tracing::warn!("some connections did not finish in time and were cut off"),
+        }
+        if let Err(error) = upkeep.await {
+            tracing::error!(%error, "upkeep failed");
+        }
+        app.chat.close().await;
+        Ok(())
+    }
+}
+
+async fn keep_up(app: Shared) {
+    loop {
+        if let Err(error) = app.chat.upkeep(app.clock.now()).await {
+            tracing::error!(%error, "upkeep did not finish; it is tried again in a minute");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(UPKEEP) => {}
+            () = app.stopped() => return,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The service itself: what it is, whether it is well, what it has done.
+
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::Instant,
+};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::header,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{BODY_LIMIT, Shared, problem::Problems};
+use crate::{
+    error::{Error, Result},
+    irc::command::MAX_TARGETS,
+    model::{
+        CHANNEL_LIMIT, CLIENT_NAME_LIMIT, LABEL_LIMIT, NICK_LIMIT, PASSWORD_LENGTH, REASON_LIMIT, SERVER_NAME,
+        TEXT_LIMIT,
+    },
+};
+
+/// What has been counted since the start.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Status, Counter>,
+    seconds: Histogram,
+    commands: Counter,
+    logins: Family<Outcome, Counter>,
+    sessions: Gauge<i64, AtomicI64>,
+    clients: Gauge<i64, AtomicI64>,
+    connections: Gauge<i64, AtomicI64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Status {
+    status: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("rejoin"),
+            requests: Family::default(),
+            seconds: Histogram::new(exponential_buckets(0.0005, 4.0, 10)),
+            commands: Counter::<u64, AtomicU64>::default(),
+            logins: Family::default(),
+            sessions: Gauge::default(),
+            clients: Gauge::default(),
+            connections: Gauge::default(),
+        };
+        let mut registry = Registry::with_prefix("rejoin");
+        registry.register("http_requests", "Requests answered, by status", metrics.requests.clone());
+        registry.register(
+            "http_request_seconds",
+            "Time to the answer's head, held polls included",
+            metrics.seconds.clone(),
+        );
+        registry.register("commands", "Commands received", metrics.commands.clone());
+        registry.register("logins", "Logins, by outcome", metrics.logins.clone());
+        registry.register("sessions", "Live sessions", metrics.sessions.clone());
+        registry.register("clients", "Live clients", metrics.clients.clone());
+        registry.register("connections", "Held polls and open streams", metrics.connections.clone());
+        Self { registry, ..metrics }
+    }
+
+    pub fn command(&self) {
+        self.commands.inc();
+    }
+
+    pub fn logins(&self, right: bool) {
+        self.logins.get_or_create(&Outcome { outcome: if right { "right" } else { "failed" } }).inc();
+    }
+}
+
+/// Counts every answer, and logs it where that was asked for. Neither query nor body is ever logged.
+pub async fn observe(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let status = response.status().as_u16();
+    app.metrics.requests.get_or_create(&Status { status: status.into() }).inc();
+    app.metrics.seconds.observe(started.elapsed().as_secs_f64());
+    let path = path.as_deref().unwrap_or("(unknown)");
+    tracing::debug!(%method, path, status, milliseconds = started.elapsed().as_millis() as u64, "answered");
+    response
+}
+
+/// What this server is and allows.
+#[derive(Serialize, ToSchema)]
+pub struct ServerView {
+    /// The source of its notices and replies.
+    name: &'static str,
+    version: &'static str,
+    limits: LimitsView,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct LimitsView {
+    body_bytes: usize,
+    nick_characters: usize,
+    channel_bytes: usize,
+    text_bytes: usize,
+    reason_bytes: usize,
+    label_characters: usize,
+    client_name_characters: usize,
+    password_characters_min: usize,
+    password_characters_max: usize,
+    targets: usize,
+    clients: usize,
+    channels: usize,
+    client_idle_seconds: u64,
+    client_lifetime_seconds: u64,
+    retention_seconds: u64,
+}
+
+/// Name, version and limits.
+#[utoipa::path(get, path = "/api/v1/server", tag = "service", responses((status = 200, body = ServerView), Problems))]
+pub async fn server(State(app): State<Shared>) -> axum::Json<ServerView> {
+    let limits = &app.chat.limits;
+    axum::Json(ServerView {
+        name: SERVER_NAME,
+        version: env!("CARGO_PKG_VERSION"),
+        limits: LimitsView {
+            body_bytes: BODY_LIMIT,
+            nick_characters: NICK_LIMIT,
+            channel_bytes: CHANNEL_LIMIT,
+            text_bytes: TEXT_LIMIT,
+            reason_bytes: REASON_LIMIT,
+            label_characters: LABEL_LIMIT,
+            client_name_characters: CLIENT_NAME_LIMIT,
+            password_characters_min: *PASSWORD_LENGTH.start(),
+            password_characters_max: *PASSWORD_LENGTH.end(),
+            targets: MAX_TARGETS,
+            clients: limits.max_clients,
+            channels: limits.max_channels,
+            client_idle_seconds: limits.client_idle.as_secs(),
+            client_lifetime_seconds: limits.client_lifetime.as_secs(),
+            retention_seconds: limits.retention.as_secs(),
+        },
+    })
+}
+
+/// 200 `ok` while the store reads and writes.
+#[utoipa::path(get, path = "/healthz", tag = "service",
+    responses((status = 200, content_type = "text/plain", body = String), Problems))]
+pub async fn healthz(State(app): State<Shared>) -> Result<&'static str> {
+    app.chat.check().await.map(|()| "ok\n")
+}
+
+/// Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "service",
+    responses((status = 200, content_type = "application/openmetrics-text", body = String), Problems))]
+pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
+    let (sessions, clients, connections) = app.chat.counts().await?;
+    let metrics = &app.metrics;
+    metrics.sessions.set(sessions);
+    metrics.clients.set(i64::try_from(clients).unwrap_or(i64::MAX));
+    metrics.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
+    let mut text = String::new();
+    encode(&mut text, &metrics.registry).map_err(Error::internal)?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "service", responses((status = 200, body = Object), Problems))]
+pub async fn openapi(State(app): State<Shared>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], app.openapi.clone())
+}

@@ -1,0 +1,88 @@
+//! The session: made, shown, ended, left.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Shared, auth::Authenticated, auth::Present, body::Json, clients::client_name, cookie, problem::Problems};
+use crate::{
+    chat::{
+        self, Admitted,
+        snapshot::{SessionView, Snapshot},
+    },
+    error::Result,
+    model::{ClientView, Nick, Timestamp},
+};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSession {
+    nick: String,
+    /// The client's name in the list of clients; else a short form of User-Agent.
+    client_name: Option<String>,
+}
+
+/// A session, and the client that was let into it.
+#[derive(Serialize, ToSchema)]
+pub struct Entered {
+    session: SessionView,
+    client: ClientView,
+}
+
+/// An answer that hands out the cookie.
+pub fn entered(app: &Shared, status: StatusCode, admitted: Admitted, now: Timestamp) -> Response {
+    let cookie = cookie::set(&app.site, &admitted.secret, admitted.expires_at, now);
+    let body = Entered { session: admitted.session.into(), client: admitted.client };
+    (status, [(header::SET_COOKIE, cookie)], axum::Json(body)).into_response()
+}
+
+/// Makes a session and its first client, and sets the cookie.
+#[utoipa::path(post, path = "/api/v1/session", tag = "session", request_body = NewSession,
+    responses((status = 201, body = Entered, headers(("set-cookie" = String))), Problems))]
+pub async fn create(
+    State(app): State<Shared>,
+    Present(present): Present,
+    headers: HeaderMap,
+    Json(body): Json<NewSession>,
+) -> Result<Response> {
+    if present.is_some() {
+        return Err(chat::already_in_session());
+    }
+    let now = app.clock.now();
+    let nick = Nick::parse(&body.nick)?;
+    let admitted = app.chat.create(nick, client_name(body.client_name, &headers)?, now).await?;
+    tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
+    Ok(entered(&app, StatusCode::CREATED, admitted, now))
+}
+
+/// The snapshot. A client's queue begins at the cursor of its first one.
+#[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Snapshot), Problems))]
+pub async fn snapshot(State(app): State<Shared>, caller: Authenticated) -> Result<axum::Json<Snapshot>> {
+    app.chat.snapshot(&caller.live).await.map(axum::Json)
+}
+
+/// Ends the session for every client.
+#[utoipa::path(delete, path = "/api/v1/session", tag = "session", responses((status = 204), Problems))]
+pub async fn end(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
+    app.chat.end_session(&caller.live, caller.now).await?;
+    tracing::info!(session = %caller.live.caller.session, "session ended");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// This client leaves.
+#[utoipa::path(post, path = "/logout", tag = "session", responses((status = 204), Problems))]
+pub async fn logout(state: State<Shared>, caller: Authenticated) -> Result<Response> {
+    logout_api(state, caller).await
+}
+
+/// This client leaves.
+#[utoipa::path(post, path = "/api/v1/logout", tag = "session", responses((status = 204), Problems))]
+pub async fn logout_api(State(app): State<Shared>, caller: Authenticated) -> Result<Response> {
+    app.chat.logout(&caller.live, caller.now).await?;
+    tracing::info!(client = %caller.live.caller.client, "logged out");
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie::clear(&app.site))]).into_response())
+}

@@ -1,0 +1,133 @@
+//! The queue as server-sent events (the HTML standard, "Server-sent events").
+
+use std::{fmt::Write, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use utoipa::IntoParams;
+
+use super::{
+    Shared,
+    auth::Authenticated,
+    body::Params,
+    messages::{MessageView, gap},
+    problem::Problems,
+};
+use crate::{
+    chat::{
+        hub::Delivery,
+        queue::{Feed, Step},
+    },
+    error::Result,
+    irc::command::event_id,
+    model::ClientId,
+};
+
+/// How often a silent line says that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct From {
+    /// Acknowledges everything up to it; a Last-Event-ID is newer and goes first.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<String>,
+}
+
+/// This client's queue as a stream: `id:` is the position, `data:` the message.
+#[utoipa::path(get, path = "/api/v1/events", tag = "delivery",
+    params(From, ("Last-Event-ID" = Option<i64>, Header, description = "Where a stream that broke goes on")),
+    responses((status = 200, content_type = "text/event-stream", body = String), Problems))]
+pub async fn events(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    headers: HeaderMap,
+    Params(params): Params<From>,
+) -> Result<Response> {
+    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?")).filter(|id| !id.is_empty());
+    let after = last.or(params.after.as_deref()).map(event_id).transpose()?;
+    let client = caller.live.caller.client;
+    let feed = app.chat.follow(caller.live, after).await?;
+    let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first line goes out at once, so that the browser knows the stream is open.
+    let opening = format!("retry: 1000\nid: {}\n\n", feed.position());
+    let stream = Stream { app, feed, client, heartbeat, opening: Some(opening), over: false };
+    let body = futures_util::stream::unfold(stream, |mut stream| async move {
+        let chunk = stream.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(chunk)), stream))
+    });
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    // Proxies that buffer are told not to.
+    Ok((headers, [("x-accel-buffering", "no")], Body::from_stream(body)).into_response())
+}
+
+struct Stream {
+    app: Shared,
+    feed: Feed,
+    client: ClientId,
+    heartbeat: Interval,
+    opening: Option<String>,
+    over: bool,
+}
+
+impl Stream {
+    /// Everything that waits, as one chunk; `None` ends the stream.
+    async fn next(&mut self) -> Option<String> {
+        if let Some(opening) = self.opening.take() {
+            return Some(opening);
+        }
+        if self.over {
+            return None;
+        }
+        let step = tokio::select! {
+            step = self.feed.next() => step,
+            _ = self.heartbeat.tick() => {
+                self.feed.beat(self.app.clock.now());
+                return Some(format!("id: {}\n\n", self.feed.position()));
+            }
+            // The browser comes back by itself, and so to the server that is started next.
+            () = self.app.stopped() => return None,
+        };
+        match step {
+            Ok(Step::Events(deliveries)) => Some(deliveries.iter().fold(String::new(), |mut chunk, delivery| {
+                chunk.push_str(&self.frame(delivery));
+                chunk
+            })),
+            Ok(Step::Gap(first, last)) => {
+                let warning = gap(first, last, self.app.clock.now());
+                Some(frame(&MessageView::shared(&warning), last.0))
+            }
+            Ok(Step::Ended(reason)) => {
+                self.over = true;
+                Some(format!("event: end\ndata: {{\"reason\":\"{}\"}}\n\n", reason.name()))
+            }
+            Err(error) => {
+                tracing::warn!(%error, client = %self.client, "a stream broke off");
+                None
+            }
+        }
+    }
+
+    fn frame(&self, delivery: &Delivery) -> std::sync::Arc<str> {
+        let event = &delivery.event;
+        match event.label_for(self.client) {
+            Some(_) => frame(&MessageView::of(event, self.client), event.id.0).into(),
+            None => delivery.rendered(|event| frame(&MessageView::shared(event), event.id.0)),
+        }
+    }
+}
+
+fn frame(message: &MessageView, id: i64) -> String {
+    let mut frame = format!("id: {id}\ndata: ");
+    // JSON has no line breaks of its own, and strings cannot fail to be written.
+    let json = serde_json::to_string(message).unwrap_or_default();
+    let _ = write!(frame, "{json}\n\n");
+    frame
+}

@@ -1,0 +1,123 @@
+//! The web client, embedded: every file of `web/`, served as it is.
+
+use axum::{
+    extract::Path,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::problem::Problems;
+use crate::{
+    error::{Code, Error, Result},
+    secret::sha256,
+};
+
+pub const LOGIN_PAGE: &str = include_str!("../../web/login.html");
+const INDEX_PAGE: &str = include_str!("../../web/index.html");
+
+macro_rules! files {
+    ($($name:literal)*) => {
+        /// Every file but the two pages, by name.
+        const FILES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../web/", $name))),)*];
+    };
+}
+
+files! {
+    "api.js"
+    "app.js"
+    "app.webmanifest"
+    "browse.js"
+    "chat.css"
+    "chat.js"
+    "commands.js"
+    "completion.js"
+    "composer.js"
+    "connection.js"
+    "delivery.js"
+    "devices.js"
+    "dialog.js"
+    "dom.js"
+    "drawers.js"
+    "events.js"
+    "header.js"
+    "help.js"
+    "hints.js"
+    "history.js"
+    "icon.svg"
+    "incoming.js"
+    "keys.js"
+    "links.js"
+    "members.js"
+    "messages.js"
+    "model.js"
+    "modes.js"
+    "numerics.js"
+    "outbox.js"
+    "password.js"
+    "readmarks.js"
+    "row.js"
+    "sidebar.js"
+    "start.js"
+    "style.css"
+    "text.js"
+    "timeline.js"
+}
+
+/// The web client.
+#[utoipa::path(get, path = "/", tag = "service", responses((status = 200, content_type = "text/html", body = String), Problems))]
+pub async fn index(headers: HeaderMap) -> Response {
+    file(&headers, "text/html; charset=utf-8", INDEX_PAGE)
+}
+
+/// A part of the web client.
+#[utoipa::path(get, path = "/assets/{name}", tag = "service", params(("name" = String, Path)),
+    responses((status = 200, content_type = "text/javascript", body = String), (status = 304), Problems))]
+pub async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response> {
+    let found = FILES.iter().find(|(known, _)| *known == name);
+    let (name, text) = found.ok_or_else(|| Error::new(Code::NotFound, "the web client has no such file"))?;
+    Ok(file(&headers, media_type(name), text))
+}
+
+/// A file with an ETag, so that a browser asks each time and is sent it only when it has changed.
+fn file(headers: &HeaderMap, kind: &'static str, text: &'static str) -> Response {
+    let hash = sha256(text.as_bytes());
+    let tag = format!("\"{:016x}\"", u64::from_be_bytes(hash[..8].try_into().unwrap_or_default()));
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let unchanged = known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag));
+    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    if unchanged {
+        return (StatusCode::NOT_MODIFIED, caching).into_response();
+    }
+    (caching, [(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("webmanifest") => "application/manifest+json",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_file_is_served_with_its_type_and_the_whole_is_small() {
+        let mut bytes = INDEX_PAGE.len() + LOGIN_PAGE.len();
+        for (name, text) in FILES {
+            assert_ne!(media_type(name), "application/octet-stream", "{name}");
+            bytes += text.len();
+        }
+        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web")).unwrap();
+        let folder = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let known = FILES.iter().map(|(name, _)| (*name).to_owned()).chain(["index.html".into(), "login.html".into()]);
+        assert_eq!(known.collect::<BTreeSet<_>>(), folder.collect::<BTreeSet<_>>());
+        assert!(bytes < 100 * 1024, "the web client has {bytes} bytes");
+    }
+}

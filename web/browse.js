@@ -1,0 +1,70 @@
+// The list of channels with a field to join one: the first thing a session without channels sees.
+
+import { get } from "./api.js";
+import { $, h, setText, syncList } from "./dom.js";
+import { fold, isChannel, plain } from "./text.js";
+
+export function createBrowse(chat, page) {
+	const panel = $("#browse-panel", page);
+	const name = $("#join-name", panel);
+	const error = $("#join-error", panel);
+	const empty = $(".empty", panel);
+	let channels = [];
+
+	$("form", panel).addEventListener("submit", (event) => {
+		event.preventDefault();
+		join(name.value.trim());
+	});
+	name.addEventListener("input", () => {
+		setText(error, "");
+		draw();
+	});
+
+	return { show };
+
+	async function show(visible) {
+		panel.hidden = !visible;
+		$("#messages", page).hidden = visible;
+		if (!visible) return;
+		$("#jump", page).hidden = true;
+		name.value = "";
+		setText(error, "");
+		try {
+			channels = await get("/channels");
+			channels.sort((a, b) => b.members - a.members || a.name.localeCompare(b.name));
+			draw();
+		} catch (problem) {
+			setText(empty, problem.message);
+		}
+	}
+
+	function draw() {
+		const wanted = fold(name.value.trim());
+		const found = channels.filter((channel) => fold(channel.name).includes(wanted));
+		syncList($("ul", panel), found, (channel) => fold(channel.name), create, update);
+		empty.hidden = found.length > 0;
+		setText(empty, channels.length
+			? "No channel here has such a name. Join it, and it is made."
+			: "There is no channel yet. Type a name above and start the first one.");
+	}
+
+	function create(channel) {
+		return h("li", {}, h("button", { class: "channel", onclick: () => join(channel.name) },
+			h("b", {}, channel.name), h("small"), h("span", { class: "topic" })));
+	}
+
+	function update(item, { name, members, topic }) {
+		setText($("small", item), (members === 1 ? "1 member" : `${members} members`) + (chat.model.view(name) ? ", you are in it" : ""));
+		setText($(".topic", item), plain(topic?.text ?? topic ?? ""));
+	}
+
+	async function join(typed) {
+		if (!typed) return setText(error, "Type the name of a channel, such as #rust.");
+		const channel = isChannel(typed) ? typed : "#" + typed;
+		try {
+			await chat.join(channel);
+		} catch (problem) {
+			setText(error, problem.code === "bad_channel_key" ? `${channel} needs a key: type /join ${channel} key below.` : problem.message);
+		}
+	}
+}

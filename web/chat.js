@@ -1,0 +1,155 @@
+// The chat: puts the model, the delivery and the parts of the page together.
+
+import { command, get, hooks } from "./api.js";
+import { createBrowse } from "./browse.js";
+import { createComposer } from "./composer.js";
+import { createConnection } from "./connection.js";
+import { openDelivery } from "./delivery.js";
+import { fromTemplate, showPage } from "./dom.js";
+import { createDrawers } from "./drawers.js";
+import { createHeader } from "./header.js";
+import { createHints } from "./hints.js";
+import { loadAll } from "./history.js";
+import { createIncoming } from "./incoming.js";
+import { createKeys } from "./keys.js";
+import { createMembers } from "./members.js";
+import { createMessages } from "./messages.js";
+import { Model } from "./model.js";
+import { replyLines } from "./numerics.js";
+import { createOutbox } from "./outbox.js";
+import { createReader, unread } from "./readmarks.js";
+import { createSidebar } from "./sidebar.js";
+import { showSignedOut } from "./start.js";
+
+// Under a flood of events the page is drawn this often, and no oftener.
+const DRAW_EVERY = 40;
+
+export function showChat(snapshot) {
+	const page = showPage(fromTemplate("chat-view"));
+	const model = new Model();
+	model.adopt(snapshot);
+	const end = new AbortController();
+	let timer = null;
+
+	/** What the parts of the page share. `wanted` is a channel to open once joined. */
+	const chat = {
+		model, signal: end.signal, view: null, wanted: "",
+		open, home, join, run, line, showReplies, changed, attend, attentive, refreshSession, signedOut,
+		complain: (text) => composer.complain(text),
+	};
+	chat.outbox = createOutbox(chat);
+	const read = createReader(chat);
+	const messages = createMessages(chat, page);
+	const browse = createBrowse(chat, page);
+	const composer = createComposer(chat, page);
+	const showState = createConnection(page);
+	const parts = [createSidebar, createHeader, createMembers, createHints, createDrawers, createKeys]
+		.map((create) => create(chat, page));
+
+	hooks.signedOut = (problem) => signedOut(problem.reason);
+	addEventListener("focus", attend, { signal: end.signal });
+	document.addEventListener("visibilitychange", attend, { signal: end.signal });
+	addEventListener("hashchange", () => open(addressed() ?? chat.view), { signal: end.signal });
+
+	open(addressed() ?? home());
+	const delivery = openDelivery({
+		after: snapshot.acknowledged,
+		onMessage: createIncoming(chat, ({ id = 0 }) => delivery.handled(id)),
+		onState,
+		onEnd: signedOut,
+		signal: end.signal,
+	});
+
+	function open(view) {
+		const previous = chat.view;
+		if (view === previous) return;
+		if (previous) previous.newFrom = null;
+		chat.view = view;
+		chat.wanted = "";
+		view.newFrom = unread(model, view).count ? view.read : null;
+		// So that reloading stays here; nothing is stored.
+		history.replaceState(null, "", view.kind === "channel" ? view.name : location.pathname);
+		composer.show(view, previous);
+		browse.show(view === model.browse);
+		if (view !== model.browse) messages.show(view);
+		for (const part of parts) part.opened?.();
+		changed();
+	}
+
+	function home() {
+		return model.channels()[0] ?? model.browse;
+	}
+
+	function addressed() {
+		return model.channels().find(({ name }) => new URL(name, location).hash === location.hash);
+	}
+
+	/** Something is to be drawn anew, soon. */
+	function changed() {
+		timer ??= setTimeout(draw, DRAW_EVERY);
+	}
+
+	function draw() {
+		timer = null;
+		if (end.signal.aborted) return;
+		if (chat.view !== model.browse) messages.refresh();
+		for (const part of parts) part.draw?.();
+		let count = 0;
+		for (const view of model.views.values()) count += unread(model, view).count;
+		document.title = `${count ? `(${count}) ` : ""}${chat.view.name} · Rejoin`;
+		attend();
+	}
+
+	function attentive() {
+		return !document.hidden && document.hasFocus() && chat.view !== model.browse && messages.atEnd();
+	}
+
+	function attend() {
+		if (attentive()) read(chat.view);
+	}
+
+	/** Sends a command and shows its replies; throws what the server refused. */
+	async function run(verb, params, label) {
+		const { replies } = await command(verb, params, { label });
+		showReplies(replies, chat.view, verb);
+	}
+
+	async function join(name, key) {
+		const known = model.view(name);
+		if (known) return open(known);
+		chat.wanted = name;
+		await run("JOIN", key ? [name, key] : [name]);
+	}
+
+	function showReplies(replies, view, verb) {
+		for (const text of replyLines(replies, verb)) line(text, { kind: "reply" }, view);
+	}
+
+	/** A line of this page's own; the list of channels has no place for one. */
+	function line(text, more, view = chat.view) {
+		(view === model.browse ? model.server : view).timeline.addLocal({ text, ...more });
+		changed();
+	}
+
+	async function refreshSession() {
+		const { session } = await get("/session");
+		model.session.has_password = session.has_password;
+		changed();
+	}
+
+	function onState(state) {
+		showState(state);
+		if (state !== "connected") return;
+		chat.outbox.reconnected();
+		loadAll([...model.views.values()], changed);
+	}
+
+	function signedOut(reason) {
+		if (end.signal.aborted) return;
+		end.abort();
+		hooks.signedOut = null;
+		document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
+		history.replaceState(null, "", location.pathname);
+		showSignedOut(reason, model.nick);
+	}
+}

@@ -1,0 +1,17 @@
+// The state of the connection, in words; quiet while all is well.
+
+import { $, setText } from "./dom.js";
+
+const WORDS = {
+	connected: "Connected",
+	reconnecting: "Reconnecting…",
+	offline: "You are offline. Messages are sent when you are back.",
+};
+
+export function createConnection(page) {
+	const status = $("#connection", page);
+	return (state) => {
+		setText(status, WORDS[state]);
+		status.dataset.state = state;
+	};
+}

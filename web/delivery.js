@@ -1,0 +1,105 @@
+// The event stream: keeps it open, reconnects, and acknowledges what has been handled.
+
+import { command, get } from "./api.js";
+
+const FIRST_DELAY = 500;
+const LONGEST_DELAY = 30_000;
+// After a stream that stood this long, the delays start over.
+const STABLE = 5_000;
+// A page hidden this long may hold a stream that died without notice.
+const SUSPECT = 60_000;
+const ACKNOWLEDGE_EVERY = 5_000;
+
+/**
+ * Calls `onMessage` with each message past `after`, once and in order; `onState` with "connected",
+ * "reconnecting" or "offline"; `onEnd` with the reason when this client has ended.
+ * Reconnecting is done here and not left to EventSource, which gives up for good on some failures.
+ */
+export function openDelivery({ after, onMessage, onState, onEnd, signal }) {
+	let seen = after;
+	let handled = after;
+	let acknowledged = after;
+	let acknowledgeTimer = null;
+	let source = null;
+	let delay = FIRST_DELAY;
+	let timer = null;
+	let openedAt = 0;
+	let hiddenAt = 0;
+
+	connect();
+	addEventListener("online", connectNow, { signal });
+	addEventListener("offline", () => failed(), { signal });
+	addEventListener("pagehide", () => acknowledge({ keepalive: true }), { signal });
+	document.addEventListener("visibilitychange", () => {
+		if (document.hidden) hiddenAt = Date.now();
+		else if (timer || Date.now() - hiddenAt > SUSPECT) connectNow();
+	}, { signal });
+	signal.addEventListener("abort", () => {
+		clearTimeout(timer);
+		clearTimeout(acknowledgeTimer);
+		source.close();
+	});
+
+	return {
+		/** Says that everything up to `id` has reached the page. */
+		handled(id) {
+			handled = Math.max(handled, id);
+			acknowledgeTimer ??= setTimeout(acknowledge, ACKNOWLEDGE_EVERY);
+		},
+	};
+
+	function connect() {
+		timer = null;
+		source?.close();
+		const current = source = new EventSource(`/api/v1/events?after=${seen}`);
+		let opened = false;
+		current.onopen = () => {
+			opened = true;
+			openedAt = Date.now();
+			onState("connected");
+		};
+		current.onmessage = ({ data, lastEventId }) => {
+			const message = JSON.parse(data);
+			const position = Number(lastEventId) || message.id || 0;
+			// A gap's warning may stand at a position already seen.
+			if (position <= seen && message.command !== "WARN") return;
+			seen = Math.max(seen, position);
+			onMessage(message);
+		};
+		current.addEventListener("end", ({ data }) => onEnd(JSON.parse(data).reason));
+		current.onerror = () => {
+			failed();
+			// EventSource does not tell a 401; a request does, by way of `hooks`.
+			if (!opened) get("/session").catch(() => {});
+		};
+	}
+
+	function connectNow() {
+		clearTimeout(timer);
+		delay = FIRST_DELAY;
+		connect();
+	}
+
+	function failed() {
+		source.close();
+		onState(navigator.onLine ? "reconnecting" : "offline");
+		if (openedAt && Date.now() - openedAt > STABLE) delay = FIRST_DELAY;
+		openedAt = 0;
+		clearTimeout(timer);
+		timer = setTimeout(connect, delay * (0.75 + Math.random() / 2));
+		delay = Math.min(delay * 2, LONGEST_DELAY);
+	}
+
+	async function acknowledge(options) {
+		clearTimeout(acknowledgeTimer);
+		acknowledgeTimer = null;
+		if (handled <= acknowledged) return;
+		const id = handled;
+		try {
+			await command("ACK", [String(id)], options);
+			acknowledged = id;
+		} catch {
+			// The next one says the same and more; reading on from `after` does, too.
+		}
+	}
+}

@@ -1,0 +1,69 @@
+// The session's devices: see them, remove them, sign out, end the session.
+
+import { get, post, remove } from "./api.js";
+import { ask, showDialog } from "./dialog.js";
+import { $, fromTemplate, h, setText, syncList } from "./dom.js";
+import { timeAgo } from "./text.js";
+
+export function openDevices(chat) {
+	const dialog = fromTemplate("devices-dialog");
+	const { session } = chat.model;
+	const ends = `you leave your channels, and ${session.nick} is free for others.`;
+	let devices = [];
+
+	setText($(".nick", dialog), session.nick);
+	$(".first", dialog).hidden = session.has_password;
+	setText($(".address", dialog), `${location.origin}/login`);
+	on(".others", () => act(() => remove("/clients")));
+	on(".sign-out", () => (devices.length > 1 ? act(signOut) : ask({
+		title: "Sign out your last device?",
+		text: `No other device is in this session, so it ends: ${ends}`,
+		confirm: "Sign out and end the session",
+		action: signOut,
+	})));
+	on(".end", () => ask({
+		title: "End the session everywhere?",
+		text: `All your devices are signed out, ${ends}`,
+		confirm: "End session",
+		action: async () => {
+			await remove("/session");
+			chat.signedOut("session_ended");
+		},
+	}));
+	on(".done", () => dialog.close());
+	showDialog(dialog);
+	act();
+
+	function on(button, action) {
+		$(button, dialog).addEventListener("click", action);
+	}
+
+	async function signOut() {
+		await post("/logout");
+		chat.signedOut("logged_out");
+	}
+
+	/** Does something and shows the list as it is then. */
+	async function act(action) {
+		try {
+			await action?.();
+			devices = await get("/clients");
+			syncList($(".devices", dialog), devices, ({ id }) => id, create, update);
+			$(".others", dialog).hidden = devices.length < 2;
+			setText($(".error", dialog), "");
+		} catch (problem) {
+			setText($(".error", dialog), problem.message);
+		}
+	}
+
+	function create({ id, name, current }) {
+		const removeIt = () => act(() => remove(`/clients/${id}`));
+		return h("li", { "data-id": id },
+			h("div", {}, h("b", {}, name), current && h("span", { class: "tag" }, "this device"), h("small")),
+			!current && h("button", { "aria-label": `Remove ${name}`, onclick: removeIt }, "Remove"));
+	}
+
+	function update(item, { current, created_at, seen_at }) {
+		setText($("small", item), `Added ${timeAgo(created_at)}, ${current ? "in use now" : `last used ${timeAgo(seen_at)}`}`);
+	}
+}

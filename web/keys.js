@@ -1,0 +1,38 @@
+// Keys that work anywhere in the chat.
+
+import { $ } from "./dom.js";
+
+export function createKeys(chat, page) {
+	const { model } = chat;
+	const composer = $("#composer", page);
+
+	$(".skip", page).addEventListener("click", (event) => {
+		// The address keeps naming the channel.
+		event.preventDefault();
+		composer.focus();
+	});
+	document.addEventListener("keydown", (event) => {
+		if ($("dialog")) return;
+		const step = event.altKey && { ArrowUp: -1, ArrowDown: 1 }[event.key];
+		if (step) {
+			event.preventDefault();
+			const views = [...model.channels(), ...model.directs()];
+			const at = views.indexOf(chat.view) + step;
+			if (views.length) chat.open(views.at(at % views.length));
+		} else if (isTyping(event)) {
+			composer.focus();
+		}
+	}, { signal: chat.signal });
+
+	return {
+		opened() {
+			// On a touch screen the focus would bring up the keyboard at every change of view.
+			if (matchMedia("(pointer: fine)").matches && !$("dialog")) composer.focus();
+		},
+	};
+
+	/** Typing where nothing takes text goes into the composer. */
+	function isTyping({ key, ctrlKey, metaKey, altKey, target }) {
+		return key.length === 1 && key !== " " && !ctrlKey && !metaKey && !altKey && !target.closest("input, textarea");
+	}
+}

@@ -1,0 +1,136 @@
+// The message list: draws a view's timeline, keeps the place, loads older messages.
+
+import { $, setText } from "./dom.js";
+import { load } from "./history.js";
+import { countable } from "./readmarks.js";
+import { newLine, pendingRow, rowsFor } from "./row.js";
+
+const NEAR_END = 60;
+const NEAR_START = 300;
+
+export function createMessages(chat, page) {
+	const list = $("#messages", page);
+	const rows = $(".rows", list);
+	const pendingRows = $(".pending-rows", list);
+	const jump = $("#jump", page);
+
+	let view = null;
+	/** What has been drawn: the items in order, and what else decides how they look. */
+	let drawn = {};
+	let drawnPending = null;
+	let markDrawn = false;
+	/** Whether the list follows its end. */
+	let pinned = true;
+	/** Whether the view still has to be put where reading begins. */
+	let fresh = true;
+
+	list.addEventListener("scroll", scrolled, { passive: true });
+	jump.addEventListener("click", toEnd);
+	new ResizeObserver(() => pinned && toEnd()).observe(list);
+
+	return { show, refresh, atEnd: () => pinned && view?.loaded };
+
+	function show(next) {
+		view = next;
+		fresh = pinned = true;
+		drawn = {};
+		drawnPending = null;
+		if (view.kind === "server") view.loaded = true;
+		else if (!view.loaded) load(view).then(chat.changed);
+		refresh();
+	}
+
+	/** Brings the rows in line with the timeline: by appending where that is enough. */
+	function refresh() {
+		if (pinned) view.timeline.trim();
+		const { items } = view.timeline;
+		const appendable = drawn.items && drawn.mark === view.newFrom && drawn.loaded === view.loaded
+			&& drawn.items.every((item, i) => item === items[i]);
+		if (appendable) append(items.slice(drawn.items.length), drawn.items.at(-1));
+		else redraw(items);
+		drawn = { items: [...items], mark: view.newFrom, loaded: view.loaded };
+		drawPending();
+		place();
+	}
+
+	function append(items, previous) {
+		for (const item of items) {
+			const made = rowsFor(item, previous, chat.model);
+			previous = item;
+			if (!markDrawn && view.newFrom !== null && item.id > view.newFrom && countable(item) && !chat.model.isMe(item.source)) {
+				markDrawn = true;
+				made.splice(-1, 0, newLine());
+			}
+			rows.append(...made);
+		}
+	}
+
+	function redraw(items) {
+		// Rows drawn anew are nothing to read out: the log is not live meanwhile.
+		list.setAttribute("aria-live", "off");
+		setTimeout(() => list.setAttribute("aria-live", "polite"), 300);
+		const fromEnd = list.scrollHeight - list.scrollTop;
+		markDrawn = false;
+		rows.replaceChildren();
+		append(items);
+		setText($(".beginning", list), opening());
+		if (!pinned) list.scrollTop = list.scrollHeight - fromEnd;
+	}
+
+	function drawPending() {
+		const state = view.pending.map((item) => item.label + item.state).join();
+		if (state === drawnPending) return;
+		drawnPending = state;
+		pendingRows.replaceChildren(...view.pending.map((item, i) =>
+			pendingRow(item, view.pending[i - 1] ?? view.timeline.items.at(-1), chat.model, {
+				retry: () => chat.outbox.retry(view, item),
+				discard: () => chat.outbox.discard(view, item),
+			})));
+	}
+
+	/** After drawing: to the "New" line if it is a screen up, else along with the end. */
+	function place() {
+		const mark = fresh && view.loaded && $(".new", rows);
+		if (view.loaded) fresh = false;
+		if (mark && list.scrollHeight - mark.offsetTop > list.clientHeight) {
+			list.scrollTop = mark.offsetTop - 60;
+			return scrolled();
+		}
+		if (pinned) toEnd();
+		fill();
+	}
+
+	function toEnd() {
+		list.scrollTop = list.scrollHeight;
+		pinned = true;
+		jump.hidden = true;
+	}
+
+	function scrolled() {
+		pinned = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END;
+		jump.hidden = pinned;
+		if (pinned) chat.attend();
+		fill();
+	}
+
+	/** Loads older messages when the start comes near. */
+	function fill() {
+		const { timeline } = view;
+		if (!view.loaded || !timeline.more || view.loading || list.scrollTop > NEAR_START || view.kind === "server") return;
+		const before = timeline.items.length;
+		load(view).then(() => {
+			// If nothing came the request failed, and is made again at the next scrolling.
+			if (timeline.items.length > before || !timeline.more) {
+				drawn = {};
+				chat.changed();
+			}
+		});
+	}
+
+	function opening() {
+		if (view.kind === "server") return "What the server has to say to you appears here.";
+		if (view.timeline.more) return view.loaded ? "Loading older messages…" : "Loading messages…";
+		if (view.kind === "direct") return `This is the beginning of your conversation with ${view.name}. Only the two of you see it.`;
+		return `This is the beginning of what you have seen of ${view.name}. Say hello!`;
+	}
+}

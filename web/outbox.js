@@ -1,0 +1,66 @@
+// Sending messages: pending at once, in order, safe to repeat by their label.
+
+import { command, randomLabel, sleep, Unreachable } from "./api.js";
+
+const TRIES = 5;
+
+export function createOutbox(chat) {
+	// One after the other: two requests at once could overtake each other.
+	let line = Promise.resolve();
+
+	return { send, retry, discard, arrived, reconnected };
+
+	function send(view, name, params) {
+		const item = {
+			label: randomLabel(), command: name, params, source: chat.model.nick, time: new Date().toISOString(), ids: [],
+		};
+		view.pending.push(item);
+		retry(view, item);
+	}
+
+	function retry(view, item) {
+		item.state = "sending";
+		chat.changed();
+		line = line.then(() => deliver(view, item));
+	}
+
+	function discard(view, item) {
+		view.pending = view.pending.filter((one) => one !== item);
+		chat.changed();
+	}
+
+	/** An event came in; it may be a pending message. */
+	function arrived(view, { id, label }) {
+		view.pending = view.pending.filter((item) => item.label !== label && !item.ids.includes(id));
+	}
+
+	/** What was lost to the network goes out again by itself. */
+	function reconnected() {
+		for (const view of chat.model.views.values()) {
+			for (const item of view.pending) if (item.state === "lost") retry(view, item);
+		}
+	}
+
+	async function deliver(view, item) {
+		for (let tries = 1; view.pending.includes(item); tries += 1) {
+			try {
+				const { ids, replies } = await command(item.command, item.params, { label: item.label });
+				item.ids = ids;
+				// The event may have come before this answer.
+				if (ids.every((id) => view.timeline.ids.has(id))) discard(view, item);
+				return chat.showReplies(replies, view);
+			} catch (error) {
+				item.error = error.message;
+				if (error.temporary && tries < TRIES) {
+					item.state = "waiting";
+					chat.changed();
+					await sleep(error.retryAfter * 1000);
+					continue;
+				}
+				item.state = error instanceof Unreachable ? "lost" : "refused";
+				if (item.state === "refused") chat.complain(error.message);
+				return chat.changed();
+			}
+		}
+	}
+}

@@ -1,0 +1,81 @@
+// The pages without a session: pick a nick, signed out, no answer from the server.
+
+import { post } from "./api.js";
+import { $, fromTemplate, setText, showPage } from "./dom.js";
+
+const RETRY = 3_000;
+
+const REASONS = {
+	quit: "you quit here.",
+	logged_out: "you signed out here.",
+	removed: "this device was removed from another one.",
+	expired: "this device was not used for too long.",
+	revoked: "its access was revoked.",
+	session_ended: "the session was ended.",
+};
+
+const reasonText = (reason) =>
+	`You were signed out because ${REASONS[reason] ?? "the server no longer knows this browser’s session."}`;
+
+/** `reason` is why an earlier client of this browser ended, if it had one. */
+export function showStart(reason, onStarted) {
+	const page = showPage(fromTemplate("start-view"));
+	const nick = $("#nick", page);
+	const button = $("#start", page);
+	document.title = "Rejoin";
+	if (reason) setText($("#signed-out", page), reasonText(reason));
+	else $("#signed-out", page).remove();
+
+	nick.addEventListener("input", () => {
+		complain("");
+		$("#log-in", page).href = `/login?nick=${encodeURIComponent(nick.value)}`;
+	});
+	$("form", page).addEventListener("submit", async (event) => {
+		event.preventDefault();
+		const wanted = nick.value.trim();
+		button.disabled = true;
+		complain("");
+		try {
+			await post("/session", { nick: wanted });
+			await onStarted();
+		} catch (problem) {
+			// Another tab of this browser started meanwhile: that session is ours.
+			if (problem.code === "already_in_session") return onStarted();
+			complain(explain(problem, wanted));
+		} finally {
+			button.disabled = false;
+		}
+	});
+	nick.focus();
+
+	function complain(text) {
+		setText($("#nick-error", page), text);
+		nick.setAttribute("aria-invalid", Boolean(text));
+		if (text) nick.select();
+	}
+}
+
+export function showSignedOut(reason, nick) {
+	const page = showPage(fromTemplate("signed-out-view"));
+	document.title = "Signed out · Rejoin";
+	setText($(".reason", page), reasonText(reason));
+	$("#log-in", page).href = `/login?nick=${encodeURIComponent(nick)}`;
+	$("h1", page).focus();
+}
+
+/** Keeps trying by itself. */
+export function showTrouble(retry) {
+	if (!$("#trouble")) showPage(fromTemplate("trouble-view"));
+	setTimeout(retry, RETRY);
+}
+
+function explain(problem, nick) {
+	if (problem.code === "nickname_in_use") {
+		const other = `${nick.slice(0, 29)}_${10 + Math.floor(Math.random() * 90)}`;
+		return `${nick} is taken. Try ${other}; or, if ${nick} is you, log in below.`;
+	}
+	if (/nick/.test(problem.code)) {
+		return "A nick is one word of 1 to 32 letters, digits or - _ [ ] { } \\ | ^ `, and does not begin with a digit or a dash.";
+	}
+	return problem.message;
+}
