@@ -1,0 +1,9 @@
+//! What the tests are written with: servers that start and stop for real, and people as values.
+
+mod person;
+mod process;
+mod server;
+
+pub use person::{Device, Problem, commands, params};
+pub use process::Process;
+pub use server::TestServer;

@@ -1,0 +1,197 @@
+//! A device as a value: it keeps its cookie, says what it does in IRC's lines, and gives back JSON.
+
+use reqwest::{Method, Response, header};
+use serde_json::{Value, json};
+
+/// A browser or a program: an address and perhaps a cookie.
+#[derive(Clone, Debug)]
+pub struct Device {
+    http: reqwest::Client,
+    base: String,
+    pub cookie: Option<String>,
+}
+
+/// A refusal as the contract writes it.
+#[derive(Debug, PartialEq)]
+pub struct Problem {
+    pub status: u16,
+    pub code: String,
+    pub numeric: Option<String>,
+    pub body: Value,
+    pub retry_after: Option<u64>,
+}
+
+impl Device {
+    pub fn new(base: String) -> Self {
+        // One connection a request, so that a server that is stopped or killed holds none of ours.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Self { http, base, cookie: None }
+    }
+
+    pub async fn pick(base: String, nick: &str) -> Self {
+        Self::new(base).try_pick(nick).await.unwrap()
+    }
+
+    /// Makes a session.
+    pub async fn try_pick(&self, nick: &str) -> Result<Self, Problem> {
+        let response = self.request(Method::POST, "/api/v1/session").json(&json!({"nick": nick})).send().await.unwrap();
+        self.entered(response).await
+    }
+
+    /// Logs in; the device that called stays as it is.
+    pub async fn login(&self, nick: &str, password: &str) -> Result<Self, Problem> {
+        self.login_with(json!({"nick": nick, "password": password})).await
+    }
+
+    pub async fn login_with(&self, body: Value) -> Result<Self, Problem> {
+        let response = self.request(Method::POST, "/api/v1/login").json(&body).send().await.unwrap();
+        self.entered(response).await
+    }
+
+    async fn entered(&self, response: Response) -> Result<Self, Problem> {
+        let cookie = response.headers().get(header::SET_COOKIE).map(|value| value.to_str().unwrap().to_owned());
+        checked(response).await?;
+        let cookie = cookie.unwrap().split(';').next().unwrap().to_owned();
+        Ok(Self { cookie: Some(cookie), ..self.clone() })
+    }
+
+    /// The same device with another cookie, as `name=value`.
+    pub fn with_cookie(&self, cookie: &str) -> Self {
+        Self { cookie: Some(cookie.to_owned()), ..self.clone() }
+    }
+
+    /// A request as this device makes it.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.cookie {
+            Some(cookie) => request.header(header::COOKIE, cookie),
+            None => request,
+        }
+    }
+
+    /// Does something and gives back the answer's body.
+    pub async fn call(&self, method: Method, path: &str) -> Result<Value, Problem> {
+        checked(self.request(method, path).send().await.unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        self.call(Method::GET, path).await.unwrap()
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<Value, Problem> {
+        self.call(Method::DELETE, path).await
+    }
+
+    /// Sends one IRC line.
+    pub async fn send(&self, line: &str) -> Value {
+        self.try_send(line).await.unwrap_or_else(|problem| panic!("{line}: {problem:?}"))
+    }
+
+    pub async fn try_send(&self, line: &str) -> Result<Value, Problem> {
+        let request = self.request(Method::POST, "/api/v1/messages").header(header::CONTENT_TYPE, "text/plain");
+        checked(request.body(line.to_owned()).send().await.unwrap()).await
+    }
+
+    /// Sends one message as JSON.
+    pub async fn try_send_json(&self, message: Value) -> Result<Value, Problem> {
+        checked(self.request(Method::POST, "/api/v1/messages").json(&message).send().await.unwrap()).await
+    }
+
+    pub async fn snapshot(&self) -> Value {
+        self.get("/api/v1/session").await
+    }
+
+    /// What is in the queue past what was acknowledged, without waiting; it is not acknowledged by this.
+    pub async fn queue(&self) -> Vec<Value> {
+        self.poll("timeout=0").await["messages"].as_array().unwrap().clone()
+    }
+
+    /// Empties the queue: reads to its end and acknowledges.
+    pub async fn drain(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut page = self.poll("timeout=0").await;
+        loop {
+            let next = page["next"].as_i64().unwrap();
+            let messages = page["messages"].as_array().unwrap().clone();
+            let more = !messages.is_empty();
+            all.extend(messages);
+            page = self.poll(&format!("timeout=0&after={next}")).await;
+            if !more {
+                return all;
+            }
+        }
+    }
+
+    pub async fn poll(&self, query: &str) -> Value {
+        self.get(&format!("/api/v1/messages?{query}")).await
+    }
+
+    /// Opens the stream.
+    pub async fn stream(&self, query: &str) -> Stream {
+        let response = self.request(Method::GET, &format!("/api/v1/events?{query}")).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        Stream { response, buffer: String::new() }
+    }
+}
+
+/// A stream of server-sent events.
+pub struct Stream {
+    response: Response,
+    buffer: String,
+}
+
+impl Stream {
+    /// The next frame, as its lines' names and values; `None` when the stream is over.
+    pub async fn frame(&mut self) -> Option<Vec<(String, String)>> {
+        loop {
+            if let Some((frame, rest)) = self.buffer.split_once("\n\n") {
+                let field = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let frame = frame.lines().filter_map(field).collect();
+                self.buffer = rest.to_owned();
+                return Some(frame);
+            }
+            let chunk = self.response.chunk().await.ok()??;
+            self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    /// The next message, heartbeats aside.
+    pub async fn message(&mut self) -> Option<Value> {
+        loop {
+            let frame = self.frame().await?;
+            if let Some((_, data)) = frame.iter().find(|(name, _)| name == "data") {
+                return Some(serde_json::from_str(data).unwrap());
+            }
+        }
+    }
+}
+
+async fn checked(response: Response) -> Result<Value, Problem> {
+    let status = response.status().as_u16();
+    let header = |name: header::HeaderName| response.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
+    let (kind, retry_after) = (header(header::CONTENT_TYPE).unwrap_or_default(), header(header::RETRY_AFTER));
+    let text = response.text().await.unwrap();
+    if status < 400 {
+        return Ok(serde_json::from_str(&text).unwrap_or(Value::Null));
+    }
+    assert_eq!(kind, "application/problem+json", "{status} {text}");
+    let body: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(body["status"], status);
+    Err(Problem {
+        status,
+        code: body["code"].as_str().unwrap().to_owned(),
+        numeric: body["numeric"].as_str().map(str::to_owned),
+        retry_after: retry_after.map(|seconds| seconds.parse().unwrap()),
+        body,
+    })
+}
+
+/// The commands of some messages, in order.
+pub fn commands(messages: &[Value]) -> Vec<&str> {
+    messages.iter().map(|message| message["command"].as_str().unwrap()).collect()
+}
+
+/// A message's parameters.
+pub fn params(message: &Value) -> Vec<&str> {
+    message["params"].as_array().unwrap().iter().map(|param| param.as_str().unwrap()).collect()
+}

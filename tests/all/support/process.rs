@@ -1,0 +1,72 @@
+//! The program itself, as a process that can be killed.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use super::Device;
+
+pub struct Process {
+    child: Child,
+    pub base: String,
+}
+
+impl Process {
+    /// Starts the program on a database and waits for its line.
+    pub fn start(database: &Path, args: &[&str]) -> Self {
+        Self::listening(database, "127.0.0.1:0", args)
+    }
+
+    pub fn listening(database: &Path, listen: &str, args: &[&str]) -> Self {
+        let mut child = command(database, listen, args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let base = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}")).to_owned();
+        Self { child, base }
+    }
+
+    /// Starts it where it is expected to refuse; what it says on stderr.
+    pub fn refused(database: &Path, args: &[&str]) -> String {
+        let output = command(database, "127.0.0.1:0", args).output().unwrap();
+        assert!(!output.status.success());
+        assert!(output.stdout.is_empty(), "it said that it listens");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn terminate(mut self) -> std::process::ExitStatus {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+        self.child.wait().unwrap()
+    }
+
+    pub fn device(&self) -> Device {
+        Device::new(self.base.clone())
+    }
+
+    pub async fn pick(&self, nick: &str) -> Device {
+        Device::pick(self.base.clone(), nick).await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have been killed or stopped already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(database: &Path, listen: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
+    command.args(["--flood-limit", "off", "--listen", listen, "--database"]).arg(database).args(args);
+    command
+}

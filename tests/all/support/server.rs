@@ -1,0 +1,110 @@
+//! A server in this process, started and stopped as the program does it, with a clock that is moved by hand.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use clap::Parser;
+use rejoin::{
+    config::Config,
+    http::Server,
+    model::{Clock, Timestamp},
+};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use super::Device;
+
+/// Where every test's time begins.
+const START: i64 = 1_795_000_000_000;
+
+pub struct TestServer {
+    pub address: SocketAddr,
+    args: Vec<String>,
+    dir: Arc<TempDir>,
+    now: Arc<AtomicI64>,
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl TestServer {
+    /// A server with an empty database, and without the limit on commands a second.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with further flags.
+    pub async fn with(args: &[&str]) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let now = Arc::new(AtomicI64::new(START));
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut server = Self { address: ([127, 0, 0, 1], 0).into(), args, dir, now, running: None };
+        server.run().await;
+        server
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.dir.path().join("rejoin.db")
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Moves the server's clock.
+    pub fn pass(&self, time: Duration) {
+        self.now.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Stops the server as SIGTERM does; what was accepted is committed.
+    pub async fn stop(&mut self) {
+        let (stop, server) = self.running.take().unwrap();
+        stop.send(()).unwrap();
+        server.await.unwrap();
+    }
+
+    /// Stops the server and starts it on the same database and the same port.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.run().await;
+    }
+
+    async fn run(&mut self) {
+        let database = self.database().display().to_string();
+        let listen = self.address.to_string();
+        let base = ["rejoin", "--flood-limit", "off", "--database", &database, "--listen", &listen].map(str::to_owned);
+        // A flag given twice counts as given last.
+        let config = Config::parse_from(base.into_iter().chain(self.args.iter().cloned()));
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.address = listener.local_addr().unwrap();
+        let now = self.now.clone();
+        let clock = Clock::new(move || Timestamp(now.load(Ordering::Relaxed)));
+        let server = Server::open(config, self.address, clock).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move {
+            let _ = stopped.await;
+        };
+        let running = tokio::spawn(async move { server.serve(listener, shutdown).await.unwrap() });
+        self.running = Some((stop, running));
+    }
+
+    /// Somebody new, in a session of their own.
+    pub async fn pick(&self, nick: &str) -> Device {
+        Device::pick(self.url(""), nick).await
+    }
+
+    /// A device that has no session.
+    pub fn device(&self) -> Device {
+        Device::new(self.url(""))
+    }
+
+    /// One more device of somebody's session.
+    pub async fn login(&self, nick: &str, password: &str) -> Device {
+        self.device().login(nick, password).await.unwrap()
+    }
+}
