@@ -166,7 +166,8 @@ impl Stream {
     }
 }
 
-async fn checked(response: Response) -> Result<Value, Problem> {
+/// An answer's body, or its refusal.
+pub async fn checked(response: Response) -> Result<Value, Problem> {
     let status = response.status().as_u16();
     let header = |name: header::HeaderName| response.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
     let (kind, retry_after) = (header(header::CONTENT_TYPE).unwrap_or_default(), header(header::RETRY_AFTER));

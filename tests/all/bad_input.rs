@@ -1,0 +1,249 @@
+//! Bad input, by name: each gets the contract's error, leaves no trace, and the next request works.
+
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::support::{Device, Problem, TestServer};
+
+async fn post(device: &Device, path: &str, kind: &str, body: impl Into<reqwest::Body>) -> Result<Value, Problem> {
+    let request = device.request(Method::POST, path).header(header::CONTENT_TYPE, kind).body(body);
+    crate::support::checked(request.send().await.unwrap()).await
+}
+
+/// What somebody else sees of the server: every channel, every nick.
+async fn state(witness: &Device) -> (Value, Value) {
+    (witness.get("/api/v1/channels").await, witness.send("WHO *").await["replies"].clone())
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_and_leaves_no_trace() {
+    let server = TestServer::start().await;
+    let (alice, witness) = (server.pick("alice").await, server.pick("witness").await);
+    alice.send("JOIN #rust").await;
+    witness.send("JOIN #rust").await;
+    let (before, snapshot) = (state(&witness).await, alice.snapshot().await);
+    witness.drain().await;
+    let big = format!("{{\"command\":\"PRIVMSG\",\"params\":[\"#rust\",\"{}\"]}}", "x".repeat(17 * 1024));
+    let deep = "[".repeat(10_000);
+    let long_label = format!(r##"{{"command":"JOIN","params":["#a"],"label":"{}"}}"##, "l".repeat(65));
+    let (json, text) = ("application/json", "text/plain");
+    for (kind, body, code, status) in [
+        (json, "", "malformed_request", 400),
+        (json, "no json", "malformed_request", 400),
+        (json, "[]", "malformed_request", 400),
+        (json, deep.as_str(), "malformed_request", 400),
+        (json, r##"{"command":7,"params":["#a"]}"##, "malformed_request", 400),
+        (json, r##"{"command":"JOIN","params":"#a"}"##, "malformed_request", 400),
+        (json, r##"{"command":"JOIN","params":[1]}"##, "malformed_request", 400),
+        (json, r##"{"command":"JOIN","params":["#a"],"source":"bob"}"##, "malformed_request", 400),
+        (json, r##"{"command":"JOIN","params":["#a"],"nick":"bob"}"##, "malformed_request", 400),
+        (json, r##"{"command":"JOIN","command":"JOIN","params":["#a"]}"##, "malformed_request", 400),
+        (json, r##"{"params":["#a"]}"##, "malformed_request", 400),
+        (json, r##"{"command":"","params":["#a"]}"##, "malformed_request", 400),
+        (json, r##"{"command":"JOIN","params":["#a"],"label":""}"##, "malformed_request", 400),
+        (json, &long_label, "input_too_long", 413),
+        (json, &big, "input_too_long", 413),
+        (json, r##"{"command":"PRIVMSG","params":["#rust","a\r\nQUIT"]}"##, "malformed_request", 400),
+        (json, r##"{"command":"PRIVMSG","params":["#rust","a\u0000b"]}"##, "malformed_request", 400),
+        (json, r##"{"command":"JOIN\n","params":["#a"]}"##, "malformed_request", 400),
+        ("application/x-www-form-urlencoded", "command=JOIN", "malformed_request", 400),
+        ("", r##"{"command":"JOIN","params":["#a"]}"##, "malformed_request", 400),
+        ("application/jsonp", r##"{"command":"JOIN","params":["#a"]}"##, "malformed_request", 400),
+        (text, "", "malformed_request", 400),
+        (text, "JOIN #a\nJOIN #b", "malformed_request", 400),
+        (text, "JOIN #a\0", "malformed_request", 400),
+        (text, "FROBNICATE #a", "unknown_command", 400),
+        (text, "JOIN", "need_more_params", 400),
+        (text, "JOIN rust", "bad_channel_name", 400),
+        (text, "JOIN #", "bad_channel_name", 400),
+        (text, "PRIVMSG", "no_recipient", 400),
+        (text, "PRIVMSG #rust", "no_text_to_send", 400),
+        (text, "PRIVMSG #nowhere :x", "no_such_channel", 404),
+        (text, "PRIVMSG nobody :x", "no_such_nick", 404),
+        (text, "PASS short", "weak_password", 400),
+        (text, "PASS correct horse battery", "malformed_request", 400),
+    ] {
+        let refusal = post(&alice, "/api/v1/messages", kind, body.to_owned()).await.expect_err(body);
+        assert_eq!((refusal.code.as_str(), refusal.status), (code, status), "{kind} {}", &body[..body.len().min(80)]);
+    }
+    let invalid_utf8 = post(&alice, "/api/v1/messages", text, b"PRIVMSG #rust :\xff\xfe".to_vec()).await.unwrap_err();
+    assert_eq!(invalid_utf8.code, "malformed_request");
+    let invalid_json =
+        post(&alice, "/api/v1/messages", json, b"{\"command\":\"PRIVMSG\",\"params\":[\"\xff\"]}".to_vec()).await;
+    assert_eq!(invalid_json.unwrap_err().code, "malformed_request");
+    let long = alice.try_send(&format!("PRIVMSG #rust :{}", "x".repeat(4097))).await.unwrap_err();
+    assert_eq!((long.code.as_str(), long.numeric.as_deref(), long.status), ("input_too_long", Some("417"), 413));
+
+    assert_eq!(state(&witness).await, before);
+    assert_eq!(alice.snapshot().await["channels"], snapshot["channels"]);
+    assert!(witness.queue().await.is_empty());
+    alice.send(&format!("PRIVMSG #rust :{}", "x".repeat(4096))).await;
+    assert_eq!(witness.queue().await.len(), 1);
+}
+
+#[tokio::test]
+async fn nicks_are_checked_where_sessions_are_made_and_renamed() {
+    let server = TestServer::start().await;
+    let (alice, visitor) = (server.pick("alice").await, server.device());
+    let (long, huge) = ("a".repeat(33), "a".repeat(10_000));
+    for (nick, code, numeric) in [
+        ("", "no_nickname_given", "431"),
+        (long.as_str(), "erroneous_nickname", "432"),
+        (&huge, "erroneous_nickname", "432"),
+        ("0", "erroneous_nickname", "432"),
+        ("   ", "erroneous_nickname", "432"),
+        ("#rust", "erroneous_nickname", "432"),
+        ("ALICE", "nickname_in_use", "433"),
+        ("alice", "nickname_in_use", "433"),
+    ] {
+        let refusal = visitor.try_pick(nick).await.unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.numeric.as_deref()), (code, Some(numeric)), "{nick:?}");
+    }
+    let bob = server.pick("bob").await;
+    for (nick, code) in [("Alice", "nickname_in_use"), ("0", "erroneous_nickname"), (&huge, "erroneous_nickname")] {
+        let refusal = bob.try_send_json(json!({"command": "NICK", "params": [nick]})).await.unwrap_err();
+        assert_eq!(refusal.code, code);
+    }
+    assert_eq!(bob.try_send("NICK").await.unwrap_err().code, "no_nickname_given");
+    assert_eq!(bob.snapshot().await["session"]["nick"], "bob");
+    bob.send("NICK BOB").await;
+    assert_eq!(bob.snapshot().await["session"]["nick"], "BOB");
+    assert_eq!(alice.send("WHO *").await["replies"].as_array().unwrap().len(), 3, "two people and the end of the list");
+}
+
+#[tokio::test]
+async fn a_new_sessions_body_is_checked() {
+    let server = TestServer::start().await;
+    let visitor = server.device();
+    let long_name = format!(r#"{{"nick":"alice","client_name":"{}"}}"#, "n".repeat(65));
+    for (kind, body, code) in [
+        ("application/json", "{}", "malformed_request"),
+        ("application/json", r#"{"nick":5}"#, "malformed_request"),
+        ("application/json", r#"{"nick":null}"#, "malformed_request"),
+        ("application/json", r#"{"nick":"alice","admin":true}"#, "malformed_request"),
+        ("application/json", r#"{"nick":"alice""#, "malformed_request"),
+        ("application/json", r#"{"nick":"alice","client_name":"a\u0007"}"#, "malformed_request"),
+        ("application/json", &long_name, "input_too_long"),
+        ("text/plain", r#"{"nick":"alice"}"#, "malformed_request"),
+    ] {
+        assert_eq!(post(&visitor, "/api/v1/session", kind, body.to_owned()).await.unwrap_err().code, code, "{body}");
+    }
+    visitor.try_pick("alice").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_value_is_not_repeated_in_the_error() {
+    let server = TestServer::start().await;
+    for body in [
+        r#"{"nick":"alice","password":{"hunter2secret":1}}"#,
+        r#"{"nick":"alice","password":"x","replace":"hunter2secret"}"#,
+    ] {
+        let refusal = post(&server.device(), "/api/v1/login", "application/json", body.to_owned()).await.unwrap_err();
+        assert_eq!(refusal.code, "malformed_request");
+        assert!(!refusal.body.to_string().contains("hunter2secret"), "{}", refusal.body);
+    }
+}
+
+#[tokio::test]
+async fn positions_and_limits_are_checked() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send("JOIN #rust").await;
+    for (query, code) in [
+        ("after=1000", "invalid_cursor"),
+        ("after=9223372036854775807", "invalid_cursor"),
+        ("after=-1", "invalid_cursor"),
+        ("after=x", "malformed_request"),
+        ("after=", "malformed_request"),
+        ("after=99999999999999999999999", "malformed_request"),
+        ("after=0&after=1", "malformed_request"),
+        ("timeout=1000000000", "malformed_request"),
+        ("timeout=1e9", "malformed_request"),
+        ("timeout=61", "malformed_request"),
+        ("timeout=-1", "malformed_request"),
+        ("limit=0", "malformed_request"),
+        ("limit=501", "malformed_request"),
+        ("limit=%ff", "malformed_request"),
+    ] {
+        let refusal = alice.call(Method::GET, &format!("/api/v1/messages?{query}")).await.unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.status), (code, 400), "{query}");
+    }
+    for line in ["ACK 1000", "ACK -1", "MARKREAD #rust 1000"] {
+        assert_eq!(alice.try_send(line).await.unwrap_err().code, "invalid_cursor", "{line}");
+    }
+    assert_eq!(alice.call(Method::GET, "/api/v1/events?after=1000").await.unwrap_err().code, "invalid_cursor");
+    assert_eq!(
+        alice.call(Method::GET, "/api/v1/history?target=%23rust&limit=0").await.unwrap_err().code,
+        "malformed_request"
+    );
+    assert_eq!(alice.call(Method::GET, "/api/v1/history").await.unwrap_err().code, "malformed_request");
+    assert_eq!(alice.queue().await.len(), 1, "none of it acknowledged anything");
+}
+
+#[tokio::test]
+async fn cookies_that_are_not_ours_are_refused() {
+    let (server, other) = (TestServer::start().await, TestServer::start().await);
+    let (alice, stranger) = (server.pick("alice").await, other.pick("mallory").await);
+    let cookie = alice.cookie.clone().unwrap();
+    let foreign = stranger.cookie.clone().unwrap();
+    for (cookie, code, status) in [
+        (cookie[..cookie.len() - 1].to_owned(), "unauthenticated", 401),
+        (format!("{cookie}x"), "unauthenticated", 401),
+        ("rejoin=".to_owned(), "unauthenticated", 401),
+        (cookie.replace("rejoin=", "Rejoin="), "unauthenticated", 401),
+        (foreign.clone(), "unauthenticated", 401),
+        (format!("{cookie}; {cookie}"), "malformed_request", 400),
+        (format!("{cookie}; {foreign}"), "malformed_request", 400),
+        (format!("{cookie}{}", cookie.trim_start_matches("rejoin=")), "unauthenticated", 401),
+    ] {
+        let refusal = server.device().with_cookie(&cookie).call(Method::GET, "/api/v1/session").await.unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.status), (code, status), "{cookie}");
+    }
+    assert_eq!(server.device().call(Method::GET, "/api/v1/session").await.unwrap_err().numeric.as_deref(), Some("451"));
+    let with_others = format!("theme=dark; {cookie}; x=\"y");
+    server.device().with_cookie(&with_others).snapshot().await;
+}
+
+#[tokio::test]
+async fn there_is_a_hundredth_channel_and_no_more() {
+    let server = TestServer::with(&["--max-channels", "5"]).await;
+    let alice = server.pick("alice").await;
+    let answer = alice.send("JOIN #1,#2,#3,#4,#5,#6").await;
+    assert_eq!(answer["ids"].as_array().unwrap().len(), 5);
+    assert_eq!(answer["replies"].as_array().unwrap().last().unwrap()["command"], "405");
+    let refusal = alice.try_send("JOIN #7").await.unwrap_err();
+    assert_eq!(
+        (refusal.code.as_str(), refusal.numeric.as_deref(), refusal.status),
+        ("too_many_channels", Some("405"), 409)
+    );
+    alice.send("PART #1").await;
+    alice.send("JOIN #7").await;
+}
+
+#[tokio::test]
+async fn requests_from_elsewhere_are_refused() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let own = format!("http://localhost:{}", server.address.port());
+    let attempt = |headers: Vec<(&'static str, String)>| {
+        let mut request = alice.request(Method::POST, "/api/v1/messages").header(header::CONTENT_TYPE, "text/plain");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        async move { request.body("PING x").send().await.unwrap().status().as_u16() }
+    };
+    let header = |name, value: &str| vec![(name, value.to_owned())];
+    assert_eq!(attempt(vec![]).await, 200);
+    for good in ["same-origin", "none"] {
+        assert_eq!(attempt(header("sec-fetch-site", good)).await, 200);
+    }
+    for bad in ["cross-site", "same-site", "", "nonsense"] {
+        assert_eq!(attempt(header("sec-fetch-site", bad)).await, 403, "{bad:?}");
+    }
+    assert_eq!(attempt(header("origin", &own)).await, 200);
+    for bad in ["null", "https://evil.example", "http://localhost:1", "http://localhost"] {
+        assert_eq!(attempt(header("origin", bad)).await, 403, "{bad}");
+    }
+    assert_eq!(attempt(header("host", "evil.example")).await, 421);
+    assert_eq!(attempt(header("host", &own["http://".len()..])).await, 200);
+}

@@ -1,0 +1,109 @@
+//! Channel modes: what each keeps out, and how a change is told.
+
+use serde_json::json;
+
+use crate::support::{TestServer, params};
+
+#[tokio::test]
+async fn a_change_is_one_event_of_what_really_changed() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    alice.send("JOIN #rust").await;
+    bob.send("JOIN #rust").await;
+    bob.drain().await;
+    alice.send("MODE #rust +tmov-n+l Bob bob 10").await;
+    let queue = bob.queue().await;
+    assert_eq!(params(&queue[0]), ["#rust", "+mov-n+l", "bob", "bob", "10"]);
+    assert_eq!(bob.snapshot().await["channels"][0]["modes"], "+lmt 10");
+    assert_eq!(alice.send("MODE #rust +m").await["ids"], json!([]), "what is so already is no event");
+    let shown = bob.send("MODE #rust").await;
+    assert_eq!(params(&shown["replies"][0]), ["bob", "#rust", "+lmt", "10"]);
+    assert_eq!((&shown["replies"][0]["command"], &shown["replies"][1]["command"]), (&json!("324"), &json!("329")));
+}
+
+#[tokio::test]
+async fn only_operators_change_modes_and_mistakes_change_nothing() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    alice.send("JOIN #rust").await;
+    for (who, line, code) in [
+        (&bob, "MODE #rust +m", "not_on_channel"),
+        (&alice, "MODE #none +m", "no_such_channel"),
+        (&alice, "MODE #rust +mz", "unknown_mode"),
+        (&alice, "MODE #rust +mo", "need_more_params"),
+        (&alice, "MODE #rust +o nobody", "no_such_nick"),
+        (&alice, "MODE #rust +o bob", "user_not_in_channel"),
+        (&alice, "MODE #rust +l 0", "invalid_mode_param"),
+        (&alice, "MODE #rust +k a,b", "invalid_key"),
+        (&alice, "MODE bob +i", "users_dont_match"),
+        (&alice, "MODE alice +i", "unknown_user_mode"),
+    ] {
+        assert_eq!(who.try_send(line).await.expect_err(line).code, code, "{line}");
+    }
+    bob.send("JOIN #rust").await;
+    assert_eq!(bob.try_send("MODE #rust -n").await.unwrap_err().code, "chanop_needed");
+    assert_eq!(alice.snapshot().await["channels"][0]["modes"], "+nt");
+    let partly = alice.send("MODE #rust +m-o nobody").await;
+    assert_eq!((&partly["replies"][0]["command"], partly["ids"].as_array().unwrap().len()), (&json!("401"), 1));
+}
+
+#[tokio::test]
+async fn key_limit_and_bans_keep_the_door() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    alice.send("JOIN #rust").await;
+    let refused = |line: &'static str| async { bob.try_send(line).await.expect_err(line).code };
+    alice.send("MODE #rust +k sesame").await;
+    assert_eq!(refused("JOIN #rust").await, "bad_channel_key");
+    assert_eq!(refused("JOIN #rust Sesame").await, "bad_channel_key");
+    alice.send("MODE #rust +l 1").await;
+    assert_eq!(refused("JOIN #rust sesame").await, "channel_is_full");
+    alice.send("MODE #rust -l+b bob").await;
+    assert_eq!(refused("JOIN #rust sesame").await, "banned_from_channel");
+    let listed = alice.send("MODE #rust b").await;
+    assert_eq!(params(&listed["replies"][0])[..4], ["alice", "#rust", "bob!*@*", "alice"]);
+    assert_eq!(listed["replies"][1]["command"], "368");
+    alice.send("MODE #rust -b bob!*@*").await;
+    bob.send("JOIN #rust sesame").await;
+    assert_eq!(params(&server.pick("eve").await.send("MODE #rust").await["replies"][0]), ["eve", "#rust", "+knt"]);
+}
+
+#[tokio::test]
+async fn a_ban_by_session_outlasts_the_nick() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    alice.send("JOIN #rust").await;
+    alice.send("MODE #rust +b *!s2@*").await;
+    bob.send("NICK robert").await;
+    assert_eq!(bob.try_send("JOIN #rust").await.unwrap_err().code, "banned_from_channel");
+}
+
+#[tokio::test]
+async fn moderation_silences_those_without_voice() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    alice.send("JOIN #rust").await;
+    bob.send("JOIN #rust").await;
+    alice.send("MODE #rust +m").await;
+    assert_eq!(bob.try_send("PRIVMSG #rust :x").await.unwrap_err().code, "cannot_send_to_channel");
+    alice.send("MODE #rust +v bob").await;
+    bob.send("PRIVMSG #rust :x").await;
+    alice.send("MODE #rust -v+b bob bob").await;
+    alice.send("MODE #rust -m").await;
+    assert_eq!(
+        bob.try_send("PRIVMSG #rust :x").await.unwrap_err().code,
+        "cannot_send_to_channel",
+        "a ban silences too"
+    );
+}
+
+#[tokio::test]
+async fn without_n_one_may_speak_from_outside_and_sees_what_one_said() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    alice.send("JOIN #rust").await;
+    alice.send("MODE #rust -n").await;
+    alice.drain().await;
+    bob.send("PRIVMSG #rust :hello in there").await;
+    assert_eq!((alice.queue().await.len(), bob.queue().await.len()), (1, 1));
+}
