@@ -27,7 +27,7 @@ CREATE TABLE client (
     name        TEXT NOT NULL,
     secret_hash BLOB NOT NULL,              -- SHA-256
     start       INTEGER NOT NULL,           -- the queue holds events past this one
-    begun       INTEGER NOT NULL DEFAULT 0, -- whether the first snapshot has set the start
+    begun       INTEGER NOT NULL DEFAULT 0, -- whether the start is settled: a snapshot was taken, or the queue read
     cursor      INTEGER NOT NULL,           -- the last event acknowledged
     created_at  INTEGER NOT NULL,
     seen_at     INTEGER NOT NULL,

@@ -31,6 +31,7 @@ pub struct Live {
 struct Usage {
     cursor: AtomicI64,
     seen_at: AtomicI64,
+    begun: AtomicBool,
     /// Whether cursor or time of use are ahead of the store's.
     ahead: AtomicBool,
     ended: OnceLock<EndReason>,
@@ -41,6 +42,7 @@ impl Live {
         let usage = Usage {
             cursor: AtomicI64::new(admission.cursor.0),
             seen_at: AtomicI64::new(admission.seen_at.0),
+            begun: AtomicBool::new(admission.begun),
             ahead: AtomicBool::new(false),
             ended: OnceLock::new(),
         };
@@ -66,6 +68,17 @@ impl Live {
     /// The last event it acknowledged.
     pub fn cursor(&self) -> EventId {
         EventId(self.usage.cursor.load(Relaxed))
+    }
+
+    /// Whether its queue has begun.
+    pub fn begun(&self) -> bool {
+        self.usage.begun.load(Relaxed)
+    }
+
+    /// Notes that its queue has begun, and was acknowledged up to `at`.
+    pub fn begin(&self, at: EventId) {
+        self.usage.begun.store(true, Relaxed);
+        self.acknowledge(at);
     }
 
     pub fn seen_at(&self) -> Timestamp {

@@ -74,6 +74,11 @@ impl Chat {
 
     /// Where to read from. A position given acknowledges everything up to it.
     async fn position(&self, live: &Live, after: Option<EventId>) -> Result<EventId> {
+        if !live.begun() {
+            let caller = live.caller;
+            self.change(caller, move |tx| client::begin_queue(tx, caller.client, EventId(0))).await?;
+            live.begin(EventId(0));
+        }
         let Some(after) = after else { return Ok(live.cursor()) };
         self.store.read(move |tx| require_issued(tx, after)).await?;
         live.acknowledge(after);
@@ -84,7 +89,7 @@ impl Chat {
         let caller = live.caller;
         self.look(caller, move |tx| {
             // What was said before a client came is not in its queue, whatever position it names.
-            let (start, _) = client::queue_start(tx, caller.client)?;
+            let start = client::queue_start(tx, caller.client)?;
             log::page(tx, caller.session, after.max(start), limit)
         })
         .await

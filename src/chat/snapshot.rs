@@ -90,25 +90,18 @@ impl Chat {
     /// The caller's snapshot. A client's first one begins its queue, and for that alone is a write.
     pub async fn snapshot(&self, live: &Live) -> Result<Snapshot> {
         let caller = live.caller;
-        let begun = self
-            .look(caller, move |tx| {
-                let (_, begun) = client::queue_start(tx, caller.client)?;
-                if begun { read(tx, caller).map(Some) } else { Ok(None) }
-            })
-            .await?;
-        let mut snapshot = match begun {
-            Some(snapshot) => snapshot,
-            None => {
-                let snapshot = self
-                    .change(caller, move |tx| {
-                        client::begin_queue(tx, caller.client, log::head(tx)?)?;
-                        read(tx, caller)
-                    })
-                    .await?;
-                // Its own cursor is where the queue now begins.
-                live.acknowledge(snapshot.cursor);
-                snapshot
-            }
+        let mut snapshot = if live.begun() {
+            self.look(caller, move |tx| read(tx, caller)).await?
+        } else {
+            let (snapshot, start) = self
+                .change(caller, move |tx| {
+                    client::begin_queue(tx, caller.client, log::head(tx)?)?;
+                    // Of two first snapshots at the same instant, the earlier one has begun it.
+                    Ok((read(tx, caller)?, client::queue_start(tx, caller.client)?))
+                })
+                .await?;
+            live.begin(start);
+            snapshot
         };
         snapshot.acknowledged = live.cursor();
         snapshot.client.seen_at = snapshot.client.seen_at.max(live.seen_at());

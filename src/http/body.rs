@@ -1,9 +1,10 @@
 //! Bodies and queries, taken in with the contract's errors and without repeating what was sent.
 
 use axum::{
+    Form,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Query, Request},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::ToSchema;
@@ -37,10 +38,14 @@ pub fn kind(headers: &HeaderMap) -> Kind {
 
 /// A whole body within the limit.
 pub async fn bytes(request: Request, app: &Shared) -> Result<Bytes> {
-    Bytes::from_request(request, app).await.map_err(|rejection| match rejection.status().as_u16() {
-        413 => Error::too_long("the body", BODY_LIMIT, "bytes"),
+    Bytes::from_request(request, app).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_long(),
         _ => Error::malformed("the body did not arrive whole"),
     })
+}
+
+fn too_long() -> Error {
+    Error::too_long("the body", BODY_LIMIT, "bytes")
 }
 
 /// A JSON body, in which nothing is unknown and nothing missing.
@@ -72,14 +77,12 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 /// A form's body (the URL standard's application/x-www-form-urlencoded).
-pub fn form<T: DeserializeOwned>(bytes: &Bytes) -> Result<T> {
-    serde_urlencoded(bytes).ok_or_else(|| Error::malformed("the form is not complete"))
-}
-
-fn serde_urlencoded<T: DeserializeOwned>(bytes: &Bytes) -> Option<T> {
-    let query = std::str::from_utf8(bytes).ok()?;
-    let uri = axum::http::Uri::builder().path_and_query(format!("/?{query}")).build().ok()?;
-    Query::<T>::try_from_uri(&uri).ok().map(|Query(form)| form)
+pub async fn form<T: DeserializeOwned>(request: Request, app: &Shared) -> Result<T> {
+    match Form::<T>::from_request(request, app).await {
+        Ok(Form(form)) => Ok(form),
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_long()),
+        Err(_) => Err(Error::malformed("the form is not well-formed")),
+    }
 }
 
 /// The query's parameters.

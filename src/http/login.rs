@@ -92,7 +92,7 @@ pub async fn login(
     }
     let State(app) = state;
     let now = app.clock.now();
-    let form: LoginForm = body::form(&body::bytes(request, &app).await?)?;
+    let form: LoginForm = body::form(request, &app).await?;
     let next = own_path(form.next.as_deref());
     let (nick, password) = (form.nick.trim().to_owned(), Password::new(form.password));
     let result = match client_name(form.client_name, &headers) {

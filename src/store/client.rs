@@ -32,6 +32,7 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
         caller: Caller { session, client: id, scope: Scopes::ALL },
         secret: new.secret,
         cursor: head,
+        begun: false,
         seen_at: now,
         expires_at: new.expires_at,
     }));
@@ -40,16 +41,19 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
 
 /// Gives a live client a new secret and a new lifetime; its queue goes on.
 pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Result<()> {
-    let cursor = tx
+    let (cursor, begun) = tx
         .sql
         .prepare_cached(
-            "UPDATE client SET secret_hash = ?2, seen_at = ?3, expires_at = ?4 WHERE id = ?1 RETURNING cursor",
+            "UPDATE client SET secret_hash = ?2, seen_at = ?3, expires_at = ?4 WHERE id = ?1 RETURNING cursor, begun",
         )?
-        .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0], |row| row.get(0))?;
+        .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     tx.effect(Effect::Admitted(Admission {
         caller,
         secret: new.secret,
         cursor: EventId(cursor),
+        begun,
         seen_at: now,
         expires_at: new.expires_at,
     }));
@@ -120,19 +124,20 @@ pub(super) fn close(tx: &Write, id: ClientId, reason: EndReason, now: Timestamp)
     Ok(())
 }
 
-/// Where a client's queue begins, and whether its first snapshot has been taken.
-pub fn queue_start(tx: &Read, client: ClientId) -> Result<(EventId, bool)> {
+/// Where a client's queue begins.
+pub fn queue_start(tx: &Read, client: ClientId) -> Result<EventId> {
     Ok(tx
         .sql
-        .prepare_cached("SELECT start, begun FROM client WHERE id = ?1")?
-        .query_row([client.0], |row| Ok((EventId(row.get(0)?), row.get(1)?)))?)
+        .prepare_cached("SELECT start FROM client WHERE id = ?1")?
+        .query_row([client.0], |row| row.get(0).map(EventId))?)
 }
 
-/// Begins a client's queue at the cursor of its first snapshot; a later call changes nothing.
+/// Begins a client's queue: at the cursor of its first snapshot, or where it was admitted if it reads first. A later call
+/// changes nothing.
 pub fn begin_queue(tx: &Write, client: ClientId, at: EventId) -> Result<()> {
     tx.sql
         .prepare_cached(
-            "UPDATE client SET start = ?2, cursor = max(cursor, ?2), begun = 1 WHERE id = ?1 AND NOT begun",
+            "UPDATE client SET start = max(start, ?2), cursor = max(cursor, ?2), begun = 1 WHERE id = ?1 AND NOT begun",
         )?
         .execute([client.0, at.0])?;
     Ok(())
@@ -165,7 +170,7 @@ pub fn due(tx: &Read, now: Timestamp, idle_since: Timestamp, batch: usize) -> Re
 /// Every live client, for the caller map's start.
 pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx.sql.prepare(
-        "SELECT id, session_id, secret_hash, cursor, seen_at, expires_at FROM client WHERE ended_at IS NULL",
+        "SELECT id, session_id, secret_hash, cursor, begun, seen_at, expires_at FROM client WHERE ended_at IS NULL",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -173,8 +178,9 @@ pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
             caller: Caller { client: ClientId(row.get(0)?), session: SessionId(row.get(1)?), scope: Scopes::ALL },
             secret: SecretHash(row.get(2)?),
             cursor: EventId(row.get(3)?),
-            seen_at: Timestamp(row.get(4)?),
-            expires_at: Timestamp(row.get(5)?),
+            begun: row.get(4)?,
+            seen_at: Timestamp(row.get(5)?),
+            expires_at: Timestamp(row.get(6)?),
         }));
     }
     Ok(())

@@ -67,6 +67,8 @@ pub struct Admission {
     pub caller: Caller,
     pub secret: SecretHash,
     pub cursor: EventId,
+    /// Whether its queue has begun.
+    pub begun: bool,
     pub seen_at: Timestamp,
     pub expires_at: Timestamp,
 }

@@ -4,5 +4,15 @@ mod support;
 
 mod bad_input;
 mod commands;
+mod delivery;
+mod devices;
+mod labels;
+mod login;
 mod modes;
+mod races;
+mod readme;
+mod retention;
+mod rules;
+mod service;
 mod sessions;
+mod store;

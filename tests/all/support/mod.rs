@@ -4,6 +4,6 @@ mod person;
 mod process;
 mod server;
 
-pub use person::{Device, Problem, checked, commands, params};
+pub use person::{Device, Problem, Stream, checked, commands, params};
 pub use process::Process;
 pub use server::TestServer;

@@ -24,7 +24,11 @@ pub struct Problem {
 impl Device {
     pub fn new(base: String) -> Self {
         // One connection a request, so that a server that is stopped or killed holds none of ours.
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        let http = reqwest::Client::builder()
+            .pool_max_idle_per_host(0)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
         Self { http, base, cookie: None }
     }
 
@@ -129,8 +133,7 @@ impl Device {
     /// Opens the stream.
     pub async fn stream(&self, query: &str) -> Stream {
         let response = self.request(Method::GET, &format!("/api/v1/events?{query}")).send().await.unwrap();
-        assert_eq!(response.status(), 200);
-        Stream { response, buffer: String::new() }
+        Stream::of(response)
     }
 }
 
@@ -141,6 +144,11 @@ pub struct Stream {
 }
 
 impl Stream {
+    pub fn of(response: Response) -> Self {
+        assert_eq!(response.status(), 200);
+        Self { response, buffer: String::new() }
+    }
+
     /// The next frame, as its lines' names and values; `None` when the stream is over.
     pub async fn frame(&mut self) -> Option<Vec<(String, String)>> {
         loop {

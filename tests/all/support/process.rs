@@ -29,7 +29,9 @@ impl Process {
 
     /// Starts it where it is expected to refuse; what it says on stderr.
     pub fn refused(database: &Path, args: &[&str]) -> String {
-        let output = command(database, "127.0.0.1:0", args).output().unwrap();
+        let listen = if args.contains(&"--listen") { vec![] } else { vec!["--listen", "127.0.0.1:0"] };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
+        let output = command.arg("--database").arg(database).args(listen).args(args).output().unwrap();
         assert!(!output.status.success());
         assert!(output.stdout.is_empty(), "it said that it listens");
         String::from_utf8(output.stderr).unwrap()

@@ -74,12 +74,15 @@ impl TestServer {
         self.run().await;
     }
 
-    async fn run(&mut self) {
+    /// Starts it again after `stop`.
+    pub async fn run(&mut self) {
         let database = self.database().display().to_string();
         let listen = self.address.to_string();
-        let base = ["rejoin", "--flood-limit", "off", "--database", &database, "--listen", &listen].map(str::to_owned);
-        // A flag given twice counts as given last.
-        let config = Config::parse_from(base.into_iter().chain(self.args.iter().cloned()));
+        let mut args = ["rejoin", "--database", &database, "--listen", &listen].map(str::to_owned).to_vec();
+        if !self.args.contains(&"--flood-limit".to_owned()) {
+            args.extend(["--flood-limit", "off"].map(str::to_owned));
+        }
+        let config = Config::parse_from(args.iter().chain(&self.args));
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.address = listener.local_addr().unwrap();
         let now = self.now.clone();
@@ -91,6 +94,27 @@ impl TestServer {
         };
         let running = tokio::spawn(async move { server.serve(listener, shutdown).await.unwrap() });
         self.running = Some((stop, running));
+    }
+
+    /// Waits until so many held polls and streams are connected.
+    pub async fn connected(&self, count: usize) {
+        self.measured(&format!("rejoin_connections {count}")).await;
+    }
+
+    /// Waits for a line of the metrics.
+    async fn measured(&self, line: &str) {
+        loop {
+            let metrics = reqwest::get(self.url("/metrics")).await.unwrap().text().await.unwrap();
+            if metrics.lines().any(|l| l == line) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until so many clients are live, as upkeep lets due ones leave.
+    pub async fn expired(&self, left: usize) {
+        self.measured(&format!("rejoin_clients {left}")).await;
     }
 
     /// Somebody new, in a session of their own.

@@ -8,6 +8,10 @@ use utoipa::ToSchema;
 
 use crate::error::{Code, Error, Result};
 
+mod name;
+
+pub use name::{ChannelName, Nick, Target};
+
 /// The source of replies, and of notices that the server itself sends. The dot keeps it from ever being a nick.
 pub const SERVER_NAME: &str = "rejoin.server";
 
@@ -116,137 +120,6 @@ impl Clock {
 
     pub fn now(&self) -> Timestamp {
         (self.0)()
-    }
-}
-
-/// A nick: 1 to 32 characters of RFC 2812 §2.3.1. Two nicks that fold alike are one.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
-pub struct Nick(String);
-
-impl Nick {
-    pub fn parse(text: &str) -> Result<Self> {
-        let special = |c: char| "[]\\`_^{|}".contains(c);
-        let start = |c: char| c.is_ascii_alphabetic() || special(c);
-        let rest = |c: char| start(c) || c.is_ascii_digit() || c == '-';
-        if text.is_empty() {
-            return Err(Error::new(Code::NoNicknameGiven, "no nickname given"));
-        }
-        if text.len() > NICK_LIMIT || !text.starts_with(start) || !text.chars().all(rest) {
-            let rules = "a nick has 1 to 32 letters, digits or any of -[]\\`_^{|}, and begins with neither digit nor -";
-            return Err(Error::new(Code::ErroneousNickname, rules).about(shown(text)));
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// A nick that was checked before it was stored.
-    pub fn stored(text: String) -> Self {
-        Self(text)
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The form by which nicks are compared (ASCII case folding).
-    pub fn folded(&self) -> String {
-        self.0.to_ascii_lowercase()
-    }
-}
-
-impl fmt::Display for Nick {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A channel's name: `#` and up to 63 bytes of UTF-8 without space, comma or control character.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
-pub struct ChannelName(String);
-
-impl ChannelName {
-    pub fn parse(text: &str) -> Result<Self> {
-        let forbidden = |c: char| c == ' ' || c == ',' || c.is_control();
-        if !text.starts_with('#') || text.len() < 2 || text.len() > CHANNEL_LIMIT || text.contains(forbidden) {
-            let rules = "a channel's name is # and 1 to 63 bytes without space, comma or control character";
-            return Err(Error::new(Code::BadChannelName, rules).about(shown(text)));
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// A name that was checked before it was stored.
-    pub fn stored(text: String) -> Self {
-        Self(text)
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The form by which channel names are compared (ASCII case folding).
-    pub fn folded(&self) -> String {
-        self.0.to_ascii_lowercase()
-    }
-}
-
-impl fmt::Display for ChannelName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A refused name as an error may repeat it: never longer than a good one, never with a space that would split it.
-fn shown(text: &str) -> String {
-    let text: String =
-        text.chars().take(NICK_LIMIT).map(|c| if c == ' ' || c.is_control() { '_' } else { c }).collect();
-    if text.is_empty() { "*".into() } else { text }
-}
-
-/// What a message is sent to: IRC's msgtarget.
-#[derive(Clone, Debug)]
-pub enum Target {
-    Channel(ChannelName),
-    Nick(Nick),
-}
-
-impl Target {
-    pub fn parse(text: &str) -> Result<Self> {
-        if text.starts_with('#') {
-            return ChannelName::parse(text).map(Self::Channel);
-        }
-        // A word that can be no nick names nobody.
-        Nick::parse(text).map(Self::Nick).map_err(|_| Error::no_such_nick(&shown(text)))
-    }
-
-    pub fn folded(&self) -> String {
-        match self {
-            Self::Channel(name) => name.folded(),
-            Self::Nick(nick) => nick.folded(),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Channel(name) => name.fmt(f),
-            Self::Nick(nick) => nick.fmt(f),
-        }
-    }
-}
-
-impl Error {
-    pub fn no_such_nick(nick: &str) -> Self {
-        Self::new(Code::NoSuchNick, "no such nick").about(nick)
-    }
-
-    pub fn no_such_channel(name: &ChannelName) -> Self {
-        Self::new(Code::NoSuchChannel, "no such channel").about(name)
-    }
-
-    pub fn not_on_channel(name: &ChannelName) -> Self {
-        Self::new(Code::NotOnChannel, "you are not on that channel").about(name)
     }
 }
 
@@ -408,29 +281,6 @@ pub struct Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nicks_are_those_of_rfc_2812() {
-        for good in ["a", "alice", "[bot]", "_x-1", "a2345678901234567890123456789012", "`^{|}\\"] {
-            assert_eq!(Nick::parse(good).unwrap().as_str(), good);
-        }
-        for bad in ["0", "1a", "-a", " ", "a b", "é", "a.b", "a#b", "a!b", &"a".repeat(33), &"a".repeat(10_000)] {
-            assert_eq!(Nick::parse(bad).unwrap_err().code, Code::ErroneousNickname, "{bad}");
-        }
-        assert_eq!(Nick::parse("").unwrap_err().code, Code::NoNicknameGiven);
-        assert_eq!(Nick::parse("ALICE[]").unwrap().folded(), "alice[]");
-        assert!(Nick::parse(SERVER_NAME).is_err(), "nobody can pass for the server");
-    }
-
-    #[test]
-    fn channel_names_are_hash_and_up_to_63_bytes() {
-        for good in ["#a", "#rust", "#日本語", "##", &format!("#{}", "x".repeat(63))] {
-            assert_eq!(ChannelName::parse(good).unwrap().as_str(), good);
-        }
-        for bad in ["", "#", "rust", "&local", "#a b", "#a,b", "#a\u{7}", "#a\n", &format!("#{}", "x".repeat(64))] {
-            assert_eq!(ChannelName::parse(bad).unwrap_err().code, Code::BadChannelName, "{bad}");
-        }
-    }
 
     #[test]
     fn times_are_rfc_3339_in_utc_with_milliseconds() {

@@ -1,0 +1,338 @@
+//! One queue, however it is read: long poll, stream, history.
+
+use std::time::Duration;
+
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, commands, params};
+
+fn texts(messages: &[Value]) -> Vec<&str> {
+    messages.iter().filter(|m| m["command"] == "PRIVMSG").map(|m| params(m)[1]).collect()
+}
+
+#[tokio::test]
+async fn a_poll_pages_acknowledges_and_can_be_repeated() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send("JOIN #rust").await;
+    for n in 0..7 {
+        alice.send(&format!("PRIVMSG #rust :{n}")).await;
+    }
+    let first = alice.poll("timeout=0&limit=3").await;
+    assert_eq!(first, alice.poll("timeout=0&limit=3").await, "nothing is acknowledged by reading");
+    let next = first["next"].as_i64().unwrap();
+    assert_eq!(first["messages"][2]["id"].as_i64(), Some(next), "a full page was read as far as its last event");
+    let second = alice.poll(&format!("timeout=0&limit=500&after={next}")).await;
+    assert_eq!(texts(second["messages"].as_array().unwrap()), ["2", "3", "4", "5", "6"]);
+    assert_eq!(second, alice.poll(&format!("timeout=0&limit=500&after={next}")).await);
+    assert_eq!(second, alice.poll("timeout=0&limit=500").await, "after acknowledged everything up to it");
+    assert_eq!(alice.snapshot().await["acknowledged"].as_i64(), Some(next));
+    assert_eq!(texts(&alice.queue().await).len(), 5);
+    alice.poll("timeout=0&after=1").await;
+    assert_eq!(alice.snapshot().await["acknowledged"].as_i64(), Some(next), "acknowledging never goes back");
+}
+
+#[tokio::test]
+async fn ack_is_the_same_as_after_and_leaves_no_event() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let joined = alice.send("JOIN #rust").await["ids"][0].as_i64().unwrap();
+    let said = bob.send("JOIN #other").await["ids"][0].as_i64().unwrap();
+    assert_eq!(alice.send(&format!("ACK {joined}")).await, json!({"replies": [], "ids": []}));
+    let page = alice.poll("timeout=0").await;
+    assert_eq!(
+        (page["messages"].as_array().unwrap().len(), page["next"].as_i64()),
+        (0, Some(said)),
+        "next is how far the log was read"
+    );
+    alice.send(&format!("ACK {said}")).await;
+    assert_eq!(alice.snapshot().await["acknowledged"].as_i64(), Some(said));
+}
+
+#[tokio::test]
+async fn a_held_poll_answers_as_soon_as_something_happens() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+        person.drain().await;
+    }
+    let after = alice.drain().await.last().unwrap()["id"].as_i64().unwrap();
+    let held = tokio::spawn({
+        let alice = alice.clone();
+        async move { alice.poll(&format!("timeout=60&after={after}")).await }
+    });
+    server.connected(1).await;
+    bob.send("PRIVMSG #rust :now").await;
+    assert_eq!(texts(held.await.unwrap()["messages"].as_array().unwrap()), ["now"]);
+}
+
+#[tokio::test]
+async fn a_stream_has_the_backlog_then_what_happens_and_resumes_exactly() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+    }
+    let mut stream = alice.stream("after=0").await;
+    let opening = stream.frame().await.unwrap();
+    assert_eq!(opening, [("retry".into(), "1000".into()), ("id".into(), "0".into())]);
+    assert_eq!(stream.message().await.unwrap()["command"], "JOIN");
+    assert_eq!(stream.message().await.unwrap()["command"], "JOIN");
+    bob.send("PRIVMSG #rust :one").await;
+    let frame = stream.frame().await.unwrap();
+    let message: Value = serde_json::from_str(&frame[1].1).unwrap();
+    assert_eq!((frame[0].0.as_str(), frame[0].1.parse().ok()), ("id", message["id"].as_i64()));
+    drop(stream);
+    bob.send("PRIVMSG #rust :two").await;
+    bob.send("PRIVMSG #rust :three").await;
+
+    let resumed = alice.request(Method::GET, "/api/v1/events?after=0").header("last-event-id", &frame[0].1);
+    let mut stream = crate::support::Stream::of(resumed.send().await.unwrap());
+    for expected in ["two", "three"] {
+        assert_eq!(params(&stream.message().await.unwrap())[1], expected, "Last-Event-ID is newer than after");
+    }
+    let acknowledged = alice.snapshot().await["acknowledged"].as_i64();
+    assert_eq!(acknowledged, message["id"].as_i64(), "resuming acknowledges up to where it resumes");
+}
+
+#[tokio::test]
+async fn a_stream_that_falls_behind_reads_the_log_and_harms_nobody() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+    }
+    let mut slow = alice.stream("").await;
+    let mut quick = bob.stream("").await;
+    // Far more than a connection's buffer and the sockets between hold.
+    let filler = "x".repeat(4000);
+    for n in 0..900 {
+        bob.send(&format!("PRIVMSG #rust :{n} {filler}")).await;
+        while quick.message().await.unwrap()["command"] != "PRIVMSG" {}
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 900 {
+        let message = slow.message().await.unwrap();
+        if message["command"] == "PRIVMSG" {
+            seen.push(params(&message)[1].split(' ').next().unwrap().parse::<usize>().unwrap());
+        }
+    }
+    assert_eq!(seen, (0..900).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn poll_and_stream_give_the_same_and_so_does_a_restart() {
+    let mut server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for person in [&alice, &bob] {
+        person.send("JOIN #a,#b").await;
+    }
+    bob.send("PRIVMSG #a,#b,alice :x").await;
+    bob.send("NICK robert").await;
+    alice.send("PART #a").await;
+    bob.send("PRIVMSG #a :unheard").await;
+    alice.send("JOIN #a").await;
+    bob.send("QUIT").await;
+    let polled = alice.queue().await;
+    let ids: Vec<_> = polled.iter().map(|m| m["id"].as_i64().unwrap()).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    assert!(!texts(&polled).contains(&"unheard"));
+    for limit in [1, 2, 3] {
+        let (mut after, mut paged) = (0, Vec::new());
+        while paged.len() < polled.len() {
+            let page = alice.poll(&format!("timeout=0&limit={limit}&after={after}")).await;
+            after = page["next"].as_i64().unwrap();
+            paged.extend(page["messages"].as_array().unwrap().clone());
+        }
+        assert_eq!(paged, polled);
+    }
+    server.restart().await;
+    let mut stream = alice.stream("after=0").await;
+    for expected in &polled {
+        assert_eq!(&stream.message().await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_snapshots_cursor_joins_the_stream_without_gap_or_double() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+    }
+    let mut stream = alice.stream("").await;
+    bob.send("PRIVMSG #rust :early").await;
+    alice.send("MODE #rust +v bob").await;
+    let snapshot = alice.snapshot().await;
+    assert_eq!(
+        snapshot["channels"][0]["members"][1],
+        json!({"nick": "bob", "op": false, "voice": true, "away": false})
+    );
+    bob.send("AWAY :later").await;
+    let cursor = snapshot["cursor"].as_i64().unwrap();
+    let mut later = Vec::new();
+    while later.is_empty() {
+        let message = stream.message().await.unwrap();
+        if message["id"].as_i64().unwrap() > cursor {
+            later.push(message);
+        }
+    }
+    assert_eq!(commands(&later), ["AWAY"], "everything up to the cursor is in the snapshot, what follows is not");
+}
+
+#[tokio::test]
+async fn a_device_that_was_away_for_a_restart_receives_exactly_what_it_missed() {
+    let mut server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+    }
+    alice.send("PASS :correct horse battery").await;
+    let phone = server.login("alice", "correct horse battery").await;
+    phone.snapshot().await;
+    bob.send("PRIVMSG #rust :before").await;
+    let seen = phone.drain().await;
+    assert_eq!(texts(&seen), ["before"]);
+    server.pass(Duration::from_hours(1));
+    bob.send("PRIVMSG #rust :one").await;
+    alice.send("PRIVMSG #rust :two").await;
+    server.restart().await;
+    bob.send("PRIVMSG #rust :three").await;
+    assert_eq!(texts(&phone.drain().await), ["one", "two", "three"], "a stop writes down what was acknowledged");
+    assert!(phone.drain().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_new_clients_queue_holds_nothing_from_before_it() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send("JOIN #rust").await;
+    alice.send("PRIVMSG #rust :old").await;
+    alice.send("PASS :correct horse battery").await;
+    let phone = server.login("alice", "correct horse battery").await;
+    alice.send("PRIVMSG #rust :between").await;
+    let snapshot = phone.snapshot().await;
+    assert_eq!(snapshot["cursor"], snapshot["acknowledged"]);
+    assert!(phone.poll("timeout=0&after=0").await["messages"].as_array().unwrap().is_empty());
+    alice.send("PRIVMSG #rust :new").await;
+    assert_eq!(texts(phone.poll("timeout=0&after=0").await["messages"].as_array().unwrap()), ["new"]);
+    assert_eq!(texts(&alice.queue().await), ["old", "between", "new"]);
+}
+
+#[tokio::test]
+async fn a_label_comes_back_to_its_sender_alone() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+    }
+    alice.send("PASS :correct horse battery").await;
+    let phone = server.login("alice", "correct horse battery").await;
+    phone.snapshot().await;
+    let mut streams = [alice.stream("").await, phone.stream("").await, bob.stream("").await];
+    phone.send("@label=c1 PRIVMSG #rust :hi").await;
+    for (device, label) in [(&alice, None), (&phone, Some("c1")), (&bob, None)] {
+        let queue = device.queue().await;
+        assert_eq!(queue.last().unwrap().get("label").and_then(Value::as_str), label);
+    }
+    for (stream, label) in streams.iter_mut().zip([None, Some("c1"), None]) {
+        let message = loop {
+            let message = stream.message().await.unwrap();
+            if message["command"] == "PRIVMSG" {
+                break message;
+            }
+        };
+        assert_eq!(message.get("label").and_then(Value::as_str), label);
+    }
+}
+
+#[tokio::test]
+async fn history_is_ones_own_time_and_a_channel_made_anew_has_no_past() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    alice.send("JOIN #rust").await;
+    alice.send("PRIVMSG #rust :before bob").await;
+    bob.send("JOIN #rust").await;
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        ids.push(alice.send(&format!("PRIVMSG #rust :{n}")).await["ids"][0].as_i64().unwrap());
+    }
+    bob.send("PART #rust").await;
+    alice.send("PRIVMSG #rust :without bob").await;
+    bob.send("JOIN #rust").await;
+    alice.send("PRIVMSG #rust :with bob").await;
+    let of = |device: &crate::support::Device, query: String| {
+        let device = device.clone();
+        async move { device.get(&format!("/api/v1/history?{query}")).await["messages"].as_array().unwrap().clone() }
+    };
+    let all = of(&bob, "target=%23rust".into()).await;
+    assert_eq!(texts(&all), ["0", "1", "2", "3", "4", "with bob"]);
+    assert_eq!(commands(&all)[0], "JOIN");
+    assert_eq!(texts(&of(&bob, format!("target=%23RUST&before={}&limit=2", ids[4])).await), ["2", "3"]);
+    let carol = server.pick("carol").await;
+    let refusal = carol.call(Method::GET, "/api/v1/history?target=%23rust").await.unwrap_err();
+    assert_eq!(refusal.code, "not_on_channel");
+    for person in [&alice, &bob] {
+        person.send("PART #rust").await;
+    }
+    assert_eq!(bob.call(Method::GET, "/api/v1/history?target=%23rust").await.unwrap_err().code, "no_such_channel");
+    bob.send("JOIN #rust").await;
+    assert_eq!(commands(&of(&bob, "target=%23rust".into()).await), ["JOIN"]);
+}
+
+#[tokio::test]
+async fn the_history_of_an_exchange_is_with_the_session_that_has_the_nick_now() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for n in 0..3 {
+        alice.send(&format!("PRIVMSG bob :to {n}")).await;
+        bob.send(&format!("PRIVMSG alice :from {n}")).await;
+    }
+    server.pick("carol").await.send("PRIVMSG alice :not this").await;
+    let history = alice.get("/api/v1/history?target=bob&limit=4").await;
+    assert_eq!(texts(history["messages"].as_array().unwrap()), ["to 1", "from 1", "to 2", "from 2"]);
+    bob.send("NICK robert").await;
+    assert_eq!(alice.get("/api/v1/history?target=robert").await["messages"].as_array().unwrap().len(), 6);
+    server.pick("bob").await;
+    assert_eq!(alice.get("/api/v1/history?target=bob").await["messages"], json!([]), "another bob, another exchange");
+    assert_eq!(alice.call(Method::GET, "/api/v1/history?target=nobody").await.unwrap_err().code, "no_such_nick");
+}
+
+#[tokio::test]
+async fn read_marks_are_shared_by_devices_and_only_move_forward() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+    }
+    alice.send("PASS :correct horse battery").await;
+    let phone = server.login("alice", "correct horse battery").await;
+    phone.snapshot().await;
+    let said = bob.send("PRIVMSG #rust :x").await["ids"][0].as_i64().unwrap();
+    phone.drain().await;
+    bob.drain().await;
+    let answer = alice.send(&format!("MARKREAD #rust {said}")).await;
+    assert_eq!(params(&answer["replies"][0]), ["#rust", &said.to_string()]);
+    let queue = phone.queue().await;
+    assert_eq!((commands(&queue), params(&queue[0])), (vec!["MARKREAD"], vec!["#rust", &said.to_string()]));
+    assert!(bob.queue().await.is_empty(), "how far one has read is nobody else's");
+    let back = phone.send("MARKREAD #rust 1").await;
+    assert_eq!((&back["ids"], params(&back["replies"][0])[1]), (&json!([]), said.to_string().as_str()));
+    assert_eq!(phone.snapshot().await["channels"][0]["read"].as_i64(), Some(said));
+    assert_eq!(params(&phone.send("MARKREAD #rust").await["replies"][0])[1], said.to_string());
+    assert_eq!(phone.try_send("MARKREAD #none 1").await.unwrap_err().code, "no_such_channel");
+    bob.send("PRIVMSG alice :psst").await;
+    phone.send(&format!("MARKREAD bob {said}")).await;
+    assert_eq!(alice.snapshot().await["directs"], json!([{"nick": "bob", "read": said}]));
+}
+
+#[tokio::test]
+async fn the_streams_head_says_what_it_is() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let response = alice.request(Method::GET, "/api/v1/events").send().await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+}

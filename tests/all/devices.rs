@@ -1,0 +1,172 @@
+//! A session's devices: listed, removed, expired; each leaves alone.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Device, TestServer, commands};
+
+/// Alice with three devices, and bob, all on `#rust`.
+async fn three_devices(server: &TestServer) -> ([Device; 3], Device) {
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+    }
+    alice.send("PASS :correct horse battery").await;
+    let login = |name: &'static str| async move {
+        server
+            .device()
+            .login_with(json!({"nick": "alice", "password": "correct horse battery", "client_name": name}))
+            .await
+    };
+    let devices = [alice.clone(), login("phone").await.unwrap(), login("tablet").await.unwrap()];
+    for device in &devices {
+        device.snapshot().await;
+    }
+    bob.drain().await;
+    (devices, bob)
+}
+
+async fn reason(device: &Device) -> Value {
+    let refusal = device.call(Method::GET, "/api/v1/session").await.unwrap_err();
+    assert_eq!((refusal.status, refusal.code.as_str()), (401, "client_ended"));
+    refusal.body["reason"].clone()
+}
+
+#[tokio::test]
+async fn the_list_names_them_and_marks_the_one_that_asks() {
+    let server = TestServer::start().await;
+    let ([alice, phone, _], bob) = three_devices(&server).await;
+    let list = phone.get("/api/v1/clients").await;
+    let shown: Vec<_> =
+        list.as_array().unwrap().iter().map(|c| (c["name"].as_str().unwrap(), c["current"] == true)).collect();
+    assert_eq!(shown, [("unnamed client", false), ("phone", true), ("tablet", false)]);
+    server.pass(Duration::from_mins(5));
+    alice.snapshot().await;
+    let list = phone.get("/api/v1/clients").await;
+    assert!(list[0]["seen_at"].as_str() > list[2]["seen_at"].as_str());
+    assert_eq!(bob.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn one_is_removed_by_another_and_its_poll_and_stream_end_at_once() {
+    let server = TestServer::start().await;
+    let ([alice, phone, tablet], bob) = three_devices(&server).await;
+    let id = phone.snapshot().await["client"]["id"].clone();
+    let mut stream = phone.stream("").await;
+    let held = tokio::spawn({
+        let phone = phone.clone();
+        async move { phone.call(Method::GET, "/api/v1/messages?timeout=60").await }
+    });
+    server.connected(2).await;
+    alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
+    let refusal = held.await.unwrap().unwrap_err();
+    assert_eq!((refusal.code.as_str(), &refusal.body["reason"]), ("client_ended", &json!("removed")));
+    let mut last = Vec::new();
+    while let Some(frame) = stream.frame().await {
+        last = frame;
+    }
+    assert_eq!(last, [("event".into(), "end".into()), ("data".into(), r#"{"reason":"removed"}"#.into())]);
+    assert_eq!(reason(&phone).await, "removed");
+    assert!(bob.queue().await.is_empty());
+    tablet.send("PRIVMSG #rust :still here").await;
+    assert_eq!(alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap_err().status, 404);
+}
+
+#[tokio::test]
+async fn nobody_removes_the_devices_of_others() {
+    let server = TestServer::start().await;
+    let ([alice, ..], bob) = three_devices(&server).await;
+    let id = bob.snapshot().await["client"]["id"].clone();
+    for path in [format!("/api/v1/clients/{id}"), "/api/v1/clients/999".into(), "/api/v1/clients/x".into()] {
+        let refusal = alice.delete(&path).await.unwrap_err();
+        assert_eq!((refusal.status, refusal.code.as_str()), (404, "not_found"));
+    }
+    bob.snapshot().await;
+}
+
+#[tokio::test]
+async fn all_others_are_removed_and_the_caller_stays() {
+    let server = TestServer::start().await;
+    let ([alice, phone, tablet], bob) = three_devices(&server).await;
+    phone.delete("/api/v1/clients").await.unwrap();
+    assert_eq!((reason(&alice).await, reason(&tablet).await), (json!("removed"), json!("removed")));
+    phone.send("PRIVMSG #rust :only me now").await;
+    assert_eq!(commands(&bob.queue().await), ["PRIVMSG"]);
+}
+
+#[tokio::test]
+async fn removing_the_last_one_ends_the_session() {
+    let server = TestServer::start().await;
+    let bob = server.pick("bob").await;
+    let id = bob.snapshot().await["client"]["id"].clone();
+    bob.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
+    assert_eq!(reason(&bob).await, "removed");
+    server.pick("bob").await;
+}
+
+#[tokio::test]
+async fn an_unused_device_expires_and_a_used_one_does_not() {
+    let mut server = TestServer::with(&["--client-idle", "10d"]).await;
+    let ([alice, phone, _], bob) = three_devices(&server).await;
+    server.pass(Duration::from_hours(24 * 6));
+    alice.snapshot().await;
+    bob.snapshot().await;
+    server.pass(Duration::from_hours(24 * 6));
+    assert_eq!(reason(&phone).await, "expired", "also before anyone has come to remove it");
+    alice.send("PRIVMSG #rust :still here").await;
+    // Upkeep comes once a minute and at every start.
+    server.restart().await;
+    server.expired(2).await;
+    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    assert_eq!(reason(&phone).await, "expired");
+    assert_eq!(commands(&bob.queue().await), ["PRIVMSG"]);
+}
+
+#[tokio::test]
+async fn after_its_lifetime_a_device_leaves_however_much_it_is_used() {
+    let mut server = TestServer::with(&["--client-lifetime", "2d"]).await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+    }
+    server.pass(Duration::from_hours(47));
+    alice.snapshot().await;
+    alice.send("PASS :correct horse battery").await;
+    let phone = server.login("alice", "correct horse battery").await;
+    phone.snapshot().await;
+    server.pass(Duration::from_hours(2));
+    assert_eq!(reason(&alice).await, "expired");
+    server.restart().await;
+    server.expired(1).await;
+    assert_eq!(phone.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    let queue = phone.queue().await;
+    let quits: Vec<_> =
+        queue.iter().filter(|m| m["command"] == "QUIT").map(|m| m["source"].as_str().unwrap()).collect();
+    assert_eq!(quits, ["bob"], "bob had no other device, so his session ended");
+    server.pick("bob").await;
+}
+
+#[tokio::test]
+async fn the_seventeenth_is_refused_after_the_right_password_and_one_can_be_replaced() {
+    let server = TestServer::with(&["--max-clients", "3"]).await;
+    let ([alice, phone, _], _) = three_devices(&server).await;
+    let login = |password: &'static str, replace: Option<i64>| {
+        let mut body = json!({"nick": "alice", "password": password});
+        body["replace"] = replace.map_or(Value::Null, Value::from);
+        let device = server.device();
+        async move { device.login_with(body).await }
+    };
+    assert_eq!(login("a wrong password", None).await.unwrap_err().code, "login_failed");
+    let refusal = login("correct horse battery", None).await.unwrap_err();
+    assert_eq!((refusal.status, refusal.code.as_str()), (409, "too_many_clients"));
+    let names: Vec<_> =
+        refusal.body["clients"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["unnamed client", "phone", "tablet"]);
+    assert_eq!(login("correct horse battery", Some(999)).await.unwrap_err().code, "too_many_clients");
+    let id = phone.snapshot().await["client"]["id"].as_i64().unwrap();
+    login("correct horse battery", Some(id)).await.unwrap();
+    assert_eq!(reason(&phone).await, "removed");
+    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 3);
+}

@@ -1,0 +1,84 @@
+//! Labels: a command sent again has no second effect and gets the first answer.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{TestServer, commands};
+
+#[tokio::test]
+async fn the_same_label_again_has_no_second_effect_also_after_a_restart() {
+    let mut server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let first = alice.send("@label=j JOIN #rust").await;
+    let said = alice.send("@label=m PRIVMSG #rust :once").await;
+    assert_eq!(alice.send("@label=j JOIN #rust").await, first);
+    assert_eq!(alice.send("@label=m PRIVMSG #rust :once").await, said);
+    server.restart().await;
+    assert_eq!(alice.send("@label=m privmsg #rust :once").await, said);
+    assert_eq!(commands(&alice.queue().await), ["JOIN", "PRIVMSG"]);
+}
+
+#[tokio::test]
+async fn with_another_command_it_is_refused() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    alice.send("@label=x JOIN #rust").await;
+    for line in ["@label=x JOIN #other", "@label=x PART #rust", "@label=x PING #rust", "@label=x JOIN #rust key"] {
+        let refusal = alice.try_send(line).await.unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.status), ("label_reused", 409), "{line}");
+    }
+    bob.send("@label=x JOIN #other").await;
+    assert_eq!(alice.snapshot().await["channels"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_command_is_not_remembered() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    alice.send("JOIN #rust").await;
+    assert_eq!(bob.try_send("@label=x PRIVMSG #rust :hi").await.unwrap_err().code, "cannot_send_to_channel");
+    bob.send("JOIN #rust").await;
+    bob.send("@label=x PRIVMSG #rust :hi").await;
+}
+
+#[tokio::test]
+async fn two_at_the_same_instant_are_one() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send("JOIN #rust").await;
+    let again = || alice.send("@label=x PRIVMSG #rust :once");
+    let (a, b, c, d) = tokio::join!(again(), again(), again(), again());
+    assert!(a == b && b == c && c == d);
+    assert_eq!(commands(&alice.queue().await), ["JOIN", "PRIVMSG"]);
+}
+
+#[tokio::test]
+async fn of_pass_the_verb_alone_is_kept() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let first = alice.send("@label=p PASS :correct horse battery").await;
+    assert_eq!(alice.send("@label=p PASS :another password").await, first, "the first answer, and no second effect");
+    server.login("alice", "correct horse battery").await;
+    assert_eq!(alice.try_send("@label=p PING x").await.unwrap_err().code, "label_reused");
+    for entry in std::fs::read_dir(server.database().parent().unwrap()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(13).any(|window| window == b"horse battery"), "the password is on the disk");
+    }
+}
+
+#[tokio::test]
+async fn a_label_is_kept_a_day_and_the_last_256_of_a_client() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let first = alice.send("@label=x JOIN #a").await;
+    server.pass(Duration::from_hours(23));
+    assert_eq!(alice.send("@label=x JOIN #a").await, first);
+    server.pass(Duration::from_hours(2));
+    assert_eq!(alice.send("@label=x JOIN #a").await["ids"], json!([]), "it is carried out again, and changes nothing");
+    for n in 0..256 {
+        alice.send(&format!("@label=n{n} PING x")).await;
+    }
+    assert_eq!(alice.send("@label=n0 PING x").await["ids"], json!([]));
+    alice.send("@label=x PING another").await;
+}

@@ -1,0 +1,210 @@
+//! Logging in: refusals that tell nothing, renewal, the form for people without script.
+
+use std::collections::HashSet;
+
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::support::{Device, TestServer};
+
+const PASSWORD: &str = "correct horse battery";
+
+async fn alice_with_password(server: &TestServer) -> Device {
+    let alice = server.pick("alice").await;
+    alice.send(&format!("PASS :{PASSWORD}")).await;
+    alice
+}
+
+#[tokio::test]
+async fn unknown_nick_no_password_and_wrong_password_are_one_answer() {
+    let server = TestServer::start().await;
+    alice_with_password(&server).await;
+    server.pick("bob").await;
+    let mut answers = Vec::new();
+    for nick in ["nobody", "bob", "alice", "0", ""] {
+        let request = server
+            .device()
+            .request(Method::POST, "/api/v1/login")
+            .json(&json!({"nick": nick, "password": "not this one"}));
+        let response = request.send().await.unwrap();
+        let mut headers: Vec<_> = response.headers().iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+        headers.retain(|line| !line.starts_with("date"));
+        answers.push((response.status().as_u16(), headers, response.text().await.unwrap()));
+    }
+    assert_eq!(answers[0].0, 401);
+    assert!(answers[0].2.contains("login_failed") && answers[0].2.contains("464"));
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}
+
+#[tokio::test]
+async fn the_password_is_judged_byte_for_byte_and_in_any_script() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let password = "語 пароль ".repeat(25);
+    alice.try_send_json(json!({"command": "PASS", "params": [password]})).await.unwrap();
+    for wrong in [password.trim_end(), &password.to_uppercase(), ""] {
+        assert_eq!(server.device().login("alice", wrong).await.unwrap_err().code, "login_failed");
+    }
+    server.login("alice", &password).await;
+}
+
+#[tokio::test]
+async fn a_change_needs_the_current_password_and_siblings_hear_of_it() {
+    let server = TestServer::start().await;
+    let alice = alice_with_password(&server).await;
+    let phone = server.login("alice", PASSWORD).await;
+    phone.snapshot().await;
+    let refused = |line: &'static str| {
+        let phone = phone.clone();
+        async move { phone.try_send(line).await.unwrap_err() }
+    };
+    let problem = refused("PASS :a new password").await;
+    assert_eq!(
+        (problem.code.as_str(), problem.status, problem.numeric.as_deref()),
+        ("password_required", 403, Some("464"))
+    );
+    let problem = refused("PASS 12345678 :not the current").await;
+    assert_eq!((problem.code.as_str(), problem.status), ("password_mismatch", 403));
+    assert!(phone.queue().await.is_empty());
+    let body = json!({"command": "PASS", "params": ["a new password", PASSWORD]});
+    let answer = phone.try_send_json(body).await.unwrap();
+    assert_eq!(
+        (&answer["replies"][0]["command"], &answer["replies"][0]["params"][1]),
+        (&json!("NOTE"), &json!("PASSWORD_SET"))
+    );
+    let notice = alice.queue().await.pop().unwrap();
+    assert_eq!((&notice["command"], &notice["source"]), (&json!("NOTICE"), &json!("rejoin.server")));
+    assert!(!notice.to_string().contains("a new password"));
+    assert_eq!(server.device().login("alice", PASSWORD).await.unwrap_err().code, "login_failed");
+    server.login("alice", "a new password").await;
+}
+
+#[tokio::test]
+async fn a_login_from_a_live_client_of_the_session_renews_it() {
+    let server = TestServer::start().await;
+    let alice = alice_with_password(&server).await;
+    alice.send("JOIN #rust").await;
+    let before = alice.snapshot().await;
+    let renewed = alice.login("alice", PASSWORD).await.unwrap();
+    assert_ne!(alice.cookie, renewed.cookie);
+    assert_eq!(
+        alice.call(Method::GET, "/api/v1/session").await.unwrap_err().code,
+        "unauthenticated",
+        "the old secret is dead at once"
+    );
+    let after = renewed.snapshot().await;
+    assert_eq!(before["client"]["id"], after["client"]["id"]);
+    assert_eq!(before["acknowledged"], after["acknowledged"]);
+    assert_eq!(renewed.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_login_from_a_client_of_another_session_changes_nothing() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (alice_with_password(&server).await, server.pick("bob").await);
+    assert_eq!(bob.login("alice", "a wrong one").await.unwrap_err().code, "login_failed");
+    let refusal = bob.login("alice", PASSWORD).await.unwrap_err();
+    assert_eq!((refusal.code.as_str(), refusal.status), ("already_in_session", 409));
+    assert_eq!(bob.snapshot().await["session"]["nick"], "bob");
+    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_outdated_hash_is_made_anew_at_login() {
+    let mut server = TestServer::start().await;
+    alice_with_password(&server).await;
+    server.stop().await;
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    // Argon2id of the same password with 64 KiB and one pass.
+    let outdated = argon2id(PASSWORD, 64, 1);
+    database.execute("UPDATE session SET password_hash = ?1", [&outdated]).unwrap();
+    server.run().await;
+    server.login("alice", PASSWORD).await;
+    let stored: String = database.query_row("SELECT password_hash FROM session", [], |row| row.get(0)).unwrap();
+    assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+    server.login("alice", PASSWORD).await;
+}
+
+fn argon2id(password: &str, memory: u32, passes: u32) -> String {
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(memory, passes, 1, None).unwrap());
+    argon2.hash_password_with_salt(password.as_bytes(), b"0123456789abcdef").unwrap().to_string()
+}
+
+async fn form(
+    server: &TestServer,
+    device: &Device,
+    fields: &[(&str, &str)],
+) -> (u16, Option<String>, Option<String>, String) {
+    let _ = server;
+    let response = device.request(Method::POST, "/login").form(fields).send().await.unwrap();
+    let text = |name| response.headers().get(name).map(|v: &header::HeaderValue| v.to_str().unwrap().to_owned());
+    let (location, cookie) = (text(header::LOCATION), text(header::SET_COOKIE));
+    (response.status().as_u16(), location, cookie, response.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_form_leads_on_or_shows_the_page_again() {
+    let server = TestServer::with(&["--max-clients", "2"]).await;
+    alice_with_password(&server).await;
+    let visitor = server.device();
+    let wrong = [("nick", "alice"), ("password", "<b>wrong</b>"), ("next", "/x")];
+    let (status, location, cookie, page) = form(&server, &visitor, &wrong).await;
+    assert_eq!((status, location, cookie), (401, None, None));
+    assert!(page.contains("There is no session with this nick and this password.") && page.contains("value=\"alice\""));
+    assert!(!page.contains("wrong"), "the password is not in the page");
+
+    let right = [("nick", "alice"), ("password", PASSWORD), ("next", "/somewhere?a=b")];
+    let (status, location, cookie, _) = form(&server, &visitor, &right).await;
+    assert_eq!((status, location.as_deref()), (303, Some("/somewhere?a=b")));
+    let phone = visitor.with_cookie(cookie.unwrap().split(';').next().unwrap());
+    assert_eq!(phone.snapshot().await["session"]["nick"], "alice");
+
+    for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", ""] {
+        let (status, _, _, page) =
+            form(&server, &visitor, &[("nick", "alice"), ("password", PASSWORD), ("next", elsewhere)]).await;
+        assert_eq!(status, 409, "there are two devices already");
+        assert!(page.contains("name=\"next\" value=\"/\""), "{elsewhere}");
+        assert!(page.contains("name=\"replace\""), "the page offers to replace one");
+    }
+    let id = phone.snapshot().await["client"]["id"].to_string();
+    let replacing = [("nick", "alice"), ("password", PASSWORD), ("next", "//evil.example"), ("replace", id.as_str())];
+    let (status, location, ..) = form(&server, &visitor, &replacing).await;
+    assert_eq!((status, location.as_deref()), (303, Some("/")));
+    assert_eq!(phone.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "removed");
+}
+
+#[tokio::test]
+async fn failed_logins_are_limited_and_right_ones_are_not() {
+    let server = TestServer::start().await;
+    alice_with_password(&server).await;
+    let mut codes = Vec::new();
+    for _ in 0..22 {
+        codes.push(server.device().login("alice", "wrong password").await.unwrap_err());
+    }
+    let kinds: HashSet<_> = codes[..20].iter().map(|problem| problem.code.as_str()).collect();
+    assert_eq!(kinds, HashSet::from(["login_failed"]));
+    let last = codes.last().unwrap();
+    assert_eq!((last.code.as_str(), last.status, last.retry_after), ("throttled", 429, Some(15)));
+    server.pass(std::time::Duration::from_secs(15));
+    for _ in 0..3 {
+        server.login("alice", PASSWORD).await;
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_not_in_the_database_and_not_in_answers() {
+    let server = TestServer::start().await;
+    let alice = alice_with_password(&server).await;
+    alice.snapshot().await;
+    let secret = alice.cookie.as_deref().unwrap().trim_start_matches("rejoin=").to_owned();
+    for path in ["/api/v1/session", "/api/v1/clients", "/api/v1/server"] {
+        let shown: Value = alice.get(path).await;
+        assert!(!shown.to_string().contains(&secret) && !shown.to_string().contains("argon2"));
+    }
+    for entry in std::fs::read_dir(server.database().parent().unwrap()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+        assert!(!bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()));
+    }
+}

@@ -1,0 +1,131 @@
+//! Two at the same instant.
+
+use serde_json::json;
+
+use crate::support::{Device, TestServer, commands};
+
+const PASSWORD: &str = "correct horse battery";
+
+#[tokio::test]
+async fn of_many_claims_of_a_nick_one_wins() {
+    let server = TestServer::start().await;
+    let claims = ["Alice", "alice", "ALICE", "aLICE"].repeat(4);
+    let results = futures_util::future::join_all(claims.iter().map(|nick| {
+        let visitor = server.device();
+        async move { visitor.try_pick(nick).await }
+    }));
+    let results = results.await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    assert!(results.iter().filter_map(|r| r.as_ref().err()).all(|problem| problem.code == "nickname_in_use"));
+    let (a, b) = (server.pick("a").await, server.pick("b").await);
+    let (one, other) = tokio::join!(a.try_send("NICK same"), b.try_send("NICK SAME"));
+    assert!(one.is_ok() ^ other.is_ok());
+}
+
+#[tokio::test]
+async fn two_logins_are_two_clients_of_one_session() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send(&format!("PASS :{PASSWORD}")).await;
+    let (one, other) = tokio::join!(server.login("alice", PASSWORD), server.login("alice", PASSWORD));
+    let (one, other) = (one.snapshot().await, other.snapshot().await);
+    assert_eq!(one["session"]["id"], other["session"]["id"]);
+    assert_ne!(one["client"]["id"], other["client"]["id"]);
+}
+
+#[tokio::test]
+async fn two_logins_for_the_last_place_fill_it_once() {
+    let server = TestServer::with(&["--max-clients", "2"]).await;
+    let alice = server.pick("alice").await;
+    alice.send(&format!("PASS :{PASSWORD}")).await;
+    let login = || {
+        let device = server.device();
+        async move { device.login("alice", PASSWORD).await.map_err(|problem| problem.code) }
+    };
+    let (one, other) = tokio::join!(login(), login());
+    let refused: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused, ["too_many_clients"]);
+}
+
+/// A login and the last client's leaving: either the session goes on with the new client, or it has ended and the login
+/// fails; nothing in between.
+#[tokio::test]
+async fn a_login_and_the_last_clients_leaving() {
+    let server = TestServer::start().await;
+    let bob = server.pick("bob").await;
+    bob.send("JOIN #rust").await;
+    let (mut rejoined, mut ended) = (0, 0);
+    for round in 0..24 {
+        let nick = format!("alice{round}");
+        let alice = server.pick(&nick).await;
+        alice.send("JOIN #rust").await;
+        alice.send(&format!("PASS :{PASSWORD}")).await;
+        bob.drain().await;
+        let phone = server.device();
+        let login = async {
+            // Both orders happen: sometimes the login has a head start of its hash.
+            if round % 2 == 0 {
+                let (login, _) = tokio::join!(phone.login(&nick, PASSWORD), alice.send("QUIT"));
+                login
+            } else {
+                let login = tokio::spawn({
+                    let (phone, nick) = (phone.clone(), nick.clone());
+                    async move { phone.login(&nick, PASSWORD).await }
+                });
+                loop {
+                    let clients = alice.call(reqwest::Method::GET, "/api/v1/clients").await.unwrap();
+                    if login.is_finished() || clients.as_array().unwrap().len() == 2 {
+                        break;
+                    }
+                }
+                alice.send("QUIT").await;
+                login.await.unwrap()
+            }
+        };
+        match login.await {
+            Ok(phone) => {
+                rejoined += 1;
+                assert_eq!(phone.snapshot().await["channels"][0]["name"], "#rust");
+                assert!(bob.queue().await.is_empty());
+            }
+            Err(problem) => {
+                ended += 1;
+                assert_eq!(problem.code, "login_failed");
+                assert_eq!(commands(&bob.queue().await), ["QUIT"]);
+                server.pick(&nick).await;
+            }
+        }
+    }
+    assert!(rejoined > 0 && ended > 0, "{rejoined} rejoined, {ended} ended");
+}
+
+#[tokio::test]
+async fn of_two_passwords_set_at_once_one_wins_and_the_other_is_judged_anew() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let set = |password: &'static str| {
+        let alice: Device = alice.clone();
+        async move { alice.try_send_json(json!({"command": "PASS", "params": [password]})).await }
+    };
+    let (one, other) = tokio::join!(set("the first password"), set("the other password"));
+    let (winner, loser, problem) = match (one, other) {
+        (Ok(_), Err(problem)) => ("the first password", "the other password", problem),
+        (Err(problem), Ok(_)) => ("the other password", "the first password", problem),
+        both => panic!("{both:?}"),
+    };
+    assert_eq!(problem.code, "password_required");
+    server.login("alice", winner).await;
+    assert_eq!(server.device().login("alice", loser).await.unwrap_err().code, "login_failed");
+}
+
+#[tokio::test]
+async fn two_devices_removing_each_other_leave_one() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send(&format!("PASS :{PASSWORD}")).await;
+    let phone = server.login("alice", PASSWORD).await;
+    let (one, other) = tokio::join!(alice.delete("/api/v1/clients"), phone.delete("/api/v1/clients"));
+    let results = [one.map_err(|p| p.code), other.map_err(|p| p.code)];
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1, "{results:?}");
+    assert!(results.iter().any(|r| r.as_ref().err().is_some_and(|code| code == "client_ended")));
+}

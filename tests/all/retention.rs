@@ -1,0 +1,101 @@
+//! Retention: old events go, and whoever lost some is told.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{TestServer, commands, params};
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn rows(server: &TestServer, table: &str) -> i64 {
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+/// Restarts, which is when upkeep comes, and waits until there are so many events.
+async fn upkeep(server: &mut TestServer, events: i64) {
+    server.restart().await;
+    while rows(server, "event") != events {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_lost_something_is_told_exactly_and_nobody_else() {
+    let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
+    let (alice, bob, carol) = (server.pick("alice").await, server.pick("bob").await, server.pick("carol").await);
+    for person in [&alice, &bob, &carol] {
+        person.snapshot().await;
+    }
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+    }
+    bob.send("PRIVMSG #rust :old").await;
+    let last_old = bob.send("PRIVMSG #rust :older than the retention").await["ids"][0].as_i64().unwrap();
+    bob.drain().await;
+    server.pass(DAY * 8);
+    let kept = bob.send("PRIVMSG #rust :new").await["ids"][0].as_i64().unwrap();
+    server.pass(DAY * 3);
+    upkeep(&mut server, 1).await;
+
+    let queue = alice.queue().await;
+    assert_eq!(commands(&queue), ["WARN", "PRIVMSG"]);
+    assert_eq!(params(&queue[0])[..4], ["*", "QUEUE_GAP", "1", &last_old.to_string()]);
+    assert_eq!(queue[1]["id"].as_i64(), Some(kept));
+    let mut stream = alice.stream("").await;
+    assert_eq!(stream.message().await.unwrap()["command"], "WARN");
+    assert_eq!(stream.message().await.unwrap()["id"].as_i64(), Some(kept));
+    assert_eq!(commands(&bob.queue().await), ["PRIVMSG"], "bob had acknowledged what was removed");
+    assert!(carol.queue().await.is_empty(), "nothing of it was carol's");
+    alice.poll(&format!("timeout=0&after={last_old}")).await;
+    assert_eq!(commands(&alice.queue().await), ["PRIVMSG"], "a gap that was acknowledged is not told again");
+    let said = bob.send("PRIVMSG #rust :newer").await["ids"][0].as_i64().unwrap();
+    assert!(said > kept, "ids never come back");
+}
+
+#[tokio::test]
+async fn a_gap_is_told_also_when_the_membership_is_over_and_forgotten() {
+    let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    alice.snapshot().await;
+    for person in [&alice, &bob] {
+        person.send("JOIN #rust").await;
+    }
+    bob.drain().await;
+    let kicked = {
+        // Alice made the channel, so she is op and gives that to bob, who puts her out.
+        alice.send("MODE #rust +o bob").await;
+        bob.send("KICK #rust alice").await["ids"][0].as_i64().unwrap()
+    };
+    bob.send("PRIVMSG #rust :without her").await;
+    bob.drain().await;
+    server.pass(DAY * 11);
+    upkeep(&mut server, 0).await;
+    while rows(&server, "membership") != 1 {
+        tokio::task::yield_now().await;
+    }
+    let queue = alice.queue().await;
+    assert_eq!(commands(&queue), ["WARN"]);
+    assert_eq!(params(&queue[0])[2..4], ["1", &kicked.to_string()]);
+    assert!(bob.queue().await.is_empty());
+}
+
+#[tokio::test]
+async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
+    let mut server = TestServer::with(&["--retention", "10d"]).await;
+    let alice = server.pick("alice").await;
+    alice.send("JOIN #rust").await;
+    alice.send("PRIVMSG alice :note").await;
+    alice.send("QUIT").await;
+    let code = |problem: crate::support::Problem| (problem.code, problem.body["reason"].clone());
+    let answer = alice.call(reqwest::Method::GET, "/api/v1/session").await.unwrap_err();
+    assert_eq!(code(answer), ("client_ended".into(), "quit".into()));
+    server.pass(DAY * 11);
+    upkeep(&mut server, 0).await;
+    while ["session", "client", "channel", "membership", "target", "read_mark"].iter().any(|t| rows(&server, t) > 0) {
+        tokio::task::yield_now().await;
+    }
+    let answer = alice.call(reqwest::Method::GET, "/api/v1/session").await.unwrap_err();
+    assert_eq!(code(answer), ("unauthenticated".into(), Value::Null));
+}

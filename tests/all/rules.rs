@@ -1,0 +1,158 @@
+//! The project's own rules, as tests: the layers, the table of errors, the length of files.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The layers, lowest first. A module imports its own layer's other modules never, and only from layers below; `http` and
+/// `main` may reach everything.
+const LAYERS: &[&[&str]] = &[
+    &["error", "model"],
+    &["irc"],
+    &["secret"],
+    &["password"],
+    &["store"],
+    &["chat"],
+    &["config"],
+    &["http"],
+    &["main"],
+];
+
+/// Crates that live in one place.
+const HOMES: &[(&str, &[&str])] = &[
+    ("rusqlite", &["store"]),
+    ("argon2", &["password"]),
+    ("rand", &["secret"]),
+    ("sha2", &["secret"]),
+    ("axum", &["http"]),
+    ("cookie", &["http"]),
+    ("clap", &["config", "main"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extensions));
+        } else if path.extension().is_some_and(|e| extensions.contains(&e.to_str().unwrap())) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The code of every module at the top of `src`, its tests and comments left out.
+fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
+    let src = root().join("src");
+    let mut modules = BTreeMap::<_, Vec<_>>::new();
+    for path in files(&src, &["rs"]) {
+        let inner = path.strip_prefix(&src).unwrap();
+        let name = inner.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let code = code.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n");
+        modules.entry(name).or_default().push((path, code));
+    }
+    modules.remove("lib");
+    modules
+}
+
+fn mentions(code: &str, name: &str) -> bool {
+    let path = format!("{name}::");
+    code.match_indices(&path).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+    }) || code.contains(&format!("use {name};"))
+}
+
+#[test]
+fn imports_go_downward_only() {
+    let layer = |name: &str| LAYERS.iter().position(|layer| layer.contains(&name));
+    let modules = modules();
+    for (module, files) in &modules {
+        let own = layer(module).unwrap_or_else(|| panic!("{module} is in no layer"));
+        for (path, code) in files {
+            // `use crate::{…}` and `crate::x::y`: what follows each `crate::`, as far as names go.
+            let imported = code.split("crate::").skip(1).flat_map(|rest| {
+                let block = rest.strip_prefix('{').map(top_level);
+                block.unwrap_or_else(|| {
+                    vec![rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned()]
+                })
+            });
+            for name in imported {
+                let Some(other) = layer(&name) else { continue };
+                assert!(
+                    other < own || name == *module || own == other && own == 0,
+                    "{} imports {name}",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+/// The first names inside `use crate::{ … };`.
+fn top_level(block: &str) -> Vec<String> {
+    let (mut depth, mut names, mut fresh) = (0, Vec::new(), true);
+    let mut name = String::new();
+    for c in block.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                names.push(std::mem::take(&mut name));
+                fresh = true;
+            }
+            c if depth == 0 && fresh && (c.is_alphanumeric() || c == '_') => name.push(c),
+            c if depth == 0 && !c.is_whitespace() => fresh = false,
+            _ => {}
+        }
+    }
+    names.push(name);
+    names
+}
+
+#[test]
+fn each_technology_lives_in_its_place() {
+    for (module, files) in modules() {
+        for (path, code) in files {
+            for (technology, homes) in HOMES {
+                let at_home = homes.contains(&module.as_str());
+                assert!(at_home || !mentions(&code, technology), "{} names {technology}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn files_are_short_enough_to_read() {
+    let code = ["src", "web", "tests"].map(|folder| files(&root().join(folder), &["rs", "js", "css"]));
+    for path in code.iter().flatten() {
+        let text = fs::read_to_string(path).unwrap();
+        let lines = text.split("#[cfg(test)]").next().unwrap().lines().count();
+        assert!(lines <= 400, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn every_error_code_and_every_flag_is_in_the_readme() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for code in rejoin::error::Code::ALL {
+        assert!(readme.contains(&format!("`{}`", code.name())), "the README does not tell of {}", code.name());
+    }
+    let command = <rejoin::config::Config as clap::CommandFactory>::command();
+    for flag in command.get_arguments().filter_map(|arg| arg.get_long()) {
+        assert!(readme.contains(&format!("--{flag}")), "the README does not tell of --{flag}");
+    }
+    for verb in rejoin::irc::command::VERBS {
+        assert!(readme.contains(&format!("`{}", verb.name)), "the README does not tell of {}", verb.name);
+    }
+}
