@@ -130,3 +130,16 @@ CREATE TABLE label (
 ) STRICT;
 CREATE INDEX label_of_client ON label (client_id, id);
 CREATE INDEX label_time ON label (time);
+
+-- What happened to sessions and clients: append-only, by its own retention, without secrets or foreign keys.
+CREATE TABLE audit (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    time       INTEGER NOT NULL,
+    action     TEXT NOT NULL,
+    session_id INTEGER,
+    client_id  INTEGER,
+    nick       TEXT,
+    address    TEXT,
+    reason     TEXT
+) STRICT;
+CREATE INDEX audit_of_session ON audit (session_id, id);

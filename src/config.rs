@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::chat::Limits;
@@ -15,7 +15,7 @@ pub struct Config {
     #[arg(long, env = "REJOIN_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// The database file, made if missing
-    #[arg(long, env = "REJOIN_DATABASE", default_value = "rejoin.db")]
+    #[arg(long, env = "REJOIN_DATABASE", default_value = "rejoin.db", global = true)]
     pub database: PathBuf,
     /// The address people open, https://chat.example.org; needed off loopback
     #[arg(long, env = "REJOIN_PUBLIC_URL")]
@@ -41,12 +41,34 @@ pub struct Config {
     /// How long events are kept
     #[arg(long, env = "REJOIN_RETENTION", default_value = "30d", value_parser = duration)]
     pub retention: Duration,
+    /// How long the audit log is kept
+    #[arg(long, env = "REJOIN_AUDIT_RETENTION", default_value = "365d", value_parser = duration)]
+    pub audit_retention: Duration,
     /// Clients of a session
     #[arg(long, env = "REJOIN_MAX_CLIENTS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_clients: u16,
     /// Channels a session is on
     #[arg(long, env = "REJOIN_MAX_CHANNELS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_channels: u16,
+    /// Without one, it serves
+    #[command(subcommand)]
+    pub operation: Option<Operation>,
+}
+
+/// What an operator does to a database, beside its running server or without one.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Operation {
+    /// Write a consistent copy of the database to a new file
+    Backup { file: PathBuf },
+    /// Print the audit log, oldest first
+    Audit {
+        /// Only what came before this line's id
+        #[arg(long)]
+        before: Option<i64>,
+        /// The last so many
+        #[arg(long, default_value_t = 200)]
+        limit: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -83,6 +105,7 @@ impl Config {
             client_idle: self.client_idle,
             client_lifetime: self.client_lifetime,
             retention: self.retention,
+            audit_retention: self.audit_retention,
         }
     }
 }

@@ -30,13 +30,14 @@
 //!
 //! | module | what it knows, and nobody else |
 //! |---|---|
-//! | [`model`], [`error`] | the words as types; the one table of error codes |
+//! | [`model`], [`error`], [`audit`] | the words as types; the one table of error codes; what is worth a line in the audit log |
 //! | [`irc`] | message syntax, the table of verbs, modes, numerics; pure |
 //! | [`secret`] | `rand` and `sha2`: secrets and their hashes |
 //! | [`password`] | `argon2`: hashing on threads of its own |
 //! | [`store`] | `rusqlite`: all SQL |
 //! | [`chat`] | the rules, the caller map, the hub |
 //! | [`config`] | the command line |
+//! | [`control`] | the socket by which the operator's subcommands reach a running server |
 //! | [`http`] | `axum` and `cookie`: routes, bytes, the embedded web client |
 //!
 //! # What holds everywhere
@@ -46,8 +47,10 @@
 //! it is committed. A session without a client does not exist. `tests/all/rules.rs` keeps the first of these,
 //! `tests/all/model` the last.
 
+pub mod audit;
 pub mod chat;
 pub mod config;
+pub mod control;
 pub mod error;
 pub mod http;
 pub mod irc;

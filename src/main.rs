@@ -5,6 +5,7 @@ use std::{io::IsTerminal, process::ExitCode, time::SystemTime};
 use clap::Parser;
 use rejoin::{
     config::Config,
+    control::{self, Door},
     http,
     model::{Clock, Timestamp},
 };
@@ -16,9 +17,13 @@ use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let config = Config::parse();
+    let mut config = Config::parse();
     log();
-    match run(config).await {
+    let result = match config.operation.take() {
+        Some(operation) => control::operate(&config, operation).await.map(|said| print!("{said}")),
+        None => run(config).await,
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("rejoin: {why}");
@@ -40,10 +45,16 @@ async fn run(config: Config) -> Result<(), String> {
             _ = terminate.recv() => {}
         }
     };
+    let database = config.database.clone();
     let server = http::Server::open(config, address, system_clock()).map_err(|error| error.detail)?;
+    let door = Door::open(&database)?;
+    let chat = server.chat();
     // The one line on stdout, for people and for programs that wait for it.
     println!("listening on http://{address}");
-    server.serve(listener, shutdown).await.map_err(|error| error.to_string())
+    tokio::select! {
+        served = server.serve(listener, shutdown) => served.map_err(|error| error.to_string()),
+        () = door.serve(chat) => Err("the control socket is gone".to_owned()),
+    }
 }
 
 /// Logs to stderr: lines for people on a terminal, JSON elsewhere. `RUST_LOG` chooses what.

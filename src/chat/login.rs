@@ -1,15 +1,16 @@
 //! Login: rejoining a session from another client, or renewing one's own.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{Chat, callers::Live, session::admitted};
 use crate::{
+    audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
-    model::{Caller, ClientId, ClientView, EndReason, Nick, Password, Timestamp},
+    model::{Caller, ClientId, ClientView, EndReason, NICK_LIMIT, Nick, Password, Timestamp},
     password::Verdict,
     secret::Secret,
     store::{
-        Write,
+        Write, audit,
         client::{self, NewClient},
         session::{self, Session},
     },
@@ -23,6 +24,8 @@ pub struct Login {
     pub client_name: String,
     /// The client to remove if there are too many.
     pub replace: Option<ClientId>,
+    /// Where the request comes from.
+    pub address: IpAddr,
 }
 
 /// A client let in, and the secret to hand to it once.
@@ -47,7 +50,7 @@ impl Chat {
         let stored = found.as_ref().and_then(|session| session.password_hash.clone());
         let verdict = self.hasher.verify(login.password.clone(), stored.clone()).await?;
         let (Some(session), Some(stored), Verdict::Right | Verdict::RightButOutdated) = (found, stored, verdict) else {
-            return Err(failed());
+            return self.fail(login.nick, login.address, now).await;
         };
         let rehashed = match verdict {
             Verdict::RightButOutdated => Some(self.hasher.hash(login.password).await?),
@@ -58,22 +61,37 @@ impl Chat {
         let expires_at = new.expires_at;
         let (max, replace) = (self.limits.max_clients, login.replace);
         let present = present.map(|live| live.caller);
-        let (session, client) = self
+        let address = login.address;
+        let admission = self
             .store
             .write(move |tx| {
                 // What was verified must still be so: the same session, live, with the same password.
                 let current = session::by_nick(tx, &session.nick)?.filter(|s| s.id == session.id);
                 if current.and_then(|s| s.password_hash).as_ref() != Some(&stored) {
-                    return Err(failed());
+                    return Ok(None);
                 }
                 if let Some(hash) = &rehashed {
                     session::set_password(tx, session.id, Some(&stored), hash)?;
                 }
                 let client = admit(tx, &session, present, &new, max, replace, now)?;
-                admitted(tx, session.id, client)
+                let nick = Some(session.nick.to_string());
+                let subject = Subject { session: Some(session.id), client: Some(client), nick, address: Some(address) };
+                audit::record(tx, Action::LoginOk, &subject, now)?;
+                admitted(tx, session.id, client).map(Some)
             })
             .await?;
-        Ok(Admitted { secret, session, client, expires_at })
+        match admission {
+            Some((session, client)) => Ok(Admitted { secret, session, client, expires_at }),
+            None => self.fail(login.nick, login.address, now).await,
+        }
+    }
+
+    /// Records a failed login, and refuses it: what is recorded must stay, so the transaction itself succeeds.
+    async fn fail(&self, nick: String, address: IpAddr, now: Timestamp) -> Result<Admitted> {
+        let nick: String = nick.chars().take(NICK_LIMIT).collect();
+        let subject = Subject { nick: Some(nick), address: Some(address), ..Subject::default() };
+        self.store.write(move |tx| audit::record(tx, Action::LoginFailed, &subject, now)).await?;
+        Err(Error::new(Code::LoginFailed, "there is no session with this nick and this password"))
     }
 }
 
@@ -110,10 +128,6 @@ fn admit(
         client::leave(tx, leaver, EndReason::Removed, None, now)?;
     }
     Ok(client)
-}
-
-fn failed() -> Error {
-    Error::new(Code::LoginFailed, "there is no session with this nick and this password")
 }
 
 /// The cookie presented names a live client of another session, or of any, where none is expected.

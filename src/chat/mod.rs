@@ -2,9 +2,14 @@
 //!
 //! A command goes one way: [`Chat::execute`] → one transaction (state and events) → commit → [`hub::Hub`] → answer.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
+    audit::Entry,
     error::Result,
     model::{Caller, Timestamp},
     password::Hasher,
@@ -42,6 +47,8 @@ pub struct Limits {
     pub client_lifetime: Duration,
     /// How long events and tombstones are kept.
     pub retention: Duration,
+    /// How long the audit log is kept.
+    pub audit_retention: Duration,
 }
 
 /// A running chat: its store, and what is kept in memory of it.
@@ -105,6 +112,16 @@ impl Chat {
     /// The public list: live channels and how many are on each.
     pub async fn channels(&self) -> Result<Vec<(store::channel::Channel, i64)>> {
         self.store.read(store::channel::all).await
+    }
+
+    /// The last lines of the audit log before one, ascending.
+    pub async fn audit(&self, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
+        self.store.read(move |tx| store::audit::list(tx, before, limit)).await
+    }
+
+    /// Writes a consistent copy of the database to a new file.
+    pub async fn backup(&self, to: PathBuf) -> Result<()> {
+        self.store.backup(to).await
     }
 
     /// Live sessions, live clients and connections, for the metrics.

@@ -1,9 +1,10 @@
 //! Sessions and their clients: made, renamed, listed, left, ended; and their password.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{Chat, Limits, act::Act, act::Answer, callers::Live, execute::Label, login::Admitted};
 use crate::{
+    audit::{Action, Subject},
     error::{Code, Error, Result},
     irc::Reply,
     model::{ClientId, ClientView, EndReason, Nick, Password, Timestamp},
@@ -21,14 +22,14 @@ const JUDGED: usize = 3;
 
 impl Chat {
     /// Makes a session and its first client.
-    pub async fn create(&self, nick: Nick, client_name: String, now: Timestamp) -> Result<Admitted> {
+    pub async fn create(&self, nick: Nick, client_name: String, address: IpAddr, now: Timestamp) -> Result<Admitted> {
         let secret = Secret::generate()?;
         let new = self.new_client(client_name, &secret, now);
         let expires_at = new.expires_at;
         let (session, client) = self
             .store
             .write(move |tx| {
-                let session = session::insert(tx, &nick, now)?;
+                let session = session::insert(tx, &nick, address, now)?;
                 let client = client::insert(tx, session, &new, now)?;
                 admitted(tx, session, client)
             })
@@ -151,6 +152,10 @@ fn store_password(
         return Ok(None);
     }
     let mut act = Act::new(tx, caller, label.map(|label| label.text.as_str()), now, limits)?;
+    let action = if judged.is_some() { Action::PasswordChanged } else { Action::PasswordSet };
+    let nick = Some(act.nick().to_string());
+    let subject = Subject { session: Some(caller.session), client: Some(caller.client), nick, address: None };
+    store::audit::record(tx, action, &subject, now)?;
     act.notice(match judged {
         Some(_) => "The password of this session was changed.",
         None => "A password was set: this session can now be rejoined from other devices by logging in.",

@@ -4,7 +4,7 @@ use super::Chat;
 use crate::{
     error::Result,
     model::{EndReason, Timestamp},
-    store::{client, label, retention},
+    store::{audit, client, label, retention},
 };
 
 /// How many clients, events or labels one transaction takes; others get their turn between two of them.
@@ -19,6 +19,8 @@ impl Chat {
         while self.store.write(move |tx| retention::drop_events(tx, cutoff, BATCH)).await? == BATCH {}
         while self.store.write(|tx| retention::drop_memberships(tx, BATCH)).await? == BATCH {}
         while self.store.write(move |tx| retention::drop_tombstones(tx, cutoff, BATCH)).await? >= BATCH {}
+        let cutoff = now.minus(self.limits.audit_retention);
+        while self.store.write(move |tx| audit::expire(tx, cutoff, BATCH)).await? == BATCH {}
         while self.store.write(move |tx| label::expire(tx, now, BATCH)).await? == BATCH {}
         Ok(())
     }

@@ -97,7 +97,13 @@ pub async fn login(
     let (nick, password) = (form.nick.trim().to_owned(), Password::new(form.password));
     let result = match client_name(form.client_name, &headers) {
         Ok(client_name) => {
-            let login = Login { nick: nick.clone(), password, client_name, replace: form.replace.map(ClientId) };
+            let login = Login {
+                nick: nick.clone(),
+                password,
+                client_name,
+                replace: form.replace.map(ClientId),
+                address: address.ip,
+            };
             attempt(&app, &address, present, login, now).await
         }
         Err(error) => Err(error),
@@ -143,6 +149,7 @@ pub async fn login_api(
         password: Password::new(body.password),
         client_name: client_name(body.client_name, &headers)?,
         replace: body.replace.map(ClientId),
+        address: address.ip,
     };
     let admitted = attempt(&app, &address, present, login, now).await?;
     Ok(entered(&app, StatusCode::OK, admitted, now))

@@ -44,8 +44,8 @@ const PARTING: Duration = Duration::from_secs(5);
 
 /// What every handler can reach.
 pub struct App {
-    pub chat: Arc<Chat>,
-    pub clock: Clock,
+    chat: Arc<Chat>,
+    clock: Clock,
     /// Our own origins and the cookie's name.
     site: site::Site,
     /// Which peers may say whose request they forward.
@@ -138,6 +138,11 @@ impl Server {
             stopping,
         };
         Ok(Self { app: Arc::new(app), stop })
+    }
+
+    /// The chat it serves, for the control socket.
+    pub fn chat(&self) -> Arc<Chat> {
+        self.app.chat.clone()
     }
 
     /// Serves until `shutdown`, then lets held polls and streams end and commits what was accepted. The binary and every

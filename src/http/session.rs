@@ -8,7 +8,10 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Shared, auth::Authenticated, auth::Present, body::Json, clients::client_name, cookie, problem::Problems};
+use super::{
+    Shared, address::Address, auth::Authenticated, auth::Present, body::Json, clients::client_name, cookie,
+    problem::Problems,
+};
 use crate::{
     chat::{
         self, Admitted,
@@ -46,6 +49,7 @@ pub fn entered(app: &Shared, status: StatusCode, admitted: Admitted, now: Timest
 pub async fn create(
     State(app): State<Shared>,
     Present(present): Present,
+    address: Address,
     headers: HeaderMap,
     Json(body): Json<NewSession>,
 ) -> Result<Response> {
@@ -54,7 +58,7 @@ pub async fn create(
     }
     let now = app.clock.now();
     let nick = Nick::parse(&body.nick)?;
-    let admitted = app.chat.create(nick, client_name(body.client_name, &headers)?, now).await?;
+    let admitted = app.chat.create(nick, client_name(body.client_name, &headers)?, address.ip, now).await?;
     tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
     Ok(entered(&app, StatusCode::CREATED, admitted, now))
 }

@@ -2,8 +2,9 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Admission, Effect, Read, Write, log, session};
+use super::{Admission, Effect, Read, Write, audit, log, session};
 use crate::{
+    audit::{Action, Subject},
     error::{Error, Result},
     model::{Caller, ClientId, ClientView, EndReason, EventId, Scopes, SessionId, Timestamp},
     secret::SecretHash,
@@ -36,6 +37,8 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
         seen_at: now,
         expires_at: new.expires_at,
     }));
+    let subject = Subject { session: Some(session), client: Some(id), ..Subject::default() };
+    audit::record(tx, Action::ClientCreated, &subject, now)?;
     Ok(id)
 }
 
@@ -109,19 +112,20 @@ pub fn leave(
     text: Option<&str>,
     now: Timestamp,
 ) -> Result<Option<EventId>> {
-    close(tx, caller.client, reason, now)?;
+    close(tx, caller.session, caller.client, reason, now)?;
     let last = live_of(tx, caller.session)?.is_empty();
     if last { session::end(tx, caller.session, reason, text, now).map(Some) } else { Ok(None) }
 }
 
 /// Ends one client and nothing else.
-pub(super) fn close(tx: &Write, id: ClientId, reason: EndReason, now: Timestamp) -> Result<()> {
+pub(super) fn close(tx: &Write, session: SessionId, id: ClientId, reason: EndReason, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL")?
         .execute(params![id.0, now.0, reason.name()])?;
     tx.sql.prepare_cached("DELETE FROM label WHERE client_id = ?1")?.execute([id.0])?;
     tx.effect(Effect::ClientEnded { client: id, reason });
-    Ok(())
+    let subject = Subject { session: Some(session), client: Some(id), ..Subject::default() };
+    audit::record(tx, Action::ClientLeft(reason), &subject, now)
 }
 
 /// Where a client's queue begins.

@@ -8,7 +8,20 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 const APPLICATION_ID: i32 = 0x726a_6f69;
 
 /// `STEPS[n]` makes version n + 2 of version n + 1; version 0 is an empty file.
-const STEPS: &[&str] = &[];
+const STEPS: &[&str] = &[
+    // 2: the audit log.
+    "CREATE TABLE audit (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        time       INTEGER NOT NULL,
+        action     TEXT NOT NULL,
+        session_id INTEGER,
+        client_id  INTEGER,
+        nick       TEXT,
+        address    TEXT,
+        reason     TEXT
+    ) STRICT;
+    CREATE INDEX audit_of_session ON audit (session_id, id);",
+];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;
 

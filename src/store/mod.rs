@@ -21,6 +21,7 @@ use crate::{
     secret::SecretHash,
 };
 
+pub mod audit;
 pub mod channel;
 pub mod client;
 pub mod label;
@@ -153,6 +154,12 @@ impl Store {
     /// Like [`Store::read`], on the calling thread: for the start, before there is anyone to keep waiting.
     pub fn read_now<T>(&self, work: impl FnOnce(&Read) -> Result<T>) -> Result<T> {
         self.readers.run(work)
+    }
+
+    /// Writes a consistent copy of the database to a new file, readable by its owner alone.
+    pub async fn backup(&self, to: PathBuf) -> Result<()> {
+        let from = self.readers.path.clone();
+        tokio::task::spawn_blocking(move || open::copy(&from, &to)).await.map_err(Error::internal)?
     }
 
     /// Commits what was accepted and stops the writer. Later writes fail.

@@ -54,6 +54,25 @@ pub fn reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Copies a database that may be in use (`VACUUM INTO`), and syncs the copy.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let cannot = |why: &dyn std::fmt::Display| {
+        Error::new(Code::InternalError, format!("the copy {} cannot be written: {why}", to.display()))
+    };
+    let target = to.to_str().ok_or_else(|| cannot(&"its name is not UTF-8"))?;
+    // SQLite writes into an empty file that is there already, which so is its owner's alone.
+    let file = private().create_new(true).open(to).map_err(|e| cannot(&e))?;
+    let copied = reader(from).map_err(|e| cannot(&e.detail)).and_then(|connection| {
+        connection.execute("VACUUM INTO ?1", [target]).map_err(|e| cannot(&e))?;
+        file.sync_all().map_err(|e| cannot(&e))
+    });
+    if copied.is_err() {
+        // Half a copy must not pass for a whole one.
+        let _ = std::fs::remove_file(to);
+    }
+    copied
+}
+
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(PATIENCE)?;

@@ -1,9 +1,12 @@
 //! Sessions: made, found, renamed, ended.
 
+use std::net::IpAddr;
+
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, client, log, member, on_unique};
+use super::{Effect, Read, Write, audit, client, log, member, on_unique};
 use crate::{
+    audit::{Action, Subject},
     error::{Code, Error, Result},
     model::{EndReason, EventId, Nick, SessionId, TargetId, Timestamp},
 };
@@ -41,13 +44,17 @@ impl Session {
     }
 }
 
-pub fn insert(tx: &Write, nick: &Nick, now: Timestamp) -> Result<SessionId> {
+/// Makes a session for a request from `address`; a client of it follows in the same transaction.
+pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Result<SessionId> {
     let id = SessionId(new_target(tx)?.0);
     let inserted = tx
         .sql
         .prepare_cached("INSERT INTO session (id, nick, folded_nick, created_at) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![id.0, nick.as_str(), nick.folded(), now.0]);
     on_unique(inserted, || in_use(nick))?;
+    let subject =
+        Subject { session: Some(id), nick: Some(nick.to_string()), address: Some(address), ..Subject::default() };
+    audit::record(tx, Action::SessionCreated, &subject, now)?;
     Ok(id)
 }
 
@@ -134,12 +141,14 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, text: Option<&str>, now
         member::close(tx, id, channel, quit, now)?;
     }
     for client in client::live_of(tx, id)? {
-        client::close(tx, client.id, reason, now)?;
+        client::close(tx, id, client.id, reason, now)?;
     }
     tx.sql
         .prepare_cached("UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1")?
         .execute([id.0, now.0])?;
     tx.sql.prepare_cached("DELETE FROM invite WHERE session_id = ?1")?.execute([id.0])?;
+    let subject = Subject { session: Some(id), nick: Some(session.nick.to_string()), ..Subject::default() };
+    audit::record(tx, Action::SessionEnded(reason), &subject, now)?;
     Ok(quit)
 }
 

@@ -9,6 +9,7 @@ mod devices;
 mod labels;
 mod login;
 mod modes;
+mod operator;
 mod races;
 mod readme;
 mod retention;

@@ -9,14 +9,14 @@ use std::{
 /// The layers, lowest first. A module imports its own layer's other modules never, and only from layers below; `http` and
 /// `main` may reach everything.
 const LAYERS: &[&[&str]] = &[
-    &["error", "model"],
+    &["error", "model", "audit"],
     &["irc"],
     &["secret"],
     &["password"],
     &["store"],
     &["chat"],
     &["config"],
-    &["http"],
+    &["http", "control"],
     &["main"],
 ];
 

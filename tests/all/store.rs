@@ -79,3 +79,43 @@ async fn what_was_answered_survives_sigkill_once_and_in_order() {
     let said: Vec<_> = queue.iter().filter(|m| m["command"] == "PRIVMSG").map(|m| m["id"].clone()).collect();
     assert_eq!(said, answered);
 }
+
+/// A database as version 1 made it, with a session in it, is carried to today's version and goes on.
+#[tokio::test]
+async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old.db"), dir.path().join("new.db"));
+    let database = rusqlite::Connection::open(&old).unwrap();
+    database.execute_batch(include_str!("schema_v1.sql")).unwrap();
+    // A time of use and an end of life that are far away.
+    database
+        .execute_batch(
+            "PRAGMA application_id = 0x726a6f69; PRAGMA user_version = 1;
+             INSERT INTO target (id) VALUES (1);
+             INSERT INTO session (id, nick, folded_nick, created_at) VALUES (1, 'alice', 'alice', 0);
+             INSERT INTO client (session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at) VALUES
+ (1, 'laptop', x'00', 0, 0, 0, 32503680000000, 32503680000000);",
+        )
+        .unwrap();
+    let hash: [u8; 32] = rejoin::secret::sha256(b"an old secret");
+    database.execute("UPDATE client SET secret_hash = ?1", [hash]).unwrap();
+    drop(database);
+
+    let server = Process::start(&old, &[]);
+    let alice = server.device().with_cookie("rejoin=an old secret");
+    assert_eq!(alice.snapshot().await["session"]["nick"], "alice");
+    alice.send("JOIN #rust").await;
+    drop(server);
+    drop(Process::start(&new, &[]));
+    let schema = |path: &std::path::Path| {
+        let database = rusqlite::Connection::open(path).unwrap();
+        let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        let mut statement = database.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?))).unwrap();
+        let spaceless = |sql: String| sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        let rows: Vec<(String, Option<String>)> =
+            rows.map(|row| row.map(|(n, sql)| (n, sql.map(spaceless))).unwrap()).collect();
+        (version, rows)
+    };
+    assert_eq!(schema(&old), schema(&new), "upgraded and newly made are the same");
+}

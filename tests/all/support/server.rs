@@ -26,6 +26,8 @@ const START: i64 = 1_795_000_000_000;
 
 pub struct TestServer {
     pub address: SocketAddr,
+    /// Kept over a restart, so that nobody else gets the port in between.
+    listener: std::net::TcpListener,
     args: Vec<String>,
     dir: Arc<TempDir>,
     now: Arc<AtomicI64>,
@@ -43,7 +45,10 @@ impl TestServer {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let now = Arc::new(AtomicI64::new(START));
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut server = Self { address: ([127, 0, 0, 1], 0).into(), args, dir, now, running: None };
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut server = Self { address, listener, args, dir, now, running: None };
         server.run().await;
         server
     }
@@ -83,8 +88,7 @@ impl TestServer {
             args.extend(["--flood-limit", "off"].map(str::to_owned));
         }
         let config = Config::parse_from(args.iter().chain(&self.args));
-        let listener = TcpListener::bind(self.address).await.unwrap();
-        self.address = listener.local_addr().unwrap();
+        let listener = TcpListener::from_std(self.listener.try_clone().unwrap()).unwrap();
         let now = self.now.clone();
         let clock = Clock::new(move || Timestamp(now.load(Ordering::Relaxed)));
         let server = Server::open(config, self.address, clock).unwrap();

@@ -1,0 +1,93 @@
+//! The audit log's words: what happened to sessions and clients, without secrets.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ClientId, EndReason, SessionId, Timestamp};
+
+/// What can happen that is worth a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    SessionCreated,
+    ClientCreated,
+    LoginOk,
+    LoginFailed,
+    PasswordSet,
+    PasswordChanged,
+    ClientLeft(EndReason),
+    SessionEnded(EndReason),
+}
+
+impl Action {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SessionCreated => "session_created",
+            Self::ClientCreated => "client_created",
+            Self::LoginOk => "login_ok",
+            Self::LoginFailed => "login_failed",
+            Self::PasswordSet => "password_set",
+            Self::PasswordChanged => "password_changed",
+            Self::ClientLeft(_) => "client_left",
+            Self::SessionEnded(_) => "session_ended",
+        }
+    }
+
+    pub fn reason(self) -> Option<EndReason> {
+        match self {
+            Self::ClientLeft(reason) | Self::SessionEnded(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// Whom a line is about, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub struct Subject {
+    pub session: Option<SessionId>,
+    pub client: Option<ClientId>,
+    /// The nick as it was then, or as it was tried.
+    pub nick: Option<String>,
+    /// The address of the request, where it matters.
+    pub address: Option<std::net::IpAddr>,
+}
+
+/// A line of the log. It prints itself as one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub id: i64,
+    /// RFC 3339.
+    pub time: String,
+    pub action: String,
+    pub session: Option<i64>,
+    pub client: Option<i64>,
+    pub nick: Option<String>,
+    pub address: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl Entry {
+    pub fn at(id: i64, time: Timestamp, action: String) -> Self {
+        let time = time.to_string();
+        Self { id, time, action, session: None, client: None, nick: None, address: None, reason: None }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.id, self.time, self.action)?;
+        let number = |value: Option<i64>| value.map(|value| value.to_string());
+        for (name, value) in [
+            ("session", number(self.session)),
+            ("client", number(self.client)),
+            ("nick", self.nick.as_ref().map(|nick| nick.escape_default().to_string())),
+            ("address", self.address.clone()),
+            ("reason", self.reason.clone()),
+        ] {
+            if let Some(value) = value {
+                write!(f, " {name}={value}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! The operator's subcommands: beside a running server and without one.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use crate::support::{Process, TestServer};
+
+/// Runs a subcommand in the database's folder; what it printed, or what it complained of.
+fn rejoin(database: &Path, args: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
+    let output =
+        command.args(args).arg("--database").arg(database).current_dir(database.parent().unwrap()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
+
+/// What the audit log says, without ids and times.
+fn audit(database: &Path) -> Vec<String> {
+    let lines = rejoin(database, &["audit"]).unwrap();
+    lines.lines().map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned()).collect()
+}
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("rejoin.db");
+    (dir, database)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_tells_what_happened_beside_the_server_and_without_it() {
+    let (_dir, database) = folder();
+    let server = Process::start(&database, &[]);
+    let alice = server.pick("alice").await;
+    alice.send("PASS :correct horse battery").await;
+    server.device().login("alice\u{1b}[2J", "wrong password").await.unwrap_err();
+    let phone = server.device().login("alice", "correct horse battery").await.unwrap();
+    phone.send("QUIT").await;
+    alice.send("QUIT").await;
+    let expected = [
+        "session_created session=1 nick=alice address=127.0.0.1",
+        "client_created session=1 client=1",
+        "password_set session=1 client=1 nick=alice",
+        "login_failed nick=alice\\u{1b}[2J address=127.0.0.1",
+        "client_created session=1 client=2",
+        "login_ok session=1 client=2 nick=alice address=127.0.0.1",
+        "client_left session=1 client=2 reason=quit",
+        "client_left session=1 client=1 reason=quit",
+        "session_ended session=1 nick=alice reason=quit",
+    ];
+    assert_eq!(audit(&database), expected);
+    assert_eq!(rejoin(&database, &["audit", "--limit", "2", "--before", "4"]).unwrap().lines().count(), 2);
+    server.terminate();
+    assert!(!database.with_extension("db.sock").exists());
+    assert_eq!(audit(&database), expected, "without a server the subcommand opens the database itself");
+    assert!(rejoin(&database.with_extension("none"), &["audit"]).unwrap_err().contains("there is no database"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
+    let (dir, database) = folder();
+    let server = Process::start(&database, &[]);
+    let socket = std::fs::metadata(database.with_extension("db.sock")).unwrap();
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+    let alice = server.pick("alice").await;
+    alice.send("JOIN #rust").await;
+    let last = alice.send("PRIVMSG #rust :kept").await["ids"][0].as_i64().unwrap();
+    rejoin(&database, &["backup", "copy.db"]).unwrap();
+    let copy = dir.path().join("copy.db");
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let refusal = rejoin(&database, &["backup", "copy.db"]).unwrap_err();
+    assert!(refusal.contains("File exists"), "{refusal}");
+    alice.send("PRIVMSG #rust :not in the copy").await;
+    drop(server);
+
+    let restored = Process::start(&copy, &[]);
+    let alice = restored.device().with_cookie(alice.cookie.as_deref().unwrap());
+    let queue = alice.queue().await;
+    assert_eq!(queue.last().unwrap()["id"].as_i64(), Some(last));
+    assert_eq!(
+        alice.send("PRIVMSG #rust :on").await["ids"][0].as_i64(),
+        Some(last + 1),
+        "ids go on where the copy was made"
+    );
+    restored.terminate();
+    rejoin(&copy, &["backup", "second.db"]).unwrap();
+    assert!(rejoin(&copy, &["backup", "no/folder/x.db"]).unwrap_err().contains("No such file"));
+}
+
+#[tokio::test]
+async fn the_audit_log_has_its_own_retention() {
+    let mut server = TestServer::with(&["--audit-retention", "10d"]).await;
+    server.pick("alice").await;
+    server.pass(Duration::from_hours(24 * 6));
+    server.pick("bob").await;
+    server.pass(Duration::from_hours(24 * 5));
+    server.restart().await;
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    let count = || database.query_row("SELECT count(*) FROM audit", [], |row| row.get::<_, i64>(0)).unwrap();
+    while count() != 2 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,132 @@
+-- Rejoin's schema as it is now. A new database is made from this file; src/store/migrate.rs carries an older one here.
+-- Times are milliseconds since the Unix epoch. Ids that come from AUTOINCREMENT are never used twice.
+
+-- What events are addressed to. Sessions and channels draw their ids from this one sequence.
+CREATE TABLE target (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    dropped INTEGER NOT NULL DEFAULT 0      -- the last event addressed here that retention removed
+) STRICT;
+
+-- One identity. An ended one stays as a tombstone for the retention time.
+CREATE TABLE session (
+    id            INTEGER PRIMARY KEY REFERENCES target (id),
+    nick          TEXT NOT NULL,
+    folded_nick   TEXT NOT NULL,
+    password_hash TEXT,                     -- a PHC string of Argon2id
+    away          TEXT,
+    created_at    INTEGER NOT NULL,
+    ended_at      INTEGER
+) STRICT;
+CREATE UNIQUE INDEX session_by_nick ON session (folded_nick) WHERE ended_at IS NULL;
+CREATE INDEX session_ended ON session (ended_at) WHERE ended_at IS NOT NULL;
+
+-- Whatever has a queue of its own in a session. One that has left stays as a tombstone, so that its holder is told why.
+CREATE TABLE client (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id  INTEGER NOT NULL REFERENCES session (id),
+    name        TEXT NOT NULL,
+    secret_hash BLOB NOT NULL,              -- SHA-256
+    start       INTEGER NOT NULL,           -- the queue holds events past this one
+    begun       INTEGER NOT NULL DEFAULT 0, -- whether the start is settled: a snapshot was taken, or the queue read
+    cursor      INTEGER NOT NULL,           -- the last event acknowledged
+    created_at  INTEGER NOT NULL,
+    seen_at     INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,           -- the end of its lifetime, used or not
+    ended_at    INTEGER,
+    end_reason  TEXT
+) STRICT;
+CREATE UNIQUE INDEX client_by_secret ON client (secret_hash);
+CREATE INDEX client_of_session ON client (session_id);
+CREATE INDEX client_idle ON client (seen_at) WHERE ended_at IS NULL;
+CREATE INDEX client_expiring ON client (expires_at) WHERE ended_at IS NULL;
+CREATE INDEX client_ended ON client (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE channel (
+    id           INTEGER PRIMARY KEY REFERENCES target (id),
+    name         TEXT NOT NULL,
+    folded_name  TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    ended_at     INTEGER,
+    modes        TEXT NOT NULL,             -- letters of the flags that are set
+    key          TEXT,
+    member_limit INTEGER,
+    topic        TEXT,
+    topic_set_by TEXT,
+    topic_set_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX channel_by_name ON channel (folded_name) WHERE ended_at IS NULL;
+CREATE INDEX channel_ended ON channel (ended_at) WHERE ended_at IS NOT NULL;
+
+-- A session's stay on a channel, as an interval of event ids, both ends within.
+CREATE TABLE membership (
+    session_id INTEGER NOT NULL REFERENCES session (id),
+    channel_id INTEGER NOT NULL REFERENCES channel (id),
+    since      INTEGER NOT NULL,
+    until      INTEGER,                     -- NULL while it lasts
+    op         INTEGER NOT NULL DEFAULT 0,
+    voice      INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (session_id, channel_id, since)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX membership_of_channel ON membership (channel_id, session_id) WHERE until IS NULL;
+CREATE INDEX membership_by_channel ON membership (channel_id, until);
+CREATE INDEX membership_closed ON membership (until) WHERE until IS NOT NULL;
+
+CREATE TABLE ban (
+    channel_id  INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
+    folded_mask TEXT NOT NULL,
+    mask        TEXT NOT NULL,
+    set_by      TEXT NOT NULL,
+    set_at      INTEGER NOT NULL,
+    PRIMARY KEY (channel_id, folded_mask)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invite (
+    channel_id INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
+    session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+    PRIMARY KEY (channel_id, session_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX invite_of_session ON invite (session_id);
+
+-- How far a session has read a target: a channel, or the session it exchanges direct messages with.
+CREATE TABLE read_mark (
+    session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+    target_id  INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
+    event_id   INTEGER NOT NULL,
+    PRIMARY KEY (session_id, target_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX read_mark_of_target ON read_mark (target_id);
+
+-- The log: every event once, in one order.
+CREATE TABLE event (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    time      INTEGER NOT NULL,
+    source    TEXT NOT NULL,
+    command   TEXT NOT NULL,
+    params    TEXT NOT NULL,                -- a JSON array of strings
+    targets   TEXT NOT NULL,                -- a JSON array of target ids, for retention
+    sender    INTEGER,                      -- of a direct message: the session that sent it
+    recipient INTEGER,                      -- and the one it went to
+    client_id INTEGER,                      -- the client whose command it came from
+    label     TEXT
+) STRICT;
+CREATE INDEX event_exchange ON event (sender, recipient, id) WHERE recipient IS NOT NULL;
+
+-- Where an event is addressed: one row per target, however many receive it.
+CREATE TABLE address (
+    target_id INTEGER NOT NULL,
+    event_id  INTEGER NOT NULL,
+    PRIMARY KEY (target_id, event_id)
+) STRICT, WITHOUT ROWID;
+
+-- What a labelled command was answered, so that sending it again has no second effect.
+CREATE TABLE label (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id INTEGER NOT NULL REFERENCES client (id) ON DELETE CASCADE,
+    label     TEXT NOT NULL,
+    command   BLOB NOT NULL,                -- SHA-256 of the command; of PASS, of the verb alone
+    answer    TEXT NOT NULL,                -- JSON
+    time      INTEGER NOT NULL,
+    UNIQUE (client_id, label)
+) STRICT;
+CREATE INDEX label_of_client ON label (client_id, id);
+CREATE INDEX label_time ON label (time);
