@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     error::{Code, Error, Result},
-    model::Password,
+    model::{HashedPassword, Password},
     secret,
 };
 
@@ -35,8 +35,8 @@ pub enum Verdict {
 }
 
 enum Task {
-    Hash(Password, oneshot::Sender<Result<String>>),
-    Verify(Password, String, oneshot::Sender<Result<Verdict>>),
+    Hash(Password, oneshot::Sender<Result<HashedPassword>>),
+    Verify(Password, HashedPassword, oneshot::Sender<Result<Verdict>>),
 }
 
 /// The threads that hash.
@@ -44,7 +44,7 @@ enum Task {
 pub struct Hasher {
     line: mpsc::Sender<Task>,
     /// Verified against when there is nothing to verify against, so that time tells nothing.
-    dummy: String,
+    dummy: HashedPassword,
 }
 
 impl Hasher {
@@ -71,14 +71,14 @@ impl Hasher {
         Ok(Self { line, dummy })
     }
 
-    /// A PHC string for a new password.
-    pub async fn hash(&self, password: Password) -> Result<String> {
+    /// The hash of a new password.
+    pub async fn hash(&self, password: Password) -> Result<HashedPassword> {
         let (answer, result) = oneshot::channel();
         self.run(Task::Hash(password, answer), result).await
     }
 
-    /// Checks a password against a PHC string; against none the same work is done and the verdict is `Wrong`.
-    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verdict> {
+    /// Checks a password against a hash; against none the same work is done and the verdict is `Wrong`.
+    pub async fn verify(&self, password: Password, stored: Option<HashedPassword>) -> Result<Verdict> {
         let (answer, result) = oneshot::channel();
         let known = stored.is_some();
         let task = Task::Verify(password, stored.unwrap_or_else(|| self.dummy.clone()), answer);
@@ -111,7 +111,7 @@ impl Task {
     }
 }
 
-fn hash(password: &Password, memory: &mut Vec<Block>) -> Result<String> {
+fn hash(password: &Password, memory: &mut Vec<Block>) -> Result<HashedPassword> {
     let params = current_params();
     let salt = phc::Salt::new(&secret::random::<16>()?).map_err(Error::internal)?;
     let output = derive(password, &salt, &params, HASH_BYTES, memory)?;
@@ -122,11 +122,11 @@ fn hash(password: &Password, memory: &mut Vec<Block>) -> Result<String> {
         salt: Some(salt),
         hash: Some(output),
     };
-    Ok(phc.to_string())
+    Ok(HashedPassword::from_phc(phc.to_string()))
 }
 
-fn verify(password: &Password, stored: &str, memory: &mut Vec<Block>) -> Result<Verdict> {
-    let stored = PasswordHash::new(stored).map_err(Error::internal)?;
+fn verify(password: &Password, stored: &HashedPassword, memory: &mut Vec<Block>) -> Result<Verdict> {
+    let stored = PasswordHash::new(stored.as_phc()).map_err(Error::internal)?;
     let params = Params::try_from(&stored).map_err(Error::internal)?;
     let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else {
         return Err(Error::internal("a stored password hash has no salt or no hash"));
@@ -171,7 +171,8 @@ mod tests {
     async fn a_hash_is_a_phc_string_that_verifies_its_password_alone() {
         let hasher = Hasher::start(1).unwrap();
         let stored = hasher.hash(password("correct horse battery")).await.unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(stored.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert_eq!(format!("{stored:?}"), "HashedPassword(…)");
         let verify = |text: &'static str| hasher.verify(password(text), Some(stored.clone()));
         assert_eq!(verify("correct horse battery").await.unwrap(), Verdict::Right);
         assert_eq!(verify("correct horse battery ").await.unwrap(), Verdict::Wrong);
@@ -191,7 +192,8 @@ mod tests {
             hash: Some(hash),
         };
         let hasher = Hasher::start(1).unwrap();
-        let verdict = hasher.verify(password("old times"), Some(old.to_string())).await.unwrap();
+        let verdict =
+            hasher.verify(password("old times"), Some(HashedPassword::from_phc(old.to_string()))).await.unwrap();
         assert_eq!(verdict, Verdict::RightButOutdated);
     }
 

@@ -1,46 +1,12 @@
 //! Carrying out a command: the scope, the label, one transaction, the answer.
 
-use super::{Chat, act::Act, act::Answer, callers::Live, channel, marks, modes, query, session, talk};
+use super::{Chat, act::Act, act::Answer, callers::Live, channel, label::Label, marks, modes, query, session, talk};
 use crate::{
     error::{Code, Error, Result},
     irc::{Command, Message, Reply},
-    model::{EventId, Timestamp},
-    secret::sha256,
-    store::{self, Read, label, log},
+    model::Timestamp,
+    store::{self, Read, log},
 };
-
-/// A label, and what it stands for.
-#[derive(Clone)]
-pub(super) struct Label {
-    pub text: String,
-    pub command: [u8; 32],
-}
-
-impl Label {
-    /// Of PASS nothing is kept but the verb.
-    fn of(message: &Message, command: &Command) -> Option<Self> {
-        let mut whole = message.command.to_ascii_uppercase();
-        if !matches!(command, Command::Pass { .. }) {
-            for param in &message.params {
-                // NUL is in no param, so it keeps them apart.
-                whole.push('\0');
-                whole.push_str(param);
-            }
-        }
-        Some(Self { text: message.label.clone()?, command: sha256(whole.as_bytes()) })
-    }
-
-    /// The first answer to it, if it was given before.
-    pub fn answered(&self, tx: &Read, live: &Live, now: Timestamp) -> Result<Option<Answer>> {
-        let answer = label::find(tx, live.caller.client, &self.text, &self.command, now)?;
-        answer.map(|json| serde_json::from_str(&json).map_err(Error::internal)).transpose()
-    }
-
-    pub fn keep(&self, act: &Act, answer: &Answer) -> Result<()> {
-        let json = serde_json::to_string(answer).map_err(Error::internal)?;
-        label::keep(act.tx, act.caller.client, &self.text, &self.command, &json, act.now)
-    }
-}
 
 impl Chat {
     /// Carries out one message of a client and answers once it is on disk.
@@ -125,19 +91,11 @@ fn read_only(tx: &Read, caller: crate::model::Caller, command: &Command) -> Resu
         Command::UserMode { nick, changes } => query::user_modes(&me, nick, changes.as_deref())?,
         Command::MarkRead { target, .. } => marks::show(tx, &me, target)?,
         Command::Ack(id) => {
-            require_issued(tx, *id)?;
+            log::require_issued(tx, *id)?;
             Vec::new()
         }
         Command::Ping(token) => vec![Reply::command("PONG", &[&crate::model::SERVER_NAME, token])],
         other => return Err(Error::internal(format!("{other:?} is no query"))),
     };
     Ok(Answer { replies, ids: Vec::new() })
-}
-
-/// Refuses an id that no event has had yet.
-pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
-    if id > log::head(tx)? {
-        return Err(Error::new(Code::InvalidCursor, "no event has had this id yet"));
-    }
-    Ok(())
 }

@@ -2,11 +2,15 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Chat, callers::Live, session::admitted};
+use super::{
+    Chat,
+    callers::Live,
+    session::{Admitted, admitted},
+};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
-    model::{Caller, ClientId, ClientView, EndReason, NICK_LIMIT, Nick, Password, Timestamp},
+    model::{Caller, ClientId, EndReason, NICK_LIMIT, Nick, Password, Timestamp},
     password::Verdict,
     secret::Secret,
     store::{
@@ -26,15 +30,6 @@ pub struct Login {
     pub replace: Option<ClientId>,
     /// Where the request comes from.
     pub address: IpAddr,
-}
-
-/// A client let in, and the secret to hand to it once.
-#[derive(Debug)]
-pub struct Admitted {
-    pub secret: Secret,
-    pub session: Session,
-    pub client: ClientView,
-    pub expires_at: Timestamp,
 }
 
 impl Chat {

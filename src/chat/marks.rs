@@ -1,19 +1,16 @@
 //! MARKREAD: how far a session has read, shared by its clients (after IRCv3's read-marker).
 
-use super::{
-    act::{Act, find_channel, find_session},
-    execute::require_issued,
-};
+use super::act::{Act, find_channel, find_session};
 use crate::{
     error::{Error, Result},
     irc::Reply,
     model::{EventId, Target, TargetId},
-    store::{Read, mark, member, session::Session},
+    store::{Read, log, mark, member, session::Session},
 };
 
 /// Moves the mark forward and tells the siblings; one that is further already stays.
 pub fn mark_read(act: &mut Act, target: &Target, id: EventId) -> Result<()> {
-    require_issued(act.tx, id)?;
+    log::require_issued(act.tx, id)?;
     let (name, target) = resolve(act.tx, &act.session, target)?;
     if mark::advance(act.tx, act.caller.session, target, id)? {
         let own = [act.caller.session.into()];

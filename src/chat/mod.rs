@@ -21,9 +21,11 @@ pub mod callers;
 mod channel;
 mod execute;
 pub mod hub;
+mod label;
 mod login;
 mod marks;
 mod modes;
+mod pass;
 mod query;
 pub mod queue;
 mod session;
@@ -32,7 +34,8 @@ mod talk;
 mod upkeep;
 
 pub use act::Answer;
-pub use login::{Admitted, Login, already_in_session};
+pub use login::{Login, already_in_session};
+pub use session::Admitted;
 
 /// What a session and a client may have, and for how long.
 #[derive(Clone, Debug)]

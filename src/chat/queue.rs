@@ -6,7 +6,6 @@ use super::{
     Chat,
     act::{find_channel, find_session},
     callers::Live,
-    execute::require_issued,
     hub::{Attachment, Delivery},
 };
 use crate::{
@@ -80,7 +79,7 @@ impl Chat {
             live.begin(EventId(0));
         }
         let Some(after) = after else { return Ok(live.cursor()) };
-        self.store.read(move |tx| require_issued(tx, after)).await?;
+        self.store.read(move |tx| log::require_issued(tx, after)).await?;
         live.acknowledge(after);
         Ok(after)
     }

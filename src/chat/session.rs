@@ -1,24 +1,27 @@
-//! Sessions and their clients: made, renamed, listed, left, ended; and their password.
+//! Sessions and their clients: made, renamed, listed, left, ended.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
-use super::{Chat, Limits, act::Act, act::Answer, callers::Live, execute::Label, login::Admitted};
+use super::{Chat, act::Act, callers::Live};
 use crate::{
-    audit::{Action, Subject},
     error::{Code, Error, Result},
-    irc::Reply,
-    model::{ClientId, ClientView, EndReason, Nick, Password, Timestamp},
-    password::Verdict,
+    model::{ClientId, ClientView, EndReason, Nick, Timestamp},
     secret::Secret,
     store::{
         self,
         client::{self, NewClient},
-        session,
+        session::{self, Session},
     },
 };
 
-/// How often a PASS is judged anew when another changes the password while this one's is being hashed.
-const JUDGED: usize = 3;
+/// A client let in, and the secret to hand to it once.
+#[derive(Debug)]
+pub struct Admitted {
+    pub secret: Secret,
+    pub session: Session,
+    pub client: ClientView,
+    pub expires_at: Timestamp,
+}
 
 impl Chat {
     /// Makes a session and its first client.
@@ -89,83 +92,9 @@ impl Chat {
             .await
     }
 
-    /// PASS. Hashing happens outside the transaction, so inside it the stored hash must still be the one that was judged.
-    pub(super) async fn set_password(
-        &self,
-        live: &Arc<Live>,
-        new: Password,
-        current: Option<Password>,
-        label: Option<Label>,
-        now: Timestamp,
-    ) -> Result<Answer> {
-        let caller = live.caller;
-        for _ in 0..JUDGED {
-            let (reader, known) = (live.clone(), label.clone());
-            let (answered, stored) = self
-                .look(caller, move |tx| {
-                    let answered = known.as_ref().map(|label| label.answered(tx, &reader, now)).transpose()?.flatten();
-                    Ok((answered, session::get(tx, caller.session)?.password_hash))
-                })
-                .await?;
-            if let Some(answer) = answered {
-                return Ok(answer);
-            }
-            if let Some(stored) = &stored {
-                let Some(current) = current.clone() else {
-                    let detail = "a password is set: give the current one too, PASS <new> <current>";
-                    return Err(Error::new(Code::PasswordRequired, detail));
-                };
-                if self.hasher.verify(current, Some(stored.clone())).await? == Verdict::Wrong {
-                    return Err(Error::new(Code::PasswordMismatch, "this is not the current password"));
-                }
-            }
-            let hash = self.hasher.hash(new.clone()).await?;
-            let (label, limits) = (label.clone(), self.limits.clone());
-            let done = self
-                .change(caller, move |tx| {
-                    store_password(tx, caller, stored.as_deref(), &hash, label.as_ref(), now, &limits)
-                })
-                .await?;
-            if let Some(answer) = done {
-                return Ok(answer);
-            }
-        }
-        Err(Error::retry(Code::Overloaded, 1, "the password is being changed elsewhere at this moment"))
-    }
-
     pub(super) fn new_client(&self, name: String, secret: &Secret, now: Timestamp) -> NewClient {
         NewClient { name, secret: secret.hash(), expires_at: now.plus(self.limits.client_lifetime) }
     }
-}
-
-/// `None` if the password is not the one any more that the change was judged by.
-fn store_password(
-    tx: &store::Write,
-    caller: crate::model::Caller,
-    judged: Option<&str>,
-    hash: &str,
-    label: Option<&Label>,
-    now: Timestamp,
-    limits: &Limits,
-) -> Result<Option<Answer>> {
-    if !session::set_password(tx, caller.session, judged, hash)? {
-        return Ok(None);
-    }
-    let mut act = Act::new(tx, caller, label.map(|label| label.text.as_str()), now, limits)?;
-    let action = if judged.is_some() { Action::PasswordChanged } else { Action::PasswordSet };
-    let nick = Some(act.nick().to_string());
-    let subject = Subject { session: Some(caller.session), client: Some(caller.client), nick, address: None };
-    store::audit::record(tx, action, &subject, now)?;
-    act.notice(match judged {
-        Some(_) => "The password of this session was changed.",
-        None => "A password was set: this session can now be rejoined from other devices by logging in.",
-    })?;
-    act.answer.replies.push(Reply::command("NOTE", &[&"PASS", &"PASSWORD_SET", &"The password is set"]));
-    let answer = std::mem::take(&mut act.answer);
-    if let Some(label) = label {
-        label.keep(&act, &answer)?;
-    }
-    Ok(Some(answer))
 }
 
 /// What a new client is told of its session and itself.
@@ -173,7 +102,7 @@ pub(super) fn admitted(
     tx: &store::Write,
     session: crate::model::SessionId,
     client: ClientId,
-) -> Result<(session::Session, ClientView)> {
+) -> Result<(Session, ClientView)> {
     let view = client::live_of(tx, session)?.into_iter().find(|view| view.id == client);
     let mut view = view.ok_or_else(|| Error::internal("a new client is missing"))?;
     view.current = true;

@@ -153,6 +153,26 @@ impl fmt::Debug for Password {
     }
 }
 
+/// What is kept of a password: a PHC string of Argon2id. Its `Debug` tells nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HashedPassword(String);
+
+impl HashedPassword {
+    pub fn from_phc(text: String) -> Self {
+        Self(text)
+    }
+
+    pub fn as_phc(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HashedPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashedPassword(…)")
+    }
+}
+
 /// What a caller may do: OAuth's scopes; a cookie has them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

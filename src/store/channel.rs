@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Read, Write, session};
+use super::{Read, Write, new_target};
 use crate::{
     error::Result,
     irc::mode::{Mask, Modes},
@@ -58,7 +58,7 @@ impl Channel {
 }
 
 pub fn insert(tx: &Write, name: &ChannelName, now: Timestamp) -> Result<Channel> {
-    let id = ChannelId(session::new_target(tx)?.0);
+    let id = ChannelId(new_target(tx)?.0);
     let modes = Modes::new();
     tx.sql
         .prepare_cached("INSERT INTO channel (id, name, folded_name, created_at, modes) VALUES (?1, ?2, ?3, ?4, ?5)")?

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Effect, Read, Write};
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp},
 };
 
@@ -67,6 +67,14 @@ pub fn head(tx: &Read) -> Result<EventId> {
     let head = tx.sql.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?;
     let head = { head }.query_row([], |row| row.get(0)).optional()?;
     Ok(EventId(head.unwrap_or(0)))
+}
+
+/// Refuses an id that no event has had yet.
+pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
+    if id > head(tx)? {
+        return Err(Error::new(Code::InvalidCursor, "no event has had this id yet"));
+    }
+    Ok(())
 }
 
 /// The events of a session's targets past `after`, at most `limit`, in order.

@@ -184,6 +184,12 @@ impl Readers {
     }
 }
 
+/// Draws an id from the sequence that sessions and channels share.
+fn new_target(tx: &Write) -> Result<TargetId> {
+    tx.sql.prepare_cached("INSERT INTO target DEFAULT VALUES")?.execute([])?;
+    Ok(TargetId(tx.sql.last_insert_rowid()))
+}
+
 /// A failure of SQLite is the server's, and its text goes to the log alone.
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {

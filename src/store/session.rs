@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, audit, client, log, member, on_unique};
+use super::{Effect, Read, Write, audit, client, log, member, new_target, on_unique};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{EndReason, EventId, Nick, SessionId, TargetId, Timestamp},
+    model::{EndReason, EventId, HashedPassword, Nick, SessionId, TargetId, Timestamp},
 };
 
 /// A live session.
@@ -18,8 +18,7 @@ pub struct Session {
     pub nick: Nick,
     pub away: Option<String>,
     pub created_at: Timestamp,
-    /// A PHC string; it leaves the store only to be verified against.
-    pub password_hash: Option<String>,
+    pub password_hash: Option<HashedPassword>,
 }
 
 impl Session {
@@ -29,7 +28,7 @@ impl Session {
             nick: Nick::stored(row.get("nick")?),
             away: row.get("away")?,
             created_at: Timestamp(row.get("created_at")?),
-            password_hash: row.get("password_hash")?,
+            password_hash: row.get::<_, Option<_>>("password_hash")?.map(HashedPassword::from_phc),
         })
     }
 
@@ -56,12 +55,6 @@ pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Resul
         Subject { session: Some(id), nick: Some(nick.to_string()), address: Some(address), ..Subject::default() };
     audit::record(tx, Action::SessionCreated, &subject, now)?;
     Ok(id)
-}
-
-/// Draws an id from the sequence that sessions and channels share.
-pub(super) fn new_target(tx: &Write) -> Result<TargetId> {
-    tx.sql.prepare_cached("INSERT INTO target DEFAULT VALUES")?.execute([])?;
-    Ok(TargetId(tx.sql.last_insert_rowid()))
 }
 
 fn in_use(nick: &Nick) -> Error {
@@ -107,13 +100,18 @@ pub fn rename(tx: &Write, id: SessionId, nick: &Nick) -> Result<()> {
 }
 
 /// Sets the password's hash where it still is `expected`; whether it was.
-pub fn set_password(tx: &Write, id: SessionId, expected: Option<&str>, hash: &str) -> Result<bool> {
+pub fn set_password(
+    tx: &Write,
+    id: SessionId,
+    expected: Option<&HashedPassword>,
+    hash: &HashedPassword,
+) -> Result<bool> {
     let changed = tx
         .sql
         .prepare_cached(
             "UPDATE session SET password_hash = ?3 WHERE id = ?1 AND ended_at IS NULL AND password_hash IS ?2",
         )?
-        .execute(params![id.0, expected, hash])?;
+        .execute(params![id.0, expected.map(HashedPassword::as_phc), hash.as_phc()])?;
     Ok(changed == 1)
 }
 

@@ -1,0 +1,46 @@
+//! Labels: what makes a command safe to send again.
+
+use super::{
+    act::{Act, Answer},
+    callers::Live,
+};
+use crate::{
+    error::{Error, Result},
+    irc::{Command, Message},
+    model::Timestamp,
+    secret::sha256,
+    store::{Read, label},
+};
+
+/// A label, and what it stands for.
+#[derive(Clone)]
+pub struct Label {
+    pub text: String,
+    pub command: [u8; 32],
+}
+
+impl Label {
+    /// Of PASS nothing is kept but the verb.
+    pub fn of(message: &Message, command: &Command) -> Option<Self> {
+        let mut whole = message.command.to_ascii_uppercase();
+        if !matches!(command, Command::Pass { .. }) {
+            for param in &message.params {
+                // NUL is in no param, so it keeps them apart.
+                whole.push('\0');
+                whole.push_str(param);
+            }
+        }
+        Some(Self { text: message.label.clone()?, command: sha256(whole.as_bytes()) })
+    }
+
+    /// The first answer to it, if it was given before.
+    pub fn answered(&self, tx: &Read, live: &Live, now: Timestamp) -> Result<Option<Answer>> {
+        let answer = label::find(tx, live.caller.client, &self.text, &self.command, now)?;
+        answer.map(|json| serde_json::from_str(&json).map_err(Error::internal)).transpose()
+    }
+
+    pub fn keep(&self, act: &Act, answer: &Answer) -> Result<()> {
+        let json = serde_json::to_string(answer).map_err(Error::internal)?;
+        label::keep(act.tx, act.caller.client, &self.text, &self.command, &json, act.now)
+    }
+}
