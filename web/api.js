@@ -16,6 +16,8 @@ export class Problem extends Error {
 /** No answer at all: whether the server acted is unknown. */
 export class Unreachable extends Error {
 	message = "The server can’t be reached right now.";
+	temporary = true;
+	retryAfter = 1;
 }
 
 /** The chat hears here, from whichever request, that the client has ended. */
@@ -26,7 +28,7 @@ const TIMEOUT = 30_000;
 export const post = (path, body, options) => request("POST", path, body, options);
 export const remove = (path) => request("DELETE", path);
 
-/** Reading is safe to repeat, so it waits out a throttled or overloaded server. */
+/** Reading is safe to repeat, so it waits out a busy or unreachable server. */
 export async function get(path, tries = 4) {
 	try {
 		return await request("GET", path);

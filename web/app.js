@@ -11,7 +11,7 @@ async function begin() {
 		showChat(snapshot);
 	} catch (error) {
 		if (error.signedOut) return showStart(error.reason, begin);
-		console.error(error);
+		if (!error.temporary) console.error(error);
 		showTrouble(begin);
 	}
 }

@@ -44,8 +44,8 @@ export function createBrowse(chat, page) {
 		syncList($("ul", panel), found, (channel) => fold(channel.name), create, update);
 		empty.hidden = found.length > 0;
 		setText(empty, channels.length
-			? "No channel here has such a name. Join it, and it is made."
-			: "There is no channel yet. Type a name above and start the first one.");
+			? "No such channel yet: join it, and it is made."
+			: "No channel yet: type a name and start the first one.");
 	}
 
 	function create(channel) {
@@ -60,11 +60,10 @@ export function createBrowse(chat, page) {
 
 	async function join(typed) {
 		if (!typed) return setText(error, "Type the name of a channel, such as #rust.");
-		const channel = isChannel(typed) ? typed : "#" + typed;
 		try {
-			await chat.join(channel);
+			await chat.join(isChannel(typed) ? typed : "#" + typed);
 		} catch (problem) {
-			setText(error, problem.code === "bad_channel_key" ? `${channel} needs a key: type /join ${channel} key below.` : problem.message);
+			setText(error, problem.message);
 		}
 	}
 }

@@ -5,11 +5,11 @@ import { createBrowse } from "./browse.js";
 import { createComposer } from "./composer.js";
 import { createConnection } from "./connection.js";
 import { openDelivery } from "./delivery.js";
-import { fromTemplate, showPage } from "./dom.js";
+import { showPage } from "./dom.js";
 import { createDrawers } from "./drawers.js";
 import { createHeader } from "./header.js";
 import { createHints } from "./hints.js";
-import { loadAll } from "./history.js";
+import { load, loadAll } from "./history.js";
 import { createIncoming } from "./incoming.js";
 import { createKeys } from "./keys.js";
 import { createMembers } from "./members.js";
@@ -21,11 +21,11 @@ import { createReader, unread } from "./readmarks.js";
 import { createSidebar } from "./sidebar.js";
 import { showSignedOut } from "./start.js";
 
-// Under a flood of events the page is drawn this often, and no oftener.
+// The page is drawn no oftener, whatever comes in.
 const DRAW_EVERY = 40;
 
 export function showChat(snapshot) {
-	const page = showPage(fromTemplate("chat-view"));
+	const page = showPage("chat-view");
 	const model = new Model();
 	model.adopt(snapshot);
 	const end = new AbortController();
@@ -62,18 +62,29 @@ export function showChat(snapshot) {
 
 	function open(view) {
 		const previous = chat.view;
-		if (view === previous) return;
+		if (view === previous) return opened();
 		if (previous) previous.newFrom = null;
 		chat.view = view;
 		chat.wanted = "";
-		view.newFrom = unread(model, view).count ? view.read : null;
+		markNew(view);
+		if (!view.loaded) load(view).then(() => markNew(view));
 		// So that reloading stays here; nothing is stored.
 		history.replaceState(null, "", view.kind === "channel" ? view.name : location.pathname);
 		composer.show(view, previous);
 		browse.show(view === model.browse);
 		if (view !== model.browse) messages.show(view);
-		for (const part of parts) part.opened?.();
+		opened();
+		draw();
+	}
+
+	/** Where the "New" line stands when a view is opened, or has its history at last. */
+	function markNew(view) {
+		view.newFrom = unread(model, view).count ? view.read : null;
 		changed();
+	}
+
+	function opened() {
+		parts.forEach((part) => part.opened?.());
 	}
 
 	function home() {
@@ -90,6 +101,7 @@ export function showChat(snapshot) {
 	}
 
 	function draw() {
+		clearTimeout(timer);
 		timer = null;
 		if (end.signal.aborted) return;
 		if (chat.view !== model.browse) messages.refresh();
@@ -108,7 +120,6 @@ export function showChat(snapshot) {
 		if (attentive()) read(chat.view);
 	}
 
-	/** Sends a command and shows its replies; throws what the server refused. */
 	async function run(verb, params, label) {
 		const { replies } = await command(verb, params, { label });
 		showReplies(replies, chat.view, verb);

@@ -7,7 +7,7 @@ import { isChannel } from "./text.js";
 
 /** Each gets what was typed behind its name, and `{ chat, send }` to act with. */
 const COMMANDS = {
-	join: ["#channel [key]", "Join a channel; it is made if there is none", (rest, { chat }) => {
+	join: ["#channel [key]", "Join a channel, or start one", (rest, { chat }) => {
 		const [channel, key] = words(rest, 1);
 		return chat.join(isChannel(channel) ? channel : "#" + channel, key);
 	}],
@@ -18,7 +18,7 @@ const COMMANDS = {
 		await send("PRIVMSG", [target, text]);
 		if (!isChannel(target)) chat.open(chat.model.direct(target));
 	}],
-	query: ["nick", "Open a conversation with someone", (rest, { chat }) => chat.open(chat.model.direct(words(rest, 1)[0]))],
+	query: ["nick", "Open a conversation", (rest, { chat }) => chat.open(chat.model.direct(words(rest, 1)[0]))],
 	notice: ["target text", "Send a notice", (rest, { send }) => send("NOTICE", head(rest, 2))],
 	topic: ["[text]", "Show or set the channel’s topic", inChannel("TOPIC", (rest) => (rest ? [rest] : []))],
 	nick: ["nick", "Change your nick", (rest, { send }) => send("NICK", words(rest, 1))],
@@ -26,24 +26,24 @@ const COMMANDS = {
 	back: ["", "Say that you are back", (rest, { send }) => send("AWAY", [])],
 	names: ["[#channel]", "List who is in a channel", (rest, { chat, send }) => send("NAMES", [rest || here(chat)])],
 	list: ["", "List the channels of this server", (rest, { send }) => send("LIST", words(rest))],
-	who: ["[#channel]", "List people and what is known of them", (rest, { chat, send }) => send("WHO", [rest || here(chat)])],
+	who: ["[#channel]", "List people in detail", (rest, { chat, send }) => send("WHO", [rest || here(chat)])],
 	whois: ["nick", "Say who someone is", (rest, { send }) => send("WHOIS", words(rest, 1))],
-	kick: ["nick [reason]", "Remove someone from the channel", inChannel("KICK", (rest) => head(rest, 1))],
-	invite: ["nick [#channel]", "Invite someone to a channel", (rest, { chat, send }) => {
+	kick: ["nick [reason]", "Remove someone", inChannel("KICK", (rest) => head(rest, 1))],
+	invite: ["nick [#channel]", "Invite someone", (rest, { chat, send }) => {
 		const [nick, channel] = words(rest, 1);
 		return send("INVITE", [nick, channel ?? here(chat)]);
 	}],
 	mode: ["[#channel] [modes]", "Show or change a channel’s modes", (rest, { chat, send }) =>
 		send("MODE", isChannel(rest) ? words(rest) : [here(chat), ...words(rest)])],
 	op: ["nick …", "Make someone an operator", forEach("+o")],
-	deop: ["nick …", "Take operator status from someone", forEach("-o")],
+	deop: ["nick …", "Take operator status", forEach("-o")],
 	voice: ["nick …", "Give someone voice", forEach("+v")],
 	devoice: ["nick …", "Take voice from someone", forEach("-v")],
-	ban: ["[mask]", "Ban a mask such as nick!*@*, or list the bans", inChannel("MODE", (rest) => ["+b", ...words(rest)])],
+	ban: ["[mask]", "Ban a mask (nick!*@*), or list the bans", inChannel("MODE", (rest) => ["+b", ...words(rest)])],
 	unban: ["mask", "Lift a ban", forEach("-b")],
-	pass: ["new password", "Set the password for your other devices", setPassword],
-	devices: ["", "See your devices, remove them, sign out", (rest, { chat }) => openDevices(chat)],
-	ping: ["", "Measure the way to the server and back", async (rest, { chat, send }) => {
+	pass: ["new password", "Set the session’s password", setPassword],
+	devices: ["", "See your devices, sign out", (rest, { chat }) => openDevices(chat)],
+	ping: ["", "Measure the connection", async (rest, { chat, send }) => {
 		const start = performance.now();
 		await send("PING", ["rejoin"]);
 		chat.line(`The server answered in ${Math.round(performance.now() - start)} ms.`, { kind: "reply" });

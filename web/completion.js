@@ -35,7 +35,7 @@ export function createCompletion(chat, page, field) {
 		draw();
 	}
 
-	/** Handles a key in the field; true if it was one for the completion. */
+	/** Returns whether the key was one for the completion. */
 	function key({ key: name, shiftKey }) {
 		if (name === "Tab" && !shiftKey) return matches.length ? take(matches[active]) : tab();
 		if (!matches.length) return false;

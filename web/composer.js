@@ -20,7 +20,7 @@ export function createComposer(chat, page) {
 	const sent = [];
 	let at = 0;
 	let busy = false;
-	/** A command that got no answer, with its label: entered again, it is the same one. */
+	/** A command without an answer, with its label: entered again, it is the same one. */
 	let unanswered = {};
 
 	$(".compose", page).addEventListener("submit", (event) => {
@@ -63,7 +63,7 @@ export function createComposer(chat, page) {
 		try {
 			if (await sendText(text, view)) {
 				remember(text);
-				// What was typed meanwhile stays as it is.
+				// Unless something else was typed meanwhile.
 				if (field.value === text) put("");
 				view.draft = "";
 			}
@@ -78,14 +78,14 @@ export function createComposer(chat, page) {
 		const lines = text.split(/\r?\n/).filter((line) => line.trim());
 		if (lines.length === 1 && parseCommand(lines[0])) return runLabelled(lines[0]);
 		// Never as plain text: it may hold a password.
-		if (lines.some(parseCommand)) throw new Error("A command stands alone, on one line. As text, begin such a line with //.");
-		if (!talk(view)) throw new Error("Nobody would read this here: open a channel or a conversation first.");
+		if (lines.some(parseCommand)) throw new Error("A command stands alone, on one line. Begin it with // to send it as text.");
+		if (!talk(view)) throw new Error("Nobody would read this: open a channel or a conversation first.");
 		const texts = lines.map((line) => line.replace(/^(\s*)\/\//, "$1/"));
 		const longest = Math.max(...texts.map(byteLength));
-		if (longest > MAX_BYTES) throw new Error(`This is too long for one message: ${longest} bytes, and ${MAX_BYTES} are the most.`);
+		if (longest > MAX_BYTES) throw new Error(`Too long for one message: ${longest} bytes, of at most ${MAX_BYTES}.`);
 		if (lines.length > 1 && !(await ask({
 			title: `Send ${lines.length} messages?`,
-			text: "A message is one line, so each line becomes a message of its own.",
+			text: "Each line becomes a message of its own.",
 			confirm: `Send ${lines.length} messages`,
 		}))) return false;
 		for (const line of texts) chat.outbox.send(view, "PRIVMSG", [view.name, line]);
@@ -110,7 +110,7 @@ export function createComposer(chat, page) {
 		at = sent.length;
 	}
 
-	/** The arrows walk through sent lines, but never take away what is being written. */
+	/** Never takes away what is being written. */
 	function recall(key) {
 		const next = at + ({ ArrowUp: -1, ArrowDown: 1 }[key] ?? NaN);
 		if (!(next >= 0 && next <= sent.length) || (field.value && field.value !== sent[at])) return false;
@@ -126,7 +126,6 @@ export function createComposer(chat, page) {
 		completion.close();
 	}
 
-	/** As high as its text; the style sheet sets the most. */
 	function grow() {
 		field.style.height = "auto";
 		field.style.height = `${field.scrollHeight}px`;

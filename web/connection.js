@@ -5,7 +5,7 @@ import { $, setText } from "./dom.js";
 const WORDS = {
 	connected: "Connected",
 	reconnecting: "Reconnecting…",
-	offline: "You are offline. Messages are sent when you are back.",
+	offline: "You are offline",
 };
 
 export function createConnection(page) {

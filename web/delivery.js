@@ -11,9 +11,8 @@ const SUSPECT = 60_000;
 const ACKNOWLEDGE_EVERY = 5_000;
 
 /**
- * Calls `onMessage` with each message past `after`, once and in order; `onState` with "connected",
- * "reconnecting" or "offline"; `onEnd` with the reason when this client has ended.
- * Reconnecting is done here and not left to EventSource, which gives up for good on some failures.
+ * `onMessage` gets each message past `after`, once and in order; `onEnd` the reason when this client has ended.
+ * It reconnects by itself: EventSource gives up for good on some failures.
  */
 export function openDelivery({ after, onMessage, onState, onEnd, signal }) {
 	let seen = after;
@@ -70,7 +69,7 @@ export function openDelivery({ after, onMessage, onState, onEnd, signal }) {
 		current.onerror = () => {
 			failed();
 			// EventSource does not tell a 401; a request does, by way of `hooks`.
-			if (!opened) get("/session").catch(() => {});
+			if (!opened) get("/session", 1).catch(() => {});
 		};
 	}
 
@@ -99,7 +98,7 @@ export function openDelivery({ after, onMessage, onState, onEnd, signal }) {
 			await command("ACK", [String(id)], options);
 			acknowledged = id;
 		} catch {
-			// The next one says the same and more; reading on from `after` does, too.
+			// The next one says the same and more.
 		}
 	}
 }

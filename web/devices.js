@@ -8,7 +8,7 @@ import { timeAgo } from "./text.js";
 export function openDevices(chat) {
 	const dialog = fromTemplate("devices-dialog");
 	const { session } = chat.model;
-	const ends = `you leave your channels, and ${session.nick} is free for others.`;
+	const ends = `you leave your channels, and others can be ${session.nick}.`;
 	let devices = [];
 
 	setText($(".nick", dialog), session.nick);
@@ -17,8 +17,8 @@ export function openDevices(chat) {
 	on(".others", () => act(() => remove("/clients")));
 	on(".sign-out", () => (devices.length > 1 ? act(signOut) : ask({
 		title: "Sign out your last device?",
-		text: `No other device is in this session, so it ends: ${ends}`,
-		confirm: "Sign out and end the session",
+		text: `No other is in this session, so it ends: ${ends}`,
+		confirm: "End session",
 		action: signOut,
 	})));
 	on(".end", () => ask({

@@ -16,9 +16,11 @@ export function h(tag, attributes = {}, ...children) {
 /** A copy of the one element inside a <template> of index.html. */
 export const fromTemplate = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
 
-export function showPage(element) {
-	$("#app").replaceChildren(element);
-	return element;
+/** Puts a template's element into the page in place of the one before. */
+export function showPage(id) {
+	const page = fromTemplate(id);
+	$("#app").replaceChildren(page);
+	return page;
 }
 
 /** Writes only what differs, so that nothing is announced or laid out twice. */

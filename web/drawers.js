@@ -6,7 +6,7 @@ export function createDrawers(chat, page) {
 	const sidebar = drawer("#sidebar", ".open-sidebar", "(max-width: 759px)");
 	const members = drawer("#members", "#open-members", "(max-width: 1039px)");
 	const drawers = [sidebar, members];
-	/** On a wide screen the member list stands beside the messages, unless put away. */
+	/** On a wide screen the members stand beside the messages, unless put away. */
 	let beside = true;
 
 	$(".backdrop", page).addEventListener("click", close);
@@ -48,7 +48,7 @@ export function createDrawers(chat, page) {
 			panel.classList.toggle("open", open);
 			button.setAttribute("aria-expanded", panel.checkVisibility());
 		}
-		// What lies under a drawer is out of reach for keyboard and screen reader, too.
+		// Out of reach for keyboard and screen reader, too.
 		$(".main", page).inert = covered;
 	}
 }

@@ -14,6 +14,7 @@ const SUBTITLES = {
 
 export function createHeader(chat, page) {
 	const { model } = chat;
+	const title = $("#title", page);
 	const topic = $("#topic", page);
 	const editTopic = $("#edit-topic", page);
 	const leave = $("#leave", page);
@@ -28,7 +29,8 @@ export function createHeader(chat, page) {
 	function draw() {
 		const { view } = chat;
 		const inChannel = view.kind === "channel";
-		setText($("#title", page), view.name);
+		setText(title, view.name);
+		title.title = inChannel ? `Modes: +${[...view.modes].join("")}` : "";
 		const text = inChannel ? view.topic?.text ?? "" : SUBTITLES[view.kind];
 		if (topic.textContent !== plain(text)) topic.replaceChildren(...linkify(text));
 		topic.title = inChannel && view.topic ? `${text} (set by ${view.topic.set_by})` : "";
@@ -49,7 +51,7 @@ export function createHeader(chat, page) {
 		const { view } = chat;
 		ask({
 			title: `Topic of ${view.name}`,
-			text: "Shown to everyone at the top of the channel. Leave it empty for none.",
+			text: "Shown at the top of the channel. Empty for none.",
 			field: view.topic?.text ?? "",
 			confirm: "Set topic",
 			action: (text) => chat.run("TOPIC", [view.name, text]),

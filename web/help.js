@@ -5,14 +5,14 @@ import { h } from "./dom.js";
 
 const KEYS = [
 	["Enter", "Send"],
-	["Shift + Enter", "New line; each line becomes a message"],
-	["Tab", "Complete a nick, a channel or a command"],
+	["Shift + Enter", "New line"],
+	["Tab", "Complete a nick, channel or command"],
 	["↑ ↓", "Lines sent before"],
 	["Alt + ↑ ↓", "Next channel or conversation"],
 ];
 
 export async function openHelp() {
-	// Not above: the commands import this module.
+	// Not above: that module imports this one.
 	const { commands } = await import("./commands.js");
 	const dialog = h("dialog", { id: "help", "aria-labelledby": "help-title" },
 		h("h2", { id: "help-title", tabindex: -1, autofocus: true }, "Commands"),

@@ -1,19 +1,17 @@
 // What an event sets off in the model, in the views that show it, and beside them.
 
-import { get, sleep } from "./api.js";
+import { get } from "./api.js";
 import { loadAll } from "./history.js";
 import { SERVER } from "./model.js";
 import { countable } from "./readmarks.js";
 import { isChannel, same } from "./text.js";
-
-const SNAPSHOT_RETRY = 2_000;
 
 /** Returns what takes each event; `onHandled` gets it when it has reached the page. */
 export function createIncoming(chat, onHandled) {
 	const { model, signal } = chat;
 	let line = Promise.resolve();
 
-	// One event after the other, even where one has to wait for a snapshot.
+	// One event after the other, even where one has to wait for a snapshot, however long.
 	return (event) => {
 		line = line.then(() => signal.aborted || handle(event)).catch(console.error).then(() => onHandled(event));
 	};
@@ -23,9 +21,8 @@ export function createIncoming(chat, onHandled) {
 		if (command === "WARN") return gap(params);
 		const live = id > model.cursor;
 		const mine = live && model.isMe(source);
-		if (mine && command === "QUIT") return quit();
 		if (mine && command === "JOIN" && !model.view(params[0])) {
-			if (!model.adoptChannel(await snapshot(), params[0])) return;
+			if (!model.adoptChannel(await get("/session", Infinity), params[0])) return;
 			loadAll([model.view(params[0])], chat.changed);
 		}
 		for (const view of model.receive(event)) {
@@ -44,7 +41,7 @@ export function createIncoming(chat, onHandled) {
 	function aside({ source, command, params }) {
 		if (source === SERVER && command === "NOTICE") {
 			if (chat.view.kind !== "server") chat.line(params[1], { kind: "server" });
-			// The server's notices tell of changes to the session that have no event of their own.
+			// It may tell of a change to the session that has no event of its own.
 			chat.refreshSession();
 		} else if (command === "INVITE") {
 			const run = () => chat.join(params[1]).catch((error) => chat.complain(error.message));
@@ -62,29 +59,12 @@ export function createIncoming(chat, onHandled) {
 
 	/** Events are missing: said where they would stand, and the state read anew. */
 	async function gap([, , , last]) {
-		model.adopt(await snapshot());
+		model.adopt(await get("/session", Infinity));
 		for (const view of [...model.views.values(), model.server]) {
 			view.timeline.addLocal({
 				id: Number(last), kind: "gap", text: "Some messages were removed before this device could receive them.",
 			});
 		}
 		chat.changed();
-	}
-
-	/** Without it the state would be wrong from here on, so it is asked for until it comes. */
-	async function snapshot() {
-		for (;;) {
-			try {
-				return await get("/session");
-			} catch (error) {
-				if (signal.aborted) throw error;
-				await sleep(SNAPSHOT_RETRY);
-			}
-		}
-	}
-
-	/** The stream says why in a moment; if it does not, a request does. */
-	function quit() {
-		setTimeout(() => signal.aborted || get("/session").catch(() => {}), 1000);
 	}
 }

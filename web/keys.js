@@ -27,7 +27,7 @@ export function createKeys(chat, page) {
 	return {
 		opened() {
 			// On a touch screen the focus would bring up the keyboard at every change of view.
-			if (matchMedia("(pointer: fine)").matches && !$("dialog")) composer.focus();
+			if (matchMedia("(pointer: fine)").matches && !$("dialog")) $(chat.view.kind === "browse" ? "#join-name" : "#composer").focus();
 		},
 	};
 

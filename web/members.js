@@ -29,8 +29,7 @@ export function createMembers(chat, page) {
 		setText($(".mark", button), op ? "@" : voice ? "+" : "");
 		setText($(".name", button), me ? `${nick} (you)` : nick);
 		button.classList.toggle("away", away);
-		button.title = button.ariaLabel =
-			[nick, me && "you", op && "operator", voice && "voice", away && "away"].filter(Boolean).join(", ");
+		button.title = [op && "operator", voice && "voice", away && "away"].filter(Boolean).join(", ");
 		button.disabled = me;
 	}
 }

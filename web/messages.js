@@ -15,7 +15,7 @@ export function createMessages(chat, page) {
 	const jump = $("#jump", page);
 
 	let view = null;
-	/** What has been drawn: the items in order, and what else decides how they look. */
+	/** What has been drawn: items, mark, and whether they were loaded. */
 	let drawn = {};
 	let drawnPending = null;
 	let markDrawn = false;
@@ -35,8 +35,6 @@ export function createMessages(chat, page) {
 		fresh = pinned = true;
 		drawn = {};
 		drawnPending = null;
-		if (view.kind === "server") view.loaded = true;
-		else if (!view.loaded) load(view).then(chat.changed);
 		refresh();
 	}
 
@@ -113,13 +111,12 @@ export function createMessages(chat, page) {
 		fill();
 	}
 
-	/** Loads older messages when the start comes near. */
 	function fill() {
 		const { timeline } = view;
-		if (!view.loaded || !timeline.more || view.loading || list.scrollTop > NEAR_START || view.kind === "server") return;
+		if (!view.loaded || !timeline.more || view.loading || list.scrollTop > NEAR_START) return;
 		const before = timeline.items.length;
 		load(view).then(() => {
-			// If nothing came the request failed, and is made again at the next scrolling.
+			// If nothing came, the request failed; the next scrolling makes it again.
 			if (timeline.items.length > before || !timeline.more) {
 				drawn = {};
 				chat.changed();
@@ -128,9 +125,9 @@ export function createMessages(chat, page) {
 	}
 
 	function opening() {
-		if (view.kind === "server") return "What the server has to say to you appears here.";
-		if (view.timeline.more) return view.loaded ? "Loading older messages…" : "Loading messages…";
-		if (view.kind === "direct") return `This is the beginning of your conversation with ${view.name}. Only the two of you see it.`;
-		return `This is the beginning of what you have seen of ${view.name}. Say hello!`;
+		if (view.kind === "server") return "What the server has to say appears here.";
+		if (view.timeline.more) return "Loading messages…";
+		if (view.kind === "direct") return `Your conversation with ${view.name} begins here. Only the two of you see it.`;
+		return `What you have seen of ${view.name} begins here. Say hello!`;
 	}
 }

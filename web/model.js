@@ -25,8 +25,6 @@ function newView(kind, name) {
 }
 
 export class Model {
-	session = null;
-	client = null;
 	/** Channels and direct messages by folded name. */
 	views = new Map();
 	server = newView("server", "Server");
@@ -52,10 +50,15 @@ export class Model {
 		return this.#sorted("direct");
 	}
 
+	constructor() {
+		// Nothing of these two is on the server.
+		this.server.loaded = this.browse.loaded = true;
+		this.server.timeline.more = false;
+	}
+
 	/** Takes over a snapshot. Events up to its cursor are shown from now on, not applied. */
 	adopt(snapshot) {
 		this.session = snapshot.session;
-		this.client = snapshot.client;
 		this.cursor = snapshot.cursor;
 		const there = new Set(snapshot.channels.map(({ name }) => fold(name)));
 		for (const view of this.channels()) if (!there.has(fold(view.name))) this.close(view);
@@ -63,7 +66,7 @@ export class Model {
 		for (const { nick, read } of snapshot.directs) this.direct(nick).read = read;
 	}
 
-	/** Takes one channel from a snapshot; false if it is not in there (any more). */
+	/** Takes one channel from a snapshot; false if it is not in there. */
 	adoptChannel(snapshot, name) {
 		const channel = snapshot.channels.find((one) => same(one.name, name));
 		if (!channel) return false;
@@ -87,31 +90,32 @@ export class Model {
 	/** Applies an event to the state and returns the views that show it. */
 	receive(event) {
 		const { id, source, command, params } = event;
-		const channel = params[0] && isChannel(params[0]) ? this.view(params[0]) : undefined;
+		const [target = ""] = params;
+		const channel = isChannel(target) && this.view(target);
 		const applies = channel ? id > channel.since : id > this.cursor;
 		switch (command) {
 			case "PRIVMSG":
 			case "NOTICE":
 				return this.#conversation(event, channel);
 			case "MARKREAD": {
-				const view = this.view(params[0]);
+				const view = this.view(target);
 				if (view) view.read = Math.max(view.read, Number(params[1]));
 				return [];
 			}
 			case "NICK":
-				return this.#renamed(event, source, params[0]);
+				return this.#renamed(event, source, target);
 			case "QUIT":
 				return this.#withMember(event, source, (view) => view.members?.delete(fold(source)));
 			case "AWAY":
-				if (applies && this.isMe(source)) this.session.away = params[0] || null;
+				if (applies && this.isMe(source)) this.session.away = target;
 				return this.#withMember(event, source, (view) => {
 					const member = view.members?.get(fold(source));
-					if (member) member.away = Boolean(params[0]);
+					if (member) member.away = target !== "";
 				}).filter((view) => view.kind === "direct");
 			case "INVITE":
 				return [this.server];
 		}
-		if (!channel) return isChannel(params[0] ?? "") ? [] : [this.server];
+		if (!channel) return isChannel(target) ? [] : [this.server];
 		if (applies) this.#changeChannel(channel, event);
 		return [channel];
 	}
@@ -134,10 +138,10 @@ export class Model {
 			case "MODE":
 				for (const { sign, letter, argument } of parseModes(params.slice(1))) {
 					const on = sign === "+";
-					const member = argument && view.members.get(fold(argument));
+					const member = view.members.get(fold(argument));
 					if (letter === "o" && member) member.op = on;
 					else if (letter === "v" && member) member.voice = on;
-					else view.modes[on ? "add" : "delete"](letter);
+					else if (!"ovb".includes(letter)) view.modes[on ? "add" : "delete"](letter);
 				}
 		}
 	}
@@ -147,13 +151,11 @@ export class Model {
 		const { id, source, params: [target] } = event;
 		if (source === SERVER) return [this.server];
 		if (isChannel(target)) return channel ? [channel] : [];
-		let other = this.isMe(source) ? target : source;
-		// Older than the snapshot, it may carry a nick this session had before.
-		if (!this.isMe(source) && !this.isMe(target) && !this.view(source) && this.view(target)) other = target;
-		const known = this.view(other);
-		const view = known ?? this.direct(other);
-		if (!known) view.read = id - 1;
-		return [view];
+		// Older than the snapshot, a message may carry a nick this session had before.
+		const mine = this.isMe(source) || (!this.isMe(target) && !this.view(source) && this.view(target));
+		const other = mine ? target : source;
+		if (!this.view(other)) this.direct(other).read = id - 1;
+		return [this.view(other)];
 	}
 
 	#renamed(event, from, to) {
@@ -161,8 +163,7 @@ export class Model {
 			if (view.kind === "direct") {
 				this.close(view);
 				view.name = to;
-				this.#put(view);
-				return;
+				return this.#put(view);
 			}
 			const member = view.members.get(fold(from));
 			view.members.delete(fold(from));

@@ -18,19 +18,12 @@ export function parseModes([letters = "", ...rest]) {
 	let sign = "+";
 	for (const letter of letters) {
 		if (letter === "+" || letter === "-") sign = letter;
-		else changes.push({ sign, letter });
-	}
-	const taking = changes.filter(({ sign, letter }) => WITH_ARGUMENT[sign].includes(letter));
-	// A key may be taken off without naming it: then the arguments only suffice for the others.
-	let missing = taking.length - rest.length;
-	for (const change of taking) {
-		if (change.sign + change.letter === "-k" && missing-- > 0) continue;
-		change.argument = rest.shift();
+		else changes.push({ sign, letter, argument: WITH_ARGUMENT[sign].includes(letter) ? rest.shift() ?? "" : "" });
 	}
 	return changes;
 }
 
 /** One change as the rest of a sentence that begins with a nick. */
-export function describeMode({ sign, letter, argument = "" }) {
+export function describeMode({ sign, letter, argument }) {
 	return (WORDS[sign + letter] ?? `set mode ${sign}${letter}`).replace("#", () => argument);
 }

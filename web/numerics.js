@@ -1,9 +1,9 @@
 // The server's replies to commands, as lines for people.
 
-import { fullTime, plain } from "./text.js";
+import { plain } from "./text.js";
 
 // What only frames a list; and what the page shows anyway after a JOIN.
-const SILENT = ["312", "315", "318", "321", "323", "333", "366", "368", "PONG", "MARKREAD"];
+const SILENT = ["312", "315", "318", "321", "323", "329", "333", "366", "368", "PONG", "MARKREAD"];
 const AFTER_JOIN = ["331", "332", "353"];
 
 /** Every entry gets the reply's parameters without the first, the own nick. */
@@ -13,7 +13,6 @@ const LINES = {
 	319: ([nick, channels]) => `${nick} is in ${channels}`,
 	322: ([channel, count, topic]) => `${channel} (${count})${topic ? `: ${topic}` : ""}`,
 	324: ([channel, ...modes]) => `${channel} has the modes ${modes.join(" ")}`,
-	329: ([channel, time]) => `${channel} was made on ${fullTime(time * 1000)}`,
 	332: ([channel, topic]) => `The topic of ${channel}: ${topic}`,
 	341: ([nick, channel]) => `You invited ${nick} to ${channel}`,
 	352: ([channel, user, host, , nick, flags]) =>

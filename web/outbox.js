@@ -34,7 +34,6 @@ export function createOutbox(chat) {
 		view.pending = view.pending.filter((item) => item.label !== label && !item.ids.includes(id));
 	}
 
-	/** What was lost to the network goes out again by itself. */
 	function reconnected() {
 		for (const view of chat.model.views.values()) {
 			for (const item of view.pending) if (item.state === "lost") retry(view, item);
@@ -51,14 +50,15 @@ export function createOutbox(chat) {
 				return chat.showReplies(replies, view);
 			} catch (error) {
 				item.error = error.message;
-				if (error.temporary && tries < TRIES) {
+				const lost = error instanceof Unreachable;
+				if (error.temporary && !lost && tries < TRIES) {
 					item.state = "waiting";
 					chat.changed();
 					await sleep(error.retryAfter * 1000);
 					continue;
 				}
-				item.state = error instanceof Unreachable ? "lost" : "refused";
-				if (item.state === "refused") chat.complain(error.message);
+				item.state = lost ? "lost" : "refused";
+				if (!lost) chat.complain(error.message);
 				return chat.changed();
 			}
 		}

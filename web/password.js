@@ -3,7 +3,7 @@
 import { showDialog, submit } from "./dialog.js";
 import { $, fromTemplate, setText } from "./dom.js";
 
-/** `fresh` is a new password that was typed already and only lacks the current one. */
+/** `fresh` is a new password typed already, which lacks the current one. */
 export function openPassword(chat, fresh = "") {
 	const dialog = fromTemplate("password-dialog");
 	const { session } = chat.model;

@@ -4,6 +4,7 @@ import { command } from "./api.js";
 import { mentions } from "./text.js";
 
 const SETTLE = 800;
+const RETRY = 5_000;
 
 /** Whether an event is something to read, and not a join or the like. */
 export const countable = ({ local, command: verb }) => !local && (verb === "PRIVMSG" || verb === "NOTICE");
@@ -32,9 +33,19 @@ export function createReader(chat) {
 		view.read = last.id;
 		chat.changed();
 		// Own messages alone are no news for the other devices.
-		if (!count || view.kind === "server") return;
-		clearTimeout(timers.get(view));
-		// If it fails, the next message read says it again.
-		timers.set(view, setTimeout(() => command("MARKREAD", [view.name, String(view.read)]).catch(() => {}), SETTLE));
+		if (count && view.kind !== "server") tellSoon(view, SETTLE);
 	};
+
+	function tellSoon(view, delay) {
+		clearTimeout(timers.get(view));
+		timers.set(view, setTimeout(tell, delay, view));
+	}
+
+	async function tell(view) {
+		try {
+			await command("MARKREAD", [view.name, String(view.read)]);
+		} catch (error) {
+			if (error.temporary && !chat.signal.aborted) tellSoon(view, RETRY);
+		}
+	}
 }

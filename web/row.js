@@ -21,7 +21,7 @@ export function avatar(nick) {
 	return coloured(h("span", { class: "avatar", "aria-hidden": "true" }, initial(nick)), nick);
 }
 
-/** A nick's own hue; the style sheet makes a readable colour of it in light and dark. */
+/** The style sheet makes a readable colour of the hue, in light and dark. */
 function coloured(element, nick) {
 	element.style.setProperty("--hue", hue(nick));
 	return element;
@@ -45,7 +45,7 @@ function messageRow(item, previous, model) {
 export function pendingRow(item, previous, model, { retry, discard }) {
 	const row = messageRow(item, previous, model);
 	row.classList.add("pending", item.state);
-	if (item.state === "waiting") row.append(h("p", { class: "state" }, "The server is busy; this is sent in a moment."));
+	if (item.state === "waiting") row.append(h("p", { class: "state" }, "Waiting for the server…"));
 	if (item.state === "lost" || item.state === "refused") {
 		row.append(h("p", { class: "state" }, `Not sent. ${item.error} `,
 			h("button", { class: "link retry", onclick: retry }, "Try again"), " ",

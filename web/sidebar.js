@@ -39,7 +39,7 @@ export function createSidebar(chat, page) {
 
 	function create({ kind, name }) {
 		const button = h("button", { class: "target", onclick: () => chat.open(button.view) },
-			kind === "direct" && avatar(name), h("span", { class: "name" }), h("span", { class: "badge" }));
+			kind === "direct" && avatar(name), h("span", { class: "name" }), h("span", { class: "badge" }), h("span", { class: "unseen" }));
 		return h("li", {}, button);
 	}
 
@@ -50,7 +50,7 @@ export function createSidebar(chat, page) {
 		setText($(".badge", button), count > 99 ? "99+" : count ? String(count) : "");
 		button.classList.toggle("unread", count > 0);
 		button.classList.toggle("mentioned", mention);
-		button.ariaLabel = view.name + (count ? `, ${count} unread` : "") + (mention ? ", for you" : "");
+		setText($(".unseen", button), count ? (mention ? " unread, for you" : " unread") : "");
 		button.setAttribute("aria-current", view === chat.view);
 	}
 }

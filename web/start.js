@@ -1,7 +1,7 @@
 // The pages without a session: pick a nick, signed out, no answer from the server.
 
 import { post } from "./api.js";
-import { $, fromTemplate, setText, showPage } from "./dom.js";
+import { $, setText, showPage } from "./dom.js";
 
 const RETRY = 3_000;
 
@@ -19,7 +19,7 @@ const reasonText = (reason) =>
 
 /** `reason` is why an earlier client of this browser ended, if it had one. */
 export function showStart(reason, onStarted) {
-	const page = showPage(fromTemplate("start-view"));
+	const page = showPage("start-view");
 	const nick = $("#nick", page);
 	const button = $("#start", page);
 	document.title = "Rejoin";
@@ -56,7 +56,7 @@ export function showStart(reason, onStarted) {
 }
 
 export function showSignedOut(reason, nick) {
-	const page = showPage(fromTemplate("signed-out-view"));
+	const page = showPage("signed-out-view");
 	document.title = "Signed out · Rejoin";
 	setText($(".reason", page), reasonText(reason));
 	$("#log-in", page).href = `/login?nick=${encodeURIComponent(nick)}`;
@@ -65,7 +65,7 @@ export function showSignedOut(reason, nick) {
 
 /** Keeps trying by itself. */
 export function showTrouble(retry) {
-	if (!$("#trouble")) showPage(fromTemplate("trouble-view"));
+	if (!$("#trouble")) showPage("trouble-view");
 	setTimeout(retry, RETRY);
 }
 
@@ -75,7 +75,7 @@ function explain(problem, nick) {
 		return `${nick} is taken. Try ${other}; or, if ${nick} is you, log in below.`;
 	}
 	if (/nick/.test(problem.code)) {
-		return "A nick is one word of 1 to 32 letters, digits or - _ [ ] { } \\ | ^ `, and does not begin with a digit or a dash.";
+		return "A nick is one word of 1 to 32 letters, digits or - _ [ ] { } \\ | ^ `, and begins with no digit or dash.";
 	}
 	return problem.message;
 }

@@ -1,6 +1,6 @@
 // Pure functions over names, texts and times.
 
-/** ASCII only, as the protocol does it; `toLowerCase` would fold more than the server does. */
+/** ASCII only, as the server does it. */
 export const fold = (name) => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 export const same = (a, b) => fold(a) === fold(b);
 export const isChannel = (name) => name.startsWith("#");
@@ -14,7 +14,7 @@ export function hue(nick) {
 	return hash % 359;
 }
 
-/** Without the formatting codes and control characters that other IRC clients put into text. */
+/** Without the formatting codes of other IRC clients. */
 export const plain = (text) => text.replace(/\x03(\d{1,2}(,\d{1,2})?)?|[\x00-\x08\x0b-\x1f\x7f]/g, "");
 
 /** Whether the text names this nick, as a word of its own. */

@@ -1,5 +1,6 @@
 //! What the tests are written with: servers that start and stop for real, and people as values.
 
+pub mod browser;
 mod person;
 mod process;
 mod server;

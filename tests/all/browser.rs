@@ -1,0 +1,224 @@
+//! The main job, as people do it: in real Chromium, with three profiles.
+
+use crate::support::{
+    Process,
+    browser::{Driver, Page, Profile},
+};
+
+/// An address of its own, so that the port stays free for a server that is killed and started again.
+const LISTEN: &str = "127.77.0.1:0";
+
+/// Picks a nick on the first page.
+async fn pick(page: &Page, base: &str, nick: &str) {
+    page.goto(base).await;
+    page.types("#nick", nick).await;
+    page.click("#start").await;
+    page.shows("#composer").await;
+}
+
+async fn say(page: &Page, text: &str) {
+    page.types("#composer", &format!("{text}\n")).await;
+}
+
+/// What was said, as `nick: text`, as far as the page shows it.
+async fn said(page: &Page) -> Vec<String> {
+    let script = "return [...document.querySelectorAll('#messages .message')]
+        .map((m) => `${m.dataset.source}: ${m.querySelector('.text').innerText}`)";
+    serde_json::from_value(page.run(script, vec![]).await).unwrap()
+}
+
+async fn hears(page: &Page, line: &str) {
+    let script = "return [...document.querySelectorAll('#messages .message[data-id]')]
+        .some((m) => `${m.dataset.source}: ${m.querySelector('.text').innerText}` === arguments[0])";
+    page.until(script, vec![line.into()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_main_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("rejoin.db");
+    let server = Process::listening(&database, LISTEN, &[]);
+    let (base, listen) = (server.base.clone(), server.base["http://".len()..].to_owned());
+    let driver = Driver::start();
+    let (alices, bobs, phones) = (Profile::desktop(), Profile::desktop(), Profile::phone());
+
+    // A session, and the cookie and nothing else.
+    let alice = driver.open(&alices).await;
+    pick(&alice, &base, "alice").await;
+    assert_eq!(alice.cookies().await, [("rejoin".to_owned(), true)]);
+    let kept = "return [document.cookie, localStorage.length, sessionStorage.length]";
+    assert_eq!(alice.run(kept, vec![]).await, serde_json::json!(["", 0, 0]));
+    let databases = alice.run("return indexedDB.databases().then((all) => all.length)", vec![]).await;
+    assert_eq!(databases, 0);
+
+    // Both talk, and see each other as it happens.
+    let bob = driver.open(&bobs).await;
+    pick(&bob, &base, "bob").await;
+    say(&alice, "/join #rust").await;
+    alice.says("#channels", "#rust").await;
+    say(&alice, "/topic all about rust").await;
+    say(&bob, "/join #rust").await;
+    bob.says("#topic", "all about rust").await;
+    say(&alice, "hello bob").await;
+    say(&bob, "hello alice").await;
+    for page in [&alice, &bob] {
+        hears(page, "bob: hello alice").await;
+        assert_eq!(said(page).await, ["alice: hello bob", "bob: hello alice"]);
+    }
+
+    // The password: all that follows `/pass ` is the one new password, and it stands nowhere.
+    say(&alice, "/pass correct horse battery").await;
+    alice.says("body", "A password was set").await;
+    let source =
+        alice.run("return document.documentElement.outerHTML + document.querySelector('#composer').value", vec![]);
+    assert!(!source.await.as_str().unwrap().contains("horse"));
+
+    // The phone rejoins the same session.
+    let seen_by_bob = bob.text("#messages").await;
+    let phone = driver.open(&phones).await;
+    phone.goto(&format!("{base}/login")).await;
+    phone.types("#nick", "alice").await;
+    phone.types("#password", "correct horse battery").await;
+    phone.click("#log-in").await;
+    phone.shows("#composer").await;
+    phone.says("#topic", "all about rust").await;
+    let members =
+        "return [...document.querySelectorAll('#members li')].map((li) => li.innerText.replace(/\\s+/g, ' '))";
+    let here = alice.run("return [...document.querySelectorAll('#members li')].length", vec![]).await;
+    assert_eq!(
+        (here, phone.run("return [...document.querySelectorAll('#members li')].length", vec![]).await),
+        (2.into(), 2.into()),
+        "{}",
+        phone.run(members, vec![]).await
+    );
+    assert_eq!(bob.text("#messages").await, seen_by_bob, "bob saw nothing of the login");
+    say(&bob, "are you on the phone?").await;
+    say(&phone, "yes").await;
+    say(&alice, "and here").await;
+    for page in [&alice, &phone, &bob] {
+        hears(page, "bob: are you on the phone?").await;
+        hears(page, "alice: yes").await;
+        hears(page, "alice: and here").await;
+    }
+
+    // The phone is closed without a word; the server is killed in the middle; the phone comes back to what it missed.
+    phone.close().await;
+    say(&bob, "one").await;
+    hears(&alice, "bob: one").await;
+    server.kill();
+    alice.until("return document.querySelector('#connection').dataset.state !== 'connected'", vec![]).await;
+    let server = Process::listening(&database, &listen, &[]);
+    for page in [&alice, &bob] {
+        page.until("return document.querySelector('#connection').dataset.state === 'connected'", vec![]).await;
+    }
+    say(&alice, "two").await;
+    hears(&bob, "alice: two").await;
+    let phone = driver.open(&phones).await;
+    phone.goto(&base).await;
+    hears(&phone, "alice: two").await;
+    let whole = [
+        "alice: hello bob",
+        "bob: hello alice",
+        "bob: are you on the phone?",
+        "alice: yes",
+        "alice: and here",
+        "bob: one",
+        "alice: two",
+    ];
+    for page in [&alice, &bob, &phone] {
+        assert_eq!(said(page).await, whole, "once, and in order");
+    }
+
+    // Quitting one device is silent; the last one ends the session.
+    let seen_by_bob = bob.text("#messages").await;
+    say(&phone, "/quit").await;
+    phone.says("#signed-out", "you quit here").await;
+    say(&alice, "still here").await;
+    hears(&bob, "alice: still here").await;
+    assert!(bob.text("#messages").await.starts_with(&seen_by_bob));
+    assert_eq!(bob.run("return document.querySelectorAll('#members li').length", vec![]).await, 2);
+    say(&alice, "/quit good bye").await;
+    alice.says("#signed-out", "you quit here").await;
+    bob.says("#messages", "good bye").await;
+    bob.until("return document.querySelectorAll('#members li').length === 1", vec![]).await;
+    for page in [&alice, &phone] {
+        page.reload().await;
+        page.says("#signed-out", "you quit here").await;
+    }
+    phone.goto(&format!("{base}/login?nick=alice")).await;
+    phone.types("#password", "correct horse battery\n").await;
+    phone.says("#error", "There is no session with this nick and this password.").await;
+    pick(&phone, &base, "alice").await;
+    drop(server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dialogs_change_the_password_and_remove_a_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&folder.path().join("rejoin.db"), &[]);
+    let driver = Driver::start();
+    let (desktop, mobile) = (Profile::desktop(), Profile::phone());
+    let alice = driver.open(&desktop).await;
+    pick(&alice, &server.base, "alice").await;
+    say(&alice, "/join #rust").await;
+    alice.says("#channels", "#rust").await;
+    say(&alice, "/pass the first password").await;
+    alice.says("body", "A password was set").await;
+
+    // A second /pass is a change, so a dialog asks for the current password.
+    say(&alice, "/pass the second password").await;
+    alice.types("#current-password", "not the current one").await;
+    alice.click("#password .save").await;
+    alice.says("#password-error", "not the current password").await;
+    alice.run("document.querySelector('#current-password').value = ''", vec![]).await;
+    alice.types("#current-password", "the first password\n").await;
+    alice.until("return !document.querySelector('#password')", vec![]).await;
+
+    let phone = driver.open(&mobile).await;
+    phone.goto(&format!("{}/login?nick=alice", server.base)).await;
+    phone.types("#password", "the second password\n").await;
+    phone.shows("#composer").await;
+
+    alice.click("#open-devices").await;
+    alice.says("#devices", "this device").await;
+    alice.click("#devices li button").await;
+    phone.says("#signed-out", "this device was removed from another one").await;
+    alice.until("return document.querySelectorAll('#devices li').length === 1", vec![]).await;
+    phone.reload().await;
+    phone.says("#signed-out", "this device was removed from another one").await;
+}
+
+/// Every page at the widths of a phone and of a desktop: nothing is wider than the window, and nothing broke a policy.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_fits_the_window_and_the_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&folder.path().join("rejoin.db"), &[]);
+    let driver = Driver::start();
+    for (number, profile) in [Profile::phone(), Profile::desktop()].iter().enumerate() {
+        let page = driver.open(profile).await;
+        for path in ["/login?next=/", "/"] {
+            page.goto(&format!("{}{path}", server.base)).await;
+            page.shows("#nick").await;
+            fits(&page, path).await;
+        }
+        pick(&page, &server.base, &format!("alice{number}")).await;
+        fits(&page, "the empty chat").await;
+        say(&page, "/join #rust").await;
+        page.says("#channels", "#rust").await;
+        say(&page, &"word".repeat(200)).await;
+        page.shows("#messages .message").await;
+        fits(&page, "a channel").await;
+        let violations =
+            "return performance.getEntriesByType('resource').filter((r) => !r.name.startsWith(location.origin)).length";
+        assert_eq!(page.run(violations, vec![]).await, 0, "the page asks nobody else");
+        if let Some(folder) = std::env::var_os("REJOIN_SCREENSHOTS") {
+            let name = format!("chat-{number}.png");
+            std::fs::write(std::path::Path::new(&folder).join(name), page.screenshot().await).unwrap();
+        }
+    }
+}
+
+async fn fits(page: &Page, what: &str) {
+    let wide = page.run("return [document.documentElement.scrollWidth, innerWidth]", vec![]).await;
+    assert!(wide[0].as_i64() <= wide[1].as_i64(), "{what} is {} wide in a window of {}", wide[0], wide[1]);
+}

@@ -1,0 +1,178 @@
+//! Real Chromium, driven through ChromeDriver: profiles that are opened, closed and opened again.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+/// How long something may take to show on a page before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at a page.
+const LOOK: Duration = Duration::from_millis(20);
+
+pub struct Driver {
+    process: Child,
+    url: String,
+    /// Kept open: what the driver and its browsers print goes nowhere, but must have somewhere to go.
+    _output: Lines,
+}
+
+type Lines = std::io::Lines<BufReader<ChildStdout>>;
+
+/// A browser's profile: what stays when the browser is closed.
+pub struct Profile {
+    folder: TempDir,
+    width: u32,
+    height: u32,
+}
+
+/// A page in an open browser.
+pub struct Page {
+    browser: Client,
+}
+
+impl Driver {
+    pub fn start() -> Self {
+        let mut process = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is installed by tests/run");
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let port = line.split("started successfully on port ").nth(1)?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        Self { process, url: format!("http://127.0.0.1:{}", port.unwrap()), _output: lines }
+    }
+
+    /// Opens a browser on a profile.
+    pub async fn open(&self, profile: &Profile) -> Page {
+        let folder = format!("--user-data-dir={}", profile.folder.path().display());
+        let size = format!("--window-size={},{}", profile.width, profile.height);
+        let args = json!([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            folder,
+            size,
+        ]);
+        let mut capabilities = serde_json::Map::new();
+        capabilities.insert("goog:chromeOptions".into(), json!({ "args": args }));
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let browser = builder.capabilities(capabilities).connect(&self.url).await.unwrap();
+        Page { browser }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Browsers that a failed test left open end with their driver.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Profile {
+    pub fn new(width: u32, height: u32) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), width, height }
+    }
+
+    pub fn desktop() -> Self {
+        Self::new(1280, 800)
+    }
+
+    pub fn phone() -> Self {
+        Self::new(360, 740)
+    }
+}
+
+impl Page {
+    /// Closes the browser, as a person does it without a word to the server.
+    pub async fn close(self) {
+        self.browser.close().await.unwrap();
+    }
+
+    pub async fn goto(&self, url: &str) {
+        self.browser.goto(url).await.unwrap();
+    }
+
+    pub async fn reload(&self) {
+        self.browser.refresh().await.unwrap();
+    }
+
+    /// What a script returns.
+    pub async fn run(&self, script: &str, args: Vec<Value>) -> Value {
+        self.browser.execute(script, args).await.unwrap()
+    }
+
+    /// Waits until a script returns something that is true, and gives it back.
+    pub async fn until(&self, script: &str, args: Vec<Value>) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // A page that is being left has no answer.
+            let found = self.browser.execute(script, args.clone()).await.unwrap_or(Value::Null);
+            if !matches!(found, Value::Null | Value::Bool(false)) {
+                return found;
+            }
+            if Instant::now() > deadline {
+                let page = self.text("body").await;
+                panic!("waited in vain for {script} {args:?}; the page says:\n{page}");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until an element is there and can be seen.
+    pub async fn shows(&self, css: &str) {
+        self.until("return document.querySelector(arguments[0])?.checkVisibility() ?? false", vec![css.into()]).await;
+    }
+
+    /// Waits until the text of an element, or of one of several, has this in it.
+    pub async fn says(&self, css: &str, text: &str) {
+        let script =
+            "return [...document.querySelectorAll(arguments[0])].some((e) => e.innerText.includes(arguments[1]))";
+        self.until(script, vec![css.into(), text.into()]).await;
+    }
+
+    pub async fn text(&self, css: &str) -> String {
+        let found = self.run("return document.querySelector(arguments[0])?.innerText ?? ''", vec![css.into()]).await;
+        found.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Types into a field, key by key; a line break is Enter.
+    pub async fn types(&self, css: &str, text: &str) {
+        self.shows(css).await;
+        let keys = text.replace('\n', "\u{e007}");
+        self.browser.find(Locator::Css(css)).await.unwrap().send_keys(&keys).await.unwrap();
+    }
+
+    pub async fn click(&self, css: &str) {
+        self.shows(css).await;
+        self.browser.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+    }
+
+    pub async fn screenshot(&self) -> Vec<u8> {
+        self.browser.screenshot().await.unwrap()
+    }
+
+    /// The cookies of this page's origin, as the browser itself tells of them.
+    pub async fn cookies(&self) -> Vec<(String, bool)> {
+        let cookies = self.browser.get_all_cookies().await.unwrap();
+        cookies.iter().map(|cookie| (cookie.name().to_owned(), cookie.http_only() == Some(true))).collect()
+    }
+}
