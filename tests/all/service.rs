@@ -208,3 +208,38 @@ fn what_cannot_be_served_safely_is_refused_with_a_word_on_what_to_do() {
         assert!(said.contains(word), "{said}");
     }
 }
+
+#[tokio::test]
+async fn the_log_is_structured_and_holds_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let (database, log) = (dir.path().join("rejoin.db"), dir.path().join("log"));
+    let server = Process::logging(&database, &log);
+    let alice = server.pick("alice").await;
+    alice.send("@label=p PASS :correct horse battery").await;
+    alice.try_send("PASS 12345678 :a wrong current one").await.unwrap_err();
+    let phone = server.device().login("alice", "correct horse battery").await.unwrap();
+    server.device().login("alice", "a mistyped password").await.unwrap_err();
+    server
+        .device()
+        .request(Method::POST, "/login")
+        .form(&[("nick", "alice"), ("password", "in the form")])
+        .send()
+        .await
+        .unwrap();
+    server.device().request(Method::GET, "/login?next=/&password=in-the-query").send().await.unwrap();
+    phone.snapshot().await;
+    let secrets =
+        [&alice, &phone].map(|device| device.cookie.clone().unwrap().trim_start_matches("rejoin=").to_owned());
+    server.terminate();
+    let log = std::fs::read_to_string(log).unwrap();
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        assert!(line["level"].is_string() && line["fields"].is_object());
+    }
+    assert!(log.contains("login failed") && log.contains("logged in"));
+    let passwords =
+        ["horse battery", "12345678", "wrong current", "mistyped", "in the form", "in-the-query", "argon2id"];
+    for secret in secrets.iter().map(String::as_str).chain(passwords) {
+        assert!(!log.contains(secret), "the log holds {secret}");
+    }
+}

@@ -20,11 +20,21 @@ impl Process {
     }
 
     pub fn listening(database: &Path, listen: &str, args: &[&str]) -> Self {
-        let mut child = command(database, listen, args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::spawn(command(database, listen, args).stderr(Stdio::null()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let base = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}")).to_owned();
         Self { child, base }
+    }
+
+    /// Starts the program with everything logged to a file.
+    pub fn logging(database: &Path, log: &Path) -> Self {
+        let log = std::fs::File::create(log).unwrap();
+        Self::spawn(command(database, "127.0.0.1:0", &[]).env("RUST_LOG", "trace").stderr(log))
     }
 
     /// Starts it where it is expected to refuse; what it says on stderr.
