@@ -1,9 +1,6 @@
 //! The service itself: what it is, whether it is well, what it has done.
 
-use std::{
-    sync::atomic::{AtomicI64, AtomicU64},
-    time::Instant,
-};
+use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -41,9 +38,9 @@ pub struct Metrics {
     seconds: Histogram,
     commands: Counter,
     logins: Family<Outcome, Counter>,
-    sessions: Gauge<i64, AtomicI64>,
-    clients: Gauge<i64, AtomicI64>,
-    connections: Gauge<i64, AtomicI64>,
+    sessions: Gauge,
+    clients: Gauge,
+    connections: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,29 +55,25 @@ struct Outcome {
 
 impl Metrics {
     pub fn new() -> Self {
-        let metrics = Self {
+        let mut metrics = Self {
             registry: Registry::with_prefix("rejoin"),
             requests: Family::default(),
             seconds: Histogram::new(exponential_buckets(0.0005, 4.0, 10)),
-            commands: Counter::<u64, AtomicU64>::default(),
+            commands: Counter::default(),
             logins: Family::default(),
             sessions: Gauge::default(),
             clients: Gauge::default(),
             connections: Gauge::default(),
         };
-        let mut registry = Registry::with_prefix("rejoin");
-        registry.register("http_requests", "Requests answered, by status", metrics.requests.clone());
-        registry.register(
-            "http_request_seconds",
-            "Time to the answer's head, held polls included",
-            metrics.seconds.clone(),
-        );
-        registry.register("commands", "Commands received", metrics.commands.clone());
-        registry.register("logins", "Logins, by outcome", metrics.logins.clone());
-        registry.register("sessions", "Live sessions", metrics.sessions.clone());
-        registry.register("clients", "Live clients", metrics.clients.clone());
-        registry.register("connections", "Held polls and open streams", metrics.connections.clone());
-        Self { registry, ..metrics }
+        let Self { registry, requests, seconds, commands, logins, sessions, clients, connections } = &mut metrics;
+        registry.register("http_requests", "Requests answered, by status", requests.clone());
+        registry.register("http_request_seconds", "Time to the answer's head, held polls included", seconds.clone());
+        registry.register("commands", "Commands received", commands.clone());
+        registry.register("logins", "Logins, by outcome", logins.clone());
+        registry.register("sessions", "Live sessions", sessions.clone());
+        registry.register("clients", "Live clients", clients.clone());
+        registry.register("connections", "Held polls and open streams", connections.clone());
+        metrics
     }
 
     pub fn command(&self) {
