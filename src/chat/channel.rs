@@ -39,6 +39,10 @@ pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>) -> Result<()> 
             };
             let id = member::join(act.tx, me, channel.id, first, act.draft("JOIN", &[&channel.name]))?;
             act.answer.ids.push(id);
+            // Those on it learn that somebody is away only by an AWAY (IRCv3 away-notify); a JOIN does not say it.
+            if let Some(text) = act.session.away.clone().filter(|_| !first) {
+                act.emit("AWAY", &[&text], &[channel.id.into()])?;
+            }
             channel
         }
     };
