@@ -12,7 +12,8 @@ use crate::{
 pub fn mark_read(act: &mut Act, target: &Target, id: EventId) -> Result<()> {
     log::require_issued(act.tx, id)?;
     let (name, target) = resolve(act.tx, &act.session, target)?;
-    if mark::advance(act.tx, act.caller.session, target, id)? {
+    // Without a mark one is at 0 already.
+    if id.0 > 0 && mark::advance(act.tx, act.caller.session, target, id)? {
         let own = [act.caller.session.into()];
         act.emit("MARKREAD", &[&name, &id], &own)?;
     }
