@@ -133,8 +133,7 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
             'k' if on => Change::Key(Some(parse_key(argument()?)?)),
             'k' => {
                 // IRC's clients repeat the key when they take it away; it is passed over unless a later mode needs it.
-                let needed = letters[place + 1..].iter().filter(|c| "ovb".contains(**c)).count();
-                if args.len() > needed {
+                if args.len() > arguments_of(&letters[place + 1..]) {
                     args.next();
                 }
                 Change::Key(None)
@@ -154,6 +153,18 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
         });
     }
     Ok(changes)
+}
+
+/// How many arguments the letters after a `-k` take.
+fn arguments_of(letters: &[char]) -> usize {
+    let mut on = false;
+    let takes_one = |letter: &&char| {
+        if "+-".contains(**letter) {
+            on = **letter == '+';
+        }
+        "ovb".contains(**letter) || (on && "kl".contains(**letter))
+    };
+    letters.iter().filter(takes_one).count()
 }
 
 fn parse_key(key: &str) -> Result<String> {
@@ -272,6 +283,10 @@ mod tests {
         };
         assert_eq!((bob.as_str(), carol.as_str(), dave.as_str()), ("bob", "carol", "dave!*@*"));
         assert!(matches!(parse("-ko", &["bob"]).unwrap().as_slice(), [Change::Key(None), Change::Op(_, false)]));
+        assert!(matches!(parse("-k+l", &["5"]).unwrap().as_slice(), [Change::Key(None), Change::Limit(Some(5))]));
+        assert!(
+            matches!(parse("-k+k", &["old", "new"]).unwrap().as_slice(), [_, Change::Key(Some(key))] if key == "new")
+        );
         assert!(matches!(parse("b", &[]).unwrap().as_slice(), [Change::ListBans]));
     }
 
