@@ -9,6 +9,7 @@ mod delivery;
 mod devices;
 mod labels;
 mod login;
+mod model;
 mod modes;
 mod operator;
 mod races;

@@ -1,0 +1,301 @@
+//! The model's commands: what each does to the state, who hears of it, and what it is answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rejoin::error::Code;
+
+use super::{
+    state::{Answer, Channel, Key, Model, Standing, folded},
+    steps::{Act, Change, channel, key, nick, position, target},
+};
+
+impl Model {
+    pub fn act(&mut self, client: usize, act: &Act, text: &str) -> Answer {
+        let me = self.clients[client].session;
+        match act {
+            Act::Nick(n) => self.rename(me, nick(*n)),
+            Act::Join { channels, key: n } => {
+                let key = n.map(key);
+                self.each(&names(channels, channel), |model, name| model.join(me, name, key))
+            }
+            Act::Part { channels, reason } => {
+                self.each(&names(channels, channel), |model, name| model.part(me, name, reason.then_some(text)))
+            }
+            Act::Say { notice: true, to } => {
+                for name in names(to, target) {
+                    // Nothing is ever answered to a NOTICE.
+                    let _ = self.say(me, "NOTICE", name, text);
+                }
+                Ok(Vec::new())
+            }
+            Act::Say { notice: false, to } => {
+                self.each(&names(to, target), |model, name| model.say(me, "PRIVMSG", name, text))
+            }
+            Act::Topic { channel: n, clear } => self.topic(me, channel(*n), if *clear { "" } else { text }),
+            Act::Mode { channel: n, changes } => self.mode(me, channel(*n), changes),
+            Act::Kick { channel: n, nicks } => self.kick(me, channel(*n), &names(nicks, nick)),
+            Act::Invite { nick: who, channel: n } => self.invite(me, nick(*who), channel(*n)),
+            Act::Away { text: away } => Ok(self.away(me, away.then_some(text))),
+            Act::MarkRead { target: n, back } => self.mark_read(me, target(*n), position(self.head, *back)),
+            Act::Ack { back } => self.acknowledge(client, position(self.head, *back)).map(|()| Vec::new()),
+        }
+    }
+
+    /// Does something to each; refusals are replies, unless there is nothing else.
+    fn each(&mut self, names: &[&'static str], mut act: impl FnMut(&mut Self, &str) -> Answer) -> Answer {
+        let (mut replies, mut done, mut refusal) = (Vec::new(), false, None);
+        for name in names {
+            match act(self, name) {
+                Ok(more) => {
+                    replies.extend(more);
+                    done = true;
+                }
+                Err(code) => {
+                    replies.push(code.numeric().unwrap_or("FAIL"));
+                    refusal.get_or_insert(code);
+                }
+            }
+        }
+        refusal.filter(|_| !done).map_or(Ok(replies), Err)
+    }
+
+    fn rename(&mut self, me: Key, nick: &str) -> Answer {
+        if self.sessions[&me].nick == nick {
+            return Ok(Vec::new());
+        }
+        if self.find(nick).is_some_and(|other| other != me) {
+            return Err(Code::NicknameInUse);
+        }
+        self.happens(me, "NICK", [nick], self.everyone(me));
+        self.sessions.get_mut(&me).unwrap().nick = nick.to_owned();
+        Ok(Vec::new())
+    }
+
+    fn join(&mut self, me: Key, name: &str, key: Option<&str>) -> Answer {
+        let on = self.channels.values().filter(|channel| channel.members.contains_key(&me)).count();
+        let banned = folded(&self.sessions[&me].nick);
+        let full = on >= self.max_channels;
+        let found = self.channels.get_mut(&folded(name));
+        let new = found.is_none();
+        let already = found.as_ref().is_some_and(|channel| channel.members.contains_key(&me));
+        if !already && full {
+            return Err(Code::TooManyChannels);
+        }
+        if let Some(channel) = found.filter(|_| !already) {
+            if channel.bans.contains(&banned) {
+                return Err(Code::BannedFromChannel);
+            }
+            if channel.key.is_some() && channel.key.as_deref() != key {
+                return Err(Code::BadChannelKey);
+            }
+            if channel.limit.is_some_and(|limit| channel.members.len() >= limit as usize) {
+                return Err(Code::ChannelIsFull);
+            }
+            if !channel.invited.remove(&me) && channel.flags.contains(&'i') {
+                return Err(Code::InviteOnlyChannel);
+            }
+        }
+        let channel = self.channels.entry(folded(name)).or_insert_with(|| Channel::new(name));
+        channel.members.entry(me).or_insert(Standing { op: new, voice: false });
+        let (name, members, topic) = (channel.name.clone(), channel.hears(), channel.topic.is_some());
+        if !already {
+            self.happens(me, "JOIN", [name], members.clone());
+            if let Some(away) = self.sessions[&me].away.clone().filter(|_| !new) {
+                self.happens(me, "AWAY", [away], members);
+            }
+        }
+        Ok(if topic { vec!["332", "333", "353", "366"] } else { vec!["353", "366"] })
+    }
+
+    fn part(&mut self, me: Key, name: &str, reason: Option<&str>) -> Answer {
+        let channel = self.own(me, name)?;
+        let (name, hears) = (channel.name.clone(), channel.hears());
+        self.happens(me, "PART", [&name[..]].into_iter().chain(reason), hears);
+        self.depart(&folded(&name), me);
+        Ok(Vec::new())
+    }
+
+    fn say(&mut self, me: Key, verb: &'static str, target: &str, text: &str) -> Answer {
+        if !target.starts_with('#') {
+            let other = self.find(target).ok_or(Code::NoSuchNick)?;
+            let (name, away) = (self.sessions[&other].nick.clone(), self.sessions[&other].away.is_some());
+            self.happens(me, verb, [&name, text], BTreeSet::from([me, other]));
+            for (one, another) in [(me, other), (other, me)] {
+                self.sessions.get_mut(&one).unwrap().directs.entry(another).or_insert(0);
+            }
+            return Ok(if away && verb == "PRIVMSG" { vec!["301"] } else { Vec::new() });
+        }
+        let channel = self.channels.get(&folded(target)).ok_or(Code::NoSuchChannel)?;
+        let member = channel.members.get(&me);
+        let standing = member.is_some_and(|member| member.op || member.voice);
+        let banned = channel.bans.contains(&folded(&self.sessions[&me].nick));
+        let outside = member.is_none() && channel.flags.contains(&'n');
+        if outside || (!standing && (banned || channel.flags.contains(&'m'))) {
+            return Err(Code::CannotSendToChannel);
+        }
+        let (name, mut hears) = (channel.name.clone(), channel.hears());
+        hears.insert(me);
+        self.happens(me, verb, [&name, text], hears);
+        Ok(Vec::new())
+    }
+
+    fn topic(&mut self, me: Key, name: &str, text: &str) -> Answer {
+        let nick = self.sessions[&me].nick.clone();
+        let channel = self.own(me, name)?;
+        if channel.flags.contains(&'t') && !channel.members[&me].op {
+            return Err(Code::ChanopNeeded);
+        }
+        channel.topic = (!text.is_empty()).then(|| (text.to_owned(), nick));
+        let (name, hears) = (channel.name.clone(), channel.hears());
+        self.happens(me, "TOPIC", [&name, text], hears);
+        Ok(Vec::new())
+    }
+
+    fn mode(&mut self, me: Key, name: &str, changes: &[Change]) -> Answer {
+        if !self.own(me, name)?.members[&me].op {
+            return Err(Code::ChanopNeeded);
+        }
+        let (mut effects, mut refusals) = (Vec::new(), Vec::new());
+        for change in changes {
+            match self.change(&folded(name), change) {
+                Ok(effect) => effects.extend(effect),
+                Err(code) => refusals.push(code),
+            }
+        }
+        if effects.is_empty() {
+            return refusals.first().map_or(Ok(Vec::new()), |code| Err(*code));
+        }
+        let (mut letters, mut arguments, mut sign) = (String::new(), Vec::new(), None);
+        for (on, letter, argument) in effects {
+            if sign != Some(on) {
+                letters.push(if on { '+' } else { '-' });
+                sign = Some(on);
+            }
+            letters.push(letter);
+            arguments.extend(argument);
+        }
+        let channel = &self.channels[&folded(name)];
+        let (name, hears) = (channel.name.clone(), channel.hears());
+        self.happens(me, "MODE", [name, letters].into_iter().chain(arguments), hears);
+        Ok(refusals.iter().map(|code| code.numeric().unwrap_or("FAIL")).collect())
+    }
+
+    /// One change as it is told, if it changes anything.
+    fn change(&mut self, name: &str, change: &Change) -> Result<Option<(bool, char, Option<String>)>, Code> {
+        let (on, letter, argument) = change.written();
+        let told = Some((on, letter, argument.clone()));
+        if let Change::Op(n, _) | Change::Voice(n, _) = change {
+            let key = self.find(nick(*n)).ok_or(Code::NoSuchNick)?;
+            let nick = self.sessions[&key].nick.clone();
+            let members = &mut self.channels.get_mut(name).unwrap().members;
+            let standing = members.get_mut(&key).ok_or(Code::UserNotInChannel)?;
+            let is = if letter == 'o' { &mut standing.op } else { &mut standing.voice };
+            return Ok((std::mem::replace(is, on) != on).then_some((on, letter, Some(nick))));
+        }
+        let channel = self.channels.get_mut(name).unwrap();
+        Ok(match change {
+            Change::Flag(..) if on => channel.flags.insert(letter).then_some((on, letter, None)),
+            Change::Flag(..) => channel.flags.remove(&letter).then_some((on, letter, None)),
+            Change::Key(None) => channel.key.take().map(|_| (on, letter, Some("*".to_owned()))),
+            Change::Key(_) => told.filter(|_| channel.key.replace(argument.clone().unwrap()) != argument),
+            Change::Limit(None) => channel.limit.take().map(|_| (on, letter, None)),
+            Change::Limit(Some(n)) => told.filter(|_| channel.limit.replace(u32::from(*n)) != Some(u32::from(*n))),
+            Change::Ban(n, true) => told.filter(|_| channel.bans.insert(folded(nick(*n)))),
+            Change::Ban(n, false) => told.filter(|_| channel.bans.remove(&folded(nick(*n)))),
+            Change::Op(..) | Change::Voice(..) => unreachable!(),
+        })
+    }
+
+    fn kick(&mut self, me: Key, name: &str, nicks: &[&'static str]) -> Answer {
+        if !self.own(me, name)?.members[&me].op {
+            return Err(Code::ChanopNeeded);
+        }
+        let by = self.sessions[&me].nick.clone();
+        let name = self.channels[&folded(name)].name.clone();
+        self.each(nicks, |model, nick| {
+            let victim = model.find(nick).ok_or(Code::NoSuchNick)?;
+            // Whoever kicks everybody, oneself too, is left without a channel.
+            let channel = model.channels.get(&folded(&name)).filter(|channel| channel.members.contains_key(&victim));
+            let hears = channel.ok_or(Code::UserNotInChannel)?.hears();
+            let nick = model.sessions[&victim].nick.clone();
+            model.happens(me, "KICK", [&name, &nick, &by], hears);
+            model.depart(&folded(&name), victim);
+            Ok(Vec::new())
+        })
+    }
+
+    fn invite(&mut self, me: Key, nick: &str, name: &str) -> Answer {
+        let guest = self.find(nick).ok_or(Code::NoSuchNick)?;
+        let channel = self.own(me, name)?;
+        if channel.flags.contains(&'i') && !channel.members[&me].op {
+            return Err(Code::ChanopNeeded);
+        }
+        if channel.members.contains_key(&guest) {
+            return Err(Code::UserOnChannel);
+        }
+        channel.invited.insert(guest);
+        let name = channel.name.clone();
+        let nick = self.sessions[&guest].nick.clone();
+        self.happens(me, "INVITE", [nick, name], BTreeSet::from([me, guest]));
+        Ok(if self.sessions[&guest].away.is_some() { vec!["341", "301"] } else { vec!["341"] })
+    }
+
+    fn away(&mut self, me: Key, text: Option<&str>) -> Vec<&'static str> {
+        if self.sessions[&me].away.as_deref() != text {
+            self.happens(me, "AWAY", text, self.everyone(me));
+            self.sessions.get_mut(&me).unwrap().away = text.map(str::to_owned);
+        }
+        vec![if text.is_some() { "306" } else { "305" }]
+    }
+
+    fn mark_read(&mut self, me: Key, target: &str, id: i64) -> Answer {
+        if id > self.head {
+            return Err(Code::InvalidCursor);
+        }
+        let (name, marks, mark) = if target.starts_with('#') {
+            let channel = self.own(me, target)?;
+            (channel.name.clone(), &mut channel.read, me)
+        } else {
+            let other = self.find(target).ok_or(Code::NoSuchNick)?;
+            let name = self.sessions[&other].nick.clone();
+            (name, &mut self.sessions.get_mut(&me).unwrap().directs, other)
+        };
+        if id > marks.get(&mark).copied().unwrap_or(0) {
+            marks.insert(mark, id);
+            self.happens(me, "MARKREAD", [name, id.to_string()], BTreeSet::from([me]));
+        }
+        Ok(vec!["MARKREAD"])
+    }
+
+    /// A channel that one is on.
+    fn own(&mut self, me: Key, name: &str) -> Result<&mut Channel, Code> {
+        let channel = self.channels.get_mut(&folded(name)).ok_or(Code::NoSuchChannel)?;
+        if channel.members.contains_key(&me) { Ok(channel) } else { Err(Code::NotOnChannel) }
+    }
+}
+
+impl Channel {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            members: BTreeMap::new(),
+            flags: BTreeSet::from(['n', 't']),
+            key: None,
+            limit: None,
+            topic: None,
+            bans: BTreeSet::new(),
+            invited: BTreeSet::new(),
+            read: BTreeMap::new(),
+        }
+    }
+
+    fn hears(&self) -> BTreeSet<Key> {
+        self.members.keys().copied().collect()
+    }
+}
+
+/// The names that numbers stand for; one that is named twice counts once.
+fn names(numbers: &[u8], name: fn(u8) -> &'static str) -> Vec<&'static str> {
+    let mut seen = BTreeSet::new();
+    numbers.iter().map(|n| name(*n)).filter(|name| seen.insert(folded(name))).collect()
+}

@@ -1,0 +1,115 @@
+//! What is to be so at any time, whatever has happened: the invariants of the design.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    steps,
+    world::{Check, Listener, World, message},
+};
+
+impl World {
+    /// Everything that is to be so at any time.
+    pub async fn check(&mut self) -> Check {
+        self.check_streams().await?;
+        self.check_ended().await?;
+        for who in self.model.live() {
+            self.poll(who, None, 500).await?;
+            for limit in [500, 20, 1 + who % 5] {
+                // From before its beginning: what was said before it came is not in it.
+                let mut after = 0;
+                while self.poll(who, Some(after), limit).await? {
+                    after = self.hands[who].next;
+                }
+            }
+            self.snapshot(who).await?;
+            let clients = self.hands[who].device.get("/api/v1/clients").await;
+            let ids = clients.as_array().unwrap().iter().map(|client| client["id"].as_i64().unwrap());
+            let siblings = self.model.live_of(self.model.clients[who].session);
+            prop_assert_eq!(
+                ids.collect::<Vec<_>>(),
+                siblings.iter().map(|n| self.model.clients[*n].id).collect::<Vec<_>>()
+            );
+        }
+        let channels = self.server.device().get("/api/v1/channels").await;
+        let expected = self.model.channels.values().map(|channel| {
+            let topic = channel.topic.as_ref().map(|(text, _)| text);
+            json!({"name": channel.name, "topic": topic, "members": channel.members.len()})
+        });
+        prop_assert_eq!(channels, Value::Array(expected.collect()));
+        Ok(())
+    }
+
+    /// The secret of a client that has ended is of no use, and says why.
+    pub async fn check_ended(&mut self) -> Check {
+        for (n, client) in self.model.clients.iter().enumerate() {
+            let Some(reason) = client.ended else { continue };
+            let refusal = self.hands[n].device.call(Method::GET, "/api/v1/messages?timeout=0").await;
+            let refusal = refusal.map_err(|problem| (problem.code, problem.body["reason"].clone()));
+            prop_assert_eq!(refusal, Err(("client_ended".to_owned(), json!(reason.name()))), "client {}", n);
+        }
+        Ok(())
+    }
+
+    /// What was pushed is what is in the queue.
+    pub async fn check_streams(&mut self) -> Check {
+        let live = self.model.live();
+        // The last thing that each live one hears: with it, everything before it has come.
+        for who in
+            live.iter().copied().filter(|who| self.listeners.iter().any(|l| l.client == *who)).collect::<Vec<_>>()
+        {
+            let session = self.model.clients[who].session;
+            let me = self.model.sessions[&session].nick.clone();
+            let actual = self.hands[who].device.try_send(&format!("NOTICE {me} :last")).await;
+            self.model.happens(session, "NOTICE", [&me[..], "last"], [session].into());
+            self.model.sessions.get_mut(&session).unwrap().directs.entry(session).or_insert(0);
+            self.answered(Ok(Vec::new()), actual, None).await?;
+        }
+        for mut listener in std::mem::take(&mut self.listeners) {
+            let Listener { client, after, .. } = listener;
+            let expected: Vec<_> = self.model.queue(client, after).map(|event| message(event, client)).collect();
+            let mut seen = Vec::new();
+            let Some(reason) = self.model.clients[client].ended else {
+                while seen.last().map(|last: &Value| &last["id"]) != expected.last().map(|last| &last["id"]) {
+                    let heard = tokio::time::timeout(Duration::from_secs(10), listener.stream.message()).await;
+                    let Ok(Some(heard)) = heard else {
+                        return Err(TestCaseError::fail(format!(
+                            "client {client}'s stream ended, or waits after {seen:?}"
+                        )));
+                    };
+                    seen.push(self.seen(&heard)?);
+                }
+                prop_assert_eq!(seen, expected, "the stream of client {} past {}", client, after);
+                listener.after = self.model.head;
+                self.listeners.push(listener);
+                continue;
+            };
+            // An end may come before what was still to be read.
+            let mut said = None;
+            while let Some(frame) = listener.stream.frame().await {
+                let field = |name: &str| frame.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+                match (field("event"), field("data")) {
+                    (Some(_), data) => said = data,
+                    (None, Some(data)) => seen.push(self.seen(&serde_json::from_str(&data).unwrap())?),
+                    (None, None) => {}
+                }
+            }
+            prop_assert_eq!(said, Some(json!({"reason": reason.name()}).to_string()), "client {}", client);
+            prop_assert!(expected.starts_with(&seen), "client {client} heard {seen:?} of {expected:?}");
+        }
+        Ok(())
+    }
+
+    /// A nick is taken by a live session and by nothing else.
+    pub async fn check_nicks(&mut self) -> Check {
+        for nick in steps::nicks() {
+            let taken = self.server.device().try_pick(nick).await.err().map(|problem| problem.code);
+            let expected = self.model.find(nick).map(|_| "nickname_in_use".to_owned());
+            prop_assert_eq!(taken, expected, "{}", nick);
+        }
+        Ok(())
+    }
+}

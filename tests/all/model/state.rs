@@ -1,0 +1,239 @@
+//! The model: what a chat is, as plainly as it can be said. There is no log of targets here and no interval of membership:
+//! whoever is there when something happens hears it, and that is written down at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rejoin::{
+    error::Code,
+    model::{EndReason, SERVER_NAME},
+};
+
+/// A session, by the order of creation.
+pub type Key = usize;
+
+#[derive(Debug)]
+pub struct Session {
+    pub nick: String,
+    pub password: bool,
+    pub away: Option<String>,
+    /// The sessions it has exchanged direct messages with, and how far it has read them.
+    pub directs: BTreeMap<Key, i64>,
+}
+
+/// A client, live or ended; by the order in which they came.
+#[derive(Debug)]
+pub struct Client {
+    pub session: Key,
+    pub id: i64,
+    /// Its queue holds what comes past this event.
+    pub start: i64,
+    /// Whether that is settled.
+    pub begun: bool,
+    pub acknowledged: i64,
+    pub ended: Option<EndReason>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    pub op: bool,
+    pub voice: bool,
+}
+
+#[derive(Debug)]
+pub struct Channel {
+    pub name: String,
+    pub members: BTreeMap<Key, Standing>,
+    pub flags: BTreeSet<char>,
+    pub key: Option<String>,
+    pub limit: Option<u32>,
+    /// Its text, and the nick of who set it.
+    pub topic: Option<(String, String)>,
+    /// Banned nicks, folded.
+    pub bans: BTreeSet<String>,
+    pub invited: BTreeSet<Key>,
+    pub read: BTreeMap<Key, i64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub id: i64,
+    pub source: String,
+    pub command: &'static str,
+    pub params: Vec<String>,
+    pub hears: BTreeSet<Key>,
+    /// The client whose command it comes from, and its label.
+    pub label: Option<(usize, String)>,
+}
+
+/// The numerics and commands of the replies, or the refusal.
+pub type Answer = Result<Vec<&'static str>, Code>;
+
+#[derive(Debug)]
+pub struct Model {
+    pub max_clients: usize,
+    pub max_channels: usize,
+    /// The live ones.
+    pub sessions: BTreeMap<Key, Session>,
+    pub clients: Vec<Client>,
+    /// Those with a member, by folded name.
+    pub channels: BTreeMap<String, Channel>,
+    pub log: Vec<Event>,
+    /// What the last step made, before the server has told its ids.
+    pub fresh: Vec<Event>,
+    pub head: i64,
+    made: Key,
+}
+
+pub fn folded(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+impl Model {
+    pub fn new(max_clients: usize, max_channels: usize, head: i64) -> Self {
+        Self {
+            max_clients,
+            max_channels,
+            head,
+            sessions: BTreeMap::new(),
+            clients: Vec::new(),
+            channels: BTreeMap::new(),
+            log: Vec::new(),
+            fresh: Vec::new(),
+            made: 0,
+        }
+    }
+
+    pub fn live(&self) -> Vec<usize> {
+        (0..self.clients.len()).filter(|n| self.clients[*n].ended.is_none()).collect()
+    }
+
+    pub fn live_of(&self, session: Key) -> Vec<usize> {
+        self.live().into_iter().filter(|n| self.clients[*n].session == session).collect()
+    }
+
+    pub fn find(&self, nick: &str) -> Option<Key> {
+        self.sessions.iter().find(|(_, session)| folded(&session.nick) == folded(nick)).map(|(key, _)| *key)
+    }
+
+    /// Makes a session; its client comes by `admit`.
+    pub fn create(&mut self, nick: &str) -> Result<Key, Code> {
+        if self.find(nick).is_some() {
+            return Err(Code::NicknameInUse);
+        }
+        self.made += 1;
+        let session = Session { nick: nick.to_owned(), password: false, away: None, directs: BTreeMap::new() };
+        self.sessions.insert(self.made, session);
+        Ok(self.made)
+    }
+
+    /// The session that a login lets into, and the client that makes room for it.
+    pub fn login(&self, nick: &str, right: bool, replace: Option<usize>) -> Result<(Key, Option<usize>), Code> {
+        let session = self.find(nick).filter(|key| right && self.sessions[key].password).ok_or(Code::LoginFailed)?;
+        let live = self.live_of(session);
+        let replaced = replace.filter(|client| live.contains(client));
+        if live.len() >= self.max_clients && replaced.is_none() {
+            return Err(Code::TooManyClients);
+        }
+        Ok((session, replaced))
+    }
+
+    pub fn admit(&mut self, session: Key, id: i64) {
+        let (start, begun, ended) = (self.head, false, None);
+        self.clients.push(Client { session, id, start, begun, acknowledged: start, ended });
+    }
+
+    /// A client leaves; without one a session does not exist.
+    pub fn leave(&mut self, client: usize, reason: EndReason, saying: Option<&str>) {
+        self.clients[client].ended = Some(reason);
+        let session = self.clients[client].session;
+        if self.live_of(session).is_empty() {
+            self.end(session, reason, saying);
+        }
+    }
+
+    pub fn end(&mut self, key: Key, reason: EndReason, saying: Option<&str>) {
+        let hears = self.everyone(key);
+        self.happens(key, "QUIT", [saying.unwrap_or(reason.sentence())], hears);
+        for client in self.live_of(key) {
+            self.clients[client].ended = Some(reason);
+        }
+        for name in self.channels.keys().cloned().collect::<Vec<_>>() {
+            self.channels.get_mut(&name).unwrap().invited.remove(&key);
+            self.depart(&name, key);
+        }
+        self.sessions.remove(&key);
+        for session in self.sessions.values_mut() {
+            session.directs.remove(&key);
+        }
+    }
+
+    /// Somebody is no longer on a channel, which ends with its last member.
+    pub fn depart(&mut self, name: &str, key: Key) {
+        if let Some(channel) = self.channels.get_mut(name) {
+            channel.members.remove(&key);
+            if channel.members.is_empty() {
+                self.channels.remove(name);
+            }
+        }
+    }
+
+    /// The server tells the session's clients; in what words is its own affair.
+    pub fn set_password(&mut self, key: Key) {
+        self.happens(key, "NOTICE", [self.sessions[&key].nick.clone()], BTreeSet::from([key]));
+        self.fresh.last_mut().unwrap().source = SERVER_NAME.to_owned();
+        self.sessions.get_mut(&key).unwrap().password = true;
+    }
+
+    /// The first snapshot of a client begins its queue, unless it has read before: then it began where it came in.
+    pub fn snapshot(&mut self, client: usize) {
+        let (head, client) = (self.head, &mut self.clients[client]);
+        if !std::mem::replace(&mut client.begun, true) {
+            client.start = head;
+            client.acknowledged = client.acknowledged.max(head);
+        }
+    }
+
+    /// A client has said that it received everything up to `id`.
+    pub fn acknowledge(&mut self, client: usize, id: i64) -> Result<(), Code> {
+        if id > self.head {
+            return Err(Code::InvalidCursor);
+        }
+        let acknowledged = &mut self.clients[client].acknowledged;
+        *acknowledged = id.max(*acknowledged);
+        Ok(())
+    }
+
+    /// What a client is entitled to past `after`.
+    pub fn queue(&self, client: usize, after: i64) -> impl Iterator<Item = &Event> {
+        let Client { session, start, .. } = self.clients[client];
+        self.log.iter().filter(move |event| event.id > after.max(start) && event.hears.contains(&session))
+    }
+
+    /// Whoever is to know what a session does: itself, and all that share a channel with it.
+    pub fn everyone(&self, key: Key) -> BTreeSet<Key> {
+        let shared = self.channels.values().filter(|channel| channel.members.contains_key(&key));
+        shared.flat_map(|channel| channel.members.keys().copied()).chain([key]).collect()
+    }
+
+    pub fn happens<P: Into<String>>(
+        &mut self,
+        key: Key,
+        command: &'static str,
+        params: impl IntoIterator<Item = P>,
+        hears: BTreeSet<Key>,
+    ) {
+        let source = self.sessions[&key].nick.clone();
+        let params = params.into_iter().map(P::into).collect();
+        self.fresh.push(Event { id: 0, source, command, params, hears, label: None });
+    }
+
+    /// The server has told the ids of what the last step made.
+    pub fn number(&mut self, ids: &[i64], label: Option<(usize, String)>) {
+        for (event, id) in self.fresh.drain(..).zip(ids) {
+            // The QUIT of a session is nobody's command any more.
+            let label = label.clone().filter(|_| event.command != "QUIT");
+            self.log.push(Event { id: *id, label, ..event });
+            self.head = *id;
+        }
+    }
+}
