@@ -5,6 +5,7 @@ mod support;
 mod bad_input;
 mod browser;
 mod commands;
+mod crash;
 mod delivery;
 mod devices;
 mod labels;
