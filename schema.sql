@@ -68,6 +68,8 @@ CREATE TABLE membership (
     PRIMARY KEY (session_id, channel_id, since)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX membership_of_channel ON membership (channel_id, session_id) WHERE until IS NULL;
+CREATE INDEX membership_of_session ON membership (session_id, since) WHERE until IS NULL;
+CREATE INDEX membership_past ON membership (session_id, until) WHERE until IS NOT NULL;
 CREATE INDEX membership_by_channel ON membership (channel_id, until);
 CREATE INDEX membership_closed ON membership (until) WHERE until IS NOT NULL;
 

@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ use crate::{
 
 /// Bytes of a question, at most.
 const QUESTION_LIMIT: u64 = 64 * 1024;
+/// Between two tries to accept when that fails.
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Serialize, Deserialize)]
 enum Question {
@@ -47,16 +50,20 @@ pub struct Door {
 
 impl Door {
     /// Opens the socket of a database whose lock is held.
-    pub fn open(database: &Path) -> Result<Self, String> {
+    pub fn open(database: &Path) -> io::Result<Self> {
         let path = socket(database);
-        let cannot = |e: io::Error| format!("the control socket {} cannot be opened: {e}", path.display());
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(cannot(e)),
-            _ => {}
+        // Made under another name, so that nobody can knock before it is its owner's alone.
+        let fresh = path.with_extension("sock.new");
+        for old in [&path, &fresh] {
+            match fs::remove_file(old) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
         }
-        let listener = UnixListener::bind(&path).map_err(cannot)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(cannot)?;
-        Ok(Self { listener, path: path.clone() })
+        let listener = UnixListener::bind(&fresh)?;
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
+        fs::rename(&fresh, &path)?;
+        Ok(Self { listener, path })
     }
 
     /// Answers until it is dropped.
@@ -72,8 +79,9 @@ impl Door {
                     });
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the control socket accepts no more");
-                    return;
+                    // Most likely there are too many open files, which passes.
+                    tracing::error!(%error, "the control socket cannot accept at this moment");
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }

@@ -42,8 +42,8 @@
 //!
 //! # What holds everywhere
 //!
-//! Imports go downward in that table only. Nothing below [`http`] knows of cookies; nothing outside [`store`] knows of
-//! SQL; nothing but [`http`] writes bytes; nobody but `main` asks the system for the time. Nothing is told to anyone before
+//! That table has the lowest first, and imports go down only. Nothing below [`http`] knows of cookies; nothing outside [`store`] knows of
+//! SQL; nothing but [`http`], and for the operator [`control`], writes bytes; nobody but `main` asks the system for the time. Nothing is told to anyone before
 //! it is committed. A session without a client does not exist. `tests/all/rules.rs` keeps the first of these,
 //! `tests/all/model` the last.
 

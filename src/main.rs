@@ -47,13 +47,22 @@ async fn run(config: Config) -> Result<(), String> {
     };
     let database = config.database.clone();
     let server = http::Server::open(config, address, system_clock()).map_err(|error| error.detail)?;
-    let door = Door::open(&database)?;
     let chat = server.chat();
+    let door = Door::open(&database);
+    if let Err(error) = &door {
+        tracing::warn!(%error, "there is no control socket, so subcommands cannot reach this server");
+    }
     // The one line on stdout, for people and for programs that wait for it.
     println!("listening on http://{address}");
+    let knocked = async {
+        match &door {
+            Ok(door) => door.serve(chat).await,
+            Err(_) => std::future::pending().await,
+        }
+    };
     tokio::select! {
         served = server.serve(listener, shutdown) => served.map_err(|error| error.to_string()),
-        () = door.serve(chat) => Err("the control socket is gone".to_owned()),
+        () = knocked => Ok(()),
     }
 }
 

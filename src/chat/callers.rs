@@ -92,6 +92,14 @@ impl Live {
         }
     }
 
+    /// Notes that its use was written down as it was then.
+    pub fn written(&self, cursor: EventId, seen_at: Timestamp) {
+        self.usage.ahead.store(false, Relaxed);
+        if (self.cursor(), self.seen_at()) != (cursor, seen_at) {
+            self.usage.ahead.store(true, Relaxed);
+        }
+    }
+
     /// Notes that it is in use.
     pub fn touch(&self, now: Timestamp) {
         if self.usage.seen_at.fetch_max(now.0, Relaxed) < now.0 {
@@ -136,7 +144,7 @@ impl Callers {
                 let live = old.map_or_else(|| Live::new(admission), |old| old.renewed(admission));
                 map.by_secret.insert(admission.secret, Arc::new(live));
             }
-            Effect::ClientEnded { client, reason } => {
+            Effect::ClientEnded { client, reason, .. } => {
                 let mut map = self.map.write().unwrap_or_else(|e| e.into_inner());
                 let ended = map.secrets.remove(client).and_then(|secret| map.by_secret.remove(&secret));
                 if let Some(live) = ended {
@@ -148,9 +156,9 @@ impl Callers {
         }
     }
 
-    /// The clients whose use is ahead of the store's, taken to be written down.
-    pub fn take_ahead(&self) -> Vec<Arc<Live>> {
+    /// The clients whose use is ahead of the store's.
+    pub fn ahead(&self) -> Vec<Arc<Live>> {
         let map = self.map.read().unwrap_or_else(|e| e.into_inner());
-        map.by_secret.values().filter(|live| live.usage.ahead.swap(false, Relaxed)).cloned().collect()
+        map.by_secret.values().filter(|live| live.usage.ahead.load(Relaxed)).cloned().collect()
     }
 }

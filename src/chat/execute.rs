@@ -1,5 +1,7 @@
 //! Carrying out a command: the scope, the label, one transaction, the answer.
 
+use std::sync::Arc;
+
 use super::{Chat, act::Act, act::Answer, callers::Live, channel, label::Label, marks, modes, query, session, talk};
 use crate::{
     error::{Code, Error, Result},
@@ -10,7 +12,7 @@ use crate::{
 
 impl Chat {
     /// Carries out one message of a client and answers once it is on disk.
-    pub async fn execute(&self, live: &std::sync::Arc<Live>, message: Message, now: Timestamp) -> Result<Answer> {
+    pub async fn execute(&self, live: &Arc<Live>, message: Message, now: Timestamp) -> Result<Answer> {
         let (verb, command) = Command::parse(&message)?;
         if !live.caller.scope.allow(verb.scope) {
             return Err(Error::new(Code::InsufficientScope, "this is beyond the scope of what you called with"));
@@ -25,7 +27,7 @@ impl Chat {
         };
         let caller = live.caller;
         let answer = match label {
-            None if verb.reads => self.look(caller, move |tx| read_only(tx, caller, &command)).await?,
+            label if verb.reads => self.query(live, command, label, now).await?,
             label => {
                 let (live, limits) = (live.clone(), self.limits.clone());
                 self.change(caller, move |tx| {
@@ -37,7 +39,7 @@ impl Chat {
                     let answer = std::mem::take(&mut act.answer);
                     // A client that has just left has no labels any more.
                     if let (Some(label), false) = (&label, matches!(command, Command::Quit(_))) {
-                        label.keep(&act, &answer)?;
+                        label.keep(tx, caller, &answer, now)?;
                     }
                     Ok(answer)
                 })
@@ -49,7 +51,35 @@ impl Chat {
         }
         Ok(answer)
     }
+
+    /// Answers what changes nothing, on a reading connection. A labelled answer is kept like any other, unless it is long:
+    /// asking again does no harm.
+    async fn query(&self, live: &Arc<Live>, command: Command, label: Option<Label>, now: Timestamp) -> Result<Answer> {
+        let caller = live.caller;
+        let (asker, known) = (live.clone(), label.clone());
+        let (answered, answer) = self
+            .look(caller, move |tx| match known.map(|label| label.answered(tx, &asker, now)).transpose()?.flatten() {
+                Some(answer) => Ok((true, answer)),
+                None => read_only(tx, caller, &command).map(|answer| (false, answer)),
+            })
+            .await?;
+        let length = answer.replies.iter().flat_map(|reply| &reply.params).map(String::len).sum::<usize>();
+        match label {
+            Some(label) if !answered && length <= KEPT_LENGTH => {
+                let (live, answer) = (live.clone(), answer);
+                self.change(caller, move |tx| match label.answered(tx, &live, now)? {
+                    Some(first) => Ok(first),
+                    None => label.keep(tx, caller, &answer, now).map(|()| answer.clone()),
+                })
+                .await
+            }
+            _ => Ok(answer),
+        }
+    }
 }
+
+/// Bytes of a query's answer that is kept with its label.
+const KEPT_LENGTH: usize = 16 * 1024;
 
 fn carry_out(act: &mut Act, command: Command) -> Result<()> {
     match command {

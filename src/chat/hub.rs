@@ -83,6 +83,10 @@ impl Hub {
         self.head.store(head.0, Ordering::Release);
     }
 
+    pub fn head(&self) -> EventId {
+        EventId(self.head.load(Ordering::Acquire))
+    }
+
     pub fn connections(&self) -> usize {
         self.lock().listeners.values().map(Vec::len).sum()
     }
@@ -115,8 +119,9 @@ impl Hub {
                         }
                     }
                 }
-                Effect::ClientEnded { client, reason } => {
-                    for connection in state.listeners.values().flatten().filter(|c| c.client == client) {
+                Effect::ClientEnded { session, client, reason } => {
+                    let connections = state.listeners.get(&session).into_iter().flatten();
+                    for connection in connections.filter(|connection| connection.client == client) {
                         connection.end(reason);
                     }
                 }
@@ -185,7 +190,7 @@ impl Attachment {
     /// Empties the inbox.
     pub fn take(&self) -> Taken {
         // Read before the inbox: what was pushed up to here is in it, or was taken before.
-        let head = EventId(self.hub.head.load(Ordering::Acquire));
+        let head = self.hub.head();
         let mut inbox = self.connection.lock();
         Taken {
             waiting: std::mem::take(&mut inbox.waiting),
@@ -197,7 +202,7 @@ impl Attachment {
 
     /// How far the log is known to hold nothing more for this connection; `None` if something waits.
     pub fn quiet_up_to(&self) -> Option<EventId> {
-        let head = EventId(self.hub.head.load(Ordering::Acquire));
+        let head = self.hub.head();
         let inbox = self.connection.lock();
         (inbox.waiting.is_empty() && !inbox.overflowed).then_some(head)
     }

@@ -1,15 +1,12 @@
 //! Labels: what makes a command safe to send again.
 
-use super::{
-    act::{Act, Answer},
-    callers::Live,
-};
+use super::{act::Answer, callers::Live};
 use crate::{
     error::{Error, Result},
     irc::{Command, Message},
-    model::Timestamp,
+    model::{Caller, Timestamp},
     secret::sha256,
-    store::{Read, label},
+    store::{Read, Write, label},
 };
 
 /// A label, and what it stands for.
@@ -39,8 +36,8 @@ impl Label {
         answer.map(|json| serde_json::from_str(&json).map_err(Error::internal)).transpose()
     }
 
-    pub fn keep(&self, act: &Act, answer: &Answer) -> Result<()> {
+    pub fn keep(&self, tx: &Write, caller: Caller, answer: &Answer, now: Timestamp) -> Result<()> {
         let json = serde_json::to_string(answer).map_err(Error::internal)?;
-        label::keep(act.tx, act.caller.client, &self.text, &self.command, &json, act.now)
+        label::keep(tx, caller.client, &self.text, &self.command, &json, now)
     }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
-    model::{Caller, ClientId, EndReason, NICK_LIMIT, Nick, Password, Timestamp},
+    model::{Caller, ClientId, EndReason, Nick, Password, Timestamp},
     password::Verdict,
     secret::Secret,
     store::{
@@ -42,10 +42,12 @@ impl Chat {
             Ok(nick) => self.store.read(move |tx| session::by_nick(tx, &nick)).await?,
             Err(_) => self.store.read(|_| Ok(None)).await?,
         };
+        // What is nobody's nick is not written down: it may be a password in the wrong field.
+        let known = found.as_ref().map(|session| session.nick.to_string());
         let stored = found.as_ref().and_then(|session| session.password_hash.clone());
         let verdict = self.hasher.verify(login.password.clone(), stored.clone()).await?;
         let (Some(session), Some(stored), Verdict::Right | Verdict::RightButOutdated) = (found, stored, verdict) else {
-            return self.fail(login.nick, login.address, now).await;
+            return self.fail(known, login.address, now).await;
         };
         let rehashed = match verdict {
             Verdict::RightButOutdated => Some(self.hasher.hash(login.password).await?),
@@ -77,14 +79,13 @@ impl Chat {
             .await?;
         match admission {
             Some((session, client)) => Ok(Admitted { secret, session, client, expires_at }),
-            None => self.fail(login.nick, login.address, now).await,
+            None => self.fail(known, login.address, now).await,
         }
     }
 
     /// Records a failed login, and refuses it: what is recorded must stay, so the transaction itself succeeds.
-    async fn fail(&self, nick: String, address: IpAddr, now: Timestamp) -> Result<Admitted> {
-        let nick: String = nick.chars().take(NICK_LIMIT).collect();
-        let subject = Subject { nick: Some(nick), address: Some(address), ..Subject::default() };
+    async fn fail(&self, nick: Option<String>, address: IpAddr, now: Timestamp) -> Result<Admitted> {
+        let subject = Subject { nick, address: Some(address), ..Subject::default() };
         self.store.write(move |tx| audit::record(tx, Action::LoginFailed, &subject, now)).await?;
         Err(Error::new(Code::LoginFailed, "there is no session with this nick and this password"))
     }

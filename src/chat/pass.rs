@@ -91,7 +91,7 @@ fn store_password(
     act.answer.replies.push(Reply::command("NOTE", &[&"PASS", &"PASSWORD_SET", &"The password is set"]));
     let answer = std::mem::take(&mut act.answer);
     if let Some(label) = label {
-        label.keep(&act, &answer)?;
+        label.keep(tx, caller, &answer, now)?;
     }
     Ok(Some(answer))
 }

@@ -11,10 +11,16 @@ use crate::{
 const BATCH: usize = 256;
 
 impl Chat {
-    /// One round of everything; called about once a minute.
+    /// One round of everything; called about once a minute. It may be dropped between any two transactions. Each part is
+    /// done even if another fails; the first failure is returned.
     pub async fn upkeep(&self, now: Timestamp) -> Result<()> {
-        self.write_down_use().await?;
-        self.expire_clients(now).await?;
+        let used = self.write_down_use().await;
+        let expired = self.expire_clients(now).await;
+        let dropped = self.drop_old(now).await;
+        used.and(expired).and(dropped)
+    }
+
+    async fn drop_old(&self, now: Timestamp) -> Result<()> {
         let cutoff = now.minus(self.limits.retention);
         while self.store.write(move |tx| retention::drop_events(tx, cutoff, BATCH)).await? == BATCH {}
         while self.store.write(|tx| retention::drop_memberships(tx, BATCH)).await? == BATCH {}
@@ -27,16 +33,17 @@ impl Chat {
 
     /// Writes down cursors and times of use that were gathered in memory.
     pub async fn write_down_use(&self) -> Result<()> {
-        let ahead = self.callers.take_ahead();
+        let ahead = self.callers.ahead().into_iter().map(|live| (live.cursor(), live.seen_at(), live));
+        let ahead = ahead.collect::<Vec<_>>();
         for batch in ahead.chunks(BATCH) {
-            let batch = batch.to_vec();
+            let uses = batch.iter().map(|(cursor, seen_at, live)| (live.caller.client, *cursor, *seen_at));
+            let uses = uses.collect::<Vec<_>>();
             self.store
                 .write(move |tx| {
-                    batch
-                        .iter()
-                        .try_for_each(|live| client::note_use(tx, live.caller.client, live.cursor(), live.seen_at()))
+                    uses.iter().try_for_each(|(client, cursor, seen)| client::note_use(tx, *client, *cursor, *seen))
                 })
                 .await?;
+            batch.iter().for_each(|(cursor, seen_at, live)| live.written(*cursor, *seen_at));
         }
         Ok(())
     }

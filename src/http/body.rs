@@ -3,17 +3,28 @@
 use axum::{
     Form,
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Query, Request},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
-use super::{BODY_LIMIT, Shared};
+use super::{BODY_LIMIT, Shared, site};
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     irc,
 };
+
+/// Refuses a body that says itself that it is too long, also where nobody would read it.
+pub async fn refuse_too_long(request: Request, next: Next) -> Response {
+    let length = site::only(request.headers(), header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    if length.is_some_and(|length: usize| length > BODY_LIMIT) {
+        return too_long().into_response();
+    }
+    next.run(request).await
+}
 
 /// What a body says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +37,7 @@ pub enum Kind {
 
 /// The media type of a request, its parameters aside (RFC 9110 §8.3.1).
 pub fn kind(headers: &HeaderMap) -> Kind {
-    let value = super::site::only(headers, header::CONTENT_TYPE).unwrap_or_default();
+    let value = site::only(headers, header::CONTENT_TYPE).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "application/json" => Kind::Json,
@@ -96,6 +107,19 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Params<T> {
         query
             .map(|Query(params)| Self(params))
             .map_err(|_| Error::malformed("a parameter of the query is not well-formed"))
+    }
+}
+
+/// The one part of the path that varies.
+pub struct Segment(pub String);
+
+impl FromRequestParts<Shared> for Segment {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+        let path = Path::<String>::from_request_parts(parts, app).await;
+        path.map(|Path(segment)| Self(segment))
+            .map_err(|_| Error::new(Code::NotFound, "there is nothing at this address"))
     }
 }
 

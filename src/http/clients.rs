@@ -1,11 +1,11 @@
 //! A session's clients: listed, removed, and named after the browser that came.
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode, header},
 };
 
-use super::{Shared, auth::Authenticated, problem::Problems};
+use super::{Shared, auth::Authenticated, body::Segment, problem::Problems};
 use crate::{
     error::{Code, Error, Result},
     model::{CLIENT_NAME_LIMIT, ClientId, ClientView},
@@ -20,7 +20,7 @@ pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<ax
 /// One client leaves; its held poll or stream ends at once.
 #[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)),
     responses((status = 204), Problems))]
-pub async fn remove(State(app): State<Shared>, caller: Authenticated, Path(id): Path<String>) -> Result<StatusCode> {
+pub async fn remove(State(app): State<Shared>, caller: Authenticated, Segment(id): Segment) -> Result<StatusCode> {
     let id = id.parse().map_err(|_| Error::new(Code::NotFound, "this session has no such client"))?;
     app.chat.remove_client(&caller.live, ClientId(id), caller.now).await?;
     tracing::info!(client = id, by = %caller.live.caller.client, "client removed");

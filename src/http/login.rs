@@ -50,7 +50,8 @@ struct LoginForm {
     #[serde(default)]
     password: String,
     client_name: Option<String>,
-    replace: Option<i64>,
+    /// A form sends an empty field rather than none.
+    replace: Option<String>,
     next: Option<String>,
 }
 
@@ -64,7 +65,7 @@ pub struct LoginPage {
 }
 
 /// The login page.
-#[utoipa::path(get, path = "/login", tag = "session", params(LoginPage),
+#[utoipa::path(get, security(()), path = "/login", tag = "session", params(LoginPage),
     responses((status = 200, content_type = "text/html", body = String), Problems))]
 pub async fn page(Params(params): Params<LoginPage>) -> Html<String> {
     let form = Page {
@@ -77,13 +78,13 @@ pub async fn page(Params(params): Params<LoginPage>) -> Html<String> {
 }
 
 /// Logs in: a new client on the session with this nick and password. JSON, or the page's form.
-#[utoipa::path(post, path = "/login", tag = "session",
+#[utoipa::path(post, security(()), path = "/login", tag = "session",
     request_body(content((LoginBody = "application/json"), (String = "application/x-www-form-urlencoded"))),
     responses((status = 200, body = Entered, headers(("set-cookie" = String))), (status = 303, description = "The form's answer"), Problems))]
 pub async fn login(
     state: State<Shared>,
     address: Address,
-    present: Present,
+    present: Result<Present>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response> {
@@ -93,49 +94,34 @@ pub async fn login(
     let State(app) = state;
     let now = app.clock.now();
     let form: LoginForm = body::form(request, &app).await?;
-    let next = own_path(form.next.as_deref());
-    let (nick, password) = (form.nick.trim().to_owned(), Password::new(form.password));
-    let result = match client_name(form.client_name, &headers) {
-        Ok(client_name) => {
-            let login = Login {
-                nick: nick.clone(),
-                password,
-                client_name,
-                replace: form.replace.map(ClientId),
-                address: address.ip,
-            };
-            attempt(&app, &address, present, login, now).await
-        }
-        Err(error) => Err(error),
+    let (nick, next) = (form.nick.trim().to_owned(), own_path(form.next.as_deref()));
+    let result = async {
+        let login = Login {
+            nick: nick.clone(),
+            password: Password::new(form.password),
+            client_name: client_name(form.client_name, &headers)?,
+            replace: form.replace.and_then(|id| id.parse().ok()).map(ClientId),
+            address: address.ip,
+        };
+        attempt(&app, &address, present?, login, now).await
     };
-    match result {
+    Ok(match result.await {
         Ok(admitted) => {
             let cookie = cookie::set(&app.site, &admitted.secret, admitted.expires_at, now);
             let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, next.to_owned())];
-            Ok((StatusCode::SEE_OTHER, headers).into_response())
+            (StatusCode::SEE_OTHER, headers).into_response()
         }
-        Err(error) => {
-            let clients = match &error.extra {
-                Extra::Clients(clients) => clients.as_slice(),
-                _ => &[],
-            };
-            let page = Page { nick: &nick, next, error: sentence(&error), clients };
-            let mut response = (problem::status(&error), Html(page.render())).into_response();
-            if let Extra::RetryAfter(seconds) = error.extra {
-                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            }
-            Ok(response)
-        }
-    }
+        Err(error) => Page::again(&nick, next, &error),
+    })
 }
 
 /// Logs in, as JSON.
-#[utoipa::path(post, path = "/api/v1/login", tag = "session", request_body = LoginBody,
+#[utoipa::path(post, security(()), path = "/api/v1/login", tag = "session", request_body = LoginBody,
     responses((status = 200, body = Entered, headers(("set-cookie" = String))), Problems))]
 pub async fn login_api(
     State(app): State<Shared>,
     address: Address,
-    present: Present,
+    present: Result<Present>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response> {
@@ -151,14 +137,12 @@ pub async fn login_api(
         replace: body.replace.map(ClientId),
         address: address.ip,
     };
-    let admitted = attempt(&app, &address, present, login, now).await?;
+    let admitted = attempt(&app, &address, present?, login, now).await?;
     Ok(entered(&app, StatusCode::OK, admitted, now))
 }
 
 async fn attempt(app: &Shared, address: &Address, present: Present, login: Login, now: Timestamp) -> Result<Admitted> {
-    app.logins.check(address.network, now)?;
-    let nick = login.nick.clone();
-    let result = app.chat.login(login, present.0, now).await;
+    let result = guarded(app, address, now, app.chat.login(login, present.0, now)).await;
     match &result {
         Ok(admitted) => {
             app.metrics.logins(true);
@@ -166,12 +150,27 @@ async fn attempt(app: &Shared, address: &Address, present: Present, login: Login
         }
         Err(error) if error.code == Code::LoginFailed => {
             app.metrics.logins(false);
-            // Only failures are charged, so nobody is kept out by getting it right often.
-            let _ = app.logins.charge(address.network, now);
-            let nick: String = nick.chars().take(crate::model::NICK_LIMIT).collect();
-            tracing::warn!(?nick, address = %address.ip, "login failed");
+            // Not the nick: people mistake the fields, and then it is their password.
+            tracing::warn!(address = %address.ip, "login failed");
         }
         Err(_) => {}
+    }
+    result
+}
+
+/// Lets an address try a password. It is charged beforehand, or many tries at once would all pass, and gets it back unless
+/// the password was wrong.
+pub async fn guarded<T>(
+    app: &Shared,
+    address: &Address,
+    now: Timestamp,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    app.logins.charge(address.network, now)?;
+    let result = attempt.await;
+    let wrong = |error: &Error| matches!(error.code, Code::LoginFailed | Code::PasswordMismatch);
+    if !result.as_ref().is_err_and(wrong) {
+        app.logins.refund(address.network);
     }
     result
 }
@@ -193,6 +192,7 @@ fn sentence(error: &Error) -> &str {
         }
         Code::Throttled => "There were too many failed logins from here. Please wait a little and try again.",
         Code::Overloaded => "Too many people are logging in at this moment. Please try again shortly.",
+        Code::MalformedRequest => "This browser sent something unexpected. Clear this site's cookies and try again.",
         _ => &error.detail,
     }
 }
@@ -206,6 +206,20 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    /// The page once more, with what was wrong.
+    fn again(nick: &str, next: &str, error: &Error) -> Response {
+        let clients = match &error.extra {
+            Extra::Clients(clients) => clients.as_slice(),
+            _ => &[],
+        };
+        let page = Page { nick, next, error: sentence(error), clients };
+        let mut response = (problem::status(error), Html(page.render())).into_response();
+        if let Extra::RetryAfter(seconds) = error.extra {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+
     fn render(&self) -> String {
         // One pass over the template, so that nothing filled in is taken for a placeholder.
         let mut page = String::new();

@@ -11,8 +11,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Shared,
+    address::Address,
     auth::Authenticated,
     body::{self, Params},
+    login::guarded,
     problem::Problems,
 };
 use crate::{
@@ -63,11 +65,15 @@ pub fn gap(first: EventId, last: EventId, now: Timestamp) -> Event {
 pub async fn send(
     State(app): State<Shared>,
     caller: Authenticated,
+    address: Address,
     body::Message(message): body::Message,
 ) -> Result<axum::Json<Answer>> {
     app.flood.charge(caller.live.caller.client, caller.now)?;
     app.metrics.command();
-    app.chat.execute(&caller.live, message, caller.now).await.map(axum::Json)
+    let tries_a_password = message.command.eq_ignore_ascii_case("PASS");
+    let executed = app.chat.execute(&caller.live, message, caller.now);
+    let answer = if tries_a_password { guarded(&app, &address, caller.now, executed).await } else { executed.await };
+    answer.map(axum::Json)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -153,7 +159,7 @@ pub struct PublicChannel {
 }
 
 /// The public list of channels.
-#[utoipa::path(get, path = "/api/v1/channels", tag = "chat", responses((status = 200, body = [PublicChannel]), Problems))]
+#[utoipa::path(get, security(()), path = "/api/v1/channels", tag = "chat", responses((status = 200, body = [PublicChannel]), Problems))]
 pub async fn channels(State(app): State<Shared>) -> Result<axum::Json<Vec<PublicChannel>>> {
     let channels = app.chat.channels().await?;
     let view = |(channel, members): (crate::store::channel::Channel, i64)| PublicChannel {

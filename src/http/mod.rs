@@ -1,13 +1,17 @@
 //! HTTP: the only layer that names `axum` and `cookie`, and the only one that writes bytes.
 //!
-//! A request passes, in this order, the security headers, the check that it is meant for us, the check that no other site
-//! sent it, the extractor that says who calls; then a handler of a few lines calls the chat and renders what it returns.
+//! A request is counted and passes, in this order, the security headers, the check that it is meant for us, the check that no
+//! other site sent it, the limit on its length, the extractor that says who calls; then a handler of a few lines calls the chat
+//! and renders what it returns.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt};
 use tokio::{net::TcpListener, sync::watch};
-use utoipa::OpenApi;
+use utoipa::{
+    OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, SecurityScheme},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -73,10 +77,24 @@ impl App {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Rejoin", description = "Sessions that are rejoined from any device. The wire contract in full is in the README."),
+    info(title = "Rejoin", description = "Sessions that are rejoined from any device."),
+    modifiers(&Cookies),
+    security(("cookie" = [])),
     tags((name = "session"), (name = "client"), (name = "chat"), (name = "delivery"), (name = "service")),
 )]
 struct Description;
+
+/// Tells of the cookie, the one credential.
+struct Cookies;
+
+impl utoipa::Modify for Cookies {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let about = "Set by making a session and by logging in; over https its name is __Host-rejoin.";
+        let cookie = ApiKeyValue::with_description("rejoin", about);
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}
 
 /// Every route there is, and its description.
 fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
@@ -107,6 +125,7 @@ fn router(app: Shared) -> Router {
         .0
         .method_not_allowed_fallback(|| async { Error::new(Code::MethodNotAllowed, "this address has no such method") })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(body::refuse_too_long))
         .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_other_sites))
         .layer(middleware::from_fn_with_state(app.clone(), site::refuse_other_hosts))
         .layer(middleware::from_fn_with_state(app.clone(), headers::add))
@@ -179,13 +198,16 @@ impl Server {
 }
 
 async fn keep_up(app: Shared) {
-    loop {
-        if let Err(error) = app.chat.upkeep(app.clock.now()).await {
-            tracing::error!(%error, "upkeep did not finish; it is tried again in a minute");
+    let rounds = async {
+        loop {
+            if let Err(error) = app.chat.upkeep(app.clock.now()).await {
+                tracing::error!(%error, "upkeep did not finish; it is tried again in a minute");
+            }
+            tokio::time::sleep(UPKEEP).await;
         }
-        tokio::select! {
-            () = tokio::time::sleep(UPKEEP) => {}
-            () = app.stopped() => return,
-        }
+    };
+    tokio::select! {
+        () = rounds => {}
+        () = app.stopped() => {}
     }
 }

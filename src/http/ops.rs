@@ -128,7 +128,7 @@ pub struct LimitsView {
 }
 
 /// Name, version and limits.
-#[utoipa::path(get, path = "/api/v1/server", tag = "service", responses((status = 200, body = ServerView), Problems))]
+#[utoipa::path(get, security(()), path = "/api/v1/server", tag = "service", responses((status = 200, body = ServerView), Problems))]
 pub async fn server(State(app): State<Shared>) -> axum::Json<ServerView> {
     let limits = &app.chat.limits;
     axum::Json(ServerView {
@@ -155,14 +155,14 @@ pub async fn server(State(app): State<Shared>) -> axum::Json<ServerView> {
 }
 
 /// 200 `ok` while the store reads and writes.
-#[utoipa::path(get, path = "/healthz", tag = "service",
+#[utoipa::path(get, security(()), path = "/healthz", tag = "service",
     responses((status = 200, content_type = "text/plain", body = String), Problems))]
 pub async fn healthz(State(app): State<Shared>) -> Result<&'static str> {
     app.chat.check().await.map(|()| "ok\n")
 }
 
 /// Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", tag = "service",
+#[utoipa::path(get, security(()), path = "/metrics", tag = "service",
     responses((status = 200, content_type = "application/openmetrics-text", body = String), Problems))]
 pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
     let (sessions, clients, connections) = app.chat.counts().await?;
@@ -177,7 +177,7 @@ pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
 }
 
 /// This description.
-#[utoipa::path(get, path = "/openapi.json", tag = "service", responses((status = 200, body = Object), Problems))]
+#[utoipa::path(get, security(()), path = "/openapi.json", tag = "service", responses((status = 200, body = Object), Problems))]
 pub async fn openapi(State(app): State<Shared>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], app.openapi.clone())
 }

@@ -82,6 +82,8 @@ pub enum Problems {
     Forbidden(#[to_schema] Problem<'static>),
     #[response(status = 404, description = "Not there", content_type = "application/problem+json")]
     NotFound(#[to_schema] Problem<'static>),
+    #[response(status = 405, description = "No such method here", content_type = "application/problem+json")]
+    NotAllowed(#[to_schema] Problem<'static>),
     #[response(status = 409, description = "In conflict with what there is", content_type = "application/problem+json")]
     Conflict(#[to_schema] Problem<'static>),
     #[response(status = 413, description = "Too long", content_type = "application/problem+json")]

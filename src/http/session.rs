@@ -44,7 +44,7 @@ pub fn entered(app: &Shared, status: StatusCode, admitted: Admitted, now: Timest
 }
 
 /// Makes a session and its first client, and sets the cookie.
-#[utoipa::path(post, path = "/api/v1/session", tag = "session", request_body = NewSession,
+#[utoipa::path(post, security(()), path = "/api/v1/session", tag = "session", request_body = NewSession,
     responses((status = 201, body = Entered, headers(("set-cookie" = String))), Problems))]
 pub async fn create(
     State(app): State<Shared>,

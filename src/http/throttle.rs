@@ -23,17 +23,17 @@ impl<K: Eq + Hash + Copy> Throttle<K> {
         Self { rate, free_at: Mutex::default() }
     }
 
-    /// Whether the key may go on; it is not charged.
-    pub fn check(&self, key: K, now: Timestamp) -> Result<()> {
-        self.look(key, now, false)
+    /// Gives back what was charged.
+    pub fn refund(&self, key: K) {
+        let Some(rate) = self.rate else { return };
+        let mut keys = self.free_at.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(free_at) = keys.get_mut(&key) {
+            *free_at -= rate.every.as_secs_f64() * 1000.0;
+        }
     }
 
     /// Charges the key for one, or refuses it with the time after which it may.
     pub fn charge(&self, key: K, now: Timestamp) -> Result<()> {
-        self.look(key, now, true)
-    }
-
-    fn look(&self, key: K, now: Timestamp, charge: bool) -> Result<()> {
         let Some(rate) = self.rate else { return Ok(()) };
         let now = now.0 as f64;
         let every = rate.every.as_secs_f64() * 1000.0;
@@ -47,8 +47,8 @@ impl<K: Eq + Hash + Copy> Throttle<K> {
             let seconds = (wait / 1000.0).ceil() as u64;
             return Err(Error::retry(Code::Throttled, seconds, format!("too fast: try again in {seconds} s")));
         }
-        if charge {
-            if keys.len() >= KEYS && !keys.contains_key(&key) {
+        if !keys.contains_key(&key) {
+            if keys.len() >= KEYS {
                 keys.retain(|_, at| *at > now);
             }
             if keys.len() >= KEYS {
@@ -63,8 +63,8 @@ impl<K: Eq + Hash + Copy> Throttle<K> {
                     keep
                 });
             }
-            keys.insert(key, free_at + every);
         }
+        keys.insert(key, free_at + every);
         Ok(())
     }
 }
@@ -92,7 +92,12 @@ mod tests {
         assert!(throttle.charge(2, at(100)).is_ok(), "another key is another's");
         assert!(throttle.charge(1, at(101)).is_err());
         assert!(throttle.charge(1, at(102)).is_ok() && throttle.charge(1, at(102)).is_err());
-        assert!(throttle.check(1, at(104)).is_ok() && throttle.charge(1, at(104)).is_ok(), "a check takes nothing");
+        assert!(throttle.charge(1, at(104)).is_ok());
+        throttle.refund(1);
+        assert!(
+            throttle.charge(1, at(104)).is_ok() && throttle.charge(1, at(104)).is_err(),
+            "what is given back is there again"
+        );
     }
 
     #[test]

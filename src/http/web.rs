@@ -1,12 +1,11 @@
 //! The web client, embedded: every file of `web/`, served as it is.
 
 use axum::{
-    extract::Path,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::problem::Problems;
+use super::{body::Segment, problem::Problems};
 use crate::{
     error::{Code, Error, Result},
     secret::sha256,
@@ -64,15 +63,15 @@ files! {
 }
 
 /// The web client.
-#[utoipa::path(get, path = "/", tag = "service", responses((status = 200, content_type = "text/html", body = String), Problems))]
+#[utoipa::path(get, security(()), path = "/", tag = "service", responses((status = 200, content_type = "text/html", body = String), Problems))]
 pub async fn index(headers: HeaderMap) -> Response {
     file(&headers, "text/html; charset=utf-8", INDEX_PAGE)
 }
 
 /// A part of the web client.
-#[utoipa::path(get, path = "/assets/{name}", tag = "service", params(("name" = String, Path)),
+#[utoipa::path(get, security(()), path = "/assets/{name}", tag = "service", params(("name" = String, Path)),
     responses((status = 200, content_type = "text/javascript", body = String), (status = 304), Problems))]
-pub async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response> {
+pub async fn asset(Segment(name): Segment, headers: HeaderMap) -> Result<Response> {
     let found = FILES.iter().find(|(known, _)| *known == name);
     let (name, text) = found.ok_or_else(|| Error::new(Code::NotFound, "the web client has no such file"))?;
     Ok(file(&headers, media_type(name), text))

@@ -185,12 +185,11 @@ fn privmsg(params: &[String]) -> Result<Command> {
     Ok(Command::Privmsg { targets: targets(recipients)?, text: within(text, TEXT_LIMIT, "the text")? })
 }
 
-/// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient or text goes to nobody.
+/// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient or text, or with too much, goes to nobody.
 fn notice(params: &[String]) -> Result<Command> {
     match params {
-        [recipients, text, ..] if !recipients.is_empty() && !text.is_empty() => {
-            let text = within(text.clone(), TEXT_LIMIT, "the text")?;
-            Ok(Command::Notice { targets: targets(recipients).unwrap_or_default(), text })
+        [recipients, text, ..] if (1..=TEXT_LIMIT).contains(&text.len()) => {
+            Ok(Command::Notice { targets: targets(recipients).unwrap_or_default(), text: text.clone() })
         }
         _ => Ok(Command::Notice { targets: Vec::new(), text: String::new() }),
     }
@@ -229,19 +228,26 @@ fn away(params: &[String]) -> Result<Command> {
 }
 
 fn kick(params: &[String]) -> Result<Command> {
-    let nicks = each(params[1].split(','), known_nick, Nick::folded)?;
+    let nicks = each(params[1].split(','), Nick::named, Nick::folded)?;
     Ok(Command::Kick { channel: existing_channel(&params[0])?, nicks, reason: reason(params.get(2))? })
 }
 
 fn invite(params: &[String]) -> Result<Command> {
-    Ok(Command::Invite { nick: known_nick(&params[0])?, channel: existing_channel(&params[1])? })
+    Ok(Command::Invite { nick: Nick::named(&params[0])?, channel: existing_channel(&params[1])? })
 }
 
 fn mode(params: &[String]) -> Result<Command> {
     match Target::parse(&params[0])? {
         Target::Channel(channel) => {
             let modes = params.get(1).map_or("", String::as_str);
-            Ok(Command::Mode { channel, changes: mode::parse_changes(modes, params.get(2..).unwrap_or_default())? })
+            let changes = mode::parse_changes(modes, params.get(2..).unwrap_or_default()).map_err(|mut error| {
+                // These two numerics name the channel first, which the parser of modes does not know.
+                if matches!(error.code, Code::InvalidModeParam | Code::InvalidKey) {
+                    error.context.insert(0, channel.to_string());
+                }
+                error
+            })?;
+            Ok(Command::Mode { channel, changes })
         }
         Target::Nick(nick) => Ok(Command::UserMode { nick, changes: params.get(1).cloned() }),
     }
@@ -309,14 +315,6 @@ fn existing_channel(name: &str) -> Result<ChannelName> {
         detail: "no such channel".into(),
         ..error
     })
-}
-
-/// Somebody who is spoken of: a name that nobody can have is nobody's.
-fn known_nick(nick: &str) -> Result<Nick> {
-    match Target::parse(nick)? {
-        Target::Nick(nick) => Ok(nick),
-        Target::Channel(name) => Err(Error::no_such_nick(name.as_str())),
-    }
 }
 
 fn reason(text: Option<&String>) -> Result<Option<String>> {
@@ -390,7 +388,8 @@ mod tests {
 
     #[test]
     fn a_notice_never_fails() {
-        for line in ["NOTICE", "NOTICE bob", "NOTICE 0 x", "NOTICE , x"] {
+        let long = format!("NOTICE bob :{}", "x".repeat(4097));
+        for line in ["NOTICE", "NOTICE bob", "NOTICE 0 x", "NOTICE , x", &long] {
             assert!(matches!(parse(line), Ok(Command::Notice { .. })), "{line}");
         }
     }

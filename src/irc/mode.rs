@@ -140,8 +140,8 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
             }
             'l' if on => Change::Limit(Some(parse_limit(argument()?)?)),
             'l' => Change::Limit(None),
-            'o' => Change::Op(Nick::parse(argument()?)?, on),
-            'v' => Change::Voice(Nick::parse(argument()?)?, on),
+            'o' => Change::Op(Nick::named(argument()?)?, on),
+            'v' => Change::Voice(Nick::named(argument()?)?, on),
             'b' => match args.next() {
                 Some(mask) => Change::Ban(Mask::parse(mask)?, on),
                 None => Change::ListBans,
@@ -295,7 +295,7 @@ mod tests {
         for (modes, args, code) in [
             ("+tz", vec![], Code::UnknownMode),
             ("+o", vec![], Code::NeedMoreParams),
-            ("+o", vec!["0"], Code::ErroneousNickname),
+            ("+o", vec!["0"], Code::NoSuchNick),
             ("+l", vec!["0"], Code::InvalidModeParam),
             ("+l", vec!["many"], Code::InvalidModeParam),
             ("+k", vec!["a,b"], Code::InvalidKey),

@@ -27,6 +27,8 @@ pub const CHANNEL_LIMIT: usize = 64;
 pub const LABEL_LIMIT: usize = 64;
 /// Characters of a client's name.
 pub const CLIENT_NAME_LIMIT: usize = 64;
+/// The 3,000 most common passwords of at least 8 characters, in lower case (from the frequency lists of zxcvbn).
+const COMMON_PASSWORDS: &str = include_str!("../common_passwords.txt");
 /// Characters of a password, at least and at most.
 pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 
@@ -135,11 +137,18 @@ impl Password {
 
     /// Whether it may become a session's password.
     pub fn check_strength(&self) -> Result<()> {
-        if PASSWORD_LENGTH.contains(&self.0.chars().count()) {
-            return Ok(());
+        let weak = |detail: String| Err(Error::new(Code::WeakPassword, detail));
+        if !PASSWORD_LENGTH.contains(&self.0.chars().count()) {
+            let (least, most) = (PASSWORD_LENGTH.start(), PASSWORD_LENGTH.end());
+            return weak(format!("a password has {least} to {most} characters"));
         }
-        let rules = format!("a password has {} to {} characters", PASSWORD_LENGTH.start(), PASSWORD_LENGTH.end());
-        Err(Error::new(Code::WeakPassword, rules))
+        if self.0.trim().is_empty() {
+            return weak("a password is more than blanks".into());
+        }
+        if COMMON_PASSWORDS.lines().any(|common| common.eq_ignore_ascii_case(&self.0)) {
+            return weak("this password is among the 3,000 most common ones".into());
+        }
+        Ok(())
     }
 
     pub fn reveal(&self) -> &str {
@@ -311,10 +320,14 @@ mod tests {
     #[test]
     fn a_password_hides_itself_and_has_8_to_256_characters() {
         assert_eq!(format!("{:?}", Password::new("hunter2hunter2")), "Password(…)");
-        for (text, good) in [("1234567", false), ("12345678", true), ("пароль-и", true)] {
+        for (text, good) in [("1234567", false), ("1234567x", true), ("пароль-и", true)] {
             assert_eq!(Password::new(text).check_strength().is_ok(), good);
         }
         assert!(Password::new("語".repeat(256)).check_strength().is_ok());
         assert!(Password::new("x".repeat(257)).check_strength().is_err());
+        assert_eq!(COMMON_PASSWORDS.lines().count(), 3000);
+        for weak in ["password", "PassWord1", "qwertyuiop", "          "] {
+            assert_eq!(Password::new(weak).check_strength().unwrap_err().code, Code::WeakPassword, "{weak}");
+        }
     }
 }

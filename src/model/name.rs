@@ -27,6 +27,11 @@ impl Nick {
         Ok(Self(text.to_owned()))
     }
 
+    /// The nick of somebody who is spoken of: a word that can be no nick names nobody.
+    pub fn named(text: &str) -> Result<Self> {
+        Self::parse(text).map_err(|_| Error::no_such_nick(&shown(text)))
+    }
+
     /// A nick that was checked before it was stored.
     pub fn stored(text: String) -> Self {
         Self(text)
@@ -103,8 +108,7 @@ impl Target {
         if text.starts_with('#') {
             return ChannelName::parse(text).map(Self::Channel);
         }
-        // A word that can be no nick names nobody.
-        Nick::parse(text).map(Self::Nick).map_err(|_| Error::no_such_nick(&shown(text)))
+        Nick::named(text).map(Self::Nick)
     }
 
     pub fn folded(&self) -> String {

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{Read, Write};
+use super::{Read, Write, as_sql};
 use crate::{
     audit::{Action, Entry, Subject},
     error::Result,
@@ -30,8 +30,7 @@ pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> 
 /// The last `limit` lines before `before`, ascending.
 pub fn list(tx: &Read, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
     let mut statement = tx.sql.prepare_cached("SELECT * FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map([before.unwrap_or(i64::MAX), limit], |row| {
+    let rows = statement.query_map([before.unwrap_or(i64::MAX), as_sql(limit)], |row| {
         Ok(Entry {
             session: row.get("session_id")?,
             client: row.get("client_id")?,
@@ -53,5 +52,5 @@ pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
         .prepare_cached(
             "DELETE FROM audit WHERE id IN (SELECT id FROM (SELECT id, time FROM audit ORDER BY id LIMIT ?2) WHERE time <= ?1)",
         )?
-        .execute(params![cutoff.0, i64::try_from(batch).unwrap_or(i64::MAX)])?)
+        .execute(params![cutoff.0, as_sql(batch)])?)
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Admission, Effect, Read, Write, audit, log, session};
+use super::{Admission, Effect, Read, Write, as_sql, audit, log, session};
 use crate::{
     audit::{Action, Subject},
     error::{Error, Result},
@@ -123,7 +123,7 @@ pub(super) fn close(tx: &Write, session: SessionId, id: ClientId, reason: EndRea
         .prepare_cached("UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL")?
         .execute(params![id.0, now.0, reason.name()])?;
     tx.sql.prepare_cached("DELETE FROM label WHERE client_id = ?1")?.execute([id.0])?;
-    tx.effect(Effect::ClientEnded { client: id, reason });
+    tx.effect(Effect::ClientEnded { session, client: id, reason });
     let subject = Subject { session: Some(session), client: Some(id), ..Subject::default() };
     audit::record(tx, Action::ClientLeft(reason), &subject, now)
 }
@@ -165,7 +165,7 @@ pub fn due(tx: &Read, now: Timestamp, idle_since: Timestamp, batch: usize) -> Re
          SELECT id, session_id FROM client WHERE ended_at IS NULL AND seen_at <= ?2
          LIMIT ?3",
     )?;
-    let rows = statement.query_map(params![now.0, idle_since.0, i64::try_from(batch).unwrap_or(i64::MAX)], |row| {
+    let rows = statement.query_map(params![now.0, idle_since.0, as_sql(batch)], |row| {
         Ok(Caller { client: ClientId(row.get(0)?), session: SessionId(row.get(1)?), scope: Scopes::ALL })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Read, Write};
+use super::{Read, Write, as_sql};
 use crate::{
     error::{Code, Error, Result},
     model::{ClientId, Timestamp},
@@ -52,5 +52,5 @@ pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql
         .prepare_cached("DELETE FROM label WHERE id IN (SELECT id FROM label WHERE time <= ?1 LIMIT ?2)")?
-        .execute(params![now.minus(KEPT_FOR).0, i64::try_from(batch).unwrap_or(i64::MAX)])?)
+        .execute(params![now.minus(KEPT_FOR).0, as_sql(batch)])?)
 }

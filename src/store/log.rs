@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write};
+use super::{Effect, Read, Write, as_sql};
 use crate::{
     error::{Code, Error, Result},
     model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp},
@@ -79,8 +79,8 @@ pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
 
 /// The events of a session's targets past `after`, at most `limit`, in order.
 ///
-/// It is a merge of one lane per target, each refilled a little at a time, so that it costs the page and the number of
-/// targets, never the backlog.
+/// It is a merge of one lane per target, each refilled a little at a time, so that it costs the page, the number of targets
+/// and of stays that ended past `after`, never the backlog.
 pub fn page(tx: &Read, session: SessionId, after: EventId, limit: usize) -> Result<Page> {
     let head = head(tx)?;
     let spans = spans(tx, session, after)?;
@@ -185,8 +185,10 @@ impl Span {
 /// The stays of a session that reach past `after`, by channel and in order.
 fn spans(tx: &Read, session: SessionId, after: EventId) -> Result<BTreeMap<ChannelId, Vec<Span>>> {
     let mut statement = tx.sql.prepare_cached(
-        "SELECT channel_id, since, until FROM membership
-         WHERE session_id = ?1 AND (until IS NULL OR until > ?2) ORDER BY channel_id, since",
+        "SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until > ?2
+         UNION ALL
+         SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until IS NULL
+         ORDER BY channel_id, since",
     )?;
     let rows = statement.query_map([session.0, after.0], |row| Ok((ChannelId(row.get(0)?), Span::read(row)?)))?;
     let mut spans = BTreeMap::<_, Vec<_>>::new();
@@ -279,9 +281,4 @@ pub(super) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> rusqlite:
 
 pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(Error::internal)
-}
-
-/// A count as SQLite takes it.
-fn as_sql(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -101,7 +101,7 @@ pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId,
     if count(tx, channel)? == 0 { channel::end(tx, channel, now) } else { Ok(()) }
 }
 
-/// Gives or takes op or voice; whether that changed anything.
+/// Sets whether somebody is op and has voice.
 pub fn set_standing(tx: &Write, channel: ChannelId, session: SessionId, op: bool, voice: bool) -> Result<()> {
     tx.sql
         .prepare_cached(

@@ -9,8 +9,10 @@ const APPLICATION_ID: i32 = 0x726a_6f69;
 
 /// `STEPS[n]` makes version n + 2 of version n + 1; version 0 is an empty file.
 const STEPS: &[&str] = &[
-    // 2: the audit log.
-    "CREATE TABLE audit (
+    // 2: the audit log; a session's open stays found without its past ones.
+    "CREATE INDEX membership_of_session ON membership (session_id, since) WHERE until IS NULL;
+    CREATE INDEX membership_past ON membership (session_id, until) WHERE until IS NOT NULL;
+    CREATE TABLE audit (
         id         INTEGER PRIMARY KEY AUTOINCREMENT,
         time       INTEGER NOT NULL,
         action     TEXT NOT NULL,

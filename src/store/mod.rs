@@ -49,6 +49,7 @@ pub enum Effect {
     /// A client exists from now on, or has a new secret and a new lifetime; the old secret is dead.
     Admitted(Admission),
     ClientEnded {
+        session: SessionId,
         client: ClientId,
         reason: EndReason,
     },
@@ -117,7 +118,7 @@ pub struct Store {
 struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Store {
@@ -126,7 +127,8 @@ impl Store {
     pub fn open(path: &Path, observe: Observer) -> Result<Self> {
         let lock = open::lock(path)?;
         let connection = open::writer(path)?;
-        let readers = Readers { path: path.to_owned(), idle: Mutex::default(), permits: Semaphore::new(READERS) };
+        let readers =
+            Readers { path: path.to_owned(), idle: Mutex::default(), permits: Arc::new(Semaphore::new(READERS)) };
         Ok(Self { writer: writer::Writer::start(connection, observe)?, readers: Arc::new(readers), _lock: lock })
     }
 
@@ -146,9 +148,15 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Read) -> Result<T> + Send + 'static,
     {
-        let _permit = self.readers.permits.acquire().await.map_err(Error::internal)?;
         let readers = self.readers.clone();
-        tokio::task::spawn_blocking(move || readers.run(work)).await.map_err(Error::internal)?
+        let permit = readers.permits.clone().acquire_owned().await.map_err(Error::internal)?;
+        // The permit goes with the work: a caller that hangs up frees it only when the work is done.
+        let read = tokio::task::spawn_blocking(move || {
+            let result = readers.run(work);
+            drop(permit);
+            result
+        });
+        read.await.map_err(Error::internal)?
     }
 
     /// Like [`Store::read`], on the calling thread: for the start, before there is anyone to keep waiting.
@@ -195,6 +203,11 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Error::internal(error)
     }
+}
+
+/// A count as SQLite takes it.
+fn as_sql(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Maps a violated UNIQUE constraint to the refusal it means.

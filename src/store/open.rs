@@ -15,6 +15,9 @@ use crate::error::{Code, Error, Result};
 
 /// Statements kept prepared; a page of a queue and a command need about thirty.
 const STATEMENTS: usize = 128;
+/// What the original goes on to issue after the copy was made must not be issued again by a server on the copy: clients
+/// know those ids.
+const LEAP: &str = "UPDATE sqlite_sequence SET seq = seq + (1 << 32)";
 /// How long another process (a backup, a shell) may hold a lock before a command fails.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -64,6 +67,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let file = private().create_new(true).open(to).map_err(|e| cannot(&e))?;
     let copied = reader(from).map_err(|e| cannot(&e.detail)).and_then(|connection| {
         connection.execute("VACUUM INTO ?1", [target]).map_err(|e| cannot(&e))?;
+        Connection::open(to).and_then(|copy| copy.execute(LEAP, [])).map_err(|e| cannot(&e))?;
         file.sync_all().map_err(|e| cannot(&e))
     });
     if copied.is_err() {

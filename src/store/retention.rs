@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{Write, log};
+use super::{Write, as_sql, log};
 use crate::{
     error::Result,
     model::{TargetId, Timestamp},
@@ -16,7 +16,7 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize>
     let mut unaddress = tx.sql.prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
     let mut remove = tx.sql.prepare_cached("DELETE FROM event WHERE id = ?1")?;
     let mut old = Vec::new();
-    let mut rows = oldest.query([sql(batch)])?;
+    let mut rows = oldest.query([as_sql(batch)])?;
     while let Some(row) = rows.next()? {
         if row.get::<_, i64>("time")? > cutoff.0 {
             break;
@@ -46,8 +46,8 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     let mut note = tx.sql.prepare_cached("UPDATE target SET dropped = ?2 WHERE id = ?1 AND dropped < ?2")?;
     let mut remove =
         tx.sql.prepare_cached("DELETE FROM membership WHERE session_id = ?1 AND channel_id = ?2 AND since = ?3")?;
-    let rows =
-        closed.query_map(params![floor, sql(batch)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let rows = closed
+        .query_map(params![floor, as_sql(batch)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let rows = rows.collect::<rusqlite::Result<Vec<(i64, i64, i64, i64)>>>()?;
     for (session, channel, since, until) in &rows {
         note.execute([session, until])?;
@@ -71,17 +71,13 @@ pub fn drop_tombstones(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<us
     ] {
         let mut statement = tx.sql.prepare_cached(statement)?;
         if statement.column_count() == 0 {
-            removed += statement.execute(params![cutoff.0, sql(batch)])?;
+            removed += statement.execute(params![cutoff.0, as_sql(batch)])?;
             continue;
         }
-        let ids = statement.query_map(params![cutoff.0, sql(batch)], |row| row.get(0))?;
+        let ids = statement.query_map(params![cutoff.0, as_sql(batch)], |row| row.get(0))?;
         for id in ids.collect::<rusqlite::Result<Vec<i64>>>()? {
             removed += tx.sql.prepare_cached("DELETE FROM target WHERE id = ?1")?.execute([id])?;
         }
     }
     Ok(removed)
-}
-
-fn sql(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

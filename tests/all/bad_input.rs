@@ -244,6 +244,23 @@ async fn requests_from_elsewhere_are_refused() {
     for bad in ["null", "https://evil.example", "http://localhost:1", "http://localhost"] {
         assert_eq!(attempt(header("origin", bad)).await, 403, "{bad}");
     }
+    let led_here =
+        alice.request(Method::GET, "/api/v1/messages?timeout=0&after=0").header("sec-fetch-site", "cross-site");
+    assert_eq!(led_here.send().await.unwrap().status().as_u16(), 403, "reading acknowledges");
     assert_eq!(attempt(header("host", "evil.example")).await, 421);
     assert_eq!(attempt(header("host", &own["http://".len()..])).await, 200);
+}
+
+#[tokio::test]
+async fn what_is_too_long_or_garbled_is_a_problem_everywhere() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let id = alice.snapshot().await["client"]["id"].clone();
+    let long = alice.request(Method::DELETE, &format!("/api/v1/clients/{id}")).body("x".repeat(17_000));
+    assert_eq!(crate::support::checked(long.send().await.unwrap()).await.unwrap_err().code, "input_too_long");
+    for (method, path) in [(Method::DELETE, "/api/v1/clients/%ff"), (Method::GET, "/assets/%ff"), (Method::GET, "/%ff")]
+    {
+        assert_eq!(alice.call(method, path).await.unwrap_err().code, "not_found", "{path}");
+    }
+    alice.snapshot().await;
 }

@@ -63,7 +63,7 @@ async fn a_change_needs_the_current_password_and_siblings_hear_of_it() {
         (problem.code.as_str(), problem.status, problem.numeric.as_deref()),
         ("password_required", 403, Some("464"))
     );
-    let problem = refused("PASS 12345678 :not the current").await;
+    let problem = refused("PASS 12345678x :not the current").await;
     assert_eq!((problem.code.as_str(), problem.status), ("password_mismatch", 403));
     assert!(phone.queue().await.is_empty());
     let body = json!({"command": "PASS", "params": ["a new password", PASSWORD]});
@@ -207,4 +207,33 @@ async fn secrets_are_not_in_the_database_and_not_in_answers() {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
         assert!(!bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()));
     }
+}
+
+#[tokio::test]
+async fn many_guesses_at_once_are_limited_like_one_after_the_other() {
+    let server = TestServer::start().await;
+    let alice = alice_with_password(&server).await;
+    let guesses = (0..60).map(|n| {
+        let device = server.device();
+        async move { device.login("alice", &format!("guess number {n}")).await.unwrap_err().code }
+    });
+    let codes = futures_util::future::join_all(guesses).await;
+    assert_eq!(codes.iter().filter(|code| *code == "login_failed").count(), 20);
+    assert!(
+        codes.iter().all(|code| code == "login_failed" || code == "throttled" || code == "overloaded"),
+        "{codes:?}"
+    );
+    let change = alice.try_send("PASS 12345678x :not the current one").await.unwrap_err();
+    assert_eq!(change.code, "throttled", "a wrong current password is a guess too");
+}
+
+#[tokio::test]
+async fn the_form_answers_with_the_page_whatever_is_wrong() {
+    let server = TestServer::start().await;
+    alice_with_password(&server).await;
+    let empty = [("nick", "alice"), ("password", PASSWORD), ("replace", "")];
+    assert_eq!(form(&server, &server.device(), &empty).await.0, 303);
+    let twice = server.device().with_cookie("rejoin=a; rejoin=b");
+    let (status, _, _, page) = form(&server, &twice, &empty).await;
+    assert!(status == 400 && page.contains("<form") && page.contains("cookies"), "{page}");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{TestServer, commands, params};
+use crate::support::{TestServer, commands, params, until};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -16,9 +16,7 @@ fn rows(server: &TestServer, table: &str) -> i64 {
 /// Restarts, which is when upkeep comes, and waits until there are so many events.
 async fn upkeep(server: &mut TestServer, events: i64) {
     server.restart().await;
-    while rows(server, "event") != events {
-        tokio::task::yield_now().await;
-    }
+    until("old events to go", async || rows(server, "event") == events).await;
 }
 
 #[tokio::test]
@@ -72,9 +70,7 @@ async fn a_gap_is_told_also_when_the_membership_is_over_and_forgotten() {
     bob.drain().await;
     server.pass(DAY * 11);
     upkeep(&mut server, 0).await;
-    while rows(&server, "membership") != 1 {
-        tokio::task::yield_now().await;
-    }
+    until("the past stay to go", async || rows(&server, "membership") == 1).await;
     let queue = alice.queue().await;
     assert_eq!(commands(&queue), ["WARN"]);
     assert_eq!(params(&queue[0])[2..4], ["1", &kicked.to_string()]);
@@ -93,9 +89,8 @@ async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
     assert_eq!(code(answer), ("client_ended".into(), "quit".into()));
     server.pass(DAY * 11);
     upkeep(&mut server, 0).await;
-    while ["session", "client", "channel", "membership", "target", "read_mark"].iter().any(|t| rows(&server, t) > 0) {
-        tokio::task::yield_now().await;
-    }
+    let tables = ["session", "client", "channel", "membership", "target", "read_mark"];
+    until("tombstones to go", async || tables.iter().all(|table| rows(&server, table) == 0)).await;
     let answer = alice.call(reqwest::Method::GET, "/api/v1/session").await.unwrap_err();
     assert_eq!(code(answer), ("unauthenticated".into(), Value::Null));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, header};
 use serde_json::Value;
 
-use crate::support::{Process, TestServer};
+use crate::support::{Process, TestServer, until};
 
 #[tokio::test]
 async fn it_says_what_it_is_and_that_it_is_well() {
@@ -176,7 +176,7 @@ async fn sigterm_ends_held_polls_and_streams_and_keeps_what_was_accepted() {
         async move { alice.poll(&format!("timeout=60&after={last}")).await }
     });
     let mut stream = alice.stream("").await;
-    while !connections(&server).await.contains("rejoin_connections 2") {}
+    until("both to be held", async || connections(&server).await.contains("rejoin_connections 2")).await;
     let status = tokio::task::spawn_blocking(move || server.terminate()).await.unwrap();
     assert!(status.success());
     let page = held.await.unwrap();

@@ -119,3 +119,51 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
     };
     assert_eq!(schema(&old), schema(&new), "upgraded and newly made are the same");
 }
+
+/// What every JOIN, message and page asks must not walk past the log or past stays.
+#[tokio::test]
+async fn no_frequent_query_scans() {
+    let server = TestServer::start().await;
+    server.pick("alice").await;
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    for (query, index) in [
+        (
+            "SELECT event_id FROM address WHERE target_id = 1 AND event_id > 2 AND event_id <= 3 ORDER BY event_id LIMIT 4",
+            "PRIMARY KEY",
+        ),
+        (
+            "SELECT channel_id, since FROM membership WHERE session_id = 1 AND until IS NULL ORDER BY since",
+            "membership_of_session",
+        ),
+        ("SELECT channel_id, since, until FROM membership WHERE session_id = 1 AND until > 2", "membership_past"),
+        ("SELECT count(*) FROM membership WHERE channel_id = 1 AND until IS NULL", "membership_"),
+        (
+            "SELECT id FROM event WHERE sender = 1 AND recipient = 2 AND id < 3 ORDER BY id DESC LIMIT 4",
+            "event_exchange",
+        ),
+        ("SELECT * FROM session WHERE folded_nick = 'a' AND ended_at IS NULL", "session_by_nick"),
+        ("SELECT * FROM client WHERE session_id = 1 AND ended_at IS NULL ORDER BY id", "client_of_session"),
+    ] {
+        let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+        let plan: Vec<String> = statement.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        assert!(plan.iter().any(|step| step.contains("SEARCH") && step.contains(index)), "{query}: {plan:?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN") || step.contains("TEMP B-TREE")), "{query}: {plan:?}");
+    }
+}
+
+/// A caller that hangs up gives its place among the readers back when its work is done, not before.
+#[tokio::test]
+async fn readers_stay_few_however_many_hang_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Process::start(&dir.path().join("rejoin.db"), &[]);
+    let alice = server.pick("alice").await;
+    for n in 0..40 {
+        alice.send(&format!("JOIN #{n}")).await;
+    }
+    for _ in 0..300 {
+        let asked = alice.request(reqwest::Method::GET, "/api/v1/session").send();
+        let _ = tokio::time::timeout(std::time::Duration::from_micros(700), asked).await;
+    }
+    alice.snapshot().await;
+    assert!(server.open_files("rejoin.db") <= 1 + 4 + 1, "the writer, four readers, the lock");
+}

@@ -5,6 +5,15 @@ mod person;
 mod process;
 mod server;
 
+/// Looks again and again until something is so; a test that waits in vain fails rather than hangs.
+pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !look().await {
+        assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
+        tokio::task::yield_now().await;
+    }
+}
+
 pub use person::{Device, Problem, Stream, checked, commands, params};
 pub use process::Process;
 pub use server::TestServer;

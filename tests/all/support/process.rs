@@ -47,6 +47,15 @@ impl Process {
         String::from_utf8(output.stderr).unwrap()
     }
 
+    /// How many of its open files are the database itself.
+    pub fn open_files(&self, name: &str) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        files
+            .filter_map(|file| std::fs::read_link(file.unwrap().path()).ok())
+            .filter(|path| path.ends_with(name))
+            .count()
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

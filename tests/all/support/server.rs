@@ -19,7 +19,7 @@ use rejoin::{
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::Device;
+use super::{Device, until};
 
 /// Where every test's time begins.
 const START: i64 = 1_795_000_000_000;
@@ -107,13 +107,11 @@ impl TestServer {
 
     /// Waits for a line of the metrics.
     async fn measured(&self, line: &str) {
-        loop {
+        until(line, async || {
             let metrics = reqwest::get(self.url("/metrics")).await.unwrap().text().await.unwrap();
-            if metrics.lines().any(|l| l == line) {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
+            metrics.lines().any(|l| l == line)
+        })
+        .await;
     }
 
     /// Waits until so many clients are live, as upkeep lets due ones leave.
