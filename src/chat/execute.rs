@@ -10,6 +10,9 @@ use crate::{
     store::{self, Read, log},
 };
 
+/// Bytes of a query's answer that is kept with its label.
+const KEPT_LENGTH: usize = 16 * 1024;
+
 impl Chat {
     /// Carries out one message of a client and answers once it is on disk.
     pub async fn execute(&self, live: &Arc<Live>, message: Message, now: Timestamp) -> Result<Answer> {
@@ -25,31 +28,39 @@ impl Chat {
             Command::Ack(id) => Some(id),
             _ => None,
         };
-        let caller = live.caller;
-        let answer = match label {
-            label if verb.reads => self.query(live, command, label, now).await?,
-            label => {
-                let (live, limits) = (live.clone(), self.limits.clone());
-                self.change(caller, move |tx| {
-                    if let Some(answer) = label.as_ref().map(|l| l.answered(tx, &live, now)).transpose()?.flatten() {
-                        return Ok(answer);
-                    }
-                    let mut act = Act::new(tx, caller, label.as_ref().map(|l| l.text.as_str()), now, &limits)?;
-                    carry_out(&mut act, command.clone())?;
-                    let answer = std::mem::take(&mut act.answer);
-                    // A client that has just left has no labels any more.
-                    if let (Some(label), false) = (&label, matches!(command, Command::Quit(_))) {
-                        label.keep(tx, caller, &answer, now)?;
-                    }
-                    Ok(answer)
-                })
-                .await?
-            }
+        let answer = match verb.reads {
+            true => self.query(live, command, label, now).await?,
+            false => self.perform(live, command, label, now).await?,
         };
         if let Some(id) = acknowledged {
             live.acknowledge(id);
         }
         Ok(answer)
+    }
+
+    /// Carries out what changes something, in one transaction with the answer that its label is to give again.
+    async fn perform(
+        &self,
+        live: &Arc<Live>,
+        command: Command,
+        label: Option<Label>,
+        now: Timestamp,
+    ) -> Result<Answer> {
+        let (live, caller, limits) = (live.clone(), live.caller, self.limits.clone());
+        self.change(caller, move |tx| {
+            if let Some(answer) = label.as_ref().map(|l| l.answered(tx, &live, now)).transpose()?.flatten() {
+                return Ok(answer);
+            }
+            let mut act = Act::new(tx, caller, label.as_ref().map(|l| l.text.as_str()), now, &limits)?;
+            carry_out(&mut act, command.clone())?;
+            let answer = std::mem::take(&mut act.answer);
+            // A client that has just left has no labels any more.
+            if let (Some(label), false) = (&label, matches!(command, Command::Quit(_))) {
+                label.keep(tx, caller, &answer, now)?;
+            }
+            Ok(answer)
+        })
+        .await
     }
 
     /// Answers what changes nothing, on a reading connection. A labelled answer is kept like any other, unless it is long:
@@ -77,9 +88,6 @@ impl Chat {
         }
     }
 }
-
-/// Bytes of a query's answer that is kept with its label.
-const KEPT_LENGTH: usize = 16 * 1024;
 
 fn carry_out(act: &mut Act, command: Command) -> Result<()> {
     match command {
