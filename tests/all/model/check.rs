@@ -34,6 +34,12 @@ impl World {
                 siblings.iter().map(|n| self.model.clients[*n].id).collect::<Vec<_>>()
             );
         }
+        // One of them from every position there is, as a stay on a channel begins and ends at one.
+        if let Some(who) = self.who(self.story.len() as u8) {
+            for after in 0..=self.model.head {
+                self.poll(who, Some(after), 2).await?;
+            }
+        }
         let channels = self.server.device().get("/api/v1/channels").await;
         let expected = self.model.channels.values().map(|channel| {
             let topic = channel.topic.as_ref().map(|(text, _)| text);

@@ -75,7 +75,7 @@ impl World {
     }
 
     /// One of the live clients.
-    fn who(&self, who: u8) -> Option<usize> {
+    pub fn who(&self, who: u8) -> Option<usize> {
         let live = self.model.live();
         live.get(usize::from(who).checked_rem(live.len())?).copied()
     }
