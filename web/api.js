@@ -1,6 +1,5 @@
-// Requests to the server's API. The cookie goes along by itself; this page never sees it.
+// Requests to the server. The cookie goes along by itself; this page never sees it.
 
-/** A refusal: `code` is the contract's stable one, `message` is for people. */
 export class Problem extends Error {
 	constructor(status, body, retryAfter) {
 		super(body.detail || body.title || `The server answered with status ${status}.`);
@@ -13,14 +12,12 @@ export class Problem extends Error {
 	}
 }
 
-/** No answer at all: whether the server acted is unknown. */
 export class Unreachable extends Error {
 	message = "The server can’t be reached right now.";
 	temporary = true;
 	retryAfter = 1;
 }
 
-/** The chat hears here, from whichever request, that the client has ended. */
 export const hooks = { signedOut: null };
 
 const TIMEOUT = 30_000;
@@ -68,7 +65,6 @@ async function request(method, path, body, { keepalive = false } = {}) {
 	throw problem;
 }
 
-/** A proxy in between may answer with something else than JSON. */
 function parse(text) {
 	try {
 		return JSON.parse(text);

@@ -1,4 +1,4 @@
-// The entry: asks the server who we are, and shows the nick page or the chat.
+// The entry: shows the nick page or the chat.
 // The chat's modules are only loaded once there is a session.
 
 import { get } from "./api.js";

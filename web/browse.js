@@ -1,7 +1,8 @@
-// The list of channels with a field to join one: the first thing a session without channels sees.
+// The list of channels, with a field to join one.
 
 import { get } from "./api.js";
 import { $, h, setText, syncList } from "./dom.js";
+import { eventRow } from "./row.js";
 import { fold, isChannel, plain } from "./text.js";
 
 export function createBrowse(chat, page) {
@@ -9,6 +10,7 @@ export function createBrowse(chat, page) {
 	const name = $("#join-name", panel);
 	const error = $("#join-error", panel);
 	const empty = $(".empty", panel);
+	const told = $(".told", panel);
 	let channels = [];
 
 	$("form", panel).addEventListener("submit", (event) => {
@@ -20,11 +22,16 @@ export function createBrowse(chat, page) {
 		draw();
 	});
 
-	return { show };
+	return {
+		show,
+		/** What would stand among the messages elsewhere. */
+		tell: (item) => told.append(eventRow(item)),
+	};
 
 	async function show(visible) {
 		panel.hidden = !visible;
 		$("#messages", page).hidden = visible;
+		told.replaceChildren();
 		if (!visible) return;
 		$("#jump", page).hidden = true;
 		name.value = "";
@@ -60,6 +67,7 @@ export function createBrowse(chat, page) {
 
 	async function join(typed) {
 		if (!typed) return setText(error, "Type the name of a channel, such as #rust.");
+		if (typed.includes(",")) return setText(error, "One channel at a time, please: a name has no comma.");
 		try {
 			await chat.join(isChannel(typed) ? typed : "#" + typed);
 		} catch (problem) {

@@ -1,4 +1,4 @@
-// The chat: puts the model, the delivery and the parts of the page together.
+// Puts the model, the delivery and the parts of the page together.
 
 import { command, get, hooks } from "./api.js";
 import { createBrowse } from "./browse.js";
@@ -15,13 +15,12 @@ import { createKeys } from "./keys.js";
 import { createMembers } from "./members.js";
 import { createMessages } from "./messages.js";
 import { Model } from "./model.js";
-import { replyLines } from "./numerics.js";
+import { errorText, replyLines } from "./numerics.js";
 import { createOutbox } from "./outbox.js";
 import { createReader, unread } from "./readmarks.js";
 import { createSidebar } from "./sidebar.js";
 import { showSignedOut } from "./start.js";
 
-// The page is drawn no oftener, whatever comes in.
 const DRAW_EVERY = 40;
 
 export function showChat(snapshot) {
@@ -30,11 +29,11 @@ export function showChat(snapshot) {
 	model.adopt(snapshot);
 	const end = new AbortController();
 	let timer = null;
+	let connected = false;
 
-	/** What the parts of the page share. `wanted` is a channel to open once joined. */
 	const chat = {
 		model, signal: end.signal, view: null, wanted: "",
-		open, home, join, run, line, showReplies, changed, attend, attentive, refreshSession, signedOut,
+		open, home, join, run, send, line, showReplies, changed, attend, attentive, refreshSession, signedOut,
 		complain: (text) => composer.complain(text),
 	};
 	chat.outbox = createOutbox(chat);
@@ -47,6 +46,9 @@ export function showChat(snapshot) {
 		.map((create) => create(chat, page));
 
 	hooks.signedOut = (problem) => signedOut(problem.reason);
+	addEventListener("beforeunload", (event) => {
+		if ([...model.views.values()].some(({ pending }) => pending.length)) event.preventDefault();
+	}, { signal: end.signal });
 	addEventListener("focus", attend, { signal: end.signal });
 	document.addEventListener("visibilitychange", attend, { signal: end.signal });
 	addEventListener("hashchange", () => open(addressed() ?? chat.view), { signal: end.signal });
@@ -54,6 +56,7 @@ export function showChat(snapshot) {
 	open(addressed() ?? home());
 	const delivery = openDelivery({
 		after: snapshot.acknowledged,
+		check,
 		onMessage: createIncoming(chat, ({ id = 0 }) => delivery.handled(id)),
 		onState,
 		onEnd: signedOut,
@@ -65,10 +68,10 @@ export function showChat(snapshot) {
 		if (view === previous) return opened();
 		if (previous) previous.newFrom = null;
 		chat.view = view;
+		view.missed = 0;
 		chat.wanted = "";
 		markNew(view);
 		if (!view.loaded) load(view).then(() => markNew(view));
-		// So that reloading stays here; nothing is stored.
 		history.replaceState(null, "", view.kind === "channel" ? view.name : location.pathname);
 		composer.show(view, previous);
 		browse.show(view === model.browse);
@@ -77,7 +80,6 @@ export function showChat(snapshot) {
 		draw();
 	}
 
-	/** Where the "New" line stands when a view is opened, or has its history at last. */
 	function markNew(view) {
 		view.newFrom = unread(model, view).count ? view.read : null;
 		changed();
@@ -95,7 +97,6 @@ export function showChat(snapshot) {
 		return model.channels().find(({ name }) => new URL(name, location).hash === location.hash);
 	}
 
-	/** Something is to be drawn anew, soon. */
 	function changed() {
 		timer ??= setTimeout(draw, DRAW_EVERY);
 	}
@@ -120,39 +121,79 @@ export function showChat(snapshot) {
 		if (attentive()) read(chat.view);
 	}
 
+	/** Never speaks as somebody else: while this page was cut off, the browser may have got another session. */
+	async function check() {
+		const { client } = await get("/session", 1);
+		if (client.id === snapshot.client.id) return;
+		end.abort();
+		location.reload();
+		await new Promise(() => {});
+	}
+
+	async function send(verb, params, label) {
+		if (!connected) await check();
+		try {
+			return await command(verb, params, { label });
+		} catch (error) {
+			if (error.code) error.message = errorText(error, verb, params);
+			throw error;
+		}
+	}
+
 	async function run(verb, params, label) {
-		const { replies } = await command(verb, params, { label });
-		showReplies(replies, chat.view, verb);
+		const { view } = chat;
+		const { replies } = await send(verb, params, label);
+		showReplies(replies, view, verb);
+		if (verb === "MODE" && params.at(-1) === "+b" && !replies.some(({ command: numeric }) => numeric === "367")) {
+			line(`Nobody is banned from ${params[0]}.`, { kind: "reply" }, view);
+		}
 	}
 
 	async function join(name, key) {
 		const known = model.view(name);
-		if (known) return open(known);
-		chat.wanted = name;
-		await run("JOIN", key ? [name, key] : [name]);
+		if (known?.kind === "channel") return open(known);
+		chat.wanted = name.split(",").at(-1);
+		try {
+			await run("JOIN", key ? [name, key] : [name]);
+		} catch (error) {
+			chat.wanted = "";
+			throw error;
+		}
 	}
 
 	function showReplies(replies, view, verb) {
 		for (const text of replyLines(replies, verb)) line(text, { kind: "reply" }, view);
 	}
 
-	/** A line of this page's own; the list of channels has no place for one. */
+	/** A line of this page's own. */
 	function line(text, more, view = chat.view) {
-		(view === model.browse ? model.server : view).timeline.addLocal({ text, ...more });
+		const item = { text, ...more };
+		if (view === model.browse) view = chat.view;
+		if (view === model.browse) return browse.tell({ time: new Date().toISOString(), local: true, ...item });
+		view.timeline.addLocal(item);
+		if (view === model.server && view !== chat.view) view.missed += 1;
 		changed();
 	}
 
 	async function refreshSession() {
-		const { session } = await get("/session");
-		model.session.has_password = session.has_password;
-		changed();
+		try {
+			const { session } = await get("/session");
+			model.session.has_password = session.has_password;
+			changed();
+		} catch {
+			// Only a hint hangs on it.
+		}
 	}
 
 	function onState(state) {
 		showState(state);
-		if (state !== "connected") return;
+		connected = state === "connected";
+		if (!connected) return;
 		chat.outbox.reconnected();
-		loadAll([...model.views.values()], changed);
+		loadAll([...model.views.values()], changed).then(() => {
+			if (model.directs().every(({ loaded }) => loaded)) model.fileEarlier();
+			changed();
+		});
 	}
 
 	function signedOut(reason) {

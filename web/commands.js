@@ -1,11 +1,10 @@
-// The slash commands: syntax, help, and what each does.
+// The slash commands.
 
 import { openDevices } from "./devices.js";
 import { openHelp } from "./help.js";
 import { openPassword } from "./password.js";
-import { isChannel } from "./text.js";
+import { isChannel, isNick } from "./text.js";
 
-/** Each gets what was typed behind its name, and `{ chat, send }` to act with. */
 const COMMANDS = {
 	join: ["#channel [key]", "Join a channel, or start one", (rest, { chat }) => {
 		const [channel, key] = words(rest, 1);
@@ -16,9 +15,13 @@ const COMMANDS = {
 	msg: ["nick text", "Send a direct message", async (rest, { chat, send }) => {
 		const [target, text] = head(rest, 2);
 		await send("PRIVMSG", [target, text]);
-		if (!isChannel(target)) chat.open(chat.model.direct(target));
+		if (isNick(target)) chat.open(chat.model.direct(target));
 	}],
-	query: ["nick", "Open a conversation", (rest, { chat }) => chat.open(chat.model.direct(words(rest, 1)[0]))],
+	query: ["nick", "Open a conversation", (rest, { chat }) => {
+		const [nick] = words(rest, 1);
+		if (!isNick(nick)) throw new Error(`${nick} is no nick.`);
+		chat.open(chat.model.direct(nick));
+	}],
 	notice: ["target text", "Send a notice", (rest, { send }) => send("NOTICE", head(rest, 2))],
 	topic: ["[text]", "Show or set the channel’s topic", inChannel("TOPIC", (rest) => (rest ? [rest] : []))],
 	nick: ["nick", "Change your nick", (rest, { send }) => send("NICK", words(rest, 1))],
@@ -52,7 +55,7 @@ const COMMANDS = {
 		await send("QUIT", rest ? [rest] : []);
 		chat.signedOut("quit");
 	}],
-	help: ["", "Show all commands and keys", () => void openHelp()],
+	help: ["", "Show all commands and keys", () => void openHelp(commands)],
 };
 
 export const commands = Object.entries(COMMANDS)
@@ -61,7 +64,6 @@ export const commands = Object.entries(COMMANDS)
 /** Such a line has a password in it, or will have, and is kept nowhere. */
 export const isSecret = (line) => /^\s*\/pass/im.test(line);
 
-/** Splits "/name rest"; null for a line that is text. */
 export function parseCommand(line) {
 	const match = /^\s*\/(?!\/)(\S*)(?:\s([^]*))?$/.exec(line);
 	return match && { name: match[1].toLowerCase(), rest: match[2] ?? "" };
@@ -80,14 +82,12 @@ export async function runCommand(line, context) {
 
 const USAGE = Symbol("usage");
 
-/** The words, of which there must be so many. */
 function words(rest, least = 0) {
 	const all = rest.split(/\s+/).filter(Boolean);
 	if (all.length < least) throw USAGE;
 	return all;
 }
 
-/** The first word, and all the rest. */
 function head(rest, least) {
 	words(rest, least);
 	const [, first, more] = /^(\S+)\s*([^]*)$/.exec(rest);
@@ -111,12 +111,13 @@ function forEach([sign, letter]) {
 }
 
 async function setPassword(rest, { chat, send }) {
-	if (!rest) return void openPassword(chat);
+	// A blank at either end may be a slip: the dialog asks once more.
+	if (!rest || rest !== rest.trim()) return void openPassword(chat, rest.trim() && rest);
 	try {
 		await send("PASS", [rest]);
 		chat.refreshSession();
 	} catch (error) {
 		if (error.code !== "password_required") throw error;
-		openPassword(chat, rest);
+		openPassword(chat, rest, true);
 	}
 }

@@ -1,4 +1,4 @@
-// Completion at the composer: a list of commands after "/", and Tab for nicks and channels.
+// Completion: commands in a list, nicks and channels with Tab.
 
 import { commands, parseCommand } from "./commands.js";
 import { $, h, setText } from "./dom.js";
@@ -11,7 +11,6 @@ export function createCompletion(chat, page, field) {
 	let active = 0;
 	/** Whether the arrows were used: then Enter takes the choice and does not send. */
 	let chosen = false;
-	/** For Tab pressed again: where the word is, the candidates, which one stands there. */
 	let cycle = null;
 
 	return { update, close, key };
@@ -35,9 +34,9 @@ export function createCompletion(chat, page, field) {
 		draw();
 	}
 
-	/** Returns whether the key was one for the completion. */
 	function key({ key: name, shiftKey }) {
 		if (name === "Tab" && !shiftKey) return matches.length ? take(matches[active]) : tab();
+		if (name === "Escape") cycle = { names: [] };
 		if (!matches.length) return false;
 		if (name === "ArrowDown" || name === "ArrowUp") {
 			active = (active + (name === "ArrowDown" ? 1 : -1) + matches.length) % matches.length;
@@ -72,7 +71,8 @@ export function createCompletion(chat, page, field) {
 			cycle = { start, end, at: -1, names: word ? names().filter((name) => fold(name).startsWith(word)) : [] };
 		}
 		const { start, end, names: candidates } = cycle;
-		if (!candidates.length) return false;
+		// With one candidate, Tab pressed again leaves the field.
+		if (!candidates.length || (candidates.length === 1 && cycle.at === 0)) return false;
 		cycle.at = (cycle.at + 1) % candidates.length;
 		const name = candidates[cycle.at];
 		const inserted = name + (start === 0 && !name.startsWith("#") ? ": " : " ");

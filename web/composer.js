@@ -1,4 +1,4 @@
-// The field one writes in: sending, the lines sent before, drafts, errors in place.
+// The field one writes in.
 
 import { randomLabel, Unreachable } from "./api.js";
 import { isSecret, parseCommand, runCommand } from "./commands.js";
@@ -9,6 +9,9 @@ import { byteLength } from "./text.js";
 
 const MAX_BYTES = 4096;
 const KEPT_LINES = 100;
+const MOST_LINES = 20;
+const PATIENCE = 700;
+const WAITING = "Waiting for the answer…";
 
 const talk = ({ kind }) => kind === "channel" || kind === "direct";
 
@@ -16,7 +19,6 @@ export function createComposer(chat, page) {
 	const field = $("#composer", page);
 	const error = $("#error", page);
 	const completion = createCompletion(chat, page, field);
-	/** Lines sent before, in memory only; `at` is where the arrows have gone to. */
 	const sent = [];
 	let at = 0;
 	let busy = false;
@@ -56,33 +58,43 @@ export function createComposer(chat, page) {
 
 	async function submit() {
 		const text = field.value;
-		if (busy || !text.trim()) return;
-		const { view } = chat;
-		busy = true;
+		if (!text.trim()) return;
+		const command = !text.trim().includes("\n") && parseCommand(text);
+		if (busy && command) return complain(WAITING);
 		complain("");
 		try {
-			if (await sendText(text, view)) {
-				remember(text);
-				// Unless something else was typed meanwhile.
-				if (field.value === text) put("");
-				view.draft = "";
-			}
+			if (command) await runAlone(text);
+			else if (!(await sendText(text, chat.view))) return;
+			remember(text);
+			if (field.value === text) put("");
 		} catch (problem) {
 			complain(problem.message);
 		}
-		busy = false;
 	}
 
-	/** Resolves to whether the text was taken. */
+	async function runAlone(line) {
+		const { view } = chat;
+		const patience = setTimeout(complain, PATIENCE, WAITING);
+		busy = true;
+		try {
+			await runLabelled(line);
+			if (error.textContent === WAITING) complain("");
+			if (view !== chat.view && view.draft.trim() === line.trim()) view.draft = "";
+		} finally {
+			clearTimeout(patience);
+			busy = false;
+		}
+	}
+
 	async function sendText(text, view) {
 		const lines = text.split(/\r?\n/).filter((line) => line.trim());
-		if (lines.length === 1 && parseCommand(lines[0])) return runLabelled(lines[0]);
 		// Never as plain text: it may hold a password.
 		if (lines.some(parseCommand)) throw new Error("A command stands alone, on one line. Begin it with // to send it as text.");
 		if (!talk(view)) throw new Error("Nobody would read this: open a channel or a conversation first.");
 		const texts = lines.map((line) => line.replace(/^(\s*)\/\//, "$1/"));
 		const longest = Math.max(...texts.map(byteLength));
 		if (longest > MAX_BYTES) throw new Error(`Too long for one message: ${longest} bytes, of at most ${MAX_BYTES}.`);
+		if (lines.length > MOST_LINES) throw new Error(`These are ${lines.length} lines. Please send ${MOST_LINES} at most.`);
 		if (lines.length > 1 && !(await ask({
 			title: `Send ${lines.length} messages?`,
 			text: "Each line becomes a message of its own.",
@@ -110,7 +122,6 @@ export function createComposer(chat, page) {
 		at = sent.length;
 	}
 
-	/** Never takes away what is being written. */
 	function recall(key) {
 		const next = at + ({ ArrowUp: -1, ArrowDown: 1 }[key] ?? NaN);
 		if (!(next >= 0 && next <= sent.length) || (field.value && field.value !== sent[at])) return false;

@@ -1,4 +1,4 @@
-// The state of the connection, in words; quiet while all is well.
+// The state of the connection, in words.
 
 import { $, setText } from "./dom.js";
 

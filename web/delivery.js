@@ -1,20 +1,19 @@
-// The event stream: keeps it open, reconnects, and acknowledges what has been handled.
+// The event stream, its reconnecting and acknowledging.
 
 import { command, get } from "./api.js";
 
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
-// After a stream that stood this long, the delays start over.
 const STABLE = 5_000;
-// A page hidden this long may hold a stream that died without notice.
 const SUSPECT = 60_000;
 const ACKNOWLEDGE_EVERY = 5_000;
 
 /**
  * `onMessage` gets each message past `after`, once and in order; `onEnd` the reason when this client has ended.
+ * Nothing of a stream is taken before `check` has resolved: the browser may have another session by now.
  * It reconnects by itself: EventSource gives up for good on some failures.
  */
-export function openDelivery({ after, onMessage, onState, onEnd, signal }) {
+export function openDelivery({ after, check, onMessage, onState, onEnd, signal }) {
 	let seen = after;
 	let handled = after;
 	let acknowledged = after;
@@ -40,7 +39,6 @@ export function openDelivery({ after, onMessage, onState, onEnd, signal }) {
 	});
 
 	return {
-		/** Says that everything up to `id` has reached the page. */
 		handled(id) {
 			handled = Math.max(handled, id);
 			acknowledgeTimer ??= setTimeout(acknowledge, ACKNOWLEDGE_EVERY);
@@ -51,16 +49,19 @@ export function openDelivery({ after, onMessage, onState, onEnd, signal }) {
 		timer = null;
 		source?.close();
 		const current = source = new EventSource(`/api/v1/events?after=${seen}`);
-		let opened = false;
+		let checked = null;
 		current.onopen = () => {
-			opened = true;
 			openedAt = Date.now();
-			onState("connected");
+			checked = check().then(
+				() => source === current && onState("connected"),
+				() => source === current && failed(),
+			);
 		};
-		current.onmessage = ({ data, lastEventId }) => {
+		current.onmessage = async ({ data, lastEventId }) => {
+			await checked;
+			if (source !== current || timer) return;
 			const message = JSON.parse(data);
 			const position = Number(lastEventId) || message.id || 0;
-			// A gap's warning may stand at a position already seen.
 			if (position <= seen && message.command !== "WARN") return;
 			seen = Math.max(seen, position);
 			onMessage(message);
@@ -69,7 +70,7 @@ export function openDelivery({ after, onMessage, onState, onEnd, signal }) {
 		current.onerror = () => {
 			failed();
 			// EventSource does not tell a 401; a request does, by way of `hooks`.
-			if (!opened) get("/session", 1).catch(() => {});
+			if (!checked) get("/session", 1).catch(() => {});
 		};
 	}
 

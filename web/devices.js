@@ -1,4 +1,4 @@
-// The session's devices: see them, remove them, sign out, end the session.
+// The session's devices.
 
 import { get, post, remove } from "./api.js";
 import { ask, showDialog } from "./dialog.js";
@@ -14,13 +14,22 @@ export function openDevices(chat) {
 	setText($(".nick", dialog), session.nick);
 	$(".first", dialog).hidden = session.has_password;
 	setText($(".address", dialog), `${location.origin}/login`);
-	on(".others", () => act(() => remove("/clients")));
-	on(".sign-out", () => (devices.length > 1 ? act(signOut) : ask({
-		title: "Sign out your last device?",
-		text: `No other is in this session, so it ends: ${ends}`,
-		confirm: "End session",
-		action: signOut,
-	})));
+	on(".others", () => ask({
+		title: "Remove all others?",
+		text: "Only this one stays in the session.",
+		confirm: "Remove all others",
+		action: () => act(() => remove("/clients")),
+	}));
+	on(".sign-out", async () => {
+		await act();
+		if (devices.length > 1) return act(signOut);
+		ask({
+			title: "Sign out your last device?",
+			text: `No other is in this session, so it ends: ${ends}`,
+			confirm: "End session",
+			action: signOut,
+		});
+	});
 	on(".end", () => ask({
 		title: "End the session everywhere?",
 		text: `All your devices are signed out, ${ends}`,
@@ -43,13 +52,14 @@ export function openDevices(chat) {
 		chat.signedOut("logged_out");
 	}
 
-	/** Does something and shows the list as it is then. */
 	async function act(action) {
 		try {
 			await action?.();
 			devices = await get("/clients");
 			syncList($(".devices", dialog), devices, ({ id }) => id, create, update);
 			$(".others", dialog).hidden = devices.length < 2;
+			// The button pressed may be gone.
+			if (document.activeElement === document.body) $("h2", dialog).focus();
 			setText($(".error", dialog), "");
 		} catch (problem) {
 			setText($(".error", dialog), problem.message);

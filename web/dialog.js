@@ -1,8 +1,7 @@
-// Dialogs: the browser's own <dialog>, which keeps the focus inside and closes on Escape.
+// Dialogs: the browser's own <dialog>.
 
 import { h } from "./dom.js";
 
-/** Resolves when the dialog is closed, to whether it was confirmed. */
 export function showDialog(dialog) {
 	document.body.append(dialog);
 	dialog.showModal();
@@ -12,7 +11,6 @@ export function showDialog(dialog) {
 	}));
 }
 
-/** Asks a question, with a text field if `field` is given: `action` gets its text. */
 export function ask({ title, text, field, confirm, action }) {
 	const input = field === undefined ? null : h("input", { value: field, "aria-label": title });
 	const error = h("p", { class: "error", role: "alert" });
@@ -25,7 +23,6 @@ export function ask({ title, text, field, confirm, action }) {
 	return showDialog(dialog);
 }
 
-/** Closes the dialog if `action` works out, else says in it why not. */
 export async function submit(event, dialog, error, action) {
 	event.preventDefault();
 	event.submitter.disabled = true;

@@ -2,7 +2,6 @@
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
-/** Makes an element: h("button", { class: "quiet", onclick: join }, "Join"). */
 export function h(tag, attributes = {}, ...children) {
 	const element = document.createElement(tag);
 	for (const [name, value] of Object.entries(attributes)) {
@@ -13,22 +12,18 @@ export function h(tag, attributes = {}, ...children) {
 	return element;
 }
 
-/** A copy of the one element inside a <template> of index.html. */
 export const fromTemplate = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
 
-/** Puts a template's element into the page in place of the one before. */
 export function showPage(id) {
 	const page = fromTemplate(id);
 	$("#app").replaceChildren(page);
 	return page;
 }
 
-/** Writes only what differs, so that nothing is announced or laid out twice. */
 export function setText(element, text) {
 	if (element.textContent !== text) element.textContent = text;
 }
 
-/** Makes the children of `list` match `items`, reusing elements by key: what has the focus keeps it. */
 export function syncList(list, items, keyOf, create, update) {
 	const wanted = new Map(items.map((item) => [String(keyOf(item)), item]));
 	const kept = new Map();

@@ -1,4 +1,4 @@
-// On a narrow screen the sidebar and the member list are drawers over the messages.
+// The side columns, on a narrow screen drawers.
 
 import { $ } from "./dom.js";
 
@@ -6,7 +6,6 @@ export function createDrawers(chat, page) {
 	const sidebar = drawer("#sidebar", ".open-sidebar", "(max-width: 759px)");
 	const members = drawer("#members", "#open-members", "(max-width: 1039px)");
 	const drawers = [sidebar, members];
-	/** On a wide screen the members stand beside the messages, unless put away. */
 	let beside = true;
 
 	$(".backdrop", page).addEventListener("click", close);

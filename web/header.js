@@ -1,4 +1,4 @@
-// The header of the view on the screen: its name, its topic, and what can be done with it.
+// The header of the view on the screen.
 
 import { ask } from "./dialog.js";
 import { $, setText } from "./dom.js";
@@ -41,7 +41,6 @@ export function createHeader(chat, page) {
 		setText($("span", members), String(view.members?.size));
 		members.title = members.ariaLabel = `Members: ${view.members?.size}`;
 
-		// On a phone the counts in the sidebar are out of sight.
 		const news = [...model.views.values()].some((other) => other !== view && unread(model, other).count);
 		menu.classList.toggle("news", news);
 		menu.title = news ? "Channels and people, with unread messages" : "Channels and people";
@@ -69,6 +68,6 @@ export function createHeader(chat, page) {
 			text: view.members.size === 1 ? "You are its only member: the channel ends when you leave." : "You leave it on all your devices.",
 			confirm: "Leave",
 			action: () => chat.run("PART", [view.name]),
-		});
+		}).then(() => $("#composer", page)?.focus());
 	}
 }

@@ -1,4 +1,4 @@
-// The dialog with all commands and keys.
+// All commands and keys.
 
 import { showDialog } from "./dialog.js";
 import { h } from "./dom.js";
@@ -11,9 +11,7 @@ const KEYS = [
 	["Alt + ↑ ↓", "Next channel or conversation"],
 ];
 
-export async function openHelp() {
-	// Not above: that module imports this one.
-	const { commands } = await import("./commands.js");
+export function openHelp(commands) {
 	const dialog = h("dialog", { id: "help", "aria-labelledby": "help-title" },
 		h("h2", { id: "help-title", tabindex: -1, autofocus: true }, "Commands"),
 		table(commands.map(({ syntax, help }) => [syntax, help])),

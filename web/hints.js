@@ -1,4 +1,4 @@
-// Quiet lines above the composer: that there is no password yet, that one is away.
+// Quiet lines above the composer.
 
 import { $, setText } from "./dom.js";
 import { openPassword } from "./password.js";
@@ -6,7 +6,6 @@ import { openPassword } from "./password.js";
 export function createHints(chat, page) {
 	const password = $("#password-hint", page);
 	const away = $("#away-hint", page);
-	// For this page's life only: nothing is stored in the browser.
 	let dismissed = false;
 
 	$(".link", password).addEventListener("click", () => openPassword(chat));

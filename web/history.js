@@ -1,4 +1,4 @@
-// Loading what was said before this page was opened.
+// What was said before this page was opened.
 
 import { get } from "./api.js";
 
@@ -14,7 +14,6 @@ export async function loadAll(views, onLoaded) {
 	await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-/** The latest page of a view, or the one before what it has. */
 export function load(view) {
 	view.loading ??= fetchPage(view).finally(() => (view.loading = null));
 	return view.loading;
@@ -26,11 +25,14 @@ async function fetchPage(view) {
 	const before = first ? `&before=${first}` : "";
 	try {
 		const { messages } = await get(`/history?target=${encodeURIComponent(view.name)}&limit=${PAGE}${before}`);
+		// Lines of this page's own from before the first load stand behind what is loaded.
+		const early = timeline.items.filter(({ local, id }) => local && id === 0);
+		timeline.items = timeline.items.filter((item) => !early.includes(item));
 		messages.forEach((message) => timeline.add(message));
+		early.forEach((line) => timeline.addLocal({ ...line, id: timeline.items.at(-1)?.id ?? 0 }));
 		timeline.more = messages.length === PAGE;
 		view.loaded = true;
 	} catch (error) {
-		// A nick that is gone has no history; anything else is tried again later.
 		if (error.status !== 404 && error.status !== 403) return;
 		timeline.more = false;
 		view.loaded = true;

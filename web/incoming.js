@@ -1,12 +1,12 @@
-// What an event sets off in the model, in the views that show it, and beside them.
+// What an event sets off.
 
-import { get } from "./api.js";
+import { get, sleep } from "./api.js";
+import { kickReason } from "./events.js";
 import { loadAll } from "./history.js";
 import { SERVER } from "./model.js";
 import { countable } from "./readmarks.js";
-import { isChannel, same } from "./text.js";
+import { same } from "./text.js";
 
-/** Returns what takes each event; `onHandled` gets it when it has reached the page. */
 export function createIncoming(chat, onHandled) {
 	const { model, signal } = chat;
 	let line = Promise.resolve();
@@ -20,24 +20,22 @@ export function createIncoming(chat, onHandled) {
 		const { id, source, command, params } = event;
 		if (command === "WARN") return gap(params);
 		const live = id > model.cursor;
-		const mine = live && model.isMe(source);
-		if (mine && command === "JOIN" && !model.view(params[0])) {
-			if (!model.adoptChannel(await get("/session", Infinity), params[0])) return;
+		const mine = model.isMe(source);
+		if (live && mine && command === "JOIN" && model.view(params[0])?.kind !== "channel") {
+			if (!model.adoptChannel(await snapshot(), params[0])) return;
 			loadAll([model.view(params[0])], chat.changed);
 		}
+		chat.outbox.arrived(event);
 		for (const view of model.receive(event)) {
 			view.timeline.add(event);
-			chat.outbox.arrived(view, event);
+			if (view !== chat.view) view.timeline.trim();
 			if (view === chat.view && countable(event)) markNew(view, mine);
 		}
-		if (mine && command === "JOIN" && same(params[0], chat.wanted)) chat.open(model.view(params[0]));
-		// The view on the screen may just have been left, here or on another device.
-		if (isChannel(chat.view.name) && !model.view(chat.view.name)) chat.open(chat.home());
+		if (live && mine && command === "JOIN" && same(params[0], chat.wanted)) chat.open(model.view(params[0]));
+		goneHome();
 		if (live) aside(event);
-		chat.changed();
 	}
 
-	/** What also has to be said outside the view it belongs to. */
 	function aside({ source, command, params }) {
 		if (source === SERVER && command === "NOTICE") {
 			if (chat.view.kind !== "server") chat.line(params[1], { kind: "server" });
@@ -45,10 +43,15 @@ export function createIncoming(chat, onHandled) {
 			chat.refreshSession();
 		} else if (command === "INVITE") {
 			const run = () => chat.join(params[1]).catch((error) => chat.complain(error.message));
-			chat.line(`${source} invites you to ${params[1]}. `, { kind: "server", action: { name: "Join", run } });
+			say(`${source} invites you to ${params[1]}. `, { name: "Join", run });
 		} else if (command === "KICK" && model.isMe(params[1])) {
-			chat.line(`You were removed from ${params[0]} by ${source}: ${params[2] ?? ""}`, { kind: "server" });
+			say(`You were removed from ${params[0]} by ${source}${kickReason(source, params[2])}`);
 		}
+	}
+
+	/** Kept in the server's view, and shown where one looks. */
+	function say(text, action) {
+		for (const view of new Set([model.server, chat.view])) chat.line(text, { kind: "server", action }, view);
 	}
 
 	/** The "New" line, for whoever is not looking now. */
@@ -57,14 +60,34 @@ export function createIncoming(chat, onHandled) {
 		else if (!chat.attentive()) view.newFrom ??= view.read;
 	}
 
-	/** Events are missing: said where they would stand, and the state read anew. */
 	async function gap([, , , last]) {
-		model.adopt(await get("/session", Infinity));
+		model.adopt(await snapshot());
 		for (const view of [...model.views.values(), model.server]) {
+			if (view.kind === "direct") view.loaded = false;
 			view.timeline.addLocal({
 				id: Number(last), kind: "gap", text: "Some messages were removed before this device could receive them.",
 			});
 		}
+		goneHome();
+		loadAll([...model.views.values()], chat.changed);
+	}
+
+	/** The view on the screen may just have been left, here or on another device. */
+	function goneHome() {
+		const { view } = chat;
+		if (view.kind === "channel" && model.view(view.name) !== view) chat.open(model.view(view.name) ?? chat.home());
 		chat.changed();
+	}
+
+	/** Without it the state would be wrong, so it is asked for until it comes. */
+	async function snapshot() {
+		for (;;) {
+			try {
+				return await get("/session", Infinity);
+			} catch (error) {
+				if (error.signedOut || signal.aborted) throw error;
+				await sleep(5_000);
+			}
+		}
 	}
 }

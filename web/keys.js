@@ -7,7 +7,6 @@ export function createKeys(chat, page) {
 	const composer = $("#composer", page);
 
 	$(".skip", page).addEventListener("click", (event) => {
-		// The address keeps naming the channel.
 		event.preventDefault();
 		composer.focus();
 	});
@@ -26,12 +25,10 @@ export function createKeys(chat, page) {
 
 	return {
 		opened() {
-			// On a touch screen the focus would bring up the keyboard at every change of view.
 			if (matchMedia("(pointer: fine)").matches && !$("dialog")) $(chat.view.kind === "browse" ? "#join-name" : "#composer").focus();
 		},
 	};
 
-	/** Typing where nothing takes text goes into the composer. */
 	function isTyping({ key, ctrlKey, metaKey, altKey, target }) {
 		return key.length === 1 && key !== " " && !ctrlKey && !metaKey && !altKey && !target.closest("input, textarea");
 	}

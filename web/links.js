@@ -18,7 +18,6 @@ export function linkify(text) {
 	return [...nodes, shown.slice(end)];
 }
 
-/** Without the punctuation around it; a bracket stays if it was opened inside. */
 function trimmed(address) {
 	const last = address.at(-1);
 	const opened = { ")": "(", "]": "[" }[last];

@@ -1,4 +1,4 @@
-// The member list of the channel on the screen.
+// The member list.
 
 import { $, h, setText, syncList } from "./dom.js";
 import { avatar } from "./row.js";

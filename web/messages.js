@@ -1,4 +1,4 @@
-// The message list: draws a view's timeline, keeps the place, loads older messages.
+// The message list: keeps the place, loads older messages.
 
 import { $, setText } from "./dom.js";
 import { load } from "./history.js";
@@ -15,13 +15,10 @@ export function createMessages(chat, page) {
 	const jump = $("#jump", page);
 
 	let view = null;
-	/** What has been drawn: items, mark, and whether they were loaded. */
 	let drawn = {};
 	let drawnPending = null;
 	let markDrawn = false;
-	/** Whether the list follows its end. */
 	let pinned = true;
-	/** Whether the view still has to be put where reading begins. */
 	let fresh = true;
 
 	list.addEventListener("scroll", scrolled, { passive: true });
@@ -38,7 +35,6 @@ export function createMessages(chat, page) {
 		refresh();
 	}
 
-	/** Brings the rows in line with the timeline: by appending where that is enough. */
 	function refresh() {
 		if (pinned) view.timeline.trim();
 		const { items } = view.timeline;
@@ -55,7 +51,7 @@ export function createMessages(chat, page) {
 		for (const item of items) {
 			const made = rowsFor(item, previous, chat.model);
 			previous = item;
-			if (!markDrawn && view.newFrom !== null && item.id > view.newFrom && countable(item) && !chat.model.isMe(item.source)) {
+			if (!markDrawn && view.newFrom !== null && item.id > view.newFrom && countable(item) && !chat.model.isMine(item)) {
 				markDrawn = true;
 				made.splice(-1, 0, newLine());
 			}
@@ -86,7 +82,6 @@ export function createMessages(chat, page) {
 			})));
 	}
 
-	/** After drawing: to the "New" line if it is a screen up, else along with the end. */
 	function place() {
 		const mark = fresh && view.loaded && $(".new", rows);
 		if (view.loaded) fresh = false;

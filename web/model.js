@@ -6,29 +6,29 @@ import { Timeline } from "./timeline.js";
 
 export const SERVER = "rejoin.server";
 
-/** One thing to look at: a "channel", a "direct" message, the "server", the list to "browse". */
 function newView(kind, name) {
 	return {
 		kind,
 		name,
 		timeline: new Timeline(),
-		/** The session's read mark, shared by its devices. */
 		read: 0,
-		/** The "New" line stands after this id, if any. */
 		newFrom: null,
-		/** Own messages whose event has not come back yet. */
 		pending: [],
 		draft: "",
-		/** Whether the latest history is in the timeline. */
+		/** Lines of this page's own that nobody has seen. */
+		missed: 0,
 		loaded: false,
 	};
 }
 
 export class Model {
-	/** Channels and direct messages by folded name. */
 	views = new Map();
 	server = newView("server", "Server");
 	browse = newView("browse", "Join a channel");
+	/** Direct messages from before the snapshot, until the history tells whose they are. */
+	#earlier = [];
+	/** Nicks this session had, by folded name: the id of the event that changed it. */
+	#former = new Map();
 
 	get nick() {
 		return this.session.nick;
@@ -36,6 +36,11 @@ export class Model {
 
 	isMe(nick) {
 		return same(nick, this.nick);
+	}
+
+	/** Whether an event is by this session, under whichever nick it had then. */
+	isMine({ id, source }) {
+		return this.isMe(source) || id < this.#former.get(fold(source));
 	}
 
 	view(name) {
@@ -51,12 +56,10 @@ export class Model {
 	}
 
 	constructor() {
-		// Nothing of these two is on the server.
 		this.server.loaded = this.browse.loaded = true;
 		this.server.timeline.more = false;
 	}
 
-	/** Takes over a snapshot. Events up to its cursor are shown from now on, not applied. */
 	adopt(snapshot) {
 		this.session = snapshot.session;
 		this.cursor = snapshot.cursor;
@@ -66,11 +69,11 @@ export class Model {
 		for (const { nick, read } of snapshot.directs) this.direct(nick).read = read;
 	}
 
-	/** Takes one channel from a snapshot; false if it is not in there. */
 	adoptChannel(snapshot, name) {
 		const channel = snapshot.channels.find((one) => same(one.name, name));
 		if (!channel) return false;
-		const view = this.view(name) ?? this.#put(newView("channel", channel.name));
+		const known = this.view(name);
+		const view = known?.kind === "channel" ? known : this.#put(newView("channel", channel.name));
 		view.since = snapshot.cursor;
 		view.topic = channel.topic;
 		view.modes = new Set(channel.modes.split(" ")[0].slice(1));
@@ -87,7 +90,6 @@ export class Model {
 		this.views.delete(fold(view.name));
 	}
 
-	/** Applies an event to the state and returns the views that show it. */
 	receive(event) {
 		const { id, source, command, params } = event;
 		const [target = ""] = params;
@@ -113,7 +115,7 @@ export class Model {
 					if (member) member.away = target !== "";
 				}).filter((view) => view.kind === "direct");
 			case "INVITE":
-				return [this.server];
+				return applies ? [] : [this.server];
 		}
 		if (!channel) return isChannel(target) ? [] : [this.server];
 		if (applies) this.#changeChannel(channel, event);
@@ -146,19 +148,47 @@ export class Model {
 		}
 	}
 
-	/** Where a message is shown: its channel, or the exchange with whoever the other one is. */
 	#conversation(event, channel) {
 		const { id, source, params: [target] } = event;
 		if (source === SERVER) return [this.server];
 		if (isChannel(target)) return channel ? [channel] : [];
-		// Older than the snapshot, a message may carry a nick this session had before.
-		const mine = this.isMe(source) || (!this.isMe(target) && !this.view(source) && this.view(target));
-		const other = mine ? target : source;
+		if (id <= this.cursor) {
+			// Its nicks are those of its time: by now they may be other people's.
+			this.#earlier.push(event);
+			return [];
+		}
+		const other = this.isMe(source) ? target : source;
 		if (!this.view(other)) this.direct(other).read = id - 1;
 		return [this.view(other)];
 	}
 
+	/** Once all histories are loaded: what is in none of them was exchanged with somebody who has left. */
+	fileEarlier() {
+		const directs = this.directs();
+		for (const event of this.#earlier.splice(0)) {
+			const known = directs.some(({ timeline: { ids, more, firstId } }) => ids.has(event.id) || (more && event.id < firstId));
+			if (known) continue;
+			const name = `${this.isMine(event) ? event.params[0] : event.source} (left)`;
+			if (!this.view(name)) this.#left(newView("direct", name)).read = event.id - 1;
+			this.view(name).timeline.add(event);
+		}
+	}
+
+	/** Keeps a conversation with nobody: its nick is free, or somebody else's. */
+	#left(view) {
+		view.loaded = true;
+		view.timeline.more = false;
+		return this.#put(view);
+	}
+
 	#renamed(event, from, to) {
+		const before = !same(from, to) && this.view(to);
+		if (before && event.id > this.cursor) {
+			this.close(before);
+			do before.name += " (left)"; while (this.view(before.name));
+			this.#left(before);
+		}
+		if (this.isMe(from) || this.isMe(to)) this.#former.set(fold(from), event.id);
 		const shown = this.#withMember(event, from, (view) => {
 			if (view.kind === "direct") {
 				this.close(view);
@@ -173,7 +203,6 @@ export class Model {
 		return shown;
 	}
 
-	/** Changes every channel `nick` is on, and the exchange with it; returns those views. */
 	#withMember({ id }, nick, change) {
 		const views = [...this.views.values()].filter((view) => view.kind === "channel"
 			? id > view.since && view.members.has(fold(nick))

@@ -1,4 +1,4 @@
-// MODE's compact notation ("+ov-b alice bob mask") taken apart into single changes.
+// MODE's compact notation taken apart.
 
 const WITH_ARGUMENT = { "+": "ovbkl", "-": "ovbk" };
 
@@ -12,7 +12,6 @@ const WORDS = {
 	"+i": "made the channel invite-only", "-i": "opened the channel to everyone",
 };
 
-/** `[{ sign, letter, argument }]` from the parameters after the channel. */
 export function parseModes([letters = "", ...rest]) {
 	const changes = [];
 	let sign = "+";
@@ -23,7 +22,6 @@ export function parseModes([letters = "", ...rest]) {
 	return changes;
 }
 
-/** One change as the rest of a sentence that begins with a nick. */
 export function describeMode({ sign, letter, argument }) {
 	return (WORDS[sign + letter] ?? `set mode ${sign}${letter}`).replace("#", () => argument);
 }

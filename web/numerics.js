@@ -1,12 +1,10 @@
-// The server's replies to commands, as lines for people.
+// Replies to commands, as lines for people.
 
 import { plain } from "./text.js";
 
-// What only frames a list; and what the page shows anyway after a JOIN.
-const SILENT = ["312", "315", "318", "321", "323", "329", "333", "366", "368", "PONG", "MARKREAD"];
+const SILENT = ["312", "315", "318", "321", "323", "329", "333", "366", "368", "PONG", "MARKREAD", "NOTE"];
 const AFTER_JOIN = ["331", "332", "353"];
 
-/** Every entry gets the reply's parameters without the first, the own nick. */
 const LINES = {
 	301: ([nick, text]) => `${nick} is away: ${text}`,
 	311: ([nick, user, host, , name]) => `${nick} is ${user}@${host} (${name})`,
@@ -20,6 +18,20 @@ const LINES = {
 	353: ([, channel, names]) => `In ${channel}: ${names}`,
 	367: ([channel, mask, by]) => `${channel} bans ${mask}${by ? `, set by ${by}` : ""}`,
 };
+
+/** Errors by code, as sentences; each gets the parameters sent. */
+const ERRORS = {
+	unknown_mode: ([, letters]) => `There is no such mode in ${letters}.`,
+	user_on_channel: ([nick, channel]) => `${nick} is on ${channel} already.`,
+	user_not_in_channel: ([channel, nick], verb) => `${verb === "KICK" ? nick : "That nick"} is not on ${channel}.`,
+	no_such_nick: ([nick, channel], verb) => `There is nobody called ${verb === "KICK" ? channel : nick} here.`,
+};
+
+export function errorText({ code, message }, verb, params) {
+	const text = ERRORS[code]?.(params, verb) ?? message;
+	const sentence = text[0].toUpperCase() + text.slice(1);
+	return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
+}
 
 /** The lines to show for a command's replies. */
 export function replyLines(replies, verb) {

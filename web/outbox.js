@@ -1,6 +1,6 @@
-// Sending messages: pending at once, in order, safe to repeat by their label.
+// Sending messages: in order, safe to repeat by their label.
 
-import { command, randomLabel, sleep, Unreachable } from "./api.js";
+import { randomLabel, sleep, Unreachable } from "./api.js";
 
 const TRIES = 5;
 
@@ -29,9 +29,10 @@ export function createOutbox(chat) {
 		chat.changed();
 	}
 
-	/** An event came in; it may be a pending message. */
-	function arrived(view, { id, label }) {
-		view.pending = view.pending.filter((item) => item.label !== label && !item.ids.includes(id));
+	function arrived({ id, label }) {
+		for (const view of chat.model.views.values()) {
+			view.pending = view.pending.filter((item) => item.label !== label && !item.ids.includes(id));
+		}
 	}
 
 	function reconnected() {
@@ -43,10 +44,11 @@ export function createOutbox(chat) {
 	async function deliver(view, item) {
 		for (let tries = 1; view.pending.includes(item); tries += 1) {
 			try {
-				const { ids, replies } = await command(item.command, item.params, { label: item.label });
+				const { ids, replies } = await chat.send(item.command, item.params, item.label);
 				item.ids = ids;
 				// The event may have come before this answer.
-				if (ids.every((id) => view.timeline.ids.has(id))) discard(view, item);
+				const views = [...chat.model.views.values()];
+				if (ids.every((id) => views.some(({ timeline }) => timeline.ids.has(id)))) discard(view, item);
 				return chat.showReplies(replies, view);
 			} catch (error) {
 				item.error = error.message;

@@ -1,4 +1,4 @@
-// What is unread, and telling the session's other devices what has been read here.
+// What is unread, and telling the other devices what has been read.
 
 import { command } from "./api.js";
 import { mentions } from "./text.js";
@@ -6,34 +6,31 @@ import { mentions } from "./text.js";
 const SETTLE = 800;
 const RETRY = 5_000;
 
-/** Whether an event is something to read, and not a join or the like. */
 export const countable = ({ local, command: verb }) => !local && (verb === "PRIVMSG" || verb === "NOTICE");
 
-/** `{ count, mention }` of the messages of others past the view's read mark. */
-export function unread(model, { kind, timeline: { items }, read }) {
-	let count = 0;
+export function unread(model, { kind, timeline, read, missed }) {
+	let count = missed;
 	let mention = false;
+	const { items } = timeline;
 	for (let i = items.length - 1; i >= 0 && items[i].id > read; i -= 1) {
 		const item = items[i];
-		if (!countable(item) || model.isMe(item.source)) continue;
+		if (!countable(item) || model.isMine(item)) continue;
 		count += 1;
 		mention ||= kind === "direct" || mentions(item.params[1], model.nick);
 	}
-	return { count, mention };
+	const { more, firstId } = timeline;
+	return { count, mention, partial: more && firstId > read };
 }
 
 export function createReader(chat) {
 	const timers = new Map();
 
-	/** The view's end is on the screen and somebody looks at it. */
 	return function read(view) {
 		const last = view.timeline.items.findLast(countable);
 		if (!last || last.id <= view.read) return;
-		const { count } = unread(chat.model, view);
 		view.read = last.id;
 		chat.changed();
-		// Own messages alone are no news for the other devices.
-		if (count && view.kind !== "server") tellSoon(view, SETTLE);
+		if (view.kind !== "server" && !view.name.includes(" ")) tellSoon(view, SETTLE);
 	};
 
 	function tellSoon(view, delay) {

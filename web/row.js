@@ -1,4 +1,4 @@
-// One line of the message list: a message, a pending message, an event, a reply.
+// One line of the message list.
 
 import { h } from "./dom.js";
 import { describe } from "./events.js";
@@ -8,7 +8,6 @@ import { clock, dayName, fullTime, hue, initial, mentions, plain, same, sameDay 
 
 const TOGETHER = 5 * 60_000;
 
-/** The row for an item, and before it a separator where a new day begins. */
 export function rowsFor(item, previous, model) {
 	const newDay = !previous || !sameDay(previous.time, item.time);
 	const row = countable(item) ? messageRow(item, newDay ? null : previous, model) : eventRow(item);
@@ -21,7 +20,6 @@ export function avatar(nick) {
 	return coloured(h("span", { class: "avatar", "aria-hidden": "true" }, initial(nick)), nick);
 }
 
-/** The style sheet makes a readable colour of the hue, in light and dark. */
 function coloured(element, nick) {
 	element.style.setProperty("--hue", hue(nick));
 	return element;
@@ -33,7 +31,7 @@ function messageRow(item, previous, model) {
 		&& previous.command === command && new Date(time) - new Date(previous.time) < TOGETHER;
 	const row = h("div", { class: `message ${together ? "together" : "first"}`, "data-id": id, "data-source": source });
 	row.classList.toggle("notice", command === "NOTICE");
-	row.classList.toggle("mention", !model.isMe(source) && mentions(text, model.nick));
+	row.classList.toggle("mention", !model.isMine(item) && mentions(text, model.nick));
 	const nick = coloured(h("b", { class: together ? "nick unseen" : "nick" }, source), source);
 	if (together) row.append(timeOf(item), nick);
 	else row.append(avatar(source), h("div", { class: "by" }, nick, timeOf(item)));
@@ -41,20 +39,19 @@ function messageRow(item, previous, model) {
 	return row;
 }
 
-/** An own message on its way, or one that did not get through. */
 export function pendingRow(item, previous, model, { retry, discard }) {
 	const row = messageRow(item, previous, model);
 	row.classList.add("pending", item.state);
 	if (item.state === "waiting") row.append(h("p", { class: "state" }, "Waiting for the server…"));
 	if (item.state === "lost" || item.state === "refused") {
-		row.append(h("p", { class: "state" }, `Not sent. ${item.error} `,
+		row.append(h("p", { class: "state" }, `${item.state === "lost" ? "Perhaps not sent" : "Not sent"}. ${item.error} `,
 			h("button", { class: "link retry", onclick: retry }, "Try again"), " ",
 			h("button", { class: "link discard", onclick: discard }, "Discard")));
 	}
 	return row;
 }
 
-function eventRow(item) {
+export function eventRow(item) {
 	const { id, local, kind = "", source, action } = item;
 	return h("div", { class: `event ${kind}`, "data-id": local ? null : id, "data-source": source },
 		h("span", { class: "text", dir: "auto" }, plain(item.text ?? describe(item))), " ", timeOf(item),

@@ -1,5 +1,6 @@
-// The sidebar: channels, direct messages, the server's notices, and who one is.
+// The sidebar, and who one is.
 
+import { commands } from "./commands.js";
 import { openDevices } from "./devices.js";
 import { $, h, setText, syncList } from "./dom.js";
 import { openHelp } from "./help.js";
@@ -16,7 +17,7 @@ export function createSidebar(chat, page) {
 	browse.addEventListener("click", () => chat.open(model.browse));
 	password.addEventListener("click", () => openPassword(chat));
 	$("#open-devices", page).addEventListener("click", () => openDevices(chat));
-	$("#open-help", page).addEventListener("click", openHelp);
+	$("#open-help", page).addEventListener("click", () => openHelp(commands));
 
 	return { draw };
 
@@ -44,10 +45,10 @@ export function createSidebar(chat, page) {
 	}
 
 	function update({ firstElementChild: button }, view) {
-		const { count, mention } = unread(model, view);
+		const { count, mention, partial } = unread(model, view);
 		button.view = view;
 		setText($(".name", button), view.name);
-		setText($(".badge", button), count > 99 ? "99+" : count ? String(count) : "");
+		setText($(".badge", button), count > 99 ? "99+" : count ? count + (partial ? "+" : "") : "");
 		button.classList.toggle("unread", count > 0);
 		button.classList.toggle("mentioned", mention);
 		setText($(".unseen", button), count ? (mention ? " unread, for you" : " unread") : "");

@@ -1,4 +1,4 @@
-// The pages without a session: pick a nick, signed out, no answer from the server.
+// The pages without a session.
 
 import { post } from "./api.js";
 import { $, setText, showPage } from "./dom.js";
@@ -17,7 +17,6 @@ const REASONS = {
 const reasonText = (reason) =>
 	`You were signed out because ${REASONS[reason] ?? "the server no longer knows this browser’s session."}`;
 
-/** `reason` is why an earlier client of this browser ended, if it had one. */
 export function showStart(reason, onStarted) {
 	const page = showPage("start-view");
 	const nick = $("#nick", page);
@@ -60,10 +59,10 @@ export function showSignedOut(reason, nick) {
 	document.title = "Signed out · Rejoin";
 	setText($(".reason", page), reasonText(reason));
 	$("#log-in", page).href = `/login?nick=${encodeURIComponent(nick)}`;
+	$("#log-in", page).hidden = reason === "session_ended";
 	$("h1", page).focus();
 }
 
-/** Keeps trying by itself. */
 export function showTrouble(retry) {
 	if (!$("#trouble")) showPage("trouble-view");
 	setTimeout(retry, RETRY);

@@ -3,6 +3,7 @@
 /** ASCII only, as the server does it. */
 export const fold = (name) => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 export const same = (a, b) => fold(a) === fold(b);
+export const isNick = (name) => /^[A-Za-z[\]\\`_^{|}][\w[\]\\`^{|}-]{0,31}$/.test(name);
 export const isChannel = (name) => name.startsWith("#");
 export const byteLength = (text) => new TextEncoder().encode(text).length;
 export const initial = (nick) => (nick.match(/[a-z0-9]/i)?.[0] ?? nick[0]).toUpperCase();
@@ -11,13 +12,11 @@ export const initial = (nick) => (nick.match(/[a-z0-9]/i)?.[0] ?? nick[0]).toUpp
 export function hue(nick) {
 	let hash = 2166136261;
 	for (const char of fold(nick)) hash = Math.imul(hash ^ char.codePointAt(0), 16777619) >>> 0;
-	return hash % 359;
+	return hash % 360;
 }
 
-/** Without the formatting codes of other IRC clients. */
 export const plain = (text) => text.replace(/\x03(\d{1,2}(,\d{1,2})?)?|[\x00-\x08\x0b-\x1f\x7f]/g, "");
 
-/** Whether the text names this nick, as a word of its own. */
 export function mentions(text, nick) {
 	const word = nick.replace(/[\\^$.*+?()[\]{}|-]/g, "\\$&");
 	const other = "[^\\w[\\]\\\\`^{}|-]";

@@ -1,4 +1,4 @@
-// What one view shows, in the log's order, each event once however often it arrives.
+// What one view shows, in order, each event once.
 
 // Beyond `KEEP` items the oldest go, down to `TRIM`; scrolling up fetches them again.
 const KEEP = 700;
@@ -7,7 +7,6 @@ const TRIM = 400;
 export class Timeline {
 	items = [];
 	ids = new Set();
-	/** Whether the server may have older events than the first item. */
 	more = true;
 
 	get firstId() {
@@ -20,7 +19,6 @@ export class Timeline {
 		this.#insert(event);
 	}
 
-	/** Adds a line of this page's own (a reply, a notice), behind what is there. */
 	addLocal(line) {
 		this.#insert({ local: true, id: this.items.at(-1)?.id ?? 0, time: new Date().toISOString(), ...line });
 	}
