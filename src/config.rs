@@ -17,7 +17,7 @@ pub struct Config {
     /// The database file, made if missing
     #[arg(long, env = "REJOIN_DATABASE", default_value = "rejoin.db", global = true)]
     pub database: PathBuf,
-    /// The address people open, https://chat.example.org; needed off loopback
+    /// The address people open, `https://chat.example.org`; needed off loopback
     #[arg(long, env = "REJOIN_PUBLIC_URL")]
     pub public_url: Option<PublicUrl>,
     /// Allow plain http off loopback, where anyone on the way can read passwords and cookies

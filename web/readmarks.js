@@ -8,7 +8,7 @@ const RETRY = 5_000;
 
 export const countable = ({ local, command: verb }) => !local && (verb === "PRIVMSG" || verb === "NOTICE");
 
-export function unread(model, { kind, timeline, read, missed }) {
+export function unread(model, { kind, timeline, read, missed, loaded }) {
 	let count = missed;
 	let mention = false;
 	const { items } = timeline;
@@ -19,7 +19,7 @@ export function unread(model, { kind, timeline, read, missed }) {
 		mention ||= kind === "direct" || mentions(item.params[1], model.nick);
 	}
 	const { more, firstId } = timeline;
-	return { count, mention, partial: more && firstId > read };
+	return { count, mention, partial: loaded && more && firstId > read };
 }
 
 export function createReader(chat) {
