@@ -55,10 +55,10 @@ impl<'a> Act<'a> {
     }
 
     /// Makes an event of this session's, told to `targets`.
-    pub fn emit(&mut self, command: &'static str, params: &[&dyn Display], targets: &[TargetId]) -> Result<()> {
+    pub fn emit(&mut self, command: &'static str, params: &[&dyn Display], targets: &[TargetId]) -> Result<EventId> {
         let id = log::append(self.tx, self.draft(command, params), targets)?;
         self.answer.ids.push(id);
-        Ok(())
+        Ok(id)
     }
 
     /// Makes a direct message to another session: an event for both.
@@ -113,14 +113,20 @@ impl<'a> Act<'a> {
         for item in items {
             match item.and_then(|item| act(self, item)) {
                 Ok(()) => done += 1,
-                Err(error) if error.is_failure() => return Err(error),
-                Err(error) => {
-                    self.answer.replies.push(Reply::error(&error, verb, &self.session.nick));
-                    first_refusal.get_or_insert(error);
-                }
+                Err(error) => self.refuse(verb, error, &mut first_refusal)?,
             }
         }
         first_refusal.filter(|_| done == 0).map_or(Ok(()), Err)
+    }
+
+    /// Takes the refusal of one part of a command as an error numeric; a failure of ours fails the whole.
+    pub fn refuse(&mut self, verb: &'static str, error: Error, first: &mut Option<Error>) -> Result<()> {
+        if error.is_failure() {
+            return Err(error);
+        }
+        self.answer.replies.push(Reply::error(&error, verb, &self.session.nick));
+        first.get_or_insert(error);
+        Ok(())
     }
 
     /// A channel the session is on, and its standing there.

@@ -84,8 +84,8 @@ pub fn part(act: &mut Act, name: &ChannelName, reason: Option<&str>) -> Result<(
     let (channel, _) = act.own_channel(name)?;
     let with_reason: [&dyn std::fmt::Display; 2] = [&channel.name, &reason.unwrap_or_default()];
     let params = if reason.is_some() { &with_reason[..] } else { &with_reason[..1] };
-    act.emit("PART", params, &[channel.id.into()])?;
-    leave(act, &channel, act.caller.session)
+    let until = act.emit("PART", params, &[channel.id.into()])?;
+    member::close(act.tx, act.caller.session, channel.id, until, act.now)
 }
 
 pub fn set_topic(act: &mut Act, name: &ChannelName, text: &str) -> Result<()> {
@@ -95,7 +95,7 @@ pub fn set_topic(act: &mut Act, name: &ChannelName, text: &str) -> Result<()> {
     }
     let topic = Topic { text: text.into(), set_by: act.nick().to_string(), set_at: act.now };
     channel::set_topic(act.tx, channel.id, Some(&topic).filter(|_| !text.is_empty()))?;
-    act.emit("TOPIC", &[&channel.name, &text], &[channel.id.into()])
+    act.emit("TOPIC", &[&channel.name, &text], &[channel.id.into()]).map(drop)
 }
 
 pub fn kick(act: &mut Act, name: &ChannelName, nicks: Each<Nick>, reason: Option<&str>) -> Result<()> {
@@ -110,8 +110,8 @@ pub fn kick(act: &mut Act, name: &ChannelName, nicks: Each<Nick>, reason: Option
         if member::get(act.tx, channel.id, victim.id)?.is_none() {
             return Err(not_in_channel(&victim.nick, &channel));
         }
-        act.emit("KICK", &[&channel.name, &victim.nick, &reason], &[channel.id.into()])?;
-        leave(act, &channel, victim.id)
+        let until = act.emit("KICK", &[&channel.name, &victim.nick, &reason], &[channel.id.into()])?;
+        member::close(act.tx, victim.id, channel.id, until, act.now)
     })
 }
 
@@ -132,12 +132,6 @@ pub fn invite(act: &mut Act, nick: &Nick, name: &ChannelName) -> Result<()> {
         act.reply(reply::RPL_AWAY, &[&guest.nick, away]);
     }
     Ok(())
-}
-
-/// Closes a membership with the event that was just made.
-fn leave(act: &Act, channel: &Channel, session: crate::model::SessionId) -> Result<()> {
-    let until = act.answer.ids.last().copied().ok_or_else(|| Error::internal("no event to leave by"))?;
-    member::close(act.tx, session, channel.id, until, act.now)
 }
 
 pub fn chanop_needed(channel: &Channel) -> Error {

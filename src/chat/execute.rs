@@ -1,12 +1,10 @@
 //! Carrying out a command: the scope, the label, one transaction, the answer.
 
-use std::sync::Arc;
-
 use super::{Chat, act::Act, act::Answer, callers::Live, channel, label::Label, marks, modes, query, session, talk};
 use crate::{
     error::{Code, Error, Result},
     irc::{Command, Message, Reply},
-    model::Timestamp,
+    model::{Caller, SERVER_NAME, Timestamp},
     store::{self, Read, log},
 };
 
@@ -15,22 +13,22 @@ const KEPT_LENGTH: usize = 16 * 1024;
 
 impl Chat {
     /// Carries out one message of a client and answers once it is on disk.
-    pub async fn execute(&self, live: &Arc<Live>, message: Message, now: Timestamp) -> Result<Answer> {
+    pub async fn execute(&self, live: &Live, message: Message, now: Timestamp) -> Result<Answer> {
         let (verb, command) = Command::parse(&message)?;
         if !live.caller.scope.allow(verb.scope) {
             return Err(Error::new(Code::InsufficientScope, "this is beyond the scope of what you called with"));
         }
         let label = Label::of(&message, &command);
         if let Command::Pass { new, current } = command {
-            return self.set_password(live, new, current, label, now).await;
+            return self.set_password(live.caller, new, current, label, now).await;
         }
         let acknowledged = match command {
             Command::Ack(id) => Some(id),
             _ => None,
         };
         let answer = match verb.reads {
-            true => self.query(live, command, label, now).await?,
-            false => self.perform(live, command, label, now).await?,
+            true => self.query(live.caller, command, label, now).await?,
+            false => self.perform(live.caller, command, label, now).await?,
         };
         if let Some(id) = acknowledged {
             live.acknowledge(id);
@@ -39,16 +37,10 @@ impl Chat {
     }
 
     /// Carries out what changes something, in one transaction with the answer that its label is to give again.
-    async fn perform(
-        &self,
-        live: &Arc<Live>,
-        command: Command,
-        label: Option<Label>,
-        now: Timestamp,
-    ) -> Result<Answer> {
-        let (live, caller, limits) = (live.clone(), live.caller, self.limits.clone());
+    async fn perform(&self, caller: Caller, command: Command, label: Option<Label>, now: Timestamp) -> Result<Answer> {
+        let limits = self.limits;
         self.change(caller, move |tx| {
-            if let Some(answer) = label.as_ref().map(|l| l.answered(tx, &live, now)).transpose()?.flatten() {
+            if let Some(answer) = Label::answered(label.as_ref(), tx, caller, now)? {
                 return Ok(answer);
             }
             let mut act = Act::new(tx, caller, label.as_ref().map(|l| l.text.as_str()), now, &limits)?;
@@ -65,11 +57,10 @@ impl Chat {
 
     /// Answers what changes nothing, on a reading connection. A labelled answer is kept like any other, unless it is long:
     /// asking again does no harm.
-    async fn query(&self, live: &Arc<Live>, command: Command, label: Option<Label>, now: Timestamp) -> Result<Answer> {
-        let caller = live.caller;
-        let (asker, known) = (live.clone(), label.clone());
+    async fn query(&self, caller: Caller, command: Command, label: Option<Label>, now: Timestamp) -> Result<Answer> {
+        let known = label.clone();
         let (answered, answer) = self
-            .look(caller, move |tx| match known.map(|label| label.answered(tx, &asker, now)).transpose()?.flatten() {
+            .look(caller, move |tx| match Label::answered(known.as_ref(), tx, caller, now)? {
                 Some(answer) => Ok((true, answer)),
                 None => read_only(tx, caller, &command).map(|answer| (false, answer)),
             })
@@ -77,8 +68,7 @@ impl Chat {
         let length = answer.replies.iter().flat_map(|reply| &reply.params).map(String::len).sum::<usize>();
         match label {
             Some(label) if !answered && length <= KEPT_LENGTH => {
-                let (live, answer) = (live.clone(), answer);
-                self.change(caller, move |tx| match label.answered(tx, &live, now)? {
+                self.change(caller, move |tx| match Label::answered(Some(&label), tx, caller, now)? {
                     Some(first) => Ok(first),
                     None => label.keep(tx, caller, &answer, now).map(|()| answer.clone()),
                 })
@@ -117,7 +107,7 @@ fn carry_out(act: &mut Act, command: Command) -> Result<()> {
 }
 
 /// The commands that change nothing.
-fn read_only(tx: &Read, caller: crate::model::Caller, command: &Command) -> Result<Answer> {
+fn read_only(tx: &Read, caller: Caller, command: &Command) -> Result<Answer> {
     let me = store::session::get(tx, caller.session)?;
     let replies = match command {
         Command::Names(channels) => query::names(tx, &me, channels)?,
@@ -132,7 +122,7 @@ fn read_only(tx: &Read, caller: crate::model::Caller, command: &Command) -> Resu
             log::require_issued(tx, *id)?;
             Vec::new()
         }
-        Command::Ping(token) => vec![Reply::command("PONG", &[&crate::model::SERVER_NAME, token])],
+        Command::Ping(token) => vec![Reply::command("PONG", &[&SERVER_NAME, token])],
         other => return Err(Error::internal(format!("{other:?} is no query"))),
     };
     Ok(Answer { replies, ids: Vec::new() })

@@ -99,7 +99,7 @@ impl Hub {
     }
 
     /// Takes the effects of one commit, in order.
-    pub fn apply(&self, effects: Vec<Effect>) {
+    pub fn apply(&self, effects: impl IntoIterator<Item = Effect>) {
         let mut state = self.lock();
         for effect in effects {
             match effect {

@@ -1,6 +1,6 @@
 //! Labels: what makes a command safe to send again.
 
-use super::{act::Answer, callers::Live};
+use super::act::Answer;
 use crate::{
     error::{Error, Result},
     irc::{Command, Message},
@@ -30,9 +30,10 @@ impl Label {
         Some(Self { text: message.label.clone()?, command: sha256(whole.as_bytes()) })
     }
 
-    /// The first answer to it, if it was given before.
-    pub fn answered(&self, tx: &Read, live: &Live, now: Timestamp) -> Result<Option<Answer>> {
-        let answer = label::find(tx, live.caller.client, &self.text, &self.command, now)?;
+    /// The first answer to a label, if there is a label and it was answered before.
+    pub fn answered(label: Option<&Self>, tx: &Read, caller: Caller, now: Timestamp) -> Result<Option<Answer>> {
+        let Some(label) = label else { return Ok(None) };
+        let answer = label::find(tx, caller.client, &label.text, &label.command, now)?;
         answer.map(|json| serde_json::from_str(&json).map_err(Error::internal)).transpose()
     }
 

@@ -2,11 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{
-    Chat,
-    callers::Live,
-    session::{Admitted, admitted},
-};
+use super::{Chat, callers::Live, session::Admitted};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
@@ -55,7 +51,6 @@ impl Chat {
         };
         let secret = Secret::generate()?;
         let new = self.new_client(login.client_name, &secret, now);
-        let expires_at = new.expires_at;
         let (max, replace) = (self.limits.max_clients, login.replace);
         let present = present.map(|live| live.caller);
         let address = login.address;
@@ -74,11 +69,11 @@ impl Chat {
                 let nick = Some(session.nick.to_string());
                 let subject = Subject { session: Some(session.id), client: Some(client), nick, address: Some(address) };
                 audit::record(tx, Action::LoginOk, &subject, now)?;
-                admitted(tx, session.id, client).map(Some)
+                Ok(Some((session::get(tx, session.id)?, client::own_view(tx, client)?)))
             })
             .await?;
         match admission {
-            Some((session, client)) => Ok(Admitted { secret, session, client, expires_at }),
+            Some((session, client)) => Ok(Admitted { secret, session, client }),
             None => self.fail(known, login.address, now).await,
         }
     }
@@ -102,7 +97,7 @@ fn admit(
     now: Timestamp,
 ) -> Result<ClientId> {
     if let Some(present) = present
-        && client::require_live(tx, present).is_ok()
+        && client::require_live(tx, present.client).is_ok()
     {
         if present.session != session.id {
             return Err(already_in_session());
@@ -120,8 +115,7 @@ fn admit(
     // In before the other is out: the session never is without a client.
     let client = client::insert(tx, session.id, new, now)?;
     if let Some(id) = replaced {
-        let leaver = Caller { session: session.id, client: id, scope: crate::model::Scopes::ALL };
-        client::leave(tx, leaver, EndReason::Removed, None, now)?;
+        client::leave(tx, session.id, id, EndReason::Removed, None, now)?;
     }
     Ok(client)
 }

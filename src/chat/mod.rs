@@ -10,9 +10,10 @@ use std::{
 
 use crate::{
     audit::Entry,
-    error::Result,
+    error::{Code, Error, Result},
     model::{Caller, Timestamp},
     password::Hasher,
+    secret::SecretHash,
     store::{self, Effect, Store},
 };
 
@@ -38,7 +39,7 @@ pub use login::{Login, already_in_session};
 pub use session::Admitted;
 
 /// What a session and a client may have, and for how long.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Clients of a session.
     pub max_clients: usize,
@@ -81,7 +82,7 @@ impl Chat {
         let store = Store::open(path, Box::new(observe))?;
         store.read_now(|tx| {
             store::client::for_each_live(tx, |effect| callers.apply(&effect))?;
-            store::session::for_each_membership(tx, |effect| hub.apply(vec![effect]))?;
+            store::session::for_each_membership(tx, |effect| hub.apply([effect]))?;
             hub.start_at(store::log::head(tx)?);
             Ok(())
         })?;
@@ -90,19 +91,19 @@ impl Chat {
 
     /// The live caller a presented secret names.
     pub async fn authenticate(&self, presented: &str, now: Timestamp) -> Result<Arc<callers::Live>> {
-        let secret = crate::secret::SecretHash::of(presented);
+        let secret = SecretHash::of(presented);
         if let Some(live) = self.callers.get(secret) {
             return match live.over(now, self.limits.client_idle) {
                 None => {
                     live.touch(now);
                     Ok(live)
                 }
-                Some(reason) => Err(crate::error::Error::client_ended(reason)),
+                Some(reason) => Err(Error::client_ended(reason)),
             };
         }
         // Not on the way of any live client: the store alone remembers why one that has left did so.
         Err(match self.store.read(move |tx| store::client::end_reason(tx, secret)).await? {
-            Some(reason) => crate::error::Error::client_ended(reason),
+            Some(reason) => Error::client_ended(reason),
             None => unauthenticated(),
         })
     }
@@ -141,7 +142,7 @@ impl Chat {
     ) -> Result<T> {
         self.store
             .read(move |tx| {
-                store::client::require_live(tx, caller)?;
+                store::client::require_live(tx, caller.client)?;
                 work(tx)
             })
             .await
@@ -155,7 +156,7 @@ impl Chat {
     ) -> Result<T> {
         self.store
             .write(move |tx| {
-                store::client::require_live(tx, caller)?;
+                store::client::require_live(tx, caller.client)?;
                 work(tx)
             })
             .await
@@ -163,9 +164,6 @@ impl Chat {
 }
 
 /// Nobody is named by what was presented, if anything was.
-pub fn unauthenticated() -> crate::error::Error {
-    crate::error::Error::new(
-        crate::error::Code::Unauthenticated,
-        "there is no session here yet: pick a nick, or log in",
-    )
+pub fn unauthenticated() -> Error {
+    Error::new(Code::Unauthenticated, "there is no session here yet: pick a nick, or log in")
 }

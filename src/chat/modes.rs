@@ -8,7 +8,6 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     irc::mode::{Change, Mask, render_changes},
-    irc::reply::Reply,
     model::{ChannelName, Nick},
     store::{
         channel::{self, Ban, Channel},
@@ -43,11 +42,7 @@ pub fn change(act: &mut Act, name: &ChannelName, changes: Vec<Change>) -> Result
         };
         match result {
             Ok(effect) => effects.extend(effect),
-            Err(error) if error.is_failure() => return Err(error),
-            Err(error) => {
-                act.answer.replies.push(Reply::error(&error, "MODE", &act.session.nick));
-                first_refusal.get_or_insert(error);
-            }
+            Err(error) => act.refuse("MODE", error, &mut first_refusal)?,
         }
     }
     if effects.is_empty() {
@@ -57,7 +52,7 @@ pub fn change(act: &mut Act, name: &ChannelName, changes: Vec<Change>) -> Result
     let rendered = render_changes(&effects);
     let mut params: Vec<&dyn std::fmt::Display> = vec![&channel.name];
     params.extend(rendered.iter().map(|p| p as &dyn std::fmt::Display));
-    act.emit("MODE", &params, &[channel.id.into()])
+    act.emit("MODE", &params, &[channel.id.into()]).map(drop)
 }
 
 /// Carries out one change; `None` if everything is so already.

@@ -1,11 +1,8 @@
 //! PASS: the session's one password, set and changed.
 
-use std::sync::Arc;
-
 use super::{
     Chat, Limits,
     act::{Act, Answer},
-    callers::Live,
     label::Label,
 };
 use crate::{
@@ -24,18 +21,17 @@ impl Chat {
     /// PASS. Hashing happens outside the transaction, so inside it the stored hash must still be the one that was judged.
     pub(super) async fn set_password(
         &self,
-        live: &Arc<Live>,
+        caller: Caller,
         new: Password,
         current: Option<Password>,
         label: Option<Label>,
         now: Timestamp,
     ) -> Result<Answer> {
-        let caller = live.caller;
         for _ in 0..JUDGED {
-            let (reader, known) = (live.clone(), label.clone());
+            let known = label.clone();
             let (answered, stored) = self
                 .look(caller, move |tx| {
-                    let answered = known.as_ref().map(|label| label.answered(tx, &reader, now)).transpose()?.flatten();
+                    let answered = Label::answered(known.as_ref(), tx, caller, now)?;
                     Ok((answered, session::get(tx, caller.session)?.password_hash))
                 })
                 .await?;
@@ -52,7 +48,7 @@ impl Chat {
                 }
             }
             let hash = self.hasher.hash(new.clone()).await?;
-            let (label, limits) = (label.clone(), self.limits.clone());
+            let (label, limits) = (label.clone(), self.limits);
             let done = self
                 .change(caller, move |tx| {
                     store_password(tx, caller, stored.as_ref(), &hash, label.as_ref(), now, &limits)

@@ -8,7 +8,6 @@ use crate::{
     model::{ClientId, ClientView, EndReason, Nick, Timestamp},
     secret::Secret,
     store::{
-        self,
         client::{self, NewClient},
         session::{self, Session},
     },
@@ -20,7 +19,6 @@ pub struct Admitted {
     pub secret: Secret,
     pub session: Session,
     pub client: ClientView,
-    pub expires_at: Timestamp,
 }
 
 impl Chat {
@@ -28,16 +26,15 @@ impl Chat {
     pub async fn create(&self, nick: Nick, client_name: String, address: IpAddr, now: Timestamp) -> Result<Admitted> {
         let secret = Secret::generate()?;
         let new = self.new_client(client_name, &secret, now);
-        let expires_at = new.expires_at;
         let (session, client) = self
             .store
             .write(move |tx| {
                 let session = session::insert(tx, &nick, address, now)?;
                 let client = client::insert(tx, session, &new, now)?;
-                admitted(tx, session, client)
+                Ok((session::get(tx, session)?, client::own_view(tx, client)?))
             })
             .await?;
-        Ok(Admitted { secret, session, client, expires_at })
+        Ok(Admitted { secret, session, client })
     }
 
     /// This session's clients, with their use up to now.
@@ -56,7 +53,10 @@ impl Chat {
     /// The caller's client leaves.
     pub async fn logout(&self, live: &Live, now: Timestamp) -> Result<()> {
         let caller = live.caller;
-        self.change(caller, move |tx| client::leave(tx, caller, EndReason::LoggedOut, None, now).map(drop)).await
+        self.change(caller, move |tx| {
+            client::leave(tx, caller.session, caller.client, EndReason::LoggedOut, None, now).map(drop)
+        })
+        .await
     }
 
     /// One client of the caller's session leaves.
@@ -66,8 +66,7 @@ impl Chat {
             if !client::live_of(tx, caller.session)?.iter().any(|client| client.id == id) {
                 return Err(Error::new(Code::NotFound, "this session has no such client"));
             }
-            let leaver = crate::model::Caller { client: id, ..caller };
-            client::leave(tx, leaver, EndReason::Removed, None, now).map(drop)
+            client::leave(tx, caller.session, id, EndReason::Removed, None, now).map(drop)
         })
         .await
     }
@@ -77,8 +76,7 @@ impl Chat {
         let caller = live.caller;
         self.change(caller, move |tx| {
             for other in client::live_of(tx, caller.session)?.iter().filter(|client| client.id != caller.client) {
-                let leaver = crate::model::Caller { client: other.id, ..caller };
-                client::leave(tx, leaver, EndReason::Removed, None, now)?;
+                client::leave(tx, caller.session, other.id, EndReason::Removed, None, now)?;
             }
             Ok(())
         })
@@ -97,18 +95,6 @@ impl Chat {
     }
 }
 
-/// What a new client is told of its session and itself.
-pub(super) fn admitted(
-    tx: &store::Write,
-    session: crate::model::SessionId,
-    client: ClientId,
-) -> Result<(Session, ClientView)> {
-    let view = client::live_of(tx, session)?.into_iter().find(|view| view.id == client);
-    let mut view = view.ok_or_else(|| Error::internal("a new client is missing"))?;
-    view.current = true;
-    Ok((session::get(tx, session)?, view))
-}
-
 /// NICK: one event to everyone who can see the session.
 pub fn rename(act: &mut Act, nick: Nick) -> Result<()> {
     if nick.as_str() == act.nick().as_str() {
@@ -116,12 +102,12 @@ pub fn rename(act: &mut Act, nick: Nick) -> Result<()> {
     }
     session::rename(act.tx, act.caller.session, &nick)?;
     let targets = act.everyone()?;
-    act.emit("NICK", &[&nick], &targets)
+    act.emit("NICK", &[&nick], &targets).map(drop)
 }
 
 /// QUIT: this client leaves; others hear of it only if it was the last.
 pub fn quit(act: &mut Act, reason: Option<&str>) -> Result<()> {
-    let ended = client::leave(act.tx, act.caller, EndReason::Quit, reason, act.now)?;
+    let ended = client::leave(act.tx, act.caller.session, act.caller.client, EndReason::Quit, reason, act.now)?;
     act.answer.ids.extend(ended);
     Ok(())
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{Chat, callers::Live};
 use crate::{
-    error::{Error, Result},
+    error::Result,
     model::{Caller, ClientView, EventId, SessionId, Timestamp},
     store::{Read, client, log, mark, member, session},
 };
@@ -111,9 +111,7 @@ impl Chat {
 
 fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
     let session = session::get(tx, caller.session)?;
-    let client = client::live_of(tx, caller.session)?.into_iter().find(|client| client.id == caller.client);
-    let mut client = client.ok_or_else(|| Error::internal("a live client is missing"))?;
-    client.current = true;
+    let client = client::own_view(tx, caller.client)?;
     let channels = member::channels(tx, caller.session)?.into_iter().map(|channel| {
         let members = member::of_channel(tx, channel.id)?.into_iter().map(|member| MemberView {
             nick: member.nick.to_string(),

@@ -21,7 +21,7 @@ pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -
                 // Without +n one may speak from outside; the sender's own clients see it all the same.
                 targets.push(act.caller.session.into());
             }
-            act.emit(command, &[&channel.name, &text], &targets)
+            act.emit(command, &[&channel.name, &text], &targets).map(drop)
         }
         Target::Nick(nick) => {
             let other = find_session(act.tx, nick)?;
@@ -67,7 +67,7 @@ pub fn away(act: &mut Act, text: Option<&str>) -> Result<()> {
         match &text {
             Some(text) => act.emit("AWAY", &[text], &targets)?,
             None => act.emit("AWAY", &[], &targets)?,
-        }
+        };
     }
     match text {
         Some(_) => act.reply(reply::RPL_NOWAWAY, &[&"You have been marked as being away"]),

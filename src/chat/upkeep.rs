@@ -56,10 +56,10 @@ impl Chat {
                 .store
                 .write(move |tx| {
                     let due = client::due(tx, now, idle_since, BATCH)?;
-                    for caller in &due {
+                    for (session, client) in &due {
                         // One whose session ended with another of this batch has left already.
-                        if client::require_live(tx, *caller).is_ok() {
-                            client::leave(tx, *caller, EndReason::Expired, None, now)?;
+                        if client::require_live(tx, *client).is_ok() {
+                            client::leave(tx, *session, *client, EndReason::Expired, None, now)?;
                         }
                     }
                     Ok(due.len())

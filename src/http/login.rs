@@ -107,7 +107,7 @@ pub async fn login(
     };
     Ok(match result.await {
         Ok(admitted) => {
-            let cookie = cookie::set(&app.site, &admitted.secret, admitted.expires_at, now);
+            let cookie = cookie::set(&app.site, &admitted.secret, admitted.client.expires_at, now);
             let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, next.to_owned())];
             (StatusCode::SEE_OTHER, headers).into_response()
         }

@@ -38,7 +38,7 @@ pub struct Entered {
 
 /// An answer that hands out the cookie.
 pub fn entered(app: &Shared, status: StatusCode, admitted: Admitted, now: Timestamp) -> Response {
-    let cookie = cookie::set(&app.site, &admitted.secret, admitted.expires_at, now);
+    let cookie = cookie::set(&app.site, &admitted.secret, admitted.client.expires_at, now);
     let body = Entered { session: admitted.session.into(), client: admitted.client };
     (status, [(header::SET_COOKIE, cookie)], axum::Json(body)).into_response()
 }

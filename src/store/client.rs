@@ -64,11 +64,11 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Res
 }
 
 /// Checks that a caller's client is still live: the first thing every write does.
-pub fn require_live(tx: &Read, caller: Caller) -> Result<()> {
+pub fn require_live(tx: &Read, client: ClientId) -> Result<()> {
     let ended = tx
         .sql
         .prepare_cached("SELECT end_reason FROM client WHERE id = ?1")?
-        .query_row([caller.client.0], |row| row.get::<_, Option<String>>(0))?;
+        .query_row([client.0], |row| row.get::<_, Option<String>>(0))?;
     match ended {
         None => Ok(()),
         Some(reason) => Err(Error::client_ended(EndReason::parse(&reason).unwrap_or(EndReason::Revoked))),
@@ -93,6 +93,12 @@ pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
     Ok(clients)
 }
 
+/// One client, as its own holder sees it.
+pub fn own_view(tx: &Read, id: ClientId) -> Result<ClientView> {
+    let view = tx.sql.prepare_cached("SELECT * FROM client WHERE id = ?1")?.query_row([id.0], view)?;
+    Ok(ClientView { current: true, ..view })
+}
+
 fn view(row: &Row) -> rusqlite::Result<ClientView> {
     Ok(ClientView {
         id: ClientId(row.get("id")?),
@@ -107,14 +113,15 @@ fn view(row: &Row) -> rusqlite::Result<ClientView> {
 /// A client leaves; with the last one the session ends, and its QUIT is returned.
 pub fn leave(
     tx: &Write,
-    caller: Caller,
+    session: SessionId,
+    client: ClientId,
     reason: EndReason,
     text: Option<&str>,
     now: Timestamp,
 ) -> Result<Option<EventId>> {
-    close(tx, caller.session, caller.client, reason, now)?;
-    let last = live_of(tx, caller.session)?.is_empty();
-    if last { session::end(tx, caller.session, reason, text, now).map(Some) } else { Ok(None) }
+    close(tx, session, client, reason, now)?;
+    let last = live_of(tx, session)?.is_empty();
+    if last { session::end(tx, session, reason, text, now).map(Some) } else { Ok(None) }
 }
 
 /// Ends one client and nothing else.
@@ -158,15 +165,15 @@ pub fn note_use(tx: &Write, client: ClientId, cursor: EventId, seen_at: Timestam
 }
 
 /// Live clients whose lifetime is over or that were last seen at `idle_since` or before, a batch of them.
-pub fn due(tx: &Read, now: Timestamp, idle_since: Timestamp, batch: usize) -> Result<Vec<Caller>> {
+pub fn due(tx: &Read, now: Timestamp, idle_since: Timestamp, batch: usize) -> Result<Vec<(SessionId, ClientId)>> {
     let mut statement = tx.sql.prepare_cached(
-        "SELECT id, session_id FROM client WHERE ended_at IS NULL AND expires_at <= ?1
+        "SELECT session_id, id FROM client WHERE ended_at IS NULL AND expires_at <= ?1
          UNION
-         SELECT id, session_id FROM client WHERE ended_at IS NULL AND seen_at <= ?2
+         SELECT session_id, id FROM client WHERE ended_at IS NULL AND seen_at <= ?2
          LIMIT ?3",
     )?;
     let rows = statement.query_map(params![now.0, idle_since.0, as_sql(batch)], |row| {
-        Ok(Caller { client: ClientId(row.get(0)?), session: SessionId(row.get(1)?), scope: Scopes::ALL })
+        Ok((SessionId(row.get(0)?), ClientId(row.get(1)?)))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
