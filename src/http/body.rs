@@ -48,7 +48,7 @@ pub fn kind(headers: &HeaderMap) -> Kind {
 }
 
 /// A whole body within the limit.
-pub async fn bytes(request: Request, app: &Shared) -> Result<Bytes> {
+async fn bytes(request: Request, app: &Shared) -> Result<Bytes> {
     Bytes::from_request(request, app).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_long(),
         _ => Error::malformed("the body did not arrive whole"),
@@ -73,7 +73,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
     }
 }
 
-pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| {
         let text = error.to_string();
         // serde names the field, but also repeats a wrong value, which may be a password in the wrong place.

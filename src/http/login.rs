@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{Request, State},
+    extract::{FromRequest, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
@@ -14,7 +14,7 @@ use super::{
     Shared,
     address::Address,
     auth::Present,
-    body::{self, Kind, Params},
+    body::{self, Json, Kind, Params},
     clients::client_name,
     cookie,
     problem::{self, Problems},
@@ -126,10 +126,7 @@ pub async fn login_api(
     request: Request,
 ) -> Result<Response> {
     let now = app.clock.now();
-    if body::kind(&headers) != Kind::Json {
-        return Err(Error::malformed("this wants a body with Content-Type: application/json"));
-    }
-    let body: LoginBody = body::json(&body::bytes(request, &app).await?)?;
+    let Json(body) = Json::<LoginBody>::from_request(request, &app).await?;
     let login = Login {
         nick: body.nick,
         password: Password::new(body.password),

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     chat::Answer,
     error::{Error, Result},
-    irc::command::event_id,
+    irc::params::event_id,
     model::{ClientId, Event, EventId, Page, SERVER_NAME, Target, Timestamp},
 };
 

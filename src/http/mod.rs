@@ -6,7 +6,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt};
+use axum::{Router, body::Bytes, extract::DefaultBodyLimit, middleware, serve::ListenerExt};
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::{
     OpenApi,
@@ -60,7 +60,7 @@ pub struct App {
     logins: throttle::Throttle<address::Network>,
     metrics: ops::Metrics,
     /// The API's description, rendered once.
-    openapi: String,
+    openapi: Bytes,
     /// Turns true when the server is stopping: held polls and streams end.
     stopping: watch::Receiver<bool>,
 }
@@ -120,9 +120,9 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .split_for_parts()
 }
 
-fn router(app: Shared) -> Router {
-    routes()
-        .0
+/// The routes behind everything that each request passes first.
+fn layered(routes: Router<Shared>, app: Shared) -> Router {
+    routes
         .method_not_allowed_fallback(|| async { Error::new(Code::MethodNotAllowed, "this address has no such method") })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(body::refuse_too_long))
@@ -136,6 +136,7 @@ fn router(app: Shared) -> Router {
 /// A server that is ready to serve: its database is open, its routes are laid.
 pub struct Server {
     app: Shared,
+    router: Router,
     stop: watch::Sender<bool>,
 }
 
@@ -145,6 +146,7 @@ impl Server {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
         let chat = Chat::open(&config.database, config.limits(), Hasher::start(threads)?)?;
         let (stop, stopping) = watch::channel(false);
+        let (routes, description) = routes();
         let app = App {
             chat: Arc::new(chat),
             clock,
@@ -153,10 +155,11 @@ impl Server {
             flood: throttle::Throttle::new(config.flood_limit.0),
             logins: throttle::Throttle::new(login::limit(config.login_limit)),
             metrics: ops::Metrics::new(),
-            openapi: routes().1.to_json().map_err(Error::internal)?,
+            openapi: description.to_json().map_err(Error::internal)?.into(),
             stopping,
         };
-        Ok(Self { app: Arc::new(app), stop })
+        let app = Arc::new(app);
+        Ok(Self { router: layered(routes, app.clone()), app, stop })
     }
 
     /// The chat it serves, for the control socket.
@@ -167,9 +170,9 @@ impl Server {
     /// Serves until `shutdown`, then lets held polls and streams end and commits what was accepted. The binary and every
     /// test start the server by this.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-        let Self { app, stop } = self;
+        let Self { app, router, stop } = self;
         let upkeep = tokio::spawn(keep_up(app.clone()));
-        let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let listener = listener.tap_io(|stream| {
             // What is written is flushed when it is complete; waiting for more would only delay it.
             if let Err(error) = stream.set_nodelay(true) {

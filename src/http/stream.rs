@@ -1,6 +1,6 @@
 //! The queue as server-sent events (the HTML standard, "Server-sent events").
 
-use std::{fmt::Write, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -25,7 +25,7 @@ use crate::{
         queue::{Feed, Step},
     },
     error::Result,
-    irc::command::event_id,
+    irc::params::event_id,
     model::ClientId,
 };
 
@@ -96,10 +96,9 @@ impl Stream {
             () = self.app.stopped() => return None,
         };
         match step {
-            Ok(Step::Events(deliveries)) => Some(deliveries.iter().fold(String::new(), |mut chunk, delivery| {
-                chunk.push_str(&self.frame(delivery));
-                chunk
-            })),
+            Ok(Step::Events(deliveries)) => {
+                Some(deliveries.iter().fold(String::new(), |chunk, delivery| chunk + &self.frame(delivery)))
+            }
             Ok(Step::Gap(first, last)) => {
                 let warning = gap(first, last, self.app.clock.now());
                 Some(frame(&MessageView::shared(&warning), last.0))
@@ -115,7 +114,7 @@ impl Stream {
         }
     }
 
-    fn frame(&self, delivery: &Delivery) -> std::sync::Arc<str> {
+    fn frame(&self, delivery: &Delivery) -> Arc<str> {
         let event = &delivery.event;
         match event.label_for(self.client) {
             Some(_) => frame(&MessageView::of(event, self.client), event.id.0).into(),
@@ -125,9 +124,7 @@ impl Stream {
 }
 
 fn frame(message: &MessageView, id: i64) -> String {
-    let mut frame = format!("id: {id}\ndata: ");
-    // JSON has no line breaks of its own, and strings cannot fail to be written.
+    // JSON has no line breaks of its own, and nothing in a message can fail to be written.
     let json = serde_json::to_string(message).unwrap_or_default();
-    let _ = write!(frame, "{json}\n\n");
-    frame
+    format!("id: {id}\ndata: {json}\n\n")
 }

@@ -1,5 +1,7 @@
 //! The web client, embedded: every file of `web/`, served as it is.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -12,6 +14,7 @@ use crate::{
 };
 
 pub const LOGIN_PAGE: &str = include_str!("../../web/login.html");
+const INDEX: &str = "index.html";
 const INDEX_PAGE: &str = include_str!("../../web/index.html");
 
 macro_rules! files {
@@ -62,10 +65,18 @@ files! {
     "timeline.js"
 }
 
+/// Every file's ETag, made of what is in it, once.
+static TAGS: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
+    let files = FILES.iter().copied().chain([(INDEX, INDEX_PAGE)]);
+    let tag =
+        |text: &str| sha256(text.as_bytes())[..8].iter().fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));
+    files.map(|(name, text)| (name, format!("\"{}\"", tag(text)))).collect()
+});
+
 /// The web client.
 #[utoipa::path(get, security(()), path = "/", tag = "service", responses((status = 200, content_type = "text/html", body = String), Problems))]
 pub async fn index(headers: HeaderMap) -> Response {
-    file(&headers, "text/html; charset=utf-8", INDEX_PAGE)
+    file(&headers, INDEX, INDEX_PAGE)
 }
 
 /// A part of the web client.
@@ -74,24 +85,24 @@ pub async fn index(headers: HeaderMap) -> Response {
 pub async fn asset(Segment(name): Segment, headers: HeaderMap) -> Result<Response> {
     let found = FILES.iter().find(|(known, _)| *known == name);
     let (name, text) = found.ok_or_else(|| Error::new(Code::NotFound, "the web client has no such file"))?;
-    Ok(file(&headers, media_type(name), text))
+    Ok(file(&headers, name, text))
 }
 
-/// A file with an ETag, so that a browser asks each time and is sent it only when it has changed.
-fn file(headers: &HeaderMap, kind: &'static str, text: &'static str) -> Response {
-    let hash = sha256(text.as_bytes());
-    let tag = format!("\"{:016x}\"", u64::from_be_bytes(hash[..8].try_into().unwrap_or_default()));
+/// A file with its ETag, so that a browser asks each time and is sent it only when it has changed.
+fn file(headers: &HeaderMap, name: &'static str, text: &'static str) -> Response {
+    let tag = TAGS[name].as_str();
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let unchanged = known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag));
-    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache")];
     if unchanged {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
-    (caching, [(header::CONTENT_TYPE, kind)], text).into_response()
+    (caching, [(header::CONTENT_TYPE, media_type(name))], text).into_response()
 }
 
 fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("html") => "text/html; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",

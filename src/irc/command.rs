@@ -1,14 +1,9 @@
 //! The typed [`Command`] and the one table of verbs: parameters, scope, parser, and what help says of each.
 
-use std::collections::HashSet;
-
-use super::{
-    message::Message,
-    mode::{self, Change},
-};
+use super::{message::Message, mode::Change, params};
 use crate::{
     error::{Code, Error, Result},
-    model::{ChannelName, EventId, Nick, Password, REASON_LIMIT, Scope, TEXT_LIMIT, Target},
+    model::{ChannelName, EventId, Nick, Password, Scope, Target},
 };
 
 /// Targets of one command, at most.
@@ -90,43 +85,43 @@ pub struct Verb {
 
 #[rustfmt::skip]
 pub const VERBS: &[Verb] = &[
-    Verb { name: "PASS",     min_params: 1, scope: Scope::SessionManage, reads: false, parse: pass,
+    Verb { name: "PASS",     min_params: 1, scope: Scope::SessionManage, reads: false, parse: params::pass,
            syntax: "PASS <new> [<current>]", help: "sets the session's password; the current one is needed once one is set" },
-    Verb { name: "NICK",     min_params: 0, scope: Scope::SessionManage, reads: false, parse: nick,
+    Verb { name: "NICK",     min_params: 0, scope: Scope::SessionManage, reads: false, parse: params::nick,
            syntax: "NICK <nick>", help: "renames the session" },
-    Verb { name: "JOIN",     min_params: 1, scope: Scope::ChatWrite, reads: false, parse: join,
+    Verb { name: "JOIN",     min_params: 1, scope: Scope::ChatWrite, reads: false, parse: params::join,
            syntax: "JOIN <channel>{,<channel>} [<key>{,<key>}]", help: "joins channels; one that does not exist is made" },
-    Verb { name: "PART",     min_params: 1, scope: Scope::ChatWrite, reads: false, parse: part,
+    Verb { name: "PART",     min_params: 1, scope: Scope::ChatWrite, reads: false, parse: params::part,
            syntax: "PART <channel>{,<channel>} [<reason>]", help: "leaves channels" },
-    Verb { name: "PRIVMSG",  min_params: 0, scope: Scope::ChatWrite, reads: false, parse: privmsg,
+    Verb { name: "PRIVMSG",  min_params: 0, scope: Scope::ChatWrite, reads: false, parse: params::privmsg,
            syntax: "PRIVMSG <target>{,<target>} <text>", help: "says something to channels and nicks" },
-    Verb { name: "NOTICE",   min_params: 0, scope: Scope::ChatWrite, reads: false, parse: notice,
+    Verb { name: "NOTICE",   min_params: 0, scope: Scope::ChatWrite, reads: false, parse: params::notice,
            syntax: "NOTICE <target>{,<target>} <text>", help: "says something that wants no answer, and never fails" },
-    Verb { name: "TOPIC",    min_params: 1, scope: Scope::ChatWrite, reads: false, parse: topic,
+    Verb { name: "TOPIC",    min_params: 1, scope: Scope::ChatWrite, reads: false, parse: params::topic,
            syntax: "TOPIC <channel> [<text>]", help: "shows or sets a channel's topic; an empty one clears it" },
-    Verb { name: "NAMES",    min_params: 0, scope: Scope::ChatRead, reads: true, parse: names,
+    Verb { name: "NAMES",    min_params: 0, scope: Scope::ChatRead, reads: true, parse: params::names,
            syntax: "NAMES [<channel>{,<channel>}]", help: "lists who is on channels" },
-    Verb { name: "LIST",     min_params: 0, scope: Scope::ChatRead, reads: true, parse: list,
+    Verb { name: "LIST",     min_params: 0, scope: Scope::ChatRead, reads: true, parse: params::list,
            syntax: "LIST [<channel>{,<channel>}]", help: "lists channels with their members and topics" },
-    Verb { name: "WHO",      min_params: 1, scope: Scope::ChatRead, reads: true, parse: who,
+    Verb { name: "WHO",      min_params: 1, scope: Scope::ChatRead, reads: true, parse: params::who,
            syntax: "WHO <channel or mask>", help: "lists who is on a channel, or whose nick fits a mask" },
-    Verb { name: "WHOIS",    min_params: 0, scope: Scope::ChatRead, reads: true, parse: whois,
+    Verb { name: "WHOIS",    min_params: 0, scope: Scope::ChatRead, reads: true, parse: params::whois,
            syntax: "WHOIS <nick>", help: "tells of one person" },
-    Verb { name: "AWAY",     min_params: 0, scope: Scope::ChatWrite, reads: false, parse: away,
+    Verb { name: "AWAY",     min_params: 0, scope: Scope::ChatWrite, reads: false, parse: params::away,
            syntax: "AWAY [<text>]", help: "says that one is away, or, without a text, back" },
-    Verb { name: "KICK",     min_params: 2, scope: Scope::ChatModerate, reads: false, parse: kick,
+    Verb { name: "KICK",     min_params: 2, scope: Scope::ChatModerate, reads: false, parse: params::kick,
            syntax: "KICK <channel> <nick>{,<nick>} [<reason>]", help: "removes somebody from a channel" },
-    Verb { name: "INVITE",   min_params: 2, scope: Scope::ChatModerate, reads: false, parse: invite,
+    Verb { name: "INVITE",   min_params: 2, scope: Scope::ChatModerate, reads: false, parse: params::invite,
            syntax: "INVITE <nick> <channel>", help: "invites somebody to a channel" },
-    Verb { name: "MODE",     min_params: 1, scope: Scope::ChatModerate, reads: false, parse: mode,
+    Verb { name: "MODE",     min_params: 1, scope: Scope::ChatModerate, reads: false, parse: params::mode,
            syntax: "MODE <channel> [<modes> [<parameter>…]]", help: "shows or changes a channel's modes" },
-    Verb { name: "MARKREAD", min_params: 1, scope: Scope::ChatWrite, reads: false, parse: mark_read,
+    Verb { name: "MARKREAD", min_params: 1, scope: Scope::ChatWrite, reads: false, parse: params::mark_read,
            syntax: "MARKREAD <target> [<id>]", help: "moves the session's read mark forward, or shows it" },
-    Verb { name: "ACK",      min_params: 1, scope: Scope::Any, reads: true, parse: ack,
+    Verb { name: "ACK",      min_params: 1, scope: Scope::Any, reads: true, parse: params::ack,
            syntax: "ACK <id>", help: "acknowledges this client's queue up to an id" },
-    Verb { name: "PING",     min_params: 1, scope: Scope::Any, reads: true, parse: ping,
+    Verb { name: "PING",     min_params: 1, scope: Scope::Any, reads: true, parse: params::ping,
            syntax: "PING <token>", help: "is answered with PONG" },
-    Verb { name: "QUIT",     min_params: 0, scope: Scope::Any, reads: false, parse: quit,
+    Verb { name: "QUIT",     min_params: 0, scope: Scope::Any, reads: false, parse: params::quit,
            syntax: "QUIT [<reason>]", help: "this client leaves; the session ends with the last one" },
 ];
 
@@ -145,189 +140,10 @@ impl Command {
     }
 }
 
-fn pass(params: &[String]) -> Result<Command> {
-    let [new, current @ ..] = params else { unreachable!("PASS has at least one parameter") };
-    if current.len() > 1 {
-        let detail = "PASS takes a new password and the current one; one with spaces is one parameter, PASS :like this";
-        return Err(Error::malformed(detail));
-    }
-    let new = Password::new(new);
-    new.check_strength()?;
-    Ok(Command::Pass { new, current: current.first().map(Password::new) })
-}
-
-fn nick(params: &[String]) -> Result<Command> {
-    Nick::parse(params.first().map_or("", String::as_str)).map(Command::Nick)
-}
-
-fn join(params: &[String]) -> Result<Command> {
-    let mut keys = params.get(1).map_or("", String::as_str).split(',');
-    let items = params[0].split(',').map(|name| {
-        let key = keys.next().filter(|key| !key.is_empty()).map(str::to_owned);
-        (name, key)
-    });
-    each(items, |(name, key)| Ok((ChannelName::parse(name)?, key)), |(name, _)| name.folded()).map(Command::Join)
-}
-
-fn part(params: &[String]) -> Result<Command> {
-    Ok(Command::Part { channels: channels(&params[0])?, reason: reason(params.get(1))? })
-}
-
-fn privmsg(params: &[String]) -> Result<Command> {
-    let recipients = params.first().map_or("", String::as_str);
-    if recipients.is_empty() {
-        return Err(Error::new(Code::NoRecipient, "no recipient given (PRIVMSG)"));
-    }
-    let text = params.get(1).cloned().unwrap_or_default();
-    if text.is_empty() {
-        return Err(Error::new(Code::NoTextToSend, "no text to send"));
-    }
-    Ok(Command::Privmsg { targets: targets(recipients)?, text: within(text, TEXT_LIMIT, "the text")? })
-}
-
-/// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient or text, or with too much, goes to nobody.
-fn notice(params: &[String]) -> Result<Command> {
-    match params {
-        [recipients, text, ..] if (1..=TEXT_LIMIT).contains(&text.len()) => {
-            Ok(Command::Notice { targets: targets(recipients).unwrap_or_default(), text: text.clone() })
-        }
-        _ => Ok(Command::Notice { targets: Vec::new(), text: String::new() }),
-    }
-}
-
-fn topic(params: &[String]) -> Result<Command> {
-    let text = params.get(1).cloned().map(|text| within(text, REASON_LIMIT, "the topic")).transpose()?;
-    Ok(Command::Topic { channel: existing_channel(&params[0])?, text })
-}
-
-fn names(params: &[String]) -> Result<Command> {
-    params.first().map_or(Ok(Vec::new()), |names| channels(names)).map(Command::Names)
-}
-
-fn list(params: &[String]) -> Result<Command> {
-    params.first().map_or(Ok(Vec::new()), |names| channels(names)).map(Command::List)
-}
-
-fn who(params: &[String]) -> Result<Command> {
-    within(params[0].clone(), 64, "the mask").map(Command::Who)
-}
-
-/// `WHOIS [<server>] <nick>`: there is one server, so the last parameter is the nick.
-fn whois(params: &[String]) -> Result<Command> {
-    let nick = params.last().map_or("", String::as_str);
-    match Target::parse(nick) {
-        Ok(Target::Nick(nick)) => Ok(Command::Whois(nick)),
-        _ if nick.is_empty() => Err(Error::new(Code::NoNicknameGiven, "no nickname given")),
-        Ok(Target::Channel(name)) => Err(Error::no_such_nick(name.as_str())),
-        Err(error) => Err(error),
-    }
-}
-
-fn away(params: &[String]) -> Result<Command> {
-    reason(params.first()).map(Command::Away)
-}
-
-fn kick(params: &[String]) -> Result<Command> {
-    let nicks = each(params[1].split(','), Nick::named, Nick::folded)?;
-    Ok(Command::Kick { channel: existing_channel(&params[0])?, nicks, reason: reason(params.get(2))? })
-}
-
-fn invite(params: &[String]) -> Result<Command> {
-    Ok(Command::Invite { nick: Nick::named(&params[0])?, channel: existing_channel(&params[1])? })
-}
-
-fn mode(params: &[String]) -> Result<Command> {
-    match Target::parse(&params[0])? {
-        Target::Channel(channel) => {
-            let modes = params.get(1).map_or("", String::as_str);
-            let changes = mode::parse_changes(modes, params.get(2..).unwrap_or_default()).map_err(|mut error| {
-                // These two numerics name the channel first, which the parser of modes does not know.
-                if matches!(error.code, Code::InvalidModeParam | Code::InvalidKey) {
-                    error.context.insert(0, channel.to_string());
-                }
-                error
-            })?;
-            Ok(Command::Mode { channel, changes })
-        }
-        Target::Nick(nick) => Ok(Command::UserMode { nick, changes: params.get(1).cloned() }),
-    }
-}
-
-fn mark_read(params: &[String]) -> Result<Command> {
-    let id = params.get(1).map(|id| event_id(id)).transpose()?;
-    Ok(Command::MarkRead { target: Target::parse(&params[0])?, id })
-}
-
-fn ack(params: &[String]) -> Result<Command> {
-    event_id(&params[0]).map(Command::Ack)
-}
-
-fn ping(params: &[String]) -> Result<Command> {
-    within(params[0].clone(), REASON_LIMIT, "the token").map(Command::Ping)
-}
-
-fn quit(params: &[String]) -> Result<Command> {
-    reason(params.first()).map(Command::Quit)
-}
-
-/// An event's id as a position to read from or to acknowledge. One below zero was never issued.
-pub fn event_id(text: &str) -> Result<EventId> {
-    let id: i64 = text.parse().map_err(|_| Error::malformed("an id is a whole number"))?;
-    if id < 0 {
-        return Err(Error::new(Code::InvalidCursor, "no event ever had this id"));
-    }
-    Ok(EventId(id))
-}
-
-/// Parses each of a list of targets by itself, once for each that is named; too many refuse the command.
-fn each<I, T>(
-    items: impl Iterator<Item = I>,
-    parse: impl Fn(I) -> Result<T>,
-    folded: impl Fn(&T) -> String,
-) -> Result<Each<T>> {
-    let mut seen = HashSet::new();
-    let mut parsed = Vec::new();
-    for item in items {
-        if parsed.len() == MAX_TARGETS {
-            let detail = format!("a command has at most {MAX_TARGETS} targets");
-            return Err(Error::new(Code::TooManyTargets, detail).about("*"));
-        }
-        match parse(item) {
-            Ok(item) if !seen.insert(folded(&item)) => {}
-            other => parsed.push(other),
-        }
-    }
-    Ok(parsed)
-}
-
-fn channels(names: &str) -> Result<Each<ChannelName>> {
-    each(names.split(','), existing_channel, ChannelName::folded)
-}
-
-fn targets(names: &str) -> Result<Each<Target>> {
-    each(names.split(','), Target::parse, Target::folded)
-}
-
-/// A channel that is spoken of, not made: a name that none can have names no channel.
-fn existing_channel(name: &str) -> Result<ChannelName> {
-    ChannelName::parse(name).map_err(|error| Error {
-        code: Code::NoSuchChannel,
-        detail: "no such channel".into(),
-        ..error
-    })
-}
-
-fn reason(text: Option<&String>) -> Result<Option<String>> {
-    let text = text.filter(|text| !text.is_empty()).cloned();
-    text.map(|text| within(text, REASON_LIMIT, "the text")).transpose()
-}
-
-fn within(text: String, limit: usize, what: &str) -> Result<String> {
-    if text.len() > limit { Err(Error::too_long(what, limit, "bytes")) } else { Ok(text) }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Command> {

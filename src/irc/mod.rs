@@ -3,6 +3,7 @@
 pub mod command;
 pub mod message;
 pub mod mode;
+pub mod params;
 pub mod reply;
 
 pub use command::Command;

@@ -12,7 +12,6 @@ use crate::{
 /// id and stops at the first event that is young enough, so a clock that jumped loses nothing out of order.
 pub fn drop_events(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
     let mut oldest = tx.sql.prepare_cached("SELECT id, time, targets FROM event ORDER BY id LIMIT ?1")?;
-    let mut note = tx.sql.prepare_cached("UPDATE target SET dropped = ?2 WHERE id = ?1 AND dropped < ?2")?;
     let mut unaddress = tx.sql.prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
     let mut remove = tx.sql.prepare_cached("DELETE FROM event WHERE id = ?1")?;
     let mut old = Vec::new();
@@ -25,7 +24,7 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize>
     }
     for (event, targets) in &old {
         for target in targets.iter().map(|id| TargetId(*id)) {
-            note.execute([target.0, *event])?;
+            note_dropped(tx, target, *event)?;
             unaddress.execute([target.0, *event])?;
         }
         remove.execute([event])?;
@@ -43,14 +42,13 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     let mut closed = tx
         .sql
         .prepare_cached("SELECT session_id, channel_id, since, until FROM membership WHERE until < ?1 LIMIT ?2")?;
-    let mut note = tx.sql.prepare_cached("UPDATE target SET dropped = ?2 WHERE id = ?1 AND dropped < ?2")?;
     let mut remove =
         tx.sql.prepare_cached("DELETE FROM membership WHERE session_id = ?1 AND channel_id = ?2 AND since = ?3")?;
     let rows = closed
         .query_map(params![floor, as_sql(batch)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let rows = rows.collect::<rusqlite::Result<Vec<(i64, i64, i64, i64)>>>()?;
     for (session, channel, since, until) in &rows {
-        note.execute([session, until])?;
+        note_dropped(tx, TargetId(*session), *until)?;
         remove.execute([session, channel, since])?;
     }
     Ok(rows.len())
@@ -58,9 +56,11 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
 
 /// Removes a batch of tombstones: clients that left, sessions and channels that ended at `cutoff` or before.
 pub fn drop_tombstones(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
-    let mut removed = 0;
-    for statement in [
-        "DELETE FROM client WHERE id IN (SELECT id FROM client WHERE ended_at <= ?1 LIMIT ?2)",
+    let mut removed = tx
+        .sql
+        .prepare_cached("DELETE FROM client WHERE id IN (SELECT id FROM client WHERE ended_at <= ?1 LIMIT ?2)")?
+        .execute(params![cutoff.0, as_sql(batch)])?;
+    for targets in [
         "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at <= ?1
              AND NOT EXISTS (SELECT 1 FROM client WHERE session_id = session.id)
              AND NOT EXISTS (SELECT 1 FROM membership WHERE session_id = session.id) LIMIT ?2)
@@ -69,15 +69,19 @@ pub fn drop_tombstones(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<us
              AND NOT EXISTS (SELECT 1 FROM membership WHERE channel_id = channel.id) LIMIT ?2)
          RETURNING id",
     ] {
-        let mut statement = tx.sql.prepare_cached(statement)?;
-        if statement.column_count() == 0 {
-            removed += statement.execute(params![cutoff.0, as_sql(batch)])?;
-            continue;
-        }
+        let mut statement = tx.sql.prepare_cached(targets)?;
         let ids = statement.query_map(params![cutoff.0, as_sql(batch)], |row| row.get(0))?;
         for id in ids.collect::<rusqlite::Result<Vec<i64>>>()? {
             removed += tx.sql.prepare_cached("DELETE FROM target WHERE id = ?1")?.execute([id])?;
         }
     }
     Ok(removed)
+}
+
+/// Notes how far a target has lost its events.
+fn note_dropped(tx: &Write, target: TargetId, event: i64) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE target SET dropped = ?2 WHERE id = ?1 AND dropped < ?2")?
+        .execute([target.0, event])?;
+    Ok(())
 }

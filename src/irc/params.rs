@@ -1,0 +1,193 @@
+//! How each verb's parameters are read.
+
+use std::collections::HashSet;
+
+use super::{
+    command::{Command, Each, MAX_TARGETS},
+    mode,
+};
+use crate::{
+    error::{Code, Error, Result},
+    model::{ChannelName, EventId, Nick, Password, REASON_LIMIT, TEXT_LIMIT, Target},
+};
+
+pub fn pass(params: &[String]) -> Result<Command> {
+    let [new, current @ ..] = params else { unreachable!("PASS has at least one parameter") };
+    if current.len() > 1 {
+        let detail = "PASS takes a new password and the current one; one with spaces is one parameter, PASS :like this";
+        return Err(Error::malformed(detail));
+    }
+    let new = Password::new(new);
+    new.check_strength()?;
+    Ok(Command::Pass { new, current: current.first().map(Password::new) })
+}
+
+pub fn nick(params: &[String]) -> Result<Command> {
+    Nick::parse(params.first().map_or("", String::as_str)).map(Command::Nick)
+}
+
+pub fn join(params: &[String]) -> Result<Command> {
+    let mut keys = params.get(1).map_or("", String::as_str).split(',');
+    let items = params[0].split(',').map(|name| {
+        let key = keys.next().filter(|key| !key.is_empty()).map(str::to_owned);
+        (name, key)
+    });
+    each(items, |(name, key)| Ok((ChannelName::parse(name)?, key)), |(name, _)| name.folded()).map(Command::Join)
+}
+
+pub fn part(params: &[String]) -> Result<Command> {
+    Ok(Command::Part { channels: channels(&params[0])?, reason: reason(params.get(1))? })
+}
+
+pub fn privmsg(params: &[String]) -> Result<Command> {
+    let recipients = params.first().map_or("", String::as_str);
+    if recipients.is_empty() {
+        return Err(Error::new(Code::NoRecipient, "no recipient given (PRIVMSG)"));
+    }
+    let text = params.get(1).cloned().unwrap_or_default();
+    if text.is_empty() {
+        return Err(Error::new(Code::NoTextToSend, "no text to send"));
+    }
+    Ok(Command::Privmsg { targets: targets(recipients)?, text: within(text, TEXT_LIMIT, "the text")? })
+}
+
+/// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient or text, or with too much, goes to nobody.
+pub fn notice(params: &[String]) -> Result<Command> {
+    match params {
+        [recipients, text, ..] if (1..=TEXT_LIMIT).contains(&text.len()) => {
+            Ok(Command::Notice { targets: targets(recipients).unwrap_or_default(), text: text.clone() })
+        }
+        _ => Ok(Command::Notice { targets: Vec::new(), text: String::new() }),
+    }
+}
+
+pub fn topic(params: &[String]) -> Result<Command> {
+    let text = params.get(1).cloned().map(|text| within(text, REASON_LIMIT, "the topic")).transpose()?;
+    Ok(Command::Topic { channel: existing_channel(&params[0])?, text })
+}
+
+pub fn names(params: &[String]) -> Result<Command> {
+    params.first().map_or(Ok(Vec::new()), |names| channels(names)).map(Command::Names)
+}
+
+pub fn list(params: &[String]) -> Result<Command> {
+    params.first().map_or(Ok(Vec::new()), |names| channels(names)).map(Command::List)
+}
+
+pub fn who(params: &[String]) -> Result<Command> {
+    within(params[0].clone(), 64, "the mask").map(Command::Who)
+}
+
+/// `WHOIS [<server>] <nick>`: there is one server, so the last parameter is the nick.
+pub fn whois(params: &[String]) -> Result<Command> {
+    let nick = params.last().map_or("", String::as_str);
+    match Target::parse(nick) {
+        Ok(Target::Nick(nick)) => Ok(Command::Whois(nick)),
+        _ if nick.is_empty() => Err(Error::new(Code::NoNicknameGiven, "no nickname given")),
+        Ok(Target::Channel(name)) => Err(Error::no_such_nick(name.as_str())),
+        Err(error) => Err(error),
+    }
+}
+
+pub fn away(params: &[String]) -> Result<Command> {
+    reason(params.first()).map(Command::Away)
+}
+
+pub fn kick(params: &[String]) -> Result<Command> {
+    let nicks = each(params[1].split(','), Nick::named, Nick::folded)?;
+    Ok(Command::Kick { channel: existing_channel(&params[0])?, nicks, reason: reason(params.get(2))? })
+}
+
+pub fn invite(params: &[String]) -> Result<Command> {
+    Ok(Command::Invite { nick: Nick::named(&params[0])?, channel: existing_channel(&params[1])? })
+}
+
+pub fn mode(params: &[String]) -> Result<Command> {
+    match Target::parse(&params[0])? {
+        Target::Channel(channel) => {
+            let modes = params.get(1).map_or("", String::as_str);
+            let changes = mode::parse_changes(modes, params.get(2..).unwrap_or_default()).map_err(|mut error| {
+                // These two numerics name the channel first, which the parser of modes does not know.
+                if matches!(error.code, Code::InvalidModeParam | Code::InvalidKey) {
+                    error.context.insert(0, channel.to_string());
+                }
+                error
+            })?;
+            Ok(Command::Mode { channel, changes })
+        }
+        Target::Nick(nick) => Ok(Command::UserMode { nick, changes: params.get(1).cloned() }),
+    }
+}
+
+pub fn mark_read(params: &[String]) -> Result<Command> {
+    let id = params.get(1).map(|id| event_id(id)).transpose()?;
+    Ok(Command::MarkRead { target: Target::parse(&params[0])?, id })
+}
+
+pub fn ack(params: &[String]) -> Result<Command> {
+    event_id(&params[0]).map(Command::Ack)
+}
+
+pub fn ping(params: &[String]) -> Result<Command> {
+    within(params[0].clone(), REASON_LIMIT, "the token").map(Command::Ping)
+}
+
+pub fn quit(params: &[String]) -> Result<Command> {
+    reason(params.first()).map(Command::Quit)
+}
+
+/// An event's id as a position to read from or to acknowledge. One below zero was never issued.
+pub fn event_id(text: &str) -> Result<EventId> {
+    let id: i64 = text.parse().map_err(|_| Error::malformed("an id is a whole number"))?;
+    if id < 0 {
+        return Err(Error::new(Code::InvalidCursor, "no event ever had this id"));
+    }
+    Ok(EventId(id))
+}
+
+/// Parses each of a list of targets by itself, once for each that is named; too many refuse the command.
+fn each<I, T>(
+    items: impl Iterator<Item = I>,
+    parse: impl Fn(I) -> Result<T>,
+    folded: impl Fn(&T) -> String,
+) -> Result<Each<T>> {
+    let mut seen = HashSet::new();
+    let mut parsed = Vec::new();
+    for item in items {
+        if parsed.len() == MAX_TARGETS {
+            let detail = format!("a command has at most {MAX_TARGETS} targets");
+            return Err(Error::new(Code::TooManyTargets, detail).about("*"));
+        }
+        match parse(item) {
+            Ok(item) if !seen.insert(folded(&item)) => {}
+            other => parsed.push(other),
+        }
+    }
+    Ok(parsed)
+}
+
+fn channels(names: &str) -> Result<Each<ChannelName>> {
+    each(names.split(','), existing_channel, ChannelName::folded)
+}
+
+fn targets(names: &str) -> Result<Each<Target>> {
+    each(names.split(','), Target::parse, Target::folded)
+}
+
+/// A channel that is spoken of, not made: a name that none can have names no channel.
+fn existing_channel(name: &str) -> Result<ChannelName> {
+    ChannelName::parse(name).map_err(|error| Error {
+        code: Code::NoSuchChannel,
+        detail: "no such channel".into(),
+        ..error
+    })
+}
+
+fn reason(text: Option<&String>) -> Result<Option<String>> {
+    let text = text.filter(|text| !text.is_empty()).cloned();
+    text.map(|text| within(text, REASON_LIMIT, "the text")).transpose()
+}
+
+fn within(text: String, limit: usize, what: &str) -> Result<String> {
+    if text.len() > limit { Err(Error::too_long(what, limit, "bytes")) } else { Ok(text) }
+}
