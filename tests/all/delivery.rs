@@ -71,10 +71,7 @@ async fn a_held_poll_answers_as_soon_as_something_happens() {
 #[tokio::test]
 async fn a_stream_has_the_backlog_then_what_happens_and_resumes_exactly() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    for person in [&alice, &bob] {
-        person.send("JOIN #rust").await;
-    }
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let mut stream = alice.stream("after=0").await;
     let opening = stream.frame().await.unwrap();
     assert_eq!(opening, [("retry".into(), "1000".into()), ("id".into(), "0".into())]);
@@ -100,10 +97,7 @@ async fn a_stream_has_the_backlog_then_what_happens_and_resumes_exactly() {
 #[tokio::test]
 async fn a_stream_that_falls_behind_reads_the_log_and_harms_nobody() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    for person in [&alice, &bob] {
-        person.send("JOIN #rust").await;
-    }
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let mut slow = alice.stream("").await;
     let mut quick = bob.stream("").await;
     // Far more than a connection's buffer and the sockets between hold.
@@ -158,10 +152,7 @@ async fn poll_and_stream_give_the_same_and_so_does_a_restart() {
 #[tokio::test]
 async fn the_snapshots_cursor_joins_the_stream_without_gap_or_double() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    for person in [&alice, &bob] {
-        person.send("JOIN #rust").await;
-    }
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let mut stream = alice.stream("").await;
     bob.send("PRIVMSG #rust :early").await;
     alice.send("MODE #rust +v bob").await;
@@ -185,13 +176,8 @@ async fn the_snapshots_cursor_joins_the_stream_without_gap_or_double() {
 #[tokio::test]
 async fn a_device_that_was_away_for_a_restart_receives_exactly_what_it_missed() {
     let mut server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    for person in [&alice, &bob] {
-        person.send("JOIN #rust").await;
-    }
-    alice.send("PASS :correct horse battery").await;
-    let phone = server.login("alice", "correct horse battery").await;
-    phone.snapshot().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let phone = server.phone_of(&alice, "alice").await;
     bob.send("PRIVMSG #rust :before").await;
     let seen = phone.drain().await;
     assert_eq!(texts(&seen), ["before"]);
@@ -224,13 +210,8 @@ async fn a_new_clients_queue_holds_nothing_from_before_it() {
 #[tokio::test]
 async fn a_label_comes_back_to_its_sender_alone() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    for person in [&alice, &bob] {
-        person.send("JOIN #rust").await;
-    }
-    alice.send("PASS :correct horse battery").await;
-    let phone = server.login("alice", "correct horse battery").await;
-    phone.snapshot().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let phone = server.phone_of(&alice, "alice").await;
     let mut streams = [alice.stream("").await, phone.stream("").await, bob.stream("").await];
     phone.send("@label=c1 PRIVMSG #rust :hi").await;
     for (device, label) in [(&alice, None), (&phone, Some("c1")), (&bob, None)] {
@@ -303,13 +284,8 @@ async fn the_history_of_an_exchange_is_with_the_session_that_has_the_nick_now() 
 #[tokio::test]
 async fn read_marks_are_shared_by_devices_and_only_move_forward() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    for person in [&alice, &bob] {
-        person.send("JOIN #rust").await;
-    }
-    alice.send("PASS :correct horse battery").await;
-    let phone = server.login("alice", "correct horse battery").await;
-    phone.snapshot().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let phone = server.phone_of(&alice, "alice").await;
     let said = bob.send("PRIVMSG #rust :x").await["ids"][0].as_i64().unwrap();
     phone.drain().await;
     bob.drain().await;

@@ -9,10 +9,7 @@ use crate::support::{Device, TestServer, commands};
 
 /// Alice with three devices, and bob, all on `#rust`.
 async fn three_devices(server: &TestServer) -> ([Device; 3], Device) {
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    for person in [&alice, &bob] {
-        person.send("JOIN #rust").await;
-    }
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     alice.send("PASS :correct horse battery").await;
     let login = |name: &'static str| async move {
         server
@@ -127,15 +124,10 @@ async fn an_unused_device_expires_and_a_used_one_does_not() {
 #[tokio::test]
 async fn after_its_lifetime_a_device_leaves_however_much_it_is_used() {
     let mut server = TestServer::with(&["--client-lifetime", "2d"]).await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    for person in [&alice, &bob] {
-        person.send("JOIN #rust").await;
-    }
+    let [alice, _] = server.pick_on("#rust", ["alice", "bob"]).await;
     server.pass(Duration::from_hours(47));
     alice.snapshot().await;
-    alice.send("PASS :correct horse battery").await;
-    let phone = server.login("alice", "correct horse battery").await;
-    phone.snapshot().await;
+    let phone = server.phone_of(&alice, "alice").await;
     server.pass(Duration::from_hours(2));
     assert_eq!(reason(&alice).await, "expired");
     server.restart().await;

@@ -70,10 +70,7 @@ async fn logging_in_rejoins_the_same_session_and_nobody_else_hears_of_it() {
 #[tokio::test]
 async fn quitting_one_device_is_silent_and_the_last_one_ends_the_session() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    for person in [&alice, &bob] {
-        person.send("JOIN #rust").await;
-    }
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     alice.send("PASS :correct horse battery").await;
     let phone = server.login("alice", "correct horse battery").await;
     bob.drain().await;
@@ -121,10 +118,7 @@ async fn a_cookie_of_a_live_client_makes_no_second_session() {
 #[tokio::test]
 async fn ending_the_session_ends_every_client_with_the_reason() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    for person in [&alice, &bob] {
-        person.send("JOIN #rust").await;
-    }
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     alice.send("PASS :correct horse battery").await;
     let phone = server.login("alice", "correct horse battery").await;
     phone.delete("/api/v1/session").await.unwrap();

@@ -124,6 +124,26 @@ impl TestServer {
         Device::pick(self.url(""), nick).await
     }
 
+    /// Several people who have joined a channel, the first of them as its op.
+    pub async fn pick_on<const N: usize>(&self, channel: &str, nicks: [&str; N]) -> [Device; N] {
+        let mut people = Vec::new();
+        for nick in nicks {
+            people.push(self.pick(nick).await);
+        }
+        for person in &people {
+            person.send(&format!("JOIN {channel}")).await;
+        }
+        people.try_into().unwrap()
+    }
+
+    /// A second device of somebody's, whose queue has begun; the password is set for it.
+    pub async fn phone_of(&self, person: &Device, nick: &str) -> Device {
+        person.send("PASS :correct horse battery").await;
+        let phone = self.login(nick, "correct horse battery").await;
+        phone.snapshot().await;
+        phone
+    }
+
     /// A device that has no session.
     pub fn device(&self) -> Device {
         Device::new(self.url(""))
