@@ -15,10 +15,12 @@ CREATE TABLE session (
     password_hash TEXT,                     -- a PHC string of Argon2id
     away          TEXT,
     created_at    INTEGER NOT NULL,
-    ended_at      INTEGER
+    ended_at      INTEGER,
+    network       TEXT                      -- what it was made from: an IPv4 address, or the /64 of an IPv6 one
 ) STRICT;
 CREATE UNIQUE INDEX session_by_nick ON session (folded_nick) WHERE ended_at IS NULL;
 CREATE INDEX session_ended ON session (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX session_by_network ON session (network) WHERE ended_at IS NULL;
 
 -- Whatever has a queue of its own in a session. One that has left stays as a tombstone, so that its holder is told why.
 CREATE TABLE client (
@@ -33,12 +35,15 @@ CREATE TABLE client (
     seen_at     INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,           -- the end of its lifetime, used or not
     ended_at    INTEGER,
-    end_reason  TEXT
+    end_reason  TEXT,
+    address     TEXT,                       -- the address it was let in from
+    unpresented INTEGER                     -- since when its secret is out and was never presented
 ) STRICT;
 CREATE UNIQUE INDEX client_by_secret ON client (secret_hash);
 CREATE INDEX client_of_session ON client (session_id);
 CREATE INDEX client_idle ON client (seen_at) WHERE ended_at IS NULL;
 CREATE INDEX client_expiring ON client (expires_at) WHERE ended_at IS NULL;
+CREATE INDEX client_unpresented ON client (unpresented) WHERE ended_at IS NULL AND unpresented IS NOT NULL;
 CREATE INDEX client_ended ON client (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE channel (

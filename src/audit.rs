@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::model::{ClientId, EndReason, SessionId, Timestamp};
 
@@ -17,6 +18,38 @@ pub enum Action {
     PasswordChanged,
     ClientLeft(EndReason),
     SessionEnded(EndReason),
+    /// A limit was reached; told once in an hour for whatever it is counted by.
+    Throttled(Limit),
+}
+
+/// A limit that keeps somebody waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Wrong passwords from an address.
+    Address,
+    /// Wrong passwords for a nick.
+    Nick,
+    /// Wrong passwords for a nick from an address.
+    NickAndAddress,
+    /// Wrong current passwords in a session.
+    Session,
+    /// New sessions from an address.
+    NewSessions,
+    /// Commands of a client.
+    Commands,
+}
+
+impl Limit {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Nick => "nick",
+            Self::NickAndAddress => "nick_and_address",
+            Self::Session => "session",
+            Self::NewSessions => "new_sessions",
+            Self::Commands => "commands",
+        }
+    }
 }
 
 impl Action {
@@ -30,12 +63,15 @@ impl Action {
             Self::PasswordChanged => "password_changed",
             Self::ClientLeft(_) => "client_left",
             Self::SessionEnded(_) => "session_ended",
+            Self::Throttled(_) => "throttled",
         }
     }
 
-    pub fn reason(self) -> Option<EndReason> {
+    /// Why, where there is more than one reason.
+    pub fn reason(self) -> Option<&'static str> {
         match self {
-            Self::ClientLeft(reason) | Self::SessionEnded(reason) => Some(reason),
+            Self::ClientLeft(reason) | Self::SessionEnded(reason) => Some(reason.name()),
+            Self::Throttled(limit) => Some(limit.name()),
             _ => None,
         }
     }
@@ -53,7 +89,7 @@ pub struct Subject {
 }
 
 /// A line of the log. It prints itself as one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Entry {
     pub id: i64,
     /// RFC 3339.

@@ -7,6 +7,9 @@ use ipnet::IpNet;
 
 use crate::chat::Limits;
 
+/// Live sessions made from one address (of IPv6, its /64), at most.
+const MAX_SESSIONS: i64 = 1000;
+
 /// A chat server whose sessions are rejoined from any device by logging in.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "rejoin", version)]
@@ -29,7 +32,7 @@ pub struct Config {
     /// Commands of one client, burst:per second, or off
     #[arg(long, env = "REJOIN_FLOOD_LIMIT", default_value = "20:5")]
     pub flood_limit: FloodLimit,
-    /// Limit failed logins
+    /// Limit failed logins, and sessions from an address; off: for load tests
     #[arg(long, env = "REJOIN_LOGIN_LIMIT", default_value = "on")]
     pub login_limit: Switch,
     /// A client unused for this long leaves; an open stream is use
@@ -102,6 +105,7 @@ impl Config {
         Limits {
             max_clients: self.max_clients.into(),
             max_channels: self.max_channels.into(),
+            max_sessions: (self.login_limit == Switch::On).then_some(MAX_SESSIONS),
             client_idle: self.client_idle,
             client_lifetime: self.client_lifetime,
             retention: self.retention,

@@ -50,6 +50,7 @@ codes! {
     InputTooLong        "input_too_long"         Some("417"), 413 "Input too long";
     TooManyChannels     "too_many_channels"      Some("405"), 409 "Too many channels";
     TooManyClients      "too_many_clients"       None,        409 "Too many clients";
+    TooManySessions     "too_many_sessions"      None,        409 "Too many sessions";
     LabelReused         "label_reused"           None,        409 "Label already used";
     InvalidCursor       "invalid_cursor"         None,        400 "Invalid cursor";
     MalformedRequest    "malformed_request"      None,        400 "Malformed request";

@@ -1,6 +1,10 @@
 //! The `rejoin` program: the command line, the clock, the signals.
 
-use std::{io::IsTerminal, process::ExitCode, time::SystemTime};
+use std::{
+    io::IsTerminal,
+    process::ExitCode,
+    time::{Instant, SystemTime},
+};
 
 use clap::Parser;
 use rejoin::{
@@ -75,8 +79,10 @@ fn log() {
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place where the time comes from")]
 fn system_clock() -> Clock {
-    Clock::new(|| {
+    let now = || {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-    })
+    };
+    let start = Instant::now();
+    Clock::new(now, move || start.elapsed())
 }

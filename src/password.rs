@@ -3,10 +3,15 @@
 //! A few threads of their own hash, each with one block of memory it reuses, and a bounded line of work waits for them,
 //! so a storm of logins costs time, never memory, and never a thread of the chat.
 
-use std::{thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+    time::Duration,
+};
 
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version, password_hash::phc};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::{
     error::{Code, Error, Result},
@@ -18,6 +23,9 @@ use crate::{
 const WAITING: usize = 64;
 /// How long a caller waits for its turn before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How much the hashing threads give way to all others (nice(2)): a tenth of a processor is left to them in the worst case.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
 const HASH_BYTES: usize = 32;
 
 /// The parameters new hashes are made with: 19 MiB, two passes, one lane (OWASP's recommendation for Argon2id).
@@ -39,36 +47,35 @@ enum Task {
     Verify(Password, HashedPassword, oneshot::Sender<Result<Verdict>>),
 }
 
-/// The threads that hash.
-#[derive(Clone)]
+/// The threads that hash; they end when it is dropped.
 pub struct Hasher {
-    line: mpsc::Sender<Task>,
+    line: Arc<Line>,
     /// Verified against when there is nothing to verify against, so that time tells nothing.
     dummy: HashedPassword,
 }
 
 impl Hasher {
-    /// Starts `threads` hashing threads; they end when the last `Hasher` is dropped.
+    /// Starts `threads` hashing threads.
     pub fn start(threads: usize) -> Result<Self> {
-        let (line, tasks) = mpsc::channel::<Task>(WAITING);
-        let tasks = std::sync::Arc::new(std::sync::Mutex::new(tasks));
-        for n in 0..threads.max(1) {
-            let tasks = tasks.clone();
-            thread::Builder::new()
-                .name(format!("password-{n}"))
-                .spawn(move || {
-                    let mut memory = Vec::new();
-                    loop {
-                        // Held only while waiting for the next task; its holder is the thread that takes it.
-                        let task = tasks.lock().unwrap_or_else(|e| e.into_inner()).blocking_recv();
-                        let Some(task) = task else { break };
-                        task.run(&mut memory);
-                    }
-                })
-                .map_err(Error::internal)?;
-        }
         let dummy = hash(&Password::new("a password nobody has"), &mut Vec::new())?;
-        Ok(Self { line, dummy })
+        let hasher = Self { line: Arc::default(), dummy };
+        for n in 0..threads.max(1) {
+            let line = hasher.line.clone();
+            let work = move || {
+                give_way();
+                let mut memory = Vec::new();
+                while let Some(task) = line.next() {
+                    task.run(&mut memory);
+                }
+            };
+            thread::Builder::new().name(format!("password-{n}")).spawn(work).map_err(Error::internal)?;
+        }
+        Ok(hasher)
+    }
+
+    /// How many wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.line.lock().tasks.len()
     }
 
     /// The hash of a new password.
@@ -88,7 +95,9 @@ impl Hasher {
 
     async fn run<T>(&self, task: Task, result: oneshot::Receiver<Result<T>>) -> Result<T> {
         let busy = || Error::retry(Code::Overloaded, 5, "too many passwords are being checked; try again shortly");
-        self.line.try_send(task).map_err(|_| busy())?;
+        if !self.line.join(task) {
+            return Err(busy());
+        }
         match tokio::time::timeout(PATIENCE, result).await {
             Ok(answer) => answer.map_err(Error::internal)?,
             Err(_) => Err(busy()),
@@ -96,17 +105,80 @@ impl Hasher {
     }
 }
 
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        self.line.lock().over = true;
+        self.line.changed.notify_all();
+    }
+}
+
+/// The work that waits for a thread.
+#[derive(Default)]
+struct Line {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    tasks: VecDeque<Task>,
+    /// No more will come.
+    over: bool,
+}
+
+impl Line {
+    /// Takes a place at the end, if there is one; whoever has gone away does not keep theirs.
+    fn join(&self, task: Task) -> bool {
+        let mut waiting = self.lock();
+        if waiting.tasks.len() == WAITING {
+            waiting.tasks.retain(Task::is_awaited);
+        }
+        let free = waiting.tasks.len() < WAITING;
+        if free {
+            waiting.tasks.push_back(task);
+            self.changed.notify_one();
+        }
+        free
+    }
+
+    /// The task that has waited longest; waits for one. `None` when it is over.
+    fn next(&self) -> Option<Task> {
+        let empty = |waiting: &mut Waiting| waiting.tasks.is_empty() && !waiting.over;
+        let mut waiting = self.changed.wait_while(self.lock(), empty).unwrap_or_else(|e| e.into_inner());
+        waiting.tasks.pop_front()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// Lowers the calling thread's priority, so that a storm of logins takes what the chat leaves of the processors. On Linux
+/// niceness is a thread's own (sched(7)); elsewhere it would be the whole process's.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
+        tracing::warn!(%error, "passwords are hashed at ordinary priority");
+    }
+}
+
 impl Task {
-    fn run(self, memory: &mut Vec<Block>) {
-        // A caller that went away while waiting has closed its end: its place costs nothing.
+    /// Whether its caller is still there.
+    fn is_awaited(&self) -> bool {
         match self {
-            Task::Hash(password, answer) if !answer.is_closed() => {
-                let _ = answer.send(hash(&password, memory));
-            }
-            Task::Verify(password, stored, answer) if !answer.is_closed() => {
-                let _ = answer.send(verify(&password, &stored, memory));
-            }
-            _ => {}
+            Task::Hash(_, answer) => !answer.is_closed(),
+            Task::Verify(_, _, answer) => !answer.is_closed(),
+        }
+    }
+
+    fn run(self, memory: &mut Vec<Block>) {
+        if !self.is_awaited() {
+            return;
+        }
+        // It may go away even now; then nobody needs the answer.
+        match self {
+            Task::Hash(password, answer) => drop(answer.send(hash(&password, memory))),
+            Task::Verify(password, stored, answer) => drop(answer.send(verify(&password, &stored, memory))),
         }
     }
 }
@@ -211,5 +283,19 @@ mod tests {
         let refused = results.iter().filter_map(|r| r.as_ref().err()).collect::<Vec<_>>();
         assert!(!refused.is_empty());
         assert!(refused.iter().all(|e| e.code == Code::Overloaded));
+    }
+
+    #[tokio::test]
+    async fn whoever_goes_away_frees_a_place() {
+        let hasher = Hasher::start(1).unwrap();
+        for round in 0..3 {
+            let tries = (0..WAITING).map(|_| Box::pin(hasher.hash(password("gone before its turn"))));
+            let mut tries = tries.collect::<Vec<_>>();
+            for waiting in &mut tries {
+                // Polled once, it stands in the line, and there is a place for each.
+                let now = futures_util::future::poll_immediate(waiting).await;
+                assert!(now.is_none_or(|result| result.is_ok()), "round {round}");
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     store::{
         Read, Write,
         channel::{self, Channel},
-        log::{self, Draft},
+        log::{self, Draft, Origin},
         member::{self, Member},
         session::{self, Session},
     },
@@ -72,9 +72,7 @@ impl<'a> Act<'a> {
 
     /// Tells this session's clients something, in the server's name.
     pub fn notice(&mut self, text: &str) -> Result<()> {
-        let nick = self.session.nick.to_string();
-        let draft = Draft { source: SERVER_NAME, ..self.draft("NOTICE", &[&nick, &text]) };
-        let id = log::append(self.tx, draft, &[self.caller.session.into()])?;
+        let id = notice(self.tx, &self.session, text.to_owned(), self.origin(), self.now)?;
         self.answer.ids.push(id);
         Ok(())
     }
@@ -85,9 +83,13 @@ impl<'a> Act<'a> {
             source: self.session.nick.as_str(),
             command,
             params: params.iter().map(|p| p.to_string()).collect(),
-            origin: Some((self.caller.client, self.label.map(str::to_owned))),
+            origin: self.origin(),
             exchange: None,
         }
+    }
+
+    fn origin(&self) -> Origin {
+        Some((self.caller.client, self.label.map(str::to_owned)))
     }
 
     pub fn reply(&mut self, numeric: &str, params: &[&dyn Display]) {
@@ -136,6 +138,13 @@ impl<'a> Act<'a> {
         let member = member.ok_or_else(|| Error::not_on_channel(&channel.name))?;
         Ok((channel, member))
     }
+}
+
+/// Tells a session's clients something, in the server's name.
+pub fn notice(tx: &Write, session: &Session, text: String, origin: Origin, now: Timestamp) -> Result<EventId> {
+    let params = vec![session.nick.to_string(), text];
+    let draft = Draft { time: now, source: SERVER_NAME, command: "NOTICE", params, origin, exchange: None };
+    log::append(tx, draft, &[session.id.into()])
 }
 
 pub fn find_channel(tx: &Read, name: &ChannelName) -> Result<Channel> {

@@ -23,6 +23,8 @@ use crate::{
 pub struct Live {
     pub caller: Caller,
     pub expires_at: Timestamp,
+    /// Whether its holder is known to have the secret.
+    presented: AtomicBool,
     usage: Arc<Usage>,
 }
 
@@ -46,18 +48,32 @@ impl Live {
             ahead: AtomicBool::new(false),
             ended: OnceLock::new(),
         };
-        Self { caller: admission.caller, expires_at: admission.expires_at, usage: Arc::new(usage) }
+        Self::with(admission, Arc::new(usage))
     }
 
     fn renewed(&self, admission: &Admission) -> Self {
         self.touch(admission.seen_at);
-        Self { caller: admission.caller, expires_at: admission.expires_at, usage: self.usage.clone() }
+        Self::with(admission, self.usage.clone())
+    }
+
+    fn with(admission: &Admission, usage: Arc<Usage>) -> Self {
+        let &Admission { caller, expires_at, presented, .. } = admission;
+        Self { caller, expires_at, presented: AtomicBool::new(presented), usage }
     }
 
     /// Why it calls no more, if so: it has ended, or is due to, even if nobody has come to do it yet.
-    pub fn over(&self, now: Timestamp, idle: Duration) -> Option<EndReason> {
-        let due = || now >= self.expires_at || now >= self.seen_at().plus(idle);
-        self.ended().or_else(|| due().then_some(EndReason::Expired))
+    pub fn over(&self, due: Timestamp, idle: Duration) -> Option<EndReason> {
+        let expired = || due >= self.expires_at || due >= self.seen_at().plus(idle);
+        self.ended().or_else(|| expired().then_some(EndReason::Expired))
+    }
+
+    /// Whether its holder is known to have the secret.
+    pub fn presented(&self) -> bool {
+        self.presented.load(Relaxed)
+    }
+
+    pub fn present(&self) {
+        self.presented.store(true, Relaxed);
     }
 
     /// Why it has ended, once it has.

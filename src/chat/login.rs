@@ -2,11 +2,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Chat, callers::Live, session::Admitted};
+use super::{Chat, act::notice, callers::Live, session::Admitted};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
-    model::{Caller, ClientId, EndReason, Nick, Password, Timestamp},
+    model::{AddressFamily, Caller, ClientId, EndReason, Nick, Password, Timestamp},
     password::Verdict,
     secret::Secret,
     store::{
@@ -39,21 +39,22 @@ impl Chat {
             Err(_) => self.store.read(|_| Ok(None)).await?,
         };
         // What is nobody's nick is not written down: it may be a password in the wrong field.
-        let known = found.as_ref().map(|session| session.nick.to_string());
+        let of_attempt = Subject { address: Some(login.address), ..Subject::default() };
+        let subject = found.as_ref().map_or(of_attempt.clone(), |session| session.subject(of_attempt));
         let stored = found.as_ref().and_then(|session| session.password_hash.clone());
         let verdict = self.hasher.verify(login.password.clone(), stored.clone()).await?;
         let (Some(session), Some(stored), Verdict::Right | Verdict::RightButOutdated) = (found, stored, verdict) else {
-            return self.fail(known, login.address, now).await;
+            return self.fail(subject, now).await;
         };
         let rehashed = match verdict {
             Verdict::RightButOutdated => Some(self.hasher.hash(login.password).await?),
             _ => None,
         };
         let secret = Secret::generate()?;
-        let new = self.new_client(login.client_name, &secret, now);
+        let new = self.new_client(login.client_name, &secret, login.address, now);
         let (max, replace) = (self.limits.max_clients, login.replace);
         let present = present.map(|live| live.caller);
-        let address = login.address;
+        let admitted = subject.clone();
         let admission = self
             .store
             .write(move |tx| {
@@ -66,21 +67,18 @@ impl Chat {
                     session::set_password(tx, session.id, Some(&stored), hash)?;
                 }
                 let client = admit(tx, &session, present, &new, max, replace, now)?;
-                let nick = Some(session.nick.to_string());
-                let subject = Subject { session: Some(session.id), client: Some(client), nick, address: Some(address) };
-                audit::record(tx, Action::LoginOk, &subject, now)?;
+                audit::record(tx, Action::LoginOk, &Subject { client: Some(client), ..admitted.clone() }, now)?;
                 Ok(Some((session::get(tx, session.id)?, client::own_view(tx, client)?)))
             })
             .await?;
         match admission {
             Some((session, client)) => Ok(Admitted { secret, session, client }),
-            None => self.fail(known, login.address, now).await,
+            None => self.fail(subject, now).await,
         }
     }
 
     /// Records a failed login, and refuses it: what is recorded must stay, so the transaction itself succeeds.
-    async fn fail(&self, nick: Option<String>, address: IpAddr, now: Timestamp) -> Result<Admitted> {
-        let subject = Subject { nick, address: Some(address), ..Subject::default() };
+    async fn fail(&self, subject: Subject, now: Timestamp) -> Result<Admitted> {
         self.store.write(move |tx| audit::record(tx, Action::LoginFailed, &subject, now)).await?;
         Err(Error::new(Code::LoginFailed, "there is no session with this nick and this password"))
     }
@@ -112,12 +110,20 @@ fn admit(
             format!("a session has at most {max} clients: choose one to remove and log in with its id as replace");
         return Err(Error { extra: Extra::Clients(others), ..Error::new(Code::TooManyClients, detail) });
     }
+    announce(tx, session, new, now)?;
     // In before the other is out: the session never is without a client.
     let client = client::insert(tx, session.id, new, now)?;
     if let Some(id) = replaced {
         client::leave(tx, session.id, id, EndReason::Removed, None, now)?;
     }
     Ok(client)
+}
+
+/// Tells the session's clients of the one that comes; its own queue begins after that.
+fn announce(tx: &Write, session: &Session, new: &NewClient, now: Timestamp) -> Result<()> {
+    let family = AddressFamily::of(new.address).name();
+    let text = format!("A device logged in to this session: {}, from an {family} address.", new.name);
+    notice(tx, session, text, None, now).map(drop)
 }
 
 /// The cookie presented names a live client of another session, or of any, where none is expected.

@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::{
-    audit::Entry,
+    audit::{Action, Entry, Limit, Subject},
     error::{Code, Error, Result},
-    model::{Caller, Timestamp},
+    model::{Caller, Network, Nick, Timestamp},
     password::Hasher,
     secret::SecretHash,
     store::{self, Effect, Store},
@@ -45,6 +45,8 @@ pub struct Limits {
     pub max_clients: usize,
     /// Channels a session is on.
     pub max_channels: usize,
+    /// Live sessions made from one network; without it, as many as they like.
+    pub max_sessions: Option<i64>,
     /// A client unused for this long leaves.
     pub client_idle: Duration,
     /// A client leaves after this long in any case.
@@ -89,23 +91,34 @@ impl Chat {
         Ok(Self { store, callers, hub, hasher, limits })
     }
 
-    /// The live caller a presented secret names.
-    pub async fn authenticate(&self, presented: &str, now: Timestamp) -> Result<Arc<callers::Live>> {
+    /// The live caller a presented secret names, at a time by which some may be `due` to have left.
+    pub async fn authenticate(&self, presented: &str, now: Timestamp, due: Timestamp) -> Result<Arc<callers::Live>> {
         let secret = SecretHash::of(presented);
         if let Some(live) = self.callers.get(secret) {
-            return match live.over(now, self.limits.client_idle) {
-                None => {
-                    live.touch(now);
-                    Ok(live)
-                }
-                Some(reason) => Err(Error::client_ended(reason)),
-            };
+            if let Some(reason) = live.over(due, self.limits.client_idle) {
+                return Err(Error::client_ended(reason));
+            }
+            live.touch(now);
+            if !live.presented() {
+                self.note_presented(&live, secret).await;
+            }
+            return Ok(live);
         }
         // Not on the way of any live client: the store alone remembers why one that has left did so.
         Err(match self.store.read(move |tx| store::client::end_reason(tx, secret)).await? {
             Some(reason) => Error::client_ended(reason),
             None => unauthenticated(),
         })
+    }
+
+    /// Writes down at once that a client has its secret, or a crash could make it leave as one that never got it. If it
+    /// fails, the client's next request tries again.
+    async fn note_presented(&self, live: &callers::Live, secret: SecretHash) {
+        let client = live.caller.client;
+        match self.store.write(move |tx| store::client::note_presented(tx, client, secret)).await {
+            Ok(()) => live.present(),
+            Err(error) => tracing::warn!(%error, %client, "that a client has its secret could not be written down"),
+        }
     }
 
     /// Whether the store answers.
@@ -123,6 +136,36 @@ impl Chat {
         self.store.read(move |tx| store::audit::list(tx, before, limit)).await
     }
 
+    /// The same of the caller's own session.
+    pub async fn own_audit(&self, live: &callers::Live, before: i64, limit: usize) -> Result<Vec<Entry>> {
+        let caller = live.caller;
+        self.look(caller, move |tx| store::audit::of_session(tx, caller.session, before, limit)).await
+    }
+
+    /// Whether a client of the session with this nick came from this network; of those that were removed nobody knows who
+    /// they were.
+    pub async fn knows(&self, nick: Nick, network: Network) -> Result<bool> {
+        let addresses = self.store.read(move |tx| store::client::addresses(tx, &nick)).await?;
+        Ok(addresses.into_iter().any(|address| Network::of(address) == network))
+    }
+
+    /// Records that a limit was reached. A nick is written down only if it is somebody's: else it may be a password in the
+    /// wrong field.
+    pub async fn throttled(&self, limit: Limit, subject: Subject, nick: Option<Nick>, now: Timestamp) {
+        tracing::warn!(limit = limit.name(), address = subject.address.map(tracing::field::display), "throttled");
+        let recorded = self.store.write(move |tx| {
+            let named = nick.as_ref().map(|nick| store::session::by_nick(tx, nick)).transpose()?.flatten();
+            let subject = match named {
+                Some(session) => session.subject(subject.clone()),
+                None => subject.clone(),
+            };
+            store::audit::record(tx, Action::Throttled(limit), &subject, now)
+        });
+        if let Err(error) = recorded.await {
+            tracing::error!(%error, "that a limit was reached could not be recorded");
+        }
+    }
+
     /// Writes a consistent copy of the database to a new file.
     pub async fn backup(&self, to: PathBuf) -> Result<()> {
         self.store.backup(to).await
@@ -132,6 +175,11 @@ impl Chat {
     pub async fn counts(&self) -> Result<(i64, usize, usize)> {
         let sessions = self.store.read(store::session::count).await?;
         Ok((sessions, self.callers.count(), self.hub.connections()))
+    }
+
+    /// Passwords that wait to be hashed.
+    pub fn passwords_waiting(&self) -> usize {
+        self.hasher.waiting()
     }
 
     /// Looks something up for a caller that is checked, on the same view, to be live still.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Chat, act::Act, callers::Live};
 use crate::{
     error::{Code, Error, Result},
-    model::{ClientId, ClientView, EndReason, Nick, Timestamp},
+    model::{ClientId, ClientView, EndReason, Network, Nick, Timestamp},
     secret::Secret,
     store::{
         client::{self, NewClient},
@@ -25,10 +25,17 @@ impl Chat {
     /// Makes a session and its first client.
     pub async fn create(&self, nick: Nick, client_name: String, address: IpAddr, now: Timestamp) -> Result<Admitted> {
         let secret = Secret::generate()?;
-        let new = self.new_client(client_name, &secret, now);
+        let new = self.new_client(client_name, &secret, address, now);
+        let max = self.limits.max_sessions;
         let (session, client) = self
             .store
             .write(move |tx| {
+                if let Some(max) = max
+                    && session::count_from(tx, Network::of(address))? >= max
+                {
+                    let detail = format!("there are {max} sessions from your address already");
+                    return Err(Error::new(Code::TooManySessions, detail));
+                }
                 let session = session::insert(tx, &nick, address, now)?;
                 let client = client::insert(tx, session, &new, now)?;
                 Ok((session::get(tx, session)?, client::own_view(tx, client)?))
@@ -90,8 +97,8 @@ impl Chat {
             .await
     }
 
-    pub(super) fn new_client(&self, name: String, secret: &Secret, now: Timestamp) -> NewClient {
-        NewClient { name, secret: secret.hash(), expires_at: now.plus(self.limits.client_lifetime) }
+    pub(super) fn new_client(&self, name: String, secret: &Secret, address: IpAddr, now: Timestamp) -> NewClient {
+        NewClient { name, secret: secret.hash(), expires_at: now.plus(self.limits.client_lifetime), address }
     }
 }
 

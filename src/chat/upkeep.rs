@@ -1,33 +1,67 @@
 //! What is done beside the commands, by the clock: writing down use, letting due clients leave, removing what is old.
 
+use std::time::Duration;
+
 use super::Chat;
 use crate::{
     error::Result,
     model::{EndReason, Timestamp},
-    store::{audit, client, label, retention},
+    store::{Read, audit, client, label, retention},
 };
 
 /// How many clients, events or labels one transaction takes; others get their turn between two of them.
 const BATCH: usize = 256;
+/// A client whose secret was not presented for so long is taken never to have got it: it holds its nick no longer.
+const UNPRESENTED: Duration = Duration::from_mins(10);
 
 impl Chat {
-    /// One round of everything; called about once a minute. It may be dropped between any two transactions. Each part is
-    /// done even if another fails; the first failure is returned.
-    pub async fn upkeep(&self, now: Timestamp) -> Result<()> {
+    /// What need not be done at once: called about once a minute, with the time by which things are due. It may be dropped
+    /// between any two transactions. Each part is done even if another fails; the first failure is returned.
+    pub async fn upkeep(&self, due: Timestamp) -> Result<()> {
         let used = self.write_down_use().await;
-        let expired = self.expire_clients(now).await;
-        let dropped = self.drop_old(now).await;
-        used.and(expired).and(dropped)
+        let dropped = self.drop_old(due).await;
+        used.and(dropped)
     }
 
-    async fn drop_old(&self, now: Timestamp) -> Result<()> {
-        let cutoff = now.minus(self.limits.retention);
+    /// Lets clients leave that are due to: past their lifetime, not used for too long, or never heard of. Called about once
+    /// a second, so that their polls and streams end when they do; where nobody is due it costs one look.
+    pub async fn expire(&self, now: Timestamp, due: Timestamp) -> Result<()> {
+        let limits = self.limits;
+        let of_batch =
+            move |tx: &Read| client::due(tx, due, due.minus(limits.client_idle), due.minus(UNPRESENTED), BATCH);
+        if self.store.read(of_batch).await?.is_empty() {
+            return Ok(());
+        }
+        // The store may know less of their use than the memory does.
+        self.write_down_use().await?;
+        loop {
+            let left = self
+                .store
+                .write(move |tx| {
+                    let batch = of_batch(tx)?;
+                    for (session, client) in &batch {
+                        // One whose session ended with another of this batch has left already.
+                        if client::require_live(tx, *client).is_ok() {
+                            client::leave(tx, *session, *client, EndReason::Expired, None, now)?;
+                        }
+                    }
+                    Ok(batch.len())
+                })
+                .await?;
+            if left < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn drop_old(&self, due: Timestamp) -> Result<()> {
+        let cutoff = due.minus(self.limits.retention);
         while self.store.write(move |tx| retention::drop_events(tx, cutoff, BATCH)).await? == BATCH {}
         while self.store.write(|tx| retention::drop_memberships(tx, BATCH)).await? == BATCH {}
         while self.store.write(move |tx| retention::drop_tombstones(tx, cutoff, BATCH)).await? >= BATCH {}
-        let cutoff = now.minus(self.limits.audit_retention);
+        let cutoff = due.minus(self.limits.audit_retention);
         while self.store.write(move |tx| audit::expire(tx, cutoff, BATCH)).await? == BATCH {}
-        while self.store.write(move |tx| label::expire(tx, now, BATCH)).await? == BATCH {}
+        while self.store.write(move |tx| label::expire(tx, due, BATCH)).await? == BATCH {}
         Ok(())
     }
 
@@ -46,29 +80,6 @@ impl Chat {
             batch.iter().for_each(|(cursor, seen_at, live)| live.written(*cursor, *seen_at));
         }
         Ok(())
-    }
-
-    /// Lets clients leave that are past their lifetime, or were not used for too long.
-    async fn expire_clients(&self, now: Timestamp) -> Result<()> {
-        let idle_since = now.minus(self.limits.client_idle);
-        loop {
-            let left = self
-                .store
-                .write(move |tx| {
-                    let due = client::due(tx, now, idle_since, BATCH)?;
-                    for (session, client) in &due {
-                        // One whose session ended with another of this batch has left already.
-                        if client::require_live(tx, *client).is_ok() {
-                            client::leave(tx, *session, *client, EndReason::Expired, None, now)?;
-                        }
-                    }
-                    Ok(due.len())
-                })
-                .await?;
-            if left < BATCH {
-                return Ok(());
-            }
-        }
     }
 
     /// Writes down what is only in memory and stops the store.

@@ -1,6 +1,6 @@
 //! Whose request it is, by address: the peer's, or what a trusted proxy says of it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
@@ -9,20 +9,11 @@ use axum::{
 use ipnet::IpNet;
 
 use super::Shared;
-use crate::error::{Error, Result};
-
-/// An address as it is counted: IPv4 whole, IPv6 by its /64, because that is what one household has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Network(IpAddr);
-
-impl Network {
-    fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-            v4 => v4,
-        })
-    }
-}
+use crate::{
+    audit::Subject,
+    error::{Error, Result},
+    model::Network,
+};
 
 /// The proxies whose `X-Forwarded-For` is believed.
 pub struct Proxies(Vec<IpNet>);
@@ -52,6 +43,13 @@ impl Proxies {
 pub struct Address {
     pub ip: IpAddr,
     pub network: Network,
+}
+
+impl Address {
+    /// What the audit log is told of it.
+    pub fn subject(&self) -> Subject {
+        Subject { address: Some(self.ip), ..Subject::default() }
+    }
 }
 
 impl FromRequestParts<Shared> for Address {
@@ -84,13 +82,5 @@ mod tests {
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4, 10.0.0.2"), "1.2.3.4");
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "nonsense"), "10.0.0.1");
         assert_eq!(client(&["10.0.0.0/8"], "9.9.9.9", "1.2.3.4"), "9.9.9.9");
-    }
-
-    #[test]
-    fn ipv6_is_counted_by_its_64() {
-        let network = |text: &str| Network::of(text.parse().unwrap());
-        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
-        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-        assert_eq!(network("::ffff:1.2.3.4"), network("1.2.3.4"));
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
 
 use super::{Shared, cookie};
 use crate::{
@@ -23,7 +26,11 @@ impl FromRequestParts<Shared> for Authenticated {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
         let now = app.clock.now();
         let secret = cookie::presented(&parts.headers, &app.site)?.ok_or_else(chat::unauthenticated)?;
-        Ok(Self { live: app.chat.authenticate(&secret, now).await?, now })
+        // Of two credentials it would be anybody's guess which one is meant.
+        if parts.headers.contains_key(header::AUTHORIZATION) {
+            return Err(Error::malformed("the request has both a cookie and an Authorization header"));
+        }
+        Ok(Self { live: app.chat.authenticate(&secret, now, app.clock.due()).await?, now })
     }
 }
 

@@ -110,6 +110,13 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Params<T> {
     }
 }
 
+/// A parameter that is a whole number within a range.
+pub fn number(name: &str, text: Option<&str>, range: std::ops::RangeInclusive<u64>, default: u64) -> Result<u64> {
+    let Some(text) = text else { return Ok(default) };
+    let bad = || Error::malformed(format!("{name} is a whole number from {} to {}", range.start(), range.end()));
+    text.parse().ok().filter(|n| range.contains(n)).ok_or_else(bad)
+}
+
 /// The one part of the path that varies.
 pub struct Segment(pub String);
 

@@ -18,10 +18,9 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Refuses unsafe requests, and any to the API, that a page of another origin made the browser send.
 pub async fn refuse_other_sites(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    // Reading a queue acknowledges, so no page elsewhere may lead a browser there either.
-    let safe = request.method().is_safe()
-        && !(request.uri().path().starts_with("/api/") && headers.contains_key(SEC_FETCH_SITE));
-    if safe || is_own(&app.site, headers) {
+    // Reading a queue acknowledges, so no page elsewhere may lead a browser there either, nor open a stream.
+    let open = request.method().is_safe() && !request.uri().path().starts_with("/api/");
+    if open || is_own(&app.site, headers) {
         return next.run(request).await;
     }
     Error::new(Code::CrossSiteRequest, "this request comes from another site").into_response()

@@ -1,7 +1,5 @@
 //! Logging in: as JSON for programs, as a page and a form for people.
 
-use std::time::Duration;
-
 use axum::{
     extract::{FromRequest, Request, State},
     http::{HeaderMap, StatusCode, header},
@@ -17,21 +15,16 @@ use super::{
     body::{self, Json, Kind, Params},
     clients::client_name,
     cookie,
+    guard::{Key, guess},
     problem::{self, Problems},
     session::{Entered, entered},
     web,
 };
 use crate::{
     chat::{Admitted, Login},
-    config::{Rate, Switch},
     error::{Code, Error, Extra, Result},
     model::{ClientId, ClientView, Password, Timestamp},
 };
-
-/// Failed logins an address may have at once, and how long until one more.
-pub fn limit(switch: Switch) -> Option<Rate> {
-    (switch == Switch::On).then_some(Rate { burst: 20, every: Duration::from_secs(15) })
-}
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -139,7 +132,8 @@ pub async fn login_api(
 }
 
 async fn attempt(app: &Shared, address: &Address, present: Present, login: Login, now: Timestamp) -> Result<Admitted> {
-    let result = guarded(app, address, now, app.chat.login(login, present.0, now)).await;
+    let keys = Key::of_login(&login.nick, address.network);
+    let result = guess(app, address, keys, app.chat.login(login, present.0, now)).await;
     match &result {
         Ok(admitted) => {
             app.metrics.logins(true);
@@ -151,23 +145,6 @@ async fn attempt(app: &Shared, address: &Address, present: Present, login: Login
             tracing::warn!(address = %address.ip, "login failed");
         }
         Err(_) => {}
-    }
-    result
-}
-
-/// Lets an address try a password. It is charged beforehand, or many tries at once would all pass, and gets it back unless
-/// the password was wrong.
-pub async fn guarded<T>(
-    app: &Shared,
-    address: &Address,
-    now: Timestamp,
-    attempt: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    app.logins.charge(address.network, now)?;
-    let result = attempt.await;
-    let wrong = |error: &Error| matches!(error.code, Code::LoginFailed | Code::PasswordMismatch);
-    if !result.as_ref().is_err_and(wrong) {
-        app.logins.refund(address.network);
     }
     result
 }

@@ -13,15 +13,16 @@ use super::{
     Shared,
     address::Address,
     auth::Authenticated,
-    body::{self, Params},
-    login::guarded,
+    body::{self, Params, number},
+    guard::{Key, guess},
     problem::Problems,
 };
 use crate::{
+    audit::{Limit, Subject},
     chat::Answer,
-    error::{Error, Result},
+    error::Result,
     irc::params::event_id,
-    model::{ClientId, Event, EventId, Page, SERVER_NAME, Target, Timestamp},
+    model::{Caller, ClientId, Event, EventId, Page, SERVER_NAME, Target, Timestamp},
 };
 
 /// A message as a client receives it.
@@ -68,11 +69,21 @@ pub async fn send(
     address: Address,
     body::Message(message): body::Message,
 ) -> Result<axum::Json<Answer>> {
-    app.flood.charge(caller.live.caller.client, caller.now)?;
+    let Caller { session, client, .. } = caller.live.caller;
+    if let Err(refusal) = app.flood.charge(&[client], app.clock.steady()) {
+        if refusal.first {
+            let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
+            app.chat.throttled(Limit::Commands, subject, None, caller.now).await;
+        }
+        return Err(refusal.into());
+    }
     app.metrics.command();
     let tries_a_password = message.command.eq_ignore_ascii_case("PASS");
     let executed = app.chat.execute(&caller.live, message, caller.now);
-    let answer = if tries_a_password { guarded(&app, &address, caller.now, executed).await } else { executed.await };
+    let answer = match tries_a_password {
+        true => guess(&app, &address, Key::of_pass(session, address.network), executed).await,
+        false => executed.await,
+    };
     answer.map(axum::Json)
 }
 
@@ -168,10 +179,4 @@ pub async fn channels(State(app): State<Shared>) -> Result<axum::Json<Vec<Public
         members,
     };
     Ok(axum::Json(channels.into_iter().map(view).collect()))
-}
-
-fn number(name: &str, text: Option<&str>, range: std::ops::RangeInclusive<u64>, default: u64) -> Result<u64> {
-    let Some(text) = text else { return Ok(default) };
-    let bad = || Error::malformed(format!("{name} is a whole number from {} to {}", range.start(), range.end()));
-    text.parse().ok().filter(|n| range.contains(n)).ok_or_else(bad)
 }

@@ -16,18 +16,20 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     chat::Chat,
-    config::Config,
+    config::{Config, Switch},
     error::{Code, Error, Result},
-    model::Clock,
+    model::{ClientId, Clock},
     password::Hasher,
 };
 
 mod address;
+mod audit;
 mod auth;
 mod body;
 mod clients;
 mod cookie;
 mod csrf;
+mod guard;
 mod headers;
 mod login;
 mod messages;
@@ -39,10 +41,15 @@ mod stream;
 mod throttle;
 mod web;
 
+use throttle::Throttle;
+
 /// Bytes of a request's body, at most.
 const BODY_LIMIT: usize = 16 * 1024;
-/// Between two rounds of upkeep.
-const UPKEEP: Duration = Duration::from_secs(60);
+/// Between two looks at who is due to leave, and how many of them there are to a round of upkeep.
+const TICK: Duration = Duration::from_secs(1);
+const UPKEEP: usize = 60;
+/// Threads that hash passwords, at most: of the processors half, and each has 19 MiB of its own.
+const HASHING_THREADS: usize = 4;
 /// How long connections may take to finish once the server is stopping.
 const PARTING: Duration = Duration::from_secs(5);
 
@@ -55,9 +62,9 @@ pub struct App {
     /// Which peers may say whose request they forward.
     proxies: address::Proxies,
     /// Commands of each client.
-    flood: throttle::Throttle<crate::model::ClientId>,
-    /// Failed logins of each address.
-    logins: throttle::Throttle<address::Network>,
+    flood: Throttle<ClientId>,
+    /// Passwords tried and sessions made.
+    tries: Throttle<guard::Key>,
     metrics: ops::Metrics,
     /// The API's description, rendered once.
     openapi: Bytes,
@@ -104,6 +111,7 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(login::page, login::login))
         .routes(routes!(session::logout))
         .routes(routes!(session::logout_api))
+        .routes(routes!(audit::list))
         .routes(routes!(clients::list, clients::remove_others))
         .routes(routes!(clients::remove))
         .routes(routes!(messages::send, messages::poll))
@@ -144,7 +152,8 @@ impl Server {
     /// Opens the database of a server that will listen on `address`.
     pub fn open(config: Config, address: SocketAddr, clock: Clock) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
-        let chat = Chat::open(&config.database, config.limits(), Hasher::start(threads)?)?;
+        let hasher = Hasher::start(threads.min(HASHING_THREADS))?;
+        let chat = Chat::open(&config.database, config.limits(), hasher)?;
         let (stop, stopping) = watch::channel(false);
         let (routes, description) = routes();
         let app = App {
@@ -152,8 +161,8 @@ impl Server {
             clock,
             site: site::Site::new(&config, address),
             proxies: address::Proxies::new(config.trusted_proxy),
-            flood: throttle::Throttle::new(config.flood_limit.0),
-            logins: throttle::Throttle::new(login::limit(config.login_limit)),
+            flood: Throttle::new(move |_| config.flood_limit.0),
+            tries: Throttle::new(move |key: &guard::Key| (config.login_limit == Switch::On).then(|| key.rate())),
             metrics: ops::Metrics::new(),
             openapi: description.to_json().map_err(Error::internal)?.into(),
             stopping,
@@ -202,11 +211,17 @@ impl Server {
 
 async fn keep_up(app: Shared) {
     let rounds = async {
-        loop {
-            if let Err(error) = app.chat.upkeep(app.clock.now()).await {
+        for tick in 0.. {
+            let due = app.clock.due();
+            if let Err(error) = app.chat.expire(app.clock.now(), due).await {
+                tracing::error!(%error, "clients that are due to leave could not; it is tried again in a second");
+            }
+            if tick % UPKEEP == 0
+                && let Err(error) = app.chat.upkeep(due).await
+            {
                 tracing::error!(%error, "upkeep did not finish; it is tried again in a minute");
             }
-            tokio::time::sleep(UPKEEP).await;
+            tokio::time::sleep(TICK).await;
         }
     };
     tokio::select! {

@@ -41,6 +41,7 @@ pub struct Metrics {
     sessions: Gauge,
     clients: Gauge,
     connections: Gauge,
+    passwords: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,8 +65,10 @@ impl Metrics {
             sessions: Gauge::default(),
             clients: Gauge::default(),
             connections: Gauge::default(),
+            passwords: Gauge::default(),
         };
-        let Self { registry, requests, seconds, commands, logins, sessions, clients, connections } = &mut metrics;
+        let Self { registry, requests, seconds, commands, logins, sessions, clients, connections, passwords } =
+            &mut metrics;
         registry.register("http_requests", "Requests answered, by status", requests.clone());
         registry.register("http_request_seconds", "Time to the answer's head, held polls included", seconds.clone());
         registry.register("commands", "Commands received", commands.clone());
@@ -73,6 +76,7 @@ impl Metrics {
         registry.register("sessions", "Live sessions", sessions.clone());
         registry.register("clients", "Live clients", clients.clone());
         registry.register("connections", "Held polls and open streams", connections.clone());
+        registry.register("passwords_waiting", "Passwords waiting to be hashed", passwords.clone());
         metrics
     }
 
@@ -170,6 +174,7 @@ pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
     metrics.sessions.set(sessions);
     metrics.clients.set(i64::try_from(clients).unwrap_or(i64::MAX));
     metrics.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
+    metrics.passwords.set(i64::try_from(app.chat.passwords_waiting()).unwrap_or(i64::MAX));
     let mut text = String::new();
     encode(&mut text, &metrics.registry).map_err(Error::internal)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -9,7 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Shared, address::Address, auth::Authenticated, auth::Present, body::Json, clients::client_name, cookie,
+    Shared,
+    address::Address,
+    auth::{Authenticated, Present},
+    body::Json,
+    clients::client_name,
+    cookie,
+    guard::{self, Key},
     problem::Problems,
 };
 use crate::{
@@ -58,6 +64,7 @@ pub async fn create(
     }
     let now = app.clock.now();
     let nick = Nick::parse(&body.nick)?;
+    guard::charge(&app, &address, vec![Key::NewSessions(address.network)]).await?;
     let admitted = app.chat.create(nick, client_name(body.client_name, &headers)?, address.ip, now).await?;
     tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
     Ok(entered(&app, StatusCode::CREATED, admitted, now))

@@ -1,120 +1,212 @@
 //! Throttles: a burst for each key, refilled at a rate (the generic cell rate algorithm), in bounded memory.
 
-use std::{collections::HashMap, hash::Hash, sync::Mutex};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
 
 use crate::{
     config::Rate,
-    error::{Code, Error, Result},
-    model::Timestamp,
+    error::{Code, Error},
 };
 
 /// Keys remembered; beyond it those that are free again are forgotten, and if none is, the half that is soonest.
 const KEYS: usize = 65_536;
+/// A key that is refused again and again is worth one line of the audit log in this time.
+const WINDOW: f64 = 3600.0;
 
 pub struct Throttle<K> {
-    rate: Option<Rate>,
-    /// For each key, when it will be as if it had never been seen, in milliseconds. Never held over an await.
-    free_at: Mutex<HashMap<K, f64>>,
+    /// What a key may; of one without a rate, as much as it likes.
+    rate: Box<dyn Fn(&K) -> Option<Rate> + Send + Sync>,
+    /// Never held over an await.
+    buckets: Mutex<HashMap<K, Bucket>>,
 }
 
-impl<K: Eq + Hash + Copy> Throttle<K> {
-    /// Without a rate it lets everything pass.
-    pub fn new(rate: Option<Rate>) -> Self {
-        Self { rate, free_at: Mutex::default() }
+/// What is known of a key, in seconds of a steady clock.
+#[derive(Clone, Copy)]
+struct Bucket {
+    /// When it will be as if it had never been seen.
+    free_at: f64,
+    /// When its refusals are news again.
+    news_at: f64,
+}
+
+/// A key that has to wait.
+#[derive(Debug, PartialEq)]
+pub struct Refusal<K> {
+    pub key: K,
+    /// After so many seconds the same try passes, unless others come in between.
+    pub seconds: u64,
+    /// Whether it is the key's first refusal in its window.
+    pub first: bool,
+}
+
+impl<K> From<Refusal<K>> for Error {
+    fn from(Refusal { seconds, .. }: Refusal<K>) -> Self {
+        Self::retry(Code::Throttled, seconds, format!("too fast: try again in {seconds} s"))
+    }
+}
+
+impl<K: Eq + Hash + Clone> Throttle<K> {
+    pub fn new(rate: impl Fn(&K) -> Option<Rate> + Send + Sync + 'static) -> Self {
+        Self { rate: Box::new(rate), buckets: Mutex::default() }
+    }
+
+    /// Charges all the keys for one, or none of them if any has to wait: then the one that has to wait longest.
+    pub fn charge(&self, keys: &[K], now: Duration) -> Result<(), Refusal<K>> {
+        let now = now.as_secs_f64();
+        let mut buckets = self.lock();
+        let mut longest: Option<(f64, &K)> = None;
+        for (key, rate) in self.limited(keys) {
+            let free_at = buckets.get(key).map_or(now, |bucket| bucket.free_at.max(now));
+            let wait = free_at + every(rate) * (1.0 - f64::from(rate.burst)) - now;
+            if wait > 1e-6 && longest.is_none_or(|(longest, _)| wait > longest) {
+                longest = Some((wait, key));
+            }
+        }
+        if let Some((wait, key)) = longest {
+            let bucket = buckets.get_mut(key);
+            let first = bucket.is_some_and(|bucket| {
+                let news = bucket.news_at <= now;
+                bucket.news_at = if news { now + WINDOW } else { bucket.news_at };
+                news
+            });
+            return Err(Refusal { key: key.clone(), seconds: wait.ceil() as u64, first });
+        }
+        for (key, rate) in self.limited(keys) {
+            make_room(&mut buckets, key, now);
+            let bucket = buckets.entry(key.clone()).or_insert(Bucket { free_at: now, news_at: now });
+            bucket.free_at = bucket.free_at.max(now) + every(rate);
+        }
+        Ok(())
     }
 
     /// Gives back what was charged.
-    pub fn refund(&self, key: K) {
-        let Some(rate) = self.rate else { return };
-        let mut keys = self.free_at.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(free_at) = keys.get_mut(&key) {
-            *free_at -= rate.every.as_secs_f64() * 1000.0;
+    pub fn refund(&self, keys: &[K]) {
+        let mut buckets = self.lock();
+        for (key, rate) in self.limited(keys) {
+            if let Some(bucket) = buckets.get_mut(key) {
+                bucket.free_at -= every(rate);
+            }
         }
     }
 
-    /// Charges the key for one, or refuses it with the time after which it may.
-    pub fn charge(&self, key: K, now: Timestamp) -> Result<()> {
-        let Some(rate) = self.rate else { return Ok(()) };
-        let now = now.0 as f64;
-        let every = rate.every.as_secs_f64() * 1000.0;
-        let mut keys = self.free_at.lock().unwrap_or_else(|e| e.into_inner());
-        let full = every * f64::from(rate.burst);
-        // A clock that was set back must not keep anyone out for longer than an empty bucket would.
-        let free_at = keys.get(&key).map_or(now, |at| at.clamp(now, now + full));
-        let wait = free_at + every - (now + full);
-        if wait > 1e-6 {
-            keys.insert(key, free_at);
-            let seconds = (wait / 1000.0).ceil() as u64;
-            return Err(Error::retry(Code::Throttled, seconds, format!("too fast: try again in {seconds} s")));
-        }
-        if !keys.contains_key(&key) {
-            if keys.len() >= KEYS {
-                keys.retain(|_, at| *at > now);
-            }
-            if keys.len() >= KEYS {
-                // Half at once, so that a flood of keys does not pay for this again and again.
-                let mut times: Vec<f64> = keys.values().copied().collect();
-                let (_, median, _) = times.select_nth_unstable_by(KEYS / 2, f64::total_cmp);
-                let median = *median;
-                let mut spare = KEYS / 2;
-                keys.retain(|_, at| {
-                    let keep = *at > median || spare == 0;
-                    spare -= usize::from(!keep);
-                    keep
-                });
-            }
-        }
-        keys.insert(key, free_at + every);
-        Ok(())
+    fn limited<'k>(&self, keys: &'k [K]) -> impl Iterator<Item = (&'k K, Rate)> {
+        keys.iter().filter_map(|key| (self.rate)(key).map(|rate| (key, rate)))
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Bucket>> {
+        self.buckets.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+fn every(rate: Rate) -> f64 {
+    rate.every.as_secs_f64()
+}
+
+/// Forgets keys where there is no room for one more.
+fn make_room<K: Eq + Hash>(buckets: &mut HashMap<K, Bucket>, key: &K, now: f64) {
+    if buckets.len() < KEYS || buckets.contains_key(key) {
+        return;
+    }
+    buckets.retain(|_, bucket| bucket.free_at > now || bucket.news_at > now);
+    if buckets.len() < KEYS {
+        return;
+    }
+    // Half at once, so that a flood of keys does not pay for this again and again.
+    let mut times: Vec<f64> = buckets.values().map(|bucket| bucket.free_at).collect();
+    let (_, median, _) = times.select_nth_unstable_by(KEYS / 2, f64::total_cmp);
+    let median = *median;
+    let mut spare = KEYS / 2;
+    buckets.retain(|_, bucket| {
+        let keep = bucket.free_at > median || spare == 0;
+        spare -= usize::from(!keep);
+        keep
+    });
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::error::Extra;
+
+    const RATE: Rate = Rate { burst: 3, every: Duration::from_secs(2) };
 
     fn throttle() -> Throttle<u32> {
-        Throttle::new(Some(Rate { burst: 3, every: Duration::from_secs(2) }))
+        // Ten times a number it allows ten times as much.
+        Throttle::new(|key| Some(Rate { burst: if key % 10 == 0 { 30 } else { 3 }, ..RATE }))
+    }
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     #[test]
     fn a_burst_passes_then_one_per_interval() {
         let throttle = throttle();
-        let at = |seconds: i64| Timestamp(seconds * 1000);
         for _ in 0..3 {
-            throttle.charge(1, at(100)).unwrap();
+            throttle.charge(&[1], at(100)).unwrap();
         }
-        let refused = throttle.charge(1, at(100)).unwrap_err();
-        assert_eq!((refused.code, refused.extra), (Code::Throttled, Extra::RetryAfter(2)));
-        assert!(throttle.charge(2, at(100)).is_ok(), "another key is another's");
-        assert!(throttle.charge(1, at(101)).is_err());
-        assert!(throttle.charge(1, at(102)).is_ok() && throttle.charge(1, at(102)).is_err());
-        assert!(throttle.charge(1, at(104)).is_ok());
-        throttle.refund(1);
+        assert_eq!(throttle.charge(&[1], at(100)), Err(Refusal { key: 1, seconds: 2, first: true }));
+        assert!(throttle.charge(&[2], at(100)).is_ok(), "another key is another's");
+        assert!(throttle.charge(&[1], at(101)).is_err());
+        assert!(throttle.charge(&[1], at(102)).is_ok() && throttle.charge(&[1], at(102)).is_err());
+        assert!(throttle.charge(&[1], at(104)).is_ok());
+        throttle.refund(&[1]);
         assert!(
-            throttle.charge(1, at(104)).is_ok() && throttle.charge(1, at(104)).is_err(),
+            throttle.charge(&[1], at(104)).is_ok() && throttle.charge(&[1], at(104)).is_err(),
             "what is given back is there again"
         );
     }
 
     #[test]
-    fn a_clock_set_back_keeps_nobody_out_for_long() {
+    fn several_keys_are_charged_together_or_not_at_all() {
         let throttle = throttle();
-        throttle.charge(1, Timestamp(1_000_000_000)).unwrap();
-        assert!((0..4).all(|_| throttle.charge(1, Timestamp(10_000)).is_err()));
-        assert!(throttle.charge(1, Timestamp(12_000)).is_ok());
+        for _ in 0..3 {
+            throttle.charge(&[1, 10], at(0)).unwrap();
+        }
+        for _ in 0..40 {
+            assert_eq!(throttle.charge(&[1, 10], at(0)).unwrap_err().key, 1);
+        }
+        for _ in 0..27 {
+            throttle.charge(&[10], at(0)).unwrap();
+        }
+        assert_eq!(throttle.charge(&[10], at(0)).unwrap_err().key, 10);
     }
 
     #[test]
-    fn a_flood_of_keys_takes_bounded_memory() {
-        let throttle = Throttle::new(Some(Rate { burst: 3, every: Duration::from_secs(2) }));
-        for key in 0..KEYS as u64 + 100 {
-            throttle.charge(key, Timestamp(5)).unwrap();
+    fn the_longest_wait_is_told_and_is_true() {
+        let throttle = throttle();
+        (0..3).for_each(|_| throttle.charge(&[1], at(0)).unwrap());
+        (0..3).for_each(|_| throttle.charge(&[2], at(1)).unwrap());
+        let refusal = throttle.charge(&[1, 2], at(1)).unwrap_err();
+        assert_eq!((refusal.key, refusal.seconds), (2, 2));
+        assert!(throttle.charge(&[1, 2], at(3)).is_ok());
+    }
+
+    #[test]
+    fn refusals_are_news_once_in_a_window() {
+        let throttle = throttle();
+        let refused = |seconds| {
+            while throttle.charge(&[1], at(seconds)).is_ok() {}
+            throttle.charge(&[1], at(seconds + 1)).unwrap_err().first
+        };
+        (0..3).for_each(|_| throttle.charge(&[1], at(0)).unwrap());
+        assert!(throttle.charge(&[1], at(0)).unwrap_err().first);
+        assert!(!refused(60) && !refused(3598));
+        (0..3).for_each(|_| throttle.charge(&[1], at(3604)).unwrap());
+        assert!(throttle.charge(&[1], at(3604)).unwrap_err().first);
+    }
+
+    #[test]
+    fn a_flood_of_keys_takes_bounded_memory_and_leaves_the_busiest() {
+        let throttle = throttle();
+        (0..3).for_each(|_| throttle.charge(&[1], at(5)).unwrap());
+        for key in 0..KEYS as u32 + 100 {
+            throttle.charge(&[key + 2], at(5)).unwrap();
         }
-        assert!(throttle.free_at.lock().unwrap().len() <= KEYS);
-        assert!(throttle.free_at.lock().unwrap().len() > KEYS / 2);
+        assert!((KEYS / 2..=KEYS).contains(&throttle.lock().len()));
+        assert!(throttle.charge(&[1], at(5)).is_err());
     }
 }

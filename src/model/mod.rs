@@ -1,6 +1,6 @@
 //! The words of the project as types: ids, names, times, events. Pure; parsing happens here once, at the edge.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
@@ -8,8 +8,10 @@ use utoipa::ToSchema;
 
 use crate::error::{Code, Error, Result};
 
+mod address;
 mod name;
 
+pub use address::{AddressFamily, Network};
 pub use name::{ChannelName, Nick, Target};
 
 /// The source of replies, and of notices that the server itself sends. The dot keeps it from ever being a nick.
@@ -77,11 +79,11 @@ impl From<ChannelId> for TargetId {
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    pub fn plus(self, duration: std::time::Duration) -> Self {
+    pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
 
-    pub fn minus(self, duration: std::time::Duration) -> Self {
+    pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))
     }
 
@@ -91,7 +93,7 @@ impl Timestamp {
     }
 }
 
-fn millis(duration: std::time::Duration) -> i64 {
+fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -111,17 +113,39 @@ impl Serialize for Timestamp {
     }
 }
 
-/// Where the time comes from: the system's clock in `main`, one that is moved by hand in tests.
+/// Where the time comes from: the system's clocks in `main`, clocks that are moved by hand in tests.
 #[derive(Clone)]
-pub struct Clock(std::sync::Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock {
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    steady: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// What both showed at the start.
+    start: (Timestamp, Duration),
+}
 
 impl Clock {
-    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(std::sync::Arc::new(now))
+    /// A clock on the wall, which somebody may set, and a steady one, which nobody can, from any beginning.
+    pub fn new(
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+        steady: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        let start = (now(), steady());
+        Self { now: Arc::new(now), steady: Arc::new(steady), start }
     }
 
+    /// The time of day: when things happen.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        (self.now)()
+    }
+
+    /// The time by which things fall due. A clock on the wall that was set forward makes nothing due that has not lasted.
+    pub fn due(&self) -> Timestamp {
+        let (time, steady) = self.start;
+        self.now().min(time.plus(self.steady().saturating_sub(steady)))
+    }
+
+    /// Time that has passed, whatever the clock on the wall was set to.
+    pub fn steady(&self) -> Duration {
+        (self.steady)()
     }
 }
 
@@ -293,6 +317,8 @@ pub struct ClientView {
     /// The end of its lifetime, used or not.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
+    /// Of the address it was let in from; unknown of those let in before that was kept.
+    pub address_family: Option<AddressFamily>,
     /// Whether it is the one that asks.
     pub current: bool,
 }

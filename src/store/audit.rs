@@ -1,12 +1,12 @@
 //! The audit log: appended to in the transaction of what it tells, read backwards, removed by its own retention.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::{Read, Write, as_sql};
 use crate::{
     audit::{Action, Entry, Subject},
     error::Result,
-    model::Timestamp,
+    model::{SessionId, Timestamp},
 };
 
 pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> Result<()> {
@@ -22,7 +22,7 @@ pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> 
             subject.client.map(|id| id.0),
             subject.nick,
             subject.address.map(|address| address.to_string()),
-            action.reason().map(|reason| reason.name()),
+            action.reason(),
         ])?;
     Ok(())
 }
@@ -30,19 +30,31 @@ pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> 
 /// The last `limit` lines before `before`, ascending.
 pub fn list(tx: &Read, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
     let mut statement = tx.sql.prepare_cached("SELECT * FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?;
-    let rows = statement.query_map([before.unwrap_or(i64::MAX), as_sql(limit)], |row| {
-        Ok(Entry {
-            session: row.get("session_id")?,
-            client: row.get("client_id")?,
-            nick: row.get("nick")?,
-            address: row.get("address")?,
-            reason: row.get("reason")?,
-            ..Entry::at(row.get("id")?, Timestamp(row.get("time")?), row.get("action")?)
-        })
-    })?;
+    ascending(statement.query_map([before.unwrap_or(i64::MAX), as_sql(limit)], entry)?)
+}
+
+/// The same of one session.
+pub fn of_session(tx: &Read, session: SessionId, before: i64, limit: usize) -> Result<Vec<Entry>> {
+    let mut statement =
+        tx.sql.prepare_cached("SELECT * FROM audit WHERE session_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3")?;
+    ascending(statement.query_map([session.0, before, as_sql(limit)], entry)?)
+}
+
+fn ascending(rows: impl Iterator<Item = rusqlite::Result<Entry>>) -> Result<Vec<Entry>> {
     let mut entries = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     entries.reverse();
     Ok(entries)
+}
+
+fn entry(row: &Row) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        session: row.get("session_id")?,
+        client: row.get("client_id")?,
+        nick: row.get("nick")?,
+        address: row.get("address")?,
+        reason: row.get("reason")?,
+        ..Entry::at(row.get("id")?, Timestamp(row.get("time")?), row.get("action")?)
+    })
 }
 
 /// Removes a batch of lines older than `cutoff`, oldest first; how many.

@@ -1,12 +1,14 @@
 //! Clients: admitted, renewed, listed, ended. The last one out ends the session.
 
+use std::net::IpAddr;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Admission, Effect, Read, Write, as_sql, audit, log, session};
 use crate::{
     audit::{Action, Subject},
     error::{Error, Result},
-    model::{Caller, ClientId, ClientView, EndReason, EventId, Scopes, SessionId, Timestamp},
+    model::{AddressFamily, Caller, ClientId, ClientView, EndReason, EventId, Nick, Scopes, SessionId, Timestamp},
     secret::SecretHash,
 };
 
@@ -17,6 +19,8 @@ pub struct NewClient {
     pub secret: SecretHash,
     /// The end of its lifetime.
     pub expires_at: Timestamp,
+    /// Where the request came from.
+    pub address: IpAddr,
 }
 
 /// Admits a client to a session. Its queue begins here, until its first snapshot moves the beginning.
@@ -24,16 +28,26 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
     let head = log::head(tx)?;
     tx.sql
         .prepare_cached(
-            "INSERT INTO client (session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6)",
+            "INSERT INTO client (session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at, address,
+                                 unpresented)
+             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6, ?7, ?5)",
         )?
-        .execute(params![session.0, new.name, new.secret.0, head.0, now.0, new.expires_at.0])?;
+        .execute(params![
+            session.0,
+            new.name,
+            new.secret.0,
+            head.0,
+            now.0,
+            new.expires_at.0,
+            new.address.to_string()
+        ])?;
     let id = ClientId(tx.sql.last_insert_rowid());
     tx.effect(Effect::Admitted(Admission {
         caller: Caller { session, client: id, scope: Scopes::ALL },
         secret: new.secret,
         cursor: head,
         begun: false,
+        presented: false,
         seen_at: now,
         expires_at: new.expires_at,
     }));
@@ -47,9 +61,10 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Res
     let (cursor, begun) = tx
         .sql
         .prepare_cached(
-            "UPDATE client SET secret_hash = ?2, seen_at = ?3, expires_at = ?4 WHERE id = ?1 RETURNING cursor, begun",
+            "UPDATE client SET secret_hash = ?2, seen_at = ?3, expires_at = ?4, address = ?5, unpresented = ?3
+             WHERE id = ?1 RETURNING cursor, begun",
         )?
-        .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0], |row| {
+        .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0, new.address.to_string()], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
     tx.effect(Effect::Admitted(Admission {
@@ -57,10 +72,30 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Res
         secret: new.secret,
         cursor: EventId(cursor),
         begun,
+        presented: false,
         seen_at: now,
         expires_at: new.expires_at,
     }));
     Ok(())
+}
+
+/// Notes that a client has its secret.
+pub fn note_presented(tx: &Write, client: ClientId, secret: SecretHash) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE client SET unpresented = NULL WHERE id = ?1 AND secret_hash = ?2")?
+        .execute(params![client.0, secret.0])?;
+    Ok(())
+}
+
+/// The addresses that clients of the live session with this nick were let in from, those that were removed aside.
+pub fn addresses(tx: &Read, nick: &Nick) -> Result<Vec<IpAddr>> {
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT address FROM client JOIN session ON session.id = session_id
+         WHERE folded_nick = ?1 AND session.ended_at IS NULL AND end_reason IS NOT ?2",
+    )?;
+    let rows = statement.query_map([&nick.folded(), EndReason::Removed.name()], address)?;
+    let addresses = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(addresses.into_iter().flatten().collect())
 }
 
 /// Checks that a caller's client is still live: the first thing every write does.
@@ -106,8 +141,13 @@ fn view(row: &Row) -> rusqlite::Result<ClientView> {
         created_at: Timestamp(row.get("created_at")?),
         seen_at: Timestamp(row.get("seen_at")?),
         expires_at: Timestamp(row.get("expires_at")?),
+        address_family: address(row)?.map(AddressFamily::of),
         current: false,
     })
+}
+
+fn address(row: &Row) -> rusqlite::Result<Option<IpAddr>> {
+    Ok(row.get::<_, Option<String>>("address")?.and_then(|address| address.parse().ok()))
 }
 
 /// A client leaves; with the last one the session ends, and its QUIT is returned.
@@ -164,24 +204,33 @@ pub fn note_use(tx: &Write, client: ClientId, cursor: EventId, seen_at: Timestam
     Ok(())
 }
 
-/// Live clients whose lifetime is over or that were last seen at `idle_since` or before, a batch of them.
-pub fn due(tx: &Read, now: Timestamp, idle_since: Timestamp, batch: usize) -> Result<Vec<(SessionId, ClientId)>> {
+/// Live clients whose lifetime is over, that were last seen at `idle_since` or before, or that have had a secret since
+/// `unpresented_since` or before without ever presenting it; a batch of them.
+pub fn due(
+    tx: &Read,
+    now: Timestamp,
+    idle_since: Timestamp,
+    unpresented_since: Timestamp,
+    batch: usize,
+) -> Result<Vec<(SessionId, ClientId)>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT session_id, id FROM client WHERE ended_at IS NULL AND expires_at <= ?1
          UNION
          SELECT session_id, id FROM client WHERE ended_at IS NULL AND seen_at <= ?2
-         LIMIT ?3",
+         UNION
+         SELECT session_id, id FROM client WHERE ended_at IS NULL AND unpresented <= ?3
+         LIMIT ?4",
     )?;
-    let rows = statement.query_map(params![now.0, idle_since.0, as_sql(batch)], |row| {
-        Ok((SessionId(row.get(0)?), ClientId(row.get(1)?)))
-    })?;
+    let times = params![now.0, idle_since.0, unpresented_since.0, as_sql(batch)];
+    let rows = statement.query_map(times, |row| Ok((SessionId(row.get(0)?), ClientId(row.get(1)?))))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Every live client, for the caller map's start.
 pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx.sql.prepare(
-        "SELECT id, session_id, secret_hash, cursor, begun, seen_at, expires_at FROM client WHERE ended_at IS NULL",
+        "SELECT id, session_id, secret_hash, cursor, begun, unpresented IS NULL, seen_at, expires_at FROM client
+         WHERE ended_at IS NULL",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -190,8 +239,9 @@ pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
             secret: SecretHash(row.get(2)?),
             cursor: EventId(row.get(3)?),
             begun: row.get(4)?,
-            seen_at: Timestamp(row.get(5)?),
-            expires_at: Timestamp(row.get(6)?),
+            presented: row.get(5)?,
+            seen_at: Timestamp(row.get(6)?),
+            expires_at: Timestamp(row.get(7)?),
         }));
     }
     Ok(())

@@ -14,14 +14,16 @@ use crate::{
     model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp},
 };
 
+/// The client whose command an event comes from, if it comes from one, and that command's label.
+pub type Origin = Option<(ClientId, Option<String>)>;
+
 /// An event about to happen.
 pub struct Draft<'a> {
     pub time: Timestamp,
     pub source: &'a str,
     pub command: &'a str,
     pub params: Vec<String>,
-    /// The client whose command it comes from, and that command's label.
-    pub origin: Option<(ClientId, Option<String>)>,
+    pub origin: Origin,
     /// Of a direct message: the sessions it goes from and to.
     pub exchange: Option<(SessionId, SessionId)>,
 }

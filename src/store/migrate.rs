@@ -23,6 +23,12 @@ const STEPS: &[&str] = &[
         reason     TEXT
     ) STRICT;
     CREATE INDEX audit_of_session ON audit (session_id, id);",
+    // 3: where sessions and clients came from; clients whose secret may never have arrived.
+    "ALTER TABLE session ADD COLUMN network TEXT;
+    CREATE INDEX session_by_network ON session (network) WHERE ended_at IS NULL;
+    ALTER TABLE client ADD COLUMN address TEXT;
+    ALTER TABLE client ADD COLUMN unpresented INTEGER;
+    CREATE INDEX client_unpresented ON client (unpresented) WHERE ended_at IS NULL AND unpresented IS NOT NULL;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

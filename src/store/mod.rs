@@ -71,6 +71,8 @@ pub struct Admission {
     pub cursor: EventId,
     /// Whether its queue has begun.
     pub begun: bool,
+    /// Whether its secret was ever presented.
+    pub presented: bool,
     pub seen_at: Timestamp,
     pub expires_at: Timestamp,
 }

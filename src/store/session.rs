@@ -8,7 +8,7 @@ use super::{Effect, Read, Write, audit, client, log, member, new_target, on_uniq
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{EndReason, EventId, HashedPassword, Nick, SessionId, TargetId, Timestamp},
+    model::{EndReason, EventId, HashedPassword, Network, Nick, SessionId, TargetId, Timestamp},
 };
 
 /// A live session.
@@ -37,6 +37,11 @@ impl Session {
         format!("{}!{}@{}", self.nick, self.user(), crate::model::SERVER_NAME)
     }
 
+    /// What the audit log is told of it.
+    pub fn subject(&self, of: Subject) -> Subject {
+        Subject { session: Some(self.id), nick: Some(self.nick.to_string()), ..of }
+    }
+
     /// IRC's user name: the session's id, which stays when the nick changes.
     pub fn user(&self) -> String {
         format!("s{}", self.id)
@@ -48,8 +53,8 @@ pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Resul
     let id = SessionId(new_target(tx)?.0);
     let inserted = tx
         .sql
-        .prepare_cached("INSERT INTO session (id, nick, folded_nick, created_at) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![id.0, nick.as_str(), nick.folded(), now.0]);
+        .prepare_cached("INSERT INTO session (id, nick, folded_nick, created_at, network) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![id.0, nick.as_str(), nick.folded(), now.0, Network::of(address).to_string()]);
     on_unique(inserted, || in_use(nick))?;
     let subject =
         Subject { session: Some(id), nick: Some(nick.to_string()), address: Some(address), ..Subject::default() };
@@ -75,6 +80,14 @@ pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
         .prepare_cached("SELECT * FROM session WHERE folded_nick = ?1 AND ended_at IS NULL")?
         .query_row([nick.folded()], Session::read)
         .optional()?)
+}
+
+/// How many live sessions were made from a network.
+pub fn count_from(tx: &Read, network: Network) -> Result<i64> {
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT count(*) FROM session WHERE network = ?1 AND ended_at IS NULL")?
+        .query_row([network.to_string()], |row| row.get(0))?)
 }
 
 /// Live sessions in the order of their nicks.
@@ -145,8 +158,7 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, text: Option<&str>, now
         .prepare_cached("UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1")?
         .execute([id.0, now.0])?;
     tx.sql.prepare_cached("DELETE FROM invite WHERE session_id = ?1")?.execute([id.0])?;
-    let subject = Subject { session: Some(id), nick: Some(session.nick.to_string()), ..Subject::default() };
-    audit::record(tx, Action::SessionEnded(reason), &subject, now)?;
+    audit::record(tx, Action::SessionEnded(reason), &session.subject(Subject::default()), now)?;
     Ok(quit)
 }
 

@@ -45,7 +45,7 @@ async fn the_audit_log_tells_what_happened_beside_the_server_and_without_it() {
         "session_created session=1 nick=alice address=127.0.0.1",
         "client_created session=1 client=1",
         "password_set session=1 client=1 nick=alice",
-        "login_failed nick=alice address=127.0.0.1",
+        "login_failed session=1 nick=alice address=127.0.0.1",
         "login_failed address=127.0.0.1",
         "client_created session=1 client=2",
         "login_ok session=1 client=2 nick=alice address=127.0.0.1",
@@ -94,9 +94,9 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
 #[tokio::test]
 async fn the_audit_log_has_its_own_retention() {
     let mut server = TestServer::with(&["--audit-retention", "10d"]).await;
-    server.pick("alice").await;
+    server.pick("alice").await.snapshot().await;
     server.pass(Duration::from_hours(24 * 6));
-    server.pick("bob").await;
+    server.pick("bob").await.snapshot().await;
     server.pass(Duration::from_hours(24 * 5));
     server.restart().await;
     let database = rusqlite::Connection::open(server.database()).unwrap();

@@ -67,6 +67,7 @@ async fn the_description_is_true() {
     let paths = description["paths"].as_object().unwrap();
     let expected = [
         "/",
+        "/api/v1/audit",
         "/api/v1/channels",
         "/api/v1/clients",
         "/api/v1/clients/{id}",

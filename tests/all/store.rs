@@ -112,7 +112,10 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
         let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
         let mut statement = database.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?))).unwrap();
-        let spaceless = |sql: String| sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        let spaceless = |sql: String| {
+            let code = sql.lines().flat_map(|line| line.split("--").next().unwrap().split_whitespace());
+            code.collect::<String>()
+        };
         let rows: Vec<(String, Option<String>)> =
             rows.map(|row| row.map(|(n, sql)| (n, sql.map(spaceless))).unwrap()).collect();
         (version, rows)

@@ -177,11 +177,15 @@ impl Model {
         }
     }
 
-    /// The server tells the session's clients; in what words is its own affair.
     pub fn set_password(&mut self, key: Key) {
+        self.notice(key);
+        self.sessions.get_mut(&key).unwrap().password = true;
+    }
+
+    /// The server tells the session's clients something; in what words is its own affair.
+    pub fn notice(&mut self, key: Key) {
         self.happens(key, "NOTICE", [self.sessions[&key].nick.clone()], BTreeSet::from([key]));
         self.fresh.last_mut().unwrap().source = SERVER_NAME.to_owned();
-        self.sessions.get_mut(&key).unwrap().password = true;
     }
 
     /// The first snapshot of a client begins its queue, unless it has read before: then it began where it came in.

@@ -224,6 +224,10 @@ impl World {
         let actual = self.server.device().login_with(body).await;
         let expected = self.model.login(nick(n), right, replace);
         let Some((device, (session, replaced))) = self.both(expected, actual)? else { return Ok(()) };
+        // The siblings are told before the new one's queue begins.
+        self.model.notice(session);
+        let id = self.newest().await;
+        self.model.number(&[id], None);
         self.admit(device, session).await?;
         if let Some(client) = replaced {
             self.model.leave(client, EndReason::Removed, None);
@@ -296,7 +300,7 @@ impl World {
             }
             // Of what has no body to say it, the witness sees the id.
             None if self.model.fresh.is_empty() => Vec::new(),
-            None => vec![self.witness.poll("timeout=0").await["next"].as_i64().unwrap()],
+            None => vec![self.newest().await],
         };
         self.story.push(format!("    {ids:?}"));
         prop_assert_eq!(ids.len(), self.model.fresh.len(), "events: {:?}", &self.model.fresh);
@@ -306,6 +310,11 @@ impl World {
         );
         self.model.number(&ids, label);
         Ok(())
+    }
+
+    /// The id of the last event, which the witness sees.
+    async fn newest(&self) -> i64 {
+        self.witness.poll("timeout=0").await["next"].as_i64().unwrap()
     }
 
     /// Polls, and compares the page. Whether there may be more.

@@ -9,6 +9,8 @@ pub struct Device {
     http: reqwest::Client,
     base: String,
     pub cookie: Option<String>,
+    /// The address it comes from, as a proxy tells it.
+    address: Option<String>,
 }
 
 /// A refusal as the contract writes it.
@@ -29,7 +31,7 @@ impl Device {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { http, base, cookie: None }
+        Self { http, base, cookie: None, address: None }
     }
 
     pub async fn pick(base: String, nick: &str) -> Self {
@@ -64,11 +66,19 @@ impl Device {
         Self { cookie: Some(cookie.to_owned()), ..self.clone() }
     }
 
+    /// The same device behind a proxy that says it comes from this address.
+    pub fn from(&self, address: &str) -> Self {
+        Self { address: Some(address.to_owned()), ..self.clone() }
+    }
+
     /// A request as this device makes it.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base));
-        match &self.cookie {
-            Some(cookie) => request.header(header::COOKIE, cookie),
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        match &self.address {
+            Some(address) => request.header("x-forwarded-for", address),
             None => request,
         }
     }

@@ -30,7 +30,9 @@ pub struct TestServer {
     listener: std::net::TcpListener,
     args: Vec<String>,
     dir: Arc<TempDir>,
-    now: Arc<AtomicI64>,
+    /// Milliseconds since [`START`], and by how many the clock on the wall was set wrong.
+    passed: Arc<AtomicI64>,
+    wrong: Arc<AtomicI64>,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
@@ -43,12 +45,12 @@ impl TestServer {
     /// The same with further flags.
     pub async fn with(args: &[&str]) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        let now = Arc::new(AtomicI64::new(START));
+        let (passed, wrong) = Default::default();
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut server = Self { address, listener, args, dir, now, running: None };
+        let mut server = Self { address, listener, args, dir, passed, wrong, running: None };
         server.run().await;
         server
     }
@@ -61,9 +63,14 @@ impl TestServer {
         format!("http://{}{path}", self.address)
     }
 
-    /// Moves the server's clock.
+    /// Lets time pass.
     pub fn pass(&self, time: Duration) {
-        self.now.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+        self.passed.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Sets the clock on the wall so many seconds forward, or back; no time passes by that.
+    pub fn set_clock(&self, seconds: i64) {
+        self.wrong.fetch_add(seconds * 1000, Ordering::Relaxed);
     }
 
     /// Stops the server as SIGTERM does; what was accepted is committed.
@@ -89,8 +96,11 @@ impl TestServer {
         }
         let config = Config::parse_from(args.iter().chain(&self.args));
         let listener = TcpListener::from_std(self.listener.try_clone().unwrap()).unwrap();
-        let now = self.now.clone();
-        let clock = Clock::new(move || Timestamp(now.load(Ordering::Relaxed)));
+        let passed = self.passed.clone();
+        let steady = move || Duration::from_millis(passed.load(Ordering::Relaxed).try_into().unwrap());
+        let (passed, wrong) = (self.passed.clone(), self.wrong.clone());
+        let now = move || Timestamp(START + passed.load(Ordering::Relaxed) + wrong.load(Ordering::Relaxed));
+        let clock = Clock::new(now, steady);
         let server = Server::open(config, self.address, clock).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {

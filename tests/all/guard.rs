@@ -1,0 +1,192 @@
+//! What strangers may try and how often: passwords, by address, by nick and by both; new sessions.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{Device, Problem, TestServer};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A server behind a proxy, with alice on it, who came from 192.0.2.1 and has set a password.
+async fn alice(args: &[&str]) -> (TestServer, Device) {
+    let server = TestServer::with(&[&["--trusted-proxy", "127.0.0.1"], args].concat()).await;
+    let alice = server.device().from("192.0.2.1").try_pick("alice").await.unwrap();
+    alice.send(&format!("PASS :{PASSWORD}")).await;
+    (server, alice)
+}
+
+async fn wrong(device: &Device, nick: &str) -> Problem {
+    device.login(nick, "not the password").await.unwrap_err()
+}
+
+async fn fails(device: &Device, nick: &str, times: usize) {
+    for n in 0..times {
+        assert_eq!(wrong(device, nick).await.code, "login_failed", "{nick}, try {n}");
+    }
+}
+
+fn assert_throttled(problem: &Problem, seconds: u64) {
+    assert_eq!((problem.code.as_str(), problem.status, problem.numeric.as_deref()), ("throttled", 429, Some("263")));
+    assert_eq!(problem.retry_after, Some(seconds));
+}
+
+#[tokio::test]
+async fn an_address_may_try_so_many_passwords_of_a_nick_and_of_all() {
+    let (server, _) = alice(&[]).await;
+    let stranger = server.device().from("198.51.100.1");
+    fails(&stranger, "alice", 10).await;
+    assert_throttled(&wrong(&stranger, "alice").await, 30);
+    fails(&stranger, "nobody", 10).await;
+    assert_throttled(&wrong(&stranger, "somebody").await, 15);
+    assert_throttled(&stranger.login("alice", PASSWORD).await.unwrap_err(), 30);
+    fails(&server.device().from("198.51.100.2"), "alice", 1).await;
+    // After what Retry-After said, and no sooner.
+    server.pass(Duration::from_millis(29_900));
+    assert_throttled(&stranger.login("alice", PASSWORD).await.unwrap_err(), 1);
+    server.pass(Duration::from_millis(100));
+    stranger.login("alice", PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_addresses_of_a_household_are_one() {
+    let (server, _) = alice(&[]).await;
+    for n in 0..10 {
+        fails(&server.device().from(&format!("2001:db8::{n:x}")), "alice", 1).await;
+    }
+    assert_throttled(&wrong(&server.device().from("2001:db8::ffff"), "alice").await, 30);
+    fails(&server.device().from("2001:db8:0:1::1"), "alice", 1).await;
+}
+
+#[tokio::test]
+async fn a_right_password_gives_back_what_it_took() {
+    let (server, _) = alice(&["--max-clients", "50"]).await;
+    let office = server.device().from("198.51.100.1");
+    for _ in 0..25 {
+        office.login("alice", PASSWORD).await.unwrap();
+    }
+    fails(&office, "alice", 10).await;
+}
+
+#[tokio::test]
+async fn many_guesses_at_once_are_limited_like_one_after_the_other() {
+    let (server, _) = alice(&[]).await;
+    let guesses = (0..60).map(|n| {
+        let device = server.device();
+        async move { device.login("alice", &format!("guess number {n}")).await.unwrap_err().code }
+    });
+    let codes = join_all(guesses).await;
+    assert_eq!(codes.iter().filter(|code| *code == "login_failed").count(), 10);
+    assert_eq!(codes.iter().filter(|code| *code == "throttled").count(), 50);
+}
+
+/// A crowd of strangers uses up all that is allowed for a nick; its owner comes in all the same from where a device of hers
+/// has come from before, also after a change of nick, and a removed device's place is nobody's.
+#[tokio::test]
+async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
+    let (server, alice) = alice(&[]).await;
+    let thief = server.device().from("203.0.113.1").login("alice", PASSWORD).await.unwrap();
+    let id = thief.snapshot().await["client"]["id"].clone();
+    alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
+    alice.send("NICK alicia").await;
+    for n in 0..50 {
+        fails(&server.device().from(&format!("198.51.100.{n}")), "alicia", 1).await;
+    }
+    for stranger in ["198.51.100.200", "203.0.113.1"] {
+        let stranger = server.device().from(stranger);
+        assert_throttled(&wrong(&stranger, "ALICIA").await, 30);
+        assert_throttled(&stranger.login("alicia", PASSWORD).await.unwrap_err(), 30);
+        fails(&stranger, "bob", 1).await;
+    }
+    let home = server.device().from("192.0.2.1");
+    fails(&home, "alicia", 2).await;
+    home.login("alicia", PASSWORD).await.unwrap();
+    let change = json!({"command": "PASS", "params": ["a new password", PASSWORD]});
+    alice.from("198.51.100.201").try_send_json(change).await.unwrap();
+    fails(&home, "alicia", 8).await;
+    assert_throttled(&wrong(&home, "alicia").await, 30);
+}
+
+#[tokio::test]
+async fn guesses_at_the_current_password_count_for_the_session_wherever_they_come_from() {
+    let (_server, alice) = alice(&[]).await;
+    let guess = |n: usize| {
+        let alice = alice.from(&format!("198.51.100.{n}"));
+        async move { alice.try_send("PASS 12345678x :not the current one").await.unwrap_err() }
+    };
+    for n in 0..10 {
+        assert_eq!(guess(n).await.code, "password_mismatch");
+    }
+    assert_throttled(&guess(11).await, 30);
+    assert_throttled(&alice.try_send(&format!("PASS 12345678x :{PASSWORD}")).await.unwrap_err(), 30);
+}
+
+#[tokio::test]
+async fn what_no_trusted_proxy_says_of_an_address_does_not_count() {
+    let server = TestServer::start().await;
+    for n in 0..20 {
+        fails(&server.device().from(&format!("198.51.100.{n}")), &format!("nick{n}"), 1).await;
+    }
+    assert_throttled(&wrong(&server.device().from("192.0.2.1"), "alice").await, 15);
+}
+
+#[tokio::test]
+async fn an_address_makes_so_many_sessions_at_once() {
+    let (server, _) = alice(&[]).await;
+    let stranger = server.device().from("198.51.100.1");
+    for n in 0..100 {
+        stranger.try_pick(&format!("s{n}")).await.unwrap();
+    }
+    assert_throttled(&stranger.try_pick("s100").await.unwrap_err(), 10);
+    server.device().from("198.51.100.2").try_pick("s100").await.unwrap();
+    server.pass(Duration::from_secs(10));
+    stranger.try_pick("s101").await.unwrap();
+    assert_throttled(&stranger.try_pick("s102").await.unwrap_err(), 10);
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_live_sessions() {
+    for (limit, refused) in [("on", true), ("off", false)] {
+        let (server, alice) = alice(&["--login-limit", limit]).await;
+        let database = rusqlite::Connection::open(server.database()).unwrap();
+        database
+            .execute_batch(
+                "PRAGMA foreign_keys = off;
+                 WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 999)
+                 INSERT INTO session (id, nick, folded_nick, created_at, network)
+                 SELECT -n, 's' || n, 's' || n, 0, '192.0.2.1' FROM n",
+            )
+            .unwrap();
+        let again = server.device().from("192.0.2.1").try_pick("again").await;
+        assert_eq!(
+            again.err().map(|problem| (problem.code, problem.status)),
+            refused.then(|| ("too_many_sessions".into(), 409))
+        );
+        server.device().from("192.0.2.2").try_pick("another").await.unwrap();
+        alice.send("QUIT").await;
+        server.device().from("192.0.2.1").try_pick("alice").await.unwrap();
+    }
+}
+
+/// A throttle is one line of the audit log in an hour, however often it refuses, and the owner of the nick sees it.
+#[tokio::test]
+async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
+    let (server, alice) = alice(&[]).await;
+    let throttled = async || {
+        let lines: Value = alice.get("/api/v1/audit").await;
+        let lines = lines.as_array().unwrap().iter().filter(|line| line["action"] == "throttled");
+        lines.map(|line| (line["reason"].clone(), line["address"].clone(), line["nick"].clone())).collect::<Vec<_>>()
+    };
+    let stranger = server.device().from("198.51.100.1");
+    for _ in 0..3 {
+        while wrong(&stranger, "alice").await.code != "throttled" {}
+        wrong(&stranger, "alice").await;
+        server.pass(Duration::from_secs(30));
+    }
+    let line = (json!("nick_and_address"), json!("198.51.100.1"), json!("alice"));
+    assert_eq!(throttled().await, [line.clone()]);
+    server.pass(Duration::from_hours(1));
+    while wrong(&stranger, "alice").await.code != "throttled" {}
+    assert_eq!(throttled().await, [line.clone(), line]);
+}
