@@ -66,6 +66,7 @@ impl Hasher {
                 let mut memory = Vec::new();
                 while let Some(task) = line.next() {
                     task.run(&mut memory);
+                    line.lock().running -= 1;
                 }
             };
             thread::Builder::new().name(format!("password-{n}")).spawn(work).map_err(Error::internal)?;
@@ -73,9 +74,10 @@ impl Hasher {
         Ok(hasher)
     }
 
-    /// How many wait for a thread.
-    pub fn waiting(&self) -> usize {
-        self.line.lock().tasks.len()
+    /// How many passwords are being hashed, or wait for it.
+    pub fn busy_with(&self) -> usize {
+        let waiting = self.line.lock();
+        waiting.tasks.len() + waiting.running
     }
 
     /// The hash of a new password.
@@ -122,6 +124,8 @@ struct Line {
 #[derive(Default)]
 struct Waiting {
     tasks: VecDeque<Task>,
+    /// Tasks that a thread has taken and not finished.
+    running: usize,
     /// No more will come.
     over: bool,
 }
@@ -145,7 +149,9 @@ impl Line {
     fn next(&self) -> Option<Task> {
         let empty = |waiting: &mut Waiting| waiting.tasks.is_empty() && !waiting.over;
         let mut waiting = self.changed.wait_while(self.lock(), empty).unwrap_or_else(|e| e.into_inner());
-        waiting.tasks.pop_front()
+        let task = waiting.tasks.pop_front()?;
+        waiting.running += 1;
+        Some(task)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

@@ -177,9 +177,9 @@ impl Chat {
         Ok((sessions, self.callers.count(), self.hub.connections()))
     }
 
-    /// Passwords that wait to be hashed.
-    pub fn passwords_waiting(&self) -> usize {
-        self.hasher.waiting()
+    /// Passwords that are being hashed, or wait for it.
+    pub fn passwords(&self) -> usize {
+        self.hasher.busy_with()
     }
 
     /// Looks something up for a caller that is checked, on the same view, to be live still.

@@ -44,7 +44,7 @@ impl Chat {
     pub async fn follow(self: &Arc<Self>, live: Arc<Live>, after: Option<EventId>) -> Result<Feed> {
         let position = self.position(&live, after).await?;
         let attachment = self.hub.attach(live.caller);
-        Ok(Feed { chat: self.clone(), attachment, live, position, behind: true })
+        Ok(Feed { chat: self.clone(), attachment, live, position, warned: position, behind: true })
     }
 
     /// What was said before: on a channel in one's own time, or between one's session and another.
@@ -100,6 +100,8 @@ pub struct Feed {
     attachment: Attachment,
     live: Arc<Live>,
     position: EventId,
+    /// How far the client was told of what was removed.
+    warned: EventId,
     /// Whether the log holds events past the position that were not pushed.
     behind: bool,
 }
@@ -133,9 +135,9 @@ impl Feed {
                     Err(Error { extra: Extra::Reason(reason), .. }) => return Ok(Step::Ended(reason)),
                     page => page?,
                 };
-                // First the gap alone; the page is read again from its end.
-                if let Some((first, last)) = page.gap {
-                    self.position = last;
+                // First the gap alone; what is left in it comes with the page, which is read again.
+                if let Some((first, last)) = page.gap.filter(|(_, last)| *last > self.warned) {
+                    self.warned = last;
                     return Ok(Step::Gap(first, last));
                 }
                 self.position = page.next;

@@ -76,7 +76,7 @@ impl Metrics {
         registry.register("sessions", "Live sessions", sessions.clone());
         registry.register("clients", "Live clients", clients.clone());
         registry.register("connections", "Held polls and open streams", connections.clone());
-        registry.register("passwords_waiting", "Passwords waiting to be hashed", passwords.clone());
+        registry.register("passwords", "Passwords being hashed or waiting for it", passwords.clone());
         metrics
     }
 
@@ -174,7 +174,7 @@ pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
     metrics.sessions.set(sessions);
     metrics.clients.set(i64::try_from(clients).unwrap_or(i64::MAX));
     metrics.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
-    metrics.passwords.set(i64::try_from(app.chat.passwords_waiting()).unwrap_or(i64::MAX));
+    metrics.passwords.set(i64::try_from(app.chat.passwords()).unwrap_or(i64::MAX));
     let mut text = String::new();
     encode(&mut text, &metrics.registry).map_err(Error::internal)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

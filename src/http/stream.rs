@@ -101,7 +101,7 @@ impl Stream {
             }
             Ok(Step::Gap(first, last)) => {
                 let warning = gap(first, last, self.app.clock.now());
-                Some(frame(&MessageView::shared(&warning), last.0))
+                Some(frame(&MessageView::shared(&warning), self.feed.position().0))
             }
             Ok(Step::Ended(reason)) => {
                 self.over = true;

@@ -18,11 +18,13 @@ const KEYS: usize = 65_536;
 const WINDOW: f64 = 3600.0;
 
 pub struct Throttle<K> {
-    /// What a key may; of one without a rate, as much as it likes.
-    rate: Box<dyn Fn(&K) -> Option<Rate> + Send + Sync>,
+    rate: Box<Rates<K>>,
     /// Never held over an await.
     buckets: Mutex<HashMap<K, Bucket>>,
 }
+
+/// What a key may; one without a rate, as much as it likes.
+type Rates<K> = dyn Fn(&K) -> Option<Rate> + Send + Sync;
 
 /// What is known of a key, in seconds of a steady clock.
 #[derive(Clone, Copy)]

@@ -2,11 +2,15 @@
 
 use rusqlite::{OptionalExtension, Row};
 
-use super::{Effect, Read, Write, channel, log};
+use super::{Effect, Read, Write, channel, log, retention};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, Nick, SessionId, Timestamp},
 };
+
+/// Past stays that are kept of a session: coming and going costs a command, and may not grow the store and the pages of
+/// one's own queue without end.
+const PAST_STAYS: i64 = 1000;
 
 /// Somebody on a channel.
 #[derive(Clone, Debug)]
@@ -98,7 +102,23 @@ pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId,
         .prepare_cached("UPDATE membership SET until = ?3 WHERE session_id = ?1 AND channel_id = ?2 AND until IS NULL")?
         .execute([session.0, channel.0, until.0])?;
     tx.effect(Effect::Left { session, channel });
+    forget_stays(tx, session)?;
     if count(tx, channel)? == 0 { channel::end(tx, channel, now) } else { Ok(()) }
+}
+
+/// Forgets all past stays of a session but the newest. What a client of it may have missed by that is noted at the session.
+fn forget_stays(tx: &Write, session: SessionId) -> Result<()> {
+    let mut forget = tx.sql.prepare_cached(
+        "DELETE FROM membership WHERE session_id = ?1 AND until <= (
+             SELECT until FROM membership WHERE session_id = ?1 AND until IS NOT NULL
+             ORDER BY until DESC LIMIT 1 OFFSET ?2)
+         RETURNING until",
+    )?;
+    let forgotten = forget.query_map([session.0, PAST_STAYS], |row| row.get(0))?;
+    for until in forgotten.collect::<rusqlite::Result<Vec<i64>>>()? {
+        retention::note_dropped(tx, session.into(), until)?;
+    }
+    Ok(())
 }
 
 /// Sets whether somebody is op and has voice.

@@ -79,7 +79,7 @@ pub fn drop_tombstones(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<us
 }
 
 /// Notes how far a target has lost its events.
-fn note_dropped(tx: &Write, target: TargetId, event: i64) -> Result<()> {
+pub(super) fn note_dropped(tx: &Write, target: TargetId, event: i64) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE target SET dropped = ?2 WHERE id = ?1 AND dropped < ?2")?
         .execute([target.0, event])?;

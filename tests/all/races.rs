@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Device, TestServer, commands};
+use crate::support::{Device, Problem, TestServer, commands};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -53,7 +53,7 @@ async fn two_logins_for_the_last_place_fill_it_once() {
 /// fails; nothing in between.
 #[tokio::test]
 async fn a_login_and_the_last_clients_leaving() {
-    let server = TestServer::start().await;
+    let server = TestServer::with(&["--login-limit", "off"]).await;
     let bob = server.pick("bob").await;
     bob.send("JOIN #rust").await;
     let (mut rejoined, mut ended) = (0, 0);
@@ -121,4 +121,80 @@ async fn two_devices_removing_each_other_leave_one() {
     let results = [one.map_err(|p| p.code), other.map_err(|p| p.code)];
     assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1, "{results:?}");
     assert!(results.iter().any(|r| r.as_ref().err().is_some_and(|code| code == "client_ended")));
+}
+
+/// A password whose verification takes about a second: whoever comes after it waits for its turn.
+async fn keep_hashing_busy(server: &TestServer) -> Vec<tokio::task::JoinHandle<Result<Device, Problem>>> {
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+    server.pick("slow").await.send(&format!("PASS :{PASSWORD}")).await;
+    let slow = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19 * 1024, 60, 1, None).unwrap());
+    let slow = slow.hash_password_with_salt(PASSWORD.as_bytes(), b"0123456789abcdef").unwrap().to_string();
+    sql(server, "UPDATE session SET password_hash = ?1 WHERE nick = 'slow'", &[&slow]);
+    // As many as there can be threads.
+    let busy = (0..4).map(|_| {
+        let device = server.device();
+        tokio::spawn(async move { device.login("slow", "a wrong one").await })
+    });
+    let busy = busy.collect();
+    server.measured("rejoin_passwords 4").await;
+    busy
+}
+
+fn sql(server: &TestServer, statement: &str, params: &[&dyn rusqlite::ToSql]) {
+    rusqlite::Connection::open(server.database()).unwrap().execute(statement, params).unwrap();
+}
+
+/// Whatever changes while a password is being verified, a login meets exactly what it verified, or fails.
+#[tokio::test]
+async fn a_login_in_flight_meets_what_it_verified() {
+    for change in ["the password", "the session", "the nick", "nothing"] {
+        let server = TestServer::with(&["--login-limit", "off"]).await;
+        let alice = server.pick("alice").await;
+        alice.send(&format!("PASS :{PASSWORD}")).await;
+        let busy = keep_hashing_busy(&server).await;
+        let login = tokio::spawn({
+            let device = server.device();
+            async move { device.login("alice", PASSWORD).await }
+        });
+        // It has read what it will verify, and waits for its turn.
+        server.measured("rejoin_passwords 5").await;
+        match change {
+            "the password" => sql(&server, "UPDATE session SET password_hash = 'another' WHERE nick = 'alice'", &[]),
+            "the session" => {
+                alice.delete("/api/v1/session").await.unwrap();
+                server.pick("alice").await;
+            }
+            "the nick" => {
+                alice.send("NICK alicia").await;
+                server.pick("alice").await;
+            }
+            _ => {}
+        }
+        busy.iter().for_each(tokio::task::JoinHandle::abort);
+        let met = login.await.unwrap();
+        match change {
+            "nothing" => assert_eq!(met.unwrap().snapshot().await["session"]["nick"], "alice"),
+            change => assert_eq!(met.expect_err(change).code, "login_failed", "{change}"),
+        }
+    }
+}
+
+/// None of the requests of a removed client changes anything any more, not even one that was there before.
+#[tokio::test]
+async fn a_request_in_flight_of_a_removed_client_changes_nothing() {
+    let server = TestServer::with(&["--login-limit", "off"]).await;
+    let alice = server.pick("alice").await;
+    let phone = server.phone_of(&alice, "alice").await;
+    let id = phone.snapshot().await["client"]["id"].clone();
+    let busy = keep_hashing_busy(&server).await;
+    let change = tokio::spawn(async move {
+        let message = json!({"command": "PASS", "params": ["a new password", PASSWORD]});
+        phone.try_send_json(message).await
+    });
+    server.measured("rejoin_passwords 5").await;
+    alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
+    busy.iter().for_each(tokio::task::JoinHandle::abort);
+    let refusal = change.await.unwrap().unwrap_err();
+    assert_eq!((refusal.code.as_str(), &refusal.body["reason"]), ("client_ended", &json!("removed")));
+    server.login("alice", PASSWORD).await;
 }

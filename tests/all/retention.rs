@@ -94,3 +94,51 @@ async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
     let answer = alice.call(reqwest::Method::GET, "/api/v1/session").await.unwrap_err();
     assert_eq!(code(answer), ("unauthenticated".into(), Value::Null));
 }
+
+/// Coming and going cannot grow the store without end: the oldest past stays of a session are forgotten, and a client that
+/// had not read them is told so, and receives exactly the others.
+#[tokio::test]
+async fn a_session_has_so_many_past_stays() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let phone = server.phone_of(&alice, "alice").await;
+    let channels = (0..20).map(|n| format!("#{n}")).collect::<Vec<_>>().join(",");
+    for channel in channels.split(',') {
+        bob.send(&format!("JOIN {channel}")).await;
+    }
+    let (mut lost_up_to, mut expected) = (0, Vec::new());
+    for round in 0..60 {
+        let mut round_of = alice.send(&format!("JOIN {channels}")).await["ids"].as_array().unwrap().clone();
+        let parts = alice.send(&format!("PART {channels}")).await["ids"].as_array().unwrap().clone();
+        round_of.extend(parts);
+        // Of 60 times 20 stays the last 1,000 are kept.
+        if round < 10 {
+            lost_up_to = round_of.last().unwrap().as_i64().unwrap()
+        } else {
+            expected.extend(round_of)
+        }
+        if round < 10 {
+            expected.push(bob.send("PRIVMSG #rust :kept, as #rust was never left").await["ids"][0].clone());
+        }
+    }
+    assert_eq!(rows(&server, "membership WHERE session_id = 1 AND until IS NOT NULL"), 1000);
+    let start = phone.snapshot().await["acknowledged"].as_i64().unwrap();
+    let gap = |message: &Value| (params(message)[1..4].join(" "), message["command"].clone());
+    let told = (format!("QUEUE_GAP {} {lost_up_to}", start + 1), Value::from("WARN"));
+
+    let mut stream = phone.stream("").await;
+    assert_eq!(gap(&stream.message().await.unwrap()), told);
+    for id in &expected {
+        assert_eq!(stream.message().await.unwrap()["id"], *id);
+    }
+    let page = phone.poll("timeout=0&limit=5").await;
+    assert_eq!(gap(&page["messages"][0]), told);
+    let (mut read, mut after) = (Vec::new(), start);
+    while read.len() < expected.len() {
+        let page = phone.poll(&format!("timeout=0&limit=500&after={after}")).await;
+        let messages = page["messages"].as_array().unwrap().iter().filter(|message| message["command"] != "WARN");
+        read.extend(messages.map(|message| message["id"].clone()));
+        after = page["next"].as_i64().unwrap();
+    }
+    assert_eq!(read, expected);
+}

@@ -116,7 +116,7 @@ impl TestServer {
     }
 
     /// Waits for a line of the metrics.
-    async fn measured(&self, line: &str) {
+    pub async fn measured(&self, line: &str) {
         until(line, async || {
             let metrics = reqwest::get(self.url("/metrics")).await.unwrap().text().await.unwrap();
             metrics.lines().any(|l| l == line)
