@@ -15,11 +15,12 @@ import { createKeys } from "./keys.js";
 import { createMembers } from "./members.js";
 import { createMessages } from "./messages.js";
 import { Model } from "./model.js";
-import { errorText, replyLines } from "./numerics.js";
+import { replyLines } from "./numerics.js";
 import { createOutbox } from "./outbox.js";
 import { createReader, unread } from "./readmarks.js";
 import { createSidebar } from "./sidebar.js";
 import { showSignedOut } from "./start.js";
+import { sentence } from "./text.js";
 
 const DRAW_EVERY = 40;
 
@@ -135,7 +136,7 @@ export function showChat(snapshot) {
 		try {
 			return await command(verb, params, { label });
 		} catch (error) {
-			if (error.code) error.message = errorText(error, verb, params);
+			if (error.code) error.message = sentence(error.message);
 			throw error;
 		}
 	}

@@ -14,30 +14,15 @@ export function openDevices(chat) {
 	setText($(".nick", dialog), session.nick);
 	$(".first", dialog).hidden = session.has_password;
 	setText($(".address", dialog), `${location.origin}/login`);
-	on(".others", () => ask({
-		title: "Remove all others?",
-		text: "Only this one stays in the session.",
-		confirm: "Remove all others",
-		action: () => act(() => remove("/clients")),
-	}));
+	on(".others", () => removeOthers("Remove all others?", act));
 	on(".sign-out", async () => {
 		await act();
 		if (devices.length > 1) return act(signOut);
-		ask({
-			title: "Sign out your last device?",
-			text: `No other is in this session, so it ends: ${ends}`,
-			confirm: "End session",
-			action: signOut,
-		});
+		askToEnd("Sign out your last device?", "No other is in this session, so it ends:", signOut);
 	});
-	on(".end", () => ask({
-		title: "End the session everywhere?",
-		text: `All your devices are signed out, ${ends}`,
-		confirm: "End session",
-		action: async () => {
-			await remove("/session");
-			chat.signedOut("session_ended");
-		},
+	on(".end", () => askToEnd("End the session everywhere?", "All your devices are signed out,", async () => {
+		await remove("/session");
+		chat.signedOut("session_ended");
 	}));
 	on(".done", () => dialog.close());
 	showDialog(dialog);
@@ -45,6 +30,10 @@ export function openDevices(chat) {
 
 	function on(button, action) {
 		$(button, dialog).addEventListener("click", action);
+	}
+
+	function askToEnd(title, text, action) {
+		ask({ title, text: `${text} ${ends}`, confirm: "End session", action });
 	}
 
 	async function signOut() {
@@ -73,7 +62,19 @@ export function openDevices(chat) {
 			!current && h("button", { "aria-label": `Remove ${name}`, onclick: removeIt }, "Remove"));
 	}
 
-	function update(item, { current, created_at, seen_at }) {
-		setText($("small", item), `Added ${timeAgo(created_at)}, ${current ? "in use now" : `last used ${timeAgo(seen_at)}`}`);
+	function update(item, { current, created_at, seen_at, address_family }) {
+		const over = address_family ? ` over ${address_family}` : "";
+		const used = current ? "in use now" : `last used ${timeAgo(seen_at)}`;
+		setText($("small", item), `Added ${timeAgo(created_at)}${over}, ${used}`);
 	}
+}
+
+/** Asks whether only this device is to stay; `act` does what it is given. */
+export function removeOthers(title, act = (action) => action()) {
+	ask({
+		title,
+		text: "Only this one stays in the session.",
+		confirm: "Remove all others",
+		action: () => act(() => remove("/clients")),
+	});
 }

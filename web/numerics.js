@@ -19,20 +19,6 @@ const LINES = {
 	367: ([channel, mask, by]) => `${channel} bans ${mask}${by ? `, set by ${by}` : ""}`,
 };
 
-/** Errors by code, as sentences; each gets the parameters sent. */
-const ERRORS = {
-	unknown_mode: ([, letters]) => `There is no such mode in ${letters}.`,
-	user_on_channel: ([nick, channel]) => `${nick} is on ${channel} already.`,
-	user_not_in_channel: ([channel, nick], verb) => `${verb === "KICK" ? nick : "That nick"} is not on ${channel}.`,
-	no_such_nick: ([nick, channel], verb) => `There is nobody called ${verb === "KICK" ? channel : nick} here.`,
-};
-
-export function errorText({ code, message }, verb, params) {
-	const text = ERRORS[code]?.(params, verb) ?? message;
-	const sentence = text[0].toUpperCase() + text.slice(1);
-	return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
-}
-
 /** The lines to show for a command's replies. */
 export function replyLines(replies, verb) {
 	return replies

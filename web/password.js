@@ -1,5 +1,7 @@
 // The dialog for the password. Nothing of it outlives the dialog.
 
+import { get } from "./api.js";
+import { removeOthers } from "./devices.js";
 import { showDialog, submit } from "./dialog.js";
 import { $, fromTemplate, setText } from "./dom.js";
 
@@ -15,7 +17,11 @@ export function openPassword(chat, fresh = "", change = false) {
 	changing(session.has_password || change);
 	$(".cancel", dialog).addEventListener("click", () => dialog.close());
 	$("form", dialog).addEventListener("submit", (event) => submit(event, dialog, $("#password-error", dialog), save));
-	showDialog(dialog);
+	showDialog(dialog).then(async (saved) => {
+		if (saved && !current.disabled && (await get("/clients")).length > 1) {
+			removeOthers("Password changed. Sign your other devices out, too?");
+		}
+	});
 
 	function changing(change) {
 		setText($("h2", dialog), change ? "Change password" : "Set a password");

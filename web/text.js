@@ -41,3 +41,7 @@ export function timeAgo(time) {
 	}
 	return "just now";
 }
+
+export function sentence(text) {
+	return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+}

@@ -122,7 +122,8 @@ pub fn invite(act: &mut Act, nick: &Nick, name: &ChannelName) -> Result<()> {
         return Err(chanop_needed(&channel));
     }
     if member::get(act.tx, channel.id, guest.id)?.is_some() {
-        return Err(Error::new(Code::UserOnChannel, "is already on channel").about(&guest.nick).about(&channel.name));
+        let detail = format!("{} is on {} already", guest.nick, channel.name);
+        return Err(Error::new(Code::UserOnChannel, detail).about(&guest.nick).about(&channel.name));
     }
     channel::invite(act.tx, channel.id, guest.id)?;
     let both: [TargetId; 2] = [act.caller.session.into(), guest.id.into()];
@@ -139,5 +140,5 @@ pub fn chanop_needed(channel: &Channel) -> Error {
 }
 
 pub fn not_in_channel(nick: &Nick, channel: &Channel) -> Error {
-    Error::new(Code::UserNotInChannel, "they are not on that channel").about(nick).about(&channel.name)
+    Error::new(Code::UserNotInChannel, format!("{nick} is not on {}", channel.name)).about(nick).about(&channel.name)
 }

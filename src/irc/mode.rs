@@ -148,7 +148,7 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
             },
             other => match Flag::of(other) {
                 Some(flag) => Change::Flag(flag, on),
-                None => return Err(Error::new(Code::UnknownMode, "is unknown mode char to me").about(other)),
+                None => return Err(Error::new(Code::UnknownMode, format!("there is no mode {other}")).about(other)),
             },
         });
     }

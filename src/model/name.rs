@@ -130,7 +130,7 @@ impl fmt::Display for Target {
 
 impl Error {
     pub fn no_such_nick(nick: &str) -> Self {
-        Self::new(Code::NoSuchNick, "no such nick").about(nick)
+        Self::new(Code::NoSuchNick, format!("there is nobody called {nick} here")).about(nick)
     }
 
     pub fn no_such_channel(name: &ChannelName) -> Self {

@@ -52,7 +52,7 @@ async fn several_targets_are_judged_one_by_one() {
     bob.send("JOIN #a").await;
     let answer = alice.send("PRIVMSG #a,#none,bob,nobody,#b :hello").await;
     assert_eq!(answer["ids"].as_array().unwrap().len(), 3);
-    assert_eq!(replies(&answer), ["403 #none | no such channel", "401 nobody | no such nick"]);
+    assert_eq!(replies(&answer), ["403 #none | no such channel", "401 nobody | there is nobody called nobody here"]);
     let queue = bob.drain().await;
     let got: Vec<_> = queue.iter().filter(|m| m["command"] == "PRIVMSG").map(params).collect();
     assert_eq!(got, [["#a", "hello"], ["bob", "hello"]], "one event for each, naming that target alone");

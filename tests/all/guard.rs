@@ -185,7 +185,7 @@ async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
         server.pass(Duration::from_secs(30));
     }
     let line = (json!("nick_and_address"), json!("198.51.100.1"), json!("alice"));
-    assert_eq!(throttled().await, [line.clone()]);
+    assert_eq!(throttled().await, std::slice::from_ref(&line));
     server.pass(Duration::from_hours(1));
     while wrong(&stranger, "alice").await.code != "throttled" {}
     assert_eq!(throttled().await, [line.clone(), line]);

@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod delivery;
 mod devices;
+mod elsewhere;
 mod expiry;
 mod guard;
 mod labels;

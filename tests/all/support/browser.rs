@@ -120,6 +120,11 @@ impl Page {
         self.browser.execute(script, args).await.unwrap()
     }
 
+    /// What a script gives to the function that is its last argument.
+    pub async fn run_async(&self, script: &str, args: Vec<Value>) -> Value {
+        self.browser.execute_async(script, args).await.unwrap()
+    }
+
     /// Waits until a script returns something that is true, and gives it back.
     pub async fn until(&self, script: &str, args: Vec<Value>) -> Value {
         let deadline = Instant::now() + PATIENCE;
@@ -168,6 +173,19 @@ impl Page {
 
     pub async fn screenshot(&self) -> Vec<u8> {
         self.browser.screenshot().await.unwrap()
+    }
+
+    /// Where the page's first frame has come to.
+    pub async fn frame_address(&self) -> String {
+        self.browser.find(Locator::Css("iframe")).await.unwrap().enter_frame().await.unwrap();
+        let address = self.run("return location.href", vec![]).await;
+        self.browser.enter_parent_frame().await.unwrap();
+        address.as_str().unwrap().to_owned()
+    }
+
+    /// The value of one cookie, which no script can see.
+    pub async fn cookie(&self, name: &str) -> String {
+        self.browser.get_named_cookie(name).await.unwrap().value().to_owned()
     }
 
     /// The cookies of this page's origin, as the browser itself tells of them.
