@@ -9,6 +9,9 @@ use crate::{
     model::{ChannelId, ChannelName, SessionId, Timestamp},
 };
 
+/// Invitations to a channel that were not used yet, at most.
+const MAX_INVITES: i64 = 1000;
+
 /// A live channel.
 #[derive(Clone, Debug)]
 pub struct Channel {
@@ -137,10 +140,18 @@ pub fn remove_ban(tx: &Write, id: ChannelId, mask: &Mask) -> Result<bool> {
     Ok(removed == 1)
 }
 
+/// Keeps an invitation; of a channel that has too many of them, the one to the oldest session gives way.
 pub fn invite(tx: &Write, id: ChannelId, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("INSERT INTO invite (channel_id, session_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
         .execute([id.0, session.0])?;
+    tx.sql
+        .prepare_cached(
+            "DELETE FROM invite WHERE channel_id = ?1 AND session_id <= (
+                 SELECT session_id FROM invite WHERE channel_id = ?1 AND session_id != ?2
+                 ORDER BY session_id DESC LIMIT 1 OFFSET ?3)",
+        )?
+        .execute([id.0, session.0, MAX_INVITES - 1])?;
     Ok(())
 }
 

@@ -205,6 +205,26 @@ async fn cookies_that_are_not_ours_are_refused() {
 }
 
 #[tokio::test]
+async fn a_cookie_together_with_another_credential_is_refused() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let before = state(&alice).await;
+    for credential in ["Bearer abc", "Basic YTpi", "nonsense", ""] {
+        for (method, path) in
+            [(Method::GET, "/api/v1/session"), (Method::DELETE, "/api/v1/session"), (Method::POST, "/logout")]
+        {
+            let request = alice.request(method, path).header("authorization", credential);
+            let refusal = crate::support::checked(request.send().await.unwrap()).await.unwrap_err();
+            assert_eq!((refusal.status, refusal.code.as_str()), (400, "malformed_request"));
+        }
+        let alone = server.device().request(Method::GET, "/api/v1/session").header("authorization", credential);
+        let refusal = crate::support::checked(alone.send().await.unwrap()).await.unwrap_err();
+        assert_eq!((refusal.status, refusal.code.as_str()), (401, "unauthenticated"));
+    }
+    assert_eq!(state(&alice).await, before);
+}
+
+#[tokio::test]
 async fn there_is_a_hundredth_channel_and_no_more() {
     let server = TestServer::with(&["--max-channels", "5"]).await;
     let alice = server.pick("alice").await;
@@ -244,9 +264,12 @@ async fn requests_from_elsewhere_are_refused() {
     for bad in ["null", "https://evil.example", "http://localhost:1", "http://localhost"] {
         assert_eq!(attempt(header("origin", bad)).await, 403, "{bad}");
     }
-    let led_here =
-        alice.request(Method::GET, "/api/v1/messages?timeout=0&after=0").header("sec-fetch-site", "cross-site");
-    assert_eq!(led_here.send().await.unwrap().status().as_u16(), 403, "reading acknowledges");
+    for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")] {
+        for path in ["/api/v1/messages?timeout=0&after=0", "/api/v1/events", "/api/v1/session"] {
+            let led_here = alice.request(Method::GET, path).header(name, value);
+            assert_eq!(led_here.send().await.unwrap().status().as_u16(), 403, "reading acknowledges: {path} {value}");
+        }
+    }
     assert_eq!(attempt(header("host", "evil.example")).await, 421);
     assert_eq!(attempt(header("host", &own["http://".len()..])).await, 200);
 }

@@ -190,3 +190,35 @@ async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
     while wrong(&stranger, "alice").await.code != "throttled" {}
     assert_eq!(throttled().await, [line.clone(), line]);
 }
+
+/// Strangers who write to somebody, and ops who invite, make rows of the store: there are so many and no more.
+#[tokio::test]
+async fn exchanges_and_invitations_are_bounded() {
+    let server = TestServer::start().await;
+    let [alice, friend] = server.pick_on("#rust", ["alice", "friend"]).await;
+    let read = friend.send("PRIVMSG alice :hello").await["ids"][0].to_string();
+    alice.send(&format!("MARKREAD friend {read}")).await;
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    let fill = |into: &str| {
+        let sql = format!(
+            "PRAGMA foreign_keys = off;
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 999) INSERT INTO {into} FROM n"
+        );
+        database.execute_batch(&sql).unwrap();
+    };
+    fill("read_mark (session_id, target_id, event_id) SELECT 1, -n, 0");
+    fill("invite (channel_id, session_id) SELECT (SELECT id FROM channel), -n");
+    let count =
+        |of: &str| -> i64 { database.query_row(&format!("SELECT count(*) FROM {of}"), [], |row| row.get(0)).unwrap() };
+    for n in 0..3 {
+        let stranger = server.pick(&format!("stranger{n}")).await;
+        stranger.send("PRIVMSG alice :hello").await;
+        alice.send(&format!("INVITE stranger{n} #rust")).await;
+    }
+    assert_eq!(count("invite"), 1000);
+    assert_eq!(count("invite WHERE session_id > 0"), 3, "the newest stay");
+    assert_eq!(count("read_mark WHERE session_id = 1"), 1000);
+    let directs = alice.snapshot().await["directs"].as_array().unwrap().clone();
+    let nicks: Vec<_> = directs.iter().map(|direct| direct["nick"].as_str().unwrap()).collect();
+    assert_eq!(nicks, ["friend", "stranger0", "stranger1", "stranger2"], "what was read stays, and what is new");
+}

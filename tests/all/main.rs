@@ -23,3 +23,4 @@ mod rules;
 mod service;
 mod sessions;
 mod store;
+mod storm;

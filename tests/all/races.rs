@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Device, Problem, TestServer, commands};
+use crate::support::{Device, TestServer, commands, slow_password};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -123,23 +123,6 @@ async fn two_devices_removing_each_other_leave_one() {
     assert!(results.iter().any(|r| r.as_ref().err().is_some_and(|code| code == "client_ended")));
 }
 
-/// A password whose verification takes about a second: whoever comes after it waits for its turn.
-async fn keep_hashing_busy(server: &TestServer) -> Vec<tokio::task::JoinHandle<Result<Device, Problem>>> {
-    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
-    server.pick("slow").await.send(&format!("PASS :{PASSWORD}")).await;
-    let slow = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19 * 1024, 60, 1, None).unwrap());
-    let slow = slow.hash_password_with_salt(PASSWORD.as_bytes(), b"0123456789abcdef").unwrap().to_string();
-    sql(server, "UPDATE session SET password_hash = ?1 WHERE nick = 'slow'", &[&slow]);
-    // As many as there can be threads.
-    let busy = (0..4).map(|_| {
-        let device = server.device();
-        tokio::spawn(async move { device.login("slow", "a wrong one").await })
-    });
-    let busy = busy.collect();
-    server.measured("rejoin_passwords 4").await;
-    busy
-}
-
 fn sql(server: &TestServer, statement: &str, params: &[&dyn rusqlite::ToSql]) {
     rusqlite::Connection::open(server.database()).unwrap().execute(statement, params).unwrap();
 }
@@ -151,7 +134,7 @@ async fn a_login_in_flight_meets_what_it_verified() {
         let server = TestServer::with(&["--login-limit", "off"]).await;
         let alice = server.pick("alice").await;
         alice.send(&format!("PASS :{PASSWORD}")).await;
-        let busy = keep_hashing_busy(&server).await;
+        let busy = slow_password(&server).await;
         let login = tokio::spawn({
             let device = server.device();
             async move { device.login("alice", PASSWORD).await }
@@ -186,7 +169,7 @@ async fn a_request_in_flight_of_a_removed_client_changes_nothing() {
     let alice = server.pick("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
     let id = phone.snapshot().await["client"]["id"].clone();
-    let busy = keep_hashing_busy(&server).await;
+    let busy = slow_password(&server).await;
     let change = tokio::spawn(async move {
         let message = json!({"command": "PASS", "params": ["a new password", PASSWORD]});
         phone.try_send_json(message).await

@@ -4,6 +4,7 @@ pub mod browser;
 mod person;
 mod process;
 mod server;
+mod slow;
 
 /// Looks again and again until something is so; a test that waits in vain fails rather than hangs.
 pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
@@ -17,3 +18,4 @@ pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
 pub use person::{Device, Problem, Stream, checked, commands, params};
 pub use process::Process;
 pub use server::TestServer;
+pub use slow::slow_password;
