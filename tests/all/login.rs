@@ -38,9 +38,9 @@ async fn unknown_nick_no_password_and_wrong_password_are_one_answer() {
 async fn the_password_is_judged_byte_for_byte_and_in_any_script() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let password = "語 пароль ".repeat(25);
+    let password: String = "語 пароль ".chars().cycle().take(256).collect();
     alice.try_send_json(json!({"command": "PASS", "params": [password]})).await.unwrap();
-    for wrong in [password.trim_end(), &password.to_uppercase(), ""] {
+    for wrong in [&format!("{password} "), &password.to_uppercase(), ""] {
         assert_eq!(server.device().login("alice", wrong).await.unwrap_err().code, "login_failed");
     }
     server.login("alice", &password).await;
@@ -198,4 +198,29 @@ async fn the_form_answers_with_the_page_whatever_is_wrong() {
     let twice = server.device().with_cookie("rejoin=a; rejoin=b");
     let (status, _, _, page) = form(&server, &twice, &empty).await;
     assert!(status == 400 && page.contains("<form") && page.contains("cookies"), "{page}");
+}
+
+/// Fixation: whoever plants a cookie in somebody's browser does not know the one it has afterwards.
+#[tokio::test]
+async fn no_presented_secret_is_ever_adopted() {
+    let server = TestServer::start().await;
+    alice_with_password(&server).await;
+    let gone = server.pick("gone").await;
+    gone.send("QUIT").await;
+    let planted = [format!("rejoin={}", "A".repeat(43)), "rejoin=chosen".into(), gone.cookie.unwrap()];
+    for (n, planted) in planted.into_iter().enumerate() {
+        let victim = server.device().with_cookie(&planted);
+        let fields = [("nick", "alice"), ("password", PASSWORD)];
+        let by_form = form(&server, &victim, &fields).await.2.unwrap();
+        let entered = [
+            victim.login("alice", PASSWORD).await.unwrap().cookie.unwrap(),
+            victim.try_pick(&format!("victim{n}")).await.unwrap().cookie.unwrap(),
+            by_form.split(';').next().unwrap().to_owned(),
+        ];
+        for cookie in entered {
+            assert_ne!(cookie, planted);
+            server.device().with_cookie(&cookie).snapshot().await;
+        }
+        assert_eq!(victim.call(Method::GET, "/api/v1/session").await.unwrap_err().status, 401);
+    }
 }
