@@ -76,6 +76,7 @@ codes! {
     InsufficientScope   "insufficient_scope"     None,        403 "Scope too small";
     NotFound            "not_found"              None,        404 "Not found";
     MethodNotAllowed    "method_not_allowed"     None,        405 "Method not allowed";
+    StorageFailed       "storage_failed"         None,        503 "Storage failed";
     InternalError       "internal_error"         None,        500 "Internal error";
 }
 
@@ -107,7 +108,7 @@ pub enum Extra {
     None,
     /// `client_ended`: why.
     Reason(EndReason),
-    /// `throttled`, `overloaded`: seconds until a try can succeed.
+    /// `throttled`, `overloaded`, `storage_failed`: seconds until a try can succeed.
     RetryAfter(u64),
     /// `too_many_clients`: the clients one can be chosen from for removal.
     Clients(Vec<ClientView>),
@@ -155,6 +156,12 @@ impl Error {
     pub fn internal(cause: impl fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
         Self::new(Code::InternalError, "the server failed at this; nothing was changed")
+    }
+
+    /// A failure of the machine below the store, which may pass: the caller may try again, the cause is for the log.
+    pub fn storage(cause: impl fmt::Display) -> Self {
+        tracing::error!(%cause, "storage failed");
+        Self::retry(Code::StorageFailed, 5, "the server's storage fails at this moment; nothing was changed, try again")
     }
 
     /// Whether the server failed, rather than refused.

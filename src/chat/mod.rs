@@ -5,8 +5,10 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+use tokio::sync::Mutex;
 
 use crate::{
     audit::{Action, Entry, Limit, Subject},
@@ -38,6 +40,9 @@ pub use act::Answer;
 pub use login::{Login, already_in_session};
 pub use session::Admitted;
 
+/// How long a check of the store holds.
+const HEALTH: Duration = Duration::from_secs(1);
+
 /// What a session and a client may have, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -65,6 +70,8 @@ pub struct Chat {
     /// Who listens, and to what; fed by commits alone.
     hub: Arc<hub::Hub>,
     hasher: Hasher,
+    /// What the last check of the store found, and when. Held while one is made: those who ask meanwhile share it.
+    health: Mutex<Option<(Instant, Result<()>)>>,
     pub limits: Limits,
 }
 
@@ -88,7 +95,7 @@ impl Chat {
             hub.start_at(store::log::head(tx)?);
             Ok(())
         })?;
-        Ok(Self { store, callers, hub, hasher, limits })
+        Ok(Self { store, callers, hub, hasher, health: Mutex::default(), limits })
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.
@@ -121,9 +128,18 @@ impl Chat {
         }
     }
 
-    /// Whether the store answers.
+    /// Whether the store writes and reads, as it was found to within the last second: anyone may ask, and to find out is
+    /// a sync of the disk.
     pub async fn check(&self) -> Result<()> {
-        self.store.write(|tx| store::log::head(tx).map(drop)).await
+        let mut health = self.health.lock().await;
+        match &*health {
+            Some((at, found)) if at.elapsed() < HEALTH => found.clone(),
+            _ => {
+                let found = self.store.check().await;
+                *health = Some((Instant::now(), found.clone()));
+                found
+            }
+        }
     }
 
     /// The public list: live channels and how many are on each.

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -166,6 +166,12 @@ impl Store {
         self.readers.run(work)
     }
 
+    /// Whether the store writes and reads, by doing both.
+    pub async fn check(&self) -> Result<()> {
+        self.write(|tx| Ok(touch(tx.sql)?)).await?;
+        self.read(|tx| log::head(tx).map(drop)).await
+    }
+
     /// Writes a consistent copy of the database to a new file, readable by its owner alone.
     pub async fn backup(&self, to: PathBuf) -> Result<()> {
         let from = self.readers.path.clone();
@@ -188,10 +194,19 @@ impl Readers {
         };
         let transaction = connection.unchecked_transaction()?;
         let result = work(&Read { sql: &transaction });
-        drop(transaction);
-        self.idle.lock().unwrap_or_else(|e| e.into_inner()).push(connection);
+        let ended = transaction.finish();
+        // One that failed is closed, and with it goes whatever may be wrong with it.
+        if ended.is_ok() && !result.as_ref().is_err_and(Error::is_failure) {
+            self.idle.lock().unwrap_or_else(|e| e.into_inner()).push(connection);
+        }
         result
     }
+}
+
+/// A real write that changes nothing: the file's version as it is. (A row that is updated to what it was is not written.)
+fn touch(sql: &Connection) -> rusqlite::Result<()> {
+    let version: i32 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    sql.pragma_update(None, "user_version", version)
 }
 
 /// Draws an id from the sequence that sessions and channels share.
@@ -200,11 +215,23 @@ fn new_target(tx: &Write) -> Result<TargetId> {
     Ok(TargetId(tx.sql.last_insert_rowid()))
 }
 
-/// A failure of SQLite is the server's, and its text goes to the log alone.
+/// A failure of SQLite is the server's, and its text goes to the log alone. Those of the machine may pass: its disk, or
+/// another process that holds the database.
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        Error::internal(error)
+        match error.sqlite_error() {
+            Some(failure) if is_the_machines(failure.code) => {
+                Error::storage(format!("{error} (code {})", failure.extended_code))
+            }
+            _ => Error::internal(error),
+        }
     }
+}
+
+fn is_the_machines(code: ErrorCode) -> bool {
+    use ErrorCode::*;
+    let disk = matches!(code, DiskFull | SystemIoFailure | ReadOnly | CannotOpen);
+    disk || matches!(code, DatabaseBusy | DatabaseLocked | FileLockingProtocolFailed)
 }
 
 /// A count as SQLite takes it.

@@ -2,6 +2,8 @@
 //! in memory and then answers all of them. That is group commit: the more wait, the more share one sync of the disk.
 
 use std::{
+    collections::VecDeque,
+    iter,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Mutex,
     thread::{self, JoinHandle},
@@ -61,11 +63,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn start(connection: Connection, observe: Observer) -> Result<Self> {
+    pub fn start(mut connection: Connection, observe: Observer) -> Result<Self> {
         let (line, jobs) = mpsc::channel(WAITING);
         let thread = thread::Builder::new()
             .name("writer".into())
-            .spawn(move || work(&connection, jobs, &observe))
+            .spawn(move || work(&mut connection, jobs, &observe))
             .map_err(Error::internal)?;
         Ok(Self { line: Mutex::new(Some(line)), thread: Mutex::new(Some(thread)) })
     }
@@ -99,75 +101,119 @@ impl Drop for Writer {
     }
 }
 
-fn work(connection: &Connection, mut line: mpsc::Receiver<Box<dyn Job>>, observe: &Observer) {
-    while let Some(first) = line.blocking_recv() {
+/// Why a transaction came to nothing.
+enum Failure {
+    /// One of its jobs ended it, or they could not be committed together. A job that was alone in it holds the error.
+    Jobs,
+    /// It could not begin, or the machine would not commit even a job alone: no other would fare better.
+    Machine(Error),
+}
+
+fn work(connection: &mut Connection, mut line: mpsc::Receiver<Box<dyn Job>>, observe: &Observer) {
+    // The jobs of a group whose transaction is gone, and with it all that they did: each has a second chance, alone.
+    let mut again = VecDeque::new();
+    loop {
+        let retried = again.pop_front();
+        let alone = retried.is_some();
+        let Some(first) = retried.or_else(|| line.blocking_recv()) else { return };
         let started = Instant::now();
-        let mut jobs = Vec::new();
         let more = |taken: usize| match taken {
-            0..GROUP if started.elapsed() < GROUP_TIME => line.try_recv().ok(),
+            0..GROUP if !alone && started.elapsed() < GROUP_TIME => line.try_recv().ok(),
             _ => None,
         };
-        match commit(connection, &mut jobs, first, more) {
+        let mut jobs = vec![first];
+        match commit(connection, &mut jobs, more) {
             Ok(effects) => observe(effects),
-            // The transaction is gone, and with it all that the group did: each job gets a second chance of its own.
-            Err(_) if jobs.len() > 1 => {
-                for job in std::mem::take(&mut jobs) {
-                    let mut alone = Vec::new();
-                    match commit(connection, &mut alone, job, |_| None) {
-                        Ok(effects) => observe(effects),
-                        Err(error) => alone.iter_mut().for_each(|job| job.fail(error.clone())),
-                    }
-                    jobs.append(&mut alone);
-                }
+            Err(Failure::Jobs) if jobs.len() > 1 => again.extend(jobs.drain(..)),
+            Err(Failure::Jobs) => {}
+            Err(Failure::Machine(error)) => {
+                // One after the other they would each wait as long for the same.
+                jobs.extend(again.drain(..));
+                jobs.extend(iter::from_fn(|| line.try_recv().ok()).take(WAITING));
+                jobs.iter_mut().for_each(|job| job.fail(error.clone()));
             }
-            Err(error) => jobs.iter_mut().for_each(|job| job.fail(error.clone())),
         }
         jobs.into_iter().for_each(Job::answer);
     }
 }
 
-/// Runs `first` and what `more` gives in one transaction; all jobs that were run are in `jobs` afterwards, committed or
-/// not.
+/// Runs the first of `jobs`, and what `more` gives, in one transaction; all that were run are in `jobs` afterwards,
+/// committed or not.
 fn commit(
-    connection: &Connection,
+    connection: &mut Connection,
     jobs: &mut Vec<Box<dyn Job>>,
-    first: Box<dyn Job>,
     mut more: impl FnMut(usize) -> Option<Box<dyn Job>>,
-) -> Result<Vec<Effect>> {
-    let mut next = Some(first);
+) -> Result<Vec<Effect>, Failure> {
+    let begun = connection.execute_batch("BEGIN IMMEDIATE");
+    begun.map_err(|error| Failure::Machine(error.into()))?;
+    // Some errors (a full disk) make SQLite end the transaction, savepoints and all. A job that overlooked one would then
+    // commit each further statement by itself: none is committed but by the COMMIT below.
+    refuse_commits(connection, true);
     let mut effects = Vec::new();
-    let done = (|| {
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        while let Some(job) = next.take() {
-            jobs.push(job);
-            let job = jobs.last_mut().expect("it was just pushed");
-            effects.append(&mut savepoint(connection, job.as_mut())?);
-            next = more(jobs.len());
+    while let Some(job) = jobs.last_mut() {
+        let Some(own) = savepoint(connection, job.as_mut()) else {
+            roll_back(connection);
+            return Err(Failure::Jobs);
+        };
+        effects.extend(own);
+        match more(jobs.len()) {
+            Some(job) => jobs.push(job),
+            None => break,
         }
-        connection.execute_batch("COMMIT")
-    })();
-    jobs.extend(next);
-    done.map(|()| effects).map_err(|error| {
-        if !connection.is_autocommit() {
-            // It fails only if there is nothing left to roll back.
-            let _ = connection.execute_batch("ROLLBACK");
-        }
-        error.into()
-    })
+    }
+    refuse_commits(connection, false);
+    let Err(error) = connection.execute_batch("COMMIT") else { return Ok(effects) };
+    roll_back(connection);
+    bury(connection);
+    let error = Error::from(error);
+    match jobs.as_mut_slice() {
+        [_] if error.code == Code::StorageFailed => return Err(Failure::Machine(error)),
+        [job] => job.fail(error),
+        _ => {}
+    }
+    Err(Failure::Jobs)
 }
 
-/// Runs one job; a refusal, a failure or a panic undoes that job alone. Fails only when the transaction is no longer whole.
-fn savepoint(connection: &Connection, job: &mut dyn Job) -> rusqlite::Result<Vec<Effect>> {
-    connection.execute_batch("SAVEPOINT job")?;
+/// Runs one job; a refusal, a failure or a panic undoes that job alone. `None`: the transaction is no longer whole.
+fn savepoint(connection: &Connection, job: &mut dyn Job) -> Option<Vec<Effect>> {
+    if let Err(error) = connection.execute_batch("SAVEPOINT job") {
+        job.fail(error.into());
+        return None;
+    }
     let tx = Write::new(connection);
     let kept = catch_unwind(AssertUnwindSafe(|| job.run(&tx))).unwrap_or(false);
-    // After some errors (a full disk) SQLite has ended the transaction itself; RELEASE then fails, and so does the group.
-    if kept {
-        connection.execute_batch("RELEASE job")?;
-        return Ok(tx.effects.into_inner());
+    // Either fails if the transaction has ended.
+    let done = connection.execute_batch(if kept { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" });
+    match done {
+        Ok(()) if kept => Some(tx.effects.into_inner()),
+        Ok(()) => Some(Vec::new()),
+        Err(error) => {
+            if kept {
+                job.fail(error.into());
+            }
+            None
+        }
     }
-    connection.execute_batch("ROLLBACK TO job; RELEASE job")?;
-    Ok(Vec::new())
+}
+
+fn refuse_commits(connection: &mut Connection, refuse: bool) {
+    // It fails only for a connection that somebody else closes.
+    let _ = connection.commit_hook(refuse.then_some(|| true));
+}
+
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        // It fails only if there is nothing left to roll back.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+}
+
+/// Writes over what a failed COMMIT may have left at the end of the write-ahead log. If only its sync failed, it is there
+/// whole, and whoever opened the database after a crash would take it for committed.
+fn bury(connection: &Connection) {
+    if let Err(error) = super::touch(connection) {
+        tracing::warn!(%error, "nothing can be written at this moment");
+    }
 }
 
 #[cfg(test)]
@@ -176,13 +222,22 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_millis(100);
+
     fn counter() -> (tempfile::TempDir, Arc<Writer>, Connection) {
+        counter_with("WAL")
+    }
+
+    /// A writer, and a connection beside it as another process has it.
+    fn counter_with(journal: &str) -> (tempfile::TempDir, Arc<Writer>, Connection) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("w.db");
-        let open = || Connection::open(&path).unwrap();
-        let writer = open();
-        writer.execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE n (v INTEGER UNIQUE)").unwrap();
-        (dir, Arc::new(Writer::start(writer, Box::new(|_| {})).unwrap()), open())
+        let (writer, other) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
+        writer.busy_timeout(PATIENCE).unwrap();
+        let tables = "CREATE TABLE n (v INTEGER UNIQUE); CREATE TABLE blob (b);
+            CREATE TABLE later (v INTEGER REFERENCES n (v) DEFERRABLE INITIALLY DEFERRED)";
+        writer.execute_batch(&format!("PRAGMA journal_mode={journal}; PRAGMA max_page_count=100; {tables}")).unwrap();
+        (dir, Arc::new(Writer::start(writer, Box::new(|_| {})).unwrap()), other)
     }
 
     fn values(connection: &Connection) -> Vec<i64> {
@@ -194,64 +249,133 @@ mod tests {
         Ok(tx.sql.execute("INSERT INTO n VALUES (?1)", [v]).map(drop)?)
     }
 
-    #[tokio::test]
-    async fn a_refusal_and_a_panic_undo_their_own_job_alone() {
-        let (_dir, writer, reader) = counter();
-        let runs = (0..60).map(|v| {
-            let writer = writer.clone();
-            async move {
-                writer
-                    .run(move |tx| {
-                        insert(tx, v)?;
-                        match v % 3 {
-                            0 => Ok(()),
-                            1 => Err(Error::malformed("refused")),
-                            _ => panic!("a bug in one command"),
-                        }
-                    })
-                    .await
-            }
-        });
-        let results = futures_util::future::join_all(runs).await;
-        assert_eq!(values(&reader), (0..60).filter(|v| v % 3 == 0).collect::<Vec<_>>());
-        assert!(results.iter().enumerate().all(|(v, r)| match (v % 3, r) {
-            (0, Ok(())) => true,
-            (1, Err(e)) => e.code == Code::MalformedRequest,
-            (_, Err(e)) => e.code == Code::InternalError,
-            _ => false,
-        }));
+    /// Runs jobs numbered from 0, which all wait at once; what each was answered.
+    async fn together<T: Send + 'static>(
+        writer: &Arc<Writer>,
+        count: i64,
+        job: impl Fn(&Write, i64) -> Result<T> + Copy + Send + 'static,
+    ) -> Vec<Result<T>> {
+        futures_util::future::join_all((0..count).map(|v| writer.run(move |tx| job(tx, v)))).await
+    }
+
+    fn code<T>(result: &Result<T>) -> Option<Code> {
+        result.as_ref().err().map(|error| error.code)
     }
 
     #[tokio::test]
-    async fn a_group_whose_transaction_ended_is_run_again_one_by_one() {
+    async fn a_refusal_and_a_panic_undo_their_own_job_alone() {
         let (_dir, writer, reader) = counter();
-        let runs = (0..40).map(|v| {
-            let writer = writer.clone();
-            async move {
-                writer
-                    .run(move |tx| {
-                        insert(tx, v)?;
-                        if v == 20 {
-                            // What SQLite itself does after some errors.
-                            tx.sql.execute_batch("ROLLBACK")?;
-                            return Err(Error::internal("the transaction is gone"));
-                        }
-                        Ok(())
-                    })
-                    .await
+        let results = together(&writer, 60, |tx, v| {
+            insert(tx, v)?;
+            match v % 3 {
+                0 => Ok(()),
+                1 => Err(Error::malformed("refused")),
+                _ => panic!("a bug in one command"),
             }
         });
-        let results = futures_util::future::join_all(runs).await;
+        for (v, result) in results.await.iter().enumerate() {
+            assert_eq!(code(result), [None, Some(Code::MalformedRequest), Some(Code::InternalError)][v % 3]);
+        }
+        assert_eq!(values(&reader), (0..60).filter(|v| v % 3 == 0).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_records_something_stays_recorded() {
+        let (_dir, writer, reader) = counter();
+        let results = together(&writer, 10, |tx, v| {
+            insert(tx, v)?;
+            Ok::<Result<()>, Error>(Err(Error::malformed("refused, and written down")))
+        });
+        assert!(results.await.iter().all(|result| matches!(result, Ok(Err(_)))));
+        assert_eq!(values(&reader), (0..10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_ends_the_transaction_fails_alone_and_the_rest_of_its_group_is_run_again() {
+        let (_dir, writer, reader) = counter();
+        let results = together(&writer, 40, |tx, v| {
+            insert(tx, v)?;
+            if v == 20 {
+                // There is no room for this, and SQLite itself rolls everything back.
+                tx.sql.execute("INSERT INTO blob VALUES (zeroblob(1000000))", [])?;
+            }
+            Ok(())
+        });
+        for (v, result) in results.await.iter().enumerate() {
+            assert_eq!(code(result), (v == 20).then_some(Code::StorageFailed), "{v}");
+        }
         assert_eq!(values(&reader), (0..40).filter(|v| *v != 20).collect::<Vec<_>>());
-        assert!(results.iter().enumerate().all(|(v, result)| result.is_ok() == (v != 20)));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_overlooks_the_end_of_the_transaction_does_nothing_by_halves() {
+        let (_dir, writer, reader) = counter();
+        let results = together(&writer, 3, |tx, v| {
+            if v == 1 {
+                tx.sql.execute("INSERT INTO blob VALUES (zeroblob(1000000))", []).unwrap_err();
+                let _ = insert(tx, 100);
+            }
+            insert(tx, v)
+        });
+        assert_eq!(results.await.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(values(&reader), [0, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_cannot_be_committed_fails_alone() {
+        let (_dir, writer, reader) = counter();
+        let results = together(&writer, 40, |tx, v| {
+            if v % 20 == 0 {
+                tx.sql.execute("INSERT INTO later VALUES (-1)", [])?;
+            }
+            insert(tx, v)
+        });
+        for (v, result) in results.await.iter().enumerate() {
+            assert_eq!(code(result), (v % 20 == 0).then_some(Code::InternalError), "{v}");
+        }
+        assert_eq!(values(&reader), (0..40).filter(|v| v % 20 != 0).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn while_nothing_can_begin_all_that_waits_fails_at_once_and_later_goes_on() {
+        let (_dir, writer, other) = counter();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let started = Instant::now();
+        let results = together(&writer, 60, insert).await;
+        assert!(results.iter().all(|result| code(result) == Some(Code::StorageFailed)));
+        assert!(started.elapsed() < PATIENCE * 30, "each waited for its own turn");
+        other.execute_batch("ROLLBACK").unwrap();
+        assert!(together(&writer, 60, insert).await.iter().all(Result::is_ok));
+        assert_eq!(values(&other), (0..60).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn while_not_even_one_can_be_committed_all_that_waits_fails_at_once_and_later_goes_on() {
+        // Without a write-ahead log whoever reads keeps others from committing.
+        let (_dir, writer, other) = counter_with("DELETE");
+        other.execute_batch("BEGIN; SELECT * FROM n").unwrap();
+        let started = Instant::now();
+        let results = together(&writer, 60, |tx, v| match v {
+            30 => insert(tx, 1),
+            v => insert(tx, v),
+        });
+        let results = results.await;
+        assert!(results.iter().all(|result| code(result) == Some(Code::StorageFailed)), "30 too: what it saw is not so");
+        assert!(started.elapsed() < PATIENCE * 30, "each waited for its own turn");
+        assert!(values(&other).is_empty());
+        other.execute_batch("COMMIT").unwrap();
+        assert!(together(&writer, 60, insert).await.iter().all(Result::is_ok));
+        assert_eq!(values(&other), (0..60).collect::<Vec<_>>());
     }
 
     #[tokio::test]
     async fn stopping_commits_what_was_accepted_and_refuses_the_rest() {
         let (_dir, writer, reader) = counter();
-        writer.run(|tx| insert(tx, 1)).await.unwrap();
-        writer.stop();
-        assert_eq!(writer.run(|tx| insert(tx, 2)).await.unwrap_err().code, Code::Overloaded);
-        assert_eq!(values(&reader), [1]);
+        let stop = async { writer.stop() };
+        // The jobs are polled first, so they are in the line when it stops.
+        let (accepted, ()) = futures_util::future::join(together(&writer, 60, insert), stop).await;
+        assert!(accepted.iter().all(Result::is_ok));
+        assert_eq!(code(&writer.run(|tx| insert(tx, 60)).await), Some(Code::Overloaded));
+        assert_eq!(values(&reader), (0..60).collect::<Vec<_>>());
     }
 }
