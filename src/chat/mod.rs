@@ -231,3 +231,35 @@ impl Chat {
 pub fn unauthenticated() -> Error {
     Error::new(Code::Unauthenticated, "there is no session here yet: pick a nick, or log in")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{irc::Message, model::Nick};
+
+    /// Whoever was let in a moment before it left comes too late for a change, and for a look.
+    #[tokio::test]
+    async fn who_calls_is_checked_again_in_the_transaction() {
+        let dir = tempfile::tempdir().unwrap();
+        let day = Duration::from_hours(24);
+        let limits = Limits {
+            max_clients: 16,
+            max_channels: 100,
+            max_sessions: None,
+            client_idle: day,
+            client_lifetime: day,
+            retention: day,
+            audit_retention: day,
+        };
+        let chat = Chat::open(&dir.path().join("c.db"), limits, Hasher::start(1).unwrap()).unwrap();
+        let (nick, address, now) = (Nick::parse("alice").unwrap(), [127, 0, 0, 1].into(), Timestamp(0));
+        let secret = chat.create(nick, "laptop".into(), address, now).await.unwrap().secret;
+        let live = chat.authenticate(secret.reveal(), now, now).await.unwrap();
+        chat.logout(&live, now).await.unwrap();
+        for line in ["JOIN #rust", "WHOIS alice", "PASS :correct horse battery"] {
+            let late = chat.execute(&live, Message::parse_line(line).unwrap(), now).await.unwrap_err();
+            assert_eq!(late.code, Code::ClientEnded, "{line}");
+        }
+        assert_eq!(chat.snapshot(&live).await.unwrap_err().code, Code::ClientEnded);
+    }
+}

@@ -94,6 +94,10 @@ pub enum Problems {
     Throttled(#[to_schema] Problem<'static>),
     #[response(status = 500, description = "The server failed", content_type = "application/problem+json")]
     Failed(#[to_schema] Problem<'static>),
-    #[response(status = 503, description = "Overloaded, or the storage fails", content_type = "application/problem+json")]
+    #[response(
+        status = 503,
+        description = "Overloaded, or the storage fails",
+        content_type = "application/problem+json"
+    )]
     Overloaded(#[to_schema] Problem<'static>),
 }

@@ -230,8 +230,13 @@ impl From<rusqlite::Error> for Error {
 
 fn is_the_machines(code: ErrorCode) -> bool {
     use ErrorCode::*;
-    let disk = matches!(code, DiskFull | SystemIoFailure | ReadOnly | CannotOpen);
-    disk || matches!(code, DatabaseBusy | DatabaseLocked | FileLockingProtocolFailed)
+    match code {
+        DiskFull | SystemIoFailure | ReadOnly | CannotOpen => true,
+        DatabaseBusy | DatabaseLocked | FileLockingProtocolFailed => true,
+        // So SQLite calls it too when the disk fails to read a page.
+        DatabaseCorrupt => true,
+        _ => false,
+    }
 }
 
 /// A count as SQLite takes it.
@@ -245,4 +250,28 @@ fn on_unique<T>(result: rusqlite::Result<T>, refusal: impl FnOnce() -> Error) ->
         Some(e) if e.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => refusal(),
         _ => error.into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_failed_is_not_used_again_and_one_that_refused_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("r.db"), Box::new(|_| {})).unwrap();
+        // A setting that stays with the connection.
+        let leave = |error: Error| {
+            store.read(|tx| {
+                tx.sql.pragma_update(None, "cache_size", 77)?;
+                Err::<(), _>(error)
+            })
+        };
+        let found =
+            || store.read(|tx| Ok(tx.sql.pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0))?));
+        leave(Error::malformed("refused")).await.unwrap_err();
+        assert_eq!(found().await.unwrap(), 77);
+        leave(Error::internal("failed")).await.unwrap_err();
+        assert_ne!(found().await.unwrap(), 77);
+    }
 }

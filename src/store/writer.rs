@@ -221,15 +221,19 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::{ChannelId, SessionId};
 
     const PATIENCE: Duration = Duration::from_millis(100);
 
     fn counter() -> (tempfile::TempDir, Arc<Writer>, Connection) {
-        counter_with("WAL")
+        counter_with("WAL", |_| {})
     }
 
     /// A writer, and a connection beside it as another process has it.
-    fn counter_with(journal: &str) -> (tempfile::TempDir, Arc<Writer>, Connection) {
+    fn counter_with(
+        journal: &str,
+        observe: impl Fn(Vec<Effect>) + Send + 'static,
+    ) -> (tempfile::TempDir, Arc<Writer>, Connection) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("w.db");
         let (writer, other) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
@@ -237,7 +241,7 @@ mod tests {
         let tables = "CREATE TABLE n (v INTEGER UNIQUE); CREATE TABLE blob (b);
             CREATE TABLE later (v INTEGER REFERENCES n (v) DEFERRABLE INITIALLY DEFERRED)";
         writer.execute_batch(&format!("PRAGMA journal_mode={journal}; PRAGMA max_page_count=100; {tables}")).unwrap();
-        (dir, Arc::new(Writer::start(writer, Box::new(|_| {})).unwrap()), other)
+        (dir, Arc::new(Writer::start(writer, Box::new(observe)).unwrap()), other)
     }
 
     fn values(connection: &Connection) -> Vec<i64> {
@@ -352,7 +356,7 @@ mod tests {
     #[tokio::test]
     async fn while_not_even_one_can_be_committed_all_that_waits_fails_at_once_and_later_goes_on() {
         // Without a write-ahead log whoever reads keeps others from committing.
-        let (_dir, writer, other) = counter_with("DELETE");
+        let (_dir, writer, other) = counter_with("DELETE", |_| {});
         other.execute_batch("BEGIN; SELECT * FROM n").unwrap();
         let started = Instant::now();
         let results = together(&writer, 60, |tx, v| match v {
@@ -360,12 +364,33 @@ mod tests {
             v => insert(tx, v),
         });
         let results = results.await;
-        assert!(results.iter().all(|result| code(result) == Some(Code::StorageFailed)), "30 too: what it saw is not so");
+        assert!(
+            results.iter().all(|result| code(result) == Some(Code::StorageFailed)),
+            "30 too: what it saw is not so"
+        );
         assert!(started.elapsed() < PATIENCE * 30, "each waited for its own turn");
         assert!(values(&other).is_empty());
         other.execute_batch("COMMIT").unwrap();
         assert!(together(&writer, 60, insert).await.iter().all(Result::is_ok));
         assert_eq!(values(&other), (0..60).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_committed_in_groups_of_bounded_size() {
+        let (sizes, commits) = std::sync::mpsc::channel();
+        let (_dir, writer, other) = counter_with("WAL", move |effects| sizes.send(effects.len()).unwrap());
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let jobs = together(&writer, 600, |tx, v| {
+            tx.effect(Effect::Left { session: SessionId(1), channel: ChannelId(1) });
+            insert(tx, v)
+        });
+        // The jobs are polled first, so they all wait by then.
+        let free = async { other.execute_batch("ROLLBACK").unwrap() };
+        let (results, ()) = futures_util::future::join(jobs, free).await;
+        assert!(results.iter().all(Result::is_ok));
+        let sizes: Vec<_> = commits.try_iter().collect();
+        assert!(sizes.iter().sum::<usize>() == 600 && sizes.iter().all(|size| *size <= GROUP), "{sizes:?}");
+        assert!(sizes.len() < 100, "{} commits are no groups", sizes.len());
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ mod delivery;
 mod devices;
 mod elsewhere;
 mod expiry;
+mod faults;
 mod guard;
 mod labels;
 mod login;

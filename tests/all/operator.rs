@@ -76,6 +76,7 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     let refusal = rejoin(&database, &["backup", "copy.db"]).unwrap_err();
     assert!(refusal.contains("File exists"), "{refusal}");
     let lost = alice.send("PRIVMSG #rust :not in the copy").await["ids"][0].as_i64().unwrap();
+    let carol = server.pick("carol").await.snapshot().await;
     drop(server);
 
     let restored = Process::start(&copy, &[]);
@@ -84,6 +85,10 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     assert_eq!(queue.last().unwrap()["id"].as_i64(), Some(last));
     let after_restore = alice.send("PRIVMSG #rust :on").await["ids"][0].as_i64().unwrap();
     assert!(after_restore > lost, "an id that was given after the copy was made is not given again");
+    let dave = restored.pick("dave").await.snapshot().await;
+    for one in ["session", "client"] {
+        assert!(dave[one]["id"].as_i64() > carol[one]["id"].as_i64(), "neither is a {one}'s");
+    }
     let page = alice.poll(&format!("timeout=0&after={lost}")).await;
     assert_eq!(page["messages"][0]["id"].as_i64(), Some(after_restore), "who saw what is lost goes on behind it");
     restored.terminate();

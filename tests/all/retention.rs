@@ -142,3 +142,25 @@ async fn a_session_has_so_many_past_stays() {
     }
     assert_eq!(read, expected);
 }
+
+#[tokio::test]
+async fn ids_never_come_back_even_if_retention_leaves_nothing() {
+    let mut server = TestServer::with(&["--retention", "10d"]).await;
+    let ids = async |server: &TestServer, nick: &str| {
+        let person = server.pick(nick).await;
+        person.send("JOIN #rust").await;
+        let event = person.send("@label=hello PRIVMSG #rust :hello").await["ids"][0].as_i64().unwrap();
+        let snapshot = person.snapshot().await;
+        person.send("QUIT").await;
+        let id = |of: &str| snapshot[of]["id"].as_i64().unwrap();
+        [event, id("session"), id("client")]
+    };
+    let before = ids(&server, "alice").await;
+    server.pass(DAY * 11);
+    upkeep(&mut server, 0).await;
+    let tables = ["target", "session", "client", "channel"];
+    until("everything to go", async || tables.iter().all(|table| rows(&server, table) == 0)).await;
+    server.restart().await;
+    let after = ids(&server, "bob").await;
+    assert!(before.iter().zip(after).all(|(before, after)| *before < after), "{before:?}, then {after:?}");
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, header};
 use serde_json::Value;
 
-use crate::support::{Process, TestServer, until};
+use crate::support::{Process, TestServer};
 
 #[tokio::test]
 async fn it_says_what_it_is_and_that_it_is_well() {
@@ -177,7 +177,7 @@ async fn sigterm_ends_held_polls_and_streams_and_keeps_what_was_accepted() {
         async move { alice.poll(&format!("timeout=60&after={last}")).await }
     });
     let mut stream = alice.stream("").await;
-    until("both to be held", async || connections(&server).await.contains("rejoin_connections 2")).await;
+    server.connected(2).await;
     let status = tokio::task::spawn_blocking(move || server.terminate()).await.unwrap();
     assert!(status.success());
     let page = held.await.unwrap();
@@ -188,11 +188,6 @@ async fn sigterm_ends_held_polls_and_streams_and_keeps_what_was_accepted() {
     let again = Process::start(&database, &[]);
     let alice = again.device().with_cookie(alice.cookie.as_deref().unwrap());
     assert_eq!(alice.snapshot().await["acknowledged"].as_i64(), Some(last));
-}
-
-async fn connections(server: &Process) -> String {
-    let metrics = server.device().request(Method::GET, "/metrics").send().await.unwrap();
-    metrics.text().await.unwrap()
 }
 
 #[test]

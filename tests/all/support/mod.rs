@@ -1,6 +1,7 @@
 //! What the tests are written with: servers that start and stop for real, and people as values.
 
 pub mod browser;
+mod disk;
 mod person;
 mod process;
 mod server;
@@ -15,6 +16,7 @@ pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
     }
 }
 
+pub use disk::Disk;
 pub use person::{Device, Problem, Stream, checked, commands, params};
 pub use process::Process;
 pub use server::TestServer;

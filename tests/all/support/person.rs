@@ -3,6 +3,8 @@
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
 
+use super::until;
+
 /// A browser or a program: an address and perhaps a cookie.
 #[derive(Clone, Debug)]
 pub struct Device {
@@ -138,6 +140,15 @@ impl Device {
 
     pub async fn poll(&self, query: &str) -> Value {
         self.get(&format!("/api/v1/messages?{query}")).await
+    }
+
+    /// Waits for a line of the metrics.
+    pub async fn measured(&self, line: &str) {
+        until(line, async || {
+            let metrics = self.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+            metrics.lines().any(|l| l == line)
+        })
+        .await;
     }
 
     /// Opens the stream.

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use super::Device;
+use super::{Device, Disk};
 
 pub struct Process {
     child: Child,
@@ -35,6 +35,12 @@ impl Process {
     pub fn logging(database: &Path, log: &Path) -> Self {
         let log = std::fs::File::create(log).unwrap();
         Self::spawn(command(database, "127.0.0.1:0", &[]).env("RUST_LOG", "trace").stderr(log))
+    }
+
+    /// Starts the program on a disk that can be made to fail.
+    pub fn on_disk(database: &Path, disk: &Disk) -> Self {
+        let mut command = command(database, "127.0.0.1:0", &[]);
+        Self::spawn(command.env("LD_PRELOAD", &disk.library).env("FAULT", &disk.fault).stderr(Stdio::null()))
     }
 
     /// Starts it where it is expected to refuse; what it says on stderr.
@@ -73,6 +79,11 @@ impl Process {
             (name.to_owned(), rest.split_whitespace().nth(16).unwrap().parse().unwrap())
         };
         stats.map(parse).collect()
+    }
+
+    /// Waits until so many held polls and streams are connected.
+    pub async fn connected(&self, count: usize) {
+        self.device().measured(&format!("rejoin_connections {count}")).await;
     }
 
     /// SIGKILL.

@@ -19,7 +19,7 @@ use rejoin::{
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::{Device, until};
+use super::Device;
 
 /// Where every test's time begins.
 const START: i64 = 1_795_000_000_000;
@@ -112,21 +112,17 @@ impl TestServer {
 
     /// Waits until so many held polls and streams are connected.
     pub async fn connected(&self, count: usize) {
-        self.measured(&format!("rejoin_connections {count}")).await;
+        self.device().measured(&format!("rejoin_connections {count}")).await;
     }
 
     /// Waits for a line of the metrics.
     pub async fn measured(&self, line: &str) {
-        until(line, async || {
-            let metrics = reqwest::get(self.url("/metrics")).await.unwrap().text().await.unwrap();
-            metrics.lines().any(|l| l == line)
-        })
-        .await;
+        self.device().measured(line).await;
     }
 
     /// Waits until so many clients are live, as upkeep lets due ones leave.
     pub async fn expired(&self, left: usize) {
-        self.measured(&format!("rejoin_clients {left}")).await;
+        self.device().measured(&format!("rejoin_clients {left}")).await;
     }
 
     /// Somebody new, in a session of their own.
