@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Device, Disk, Problem, Process, TestServer, until};
+use crate::support::{Device, Disk, Problem, Process, TestServer, assert_sound, until};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -154,9 +154,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     assert_eq!(scene.seen().await, before, "what was refused does not come to life");
     scene.act("two").await.into_iter().for_each(|answer| drop(answer.unwrap()));
     scene.process.pick("fay").await;
-    let database = Connection::open(scene.database()).unwrap();
-    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(check, "ok");
+    assert_sound(&scene.database());
 }
 
 fn on_disk(fault: &str) -> impl Fn(&Scene) -> Box<dyn FnOnce()> {

@@ -6,6 +6,7 @@ mod person;
 mod process;
 mod server;
 mod slow;
+mod sound;
 
 /// Looks again and again until something is so; a test that waits in vain fails rather than hangs.
 pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
@@ -21,3 +22,4 @@ pub use person::{Device, Problem, Stream, checked, commands, params};
 pub use process::Process;
 pub use server::TestServer;
 pub use slow::slow_password;
+pub use sound::assert_sound;

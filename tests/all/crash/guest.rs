@@ -1,0 +1,201 @@
+//! Guests, who make sessions, log in further devices, and leave with each again. What got no answer was done or was not:
+//! they find out which, and there is nothing in between.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+
+use super::{
+    PASSWORD,
+    ledger::{Happened, Reading},
+    line::{Answer, Line},
+    person::Person,
+};
+use crate::support::Device;
+
+pub struct Guest {
+    nick: String,
+    visitor: Device,
+    line: Line,
+    done: Done,
+}
+
+/// What a guest did.
+#[derive(Default)]
+pub struct Done {
+    pub happened: Vec<Happened>,
+    pub readings: Vec<Reading>,
+    /// The QUITs that others are to see, in order: the nick and the reason.
+    pub quits: Vec<(String, &'static str)>,
+    pub logins: usize,
+    /// Devices that have left, and the reason they are given for ever.
+    pub left: Vec<(Device, &'static str)>,
+    /// Sessions whose cookie was lost with the answer: they live on, and keep their nick.
+    pub lost: Vec<String>,
+    /// How much was found to be done that nobody had answered.
+    pub unanswered: usize,
+}
+
+impl Guest {
+    pub fn new(nick: &str, visitor: Device, line: Line) -> Self {
+        Self { nick: nick.to_owned(), visitor, line, done: Done::default() }
+    }
+
+    /// Comes and goes until it is over; it has always left at the end.
+    pub async fn visit(mut self) -> Done {
+        loop {
+            self.come_and_go().await;
+            if self.line.is_over() {
+                return self.done;
+            }
+        }
+    }
+
+    async fn come_and_go(&mut self) {
+        let mut laptop = Person::new(self.enter().await, self.line.clone()).await;
+        self.done.happened.extend(laptop.send("JOIN", &["#all"], "join").await.1);
+        // Hashing takes so much of the time that else hardly anybody would be entering or leaving at a kill.
+        if rand::random_ratio(1, 3) {
+            self.come_and_go_with_a_phone(&mut laptop).await;
+        }
+        let way = Way::any(Way::AS_THE_LAST);
+        self.leave(&laptop, way, &laptop).await;
+        self.done.quits.push((laptop.nick, way.reason().1));
+    }
+
+    async fn come_and_go_with_a_phone(&mut self, laptop: &mut Person) {
+        laptop.send("PASS", &[PASSWORD], "pass").await;
+        let before = laptop.get("/api/v1/session").await;
+        let mut phone = self.log_in(laptop).await;
+        let (_, said) = laptop.send("PRIVMSG", &["#all", "both of us are here"], "said").await;
+        self.done.readings.push(phone.poll(|message| message["id"] == said[0].id).await);
+        self.done.happened.extend(said);
+        self.leave(&phone, Way::any(Way::BESIDE_ANOTHER), laptop).await;
+        let after = laptop.get("/api/v1/session").await;
+        assert_eq!((&before["session"], &before["client"]["id"]), (&after["session"], &after["client"]["id"]));
+        assert_eq!(after["channels"][0]["name"], "#all", "the session goes on");
+        assert_eq!(clients(laptop).await, [laptop.client]);
+    }
+
+    /// Makes a session. The nick must be free, unless it is held by a session of one's own whose cookie is lost.
+    async fn enter(&mut self) -> Device {
+        let mut lost = false;
+        loop {
+            let request = self.visitor.request(Method::POST, "/api/v1/session").json(&json!({"nick": self.nick}));
+            match self.line.once(request).await {
+                Some(answer) if answer.status == 201 => return self.visitor.with_cookie(&answer.cookie.unwrap()),
+                Some(answer) => {
+                    assert!(lost && answer.body["code"] == "nickname_in_use", "{}: {answer:?}", self.nick);
+                    self.done.lost.push(self.nick.clone());
+                    self.done.unanswered += 1;
+                    self.nick.push('_');
+                    lost = false;
+                }
+                None => lost = true,
+            }
+        }
+    }
+
+    /// Logs in one more device. Those whose cookies are lost are seen, and removed, by the first.
+    async fn log_in(&mut self, laptop: &mut Person) -> Person {
+        let mut lost = 0;
+        let phone = loop {
+            let login = json!({"nick": self.nick, "password": PASSWORD});
+            match self.line.once(self.visitor.request(Method::POST, "/api/v1/login").json(&login)).await {
+                Some(answer) => {
+                    assert_eq!(answer.status, 200, "{}", answer.body);
+                    break self.visitor.with_cookie(&answer.cookie.unwrap());
+                }
+                None => lost += 1,
+            }
+        };
+        self.line.count();
+        self.done.logins += 1;
+        let phone = Person::new(phone, self.line.clone()).await;
+        assert_eq!(phone.nick, laptop.nick);
+        let mut strangers = clients(laptop).await;
+        strangers.retain(|client| ![laptop.client, phone.client].contains(client));
+        assert!(strangers.len() <= lost, "{lost} logins were not answered, and there are {strangers:?}");
+        self.done.unanswered += strangers.len();
+        for stranger in strangers {
+            let path = format!("/api/v1/clients/{stranger}");
+            self.settle(|| laptop.device.request(Method::DELETE, &path)).await;
+        }
+        phone
+    }
+
+    /// A device leaves, and is told so from then on.
+    async fn leave(&mut self, who: &Person, way: Way, by: &Person) {
+        self.settle(|| way.request(who, by)).await;
+        let (reason, _) = way.reason();
+        assert_left(&mut self.line, &who.device, reason).await;
+        self.line.count();
+        self.done.left.push((who.device.clone(), reason));
+    }
+
+    /// Asks for what can be done once, until it is done. If it is refused, it was done by one that was not answered.
+    async fn settle(&mut self, request: impl Fn() -> RequestBuilder) {
+        let mut lost = false;
+        loop {
+            match self.line.once(request()).await {
+                Some(answer) if answer.status < 300 => return,
+                Some(answer) => {
+                    assert!(lost && [401, 404].contains(&answer.status), "{answer:?}");
+                    self.done.unanswered += 1;
+                    return;
+                }
+                None => lost = true,
+            }
+        }
+    }
+}
+
+pub async fn assert_left(line: &mut Line, device: &Device, reason: &str) {
+    let answer = line.ask(|| device.request(Method::GET, "/api/v1/session")).await;
+    let Answer { status, body, .. } = &answer;
+    assert_eq!((*status, &body["code"], &body["reason"]), (401, &json!("client_ended"), &json!(reason)));
+}
+
+async fn clients(person: &mut Person) -> Vec<i64> {
+    let clients = person.get("/api/v1/clients").await;
+    clients.as_array().unwrap().iter().map(|client| client["id"].as_i64().unwrap()).collect()
+}
+
+/// How a device leaves.
+#[derive(Clone, Copy)]
+enum Way {
+    Quit,
+    LogOut,
+    Removed,
+    AllOthersRemoved,
+    SessionEnded,
+}
+
+impl Way {
+    const BESIDE_ANOTHER: [Self; 4] = [Self::Quit, Self::LogOut, Self::Removed, Self::AllOthersRemoved];
+    const AS_THE_LAST: [Self; 4] = [Self::Quit, Self::LogOut, Self::Removed, Self::SessionEnded];
+
+    fn any(ways: [Self; 4]) -> Self {
+        ways[rand::random_range(0..4)]
+    }
+
+    /// What is asked for, by itself or by another device.
+    fn request(self, who: &Person, by: &Person) -> RequestBuilder {
+        match self {
+            Self::Quit => who.device.request(Method::POST, "/api/v1/messages").json(&json!({"command": "QUIT"})),
+            Self::LogOut => who.device.request(Method::POST, "/api/v1/logout"),
+            Self::Removed => by.device.request(Method::DELETE, &format!("/api/v1/clients/{}", who.client)),
+            Self::AllOthersRemoved => by.device.request(Method::DELETE, "/api/v1/clients"),
+            Self::SessionEnded => by.device.request(Method::DELETE, "/api/v1/session"),
+        }
+    }
+
+    /// The reason, as its holder is told it and as others read it in the QUIT of a session.
+    fn reason(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Quit => ("quit", "quit"),
+            Self::LogOut => ("logged_out", "logged out"),
+            Self::Removed | Self::AllOthersRemoved => ("removed", "removed by another client of the session"),
+            Self::SessionEnded => ("session_ended", "the session was ended"),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `kill -9` under load: what was answered is there, once and in order, what was repeated happened once, and what got no
+//! answer was done or was not.
+//!
+//! People write and read, log in and leave while the program is killed and started again on the same database and port,
+//! some rounds long (`CRASH_ROUNDS`).
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::support::{Process, assert_sound, params};
+
+use guest::{Done, Guest, assert_left};
+use ledger::{Happened, Ledger, Reading, To};
+use line::{Line, News};
+use person::Person;
+
+mod guest;
+mod ledger;
+mod line;
+mod person;
+
+const ROUNDS: usize = 6;
+/// At the most this many commands are answered between two kills.
+const ANSWERS: usize = 200;
+const PASSWORD: &str = "correct horse battery";
+/// Who is on which channel all the time. `dan` and the guests come to #all and go.
+const ON: [(&str, &[&str]); 2] = [("#all", &["ann", "ben", "cat"]), ("#two", &["ann", "ben"])];
+
+/// A free port that the system gives to nobody else while the program is down: not one of those it picks from.
+fn address() -> String {
+    let picked = std::iter::repeat_with(|| format!("127.0.0.1:{}", rand::random_range(20_000..30_000)));
+    { picked }.find(|address| std::net::TcpListener::bind(address).is_ok()).unwrap()
+}
+
+/// After everything else each is told something by somebody who has said nothing before.
+fn is_last(message: &Value) -> bool {
+    message["source"] == "zoe"
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
+    let rounds = std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
+    let limit = Duration::from_secs(40 + 5 * rounds as u64);
+    tokio::time::timeout(limit, run(rounds)).await.expect("somebody waits for what does not come");
+}
+
+async fn run(rounds: usize) {
+    let (dir, started) = (tempfile::tempdir().unwrap(), Instant::now());
+    let (database, address) = (dir.path().join("rejoin.db"), address());
+    let mut process = Process::listening(&database, &address, &[]);
+    let (news, answered) = (watch::Sender::new(News::default()), watch::Sender::new(0));
+    let line = Line { news: news.subscribe(), answered: answered.clone() };
+
+    let mut first = HashMap::new();
+    for nick in ["ann", "ben", "cat", "dan"] {
+        let device = process.pick(nick).await;
+        device.send(&format!("PASS :{PASSWORD}")).await;
+        first.insert(nick, device);
+    }
+    for (channel, nicks) in ON {
+        for nick in nicks {
+            first[nick].send(&format!("JOIN {channel}")).await;
+        }
+    }
+    let mut readers = JoinSet::new();
+    for (nick, streams) in [("ann", true), ("ann", false), ("ben", true), ("cat", false), ("dan", true), ("dan", false)]
+    {
+        let device = process.device().login(nick, PASSWORD).await.unwrap();
+        let mut reader = Person::new(device, line.clone()).await;
+        readers.spawn(async move { if streams { reader.follow(is_last).await } else { reader.poll(is_last).await } });
+    }
+    let mut last = Person::new(process.pick("zoe").await, line.clone()).await;
+    let mut writers = JoinSet::new();
+    for (nick, what) in [
+        ("ann", &[("PRIVMSG", "#all"), ("PRIVMSG", "#two"), ("PRIVMSG", "#all,cat")][..]),
+        ("ben", &[("NOTICE", "#two,#all"), ("PRIVMSG", "dan"), ("PRIVMSG", "#all")]),
+        ("cat", &[("PRIVMSG", "#all"), ("PRIVMSG", "cat"), ("NOTICE", "dan,ann")]),
+        ("dan", &[("JOIN", "#all"), ("PRIVMSG", "#all"), ("PART", "#all"), ("PRIVMSG", "ben")]),
+    ] {
+        let writer = Person::new(first.remove(nick).unwrap(), line.clone()).await;
+        writers.spawn(writer.write(what));
+    }
+    let mut guests = JoinSet::new();
+    for nick in ["gus", "hal", "ida"] {
+        guests.spawn(Guest::new(nick, process.device(), line.clone()).visit());
+    }
+
+    let mut answers = answered.subscribe();
+    for _ in 0..rounds {
+        // None at all is a kill right after the start.
+        let enough = *answers.borrow() + rand::random_range(0..ANSWERS);
+        tokio::select! {
+            answered = answers.wait_for(|answered| *answered >= enough) => drop(answered.unwrap()),
+            // Nobody is done before it is over.
+            failed = writers.join_next() => panic!("{:?}", failed.and_then(Result::err)),
+            failed = readers.join_next() => panic!("{:?}", failed.and_then(Result::err)),
+            failed = guests.join_next() => panic!("{:?}", failed.and_then(Result::err)),
+        }
+        process = restarted(process, &database, &address);
+        news.send_modify(|news| news.starts += 1);
+    }
+    news.send_modify(|news| news.over = true);
+
+    let (mut happened, mut readings, mut guests) = (Vec::new(), Vec::new(), guests.join_all().await);
+    let mut quiet = Vec::new();
+    for (writer, own) in writers.join_all().await {
+        happened.extend(own);
+        quiet.push(writer);
+    }
+    for nick in ["ann", "ben", "cat", "dan"] {
+        happened.extend(last.send("PRIVMSG", &[nick, "the end"], &format!("last for {nick}")).await.1);
+    }
+    readings.extend(readers.join_all().await);
+    // Those that only wrote read their queues now, and see their labels.
+    for mut writer in quiet {
+        readings.push(writer.poll(is_last).await);
+    }
+    for guest in &mut guests {
+        happened.append(&mut guest.happened);
+        readings.append(&mut guest.readings);
+    }
+    happened.extend(quits(&guests, readings.iter().find(|reading| reading.nick == "ann").unwrap()));
+    let ledger = Ledger::new(happened, &ON);
+    readings.iter().for_each(|reading| ledger.check(reading));
+
+    look_back(&restarted(process, &database, &address), &guests, line).await;
+
+    let sum = |count: fn(&Done) -> usize| guests.iter().map(count).sum::<usize>();
+    let (logins, left) = (sum(|guest| guest.logins), sum(|guest| guest.left.len()));
+    let (ended, unanswered) = (sum(|guest| guest.quits.len()), sum(|guest| guest.unanswered));
+    println!(
+        "{} kills in {:?}: {} events; guests: {logins} logins, {left} leavings, {ended} sessions ended; {unanswered} done unanswered",
+        rounds + 1,
+        started.elapsed(),
+        ledger.len(),
+    );
+}
+
+/// Who has left is gone for good, and there is nobody but those who are known, with their eleven devices.
+async fn look_back(process: &Process, guests: &[Done], mut line: Line) {
+    let lost: Vec<_> = guests.iter().flat_map(|guest| &guest.lost).collect();
+    process.device().measured(&format!("rejoin_sessions {}", 5 + lost.len())).await;
+    process.device().measured(&format!("rejoin_clients {}", 11 + lost.len())).await;
+    for (device, reason) in guests.iter().flat_map(|guest| &guest.left) {
+        assert_left(&mut line, device, reason).await;
+    }
+    for nick in lost {
+        assert_eq!(process.device().try_pick(nick).await.unwrap_err().code, "nickname_in_use");
+    }
+}
+
+fn restarted(process: Process, database: &Path, address: &str) -> Process {
+    process.kill();
+    let process = Process::listening(database, address, &[]);
+    // Not before: to open it would do what the server has to do by itself after a kill.
+    assert_sound(database);
+    process
+}
+
+/// The QUITs of guests, as a witness received them: one for each session that ended, and none else.
+fn quits(guests: &[Done], witness: &Reading) -> Vec<Happened> {
+    let (mut due, mut seen) = (HashMap::<&str, Vec<&str>>::new(), HashMap::<&str, Vec<&str>>::new());
+    for (nick, reason) in guests.iter().flat_map(|guest| &guest.quits) {
+        due.entry(nick).or_default().push(reason);
+    }
+    let mut quits = Vec::new();
+    for message in witness.of("QUIT") {
+        seen.entry(message["source"].as_str().unwrap()).or_default().push(params(message)[0]);
+        let id = message["id"].as_i64().unwrap();
+        quits.push(Happened { id, message: message.clone(), origin: None, to: To::Channel("#all".into()) });
+    }
+    assert_eq!(seen, due);
+    quits
+}

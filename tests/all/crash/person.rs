@@ -1,0 +1,120 @@
+//! People who write and read: whoever gets no answer asks again, writers with the same label, readers from where they were.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use super::{
+    ledger::{Happened, Reading, To},
+    line::Line,
+};
+use crate::support::{Device, Stream};
+
+/// A device of somebody's that outlives the server.
+pub struct Person {
+    pub nick: String,
+    pub client: i64,
+    pub device: Device,
+    /// Its queue begins after this event.
+    start: i64,
+    line: Line,
+}
+
+impl Person {
+    pub async fn new(device: Device, mut line: Line) -> Self {
+        let snapshot = line.ask(|| device.request(Method::GET, "/api/v1/session")).await.body;
+        let nick = snapshot["session"]["nick"].as_str().unwrap().to_owned();
+        let (client, start) = (&snapshot["client"]["id"], &snapshot["cursor"]);
+        let (client, start) = (client.as_i64().unwrap(), start.as_i64().unwrap());
+        Self { nick, client, device, start, line }
+    }
+
+    /// Asks until there is an answer, which is to be yes.
+    pub async fn ask(&mut self, request: impl Fn(&Device) -> RequestBuilder) -> Value {
+        let answer = self.line.ask(|| request(&self.device)).await;
+        assert_eq!(answer.status, 200, "{}: {}", self.nick, answer.body);
+        answer.body
+    }
+
+    pub async fn get(&mut self, path: &str) -> Value {
+        self.ask(|device| device.request(Method::GET, path)).await
+    }
+
+    pub async fn send(&mut self, command: &str, params: &[&str], label: &str) -> (Value, Vec<Happened>) {
+        let body = json!({"command": command, "params": params, "label": label});
+        let answer = self.ask(|device| device.request(Method::POST, "/api/v1/messages").json(&body)).await;
+        self.line.count();
+        let ids: Vec<_> = answer["ids"].as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect();
+        let targets: Vec<_> = params[0].split(',').collect();
+        assert_eq!(ids.len(), targets.len(), "{command} {params:?}: {answer}");
+        let happened = ids.iter().zip(targets).map(|(id, target)| {
+            let params: Vec<_> = [target].into_iter().chain(params[1..].iter().copied()).collect();
+            let message = json!({"id": id, "source": self.nick, "command": command, "params": params});
+            let to = match target.starts_with('#') {
+                true => To::Channel(target.to_owned()),
+                false => To::Nicks([self.nick.clone(), target.to_owned()]),
+            };
+            Happened { id: *id, message, origin: Some((self.client, label.to_owned())), to }
+        });
+        (answer.clone(), happened.collect())
+    }
+
+    /// Does one thing after the other until it is over, each until it is answered; what was answered before a kill is
+    /// answered the same after it.
+    pub async fn write(mut self, what: &'static [(&str, &str)]) -> (Self, Vec<Happened>) {
+        let mut all = Vec::<Happened>::new();
+        for n in 0.. {
+            let (command, target) = what[n % what.len()];
+            let (text, label) = (format!("{} {n}", self.nick), format!("label {n}"));
+            let params = if command == "JOIN" { vec![target] } else { vec![target, &text] };
+            let starts = self.line.starts();
+            let (answer, happened) = self.send(command, &params, &label).await;
+            all.extend(happened);
+            if self.line.starts() > starts {
+                let (again, _) = self.send(command, &params, &label).await;
+                assert_eq!(again, answer, "{} repeated {label}", self.nick);
+            }
+            // Whoever comes and goes is gone at the end.
+            if self.line.is_over() && (n + 1) % what.len() == 0 {
+                break;
+            }
+        }
+        assert!(all.is_sorted_by(|one, next| one.id < next.id), "{}'s ids do not rise", self.nick);
+        (self, all)
+    }
+
+    /// Reads by polls that are held, each from where the one before ended, until something has come.
+    pub async fn poll(&mut self, is_last: impl Fn(&Value) -> bool) -> Reading {
+        let (mut after, mut reading) = (self.start, self.reading());
+        while !reading.messages.iter().any(&is_last) {
+            let limit = rand::random_range(1..40);
+            let page = self.get(&format!("/api/v1/messages?after={after}&limit={limit}&timeout=5")).await;
+            page["messages"].as_array().unwrap().iter().for_each(|message| reading.push(message.clone()));
+            after = page["next"].as_i64().unwrap();
+        }
+        reading
+    }
+
+    /// Reads by a stream, and by another from where it broke, until something has come.
+    pub async fn follow(&mut self, is_last: impl Fn(&Value) -> bool) -> Reading {
+        let (mut after, mut reading) = (self.start, self.reading());
+        loop {
+            let starts = self.line.starts();
+            let request = self.device.request(Method::GET, &format!("/api/v1/events?after={after}"));
+            if let Ok(response) = request.send().await {
+                let mut stream = Stream::of(response);
+                while let Some(message) = stream.message().await {
+                    after = message["id"].as_i64().unwrap();
+                    reading.push(message);
+                    if reading.messages.last().is_some_and(&is_last) {
+                        return reading;
+                    }
+                }
+            }
+            self.line.started_after(starts).await;
+        }
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { nick: self.nick.clone(), client: self.client, start: self.start, messages: Vec::new() }
+    }
+}

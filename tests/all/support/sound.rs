@@ -1,0 +1,70 @@
+//! What is so in every database, whatever happened to the server.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// What must not be there, and what finds it.
+const WRONG: &[(&str, &str)] = &[
+    ("rows without what they refer to", "PRAGMA foreign_key_check"),
+    (
+        "live sessions without a client",
+        "SELECT id FROM session WHERE ended_at IS NULL AND id NOT IN (SELECT session_id FROM client WHERE ended_at IS NULL)",
+    ),
+    (
+        "live clients of ended sessions",
+        "SELECT client.id FROM client JOIN session ON session.id = session_id
+         WHERE client.ended_at IS NULL AND session.ended_at IS NOT NULL",
+    ),
+    (
+        "ended sessions that left something behind",
+        "SELECT id FROM session WHERE ended_at IS NOT NULL AND (password_hash IS NOT NULL
+             OR id IN (SELECT session_id FROM membership WHERE until IS NULL) OR id IN (SELECT session_id FROM invite))",
+    ),
+    (
+        "live sessions with the same nick",
+        "SELECT folded_nick FROM session NOT INDEXED WHERE ended_at IS NULL GROUP BY folded_nick HAVING count(*) > 1",
+    ),
+    (
+        "live channels without a member, or ended ones with one",
+        "SELECT id FROM channel WHERE (ended_at IS NULL) != (id IN (SELECT channel_id FROM membership WHERE until IS NULL))",
+    ),
+    (
+        "stays that do not begin and end with an event",
+        "SELECT since FROM membership WHERE since NOT IN (SELECT id FROM event WHERE command = 'JOIN')
+             OR until IS NOT NULL AND until NOT IN (SELECT id FROM event WHERE command IN ('PART', 'KICK', 'QUIT'))",
+    ),
+    (
+        "events that are not addressed as they say",
+        "SELECT event.id FROM event, json_each(targets) AS target
+             WHERE NOT EXISTS (SELECT 1 FROM address WHERE target_id = target.value AND event_id = event.id)
+         UNION ALL SELECT event_id FROM address WHERE event_id NOT IN (SELECT id FROM event)",
+    ),
+    (
+        "sessions whose life is not in the audit log",
+        "SELECT id FROM session
+         WHERE (SELECT count(*) FROM audit WHERE session_id = session.id AND action = 'session_created') != 1
+             OR (SELECT count(*) FROM audit WHERE session_id = session.id AND action = 'session_ended') != (ended_at IS NOT NULL)",
+    ),
+    (
+        "clients whose life is not in the audit log",
+        "SELECT id FROM client
+         WHERE (SELECT count(*) FROM audit WHERE session_id = client.session_id AND client_id = client.id
+                 AND action = 'client_created') != 1
+             OR (SELECT group_concat(reason) FROM audit WHERE session_id = client.session_id AND client_id = client.id
+                 AND action = 'client_left') IS NOT end_reason
+             OR (ended_at IS NULL) != (end_reason IS NULL)",
+    ),
+];
+
+/// Looks at a database from which retention has removed nothing; a server may be running on it.
+#[track_caller]
+pub fn assert_sound(database: &Path) {
+    let database = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+    for (what, query) in WRONG {
+        let found = database.prepare(query).unwrap().query([]).unwrap().next().unwrap().map(|row| format!("{row:?}"));
+        assert_eq!(found, None, "there are {what}");
+    }
+}
