@@ -46,7 +46,7 @@ impl Message {
         let line = line.strip_suffix('\n').map_or(line, |l| l.strip_suffix('\r').unwrap_or(l));
         let (tags, line) = prefixed(line, '@');
         let (_source, line) = prefixed(line, ':');
-        let label = tags.and_then(|tags| tags.split(';').find_map(|tag| tag.strip_prefix("label="))).map(unescape);
+        let label = tags.and_then(label).map(unescape);
         let mut rest = line.trim_start_matches(' ');
         let mut words = Vec::new();
         while !rest.is_empty() {
@@ -73,6 +73,13 @@ fn prefixed(line: &str, mark: char) -> (Option<&str>, &str) {
         },
         None => (None, line),
     }
+}
+
+/// The label among the tags. Of several the last one counts, and one without a value is one with an empty value (IRCv3
+/// message tags, "Format").
+fn label(tags: &str) -> Option<&str> {
+    let mut tags = tags.split(';').map(|tag| tag.split_once('=').unwrap_or((tag, "")));
+    tags.rfind(|(key, _)| *key == "label").map(|(_, value)| value)
 }
 
 /// A tag's value in the clear (IRCv3 message tags, "Escaping values").
@@ -126,11 +133,22 @@ mod tests {
         assert_eq!(line("@label=c1 PING x").0.as_deref(), Some("c1"));
         assert_eq!(line("@time=1;label=a\\sb\\:c PING x").0.as_deref(), Some("a b;c"));
         assert_eq!(line("@other=1 PING x").0, None);
+        assert_eq!(line("@label=a;label=b PING x").0.as_deref(), Some("b"), "the last one counts");
     }
 
     #[test]
     fn what_is_no_message_is_refused() {
-        for bad in ["", "   ", ":source", "@label=", "PING a\0b", "PING a\nPING b", "@label=a\\nb PING x"] {
+        for bad in [
+            "",
+            "   ",
+            ":source",
+            "@label=",
+            "PING a\0b",
+            "PING a\nPING b",
+            "@label=a\\nb PING x",
+            "@label= PING x",
+            "@label PING x",
+        ] {
             assert_eq!(Message::parse_line(bad).err().map(|e| e.code), Some(Code::MalformedRequest), "{bad:?}");
         }
         let many = format!("X {}", "p ".repeat(16));
