@@ -74,6 +74,10 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
 }
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    // serde would take a list of the values in the fields' order for an object.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Error::malformed("the body is no JSON object"));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         let text = error.to_string();
         // serde names the field, but also repeats a wrong value, which may be a password in the wrong place.
@@ -163,3 +167,6 @@ impl FromRequest<Shared> for Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

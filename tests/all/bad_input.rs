@@ -82,6 +82,25 @@ async fn what_is_no_message_is_refused_and_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn a_body_has_16_kib_and_not_a_byte_more() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let (json, text) = ("application/json", "text/plain");
+    let message = r#"{"command":"PING","params":["x"]}"#;
+    for (bytes, good) in [(16 * 1024, true), (16 * 1024 + 1, false)] {
+        for (kind, body) in [(json, format!("{message:<bytes$}")), (text, format!("{:<bytes$}", "PING x"))] {
+            let chunked =
+                reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(body.clone())]));
+            for body in [body.into(), chunked] {
+                let answer = post(&alice, "/api/v1/messages", kind, body).await;
+                assert_eq!(answer.is_ok(), good, "{kind}, {bytes} bytes");
+                assert!(answer.err().is_none_or(|refusal| refusal.code == "input_too_long"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn nicks_are_checked_where_sessions_are_made_and_renamed() {
     let server = TestServer::start().await;
     let (alice, visitor) = (server.pick("alice").await, server.device());
