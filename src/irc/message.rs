@@ -105,8 +105,6 @@ fn unescape(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::error::Code;
 
@@ -155,26 +153,5 @@ mod tests {
         assert_eq!(Message::parse_line(&many).err().map(|e| e.code), Some(Code::MalformedRequest));
         let long = format!("@label={} PING x", "l".repeat(65));
         assert_eq!(Message::parse_line(&long).err().map(|e| e.code), Some(Code::InputTooLong));
-    }
-
-    proptest! {
-        #[test]
-        fn no_line_panics_and_none_lets_a_line_break_through(text in "\\PC*|[ :@;=\\\\a-z\r\n\0#]*") {
-            if let Ok(message) = Message::parse_line(&text) {
-                prop_assert!(!message.command.is_empty());
-                prop_assert!(message.params.iter().all(|p| !p.contains(['\r', '\n', '\0'])));
-            }
-        }
-
-        #[test]
-        fn what_is_written_as_a_line_is_read_back(
-            words in prop::collection::vec("[^ :\r\n\0][^ \r\n\0]{0,8}", 0..10), last in "[^\r\n\0]{0,40}",
-        ) {
-            let line = format!("CMD {} :{last}", words.join(" "));
-            let message = Message::parse_line(&line).unwrap();
-            let mut expected = words;
-            expected.push(last);
-            prop_assert_eq!(message.params, expected);
-        }
     }
 }

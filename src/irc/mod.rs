@@ -9,3 +9,6 @@ pub mod reply;
 pub use command::Command;
 pub use message::Message;
 pub use reply::Reply;
+
+#[cfg(test)]
+mod properties;

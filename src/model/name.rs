@@ -144,6 +144,8 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prelude::*, sample::select};
+
     use super::*;
     use crate::model::SERVER_NAME;
 
@@ -167,6 +169,78 @@ mod tests {
         }
         for bad in ["", "#", "rust", "&local", "#a b", "#a,b", "#a\u{7}", "#a\n", &format!("#{}", "x".repeat(64))] {
             assert_eq!(ChannelName::parse(bad).unwrap_err().code, Code::BadChannelName, "{bad}");
+        }
+    }
+    /// Names, and what is one only almost.
+    fn name() -> impl Strategy<Value = String> {
+        let marks = select(vec![
+            "#", "[", "]", "{", "}", "~", "^", "-", "0", "9", " ", ",", "\u{7}", "\u{85}", "é", "語", "I", "ı",
+        ]);
+        let piece =
+            prop_oneof![4 => "[a-zA-Z]", 2 => marks.prop_map(str::to_owned), 1 => any::<char>().prop_map(String::from)];
+        let mixed = prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat());
+        let long = (select(vec!["a", "#a", "#é"]), prop_oneof![28..34_usize, 58..66_usize])
+            .prop_map(|(start, more)| format!("{start}{}", "x".repeat(more)));
+        prop_oneof![3 => mixed.clone(), 3 => mixed.prop_map(|name| format!("#{name}")), 2 => long, 1 => "[A-Z\\[-`a-z{-}][-A-Z\\[-`a-z{-}0-9]{0,33}"]
+    }
+
+    proptest! {
+        #[test]
+        fn a_nick_is_what_the_contract_says(text in name()) {
+            // RFC 2812 §2.3.1: letter and special, then also digit and "-"; 32 of them.
+            let first = |b: u8| matches!(b, b'A'..=b'Z' | b'a'..=b'z' | 0x5b..=0x60 | 0x7b..=0x7d);
+            let rest = |b: u8| first(b) || matches!(b, b'0'..=b'9' | b'-');
+            let good = text.len() <= 32 && text.bytes().enumerate().all(|(n, b)| if n == 0 { first(b) } else { rest(b) });
+            let expected = match text.as_str() {
+                "" => Err(Code::NoNicknameGiven),
+                text if good => Ok(text.to_owned()),
+                _ => Err(Code::ErroneousNickname),
+            };
+            prop_assert_eq!(Nick::parse(&text).map(|nick| nick.to_string()).map_err(|e| e.code), expected);
+        }
+
+        #[test]
+        fn a_channels_name_is_what_the_contract_says(text in name()) {
+            let rest = text.strip_prefix('#').filter(|rest| (1..=63).contains(&rest.len()));
+            let control = |c: char| matches!(u32::from(c), 0..=0x1f | 0x7f..=0x9f);
+            let good = rest.is_some_and(|rest| rest.chars().all(|c| c != ' ' && c != ',' && !control(c)));
+            let expected = if good { Ok(text.clone()) } else { Err(Code::BadChannelName) };
+            prop_assert_eq!(ChannelName::parse(&text).map(|name| name.to_string()).map_err(|e| e.code), expected);
+        }
+
+        #[test]
+        fn a_target_is_a_channel_or_a_nick(text in name()) {
+            let expected = match text.starts_with('#') {
+                true => ChannelName::parse(&text).map(|name| name.to_string()).map_err(|e| e.code),
+                false => Nick::parse(&text).map(|nick| nick.to_string()).map_err(|_| Code::NoSuchNick),
+            };
+            prop_assert_eq!(Target::parse(&text).map(|target| target.to_string()).map_err(|e| e.code), expected);
+        }
+
+        #[test]
+        fn what_an_error_repeats_of_a_name_is_one_short_word(text in name()) {
+            for error in [Nick::parse(&text).err(), ChannelName::parse(&text).err(), Target::parse(&text).err()].into_iter().flatten() {
+                let word = |word: &String| (1..=NICK_LIMIT).contains(&word.chars().count()) && !word.contains(|c: char| c == ' ' || c.is_control());
+                prop_assert!(error.context.iter().all(word), "{:?}", error.context);
+            }
+        }
+
+        #[test]
+        fn names_fold_alike_if_they_differ_in_ascii_case_alone(text in name(), cases in any::<u64>()) {
+            let Ok(target) = Target::parse(&text) else { return Ok(()) };
+            let folded = target.folded();
+            prop_assert_eq!(folded.len(), text.len());
+            prop_assert_eq!(&Target::parse(&folded).unwrap().folded(), &folded, "folding twice is folding once");
+            let turned = |(n, c): (usize, char)| match cases.rotate_right(n as u32) & 1 {
+                0 => c.to_ascii_lowercase(),
+                _ => c.to_ascii_uppercase(),
+            };
+            // The last two are what Unicode and RFC 1459 would call the same.
+            for other in [text.chars().enumerate().map(turned).collect(), text.to_uppercase(), text.replace('[', "{")] {
+                if let Ok(other) = Target::parse(&other) {
+                    prop_assert_eq!(other.folded() == folded, other.to_string().eq_ignore_ascii_case(&text));
+                }
+            }
         }
     }
 }

@@ -1,0 +1,94 @@
+//! Commands: what their parameters may be.
+
+use std::collections::HashSet;
+
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::{param, text, verb};
+use crate::{
+    error::Code,
+    irc::{
+        Command, Message,
+        command::{Each, MAX_TARGETS},
+        params::event_id,
+    },
+    model::{EventId, REASON_LIMIT, TEXT_LIMIT, Target},
+};
+
+fn few<T>(targets: &Each<T>) -> bool {
+    targets.len() <= MAX_TARGETS
+}
+
+/// Whether what a command carries is within the contract's limits.
+fn within_limits(command: &Command) -> bool {
+    let short = |text: &Option<String>| text.as_ref().is_none_or(|text| text.len() <= REASON_LIMIT);
+    let distinct = |targets: &Each<Target>| {
+        let mut seen = HashSet::new();
+        targets.iter().flatten().all(|target| seen.insert(target.folded()))
+    };
+    match command {
+        Command::Privmsg { targets, text } => {
+            few(targets) && distinct(targets) && (1..=TEXT_LIMIT).contains(&text.len())
+        }
+        Command::Notice { targets, text } => few(targets) && distinct(targets) && text.len() <= TEXT_LIMIT,
+        Command::Join(items) => few(items),
+        Command::Part { channels, reason } => few(channels) && short(reason),
+        Command::Names(channels) | Command::List(channels) => few(channels),
+        Command::Kick { nicks, reason, .. } => few(nicks) && short(reason),
+        Command::Topic { text, .. } | Command::Away(text) | Command::Quit(text) => short(text),
+        Command::Who(mask) => mask.len() <= 64,
+        Command::Ping(token) => token.len() <= REASON_LIMIT,
+        Command::MarkRead { id: Some(EventId(id)), .. } | Command::Ack(EventId(id)) => *id >= 0,
+        _ => true,
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_command_is_within_the_limits_or_refused(verb in verb(), params in vec(param(), 0..6)) {
+        let read = |verb: &str| {
+            Message::new(None, verb.to_owned(), params.clone()).and_then(|message| Command::parse(&message))
+        };
+        match read(&verb) {
+            Ok((_, command)) => prop_assert!(within_limits(&command), "{:?}", command),
+            Err(error) => prop_assert!([400, 404, 413].contains(&error.code.status()), "{}", error),
+        }
+        prop_assert_eq!(read(&verb).map_err(|e| e.code).err(), read(&verb.to_ascii_lowercase()).map_err(|e| e.code).err());
+    }
+
+    #[test]
+    fn a_notice_is_never_refused(params in vec(param(), 0..15)) {
+        let clean = !params.iter().any(|param| param.contains(['\r', '\n', '\0']));
+        let notice = Message::new(None, "NOTICE".into(), params).and_then(|message| Command::parse(&message));
+        prop_assert_eq!(notice.is_ok(), clean);
+    }
+
+    #[test]
+    fn a_text_is_as_long_as_it_may_be(
+        (start, limit) in select(vec![
+            ("PRIVMSG #a", 4096), ("NOTICE #a", 4096), ("TOPIC #a", 1024), ("PART #a", 1024), ("KICK #a bob", 1024),
+            ("AWAY", 1024), ("QUIT", 1024), ("PING", 1024), ("WHO", 64),
+        ]),
+        (more, c) in (0..5_usize, select(vec!["x", "é", "語"])),
+    ) {
+        let text = c.repeat((limit + more - 2) / c.len());
+        let read = Message::parse_line(&format!("{start} :{text}")).and_then(|message| Command::parse(&message));
+        match read.map(|(_, command)| command) {
+            Ok(Command::Notice { text: taken, .. }) => prop_assert_eq!(taken == text, text.len() <= limit),
+            read => prop_assert_eq!(read.is_ok(), text.len() <= limit),
+        }
+    }
+
+    #[test]
+    fn an_id_is_a_whole_number_from_0(text in prop_oneof!["[-+]?[0-9]{0,21}", "[-+]?[0-2]", any::<i64>().prop_map(|n| n.to_string()), text()]) {
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
+        let number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+        let value = number.then(|| digits.bytes().fold(0_i128, |n, d| (n * 10 + i128::from(d - b'0')).min(1 << 64)));
+        let expected = match value.map(|value| if text.starts_with('-') { -value } else { value }) {
+            Some(id @ 0..=0x7fff_ffff_ffff_ffff) => Ok(EventId(id as i64)),
+            Some(-0x8000_0000_0000_0000..0) => Err(Code::InvalidCursor),
+            _ => Err(Code::MalformedRequest),
+        };
+        prop_assert_eq!(event_id(&text).map_err(|error| error.code), expected);
+    }
+}

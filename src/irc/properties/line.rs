@@ -1,0 +1,128 @@
+//! Messages as lines and as JSON.
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use super::{param, text, verb, word};
+use crate::{
+    error::{Code, Result},
+    irc::{Command, Message},
+    model::LABEL_LIMIT,
+};
+
+/// Anything as a line: with tags, a source, a command or what could be taken for one of them.
+fn anything() -> impl Strategy<Value = String> {
+    let tag = prop_oneof![
+        2 => select(vec!["label", "label=", "other", "Label=a", "", "="]).prop_map(str::to_owned),
+        2 => "label=[a-z=@:\\\\]{0,4}",
+        1 => "[a-z=@:\\\\]{0,4}",
+    ];
+    let tags = vec(tag, 1..4).prop_map(|tags| format!("@{} ", tags.join(";")));
+    let source = select(vec!["", "", ":me ", ":me :", " "]);
+    (option::of(tags), source, text()).prop_map(|(tags, source, text)| tags.unwrap_or_default() + source + &text)
+}
+
+/// A message as a line. It names a source, so that nothing else is taken for one.
+fn line(label: Option<&str>, command: &str, params: &[String]) -> String {
+    let mut line = String::new();
+    if let Some(label) = label {
+        let escaped = label.replace('\\', "\\\\").replace(';', "\\:").replace(' ', "\\s");
+        line = format!("@other;label={} ", escaped.replace('\r', "\\r").replace('\n', "\\n"));
+    }
+    line += &format!(":me {command}");
+    if let Some((last, words)) = params.split_last() {
+        words.iter().for_each(|word| line += &format!(" {word}"));
+        line += &format!(" :{last}");
+    }
+    line + "\r\n"
+}
+
+/// A line cut up another way (RFC 1459 §2.3.1, IRCv3 message tags): the label, and the command with its params.
+fn read_plainly(line: &str) -> (Option<String>, Vec<String>) {
+    let line = line.strip_suffix("\r\n").or_else(|| line.strip_suffix('\n')).unwrap_or(line);
+    let (tags, rest) = if line.starts_with('@') { line.split_once(' ').unwrap_or((line, "")) } else { ("", line) };
+    let rest = if tags.is_empty() { rest } else { rest.trim_start_matches(' ') };
+    let rest = if rest.starts_with(':') { rest.split_once(' ').map_or("", |(_source, rest)| rest) } else { rest };
+    let rest = rest.trim_start_matches(' ');
+    let (words, last) = rest.split_once(" :").map_or((rest, None), |(words, last)| (words, Some(last)));
+    let words = words.split(' ').filter(|word| !word.is_empty()).chain(last).map(str::to_owned).collect();
+    let mut labels =
+        tags.get(1..).unwrap_or_default().split(';').filter(|tag| *tag == "label" || tag.starts_with("label="));
+    (labels.next_back().map(|tag| clear(tag.get("label=".len()..).unwrap_or_default())), words)
+}
+
+/// A tag's value with its escapes replaced, the first and then the rest ("Escaping values").
+fn clear(value: &str) -> String {
+    const ESCAPES: [(char, char); 4] = [(':', ';'), ('s', ' '), ('r', '\r'), ('n', '\n')];
+    let Some((before, after)) = value.split_once('\\') else { return value.to_owned() };
+    let mut after = after.chars();
+    let c = after.next().map(|c| ESCAPES.into_iter().find(|(escape, _)| *escape == c).map_or(c, |(_, meant)| meant));
+    before.chars().chain(c).chain(clear(after.as_str()).chars()).collect()
+}
+
+/// What the contract says of a message, its command among the words: why it is refused, if it is.
+fn refusal(label: Option<&str>, words: &[String]) -> Option<Code> {
+    let mut texts = words.iter().map(String::as_str).chain(label);
+    match label.map(|label| label.chars().count()) {
+        _ if texts.any(|text| text.contains(['\r', '\n', '\0'])) => Some(Code::MalformedRequest),
+        _ if words.first().is_none_or(String::is_empty) || words.len() > 1 + 15 => Some(Code::MalformedRequest),
+        Some(0) => Some(Code::MalformedRequest),
+        Some(characters) if characters > LABEL_LIMIT => Some(Code::InputTooLong),
+        _ => None,
+    }
+}
+
+/// A message, or the code of its refusal.
+fn outcome(message: Result<Message>) -> Result<(Option<String>, Vec<String>), Code> {
+    let whole = |Message { label, command, params }| (label, [vec![command], params].concat());
+    message.map(whole).map_err(|error| error.code)
+}
+
+/// A command as it prints itself, with the passwords that it hides; or the code of its refusal.
+fn shown(message: Result<Message>) -> Result<String, Code> {
+    let command = message.and_then(|message| Command::parse(&message)).map(|(_, command)| command);
+    command.map_err(|error| error.code).map(|command| match &command {
+        Command::Pass { new, current } => format!("{} {:?}", new.reveal(), current.as_ref().map(|c| c.reveal())),
+        other => format!("{other:?}"),
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_line_is_read_as_the_rfc_says(line in anything()) {
+        let (label, words) = read_plainly(&line);
+        let expected = match refusal(label.as_deref(), &words) {
+            Some(code) => Err(code),
+            None => Ok((label, words)),
+        };
+        prop_assert_eq!(outcome(Message::parse_line(&line)), expected);
+    }
+
+    #[test]
+    fn what_is_accepted_can_be_written_and_read_again(text in anything()) {
+        if let Ok((label, words)) = outcome(Message::parse_line(&text)) {
+            let again = line(label.as_deref(), &words[0], &words[1..]);
+            prop_assert_eq!(outcome(Message::parse_line(&again)), Ok((label, words)), "{:?}", again);
+        }
+    }
+
+    #[test]
+    fn json_and_line_are_one_message(
+        label in option::of(prop_oneof![4 => text(), 1 => "[a-zé]{60,70}"]),
+        command in prop_oneof![3 => verb(), 1 => word()],
+        words in vec(prop_oneof![6 => "[a-z]{1,3}", 3 => word(), 1 => param().prop_map(|param| param.replace(' ', "_"))], 0..18),
+        last in prop_oneof![text(), param()],
+    ) {
+        let words = words.into_iter().map(|word| match word.strip_prefix(':') {
+            Some(_) => format!("x{word}"),
+            None if word.is_empty() => "x".into(),
+            None => word,
+        });
+        let params: Vec<_> = words.chain([last]).collect();
+        let line = line(label.as_deref(), &command, &params);
+        let by_json = || Message::new(label.clone(), command.clone(), params.clone());
+        prop_assert_eq!(outcome(by_json()), outcome(Message::parse_line(&line)), "{:?}", line);
+        prop_assert_eq!(shown(by_json()), shown(Message::parse_line(&line)), "{:?}", line);
+        let words = [vec![command.clone()], params.clone()].concat();
+        prop_assert_eq!(outcome(by_json()).err(), refusal(label.as_deref(), &words));
+    }
+}

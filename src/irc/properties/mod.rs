@@ -1,0 +1,64 @@
+//! What holds of every message, not only of those one thinks of. `PROPTEST_CASES` sets how many of each are tried; what
+//! they have found stands by name in the tests beside the code.
+
+mod command;
+mod line;
+mod mode;
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{Index, select},
+};
+
+use super::command::VERBS;
+
+/// Text in which whatever means something to a parser comes up often, and now and then what no message may have.
+fn text() -> impl Strategy<Value = String> {
+    let marks = [":", "@", ";", "=", "\\", ",", "#", "!", "*", "?", "+", "-", "0", "label", "label=", "PING", " :"];
+    let piece = prop_oneof![
+        6 => select(marks.to_vec()).prop_map(str::to_owned),
+        3 => " {1,2}",
+        4 => "[a-z]",
+        1 => any::<char>().prop_filter("clean", |c| *c != '\0').prop_map(String::from),
+    ];
+    let unclean = select(vec!["", "", "", "", "", "", "\r", "\n", "\r\n", "\0"]);
+    (vec(piece, 0..20), any::<Index>(), unclean).prop_map(|(mut pieces, place, unclean)| {
+        pieces.insert(place.index(pieces.len() + 1), unclean.to_owned());
+        pieces.concat()
+    })
+}
+
+/// Text that a line can have as one of its words.
+fn word() -> impl Strategy<Value = String> {
+    text().prop_map(|text| {
+        let text = text.replace(' ', "");
+        let text = text.trim_start_matches([':', '@']);
+        if text.is_empty() { "x".to_owned() } else { text.to_owned() }
+    })
+}
+
+/// A parameter: lists, numbers, modes, masks, and texts about as long as they may be.
+fn param() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        1 => select(vec!["#a", "#A", "alice", "ALICE", "[d]", "0", "#", "", "é"]).prop_map(str::to_owned),
+        4 => "#[a-z]{2}",
+    ];
+    let limits = [32, 33, 63, 64, 65, 1023, 1024, 1025, 4095, 4096, 4097].to_vec();
+    prop_oneof![
+        2 => text(),
+        3 => prop_oneof![vec(name.clone(), 0..5), vec(name, 16..30)].prop_map(|names| names.join(",")),
+        1 => any::<i64>().prop_map(|id| id.to_string()),
+        1 => "[-+imntklovbz]{0,12}",
+        1 => (select(limits), select(vec!["x", "é"])).prop_map(|(bytes, c)| c.repeat(bytes / c.len())),
+    ]
+}
+
+/// A verb, in any case.
+fn verb() -> impl Strategy<Value = String> {
+    let verbs: Vec<_> = VERBS.iter().map(|verb| verb.name).collect();
+    (select(verbs), any::<u16>()).prop_map(|(verb, cases)| {
+        let case = |(n, c): (usize, char)| if cases >> n & 1 == 1 { c.to_ascii_lowercase() } else { c };
+        verb.chars().enumerate().map(case).collect()
+    })
+}
