@@ -284,3 +284,6 @@ pub(super) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> rusqlite:
 pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(Error::internal)
 }
+
+#[cfg(test)]
+mod tests;

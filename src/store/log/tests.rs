@@ -1,0 +1,312 @@
+//! The log against a plain list of everything that ever happened: what a page, a gap or a history says is what a look
+//! through the list finds. Retention and ends of stays come in between as they like.
+
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{TestCaseResult, TestRunner},
+};
+use rusqlite::Connection;
+
+use super::*;
+use crate::{
+    model::{ChannelName, EndReason, Nick},
+    store::{channel, member, migrate, retention, session},
+};
+
+/// `PROPTEST_CASES` sets another number.
+const CASES: u32 = 100;
+
+const PEOPLE: usize = 4;
+const CHANNELS: usize = 3;
+
+/// Something that happens. Who and where are small numbers, so that a failing case shrinks to few.
+#[derive(Clone, Debug)]
+enum Step {
+    Join {
+        who: usize,
+        channel: usize,
+    },
+    Part {
+        who: usize,
+        channel: usize,
+    },
+    /// On a channel, by members or by others; so many times.
+    Say {
+        channel: usize,
+        times: usize,
+    },
+    Tell {
+        from: usize,
+        to: usize,
+    },
+    /// To oneself and to all one's channels.
+    Rename {
+        who: usize,
+    },
+    /// The session ends, and another comes.
+    End {
+        who: usize,
+    },
+    /// Time passes, or the clock is set back.
+    Pass {
+        time: i64,
+    },
+    /// Events of this age go, at most so many; perhaps past stays and tombstones too.
+    Retain {
+        age: i64,
+        batch: usize,
+        rest: bool,
+    },
+    Read {
+        who: usize,
+        back: i64,
+        limits: Vec<usize>,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (who, channel) = (0..PEOPLE, 0..CHANNELS);
+    let limit = prop_oneof![4 => 1..6_usize, 2 => 7..20_usize, 1 => Just(500)];
+    prop_oneof![
+        6 => (who.clone(), channel.clone()).prop_map(|(who, channel)| Step::Join { who, channel }),
+        3 => (who.clone(), channel.clone()).prop_map(|(who, channel)| Step::Part { who, channel }),
+        6 => (channel, prop_oneof![4 => 1..3_usize, 1 => 8..20_usize]).prop_map(|(channel, times)| Step::Say { channel, times }),
+        2 => (who.clone(), who.clone()).prop_map(|(from, to)| Step::Tell { from, to }),
+        2 => who.clone().prop_map(|who| Step::Rename { who }),
+        1 => who.clone().prop_map(|who| Step::End { who }),
+        4 => (-3..9_i64).prop_map(|time| Step::Pass { time }),
+        3 => (0..20_i64, 1..30_usize, any::<bool>()).prop_map(|(age, batch, rest)| Step::Retain { age, batch, rest }),
+        5 => (who, 0..60_i64, vec(limit, 1..4)).prop_map(|(who, back, limits)| Step::Read { who, back, limits }),
+    ]
+}
+
+/// One thing that happened, as the list has it.
+struct Happened {
+    id: i64,
+    time: i64,
+    /// Who was on which channel it was said to.
+    on: BTreeSet<(SessionId, ChannelId)>,
+    /// Whom it was for besides.
+    to: BTreeSet<SessionId>,
+    exchange: Option<(SessionId, SessionId)>,
+    /// Whether retention has removed it.
+    gone: bool,
+}
+
+impl Happened {
+    fn heard_by(&self, session: SessionId) -> bool {
+        self.to.contains(&session) || self.on.iter().any(|(member, _)| *member == session)
+    }
+}
+
+struct World<'a> {
+    tx: &'a Write<'a>,
+    now: i64,
+    /// Who is there, and the channels that have a member.
+    people: Vec<SessionId>,
+    channels: Vec<Option<ChannelId>>,
+    /// Channels there ever were.
+    known: Vec<ChannelId>,
+    members: BTreeSet<(SessionId, ChannelId)>,
+    list: Vec<Happened>,
+    made: usize,
+}
+
+impl World<'_> {
+    fn take(&mut self, step: &Step) -> TestCaseResult {
+        match *step {
+            Step::Join { who, channel } => self.join(self.people[who], channel),
+            Step::Part { who, channel } => {
+                let me = self.people[who];
+                if let Some(channel) = self.channels[channel].filter(|channel| self.members.contains(&(me, *channel))) {
+                    let id = self.happens("PART", &[channel], &[], None);
+                    member::close(self.tx, me, channel, id, Timestamp(self.now)).unwrap();
+                    self.depart(me, channel);
+                }
+            }
+            Step::Say { channel, times } => {
+                for channel in std::iter::repeat_n(self.channels[channel], times).flatten() {
+                    self.happens("PRIVMSG", &[channel], &[], None);
+                }
+            }
+            Step::Tell { from, to } => {
+                let (from, to) = (self.people[from], self.people[to]);
+                self.happens("PRIVMSG", &[], &[from, to], Some((from, to)));
+            }
+            Step::Rename { who } => {
+                self.happens("NICK", &self.channels_of(self.people[who]), &[self.people[who]], None);
+            }
+            Step::End { who } => self.end(who),
+            Step::Pass { time } => self.now += time,
+            Step::Retain { age, batch, rest } => return self.retain(age, batch, rest),
+            Step::Read { who, back, ref limits } => return self.read(who, back, limits),
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, me: SessionId, channel: usize) {
+        let id = self.channels[channel].unwrap_or_else(|| {
+            let name = ChannelName::parse(&format!("#{channel}")).unwrap();
+            channel::insert(self.tx, &name, Timestamp(self.now)).unwrap().id
+        });
+        if self.channels[channel].replace(id).is_none() {
+            self.known.push(id);
+        }
+        if self.members.insert((me, id)) {
+            let since = member::join(self.tx, me, id, false, self.draft("JOIN", None)).unwrap();
+            self.note(since, &[id], &[], None);
+        }
+    }
+
+    fn end(&mut self, who: usize) {
+        let me = self.people[who];
+        let channels = self.channels_of(me);
+        let quit = session::end(self.tx, me, EndReason::Quit, None, Timestamp(self.now)).unwrap();
+        self.note(quit, &channels, &[me], None);
+        channels.into_iter().for_each(|channel| self.depart(me, channel));
+        self.people[who] = self.newcomer();
+    }
+
+    fn newcomer(&mut self) -> SessionId {
+        self.made += 1;
+        let nick = Nick::parse(&format!("n{}", self.made)).unwrap();
+        session::insert(self.tx, &nick, Ipv4Addr::LOCALHOST.into(), Timestamp(self.now)).unwrap()
+    }
+
+    fn depart(&mut self, me: SessionId, channel: ChannelId) {
+        self.members.remove(&(me, channel));
+        let empty = !self.members.iter().any(|(_, other)| *other == channel);
+        self.channels.iter_mut().filter(|id| empty && **id == Some(channel)).for_each(|id| *id = None);
+    }
+
+    fn channels_of(&self, me: SessionId) -> Vec<ChannelId> {
+        self.members.iter().filter(|(member, _)| *member == me).map(|(_, channel)| *channel).collect()
+    }
+
+    fn draft(&self, command: &'static str, exchange: Option<(SessionId, SessionId)>) -> Draft<'static> {
+        Draft { time: Timestamp(self.now), source: "x", command, params: Vec::new(), origin: None, exchange }
+    }
+
+    fn happens(
+        &mut self,
+        command: &'static str,
+        channels: &[ChannelId],
+        sessions: &[SessionId],
+        exchange: Option<(SessionId, SessionId)>,
+    ) -> EventId {
+        let targets: Vec<TargetId> =
+            channels.iter().map(|id| (*id).into()).chain(sessions.iter().map(|id| (*id).into())).collect();
+        let id = append(self.tx, self.draft(command, exchange), &targets).unwrap();
+        self.note(id, channels, sessions, exchange);
+        id
+    }
+
+    /// Writes down what happened, and who was there.
+    fn note(
+        &mut self,
+        id: EventId,
+        channels: &[ChannelId],
+        sessions: &[SessionId],
+        exchange: Option<(SessionId, SessionId)>,
+    ) {
+        let on = self.members.iter().filter(|(_, channel)| channels.contains(channel)).copied().collect();
+        let to = sessions.iter().copied().collect();
+        self.list.push(Happened { id: id.0, time: self.now, on, to, exchange, gone: false });
+    }
+
+    fn retain(&mut self, age: i64, batch: usize, rest: bool) -> TestCaseResult {
+        let cutoff = Timestamp(self.now - age);
+        let dropped = retention::drop_events(self.tx, cutoff, batch).unwrap();
+        let old = self.list.iter_mut().filter(|event| !event.gone).take(batch).take_while(|e| e.time <= cutoff.0);
+        prop_assert_eq!(dropped, old.map(|event| event.gone = true).count());
+        if rest {
+            while retention::drop_memberships(self.tx, batch).unwrap() == batch {}
+            while retention::drop_tombstones(self.tx, cutoff, batch).unwrap() >= batch {}
+        }
+        Ok(())
+    }
+
+    /// Reads a queue to its end, page by page of these lengths in turn, from so far back; and histories up to there.
+    fn read(&self, who: usize, back: i64, limits: &[usize]) -> TestCaseResult {
+        let (me, head) = (self.people[who], self.list.last().map_or(0, |event| event.id));
+        let start = (head - back).max(0);
+        let mut after = start;
+        for limit in limits.iter().cycle() {
+            let page = page(self.tx, me, EventId(after), *limit).unwrap();
+            let mine = self.list.iter().filter(|event| event.id > after && event.heard_by(me));
+            let lost = mine.clone().filter(|event| event.gone).map(|event| event.id).max();
+            let kept: Vec<_> = mine.filter(|event| !event.gone).take(*limit).map(|e| (e.id, e.time)).collect();
+            let next = kept.last().filter(|_| kept.len() == *limit).map_or(head, |(id, _)| *id);
+            prop_assert_eq!(seen(&page.events), kept, "{} past {} by {}", me, after, limit);
+            prop_assert_eq!(page.next.0, next, "{} past {} by {}", me, after, limit);
+            prop_assert_eq!(page.gap, lost.map(|last| (EventId(after + 1), EventId(last))), "{} past {}", me, after);
+            if page.events.len() < *limit {
+                break;
+            }
+            after = next;
+        }
+        let before = (back > 0).then_some(EventId(start + 1));
+        for channel in &self.known {
+            let history = channel_history(self.tx, me, *channel, before, limits[0]).unwrap();
+            let mine = |event: &Happened| event.on.contains(&(me, *channel));
+            prop_assert!(history.is_none() || self.list.iter().any(mine), "{} never was on {}", me, channel);
+            prop_assert_eq!(seen(&history.unwrap_or_default()), self.last(limits[0], before, mine), "{}", channel);
+        }
+        for other in &self.people {
+            let exchange = exchange_history(self.tx, me, *other, before, limits[0]).unwrap();
+            let ours = |event: &Happened| [Some((me, *other)), Some((*other, me))].contains(&event.exchange);
+            prop_assert_eq!(seen(&exchange), self.last(limits[0], before, ours), "{} with {}", me, other);
+        }
+        Ok(())
+    }
+
+    /// The last of the list that are still there.
+    fn last(&self, limit: usize, before: Option<EventId>, which: impl Fn(&Happened) -> bool) -> Vec<(i64, i64)> {
+        let early = |event: &&Happened| before.is_none_or(|before| event.id < before.0);
+        let found = self.list.iter().rev().filter(early).filter(|event| !event.gone && which(event));
+        let mut found: Vec<_> = found.take(limit).map(|event| (event.id, event.time)).collect();
+        found.reverse();
+        found
+    }
+}
+
+fn seen(events: &[Event]) -> Vec<(i64, i64)> {
+    events.iter().map(|event| (event.id.0, event.time.0)).collect()
+}
+
+/// A database that is empty but for its schema.
+fn empty() -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection.pragma_update(None, "foreign_keys", "on").unwrap();
+    migrate::run(&mut connection).unwrap();
+    connection
+}
+
+/// Runs a case in a transaction that is rolled back.
+fn run(connection: &Connection, steps: &[Step]) -> TestCaseResult {
+    let transaction = connection.unchecked_transaction().unwrap();
+    let mut world = World {
+        tx: &Write::new(&transaction),
+        now: 100,
+        people: Vec::new(),
+        channels: vec![None; CHANNELS],
+        known: Vec::new(),
+        members: BTreeSet::new(),
+        list: Vec::new(),
+        made: 0,
+    };
+    world.people = (0..PEOPLE).map(|_| world.newcomer()).collect();
+    steps.iter().try_for_each(|step| world.take(step))?;
+    (0..PEOPLE).try_for_each(|who| world.read(who, i64::MAX, &[500]).and_then(|()| world.read(who, 30, &[7, 1])))
+}
+
+#[test]
+fn pages_gaps_and_histories_are_what_a_look_through_the_list_finds() {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
+    let connection = empty();
+    let mut runner = TestRunner::new(ProptestConfig { cases, ..ProptestConfig::default() });
+    runner.run(&vec(step(), 0..80), |steps| run(&connection, &steps)).unwrap_or_else(|found| panic!("{found}"));
+}
