@@ -188,6 +188,7 @@ mod tests {
         assert!(parse(&format!("PRIVMSG bob :{}", "x".repeat(4096))).is_ok());
         let many = (0..21).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",");
         assert_eq!(refusal(&format!("JOIN {many}")), Code::TooManyTargets);
+        assert!(parse(&format!("JOIN {}", many.replace("#c20", "#C0"))).is_ok(), "the 21st is the first again");
     }
 
     #[test]

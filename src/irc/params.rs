@@ -154,12 +154,12 @@ fn each<I, T>(
     let mut seen = HashSet::new();
     let mut parsed = Vec::new();
     for item in items {
-        if parsed.len() == MAX_TARGETS {
-            let detail = format!("a command has at most {MAX_TARGETS} targets");
-            return Err(Error::new(Code::TooManyTargets, detail).about("*"));
-        }
         match parse(item) {
             Ok(item) if !seen.insert(folded(&item)) => {}
+            _ if parsed.len() == MAX_TARGETS => {
+                let detail = format!("a command has at most {MAX_TARGETS} targets");
+                return Err(Error::new(Code::TooManyTargets, detail).about("*"));
+            }
             other => parsed.push(other),
         }
     }

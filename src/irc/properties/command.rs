@@ -64,6 +64,17 @@ proptest! {
     }
 
     #[test]
+    fn a_command_has_at_most_20_targets_however_often_it_names_them(
+        verb in select(vec!["JOIN", "PART", "PRIVMSG", "NAMES", "LIST"]),
+        names in (17..24_usize).prop_flat_map(|count| vec((0..count, any::<bool>()), 20..90)),
+    ) {
+        let named = names.iter().map(|(n, upper)| format!("#{}{n}", if *upper { "C" } else { "c" })).collect::<Vec<_>>();
+        let read = Message::new(None, verb.into(), vec![named.join(","), "x".into()]).and_then(|m| Command::parse(&m));
+        let distinct = names.iter().map(|(n, _)| n).collect::<HashSet<_>>().len();
+        prop_assert_eq!(read.map(drop).map_err(|e| e.code), if distinct > 20 { Err(Code::TooManyTargets) } else { Ok(()) });
+    }
+
+    #[test]
     fn a_text_is_as_long_as_it_may_be(
         (start, limit) in select(vec![
             ("PRIVMSG #a", 4096), ("NOTICE #a", 4096), ("TOPIC #a", 1024), ("PART #a", 1024), ("KICK #a bob", 1024),
