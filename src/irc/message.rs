@@ -19,10 +19,7 @@ pub struct Message {
 impl Message {
     /// Checks what both forms share: no CR, LF or NUL anywhere, a label within its limit.
     pub fn new(label: Option<String>, command: String, params: Vec<String>) -> Result<Self> {
-        let unclean = |text: &str| text.contains(['\r', '\n', '\0']);
-        if unclean(&command) || params.iter().any(|p| unclean(p)) || label.as_deref().is_some_and(unclean) {
-            return Err(Error::malformed("a message has no CR, LF or NUL in it"));
-        }
+        params.iter().chain([&command]).chain(&label).try_for_each(|text| refuse_line_breaks(text))?;
         if command.is_empty() {
             return Err(Error::malformed("the message has no command"));
         }
@@ -44,6 +41,7 @@ impl Message {
     /// passed over: a client cannot say who it is.
     pub fn parse_line(line: &str) -> Result<Self> {
         let line = line.strip_suffix('\n').map_or(line, |l| l.strip_suffix('\r').unwrap_or(l));
+        refuse_line_breaks(line)?;
         let (tags, line) = prefixed(line, '@');
         let (_source, line) = prefixed(line, ':');
         let label = tags.and_then(label).map(unescape);
@@ -62,6 +60,13 @@ impl Message {
         let command = words.next().unwrap_or_default();
         Self::new(label, command, words.collect())
     }
+}
+
+fn refuse_line_breaks(text: &str) -> Result<()> {
+    if text.contains(['\r', '\n', '\0']) {
+        return Err(Error::malformed("a message has no CR, LF or NUL in it"));
+    }
+    Ok(())
 }
 
 /// Splits `@first rest` or `:first rest` into both, when the line begins with the mark.
@@ -144,6 +149,8 @@ mod tests {
             "PING a\0b",
             "PING a\nPING b",
             "@label=a\\nb PING x",
+            "@time=1\n PING x",
+            ":me\r PING x",
             "@label= PING x",
             "@label PING x",
         ] {

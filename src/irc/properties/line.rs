@@ -36,9 +36,8 @@ fn line(label: Option<&str>, command: &str, params: &[String]) -> String {
     line + "\r\n"
 }
 
-/// A line cut up another way (RFC 1459 §2.3.1, IRCv3 message tags): the label, and the command with its params.
+/// A line without its end, cut up another way (RFC 1459 §2.3.1, IRCv3 message tags): label, and command with params.
 fn read_plainly(line: &str) -> (Option<String>, Vec<String>) {
-    let line = line.strip_suffix("\r\n").or_else(|| line.strip_suffix('\n')).unwrap_or(line);
     let (tags, rest) = if line.starts_with('@') { line.split_once(' ').unwrap_or((line, "")) } else { ("", line) };
     let rest = if tags.is_empty() { rest } else { rest.trim_start_matches(' ') };
     let rest = if rest.starts_with(':') { rest.split_once(' ').map_or("", |(_source, rest)| rest) } else { rest };
@@ -89,8 +88,10 @@ fn shown(message: Result<Message>) -> Result<String, Code> {
 proptest! {
     #[test]
     fn a_line_is_read_as_the_rfc_says(line in anything()) {
-        let (label, words) = read_plainly(&line);
+        let inner = line.strip_suffix("\r\n").or_else(|| line.strip_suffix('\n')).unwrap_or(&line);
+        let (label, words) = read_plainly(inner);
         let expected = match refusal(label.as_deref(), &words) {
+            _ if inner.contains(['\r', '\n', '\0']) => Err(Code::MalformedRequest),
             Some(code) => Err(code),
             None => Ok((label, words)),
         };
