@@ -1,7 +1,11 @@
 //! The store under faults: a disk that is full, cannot be written, does not sync or cannot be read, and a database that
 //! another process holds. Callers are told, nothing is done by halves, and it goes on by itself when it is over.
 
-use std::{fmt::Debug, path::PathBuf, time::Instant};
+use std::{
+    fmt::Debug,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
 use rusqlite::Connection;
@@ -11,6 +15,8 @@ use tempfile::TempDir;
 use crate::support::{Device, Disk, Problem, Process, TestServer, assert_sound, until};
 
 const PASSWORD: &str = "correct horse battery";
+/// How long an event may take to reach a stream before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Alice with two devices and bob, on a server whose disk can fail.
 struct Scene {
@@ -138,7 +144,8 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     made.sort_by_key(|id| id.as_i64());
     let mut received = Vec::new();
     while received.last() != Some(&last["ids"][0]) {
-        let message = stream.message().await.expect("the stream stays open");
+        let message = tokio::time::timeout(PATIENCE, stream.message()).await.expect("what was done is told");
+        let message = message.expect("the stream stays open");
         if message["source"] != "rejoin.server" {
             received.push(message["id"].clone());
         }
@@ -148,8 +155,9 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
 
     let before = scene.seen().await;
     let end = fail(&scene);
-    scene.act("two").await.into_iter().for_each(assert_refused);
-    assert_refused(visitor.try_pick("fay").await);
+    let (commands, session) = tokio::join!(scene.act("two"), visitor.try_pick("fay"));
+    commands.into_iter().for_each(assert_refused);
+    assert_refused(session);
     let scene = scene.restarted(end);
     assert_eq!(scene.seen().await, before, "what was refused does not come to life");
     scene.act("two").await.into_iter().for_each(|answer| drop(answer.unwrap()));
@@ -217,7 +225,7 @@ async fn health_is_found_out_by_writing_at_most_once_a_second() {
     let (before, started) = (log(), Instant::now());
     let ask = || server.device().request(Method::GET, "/healthz").send();
     for _ in 0..20 {
-        let _ = tokio::time::timeout(std::time::Duration::from_micros(500), ask()).await;
+        let _ = tokio::time::timeout(Duration::from_micros(500), ask()).await;
         assert_eq!(ask().await.unwrap().status(), 200);
     }
     // A frame of the write-ahead log is a page and its header.
