@@ -18,8 +18,8 @@ const STATEMENTS: usize = 128;
 /// What the original goes on to issue after the copy was made must not be issued again by a server on the copy: clients
 /// know those ids.
 const LEAP: &str = "UPDATE sqlite_sequence SET seq = seq + (1 << 32)";
-/// How long another process (a shell, a tool that replicates) may hold a lock before what waits for it fails. Those that
-/// behave are done in milliseconds, and all who write stand behind the one who waits; a backup takes no lock that matters.
+/// How long another process (a shell, a tool that replicates) may hold a lock before what waits for it fails. Well-behaved
+/// ones need milliseconds, and everybody's commands stand behind the one that waits. A backup only reads, which locks nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Takes the lock beside the database, which ends with the process, however it ends.

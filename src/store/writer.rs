@@ -1,5 +1,8 @@
 //! The one writer thread: it takes whatever waits, runs each job in its own savepoint, commits once, applies the effects
 //! in memory and then answers all of them. That is group commit: the more wait, the more share one sync of the disk.
+//!
+//! If the transaction comes to nothing, its jobs are run again, each in one of its own: what is one job's fault is its own
+//! failure. What is nobody's fault (the disk refuses, another process holds the database) fails all that wait, at once.
 
 use std::{
     collections::VecDeque,
@@ -209,7 +212,7 @@ fn roll_back(connection: &Connection) {
 }
 
 /// Writes over what a failed COMMIT may have left at the end of the write-ahead log. If only its sync failed, it is there
-/// whole, and whoever opened the database after a crash would take it for committed.
+/// whole, and a server that is started after a crash would take it for committed.
 fn bury(connection: &Connection) {
     if let Err(error) = super::touch(connection) {
         tracing::warn!(%error, "nothing can be written at this moment");
