@@ -32,7 +32,7 @@ pub struct Config {
     /// Commands of one client, burst:per second, or off
     #[arg(long, env = "REJOIN_FLOOD_LIMIT", default_value = "20:5")]
     pub flood_limit: FloodLimit,
-    /// Limit failed logins, and sessions from an address; off: for load tests
+    /// Limit failed logins, and what an address may have; off: for load tests
     #[arg(long, env = "REJOIN_LOGIN_LIMIT", default_value = "on")]
     pub login_limit: Switch,
     /// A client unused for this long leaves; an open stream is use
@@ -53,9 +53,31 @@ pub struct Config {
     /// Channels a session is on
     #[arg(long, env = "REJOIN_MAX_CHANNELS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_channels: u16,
+    /// How long a connection may keep the server waiting
+    #[arg(skip)]
+    pub patience: Patience,
     /// Without one, it serves
     #[command(subcommand)]
     pub operation: Option<Operation>,
+}
+
+/// How long a connection may keep the server waiting. People on poor networks stay well within it; it is no flag, and shorter
+/// in tests alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the whole head of a request, from the connection's start or from the last answer on: an idle connection ends by it.
+    pub head: Duration,
+    /// For a request's whole body.
+    pub body: Duration,
+    /// For the peer to take anything at all of what is written to it.
+    pub write: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let half_a_minute = Duration::from_secs(30);
+        Self { head: half_a_minute, body: half_a_minute, write: half_a_minute }
+    }
 }
 
 /// What an operator does to a database, beside its running server or without one.

@@ -75,6 +75,7 @@ codes! {
     // What HTTP itself and a failing machine need.
     InsufficientScope   "insufficient_scope"     None,        403 "Scope too small";
     NotFound            "not_found"              None,        404 "Not found";
+    RequestTimeout      "request_timeout"        None,        408 "Request took too long";
     MethodNotAllowed    "method_not_allowed"     None,        405 "Method not allowed";
     StorageFailed       "storage_failed"         None,        503 "Storage failed";
     InternalError       "internal_error"         None,        500 "Internal error";

@@ -38,7 +38,7 @@
 //! | [`chat`] | the rules, the caller map, the hub |
 //! | [`config`] | the command line |
 //! | [`control`] | the socket by which the operator's subcommands reach a running server |
-//! | [`http`] | `axum` and `cookie`: routes, bytes, the embedded web client |
+//! | [`http`] | `axum`, `hyper` and `cookie`: connections, routes, bytes, the embedded web client |
 //!
 //! # What holds everywhere
 //!

@@ -30,7 +30,7 @@ async function fetchPage(view) {
 		timeline.items = timeline.items.filter((item) => !early.includes(item));
 		messages.forEach((message) => timeline.add(message));
 		early.forEach((line) => timeline.addLocal({ ...line, id: timeline.items.at(-1)?.id ?? 0 }));
-		timeline.more = messages.length === PAGE;
+		timeline.more = messages.length > 0;
 		view.loaded = true;
 	} catch (error) {
 		if (error.status !== 404 && error.status !== 403) return;

@@ -14,12 +14,17 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
+    error::{Code, Error, Result},
     model::{Caller, ChannelId, ClientId, EndReason, Event, EventId, SessionId, TargetId},
     store::Effect,
 };
 
 /// Events a connection may have waiting before it has to read the log.
 const BUFFER: usize = 256;
+
+/// Held polls and streams of one client at one time: the tabs of a browser, and room for some that the network has lost. Each
+/// costs its buffer, and a wake-up for every event.
+pub const HELD: usize = 32;
 
 /// An event on its way to many, rendered once.
 #[derive(Debug)]
@@ -91,11 +96,17 @@ impl Hub {
         self.lock().listeners.values().map(Vec::len).sum()
     }
 
-    /// Connects a client until the attachment is dropped.
-    pub fn attach(self: &Arc<Self>, caller: Caller) -> Attachment {
+    /// Connects a client until the attachment is dropped, unless it is connected as often as it may be.
+    pub fn attach(self: &Arc<Self>, caller: Caller) -> Result<Attachment> {
+        let mut state = self.lock();
+        let connections = state.listeners.entry(caller.session).or_default();
+        if connections.iter().filter(|connection| connection.client == caller.client).count() >= HELD {
+            let detail = format!("this client has {HELD} polls and streams open already: end one of them first");
+            return Err(Error::retry(Code::Throttled, 5, detail));
+        }
         let connection = Arc::new(Connection { client: caller.client, inbox: Mutex::default(), wake: Notify::new() });
-        self.lock().listeners.entry(caller.session).or_default().push(connection.clone());
-        Attachment { hub: self.clone(), session: caller.session, connection }
+        connections.push(connection.clone());
+        Ok(Attachment { hub: self.clone(), session: caller.session, connection })
     }
 
     /// Takes the effects of one commit, in order.

@@ -23,7 +23,7 @@ impl Chat {
     pub async fn poll(&self, live: &Live, after: Option<EventId>, timeout: Duration, limit: usize) -> Result<Page> {
         let deadline = tokio::time::Instant::now() + timeout;
         let after = self.position(live, after).await?;
-        let attachment = self.hub.attach(live.caller);
+        let attachment = self.hub.attach(live.caller)?;
         loop {
             // Read after attaching: what came before is in this page, what comes later wakes.
             let page = self.page(live, after, limit).await?;
@@ -43,7 +43,7 @@ impl Chat {
     /// Follows the caller's queue from `after`, or from what it has acknowledged.
     pub async fn follow(self: &Arc<Self>, live: Arc<Live>, after: Option<EventId>) -> Result<Feed> {
         let position = self.position(&live, after).await?;
-        let attachment = self.hub.attach(live.caller);
+        let attachment = self.hub.attach(live.caller)?;
         Ok(Feed { chat: self.clone(), attachment, live, position, warned: position, behind: true })
     }
 
@@ -141,7 +141,7 @@ impl Feed {
                     return Ok(Step::Gap(first, last));
                 }
                 self.position = page.next;
-                self.behind = page.events.len() == STREAM_PAGE;
+                self.behind = page.more;
                 if !page.events.is_empty() {
                     return Ok(Step::Events(page.events.into_iter().map(|e| Delivery::new(Arc::new(e))).collect()));
                 }

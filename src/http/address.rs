@@ -23,15 +23,19 @@ impl Proxies {
         Self(trusted)
     }
 
+    /// Whether an address is a trusted proxy's.
+    pub fn trust(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|net| net.contains(&address.to_canonical()))
+    }
+
     /// The last address in the chain that no trusted proxy stands for.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let trusted = |address: IpAddr| self.0.iter().any(|net| net.contains(&address.to_canonical()));
         let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
         let chain = lines.flat_map(|line| line.split(',')).map(|hop| hop.trim().parse::<IpAddr>()).collect::<Vec<_>>();
         let mut client = peer;
         for hop in chain.into_iter().rev() {
             match hop {
-                Ok(hop) if trusted(client) => client = hop,
+                Ok(hop) if self.trust(client) => client = hop,
                 _ => break,
             }
         }

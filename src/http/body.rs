@@ -47,12 +47,17 @@ pub fn kind(headers: &HeaderMap) -> Kind {
     }
 }
 
-/// A whole body within the limit.
+/// A whole body within the limit, in time.
 async fn bytes(request: Request, app: &Shared) -> Result<Bytes> {
-    Bytes::from_request(request, app).await.map_err(|rejection| match rejection.status() {
+    in_time(app, Bytes::from_request(request, app)).await?.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_long(),
         _ => Error::malformed("the body did not arrive whole"),
     })
+}
+
+async fn in_time<T>(app: &Shared, body: impl Future<Output = T>) -> Result<T> {
+    let late = |_| Error::new(Code::RequestTimeout, "the body took too long to arrive");
+    tokio::time::timeout(app.patience.body, body).await.map_err(late)
 }
 
 fn too_long() -> Error {
@@ -93,7 +98,7 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 /// A form's body (the URL standard's application/x-www-form-urlencoded).
 pub async fn form<T: DeserializeOwned>(request: Request, app: &Shared) -> Result<T> {
-    match Form::<T>::from_request(request, app).await {
+    match in_time(app, Form::<T>::from_request(request, app)).await? {
         Ok(Form(form)) => Ok(form),
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_long()),
         Err(_) => Err(Error::malformed("the form is not well-formed")),

@@ -120,7 +120,7 @@ pub async fn poll(State(app): State<Shared>, caller: Authenticated, Params(param
         // A held poll ends with what there is: nothing.
         () = app.stopped() => app.chat.poll(&caller.live, after, Duration::ZERO, limit as usize).await,
     };
-    let Page { events, next, gap: lost } = polled?;
+    let Page { events, next, gap: lost, more: _ } = polled?;
     caller.live.touch(app.clock.now());
     let lost = lost.map(|(first, last)| gap(first, last, caller.now));
     let messages = lost.iter().chain(&events).map(|event| MessageView::of(event, caller.live.caller.client)).collect();

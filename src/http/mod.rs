@@ -1,12 +1,12 @@
-//! HTTP: the only layer that names `axum` and `cookie`, and the only one that writes bytes.
+//! HTTP: the only layer that names `axum`, `hyper` and `cookie`, and the only one that writes bytes.
 //!
-//! A request is counted and passes, in this order, the security headers, the check that it is meant for us, the check that no
-//! other site sent it, the limit on its length, the extractor that says who calls; then a handler of a few lines calls the chat
-//! and renders what it returns.
+//! A connection has its place and its time-outs from `serve`. A request on it is counted and passes, in this order, the
+//! security headers, the check that it is meant for us, the check that no other site sent it, the limit on its length, the
+//! extractor that says who calls; then a handler of a few lines calls the chat and renders what it returns.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Bytes, extract::DefaultBodyLimit, middleware, serve::ListenerExt};
+use axum::{Router, body::Bytes, extract::DefaultBodyLimit, middleware};
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::{
     OpenApi,
@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     chat::Chat,
-    config::{Config, Switch},
+    config::{Config, Patience, Switch},
     error::{Code, Error, Result},
     model::{ClientId, Clock},
     password::Hasher,
@@ -34,12 +34,15 @@ mod headers;
 mod login;
 mod messages;
 mod ops;
+mod places;
 mod problem;
+mod serve;
 mod session;
 mod site;
 mod stream;
 mod throttle;
 mod web;
+mod wire;
 
 use throttle::Throttle;
 
@@ -61,6 +64,12 @@ pub struct App {
     site: site::Site,
     /// Which peers may say whose request they forward.
     proxies: address::Proxies,
+    /// Who has a place among the connections.
+    places: Arc<places::Places>,
+    /// Whether an address has no more than its share of them.
+    limits_addresses: bool,
+    /// How long a connection may keep us waiting.
+    patience: Patience,
     /// Commands of each client.
     flood: Throttle<ClientId>,
     /// Passwords tried and sessions made.
@@ -156,14 +165,18 @@ impl Server {
         let chat = Chat::open(&config.database, config.limits(), hasher)?;
         let (stop, stopping) = watch::channel(false);
         let (routes, description) = routes();
+        let places = places::Places::new();
         let app = App {
             chat: Arc::new(chat),
             clock,
             site: site::Site::new(&config, address),
             proxies: address::Proxies::new(config.trusted_proxy),
+            limits_addresses: config.login_limit == Switch::On,
+            patience: config.patience,
             flood: Throttle::new(move |_| config.flood_limit.0),
             tries: Throttle::new(move |key: &guard::Key| (config.login_limit == Switch::On).then(|| key.rate())),
-            metrics: ops::Metrics::new(),
+            metrics: ops::Metrics::new(&places),
+            places,
             openapi: description.to_json().map_err(Error::internal)?.into(),
             stopping,
         };
@@ -181,21 +194,14 @@ impl Server {
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
         let Self { app, router, stop } = self;
         let upkeep = tokio::spawn(keep_up(app.clone()));
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let listener = listener.tap_io(|stream| {
-            // What is written is flushed when it is complete; waiting for more would only delay it.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY cannot be set");
-            }
-        });
-        let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        let stopping = async move {
             shutdown.await;
             tracing::info!("stopping");
             // It fails only if everyone who would hear of it is gone.
             let _ = stop.send(true);
-        });
+        };
         tokio::select! {
-            served = server.into_future() => served.map_err(Error::internal)?,
+            _ = async { tokio::join!(stopping, serve::serve(app.clone(), router, listener)) } => {}
             () = async {
                 app.stopped().await;
                 tokio::time::sleep(PARTING).await;

@@ -21,8 +21,9 @@ use prometheus_client::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{BODY_LIMIT, Shared, problem::Problems};
+use super::{BODY_LIMIT, Shared, places::Places, problem::Problems};
 use crate::{
+    chat::hub::HELD,
     error::{Error, Result},
     irc::command::MAX_TARGETS,
     model::{
@@ -55,7 +56,8 @@ struct Outcome {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    /// The connections are counted where their places are.
+    pub fn new(places: &Places) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("rejoin"),
             requests: Family::default(),
@@ -77,6 +79,9 @@ impl Metrics {
         registry.register("clients", "Live clients", clients.clone());
         registry.register("connections", "Held polls and open streams", connections.clone());
         registry.register("passwords", "Passwords being hashed or waiting for it", passwords.clone());
+        registry.register("tcp_connections", "Open TCP connections", places.open.clone());
+        let refused = "TCP connections refused because their address had enough";
+        registry.register("tcp_connections_refused", refused, places.refused.clone());
         metrics
     }
 
@@ -126,6 +131,8 @@ pub struct LimitsView {
     targets: usize,
     clients: usize,
     channels: usize,
+    /// Held polls and streams of a client at one time.
+    connections: usize,
     client_idle_seconds: u64,
     client_lifetime_seconds: u64,
     retention_seconds: u64,
@@ -151,6 +158,7 @@ pub async fn server(State(app): State<Shared>) -> axum::Json<ServerView> {
             targets: MAX_TARGETS,
             clients: limits.max_clients,
             channels: limits.max_channels,
+            connections: HELD,
             client_idle_seconds: limits.client_idle.as_secs(),
             client_lifetime_seconds: limits.client_lifetime.as_secs(),
             retention_seconds: limits.retention.as_secs(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    error::{Error, Extra},
+    error::{Code, Error, Extra},
     model::ClientView,
 };
 
@@ -66,6 +66,10 @@ impl IntoResponse for Error {
         if let Extra::RetryAfter(seconds) = self.extra {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
+        if self.code == Code::RequestTimeout {
+            // The rest of the request may still be on its way (RFC 9110 §15.5.9).
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }
@@ -84,6 +88,8 @@ pub enum Problems {
     NotFound(#[to_schema] Problem<'static>),
     #[response(status = 405, description = "No such method here", content_type = "application/problem+json")]
     NotAllowed(#[to_schema] Problem<'static>),
+    #[response(status = 408, description = "The body took too long", content_type = "application/problem+json")]
+    TimedOut(#[to_schema] Problem<'static>),
     #[response(status = 409, description = "In conflict with what there is", content_type = "application/problem+json")]
     Conflict(#[to_schema] Problem<'static>),
     #[response(status = 413, description = "Too long", content_type = "application/problem+json")]

@@ -1,6 +1,6 @@
 //! The queue as server-sent events (the HTML standard, "Server-sent events").
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -29,6 +29,8 @@ use crate::{
     model::ClientId,
 };
 
+/// Bytes after which a chunk ends: it is held in memory until the peer has it.
+const CHUNK: usize = 64 * 1024;
 /// How often a silent line says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -58,7 +60,7 @@ pub async fn events(
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first line goes out at once, so that the browser knows the stream is open.
     let opening = format!("retry: 1000\nid: {}\n\n", feed.position());
-    let stream = Stream { app, feed, client, heartbeat, opening: Some(opening), over: false };
+    let stream = Stream { app, feed, client, heartbeat, opening: Some(opening), waiting: VecDeque::new(), over: false };
     let body = futures_util::stream::unfold(stream, |mut stream| async move {
         let chunk = stream.next().await?;
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(chunk)), stream))
@@ -74,14 +76,19 @@ struct Stream {
     client: ClientId,
     heartbeat: Interval,
     opening: Option<String>,
+    /// What comes in further chunks.
+    waiting: VecDeque<Arc<Delivery>>,
     over: bool,
 }
 
 impl Stream {
-    /// Everything that waits, as one chunk; `None` ends the stream.
+    /// What waits, as one chunk; `None` ends the stream.
     async fn next(&mut self) -> Option<String> {
         if let Some(opening) = self.opening.take() {
             return Some(opening);
+        }
+        if !self.waiting.is_empty() {
+            return Some(self.chunk());
         }
         if self.over {
             return None;
@@ -97,7 +104,8 @@ impl Stream {
         };
         match step {
             Ok(Step::Events(deliveries)) => {
-                Some(deliveries.iter().fold(String::new(), |chunk, delivery| chunk + &self.frame(delivery)))
+                self.waiting = deliveries;
+                Some(self.chunk())
             }
             Ok(Step::Gap(first, last)) => {
                 let warning = gap(first, last, self.app.clock.now());
@@ -112,6 +120,16 @@ impl Stream {
                 None
             }
         }
+    }
+
+    fn chunk(&mut self) -> String {
+        let mut chunk = String::new();
+        while chunk.len() < CHUNK
+            && let Some(delivery) = self.waiting.pop_front()
+        {
+            chunk.push_str(&self.frame(&delivery));
+        }
+        chunk
     }
 
     fn frame(&self, delivery: &Delivery) -> Arc<str> {

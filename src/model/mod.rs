@@ -329,6 +329,8 @@ pub struct Page {
     pub events: Vec<Event>,
     /// How far the log was read, whether or not anything was the client's.
     pub next: EventId,
+    /// Whether the page ended before what there is did.
+    pub more: bool,
     /// The first and last id of a stretch in which retention removed events that were the client's.
     pub gap: Option<(EventId, EventId)>,
 }

@@ -14,6 +14,9 @@ use crate::{
     model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp},
 };
 
+/// Bytes of a page's messages after which it ends, however few they are: an answer is held in memory until its reader has it.
+pub const PAGE_BYTES: usize = 256 * 1024;
+
 /// The client whose command an event comes from, if it comes from one, and that command's label.
 pub type Origin = Option<(ClientId, Option<String>)>;
 
@@ -79,7 +82,7 @@ pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
     Ok(())
 }
 
-/// The events of a session's targets past `after`, at most `limit`, in order.
+/// The events of a session's targets past `after`, at most `limit` and as many as a page holds, in order.
 ///
 /// It is a merge of one lane per target, each refilled a little at a time, so that it costs the page, the number of targets
 /// and of stays that ended past `after`, never the backlog.
@@ -108,11 +111,13 @@ pub fn page(tx: &Read, session: SessionId, after: EventId, limit: usize) -> Resu
         }
         heap.extend(lanes[n].next(tx, chunk)?.map(|id| Reverse((id, n))));
     }
-    let next = if ids.len() == limit { ids.last().map_or(head, |id| EventId(*id)) } else { head };
-    Ok(Page { events: load(tx, &ids)?, next, gap })
+    let events = load(tx, &ids)?;
+    let more = ids.len() == limit || events.len() < ids.len();
+    let next = events.last().filter(|_| more).map_or(head, |last| last.id);
+    Ok(Page { events, next, more, gap })
 }
 
-/// One's own time on a channel, before `before`, the last `limit` events, ascending. `None` if one never was on it.
+/// One's own time on a channel, before `before`, the last `limit` events or as many as a page holds, ascending. `None` if one never was on it.
 pub fn channel_history(
     tx: &Read,
     session: SessionId,
@@ -145,11 +150,12 @@ pub fn channel_history(
             break;
         }
     }
-    ids.reverse();
-    load(tx, &ids).map(Some)
+    let mut events = load(tx, &ids)?;
+    events.reverse();
+    Ok(Some(events))
 }
 
-/// The direct messages between two sessions before `before`, the last `limit`, ascending.
+/// The direct messages between two sessions before `before`, the last `limit` or as many as a page holds, ascending.
 pub fn exchange_history(
     tx: &Read,
     one: SessionId,
@@ -167,9 +173,9 @@ pub fn exchange_history(
          ORDER BY id DESC LIMIT ?4",
     )?;
     let rows = statement.query_map([one.0, other.0, before, as_sql(limit)], |row| row.get(0))?;
-    let mut ids = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
-    ids.reverse();
-    load(tx, &ids)
+    let mut events = load(tx, &rows.collect::<rusqlite::Result<Vec<i64>>>()?)?;
+    events.reverse();
+    Ok(events)
 }
 
 /// A stay on a channel, by the events at its ends.
@@ -254,26 +260,31 @@ impl Lane {
     }
 }
 
+/// The events with these ids, in this order, as many as a page holds.
 fn load(tx: &Read, ids: &[i64]) -> Result<Vec<Event>> {
     let mut statement =
         tx.sql.prepare_cached("SELECT id, time, source, command, params, client_id, label FROM event WHERE id = ?1")?;
-    ids.iter()
-        .map(|id| {
-            statement.query_row([id], |row| {
-                let client: Option<i64> = row.get("client_id")?;
-                let label = row.get("label")?;
-                Ok(Event {
-                    id: EventId(row.get("id")?),
-                    time: Timestamp(row.get("time")?),
-                    source: row.get("source")?,
-                    command: row.get("command")?,
-                    params: from_json(row.get_ref("params")?.as_str()?)?,
-                    origin: client.map(|client| (ClientId(client), label)),
-                })
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    for id in ids {
+        if bytes >= PAGE_BYTES {
+            break;
+        }
+        events.push(statement.query_row([id], |row| {
+            let client: Option<i64> = row.get("client_id")?;
+            let label = row.get("label")?;
+            let params = row.get_ref("params")?.as_str()?;
+            bytes += params.len();
+            Ok(Event {
+                id: EventId(row.get("id")?),
+                time: Timestamp(row.get("time")?),
+                source: row.get("source")?,
+                command: row.get("command")?,
+                params: from_json(params)?,
+                origin: client.map(|client| (ClientId(client), label)),
             })
-        })
-        .collect::<rusqlite::Result<_>>()
-        .map_err(Error::from)
+        })?);
+    }
+    Ok(events)
 }
 
 pub(super) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> rusqlite::Result<T> {

@@ -27,6 +27,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rand", &["secret"]),
     ("sha2", &["secret"]),
     ("axum", &["http"]),
+    ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
+    ("rustix", &["password", "http"]),
     ("cookie", &["http"]),
     ("clap", &["config", "main"]),
 ];

@@ -4,6 +4,7 @@ pub mod browser;
 mod disk;
 mod person;
 mod process;
+mod raw;
 mod server;
 mod slow;
 mod sound;
@@ -20,6 +21,7 @@ pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
 pub use disk::Disk;
 pub use person::{Device, Problem, Stream, checked, commands, params};
 pub use process::Process;
+pub use raw::{ELSEWHERE, Raw, head};
 pub use server::TestServer;
 pub use slow::slow_password;
 pub use sound::assert_sound;

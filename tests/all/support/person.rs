@@ -36,6 +36,11 @@ impl Device {
         Self { http, base, cookie: None, address: None }
     }
 
+    /// The Host of its requests.
+    pub fn host(&self) -> &str {
+        self.base.strip_prefix("http://").unwrap()
+    }
+
     pub async fn pick(base: String, nick: &str) -> Self {
         Self::new(base).try_pick(nick).await.unwrap()
     }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -41,6 +42,15 @@ impl Process {
     pub fn on_disk(database: &Path, disk: &Disk) -> Self {
         let mut command = command(database, "127.0.0.1:0", &[]);
         Self::spawn(command.env("LD_PRELOAD", &disk.library).env("FAULT", &disk.fault).stderr(Stdio::null()))
+    }
+
+    /// The same, where it may open so many files.
+    pub fn limited(database: &Path, log: &Path, files: usize) -> Self {
+        let program = command(database, "127.0.0.1:0", &[]);
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
+        shell.arg(program.get_program()).args(program.get_args());
+        Self::spawn(shell.stderr(std::fs::File::create(log).unwrap()))
     }
 
     /// Starts it where it is expected to refuse; what it says on stderr.
@@ -84,6 +94,10 @@ impl Process {
     /// Waits until so many held polls and streams are connected.
     pub async fn connected(&self, count: usize) {
         self.device().measured(&format!("rejoin_connections {count}")).await;
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.base.strip_prefix("http://").unwrap().parse().unwrap()
     }
 
     /// SIGKILL.

@@ -12,7 +12,7 @@ use std::{
 
 use clap::Parser;
 use rejoin::{
-    config::Config,
+    config::{Config, Patience},
     http::Server,
     model::{Clock, Timestamp},
 };
@@ -29,6 +29,7 @@ pub struct TestServer {
     /// Kept over a restart, so that nobody else gets the port in between.
     listener: std::net::TcpListener,
     args: Vec<String>,
+    patience: Patience,
     dir: Arc<TempDir>,
     /// Milliseconds since [`START`], and by how many the clock on the wall was set wrong.
     passed: Arc<AtomicI64>,
@@ -44,13 +45,18 @@ impl TestServer {
 
     /// The same with further flags.
     pub async fn with(args: &[&str]) -> Self {
+        Self::with_patience(args, Patience::default()).await
+    }
+
+    /// The same with other time-outs of connections.
+    pub async fn with_patience(args: &[&str], patience: Patience) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let (passed, wrong) = Default::default();
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut server = Self { address, listener, args, dir, passed, wrong, running: None };
+        let mut server = Self { address, listener, args, patience, dir, passed, wrong, running: None };
         server.run().await;
         server
     }
@@ -94,7 +100,7 @@ impl TestServer {
         if !self.args.contains(&"--flood-limit".to_owned()) {
             args.extend(["--flood-limit", "off"].map(str::to_owned));
         }
-        let config = Config::parse_from(args.iter().chain(&self.args));
+        let config = Config { patience: self.patience, ..Config::parse_from(args.iter().chain(&self.args)) };
         let listener = TcpListener::from_std(self.listener.try_clone().unwrap()).unwrap();
         let passed = self.passed.clone();
         let steady = move || Duration::from_millis(passed.load(Ordering::Relaxed).try_into().unwrap());
