@@ -110,7 +110,9 @@ proptest! {
     fn json_and_line_are_one_message(
         label in option::of(prop_oneof![4 => text(), 1 => "[a-zé]{60,70}"]),
         command in prop_oneof![3 => verb(), 1 => word()],
-        words in vec(prop_oneof![6 => "[a-z]{1,3}", 3 => word(), 1 => param().prop_map(|param| param.replace(' ', "_"))], 0..18),
+        words in vec(prop_oneof![
+            6 => "[a-z]{1,3}", 3 => word(), 1 => param().prop_map(|param| param.replace(' ', "_")),
+        ], 0..18),
         last in prop_oneof![text(), param()],
     ) {
         let words = words.into_iter().map(|word| match word.strip_prefix(':') {

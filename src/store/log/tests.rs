@@ -69,11 +69,12 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let (who, channel) = (0..PEOPLE, 0..CHANNELS);
+    let times = prop_oneof![4 => 1..3_usize, 1 => 8..20_usize];
     let limit = prop_oneof![4 => 1..6_usize, 2 => 7..20_usize, 1 => Just(500)];
     prop_oneof![
         6 => (who.clone(), channel.clone()).prop_map(|(who, channel)| Step::Join { who, channel }),
         3 => (who.clone(), channel.clone()).prop_map(|(who, channel)| Step::Part { who, channel }),
-        6 => (channel, prop_oneof![4 => 1..3_usize, 1 => 8..20_usize]).prop_map(|(channel, times)| Step::Say { channel, times }),
+        6 => (channel, times).prop_map(|(channel, times)| Step::Say { channel, times }),
         2 => (who.clone(), who.clone()).prop_map(|(from, to)| Step::Tell { from, to }),
         2 => who.clone().prop_map(|who| Step::Rename { who }),
         1 => who.clone().prop_map(|who| Step::End { who }),
