@@ -37,17 +37,18 @@ pub async fn remove_others(State(app): State<Shared>, caller: Authenticated) -> 
 
 /// The name given, else one made of User-Agent.
 pub fn client_name(given: Option<String>, headers: &HeaderMap) -> Result<String> {
-    let Some(given) = given.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()) else {
-        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        return Ok(from_user_agent(agent.unwrap_or_default()));
-    };
+    let given = given.unwrap_or_default();
     if given.chars().count() > CLIENT_NAME_LIMIT {
         return Err(Error::too_long("the client's name", CLIENT_NAME_LIMIT, "characters"));
     }
     if given.contains(char::is_control) {
         return Err(Error::malformed("a client's name has no control characters"));
     }
-    Ok(given)
+    if !given.trim().is_empty() {
+        return Ok(given.trim().to_owned());
+    }
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Ok(from_user_agent(agent.unwrap_or_default()))
 }
 
 /// `Firefox on Linux`; of other programs, their name.
@@ -116,6 +117,9 @@ mod tests {
         let name = |given: &str| client_name(Some(given.into()), &HeaderMap::new());
         assert_eq!(name(" my phone "), Ok("my phone".into()));
         assert_eq!(name("x".repeat(65).as_str()).unwrap_err().code, Code::InputTooLong);
-        assert_eq!(name("a\u{1b}[2J").unwrap_err().code, Code::MalformedRequest);
+        for unclean in ["a\u{1b}[2J", "my phone\n", "\n"] {
+            assert_eq!(name(unclean).unwrap_err().code, Code::MalformedRequest);
+        }
+        assert_eq!(name("   "), Ok("unnamed client".into()));
     }
 }
