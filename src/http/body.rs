@@ -8,7 +8,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::Number;
 use utoipa::ToSchema;
 
 use super::{BODY_LIMIT, Shared, site};
@@ -94,6 +98,14 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
             _ => format!("this is no JSON at {place}"),
         })
     })
+}
+
+/// A whole number. One that is written `7.0` is whole too, as JSON Schema has it (2020-12 Core §4.2.3).
+pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(None) };
+    let whole = |n: f64| (n.fract() == 0.0 && n.abs() < 2f64.powi(63)).then_some(n as i64);
+    let number = number.as_i64().or_else(|| number.as_f64().and_then(whole));
+    number.ok_or_else(|| D::Error::custom("not a whole number")).map(Some)
 }
 
 /// A form's body (the URL standard's application/x-www-form-urlencoded).

@@ -33,6 +33,7 @@ pub struct LoginBody {
     password: String,
     client_name: Option<String>,
     /// The id of the client to remove when there are too many.
+    #[serde(default, deserialize_with = "body::whole")]
     replace: Option<i64>,
 }
 
