@@ -52,8 +52,9 @@ pub async fn events(
     headers: HeaderMap,
     Params(params): Params<From>,
 ) -> Result<Response> {
-    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?")).filter(|id| !id.is_empty());
-    let after = last.or(params.after.as_deref()).map(event_id).transpose()?;
+    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
+    let position = |id: Option<&str>| id.map(event_id).transpose();
+    let after = position(last)?.or(position(params.after.as_deref())?);
     let client = caller.live.caller.client;
     let feed = app.chat.follow(caller.live, after).await?;
     let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);

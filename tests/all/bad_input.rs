@@ -191,6 +191,12 @@ async fn positions_and_limits_are_checked() {
         assert_eq!(alice.try_send(line).await.unwrap_err().code, "invalid_cursor", "{line}");
     }
     assert_eq!(alice.call(Method::GET, "/api/v1/events?after=1000").await.unwrap_err().code, "invalid_cursor");
+    for (after, last) in [("x", "0"), ("0", "x"), ("0", "")] {
+        let resumed =
+            alice.request(Method::GET, &format!("/api/v1/events?after={after}")).header("last-event-id", last);
+        let refusal = crate::support::checked(resumed.send().await.unwrap()).await.unwrap_err();
+        assert_eq!(refusal.code, "malformed_request", "{after:?} {last:?}");
+    }
     assert_eq!(
         alice.call(Method::GET, "/api/v1/history?target=%23rust&limit=0").await.unwrap_err().code,
         "malformed_request"
