@@ -25,7 +25,7 @@ pub struct AuditParams {
 
 /// What happened to this session: who came, from where, who failed to. Ascending, the last lines before one.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "session", params(AuditParams),
-    responses((status = 200, body = [Entry]), Problems))]
+    responses((status = 200, description = "Oldest first", body = [Entry]), Problems))]
 pub async fn list(
     State(app): State<Shared>,
     caller: Authenticated,

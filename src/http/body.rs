@@ -13,7 +13,10 @@ use serde::{
     de::{DeserializeOwned, Error as _},
 };
 use serde_json::Number;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{Array, ArrayBuilder, ObjectBuilder, Type},
+};
 
 use super::{BODY_LIMIT, Shared, site};
 use crate::{
@@ -154,15 +157,30 @@ impl FromRequestParts<Shared> for Segment {
 /// A message as a client sends it: JSON, or one IRC line as `text/plain`.
 pub struct Message(pub irc::Message);
 
+/// The line form of a message to the server.
+#[derive(ToSchema)]
+#[schema(example = "@label=c1 PRIVMSG #rust :hello", min_length = 1, pattern = r"^[^\x00\r\n]+(\r?\n)?$")]
+#[allow(dead_code)]
+pub struct Line(String);
+
 /// The JSON form of a message to the server.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"command": "PRIVMSG", "params": ["#rust", "hello"], "label": "c1"}))]
 pub struct MessageBody {
-    /// At most 64 characters; makes the command safe to repeat.
+    /// Makes the command safe to repeat.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00\r\n]*$")]
     label: Option<String>,
+    #[schema(min_length = 1, pattern = r"^[^\x00\r\n]*$")]
     command: String,
     #[serde(default)]
+    #[schema(schema_with = params_schema)]
     params: Vec<String>,
+}
+
+fn params_schema() -> Array {
+    let param = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[^\x00\r\n]*$"));
+    ArrayBuilder::new().items(param).max_items(Some(irc::message::MAX_PARAMS)).build()
 }
 
 impl FromRequest<Shared> for Message {

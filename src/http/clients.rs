@@ -5,21 +5,27 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 
-use super::{Shared, auth::Authenticated, body::Segment, problem::Problems};
+use super::{
+    Shared,
+    auth::Authenticated,
+    body::Segment,
+    problem::{NotFound, Problems},
+};
 use crate::{
     error::{Code, Error, Result},
     model::{CLIENT_NAME_LIMIT, ClientId, ClientView},
 };
 
 /// This session's clients.
-#[utoipa::path(get, path = "/api/v1/clients", tag = "client", responses((status = 200, body = [ClientView]), Problems))]
+#[utoipa::path(get, path = "/api/v1/clients", tag = "client",
+    responses((status = 200, description = "Oldest first", body = [ClientView]), Problems))]
 pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<axum::Json<Vec<ClientView>>> {
     app.chat.clients(&caller.live).await.map(axum::Json)
 }
 
 /// One client leaves; its held poll or stream ends at once.
 #[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)),
-    responses((status = 204), Problems))]
+    responses((status = 204, description = "It has left"), Problems, NotFound))]
 pub async fn remove(State(app): State<Shared>, caller: Authenticated, Segment(id): Segment) -> Result<StatusCode> {
     let id = id.parse().map_err(|_| Error::new(Code::NotFound, "this session has no such client"))?;
     app.chat.remove_client(&caller.live, ClientId(id), caller.now).await?;
@@ -28,7 +34,8 @@ pub async fn remove(State(app): State<Shared>, caller: Authenticated, Segment(id
 }
 
 /// Every client but the caller leaves.
-#[utoipa::path(delete, path = "/api/v1/clients", tag = "client", responses((status = 204), Problems))]
+#[utoipa::path(delete, path = "/api/v1/clients", tag = "client",
+    responses((status = 204, description = "They have left"), Problems))]
 pub async fn remove_others(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
     app.chat.remove_other_clients(&caller.live, caller.now).await?;
     tracing::info!(by = %caller.live.caller.client, "other clients removed");

@@ -16,7 +16,7 @@ use super::{
     clients::client_name,
     cookie,
     guard::{Key, guess},
-    problem::{self, Problems},
+    problem::{self, Conflict, LoginProblems, Malformed, PageProblems, Problems, Throttled, TimedOut},
     session::{Entered, entered},
     web,
 };
@@ -28,24 +28,31 @@ use crate::{
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"nick": "alice", "password": "correct horse battery", "client_name": "phone"}))]
 pub struct LoginBody {
     nick: String,
     password: String,
+    #[schema(max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     client_name: Option<String>,
     /// The id of the client to remove when there are too many.
     #[serde(default, deserialize_with = "body::whole")]
     replace: Option<i64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"nick": "alice", "password": "correct horse battery"}))]
 struct LoginForm {
     #[serde(default)]
     nick: String,
     #[serde(default)]
     password: String,
+    #[schema(nullable = false, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     client_name: Option<String>,
-    /// A form sends an empty field rather than none.
+    /// The id of the client to remove when there are too many. A form sends an empty field rather than none.
+    #[schema(nullable = false)]
     replace: Option<String>,
+    /// A path of this origin to go to afterwards.
+    #[schema(nullable = false)]
     next: Option<String>,
 }
 
@@ -60,7 +67,8 @@ pub struct LoginPage {
 
 /// The login page.
 #[utoipa::path(get, security(()), path = "/login", tag = "session", params(LoginPage),
-    responses((status = 200, content_type = "text/html", body = String), Problems))]
+    responses((status = 200, description = "The page", content_type = "text/html", body = String),
+        PageProblems, Malformed))]
 pub async fn page(Params(params): Params<LoginPage>) -> Html<String> {
     let form = Page {
         nick: params.nick.as_deref().unwrap_or_default(),
@@ -72,9 +80,10 @@ pub async fn page(Params(params): Params<LoginPage>) -> Html<String> {
 }
 
 /// Logs in: a new client on the session with this nick and password. JSON, or the page's form.
-#[utoipa::path(post, security(()), path = "/login", tag = "session",
-    request_body(content((LoginBody = "application/json"), (String = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = Entered, headers(("set-cookie" = String))), (status = 303, description = "The form's answer"), Problems))]
+#[utoipa::path(post, security((), ("cookie" = [])), path = "/login", tag = "session",
+    request_body(content((LoginBody = "application/json"), (LoginForm = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "Logged in", body = Entered, headers(("set-cookie" = String))), LoginProblems,
+        (status = 303, description = "Logged in by the form", headers(("set-cookie" = String), ("location" = String)))))]
 pub async fn login(
     state: State<Shared>,
     address: Address,
@@ -110,8 +119,9 @@ pub async fn login(
 }
 
 /// Logs in, as JSON.
-#[utoipa::path(post, security(()), path = "/api/v1/login", tag = "session", request_body = LoginBody,
-    responses((status = 200, body = Entered, headers(("set-cookie" = String))), Problems))]
+#[utoipa::path(post, security((), ("cookie" = [])), path = "/api/v1/login", tag = "session", request_body = LoginBody,
+    responses((status = 200, description = "Logged in", body = Entered, headers(("set-cookie" = String))),
+        Problems, Conflict, Throttled, TimedOut))]
 pub async fn login_api(
     State(app): State<Shared>,
     address: Address,

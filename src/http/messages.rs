@@ -15,7 +15,7 @@ use super::{
     auth::Authenticated,
     body::{self, Params, number},
     guard::{Key, guess},
-    problem::Problems,
+    problem::{Conflict, NotFound, Problems, PublicProblems, StoreProblems, Throttled, TimedOut},
 };
 use crate::{
     audit::{Limit, Subject},
@@ -36,6 +36,7 @@ pub struct MessageView<'a> {
     params: &'a [String],
     /// What the client gave the command that this came from; nobody else sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     label: Option<&'a str>,
 }
 
@@ -61,8 +62,8 @@ pub fn gap(first: EventId, last: EventId, now: Timestamp) -> Event {
 
 /// Carries out a command.
 #[utoipa::path(post, path = "/api/v1/messages", tag = "chat",
-    request_body(content((body::MessageBody = "application/json"), (String = "text/plain"))),
-    responses((status = 200, body = Answer), Problems))]
+    request_body(content((body::MessageBody = "application/json"), (body::Line = "text/plain"))),
+    responses((status = 200, description = "Done", body = Answer), Problems, NotFound, Conflict, Throttled, TimedOut))]
 pub async fn send(
     State(app): State<Shared>,
     caller: Authenticated,
@@ -110,7 +111,7 @@ struct Messages<'a> {
 
 /// A page of this client's queue; waits for one if it is empty.
 #[utoipa::path(get, path = "/api/v1/messages", tag = "delivery", params(Poll),
-    responses((status = 200, body = Messages), Problems))]
+    responses((status = 200, description = "What there is, perhaps nothing", body = Messages), Problems, Throttled))]
 pub async fn poll(State(app): State<Shared>, caller: Authenticated, Params(params): Params<Poll>) -> Result<Response> {
     let after = params.after.as_deref().map(event_id).transpose()?;
     let timeout = number("timeout", params.timeout.as_deref(), 0..=60, 25)?;
@@ -147,7 +148,7 @@ struct History<'a> {
 
 /// What was said before, ascending: in one's own time on a channel, or with whoever now holds a nick.
 #[utoipa::path(get, path = "/api/v1/history", tag = "delivery", params(HistoryParams),
-    responses((status = 200, body = History), Problems))]
+    responses((status = 200, description = "What was said", body = History), Problems, NotFound))]
 pub async fn history(
     State(app): State<Shared>,
     caller: Authenticated,
@@ -170,7 +171,9 @@ pub struct PublicChannel {
 }
 
 /// The public list of channels.
-#[utoipa::path(get, security(()), path = "/api/v1/channels", tag = "chat", responses((status = 200, body = [PublicChannel]), Problems))]
+#[utoipa::path(get, security(()), path = "/api/v1/channels", tag = "chat",
+    responses((status = 200, description = "In the order of their names", body = [PublicChannel]),
+        PublicProblems, StoreProblems))]
 pub async fn channels(State(app): State<Shared>) -> Result<axum::Json<Vec<PublicChannel>>> {
     let channels = app.chat.channels().await?;
     let view = |(channel, members): (crate::store::channel::Channel, i64)| PublicChannel {

@@ -96,6 +96,7 @@ impl App {
     info(title = "Rejoin", description = "Sessions that are rejoined from any device."),
     modifiers(&Cookies),
     security(("cookie" = [])),
+    components(schemas(problem::Problem)),
     tags((name = "session"), (name = "client"), (name = "chat"), (name = "delivery"), (name = "service")),
 )]
 struct Description;

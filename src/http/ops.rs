@@ -21,7 +21,11 @@ use prometheus_client::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{BODY_LIMIT, Shared, places::Places, problem::Problems};
+use super::{
+    BODY_LIMIT, Shared,
+    places::Places,
+    problem::{PageProblems, PublicProblems, StoreProblems},
+};
 use crate::{
     chat::hub::HELD,
     error::{Error, Result},
@@ -139,7 +143,8 @@ pub struct LimitsView {
 }
 
 /// Name, version and limits.
-#[utoipa::path(get, security(()), path = "/api/v1/server", tag = "service", responses((status = 200, body = ServerView), Problems))]
+#[utoipa::path(get, security(()), path = "/api/v1/server", tag = "service",
+    responses((status = 200, description = "What it is", body = ServerView), PublicProblems))]
 pub async fn server(State(app): State<Shared>) -> axum::Json<ServerView> {
     let limits = &app.chat.limits;
     axum::Json(ServerView {
@@ -168,7 +173,8 @@ pub async fn server(State(app): State<Shared>) -> axum::Json<ServerView> {
 
 /// 200 `ok` while the store writes and reads.
 #[utoipa::path(get, security(()), path = "/healthz", tag = "service",
-    responses((status = 200, content_type = "text/plain", body = String), Problems))]
+    responses((status = 200, description = "It is well", content_type = "text/plain", body = String),
+        PageProblems, StoreProblems))]
 pub async fn healthz(State(app): State<Shared>) -> Result<&'static str> {
     // On its own: one who asks and hangs up must not leave the next to find it out anew.
     let found = tokio::spawn(async move { app.chat.check().await });
@@ -177,7 +183,9 @@ pub async fn healthz(State(app): State<Shared>) -> Result<&'static str> {
 
 /// Prometheus' text format.
 #[utoipa::path(get, security(()), path = "/metrics", tag = "service",
-    responses((status = 200, content_type = "application/openmetrics-text", body = String), Problems))]
+    responses(
+        (status = 200, description = "What was counted", content_type = "application/openmetrics-text", body = String),
+        PageProblems, StoreProblems))]
 pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
     let (sessions, clients, connections) = app.chat.counts().await?;
     let metrics = &app.metrics;
@@ -192,7 +200,8 @@ pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
 }
 
 /// This description.
-#[utoipa::path(get, security(()), path = "/openapi.json", tag = "service", responses((status = 200, body = Object), Problems))]
+#[utoipa::path(get, security(()), path = "/openapi.json", tag = "service",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object), PageProblems))]
 pub async fn openapi(State(app): State<Shared>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], app.openapi.clone())
 }

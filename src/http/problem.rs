@@ -1,42 +1,58 @@
 //! Errors as problem details (RFC 9457).
 
+use std::collections::BTreeMap;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{self, Content, Header, Object, Ref, RefOr, Type},
+};
 
 use crate::{
     error::{Code, Error, Extra},
-    model::ClientView,
+    model::{ClientView, EndReason},
 };
 
 /// The one shape of every refusal and failure.
 #[derive(Serialize, ToSchema)]
 pub struct Problem<'a> {
     /// Always `about:blank`: the code says which problem it is.
+    #[schema(pattern = "^about:blank$")]
     r#type: &'static str,
     title: &'static str,
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// Stable, in snake case.
+    #[schema(schema_with = codes)]
     code: &'static str,
     /// The numeric of modern IRC, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[0-9]{3}$")]
     numeric: Option<&'static str>,
     detail: &'a str,
-    /// Of `client_ended`: quit, logged_out, removed, expired, revoked or session_ended.
+    /// Of `client_ended`: why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    #[schema(nullable = false)]
+    reason: Option<EndReason>,
     /// Of `too_many_clients`: those to choose from.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     clients: Option<&'a [ClientView]>,
+}
+
+/// Every code there is.
+fn codes() -> Object {
+    let codes = openapi::ObjectBuilder::new().schema_type(Type::String).description(Some("Stable, in snake case."));
+    codes.enum_values(Some(Code::ALL.iter().map(|code| code.name()))).build()
 }
 
 impl<'a> From<&'a Error> for Problem<'a> {
     fn from(error: &'a Error) -> Self {
         let (reason, clients) = match &error.extra {
-            Extra::Reason(reason) => (Some(reason.name()), None),
+            Extra::Reason(reason) => (Some(*reason), None),
             Extra::Clients(clients) => (None, Some(clients.as_slice())),
             Extra::RetryAfter(_) | Extra::None => (None, None),
         };
@@ -74,36 +90,73 @@ impl IntoResponse for Error {
     }
 }
 
-/// The problems any call may be answered with, for the description.
-#[derive(utoipa::IntoResponses)]
-#[allow(dead_code)]
-pub enum Problems {
-    #[response(status = 400, description = "Malformed", content_type = "application/problem+json")]
-    Malformed(#[to_schema] Problem<'static>),
-    #[response(status = 401, description = "Not signed in, or no longer", content_type = "application/problem+json")]
-    Unauthenticated(#[to_schema] Problem<'static>),
-    #[response(status = 403, description = "Not allowed", content_type = "application/problem+json")]
-    Forbidden(#[to_schema] Problem<'static>),
-    #[response(status = 404, description = "Not there", content_type = "application/problem+json")]
-    NotFound(#[to_schema] Problem<'static>),
-    #[response(status = 405, description = "No such method here", content_type = "application/problem+json")]
-    NotAllowed(#[to_schema] Problem<'static>),
-    #[response(status = 408, description = "The body took too long", content_type = "application/problem+json")]
-    TimedOut(#[to_schema] Problem<'static>),
-    #[response(status = 409, description = "In conflict with what there is", content_type = "application/problem+json")]
-    Conflict(#[to_schema] Problem<'static>),
-    #[response(status = 413, description = "Too long", content_type = "application/problem+json")]
-    TooLong(#[to_schema] Problem<'static>),
-    #[response(status = 421, description = "Meant for another host", content_type = "application/problem+json")]
-    Misdirected(#[to_schema] Problem<'static>),
-    #[response(status = 429, description = "Too fast", content_type = "application/problem+json")]
-    Throttled(#[to_schema] Problem<'static>),
-    #[response(status = 500, description = "The server failed", content_type = "application/problem+json")]
-    Failed(#[to_schema] Problem<'static>),
-    #[response(
-        status = 503,
-        description = "Overloaded, or the storage fails",
-        content_type = "application/problem+json"
-    )]
-    Overloaded(#[to_schema] Problem<'static>),
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident: $($status:literal)+;)*) => {$(
+        $(#[$doc])*
+        pub enum $name {}
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+                [$($status),+].map(|status| (status.to_string(), described(status).into())).into()
+            }
+        }
+    )*};
+}
+
+// What a call may be refused with, for the description.
+problems! {
+    /// Of any call that names its caller.
+    Problems: 400 401 403 413 421 500 503;
+    /// Of one that does not, to the API.
+    PublicProblems: 403 413 421;
+    /// Of a page, a file, a probe.
+    PageProblems: 413 421;
+    /// Of what asks the store.
+    StoreProblems: 500 503;
+    Malformed: 400;
+    NotFound: 404;
+    TimedOut: 408;
+    Conflict: 409;
+    Throttled: 429;
+}
+
+/// Of a login: a form is answered with the page again.
+pub enum LoginProblems {}
+
+impl IntoResponses for LoginProblems {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        let shared = [Problems::responses(), TimedOut::responses(), Conflict::responses(), Throttled::responses()];
+        let described = shared.into_iter().flatten().map(|(status, mut response)| {
+            // What comes from another site or is meant for another host is turned away before it is read.
+            let read = !["403", "421"].contains(&status.as_str());
+            if let (true, RefOr::T(response)) = (read, &mut response) {
+                let page = Content::new(Some(Object::with_type(Type::String)));
+                response.content.insert("text/html".into(), page.into());
+            }
+            (status, response)
+        });
+        described.collect()
+    }
+}
+
+fn described(status: u16) -> openapi::Response {
+    let about = match status {
+        400 => "Malformed, or not what it has to be",
+        401 => "Not signed in, or no longer, or not by this password",
+        403 => "Not allowed, or from another site",
+        404 => "Not there",
+        408 => "The body took too long to arrive",
+        409 => "In conflict with what there is",
+        413 => "Too long",
+        421 => "Meant for another host",
+        429 => "Too fast",
+        500 => "The server failed",
+        _ => "Overloaded, or the storage fails",
+    };
+    let content = Content::new(Some(Ref::from_schema_name(Problem::name())));
+    let response = openapi::ResponseBuilder::new().description(about).content("application/problem+json", content);
+    match status {
+        429 | 503 => response.header("retry-after", Header::new(Object::with_type(Type::Integer))).build(),
+        _ => response.build(),
+    }
 }

@@ -16,7 +16,7 @@ use super::{
     clients::client_name,
     cookie,
     guard::{self, Key},
-    problem::Problems,
+    problem::{Conflict, Malformed, Problems, PublicProblems, StoreProblems, Throttled, TimedOut},
 };
 use crate::{
     chat::{
@@ -29,9 +29,12 @@ use crate::{
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"nick": "alice", "client_name": "laptop"}))]
 pub struct NewSession {
+    #[schema(pattern = r"^[A-Za-z\[-`{-}][-A-Za-z0-9\[-`{-}]{0,31}$")]
     nick: String,
     /// The client's name in the list of clients; else a short form of User-Agent.
+    #[schema(max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     client_name: Option<String>,
 }
 
@@ -51,7 +54,8 @@ pub fn entered(app: &Shared, status: StatusCode, admitted: Admitted, now: Timest
 
 /// Makes a session and its first client, and sets the cookie.
 #[utoipa::path(post, security(()), path = "/api/v1/session", tag = "session", request_body = NewSession,
-    responses((status = 201, body = Entered, headers(("set-cookie" = String))), Problems))]
+    responses((status = 201, description = "Made", body = Entered, headers(("set-cookie" = String))),
+        PublicProblems, StoreProblems, Malformed, Conflict, Throttled, TimedOut))]
 pub async fn create(
     State(app): State<Shared>,
     Present(present): Present,
@@ -71,13 +75,15 @@ pub async fn create(
 }
 
 /// The snapshot. A client's queue begins at the cursor of its first one.
-#[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Snapshot), Problems))]
+#[utoipa::path(get, path = "/api/v1/session", tag = "session",
+    responses((status = 200, description = "The state at this moment", body = Snapshot), Problems))]
 pub async fn snapshot(State(app): State<Shared>, caller: Authenticated) -> Result<axum::Json<Snapshot>> {
     app.chat.snapshot(&caller.live).await.map(axum::Json)
 }
 
 /// Ends the session for every client.
-#[utoipa::path(delete, path = "/api/v1/session", tag = "session", responses((status = 204), Problems))]
+#[utoipa::path(delete, path = "/api/v1/session", tag = "session",
+    responses((status = 204, description = "It has ended"), Problems))]
 pub async fn end(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
     app.chat.end_session(&caller.live, caller.now).await?;
     tracing::info!(session = %caller.live.caller.session, "session ended");
@@ -85,13 +91,15 @@ pub async fn end(State(app): State<Shared>, caller: Authenticated) -> Result<Sta
 }
 
 /// This client leaves.
-#[utoipa::path(post, path = "/logout", tag = "session", responses((status = 204), Problems))]
+#[utoipa::path(post, path = "/logout", tag = "session",
+    responses((status = 204, description = "It has left", headers(("set-cookie" = String))), Problems))]
 pub async fn logout(state: State<Shared>, caller: Authenticated) -> Result<Response> {
     logout_api(state, caller).await
 }
 
 /// This client leaves.
-#[utoipa::path(post, path = "/api/v1/logout", tag = "session", responses((status = 204), Problems))]
+#[utoipa::path(post, path = "/api/v1/logout", tag = "session",
+    responses((status = 204, description = "It has left", headers(("set-cookie" = String))), Problems))]
 pub async fn logout_api(State(app): State<Shared>, caller: Authenticated) -> Result<Response> {
     app.chat.logout(&caller.live, caller.now).await?;
     tracing::info!(client = %caller.live.caller.client, "logged out");

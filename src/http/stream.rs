@@ -17,7 +17,7 @@ use super::{
     auth::Authenticated,
     body::Params,
     messages::{MessageView, gap},
-    problem::Problems,
+    problem::{Problems, Throttled},
 };
 use crate::{
     chat::{
@@ -44,8 +44,9 @@ pub struct From {
 
 /// This client's queue as a stream: `id:` is the position, `data:` the message.
 #[utoipa::path(get, path = "/api/v1/events", tag = "delivery",
-    params(From, ("Last-Event-ID" = Option<i64>, Header, description = "Where a stream that broke goes on")),
-    responses((status = 200, content_type = "text/event-stream", body = String), Problems))]
+    params(From, ("Last-Event-ID" = Option<i64>, Header, nullable = false, minimum = 0,
+        description = "Where a stream that broke goes on")),
+    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = String), Problems, Throttled))]
 pub async fn events(
     State(app): State<Shared>,
     caller: Authenticated,

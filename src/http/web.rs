@@ -7,7 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{body::Segment, problem::Problems};
+use super::{
+    body::Segment,
+    problem::{NotFound, PageProblems},
+};
 use crate::{
     error::{Code, Error, Result},
     secret::sha256,
@@ -74,14 +77,19 @@ static TAGS: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
 });
 
 /// The web client.
-#[utoipa::path(get, security(()), path = "/", tag = "service", responses((status = 200, content_type = "text/html", body = String), Problems))]
+#[utoipa::path(get, security(()), path = "/", tag = "service",
+    responses((status = 200, description = "The page", content_type = "text/html", body = String),
+        (status = 304, description = "What has the ETag that was named is the newest"), PageProblems))]
 pub async fn index(headers: HeaderMap) -> Response {
     file(&headers, INDEX, INDEX_PAGE)
 }
 
 /// A part of the web client.
 #[utoipa::path(get, security(()), path = "/assets/{name}", tag = "service", params(("name" = String, Path)),
-    responses((status = 200, content_type = "text/javascript", body = String), (status = 304), Problems))]
+    responses(
+        (status = 200, description = "The file", content((String = "text/javascript"), (String = "text/css"),
+            (String = "image/svg+xml"), (Object = "application/manifest+json"))),
+        (status = 304, description = "What has the ETag that was named is the newest"), PageProblems, NotFound))]
 pub async fn asset(Segment(name): Segment, headers: HeaderMap) -> Result<Response> {
     let found = FILES.iter().find(|(known, _)| *known == name);
     let (name, text) = found.ok_or_else(|| Error::new(Code::NotFound, "the web client has no such file"))?;

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// IRC's limit of parameters, the last one counted.
-const MAX_PARAMS: usize = 15;
+pub const MAX_PARAMS: usize = 15;
 
 /// What a client sent, before it is known to be a command.
 #[derive(Clone, PartialEq)]

@@ -87,12 +87,22 @@ async fn the_description_is_true() {
     ];
     assert_eq!(paths.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(expected));
     for (path, operations) in paths {
-        let listed: BTreeSet<_> = operations.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+        let operations = operations.as_object().unwrap();
+        let listed: BTreeSet<_> = operations.keys().map(|method| method.to_uppercase()).collect();
+        for (status, answer) in operations.values().flat_map(|operation| operation["responses"].as_object().unwrap()) {
+            assert!(answer["description"].is_string(), "OpenAPI wants {path} {status} to be described");
+        }
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
             let address = path.replace("{id}", "0").replace("{name}", "app.js");
             let request = server.device().request(method.parse().unwrap(), &address);
-            let status = request.send().await.unwrap().status().as_u16();
+            let answer = request.send().await.unwrap();
+            let status = answer.status().as_u16();
             assert_eq!(status != 405, listed.contains(method), "{method} {path} is {status}");
+            if status == 405 {
+                // RFC 9110 §15.5.6: it says what there is; HEAD comes with GET.
+                let allowed = answer.headers()[header::ALLOW].to_str().unwrap().split(',').filter(|m| *m != "HEAD");
+                assert_eq!(allowed.map(str::to_owned).collect::<BTreeSet<_>>(), listed, "{path}");
+            }
         }
     }
     for (path, query) in [
