@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{ClientId, EndReason, SessionId, Timestamp};
+use crate::{
+    error::Code,
+    model::{ClientId, EndReason, SessionId, Timestamp},
+};
 
 /// What can happen that is worth a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +17,12 @@ pub enum Action {
     ClientCreated,
     LoginOk,
     LoginFailed,
+    /// The password was right, and yet nobody was let in.
+    LoginRefused(Code),
     PasswordSet,
     PasswordChanged,
+    /// A wrong current password was given to change it.
+    PasswordRefused,
     ClientLeft(EndReason),
     SessionEnded(EndReason),
     /// A limit was reached; told once in an hour for whatever it is counted by.
@@ -31,8 +38,10 @@ pub enum Limit {
     Nick,
     /// Wrong passwords for a nick from an address.
     NickAndAddress,
-    /// Wrong current passwords in a session.
-    Session,
+    /// Wrong current passwords of a client.
+    Client,
+    /// Right passwords for a nick from an address.
+    Logins,
     /// New sessions from an address.
     NewSessions,
     /// Commands of a client.
@@ -45,7 +54,8 @@ impl Limit {
             Self::Address => "address",
             Self::Nick => "nick",
             Self::NickAndAddress => "nick_and_address",
-            Self::Session => "session",
+            Self::Client => "client",
+            Self::Logins => "logins",
             Self::NewSessions => "new_sessions",
             Self::Commands => "commands",
         }
@@ -59,8 +69,10 @@ impl Action {
             Self::ClientCreated => "client_created",
             Self::LoginOk => "login_ok",
             Self::LoginFailed => "login_failed",
+            Self::LoginRefused(_) => "login_refused",
             Self::PasswordSet => "password_set",
             Self::PasswordChanged => "password_changed",
+            Self::PasswordRefused => "password_refused",
             Self::ClientLeft(_) => "client_left",
             Self::SessionEnded(_) => "session_ended",
             Self::Throttled(_) => "throttled",
@@ -72,6 +84,7 @@ impl Action {
         match self {
             Self::ClientLeft(reason) | Self::SessionEnded(reason) => Some(reason.name()),
             Self::Throttled(limit) => Some(limit.name()),
+            Self::LoginRefused(code) => Some(code.name()),
             _ => None,
         }
     }

@@ -21,6 +21,7 @@ use crate::{
     audit::Entry,
     chat::Chat,
     config::{Config, Operation},
+    model::Timestamp,
     password::Hasher,
 };
 
@@ -117,7 +118,7 @@ async fn answer(chat: &Chat, question: Question) -> Answer {
 }
 
 /// Carries out a subcommand: asks the running server, or, where there is none, does it itself. What to print.
-pub async fn operate(config: &Config, operation: Operation) -> Result<String, String> {
+pub async fn operate(config: &Config, operation: Operation, now: Timestamp) -> Result<String, String> {
     let question = match operation {
         // The server may stand in another folder.
         Operation::Backup { file } => Question::Backup { to: std::path::absolute(file).map_err(|e| e.to_string())? },
@@ -125,7 +126,7 @@ pub async fn operate(config: &Config, operation: Operation) -> Result<String, St
     };
     let answer = match UnixStream::connect(socket(&config.database)).await {
         Ok(stream) => ask(stream, &question).await.map_err(|e| format!("the running server did not answer: {e}"))?,
-        Err(_) => alone(config, question).await?,
+        Err(_) => alone(config, question, now).await?,
     };
     match answer {
         Answer::Done => Ok(String::new()),
@@ -144,12 +145,12 @@ async fn ask(stream: UnixStream, question: &Question) -> io::Result<Answer> {
     Ok(serde_json::from_str(&line)?)
 }
 
-async fn alone(config: &Config, question: Question) -> Result<Answer, String> {
+async fn alone(config: &Config, question: Question, now: Timestamp) -> Result<Answer, String> {
     if !config.database.exists() {
         return Err(format!("there is no database {}", config.database.display()));
     }
     let hasher = Hasher::start(1).map_err(|error| error.detail)?;
-    let chat = Chat::open(&config.database, config.limits(), hasher).map_err(|error| error.detail)?;
+    let chat = Chat::open(&config.database, config.limits(), hasher, now).map_err(|error| error.detail)?;
     let answer = answer(&chat, question).await;
     chat.close().await;
     Ok(answer)

@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
     time::Duration,
@@ -21,7 +22,6 @@ use crate::{
 
 /// Work waiting for a thread; one more is refused with `overloaded`.
 const WAITING: usize = 64;
-/// How long a caller waits for its turn before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much the hashing threads give way to all others (nice(2)): a tenth of a processor is left to them in the worst case.
 #[cfg(target_os = "linux")]
@@ -50,6 +50,8 @@ enum Task {
 /// The threads that hash; they end when it is dropped.
 pub struct Hasher {
     line: Arc<Line>,
+    /// How long a caller waits for its turn before it is told to come back.
+    patience: Duration,
     /// Verified against when there is nothing to verify against, so that time tells nothing.
     dummy: HashedPassword,
 }
@@ -58,15 +60,19 @@ impl Hasher {
     /// Starts `threads` hashing threads.
     pub fn start(threads: usize) -> Result<Self> {
         let dummy = hash(&Password::new("a password nobody has"), &mut Vec::new())?;
-        let hasher = Self { line: Arc::default(), dummy };
+        let hasher = Self { line: Arc::default(), patience: PATIENCE, dummy };
         for n in 0..threads.max(1) {
             let line = hasher.line.clone();
             let work = move || {
                 give_way();
                 let mut memory = Vec::new();
                 while let Some(task) = line.next() {
-                    task.run(&mut memory);
+                    // A panic costs its own caller an answer, and nobody else a thread.
+                    let run = catch_unwind(AssertUnwindSafe(|| task.run(&mut memory)));
                     line.lock().running -= 1;
+                    if run.is_err() {
+                        tracing::error!("hashing a password panicked");
+                    }
                 }
             };
             thread::Builder::new().name(format!("password-{n}")).spawn(work).map_err(Error::internal)?;
@@ -100,7 +106,7 @@ impl Hasher {
         if !self.line.join(task) {
             return Err(busy());
         }
-        match tokio::time::timeout(PATIENCE, result).await {
+        match tokio::time::timeout(self.patience, result).await {
             Ok(answer) => answer.map_err(Error::internal)?,
             Err(_) => Err(busy()),
         }
@@ -289,6 +295,16 @@ mod tests {
         let refused = results.iter().filter_map(|r| r.as_ref().err()).collect::<Vec<_>>();
         assert!(!refused.is_empty());
         assert!(refused.iter().all(|e| e.code == Code::Overloaded));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_longer_than_patience_lasts() {
+        let mut hasher = Hasher::start(1).unwrap();
+        hasher.patience = Duration::from_millis(1);
+        let tries = (0..WAITING).map(|_| hasher.hash(password("one of many")));
+        let results = futures_util::future::join_all(tries).await;
+        let refused = results.iter().filter_map(|result| result.as_ref().err());
+        assert!(refused.clone().count() > 0 && refused.clone().all(|error| error.code == Code::Overloaded));
     }
 
     #[tokio::test]

@@ -28,7 +28,7 @@ pub struct Live {
     usage: Arc<Usage>,
 }
 
-/// A client's use. It outlives a renewed secret, because a stream opened with the old one goes on.
+/// A client's use. It outlives a renewed secret, because a request that came with the old one may still note it.
 #[derive(Debug)]
 struct Usage {
     cursor: AtomicI64,

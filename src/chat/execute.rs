@@ -1,5 +1,7 @@
 //! Carrying out a command: the scope, the label, one transaction, the answer.
 
+use std::net::IpAddr;
+
 use super::{Chat, act::Act, act::Answer, callers::Live, channel, label::Label, marks, modes, query, session, talk};
 use crate::{
     error::{Code, Error, Result},
@@ -12,15 +14,15 @@ use crate::{
 const KEPT_LENGTH: usize = 16 * 1024;
 
 impl Chat {
-    /// Carries out one message of a client and answers once it is on disk.
-    pub async fn execute(&self, live: &Live, message: Message, now: Timestamp) -> Result<Answer> {
+    /// Carries out one message of a client, which came from `address`, and answers once it is on disk.
+    pub async fn execute(&self, live: &Live, message: Message, address: IpAddr, now: Timestamp) -> Result<Answer> {
         let (verb, command) = Command::parse(&message)?;
         if !live.caller.scope.allow(verb.scope) {
             return Err(Error::new(Code::InsufficientScope, "this is beyond the scope of what you called with"));
         }
         let label = Label::of(&message, &command);
         if let Command::Pass { new, current } = command {
-            return self.set_password(live.caller, new, current, label, now).await;
+            return self.set_password(live.caller, new, current, label, address, now).await;
         }
         let acknowledged = match command {
             Command::Ack(id) => Some(id),
@@ -40,7 +42,7 @@ impl Chat {
     async fn perform(&self, caller: Caller, command: Command, label: Option<Label>, now: Timestamp) -> Result<Answer> {
         let limits = self.limits;
         self.change(caller, move |tx| {
-            if let Some(answer) = Label::answered(label.as_ref(), tx, caller, now)? {
+            if let Some(answer) = Label::answered(label.as_ref(), tx, caller)? {
                 return Ok(answer);
             }
             let mut act = Act::new(tx, caller, label.as_ref().map(|l| l.text.as_str()), now, &limits)?;
@@ -60,7 +62,7 @@ impl Chat {
     async fn query(&self, caller: Caller, command: Command, label: Option<Label>, now: Timestamp) -> Result<Answer> {
         let known = label.clone();
         let (answered, answer) = self
-            .look(caller, move |tx| match Label::answered(known.as_ref(), tx, caller, now)? {
+            .look(caller, move |tx| match Label::answered(known.as_ref(), tx, caller)? {
                 Some(answer) => Ok((true, answer)),
                 None => read_only(tx, caller, &command).map(|answer| (false, answer)),
             })
@@ -68,7 +70,7 @@ impl Chat {
         let length = answer.replies.iter().flat_map(|reply| &reply.params).map(String::len).sum::<usize>();
         match label {
             Some(label) if !answered && length <= KEPT_LENGTH => {
-                self.change(caller, move |tx| match Label::answered(Some(&label), tx, caller, now)? {
+                self.change(caller, move |tx| match Label::answered(Some(&label), tx, caller)? {
                     Some(first) => Ok(first),
                     None => label.keep(tx, caller, &answer, now).map(|()| answer.clone()),
                 })

@@ -71,6 +71,7 @@ struct Inbox {
     waiting: VecDeque<Arc<Delivery>>,
     overflowed: bool,
     ended: Option<EndReason>,
+    cut: bool,
 }
 
 /// What a connection found in its inbox.
@@ -79,6 +80,8 @@ pub struct Taken {
     /// Some were dropped: read the log.
     pub overflowed: bool,
     pub ended: Option<EndReason>,
+    /// The secret it was opened with is dead; its client goes on with another.
+    pub cut: bool,
     /// Everything up to here has been pushed before this was taken.
     pub head: EventId,
 }
@@ -136,7 +139,12 @@ impl Hub {
                         connection.end(reason);
                     }
                 }
-                Effect::Admitted(_) => {}
+                // A client that is not new has a new secret: what the old one opened is over.
+                Effect::Admitted(admission) => {
+                    let connections = state.listeners.get(&admission.caller.session).into_iter().flatten();
+                    let own = connections.filter(|connection| connection.client == admission.caller.client);
+                    own.for_each(|connection| connection.cut());
+                }
             }
         }
     }
@@ -185,6 +193,11 @@ impl Connection {
         self.wake.notify_one();
     }
 
+    fn cut(&self) {
+        self.lock().cut = true;
+        self.wake.notify_one();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -207,6 +220,7 @@ impl Attachment {
             waiting: std::mem::take(&mut inbox.waiting),
             overflowed: std::mem::take(&mut inbox.overflowed),
             ended: inbox.ended,
+            cut: inbox.cut,
             head,
         }
     }

@@ -31,9 +31,9 @@ impl Label {
     }
 
     /// The first answer to a label, if there is a label and it was answered before.
-    pub fn answered(label: Option<&Self>, tx: &Read, caller: Caller, now: Timestamp) -> Result<Option<Answer>> {
+    pub fn answered(label: Option<&Self>, tx: &Read, caller: Caller) -> Result<Option<Answer>> {
         let Some(label) = label else { return Ok(None) };
-        let answer = label::find(tx, caller.client, &label.text, &label.command, now)?;
+        let answer = label::find(tx, caller.client, &label.text, &label.command)?;
         answer.map(|json| serde_json::from_str(&json).map_err(Error::internal)).transpose()
     }
 

@@ -6,7 +6,7 @@ use super::{Chat, act::notice, callers::Live, session::Admitted};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
-    model::{AddressFamily, Caller, ClientId, EndReason, Nick, Password, Timestamp},
+    model::{AddressFamily, Caller, ClientId, EndReason, HashedPassword, Nick, Password, Timestamp},
     password::Verdict,
     secret::Secret,
     store::{
@@ -28,53 +28,90 @@ pub struct Login {
     pub address: IpAddr,
 }
 
+/// How often a login is judged anew when another changes the password, or makes its hash anew, while this one is verified.
+const JUDGED: usize = 3;
+
+/// What was found right, and must still be so when it counts.
+struct Verified {
+    session: Session,
+    stored: HashedPassword,
+    /// The same password with today's parameters, where the stored hash has others.
+    rehashed: Option<HashedPassword>,
+}
+
 impl Chat {
     /// Admits a new client to the session with this nick and password; from a live client of that session it renews that
     /// client. `present` is the caller the request's own cookie names, if any.
     ///
     /// An unknown nick, a session without password and a wrong password are one refusal and the same work.
     pub async fn login(&self, login: Login, present: Option<Arc<Live>>, now: Timestamp) -> Result<Admitted> {
-        let found = match Nick::parse(&login.nick) {
-            Ok(nick) => self.store.read(move |tx| session::by_nick(tx, &nick)).await?,
-            Err(_) => self.store.read(|_| Ok(None)).await?,
-        };
-        // What is nobody's nick is not written down: it may be a password in the wrong field.
-        let of_attempt = Subject { address: Some(login.address), ..Subject::default() };
-        let subject = found.as_ref().map_or(of_attempt.clone(), |session| session.subject(of_attempt));
-        let stored = found.as_ref().and_then(|session| session.password_hash.clone());
-        let verdict = self.hasher.verify(login.password.clone(), stored.clone()).await?;
-        let (Some(session), Some(stored), Verdict::Right | Verdict::RightButOutdated) = (found, stored, verdict) else {
-            return self.fail(subject, now).await;
-        };
-        let rehashed = match verdict {
-            Verdict::RightButOutdated => Some(self.hasher.hash(login.password).await?),
-            _ => None,
-        };
-        let secret = Secret::generate()?;
-        let new = self.new_client(login.client_name, &secret, login.address, now);
-        let (max, replace) = (self.limits.max_clients, login.replace);
         let present = present.map(|live| live.caller);
-        let admitted = subject.clone();
+        let mut subject = Subject::default();
+        for _ in 0..JUDGED {
+            let found = match Nick::parse(&login.nick) {
+                Ok(nick) => self.store.read(move |tx| session::by_nick(tx, &nick)).await?,
+                Err(_) => self.store.read(|_| Ok(None)).await?,
+            };
+            // What is nobody's nick is not written down: it may be a password in the wrong field.
+            let of_attempt = Subject { address: Some(login.address), ..Subject::default() };
+            subject = found.as_ref().map_or(of_attempt.clone(), |session| session.subject(of_attempt));
+            let stored = found.as_ref().and_then(|session| session.password_hash.clone());
+            let verdict = self.hasher.verify(login.password.clone(), stored.clone()).await?;
+            let (Some(session), Some(stored), Verdict::Right | Verdict::RightButOutdated) = (found, stored, verdict)
+            else {
+                break;
+            };
+            let rehashed = match verdict {
+                Verdict::RightButOutdated => Some(self.hasher.hash(login.password.clone()).await?),
+                _ => None,
+            };
+            let verified = Verified { session, stored, rehashed };
+            if let Some(admitted) = self.admit_verified(&login, verified, present, subject.clone(), now).await? {
+                return admitted;
+            }
+        }
+        self.fail(subject, now).await
+    }
+
+    /// Lets a verified login in, or refuses it for another reason, which is recorded. `None` if what was verified is so no
+    /// more: then it is judged anew.
+    async fn admit_verified(
+        &self,
+        login: &Login,
+        Verified { session, stored, rehashed }: Verified,
+        present: Option<Caller>,
+        subject: Subject,
+        now: Timestamp,
+    ) -> Result<Option<Result<Admitted>>> {
+        let secret = Secret::generate()?;
+        let new = self.new_client(login.client_name.clone(), &secret, login.address, now);
+        let (max, replace) = (self.limits.max_clients, login.replace);
         let admission = self
             .store
             .write(move |tx| {
-                // What was verified must still be so: the same session, live, with the same password.
+                // The same session, live, with the same password.
                 let current = session::by_nick(tx, &session.nick)?.filter(|s| s.id == session.id);
                 if current.and_then(|s| s.password_hash).as_ref() != Some(&stored) {
                     return Ok(None);
                 }
+                let client = match admit(tx, &session, present, &new, max, replace, now) {
+                    Ok(client) => client,
+                    Err(refusal) if refusal.is_failure() => return Err(refusal),
+                    // What is recorded must stay, so the transaction itself succeeds; nothing else was done in it.
+                    Err(refusal) => {
+                        audit::record(tx, Action::LoginRefused(refusal.code), &subject, now)?;
+                        return Ok(Some(Err(refusal)));
+                    }
+                };
                 if let Some(hash) = &rehashed {
                     session::set_password(tx, session.id, Some(&stored), hash)?;
                 }
-                let client = admit(tx, &session, present, &new, max, replace, now)?;
-                audit::record(tx, Action::LoginOk, &Subject { client: Some(client), ..admitted.clone() }, now)?;
-                Ok(Some((session::get(tx, session.id)?, client::own_view(tx, client)?)))
+                audit::record(tx, Action::LoginOk, &Subject { client: Some(client), ..subject.clone() }, now)?;
+                Ok(Some(Ok((session::get(tx, session.id)?, client::own_view(tx, client)?))))
             })
             .await?;
-        match admission {
-            Some((session, client)) => Ok(Admitted { secret, session, client }),
-            None => self.fail(subject, now).await,
-        }
+        let admitted = |(session, client)| Admitted { secret, session, client };
+        Ok(admission.map(|admission| admission.map(admitted)))
     }
 
     /// Records a failed login, and refuses it: what is recorded must stay, so the transaction itself succeeds.

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use crate::{
     audit::{Action, Entry, Limit, Subject},
     error::{Code, Error, Result},
-    model::{Caller, Network, Nick, Timestamp},
+    model::{Caller, Network, Nick, SessionId, Timestamp},
     password::Hasher,
     secret::SecretHash,
     store::{self, Effect, Store},
@@ -77,7 +77,7 @@ pub struct Chat {
 
 impl Chat {
     /// Opens the database at `path` and takes up the sessions in it.
-    pub fn open(path: &Path, limits: Limits, hasher: Hasher) -> Result<Self> {
+    pub fn open(path: &Path, limits: Limits, hasher: Hasher, now: Timestamp) -> Result<Self> {
         let callers = Arc::new(callers::Callers::default());
         let hub = Arc::new(hub::Hub::default());
         let observe = {
@@ -88,7 +88,7 @@ impl Chat {
                 hub.apply(effects);
             }
         };
-        let store = Store::open(path, Box::new(observe))?;
+        let store = Store::open(path, Box::new(observe), now)?;
         store.read_now(|tx| {
             store::client::for_each_live(tx, |effect| callers.apply(&effect))?;
             store::session::for_each_membership(tx, |effect| hub.apply([effect]))?;
@@ -158,11 +158,19 @@ impl Chat {
         self.look(caller, move |tx| store::audit::of_session(tx, caller.session, before, limit)).await
     }
 
-    /// Whether a client of the session with this nick came from this network; of those that were removed nobody knows who
-    /// they were.
-    pub async fn knows(&self, nick: Nick, network: Network) -> Result<bool> {
-        let addresses = self.store.read(move |tx| store::client::addresses(tx, &nick)).await?;
-        Ok(addresses.into_iter().any(|address| Network::of(address) == network))
+    /// Whether the session with this nick is the one `present`, or a client of it came from this network; of clients that
+    /// were removed nobody knows who they were.
+    pub async fn knows(&self, nick: Nick, network: Network, present: Option<SessionId>) -> Result<bool> {
+        self.store
+            .read(move |tx| {
+                let Some(session) = store::session::by_nick(tx, &nick)? else { return Ok(false) };
+                if present == Some(session.id) {
+                    return Ok(true);
+                }
+                let addresses = store::client::addresses(tx, session.id)?;
+                Ok(addresses.into_iter().any(|address| Network::of(address) == network))
+            })
+            .await
     }
 
     /// Records that a limit was reached. A nick is written down only if it is somebody's: else it may be a password in the
@@ -251,13 +259,13 @@ mod tests {
             retention: day,
             audit_retention: day,
         };
-        let chat = Chat::open(&dir.path().join("c.db"), limits, Hasher::start(1).unwrap()).unwrap();
+        let chat = Chat::open(&dir.path().join("c.db"), limits, Hasher::start(1).unwrap(), Timestamp(0)).unwrap();
         let (nick, address, now) = (Nick::parse("alice").unwrap(), [127, 0, 0, 1].into(), Timestamp(0));
         let secret = chat.create(nick, "laptop".into(), address, now).await.unwrap().secret;
         let live = chat.authenticate(secret.reveal(), now, now).await.unwrap();
         chat.logout(&live, now).await.unwrap();
         for line in ["JOIN #rust", "WHOIS alice", "PASS :correct horse battery"] {
-            let late = chat.execute(&live, Message::parse_line(line).unwrap(), now).await.unwrap_err();
+            let late = chat.execute(&live, Message::parse_line(line).unwrap(), address, now).await.unwrap_err();
             assert_eq!(late.code, Code::ClientEnded, "{line}");
         }
         assert_eq!(chat.snapshot(&live).await.unwrap_err().code, Code::ClientEnded);

@@ -1,5 +1,7 @@
 //! PASS: the session's one password, set and changed.
 
+use std::net::IpAddr;
+
 use super::{
     Chat, Limits,
     act::{Act, Answer},
@@ -25,13 +27,14 @@ impl Chat {
         new: Password,
         current: Option<Password>,
         label: Option<Label>,
+        address: IpAddr,
         now: Timestamp,
     ) -> Result<Answer> {
         for _ in 0..JUDGED {
             let known = label.clone();
             let (answered, stored) = self
                 .look(caller, move |tx| {
-                    let answered = Label::answered(known.as_ref(), tx, caller, now)?;
+                    let answered = Label::answered(known.as_ref(), tx, caller)?;
                     Ok((answered, session::get(tx, caller.session)?.password_hash))
                 })
                 .await?;
@@ -44,6 +47,8 @@ impl Chat {
                     return Err(Error::new(Code::PasswordRequired, detail));
                 };
                 if self.hasher.verify(current, Some(stored.clone())).await? == Verdict::Wrong {
+                    let refused = Action::PasswordRefused;
+                    self.change(caller, move |tx| record(tx, caller, refused, address, now)).await?;
                     return Err(Error::new(Code::PasswordMismatch, "this is not the current password"));
                 }
             }
@@ -51,7 +56,9 @@ impl Chat {
             let (label, limits) = (label.clone(), self.limits);
             let done = self
                 .change(caller, move |tx| {
-                    store_password(tx, caller, stored.as_ref(), &hash, label.as_ref(), now, &limits)
+                    store_password(tx, caller, stored.as_ref(), &hash, label.as_ref(), now, &limits)?
+                        .map(|(answer, action)| record(tx, caller, action, address, now).map(|()| answer))
+                        .transpose()
                 })
                 .await?;
             if let Some(answer) = done {
@@ -71,15 +78,12 @@ fn store_password(
     label: Option<&Label>,
     now: Timestamp,
     limits: &Limits,
-) -> Result<Option<Answer>> {
+) -> Result<Option<(Answer, Action)>> {
     if !session::set_password(tx, caller.session, judged, hash)? {
         return Ok(None);
     }
     let mut act = Act::new(tx, caller, label.map(|label| label.text.as_str()), now, limits)?;
     let action = if judged.is_some() { Action::PasswordChanged } else { Action::PasswordSet };
-    let nick = Some(act.nick().to_string());
-    let subject = Subject { session: Some(caller.session), client: Some(caller.client), nick, address: None };
-    store::audit::record(tx, action, &subject, now)?;
     act.notice(match judged {
         Some(_) => "The password of this session was changed.",
         None => "A password was set: this session can now be rejoined from other devices by logging in.",
@@ -89,5 +93,11 @@ fn store_password(
     if let Some(label) = label {
         label.keep(tx, caller, &answer, now)?;
     }
-    Ok(Some(answer))
+    Ok(Some((answer, action)))
+}
+
+/// Tells the audit log what became of a password.
+fn record(tx: &store::Write, caller: Caller, action: Action, address: IpAddr, now: Timestamp) -> Result<()> {
+    let of_client = Subject { client: Some(caller.client), address: Some(address), ..Subject::default() };
+    store::audit::record(tx, action, &session::get(tx, caller.session)?.subject(of_client), now)
 }

@@ -33,7 +33,9 @@ impl Chat {
             if !page.events.is_empty() || page.gap.is_some() {
                 return Ok(page);
             }
-            attachment.take();
+            if attachment.take().cut {
+                return Ok(page);
+            }
             if tokio::time::timeout_at(deadline, attachment.woken()).await.is_err() {
                 return Ok(page);
             }
@@ -111,6 +113,8 @@ pub enum Step {
     Gap(EventId, EventId),
     Events(VecDeque<Arc<Delivery>>),
     Ended(crate::model::EndReason),
+    /// The client has a new secret: whoever holds it comes again.
+    Cut,
 }
 
 impl Feed {
@@ -161,6 +165,9 @@ impl Feed {
             }
             if let Some(reason) = taken.ended.or_else(|| self.live.ended()) {
                 return Ok(Step::Ended(reason));
+            }
+            if taken.cut {
+                return Ok(Step::Cut);
             }
             self.attachment.woken().await;
         }

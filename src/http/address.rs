@@ -30,17 +30,24 @@ impl Proxies {
 
     /// The last address in the chain that no trusted proxy stands for.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
-        let chain = lines.flat_map(|line| line.split(',')).map(|hop| hop.trim().parse::<IpAddr>()).collect::<Vec<_>>();
+        let lines = headers.get_all("x-forwarded-for").iter();
+        let chain = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(hop).collect::<Vec<_>>();
         let mut client = peer;
         for hop in chain.into_iter().rev() {
             match hop {
-                Ok(hop) if self.trust(client) => client = hop,
+                Some(hop) if self.trust(client) => client = hop,
                 _ => break,
             }
         }
         client
     }
+}
+
+/// One hop of the chain, with or without a port; whatever else stands there is nobody's address.
+fn hop(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
+    text.parse().ok().or_else(with_port)
 }
 
 /// The address a request comes from.
@@ -69,22 +76,27 @@ impl FromRequestParts<Shared> for Address {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
-    fn client(trusted: &[&str], peer: &str, forwarded: &str) -> String {
+    fn client(trusted: &[&str], peer: &str, forwarded: &[u8]) -> String {
         let proxies = Proxies::new(trusted.iter().map(|net| net.parse().unwrap()).collect());
         let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+        headers.insert("x-forwarded-for", HeaderValue::from_bytes(forwarded).unwrap());
         proxies.client(peer.parse().unwrap(), &headers).to_string()
     }
 
     #[test]
     fn only_a_trusted_proxy_is_believed_and_only_about_the_next_hop() {
-        assert_eq!(client(&[], "10.0.0.1", "1.2.3.4"), "10.0.0.1");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4"), "1.2.3.4");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, 1.2.3.4"), "1.2.3.4");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4, 10.0.0.2"), "1.2.3.4");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "nonsense"), "10.0.0.1");
-        assert_eq!(client(&["10.0.0.0/8"], "9.9.9.9", "1.2.3.4"), "9.9.9.9");
+        assert_eq!(client(&[], "10.0.0.1", b"1.2.3.4"), "10.0.0.1");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"1.2.3.4"), "1.2.3.4");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"6.6.6.6, 1.2.3.4"), "1.2.3.4");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"1.2.3.4, 10.0.0.2"), "1.2.3.4");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"nonsense"), "10.0.0.1");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"\xff, 1.2.3.4"), "1.2.3.4", "what a client sent hides nobody");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"1.2.3.4:567"), "1.2.3.4");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"[2001:db8::1]:9"), "2001:db8::1");
+        assert_eq!(client(&["10.0.0.0/8"], "9.9.9.9", b"1.2.3.4"), "9.9.9.9");
     }
 }

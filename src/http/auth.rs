@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::FromRequestParts,
-    http::{header, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 
 use super::{Shared, cookie};
@@ -27,8 +27,8 @@ impl FromRequestParts<Shared> for Authenticated {
         let now = app.clock.now();
         let secret = cookie::presented(&parts.headers, &app.site)?.ok_or_else(chat::unauthenticated)?;
         // Of two credentials it would be anybody's guess which one is meant.
-        if parts.headers.contains_key(header::AUTHORIZATION) {
-            return Err(Error::malformed("the request has both a cookie and an Authorization header"));
+        if has_bearer_token(&parts.headers) {
+            return Err(Error::malformed("the request has both a cookie and a bearer token"));
         }
         Ok(Self { live: app.chat.authenticate(&secret, now, app.clock.due()).await?, now })
     }
@@ -47,4 +47,11 @@ impl FromRequestParts<Shared> for Present {
             Err(error) => Err(error),
         }
     }
+}
+
+/// RFC 6750 §2.1; of a scheme the case does not matter (RFC 9110 §11.1).
+fn has_bearer_token(headers: &HeaderMap) -> bool {
+    let scheme =
+        |value: &HeaderValue| value.as_bytes().split(|byte| *byte == b' ').next().map(<[u8]>::to_ascii_lowercase);
+    headers.get_all(header::AUTHORIZATION).iter().any(|value| scheme(value).as_deref() == Some(b"bearer"))
 }

@@ -20,8 +20,9 @@ fn name(site: &Site) -> &'static str {
 pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Option<String>> {
     let mut found = None;
     for line in headers.get_all(header::COOKIE) {
-        let Ok(line) = line.to_str() else { continue };
-        for cookie in Cookie::split_parse(line).flatten().filter(|cookie| cookie.name() == name(site)) {
+        // What neighbours put beside ours need not be text.
+        let line = String::from_utf8_lossy(line.as_bytes());
+        for cookie in Cookie::split_parse(line.as_ref()).flatten().filter(|cookie| cookie.name() == name(site)) {
             if found.replace(cookie.value().to_owned()).is_some() {
                 return Err(Error::malformed("the request has more than one session cookie"));
             }

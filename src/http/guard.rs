@@ -1,8 +1,8 @@
 //! What strangers may try, and how often: passwords and new sessions, by address, by nick and by both together.
 //!
 //! Everything is charged before anything is looked up or hashed, or many tries at once would all pass; what was no guess
-//! gets it back. Strangers who use up what is allowed for a nick do not lock its owner out: an address that a client of
-//! that session came from is held to the limits of its own alone.
+//! gets it back. Strangers who use up what is allowed for a nick do not lock its owner out: a client of that session, and an
+//! address that one came from, are held to the limits of their own alone.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     audit::{Limit, Subject},
     config::Rate,
     error::{Code, Error, Result},
-    model::{Network, Nick, SessionId},
+    model::{ClientId, Network, Nick, SessionId},
 };
 
 /// What a try is counted by; nicks are folded.
@@ -23,8 +23,10 @@ pub enum Key {
     Nick(String),
     /// Wrong passwords for a nick from an address.
     NickAndAddress(String, Network),
-    /// Wrong current passwords in a session: whoever holds a device's cookie does not hold its password.
-    Session(SessionId),
+    /// Passwords for a nick from an address, right ones too: each makes a client.
+    Logins(String, Network),
+    /// Wrong current passwords of a client: whoever holds a device's cookie does not hold its session's password.
+    Client(ClientId),
     /// New sessions from an address.
     NewSessions(Network),
 }
@@ -35,7 +37,8 @@ impl Key {
         let (burst, seconds) = match self {
             Self::Address(_) => (20, 15),
             Self::Nick(_) => (50, 30),
-            Self::NickAndAddress(..) | Self::Session(_) => (10, 30),
+            Self::NickAndAddress(..) | Self::Client(_) => (10, 30),
+            Self::Logins(..) => (100, 30),
             Self::NewSessions(_) => (100, 10),
         };
         Rate { burst, every: Duration::from_secs(seconds) }
@@ -46,59 +49,90 @@ impl Key {
             Self::Address(_) => Limit::Address,
             Self::Nick(_) => Limit::Nick,
             Self::NickAndAddress(..) => Limit::NickAndAddress,
-            Self::Session(_) => Limit::Session,
+            Self::Logins(..) => Limit::Logins,
+            Self::Client(_) => Limit::Client,
             Self::NewSessions(_) => Limit::NewSessions,
         }
     }
 
-    /// The keys of a login. What is nobody's nick is counted by its address.
-    pub fn of_login(nick: &str, network: Network) -> Vec<Self> {
-        let nick = Nick::parse(nick).ok();
-        let of_nick =
-            nick.map(|nick| nick.folded()).map(|nick| [Self::Nick(nick.clone()), Self::NickAndAddress(nick, network)]);
-        [Self::Address(network)].into_iter().chain(of_nick.into_iter().flatten()).collect()
-    }
-
-    /// The keys of a PASS that gives the current password.
-    pub fn of_pass(session: SessionId, network: Network) -> Vec<Self> {
-        vec![Self::Address(network), Self::Session(session)]
+    /// Whether only failures count in the end.
+    fn is_given_back(&self) -> bool {
+        !matches!(self, Self::Logins(..))
     }
 }
 
-/// Lets somebody try a password; only a wrong one counts in the end.
-pub async fn guess<T>(
+/// What was charged for a try.
+struct Charged(Vec<Key>);
+
+impl Charged {
+    /// Of what was no guess, only what counts anyway stays charged.
+    fn settle<T>(self, app: &Shared, result: &Result<T>) {
+        let wrong = |error: &Error| matches!(error.code, Code::LoginFailed | Code::PasswordMismatch);
+        if !result.as_ref().is_err_and(wrong) {
+            app.tries.refund(&self.0.into_iter().filter(Key::is_given_back).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Lets somebody try to log in. `present` is the session that the request's own cookie names.
+pub async fn login<T>(
     app: &Shared,
     address: &Address,
-    keys: Vec<Key>,
+    nick: &str,
+    present: Option<SessionId>,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let charged = charge(app, address, keys).await?;
-    let result = attempt.await;
-    let wrong = |error: &Error| matches!(error.code, Code::LoginFailed | Code::PasswordMismatch);
-    if !result.as_ref().is_err_and(wrong) {
-        app.tries.refund(&charged);
+    let mut charged = Charged(vec![Key::Address(address.network)]);
+    // What is nobody's nick is counted by its address.
+    let nick = Nick::parse(nick).ok();
+    if let Some(folded) = nick.as_ref().map(Nick::folded) {
+        charged.0.push(Key::NickAndAddress(folded.clone(), address.network));
+        charged.0.push(Key::Logins(folded, address.network));
     }
+    charge(app, address, &charged.0).await?;
+    // By now it has cost its address something, whatever comes of it.
+    if let Some(nick) = nick {
+        let key = Key::Nick(nick.folded());
+        match charge(app, address, std::slice::from_ref(&key)).await {
+            Ok(()) => charged.0.push(key),
+            Err(refusal) if !app.chat.knows(nick, address.network, present).await? => return Err(refusal),
+            Err(_) => {}
+        }
+    }
+    let result = attempt.await;
+    charged.settle(app, &result);
     result
 }
 
-/// Charges the keys, and returns those that were charged.
-pub async fn charge(app: &Shared, address: &Address, mut keys: Vec<Key>) -> Result<Vec<Key>> {
-    let mut charged = app.tries.charge(&keys, app.clock.steady());
-    if let Err(refusal) = &charged
-        && let Key::Nick(nick) = &refusal.key
-        && app.chat.knows(Nick::stored(nick.clone()), address.network).await?
-    {
-        keys.retain(|key| !matches!(key, Key::Nick(_)));
-        charged = app.tries.charge(&keys, app.clock.steady());
-    }
-    let Err(refusal) = charged else { return Ok(keys) };
+/// Lets a client change its session's password.
+pub async fn pass<T>(
+    app: &Shared,
+    address: &Address,
+    client: ClientId,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let charged = Charged(vec![Key::Address(address.network), Key::Client(client)]);
+    charge(app, address, &charged.0).await?;
+    let result = attempt.await;
+    charged.settle(app, &result);
+    result
+}
+
+/// Lets somebody make a session.
+pub async fn new_session(app: &Shared, address: &Address) -> Result<()> {
+    charge(app, address, &[Key::NewSessions(address.network)]).await
+}
+
+async fn charge(app: &Shared, address: &Address, keys: &[Key]) -> Result<()> {
+    let Err(refusal) = app.tries.charge(keys, app.clock.steady()) else { return Ok(()) };
     if refusal.first {
-        let (nick, session) = match &refusal.key {
-            Key::Nick(nick) | Key::NickAndAddress(nick, _) => (Some(Nick::stored(nick.clone())), None),
-            Key::Session(session) => (None, Some(*session)),
+        let (nick, client) = match &refusal.key {
+            Key::Nick(nick) | Key::NickAndAddress(nick, _) | Key::Logins(nick, _) => (Some(nick), None),
+            Key::Client(client) => (None, Some(*client)),
             Key::Address(_) | Key::NewSessions(_) => (None, None),
         };
-        let subject = Subject { session, ..address.subject() };
+        let subject = Subject { client, ..address.subject() };
+        let nick = nick.cloned().map(Nick::stored);
         app.chat.throttled(refusal.key.limit(), subject, nick, app.clock.now()).await;
     }
     Err(refusal.into())

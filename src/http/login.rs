@@ -14,8 +14,7 @@ use super::{
     auth::Present,
     body::{self, Json, Kind, Params},
     clients::client_name,
-    cookie,
-    guard::{Key, guess},
+    cookie, guard,
     problem::{self, Conflict, LoginProblems, Malformed, PageProblems, Problems, Throttled, TimedOut},
     session::{Entered, entered},
     web,
@@ -143,8 +142,8 @@ pub async fn login_api(
 }
 
 async fn attempt(app: &Shared, address: &Address, present: Present, login: Login, now: Timestamp) -> Result<Admitted> {
-    let keys = Key::of_login(&login.nick, address.network);
-    let result = guess(app, address, keys, app.chat.login(login, present.0, now)).await;
+    let (nick, own) = (login.nick.clone(), present.0.as_ref().map(|live| live.caller.session));
+    let result = guard::login(app, address, &nick, own, app.chat.login(login, present.0, now)).await;
     match &result {
         Ok(admitted) => {
             app.metrics.logins(true);
@@ -154,6 +153,9 @@ async fn attempt(app: &Shared, address: &Address, present: Present, login: Login
             app.metrics.logins(false);
             // Not the nick: people mistake the fields, and then it is their password.
             tracing::warn!(address = %address.ip, "login failed");
+        }
+        Err(error) if matches!(error.code, Code::TooManyClients | Code::AlreadyInSession) => {
+            tracing::warn!(address = %address.ip, code = error.code.name(), "login refused, though the password was right");
         }
         Err(_) => {}
     }

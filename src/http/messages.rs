@@ -14,7 +14,7 @@ use super::{
     address::Address,
     auth::Authenticated,
     body::{self, Params, number},
-    guard::{Key, guess},
+    guard,
     problem::{Conflict, NotFound, Problems, PublicProblems, StoreProblems, Throttled, TimedOut},
 };
 use crate::{
@@ -80,9 +80,9 @@ pub async fn send(
     }
     app.metrics.command();
     let tries_a_password = message.command.eq_ignore_ascii_case("PASS");
-    let executed = app.chat.execute(&caller.live, message, caller.now);
+    let executed = app.chat.execute(&caller.live, message, address.ip, caller.now);
     let answer = match tries_a_password {
-        true => guess(&app, &address, Key::of_pass(session, address.network), executed).await,
+        true => guard::pass(&app, &address, client, executed).await,
         false => executed.await,
     };
     answer.map(axum::Json)

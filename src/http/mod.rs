@@ -4,9 +4,10 @@
 //! security headers, the check that it is meant for us, the check that no other site sent it, the limit on its length, the
 //! extractor that says who calls; then a handler of a few lines calls the chat and renders what it returns.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{Router, body::Bytes, extract::DefaultBodyLimit, middleware};
+use futures_util::FutureExt;
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::{
     OpenApi,
@@ -48,9 +49,10 @@ use throttle::Throttle;
 
 /// Bytes of a request's body, at most.
 const BODY_LIMIT: usize = 16 * 1024;
-/// Between two looks at who is due to leave, and how many of them there are to a round of upkeep.
-const TICK: Duration = Duration::from_secs(1);
-const UPKEEP: usize = 60;
+/// Between two looks at who is due to leave.
+const EXPIRE: Duration = Duration::from_secs(1);
+/// Between two rounds of upkeep.
+const UPKEEP: Duration = Duration::from_secs(60);
 /// Threads that hash passwords, at most: of the processors half, and each has 19 MiB of its own.
 const HASHING_THREADS: usize = 4;
 /// How long connections may take to finish once the server is stopping.
@@ -163,7 +165,7 @@ impl Server {
     pub fn open(config: Config, address: SocketAddr, clock: Clock) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
         let hasher = Hasher::start(threads.min(HASHING_THREADS))?;
-        let chat = Chat::open(&config.database, config.limits(), hasher)?;
+        let chat = Chat::open(&config.database, config.limits(), hasher, clock.now())?;
         let (stop, stopping) = watch::channel(false);
         let (routes, description) = routes();
         let places = places::Places::new();
@@ -216,23 +218,29 @@ impl Server {
     }
 }
 
+/// Does what the clock asks for, until the server is stopping: who is due leaves within a second, however long the rest takes.
 async fn keep_up(app: Shared) {
-    let rounds = async {
-        for tick in 0.. {
-            let due = app.clock.due();
-            if let Err(error) = app.chat.expire(app.clock.now(), due).await {
-                tracing::error!(%error, "clients that are due to leave could not; it is tried again in a second");
-            }
-            if tick % UPKEEP == 0
-                && let Err(error) = app.chat.upkeep(due).await
-            {
-                tracing::error!(%error, "upkeep did not finish; it is tried again in a minute");
-            }
-            tokio::time::sleep(TICK).await;
-        }
-    };
+    let expire = async |app: Shared| app.chat.expire(app.clock.now(), app.clock.due()).await;
+    let upkeep = async |app: Shared| app.chat.upkeep(app.clock.due()).await;
     tokio::select! {
-        () = rounds => {}
+        () = again(&app, EXPIRE, "letting clients leave", expire) => {}
+        () = again(&app, UPKEEP, "upkeep", upkeep) => {}
         () = app.stopped() => {}
+    }
+}
+
+/// Does something again and again, whatever becomes of it.
+async fn again<F>(app: &Shared, pause: Duration, what: &str, round: impl Fn(Shared) -> F)
+where
+    F: Future<Output = Result<()>>,
+{
+    loop {
+        // A panic is one round's, not the end of them all.
+        match AssertUnwindSafe(round(app.clone())).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "{what} did not finish; it is tried again"),
+            Err(_) => tracing::error!("{what} panicked; it is tried again"),
+        }
+        tokio::time::sleep(pause).await;
     }
 }

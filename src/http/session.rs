@@ -14,8 +14,7 @@ use super::{
     auth::{Authenticated, Present},
     body::Json,
     clients::client_name,
-    cookie,
-    guard::{self, Key},
+    cookie, guard,
     problem::{Conflict, Malformed, Problems, PublicProblems, StoreProblems, Throttled, TimedOut},
 };
 use crate::{
@@ -68,7 +67,7 @@ pub async fn create(
     }
     let now = app.clock.now();
     let nick = Nick::parse(&body.nick)?;
-    guard::charge(&app, &address, vec![Key::NewSessions(address.network)]).await?;
+    guard::new_session(&app, &address).await?;
     let admitted = app.chat.create(nick, client_name(body.client_name, &headers)?, address.ip, now).await?;
     tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
     Ok(entered(&app, StatusCode::CREATED, admitted, now))

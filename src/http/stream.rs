@@ -117,6 +117,7 @@ impl Stream {
                 self.over = true;
                 Some(format!("event: end\ndata: {{\"reason\":\"{}\"}}\n\n", reason.name()))
             }
+            Ok(Step::Cut) => None,
             Err(error) => {
                 tracing::warn!(%error, client = %self.client, "a stream broke off");
                 None

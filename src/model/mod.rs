@@ -1,6 +1,6 @@
 //! The words of the project as types: ids, names, times, events. Pure; parsing happens here once, at the edge.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
@@ -9,9 +9,11 @@ use utoipa::ToSchema;
 use crate::error::{Code, Error, Result};
 
 mod address;
+mod clock;
 mod name;
 
 pub use address::{AddressFamily, Network};
+pub use clock::Clock;
 pub use name::{ChannelName, Nick, Target};
 
 /// The source of replies, and of notices that the server itself sends. The dot keeps it from ever being a nick.
@@ -110,42 +112,6 @@ impl fmt::Display for Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-/// Where the time comes from: the system's clocks in `main`, clocks that are moved by hand in tests.
-#[derive(Clone)]
-pub struct Clock {
-    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    steady: Arc<dyn Fn() -> Duration + Send + Sync>,
-    /// What both showed at the start.
-    start: (Timestamp, Duration),
-}
-
-impl Clock {
-    /// A clock on the wall, which somebody may set, and a steady one, which nobody can, from any beginning.
-    pub fn new(
-        now: impl Fn() -> Timestamp + Send + Sync + 'static,
-        steady: impl Fn() -> Duration + Send + Sync + 'static,
-    ) -> Self {
-        let start = (now(), steady());
-        Self { now: Arc::new(now), steady: Arc::new(steady), start }
-    }
-
-    /// The time of day: when things happen.
-    pub fn now(&self) -> Timestamp {
-        (self.now)()
-    }
-
-    /// The time by which things fall due. A clock on the wall that was set forward makes nothing due that has not lasted.
-    pub fn due(&self) -> Timestamp {
-        let (time, steady) = self.start;
-        self.now().min(time.plus(self.steady().saturating_sub(steady)))
-    }
-
-    /// Time that has passed, whatever the clock on the wall was set to.
-    pub fn steady(&self) -> Duration {
-        (self.steady)()
     }
 }
 

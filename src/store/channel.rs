@@ -147,7 +147,7 @@ pub fn invite(tx: &Write, id: ChannelId, session: SessionId) -> Result<()> {
         .execute([id.0, session.0])?;
     tx.sql
         .prepare_cached(
-            "DELETE FROM invite WHERE channel_id = ?1 AND session_id <= (
+            "DELETE FROM invite WHERE channel_id = ?1 AND session_id != ?2 AND session_id <= (
                  SELECT session_id FROM invite WHERE channel_id = ?1 AND session_id != ?2
                  ORDER BY session_id DESC LIMIT 1 OFFSET ?3)",
         )?

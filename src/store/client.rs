@@ -8,7 +8,7 @@ use super::{Admission, Effect, Read, Write, as_sql, audit, log, session};
 use crate::{
     audit::{Action, Subject},
     error::{Error, Result},
-    model::{AddressFamily, Caller, ClientId, ClientView, EndReason, EventId, Nick, Scopes, SessionId, Timestamp},
+    model::{AddressFamily, Caller, ClientId, ClientView, EndReason, EventId, Scopes, SessionId, Timestamp},
     secret::SecretHash,
 };
 
@@ -56,15 +56,16 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
     Ok(id)
 }
 
-/// Gives a live client a new secret and a new lifetime; its queue goes on.
+/// Gives a live client a new secret and a new lifetime; its queue goes on. Should the answer be lost, it is no client that
+/// never was: whoever knows the password can log in again.
 pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Result<()> {
     let (cursor, begun) = tx
         .sql
         .prepare_cached(
-            "UPDATE client SET secret_hash = ?2, seen_at = ?3, expires_at = ?4, address = ?5, unpresented = ?3
+            "UPDATE client SET secret_hash = ?2, seen_at = ?3, expires_at = ?4, unpresented = NULL
              WHERE id = ?1 RETURNING cursor, begun",
         )?
-        .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0, new.address.to_string()], |row| {
+        .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
     tx.effect(Effect::Admitted(Admission {
@@ -72,7 +73,7 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Res
         secret: new.secret,
         cursor: EventId(cursor),
         begun,
-        presented: false,
+        presented: true,
         seen_at: now,
         expires_at: new.expires_at,
     }));
@@ -87,13 +88,12 @@ pub fn note_presented(tx: &Write, client: ClientId, secret: SecretHash) -> Resul
     Ok(())
 }
 
-/// The addresses that clients of the live session with this nick were let in from, those that were removed aside.
-pub fn addresses(tx: &Read, nick: &Nick) -> Result<Vec<IpAddr>> {
+/// The addresses that the last clients of a session were let in from, those that were removed aside.
+pub fn addresses(tx: &Read, session: SessionId) -> Result<Vec<IpAddr>> {
     let mut statement = tx.sql.prepare_cached(
-        "SELECT address FROM client JOIN session ON session.id = session_id
-         WHERE folded_nick = ?1 AND session.ended_at IS NULL AND end_reason IS NOT ?2",
+        "SELECT address FROM client WHERE session_id = ?1 AND end_reason IS NOT ?2 ORDER BY id DESC LIMIT 100",
     )?;
-    let rows = statement.query_map([&nick.folded(), EndReason::Removed.name()], address)?;
+    let rows = statement.query_map(params![session.0, EndReason::Removed.name()], address)?;
     let addresses = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(addresses.into_iter().flatten().collect())
 }

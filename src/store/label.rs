@@ -13,15 +13,16 @@ use crate::{
 /// How long a label is kept, and how many of a client.
 const KEPT_FOR: Duration = Duration::from_hours(24);
 const KEPT: i64 = 256;
+/// Bytes of a client's answers that are kept, of whatever many.
+const KEPT_BYTES: i64 = 1024 * 1024;
 
-/// The first answer to this label, as it was stored. A label that stands for another command is refused.
-pub fn find(tx: &Read, client: ClientId, label: &str, command: &[u8; 32], now: Timestamp) -> Result<Option<String>> {
+/// The first answer to this label, as it was stored; it is there until `expire` removes it. A label that stands for another
+/// command is refused.
+pub fn find(tx: &Read, client: ClientId, label: &str, command: &[u8; 32]) -> Result<Option<String>> {
     let found = tx
         .sql
-        .prepare_cached("SELECT command, answer FROM label WHERE client_id = ?1 AND label = ?2 AND time > ?3")?
-        .query_row(params![client.0, label, now.minus(KEPT_FOR).0], |row| {
-            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?))
-        })
+        .prepare_cached("SELECT command, answer FROM label WHERE client_id = ?1 AND label = ?2")?
+        .query_row(params![client.0, label], |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?)))
         .optional()?;
     match found {
         Some((known, _)) if known != *command => {
@@ -44,6 +45,16 @@ pub fn keep(tx: &Write, client: ClientId, label: &str, command: &[u8; 32], answe
              AND id <= (SELECT id FROM label WHERE client_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
         )?
         .execute(params![client.0, KEPT])?;
+    // So many short ones are within the bytes anyway.
+    if answer.len() > (KEPT_BYTES / KEPT) as usize {
+        tx.sql
+            .prepare_cached(
+                "DELETE FROM label WHERE id IN (
+                     SELECT id FROM (SELECT id, sum(length(answer)) OVER (ORDER BY id DESC) AS held FROM label WHERE client_id = ?1)
+                     WHERE held > ?2)",
+            )?
+            .execute(params![client.0, KEPT_BYTES])?;
+    }
     Ok(())
 }
 

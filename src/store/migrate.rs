@@ -2,10 +2,14 @@
 
 use rusqlite::Connection;
 
+use crate::model::Timestamp;
+
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// Marks a database as Rejoin's (`PRAGMA application_id`): "rjoi".
 const APPLICATION_ID: i32 = 0x726a_6f69;
+/// Marks a copy that was never opened: "rjoc".
+pub const COPY: i32 = 0x726a_6f63;
 
 /// `STEPS[n]` makes version n + 2 of version n + 1; version 0 is an empty file.
 const STEPS: &[&str] = &[
@@ -40,13 +44,27 @@ pub fn check(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
     let (version, application) = (pragma("user_version")?, pragma("application_id")?);
     Ok(if tables == 0 && version == 0 {
         Ok(())
-    } else if application != APPLICATION_ID {
+    } else if application != APPLICATION_ID && application != COPY {
         Err("is a database of another application".into())
     } else if version > VERSION {
         Err(format!("was made by a newer rejoin (its version is {version}, this program knows {VERSION})"))
     } else {
         Ok(())
     })
+}
+
+/// Makes a copy a database of its own, in one transaction. What the original goes on to issue after the copy was made, or
+/// another restore of the same copy, must not be issued again: clients know those ids. So they go on at the time, which is
+/// later at each restore, and above what even a wrong clock leaves possible.
+pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application != COPY {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    transaction.execute("UPDATE sqlite_sequence SET seq = max(seq + (1 << 32), ?1)", [now.0 << 10])?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.commit()
 }
 
 /// Brings the schema to its newest version, in one transaction.

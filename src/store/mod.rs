@@ -126,9 +126,9 @@ struct Readers {
 impl Store {
     /// Opens the database at `path`, making or upgrading it where needed, and takes its lock. `observe` is told of every
     /// commit.
-    pub fn open(path: &Path, observe: Observer) -> Result<Self> {
+    pub fn open(path: &Path, observe: Observer, now: Timestamp) -> Result<Self> {
         let lock = open::lock(path)?;
-        let connection = open::writer(path)?;
+        let connection = open::writer(path, now)?;
         let readers =
             Readers { path: path.to_owned(), idle: Mutex::default(), permits: Arc::new(Semaphore::new(READERS)) };
         Ok(Self { writer: writer::Writer::start(connection, observe)?, readers: Arc::new(readers), _lock: lock })
@@ -259,7 +259,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_failed_is_not_used_again_and_one_that_refused_is() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("r.db"), Box::new(|_| {})).unwrap();
+        let store = Store::open(&dir.path().join("r.db"), Box::new(|_| {}), Timestamp(0)).unwrap();
         // A setting that stays with the connection.
         let leave = |error: Error| {
             store.read(|tx| {

@@ -11,13 +11,13 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::migrate;
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    model::Timestamp,
+};
 
 /// Statements kept prepared; a page of a queue and a command need about thirty.
 const STATEMENTS: usize = 128;
-/// What the original goes on to issue after the copy was made must not be issued again by a server on the copy: clients
-/// know those ids.
-const LEAP: &str = "UPDATE sqlite_sequence SET seq = seq + (1 << 32)";
 /// How long another process (a shell, a tool that replicates) may hold a lock before what waits for it fails. Well-behaved
 /// ones need milliseconds, and everybody's commands stand behind the one that waits. A backup only reads, which locks nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ pub fn lock(database: &Path) -> Result<File> {
     }
 }
 
-pub fn writer(path: &Path) -> Result<Connection> {
+pub fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
     // Made before SQLite would make it, so that it and what SQLite lays beside it are its owner's alone.
     match private().create_new(true).open(path) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(refuse(path, format!("cannot be made: {e}"))),
@@ -48,6 +48,7 @@ pub fn writer(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "journal_mode", "wal").map_err(|e| describe(path, &e))?;
     connection.pragma_update(None, "synchronous", "full").map_err(|e| describe(path, &e))?;
     migrate::run(&mut connection).map_err(|e| describe(path, &e))?;
+    migrate::adopt(&mut connection, now).map_err(|e| describe(path, &e))?;
     Ok(connection)
 }
 
@@ -68,7 +69,8 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let file = private().create_new(true).open(to).map_err(|e| cannot(&e))?;
     let copied = reader(from).map_err(|e| cannot(&e.detail)).and_then(|connection| {
         connection.execute("VACUUM INTO ?1", [target]).map_err(|e| cannot(&e))?;
-        Connection::open(to).and_then(|copy| copy.execute(LEAP, [])).map_err(|e| cannot(&e))?;
+        let mark = |copy: Connection| copy.pragma_update(None, "application_id", migrate::COPY);
+        Connection::open(to).and_then(mark).map_err(|e| cannot(&e))?;
         file.sync_all().map_err(|e| cannot(&e))
     });
     if copied.is_err() {

@@ -9,18 +9,23 @@ use crate::{
 };
 
 /// Removes a batch of events older than `cutoff` and notes at each of their targets how far it has lost them. It goes by
-/// id and stops at the first event that is young enough, so a clock that jumped loses nothing out of order.
-pub fn drop_events(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
+/// id and stops at the first event that is young enough, so a clock that jumped loses nothing out of order. A time that is
+/// yet to come was a wrong clock's: such an event goes with the next one behind it.
+pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
     let mut oldest = tx.sql.prepare_cached("SELECT id, time, targets FROM event ORDER BY id LIMIT ?1")?;
     let mut unaddress = tx.sql.prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
     let mut remove = tx.sql.prepare_cached("DELETE FROM event WHERE id = ?1")?;
-    let mut old = Vec::new();
+    let (mut old, mut to_come) = (Vec::new(), Vec::new());
     let mut rows = oldest.query([as_sql(batch)])?;
     while let Some(row) = rows.next()? {
-        if row.get::<_, i64>("time")? > cutoff.0 {
+        let time = Timestamp(row.get("time")?);
+        if time > cutoff && time <= now {
             break;
         }
-        old.push((row.get::<_, i64>("id")?, log::from_json::<Vec<i64>>(&row.get::<_, String>("targets")?)?));
+        to_come.push((row.get::<_, i64>("id")?, log::from_json::<Vec<i64>>(&row.get::<_, String>("targets")?)?));
+        if time <= cutoff {
+            old.append(&mut to_come);
+        }
     }
     for (event, targets) in &old {
         for target in targets.iter().map(|id| TargetId(*id)) {

@@ -178,6 +178,8 @@ async fn the_seventeenth_is_refused_after_the_right_password_and_one_can_be_repl
         refusal.body["clients"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["unnamed client", "phone", "tablet"]);
     assert_eq!(login("correct horse battery", Some(999)).await.unwrap_err().code, "too_many_clients");
+    let lines = alice.get("/api/v1/audit?limit=1").await;
+    assert_eq!((&lines[0]["action"], &lines[0]["reason"]), (&json!("login_refused"), &json!("too_many_clients")));
     let id = phone.snapshot().await["client"]["id"].as_i64().unwrap();
     login("correct horse battery", Some(id)).await.unwrap();
     assert_eq!(reason(&phone).await, "removed");

@@ -81,7 +81,8 @@ async fn a_cookie_is_known_to_have_arrived_before_its_first_request_is_answered(
     gone(&alice, "lost").await;
 }
 
-/// Of a login whose answer is lost only the new client leaves; of a renewal, the client, for its old cookie is dead.
+/// Of a login whose answer is lost only the new client leaves; one that was renewed stays until it is idle, or a session
+/// whose last client it is would end while its owner knows the password.
 #[tokio::test]
 async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
     let server = TestServer::start().await;
@@ -91,9 +92,10 @@ async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
     phone.snapshot().await;
     let (lost, renewed) = (server.login("alice", PASSWORD).await, phone.login("alice", PASSWORD).await.unwrap());
     server.pass(Duration::from_mins(10));
-    server.expired(1).await;
-    assert_eq!((ended(&lost).await, ended(&renewed).await), (json!("expired"), json!("expired")));
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    server.expired(2).await;
+    assert_eq!(ended(&lost).await, json!("expired"));
+    renewed.snapshot().await;
+    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 2);
 }
 
 /// A clock set a day forward makes nobody leave who has not been away; set back it holds nobody up; and order is by id.
@@ -125,6 +127,22 @@ async fn a_clock_that_is_set_ends_nobody_and_breaks_no_order() {
     let next = phone.poll(&format!("timeout=0&after={}", said[0])).await;
     assert_eq!(ids(next["messages"].as_array().unwrap()), said[1..]);
     assert_eq!(ids(alice.get("/api/v1/history?target=%23rust&limit=3").await["messages"].as_array().unwrap()), said);
+}
+
+/// Use is written down once a minute; who was here since then is not taken for having been away.
+#[tokio::test]
+async fn use_that_is_not_written_down_yet_counts() {
+    let server = TestServer::with(&["--client-idle", "1h"]).await;
+    let (alice, idle) = (server.pick("alice").await, server.pick("idle").await);
+    for person in [&alice, &idle] {
+        person.snapshot().await;
+    }
+    for _ in 0..2 {
+        server.pass(Duration::from_mins(40));
+        alice.snapshot().await;
+    }
+    gone(&alice, "idle").await;
+    alice.snapshot().await;
 }
 
 #[tokio::test]

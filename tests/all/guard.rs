@@ -99,9 +99,12 @@ async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
         assert_throttled(&stranger.login("alicia", PASSWORD).await.unwrap_err(), 30);
         fails(&stranger, "bob", 1).await;
     }
+    // Her own device may renew itself from anywhere.
+    let renewed = alice.from("198.51.100.202").login("alicia", PASSWORD).await.unwrap();
     let home = server.device().from("192.0.2.1");
     fails(&home, "alicia", 2).await;
     home.login("alicia", PASSWORD).await.unwrap();
+    let alice = renewed;
     let change = json!({"command": "PASS", "params": ["a new password", PASSWORD]});
     alice.from("198.51.100.201").try_send_json(change).await.unwrap();
     fails(&home, "alicia", 8).await;
@@ -169,6 +172,42 @@ async fn an_address_has_so_many_live_sessions() {
     }
 }
 
+#[tokio::test]
+async fn a_refusal_by_the_nicks_limit_costs_its_address_something_and_is_recorded_whoever_meets_it_first() {
+    let (server, alice) = alice(&[]).await;
+    for n in 0..50 {
+        fails(&server.device().from(&format!("198.51.100.{n}")), "alice", 1).await;
+    }
+    // The owner is the first to meet it, and passes.
+    fails(&server.device().from("192.0.2.1"), "alice", 1).await;
+    let stranger = server.device().from("203.0.113.1");
+    for _ in 0..11 {
+        assert_eq!(wrong(&stranger, "alice").await.code, "throttled");
+    }
+    server.pass(Duration::from_mins(25));
+    fails(&stranger, "alice", 10).await;
+    let lines = alice.get("/api/v1/audit").await;
+    let limits: Vec<_> = lines
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|line| line["action"] == "throttled")
+        .map(|line| &line["reason"])
+        .collect();
+    assert_eq!(limits, ["nick", "nick_and_address"]);
+}
+
+#[tokio::test]
+async fn an_address_logs_in_so_often_even_with_the_right_password() {
+    let (server, _) = alice(&["--max-clients", "1000"]).await;
+    let office = server.device().from("198.51.100.1");
+    for _ in 0..100 {
+        office.login("alice", PASSWORD).await.unwrap();
+    }
+    assert_throttled(&office.login("alice", PASSWORD).await.unwrap_err(), 30);
+    server.device().from("198.51.100.2").login("alice", PASSWORD).await.unwrap();
+}
+
 /// A throttle is one line of the audit log in an hour, however often it refuses, and the owner of the nick sees it.
 #[tokio::test]
 async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
@@ -184,6 +223,14 @@ async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
         wrong(&stranger, "alice").await;
         server.pass(Duration::from_secs(30));
     }
+    // What is nobody's nick may be somebody's password.
+    for _ in 0..12 {
+        wrong(&server.device().from("198.51.100.2"), "nobody").await;
+    }
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    let named =
+        "SELECT count(*) FROM audit WHERE nick = 'nobody' OR (action = 'throttled' AND address = '198.51.100.2')";
+    assert_eq!(database.query_row(named, [], |row| row.get::<_, i64>(0)), Ok(1), "one line, without the nick");
     let line = (json!("nick_and_address"), json!("198.51.100.1"), json!("alice"));
     assert_eq!(throttled().await, std::slice::from_ref(&line));
     server.pass(Duration::from_hours(1));
@@ -217,6 +264,14 @@ async fn exchanges_and_invitations_are_bounded() {
     }
     assert_eq!(count("invite"), 1000);
     assert_eq!(count("invite WHERE session_id > 0"), 3, "the newest stay");
+    database.execute_batch("DELETE FROM invite; UPDATE channel SET modes = 'i'").unwrap();
+    fill("invite (channel_id, session_id) SELECT (SELECT id FROM channel), n + 1000");
+    database.execute("INSERT INTO invite SELECT id, 3000 FROM channel", []).unwrap();
+    let guest = server.device().with_cookie(friend.cookie.as_deref().unwrap());
+    guest.send("PART #rust").await;
+    alice.send("INVITE friend #rust").await;
+    assert_eq!(count("invite"), 1000);
+    guest.send("JOIN #rust").await;
     assert_eq!(count("read_mark WHERE session_id = 1"), 1000);
     let directs = alice.snapshot().await["directs"].as_array().unwrap().clone();
     let nicks: Vec<_> = directs.iter().map(|direct| direct["nick"].as_str().unwrap()).collect();

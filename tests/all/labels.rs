@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{TestServer, commands};
+use crate::support::{TestServer, commands, until};
 
 #[tokio::test]
 async fn the_same_label_again_has_no_second_effect_also_after_a_restart() {
@@ -69,12 +69,22 @@ async fn of_pass_the_verb_alone_is_kept() {
 
 #[tokio::test]
 async fn a_label_is_kept_a_day_and_the_last_256_of_a_client() {
-    let server = TestServer::start().await;
+    let mut server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let first = alice.send("@label=x JOIN #a").await;
     server.pass(Duration::from_hours(23));
     assert_eq!(alice.send("@label=x JOIN #a").await, first);
+    // A clock that is set lets no label go before its time: nothing is done twice.
+    server.set_clock(24 * 60 * 60);
+    assert_eq!(alice.send("@label=x JOIN #a").await, first);
+    server.set_clock(-24 * 60 * 60);
     server.pass(Duration::from_hours(2));
+    server.restart().await;
+    let labels = || {
+        let database = rusqlite::Connection::open(server.database()).unwrap();
+        database.query_row("SELECT count(*) FROM label", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    until("the label to go", async || labels() == 0).await;
     assert_eq!(alice.send("@label=x JOIN #a").await["ids"], json!([]), "it is carried out again, and changes nothing");
     for n in 0..256 {
         alice.send(&format!("@label=n{n} PING x")).await;

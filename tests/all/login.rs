@@ -83,6 +83,13 @@ async fn a_login_from_a_live_client_of_the_session_renews_it() {
     let alice = alice_with_password(&server).await;
     alice.send("JOIN #rust").await;
     let before = alice.snapshot().await;
+    let mut stream = alice.stream("").await;
+    let held = tokio::spawn({
+        let alice = alice.clone();
+        let after = before["cursor"].clone();
+        async move { alice.poll(&format!("timeout=60&after={after}")).await }
+    });
+    server.connected(2).await;
     let renewed = alice.login("alice", PASSWORD).await.unwrap();
     assert_ne!(alice.cookie, renewed.cookie);
     assert_eq!(
@@ -90,6 +97,11 @@ async fn a_login_from_a_live_client_of_the_session_renews_it() {
         "unauthenticated",
         "the old secret is dead at once"
     );
+    // What was opened with it ends without a word of its own: the browser comes back with the new one.
+    while let Some(frame) = stream.frame().await {
+        assert!(!frame.iter().any(|(name, _)| name == "event"), "{frame:?}");
+    }
+    assert_eq!(held.await.unwrap()["messages"], json!([]));
     let after = renewed.snapshot().await;
     assert_eq!(before["client"]["id"], after["client"]["id"]);
     assert_eq!(before["acknowledged"], after["acknowledged"]);
@@ -121,6 +133,10 @@ async fn an_outdated_hash_is_made_anew_at_login() {
     let stored: String = database.query_row("SELECT password_hash FROM session", [], |row| row.get(0)).unwrap();
     assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
     server.login("alice", PASSWORD).await;
+    // Two at once: whoever comes second meets the other's new hash, and is judged anew.
+    database.execute("UPDATE session SET password_hash = ?1", [&outdated]).unwrap();
+    let (one, other) = tokio::join!(server.login("alice", PASSWORD), server.login("alice", PASSWORD));
+    assert_ne!(one.cookie, other.cookie);
 }
 
 fn argon2id(password: &str, memory: u32, passes: u32) -> String {

@@ -1,5 +1,6 @@
 //! The operator's subcommands: beside a running server and without one.
 
+use serde_json::json;
 use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -39,16 +40,23 @@ async fn the_audit_log_tells_what_happened_beside_the_server_and_without_it() {
     server.device().login("alice", "wrong password").await.unwrap_err();
     server.device().login("my own password", "").await.unwrap_err();
     let phone = server.device().login("alice", "correct horse battery").await.unwrap();
+    phone.try_send("PASS 12345678x :not the current one").await.unwrap_err();
+    phone
+        .try_send_json(json!({"command": "PASS", "params": ["a new password", "correct horse battery"]}))
+        .await
+        .unwrap();
     phone.send("QUIT").await;
     alice.send("QUIT").await;
     let expected = [
         "session_created session=1 nick=alice address=127.0.0.1",
         "client_created session=1 client=1",
-        "password_set session=1 client=1 nick=alice",
+        "password_set session=1 client=1 nick=alice address=127.0.0.1",
         "login_failed session=1 nick=alice address=127.0.0.1",
         "login_failed address=127.0.0.1",
         "client_created session=1 client=2",
         "login_ok session=1 client=2 nick=alice address=127.0.0.1",
+        "password_refused session=1 client=2 nick=alice address=127.0.0.1",
+        "password_changed session=1 client=2 nick=alice address=127.0.0.1",
         "client_left session=1 client=2 reason=quit",
         "client_left session=1 client=1 reason=quit",
         "session_ended session=1 nick=alice reason=quit",
@@ -79,6 +87,8 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     let carol = server.pick("carol").await.snapshot().await;
     drop(server);
 
+    let kept = dir.path().join("kept.db");
+    std::fs::copy(&copy, &kept).unwrap();
     let restored = Process::start(&copy, &[]);
     let alice = restored.device().with_cookie(alice.cookie.as_deref().unwrap());
     let queue = alice.queue().await;
@@ -91,6 +101,14 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     }
     let page = alice.poll(&format!("timeout=0&after={lost}")).await;
     assert_eq!(page["messages"][0]["id"].as_i64(), Some(after_restore), "who saw what is lost goes on behind it");
+    restored.terminate();
+    // The same copy once more: nor are those of the first restore given again.
+    let again = dir.path().join("again.db");
+    std::fs::copy(&kept, &again).unwrap();
+    let restored = Process::start(&again, &[]);
+    let alice = restored.device().with_cookie(alice.cookie.as_deref().unwrap());
+    let second = alice.send("PRIVMSG #rust :once more").await["ids"][0].as_i64().unwrap();
+    assert!(second > after_restore && second < 1 << 53, "{after_restore}, then {second}");
     restored.terminate();
     rejoin(&copy, &["backup", "second.db"]).unwrap();
     assert!(rejoin(&copy, &["backup", "no/folder/x.db"]).unwrap_err().contains("No such file"));

@@ -142,7 +142,10 @@ async fn a_login_in_flight_meets_what_it_verified() {
         // It has read what it will verify, and waits for its turn.
         server.measured("rejoin_passwords 5").await;
         match change {
-            "the password" => sql(&server, "UPDATE session SET password_hash = 'another' WHERE nick = 'alice'", &[]),
+            "the password" => {
+                let another = "(SELECT password_hash FROM session WHERE nick = 'slow')";
+                sql(&server, &format!("UPDATE session SET password_hash = {another} WHERE nick = 'alice'"), &[]);
+            }
             "the session" => {
                 alice.delete("/api/v1/session").await.unwrap();
                 server.pick("alice").await;

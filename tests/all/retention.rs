@@ -164,3 +164,18 @@ async fn ids_never_come_back_even_if_retention_leaves_nothing() {
     let after = ids(&server, "bob").await;
     assert!(before.iter().zip(after).all(|(before, after)| *before < after), "{before:?}, then {after:?}");
 }
+
+/// An event that a clock set wrong has dated years ahead holds up the removal of nothing behind it.
+#[tokio::test]
+async fn a_time_that_is_yet_to_come_does_not_stop_retention() {
+    let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
+    let alice = server.pick("alice").await;
+    alice.send("JOIN #rust").await;
+    server.set_clock(20 * 365 * 24 * 3600);
+    alice.send("PRIVMSG #rust :from the future").await;
+    server.set_clock(-20 * 365 * 24 * 3600);
+    alice.send("PRIVMSG #rust :from today").await;
+    server.pass(DAY * 11);
+    alice.send("PRIVMSG #rust :kept").await;
+    upkeep(&mut server, 1).await;
+}

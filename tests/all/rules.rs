@@ -159,3 +159,17 @@ fn every_error_code_and_every_flag_is_in_the_readme() {
         assert!(readme.contains(&format!("`{}", verb.name)), "the README does not tell of {}", verb.name);
     }
 }
+
+/// Why each dependency is there is told in the README.
+#[test]
+fn every_dependency_is_in_the_readme() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let told: Vec<_> =
+        readme.lines().filter(|line| line.starts_with("| ")).flat_map(|line| line.split([' ', ','])).collect();
+    let sections = manifest.split("\n[").filter(|section| section.split(']').next().unwrap().ends_with("dependencies"));
+    let names = sections.flat_map(|section| section.lines().skip(1)).filter_map(|line| line.split_once(" = "));
+    for (name, _) in names {
+        assert!(told.contains(&name), "the README does not tell why {name} is there");
+    }
+}

@@ -49,6 +49,14 @@ async fn every_answer_has_the_security_headers() {
             assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{method} {path}");
             assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{method} {path}");
             assert_eq!(headers[header::X_FRAME_OPTIONS], "DENY", "{method} {path}");
+            assert_eq!(headers[header::REFERRER_POLICY], "same-origin", "{method} {path}");
+            for (name, value) in [
+                ("cross-origin-opener-policy", "same-origin"),
+                ("cross-origin-resource-policy", "same-origin"),
+                ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+            ] {
+                assert_eq!(headers[name], value, "{method} {path}");
+            }
             assert!(headers.contains_key(header::CACHE_CONTROL), "{method} {path}");
             assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), "{method} {path}");
             assert!(response.status().as_u16() < 500, "{method} {path} {}", response.status());
@@ -170,6 +178,9 @@ async fn a_flood_of_one_client_is_slowed_down_and_others_are_not() {
     assert_eq!((refusal.code.as_str(), refusal.status, refusal.retry_after), ("throttled", 429, Some(1)));
     bob.send("PING x").await;
     alice.snapshot().await;
+    let lines = alice.get("/api/v1/audit").await;
+    let last = lines.as_array().unwrap().last().unwrap();
+    assert_eq!((&last["action"], &last["reason"]), (&"throttled".into(), &"commands".into()));
     server.pass(std::time::Duration::from_secs(1));
     alice.send("PING x").await;
 }

@@ -109,6 +109,19 @@ impl World {
         Ok(())
     }
 
+    /// What was opened with a secret that was renewed ends with it, and without a word.
+    pub async fn cut(&mut self, who: usize) -> Check {
+        let listeners = std::mem::take(&mut self.listeners).into_iter();
+        let (over, others): (Vec<_>, _) = listeners.partition(|listener| listener.client == who);
+        self.listeners = others;
+        for mut listener in over {
+            while let Some(frame) = listener.stream.frame().await {
+                prop_assert!(!frame.iter().any(|(name, _)| name == "event"), "{frame:?}");
+            }
+        }
+        Ok(())
+    }
+
     /// A nick is taken by a live session and by nothing else.
     pub async fn check_nicks(&mut self) -> Check {
         for nick in steps::nicks() {

@@ -248,6 +248,7 @@ impl World {
         };
         let Some((device, ())) = self.both(expected, actual)? else { return Ok(()) };
         let old = std::mem::replace(&mut self.hands[who].device, device);
+        self.cut(who).await?;
         let refusal = old.call(Method::GET, "/api/v1/session").await.unwrap_err();
         prop_assert_eq!(refusal.code, "unauthenticated", "an old secret, after a new one was given");
         // Its queue goes on where it was.
