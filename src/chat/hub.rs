@@ -11,6 +11,7 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::{
@@ -30,7 +31,7 @@ pub const HELD: usize = 32;
 #[derive(Debug)]
 pub struct Delivery {
     pub event: Arc<Event>,
-    rendered: OnceLock<Arc<str>>,
+    rendered: OnceLock<Bytes>,
 }
 
 impl Delivery {
@@ -39,8 +40,8 @@ impl Delivery {
     }
 
     /// The event as the edge renders it for everyone but its sender; the first to need it does the work.
-    pub fn rendered(&self, render: impl FnOnce(&Event) -> String) -> Arc<str> {
-        self.rendered.get_or_init(|| render(&self.event).into()).clone()
+    pub fn rendered(&self, render: impl FnOnce(&Event) -> Bytes) -> Bytes {
+        self.rendered.get_or_init(|| render(&self.event)).clone()
     }
 }
 

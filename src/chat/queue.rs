@@ -1,6 +1,6 @@
 //! Delivery: a client's queue, read by long poll or followed as a stream, and histories.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
 use super::{
     Chat,
@@ -46,7 +46,8 @@ impl Chat {
     pub async fn follow(self: &Arc<Self>, live: Arc<Live>, after: Option<EventId>) -> Result<Feed> {
         let position = self.position(&live, after).await?;
         let attachment = self.hub.attach(live.caller)?;
-        Ok(Feed { chat: self.clone(), attachment, live, position, warned: position, behind: true })
+        let warned = position;
+        Ok(Feed { chat: self.clone(), attachment, live, position, warned, behind: true, reading: None })
     }
 
     /// What was said before: on a channel in one's own time, or between one's session and another.
@@ -106,7 +107,11 @@ pub struct Feed {
     warned: EventId,
     /// Whether the log holds events past the position that were not pushed.
     behind: bool,
+    /// A page being read: whoever waits for something else meanwhile does not lose it.
+    reading: Option<Reading>,
 }
+
+type Reading = Pin<Box<dyn Future<Output = Result<Page>> + Send>>;
 
 /// What comes next in a stream.
 pub enum Step {
@@ -135,7 +140,14 @@ impl Feed {
     pub async fn next(&mut self) -> Result<Step> {
         loop {
             if self.behind {
-                let page = match self.chat.page(&self.live, self.position, STREAM_PAGE).await {
+                let (chat, live, position) = (&self.chat, &self.live, self.position);
+                let reading = self.reading.get_or_insert_with(|| {
+                    let (chat, live) = (chat.clone(), live.clone());
+                    Box::pin(async move { chat.page(&live, position, STREAM_PAGE).await })
+                });
+                let page = reading.await;
+                self.reading = None;
+                let page = match page {
                     Err(Error { extra: Extra::Reason(reason), .. }) => return Ok(Step::Ended(reason)),
                     page => page?,
                 };

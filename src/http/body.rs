@@ -22,6 +22,7 @@ use super::{BODY_LIMIT, Shared, site};
 use crate::{
     error::{Code, Error, Result},
     irc,
+    model::LABEL_LIMIT,
 };
 
 /// Refuses a body that says itself that it is too long, also where nobody would read it.
@@ -190,10 +191,7 @@ impl FromRequest<Shared> for Message {
         let kind = kind(request.headers());
         let bytes = bytes(request, app).await?;
         match kind {
-            Kind::Json => {
-                let MessageBody { label, command, params } = json(&bytes)?;
-                irc::Message::new(label, command, params).map(Self)
-            }
+            Kind::Json => message(&bytes).map(Self),
             Kind::Text => {
                 let line = std::str::from_utf8(&bytes).map_err(|_| Error::malformed("the line is not UTF-8"))?;
                 irc::Message::parse_line(line).map(Self)
@@ -201,6 +199,25 @@ impl FromRequest<Shared> for Message {
             _ => Err(Error::malformed("a message is application/json, or one line of text/plain")),
         }
     }
+}
+
+/// A message in its JSON form.
+pub fn message(text: &[u8]) -> Result<irc::Message> {
+    if text.len() > BODY_LIMIT {
+        return Err(too_long());
+    }
+    let MessageBody { label, command, params } = json(text)?;
+    irc::Message::new(label, command, params)
+}
+
+/// The label of what is no good message, where it can be told.
+pub fn label(text: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Labelled {
+        label: String,
+    }
+    let Labelled { label } = serde_json::from_slice(text).ok()?;
+    Some(label).filter(|label| label.chars().count() <= LABEL_LIMIT)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{
+    body::Bytes,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -19,9 +20,9 @@ use super::{
 };
 use crate::{
     audit::{Limit, Subject},
-    chat::Answer,
+    chat::{Answer, callers::Live, hub::Delivery},
     error::Result,
-    irc::params::event_id,
+    irc::{self, params::event_id},
     model::{Caller, ClientId, Event, EventId, Page, SERVER_NAME, Target, Timestamp},
 };
 
@@ -51,6 +52,19 @@ impl<'a> MessageView<'a> {
         let Event { id, time, source, command, params, origin: _ } = event;
         Self { id: id.0, time: *time, source, command, params, label: None }
     }
+
+    pub fn json(&self) -> Bytes {
+        // Nothing in a message can fail to be written.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+}
+
+/// An event as JSON for `client`: the same bytes for everyone but the client whose label it has.
+pub fn render(delivery: &Delivery, client: ClientId) -> Bytes {
+    match delivery.event.label_for(client) {
+        Some(_) => MessageView::of(&delivery.event, client).json(),
+        None => delivery.rendered(|event| MessageView::shared(event).json()),
+    }
 }
 
 /// The warning that retention removed events of this client's before it had them.
@@ -70,22 +84,32 @@ pub async fn send(
     address: Address,
     body::Message(message): body::Message,
 ) -> Result<axum::Json<Answer>> {
-    let Caller { session, client, .. } = caller.live.caller;
+    carry_out(&app, &caller.live, &address, message, caller.now).await.map(axum::Json)
+}
+
+/// Carries out a command of a client, however it came, within the client's limits.
+pub async fn carry_out(
+    app: &Shared,
+    live: &Live,
+    address: &Address,
+    message: irc::Message,
+    now: Timestamp,
+) -> Result<Answer> {
+    let Caller { session, client, .. } = live.caller;
     if let Err(refusal) = app.flood.charge(&[client], app.clock.steady()) {
         if refusal.first {
             let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
-            app.chat.throttled(Limit::Commands, subject, None, caller.now).await;
+            app.chat.throttled(Limit::Commands, subject, None, now).await;
         }
         return Err(refusal.into());
     }
     app.metrics.command();
     let tries_a_password = message.command.eq_ignore_ascii_case("PASS");
-    let executed = app.chat.execute(&caller.live, message, address.ip, caller.now);
-    let answer = match tries_a_password {
-        true => guard::pass(&app, &address, client, executed).await,
+    let executed = app.chat.execute(live, message, address.ip, now);
+    match tries_a_password {
+        true => guard::pass(app, address, client, executed).await,
         false => executed.await,
-    };
-    answer.map(axum::Json)
+    }
 }
 
 #[derive(Deserialize, IntoParams)]

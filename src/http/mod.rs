@@ -40,6 +40,7 @@ mod problem;
 mod serve;
 mod session;
 mod site;
+mod socket;
 mod stream;
 mod throttle;
 mod web;
@@ -81,6 +82,8 @@ pub struct App {
     openapi: Bytes,
     /// Turns true when the server is stopping: held polls and streams end.
     stopping: watch::Receiver<bool>,
+    /// How many WebSockets are open; the server itself loses sight of a connection that was upgraded.
+    sockets: watch::Sender<usize>,
 }
 
 type Shared = Arc<App>;
@@ -128,6 +131,7 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(clients::remove))
         .routes(routes!(messages::send, messages::poll))
         .routes(routes!(stream::events))
+        .routes(routes!(socket::socket))
         .routes(routes!(messages::history))
         .routes(routes!(messages::channels))
         .routes(routes!(ops::server))
@@ -182,6 +186,7 @@ impl Server {
             places,
             openapi: description.to_json().map_err(Error::internal)?.into(),
             stopping,
+            sockets: watch::Sender::default(),
         };
         let app = Arc::new(app);
         Ok(Self { router: layered(routes, app.clone()), app, stop })
@@ -203,8 +208,13 @@ impl Server {
             // It fails only if everyone who would hear of it is gone.
             let _ = stop.send(true);
         };
+        let all = async {
+            serve::serve(app.clone(), router, listener).await;
+            // The sender is ours, so there is a value to wait for.
+            let _ = app.sockets.subscribe().wait_for(|open| *open == 0).await;
+        };
         tokio::select! {
-            _ = async { tokio::join!(stopping, serve::serve(app.clone(), router, listener)) } => {}
+            _ = async { tokio::join!(stopping, all) } => {}
             () = async {
                 app.stopped().await;
                 tokio::time::sleep(PARTING).await;

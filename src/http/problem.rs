@@ -37,6 +37,10 @@ pub struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<EndReason>,
+    /// Of `throttled` and others that pass: seconds until a try can succeed, as in Retry-After.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retry_after: Option<u64>,
     /// Of `too_many_clients`: those to choose from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -51,11 +55,13 @@ fn codes() -> Object {
 
 impl<'a> From<&'a Error> for Problem<'a> {
     fn from(error: &'a Error) -> Self {
-        let (reason, clients) = match &error.extra {
-            Extra::Reason(reason) => (Some(*reason), None),
-            Extra::Clients(clients) => (None, Some(clients.as_slice())),
-            Extra::RetryAfter(_) | Extra::None => (None, None),
-        };
+        let (mut reason, mut retry_after, mut clients) = (None, None, None);
+        match &error.extra {
+            Extra::Reason(why) => reason = Some(*why),
+            Extra::RetryAfter(seconds) => retry_after = Some((*seconds).max(1)),
+            Extra::Clients(all) => clients = Some(all.as_slice()),
+            Extra::None => {}
+        }
         Self {
             r#type: "about:blank",
             title: error.code.title(),
@@ -64,6 +70,7 @@ impl<'a> From<&'a Error> for Problem<'a> {
             numeric: error.code.numeric(),
             detail: &error.detail,
             reason,
+            retry_after,
             clients,
         }
     }

@@ -16,7 +16,7 @@ use super::{
     Shared,
     auth::Authenticated,
     body::Params,
-    messages::{MessageView, gap},
+    messages::{MessageView, gap, render},
     problem::{Problems, Throttled},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     },
     error::Result,
     irc::params::event_id,
-    model::ClientId,
+    model::{ClientId, EventId},
 };
 
 /// Bytes after which a chunk ends: it is held in memory until the peer has it.
@@ -36,22 +36,22 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct From {
-    /// Acknowledges everything up to it; a Last-Event-ID is newer and goes first.
+pub struct Position {
+    /// Acknowledges everything up to it; a stream's Last-Event-ID is newer and goes first.
     #[param(value_type = Option<i64>, minimum = 0)]
-    after: Option<String>,
+    pub after: Option<String>,
 }
 
 /// This client's queue as a stream: `id:` is the position, `data:` the message.
 #[utoipa::path(get, path = "/api/v1/events", tag = "delivery",
-    params(From, ("Last-Event-ID" = Option<i64>, Header, nullable = false, minimum = 0,
+    params(Position, ("Last-Event-ID" = Option<i64>, Header, nullable = false, minimum = 0,
         description = "Where a stream that broke goes on")),
     responses((status = 200, description = "The stream", content_type = "text/event-stream", body = String), Problems, Throttled))]
 pub async fn events(
     State(app): State<Shared>,
     caller: Authenticated,
     headers: HeaderMap,
-    Params(params): Params<From>,
+    Params(params): Params<Position>,
 ) -> Result<Response> {
     let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
     let position = |id: Option<&str>| id.map(event_id).transpose();
@@ -85,9 +85,9 @@ struct Stream {
 
 impl Stream {
     /// What waits, as one chunk; `None` ends the stream.
-    async fn next(&mut self) -> Option<String> {
+    async fn next(&mut self) -> Option<Vec<u8>> {
         if let Some(opening) = self.opening.take() {
-            return Some(opening);
+            return Some(opening.into());
         }
         if !self.waiting.is_empty() {
             return Some(self.chunk());
@@ -99,7 +99,7 @@ impl Stream {
             step = self.feed.next() => step,
             _ = self.heartbeat.tick() => {
                 self.feed.beat(self.app.clock.now());
-                return Some(format!("id: {}\n\n", self.feed.position()));
+                return Some(format!("id: {}\n\n", self.feed.position()).into());
             }
             // The browser comes back by itself, and so to the server that is started next.
             () = self.app.stopped() => return None,
@@ -111,11 +111,13 @@ impl Stream {
             }
             Ok(Step::Gap(first, last)) => {
                 let warning = gap(first, last, self.app.clock.now());
-                Some(frame(&MessageView::shared(&warning), self.feed.position().0))
+                let mut chunk = Vec::new();
+                frame(&mut chunk, self.feed.position(), &MessageView::shared(&warning).json());
+                Some(chunk)
             }
             Ok(Step::Ended(reason)) => {
                 self.over = true;
-                Some(format!("event: end\ndata: {{\"reason\":\"{}\"}}\n\n", reason.name()))
+                Some(format!("event: end\ndata: {{\"reason\":\"{}\"}}\n\n", reason.name()).into())
             }
             Ok(Step::Cut) => None,
             Err(error) => {
@@ -125,27 +127,20 @@ impl Stream {
         }
     }
 
-    fn chunk(&mut self) -> String {
-        let mut chunk = String::new();
+    fn chunk(&mut self) -> Vec<u8> {
+        let mut chunk = Vec::new();
         while chunk.len() < CHUNK
             && let Some(delivery) = self.waiting.pop_front()
         {
-            chunk.push_str(&self.frame(&delivery));
+            frame(&mut chunk, delivery.event.id, &render(&delivery, self.client));
         }
         chunk
     }
-
-    fn frame(&self, delivery: &Delivery) -> Arc<str> {
-        let event = &delivery.event;
-        match event.label_for(self.client) {
-            Some(_) => frame(&MessageView::of(event, self.client), event.id.0).into(),
-            None => delivery.rendered(|event| frame(&MessageView::shared(event), event.id.0)),
-        }
-    }
 }
 
-fn frame(message: &MessageView, id: i64) -> String {
-    // JSON has no line breaks of its own, and nothing in a message can fail to be written.
-    let json = serde_json::to_string(message).unwrap_or_default();
-    format!("id: {id}\ndata: {json}\n\n")
+/// JSON has no line breaks of its own.
+fn frame(chunk: &mut Vec<u8>, id: EventId, json: &[u8]) {
+    chunk.extend_from_slice(format!("id: {id}\ndata: ").as_bytes());
+    chunk.extend_from_slice(json);
+    chunk.extend_from_slice(b"\n\n");
 }

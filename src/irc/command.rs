@@ -83,6 +83,18 @@ pub struct Verb {
     parse: fn(&[String]) -> Result<Command>,
 }
 
+impl Verb {
+    /// The row of a verb, in whatever case it is written.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        VERBS.iter().find(|verb| verb.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it is one transaction of the writer, so that others may follow it without waiting: they come after it.
+    pub fn is_one_write(&self) -> bool {
+        !self.reads && self.name != "PASS"
+    }
+}
+
 #[rustfmt::skip]
 pub const VERBS: &[Verb] = &[
     Verb { name: "PASS",     min_params: 1, scope: Scope::SessionManage, reads: false, parse: params::pass,
@@ -128,8 +140,8 @@ pub const VERBS: &[Verb] = &[
 impl Command {
     /// Makes a command of a message; also its row in the table.
     pub fn parse(message: &Message) -> Result<(&'static Verb, Self)> {
-        let name = message.command.to_ascii_uppercase();
-        let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
+        let Some(verb) = Verb::find(&message.command) else {
+            let name = message.command.to_ascii_uppercase();
             let shown: String = name.chars().take(32).filter(|c| !c.is_control() && *c != ' ').collect();
             return Err(Error::new(Code::UnknownCommand, "unknown command").about(shown));
         };

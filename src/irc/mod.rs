@@ -6,7 +6,7 @@ pub mod mode;
 pub mod params;
 pub mod reply;
 
-pub use command::Command;
+pub use command::{Command, Verb};
 pub use message::Message;
 pub use reply::Reply;
 

@@ -24,6 +24,8 @@ mod retention;
 mod rules;
 mod service;
 mod sessions;
+mod socket;
 mod store;
 mod storm;
+mod ways;
 mod wire;

@@ -86,6 +86,7 @@ async fn the_description_is_true() {
         "/api/v1/messages",
         "/api/v1/server",
         "/api/v1/session",
+        "/api/v1/socket",
         "/assets/{name}",
         "/healthz",
         "/login",

@@ -9,7 +9,7 @@ use super::until;
 #[derive(Clone, Debug)]
 pub struct Device {
     http: reqwest::Client,
-    base: String,
+    pub base: String,
     pub cookie: Option<String>,
     /// The address it comes from, as a proxy tells it.
     address: Option<String>,

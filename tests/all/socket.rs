@@ -1,0 +1,179 @@
+//! Commands over a WebSocket, and how one is opened and closed.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{Socket, TestServer};
+
+fn say(text: &str, label: &str) -> Value {
+    json!({"command": "PRIVMSG", "params": ["#rust", text], "label": label})
+}
+
+#[tokio::test]
+async fn a_command_is_answered_with_its_label_and_told_like_any_other() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    alice.drain().await;
+    let mut socket = Socket::open(&alice, "").await;
+    socket.send(json!({"command": "PRIVMSG", "params": ["#rust", "hi"], "label": "c1"})).await;
+    let answer = socket.answer().await;
+    assert_eq!((&answer["label"], &answer["replies"]), (&json!("c1"), &json!([])));
+    let id = answer["ids"][0].clone();
+    let mut again = Socket::open(&alice, "").await;
+    let message = again.message().await.unwrap();
+    assert_eq!((&message["id"], &message["label"]), (&id, &json!("c1")));
+    assert_eq!(bob.queue().await.last().unwrap()["id"], id);
+    // The label is the client's, whichever way it comes.
+    assert_eq!(alice.send("@label=c1 PRIVMSG #rust hi").await["ids"][0], id);
+    again.send(json!({"command": "NAMES", "params": ["#rust"]})).await;
+    let names = again.answer().await;
+    assert_eq!((&names["replies"][0]["command"], names.get("label")), (&json!("353"), None));
+}
+
+#[tokio::test]
+async fn a_refused_command_is_a_problem_with_its_label_and_the_connection_goes_on() {
+    let server = TestServer::with(&["--flood-limit", "9:1"]).await;
+    let alice = server.pick("alice").await;
+    let mut socket = Socket::open(&alice, "").await;
+    for (sent, code, label) in [
+        (r#"{"command":"JOIN","label":"a"}"#, "need_more_params", Some("a")),
+        (r#"{"command":"FROBNICATE","label":"b"}"#, "unknown_command", Some("b")),
+        (r##"{"command":"PRIVMSG","params":["#none","x"],"label":"c"}"##, "no_such_channel", Some("c")),
+        (r#"{"command":"PING","params":["a\r\nQUIT"],"label":"d"}"#, "malformed_request", Some("d")),
+        (r#"{"command":"PING","params":"x","label":"e"}"#, "malformed_request", Some("e")),
+        ("PRIVMSG #rust :no JSON", "malformed_request", None),
+        ("", "malformed_request", None),
+        ("[]", "malformed_request", None),
+    ] {
+        socket.send_frame(Message::text(sent)).await;
+        let problem = socket.answer().await;
+        assert_eq!((problem["code"].as_str(), problem["label"].as_str()), (Some(code), label), "{sent}");
+        assert!(problem["status"].as_u64().unwrap() >= 400 && problem["replies"].is_null());
+    }
+    socket.send_frame(Message::text("x".repeat(20_000))).await;
+    assert_eq!(socket.answer().await["code"], "input_too_long");
+    for n in 0..7 {
+        socket.send(json!({"command": "PING", "params": [n.to_string()]})).await;
+    }
+    let answers = [(); 7].map(|()| Value::Null);
+    let mut last = Value::Null;
+    for _ in answers {
+        last = socket.answer().await;
+    }
+    assert_eq!((&last["code"], &last["retry_after"]), (&json!("throttled"), &json!(1)));
+    server.pass(std::time::Duration::from_secs(1));
+    socket.send(json!({"command": "PING", "params": ["on"]})).await;
+    assert_eq!(socket.answer().await["replies"][0]["command"], "PONG");
+}
+
+/// A sender that does not wait: everything happens once, in the order in which it was sent, answers too; what asks sees what
+/// was done before it and nothing of what comes after.
+#[tokio::test]
+async fn commands_that_are_sent_at_once_happen_in_their_order() {
+    let server = TestServer::start().await;
+    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    let alice = server.pick("alice").await;
+    bob.drain().await;
+    let mut socket = Socket::open(&alice, "").await;
+    let names = |label: &str| json!({"command": "WHOIS", "params": ["alice"], "label": label});
+    for round in 0..10 {
+        socket.send(json!({"command": "JOIN", "params": ["#rust"]})).await;
+        socket.send(names("in")).await;
+        for n in 0..100 {
+            socket.send(say(&n.to_string(), &format!("{round}.{n}"))).await;
+        }
+        socket.send(json!({"command": "PART", "params": ["#rust"]})).await;
+        socket.send(names("out")).await;
+    }
+    let mut last = 0;
+    let mut next_id = |answer: &Value| {
+        let id = answer["ids"][0].as_i64().unwrap();
+        assert!(std::mem::replace(&mut last, id) < id, "ids rise with the commands");
+    };
+    let channels = |answer: &Value| {
+        let replies = answer["replies"].as_array().unwrap();
+        replies.iter().any(|reply| reply["command"] == "319" && reply.to_string().contains("#rust"))
+    };
+    for round in 0..10 {
+        next_id(&socket.answer().await);
+        let asked = socket.answer().await;
+        assert!(asked["label"] == "in" && channels(&asked), "{asked}");
+        for n in 0..100 {
+            let answer = socket.answer().await;
+            assert_eq!(answer["label"], format!("{round}.{n}"));
+            next_id(&answer);
+        }
+        next_id(&socket.answer().await);
+        let asked = socket.answer().await;
+        assert!(asked["label"] == "out" && !channels(&asked), "{asked}");
+    }
+    let heard = bob.drain().await;
+    let said =
+        heard.iter().filter(|message| message["command"] == "PRIVMSG").map(|message| message["params"][1].clone());
+    let expected = (0..10).flat_map(|_| (0..100).map(|n: i32| json!(n.to_string())));
+    assert_eq!(said.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_password_is_set_in_its_turn_and_quit_is_answered_before_the_end() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let mut socket = Socket::open(&alice, "").await;
+    socket.send(json!({"command": "PASS", "params": ["correct horse battery"], "label": "p"})).await;
+    socket.send(json!({"command": "NICK", "params": ["alicia"], "label": "n"})).await;
+    socket.send(json!({"command": "PASS", "params": ["another password", "wrong"], "label": "w"})).await;
+    socket.send(json!({"command": "QUIT", "label": "q"})).await;
+    socket.send(json!({"command": "PING", "params": ["x"], "label": "late"})).await;
+    for (label, code) in [("p", None), ("n", None), ("w", Some("password_mismatch")), ("q", None)] {
+        let answer = socket.answer().await;
+        assert_eq!((answer["label"].as_str(), answer["code"].as_str()), (Some(label), code), "{answer}");
+    }
+    assert_eq!(socket.closed().await, (4401, "quit".into()));
+    assert_eq!(alice.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "quit");
+}
+
+#[tokio::test]
+async fn it_is_opened_by_its_own_pages_and_by_programs() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let own = format!("http://localhost:{}", server.address.port());
+    for headers in [vec![], vec![("origin", own.as_str())], vec![("sec-fetch-site", "same-origin")]] {
+        assert!(Socket::try_open(&alice, "", &headers).await.is_ok(), "{headers:?}");
+    }
+    for headers in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+        assert_eq!(Socket::try_open(&alice, "", &[headers]).await.err(), Some(403), "{headers:?}");
+    }
+    assert_eq!(Socket::try_open(&server.device(), "", &[]).await.err(), Some(401));
+    assert_eq!(Socket::try_open(&alice, "after=x", &[]).await.err(), Some(400));
+    assert_eq!(Socket::try_open(&alice, "after=99", &[]).await.err(), Some(400), "no event has had this id");
+    let plain = alice.call(Method::GET, "/api/v1/socket").await.unwrap_err();
+    assert_eq!((plain.status, plain.code.as_str()), (400, "malformed_request"));
+}
+
+#[tokio::test]
+async fn what_is_no_message_closes_it_with_a_code() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let mut socket = Socket::open(&alice, "").await;
+    socket.send_frame(Message::binary(vec![0, 1, 2])).await;
+    assert_eq!(socket.closed().await.0, 1003);
+    let mut socket = Socket::open(&alice, "").await;
+    socket.send_frame(Message::text("x".repeat(100_000))).await;
+    assert_eq!(socket.closed().await.0, 1002);
+    let mut socket = Socket::open(&alice, "").await;
+    socket.send_frame(Message::Close(None)).await;
+    assert!(socket.frame().await.is_err(), "a goodbye is answered");
+    server.connected(0).await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_says_so() {
+    let mut server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let mut socket = Socket::open(&alice, "").await;
+    socket.send(json!({"command": "JOIN", "params": ["#rust"]})).await;
+    socket.answer().await;
+    let (closed, ()) = tokio::join!(socket.closed(), server.stop());
+    assert_eq!(closed.0, 1001);
+}

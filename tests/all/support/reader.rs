@@ -1,0 +1,179 @@
+//! The three ways to read one queue, behind one face.
+
+use std::collections::VecDeque;
+
+use futures_util::{SinkExt, StreamExt};
+use reqwest::{Method, header};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{Error, Message, client::IntoClientRequest, protocol::CloseFrame},
+};
+
+use super::{Device, Stream};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Way {
+    Poll,
+    Stream,
+    Socket,
+}
+
+/// A device's queue, being read.
+pub struct Reader {
+    device: Device,
+    source: Source,
+}
+
+enum Source {
+    Poll { after: Option<i64>, page: VecDeque<Value> },
+    Stream(Stream),
+    Socket(Socket),
+}
+
+/// Why nothing more comes: the client has ended, with this reason, or the connection has.
+#[derive(Debug, PartialEq)]
+pub enum Over {
+    Ended(String),
+    Cut,
+}
+
+impl Reader {
+    /// Reads on from `after`, or from what was acknowledged.
+    pub async fn open(device: &Device, way: Way, after: Option<i64>) -> Self {
+        let query = after.map_or(String::new(), |after| format!("after={after}"));
+        let source = match way {
+            Way::Poll => Source::Poll { after, page: VecDeque::new() },
+            Way::Stream => Source::Stream(device.stream(&query).await),
+            Way::Socket => Source::Socket(Socket::open(device, &query).await),
+        };
+        Self { device: device.clone(), source }
+    }
+
+    pub async fn next(&mut self) -> Result<Value, Over> {
+        match &mut self.source {
+            Source::Poll { after, page } => {
+                while page.is_empty() {
+                    let query = after.map_or(String::new(), |after| format!("&after={after}"));
+                    // Pages of two, so that every test pages.
+                    let path = format!("/api/v1/messages?timeout=60&limit=2{query}");
+                    let Ok(response) = self.device.request(Method::GET, &path).send().await else {
+                        return Err(Over::Cut);
+                    };
+                    match super::checked(response).await {
+                        Ok(answer) => {
+                            page.extend(answer["messages"].as_array().unwrap().iter().cloned());
+                            *after = answer["next"].as_i64();
+                            // A server that stops gives a held poll what there is: nothing.
+                            if page.is_empty() {
+                                return Err(Over::Cut);
+                            }
+                        }
+                        Err(problem) => return Err(Over::Ended(problem.body["reason"].as_str().unwrap().to_owned())),
+                    }
+                }
+                Ok(page.pop_front().unwrap())
+            }
+            Source::Stream(stream) => {
+                let ended = |data: Value| data["reason"].as_str().map(|reason| Over::Ended(reason.to_owned()));
+                let message = stream.message().await.ok_or(Over::Cut)?;
+                match ended(message.clone()) {
+                    Some(over) => Err(over),
+                    None => Ok(message),
+                }
+            }
+            Source::Socket(socket) => socket.message().await,
+        }
+    }
+
+    /// The next message that is of this command.
+    pub async fn next_of(&mut self, command: &str) -> Value {
+        loop {
+            let message = self.next().await.unwrap();
+            if message["command"] == command {
+                return message;
+            }
+        }
+    }
+}
+
+/// A WebSocket to the server.
+pub struct Socket {
+    frames: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Socket {
+    pub async fn open(device: &Device, query: &str) -> Self {
+        Self::try_open(device, query, &[]).await.unwrap()
+    }
+
+    /// Opens one with further headers; the status if that is refused.
+    pub async fn try_open(device: &Device, query: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let url = format!("{}/api/v1/socket?{query}", device.base.replacen("http", "ws", 1));
+        let mut request = url.into_client_request().unwrap();
+        if let Some(cookie) = &device.cookie {
+            request.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
+        }
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        match tokio_tungstenite::connect_async(request).await {
+            Ok((frames, _)) => Ok(Self { frames }),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub async fn send(&mut self, message: Value) {
+        self.send_frame(Message::text(message.to_string())).await;
+    }
+
+    pub async fn send_frame(&mut self, frame: Message) {
+        self.frames.send(frame).await.unwrap();
+    }
+
+    /// The next text frame, or how the connection was closed.
+    pub async fn frame(&mut self) -> Result<Value, Option<CloseFrame>> {
+        loop {
+            match self.frames.next().await {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(close))) => return Err(close),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(None),
+            }
+        }
+    }
+
+    /// The next message of the queue, answers to commands aside.
+    pub async fn message(&mut self) -> Result<Value, Over> {
+        loop {
+            match self.frame().await {
+                Ok(frame) if frame["command"].is_string() => return Ok(frame),
+                Ok(_) => {}
+                Err(Some(close)) if u16::from(close.code) == 4401 => return Err(Over::Ended(close.reason.to_string())),
+                Err(_) => return Err(Over::Cut),
+            }
+        }
+    }
+
+    /// The next answer to a command, messages aside.
+    pub async fn answer(&mut self) -> Value {
+        loop {
+            let frame = self.frame().await.unwrap();
+            if !frame["command"].is_string() {
+                return frame;
+            }
+        }
+    }
+
+    /// How the connection is closed: code and reason. Whatever comes before is passed over.
+    pub async fn closed(&mut self) -> (u16, String) {
+        loop {
+            if let Err(close) = self.frame().await {
+                let close = close.expect("it was closed with a word");
+                return (close.code.into(), close.reason.to_string());
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! One suite over the three ways of delivery: whatever the way, a queue is the same queue.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Over, Reader, TestServer, Way, commands, params};
+
+fn text(message: &Value) -> &str {
+    params(message)[1]
+}
+
+fn id(message: &Value) -> i64 {
+    message["id"].as_i64().unwrap()
+}
+
+/// Runs a part of the suite for each way.
+macro_rules! each_way {
+    ($($name:ident)*) => {$(
+        mod $name {
+            use super::Way;
+
+            #[tokio::test]
+            async fn by_poll() {
+                super::run::$name(Way::Poll).await;
+            }
+
+            #[tokio::test]
+            async fn by_stream() {
+                super::run::$name(Way::Stream).await;
+            }
+
+            #[tokio::test]
+            async fn by_socket() {
+                super::run::$name(Way::Socket).await;
+            }
+        }
+    )*};
+}
+
+each_way! {
+    the_backlog_comes_first_then_what_happens_and_it_resumes_exactly
+    a_reader_that_falls_behind_misses_nothing_and_harms_nobody
+    a_queue_is_what_its_session_was_entitled_to_in_order_and_once
+    the_snapshots_cursor_joins_it_without_gap_or_double
+    a_stop_and_a_start_lose_and_double_nothing
+    a_new_clients_queue_holds_nothing_from_before_it
+    a_label_comes_back_to_its_sender_alone
+    a_client_that_ends_is_told_why
+    a_gap_is_told_once_and_what_is_left_comes
+}
+
+mod run {
+    use super::*;
+
+    pub async fn the_backlog_comes_first_then_what_happens_and_it_resumes_exactly(way: Way) {
+        let server = TestServer::start().await;
+        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let mut reader = Reader::open(&alice, way, Some(0)).await;
+        for joined in ["alice", "bob"] {
+            assert_eq!(reader.next().await.unwrap()["source"], joined);
+        }
+        bob.send("PRIVMSG #rust :one").await;
+        let one = reader.next().await.unwrap();
+        assert_eq!(text(&one), "one");
+        drop(reader);
+        bob.send("PRIVMSG #rust :two").await;
+        let mut reader = Reader::open(&alice, way, Some(id(&one))).await;
+        let two = reader.next().await.unwrap();
+        assert_eq!(text(&two), "two");
+        let acknowledged = alice.snapshot().await["acknowledged"].as_i64();
+        assert_eq!(acknowledged, Some(id(&one)), "resuming acknowledges up to where it resumes, and no further");
+        // Without a position it is what was acknowledged.
+        let mut again = Reader::open(&alice, way, None).await;
+        assert_eq!(again.next().await.unwrap(), two);
+        bob.send("PRIVMSG #rust :three").await;
+        for reader in [&mut reader, &mut again] {
+            assert_eq!(text(&reader.next().await.unwrap()), "three", "each connection of a client has it all");
+        }
+    }
+
+    pub async fn a_reader_that_falls_behind_misses_nothing_and_harms_nobody(way: Way) {
+        let server = TestServer::start().await;
+        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let mut slow = Reader::open(&alice, way, None).await;
+        let mut quick = Reader::open(&bob, way, None).await;
+        // Far more than a connection's buffer and the sockets between hold.
+        let filler = "x".repeat(4000);
+        for n in 0..700 {
+            bob.send(&format!("PRIVMSG #rust :{n} {filler}")).await;
+            quick.next_of("PRIVMSG").await;
+        }
+        for n in 0..700 {
+            let message = slow.next_of("PRIVMSG").await;
+            assert_eq!(text(&message).split(' ').next().unwrap().parse(), Ok(n));
+        }
+    }
+
+    pub async fn a_queue_is_what_its_session_was_entitled_to_in_order_and_once(way: Way) {
+        let mut server = TestServer::start().await;
+        let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+        let mut live = Reader::open(&alice, way, Some(0)).await;
+        for person in [&alice, &bob] {
+            person.send("JOIN #a,#b").await;
+        }
+        bob.send("PRIVMSG #a,#b,alice :x").await;
+        bob.send("NICK robert").await;
+        alice.send("PART #a").await;
+        bob.send("PRIVMSG #a :unheard").await;
+        alice.send("JOIN #a").await;
+        bob.send("QUIT").await;
+        let expected = alice.queue().await;
+        let shown = "JOIN JOIN JOIN JOIN PRIVMSG PRIVMSG PRIVMSG NICK PART JOIN QUIT";
+        assert_eq!(commands(&expected), shown.split(' ').collect::<Vec<_>>());
+        assert!(expected.is_sorted_by(|one, next| id(one) < id(next)));
+        for message in &expected {
+            assert_eq!(live.next().await.unwrap(), *message);
+        }
+        drop(live);
+        server.restart().await;
+        let mut reader = Reader::open(&alice, way, Some(0)).await;
+        for message in &expected {
+            assert_eq!(reader.next().await.unwrap(), *message);
+        }
+    }
+
+    pub async fn the_snapshots_cursor_joins_it_without_gap_or_double(way: Way) {
+        let server = TestServer::start().await;
+        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let mut reader = Reader::open(&alice, way, None).await;
+        // The first to be read begins the queue, before the snapshot could.
+        assert_eq!(reader.next().await.unwrap()["source"], "alice");
+        bob.send("PRIVMSG #rust :early").await;
+        alice.send("MODE #rust +v bob").await;
+        let snapshot = alice.snapshot().await;
+        let bob_there = json!({"nick": "bob", "op": false, "voice": true, "away": false});
+        assert_eq!(snapshot["channels"][0]["members"][1], bob_there);
+        bob.send("AWAY :later").await;
+        let (mut shown, cursor) = (Vec::new(), snapshot["cursor"].as_i64().unwrap());
+        let later = loop {
+            let message = reader.next().await.unwrap();
+            if id(&message) > cursor {
+                break message;
+            }
+            shown.push(message);
+        };
+        assert_eq!(commands(&shown), ["JOIN", "PRIVMSG", "MODE"]);
+        assert_eq!(later["command"], "AWAY", "what follows the cursor is not in the snapshot");
+    }
+
+    pub async fn a_stop_and_a_start_lose_and_double_nothing(way: Way) {
+        let mut server = TestServer::start().await;
+        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        alice.drain().await;
+        let mut reader = Reader::open(&alice, way, None).await;
+        bob.send("PRIVMSG #rust :one").await;
+        let one = reader.next().await.unwrap();
+        assert_eq!(text(&one), "one");
+        server.pass(Duration::from_hours(1));
+        let (over, ()) = tokio::join!(reader.next(), async {
+            server.connected(1).await;
+            server.restart().await;
+        });
+        assert_eq!(over, Err(Over::Cut), "a server that stops ends it");
+        bob.send("PRIVMSG #rust :two").await;
+        let mut reader = Reader::open(&alice, way, Some(id(&one))).await;
+        assert_eq!(text(&reader.next().await.unwrap()), "two");
+    }
+
+    pub async fn a_new_clients_queue_holds_nothing_from_before_it(way: Way) {
+        let server = TestServer::start().await;
+        let alice = server.pick("alice").await;
+        alice.send("JOIN #rust").await;
+        alice.send("PRIVMSG #rust :old").await;
+        alice.send("PASS :correct horse battery").await;
+        let phone = server.login("alice", "correct horse battery").await;
+        alice.send("PRIVMSG #rust :between").await;
+        let snapshot = phone.snapshot().await;
+        assert_eq!(snapshot["cursor"], snapshot["acknowledged"]);
+        let mut reader = Reader::open(&phone, way, Some(0)).await;
+        alice.send("PRIVMSG #rust :new").await;
+        assert_eq!(text(&reader.next().await.unwrap()), "new");
+    }
+
+    pub async fn a_label_comes_back_to_its_sender_alone(way: Way) {
+        let server = TestServer::start().await;
+        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let phone = server.phone_of(&alice, "alice").await;
+        let mut readers = Vec::new();
+        for device in [&alice, &phone, &bob] {
+            readers.push(Reader::open(device, way, None).await);
+        }
+        phone.send("@label=c1 PRIVMSG #rust :hi").await;
+        for (reader, label) in readers.iter_mut().zip([None, Some("c1"), None]) {
+            let message = reader.next_of("PRIVMSG").await;
+            assert_eq!(message.get("label").and_then(Value::as_str), label);
+        }
+    }
+
+    pub async fn a_client_that_ends_is_told_why(way: Way) {
+        for reason in ["removed", "session_ended", "expired", "quit", "logged_out"] {
+            let server = TestServer::with(&["--client-lifetime", "2d"]).await;
+            let alice = server.pick("alice").await;
+            server.pass(Duration::from_hours(1));
+            let phone = server.phone_of(&alice, "alice").await;
+            alice.drain().await;
+            let mut reader = Reader::open(&alice, way, None).await;
+            let (over, ()) = tokio::join!(reader.next(), async {
+                server.connected(1).await;
+                match reason {
+                    "removed" => drop(phone.delete("/api/v1/clients").await.unwrap()),
+                    "session_ended" => drop(phone.delete("/api/v1/session").await.unwrap()),
+                    "expired" => server.pass(Duration::from_hours(47)),
+                    "quit" => drop(alice.send("QUIT").await),
+                    _ => drop(alice.call(reqwest::Method::POST, "/api/v1/logout").await.unwrap()),
+                }
+            });
+            let over = match over {
+                // The end of the session is an event, too.
+                Ok(message) if reason == "session_ended" => {
+                    assert_eq!(message["command"], "QUIT");
+                    reader.next().await
+                }
+                over => over,
+            };
+            assert_eq!(over, Err(Over::Ended(reason.to_owned())), "{reason}");
+        }
+    }
+
+    pub async fn a_gap_is_told_once_and_what_is_left_comes(way: Way) {
+        let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
+        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let old = bob.send("PRIVMSG #rust :old").await["ids"][0].to_string();
+        server.pass(Duration::from_hours(24 * 8));
+        bob.send("PRIVMSG #rust :kept").await;
+        server.pass(Duration::from_hours(24 * 3));
+        server.restart().await;
+        let rows = || {
+            let database = rusqlite::Connection::open(server.database()).unwrap();
+            database.query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        crate::support::until("old events to go", async || rows() == 1).await;
+        let mut reader = Reader::open(&alice, way, None).await;
+        let warning = reader.next().await.unwrap();
+        assert_eq!((&warning["command"], &params(&warning)[..4]), (&json!("WARN"), &["*", "QUEUE_GAP", "1", &old][..]));
+        assert_eq!(text(&reader.next().await.unwrap()), "kept");
+        bob.send("PRIVMSG #rust :new").await;
+        assert_eq!(text(&reader.next().await.unwrap()), "new");
+    }
+}
