@@ -24,7 +24,7 @@ impl Proxies {
     }
 
     /// Whether an address is a trusted proxy's.
-    pub fn trust(&self, address: IpAddr) -> bool {
+    pub fn include(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(&address.to_canonical()))
     }
 
@@ -35,7 +35,7 @@ impl Proxies {
         let mut client = peer;
         for hop in chain.into_iter().rev() {
             match hop {
-                Some(hop) if self.trust(client) => client = hop,
+                Some(hop) if self.include(client) => client = hop,
                 _ => break,
             }
         }

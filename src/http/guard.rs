@@ -11,7 +11,7 @@ use crate::{
     audit::{Limit, Subject},
     config::Rate,
     error::{Code, Error, Result},
-    model::{ClientId, Network, Nick, SessionId},
+    model::{Caller, ClientId, Network, Nick, SessionId},
 };
 
 /// What a try is counted by; nicks are folded.
@@ -89,11 +89,11 @@ pub async fn login<T>(
         charged.0.push(Key::NickAndAddress(folded.clone(), address.network));
         charged.0.push(Key::Logins(folded, address.network));
     }
-    charge(app, address, &charged.0).await?;
+    charge(app, address.subject(), &charged.0).await?;
     // By now it has cost its address something, whatever comes of it.
     if let Some(nick) = nick {
         let key = Key::Nick(nick.folded());
-        match charge(app, address, std::slice::from_ref(&key)).await {
+        match charge(app, address.subject(), std::slice::from_ref(&key)).await {
             Ok(()) => charged.0.push(key),
             Err(refusal) if !app.chat.knows(nick, address.network, present).await? => return Err(refusal),
             Err(_) => {}
@@ -108,11 +108,12 @@ pub async fn login<T>(
 pub async fn pass<T>(
     app: &Shared,
     address: &Address,
-    client: ClientId,
+    Caller { session, client, .. }: Caller,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let charged = Charged(vec![Key::Address(address.network), Key::Client(client)]);
-    charge(app, address, &charged.0).await?;
+    let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
+    charge(app, subject, &charged.0).await?;
     let result = attempt.await;
     charged.settle(app, &result);
     result
@@ -120,19 +121,17 @@ pub async fn pass<T>(
 
 /// Lets somebody make a session.
 pub async fn new_session(app: &Shared, address: &Address) -> Result<()> {
-    charge(app, address, &[Key::NewSessions(address.network)]).await
+    charge(app, address.subject(), &[Key::NewSessions(address.network)]).await
 }
 
-async fn charge(app: &Shared, address: &Address, keys: &[Key]) -> Result<()> {
+/// Charges the keys; a refusal is recorded once in its window, of the subject and of whoever has the nick.
+async fn charge(app: &Shared, subject: Subject, keys: &[Key]) -> Result<()> {
     let Err(refusal) = app.tries.charge(keys, app.clock.steady()) else { return Ok(()) };
     if refusal.first {
-        let (nick, client) = match &refusal.key {
-            Key::Nick(nick) | Key::NickAndAddress(nick, _) | Key::Logins(nick, _) => (Some(nick), None),
-            Key::Client(client) => (None, Some(*client)),
-            Key::Address(_) | Key::NewSessions(_) => (None, None),
+        let nick = match &refusal.key {
+            Key::Nick(nick) | Key::NickAndAddress(nick, _) | Key::Logins(nick, _) => Some(Nick::stored(nick.clone())),
+            Key::Address(_) | Key::Client(_) | Key::NewSessions(_) => None,
         };
-        let subject = Subject { client, ..address.subject() };
-        let nick = nick.cloned().map(Nick::stored);
         app.chat.throttled(refusal.key.limit(), subject, nick, app.clock.now()).await;
     }
     Err(refusal.into())

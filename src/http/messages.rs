@@ -107,7 +107,7 @@ pub async fn carry_out(
     let tries_a_password = message.command.eq_ignore_ascii_case("PASS");
     let executed = app.chat.execute(live, message, address.ip, now);
     match tries_a_password {
-        true => guard::pass(app, address, client, executed).await,
+        true => guard::pass(app, address, live.caller, executed).await,
         false => executed.await,
     }
 }

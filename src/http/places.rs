@@ -23,7 +23,7 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 pub struct Places {
     /// Those nobody has: as many as this process may open files, but for the reserve.
     free: Arc<Semaphore>,
-    /// Never held over an await.
+    /// How many each address has. Never held over an await.
     of: Mutex<HashMap<Network, usize>>,
     /// When a refusal was last logged. Never held over an await.
     told: Mutex<Option<Instant>>,
@@ -43,7 +43,7 @@ pub struct Place {
 impl Places {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            free: Arc::new(Semaphore::new(room())),
+            free: Arc::new(Semaphore::new(capacity())),
             of: Mutex::default(),
             told: Mutex::default(),
             open: Gauge::default(),
@@ -99,12 +99,12 @@ impl Drop for Place {
 
 /// How many connections this process can hold. Its limit of open files is raised as far as it may be: the soft limit is
 /// small for the sake of programs that use `select`.
-fn room() -> usize {
+fn capacity() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let room = files - RESERVE.min(files / 2);
-    usize::try_from(room).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+    let capacity = files - RESERVE.min(files / 2);
+    usize::try_from(capacity).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
 }

@@ -25,8 +25,8 @@ use tokio::{net::TcpListener, task::JoinSet};
 use super::{Shared, wire::Wire};
 use crate::{config::Patience, model::Network};
 
-/// Bytes of a request's head, at most; beyond it the answer is 431 (RFC 6585 §5), and for the address alone 414. As many are
-/// collected before an answer is written.
+/// Bytes of a request's head, at most; beyond it the answer is 431 (RFC 6585 §5). As many of an answer are collected before they
+/// are written.
 const HEAD_LIMIT: usize = 16 * 1024;
 /// Bytes that the system holds for a peer that does not read; it would grow to megabytes by itself.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -75,11 +75,11 @@ async fn accept(app: &Shared, listener: &TcpListener) -> (Wire, SocketAddr) {
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                give_up_on(error).await;
+                recover_from(error).await;
                 continue;
             }
         };
-        let limited = app.limits_addresses && !app.proxies.trust(address.ip());
+        let limited = app.limits_addresses && !app.proxies.include(address.ip());
         let Some(place) = app.places.take(limited.then(|| Network::of(address.ip())), room) else { continue };
         // What is written is flushed when it is complete; waiting for more would only delay it.
         if let Err(error) = stream.set_nodelay(true) {
@@ -89,7 +89,7 @@ async fn accept(app: &Shared, listener: &TcpListener) -> (Wire, SocketAddr) {
     }
 }
 
-async fn give_up_on(error: io::Error) {
+async fn recover_from(error: io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         tracing::error!(%error, "no connection can be accepted; it is tried again in a second");

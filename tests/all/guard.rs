@@ -122,6 +122,9 @@ async fn guesses_at_the_current_password_count_for_the_session_wherever_they_com
         assert_eq!(guess(n).await.code, "password_mismatch");
     }
     assert_throttled(&guess(11).await, 30);
+    let lines = alice.get("/api/v1/audit").await;
+    let actions: Vec<_> = lines.as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
+    assert_eq!(actions[3..], [["password_refused"; 10].as_slice(), &["throttled"]].concat());
     assert_throttled(&alice.try_send(&format!("PASS 12345678x :{PASSWORD}")).await.unwrap_err(), 30);
 }
 
