@@ -1,0 +1,82 @@
+//! The benches: Rejoin side by side with what one would pick instead, or with the ceiling of what is possible.
+//!
+//! `cargo bench` runs all but the slow ones and prints a table; `cargo bench -- snapshot storm` runs those named. Every
+//! measure is a ratio, its two sides taken in turns. Servers are processes of their own: Rejoin's is the program in its
+//! release build, the bare peers are this program started again, so that they are built by the same compiler with the same
+//! flags. Where there are two processors, a server has the one to itself and the load comes from the other.
+
+use std::collections::HashMap;
+
+use table::Table;
+
+mod deliveries;
+mod http;
+mod irc;
+mod latency;
+mod load;
+mod logins;
+mod memory;
+mod messages;
+mod passwords;
+mod peers;
+mod people;
+mod server;
+mod snapshot;
+mod start;
+mod table;
+mod wire;
+
+fn main() {
+    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench").peekable();
+    if args.next_if_eq("--peer").is_some() {
+        return peers::run(args);
+    }
+    server::raise_file_limit();
+    server::leave_processor_to_servers();
+    let named: Vec<String> = args.collect();
+    // The load is one thread, so that it never takes the servers' processor.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut table = Table::default();
+    let wanted = |name: &str, by_default: bool| if named.is_empty() { by_default } else { named.iter().any(|n| n == name) };
+    runtime.block_on(async {
+        for (name, by_default) in MEASURES {
+            if wanted(name, by_default) {
+                eprintln!("{name} …");
+                measure(name, &mut table).await;
+            }
+        }
+    });
+    let known: HashMap<_, _> = MEASURES.iter().copied().collect();
+    for name in named.iter().filter(|name| !known.contains_key(name.as_str())) {
+        eprintln!("there is no measure {name}; there are {}", MEASURES.map(|(name, _)| name).join(", "));
+    }
+    print!("{table}");
+}
+
+/// What can be named, and whether it runs without being named.
+const MEASURES: [(&str, bool); 9] = [
+    ("snapshot", true),
+    ("messages", true),
+    ("members", true),
+    ("deliveries", true),
+    ("latency", true),
+    ("memory", true),
+    ("logins", true),
+    ("passwords", true),
+    ("start", false),
+];
+
+async fn measure(name: &str, table: &mut Table) {
+    match name {
+        "snapshot" => snapshot::measure(table).await,
+        "messages" => messages::senders(table).await,
+        "members" => messages::members(table).await,
+        "deliveries" => deliveries::measure(table).await,
+        "latency" => latency::measure(table).await,
+        "memory" => memory::measure(table).await,
+        "logins" => logins::measure(table).await,
+        "passwords" => passwords::measure(table).await,
+        "start" => start::measure(table).await,
+        _ => unreachable!("the names are those of the list"),
+    }
+}

@@ -1,0 +1,59 @@
+//! Messages accepted over HTTP, each on disk before its answer: many senders against one, large channels against small.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::{
+    http::Connection,
+    load::rate,
+    people::{Person, command, message, people},
+    server::Server,
+    table::{Goal, Rounds, Table},
+};
+
+const ROUNDS: usize = 5;
+const TIME: Duration = Duration::from_secs(1);
+const SENDERS: usize = 64;
+const LARGE: usize = 1000;
+const SMALL: usize = 10;
+const TEXT: &str = "somebody says something that is about as long as what people say";
+
+pub async fn senders(table: &mut Table) {
+    let server = Server::rejoin();
+    let senders = people(server.address, "p", SENDERS, Some("#bench")).await;
+    let all = posts(server.address, &senders, "#bench");
+    let mut rounds = Rounds::default();
+    for _ in 0..ROUNDS {
+        rounds.add(rate(server.address, &all, TIME).await, rate(server.address, &all[..1], TIME).await);
+    }
+    table.enter("PRIVMSG accepted over HTTP, 64 senders", "1 sender", "/s", &rounds, Goal::AtLeast(8.0));
+}
+
+pub async fn members(table: &mut Table) {
+    let server = Server::rejoin();
+    // The senders are among the members of both, the others away: a message waits for them, whether ten or a thousand.
+    let senders = people(server.address, "s", SMALL, None).await;
+    people(server.address, "m", LARGE - SMALL, Some("#large")).await;
+    for sender in &senders {
+        command(&mut Connection::open(server.address).await, server.address, sender, "JOIN", &["#large,#small"]).await;
+    }
+    let (large, small) = (posts(server.address, &senders, "#large"), posts(server.address, &senders, "#small"));
+    let (mut rates, mut bytes) = (Rounds::default(), Rounds::default());
+    for _ in 0..ROUNDS {
+        let (large, small) = (written(&server, &large).await, written(&server, &small).await);
+        rates.add(large.0, small.0);
+        bytes.add(large.1, small.1);
+    }
+    table.enter("PRIVMSG accepted, channel of 1,000 members", "of 10 members", "/s", &rates, Goal::AtLeast(0.8));
+    table.enter("written to disk per message, 1,000 members", "10 members", "bytes", &bytes, Goal::AtMost(1.2));
+}
+
+/// Messages accepted a second, and what each was written to disk with.
+async fn written(server: &Server, posts: &[Vec<u8>]) -> (f64, f64) {
+    let before = server.written();
+    let rate = rate(server.address, posts, TIME).await;
+    (rate, (server.written() - before) / (rate * TIME.as_secs_f64()))
+}
+
+fn posts(address: SocketAddr, senders: &[Person], channel: &str) -> Vec<Vec<u8>> {
+    senders.iter().map(|sender| message(address, sender, "PRIVMSG", &[channel, TEXT])).collect()
+}

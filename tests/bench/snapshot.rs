@@ -1,0 +1,94 @@
+//! An authenticated request: the snapshot of a session without channels, against what answers the same length.
+
+use std::{process::Command, time::Duration};
+
+use super::{
+    http::{Connection, request},
+    load::rate,
+    people::people,
+    server::{self, Server},
+    table::{Goal, Rounds, Table},
+};
+
+const MEASURE: &str = "authenticated `GET /api/v1/session`";
+const ROUNDS: usize = 5;
+const TIME: Duration = Duration::from_secs(1);
+/// Connections, each a client of its own.
+const CLIENTS: usize = 32;
+
+pub async fn measure(table: &mut Table) {
+    let ours = Server::rejoin();
+    let people = people(ours.address, "p", CLIENTS, None).await;
+    let asked = people.iter().map(|person| request("GET", "/api/v1/session", ours.address, &person.cookie, ""));
+    let asked: Vec<_> = asked.collect();
+    let length = Connection::open(ours.address).await.ask(&asked[0]).await.body.len().to_string();
+
+    let bare = Server::peer("handler", &[&length]);
+    let same = vec![request("GET", "/", bare.address, "", ""); CLIENTS];
+    let mut rounds = Rounds::default();
+    for _ in 0..ROUNDS {
+        rounds.add(rate(ours.address, &asked, TIME).await, rate(bare.address, &same, TIME).await);
+    }
+    table.enter(MEASURE, "bare axum handler, same length", "/s", &rounds, Goal::AtLeast(0.85));
+
+    against(table, &ours, &asked, "tower-sessions, SQLite", 3.0, tower_sessions(&length)).await;
+    against(table, &ours, &asked, "express-session, in memory", 10.0, express(&length)).await;
+}
+
+async fn against(
+    table: &mut Table,
+    ours: &Server,
+    asked: &[Vec<u8>],
+    name: &'static str,
+    goal: f64,
+    peer: Result<Server, &'static str>,
+) {
+    let peer = match peer {
+        Ok(peer) => peer,
+        Err(why) => return table.skip(MEASURE, name, why),
+    };
+    let mut same = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut connection = Connection::open(peer.address).await;
+        let cookie = connection.ask(&request("GET", "/enter", peer.address, "", "")).await.cookie();
+        same.push(request("GET", "/session", peer.address, &cookie, ""));
+    }
+    let mut rounds = Rounds::default();
+    for _ in 0..ROUNDS {
+        rounds.add(rate(ours.address, asked, TIME).await, rate(peer.address, &same, TIME).await);
+    }
+    table.enter(MEASURE, name, "/s", &rounds, Goal::AtLeast(goal));
+}
+
+/// Built on demand, beside our own build.
+fn tower_sessions(length: &str) -> Result<Server, &'static str> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/tower-sessions");
+    let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/../tower-sessions");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--release", "--locked", "--quiet", "--target-dir", target]).current_dir(folder);
+    if !build.status().is_ok_and(|status| status.success()) {
+        return Err("it could not be built");
+    }
+    let dir = server::folder();
+    let mut command = server::pinned(format!("{target}/release/tower-sessions-peer"));
+    command.arg(dir.path().join("sessions.db")).arg(length);
+    Ok(Server::announced(command, dir))
+}
+
+/// With Debian's node, and Express from npm, installed on demand.
+fn express(length: &str) -> Result<Server, &'static str> {
+    let node = server::installed("node").ok_or("there is no node")?;
+    let npm = server::installed("npm").ok_or("there is no npm")?;
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/express.cjs");
+    let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/express");
+    std::fs::create_dir_all(folder).unwrap();
+    let mut install = Command::new(npm);
+    install.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix", folder]);
+    install.args(["express@5", "express-session@1"]).stdout(std::process::Stdio::null());
+    if !install.status().is_ok_and(|status| status.success()) {
+        return Err("Express could not be installed");
+    }
+    let mut command = server::pinned(node);
+    command.arg(source).arg(length).env("NODE_PATH", format!("{folder}/node_modules")).env("NODE_ENV", "production");
+    Ok(Server::announced(command, server::folder()))
+}
