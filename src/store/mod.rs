@@ -24,6 +24,8 @@ use crate::{
 pub mod audit;
 pub mod channel;
 pub mod client;
+#[cfg(test)]
+mod cost;
 pub mod label;
 pub mod log;
 pub mod mark;

@@ -1,0 +1,147 @@
+//! Tests: what reading costs, counted in SQLite's own steps, and that none of its queries walks past a whole table.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use rusqlite::{
+    Connection,
+    trace::{TraceEvent, TraceEventCodes},
+};
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::Nick;
+
+/// A page of the contract's usual length.
+const LIMIT: usize = 200;
+
+/// A session that was away while so many messages were said on each of its channels.
+struct Away {
+    _dir: TempDir,
+    sql: Connection,
+    session: SessionId,
+    client: ClientId,
+    channel: ChannelId,
+}
+
+fn away(channels: i64, messages: i64) -> Away {
+    let dir = tempfile::tempdir().unwrap();
+    let sql = open::writer(&dir.path().join("rejoin.db")).unwrap();
+    let now = Timestamp(0);
+    let (session, client) = {
+        let tx = Write::new(&sql);
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let session = session::insert(&tx, &Nick::parse("alice").unwrap(), address, now).unwrap();
+        let new = client::NewClient { name: "phone".into(), secret: SecretHash::of("s"), expires_at: now, address };
+        (session, client::insert(&tx, session, &new, now).unwrap())
+    };
+    let fill = format!(
+        "CREATE TEMP TABLE n AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {messages})
+             SELECT n FROM n;
+         INSERT INTO target (id) SELECT 100 + n FROM n WHERE n <= {channels};
+         INSERT INTO channel (id, name, folded_name, created_at, modes)
+             SELECT 100 + n, '#c' || n, '#c' || n, 0, 'nt' FROM n WHERE n <= {channels};
+         INSERT INTO membership (session_id, channel_id, since) SELECT {session}, id, 1 FROM channel;
+         INSERT INTO event (time, source, command, params, targets)
+             SELECT 0, 'bob', 'PRIVMSG', '[\"#c\",\"hello\"]', '[' || channel.id || ']' FROM n, channel;
+         INSERT INTO address (target_id, event_id) SELECT json_extract(targets, '$[0]'), id FROM event;"
+    );
+    sql.execute_batch(&format!("BEGIN; {fill} COMMIT;")).unwrap();
+    Away { _dir: dir, sql, session, client, channel: ChannelId(101) }
+}
+
+impl Away {
+    /// Steps of SQLite's machine that a piece of work takes.
+    fn steps(&mut self, work: impl FnOnce(&Read)) -> usize {
+        let steps = Arc::new(AtomicUsize::new(0));
+        let counted = steps.clone();
+        let count = move || {
+            counted.fetch_add(1, Relaxed);
+            false
+        };
+        self.sql.progress_handler(1, Some(count)).unwrap();
+        work(&Read { sql: &self.sql });
+        self.sql.progress_handler(0, None::<fn() -> bool>).unwrap();
+        steps.load(Relaxed)
+    }
+
+    fn page(&mut self) -> usize {
+        let session = self.session;
+        self.steps(|tx| {
+            let page = log::page(tx, session, EventId(0), LIMIT).unwrap();
+            assert_eq!(page.events.len(), LIMIT);
+        })
+    }
+}
+
+#[test]
+fn a_page_costs_the_page_not_the_backlog() {
+    let (day, week) = (away(20, 50).page(), away(20, 2000).page());
+    assert!(week <= day + day / 10, "{week} steps where forty times more was said, {day} where less was");
+}
+
+#[test]
+fn a_page_costs_no_more_than_in_proportion_to_the_channels() {
+    let (few, many) = (away(20, 100).page(), away(80, 100).page());
+    assert!(many <= 4 * few, "{many} steps with four times the channels, {few} with few");
+}
+
+#[test]
+fn a_history_costs_what_it_shows() {
+    let history = |mut away: Away| {
+        let (session, channel) = (away.session, away.channel);
+        away.steps(|tx| {
+            let events = log::channel_history(tx, session, channel, None, 50).unwrap();
+            assert_eq!(events.unwrap().len(), 50);
+        })
+    };
+    let (day, week) = (history(away(20, 50)), history(away(20, 2000)));
+    assert!(week <= day + day / 10, "{week} steps where forty times more was said, {day} where less was");
+}
+
+/// Whatever a page, a history or a snapshot asks, as it is asked, is looked up by an index.
+#[test]
+fn reading_scans_nothing() {
+    let mut away = away(20, 50);
+    let run = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = run.clone();
+    let see = move |event: TraceEvent<'_>| {
+        if let TraceEvent::Stmt(statement, _) = event {
+            seen.lock().unwrap().insert(statement.sql().into_owned());
+        }
+    };
+    away.sql.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(see)).unwrap();
+    away.page();
+    let (me, client, channel) = (away.session, away.client, away.channel);
+    away.steps(|tx| {
+        client::require_live(tx, client).unwrap();
+        client::queue_start(tx, client).unwrap();
+        log::channel_history(tx, me, channel, None, LIMIT).unwrap();
+        log::exchange_history(tx, me, me, None, LIMIT).unwrap();
+        session::get(tx, me).unwrap();
+        client::own_view(tx, client).unwrap();
+        member::channels(tx, me).unwrap();
+        member::of_channel(tx, channel).unwrap();
+        mark::get(tx, me, channel.into()).unwrap();
+        mark::directs(tx, me).unwrap();
+    });
+    let run = std::mem::take(&mut *run.lock().unwrap());
+    assert!(run.len() >= 14, "{run:#?}");
+    for query in run {
+        let mut statement = away.sql.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+        let (mut plan, mut steps) = (Vec::<String>::new(), statement.raw_query());
+        while let Some(step) = steps.next().unwrap() {
+            plan.push(step.get(3).unwrap());
+        }
+        // The log's position is the only row but one of its table; what is merged are pages that were looked up.
+        let scans =
+            |step: &String| step.starts_with("SCAN") && !step.contains("sqlite_sequence") && !step.contains("subquery");
+        assert!(!plan.iter().any(scans), "{query}: {plan:#?}");
+    }
+}
