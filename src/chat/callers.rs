@@ -6,14 +6,18 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, OnceLock, RwLock,
-        atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
+        Arc, Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{
+            AtomicBool, AtomicI64, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     time::Duration,
 };
 
+use super::snapshot::Snapshot;
 use crate::{
-    model::{Caller, ClientId, EndReason, EventId, Timestamp},
+    model::{Caller, ClientId, EndReason, EventId, SessionId, Timestamp},
     secret::SecretHash,
     store::{Admission, Effect},
 };
@@ -26,6 +30,10 @@ pub struct Live {
     /// Whether its holder is known to have the secret.
     presented: AtomicBool,
     usage: Arc<Usage>,
+    /// How often commits have changed something about its session; shared by the session's clients.
+    changes: Arc<AtomicU64>,
+    /// A snapshot, and the changes there had been when it was read.
+    snapshot: Mutex<Option<(u64, Arc<Snapshot>)>>,
 }
 
 /// A client's use. It outlives a renewed secret, because a request that came with the old one may still note it.
@@ -40,7 +48,7 @@ struct Usage {
 }
 
 impl Live {
-    fn new(admission: &Admission) -> Self {
+    fn new(admission: &Admission, changes: Arc<AtomicU64>) -> Self {
         let usage = Usage {
             cursor: AtomicI64::new(admission.cursor.0),
             seen_at: AtomicI64::new(admission.seen_at.0),
@@ -48,17 +56,34 @@ impl Live {
             ahead: AtomicBool::new(false),
             ended: OnceLock::new(),
         };
-        Self::with(admission, Arc::new(usage))
+        Self::with(admission, Arc::new(usage), changes)
     }
 
     fn renewed(&self, admission: &Admission) -> Self {
         self.touch(admission.seen_at);
-        Self::with(admission, self.usage.clone())
+        Self::with(admission, self.usage.clone(), self.changes.clone())
     }
 
-    fn with(admission: &Admission, usage: Arc<Usage>) -> Self {
+    fn with(admission: &Admission, usage: Arc<Usage>, changes: Arc<AtomicU64>) -> Self {
         let &Admission { caller, expires_at, presented, .. } = admission;
-        Self { caller, expires_at, presented: AtomicBool::new(presented), usage }
+        let presented = AtomicBool::new(presented);
+        Self { caller, expires_at, presented, usage, changes, snapshot: Mutex::default() }
+    }
+
+    /// How often commits have changed something about its session so far.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Acquire)
+    }
+
+    /// The snapshot that was remembered, if nothing about the session has changed since.
+    pub fn remembered(&self) -> Option<Arc<Snapshot>> {
+        let remembered = self.snapshot.lock().unwrap_or_else(|e| e.into_inner());
+        remembered.as_ref().filter(|(changes, _)| *changes == self.changes()).map(|(_, snapshot)| snapshot.clone())
+    }
+
+    /// Remembers a snapshot that was read after there had been so many changes.
+    pub fn remember(&self, changes: u64, snapshot: Arc<Snapshot>) {
+        *self.snapshot.lock().unwrap_or_else(|e| e.into_inner()) = Some((changes, snapshot));
     }
 
     /// Why it calls no more, if so: it has ended, or is due to, even if nobody has come to do it yet.
@@ -134,47 +159,89 @@ pub struct Callers {
 struct Map {
     by_secret: HashMap<SecretHash, Arc<Live>>,
     secrets: HashMap<ClientId, SecretHash>,
+    sessions: HashMap<SessionId, Presence>,
+}
+
+/// A live session, by its clients.
+#[derive(Default)]
+struct Presence {
+    clients: usize,
+    changes: Arc<AtomicU64>,
 }
 
 impl Callers {
     pub fn get(&self, secret: SecretHash) -> Option<Arc<Live>> {
-        self.map.read().unwrap_or_else(|e| e.into_inner()).by_secret.get(&secret).cloned()
+        self.read().by_secret.get(&secret).cloned()
     }
 
     pub fn by_client(&self, client: ClientId) -> Option<Arc<Live>> {
-        let map = self.map.read().unwrap_or_else(|e| e.into_inner());
+        let map = self.read();
         map.secrets.get(&client).and_then(|secret| map.by_secret.get(secret)).cloned()
     }
 
     pub fn count(&self) -> usize {
-        self.map.read().unwrap_or_else(|e| e.into_inner()).secrets.len()
+        self.read().secrets.len()
     }
 
     /// Takes what commits have changed.
     pub fn apply(&self, effect: &Effect) {
         match effect {
-            Effect::Admitted(admission) => {
-                let mut map = self.map.write().unwrap_or_else(|e| e.into_inner());
-                let old = map.secrets.insert(admission.caller.client, admission.secret);
-                let old = old.and_then(|secret| map.by_secret.remove(&secret));
-                let live = old.map_or_else(|| Live::new(admission), |old| old.renewed(admission));
-                map.by_secret.insert(admission.secret, Arc::new(live));
+            Effect::Admitted(admission) => self.write().admit(admission),
+            Effect::ClientEnded { session, client, reason } => self.write().end(*session, *client, *reason),
+            Effect::Logged { targets, .. } => {
+                let map = self.read();
+                targets.iter().for_each(|target| map.changed(SessionId(target.0)));
             }
-            Effect::ClientEnded { client, reason, .. } => {
-                let mut map = self.map.write().unwrap_or_else(|e| e.into_inner());
-                let ended = map.secrets.remove(client).and_then(|secret| map.by_secret.remove(&secret));
-                if let Some(live) = ended {
-                    // Whoever holds it from an earlier look-up learns of it here.
-                    let _ = live.usage.ended.set(*reason);
-                }
-            }
-            Effect::Logged { .. } | Effect::Joined { .. } | Effect::Left { .. } => {}
+            // The events of these are addressed to the channel.
+            Effect::Joined { session, .. } | Effect::Left { session, .. } => self.read().changed(*session),
         }
     }
 
     /// The clients whose use is ahead of the store's.
     pub fn ahead(&self) -> Vec<Arc<Live>> {
-        let map = self.map.read().unwrap_or_else(|e| e.into_inner());
+        let map = self.read();
         map.by_secret.values().filter(|live| live.usage.ahead.load(Relaxed)).cloned().collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Map> {
+        self.map.read().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Map> {
+        self.map.write().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl Map {
+    fn admit(&mut self, admission: &Admission) {
+        let &Admission { caller, secret, .. } = admission;
+        let old = self.secrets.insert(caller.client, secret).and_then(|old| self.by_secret.remove(&old));
+        let live = match old {
+            Some(old) => old.renewed(admission),
+            None => {
+                let presence = self.sessions.entry(caller.session).or_default();
+                presence.clients += 1;
+                Live::new(admission, presence.changes.clone())
+            }
+        };
+        self.by_secret.insert(secret, Arc::new(live));
+    }
+
+    fn end(&mut self, session: SessionId, client: ClientId, reason: EndReason) {
+        let Some(live) = self.secrets.remove(&client).and_then(|secret| self.by_secret.remove(&secret)) else { return };
+        // Whoever holds it from an earlier look-up learns of it here.
+        let _ = live.usage.ended.set(reason);
+        if let Some(presence) = self.sessions.get_mut(&session) {
+            presence.clients -= 1;
+            if presence.clients == 0 {
+                self.sessions.remove(&session);
+            }
+        }
+    }
+
+    fn changed(&self, session: SessionId) {
+        if let Some(presence) = self.sessions.get(&session) {
+            presence.changes.fetch_add(1, Release);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The snapshot: all that a client needs to know at once, read in one transaction.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,7 +13,7 @@ use crate::{
 };
 
 /// The state of a session at one position of the log.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Snapshot {
     pub session: SessionView,
     pub client: ClientView,
@@ -26,7 +28,7 @@ pub struct Snapshot {
     pub acknowledged: EventId,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SessionView {
     #[schema(value_type = i64)]
     pub id: SessionId,
@@ -38,7 +40,7 @@ pub struct SessionView {
     pub created_at: Timestamp,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChannelView {
     pub name: String,
     /// Mode letters and their parameters, as `+klnt key 50`.
@@ -50,7 +52,7 @@ pub struct ChannelView {
     pub read: EventId,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TopicView {
     pub text: String,
     pub set_by: String,
@@ -58,7 +60,7 @@ pub struct TopicView {
     pub set_at: Timestamp,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MemberView {
     pub nick: String,
     pub op: bool,
@@ -66,7 +68,7 @@ pub struct MemberView {
     pub away: bool,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DirectView {
     pub nick: String,
     /// The session's read mark.
@@ -88,11 +90,24 @@ impl From<session::Session> for SessionView {
 
 impl Chat {
     /// The caller's snapshot. A client's first one begins its queue, and for that alone is a write.
+    ///
+    /// Every field changes only by an event, so of a session that is by itself the last one read is known to be the present
+    /// one until an event reaches it.
     pub async fn snapshot(&self, live: &Live) -> Result<Snapshot> {
+        // In this order: whatever was pushed up to this head has been counted among the changes before.
+        let head = self.hub.head();
+        let mut snapshot = match live.remembered() {
+            Some(known) => Snapshot { cursor: known.cursor.max(head), ..Snapshot::clone(&known) },
+            None => self.read_snapshot(live).await?,
+        };
+        snapshot.acknowledged = live.cursor();
+        snapshot.client.seen_at = snapshot.client.seen_at.max(live.seen_at());
+        Ok(snapshot)
+    }
+
+    async fn read_snapshot(&self, live: &Live) -> Result<Snapshot> {
         let caller = live.caller;
-        let mut snapshot = if live.begun() {
-            self.look(caller, move |tx| read(tx, caller)).await?
-        } else {
+        if !live.begun() {
             let (snapshot, start) = self
                 .change(caller, move |tx| {
                     client::begin_queue(tx, caller.client, log::head(tx)?)?;
@@ -101,11 +116,22 @@ impl Chat {
                 })
                 .await?;
             live.begin(start);
-            snapshot
-        };
-        snapshot.acknowledged = live.cursor();
-        snapshot.client.seen_at = snapshot.client.seen_at.max(live.seen_at());
+            return Ok(snapshot);
+        }
+        // Counted before the transaction begins: a change that it may not have seen is one more.
+        let changes = live.changes();
+        let snapshot = self.look(caller, move |tx| read(tx, caller)).await?;
+        if snapshot.is_alone() {
+            live.remember(changes, Arc::new(snapshot.clone()));
+        }
         Ok(snapshot)
+    }
+}
+
+impl Snapshot {
+    /// Whether it shows nothing of other sessions, whose changes may not reach this one.
+    fn is_alone(&self) -> bool {
+        self.channels.is_empty() && self.directs.is_empty()
     }
 }
 
