@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Events a connection may have waiting before it has to read the log.
-const BUFFER: usize = 256;
+const BUFFER: usize = 512;
 
 /// Held polls and streams of one client at one time: the tabs of a browser, and room for some that the network has lost. Each
 /// costs its buffer, and a wake-up for every event.
@@ -116,12 +116,20 @@ impl Hub {
     /// Takes the effects of one commit, in order.
     pub fn apply(&self, effects: impl IntoIterator<Item = Effect>) {
         let mut state = self.lock();
-        for effect in effects {
+        let mut effects = effects.into_iter().peekable();
+        while let Some(effect) = effects.next() {
             match effect {
                 Effect::Logged { event, targets } => {
-                    let id = event.id;
-                    state.push(Delivery::new(event), &targets);
-                    self.head.store(id.0, Ordering::Release);
+                    let mut run = vec![Delivery::new(event)];
+                    // Events in a row that go to the same targets are pushed at once: a lock and a wake-up for all of them.
+                    while let Some(Effect::Logged { event, .. }) = effects
+                        .next_if(|next| matches!(next, Effect::Logged { targets: others, .. } if *others == targets))
+                    {
+                        run.push(Delivery::new(event));
+                    }
+                    state.push(&run, &targets);
+                    let head = run.last().map_or(0, |delivery| delivery.event.id.0);
+                    self.head.store(head, Ordering::Release);
                 }
                 Effect::Joined { session, channel } => {
                     state.members.entry(channel).or_default().insert(session);
@@ -156,14 +164,14 @@ impl Hub {
 }
 
 impl State {
-    fn push(&self, delivery: Arc<Delivery>, targets: &[TargetId]) {
+    fn push(&self, run: &[Arc<Delivery>], targets: &[TargetId]) {
         let mut reached = HashSet::new();
         let mut reach = |session: SessionId| {
             if let Some(connections) = self.listeners.get(&session)
                 // Several targets of one event may lead to the same session.
                 && (targets.len() == 1 || reached.insert(session))
             {
-                connections.iter().for_each(|connection| connection.push(&delivery));
+                connections.iter().for_each(|connection| connection.push(run));
             }
         };
         for target in targets {
@@ -176,14 +184,14 @@ impl State {
 }
 
 impl Connection {
-    fn push(&self, delivery: &Arc<Delivery>) {
+    fn push(&self, run: &[Arc<Delivery>]) {
         {
             let mut inbox = self.lock();
-            if inbox.overflowed || inbox.waiting.len() == BUFFER {
+            if inbox.overflowed || inbox.waiting.len() + run.len() > BUFFER {
                 inbox.overflowed = true;
                 inbox.waiting = VecDeque::new();
             } else {
-                inbox.waiting.push_back(delivery.clone());
+                inbox.waiting.extend(run.iter().cloned());
             }
         }
         self.wake.notify_one();

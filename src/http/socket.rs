@@ -47,9 +47,11 @@ const SILENCE: Duration = Duration::from_secs(75);
 /// How long the other side may take to answer a close.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Commands of one connection on their way; beyond it, the next is not read.
-const IN_FLIGHT: usize = 64;
-/// Bytes of each connection's buffers. Most connections are silent most of the time, so they are small.
-const BUFFER: usize = 4 * 1024;
+const IN_FLIGHT: usize = 128;
+/// Bytes of each connection's buffer for reading. Most connections are silent most of the time, so it is small.
+const READ: usize = 4 * 1024;
+/// Bytes that are gathered for one write. They take memory only once they have waited.
+const WRITE: usize = 16 * 1024;
 
 /// RFC 6455 §7.4.2: codes from 4000 are the application's.
 const CLIENT_ENDED: u16 = 4401;
@@ -71,7 +73,7 @@ pub async fn socket(
     let upgrade = upgrade.map_err(|_| Error::malformed("this wants a WebSocket handshake, version 13"))?;
     let after = position.after.as_deref().map(event_id).transpose()?;
     let feed = app.chat.follow(caller.live.clone(), after).await?;
-    let upgrade = upgrade.read_buffer_size(BUFFER).write_buffer_size(BUFFER).max_write_buffer_size(usize::MAX);
+    let upgrade = upgrade.read_buffer_size(READ).write_buffer_size(WRITE).max_write_buffer_size(usize::MAX);
     // What is only somewhat too long is refused by name.
     let upgrade = upgrade.max_message_size(4 * BODY_LIMIT).max_frame_size(4 * BODY_LIMIT);
     let open = Open::new(&app);
