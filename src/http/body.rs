@@ -5,8 +5,6 @@ use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 use serde::{
     Deserialize, Deserializer,
@@ -26,12 +24,9 @@ use crate::{
 };
 
 /// Refuses a body that says itself that it is too long, also where nobody would read it.
-pub async fn refuse_too_long(request: Request, next: Next) -> Response {
+pub fn refuse_too_long(request: &Request) -> Result<()> {
     let length = site::only(request.headers(), header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    if length.is_some_and(|length: usize| length > BODY_LIMIT) {
-        return too_long().into_response();
-    }
-    next.run(request).await
+    if length.is_some_and(|length: usize| length > BODY_LIMIT) { Err(too_long()) } else { Ok(()) }
 }
 
 /// What a body says it is.

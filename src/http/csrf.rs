@@ -1,29 +1,24 @@
 //! Requests from elsewhere: one rule over every unsafe route.
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderName, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 
-use super::{
-    Shared,
-    site::{Site, only},
-};
-use crate::error::{Code, Error};
+use super::site::{Site, only};
+use crate::error::{Code, Error, Result};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses unsafe requests, and any to the API, that a page of another origin made the browser send.
-pub async fn refuse_other_sites(State(app): State<Shared>, request: Request, next: Next) -> Response {
+pub fn refuse_other_sites(site: &Site, request: &Request) -> Result<()> {
     let headers = request.headers();
     // Reading a queue acknowledges, so no page elsewhere may lead a browser there either, nor open a stream.
     let open = request.method().is_safe() && !request.uri().path().starts_with("/api/");
-    if open || is_own(&app.site, headers) {
-        return next.run(request).await;
+    if open || is_own(site, headers) {
+        return Ok(());
     }
-    Error::new(Code::CrossSiteRequest, "this request comes from another site").into_response()
+    Err(Error::new(Code::CrossSiteRequest, "this request comes from another site"))
 }
 
 /// The browser's own word decides (Fetch Metadata); without it the Origin does (RFC 6454); without both it is no browser.

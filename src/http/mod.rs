@@ -6,7 +6,13 @@
 
 use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use axum::{Router, body::Bytes, extract::DefaultBodyLimit, middleware};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
 use futures_util::FutureExt;
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::{
@@ -144,16 +150,29 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .split_for_parts()
 }
 
+/// What each request passes, in one layer: a layer costs more than what is done in it.
+async fn pass(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
+    let seen = ops::Seen::of(&request);
+    let refused = site::refuse_other_hosts(&app.site, &request)
+        .and_then(|()| csrf::refuse_other_sites(&app.site, &request))
+        .and_then(|()| body::refuse_too_long(&request));
+    let mut response = match refused {
+        Ok(()) => {
+            DefaultBodyLimit::max(BODY_LIMIT).apply(&mut request);
+            next.run(request).await
+        }
+        Err(error) => error.into_response(),
+    };
+    headers::add(&app.site, response.headers_mut());
+    seen.answered(&app.metrics, response.status());
+    response
+}
+
 /// The routes behind everything that each request passes first.
 fn layered(routes: Router<Shared>, app: Shared) -> Router {
     routes
         .method_not_allowed_fallback(|| async { Error::new(Code::MethodNotAllowed, "this address has no such method") })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn(body::refuse_too_long))
-        .layer(middleware::from_fn_with_state(app.clone(), csrf::refuse_other_sites))
-        .layer(middleware::from_fn_with_state(app.clone(), site::refuse_other_hosts))
-        .layer(middleware::from_fn_with_state(app.clone(), headers::add))
-        .layer(middleware::from_fn_with_state(app.clone(), ops::observe))
+        .layer(middleware::from_fn_with_state(app.clone(), pass))
         .with_state(app)
 }
 

@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::header,
-    middleware::Next,
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use prometheus_client::{
@@ -98,18 +97,30 @@ impl Metrics {
     }
 }
 
-/// Counts every answer, and logs it where that was asked for. Neither query nor body is ever logged.
-pub async fn observe(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = next.run(request).await;
-    let status = response.status().as_u16();
-    app.metrics.requests.get_or_create(&Status { status: status.into() }).inc();
-    app.metrics.seconds.observe(started.elapsed().as_secs_f64());
-    let path = path.as_deref().unwrap_or("(unknown)");
-    tracing::debug!(%method, path, status, milliseconds = started.elapsed().as_millis() as u64, "answered");
-    response
+/// What is kept of a request until it is answered. Neither query nor body is ever logged.
+pub struct Seen {
+    started: Instant,
+    /// Method and path, where somebody asked for a line on each answer.
+    logged: Option<(Method, Option<MatchedPath>)>,
+}
+
+impl Seen {
+    pub fn of(request: &Request) -> Self {
+        let logged = || (request.method().clone(), request.extensions().get().cloned());
+        Self { started: Instant::now(), logged: tracing::enabled!(tracing::Level::DEBUG).then(logged) }
+    }
+
+    /// Counts the answer, and logs it where that was asked for.
+    pub fn answered(self, metrics: &Metrics, status: StatusCode) {
+        let Self { started, logged } = self;
+        let status = status.as_u16();
+        metrics.requests.get_or_create(&Status { status: status.into() }).inc();
+        metrics.seconds.observe(started.elapsed().as_secs_f64());
+        if let Some((method, path)) = logged {
+            let path = path.as_ref().map_or("(unknown)", MatchedPath::as_str);
+            tracing::debug!(%method, path, status, milliseconds = started.elapsed().as_millis() as u64, "answered");
+        }
+    }
 }
 
 /// What this server is and allows.

@@ -3,16 +3,13 @@
 use std::net::SocketAddr;
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 
-use super::Shared;
 use crate::{
     config::{Config, PublicUrl},
-    error::{Code, Error},
+    error::{Code, Error, Result},
 };
 
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -54,15 +51,15 @@ fn bracketed(address: SocketAddr) -> String {
 }
 
 /// RFC 9110 §7.4: a request for another host than ours is answered 421.
-pub async fn refuse_other_hosts(State(app): State<Shared>, request: Request, next: Next) -> Response {
+pub fn refuse_other_hosts(site: &Site, request: &Request) -> Result<()> {
     let host = match request.uri().authority() {
         Some(authority) => Some(authority.as_str()),
         None => only(request.headers(), header::HOST),
     };
-    if host.is_some_and(|host| app.site.is_own_host(host)) {
-        return next.run(request).await;
+    if host.is_some_and(|host| site.is_own_host(host)) {
+        return Ok(());
     }
-    Error::new(Code::MisdirectedRequest, "this server does not answer for the host of this request").into_response()
+    Err(Error::new(Code::MisdirectedRequest, "this server does not answer for the host of this request"))
 }
 
 /// A header's value, if it is there once and is text.
