@@ -37,7 +37,8 @@ fn main() {
     // The load is one thread, so that it never takes the servers' processor.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut table = Table::default();
-    let wanted = |name: &str, by_default: bool| if named.is_empty() { by_default } else { named.iter().any(|n| n == name) };
+    let wanted =
+        |name: &str, by_default: bool| if named.is_empty() { by_default } else { named.iter().any(|n| n == name) };
     runtime.block_on(async {
         for (name, by_default) in MEASURES {
             if wanted(name, by_default) {

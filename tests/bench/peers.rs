@@ -94,4 +94,3 @@ async fn relay(socket: WebSocket, sender: broadcast::Sender<Utf8Bytes>, mut rece
 async fn listen(mut socket: WebSocket) {
     while let Some(Ok(_)) = socket.recv().await {}
 }
-

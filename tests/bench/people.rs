@@ -10,7 +10,6 @@ use super::http::{Connection, request};
 const CONNECTIONS: usize = 64;
 
 pub struct Person {
-    pub nick: String,
     pub cookie: String,
 }
 
@@ -37,7 +36,7 @@ async fn person(connection: &mut Connection, address: SocketAddr, nick: String) 
     let cookie = answer.cookie();
     let snapshot = connection.ask(&request("GET", "/api/v1/session", address, &cookie, "")).await;
     assert_eq!(snapshot.status, 200);
-    Person { nick, cookie }
+    Person { cookie }
 }
 
 /// The log's position.

@@ -77,6 +77,13 @@ impl Server {
         self.kilobytes("io", "write_bytes:")
     }
 
+    /// Seconds that processors have worked for it so far (proc(5): in hundredths, after the name in brackets).
+    pub fn worked(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+        fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
+    }
+
     fn kilobytes(&self, file: &str, field: &str) -> f64 {
         let text = fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap();

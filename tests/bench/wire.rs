@@ -7,6 +7,9 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 /// Bytes read at once; the buffer is shared by all readers of the thread, because none keeps it over an await.
 const READ: usize = 256 * 1024;
 
+/// The answer to a ping without payload (RFC 6455 §5.5.3).
+const PONG: &[u8] = &[0x8a, 0x80, 0, 0, 0, 0];
+
 thread_local! {
     static BUFFER: std::cell::RefCell<Vec<u8>> = std::cell::RefCell::new(vec![0; READ]);
 }
@@ -70,7 +73,10 @@ impl Receiver {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
                 Err(error) => panic!("a connection broke: {error}"),
             });
-            if let Some(count) = received {
+            if let Some((count, pings)) = received {
+                for _ in 0..pings {
+                    self.send(PONG).await;
+                }
                 return count;
             }
         }
@@ -85,17 +91,18 @@ impl Receiver {
 }
 
 impl Format {
-    fn count(&mut self, bytes: &[u8]) -> usize {
+    /// Messages that these bytes complete, and pings that want an answer.
+    fn count(&mut self, bytes: &[u8]) -> (usize, usize) {
         match self {
             Self::WebSocket { header, left } => count_frames(bytes, header, left),
-            Self::Irc { command, line } => count_lines(bytes, command, line),
+            Self::Irc { command, line } => (count_lines(bytes, command, line), 0),
         }
     }
 }
 
-/// Counts text frames by their headers.
-fn count_frames(mut bytes: &[u8], header: &mut Vec<u8>, left: &mut usize) -> usize {
-    let mut count = 0;
+/// Counts text frames and pings by their headers.
+fn count_frames(mut bytes: &[u8], header: &mut Vec<u8>, left: &mut usize) -> (usize, usize) {
+    let (mut texts, mut pings) = (0, 0);
     while !bytes.is_empty() {
         if *left > 0 {
             let taken = bytes.len().min(*left);
@@ -117,17 +124,19 @@ fn count_frames(mut bytes: &[u8], header: &mut Vec<u8>, left: &mut usize) -> usi
             0 => usize::from(header[1] & 0x7f),
             _ => header[2..].iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
         };
-        count += usize::from(header[0] == 0x81);
+        texts += usize::from(header[0] == 0x81);
+        pings += usize::from(header[0] == 0x89);
         *left = length;
         header.clear();
     }
-    count
+    (texts, pings)
 }
 
 fn count_lines(bytes: &[u8], command: &[u8], line: &mut Vec<u8>) -> usize {
     line.extend(bytes);
     let Some(end) = line.iter().rposition(|byte| *byte == b'\n') else { return 0 };
-    let count = line[..end].split(|byte| *byte == b'\n').filter(|line| line.split(|b| *b == b' ').nth(1) == Some(command));
+    let count =
+        line[..end].split(|byte| *byte == b'\n').filter(|line| line.split(|b| *b == b' ').nth(1) == Some(command));
     let count = count.count();
     line.drain(..=end);
     count
