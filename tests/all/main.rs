@@ -20,6 +20,7 @@ mod modes;
 mod operator;
 mod races;
 mod readme;
+mod remembered;
 mod retention;
 mod rules;
 mod service;

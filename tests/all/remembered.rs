@@ -1,0 +1,56 @@
+//! The snapshot of a session by itself is remembered, and yet always the present one.
+
+use serde_json::{Value, json};
+
+use crate::support::TestServer;
+
+#[tokio::test]
+async fn whatever_changes_a_session_is_in_its_next_snapshot() {
+    let server = TestServer::start().await;
+    let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
+    let session = |field: &'static str| move |snapshot: &Value| snapshot["session"][field].clone();
+    alice.snapshot().await;
+    assert_eq!(session("nick")(&alice.snapshot().await), "alice");
+    alice.send("NICK alix").await;
+    assert_eq!(session("nick")(&alice.snapshot().await), "alix");
+    alice.send("AWAY :lunch").await;
+    assert_eq!(session("away")(&alice.snapshot().await), "lunch");
+    alice.send("PASS :correct horse battery").await;
+    assert_eq!(session("has_password")(&alice.snapshot().await), true);
+
+    // What a sibling does is seen too, and what others do.
+    let phone = server.login("alix", "correct horse battery").await;
+    phone.snapshot().await;
+    phone.send("AWAY").await;
+    assert_eq!(session("away")(&alice.snapshot().await), Value::Null);
+    bob.send("JOIN #rust").await;
+    bob.send("INVITE alix #rust").await;
+    alice.send("JOIN #rust").await;
+    assert_eq!(alice.snapshot().await["channels"][0]["name"], "#rust");
+    bob.send("KICK #rust alix").await;
+    assert_eq!(alice.snapshot().await["channels"], json!([]));
+    assert_eq!(alice.snapshot().await["directs"], json!([]));
+    bob.send("PRIVMSG alix :hello").await;
+    assert_eq!(alice.snapshot().await["directs"][0]["nick"], "bob");
+    // A rename of whom one has no channel with is no event for oneself, and yet in the snapshot.
+    bob.send("NICK rob").await;
+    assert_eq!(alice.snapshot().await["directs"][0]["nick"], "rob");
+}
+
+#[tokio::test]
+async fn a_remembered_snapshot_goes_with_the_log() {
+    let server = TestServer::start().await;
+    let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
+    alice.snapshot().await;
+    let before = alice.snapshot().await;
+    bob.send("JOIN #rust").await;
+    let after = bob.send("PRIVMSG #rust :hello").await["ids"][0].clone();
+    let mut snapshot = alice.snapshot().await;
+    assert_eq!(snapshot["cursor"], after, "others' events move the cursor");
+    alice.send(&format!("ACK {after}")).await;
+    assert_eq!(alice.snapshot().await["acknowledged"], after);
+    // Nothing else has changed.
+    snapshot["cursor"] = before["cursor"].clone();
+    snapshot["client"]["seen_at"] = before["client"]["seen_at"].clone();
+    assert_eq!(snapshot, before);
+}
