@@ -56,7 +56,7 @@ fn fits(shape: Shape, body: &[u8], written: usize) -> bool {
 
 /// Values, and what is none. Of the numbers some are too big, of the escapes some half of a character.
 const VALUES: &str = r#"null true 0 -0 7 -1 1.0 1e2 1e999 9223372036854775807 9223372036854775808
-    -9223372036854775809 -99999999999999999999999 01 .5 NaN "" "x" "\ud83d\ude00" "\ud800" "\udc00\ud800" "\u0000" "é" " 'x'"#;
+    -9223372036854775809 -99999999999999999999999 01 1.5 NaN "" "x" "\ud83d\ude00" "\ud800" "\udc00\ud800" "\u0000" "é" " 'x'"#;
 
 /// Any value. The text in it is a secret in the wrong place.
 fn value() -> impl Strategy<Value = String> {
@@ -160,6 +160,18 @@ proptest! {
         }
         let fields = value.as_object().map_or(0, serde_json::Map::len);
         prop_assert!(read.is_err() || fits(MESSAGE, &bytes, fields));
+    }
+}
+
+#[test]
+fn a_whole_number_is_whole_however_it_is_written() {
+    let replace =
+        |number: &str| json::<LoginBody>(format!(r#"{{"nick":"","password":"","replace":{number}}}"#).as_bytes());
+    for whole in ["7", "7.0", "70e-1", "-0.0", "9223372036854775807", "-9223372036854775808", "1e18", "null"] {
+        assert!(replace(whole).is_ok(), "{whole}");
+    }
+    for other in ["7.5", "9223372036854775808", "-9223372036854775809", "1e19", "1e999", r#""7""#, "true"] {
+        assert!(replace(other).is_err(), "{other}");
     }
 }
 

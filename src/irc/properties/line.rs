@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{param, text, verb, word};
+use super::{param, spoilt, text, verb, word};
 use crate::{
     error::{Code, Result},
     irc::{Command, Message},
@@ -18,7 +18,8 @@ fn anything() -> impl Strategy<Value = String> {
     ];
     let tags = vec(tag, 1..4).prop_map(|tags| format!("@{} ", tags.join(";")));
     let source = select(vec!["", "", ":me ", ":me :", " "]);
-    (option::of(tags), source, text()).prop_map(|(tags, source, text)| tags.unwrap_or_default() + source + &text)
+    let line = (option::of(tags), source, text());
+    spoilt(line.prop_map(|(tags, source, text)| tags.unwrap_or_default() + source + &text))
 }
 
 /// A message as a line. It names a source, so that nothing else is taken for one.

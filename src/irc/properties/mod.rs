@@ -13,19 +13,26 @@ use proptest::{
 
 use super::command::VERBS;
 
-/// Text in which whatever means something to a parser comes up often, and now and then what no message may have.
+/// Text in which whatever means something to a parser comes up often.
 fn text() -> impl Strategy<Value = String> {
     let marks = [":", "@", ";", "=", "\\", ",", "#", "!", "*", "?", "+", "-", "0", "label", "label=", "PING", " :"];
     let piece = prop_oneof![
         6 => select(marks.to_vec()).prop_map(str::to_owned),
         3 => " {1,2}",
         4 => "[a-z]",
-        1 => any::<char>().prop_filter("clean", |c| *c != '\0').prop_map(String::from),
+        1 => any::<char>().prop_map(String::from),
     ];
-    let unclean = select(vec!["", "", "", "", "", "", "\r", "\n", "\r\n", "\0"]);
-    (vec(piece, 0..20), any::<Index>(), unclean).prop_map(|(mut pieces, place, unclean)| {
-        pieces.insert(place.index(pieces.len() + 1), unclean.to_owned());
-        pieces.concat()
+    spoilt(vec(piece, 0..20).prop_map(|pieces| pieces.concat()))
+}
+
+/// The same, but now and then with what no message may have somewhere in it.
+fn spoilt(text: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    let breaks = select(vec!["", "", "", "", "", "", "\r", "\n", "\r\n", "\0"]);
+    (text, any::<Index>(), breaks).prop_map(|(mut text, place, line_break)| {
+        let place = place.index(text.chars().count() + 1);
+        let place = text.char_indices().nth(place).map_or(text.len(), |(place, _)| place);
+        text.insert_str(place, line_break);
+        text
     })
 }
 
