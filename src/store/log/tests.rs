@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use proptest::{
     collection::vec,
     prelude::*,
+    sample::select,
     test_runner::{TestCaseResult, TestRunner},
 };
 use rusqlite::Connection;
@@ -19,8 +20,8 @@ use crate::{
 /// `PROPTEST_CASES` sets another number.
 const CASES: u32 = 100;
 
-const PEOPLE: usize = 4;
-const CHANNELS: usize = 3;
+const PEOPLE: usize = 3;
+const CHANNELS: usize = 2;
 
 /// Something that happens. Who and where are small numbers, so that a failing case shrinks to few.
 #[derive(Clone, Debug)]
@@ -33,10 +34,11 @@ enum Step {
         who: usize,
         channel: usize,
     },
-    /// On a channel, by members or by others; so many times.
+    /// On a channel, by members or by others; so many times, so much.
     Say {
         channel: usize,
         times: usize,
+        text: usize,
     },
     Tell {
         from: usize,
@@ -70,11 +72,14 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let (who, channel) = (0..PEOPLE, 0..CHANNELS);
     let times = prop_oneof![4 => 1..3_usize, 1 => 8..20_usize];
+    // All of a page's bytes but one or none, or a part of them.
+    let text =
+        prop_oneof![16 => Just(0), 1 => select(vec![PAGE_BYTES - 5, PAGE_BYTES - 4, PAGE_BYTES / 3, PAGE_BYTES / 3])];
     let limit = prop_oneof![4 => 1..6_usize, 2 => 7..20_usize, 1 => Just(500)];
     prop_oneof![
         6 => (who.clone(), channel.clone()).prop_map(|(who, channel)| Step::Join { who, channel }),
         3 => (who.clone(), channel.clone()).prop_map(|(who, channel)| Step::Part { who, channel }),
-        6 => (channel, times).prop_map(|(channel, times)| Step::Say { channel, times }),
+        6 => (channel, times, text).prop_map(|(channel, times, text)| Step::Say { channel, times, text }),
         2 => (who.clone(), who.clone()).prop_map(|(from, to)| Step::Tell { from, to }),
         2 => who.clone().prop_map(|who| Step::Rename { who }),
         1 => who.clone().prop_map(|who| Step::End { who }),
@@ -88,6 +93,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Happened {
     id: i64,
     time: i64,
+    /// What it takes of a page.
+    bytes: usize,
     /// Who was on which channel it was said to.
     on: BTreeSet<(SessionId, ChannelId)>,
     /// Whom it was for besides.
@@ -123,22 +130,22 @@ impl World<'_> {
             Step::Part { who, channel } => {
                 let me = self.people[who];
                 if let Some(channel) = self.channels[channel].filter(|channel| self.members.contains(&(me, *channel))) {
-                    let id = self.happens("PART", &[channel], &[], None);
+                    let id = self.happens("PART", 0, &[channel], &[], None);
                     member::close(self.tx, me, channel, id, Timestamp(self.now)).unwrap();
                     self.depart(me, channel);
                 }
             }
-            Step::Say { channel, times } => {
+            Step::Say { channel, times, text } => {
                 for channel in std::iter::repeat_n(self.channels[channel], times).flatten() {
-                    self.happens("PRIVMSG", &[channel], &[], None);
+                    self.happens("PRIVMSG", text, &[channel], &[], None);
                 }
             }
             Step::Tell { from, to } => {
                 let (from, to) = (self.people[from], self.people[to]);
-                self.happens("PRIVMSG", &[], &[from, to], Some((from, to)));
+                self.happens("PRIVMSG", 0, &[], &[from, to], Some((from, to)));
             }
             Step::Rename { who } => {
-                self.happens("NICK", &self.channels_of(self.people[who]), &[self.people[who]], None);
+                self.happens("NICK", 0, &self.channels_of(self.people[who]), &[self.people[who]], None);
             }
             Step::End { who } => self.end(who),
             Step::Pass { time } => self.now += time,
@@ -157,8 +164,8 @@ impl World<'_> {
             self.known.push(id);
         }
         if self.members.insert((me, id)) {
-            let since = member::join(self.tx, me, id, false, self.draft("JOIN", None)).unwrap();
-            self.note(since, &[id], &[], None);
+            let since = member::join(self.tx, me, id, false, self.draft("JOIN", 0, None)).unwrap();
+            self.note(since, 0, &[id], &[], None);
         }
     }
 
@@ -166,7 +173,7 @@ impl World<'_> {
         let me = self.people[who];
         let channels = self.channels_of(me);
         let quit = session::end(self.tx, me, EndReason::Quit, None, Timestamp(self.now)).unwrap();
-        self.note(quit, &channels, &[me], None);
+        self.note(quit, EndReason::Quit.sentence().len(), &channels, &[me], None);
         channels.into_iter().for_each(|channel| self.depart(me, channel));
         self.people[who] = self.newcomer();
     }
@@ -187,21 +194,23 @@ impl World<'_> {
         self.members.iter().filter(|(member, _)| *member == me).map(|(_, channel)| *channel).collect()
     }
 
-    fn draft(&self, command: &'static str, exchange: Option<(SessionId, SessionId)>) -> Draft<'static> {
-        Draft { time: Timestamp(self.now), source: "x", command, params: Vec::new(), origin: None, exchange }
+    fn draft(&self, command: &'static str, text: usize, exchange: Option<(SessionId, SessionId)>) -> Draft<'static> {
+        let params = Vec::from_iter((text > 0).then(|| "x".repeat(text)));
+        Draft { time: Timestamp(self.now), source: "x", command, params, origin: None, exchange }
     }
 
     fn happens(
         &mut self,
         command: &'static str,
+        text: usize,
         channels: &[ChannelId],
         sessions: &[SessionId],
         exchange: Option<(SessionId, SessionId)>,
     ) -> EventId {
         let targets: Vec<TargetId> =
             channels.iter().map(|id| (*id).into()).chain(sessions.iter().map(|id| (*id).into())).collect();
-        let id = append(self.tx, self.draft(command, exchange), &targets).unwrap();
-        self.note(id, channels, sessions, exchange);
+        let id = append(self.tx, self.draft(command, text, exchange), &targets).unwrap();
+        self.note(id, text, channels, sessions, exchange);
         id
     }
 
@@ -209,13 +218,16 @@ impl World<'_> {
     fn note(
         &mut self,
         id: EventId,
+        text: usize,
         channels: &[ChannelId],
         sessions: &[SessionId],
         exchange: Option<(SessionId, SessionId)>,
     ) {
         let on = self.members.iter().filter(|(_, channel)| channels.contains(channel)).copied().collect();
         let to = sessions.iter().copied().collect();
-        self.list.push(Happened { id: id.0, time: self.now, on, to, exchange, gone: false });
+        // As JSON, in brackets and quotes.
+        let bytes = if text > 0 { text + 4 } else { 2 };
+        self.list.push(Happened { id: id.0, time: self.now, bytes, on, to, exchange, gone: false });
     }
 
     fn retain(&mut self, age: i64, batch: usize, rest: bool) -> TestCaseResult {
@@ -239,12 +251,14 @@ impl World<'_> {
             let page = page(self.tx, me, EventId(after), *limit).unwrap();
             let mine = self.list.iter().filter(|event| event.id > after && event.heard_by(me));
             let lost = mine.clone().filter(|event| event.gone).map(|event| event.id).max();
-            let kept: Vec<_> = mine.filter(|event| !event.gone).take(*limit).map(|e| (e.id, e.time)).collect();
-            let next = kept.last().filter(|_| kept.len() == *limit).map_or(head, |(id, _)| *id);
-            prop_assert_eq!(seen(&page.events), kept, "{} past {} by {}", me, after, limit);
-            prop_assert_eq!(page.next.0, next, "{} past {} by {}", me, after, limit);
+            let kept: Vec<_> = mine.filter(|event| !event.gone).take(*limit).collect();
+            let held = held(&kept);
+            let more = kept.len() == *limit || held.len() < kept.len();
+            let next = held.last().filter(|_| more).map_or(head, |(id, _)| *id);
+            prop_assert_eq!(seen(&page.events), held, "{} past {} by {}", me, after, limit);
+            prop_assert_eq!((page.next.0, page.more), (next, more), "{} past {} by {}", me, after, limit);
             prop_assert_eq!(page.gap, lost.map(|last| (EventId(after + 1), EventId(last))), "{} past {}", me, after);
-            if page.events.len() < *limit {
+            if !more {
                 break;
             }
             after = next;
@@ -268,10 +282,21 @@ impl World<'_> {
     fn last(&self, limit: usize, before: Option<EventId>, which: impl Fn(&Happened) -> bool) -> Vec<(i64, i64)> {
         let early = |event: &&Happened| before.is_none_or(|before| event.id < before.0);
         let found = self.list.iter().rev().filter(early).filter(|event| !event.gone && which(event));
-        let mut found: Vec<_> = found.take(limit).map(|event| (event.id, event.time)).collect();
-        found.reverse();
-        found
+        let mut held = held(&found.take(limit).collect::<Vec<_>>());
+        held.reverse();
+        held
     }
+}
+
+/// As many as a page holds: the one that fills it is the last.
+fn held(events: &[&Happened]) -> Vec<(i64, i64)> {
+    let mut bytes = 0;
+    let room = |event: &&&Happened| {
+        let room = bytes < PAGE_BYTES;
+        bytes += event.bytes;
+        room
+    };
+    events.iter().take_while(room).map(|event| (event.id, event.time)).collect()
 }
 
 fn seen(events: &[Event]) -> Vec<(i64, i64)> {
@@ -301,7 +326,11 @@ fn run(connection: &Connection, steps: &[Step]) -> TestCaseResult {
     };
     world.people = (0..PEOPLE).map(|_| world.newcomer()).collect();
     steps.iter().try_for_each(|step| world.take(step))?;
-    (0..PEOPLE).try_for_each(|who| world.read(who, i64::MAX, &[500]).and_then(|()| world.read(who, 30, &[7, 1])))
+    (0..PEOPLE).try_for_each(|who| {
+        world.read(who, i64::MAX, &[500])?;
+        world.read(who, 30, &[7, 1])?;
+        world.read(who, 12, &[2])
+    })
 }
 
 #[test]
@@ -310,4 +339,14 @@ fn pages_gaps_and_histories_are_what_a_look_through_the_list_finds() {
     let connection = empty();
     let mut runner = TestRunner::new(ProptestConfig { cases, ..ProptestConfig::default() });
     runner.run(&vec(step(), 0..80), |steps| run(&connection, &steps)).unwrap_or_else(|found| panic!("{found}"));
+}
+
+#[test]
+fn a_page_ends_with_the_message_that_fills_it() {
+    let connection = empty();
+    for text in [PAGE_BYTES - 5, PAGE_BYTES - 4, PAGE_BYTES / 3] {
+        let read = Step::Read { who: 0, back: 60, limits: vec![500] };
+        let steps = [Step::Join { who: 0, channel: 0 }, Step::Say { channel: 0, times: 5, text }, read];
+        run(&connection, &steps).unwrap();
+    }
 }
