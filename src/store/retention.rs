@@ -1,6 +1,6 @@
 //! Retention: old events, closed memberships and tombstones go, in small batches, oldest first.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{Write, as_sql, log};
 use crate::{
@@ -10,11 +10,12 @@ use crate::{
 
 /// Removes a batch of events older than `cutoff` and notes at each of their targets how far it has lost them. It goes by
 /// id and stops at the first event that is young enough, so a clock that jumped loses nothing out of order. A time that is
-/// yet to come was a wrong clock's: such an event goes with the next one behind it.
+/// yet to come was a wrong clock's: such an event goes with the next one behind it, however far behind.
 pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
     let mut oldest = tx.sql.prepare_cached("SELECT id, time, targets FROM event ORDER BY id LIMIT ?1")?;
     let mut unaddress = tx.sql.prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
     let mut remove = tx.sql.prepare_cached("DELETE FROM event WHERE id = ?1")?;
+    let mut next = tx.sql.prepare_cached("SELECT time FROM event WHERE id > ?1 AND time <= ?2 ORDER BY id LIMIT 1")?;
     let (mut old, mut to_come) = (Vec::new(), Vec::new());
     let mut rows = oldest.query([as_sql(batch)])?;
     while let Some(row) = rows.next()? {
@@ -24,6 +25,13 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
         }
         to_come.push((row.get::<_, i64>("id")?, log::from_json::<Vec<i64>>(&row.get::<_, String>("targets")?)?));
         if time <= cutoff {
+            old.append(&mut to_come);
+        }
+    }
+    // What is yet to come at the end of the batch goes too if the next one behind it is old.
+    if let Some((last, _)) = to_come.last() {
+        let next = next.query_row([*last, now.0], |row| row.get(0)).optional()?;
+        if next.is_some_and(|time: i64| time <= cutoff.0) {
             old.append(&mut to_come);
         }
     }
