@@ -26,7 +26,7 @@ use super::{
     auth::Authenticated,
     body::{self, Params},
     messages::{MessageView, carry_out, gap, render},
-    problem::{Problem, Problems},
+    problem::{Problem, Problems, Throttled},
     stream::Position,
 };
 use crate::{
@@ -62,7 +62,7 @@ const FAILED: u16 = 1011;
 
 /// This client's queue over a WebSocket: each text frame is a message; those sent are commands, answered in their order.
 #[utoipa::path(get, path = "/api/v1/socket", tag = "delivery", params(Position),
-    responses((status = 101, description = "The WebSocket is open"), Problems))]
+    responses((status = 101, description = "The WebSocket is open"), Problems, Throttled))]
 pub async fn socket(
     State(app): State<Shared>,
     caller: Authenticated,

@@ -13,10 +13,11 @@ PASSWORD = "correct horse battery"
 READ_FURTHER = {"ACK", "MARKREAD", "PASS"}
 
 # What fits its schema may be refused all the same, by these codes and no others: an id that no event has had, a name of too
-# many bytes, and whatever a command takes, which the table of commands says.
+# many bytes, a request without the WebSocket's handshake, and whatever a command takes, which the table of commands says.
 BEYOND_A_SCHEMA = {
     "GET /api/v1/messages": {"invalid_cursor"},
     "GET /api/v1/events": {"invalid_cursor"},
+    "GET /api/v1/socket": {"malformed_request"},
     "GET /api/v1/history": {"bad_channel_name"},
     "POST /api/v1/messages": {
         "bad_channel_name",
