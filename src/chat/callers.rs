@@ -75,8 +75,11 @@ impl Live {
         self.changes.load(Acquire)
     }
 
-    /// The snapshot that was remembered, if nothing about the session has changed since.
+    /// The snapshot that was remembered, if nothing about the session has changed since, and nor has the client ended.
     pub fn remembered(&self) -> Option<Arc<Snapshot>> {
+        if self.ended().is_some() {
+            return None;
+        }
         let remembered = self.snapshot.lock().unwrap_or_else(|e| e.into_inner());
         remembered.as_ref().filter(|(changes, _)| *changes == self.changes()).map(|(_, snapshot)| snapshot.clone())
     }

@@ -99,20 +99,19 @@ impl Chat {
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.
-    pub async fn authenticate(&self, presented: &str, now: Timestamp, due: Timestamp) -> Result<Arc<callers::Live>> {
-        let secret = SecretHash::of(presented);
+    pub async fn authenticate(&self, secret: SecretHash, now: Timestamp, due: Timestamp) -> Result<Arc<callers::Live>> {
         if let Some(live) = self.callers.get(secret) {
             if let Some(reason) = live.over(due, self.limits.client_idle) {
                 return Err(Error::client_ended(reason));
             }
             live.touch(now);
             if !live.presented() {
-                self.note_presented(&live, secret).await;
+                Box::pin(self.note_presented(&live, secret)).await;
             }
             return Ok(live);
         }
         // Not on the way of any live client: the store alone remembers why one that has left did so.
-        Err(match self.store.read(move |tx| store::client::end_reason(tx, secret)).await? {
+        Err(match Box::pin(self.store.read(move |tx| store::client::end_reason(tx, secret))).await? {
             Some(reason) => Error::client_ended(reason),
             None => unauthenticated(),
         })
@@ -262,7 +261,7 @@ mod tests {
         let chat = Chat::open(&dir.path().join("c.db"), limits, Hasher::start(1).unwrap(), Timestamp(0)).unwrap();
         let (nick, address, now) = (Nick::parse("alice").unwrap(), [127, 0, 0, 1].into(), Timestamp(0));
         let secret = chat.create(nick, "laptop".into(), address, now).await.unwrap().secret;
-        let live = chat.authenticate(secret.reveal(), now, now).await.unwrap();
+        let live = chat.authenticate(secret.hash(), now, now).await.unwrap();
         chat.logout(&live, now).await.unwrap();
         for line in ["JOIN #rust", "WHOIS alice", "PASS :correct horse battery"] {
             let late = chat.execute(&live, Message::parse_line(line).unwrap(), address, now).await.unwrap_err();

@@ -98,7 +98,7 @@ impl Chat {
         let head = self.hub.head();
         let mut snapshot = match live.remembered() {
             Some(known) => Snapshot { cursor: known.cursor.max(head), ..Snapshot::clone(&known) },
-            None => self.read_snapshot(live).await?,
+            None => Box::pin(self.read_snapshot(live)).await?,
         };
         snapshot.acknowledged = live.cursor();
         snapshot.client.seen_at = snapshot.client.seen_at.max(live.seen_at());

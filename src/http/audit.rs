@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 use super::{
     Shared,
     auth::Authenticated,
-    body::{Params, number},
+    body::{Json, Params, number},
     problem::Problems,
 };
 use crate::{audit::Entry, error::Result};
@@ -30,8 +30,8 @@ pub async fn list(
     State(app): State<Shared>,
     caller: Authenticated,
     Params(params): Params<AuditParams>,
-) -> Result<axum::Json<Vec<Entry>>> {
+) -> Result<Json<Vec<Entry>>> {
     let before = number("before", params.before.as_deref(), 0..=i64::MAX as u64, i64::MAX as u64)?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
-    app.chat.own_audit(&caller.live, before as i64, limit as usize).await.map(axum::Json)
+    app.chat.own_audit(&caller.live, before as i64, limit as usize).await.map(Json)
 }

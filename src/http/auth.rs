@@ -30,7 +30,7 @@ impl FromRequestParts<Shared> for Authenticated {
         if has_bearer_token(&parts.headers) {
             return Err(Error::malformed("the request has both a cookie and a bearer token"));
         }
-        Ok(Self { live: app.chat.authenticate(&secret, now, app.clock.due()).await?, now })
+        Ok(Self { live: app.chat.authenticate(secret, now, app.clock.due()).await?, now })
     }
 }
 

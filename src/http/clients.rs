@@ -8,7 +8,7 @@ use axum::{
 use super::{
     Shared,
     auth::Authenticated,
-    body::Segment,
+    body::{Json, Segment},
     problem::{NotFound, Problems},
 };
 use crate::{
@@ -19,8 +19,8 @@ use crate::{
 /// This session's clients.
 #[utoipa::path(get, path = "/api/v1/clients", tag = "client",
     responses((status = 200, description = "Oldest first", body = [ClientView]), Problems))]
-pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<axum::Json<Vec<ClientView>>> {
-    app.chat.clients(&caller.live).await.map(axum::Json)
+pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<ClientView>>> {
+    app.chat.clients(&caller.live).await.map(Json)
 }
 
 /// One client leaves; its held poll or stream ends at once.

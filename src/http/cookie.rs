@@ -7,7 +7,7 @@ use super::site::Site;
 use crate::{
     error::{Error, Result},
     model::Timestamp,
-    secret::Secret,
+    secret::{Secret, SecretHash},
 };
 
 fn name(site: &Site) -> &'static str {
@@ -16,14 +16,14 @@ fn name(site: &Site) -> &'static str {
     if site.secure { "__Host-rejoin" } else { "rejoin" }
 }
 
-/// The secret a request presents. Two cookies of our name are refused: which of them is meant, nobody can say.
-pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Option<String>> {
+/// The hash of the secret a request presents. Two cookies of our name are refused: which of them is meant, nobody can say.
+pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Option<SecretHash>> {
     let mut found = None;
     for line in headers.get_all(header::COOKIE) {
         // What neighbours put beside ours need not be text.
         let line = String::from_utf8_lossy(line.as_bytes());
         for cookie in Cookie::split_parse(line.as_ref()).flatten().filter(|cookie| cookie.name() == name(site)) {
-            if found.replace(cookie.value().to_owned()).is_some() {
+            if found.replace(SecretHash::of(cookie.value())).is_some() {
                 return Err(Error::malformed("the request has more than one session cookie"));
             }
         }

@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Result};
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses unsafe requests, and any to the API, that a page of another origin made the browser send.
-pub fn refuse_other_sites(site: &Site, request: &Request) -> Result<()> {
+pub fn refuse_other_sites<B>(site: &Site, request: &Request<B>) -> Result<()> {
     let headers = request.headers();
     // Reading a queue acknowledges, so no page elsewhere may lead a browser there either, nor open a stream.
     let open = request.method().is_safe() && !request.uri().path().starts_with("/api/");

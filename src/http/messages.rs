@@ -14,7 +14,7 @@ use super::{
     Shared,
     address::Address,
     auth::Authenticated,
-    body::{self, Params, number},
+    body::{self, Json, Params, number},
     guard,
     problem::{Conflict, NotFound, Problems, PublicProblems, StoreProblems, Throttled, TimedOut},
 };
@@ -83,8 +83,8 @@ pub async fn send(
     caller: Authenticated,
     address: Address,
     body::Message(message): body::Message,
-) -> Result<axum::Json<Answer>> {
-    carry_out(&app, &caller.live, &address, message, caller.now).await.map(axum::Json)
+) -> Result<Json<Answer>> {
+    carry_out(&app, &caller.live, &address, message, caller.now).await.map(Json)
 }
 
 /// Carries out a command of a client, however it came, within the client's limits.
@@ -149,7 +149,7 @@ pub async fn poll(State(app): State<Shared>, caller: Authenticated, Params(param
     caller.live.touch(app.clock.now());
     let lost = lost.map(|(first, last)| gap(first, last, caller.now));
     let messages = lost.iter().chain(&events).map(|event| MessageView::of(event, caller.live.caller.client)).collect();
-    Ok(axum::Json(Messages { messages, next: next.0 }).into_response())
+    Ok(Json(Messages { messages, next: next.0 }).into_response())
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -183,7 +183,7 @@ pub async fn history(
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let events = app.chat.history(&caller.live, target, before, limit as usize).await?;
     let messages = events.iter().map(|event| MessageView::of(event, caller.live.caller.client)).collect();
-    Ok(axum::Json(History { messages }).into_response())
+    Ok(Json(History { messages }).into_response())
 }
 
 /// A channel as anyone may see it.
@@ -198,12 +198,12 @@ pub struct PublicChannel {
 #[utoipa::path(get, security(()), path = "/api/v1/channels", tag = "chat",
     responses((status = 200, description = "In the order of their names", body = [PublicChannel]),
         PublicProblems, StoreProblems))]
-pub async fn channels(State(app): State<Shared>) -> Result<axum::Json<Vec<PublicChannel>>> {
+pub async fn channels(State(app): State<Shared>) -> Result<Json<Vec<PublicChannel>>> {
     let channels = app.chat.channels().await?;
     let view = |(channel, members): (crate::store::channel::Channel, i64)| PublicChannel {
         name: channel.name.to_string(),
         topic: channel.topic.map(|topic| topic.text),
         members,
     };
-    Ok(axum::Json(channels.into_iter().map(view).collect()))
+    Ok(Json(channels.into_iter().map(view).collect()))
 }

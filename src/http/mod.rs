@@ -6,13 +6,7 @@
 
 use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Request, State},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
-};
+use axum::{Router, body::Bytes};
 use futures_util::FutureExt;
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::{
@@ -36,6 +30,7 @@ mod body;
 mod clients;
 mod cookie;
 mod csrf;
+mod front;
 mod guard;
 mod headers;
 mod login;
@@ -150,32 +145,6 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .split_for_parts()
 }
 
-/// What each request passes, in one layer: a layer costs more than what is done in it.
-async fn pass(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
-    let seen = ops::Seen::of(&request);
-    let refused = site::refuse_other_hosts(&app.site, &request)
-        .and_then(|()| csrf::refuse_other_sites(&app.site, &request))
-        .and_then(|()| body::refuse_too_long(&request));
-    let mut response = match refused {
-        Ok(()) => {
-            DefaultBodyLimit::max(BODY_LIMIT).apply(&mut request);
-            next.run(request).await
-        }
-        Err(error) => error.into_response(),
-    };
-    headers::add(&app.site, response.headers_mut());
-    seen.answered(&app.metrics, response.status());
-    response
-}
-
-/// The routes behind everything that each request passes first.
-fn layered(routes: Router<Shared>, app: Shared) -> Router {
-    routes
-        .method_not_allowed_fallback(|| async { Error::new(Code::MethodNotAllowed, "this address has no such method") })
-        .layer(middleware::from_fn_with_state(app.clone(), pass))
-        .with_state(app)
-}
-
 /// A server that is ready to serve: its database is open, its routes are laid.
 pub struct Server {
     app: Shared,
@@ -191,6 +160,9 @@ impl Server {
         let chat = Chat::open(&config.database, config.limits(), hasher, clock.now())?;
         let (stop, stopping) = watch::channel(false);
         let (routes, description) = routes();
+        let routes = routes.method_not_allowed_fallback(|| async {
+            Error::new(Code::MethodNotAllowed, "this address has no such method")
+        });
         let places = places::Places::new();
         let app = App {
             chat: Arc::new(chat),
@@ -208,7 +180,7 @@ impl Server {
             sockets: watch::Sender::default(),
         };
         let app = Arc::new(app);
-        Ok(Self { router: layered(routes, app.clone()), app, stop })
+        Ok(Self { router: routes.with_state(app.clone()), app, stop })
     }
 
     /// The chat it serves, for the control socket.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{Request, State},
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 
 use super::{
     BODY_LIMIT, Shared,
+    body::Json,
     places::Places,
     problem::{PageProblems, PublicProblems, StoreProblems},
 };
@@ -101,12 +102,12 @@ impl Metrics {
 pub struct Seen {
     started: Instant,
     /// Method and path, where somebody asked for a line on each answer.
-    logged: Option<(Method, Option<MatchedPath>)>,
+    logged: Option<(Method, String)>,
 }
 
 impl Seen {
-    pub fn of(request: &Request) -> Self {
-        let logged = || (request.method().clone(), request.extensions().get().cloned());
+    pub fn of<B>(request: &Request<B>) -> Self {
+        let logged = || (request.method().clone(), request.uri().path().to_owned());
         Self { started: Instant::now(), logged: tracing::enabled!(tracing::Level::DEBUG).then(logged) }
     }
 
@@ -117,8 +118,7 @@ impl Seen {
         metrics.requests.get_or_create(&Status { status: status.into() }).inc();
         metrics.seconds.observe(started.elapsed().as_secs_f64());
         if let Some((method, path)) = logged {
-            let path = path.as_ref().map_or("(unknown)", MatchedPath::as_str);
-            tracing::debug!(%method, path, status, milliseconds = started.elapsed().as_millis() as u64, "answered");
+            tracing::debug!(%method, ?path, status, milliseconds = started.elapsed().as_millis() as u64, "answered");
         }
     }
 }
@@ -156,9 +156,9 @@ pub struct LimitsView {
 /// Name, version and limits.
 #[utoipa::path(get, security(()), path = "/api/v1/server", tag = "service",
     responses((status = 200, description = "What it is", body = ServerView), PublicProblems))]
-pub async fn server(State(app): State<Shared>) -> axum::Json<ServerView> {
+pub async fn server(State(app): State<Shared>) -> Json<ServerView> {
     let limits = &app.chat.limits;
-    axum::Json(ServerView {
+    Json(ServerView {
         name: SERVER_NAME,
         version: env!("CARGO_PKG_VERSION"),
         limits: LimitsView {

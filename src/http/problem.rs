@@ -12,6 +12,7 @@ use utoipa::{
     openapi::{self, Content, Header, Object, Ref, RefOr, Type},
 };
 
+use super::body::Json;
 use crate::{
     error::{Code, Error, Extra},
     model::{ClientView, EndReason},
@@ -83,7 +84,7 @@ pub fn status(error: &Error) -> StatusCode {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let mut response = (status(&self), axum::Json(Problem::from(&self))).into_response();
+        let mut response = (status(&self), Json(Problem::from(&self))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Extra::RetryAfter(seconds) = self.extra {

@@ -6,23 +6,13 @@
 
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
-use axum::{
-    Router,
-    extract::{ConnectInfo, Request},
-};
-use hyper::{
-    body::Incoming,
-    server::conn::http1,
-    service::{Service, service_fn},
-};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use axum::Router;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::net::sockopt;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{Shared, wire::Wire};
+use super::{Shared, front::Front, wire::Wire};
 use crate::{config::Patience, model::Network};
 
 /// Bytes of a request's head, at most; beyond it the answer is 431 (RFC 6585 §5). As many of an answer are collected before they
@@ -99,11 +89,8 @@ async fn recover_from(error: io::Error) {
 
 /// Answers the requests of one connection until it is over.
 async fn converse(app: Shared, http: http1::Builder, router: Router, wire: Wire, address: SocketAddr) {
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(address));
-        router.call(request)
-    });
+    let front = Front::new(app.clone(), router, address);
+    let service = service_fn(move |request| front.answer(request));
     let mut connection = pin!(http.serve_connection(TokioIo::new(wire), service).with_upgrades());
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -48,7 +48,7 @@ pub struct Entered {
 pub fn entered(app: &Shared, status: StatusCode, admitted: Admitted, now: Timestamp) -> Response {
     let cookie = cookie::set(&app.site, &admitted.secret, admitted.client.expires_at, now);
     let body = Entered { session: admitted.session.into(), client: admitted.client };
-    (status, [(header::SET_COOKIE, cookie)], axum::Json(body)).into_response()
+    (status, [(header::SET_COOKIE, cookie)], Json(body)).into_response()
 }
 
 /// Makes a session and its first client, and sets the cookie.
@@ -76,8 +76,8 @@ pub async fn create(
 /// The snapshot. A client's queue begins at the cursor of its first one.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session",
     responses((status = 200, description = "The state at this moment", body = Snapshot), Problems))]
-pub async fn snapshot(State(app): State<Shared>, caller: Authenticated) -> Result<axum::Json<Snapshot>> {
-    app.chat.snapshot(&caller.live).await.map(axum::Json)
+pub async fn snapshot(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Snapshot>> {
+    app.chat.snapshot(&caller.live).await.map(Json)
 }
 
 /// Ends the session for every client.

@@ -51,7 +51,7 @@ fn bracketed(address: SocketAddr) -> String {
 }
 
 /// RFC 9110 §7.4: a request for another host than ours is answered 421.
-pub fn refuse_other_hosts(site: &Site, request: &Request) -> Result<()> {
+pub fn refuse_other_hosts<B>(site: &Site, request: &Request<B>) -> Result<()> {
     let host = match request.uri().authority() {
         Some(authority) => Some(authority.as_str()),
         None => only(request.headers(), header::HOST),

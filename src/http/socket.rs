@@ -47,11 +47,11 @@ const SILENCE: Duration = Duration::from_secs(75);
 /// How long the other side may take to answer a close.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Commands of one connection on their way; beyond it, the next is not read.
-const IN_FLIGHT: usize = 128;
+const IN_FLIGHT: usize = 256;
 /// Bytes of each connection's buffer for reading. Most connections are silent most of the time, so it is small.
 const READ: usize = 4 * 1024;
 /// Bytes that are gathered for one write. They take memory only once they have waited.
-const WRITE: usize = 16 * 1024;
+const WRITE: usize = 64 * 1024;
 
 /// RFC 6455 §7.4.2: codes from 4000 are the application's.
 const CLIENT_ENDED: u16 = 4401;

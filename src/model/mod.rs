@@ -101,9 +101,22 @@ fn millis(duration: Duration) -> i64 {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        // Every event and every answer has such times, so they are written digit by digit, which is the quickest.
+        f.write_str(Rfc3339::of(*self).as_str())
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(Rfc3339::of(*self).as_str())
+    }
+}
+
+/// A time as text. Every event and every answer has such times, so it is written digit by digit, which is the quickest.
+struct Rfc3339([u8; 24]);
+
+impl Rfc3339 {
+    fn of(Timestamp(millis): Timestamp) -> Self {
+        let time = OffsetDateTime::from_unix_timestamp(millis.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let mut text = *b"0000-00-00T00:00:00.000Z";
         let mut write = |end: usize, mut number: u32| {
             let mut at = end;
@@ -119,14 +132,13 @@ impl fmt::Display for Timestamp {
         write(13, time.hour().into());
         write(16, time.minute().into());
         write(19, time.second().into());
-        write(23, time.millisecond().into());
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        write(23, millis.rem_euclid(1000) as u32);
+        Self(text)
     }
-}
 
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+    fn as_str(&self) -> &str {
+        // All of it is ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

@@ -32,8 +32,8 @@ struct Away {
 
 fn away(channels: i64, messages: i64) -> Away {
     let dir = tempfile::tempdir().unwrap();
-    let sql = open::writer(&dir.path().join("rejoin.db")).unwrap();
     let now = Timestamp(0);
+    let sql = open::writer(&dir.path().join("rejoin.db"), now).unwrap();
     let (session, client) = {
         let tx = Write::new(&sql);
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -19,7 +19,7 @@ const CLIENTS: usize = 1000;
 const MESSAGES: usize = 1500;
 /// Messages the sender is ahead of the first receiver, at most.
 const AHEAD: usize = 192;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 9;
 const CHANNEL: &str = "#bench";
 const TEXT: &str = "somebody says something that is about as long as what people say";
 

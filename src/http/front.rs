@@ -1,0 +1,53 @@
+//! What every request passes before the routes, and every answer after them.
+
+use std::{convert::Infallible, net::SocketAddr};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+    response::{IntoResponse, Response},
+};
+use hyper::{body::Incoming, service::Service};
+use hyper_util::service::TowerToHyperService;
+
+use super::{Shared, body, csrf, headers, ops::Seen, site};
+use crate::error::Result;
+
+/// The routes as one connection reaches them. It stands around the router and is no layer of it: axum boxes and clones for a
+/// layer, which costs more than all that is done here.
+pub struct Front {
+    app: Shared,
+    router: TowerToHyperService<Router>,
+    peer: SocketAddr,
+}
+
+impl Front {
+    pub fn new(app: Shared, router: Router, peer: SocketAddr) -> Self {
+        Self { app, router: TowerToHyperService::new(router), peer }
+    }
+
+    /// Answers a request; one that is refused here never reaches a route.
+    pub fn answer(&self, mut request: Request<Incoming>) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+        let seen = Seen::of(&request);
+        let admitted = self.admit(&request).map(|()| {
+            request.extensions_mut().insert(ConnectInfo(self.peer));
+            self.router.call(request)
+        });
+        let app = self.app.clone();
+        async move {
+            let mut response = match admitted {
+                Ok(answer) => answer.await?,
+                Err(refusal) => refusal.into_response(),
+            };
+            headers::add(&app.site, response.headers_mut());
+            seen.answered(&app.metrics, response.status());
+            Ok(response)
+        }
+    }
+
+    fn admit(&self, request: &Request<Incoming>) -> Result<()> {
+        site::refuse_other_hosts(&self.app.site, request)?;
+        csrf::refuse_other_sites(&self.app.site, request)?;
+        body::refuse_too_long(request)
+    }
+}
