@@ -10,7 +10,7 @@ use std::{
 };
 
 use rusqlite::{
-    Connection,
+    Connection, StatementStatus,
     trace::{TraceEvent, TraceEventCodes},
 };
 use tempfile::TempDir;
@@ -53,6 +53,8 @@ fn away(channels: i64, messages: i64) -> Away {
          INSERT INTO address (target_id, event_id) SELECT json_extract(targets, '$[0]'), id FROM event;"
     );
     sql.execute_batch(&format!("BEGIN; {fill} COMMIT;")).unwrap();
+    // What was planned for another schema.
+    sql.flush_prepared_statement_cache();
     Away { _dir: dir, sql, session, client, channel: ChannelId(101) }
 }
 
@@ -105,10 +107,8 @@ fn a_history_costs_what_it_shows() {
     assert!(week <= day + day / 10, "{week} steps where forty times more was said, {day} where less was");
 }
 
-/// Whatever a page, a history or a snapshot asks, as it is asked, is looked up by an index.
-#[test]
-fn reading_scans_nothing() {
-    let mut away = away(20, 50);
+/// Every query of a page, a history and a snapshot, as it is asked.
+fn queries(away: &mut Away) -> BTreeSet<String> {
     let run = Arc::new(Mutex::new(BTreeSet::new()));
     let seen = run.clone();
     let see = move |event: TraceEvent<'_>| {
@@ -126,13 +126,20 @@ fn reading_scans_nothing() {
         log::exchange_history(tx, me, me, None, LIMIT).unwrap();
         session::get(tx, me).unwrap();
         client::own_view(tx, client).unwrap();
+        member::get(tx, channel, me).unwrap();
         member::channels(tx, me).unwrap();
         member::of_channel(tx, channel).unwrap();
         mark::get(tx, me, channel.into()).unwrap();
         mark::directs(tx, me).unwrap();
     });
-    let run = std::mem::take(&mut *run.lock().unwrap());
-    assert!(run.len() >= 14, "{run:#?}");
+    std::mem::take(&mut *run.lock().unwrap())
+}
+
+#[test]
+fn reading_scans_nothing() {
+    let mut away = away(20, 50);
+    let run = queries(&mut away);
+    assert!(run.len() >= 15, "{run:#?}");
     for query in run {
         let mut statement = away.sql.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
         let (mut plan, mut steps) = (Vec::<String>::new(), statement.raw_query());
@@ -143,5 +150,17 @@ fn reading_scans_nothing() {
         let scans =
             |step: &String| step.starts_with("SCAN") && !step.contains("sqlite_sequence") && !step.contains("subquery");
         assert!(!plan.iter().any(scans), "{query}: {plan:#?}");
+    }
+}
+
+#[test]
+fn no_query_is_planned_anew_each_time_it_is_asked() {
+    let mut away = away(20, 50);
+    queries(&mut away);
+    for query in queries(&mut away) {
+        // The one that was asked, as the cache holds it.
+        let statement = away.sql.prepare_cached(&query).unwrap();
+        assert!(statement.get_status(StatementStatus::Run) >= 2, "{query}");
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{query}");
     }
 }
