@@ -179,15 +179,15 @@ fn commit(
 
 /// Runs one job; a refusal, a failure or a panic undoes that job alone. `None`: the transaction is no longer whole.
 fn savepoint(connection: &Connection, job: &mut dyn Job) -> Option<Vec<Effect>> {
-    if let Err(error) = connection.execute_batch("SAVEPOINT job") {
+    if let Err(error) = run(connection, "SAVEPOINT job") {
         job.fail(error.into());
         return None;
     }
     let tx = Write::new(connection);
     let kept = catch_unwind(AssertUnwindSafe(|| job.run(&tx))).unwrap_or(false);
     // Either fails if the transaction has ended.
-    let done = connection.execute_batch(if kept { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" });
-    match done {
+    let undone = if kept { Ok(()) } else { run(connection, "ROLLBACK TO job") };
+    match undone.and_then(|()| run(connection, "RELEASE job")) {
         Ok(()) if kept => Some(tx.effects.into_inner()),
         Ok(()) => Some(Vec::new()),
         Err(error) => {
@@ -197,6 +197,11 @@ fn savepoint(connection: &Connection, job: &mut dyn Job) -> Option<Vec<Effect>> 
             None
         }
     }
+}
+
+/// Runs a statement that every job needs, and that is therefore prepared once.
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 fn refuse_commits(connection: &mut Connection, refuse: bool) {
