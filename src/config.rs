@@ -71,12 +71,14 @@ pub struct Patience {
     pub body: Duration,
     /// For the peer to take anything at all of what is written to it.
     pub write: Duration,
+    /// Between two pings of a WebSocket; one whose peer was not heard of for two and a half of them is dead.
+    pub ping: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         let half_a_minute = Duration::from_secs(30);
-        Self { head: half_a_minute, body: half_a_minute, write: half_a_minute }
+        Self { head: half_a_minute, body: half_a_minute, write: half_a_minute, ping: half_a_minute }
     }
 }
 

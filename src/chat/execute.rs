@@ -7,15 +7,23 @@ use crate::{
     error::{Code, Error, Result},
     irc::{Command, Message, Reply},
     model::{Caller, SERVER_NAME, Timestamp},
-    store::{self, Read, log},
+    store::{self, Place, Read, log},
 };
 
 /// Bytes of a query's answer that is kept with its label.
 const KEPT_LENGTH: usize = 16 * 1024;
 
 impl Chat {
-    /// Carries out one message of a client, which came from `address`, and answers once it is on disk.
-    pub async fn execute(&self, live: &Live, message: Message, address: IpAddr, now: Timestamp) -> Result<Answer> {
+    /// Carries out one message of a client, which came from `address`, and answers once it is on disk. Where the order among
+    /// several matters, they come with their `place` in it.
+    pub async fn execute(
+        &self,
+        live: &Live,
+        message: Message,
+        address: IpAddr,
+        now: Timestamp,
+        place: Option<Place>,
+    ) -> Result<Answer> {
         let (verb, command) = Command::parse(&message)?;
         if !live.caller.scope.allow(verb.scope) {
             return Err(Error::new(Code::InsufficientScope, "this is beyond the scope of what you called with"));
@@ -28,9 +36,10 @@ impl Chat {
             Command::Ack(id) => Some(id),
             _ => None,
         };
-        let answer = match verb.reads {
-            true => self.query(live.caller, command, label, now).await?,
-            false => self.perform(live.caller, command, label, now).await?,
+        let answer = match (verb.reads, place) {
+            (true, _) => self.query(live.caller, command, label, now).await?,
+            (false, Some(place)) => self.perform(place, live.caller, command, label, now).await?,
+            (false, None) => self.perform(self.place().await?, live.caller, command, label, now).await?,
         };
         if let Some(id) = acknowledged {
             live.acknowledge(id);
@@ -39,9 +48,16 @@ impl Chat {
     }
 
     /// Carries out what changes something, in one transaction with the answer that its label is to give again.
-    async fn perform(&self, caller: Caller, command: Command, label: Option<Label>, now: Timestamp) -> Result<Answer> {
+    async fn perform(
+        &self,
+        place: Place,
+        caller: Caller,
+        command: Command,
+        label: Option<Label>,
+        now: Timestamp,
+    ) -> Result<Answer> {
         let limits = self.limits;
-        self.change(caller, move |tx| {
+        super::change(place, caller, move |tx| {
             if let Some(answer) = Label::answered(label.as_ref(), tx, caller)? {
                 return Ok(answer);
             }

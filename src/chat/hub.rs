@@ -65,14 +65,24 @@ struct Connection {
     client: ClientId,
     inbox: Mutex<Inbox>,
     wake: Notify,
+    /// For whoever waits for nothing but the end.
+    last_call: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inbox {
     waiting: VecDeque<Arc<Delivery>>,
     overflowed: bool,
-    ended: Option<EndReason>,
-    cut: bool,
+    over: Option<Over>,
+}
+
+/// Why a connection is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Its client has ended.
+    Ended(EndReason),
+    /// The secret it was opened with is dead; its client goes on with another.
+    Cut,
 }
 
 /// What a connection found in its inbox.
@@ -80,9 +90,7 @@ pub struct Taken {
     pub waiting: VecDeque<Arc<Delivery>>,
     /// Some were dropped: read the log.
     pub overflowed: bool,
-    pub ended: Option<EndReason>,
-    /// The secret it was opened with is dead; its client goes on with another.
-    pub cut: bool,
+    pub over: Option<Over>,
     /// Everything up to here has been pushed before this was taken.
     pub head: EventId,
 }
@@ -108,7 +116,12 @@ impl Hub {
             let detail = format!("this client has {HELD} polls and streams open already: end one of them first");
             return Err(Error::retry(Code::Throttled, 5, detail));
         }
-        let connection = Arc::new(Connection { client: caller.client, inbox: Mutex::default(), wake: Notify::new() });
+        let connection = Arc::new(Connection {
+            client: caller.client,
+            inbox: Mutex::default(),
+            wake: Notify::new(),
+            last_call: Notify::new(),
+        });
         connections.push(connection.clone());
         Ok(Attachment { hub: self.clone(), session: caller.session, connection })
     }
@@ -145,14 +158,14 @@ impl Hub {
                 Effect::ClientEnded { session, client, reason } => {
                     let connections = state.listeners.get(&session).into_iter().flatten();
                     for connection in connections.filter(|connection| connection.client == client) {
-                        connection.end(reason);
+                        connection.finish(Over::Ended(reason));
                     }
                 }
                 // A client that is not new has a new secret: what the old one opened is over.
                 Effect::Admitted(admission) => {
                     let connections = state.listeners.get(&admission.caller.session).into_iter().flatten();
                     let own = connections.filter(|connection| connection.client == admission.caller.client);
-                    own.for_each(|connection| connection.cut());
+                    own.for_each(|connection| connection.finish(Over::Cut));
                 }
             }
         }
@@ -197,14 +210,10 @@ impl Connection {
         self.wake.notify_one();
     }
 
-    fn end(&self, reason: EndReason) {
-        self.lock().ended = Some(reason);
+    fn finish(&self, why: Over) {
+        self.lock().over = Some(why);
         self.wake.notify_one();
-    }
-
-    fn cut(&self) {
-        self.lock().cut = true;
-        self.wake.notify_one();
+        self.last_call.notify_one();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inbox> {
@@ -228,8 +237,7 @@ impl Attachment {
         Taken {
             waiting: std::mem::take(&mut inbox.waiting),
             overflowed: std::mem::take(&mut inbox.overflowed),
-            ended: inbox.ended,
-            cut: inbox.cut,
+            over: inbox.over,
             head,
         }
     }
@@ -241,9 +249,27 @@ impl Attachment {
         (inbox.waiting.is_empty() && !inbox.overflowed).then_some(head)
     }
 
+    /// Why it is over, if it is.
+    pub fn over(&self) -> Option<Over> {
+        self.connection.lock().over
+    }
+
     /// Waits until there may be something in the inbox.
     pub async fn woken(&self) {
         self.connection.wake.notified().await;
+    }
+
+    /// Resolves once it is over, whatever its holder is busy with. One may wait at a time.
+    pub fn finished(&self) -> impl Future<Output = Over> + Send + use<> {
+        let connection = self.connection.clone();
+        async move {
+            loop {
+                if let Some(over) = connection.lock().over {
+                    return over;
+                }
+                connection.last_call.notified().await;
+            }
+        }
     }
 }
 

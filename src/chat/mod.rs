@@ -16,7 +16,7 @@ use crate::{
     model::{Caller, Network, Nick, SessionId, Timestamp},
     password::Hasher,
     secret::SecretHash,
-    store::{self, Effect, Store},
+    store::{self, Effect, Place, Store},
 };
 
 mod act;
@@ -219,19 +219,38 @@ impl Chat {
             .await
     }
 
+    /// Waits for a place in the line of all that changes something.
+    pub async fn place(&self) -> Result<Place> {
+        self.store.place().await
+    }
+
+    /// A place in that line, if there is one at once.
+    pub fn free_place(&self) -> Option<Place> {
+        self.store.free_place()
+    }
+
     /// Runs a change for a caller that is checked, in the same transaction, to be live still.
     async fn change<T: Send + 'static>(
         &self,
         caller: Caller,
-        mut work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,
+        work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.store
-            .write(move |tx| {
-                store::client::require_live(tx, caller.client)?;
-                work(tx)
-            })
-            .await
+        change(self.place().await?, caller, work).await
     }
+}
+
+/// Runs a change in its place, for a caller that is checked, in the same transaction, to be live still.
+async fn change<T: Send + 'static>(
+    place: Place,
+    caller: Caller,
+    mut work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    place
+        .take(move |tx| {
+            store::client::require_live(tx, caller.client)?;
+            work(tx)
+        })
+        .await
 }
 
 /// Nobody is named by what was presented, if anything was.
@@ -264,7 +283,7 @@ mod tests {
         let live = chat.authenticate(secret.hash(), now, now).await.unwrap();
         chat.logout(&live, now).await.unwrap();
         for line in ["JOIN #rust", "WHOIS alice", "PASS :correct horse battery"] {
-            let late = chat.execute(&live, Message::parse_line(line).unwrap(), address, now).await.unwrap_err();
+            let late = chat.execute(&live, Message::parse_line(line).unwrap(), address, now, None).await.unwrap_err();
             assert_eq!(late.code, Code::ClientEnded, "{line}");
         }
         assert_eq!(chat.snapshot(&live).await.unwrap_err().code, Code::ClientEnded);

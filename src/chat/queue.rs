@@ -6,7 +6,7 @@ use super::{
     Chat,
     act::{find_channel, find_session},
     callers::Live,
-    hub::{Attachment, Delivery},
+    hub::{Attachment, Delivery, Over},
 };
 use crate::{
     error::{Error, Extra, Result},
@@ -33,7 +33,7 @@ impl Chat {
             if !page.events.is_empty() || page.gap.is_some() {
                 return Ok(page);
             }
-            if attachment.take().cut {
+            if attachment.take().over == Some(Over::Cut) {
                 return Ok(page);
             }
             if tokio::time::timeout_at(deadline, attachment.woken()).await.is_err() {
@@ -117,15 +117,24 @@ type Reading = Pin<Box<dyn Future<Output = Result<Page>> + Send>>;
 pub enum Step {
     Gap(EventId, EventId),
     Events(VecDeque<Arc<Delivery>>),
-    Ended(crate::model::EndReason),
-    /// The client has a new secret: whoever holds it comes again.
-    Cut,
+    /// The client has ended, or has a new secret: whoever holds that comes again.
+    Over(Over),
 }
 
 impl Feed {
     /// How far the log has been read for this client.
     pub fn position(&self) -> EventId {
         self.position
+    }
+
+    /// Why it is over, if it is.
+    pub fn over(&self) -> Option<Over> {
+        self.attachment.over()
+    }
+
+    /// Resolves once it is over, whatever its reader is busy with. One may wait at a time.
+    pub fn finished(&self) -> impl Future<Output = Over> + Send + use<> {
+        self.attachment.finished()
     }
 
     /// Notes that the client is in use, and moves the position over what was not the client's.
@@ -139,6 +148,10 @@ impl Feed {
     /// Waits for what comes next, all that is waiting at once. It can be dropped and called again without loss.
     pub async fn next(&mut self) -> Result<Step> {
         loop {
+            // Who has a dead secret is given nothing more; who has ended is still given what came before.
+            if self.attachment.over() == Some(Over::Cut) {
+                return Ok(Step::Over(Over::Cut));
+            }
             if self.behind {
                 let (chat, live, position) = (&self.chat, &self.live, self.position);
                 let reading = self.reading.get_or_insert_with(|| {
@@ -148,7 +161,7 @@ impl Feed {
                 let page = reading.await;
                 self.reading = None;
                 let page = match page {
-                    Err(Error { extra: Extra::Reason(reason), .. }) => return Ok(Step::Ended(reason)),
+                    Err(Error { extra: Extra::Reason(reason), .. }) => return Ok(Step::Over(Over::Ended(reason))),
                     page => page?,
                 };
                 // First the gap alone; what is left in it comes with the page, which is read again.
@@ -175,11 +188,8 @@ impl Feed {
                 self.position = self.position.max(last.event.id);
                 return Ok(Step::Events(taken.waiting));
             }
-            if let Some(reason) = taken.ended.or_else(|| self.live.ended()) {
-                return Ok(Step::Ended(reason));
-            }
-            if taken.cut {
-                return Ok(Step::Cut);
+            if let Some(over) = taken.over.or_else(|| self.live.ended().map(Over::Ended)) {
+                return Ok(Step::Over(over));
             }
             self.attachment.woken().await;
         }

@@ -24,6 +24,7 @@ use crate::{
     error::Result,
     irc::{self, params::event_id},
     model::{Caller, ClientId, Event, EventId, Page, SERVER_NAME, Target, Timestamp},
+    store::Place,
 };
 
 /// A message as a client receives it.
@@ -84,7 +85,7 @@ pub async fn send(
     address: Address,
     body::Message(message): body::Message,
 ) -> Result<Json<Answer>> {
-    carry_out(&app, &caller.live, &address, message, caller.now).await.map(Json)
+    carry_out(&app, &caller.live, &address, message, caller.now, None).await.map(Json)
 }
 
 /// Carries out a command of a client, however it came, within the client's limits.
@@ -94,7 +95,19 @@ pub async fn carry_out(
     address: &Address,
     message: irc::Message,
     now: Timestamp,
+    place: Option<Place>,
 ) -> Result<Answer> {
+    charge(app, live, address, now).await?;
+    let tries_a_password = message.command.eq_ignore_ascii_case("PASS");
+    let executed = app.chat.execute(live, message, address.ip, now, place);
+    match tries_a_password {
+        true => guard::pass(app, address, live.caller, executed).await,
+        false => executed.await,
+    }
+}
+
+/// Charges a client for a command, good or bad.
+pub async fn charge(app: &Shared, live: &Live, address: &Address, now: Timestamp) -> Result<()> {
     let Caller { session, client, .. } = live.caller;
     if let Err(refusal) = app.flood.charge(&[client], app.clock.steady()) {
         if refusal.first {
@@ -104,12 +117,7 @@ pub async fn carry_out(
         return Err(refusal.into());
     }
     app.metrics.command();
-    let tries_a_password = message.command.eq_ignore_ascii_case("PASS");
-    let executed = app.chat.execute(live, message, address.ip, now);
-    match tries_a_password {
-        true => guard::pass(app, address, live.caller, executed).await,
-        false => executed.await,
-    }
+    Ok(())
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -4,7 +4,11 @@
 //! those that are one transaction of the writer do not wait for the answers of those before, so that a sender that does not
 //! wait shares its commits.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     body::Bytes,
@@ -18,14 +22,14 @@ use axum::{
 };
 use futures_util::{FutureExt, SinkExt, StreamExt, stream::FuturesOrdered};
 use serde::Serialize;
-use tokio::time::{Instant, Interval, MissedTickBehavior, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, sleep, timeout};
 
 use super::{
     BODY_LIMIT, Shared,
     address::Address,
     auth::Authenticated,
     body::{self, Params},
-    messages::{MessageView, carry_out, gap, render},
+    messages::{MessageView, carry_out, charge, gap, render},
     problem::{Problem, Problems, Throttled},
     stream::Position,
 };
@@ -33,24 +37,21 @@ use crate::{
     chat::{
         Answer,
         callers::Live,
+        hub,
         queue::{Feed, Step},
     },
     error::{Error, Result},
     irc::{self, Verb, params::event_id},
-    model::EndReason,
+    store::Place,
 };
 
-/// Between two pings.
-const PING: Duration = Duration::from_secs(30);
-/// A connection that was not heard of for so long is dead.
-const SILENCE: Duration = Duration::from_secs(75);
-/// How long the other side may take to answer a close.
+/// How long the other side may take for what is still to be written at the end, and to answer a close.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Commands of one connection on their way; beyond it, the next is not read.
 const IN_FLIGHT: usize = 256;
 /// Bytes of each connection's buffer for reading. Most connections are silent most of the time, so it is small.
 const READ: usize = 4 * 1024;
-/// Bytes that are gathered for one write. They take memory only once they have waited.
+/// Bytes that are gathered for one write. They take memory once so much has waited, and keep it until the connection ends.
 const WRITE: usize = 64 * 1024;
 
 /// RFC 6455 §7.4.2: codes from 4000 are the application's.
@@ -78,7 +79,8 @@ pub async fn socket(
     let upgrade = upgrade.max_message_size(4 * BODY_LIMIT).max_frame_size(4 * BODY_LIMIT);
     let open = Open::new(&app);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
+        let every = app.patience.ping;
+        let mut ping = tokio::time::interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let connection = Connection {
             commands: Commands {
@@ -86,6 +88,7 @@ pub async fn socket(
                 live: caller.live,
                 address: Arc::new(address),
                 running: FuturesOrdered::new(),
+                arrived: None,
                 alone: false,
                 next: None,
             },
@@ -132,46 +135,79 @@ enum Over {
     Gone,
 }
 
-impl From<EndReason> for Over {
-    fn from(reason: EndReason) -> Self {
-        Self::Close(CLIENT_ENDED, reason.name())
+impl From<hub::Over> for Over {
+    fn from(over: hub::Over) -> Self {
+        match over {
+            hub::Over::Ended(reason) => Self::Close(CLIENT_ENDED, reason.name()),
+            hub::Over::Cut => Self::Close(GOING_AWAY, "this client has a new secret"),
+        }
     }
 }
 
 impl Connection {
     async fn run(mut self) {
-        let over = loop {
-            if let Err(over) = self.turn().await {
-                break over;
-            }
-        };
+        let over = self.converse().await;
+        // What the other side has sent is done, also where it did not wait for the answer.
+        let mut answers = Vec::new();
+        while let Some(answer) = self.commands.finish().await {
+            answers.push(answer);
+        }
         let Over::Close(code, reason) = over else {
             // A goodbye is answered.
             let _ = timeout(GOODBYE, self.socket.close()).await;
             return;
         };
-        // What was done is answered, also where it is what ended the client.
-        while let Some(answer) = self.commands.answer().await {
-            if self.socket.feed(Frame::Text(answer)).await.is_err() {
-                return;
-            }
-        }
         let close = CloseFrame { code, reason: reason.into() };
-        if self.socket.send(Frame::Close(Some(close))).await.is_ok() {
+        let farewell = async {
+            for answer in answers {
+                self.socket.feed(Frame::Text(answer)).await?;
+            }
+            self.socket.send(Frame::Close(Some(close))).await
+        };
+        if let Ok(Ok(())) = timeout(GOODBYE, farewell).await {
             // Closing before the other side has read it would take it away from under its eyes.
             let _ = timeout(GOODBYE, async { while let Some(Ok(_)) = self.socket.recv().await {} }).await;
         }
     }
 
+    /// Does what it is asked for, until it is over.
+    async fn converse(&mut self) -> Over {
+        let (app, finished) = (self.commands.app.clone(), self.feed.finished());
+        let (mut stopped, mut cut_short) = (
+            pin!(app.stopped()),
+            pin!(async {
+                let over = finished.await;
+                // Whoever reads is given what came before the end; whoever does not is not waited for.
+                if over != hub::Over::Cut {
+                    sleep(GOODBYE).await;
+                }
+                over
+            }),
+        );
+        loop {
+            tokio::select! {
+                turned = self.turn(stopped.as_mut()) => match turned {
+                    Ok(()) => {}
+                    Err(over) => return over,
+                },
+                over = &mut cut_short => return over.into(),
+            }
+        }
+    }
+
     /// Waits for something to happen, and does what it asks for.
-    async fn turn(&mut self) -> Result<(), Over> {
-        let stopping = self.commands.app.clone();
+    async fn turn(&mut self, stopped: impl Future<Output = ()>) -> Result<(), Over> {
+        let place = self.commands.place();
         tokio::select! {
             step = self.feed.next() => self.deliver(step).await,
             frame = self.socket.recv(), if self.commands.has_room() => self.receive(frame),
             Some(answer) = self.commands.answer(), if !self.commands.running.is_empty() => self.answer(answer).await,
+            place = place, if self.commands.arrived.is_some() => {
+                self.commands.begin_arrived(place.ok());
+                Ok(())
+            }
             _ = self.ping.tick() => self.beat().await,
-            () = stopping.stopped() => Err(Over::Close(GOING_AWAY, "the server is stopping")),
+            () = stopped => Err(Over::Close(GOING_AWAY, "the server is stopping")),
         }
     }
 
@@ -188,8 +224,7 @@ impl Connection {
                 let warning = gap(first, last, self.commands.app.clock.now());
                 self.feed_text(MessageView::shared(&warning).json()).await?;
             }
-            Ok(Step::Ended(reason)) => return Err(reason.into()),
-            Ok(Step::Cut) => return Err(Over::Close(GOING_AWAY, "this client has a new secret")),
+            Ok(Step::Over(over)) => return Err(over.into()),
             Err(error) => {
                 tracing::warn!(%error, client = %self.commands.live.caller.client, "a socket broke off");
                 return Err(Over::Close(FAILED, "the server failed"));
@@ -201,6 +236,9 @@ impl Connection {
     /// Takes a command, or whatever else came.
     fn receive(&mut self, frame: Option<Result<Frame, axum::Error>>) -> Result<(), Over> {
         self.heard = Instant::now();
+        if let Some(over) = self.feed.over() {
+            return Err(over.into());
+        }
         match frame {
             Some(Ok(Frame::Text(text))) => {
                 self.commands.take(text);
@@ -224,7 +262,7 @@ impl Connection {
     }
 
     async fn beat(&mut self) -> Result<(), Over> {
-        if self.heard.elapsed() > SILENCE {
+        if self.heard.elapsed() > self.commands.app.patience.ping * 5 / 2 {
             return Err(Over::Gone);
         }
         self.feed.beat(self.commands.app.clock.now());
@@ -247,11 +285,16 @@ struct Commands {
     live: Arc<Live>,
     address: Arc<Address>,
     running: FuturesOrdered<Running>,
+    /// One that waits for a place among all that write.
+    arrived: Option<Arrived>,
     /// Whether the one that is running lets none begin before it is done.
     alone: bool,
     /// One of that kind, which waits for those that are running.
-    next: Option<Running>,
+    next: Option<Arrived>,
 }
+
+/// A command as it came: what it is, if it is one, and its text.
+type Arrived = (Result<irc::Message>, Utf8Bytes);
 
 /// A command being carried out, and what is then to be sent.
 type Running = Pin<Box<dyn Future<Output = Utf8Bytes> + Send>>;
@@ -275,37 +318,70 @@ struct Labelled<'a> {
 impl Commands {
     /// Whether another one may be read.
     fn has_room(&self) -> bool {
-        !self.alone && self.next.is_none() && self.running.len() < IN_FLIGHT
+        !self.alone && self.arrived.is_none() && self.next.is_none() && self.running.len() < IN_FLIGHT
     }
 
     /// Begins a command, or lets it wait for those before it.
     fn take(&mut self, text: Utf8Bytes) {
         let message = body::message(text.as_bytes());
-        // Even a refusal keeps its place in the order.
-        let in_line =
-            message.as_ref().map_or(true, |message| Verb::find(&message.command).is_none_or(Verb::is_one_write));
-        let running = self.run(message, text);
-        if in_line {
-            self.running.push_back(running);
-        } else if self.running.is_empty() {
-            self.running.push_back(running);
-            self.alone = true;
-        } else {
-            self.next = Some(running);
+        let verb = message.as_ref().ok().and_then(|message| Verb::find(&message.command));
+        match verb {
+            Some(verb) if verb.is_one_write() => match self.app.chat.free_place() {
+                Some(place) => self.begin((message, text), Some(place)),
+                None => self.arrived = Some((message, text)),
+            },
+            Some(_) if self.running.is_empty() => self.begin_alone((message, text)),
+            Some(_) => self.next = Some((message, text)),
+            // Even a refusal keeps its place in the order.
+            None => self.begin((message, text), None),
         }
+    }
+
+    /// A place for the command that waits for one.
+    fn place(&self) -> impl Future<Output = Result<Place>> + Send + use<> {
+        let app = self.app.clone();
+        async move { app.chat.place().await }
+    }
+
+    fn begin_arrived(&mut self, place: Option<Place>) {
+        if let Some(arrived) = self.arrived.take() {
+            self.begin(arrived, place);
+        }
+    }
+
+    fn begin(&mut self, arrived: Arrived, place: Option<Place>) {
+        let running = self.run(arrived, place);
+        self.running.push_back(running);
+    }
+
+    fn begin_alone(&mut self, arrived: Arrived) {
+        self.alone = true;
+        self.begin(arrived, None);
     }
 
     /// The next answer in the order of the commands; `None` if none is running.
     async fn answer(&mut self) -> Option<Utf8Bytes> {
         let answer = self.running.next().await?;
         if self.running.is_empty() {
-            self.running.extend(self.next.take());
-            self.alone = !self.running.is_empty();
+            self.alone = false;
+            if let Some(next) = self.next.take() {
+                self.begin_alone(next);
+            }
         }
         Some(answer)
     }
 
-    fn run(&self, message: Result<irc::Message>, text: Utf8Bytes) -> Running {
+    /// The next answer where nothing more is read.
+    async fn finish(&mut self) -> Option<Utf8Bytes> {
+        if self.arrived.is_some() {
+            let place = self.place();
+            let place = place.await.ok();
+            self.begin_arrived(place);
+        }
+        self.answer().await
+    }
+
+    fn run(&self, (message, text): Arrived, place: Option<Place>) -> Running {
         let (app, live, address) = (self.app.clone(), self.live.clone(), self.address.clone());
         Box::pin(async move {
             let label = match &message {
@@ -315,8 +391,8 @@ impl Commands {
             let now = app.clock.now();
             live.touch(now);
             let result = match message {
-                Ok(message) => carry_out(&app, &live, &address, message, now).await,
-                Err(error) => Err(error),
+                Ok(message) => carry_out(&app, &live, &address, message, now, place).await,
+                Err(error) => charge(&app, &live, &address, now).await.and(Err(error)),
             };
             let outcome = match &result {
                 Ok(answer) => Outcome::Done(answer),

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     chat::{
-        hub::Delivery,
+        hub::{Delivery, Over},
         queue::{Feed, Step},
     },
     error::Result,
@@ -115,11 +115,11 @@ impl Stream {
                 frame(&mut chunk, self.feed.position(), &MessageView::shared(&warning).json());
                 Some(chunk)
             }
-            Ok(Step::Ended(reason)) => {
+            Ok(Step::Over(Over::Ended(reason))) => {
                 self.over = true;
                 Some(format!("event: end\ndata: {{\"reason\":\"{}\"}}\n\n", reason.name()).into())
             }
-            Ok(Step::Cut) => None,
+            Ok(Step::Over(Over::Cut)) => None,
             Err(error) => {
                 tracing::warn!(%error, client = %self.client, "a stream broke off");
                 None

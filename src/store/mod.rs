@@ -36,6 +36,8 @@ pub mod retention;
 pub mod session;
 mod writer;
 
+pub use writer::Place;
+
 /// Readers at one time; each is a connection and a thread of the blocking pool.
 const READERS: usize = 4;
 
@@ -143,7 +145,17 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        self.writer.run(work).await
+        self.place().await?.take(work).await
+    }
+
+    /// Waits for a place in the line of those who write.
+    pub async fn place(&self) -> Result<Place> {
+        self.writer.place().await
+    }
+
+    /// A place in that line, if there is one at once.
+    pub fn free_place(&self) -> Option<Place> {
+        self.writer.free_place()
     }
 
     /// Runs `work` on a consistent view of everything committed so far.

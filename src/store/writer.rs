@@ -60,6 +60,22 @@ impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
     }
 }
 
+/// A place in the writer's line, for one job. Whoever has it comes after all who had theirs used before.
+pub struct Place(mpsc::OwnedPermit<Box<dyn Job>>);
+
+impl Place {
+    /// Runs `work` in this place; it is in the line as soon as this is polled.
+    pub async fn take<T, F>(self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Write) -> Result<T> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        drop(self.0.send(Box::new(Work { work, result: None, caller })));
+        answer.await.map_err(|_| stopping())?
+    }
+}
+
 pub struct Writer {
     line: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -75,17 +91,29 @@ impl Writer {
         Ok(Self { line: Mutex::new(Some(line)), thread: Mutex::new(Some(thread)) })
     }
 
-    pub async fn run<T, F>(&self, work: F) -> Result<T>
+    /// Waits for a place in the line.
+    pub async fn place(&self) -> Result<Place> {
+        let line = self.line().ok_or_else(stopping)?;
+        line.reserve_owned().await.map(Place).map_err(|_| stopping())
+    }
+
+    /// A place in the line, if there is one at once.
+    pub fn free_place(&self) -> Option<Place> {
+        self.line()?.try_reserve_owned().ok().map(Place)
+    }
+
+    /// None once it is stopping.
+    fn line(&self) -> Option<mpsc::Sender<Box<dyn Job>>> {
+        self.line.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    #[cfg(test)]
+    async fn run<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        let stopping = || Error::retry(Code::Overloaded, 5, "the server is stopping");
-        let line = self.line.lock().unwrap_or_else(|e| e.into_inner()).clone().ok_or_else(stopping)?;
-        let (caller, answer) = oneshot::channel();
-        line.send(Box::new(Work { work, result: None, caller })).await.map_err(|_| stopping())?;
-        drop(line);
-        answer.await.map_err(|_| stopping())?
+        self.place().await?.take(work).await
     }
 
     /// Lets the thread finish what waits, and waits for it.
@@ -102,6 +130,10 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn stopping() -> Error {
+    Error::retry(Code::Overloaded, 5, "the server is stopping")
 }
 
 /// Why a transaction came to nothing.

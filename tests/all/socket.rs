@@ -1,10 +1,13 @@
 //! Commands over a WebSocket, and how one is opened and closed.
 
+use std::time::Duration;
+
+use rejoin::config::Patience;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Socket, TestServer};
+use crate::support::{Reader, Socket, TestServer, Way};
 
 fn say(text: &str, label: &str) -> Value {
     json!({"command": "PRIVMSG", "params": ["#rust", text], "label": label})
@@ -62,7 +65,7 @@ async fn a_refused_command_is_a_problem_with_its_label_and_the_connection_goes_o
         last = socket.answer().await;
     }
     assert_eq!((&last["code"], &last["retry_after"]), (&json!("throttled"), &json!(1)));
-    server.pass(std::time::Duration::from_secs(1));
+    server.pass(Duration::from_secs(1));
     socket.send(json!({"command": "PING", "params": ["on"]})).await;
     assert_eq!(socket.answer().await["replies"][0]["command"], "PONG");
 }
@@ -77,14 +80,14 @@ async fn commands_that_are_sent_at_once_happen_in_their_order() {
     bob.drain().await;
     let mut socket = Socket::open(&alice, "").await;
     let names = |label: &str| json!({"command": "WHOIS", "params": ["alice"], "label": label});
-    for round in 0..10 {
-        socket.send(json!({"command": "JOIN", "params": ["#rust"]})).await;
-        socket.send(names("in")).await;
-        for n in 0..100 {
-            socket.send(say(&n.to_string(), &format!("{round}.{n}"))).await;
-        }
-        socket.send(json!({"command": "PART", "params": ["#rust"]})).await;
-        socket.send(names("out")).await;
+    // More than one turn of the server's takes.
+    const BURST: i32 = 300;
+    const ROUNDS: i32 = 6;
+    for round in 0..ROUNDS {
+        let before = [json!({"command": "JOIN", "params": ["#rust"]}), names("in")];
+        let after = [json!({"command": "PART", "params": ["#rust"]}), names("out")];
+        let said = (0..BURST).map(|n| say(&n.to_string(), &format!("{round}.{n}")));
+        socket.send_all(before.into_iter().chain(said).chain(after)).await;
     }
     let mut last = 0;
     let mut next_id = |answer: &Value| {
@@ -95,11 +98,11 @@ async fn commands_that_are_sent_at_once_happen_in_their_order() {
         let replies = answer["replies"].as_array().unwrap();
         replies.iter().any(|reply| reply["command"] == "319" && reply.to_string().contains("#rust"))
     };
-    for round in 0..10 {
+    for round in 0..ROUNDS {
         next_id(&socket.answer().await);
         let asked = socket.answer().await;
         assert!(asked["label"] == "in" && channels(&asked), "{asked}");
-        for n in 0..100 {
+        for n in 0..BURST {
             let answer = socket.answer().await;
             assert_eq!(answer["label"], format!("{round}.{n}"));
             next_id(&answer);
@@ -111,7 +114,7 @@ async fn commands_that_are_sent_at_once_happen_in_their_order() {
     let heard = bob.drain().await;
     let said =
         heard.iter().filter(|message| message["command"] == "PRIVMSG").map(|message| message["params"][1].clone());
-    let expected = (0..10).flat_map(|_| (0..100).map(|n: i32| json!(n.to_string())));
+    let expected = (0..ROUNDS).flat_map(|_| (0..BURST).map(|n| json!(n.to_string())));
     assert_eq!(said.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
@@ -176,4 +179,86 @@ async fn a_server_that_stops_says_so() {
     socket.answer().await;
     let (closed, ()) = tokio::join!(socket.closed(), server.stop());
     assert_eq!(closed.0, 1001);
+}
+
+#[tokio::test]
+async fn what_was_sent_before_a_goodbye_is_done() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let mut socket = Socket::open(&alice, "").await;
+    socket.send_and_close((0..100).map(|n| say(&n.to_string(), &n.to_string()))).await;
+    let mut heard = Reader::open(&bob, Way::Socket, None).await;
+    for n in 0..100 {
+        assert_eq!(heard.next_of("PRIVMSG").await["params"][1], n.to_string());
+    }
+}
+
+/// A renewal is the remedy for a secret that somebody else has got.
+#[tokio::test]
+async fn what_a_dead_secret_opened_is_given_nothing_more_and_does_nothing_more() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    alice.send("PASS :correct horse battery").await;
+    let filler = "x".repeat(4000);
+    let mut speaking = Socket::open(&bob, "").await;
+    speaking.send_all((0..400).map(|n| say(&filler, &n.to_string()))).await;
+    for _ in 0..400 {
+        speaking.answer().await;
+    }
+    // More than the connection holds is waiting.
+    let mut socket = Socket::open(&alice, "after=0").await;
+    let mut stream = alice.stream("after=0").await;
+    let renewed = alice.login("alice", "correct horse battery").await.unwrap();
+    bob.send("PRIVMSG #rust later").await;
+    socket.send(say("not by me", "late")).await;
+    loop {
+        match socket.frame().await {
+            Ok(frame) => assert!(frame["params"][1] != "later" && frame["label"] != "late", "{frame}"),
+            Err(close) => break assert_eq!(u16::from(close.unwrap().code), 1001),
+        }
+    }
+    while let Some(message) = stream.message().await {
+        assert_ne!(message["params"][1], "later");
+    }
+    let said = renewed.drain().await;
+    assert_eq!(said.last().unwrap()["params"][1], "later");
+    assert!(said.iter().all(|message| message["params"][1] != "not by me"));
+}
+
+#[tokio::test]
+async fn who_reads_nothing_is_not_waited_for_once_its_client_has_ended() {
+    let patience = Patience { write: Duration::from_hours(1), ..Patience::default() };
+    let server = TestServer::with_patience(&[], patience).await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let filler = "x".repeat(4000);
+    let mut speaking = Socket::open(&bob, "").await;
+    speaking.send_all((0..400).map(|n| say(&filler, &n.to_string()))).await;
+    for _ in 0..400 {
+        speaking.answer().await;
+    }
+    let _deaf = Socket::open(&alice, "after=0").await;
+    server.connected(2).await;
+    alice.send("QUIT").await;
+    server.connected(1).await;
+}
+
+#[tokio::test]
+async fn an_open_socket_is_pinged_and_is_use_and_one_that_says_nothing_is_dead() {
+    let patience = Patience { ping: Duration::from_millis(400), ..Patience::default() };
+    let server = TestServer::with_patience(&["--client-idle", "1h"], patience).await;
+    let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
+    let mut socket = Socket::open(&alice, "").await;
+    let _silent = Socket::open(&bob, "").await;
+    for _ in 0..2 {
+        server.pass(Duration::from_mins(50));
+        // One may have been on its way before.
+        socket.pinged().await;
+        socket.pinged().await;
+    }
+    // She goes on answering.
+    tokio::select! {
+        () = async { loop { socket.pinged().await } } => {}
+        () = server.connected(1) => {}
+    }
+    alice.snapshot().await;
 }

@@ -129,6 +129,27 @@ impl Socket {
         self.send_frame(Message::text(message.to_string())).await;
     }
 
+    /// Sends them all in one go.
+    pub async fn send_all(&mut self, messages: impl IntoIterator<Item = Value>) {
+        for message in messages {
+            self.frames.feed(Message::text(message.to_string())).await.unwrap();
+        }
+        self.frames.flush().await.unwrap();
+    }
+
+    /// Sends them all and a goodbye, and waits for nothing.
+    pub async fn send_and_close(&mut self, messages: impl IntoIterator<Item = Value>) {
+        for message in messages {
+            self.frames.feed(Message::text(message.to_string())).await.unwrap();
+        }
+        self.send_frame(Message::Close(None)).await;
+    }
+
+    /// Reads on until the server pings.
+    pub async fn pinged(&mut self) {
+        while !matches!(self.frames.next().await.unwrap().unwrap(), Message::Ping(_)) {}
+    }
+
     pub async fn send_frame(&mut self, frame: Message) {
         self.frames.send(frame).await.unwrap();
     }
