@@ -6,7 +6,7 @@ const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
 const STABLE = 5_000;
 const PING_EVERY = 30_000;
-const SILENCE = 75_000;
+const ANSWER = 10_000;
 const ACKNOWLEDGE_EVERY = 5_000;
 
 /**
@@ -20,23 +20,19 @@ export function openDelivery({ after, check, onMessage, onState, onEnd, signal }
 	let acknowledgeTimer = null;
 	let socket = null;
 	let heard = 0;
+	let warned = 0;
 	let delay = FIRST_DELAY;
 	let timer = null;
 	let openedAt = 0;
 
 	connect();
 	addEventListener("online", connectNow, { signal });
-	addEventListener("offline", () => failed(), { signal });
+	addEventListener("offline", failed, { signal });
 	addEventListener("pagehide", () => acknowledge({ keepalive: true }), { signal });
 	document.addEventListener("visibilitychange", () => {
-		if (!document.hidden && (timer || silent())) connectNow();
+		if (!document.hidden) timer ? connectNow() : ping();
 	}, { signal });
-	// Pages do not see the server's pings, so they ask themselves.
-	const pings = setInterval(() => {
-		if (timer) return;
-		if (silent()) failed();
-		else if (socket.readyState === 1) socket.send('{"command":"PING","params":["-"]}');
-	}, PING_EVERY);
+	const pings = setInterval(ping, PING_EVERY);
 	signal.addEventListener("abort", () => {
 		clearInterval(pings);
 		clearTimeout(timer);
@@ -69,10 +65,13 @@ export function openDelivery({ after, check, onMessage, onState, onEnd, signal }
 			await checked;
 			if (socket !== current) return;
 			const message = JSON.parse(data);
-			// A warning's id is that of an event which may still come.
-			const isWarning = message.command === "WARN";
-			if (!message.command || message.id <= seen && !isWarning) return;
-			if (!isWarning) seen = message.id;
+			if (message.command === "WARN") {
+				// Told at each reconnect; what has its id may still come.
+				if (message.id <= warned) return;
+				warned = message.id;
+				delete message.id;
+			} else if (message.id > seen) seen = message.id;
+			else return;
 			onMessage(message);
 		};
 		current.onclose = ({ code, reason }) => {
@@ -84,8 +83,11 @@ export function openDelivery({ after, check, onMessage, onState, onEnd, signal }
 		};
 	}
 
-	function silent() {
-		return Date.now() - heard > SILENCE;
+	/** Pages see no pings, so they ask. */
+	function ping() {
+		const asked = Date.now();
+		if (socket?.readyState === 1) socket.send('{"command":"PING","params":["-"]}');
+		setTimeout(() => heard < asked && socket && failed(), ANSWER);
 	}
 
 	function drop() {

@@ -188,9 +188,12 @@ async fn what_was_sent_before_a_goodbye_is_done() {
     let mut socket = Socket::open(&alice, "").await;
     socket.send_and_close((0..100).map(|n| say(&n.to_string(), &n.to_string()))).await;
     let mut heard = Reader::open(&bob, Way::Socket, None).await;
-    for n in 0..100 {
-        assert_eq!(heard.next_of("PRIVMSG").await["params"][1], n.to_string());
-    }
+    let all = async {
+        for n in 0..100 {
+            assert_eq!(heard.next_of("PRIVMSG").await["params"][1], n.to_string());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all).await.expect("all of it is said");
 }
 
 /// A renewal is the remedy for a secret that somebody else has got.

@@ -43,7 +43,7 @@ pub async fn measure(table: &mut Table) {
     table.enter(measure, "without the storm", "ms", &rounds, Goal::AtMost(2.0));
 }
 
-/// Logs in with a wrong password again and again: that is all the work of a right one, and no session fills up. How often.
+/// Logs in with a wrong password again and again: as much hashing as a right one, and no session fills up. How often.
 async fn log_in(address: SocketAddr, over: &Cell<bool>) -> usize {
     let login = request("POST", "/login", address, "", r#"{"nick":"p0","password":"a wrong password"}"#);
     let mut connection = Connection::open(address).await;

@@ -32,7 +32,7 @@ pub async fn measure(table: &mut Table) {
     for _ in 0..ROUNDS {
         rounds.add(efficiency(&ours, &asked).await, efficiency(&bare, &same).await);
     }
-    table.enter(MEASURE, "bare axum handler, same length", "/s", &rounds, Goal::AtLeast(0.85));
+    table.enter(MEASURE, "bare axum handler, same length", "per s of processor", &rounds, Goal::AtLeast(0.85));
 
     against(table, &ours, &asked, "tower-sessions, SQLite", 3.0, tower_sessions(&length)).await;
     against(table, &ours, &asked, "express-session, in memory", 10.0, express(&length)).await;
@@ -68,7 +68,7 @@ async fn against(
     for _ in 0..ROUNDS {
         rounds.add(efficiency(ours, asked).await, efficiency(&peer, &same).await);
     }
-    table.enter(MEASURE, name, "/s", &rounds, Goal::AtLeast(goal));
+    table.enter(MEASURE, name, "per s of processor", &rounds, Goal::AtLeast(goal));
 }
 
 /// Built on demand, beside our own build.

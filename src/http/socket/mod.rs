@@ -4,11 +4,7 @@
 //! those that are one transaction of the writer do not wait for the answers of those before, so that a sender that does not
 //! wait shares its commits.
 
-use std::{
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::{pin::pin, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -20,35 +16,33 @@ use axum::{
     },
     response::Response,
 };
-use futures_util::{FutureExt, SinkExt, StreamExt, stream::FuturesOrdered};
-use serde::Serialize;
+use futures_util::{FutureExt, SinkExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, sleep, timeout};
 
 use super::{
     BODY_LIMIT, Shared,
     address::Address,
     auth::Authenticated,
-    body::{self, Params},
-    messages::{MessageView, carry_out, charge, gap, render},
-    problem::{Problem, Problems, Throttled},
+    body::Params,
+    messages::{MessageView, gap, render},
+    problem::{Problems, Throttled},
     stream::Position,
 };
 use crate::{
     chat::{
-        Answer,
-        callers::Live,
         hub,
         queue::{Feed, Step},
     },
     error::{Error, Result},
-    irc::{self, Verb, params::event_id},
-    store::Place,
+    irc::params::event_id,
 };
+
+mod commands;
+
+use commands::Commands;
 
 /// How long the other side may take for what is still to be written at the end, and to answer a close.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// Commands of one connection on their way; beyond it, the next is not read.
-const IN_FLIGHT: usize = 256;
 /// Bytes of each connection's buffer for reading. Most connections are silent most of the time, so it is small.
 const READ: usize = 4 * 1024;
 /// Bytes that are gathered for one write. They take memory once so much has waited, and keep it until the connection ends.
@@ -83,15 +77,7 @@ pub async fn socket(
         let mut ping = tokio::time::interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let connection = Connection {
-            commands: Commands {
-                app,
-                live: caller.live,
-                address: Arc::new(address),
-                running: FuturesOrdered::new(),
-                arrived: None,
-                alone: false,
-                next: None,
-            },
+            commands: Commands::new(app, caller.live, address),
             socket,
             feed,
             ping,
@@ -201,8 +187,8 @@ impl Connection {
         tokio::select! {
             step = self.feed.next() => self.deliver(step).await,
             frame = self.socket.recv(), if self.commands.has_room() => self.receive(frame),
-            Some(answer) = self.commands.answer(), if !self.commands.running.is_empty() => self.answer(answer).await,
-            place = place, if self.commands.arrived.is_some() => {
+            Some(answer) = self.commands.answer(), if self.commands.are_running() => self.answer(answer).await,
+            place = place, if self.commands.is_held_up() => {
                 self.commands.begin_arrived(place.ok());
                 Ok(())
             }
@@ -276,130 +262,5 @@ impl Connection {
 
     async fn flush(&mut self) -> Result<(), Over> {
         self.socket.flush().await.map_err(|_| Over::Gone)
-    }
-}
-
-/// The commands of one connection, carried out in their order.
-struct Commands {
-    app: Shared,
-    live: Arc<Live>,
-    address: Arc<Address>,
-    running: FuturesOrdered<Running>,
-    /// One that waits for a place among all that write.
-    arrived: Option<Arrived>,
-    /// Whether the one that is running lets none begin before it is done.
-    alone: bool,
-    /// One of that kind, which waits for those that are running.
-    next: Option<Arrived>,
-}
-
-/// A command as it came: what it is, if it is one, and its text.
-type Arrived = (Result<irc::Message>, Utf8Bytes);
-
-/// A command being carried out, and what is then to be sent.
-type Running = Pin<Box<dyn Future<Output = Utf8Bytes> + Send>>;
-
-/// The answer to a command: exactly the one or the other.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Outcome<'a> {
-    Done(&'a Answer),
-    Refused(Problem<'a>),
-}
-
-#[derive(Serialize)]
-struct Labelled<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
-    #[serde(flatten)]
-    outcome: Outcome<'a>,
-}
-
-impl Commands {
-    /// Whether another one may be read.
-    fn has_room(&self) -> bool {
-        !self.alone && self.arrived.is_none() && self.next.is_none() && self.running.len() < IN_FLIGHT
-    }
-
-    /// Begins a command, or lets it wait for those before it.
-    fn take(&mut self, text: Utf8Bytes) {
-        let message = body::message(text.as_bytes());
-        let verb = message.as_ref().ok().and_then(|message| Verb::find(&message.command));
-        match verb {
-            Some(verb) if verb.is_one_write() => match self.app.chat.free_place() {
-                Some(place) => self.begin((message, text), Some(place)),
-                None => self.arrived = Some((message, text)),
-            },
-            Some(_) if self.running.is_empty() => self.begin_alone((message, text)),
-            Some(_) => self.next = Some((message, text)),
-            // Even a refusal keeps its place in the order.
-            None => self.begin((message, text), None),
-        }
-    }
-
-    /// A place for the command that waits for one.
-    fn place(&self) -> impl Future<Output = Result<Place>> + Send + use<> {
-        let app = self.app.clone();
-        async move { app.chat.place().await }
-    }
-
-    fn begin_arrived(&mut self, place: Option<Place>) {
-        if let Some(arrived) = self.arrived.take() {
-            self.begin(arrived, place);
-        }
-    }
-
-    fn begin(&mut self, arrived: Arrived, place: Option<Place>) {
-        let running = self.run(arrived, place);
-        self.running.push_back(running);
-    }
-
-    fn begin_alone(&mut self, arrived: Arrived) {
-        self.alone = true;
-        self.begin(arrived, None);
-    }
-
-    /// The next answer in the order of the commands; `None` if none is running.
-    async fn answer(&mut self) -> Option<Utf8Bytes> {
-        let answer = self.running.next().await?;
-        if self.running.is_empty() {
-            self.alone = false;
-            if let Some(next) = self.next.take() {
-                self.begin_alone(next);
-            }
-        }
-        Some(answer)
-    }
-
-    /// The next answer where nothing more is read.
-    async fn finish(&mut self) -> Option<Utf8Bytes> {
-        if self.arrived.is_some() {
-            let place = self.place();
-            let place = place.await.ok();
-            self.begin_arrived(place);
-        }
-        self.answer().await
-    }
-
-    fn run(&self, (message, text): Arrived, place: Option<Place>) -> Running {
-        let (app, live, address) = (self.app.clone(), self.live.clone(), self.address.clone());
-        Box::pin(async move {
-            let label = match &message {
-                Ok(message) => message.label.clone(),
-                Err(_) => body::label(text.as_bytes()),
-            };
-            let now = app.clock.now();
-            live.touch(now);
-            let result = match message {
-                Ok(message) => carry_out(&app, &live, &address, message, now, place).await,
-                Err(error) => charge(&app, &live, &address, now).await.and(Err(error)),
-            };
-            let outcome = match &result {
-                Ok(answer) => Outcome::Done(answer),
-                Err(error) => Outcome::Refused(error.into()),
-            };
-            // Nothing in an answer can fail to be written.
-            serde_json::to_string(&Labelled { label, outcome }).unwrap_or_default().into()
-        })
     }
 }
