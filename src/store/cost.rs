@@ -107,6 +107,21 @@ fn a_history_costs_what_it_shows() {
     assert!(week <= day + day / 10, "{week} steps where forty times more was said, {day} where less was");
 }
 
+#[test]
+fn an_exchanges_history_costs_what_it_shows() {
+    let history = |mut away: Away| {
+        let me = away.session;
+        let exchange = format!(
+            "INSERT INTO event (time, source, command, params, targets, sender, recipient)
+                 SELECT 0, 'bob', 'PRIVMSG', '[\"alice\",\"hello\"]', '[]', iif(n % 2, {me}, 100), iif(n % 2, 100, {me}) FROM n"
+        );
+        away.sql.execute_batch(&exchange).unwrap();
+        away.steps(|tx| assert_eq!(log::exchange_history(tx, me, SessionId(100), None, 40).unwrap().len(), 40))
+    };
+    let (day, week) = (history(away(1, 100)), history(away(1, 4000)));
+    assert!(week <= day + day / 10, "{week} steps where forty times more was said, {day} where less was");
+}
+
 /// Every query of a page, a history and a snapshot, as it is asked.
 fn queries(away: &mut Away) -> BTreeSet<String> {
     let run = Arc::new(Mutex::new(BTreeSet::new()));

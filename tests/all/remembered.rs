@@ -38,6 +38,19 @@ async fn whatever_changes_a_session_is_in_its_next_snapshot() {
 }
 
 #[tokio::test]
+async fn joining_and_parting_alone_are_in_the_next_snapshot() {
+    let server = TestServer::start().await;
+    let carol = server.pick("carol").await;
+    for _ in 0..3 {
+        carol.snapshot().await;
+        carol.send("JOIN #own").await;
+        assert_eq!(carol.snapshot().await["channels"][0]["name"], "#own");
+        carol.send("PART #own").await;
+        assert_eq!(carol.snapshot().await["channels"], json!([]));
+    }
+}
+
+#[tokio::test]
 async fn a_remembered_snapshot_goes_with_the_log() {
     let server = TestServer::start().await;
     let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];

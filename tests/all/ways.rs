@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Over, Reader, TestServer, Way, commands, params};
+use crate::support::{Over, Reader, Socket, TestServer, Way, commands, params};
 
 fn text(message: &Value) -> &str {
     params(message)[1]
@@ -40,6 +41,7 @@ macro_rules! each_way {
 
 each_way! {
     the_backlog_comes_first_then_what_happens_and_it_resumes_exactly
+    who_comes_while_much_is_said_has_each_of_it_once
     a_reader_that_falls_behind_misses_nothing_and_harms_nobody
     a_queue_is_what_its_session_was_entitled_to_in_order_and_once
     the_snapshots_cursor_joins_it_without_gap_or_double
@@ -52,6 +54,32 @@ each_way! {
 
 mod run {
     use super::*;
+
+    /// What is committed between attaching and reading the log is in the page and pushed as well.
+    pub async fn who_comes_while_much_is_said_has_each_of_it_once(way: Way) {
+        const SAID: usize = 400;
+        let server = TestServer::start().await;
+        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let start = alice.drain().await.last().map(id);
+        let mut speaking = Socket::open(&bob, "").await;
+        let say = async {
+            for n in 0..SAID {
+                speaking.send(json!({"command": "PRIVMSG", "params": ["#rust", n.to_string()]})).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        let alice = &alice;
+        let come = join_all((0..12).map(|turn| async move {
+            for _ in 0..turn * 10 {
+                tokio::task::yield_now().await;
+            }
+            let mut reader = Reader::open(alice, way, start).await;
+            for n in 0..SAID {
+                assert_eq!(text(&reader.next_of("PRIVMSG").await), n.to_string());
+            }
+        }));
+        tokio::join!(say, come);
+    }
 
     pub async fn the_backlog_comes_first_then_what_happens_and_it_resumes_exactly(way: Way) {
         let server = TestServer::start().await;
