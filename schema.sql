@@ -37,7 +37,9 @@ CREATE TABLE client (
     ended_at    INTEGER,
     end_reason  TEXT,
     address     TEXT,                       -- the address it was let in from
-    unpresented INTEGER                     -- since when its secret is out and was never presented
+    unpresented INTEGER,                    -- since when its secret is out and was never presented
+    grant_id    INTEGER REFERENCES app_grant (id), -- what it acts by, and then its secret is nobody's; NULL: it came by cookie
+    key         INTEGER NOT NULL DEFAULT 0  -- 1: an API key's bot, which is no device
 ) STRICT;
 CREATE UNIQUE INDEX client_by_secret ON client (secret_hash);
 CREATE INDEX client_of_session ON client (session_id);
@@ -45,6 +47,7 @@ CREATE INDEX client_idle ON client (seen_at) WHERE ended_at IS NULL;
 CREATE INDEX client_expiring ON client (expires_at) WHERE ended_at IS NULL;
 CREATE INDEX client_unpresented ON client (unpresented) WHERE ended_at IS NULL AND unpresented IS NOT NULL;
 CREATE INDEX client_ended ON client (ended_at) WHERE ended_at IS NOT NULL;
+CREATE UNIQUE INDEX client_of_grant ON client (grant_id) WHERE grant_id IS NOT NULL;
 
 CREATE TABLE channel (
     id           INTEGER PRIMARY KEY REFERENCES target (id),
@@ -114,7 +117,8 @@ CREATE TABLE event (
     sender    INTEGER,                      -- of a direct message: the session that sent it
     recipient INTEGER,                      -- and the one it went to
     client_id INTEGER,                      -- the client whose command it came from
-    label     TEXT
+    label     TEXT,
+    app       TEXT                          -- the name of the app through whose grant it came
 ) STRICT;
 CREATE INDEX event_exchange ON event (sender, recipient, id) WHERE recipient IS NOT NULL;
 
@@ -138,7 +142,71 @@ CREATE TABLE label (
 CREATE INDEX label_of_client ON label (client_id, id);
 CREATE INDEX label_time ON label (time);
 
--- What happened to sessions and clients: append-only, by its own retention, without secrets or foreign keys.
+-- What OAuth calls a client: registered by the operator, or an API key. One that has ended stays for a while, so that those
+-- who still use it can be found.
+CREATE TABLE app (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id       TEXT NOT NULL,              -- its name on the wire, which is no secret
+    name            TEXT NOT NULL,
+    session_id      INTEGER REFERENCES session (id), -- the session whose API key it is; NULL: the operator's
+    maker           INTEGER,                    -- of an API key: the client of the device that made it
+    public          INTEGER NOT NULL DEFAULT 0, -- it can keep no secret
+    resource_server INTEGER NOT NULL DEFAULT 0, -- it may introspect every token
+    bearer_alone    INTEGER NOT NULL DEFAULT 0, -- its users' tokens work without its own beside them
+    redirect_uris   TEXT NOT NULL DEFAULT '[]', -- a JSON array of strings
+    scope           TEXT NOT NULL,              -- the most that it may be granted
+    res             TEXT,                       -- a JSON array of the channels it is confined to; NULL: all
+    created_at      INTEGER NOT NULL,
+    expires_at      INTEGER,
+    ended_at        INTEGER,
+    tried           INTEGER NOT NULL DEFAULT 0, -- how often it was still used after its end
+    tried_at        INTEGER                     -- and when last
+) STRICT;
+CREATE UNIQUE INDEX app_by_client_id ON app (client_id);
+CREATE INDEX app_of_session ON app (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX app_expiring ON app (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX app_ended ON app (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE app_secret (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    app_id       INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    secret_hash  BLOB NOT NULL,                 -- SHA-256
+    created_at   INTEGER NOT NULL,
+    valid_until  INTEGER,                       -- NULL: as long as the app
+    last_used_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX app_secret_by_hash ON app_secret (secret_hash);
+CREATE INDEX app_secret_of_app ON app_secret (app_id, id);
+
+-- What an app may do: the unit of authorization and of cascade. ("grant" is a reserved word.)
+CREATE TABLE app_grant (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id INTEGER REFERENCES session (id), -- as whose session it acts; NULL: an app's own
+    app_id     INTEGER NOT NULL REFERENCES app (id),
+    scope      TEXT NOT NULL,
+    res        TEXT,                            -- a JSON array of the channels it is confined to; NULL: all
+    created_at INTEGER NOT NULL,
+    ended_at   INTEGER
+) STRICT;
+CREATE INDEX app_grant_of_session ON app_grant (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX app_grant_of_app ON app_grant (app_id);
+CREATE INDEX app_grant_ended ON app_grant (ended_at) WHERE ended_at IS NOT NULL;
+
+-- The tokens of live grants; those of an ended one are gone with it.
+CREATE TABLE token (
+    secret_hash   BLOB PRIMARY KEY,             -- SHA-256
+    grant_id      INTEGER NOT NULL REFERENCES app_grant (id),
+    kind          TEXT NOT NULL,                -- access or refresh
+    scope         TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    limit_at      INTEGER NOT NULL,             -- its end in any case, which no rotation moves
+    superseded_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX token_of_grant ON token (grant_id);
+CREATE INDEX token_expiring ON token (expires_at);
+
+-- What happened to sessions, clients, keys and grants: append-only, by its own retention, without secrets or foreign keys.
 CREATE TABLE audit (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     time       INTEGER NOT NULL,
@@ -147,6 +215,7 @@ CREATE TABLE audit (
     client_id  INTEGER,
     nick       TEXT,
     address    TEXT,
-    reason     TEXT
+    reason     TEXT,
+    app        TEXT                         -- the client_id of the app it is about
 ) STRICT;
 CREATE INDEX audit_of_session ON audit (session_id, id);

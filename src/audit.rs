@@ -1,4 +1,4 @@
-//! The audit log's words: what happened to sessions and clients, without secrets.
+//! The audit log's words: what happened to sessions, clients, keys and grants, without secrets.
 
 use std::fmt;
 
@@ -25,6 +25,11 @@ pub enum Action {
     PasswordRefused,
     ClientLeft(EndReason),
     SessionEnded(EndReason),
+    KeyIssued,
+    KeyRotated,
+    KeyRevoked(EndReason),
+    GrantIssued,
+    GrantRevoked(EndReason),
     /// A limit was reached; told once in an hour for whatever it is counted by.
     Throttled(Limit),
 }
@@ -46,6 +51,10 @@ pub enum Limit {
     NewSessions,
     /// Commands of a client.
     Commands,
+    /// New API keys of a session, and new secrets of them.
+    Keys,
+    /// Tokens of an app.
+    Tokens,
 }
 
 impl Limit {
@@ -58,6 +67,8 @@ impl Limit {
             Self::Logins => "logins",
             Self::NewSessions => "new_sessions",
             Self::Commands => "commands",
+            Self::Keys => "keys",
+            Self::Tokens => "tokens",
         }
     }
 }
@@ -75,6 +86,11 @@ impl Action {
             Self::PasswordRefused => "password_refused",
             Self::ClientLeft(_) => "client_left",
             Self::SessionEnded(_) => "session_ended",
+            Self::KeyIssued => "key_issued",
+            Self::KeyRotated => "key_rotated",
+            Self::KeyRevoked(_) => "key_revoked",
+            Self::GrantIssued => "grant_issued",
+            Self::GrantRevoked(_) => "grant_revoked",
             Self::Throttled(_) => "throttled",
         }
     }
@@ -82,7 +98,10 @@ impl Action {
     /// Why, where there is more than one reason.
     pub fn reason(self) -> Option<&'static str> {
         match self {
-            Self::ClientLeft(reason) | Self::SessionEnded(reason) => Some(reason.name()),
+            Self::ClientLeft(reason)
+            | Self::SessionEnded(reason)
+            | Self::KeyRevoked(reason)
+            | Self::GrantRevoked(reason) => Some(reason.name()),
             Self::Throttled(limit) => Some(limit.name()),
             Self::LoginRefused(code) => Some(code.name()),
             _ => None,
@@ -99,6 +118,8 @@ pub struct Subject {
     pub nick: Option<String>,
     /// The address of the request, where it matters.
     pub address: Option<std::net::IpAddr>,
+    /// The `client_id` of an app.
+    pub app: Option<String>,
 }
 
 /// A line of the log. It prints itself as one.
@@ -113,12 +134,14 @@ pub struct Entry {
     pub nick: Option<String>,
     pub address: Option<String>,
     pub reason: Option<String>,
+    /// The `client_id` of the app it is about.
+    pub app: Option<String>,
 }
 
 impl Entry {
     pub fn at(id: i64, time: Timestamp, action: String) -> Self {
         let time = time.to_string();
-        Self { id, time, action, session: None, client: None, nick: None, address: None, reason: None }
+        Self { id, time, action, session: None, client: None, nick: None, address: None, reason: None, app: None }
     }
 }
 
@@ -132,6 +155,7 @@ impl fmt::Display for Entry {
             ("nick", self.nick.as_ref().map(|nick| nick.escape_default().to_string())),
             ("address", self.address.clone()),
             ("reason", self.reason.clone()),
+            ("app", self.app.clone()),
         ] {
             if let Some(value) = value {
                 write!(f, " {name}={value}")?;

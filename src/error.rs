@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::model::{ClientView, EndReason};
+use crate::model::{ClientView, EndReason, Scope};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -72,8 +72,14 @@ codes! {
     UsersDontMatch      "users_dont_match"       Some("502"), 403 "Not your own modes";
     InvalidKey          "invalid_key"            Some("525"), 400 "Channel key is not well-formed";
     InvalidModeParam    "invalid_mode_param"     Some("696"), 400 "Invalid mode parameter";
-    // What HTTP itself and a failing machine need.
+    TooManyKeys         "too_many_keys"          None,        409 "Too many keys";
+    // OAuth's own (RFC 6749 §5.2, RFC 6750 §3.1).
+    InvalidToken        "invalid_token"          None,        401 "Invalid token";
     InsufficientScope   "insufficient_scope"     None,        403 "Scope too small";
+    InvalidClient       "invalid_client"         None,        401 "Invalid client";
+    InvalidScope        "invalid_scope"          None,        400 "Invalid scope";
+    UnsupportedGrantType "unsupported_grant_type" None,       400 "Unsupported grant type";
+    // What HTTP itself and a failing machine need.
     NotFound            "not_found"              None,        404 "Not found";
     RequestTimeout      "request_timeout"        None,        408 "Request took too long";
     MethodNotAllowed    "method_not_allowed"     None,        405 "Method not allowed";
@@ -107,8 +113,10 @@ impl Code {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Extra {
     None,
-    /// `client_ended`: why.
+    /// `client_ended`, and `invalid_token` where that is the reason: why.
     Reason(EndReason),
+    /// `insufficient_scope`: what is needed.
+    Scope(Scope),
     /// `throttled`, `overloaded`, `storage_failed`: seconds until a try can succeed.
     RetryAfter(u64),
     /// `too_many_clients`: the clients one can be chosen from for removal.
@@ -147,6 +155,12 @@ impl Error {
     pub fn client_ended(reason: EndReason) -> Self {
         let detail = format!("this client has left: {}", reason.sentence());
         Self { extra: Extra::Reason(reason), ..Self::new(Code::ClientEnded, detail) }
+    }
+
+    /// What was called with does not allow this (RFC 6750 §3.1).
+    pub fn insufficient_scope(needed: Scope) -> Self {
+        let detail = format!("this is beyond the scope of what you called with: it takes {}", needed.name());
+        Self { extra: Extra::Scope(needed), ..Self::new(Code::InsufficientScope, detail) }
     }
 
     pub fn retry(code: Code, seconds: u64, detail: impl Into<String>) -> Self {

@@ -11,13 +11,43 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-/// 256 random bits, written as 43 characters of base64url (RFC 4648 §5).
+/// What a secret is for. Each kind is kept in a place of its own, so none passes for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A client's, which travels as the cookie.
+    Cookie,
+    /// An access token.
+    Access,
+    /// A refresh token.
+    Refresh,
+    /// An API key's.
+    Key,
+}
+
+impl Kind {
+    /// What it begins with, so that whoever finds a lost one knows what it is.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Cookie => "",
+            Self::Access => "rja_",
+            Self::Refresh => "rjr_",
+            Self::Key => "rjk_",
+        }
+    }
+}
+
+/// 256 random bits, written as 43 characters of base64url (RFC 4648 §5) after what their kind begins with.
 pub struct Secret(String);
 
 impl Secret {
-    /// A new secret from the operating system's generator.
+    /// A client's new secret.
     pub fn generate() -> Result<Self> {
-        Ok(Self(URL_SAFE_NO_PAD.encode(random::<32>()?)))
+        Self::generate_as(Kind::Cookie)
+    }
+
+    /// A new secret from the operating system's generator.
+    pub fn generate_as(kind: Kind) -> Result<Self> {
+        Ok(Self(format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(random::<32>()?))))
     }
 
     /// The text to hand to its holder, once.
@@ -52,6 +82,11 @@ impl fmt::Debug for SecretHash {
     }
 }
 
+/// A new name for an app, as everyone may see it: `app_` and 128 random bits.
+pub fn app_name() -> Result<String> {
+    Ok(format!("app_{}", URL_SAFE_NO_PAD.encode(random::<16>()?)))
+}
+
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
@@ -74,6 +109,7 @@ mod tests {
         assert_eq!(one.reveal().len(), 43);
         assert_ne!(one.reveal(), other.reveal());
         assert_eq!(one.hash(), SecretHash::of(one.reveal()));
+        assert!(Secret::generate_as(Kind::Key).unwrap().reveal().starts_with("rjk_"));
         let shown = format!("{one:?} {:?}", one.hash());
         assert_eq!(shown, "Secret(…) SecretHash(…)");
     }

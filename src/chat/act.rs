@@ -12,6 +12,7 @@ use crate::{
     store::{
         Read, Write,
         channel::{self, Channel},
+        grant,
         log::{self, Draft, Origin},
         member::{self, Member},
         session::{self, Session},
@@ -33,6 +34,8 @@ pub struct Act<'a> {
     pub caller: Caller,
     pub session: Session,
     pub label: Option<&'a str>,
+    /// The name of the app through whose grant it comes.
+    app: Option<String>,
     pub now: Timestamp,
     pub limits: &'a Limits,
     pub answer: Answer,
@@ -47,7 +50,8 @@ impl<'a> Act<'a> {
         limits: &'a Limits,
     ) -> Result<Self> {
         let session = session::get(tx, caller.session)?;
-        Ok(Self { tx, caller, session, label, now, limits, answer: Answer::default() })
+        let app = caller.grant.map(|grant| grant::app_name(tx, grant)).transpose()?;
+        Ok(Self { tx, caller, session, label, app, now, limits, answer: Answer::default() })
     }
 
     pub fn nick(&self) -> &Nick {
@@ -84,6 +88,7 @@ impl<'a> Act<'a> {
             command,
             params: params.iter().map(|p| p.to_string()).collect(),
             origin: self.origin(),
+            app: self.app.clone(),
             exchange: None,
         }
     }
@@ -143,7 +148,7 @@ impl<'a> Act<'a> {
 /// Tells a session's clients something, in the server's name.
 pub fn notice(tx: &Write, session: &Session, text: String, origin: Origin, now: Timestamp) -> Result<EventId> {
     let params = vec![session.nick.to_string(), text];
-    let draft = Draft { time: now, source: SERVER_NAME, command: "NOTICE", params, origin, exchange: None };
+    let draft = Draft { time: now, source: SERVER_NAME, command: "NOTICE", params, origin, app: None, exchange: None };
     log::append(tx, draft, &[session.id.into()])
 }
 

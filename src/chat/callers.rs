@@ -1,7 +1,8 @@
-//! The caller map: from a secret's hash to its caller, every live client in memory.
+//! The caller map: from a secret's hash to its caller, every live client and every access token in memory.
 //!
-//! It is loaded at the start, changed only by commits, and never filled on a miss, so an ended client is out of it before
-//! anyone is told that it ended, and nothing stale can come back.
+//! It is loaded at the start, changed only by commits, and never filled on a miss, so an ended client, and every token of an
+//! ended grant, is out of it before anyone is told of the end, and nothing stale can come back. Tokens that have expired are
+//! refused by the clock, and forgotten now and then.
 
 use std::{
     collections::HashMap,
@@ -17,9 +18,9 @@ use std::{
 
 use super::snapshot::Snapshot;
 use crate::{
-    model::{Caller, ClientId, EndReason, EventId, SessionId, Timestamp},
+    model::{Caller, ClientId, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp},
     secret::SecretHash,
-    store::{Admission, Effect},
+    store::{Admission, Effect, token::Access},
 };
 
 /// A live client: who it is, and what is gathered of its use before it is written down.
@@ -30,13 +31,25 @@ pub struct Live {
     /// Whether its holder is known to have the secret.
     presented: AtomicBool,
     usage: Arc<Usage>,
+    /// The use of the device that made the API key it calls by.
+    maker: Option<Arc<Usage>>,
     /// How often commits have changed something about its session; shared by the session's clients.
     changes: Arc<AtomicU64>,
     /// A snapshot, and the changes there had been when it was read.
     snapshot: Mutex<Option<(u64, Arc<Snapshot>)>>,
 }
 
-/// A client's use. It outlives a renewed secret, because a request that came with the old one may still note it.
+/// An access token: what it stands for, and until when.
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub grant: GrantId,
+    pub scope: Scopes,
+    pub expires_at: Timestamp,
+    /// The client that calls with it, with this token's scope. A grant without a session has none.
+    pub live: Option<Arc<Live>>,
+}
+
+/// A client's use. Its tokens share it; it outlives a renewed secret, because a request that came with the old one may still note it.
 #[derive(Debug)]
 struct Usage {
     cursor: AtomicI64,
@@ -67,7 +80,20 @@ impl Live {
     fn with(admission: &Admission, usage: Arc<Usage>, changes: Arc<AtomicU64>) -> Self {
         let &Admission { caller, expires_at, presented, .. } = admission;
         let presented = AtomicBool::new(presented);
-        Self { caller, expires_at, presented, usage, changes, snapshot: Mutex::default() }
+        Self { caller, expires_at, presented, usage, maker: None, changes, snapshot: Mutex::default() }
+    }
+
+    /// The same client as it calls with an access token.
+    fn by_token(&self, access: &Access, maker: Option<Arc<Usage>>) -> Self {
+        Self {
+            caller: Caller { scope: access.scope, grant: Some(access.grant), ..self.caller },
+            expires_at: access.client_expires_at,
+            presented: AtomicBool::new(true),
+            usage: self.usage.clone(),
+            maker,
+            changes: self.changes.clone(),
+            snapshot: Mutex::default(),
+        }
     }
 
     /// How often commits have changed something about its session so far.
@@ -144,10 +170,17 @@ impl Live {
         }
     }
 
-    /// Notes that it is in use.
+    /// Notes that it is in use, and so is the device for which it works.
     pub fn touch(&self, now: Timestamp) {
-        if self.usage.seen_at.fetch_max(now.0, Relaxed) < now.0 {
-            self.usage.ahead.store(true, Relaxed);
+        self.usage.touch(now);
+        self.maker.iter().for_each(|maker| maker.touch(now));
+    }
+}
+
+impl Usage {
+    fn touch(&self, now: Timestamp) {
+        if self.seen_at.fetch_max(now.0, Relaxed) < now.0 {
+            self.ahead.store(true, Relaxed);
         }
     }
 }
@@ -162,6 +195,9 @@ pub struct Callers {
 struct Map {
     by_secret: HashMap<SecretHash, Arc<Live>>,
     secrets: HashMap<ClientId, SecretHash>,
+    tokens: HashMap<SecretHash, Token>,
+    /// The secrets of each grant's access tokens.
+    grants: HashMap<GrantId, Vec<SecretHash>>,
     sessions: HashMap<SessionId, Presence>,
 }
 
@@ -175,6 +211,10 @@ struct Presence {
 impl Callers {
     pub fn get(&self, secret: SecretHash) -> Option<Arc<Live>> {
         self.read().by_secret.get(&secret).cloned()
+    }
+
+    pub fn token(&self, secret: SecretHash) -> Option<Token> {
+        self.read().tokens.get(&secret).cloned()
     }
 
     pub fn by_client(&self, client: ClientId) -> Option<Arc<Live>> {
@@ -191,6 +231,8 @@ impl Callers {
         match effect {
             Effect::Admitted(admission) => self.write().admit(admission),
             Effect::ClientEnded { session, client, reason } => self.write().end(*session, *client, *reason),
+            Effect::TokenIssued(access) => self.write().issue(access),
+            Effect::GrantEnded { grant } => self.write().end_grant(*grant),
             Effect::Logged { targets, .. } => {
                 let map = self.read();
                 targets.iter().for_each(|target| map.changed(SessionId(target.0)));
@@ -198,6 +240,17 @@ impl Callers {
             // The events of these are addressed to the channel.
             Effect::Joined { session, .. } | Effect::Left { session, .. } => self.read().changed(*session),
         }
+    }
+
+    /// Forgets the tokens that have expired, which nobody can call with any more.
+    pub fn forget_expired(&self, due: Timestamp) {
+        let mut map = self.write();
+        let Map { tokens, grants, .. } = &mut *map;
+        tokens.retain(|_, token| due < token.expires_at);
+        grants.retain(|_, secrets| {
+            secrets.retain(|secret| tokens.contains_key(secret));
+            !secrets.is_empty()
+        });
     }
 
     /// The clients whose use is ahead of the store's.
@@ -239,6 +292,23 @@ impl Map {
             if presence.clients == 0 {
                 self.sessions.remove(&session);
             }
+        }
+    }
+
+    fn issue(&mut self, access: &Access) {
+        let live = |client: ClientId| self.secrets.get(&client).and_then(|secret| self.by_secret.get(secret));
+        let maker = access.maker.and_then(live).map(|maker| maker.usage.clone());
+        let caller = access.client.and_then(|(_, client)| live(client));
+        let caller = caller.map(|client| Arc::new(client.by_token(access, maker)));
+        caller.iter().for_each(|live| live.touch(access.created_at));
+        let token = Token { grant: access.grant, scope: access.scope, expires_at: access.expires_at, live: caller };
+        self.grants.entry(access.grant).or_default().push(access.secret);
+        self.tokens.insert(access.secret, token);
+    }
+
+    fn end_grant(&mut self, grant: GrantId) {
+        for secret in self.grants.remove(&grant).into_iter().flatten() {
+            self.tokens.remove(&secret);
         }
     }
 

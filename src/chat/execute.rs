@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Chat, act::Act, act::Answer, callers::Live, channel, label::Label, marks, modes, query, session, talk};
 use crate::{
-    error::{Code, Error, Result},
+    error::{Error, Result},
     irc::{Command, Message, Reply},
     model::{Caller, SERVER_NAME, Timestamp},
     store::{self, Place, Read, log},
@@ -26,7 +26,7 @@ impl Chat {
     ) -> Result<Answer> {
         let (verb, command) = Command::parse(&message)?;
         if !live.caller.scope.allow(verb.scope) {
-            return Err(Error::new(Code::InsufficientScope, "this is beyond the scope of what you called with"));
+            return Err(Error::insufficient_scope(verb.scope));
         }
         let label = Label::of(&message, &command);
         if let Command::Pass { new, current } = command {

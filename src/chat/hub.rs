@@ -161,6 +161,8 @@ impl Hub {
                         connection.finish(Over::Ended(reason));
                     }
                 }
+                // A grant's client ends by itself.
+                Effect::TokenIssued(_) | Effect::GrantEnded { .. } => {}
                 // A client that is not new has a new secret: what the old one opened is over.
                 Effect::Admitted(admission) => {
                     let connections = state.listeners.get(&admission.caller.session).into_iter().flatten();

@@ -132,7 +132,7 @@ fn admit(
     now: Timestamp,
 ) -> Result<ClientId> {
     if let Some(present) = present
-        && client::require_live(tx, present.client).is_ok()
+        && client::require_live(tx, present).is_ok()
     {
         if present.session != session.id {
             return Err(already_in_session());

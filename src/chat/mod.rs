@@ -91,6 +91,7 @@ impl Chat {
         let store = Store::open(path, Box::new(observe), now)?;
         store.read_now(|tx| {
             store::client::for_each_live(tx, |effect| callers.apply(&effect))?;
+            store::token::for_each_access(tx, |effect| callers.apply(&effect))?;
             store::session::for_each_membership(tx, |effect| hub.apply([effect]))?;
             hub.start_at(store::log::head(tx)?);
             Ok(())
@@ -115,6 +116,18 @@ impl Chat {
             Some(reason) => Error::client_ended(reason),
             None => unauthenticated(),
         })
+    }
+
+    /// What a presented access token stands for, at a time by which some may be `due` to be over.
+    pub fn authenticate_token(&self, secret: SecretHash, now: Timestamp, due: Timestamp) -> Result<callers::Token> {
+        let token = self.callers.token(secret).filter(|token| due < token.expires_at).ok_or_else(invalid_token)?;
+        if let Some(live) = &token.live {
+            if let Some(reason) = live.over(due, self.limits.client_idle) {
+                return Err(live.caller.ended(reason));
+            }
+            live.touch(now);
+        }
+        Ok(token)
     }
 
     /// Writes down at once that a client has its secret, or a crash could make it leave as one that never got it. If it
@@ -213,7 +226,7 @@ impl Chat {
     ) -> Result<T> {
         self.store
             .read(move |tx| {
-                store::client::require_live(tx, caller.client)?;
+                store::client::require_live(tx, caller)?;
                 work(tx)
             })
             .await
@@ -247,7 +260,7 @@ async fn change<T: Send + 'static>(
 ) -> Result<T> {
     place
         .take(move |tx| {
-            store::client::require_live(tx, caller.client)?;
+            store::client::require_live(tx, caller)?;
             work(tx)
         })
         .await
@@ -256,6 +269,11 @@ async fn change<T: Send + 'static>(
 /// Nobody is named by what was presented, if anything was.
 pub fn unauthenticated() -> Error {
     Error::new(Code::Unauthenticated, "there is no session here yet: pick a nick, or log in")
+}
+
+/// No token that works was presented (RFC 6750 §3.1).
+pub fn invalid_token() -> Error {
+    Error::new(Code::InvalidToken, "this access token is unknown, expired or revoked")
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl Chat {
             // Read after attaching: what came before is in this page, what comes later wakes.
             let page = self.page(live, after, limit).await?;
             if let Some(reason) = live.ended() {
-                return Err(Error::client_ended(reason));
+                return Err(live.caller.ended(reason));
             }
             if !page.events.is_empty() || page.gap.is_some() {
                 return Ok(page);

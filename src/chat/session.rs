@@ -98,7 +98,13 @@ impl Chat {
     }
 
     pub(super) fn new_client(&self, name: String, secret: &Secret, address: IpAddr, now: Timestamp) -> NewClient {
-        NewClient { name, secret: secret.hash(), expires_at: now.plus(self.limits.client_lifetime), address }
+        NewClient {
+            name,
+            secret: secret.hash(),
+            expires_at: now.plus(self.limits.client_lifetime),
+            address,
+            grant: None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::Chat;
 use crate::{
     error::Result,
     model::{EndReason, Timestamp},
-    store::{Read, audit, client, label, retention},
+    store::{Read, app, audit, client, label, retention, token},
 };
 
 /// How many clients, events or labels one transaction takes; others get their turn between two of them.
@@ -23,9 +23,26 @@ impl Chat {
         used.and(dropped)
     }
 
-    /// Lets clients leave that are due to: past their lifetime, not used for too long, or never heard of. Called about once
+    /// Lets clients leave that are due to, past their lifetime, not used for too long, or never heard of, and apps end. Called about once
     /// a second, so that their polls and streams end when they do; where nobody is due it costs one look.
     pub async fn expire(&self, now: Timestamp, due: Timestamp) -> Result<()> {
+        let clients = self.expire_clients(now, due).await;
+        let apps = self.expire_apps(now, due).await;
+        clients.and(apps)
+    }
+
+    async fn expire_apps(&self, now: Timestamp, due: Timestamp) -> Result<()> {
+        while !self.store.read(move |tx| app::due(tx, due, BATCH)).await?.is_empty() {
+            self.store
+                .write(move |tx| {
+                    app::due(tx, due, BATCH)?.into_iter().try_for_each(|app| app::end(tx, app, EndReason::Expired, now))
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn expire_clients(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let limits = self.limits;
         let of_batch =
             move |tx: &Read| client::due(tx, due, due.minus(limits.client_idle), due.minus(UNPRESENTED), BATCH);
@@ -41,7 +58,7 @@ impl Chat {
                     let batch = of_batch(tx)?;
                     for (session, client) in &batch {
                         // One whose session ended with another of this batch has left already.
-                        if client::require_live(tx, *client).is_ok() {
+                        if client::ended(tx, *client)?.is_none() {
                             client::leave(tx, *session, *client, EndReason::Expired, None, now)?;
                         }
                     }
@@ -58,10 +75,12 @@ impl Chat {
         let cutoff = due.minus(self.limits.retention);
         while self.store.write(move |tx| retention::drop_events(tx, cutoff, due, BATCH)).await? == BATCH {}
         while self.store.write(|tx| retention::drop_memberships(tx, BATCH)).await? == BATCH {}
-        while self.store.write(move |tx| retention::drop_tombstones(tx, cutoff, BATCH)).await? >= BATCH {}
+        while self.store.write(move |tx| retention::drop_tombstones(tx, cutoff, due, BATCH)).await? >= BATCH {}
         let cutoff = due.minus(self.limits.audit_retention);
         while self.store.write(move |tx| audit::expire(tx, cutoff, BATCH)).await? == BATCH {}
         while self.store.write(move |tx| label::expire(tx, due, BATCH)).await? == BATCH {}
+        while self.store.write(move |tx| token::expire(tx, due, BATCH)).await? == BATCH {}
+        self.callers.forget_expired(due);
         Ok(())
     }
 

@@ -40,6 +40,10 @@ pub struct MessageView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     label: Option<&'a str>,
+    /// The name of the app through whose grant it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    app: Option<&'a str>,
 }
 
 impl<'a> MessageView<'a> {
@@ -50,8 +54,8 @@ impl<'a> MessageView<'a> {
 
     /// The event as everyone but its sender sees it.
     pub fn shared(event: &'a Event) -> Self {
-        let Event { id, time, source, command, params, origin: _ } = event;
-        Self { id: id.0, time: *time, source, command, params, label: None }
+        let Event { id, time, source, command, params, origin: _, app } = event;
+        Self { id: id.0, time: *time, source, command, params, label: None, app: app.as_deref() }
     }
 
     pub fn json(&self) -> Bytes {
@@ -72,7 +76,8 @@ pub fn render(delivery: &Delivery, client: ClientId) -> Bytes {
 pub fn gap(first: EventId, last: EventId, now: Timestamp) -> Event {
     let text = "These events were removed before this client received them";
     let params = ["*", "QUEUE_GAP", &first.to_string(), &last.to_string(), text].map(str::to_owned).into();
-    Event { id: last, time: now, source: SERVER_NAME.into(), command: "WARN".into(), params, origin: None }
+    let (source, command) = (SERVER_NAME.into(), "WARN".into());
+    Event { id: last, time: now, source, command, params, origin: None, app: None }
 }
 
 /// Carries out a command.

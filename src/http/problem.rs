@@ -61,7 +61,7 @@ impl<'a> From<&'a Error> for Problem<'a> {
             Extra::Reason(why) => reason = Some(*why),
             Extra::RetryAfter(seconds) => retry_after = Some((*seconds).max(1)),
             Extra::Clients(all) => clients = Some(all.as_slice()),
-            Extra::None => {}
+            Extra::Scope(_) | Extra::None => {}
         }
         Self {
             r#type: "about:blank",

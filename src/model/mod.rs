@@ -11,10 +11,12 @@ use crate::error::{Code, Error, Result};
 mod address;
 mod clock;
 mod name;
+mod scope;
 
 pub use address::{AddressFamily, Network};
 pub use clock::Clock;
 pub use name::{ChannelName, Nick, Target};
+pub use scope::{Scope, Scopes};
 
 /// The source of replies, and of notices that the server itself sends. The dot keeps it from ever being a nick.
 pub const SERVER_NAME: &str = "rejoin.server";
@@ -62,6 +64,10 @@ ids! {
     ClientId;
     /// An event's position in the log. Never reused; order is by id, never by time.
     EventId;
+    /// An app: what OAuth calls a client. Never reused.
+    AppId;
+    /// A grant: what an app may do as a session. Never reused.
+    GrantId;
 }
 
 impl From<SessionId> for TargetId {
@@ -199,34 +205,21 @@ impl fmt::Debug for HashedPassword {
     }
 }
 
-/// What a caller may do: OAuth's scopes; a cookie has them all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    ChatRead,
-    ChatWrite,
-    ChatModerate,
-    SessionManage,
-    /// Needed of nobody: any caller with a client may.
-    Any,
-}
-
 /// Who calls: the session and client that a presented secret names, and what it may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub session: SessionId,
     pub client: ClientId,
     pub scope: Scopes,
+    /// What it acts by; a cookie is by no grant.
+    pub grant: Option<GrantId>,
 }
 
-/// A set of scopes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scopes(u8);
-
-impl Scopes {
-    pub const ALL: Self = Self(u8::MAX);
-
-    pub fn allow(self, scope: Scope) -> bool {
-        matches!(scope, Scope::Any) || self.0 & (1 << scope as u8) != 0
+impl Caller {
+    /// The refusal of a caller whose client has left: of a cookie that is one thing, of a token another (RFC 6750 §3.1).
+    pub fn ended(self, reason: EndReason) -> Error {
+        let ended = Error::client_ended(reason);
+        if self.grant.is_some() { Error { code: Code::InvalidToken, ..ended } } else { ended }
     }
 }
 
@@ -285,6 +278,8 @@ pub struct Event {
     pub params: Vec<String>,
     /// The client whose command it came from, and the label it gave; the label is shown to that client alone.
     pub origin: Option<(ClientId, Option<String>)>,
+    /// The name of the app through whose grant it came.
+    pub app: Option<String>,
 }
 
 impl Event {

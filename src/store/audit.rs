@@ -12,8 +12,8 @@ use crate::{
 pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached(
-            "INSERT INTO audit (time, action, session_id, client_id, nick, address, reason)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO audit (time, action, session_id, client_id, nick, address, reason, app)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             now.0,
@@ -23,6 +23,7 @@ pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> 
             subject.nick,
             subject.address.map(|address| address.to_string()),
             action.reason(),
+            subject.app,
         ])?;
     Ok(())
 }
@@ -53,6 +54,7 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
         nick: row.get("nick")?,
         address: row.get("address")?,
         reason: row.get("reason")?,
+        app: row.get("app")?,
         ..Entry::at(row.get("id")?, Timestamp(row.get("time")?), row.get("action")?)
     })
 }

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Admission, Effect, Read, Write, as_sql, audit, log, session};
+use super::{Admission, Effect, Read, Write, as_sql, audit, grant, log, session};
 use crate::{
     audit::{Action, Subject},
-    error::{Error, Result},
-    model::{AddressFamily, Caller, ClientId, ClientView, EndReason, EventId, Scopes, SessionId, Timestamp},
+    error::Result,
+    model::{AddressFamily, Caller, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp},
     secret::SecretHash,
 };
 
@@ -21,6 +21,17 @@ pub struct NewClient {
     pub expires_at: Timestamp,
     /// Where the request came from.
     pub address: IpAddr,
+    /// What it acts by, if it comes by no cookie.
+    pub grant: Option<Granted>,
+}
+
+/// By what a client acts that comes by no cookie. Its secret is nobody's.
+#[derive(Clone, Copy, Debug)]
+pub struct Granted {
+    pub id: GrantId,
+    pub scope: Scopes,
+    /// Whether it is an API key's bot, which is no device.
+    pub key: bool,
 }
 
 /// Admits a client to a session. Its queue begins here, until its first snapshot moves the beginning.
@@ -29,8 +40,8 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
     tx.sql
         .prepare_cached(
             "INSERT INTO client (session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at, address,
-                                 unpresented)
-             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6, ?7, ?5)",
+                                 unpresented, grant_id, key)
+             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             session.0,
@@ -39,15 +50,23 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
             head.0,
             now.0,
             new.expires_at.0,
-            new.address.to_string()
+            new.address.to_string(),
+            new.grant.is_none().then_some(now.0),
+            new.grant.map(|grant| grant.id.0),
+            new.grant.is_some_and(|grant| grant.key),
         ])?;
     let id = ClientId(tx.sql.last_insert_rowid());
     tx.effect(Effect::Admitted(Admission {
-        caller: Caller { session, client: id, scope: Scopes::ALL },
+        caller: Caller {
+            session,
+            client: id,
+            scope: new.grant.map_or(Scopes::ALL, |grant| grant.scope),
+            grant: new.grant.map(|grant| grant.id),
+        },
         secret: new.secret,
         cursor: head,
         begun: false,
-        presented: false,
+        presented: new.grant.is_some(),
         seen_at: now,
         expires_at: new.expires_at,
     }));
@@ -80,6 +99,14 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Res
     Ok(())
 }
 
+/// Lets a client live on, as its app has shown its secret again.
+pub fn prolong(tx: &Write, client: ClientId, until: Timestamp, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE client SET expires_at = ?2, seen_at = max(seen_at, ?3) WHERE id = ?1")?
+        .execute([client.0, until.0, now.0])?;
+    Ok(())
+}
+
 /// Notes that a client has its secret.
 pub fn note_presented(tx: &Write, client: ClientId, secret: SecretHash) -> Result<()> {
     tx.sql
@@ -98,16 +125,24 @@ pub fn addresses(tx: &Read, session: SessionId) -> Result<Vec<IpAddr>> {
     Ok(addresses.into_iter().flatten().collect())
 }
 
-/// Checks that a caller's client is still live: the first thing every write does.
-pub fn require_live(tx: &Read, client: ClientId) -> Result<()> {
-    let ended = tx
+/// Checks that a caller's client is still live, and its grant if it has one: the first thing every write does.
+pub fn require_live(tx: &Read, caller: Caller) -> Result<()> {
+    match ended(tx, caller.client)? {
+        Some(reason) => Err(caller.ended(reason)),
+        None => match caller.grant {
+            Some(grant) if !grant::is_live(tx, grant)? => Err(caller.ended(EndReason::Revoked)),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// Why a client has left, if it has.
+pub fn ended(tx: &Read, client: ClientId) -> Result<Option<EndReason>> {
+    let reason = tx
         .sql
         .prepare_cached("SELECT end_reason FROM client WHERE id = ?1")?
         .query_row([client.0], |row| row.get::<_, Option<String>>(0))?;
-    match ended {
-        None => Ok(()),
-        Some(reason) => Err(Error::client_ended(EndReason::parse(&reason).unwrap_or(EndReason::Revoked))),
-    }
+    Ok(reason.map(|reason| EndReason::parse(&reason).unwrap_or(EndReason::Revoked)))
 }
 
 /// Why the client with this secret left. `None`: there never was one, or its tombstone is gone.
@@ -120,12 +155,21 @@ pub fn end_reason(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
     Ok(reason.and_then(|reason| EndReason::parse(&reason)))
 }
 
-/// The live clients of a session, oldest first.
+/// The live clients of a session that are devices, oldest first: those that are listed, count, and keep it alive.
 pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
-    let mut statement =
-        tx.sql.prepare_cached("SELECT * FROM client WHERE session_id = ?1 AND ended_at IS NULL ORDER BY id")?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT * FROM client WHERE session_id = ?1 AND ended_at IS NULL AND NOT key ORDER BY id")?;
     let clients = statement.query_map([session.0], view)?.collect::<rusqlite::Result<_>>()?;
     Ok(clients)
+}
+
+/// The live clients of a session that are API keys' bots.
+pub(super) fn bots_of(tx: &Read, session: SessionId) -> Result<Vec<ClientId>> {
+    let mut statement =
+        tx.sql.prepare_cached("SELECT id FROM client WHERE session_id = ?1 AND ended_at IS NULL AND key")?;
+    let rows = statement.query_map([session.0], |row| row.get(0).map(ClientId))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// One client, as its own holder sees it.
@@ -150,7 +194,7 @@ fn address(row: &Row) -> rusqlite::Result<Option<IpAddr>> {
     Ok(row.get::<_, Option<String>>("address")?.and_then(|address| address.parse().ok()))
 }
 
-/// A client leaves; with the last one the session ends, and its QUIT is returned.
+/// A client leaves; with the last device the session ends, and its QUIT is returned.
 pub fn leave(
     tx: &Write,
     session: SessionId,
@@ -164,11 +208,19 @@ pub fn leave(
     if last { session::end(tx, session, reason, text, now).map(Some) } else { Ok(None) }
 }
 
-/// Ends one client and nothing else.
+/// Ends one client, and the grant it acts by. One that has left already stays as it is.
 pub(super) fn close(tx: &Write, session: SessionId, id: ClientId, reason: EndReason, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL")?
-        .execute(params![id.0, now.0, reason.name()])?;
+    let closed = tx
+        .sql
+        .prepare_cached(
+            "UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL RETURNING grant_id",
+        )?
+        .query_row(params![id.0, now.0, reason.name()], |row| row.get::<_, Option<i64>>(0))
+        .optional()?;
+    let Some(by) = closed else { return Ok(()) };
+    if let Some(grant) = by {
+        grant::close(tx, GrantId(grant), reason, now)?;
+    }
     tx.sql.prepare_cached("DELETE FROM label WHERE client_id = ?1")?.execute([id.0])?;
     tx.effect(Effect::ClientEnded { session, client: id, reason });
     let subject = Subject { session: Some(session), client: Some(id), ..Subject::default() };
@@ -229,13 +281,18 @@ pub fn due(
 /// Every live client, for the caller map's start.
 pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx.sql.prepare(
-        "SELECT id, session_id, secret_hash, cursor, begun, unpresented IS NULL, seen_at, expires_at FROM client
-         WHERE ended_at IS NULL",
+        "SELECT client.id, client.session_id, secret_hash, cursor, begun, unpresented IS NULL, seen_at, expires_at, grant_id, scope
+         FROM client LEFT JOIN app_grant ON app_grant.id = grant_id WHERE client.ended_at IS NULL",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         each(Effect::Admitted(Admission {
-            caller: Caller { client: ClientId(row.get(0)?), session: SessionId(row.get(1)?), scope: Scopes::ALL },
+            caller: Caller {
+                client: ClientId(row.get(0)?),
+                session: SessionId(row.get(1)?),
+                scope: row.get::<_, Option<String>>(9)?.map_or(Scopes::ALL, |scope| Scopes::stored(&scope)),
+                grant: row.get::<_, Option<_>>(8)?.map(GrantId),
+            },
             secret: SecretHash(row.get(2)?),
             cursor: EventId(row.get(3)?),
             begun: row.get(4)?,

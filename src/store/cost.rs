@@ -16,7 +16,7 @@ use rusqlite::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::Nick;
+use crate::model::{Nick, Scopes};
 
 /// A page of the contract's usual length.
 const LIMIT: usize = 200;
@@ -38,7 +38,13 @@ fn away(channels: i64, messages: i64) -> Away {
         let tx = Write::new(&sql);
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let session = session::insert(&tx, &Nick::parse("alice").unwrap(), address, now).unwrap();
-        let new = client::NewClient { name: "phone".into(), secret: SecretHash::of("s"), expires_at: now, address };
+        let new = client::NewClient {
+            name: "phone".into(),
+            secret: SecretHash::of("s"),
+            expires_at: now,
+            address,
+            grant: None,
+        };
         (session, client::insert(&tx, session, &new, now).unwrap())
     };
     let fill = format!(
@@ -135,7 +141,9 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
     away.page();
     let (me, client, channel) = (away.session, away.client, away.channel);
     away.steps(|tx| {
-        client::require_live(tx, client).unwrap();
+        let caller = Caller { session: me, client, scope: Scopes::ALL, grant: None };
+        client::require_live(tx, caller).unwrap();
+        grant::is_live(tx, GrantId(1)).unwrap();
         client::queue_start(tx, client).unwrap();
         log::channel_history(tx, me, channel, None, LIMIT).unwrap();
         log::exchange_history(tx, me, me, None, LIMIT).unwrap();

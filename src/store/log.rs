@@ -27,13 +27,15 @@ pub struct Draft<'a> {
     pub command: &'a str,
     pub params: Vec<String>,
     pub origin: Origin,
+    /// The name of the app through whose grant it comes.
+    pub app: Option<String>,
     /// Of a direct message: the sessions it goes from and to.
     pub exchange: Option<(SessionId, SessionId)>,
 }
 
 /// Appends an event and addresses it, once per target.
 pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId> {
-    let Draft { time, source, command, params, origin, exchange } = draft;
+    let Draft { time, source, command, params, origin, app, exchange } = draft;
     let mut targets = targets.to_vec();
     targets.sort();
     targets.dedup();
@@ -43,8 +45,8 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
     };
     tx.sql
         .prepare_cached(
-            "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             time.0,
@@ -56,13 +58,14 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
             exchange.map(|(_, recipient)| recipient.0),
             client,
             label,
+            app,
         ])?;
     let id = EventId(tx.sql.last_insert_rowid());
     let mut address = tx.sql.prepare_cached("INSERT INTO address (target_id, event_id) VALUES (?1, ?2)")?;
     for target in &targets {
         address.execute([target.0, id.0])?;
     }
-    let event = Event { id, time, source: source.into(), command: command.into(), params, origin };
+    let event = Event { id, time, source: source.into(), command: command.into(), params, origin, app };
     tx.effect(Effect::Logged { event: Arc::new(event), targets });
     Ok(id)
 }
@@ -262,8 +265,9 @@ impl Lane {
 
 /// The events with these ids, in this order, as many as a page holds.
 fn load(tx: &Read, ids: &[i64]) -> Result<Vec<Event>> {
-    let mut statement =
-        tx.sql.prepare_cached("SELECT id, time, source, command, params, client_id, label FROM event WHERE id = ?1")?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT id, time, source, command, params, client_id, label, app FROM event WHERE id = ?1")?;
     let (mut events, mut bytes) = (Vec::new(), 0);
     for id in ids {
         if bytes >= PAGE_BYTES {
@@ -281,6 +285,7 @@ fn load(tx: &Read, ids: &[i64]) -> Result<Vec<Event>> {
                 command: row.get("command")?,
                 params: from_json(params)?,
                 origin: client.map(|client| (ClientId(client), label)),
+                app: row.get("app")?,
             })
         })?);
     }

@@ -17,15 +17,17 @@ use tokio::sync::Semaphore;
 
 use crate::{
     error::{Error, Result},
-    model::{Caller, ChannelId, ClientId, EndReason, Event, EventId, SessionId, TargetId, Timestamp},
+    model::{Caller, ChannelId, ClientId, EndReason, Event, EventId, GrantId, SessionId, TargetId, Timestamp},
     secret::SecretHash,
 };
 
+pub mod app;
 pub mod audit;
 pub mod channel;
 pub mod client;
 #[cfg(test)]
 mod cost;
+pub mod grant;
 pub mod label;
 pub mod log;
 pub mod mark;
@@ -34,6 +36,7 @@ mod migrate;
 mod open;
 pub mod retention;
 pub mod session;
+pub mod token;
 mod writer;
 
 pub use writer::Place;
@@ -56,6 +59,12 @@ pub enum Effect {
         session: SessionId,
         client: ClientId,
         reason: EndReason,
+    },
+    /// An access token works from now on.
+    TokenIssued(token::Access),
+    /// No token of this grant works any more.
+    GrantEnded {
+        grant: GrantId,
     },
     Joined {
         session: SessionId,

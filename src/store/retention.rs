@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Write, as_sql, log};
+use super::{Write, app, as_sql, grant, log};
 use crate::{
     error::Result,
     model::{TargetId, Timestamp},
@@ -67,15 +67,19 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     Ok(rows.len())
 }
 
-/// Removes a batch of tombstones: clients that left, sessions and channels that ended at `cutoff` or before.
-pub fn drop_tombstones(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
+/// Removes a batch of tombstones: clients that left, grants, apps, sessions and channels that ended at `cutoff` or before.
+pub fn drop_tombstones(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
     let mut removed = tx
         .sql
         .prepare_cached("DELETE FROM client WHERE id IN (SELECT id FROM client WHERE ended_at <= ?1 LIMIT ?2)")?
         .execute(params![cutoff.0, as_sql(batch)])?;
+    removed += grant::drop_ended(tx, cutoff, batch)?;
+    removed += app::drop_ended(tx, cutoff, now, batch)?;
     for targets in [
         "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at <= ?1
              AND NOT EXISTS (SELECT 1 FROM client WHERE session_id = session.id)
+             AND NOT EXISTS (SELECT 1 FROM app_grant WHERE session_id = session.id)
+             AND NOT EXISTS (SELECT 1 FROM app WHERE session_id = session.id)
              AND NOT EXISTS (SELECT 1 FROM membership WHERE session_id = session.id) LIMIT ?2)
          RETURNING id",
         "DELETE FROM channel WHERE id IN (SELECT id FROM channel WHERE ended_at <= ?1

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, audit, client, log, member, new_target, on_unique};
+use super::{Effect, Read, Write, app, audit, client, grant, log, member, new_target, on_unique};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
@@ -134,7 +134,7 @@ pub fn set_away(tx: &Write, id: SessionId, away: Option<&str>) -> Result<()> {
 }
 
 /// Ends a session, whoever removed its last device: one QUIT to all who can see it, its memberships closed, its clients
-/// out, its nick free, its password gone.
+/// out, its grants and API keys revoked, its nick free, its password gone.
 pub fn end(tx: &Write, id: SessionId, reason: EndReason, text: Option<&str>, now: Timestamp) -> Result<EventId> {
     let session = get(tx, id)?;
     let channels = member::channels_of(tx, id)?;
@@ -145,6 +145,7 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, text: Option<&str>, now
         command: "QUIT",
         params: vec![text.unwrap_or(reason.sentence()).to_owned()],
         origin: None,
+        app: None,
         exchange: None,
     };
     let quit = log::append(tx, draft, &targets)?;
@@ -154,12 +155,29 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, text: Option<&str>, now
     for client in client::live_of(tx, id)? {
         client::close(tx, id, client.id, reason, now)?;
     }
+    end_apps(tx, id, now)?;
     tx.sql
         .prepare_cached("UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1")?
         .execute([id.0, now.0])?;
     tx.sql.prepare_cached("DELETE FROM invite WHERE session_id = ?1")?.execute([id.0])?;
     audit::record(tx, Action::SessionEnded(reason), &session.subject(Subject::default()), now)?;
     Ok(quit)
+}
+
+/// Ends what apps have of a session whose devices are gone.
+fn end_apps(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
+    let reason = EndReason::SessionEnded;
+    // Before their grants, which would look for the last device again.
+    for bot in client::bots_of(tx, id)? {
+        client::close(tx, id, bot, reason, now)?;
+    }
+    for (grant, _) in grant::live_of(tx, id)? {
+        grant::end(tx, grant.id, reason, now)?;
+    }
+    for key in app::keys_of(tx, id)? {
+        app::end(tx, key.id, reason, now)?;
+    }
+    Ok(())
 }
 
 /// Memberships of live sessions, for the hub's start.

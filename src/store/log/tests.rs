@@ -197,7 +197,7 @@ impl World<'_> {
 
     fn draft(&self, command: &'static str, text: usize, exchange: Option<(SessionId, SessionId)>) -> Draft<'static> {
         let params = Vec::from_iter((text > 0).then(|| "x".repeat(text)));
-        Draft { time: Timestamp(self.now), source: "x", command, params, origin: None, exchange }
+        Draft { time: Timestamp(self.now), source: "x", command, params, origin: None, app: None, exchange }
     }
 
     fn happens(
@@ -242,7 +242,7 @@ impl World<'_> {
         self.list.iter_mut().filter(|event| !event.gone).take(count).for_each(|event| event.gone = true);
         if rest {
             while retention::drop_memberships(self.tx, batch).unwrap() == batch {}
-            while retention::drop_tombstones(self.tx, cutoff, batch).unwrap() >= batch {}
+            while retention::drop_tombstones(self.tx, cutoff, cutoff, batch).unwrap() >= batch {}
         }
         Ok(())
     }

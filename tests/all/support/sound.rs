@@ -8,8 +8,36 @@ use rusqlite::{Connection, OpenFlags};
 const WRONG: &[(&str, &str)] = &[
     ("rows without what they refer to", "PRAGMA foreign_key_check"),
     (
-        "live sessions without a client",
-        "SELECT id FROM session WHERE ended_at IS NULL AND id NOT IN (SELECT session_id FROM client WHERE ended_at IS NULL)",
+        "live sessions without a device",
+        "SELECT id FROM session
+         WHERE ended_at IS NULL AND id NOT IN (SELECT session_id FROM client WHERE ended_at IS NULL AND NOT key)",
+    ),
+    (
+        "live grants or keys of ended sessions, or live grants of ended apps",
+        "SELECT app_grant.id FROM app_grant JOIN app ON app.id = app_id LEFT JOIN session ON session.id = app_grant.session_id
+             WHERE app_grant.ended_at IS NULL AND (session.ended_at IS NOT NULL OR app.ended_at IS NOT NULL)
+         UNION ALL SELECT app.id FROM app JOIN session ON session.id = session_id
+             WHERE app.ended_at IS NULL AND session.ended_at IS NOT NULL",
+    ),
+    (
+        "grants that outlive their client, or clients that outlive their grant",
+        "SELECT client.id FROM client JOIN app_grant ON app_grant.id = grant_id
+         WHERE (client.ended_at IS NULL) != (app_grant.ended_at IS NULL)",
+    ),
+    (
+        "tokens of ended grants",
+        "SELECT grant_id FROM token JOIN app_grant ON app_grant.id = grant_id WHERE ended_at IS NOT NULL",
+    ),
+    (
+        "keys and grants whose life is not in the audit log",
+        "SELECT client_id FROM app WHERE session_id IS NOT NULL
+             AND ((SELECT count(*) FROM audit WHERE app = app.client_id AND action = 'key_issued') != 1
+                 OR (SELECT count(*) FROM audit WHERE app = app.client_id AND action = 'key_revoked') != (ended_at IS NOT NULL))
+         UNION ALL SELECT client_id FROM app
+             WHERE (SELECT count(*) FROM audit WHERE app = app.client_id AND action = 'grant_issued')
+                     != (SELECT count(*) FROM app_grant WHERE app_id = app.id)
+                 OR (SELECT count(*) FROM audit WHERE app = app.client_id AND action = 'grant_revoked')
+                     != (SELECT count(*) FROM app_grant WHERE app_id = app.id AND ended_at IS NOT NULL)",
     ),
     (
         "live clients of ended sessions",

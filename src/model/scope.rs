@@ -1,0 +1,112 @@
+//! Scopes: what a caller may do.
+
+use std::fmt;
+
+use crate::error::{Code, Error, Result};
+
+/// One thing that a caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Snapshot, queue, stream, history.
+    ChatRead,
+    /// What one says and does as anybody.
+    ChatWrite,
+    /// What one does to others.
+    ChatModerate,
+    /// Who the session is.
+    Identity,
+    /// The session itself: its nick, password, clients, keys and grants.
+    SessionManage,
+    /// Needed of nobody: any caller with a client may.
+    Any,
+}
+
+impl Scope {
+    /// Those that can be granted, in the order in which they are written.
+    pub const ALL: [Self; 5] =
+        [Self::ChatRead, Self::ChatWrite, Self::ChatModerate, Self::Identity, Self::SessionManage];
+
+    /// The scope on the wire and in the store; of `Any` there is none.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ChatRead => "chat:read",
+            Self::ChatWrite => "chat:write",
+            Self::ChatModerate => "chat:moderate",
+            Self::Identity => "identity",
+            Self::SessionManage => "session:manage",
+            Self::Any => "",
+        }
+    }
+}
+
+/// A set of scopes. A cookie has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    pub const ALL: Self = Self(u8::MAX);
+    pub const NONE: Self = Self(0);
+
+    /// Reads scopes parted by spaces, in any order (RFC 6749 §3.3). One that is unknown, and none at all, are refused.
+    pub fn parse(text: &str) -> Result<Self> {
+        let refuse = |detail| Err(Error::new(Code::InvalidScope, detail));
+        let mut scopes = Self::NONE;
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
+            match Scope::ALL.into_iter().find(|scope| scope.name() == word) {
+                Some(scope) => scopes.0 |= bit(scope),
+                None => return refuse("there is an unknown scope among these"),
+            }
+        }
+        if scopes == Self::NONE { refuse("at least one scope is needed") } else { Ok(scopes) }
+    }
+
+    /// What was checked before it was stored; what is not understood allows nothing.
+    pub fn stored(text: &str) -> Self {
+        Self::parse(text).unwrap_or(Self::NONE)
+    }
+
+    pub fn allow(self, scope: Scope) -> bool {
+        matches!(scope, Scope::Any) || self.0 & bit(scope) != 0
+    }
+
+    /// Whether these allow everything that `others` do.
+    pub fn covers(self, others: Self) -> bool {
+        others.0 & !self.0 == 0
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = Scope::ALL.into_iter().filter(|scope| self.allow(*scope)).map(Scope::name);
+        f.write_str(&words.collect::<Vec<_>>().join(" "))
+    }
+}
+
+fn bit(scope: Scope) -> u8 {
+    1 << scope as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_words_in_any_order_and_written_in_one() {
+        let scopes = Scopes::parse(" identity chat:write  chat:read chat:write").unwrap();
+        assert_eq!(scopes.to_string(), "chat:read chat:write identity");
+        assert!(scopes.allow(Scope::ChatRead) && scopes.allow(Scope::Any) && !scopes.allow(Scope::SessionManage));
+        for bad in ["", "  ", "chat", "chat:read,chat:write", "CHAT:READ", "chat:read admin", "chat:read\tidentity"] {
+            assert_eq!(Scopes::parse(bad).unwrap_err().code, Code::InvalidScope, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wider_is_not_covered() {
+        let scopes = |text| Scopes::parse(text).unwrap();
+        assert!(scopes("chat:read identity").covers(scopes("identity")));
+        assert!(!scopes("chat:read identity").covers(scopes("identity chat:write")));
+        assert!(Scopes::ALL.covers(scopes("session:manage")));
+        assert_eq!(Scopes::ALL.to_string(), "chat:read chat:write chat:moderate identity session:manage");
+        assert_eq!(Scopes::stored("chat:read of:tomorrow"), Scopes::NONE);
+    }
+}

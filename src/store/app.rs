@@ -1,0 +1,252 @@
+//! Apps: what OAuth calls clients. An API key is an app that a session owns.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Read, Write, as_sql, audit, grant, log};
+use crate::{
+    audit::{Action, Subject},
+    error::{Code, Error, Result},
+    model::{AppId, ChannelName, ClientId, EndReason, Scopes, SessionId, Timestamp},
+    secret::SecretHash,
+};
+
+/// How long an app that has ended stays listed.
+const LISTED_FOR: Duration = Duration::from_hours(30 * 24);
+/// Secrets of an app, at most: those that still work, and those that did.
+const KEPT_SECRETS: i64 = 10;
+
+/// An app, live or ended.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub id: AppId,
+    /// Its name on the wire, which is no secret.
+    pub client_id: String,
+    pub name: String,
+    /// The session whose API key it is; none: it is the operator's.
+    pub session: Option<SessionId>,
+    /// Of an API key: the client of the device that made it.
+    pub maker: Option<ClientId>,
+    /// Whether it may introspect every token.
+    pub resource_server: bool,
+    pub scope: Scopes,
+    /// The channels it is confined to; none: all of the session's.
+    pub res: Option<Vec<ChannelName>>,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// How often it was still used after its end, and when last.
+    pub tried: i64,
+    pub tried_at: Option<Timestamp>,
+}
+
+impl App {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        let time = |column: &str| row.get::<_, Option<i64>>(column).map(|time| time.map(Timestamp));
+        Ok(Self {
+            id: AppId(row.get("id")?),
+            client_id: row.get("client_id")?,
+            name: row.get("name")?,
+            session: row.get::<_, Option<_>>("session_id")?.map(SessionId),
+            maker: row.get::<_, Option<_>>("maker")?.map(ClientId),
+            resource_server: row.get("resource_server")?,
+            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
+            res: res(row)?,
+            created_at: Timestamp(row.get("created_at")?),
+            expires_at: time("expires_at")?,
+            ended_at: time("ended_at")?,
+            tried: row.get("tried")?,
+            tried_at: time("tried_at")?,
+        })
+    }
+
+    /// Whether it is over, even if nobody has come to end it yet.
+    pub fn over(&self, due: Timestamp) -> bool {
+        self.ended_at.is_some() || self.expires_at.is_some_and(|end| due >= end)
+    }
+
+    /// What the audit log is told of it.
+    pub fn subject(&self) -> Subject {
+        Subject { session: self.session, app: Some(self.client_id.clone()), ..Subject::default() }
+    }
+}
+
+/// The channels that an app or a grant is confined to.
+pub(super) fn res(row: &Row) -> rusqlite::Result<Option<Vec<ChannelName>>> {
+    let names = row.get::<_, Option<String>>("res")?.map(|json| log::from_json::<Vec<String>>(&json)).transpose()?;
+    Ok(names.map(|names| names.into_iter().map(ChannelName::stored).collect()))
+}
+
+/// One of an app's secrets, without the secret.
+#[derive(Clone, Copy, Debug)]
+pub struct AppSecret {
+    pub id: i64,
+    pub created_at: Timestamp,
+    /// None: as long as the app.
+    pub valid_until: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl AppSecret {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            created_at: Timestamp(row.get("created_at")?),
+            valid_until: row.get::<_, Option<_>>("valid_until")?.map(Timestamp),
+            last_used_at: row.get::<_, Option<_>>("last_used_at")?.map(Timestamp),
+        })
+    }
+}
+
+/// An API key about to be made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    pub client_id: String,
+    pub name: String,
+    pub session: SessionId,
+    pub maker: ClientId,
+    pub scope: Scopes,
+    pub res: Option<Vec<ChannelName>>,
+    pub secret: SecretHash,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Makes an API key and its first secret.
+pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
+    let app = tx
+        .sql
+        .prepare_cached(
+            "INSERT INTO app (client_id, name, session_id, maker, scope, res, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING *",
+        )?
+        .query_row(
+            params![
+                new.client_id,
+                new.name,
+                new.session.0,
+                new.maker.0,
+                new.scope.to_string(),
+                new.res.as_ref().map(log::to_json).transpose()?,
+                now.0,
+                new.expires_at.map(|end| end.0),
+            ],
+            App::read,
+        )?;
+    insert_secret(tx, app.id, new.secret, now)?;
+    audit::record(tx, Action::KeyIssued, &Subject { client: Some(new.maker), ..app.subject() }, now)?;
+    Ok(app)
+}
+
+fn insert_secret(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, ?3)")?
+        .execute(params![app.0, secret.0, now.0])?;
+    Ok(())
+}
+
+/// Gives an app a new secret; those before it work until `until` at the latest. Of many the oldest go.
+pub fn rotate(tx: &Write, app: &App, secret: SecretHash, until: Timestamp, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE app_secret SET valid_until = ?2 WHERE app_id = ?1 AND ifnull(valid_until > ?2, 1)")?
+        .execute([app.id.0, until.0])?;
+    insert_secret(tx, app.id, secret, now)?;
+    tx.sql
+        .prepare_cached(
+            "DELETE FROM app_secret WHERE app_id = ?1
+             AND id <= (SELECT id FROM app_secret WHERE app_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        )?
+        .execute([app.id.0, KEPT_SECRETS])?;
+    audit::record(tx, Action::KeyRotated, &app.subject(), now)
+}
+
+/// The app, live or ended, whose secret this is, and the secret.
+pub fn by_secret(tx: &Read, client_id: &str, secret: SecretHash) -> Result<Option<(App, AppSecret)>> {
+    let app = tx
+        .sql
+        .prepare_cached("SELECT * FROM app WHERE client_id = ?1")?
+        .query_row([client_id], App::read)
+        .optional()?;
+    let Some(app) = app else { return Ok(None) };
+    let secret = tx
+        .sql
+        .prepare_cached("SELECT * FROM app_secret WHERE secret_hash = ?2 AND app_id = ?1")?
+        .query_row(params![app.id.0, secret.0], AppSecret::read)
+        .optional()?;
+    Ok(secret.map(|secret| (app, secret)))
+}
+
+/// An app by its id.
+pub fn get(tx: &Read, id: AppId) -> Result<App> {
+    Ok(tx.sql.prepare_cached("SELECT * FROM app WHERE id = ?1")?.query_row([id.0], App::read)?)
+}
+
+/// A session's API keys, oldest first, ended ones too.
+pub fn keys_of(tx: &Read, session: SessionId) -> Result<Vec<App>> {
+    let mut statement = tx.sql.prepare_cached("SELECT * FROM app WHERE session_id = ?1 ORDER BY id")?;
+    let keys = statement.query_map([session.0], App::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(keys)
+}
+
+/// A live API key of a session.
+pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
+    tx.sql
+        .prepare_cached("SELECT * FROM app WHERE client_id = ?2 AND session_id = ?1 AND ended_at IS NULL")?
+        .query_row(params![session.0, client_id], App::read)
+        .optional()?
+        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such key"))
+}
+
+/// An app's secrets, oldest first.
+pub fn secrets_of(tx: &Read, app: AppId) -> Result<Vec<AppSecret>> {
+    let mut statement = tx.sql.prepare_cached("SELECT * FROM app_secret WHERE app_id = ?1 ORDER BY id")?;
+    let secrets = statement.query_map([app.0], AppSecret::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(secrets)
+}
+
+/// Notes the use of a secret.
+pub fn note_used(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
+    tx.sql.prepare_cached("UPDATE app_secret SET last_used_at = ?2 WHERE id = ?1")?.execute([secret.id, now.0])?;
+    Ok(())
+}
+
+/// Notes that somebody still uses an app that is over.
+pub fn note_tried(tx: &Write, app: AppId, now: Timestamp) -> Result<()> {
+    tx.sql.prepare_cached("UPDATE app SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?.execute([app.0, now.0])?;
+    Ok(())
+}
+
+/// Ends an app, and every grant of it. A second end changes nothing.
+pub fn end(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<()> {
+    let ended = tx
+        .sql
+        .prepare_cached("UPDATE app SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING *")?
+        .query_row([id.0, now.0], App::read)
+        .optional()?;
+    let Some(app) = ended else { return Ok(()) };
+    for grant in grant::live_of_app(tx, id)? {
+        grant::end(tx, grant, reason, now)?;
+    }
+    audit::record(tx, Action::KeyRevoked(reason), &app.subject(), now)
+}
+
+/// Live apps whose time is over; a batch of them.
+pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<AppId>> {
+    let mut statement =
+        tx.sql.prepare_cached("SELECT id FROM app WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2")?;
+    let rows = statement.query_map([now.0, as_sql(batch)], |row| row.get(0).map(AppId))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Removes a batch of apps that nobody can ask about any more: their session ended at `cutoff` or before, or they
+/// themselves did long ago. Their grants go before them.
+pub fn drop_ended(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
+    Ok(tx
+        .sql
+        .prepare_cached(
+            "DELETE FROM app WHERE id IN (SELECT id FROM app WHERE ended_at IS NOT NULL
+                 AND (ended_at <= ?2 OR session_id IN (SELECT id FROM session WHERE ended_at <= ?1))
+                 AND NOT EXISTS (SELECT 1 FROM app_grant WHERE app_id = app.id) LIMIT ?3)",
+        )?
+        .execute(params![cutoff.0, now.minus(LISTED_FOR).0, as_sql(batch)])?)
+}

@@ -1,0 +1,134 @@
+//! Grants: what an app may do, as a session or for itself. A grant ends with everything that hangs on it.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Effect, Read, Write, app, as_sql, audit, client, log, token};
+use crate::{
+    audit::{Action, Subject},
+    error::Result,
+    model::{AppId, ChannelName, ClientId, EndReason, GrantId, Scopes, SessionId, Timestamp},
+};
+
+/// A live grant.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub id: GrantId,
+    /// As whose session it acts; none: it is an app's own.
+    pub session: Option<SessionId>,
+    pub app: AppId,
+    /// Its client, which one with a queue has.
+    pub client: Option<ClientId>,
+    pub scope: Scopes,
+    /// The channels it is confined to; none: all of the session's.
+    pub res: Option<Vec<ChannelName>>,
+    pub created_at: Timestamp,
+}
+
+/// A grant's columns, and its client.
+const GRANT: &str =
+    "SELECT app_grant.*, (SELECT id FROM client WHERE grant_id = app_grant.id) AS client FROM app_grant";
+
+impl Grant {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: GrantId(row.get("id")?),
+            session: row.get::<_, Option<_>>("session_id")?.map(SessionId),
+            app: AppId(row.get("app_id")?),
+            client: row.get::<_, Option<_>>("client")?.map(ClientId),
+            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
+            res: app::res(row)?,
+            created_at: Timestamp(row.get("created_at")?),
+        })
+    }
+}
+
+/// Makes a grant of all that an app may do, as the session that owns it or for itself; a client of it follows in the same
+/// transaction.
+pub fn insert(tx: &Write, app: &app::App, now: Timestamp) -> Result<GrantId> {
+    tx.sql
+        .prepare_cached(
+            "INSERT INTO app_grant (session_id, app_id, scope, res, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            app.session.map(|session| session.0),
+            app.id.0,
+            app.scope.to_string(),
+            app.res.as_ref().map(log::to_json).transpose()?,
+            now.0,
+        ])?;
+    audit::record(tx, Action::GrantIssued, &app.subject(), now)?;
+    Ok(GrantId(tx.sql.last_insert_rowid()))
+}
+
+/// A live grant by its id.
+pub fn get(tx: &Read, id: GrantId) -> Result<Option<Grant>> {
+    Ok(tx
+        .sql
+        .prepare_cached(&format!("{GRANT} WHERE app_grant.id = ?1 AND ended_at IS NULL"))?
+        .query_row([id.0], Grant::read)
+        .optional()?)
+}
+
+/// The live grants of a session, oldest first, each with its app.
+pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, app::App)>> {
+    let mut statement =
+        tx.sql.prepare_cached(&format!("{GRANT} WHERE session_id = ?1 AND ended_at IS NULL ORDER BY id"))?;
+    let grants = statement.query_map([session.0], Grant::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    grants.into_iter().map(|grant| app::get(tx, grant.app).map(|app| (grant, app))).collect()
+}
+
+/// The live grants of an app.
+pub fn live_of_app(tx: &Read, app: AppId) -> Result<Vec<GrantId>> {
+    let mut statement = tx.sql.prepare_cached("SELECT id FROM app_grant WHERE app_id = ?1 AND ended_at IS NULL")?;
+    let rows = statement.query_map([app.0], |row| row.get(0).map(GrantId))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The name of a live grant's app, which what it does is tagged with.
+pub fn app_name(tx: &Read, grant: GrantId) -> Result<String> {
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT name FROM app JOIN app_grant ON app_id = app.id WHERE app_grant.id = ?1")?
+        .query_row([grant.0], |row| row.get(0))?)
+}
+
+/// Whether a grant still stands.
+pub fn is_live(tx: &Read, id: GrantId) -> Result<bool> {
+    Ok(tx.sql.prepare_cached("SELECT 1 FROM app_grant WHERE id = ?1 AND ended_at IS NULL")?.exists([id.0])?)
+}
+
+/// Ends a grant, whoever asks for it: its tokens are dead, its client has left, and with the last device the session ends.
+/// A second end changes nothing.
+pub fn end(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
+    let Some(grant) = get(tx, id)? else { return Ok(()) };
+    match (grant.session, grant.client) {
+        // The client takes its grant with it.
+        (Some(session), Some(client)) => client::leave(tx, session, client, reason, None, now).map(drop),
+        _ => close(tx, id, reason, now),
+    }
+}
+
+/// Ends a grant and its tokens; of its client the caller takes care.
+pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
+    let ended = tx
+        .sql
+        .prepare_cached("UPDATE app_grant SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING app_id")?
+        .query_row([id.0, now.0], |row| row.get(0).map(AppId))
+        .optional()?;
+    let Some(app) = ended else { return Ok(()) };
+    token::remove_of(tx, id)?;
+    tx.effect(Effect::GrantEnded { grant: id });
+    let subject: Subject = app::get(tx, app)?.subject();
+    audit::record(tx, Action::GrantRevoked(reason), &subject, now)
+}
+
+/// Removes a batch of grants that ended at `cutoff` or before and have no client any more.
+pub fn drop_ended(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
+    Ok(tx
+        .sql
+        .prepare_cached(
+            "DELETE FROM app_grant WHERE id IN (SELECT id FROM app_grant WHERE ended_at <= ?1
+                 AND NOT EXISTS (SELECT 1 FROM client WHERE grant_id = app_grant.id) LIMIT ?2)",
+        )?
+        .execute(params![cutoff.0, as_sql(batch)])?)
+}

@@ -1,0 +1,126 @@
+//! Tokens: issued by a live grant, and gone with it.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Effect, Read, Write, as_sql};
+use crate::{
+    error::Result,
+    model::{ClientId, GrantId, Scopes, SessionId, Timestamp},
+    secret::SecretHash,
+};
+
+/// How long an expired token is kept: whoever finds one can still revoke by it (RFC 7009 §2).
+const KEPT_FOR: Duration = Duration::from_hours(24);
+
+/// An access token as the caller map holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Access {
+    pub secret: SecretHash,
+    pub grant: GrantId,
+    /// The session and client as which it calls; none: it is an app's own, or of a grant without a queue.
+    pub client: Option<(SessionId, ClientId)>,
+    /// The end of that client's lifetime.
+    pub client_expires_at: Timestamp,
+    /// Of an API key: the device's client that made it, whose use this one's is.
+    pub maker: Option<ClientId>,
+    /// What it allows, which may be less than its grant does.
+    pub scope: Scopes,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+impl Access {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        let client: Option<i64> = row.get("client")?;
+        let session: Option<i64> = row.get("session_id")?;
+        Ok(Self {
+            secret: SecretHash(row.get("secret_hash")?),
+            grant: GrantId(row.get("grant_id")?),
+            client: session.map(SessionId).zip(client.map(ClientId)),
+            client_expires_at: Timestamp(row.get::<_, Option<_>>("client_expires_at")?.unwrap_or(0)),
+            maker: row.get::<_, Option<_>>("maker")?.map(ClientId),
+            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
+            created_at: Timestamp(row.get("created_at")?),
+            expires_at: Timestamp(row.get("expires_at")?),
+        })
+    }
+}
+
+/// Access tokens with all that the caller map wants to know.
+const ACCESS: &str =
+    "SELECT token.*, app_grant.session_id, app.maker, client.id AS client, client.expires_at AS client_expires_at
+    FROM token JOIN app_grant ON app_grant.id = token.grant_id JOIN app ON app.id = app_grant.app_id
+    LEFT JOIN client ON client.grant_id = app_grant.id WHERE token.kind = 'access'";
+
+/// Issues an access token of a live grant.
+pub fn issue_access(
+    tx: &Write,
+    grant: GrantId,
+    secret: SecretHash,
+    scope: Scopes,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    tx.sql
+        .prepare_cached(
+            "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at)
+             VALUES (?1, ?2, 'access', ?3, ?4, ?5, ?5)",
+        )?
+        .execute(params![secret.0, grant.0, scope.to_string(), now.0, expires_at.0])?;
+    let access =
+        tx.sql.prepare_cached(&format!("{ACCESS} AND token.secret_hash = ?1"))?.query_row([secret.0], Access::read)?;
+    tx.effect(Effect::TokenIssued(access));
+    Ok(())
+}
+
+/// A token that is there, of whatever kind, expired or not; its grant is live.
+#[derive(Clone, Copy, Debug)]
+pub struct Token {
+    pub grant: GrantId,
+    pub scope: Scopes,
+    pub is_access: bool,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
+    let read = |row: &Row| {
+        Ok(Token {
+            grant: GrantId(row.get("grant_id")?),
+            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
+            is_access: row.get_ref("kind")?.as_str()? == "access",
+            created_at: Timestamp(row.get("created_at")?),
+            expires_at: Timestamp(row.get("expires_at")?),
+        })
+    };
+    let found = tx.sql.prepare_cached("SELECT * FROM token WHERE secret_hash = ?1 AND superseded_at IS NULL")?;
+    Ok({ found }.query_row([secret.0], read).optional()?)
+}
+
+/// Every access token, for the caller map's start.
+pub fn for_each_access(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
+    let mut statement = tx.sql.prepare(ACCESS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(Effect::TokenIssued(Access::read(row)?));
+    }
+    Ok(())
+}
+
+/// Removes the tokens of a grant that has ended.
+pub(super) fn remove_of(tx: &Write, grant: GrantId) -> Result<()> {
+    tx.sql.prepare_cached("DELETE FROM token WHERE grant_id = ?1")?.execute([grant.0])?;
+    Ok(())
+}
+
+/// Removes a batch of tokens that expired long enough ago; how many.
+pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
+    Ok(tx
+        .sql
+        .prepare_cached(
+            "DELETE FROM token WHERE secret_hash IN (SELECT secret_hash FROM token WHERE expires_at <= ?1 LIMIT ?2)",
+        )?
+        .execute(params![now.minus(KEPT_FOR).0, as_sql(batch)])?)
+}
