@@ -4,6 +4,9 @@
 //! delivery queue of its own. There are no accounts; a session is made by picking a nick, kept by a cookie, rejoined with
 //! nick and password, and it ends when its last client leaves.
 //!
+//! Programs come by a **grant**: what an **app** may do as a session. An API key is an app that a session owns; its bot is a
+//! client, with a queue, and yet no device: it does not keep the session alive.
+//!
 //! # The one idea
 //!
 //! Everything that happens is an **event**, stored once in the **log** and addressed once to each of its **targets** (a
@@ -36,6 +39,7 @@
 //! | [`password`] | `argon2`: hashing on threads of its own |
 //! | [`store`] | `rusqlite`: all SQL |
 //! | [`chat`] | the rules, the caller map, the hub |
+//! | [`oauth`] | apps and API keys: the rules of who gets which token |
 //! | [`config`] | the command line |
 //! | [`control`] | the socket by which the operator's subcommands reach a running server |
 //! | [`http`] | `axum`, `hyper` and `cookie`: connections, routes, bytes, the embedded web client |
@@ -55,6 +59,7 @@ pub mod error;
 pub mod http;
 pub mod irc;
 pub mod model;
+pub mod oauth;
 pub mod password;
 pub mod secret;
 pub mod store;

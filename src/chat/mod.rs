@@ -64,7 +64,7 @@ pub struct Limits {
 
 /// A running chat: its store, and what is kept in memory of it.
 pub struct Chat {
-    store: Store,
+    pub(crate) store: Store,
     /// Who a presented secret names; changed by commits alone.
     callers: Arc<callers::Callers>,
     /// Who listens, and to what; fed by commits alone.
@@ -219,7 +219,7 @@ impl Chat {
     }
 
     /// Looks something up for a caller that is checked, on the same view, to be live still.
-    async fn look<T: Send + 'static>(
+    pub(crate) async fn look<T: Send + 'static>(
         &self,
         caller: Caller,
         work: impl FnOnce(&store::Read) -> Result<T> + Send + 'static,
@@ -243,7 +243,7 @@ impl Chat {
     }
 
     /// Runs a change for a caller that is checked, in the same transaction, to be live still.
-    async fn change<T: Send + 'static>(
+    pub(crate) async fn change<T: Send + 'static>(
         &self,
         caller: Caller,
         work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,

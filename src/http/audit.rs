@@ -10,7 +10,7 @@ use super::{
     body::{Json, Params, number},
     problem::Problems,
 };
-use crate::{audit::Entry, error::Result};
+use crate::{audit::Entry, error::Result, model::Scope};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -33,5 +33,5 @@ pub async fn list(
 ) -> Result<Json<Vec<Entry>>> {
     let before = number("before", params.before.as_deref(), 0..=i64::MAX as u64, i64::MAX as u64)?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
-    app.chat.own_audit(&caller.live, before as i64, limit as usize).await.map(Json)
+    app.chat.own_audit(caller.allowed(Scope::SessionManage)?, before as i64, limit as usize).await.map(Json)
 }

@@ -13,23 +13,24 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{CLIENT_NAME_LIMIT, ClientId, ClientView},
+    model::{CLIENT_NAME_LIMIT, ClientId, ClientView, Scope},
 };
 
 /// This session's clients.
 #[utoipa::path(get, path = "/api/v1/clients", tag = "client",
     responses((status = 200, description = "Oldest first", body = [ClientView]), Problems))]
 pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<ClientView>>> {
-    app.chat.clients(&caller.live).await.map(Json)
+    app.chat.clients(caller.allowed(Scope::SessionManage)?).await.map(Json)
 }
 
 /// One client leaves; its held poll or stream ends at once.
 #[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)),
     responses((status = 204, description = "It has left"), Problems, NotFound))]
 pub async fn remove(State(app): State<Shared>, caller: Authenticated, Segment(id): Segment) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
     let id = id.parse().map_err(|_| Error::new(Code::NotFound, "this session has no such client"))?;
-    app.chat.remove_client(&caller.live, ClientId(id), caller.now).await?;
-    tracing::info!(client = id, by = %caller.live.caller.client, "client removed");
+    app.chat.remove_client(live, ClientId(id), caller.now).await?;
+    tracing::info!(client = id, by = %live.caller.client, "client removed");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -37,25 +38,31 @@ pub async fn remove(State(app): State<Shared>, caller: Authenticated, Segment(id
 #[utoipa::path(delete, path = "/api/v1/clients", tag = "client",
     responses((status = 204, description = "They have left"), Problems))]
 pub async fn remove_others(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
-    app.chat.remove_other_clients(&caller.live, caller.now).await?;
-    tracing::info!(by = %caller.live.caller.client, "other clients removed");
+    let live = caller.allowed(Scope::SessionManage)?;
+    app.chat.remove_other_clients(live, caller.now).await?;
+    tracing::info!(by = %live.caller.client, "other clients removed");
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The name given, else one made of User-Agent.
 pub fn client_name(given: Option<String>, headers: &HeaderMap) -> Result<String> {
-    let given = given.unwrap_or_default();
-    if given.chars().count() > CLIENT_NAME_LIMIT {
-        return Err(Error::too_long("the client's name", CLIENT_NAME_LIMIT, "characters"));
-    }
-    if given.contains(char::is_control) {
-        return Err(Error::malformed("a client's name has no control characters"));
-    }
-    if !given.trim().is_empty() {
-        return Ok(given.trim().to_owned());
+    let given = checked_name(&given.unwrap_or_default())?;
+    if !given.is_empty() {
+        return Ok(given);
     }
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     Ok(from_user_agent(agent.unwrap_or_default()))
+}
+
+/// A name of a client or an app as it is kept: within its limit, trimmed, perhaps empty.
+pub fn checked_name(given: &str) -> Result<String> {
+    if given.chars().count() > CLIENT_NAME_LIMIT {
+        return Err(Error::too_long("the name", CLIENT_NAME_LIMIT, "characters"));
+    }
+    if given.contains(char::is_control) {
+        return Err(Error::malformed("a name has no control characters"));
+    }
+    Ok(given.trim().to_owned())
 }
 
 /// `Firefox on Linux`; of other programs, their name.

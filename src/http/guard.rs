@@ -1,4 +1,4 @@
-//! What strangers may try, and how often: passwords and new sessions, by address, by nick and by both together.
+//! What may be tried, and how often: passwords, new sessions, keys and tokens, by address, by nick and by both together.
 //!
 //! Everything is charged before anything is looked up or hashed, or many tries at once would all pass; what was no guess
 //! gets it back. Strangers who use up what is allowed for a nick do not lock its owner out: a client of that session, and an
@@ -29,6 +29,10 @@ pub enum Key {
     Client(ClientId),
     /// New sessions from an address.
     NewSessions(Network),
+    /// New API keys of a session, and new secrets of them.
+    Keys(SessionId),
+    /// Tokens for an app from an address.
+    Tokens(String, Network),
 }
 
 impl Key {
@@ -40,6 +44,8 @@ impl Key {
             Self::NickAndAddress(..) | Self::Client(_) => (10, 30),
             Self::Logins(..) => (100, 30),
             Self::NewSessions(_) => (100, 10),
+            Self::Keys(_) => (100, 60),
+            Self::Tokens(..) => (60, 10),
         };
         Rate { burst, every: Duration::from_secs(seconds) }
     }
@@ -52,6 +58,8 @@ impl Key {
             Self::Logins(..) => Limit::Logins,
             Self::Client(_) => Limit::Client,
             Self::NewSessions(_) => Limit::NewSessions,
+            Self::Keys(_) => Limit::Keys,
+            Self::Tokens(..) => Limit::Tokens,
         }
     }
 
@@ -124,13 +132,24 @@ pub async fn new_session(app: &Shared, address: &Address) -> Result<()> {
     charge(app, address.subject(), &[Key::NewSessions(address.network)]).await
 }
 
+/// Lets a session have one more API key, or one more secret of one.
+pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
+    let subject = Subject { session: Some(session), ..address.subject() };
+    charge(app, subject, &[Key::Keys(session)]).await
+}
+
+/// Lets somebody ask for a token in the name of an app.
+pub async fn new_token(app: &Shared, address: &Address, client_id: String) -> Result<()> {
+    charge(app, address.subject(), &[Key::Tokens(client_id, address.network)]).await
+}
+
 /// Charges the keys; a refusal is recorded once in its window, of the subject and of whoever has the nick.
 async fn charge(app: &Shared, subject: Subject, keys: &[Key]) -> Result<()> {
     let Err(refusal) = app.tries.charge(keys, app.clock.steady()) else { return Ok(()) };
     if refusal.first {
         let nick = match &refusal.key {
             Key::Nick(nick) | Key::NickAndAddress(nick, _) | Key::Logins(nick, _) => Some(Nick::stored(nick.clone())),
-            Key::Address(_) | Key::Client(_) | Key::NewSessions(_) => None,
+            _ => None,
         };
         app.chat.throttled(refusal.key.limit(), subject, nick, app.clock.now()).await;
     }

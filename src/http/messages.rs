@@ -23,7 +23,7 @@ use crate::{
     chat::{Answer, callers::Live, hub::Delivery},
     error::Result,
     irc::{self, params::event_id},
-    model::{Caller, ClientId, Event, EventId, Page, SERVER_NAME, Target, Timestamp},
+    model::{Caller, ClientId, Event, EventId, Page, SERVER_NAME, Scope, Target, Timestamp},
     store::Place,
 };
 
@@ -90,7 +90,8 @@ pub async fn send(
     address: Address,
     body::Message(message): body::Message,
 ) -> Result<Json<Answer>> {
-    carry_out(&app, &caller.live, &address, message, caller.now, None).await.map(Json)
+    // What it takes, its verb says.
+    carry_out(&app, caller.allowed(Scope::Any)?, &address, message, caller.now, None).await.map(Json)
 }
 
 /// Carries out a command of a client, however it came, within the client's limits.
@@ -150,18 +151,19 @@ struct Messages<'a> {
 #[utoipa::path(get, path = "/api/v1/messages", tag = "delivery", params(Poll),
     responses((status = 200, description = "What there is, perhaps nothing", body = Messages), Problems, Throttled))]
 pub async fn poll(State(app): State<Shared>, caller: Authenticated, Params(params): Params<Poll>) -> Result<Response> {
+    let live = caller.allowed(Scope::ChatRead)?;
     let after = params.after.as_deref().map(event_id).transpose()?;
     let timeout = number("timeout", params.timeout.as_deref(), 0..=60, 25)?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let polled = tokio::select! {
-        page = app.chat.poll(&caller.live, after, Duration::from_secs(timeout), limit as usize) => page,
+        page = app.chat.poll(live, after, Duration::from_secs(timeout), limit as usize) => page,
         // A held poll ends with what there is: nothing.
-        () = app.stopped() => app.chat.poll(&caller.live, after, Duration::ZERO, limit as usize).await,
+        () = app.stopped() => app.chat.poll(live, after, Duration::ZERO, limit as usize).await,
     };
     let Page { events, next, gap: lost, more: _ } = polled?;
-    caller.live.touch(app.clock.now());
+    live.touch(app.clock.now());
     let lost = lost.map(|(first, last)| gap(first, last, caller.now));
-    let messages = lost.iter().chain(&events).map(|event| MessageView::of(event, caller.live.caller.client)).collect();
+    let messages = lost.iter().chain(&events).map(|event| MessageView::of(event, live.caller.client)).collect();
     Ok(Json(Messages { messages, next: next.0 }).into_response())
 }
 
@@ -191,11 +193,12 @@ pub async fn history(
     caller: Authenticated,
     Params(params): Params<HistoryParams>,
 ) -> Result<Response> {
+    let live = caller.allowed(Scope::ChatRead)?;
     let target = Target::parse(&params.target)?;
     let before = params.before.as_deref().map(event_id).transpose()?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
-    let events = app.chat.history(&caller.live, target, before, limit as usize).await?;
-    let messages = events.iter().map(|event| MessageView::of(event, caller.live.caller.client)).collect();
+    let events = app.chat.history(live, target, before, limit as usize).await?;
+    let messages = events.iter().map(|event| MessageView::of(event, live.caller.client)).collect();
     Ok(Json(History { messages }).into_response())
 }
 

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tokio::{net::TcpListener, sync::watch};
 use utoipa::{
     OpenApi,
-    openapi::security::{ApiKey, ApiKeyValue, SecurityScheme},
+    openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -35,6 +35,7 @@ mod guard;
 mod headers;
 mod login;
 mod messages;
+mod oauth;
 mod ops;
 mod places;
 mod problem;
@@ -100,22 +101,24 @@ impl App {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Rejoin", description = "Sessions that are rejoined from any device."),
-    modifiers(&Cookies),
-    security(("cookie" = [])),
+    modifiers(&Credentials),
+    security(("cookie" = []), ("token" = [])),
     components(schemas(problem::Problem)),
-    tags((name = "session"), (name = "client"), (name = "chat"), (name = "delivery"), (name = "service")),
+    tags((name = "session"), (name = "client"), (name = "chat"), (name = "delivery"), (name = "service"), (name = "oauth")),
 )]
 struct Description;
 
-/// Tells of the cookie, the one credential.
-struct Cookies;
+/// Tells of the cookie, and of the access tokens of programs.
+struct Credentials;
 
-impl utoipa::Modify for Cookies {
+impl utoipa::Modify for Credentials {
     fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
         let about = "Set by making a session and by logging in; over https its name is __Host-rejoin.";
         let cookie = ApiKeyValue::with_description("rejoin", about);
         let components = description.components.get_or_insert_default();
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        components.add_security_scheme("app", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
     }
 }
 
@@ -128,6 +131,7 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(session::logout))
         .routes(routes!(session::logout_api))
         .routes(routes!(audit::list))
+        .merge(oauth::routes())
         .routes(routes!(clients::list, clients::remove_others))
         .routes(routes!(clients::remove))
         .routes(routes!(messages::send, messages::poll))

@@ -15,7 +15,7 @@ use utoipa::{
 use super::body::Json;
 use crate::{
     error::{Code, Error, Extra},
-    model::{ClientView, EndReason},
+    model::{ClientView, EndReason, Scope},
 };
 
 /// The one shape of every refusal and failure.
@@ -34,7 +34,7 @@ pub struct Problem<'a> {
     #[schema(nullable = false, pattern = "^[0-9]{3}$")]
     numeric: Option<&'static str>,
     detail: &'a str,
-    /// Of `client_ended`: why.
+    /// Of `client_ended`, and of `invalid_token` where its client has left: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<EndReason>,
@@ -90,11 +90,25 @@ impl IntoResponse for Error {
         if let Extra::RetryAfter(seconds) = self.extra {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
+        if let Some(challenge) = challenge(&self) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if self.code == Code::RequestTimeout {
             // The rest of the request may still be on its way (RFC 9110 §15.5.9).
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+/// How one would be let in (RFC 6750 §3).
+fn challenge(error: &Error) -> Option<HeaderValue> {
+    let scoped = |scope: Scope| format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name());
+    match (error.code, &error.extra) {
+        (Code::Unauthenticated | Code::ClientEnded, _) => Some(HeaderValue::from_static("Bearer")),
+        (Code::InvalidToken, _) => Some(HeaderValue::from_static("Bearer error=\"invalid_token\"")),
+        (Code::InsufficientScope, Extra::Scope(needed)) => HeaderValue::try_from(scoped(*needed)).ok(),
+        _ => None,
     }
 }
 

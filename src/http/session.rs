@@ -23,7 +23,7 @@ use crate::{
         snapshot::{SessionView, Snapshot},
     },
     error::Result,
-    model::{ClientView, Nick, Timestamp},
+    model::{ClientView, Nick, Scope, Timestamp},
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -77,15 +77,16 @@ pub async fn create(
 #[utoipa::path(get, path = "/api/v1/session", tag = "session",
     responses((status = 200, description = "The state at this moment", body = Snapshot), Problems))]
 pub async fn snapshot(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Snapshot>> {
-    app.chat.snapshot(&caller.live).await.map(Json)
+    app.chat.snapshot(caller.allowed(Scope::ChatRead)?).await.map(Json)
 }
 
 /// Ends the session for every client.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session",
     responses((status = 204, description = "It has ended"), Problems))]
 pub async fn end(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
-    app.chat.end_session(&caller.live, caller.now).await?;
-    tracing::info!(session = %caller.live.caller.session, "session ended");
+    let live = caller.allowed(Scope::SessionManage)?;
+    app.chat.end_session(live, caller.now).await?;
+    tracing::info!(session = %live.caller.session, "session ended");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -100,7 +101,8 @@ pub async fn logout(state: State<Shared>, caller: Authenticated) -> Result<Respo
 #[utoipa::path(post, path = "/api/v1/logout", tag = "session",
     responses((status = 204, description = "It has left", headers(("set-cookie" = String))), Problems))]
 pub async fn logout_api(State(app): State<Shared>, caller: Authenticated) -> Result<Response> {
-    app.chat.logout(&caller.live, caller.now).await?;
-    tracing::info!(client = %caller.live.caller.client, "logged out");
+    let live = caller.allowed(Scope::Any)?;
+    app.chat.logout(live, caller.now).await?;
+    tracing::info!(client = %live.caller.client, "logged out");
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie::clear(&app.site))]).into_response())
 }

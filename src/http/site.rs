@@ -17,6 +17,7 @@ const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 /// The origins that are ours: the public URL's, and on a loopback bind any loopback name at that port.
 pub struct Site {
     origins: Vec<PublicUrl>,
+    issuer: String,
     pub secure: bool,
 }
 
@@ -27,7 +28,14 @@ impl Site {
             origins.extend(LOOPBACK_NAMES.map(|name| PublicUrl::http(name, address.port())));
             origins.push(PublicUrl::http(&bracketed(address), address.port()));
         }
-        Self { secure: config.public_url.as_ref().is_some_and(PublicUrl::is_https), origins }
+        let listened = || PublicUrl::http(&bracketed(address), address.port());
+        let issuer = config.public_url.clone().unwrap_or_else(listened).to_string();
+        Self { issuer, secure: config.public_url.as_ref().is_some_and(PublicUrl::is_https), origins }
+    }
+
+    /// The origin by which we speak of ourselves: the public URL's, or the address we listen on.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
     }
 
     pub fn is_own_origin(&self, origin: &str) -> bool {

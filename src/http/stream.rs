@@ -26,7 +26,7 @@ use crate::{
     },
     error::Result,
     irc::params::event_id,
-    model::{ClientId, EventId},
+    model::{ClientId, EventId, Scope},
 };
 
 /// Bytes after which a chunk ends: it is held in memory until the peer has it.
@@ -56,8 +56,9 @@ pub async fn events(
     let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
     let position = |id: Option<&str>| id.map(event_id).transpose();
     let after = position(last)?.or(position(params.after.as_deref())?);
-    let client = caller.live.caller.client;
-    let feed = app.chat.follow(caller.live, after).await?;
+    let live = caller.allowed(Scope::ChatRead)?.clone();
+    let client = live.caller.client;
+    let feed = app.chat.follow(live, after).await?;
     let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first line goes out at once, so that the browser knows the stream is open.

@@ -95,6 +95,11 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis(duration)))
     }
 
+    /// The time from `earlier` until this; none, if this came first.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
+    }
+
     /// Whole seconds since the epoch, as IRC's numerics want them.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1000)

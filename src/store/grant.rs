@@ -56,8 +56,9 @@ pub fn insert(tx: &Write, app: &app::App, now: Timestamp) -> Result<GrantId> {
             app.res.as_ref().map(log::to_json).transpose()?,
             now.0,
         ])?;
+    let id = GrantId(tx.sql.last_insert_rowid());
     audit::record(tx, Action::GrantIssued, &app.subject(), now)?;
-    Ok(GrantId(tx.sql.last_insert_rowid()))
+    Ok(id)
 }
 
 /// A live grant by its id.
@@ -75,6 +76,15 @@ pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, app::App)>> 
         tx.sql.prepare_cached(&format!("{GRANT} WHERE session_id = ?1 AND ended_at IS NULL ORDER BY id"))?;
     let grants = statement.query_map([session.0], Grant::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
     grants.into_iter().map(|grant| app::get(tx, grant.app).map(|app| (grant, app))).collect()
+}
+
+/// The one live grant that an app has of itself: an API key's, as its session, or an operator's app's own.
+pub fn own_of(tx: &Read, app: &app::App) -> Result<Option<Grant>> {
+    Ok(tx
+        .sql
+        .prepare_cached(&format!("{GRANT} WHERE app_id = ?1 AND session_id IS ?2 AND ended_at IS NULL"))?
+        .query_row(params![app.id.0, app.session.map(|session| session.0)], Grant::read)
+        .optional()?)
 }
 
 /// The live grants of an app.

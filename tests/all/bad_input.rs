@@ -248,7 +248,7 @@ async fn a_cookie_together_with_a_bearer_token_is_refused() {
         }
         let alone = server.device().request(Method::GET, "/api/v1/session").header("authorization", credential);
         let refusal = crate::support::checked(alone.send().await.unwrap()).await.unwrap_err();
-        assert_eq!((refusal.status, refusal.code.as_str()), (401, "unauthenticated"));
+        assert_eq!((refusal.status, refusal.code.as_str()), (401, "invalid_token"));
     }
     assert_eq!(state(&alice).await, before);
 }

@@ -2,7 +2,9 @@
 
 mod support;
 
+mod apps;
 mod bad_input;
+mod bots;
 mod browser;
 mod commands;
 mod crash;
@@ -13,6 +15,7 @@ mod expiry;
 mod faults;
 mod guard;
 mod hostile;
+mod keys;
 mod labels;
 mod login;
 mod model;
@@ -28,5 +31,6 @@ mod sessions;
 mod socket;
 mod store;
 mod storm;
+mod tokens;
 mod ways;
 mod wire;

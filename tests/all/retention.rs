@@ -8,15 +8,10 @@ use crate::support::{TestServer, commands, params, until};
 
 const DAY: Duration = Duration::from_hours(24);
 
-fn rows(server: &TestServer, table: &str) -> i64 {
-    let database = rusqlite::Connection::open(server.database()).unwrap();
-    database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
-}
-
 /// Restarts, which is when upkeep comes, and waits until there are so many events.
 async fn upkeep(server: &mut TestServer, events: i64) {
     server.restart().await;
-    until("old events to go", async || rows(server, "event") == events).await;
+    until("old events to go", async || server.rows("event") == events).await;
 }
 
 #[tokio::test]
@@ -70,7 +65,7 @@ async fn a_gap_is_told_also_when_the_membership_is_over_and_forgotten() {
     bob.drain().await;
     server.pass(DAY * 11);
     upkeep(&mut server, 0).await;
-    until("the past stay to go", async || rows(&server, "membership") == 1).await;
+    until("the past stay to go", async || server.rows("membership") == 1).await;
     let queue = alice.queue().await;
     assert_eq!(commands(&queue), ["WARN"]);
     assert_eq!(params(&queue[0])[2..4], ["1", &kicked.to_string()]);
@@ -90,7 +85,7 @@ async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
     server.pass(DAY * 11);
     upkeep(&mut server, 0).await;
     let tables = ["session", "client", "channel", "membership", "target", "read_mark"];
-    until("tombstones to go", async || tables.iter().all(|table| rows(&server, table) == 0)).await;
+    until("tombstones to go", async || tables.iter().all(|table| server.rows(table) == 0)).await;
     let answer = alice.call(reqwest::Method::GET, "/api/v1/session").await.unwrap_err();
     assert_eq!(code(answer), ("unauthenticated".into(), Value::Null));
 }
@@ -121,7 +116,7 @@ async fn a_session_has_so_many_past_stays() {
             expected.push(bob.send("PRIVMSG #rust :kept, as #rust was never left").await["ids"][0].clone());
         }
     }
-    assert_eq!(rows(&server, "membership WHERE session_id = 1 AND until IS NOT NULL"), 1000);
+    assert_eq!(server.rows("membership WHERE session_id = 1 AND until IS NOT NULL"), 1000);
     let start = phone.snapshot().await["acknowledged"].as_i64().unwrap();
     let gap = |message: &Value| (params(message)[1..4].join(" "), message["command"].clone());
     let told = (format!("QUEUE_GAP {} {lost_up_to}", start + 1), Value::from("WARN"));
@@ -159,7 +154,7 @@ async fn ids_never_come_back_even_if_retention_leaves_nothing() {
     server.pass(DAY * 11);
     upkeep(&mut server, 0).await;
     let tables = ["target", "session", "client", "channel"];
-    until("everything to go", async || tables.iter().all(|table| rows(&server, table) == 0)).await;
+    until("everything to go", async || tables.iter().all(|table| server.rows(table) == 0)).await;
     server.restart().await;
     let after = ids(&server, "bob").await;
     assert!(before.iter().zip(after).all(|(before, after)| *before < after), "{before:?}, then {after:?}");

@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["password"],
     &["store"],
     &["chat"],
+    &["oauth"],
     &["config"],
     &["http", "control"],
     &["main"],

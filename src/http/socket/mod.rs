@@ -35,6 +35,7 @@ use crate::{
     },
     error::{Error, Result},
     irc::params::event_id,
+    model::Scope,
 };
 
 mod commands;
@@ -67,7 +68,8 @@ pub async fn socket(
 ) -> Result<Response> {
     let upgrade = upgrade.map_err(|_| Error::malformed("this wants a WebSocket handshake, version 13"))?;
     let after = position.after.as_deref().map(event_id).transpose()?;
-    let feed = app.chat.follow(caller.live.clone(), after).await?;
+    let live = caller.allowed(Scope::ChatRead)?.clone();
+    let feed = app.chat.follow(live.clone(), after).await?;
     let upgrade = upgrade.read_buffer_size(READ).write_buffer_size(WRITE).max_write_buffer_size(usize::MAX);
     // What is only somewhat too long is refused by name.
     let upgrade = upgrade.max_message_size(4 * BODY_LIMIT).max_frame_size(4 * BODY_LIMIT);
@@ -76,13 +78,8 @@ pub async fn socket(
         let every = app.patience.ping;
         let mut ping = tokio::time::interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let connection = Connection {
-            commands: Commands::new(app, caller.live, address),
-            socket,
-            feed,
-            ping,
-            heard: Instant::now(),
-        };
+        let connection =
+            Connection { commands: Commands::new(app, live, address), socket, feed, ping, heard: Instant::now() };
         connection.run().await;
         drop(open);
     }))

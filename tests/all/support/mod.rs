@@ -1,5 +1,6 @@
 //! What the tests are written with: servers that start and stop for real, and people as values.
 
+mod app;
 pub mod browser;
 mod disk;
 mod person;
@@ -19,8 +20,9 @@ pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
     }
 }
 
+pub use app::App;
 pub use disk::Disk;
-pub use person::{Device, Problem, Stream, checked, commands, params};
+pub use person::{Device, Problem, Stream, checked, commands, params, said};
 pub use process::Process;
 pub use raw::{ELSEWHERE, Raw, head};
 pub use reader::{Over, Reader, Socket, Way};

@@ -11,6 +11,8 @@ pub struct Device {
     http: reqwest::Client,
     pub base: String,
     pub cookie: Option<String>,
+    /// An access token.
+    pub token: Option<String>,
     /// The address it comes from, as a proxy tells it.
     address: Option<String>,
 }
@@ -33,7 +35,7 @@ impl Device {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { http, base, cookie: None, address: None }
+        Self { http, base, cookie: None, token: None, address: None }
     }
 
     /// The Host of its requests.
@@ -73,6 +75,11 @@ impl Device {
         Self { cookie: Some(cookie.to_owned()), ..self.clone() }
     }
 
+    /// A program at the same server that has this access token and no cookie.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { cookie: None, token: Some(token.to_owned()), ..self.clone() }
+    }
+
     /// The same device behind a proxy that says it comes from this address.
     pub fn from(&self, address: &str) -> Self {
         Self { address: Some(address.to_owned()), ..self.clone() }
@@ -83,6 +90,9 @@ impl Device {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
         }
         match &self.address {
             Some(address) => request.header("x-forwarded-for", address),
@@ -101,6 +111,11 @@ impl Device {
 
     pub async fn delete(&self, path: &str) -> Result<Value, Problem> {
         self.call(Method::DELETE, path).await
+    }
+
+    /// Sends something as JSON.
+    pub async fn post(&self, path: &str, body: Value) -> Result<Value, Problem> {
+        checked(self.request(Method::POST, path).json(&body).send().await.unwrap()).await
     }
 
     /// Sends one IRC line.
@@ -219,6 +234,11 @@ pub async fn checked(response: Response) -> Result<Value, Problem> {
         retry_after: retry_after.map(|seconds| seconds.parse().unwrap()),
         body,
     })
+}
+
+/// A refusal in brief.
+pub fn said(problem: Problem) -> (u16, String) {
+    (problem.status, problem.code)
 }
 
 /// The commands of some messages, in order.

@@ -115,6 +115,9 @@ impl Socket {
         if let Some(cookie) = &device.cookie {
             request.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
         }
+        if let Some(token) = &device.token {
+            request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        }
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }

@@ -65,6 +65,12 @@ impl TestServer {
         self.dir.path().join("rejoin.db")
     }
 
+    /// How many rows there are of a table, or of one and a condition.
+    pub fn rows(&self, table: &str) -> i64 {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -1,0 +1,96 @@
+//! Grants as their session sees them, and who the session is as a grant sees it.
+
+use axum::{extract::State, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    error::{Code, Error, Result},
+    http::{
+        Shared,
+        auth::{Authenticated, ByToken},
+        body::{Json, Segment},
+        problem::{NotFound, Problems},
+    },
+    model::{ChannelName, ClientId, GrantId, Scope, Timestamp},
+    oauth::grants,
+    store::{app::App, grant::Grant},
+};
+
+/// What an app may do as this session.
+#[derive(Serialize, ToSchema)]
+pub struct GrantView {
+    #[schema(value_type = i64)]
+    id: GrantId,
+    /// The app's name, and its name on the wire.
+    app: String,
+    client_id: String,
+    /// Whether it is an API key's.
+    key: bool,
+    scope: String,
+    /// The channels it is confined to, if it is.
+    #[schema(value_type = Option<Vec<String>>)]
+    res: Option<Vec<ChannelName>>,
+    /// The client by which it calls.
+    #[schema(value_type = Option<i64>)]
+    client: Option<ClientId>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<(Grant, App)> for GrantView {
+    fn from((grant, app): (Grant, App)) -> Self {
+        Self {
+            id: grant.id,
+            key: app.session.is_some(),
+            app: app.name,
+            client_id: app.client_id,
+            scope: grant.scope.to_string(),
+            res: grant.res,
+            client: grant.client,
+            created_at: grant.created_at,
+        }
+    }
+}
+
+/// What apps may do as this session.
+#[utoipa::path(get, path = "/api/v1/grants", tag = "oauth",
+    responses((status = 200, description = "Oldest first", body = [GrantView]), Problems))]
+pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<GrantView>>> {
+    let grants = grants::list(&app.chat, caller.allowed(Scope::SessionManage)?).await?;
+    Ok(Json(grants.into_iter().map(GrantView::from).collect()))
+}
+
+/// Revokes a grant, with all its tokens and its client.
+#[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "oauth", params(("id" = i64, Path)),
+    responses((status = 204, description = "It is revoked"), Problems, NotFound))]
+pub async fn revoke(State(app): State<Shared>, caller: Authenticated, Segment(id): Segment) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let id = id.parse().map_err(|_| Error::new(Code::NotFound, "this session has no such grant"))?;
+    grants::revoke(&app.chat, live, GrantId(id), caller.now).await?;
+    tracing::info!(grant = id, by = %live.caller.client, "grant revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who the token's session is.
+#[derive(Serialize, ToSchema)]
+pub struct UserInfo {
+    /// The session's id: it stays when the nick changes, and is never another's.
+    sub: String,
+    nick: String,
+    /// The channels the session is on.
+    #[schema(value_type = Vec<String>)]
+    channels: Vec<ChannelName>,
+}
+
+/// Who the token's session is.
+#[utoipa::path(get, security(("token" = [])), path = "/auth/userinfo", tag = "oauth",
+    responses((status = 200, description = "Who it is", body = UserInfo), Problems))]
+pub async fn userinfo(State(app): State<Shared>, ByToken(caller): ByToken) -> Result<Json<UserInfo>> {
+    let identity = grants::identity(&app.chat, caller.allowed(Scope::Identity)?).await?;
+    Ok(Json(UserInfo {
+        sub: identity.session.to_string(),
+        nick: identity.nick.to_string(),
+        channels: identity.channels,
+    }))
+}

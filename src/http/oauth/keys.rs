@@ -1,0 +1,200 @@
+//! API keys: issued, listed, rotated, revoked.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    error::{Error, Result},
+    http::{
+        Shared,
+        address::Address,
+        auth::Authenticated,
+        body::{self, Json, Segment},
+        clients::checked_name,
+        guard,
+        problem::{Conflict, NotFound, Problems, Throttled, TimedOut},
+    },
+    model::{ChannelName, Scope, Scopes, Timestamp},
+    oauth::keys::{self, Issued, Key, Wanted},
+    store::app::AppSecret,
+};
+
+/// Seconds for which a key may be issued, and for which an old secret may go on working.
+const EXPIRES_IN: std::ops::RangeInclusive<i64> = 1..=10 * 365 * 86400;
+const OVERLAP: std::ops::RangeInclusive<i64> = 0..=90 * 86400;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "deploy-bot", "scope": "chat:read chat:write"}))]
+pub struct NewKey {
+    /// What its messages are tagged with.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    name: String,
+    /// Scopes parted by spaces.
+    scope: String,
+    /// The channels it is to be confined to. Not yet: a key with it is refused.
+    res: Option<Vec<String>>,
+    /// Seconds until it ends; left out, it ends when it is revoked or its session ends.
+    #[serde(default, deserialize_with = "body::whole")]
+    #[schema(minimum = 1, maximum = 315360000)]
+    expires_in: Option<i64>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"overlap": 86400}))]
+pub struct Rotation {
+    /// Seconds for which the secrets before go on working.
+    #[serde(deserialize_with = "body::whole")]
+    #[schema(nullable = false, required = true, minimum = 0, maximum = 7776000)]
+    overlap: Option<i64>,
+}
+
+/// A secret, without the secret.
+#[derive(Serialize, ToSchema)]
+struct SecretView {
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Nothing: as long as the key.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    valid_until: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
+}
+
+impl From<AppSecret> for SecretView {
+    fn from(secret: AppSecret) -> Self {
+        let AppSecret { created_at, valid_until, last_used_at, .. } = secret;
+        Self { created_at, valid_until, last_used_at }
+    }
+}
+
+/// A key as its session sees it.
+#[derive(Serialize, ToSchema)]
+pub struct KeyView {
+    client_id: String,
+    /// Shown when it is made, and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+    name: String,
+    scope: String,
+    /// The channels it is confined to, if it is.
+    #[schema(value_type = Option<Vec<String>>)]
+    res: Option<Vec<ChannelName>>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Timestamp>,
+    /// How often it was still used after its end, and when last.
+    tried: i64,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    tried_at: Option<Timestamp>,
+    /// Oldest first.
+    secrets: Vec<SecretView>,
+}
+
+impl From<Key> for KeyView {
+    fn from(Key { app, secrets }: Key) -> Self {
+        Self {
+            client_id: app.client_id,
+            client_secret: None,
+            name: app.name,
+            scope: app.scope.to_string(),
+            res: app.res,
+            created_at: app.created_at,
+            expires_at: app.expires_at,
+            ended_at: app.ended_at,
+            tried: app.tried,
+            tried_at: app.tried_at,
+            secrets: secrets.into_iter().map(SecretView::from).collect(),
+        }
+    }
+}
+
+impl From<Issued> for KeyView {
+    fn from(Issued { key, secret }: Issued) -> Self {
+        Self { client_secret: Some(secret.reveal().to_owned()), ..key.into() }
+    }
+}
+
+/// Seconds, if they are within a range.
+fn seconds(name: &str, given: i64, range: std::ops::RangeInclusive<i64>) -> Result<Duration> {
+    let bad = || Error::malformed(format!("{name} is a number of seconds from {} to {}", range.start(), range.end()));
+    range.contains(&given).then(|| Duration::from_secs(given.unsigned_abs())).ok_or_else(bad)
+}
+
+/// Issues an API key; its secret is shown this once.
+#[utoipa::path(post, path = "/api/v1/keys", tag = "oauth", request_body = NewKey,
+    responses((status = 201, description = "Issued", body = KeyView), Problems, Conflict, Throttled, TimedOut))]
+pub async fn issue(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    address: Address,
+    Json(body): Json<NewKey>,
+) -> Result<Response> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let name = checked_name(&body.name)?;
+    if name.is_empty() {
+        return Err(Error::malformed("a key has a name"));
+    }
+    let res = body.res.map(|names| names.iter().map(|name| ChannelName::parse(name)).collect()).transpose()?;
+    let expires_in = body.expires_in.map(|given| seconds("expires_in", given, EXPIRES_IN)).transpose()?;
+    let wanted = Wanted { name, scope: Scopes::parse(&body.scope)?, res, expires_in };
+    guard::new_key(&app, &address, live.caller.session).await?;
+    let issued = keys::issue(&app.chat, live, wanted, caller.now).await?;
+    tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key issued");
+    Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
+}
+
+/// This session's API keys, and for 30 days those that have ended.
+#[utoipa::path(get, path = "/api/v1/keys", tag = "oauth",
+    responses((status = 200, description = "Oldest first", body = [KeyView]), Problems))]
+pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<KeyView>>> {
+    let keys = keys::list(&app.chat, caller.allowed(Scope::SessionManage)?).await?;
+    Ok(Json(keys.into_iter().map(KeyView::from).collect()))
+}
+
+/// Gives a key a new secret; those before it go on working for the overlap.
+#[utoipa::path(post, path = "/api/v1/keys/{client_id}/rotate", tag = "oauth", params(("client_id" = String, Path)),
+    request_body = Rotation,
+    responses((status = 200, description = "The key with its new secret", body = KeyView),
+        Problems, NotFound, Throttled, TimedOut))]
+pub async fn rotate(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    address: Address,
+    Segment(client_id): Segment,
+    Json(body): Json<Rotation>,
+) -> Result<Json<KeyView>> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let overlap = body.overlap.ok_or_else(|| Error::malformed("the overlap is missing"))?;
+    let overlap = seconds("overlap", overlap, OVERLAP)?;
+    guard::new_key(&app, &address, live.caller.session).await?;
+    let issued = keys::rotate(&app.chat, live, client_id, overlap, caller.now).await?;
+    tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key rotated");
+    Ok(Json(issued.into()))
+}
+
+/// Revokes a key, with everything it has issued.
+#[utoipa::path(delete, path = "/api/v1/keys/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
+    responses((status = 204, description = "It works no more"), Problems, NotFound))]
+pub async fn revoke(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Segment(client_id): Segment,
+) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    keys::revoke(&app.chat, live, client_id, caller.now).await?;
+    tracing::info!(by = %live.caller.client, "key revoked");
+    Ok(StatusCode::NO_CONTENT)
+}

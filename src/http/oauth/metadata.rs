@@ -1,0 +1,49 @@
+//! What an app's library asks for first (RFC 8414).
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{Shared, body::Json, problem::PageProblems},
+    model::Scope,
+};
+
+const AUTH_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
+#[derive(Serialize, ToSchema)]
+pub struct Metadata {
+    issuer: String,
+    token_endpoint: String,
+    introspection_endpoint: String,
+    revocation_endpoint: String,
+    userinfo_endpoint: String,
+    scopes_supported: Vec<&'static str>,
+    /// RFC 8414 wants it, though there is no endpoint yet that has one.
+    response_types_supported: Vec<&'static str>,
+    grant_types_supported: Vec<&'static str>,
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+}
+
+/// What there is of OAuth here, and where.
+#[utoipa::path(get, security(()), path = "/.well-known/oauth-authorization-server", tag = "oauth",
+    responses((status = 200, description = "RFC 8414", body = Metadata), PageProblems))]
+pub async fn metadata(State(app): State<Shared>) -> Json<Metadata> {
+    let issuer = app.site.issuer();
+    let at = |path: &str| format!("{issuer}{path}");
+    Json(Metadata {
+        issuer: issuer.to_owned(),
+        token_endpoint: at("/auth/token"),
+        introspection_endpoint: at("/auth/introspect"),
+        revocation_endpoint: at("/auth/revoke"),
+        userinfo_endpoint: at("/auth/userinfo"),
+        scopes_supported: Scope::ALL.map(Scope::name).into(),
+        response_types_supported: Vec::new(),
+        grant_types_supported: vec!["client_credentials"],
+        token_endpoint_auth_methods_supported: AUTH_METHODS.into(),
+        introspection_endpoint_auth_methods_supported: AUTH_METHODS.into(),
+        revocation_endpoint_auth_methods_supported: AUTH_METHODS.into(),
+    })
+}

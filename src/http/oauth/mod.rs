@@ -1,0 +1,28 @@
+//! OAuth's endpoints (RFC 6749, 7009, 7662, 8414), and the API's part about keys and grants.
+//!
+//! The endpoints under `/auth` take forms and know apps by their credentials, never by a cookie; their refusals are RFC 6749's.
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::Shared;
+
+mod form;
+mod grants;
+mod keys;
+mod metadata;
+mod refusal;
+mod tokens;
+
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(keys::list, keys::issue))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::revoke))
+        .routes(routes!(tokens::issue))
+        .routes(routes!(tokens::introspect))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(grants::userinfo))
+        .routes(routes!(metadata::metadata))
+}

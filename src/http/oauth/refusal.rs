@@ -1,0 +1,79 @@
+//! Refusals as OAuth writes them (RFC 6749 §5.2).
+
+use std::collections::BTreeMap;
+
+use axum::{
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{self, Content, Ref, RefOr},
+};
+
+use crate::{
+    error::{Code, Error, Extra},
+    http::{body::Json, problem},
+};
+
+/// An error on its way to an app.
+pub struct Refusal(Error);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+/// The one shape of OAuth's refusals.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"error": "invalid_client", "error_description": "…"}))]
+struct RefusalView<'a> {
+    error: &'static str,
+    error_description: &'a str,
+}
+
+/// What OAuth calls it; what it has no word for is the request's fault, or the server's.
+fn name(error: &Error) -> &'static str {
+    match error.code {
+        code @ (Code::InvalidClient | Code::InvalidScope | Code::UnsupportedGrantType) => code.name(),
+        Code::Throttled | Code::Overloaded | Code::StorageFailed => "temporarily_unavailable",
+        _ if error.is_failure() => "server_error",
+        _ => "invalid_request",
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        let view = RefusalView { error: name(&error), error_description: &error.detail };
+        let mut response = (problem::status(&error), Json(view)).into_response();
+        if error.code == Code::InvalidClient {
+            let challenge = HeaderValue::from_static("Basic realm=\"rejoin\", charset=\"UTF-8\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Extra::RetryAfter(seconds) = error.extra {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
+        }
+        response
+    }
+}
+
+/// What a call of an app's may be refused with, for the description.
+pub enum Refusals {}
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        // What is refused before it comes here is a problem as everywhere.
+        let shared = [problem::PublicProblems::responses(), problem::TimedOut::responses()];
+        let own = [(400, "Refused"), (401, "No live app"), (429, "Too fast"), (503, "The storage fails")].map(
+            |(status, about)| {
+                let content = Content::new(Some(Ref::from_schema_name(RefusalView::name())));
+                let response = openapi::ResponseBuilder::new().description(about).content("application/json", content);
+                (status.to_string(), response.build().into())
+            },
+        );
+        shared.into_iter().flatten().chain(own).collect()
+    }
+}

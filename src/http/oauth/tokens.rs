@@ -1,0 +1,178 @@
+//! Tokens: issued, looked into, revoked.
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    form::AppForm,
+    refusal::{Refusal, Refusals},
+};
+use crate::{
+    error::{Code, Error},
+    http::{Shared, address::Address, body::Json, guard},
+    model::{ChannelName, Scopes},
+    oauth::{self, tokens},
+    secret::SecretHash,
+};
+
+/// The app's credentials may come by HTTP Basic instead.
+#[derive(ToSchema)]
+#[schema(example = json!({"grant_type": "client_credentials", "scope": "chat:read"}))]
+#[allow(dead_code)]
+struct TokenForm {
+    #[schema(pattern = "^client_credentials$")]
+    grant_type: String,
+    /// Scopes parted by spaces; left out, all that the app may do.
+    #[schema(nullable = false)]
+    scope: Option<String>,
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+}
+
+/// The app's credentials may come by HTTP Basic instead.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct PresentedForm {
+    token: String,
+    /// It is found without.
+    #[schema(nullable = false)]
+    token_type_hint: Option<String>,
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+}
+
+/// RFC 6749 §5.1.
+#[derive(Serialize, ToSchema)]
+struct TokenView {
+    access_token: String,
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+    scope: String,
+}
+
+/// Issues an access token.
+#[utoipa::path(post, security((), ("app" = [])), path = "/auth/token", tag = "oauth",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "Issued", body = TokenView), Refusals))]
+pub async fn issue(
+    State(app): State<Shared>,
+    address: Address,
+    form: Result<AppForm, Refusal>,
+) -> Result<Response, Refusal> {
+    let form = form?;
+    if form.required("grant_type")? != "client_credentials" {
+        return Err(Error::new(Code::UnsupportedGrantType, "this grant_type is not known here").into());
+    }
+    let scope = form.get("scope").map(Scopes::parse).transpose()?;
+    let client_id = form.credentials.client_id.clone();
+    guard::new_token(&app, &address, client_id.clone()).await?;
+    let (now, due) = (app.clock.now(), app.clock.due());
+    let issued = tokens::by_credentials(&app.chat, form.credentials, scope, address.ip, now, due).await;
+    if issued.as_ref().is_err_and(|error| error.code == Code::InvalidClient) {
+        // Not the client_id: people mistake the fields, and then it is the secret.
+        tracing::warn!(address = %address.ip, "an app was not let in");
+    }
+    let issued = issued?;
+    tracing::info!(app = client_id, address = %address.ip, "token issued");
+    Ok(Json(TokenView {
+        access_token: issued.secret.reveal().to_owned(),
+        token_type: "Bearer",
+        expires_in: issued.expires_in.as_secs(),
+        scope: issued.scope.to_string(),
+    })
+    .into_response())
+}
+
+/// RFC 7662 §2.2. One that is not active says nothing else.
+#[derive(Default, Serialize, ToSchema)]
+struct IntrospectionView<'a> {
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    /// The session's nick at this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    username: Option<String>,
+    /// The session's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    sub: Option<String>,
+    /// The channels it is confined to, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Vec<String>>)]
+    res: Option<Vec<ChannelName>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    token_type: Option<&'static str>,
+    /// Seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    exp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    iat: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    grant_id: Option<i64>,
+}
+
+/// Tells an app of a token: a resource server of any, others of their own.
+#[utoipa::path(post, security((), ("app" = [])), path = "/auth/introspect", tag = "oauth",
+    request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "What it stands for, or that it is not active", body = IntrospectionView),
+        Refusals))]
+pub async fn introspect(State(app): State<Shared>, form: Result<AppForm, Refusal>) -> Result<Response, Refusal> {
+    let form = form?;
+    let presented = SecretHash::of(form.required("token")?);
+    let due = app.clock.due();
+    let asking = oauth::authenticate(&app.chat, form.credentials, due).await?;
+    let Some(found) = tokens::introspect(&app.chat, asking, presented, due).await? else {
+        return Ok(Json(IntrospectionView::default()).into_response());
+    };
+    let (session, nick) = found.user.unzip();
+    Ok(Json(IntrospectionView {
+        active: true,
+        scope: Some(found.token.scope.to_string()),
+        client_id: Some(found.client_id),
+        username: nick.map(|nick| nick.to_string()),
+        sub: session.map(|session| session.to_string()),
+        res: found.res,
+        token_type: found.token.is_access.then_some("Bearer"),
+        exp: Some(found.token.expires_at.seconds()),
+        iat: Some(found.token.created_at.seconds()),
+        iss: Some(app.site.issuer()),
+        grant_id: Some(found.token.grant.0),
+    })
+    .into_response())
+}
+
+/// Revokes a token of the app's, and with it its grant. One that is unknown needs none of it.
+#[utoipa::path(post, security((), ("app" = [])), path = "/auth/revoke", tag = "oauth",
+    request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "It works no more"), Refusals))]
+pub async fn revoke(State(app): State<Shared>, form: Result<AppForm, Refusal>) -> Result<StatusCode, Refusal> {
+    let form = form?;
+    let presented = SecretHash::of(form.required("token")?);
+    let asking = oauth::authenticate(&app.chat, form.credentials, app.clock.due()).await?;
+    if let Some(grant) = tokens::revoke(&app.chat, asking, presented, app.clock.now()).await? {
+        tracing::info!(%grant, "grant revoked by its app");
+    }
+    Ok(StatusCode::OK)
+}

@@ -1,0 +1,136 @@
+//! What apps ask the server about tokens, and about itself.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    support::{App, Device, TestServer, assert_sound},
+    tokens::SCOPES,
+};
+
+/// An operator's app that stands in the database.
+fn operators_app(server: &TestServer, client_id: &str, resource_server: bool) -> App {
+    let secret = format!("rjk_secret of {client_id}");
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    let insert =
+        "INSERT INTO app (client_id, name, resource_server, scope, created_at) VALUES (?1, ?1, ?2, 'identity', 0)";
+    database.execute(insert, rusqlite::params![client_id, resource_server]).unwrap();
+    let (app, hash) = (database.last_insert_rowid(), rejoin::secret::sha256(secret.as_bytes()));
+    let insert = "INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, 0)";
+    database.execute(insert, rusqlite::params![app, hash]).unwrap();
+    App { program: server.device(), client_id: client_id.into(), secret }
+}
+
+#[tokio::test]
+async fn introspection_tells_an_app_of_its_own_tokens_and_a_resource_server_of_all() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let (key, other) = (alice.key("chat:read identity").await, alice.key("chat:read").await);
+    let (api, own) = (operators_app(&server, "app_api", true), operators_app(&server, "app_own", false));
+    let bot = key.token("identity").await;
+    let session = alice.snapshot().await["session"]["id"].to_string();
+    let told = json!({
+        "active": true, "scope": "identity", "client_id": key.client_id, "username": "alice", "sub": session,
+        "token_type": "Bearer", "exp": 1_795_000_600, "iat": 1_795_000_000, "iss": alice.base,
+        "grant_id": alice.get("/api/v1/grants").await[0]["id"],
+    });
+    assert_eq!(key.introspect(&bot).await, told);
+    assert_eq!(api.introspect(&bot).await, told);
+    for hint in ["access_token", "refresh_token", "x"] {
+        let params = [("token", bot.token.as_deref().unwrap()), ("token_type_hint", hint)];
+        assert_eq!(key.ask("/auth/introspect", &params).await, (200, told.clone()), "{hint}");
+    }
+    for stranger in [&other, &own] {
+        assert_eq!(stranger.introspect(&bot).await, json!({"active": false}));
+    }
+    for nothing in ["rja_x", &key.secret, alice.cookie.as_deref().unwrap().strip_prefix("rejoin=").unwrap()] {
+        assert_eq!(api.introspect(&bot.with_token(nothing)).await, json!({"active": false}));
+    }
+    assert_eq!(api.ask("/auth/introspect", &[]).await.1["error"], "invalid_request");
+    let nobody = App { secret: "rjk_x".into(), ..api.clone() };
+    assert_eq!(nobody.ask("/auth/introspect", &[("token", "x")]).await.0, 401);
+    alice.send("NICK alicia").await;
+    assert_eq!(api.introspect(&bot).await["username"], "alicia");
+    alice.delete("/api/v1/session").await.unwrap();
+    assert_eq!(api.introspect(&bot).await, json!({"active": false}));
+    assert_eq!(key.ask("/auth/introspect", &[("token", "x")]).await.1["error"], "invalid_client", "it ended too");
+}
+
+/// An operator's app has a grant of its own, which acts as nobody.
+#[tokio::test]
+async fn an_apps_own_token_calls_as_nobody() {
+    let server = TestServer::start().await;
+    let api = operators_app(&server, "app_api", true);
+    let program = api.token("").await;
+    let told = api.introspect(&program).await;
+    assert_eq!((&told["active"], told.get("sub"), told.get("username")), (&json!(true), None, None));
+    for path in ["/auth/userinfo", "/api/v1/session", "/api/v1/keys"] {
+        let refusal = program.call(Method::GET, path).await.unwrap_err();
+        assert_eq!((refusal.status, refusal.code.as_str()), (403, "insufficient_scope"), "{path}");
+    }
+    assert_eq!(program.try_send("PING x").await.unwrap_err().code, "insufficient_scope");
+    assert_eq!(api.ask("/auth/revoke", &[("token", program.token.as_ref().unwrap())]).await.0, 200);
+    assert_eq!(api.introspect(&program).await, json!({"active": false}));
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn revoking_a_token_ends_its_grant_and_nobody_elses() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let (key, other) = (alice.key("chat:read").await, alice.key("chat:read").await);
+    let (bot, sibling, stranger) = (key.token("").await, key.token("").await, other.token("").await);
+    let revoke = async |by: &App, of: &Device| by.ask("/auth/revoke", &[("token", of.token.as_ref().unwrap())]).await.0;
+    assert_eq!(revoke(&other, &bot).await, 200, "as if it were unknown");
+    assert_eq!(revoke(&key, &bot.with_token("rja_unknown")).await, 200);
+    bot.snapshot().await;
+    assert_eq!(key.ask("/auth/revoke", &[]).await.0, 400);
+    assert_eq!(revoke(&App { secret: "x".into(), ..key.clone() }, &bot).await, 401);
+    bot.snapshot().await;
+    server.pass(Duration::from_secs(700));
+    let fresh = key.token("").await;
+    assert_eq!(revoke(&key, &bot).await, 200, "one that has expired will do");
+    for dead in [&bot, &sibling, &fresh] {
+        assert_eq!(dead.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "invalid_token");
+    }
+    assert_eq!(revoke(&key, &bot).await, 200, "again is as good");
+    other.token("").await.snapshot().await;
+    assert_eq!(stranger.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "invalid_token", "it expired");
+    key.token("").await.snapshot().await;
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn userinfo_says_who_it_is_whatever_the_cookie() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let bot = alice.key("identity").await.token("").await;
+    let session = alice.snapshot().await["session"]["id"].to_string();
+    let told = json!({"sub": session, "nick": "alice", "channels": ["#rust"]});
+    assert_eq!(bot.get("/auth/userinfo").await, told);
+    let beside = bot.with_cookie(bob.cookie.as_ref().unwrap());
+    assert_eq!(beside.get("/auth/userinfo").await, told);
+    let refusal = bob.call(Method::GET, "/auth/userinfo").await.unwrap_err();
+    assert_eq!((refusal.status, refusal.code.as_str()), (401, "unauthenticated"));
+}
+
+#[tokio::test]
+async fn the_metadata_lists_what_exists() {
+    let server = TestServer::start().await;
+    let key = server.pick("alice").await.key("chat:read identity").await;
+    let metadata = server.device().get("/.well-known/oauth-authorization-server").await;
+    assert_eq!(metadata["issuer"], server.url(""));
+    assert_eq!(metadata["scopes_supported"], json!(SCOPES));
+    assert_eq!(metadata["grant_types_supported"], json!(["client_credentials"]));
+    for endpoint in ["token_endpoint", "introspection_endpoint", "revocation_endpoint"] {
+        let path = metadata[endpoint].as_str().unwrap().strip_prefix(&server.url("")).unwrap();
+        let (status, body) = key.ask(path, &[("grant_type", "client_credentials"), ("token", "x")]).await;
+        assert_eq!(status, 200, "{endpoint} {body}");
+    }
+    let userinfo = metadata["userinfo_endpoint"].as_str().unwrap().strip_prefix(&server.url("")).unwrap();
+    key.token("").await.get(userinfo).await;
+    let public = TestServer::with(&["--public-url", "https://chat.example"]).await;
+    assert_eq!(public.device().get("/.well-known/oauth-authorization-server").await["issuer"], "https://chat.example");
+}

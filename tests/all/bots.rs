@@ -1,0 +1,157 @@
+//! API keys' bots: clients of their session, and yet no devices.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, assert_sound, commands, said, until};
+
+const PASSWORD: &str = "correct horse battery";
+const DAY: Duration = Duration::from_hours(24);
+
+#[tokio::test]
+async fn a_bot_chats_under_its_sessions_nick_and_is_tagged() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let bot = alice.key_of(json!({"name": " deploy-bot ", "scope": "chat:write chat:read"})).await.token("").await;
+    assert_eq!(bot.snapshot().await["session"]["nick"], "alice");
+    let mut stream = bob.stream("").await;
+    let said = bot.send("@label=x PRIVMSG #rust :deployed").await["ids"][0].clone();
+    let tagged = |message: &Value| {
+        assert_eq!(
+            (&message["id"], &message["source"], &message["app"]),
+            (&said, &json!("alice"), &json!("deploy-bot"))
+        );
+    };
+    while let Some(message) = stream.message().await {
+        if message["id"] == said {
+            tagged(&message);
+            break;
+        }
+    }
+    for reader in [&alice, &bob, &bot] {
+        tagged(reader.queue().await.last().unwrap());
+        tagged(reader.get("/api/v1/history?target=%23rust").await["messages"].as_array().unwrap().last().unwrap());
+    }
+    assert_eq!(bot.queue().await[0]["label"], "x", "its label is the bot's alone");
+    assert_eq!(bot.queue().await.len(), 1, "its queue is its own, and begins with its first snapshot");
+    alice.send("PRIVMSG #rust :thanks").await;
+    assert!(bob.queue().await.last().unwrap().get("app").is_none(), "what comes by cookie has no tag");
+    bot.send("JOIN #bots").await;
+    assert_eq!(commands(&alice.queue().await).last(), Some(&"JOIN"));
+}
+
+#[tokio::test]
+async fn a_bot_is_no_device() {
+    let server = TestServer::with(&["--max-clients", "2"]).await;
+    let alice = server.pick("alice").await;
+    let bot = alice.key("chat:read session:manage").await.token("").await;
+    let phone = server.phone_of(&alice, "alice").await;
+    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 2);
+    let full = alice.login("bob", PASSWORD).await.unwrap_err();
+    assert_eq!(full.code, "login_failed");
+    let full = server.device().login("alice", PASSWORD).await.unwrap_err();
+    assert_eq!((full.code.as_str(), full.body["clients"].as_array().unwrap().len()), ("too_many_clients", 2));
+    let id = bot.snapshot().await["client"]["id"].clone();
+    let gone = alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap_err();
+    assert_eq!(said(gone), (404, "not_found".into()));
+    alice.delete("/api/v1/clients").await.unwrap();
+    assert_eq!(phone.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "client_ended");
+    bot.snapshot().await;
+    alice.send("QUIT").await;
+    assert!(bot.is_cut_off().await, "the session ended with its last device");
+    assert_eq!(server.rows("session WHERE ended_at IS NULL"), 0);
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn a_key_has_one_grant_and_one_client_however_many_tokens() {
+    let mut server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let key = alice.key("chat:read chat:write").await;
+    let one = key.token("").await;
+    let first = one.snapshot().await;
+    alice.send("PRIVMSG alice :note").await;
+    assert_eq!(one.drain().await.len(), 1);
+    let other = key.token("chat:read").await;
+    let second = other.snapshot().await;
+    assert_eq!(first["client"]["id"], second["client"]["id"]);
+    assert_eq!(second["acknowledged"], second["cursor"], "they share one cursor");
+    let grants = alice.get("/api/v1/grants").await;
+    assert_eq!(grants.as_array().unwrap().len(), 1);
+    assert_eq!((&grants[0]["client"], &grants[0]["key"]), (&first["client"]["id"], &json!(true)));
+    server.restart().await;
+    for bot in [&one, &other] {
+        assert_eq!(bot.snapshot().await["client"]["id"], first["client"]["id"], "tokens outlast a restart");
+    }
+    assert_eq!(other.try_send("JOIN #rust").await.unwrap_err().code, "insufficient_scope");
+    one.send("JOIN #rust").await;
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
+    let mut server = TestServer::with(&["--client-idle", "10d", "--client-lifetime", "100d"]).await;
+    let alice = server.pick("alice").await;
+    alice.send("PASS :correct horse battery").await;
+    let phone = server.login("alice", PASSWORD).await;
+    phone.snapshot().await;
+    let key = phone.key("chat:read").await;
+    for day in [0, 6, 12] {
+        let bot = key.token("").await;
+        assert_eq!(bot.snapshot().await["session"]["nick"], "alice", "day {day}");
+        if day == 6 {
+            // What was gathered in memory is written down, and a restart reads it.
+            server.restart().await;
+        }
+        server.pass(DAY * 6);
+    }
+    let clients = phone.get("/api/v1/clients").await;
+    assert_eq!(clients.as_array().unwrap().len(), 1, "alice's own device was not used for 18 days: {clients}");
+    server.pass(DAY * 10);
+    until("the session to end", async || server.rows("session WHERE ended_at IS NULL") == 0).await;
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn a_bot_that_quits_ends_its_grant_and_its_key_begins_another() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let key = alice.key("chat:read").await;
+    let (bot, other) = (key.token("").await, key.token("").await);
+    let first = bot.snapshot().await["client"]["id"].clone();
+    bot.send("QUIT").await;
+    assert!(bot.is_cut_off().await && other.is_cut_off().await);
+    assert!(!commands(&bob.queue().await).contains(&"QUIT"), "the session goes on");
+    let again = key.token("").await;
+    assert_ne!(again.snapshot().await["client"]["id"], first);
+    let grants = alice.get("/api/v1/grants").await;
+    assert_eq!(grants.as_array().unwrap().len(), 1);
+    let revoke = format!("/api/v1/grants/{}", grants[0]["id"]);
+    assert_eq!(said(bob.delete(&revoke).await.unwrap_err()), (404, "not_found".into()));
+    alice.delete(&revoke).await.unwrap();
+    assert!(again.is_cut_off().await);
+    assert_eq!(said(alice.delete(&revoke).await.unwrap_err()), (404, "not_found".into()));
+    key.token("").await.snapshot().await;
+    assert_sound(&server.database());
+}
+
+/// Whatever comes first, no token outlives the session.
+#[tokio::test]
+async fn a_session_that_ends_at_the_same_instant_leaves_no_token() {
+    let server = TestServer::start().await;
+    for round in 0..10 {
+        let alice = server.pick("alice").await;
+        let key = alice.key("chat:read").await;
+        let ((status, body), ended) = tokio::join!(key.try_token(""), alice.delete("/api/v1/session"));
+        ended.unwrap();
+        if status == 200 {
+            let bot = key.program.with_token(body["access_token"].as_str().unwrap());
+            assert!(bot.is_cut_off().await, "round {round}");
+        }
+        assert_eq!(key.try_token("").await.1["error"], "invalid_client");
+    }
+    assert_eq!(server.rows("token"), 0);
+    assert_sound(&server.database());
+}
