@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, assert_sound, commands, said, until};
+use crate::support::{Over, Reader, TestServer, Way, assert_sound, commands, said, until};
 
 const PASSWORD: &str = "correct horse battery";
 const DAY: Duration = Duration::from_hours(24);
@@ -59,8 +59,15 @@ async fn a_bot_is_no_device() {
     alice.delete("/api/v1/clients").await.unwrap();
     assert_eq!(phone.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "client_ended");
     bot.snapshot().await;
+    let mut stream = Reader::open(&bot, Way::Stream, None).await;
     alice.send("QUIT").await;
     assert!(bot.is_cut_off().await, "the session ended with its last device");
+    let over = loop {
+        if let Err(over) = stream.next().await {
+            break over;
+        }
+    };
+    assert_eq!(over, Over::Ended("session_ended".into()));
     assert_eq!(server.rows("session WHERE ended_at IS NULL"), 0);
     assert_sound(&server.database());
 }
@@ -154,4 +161,18 @@ async fn a_session_that_ends_at_the_same_instant_leaves_no_token() {
     }
     assert_eq!(server.rows("token"), 0);
     assert_sound(&server.database());
+}
+
+/// Whoever was let in a moment before comes too late for a change, and for a look: both ask the store about the grant.
+#[tokio::test]
+async fn the_grant_is_checked_again_in_the_transaction() {
+    let server = TestServer::start().await;
+    let bot = server.pick("alice").await.key("chat:read chat:write").await.token("").await;
+    bot.snapshot().await;
+    // As if it had ended without anybody being told.
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    database.execute("UPDATE app_grant SET ended_at = 1", []).unwrap();
+    for line in ["JOIN #rust", "WHOIS alice"] {
+        assert_eq!(said(bot.try_send(line).await.unwrap_err()), (401, "invalid_token".into()), "{line}");
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, header};
 use serde_json::Value;
 
-use crate::support::{Process, TestServer};
+use crate::support::{App, Process, TestServer};
 
 #[tokio::test]
 async fn it_says_what_it_is_and_that_it_is_well() {
@@ -264,8 +264,16 @@ async fn the_log_is_structured_and_holds_no_secret() {
         .unwrap();
     server.device().request(Method::GET, "/login?next=/&password=in-the-query").send().await.unwrap();
     phone.snapshot().await;
-    let secrets =
+    let key = phone.key("chat:read").await;
+    let bot = key.token("").await;
+    bot.snapshot().await;
+    key.introspect(&bot).await;
+    App { secret: "mistaken secret".into(), ..key.clone() }.try_token("").await;
+    App { client_id: key.secret.clone(), ..key.clone() }.try_token("").await;
+    key.ask(&format!("/auth/token?client_secret={}", key.secret), &[]).await;
+    let cookies =
         [&alice, &phone].map(|device| device.cookie.clone().unwrap().trim_start_matches("rejoin=").to_owned());
+    let secrets = cookies.into_iter().chain([key.secret, bot.token.unwrap()]).collect::<Vec<_>>();
     server.terminate();
     let log = std::fs::read_to_string(log).unwrap();
     for line in log.lines() {
@@ -277,8 +285,16 @@ async fn the_log_is_structured_and_holds_no_secret() {
     let readme = include_str!("../../README.md");
     let rule = readme.lines().find_map(|line| line.strip_prefix("failregex = ")).unwrap();
     assert_eq!(log.matches(&rule.replace("<HOST>", "127.0.0.1")).count(), 2);
-    let passwords =
-        ["horse battery", "12345678", "wrong current", "mistyped", "in the form", "in-the-query", "argon2id"];
+    let passwords = [
+        "horse battery",
+        "12345678",
+        "wrong current",
+        "mistyped",
+        "in the form",
+        "in-the-query",
+        "argon2id",
+        "mistaken",
+    ];
     for secret in secrets.iter().map(String::as_str).chain(passwords) {
         assert!(!log.contains(secret), "the log holds {secret}");
     }

@@ -194,7 +194,7 @@ pub async fn revoke(
     Segment(client_id): Segment,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    keys::revoke(&app.chat, live, client_id, caller.now).await?;
-    tracing::info!(by = %live.caller.client, "key revoked");
+    keys::revoke(&app.chat, live, client_id.clone(), caller.now).await?;
+    tracing::info!(app = client_id, by = %live.caller.client, "key revoked");
     Ok(StatusCode::NO_CONTENT)
 }
