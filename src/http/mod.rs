@@ -103,7 +103,7 @@ impl App {
     info(title = "Rejoin", description = "Sessions that are rejoined from any device."),
     modifiers(&Credentials),
     security(("cookie" = []), ("token" = [])),
-    components(schemas(problem::Problem)),
+    components(schemas(problem::Problem, oauth::RefusalView)),
     tags((name = "session"), (name = "client"), (name = "chat"), (name = "delivery"), (name = "service"), (name = "oauth")),
 )]
 struct Description;

@@ -106,6 +106,10 @@ async fn the_description_is_true() {
         "/openapi.json",
     ];
     assert_eq!(paths.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(expected));
+    let text = description.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(description.pointer(reference).is_some(), "there is no {reference}");
+    }
     for (path, operations) in paths {
         let operations = operations.as_object().unwrap();
         let listed: BTreeSet<_> = operations.keys().map(|method| method.to_uppercase()).collect();

@@ -13,6 +13,8 @@ mod metadata;
 mod refusal;
 mod tokens;
 
+pub use refusal::RefusalView;
+
 pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(keys::list, keys::issue))

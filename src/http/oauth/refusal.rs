@@ -29,7 +29,7 @@ impl From<Error> for Refusal {
 /// The one shape of OAuth's refusals.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"error": "invalid_client", "error_description": "…"}))]
-struct RefusalView<'a> {
+pub struct RefusalView<'a> {
     error: &'static str,
     error_description: &'a str,
 }
