@@ -121,6 +121,37 @@ async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
     assert_sound(&server.database());
 }
 
+/// As a device's does that logs in again.
+#[tokio::test]
+async fn a_bot_that_shows_its_keys_secret_again_lives_on() {
+    let server = TestServer::with(&["--client-lifetime", "2d"]).await;
+    let mut alice = server.pick("alice").await;
+    alice.send("PASS :correct horse battery").await;
+    let key = alice.key("chat:read").await;
+    let mut lived = Vec::new();
+    for _ in 0..4 {
+        alice = alice.login("alice", PASSWORD).await.unwrap();
+        lived.push(key.token("").await.snapshot().await["client"]["id"].clone());
+        server.pass(DAY);
+    }
+    lived.dedup();
+    assert_eq!(lived.len(), 1);
+    server.pass(DAY);
+    until("the session to end", async || server.rows("session WHERE ended_at IS NULL") == 0).await;
+}
+
+#[tokio::test]
+async fn a_bot_that_may_can_remove_the_last_device_and_goes_with_it() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    server.phone_of(&alice, "alice").await;
+    let bot = alice.key("session:manage").await.token("").await;
+    bot.delete("/api/v1/clients").await.unwrap();
+    assert!(bot.is_cut_off().await);
+    assert_eq!(said(alice.call(Method::GET, "/api/v1/session").await.unwrap_err()), (401, "client_ended".into()));
+    assert_sound(&server.database());
+}
+
 #[tokio::test]
 async fn a_bot_that_quits_ends_its_grant_and_its_key_begins_another() {
     let server = TestServer::start().await;
