@@ -38,7 +38,7 @@ CREATE TABLE client (
     end_reason  TEXT,
     address     TEXT,                       -- the address it was let in from
     unpresented INTEGER,                    -- since when its secret is out and was never presented
-    grant_id    INTEGER REFERENCES app_grant (id), -- what it acts by, and then its secret is nobody's; NULL: it came by cookie
+    grant_id    INTEGER REFERENCES app_grant (id), -- what it acts by, its secret being nobody's; NULL: a cookie
     key         INTEGER NOT NULL DEFAULT 0  -- 1: an API key's bot, which is no device
 ) STRICT;
 CREATE UNIQUE INDEX client_by_secret ON client (secret_hash);

@@ -49,7 +49,8 @@ pub struct Token {
     pub live: Option<Arc<Live>>,
 }
 
-/// A client's use. Its tokens share it; it outlives a renewed secret, because a request that came with the old one may still note it.
+/// A client's use. Its tokens share it, and it outlives a renewed secret, because a request that came with the old one may
+/// still note it.
 #[derive(Debug)]
 struct Usage {
     cursor: AtomicI64,

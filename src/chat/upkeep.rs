@@ -23,8 +23,9 @@ impl Chat {
         used.and(dropped)
     }
 
-    /// Lets clients leave that are due to, past their lifetime, not used for too long, or never heard of, and apps end. Called about once
-    /// a second, so that their polls and streams end when they do; where nobody is due it costs one look.
+    /// Lets clients leave that are due to, past their lifetime, not used for too long, or never heard of, and apps end whose
+    /// time is over. Called about once a second, so that their polls and streams end when they do; where nothing is due it
+    /// costs two looks.
     pub async fn expire(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let clients = self.expire_clients(now, due).await;
         let apps = self.expire_apps(now, due).await;

@@ -122,13 +122,15 @@ pub fn end(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result
 pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
     let ended = tx
         .sql
-        .prepare_cached("UPDATE app_grant SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING app_id")?
-        .query_row([id.0, now.0], |row| row.get(0).map(AppId))
+        .prepare_cached(
+            "UPDATE app_grant SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING app_id, session_id",
+        )?
+        .query_row([id.0, now.0], |row| Ok((AppId(row.get(0)?), row.get::<_, Option<_>>(1)?.map(SessionId))))
         .optional()?;
-    let Some(app) = ended else { return Ok(()) };
+    let Some((app, session)) = ended else { return Ok(()) };
     token::remove_of(tx, id)?;
     tx.effect(Effect::GrantEnded { grant: id });
-    let subject: Subject = app::get(tx, app)?.subject();
+    let subject = Subject { session, ..app::get(tx, app)?.subject() };
     audit::record(tx, Action::GrantRevoked(reason), &subject, now)
 }
 

@@ -72,6 +72,8 @@ async fn an_apps_own_token_calls_as_nobody() {
     }
     assert_eq!(program.try_send("PING x").await.unwrap_err().code, "insufficient_scope");
     assert_eq!(api.ask("/auth/revoke", &[("token", program.token.as_ref().unwrap())]).await.0, 200);
+    let refusal = program.call(Method::GET, "/auth/userinfo").await.unwrap_err();
+    assert_eq!(refusal.code, "invalid_token", "it is known no more");
     assert_eq!(api.introspect(&program).await, json!({"active": false}));
     assert_sound(&server.database());
 }

@@ -16,7 +16,8 @@ READ_FURTHER = {"ACK", "MARKREAD", "PASS"}
 
 # What fits its schema may be refused all the same, by these codes and no others: an id that no event has had, a name of too
 # many bytes, a request without the WebSocket's handshake, words that are no scopes, a key that is confined or has a blank
-# name, a form with something twice or credentials by two methods, and whatever a command takes, which the table of commands says.
+# name, a form with something twice or credentials by two methods, and whatever a command takes, which the table of
+# commands says.
 BEYOND_A_SCHEMA = {
     "GET /api/v1/messages": {"invalid_cursor"},
     "GET /api/v1/events": {"invalid_cursor"},

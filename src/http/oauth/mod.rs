@@ -1,6 +1,7 @@
 //! OAuth's endpoints (RFC 6749, 7009, 7662, 8414), and the API's part about keys and grants.
 //!
-//! The endpoints under `/auth` take forms and know apps by their credentials, never by a cookie; their refusals are RFC 6749's.
+//! The endpoints under `/auth` take forms and know apps by their credentials, never by a cookie; they refuse as RFC 6749
+//! does.
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
