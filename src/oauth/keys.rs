@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Live keys of a session, at most.
+/// Live keys of a session, at most, and as many of those that have ended are listed.
 pub const MAX_KEYS: usize = 100;
 
 /// A key as it is asked for.
@@ -53,8 +53,7 @@ pub async fn issue(chat: &Chat, live: &Live, wanted: Wanted, now: Timestamp) -> 
     let hash = secret.hash();
     let key = chat
         .change(caller, move |tx| {
-            let live = app::keys_of(tx, caller.session)?.into_iter().filter(|key| key.ended_at.is_none());
-            if live.count() >= MAX_KEYS {
+            if app::live_keys_of(tx, caller.session)?.len() >= MAX_KEYS {
                 let detail = format!("a session has at most {MAX_KEYS} keys: revoke one first");
                 return Err(Error::new(Code::TooManyKeys, detail));
             }
@@ -74,11 +73,14 @@ pub async fn issue(chat: &Chat, live: &Live, wanted: Wanted, now: Timestamp) -> 
     Ok(Issued { key, secret })
 }
 
-/// The session's keys, oldest first, and for a while those that have ended.
+/// The session's keys, oldest first, and for a while the last that have ended.
 pub async fn list(chat: &Chat, live: &Live) -> Result<Vec<Key>> {
     let caller = live.caller;
     chat.look(caller, move |tx| {
-        app::keys_of(tx, caller.session)?.into_iter().map(|app| with_secrets(tx, app)).collect()
+        let mut keys = app::live_keys_of(tx, caller.session)?;
+        keys.extend(app::ended_keys_of(tx, caller.session, MAX_KEYS)?);
+        keys.sort_by_key(|key| key.id);
+        keys.into_iter().map(|app| with_secrets(tx, app)).collect()
     })
     .await
 }

@@ -181,10 +181,19 @@ pub fn get(tx: &Read, id: AppId) -> Result<App> {
     Ok(tx.sql.prepare_cached("SELECT * FROM app WHERE id = ?1")?.query_row([id.0], App::read)?)
 }
 
-/// A session's API keys, oldest first, ended ones too.
-pub fn keys_of(tx: &Read, session: SessionId) -> Result<Vec<App>> {
-    let mut statement = tx.sql.prepare_cached("SELECT * FROM app WHERE session_id = ?1 ORDER BY id")?;
+/// A session's live API keys.
+pub fn live_keys_of(tx: &Read, session: SessionId) -> Result<Vec<App>> {
+    let mut statement = tx.sql.prepare_cached("SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NULL")?;
     let keys = statement.query_map([session.0], App::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(keys)
+}
+
+/// The last `limit` of a session's API keys that have ended.
+pub fn ended_keys_of(tx: &Read, session: SessionId, limit: usize) -> Result<Vec<App>> {
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?2",
+    )?;
+    let keys = statement.query_map([session.0, as_sql(limit)], App::read)?.collect::<rusqlite::Result<_>>()?;
     Ok(keys)
 }
 

@@ -53,7 +53,7 @@ const STEPS: &[&str] = &[
         tried_at        INTEGER
     ) STRICT;
     CREATE UNIQUE INDEX app_by_client_id ON app (client_id);
-    CREATE INDEX app_of_session ON app (session_id) WHERE session_id IS NOT NULL;
+    CREATE INDEX app_of_session ON app (session_id, ended_at) WHERE session_id IS NOT NULL;
     CREATE INDEX app_expiring ON app (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
     CREATE INDEX app_ended ON app (ended_at) WHERE ended_at IS NOT NULL;
     CREATE TABLE app_secret (

@@ -174,7 +174,7 @@ fn end_apps(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
     for (grant, _) in grant::live_of(tx, id)? {
         grant::end(tx, grant.id, reason, now)?;
     }
-    for key in app::keys_of(tx, id)? {
+    for key in app::live_keys_of(tx, id)? {
         app::end(tx, key.id, reason, now)?;
     }
     Ok(())

@@ -188,17 +188,27 @@ async fn a_key_that_is_not_well_formed_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_session_has_a_hundred_keys_and_no_more() {
+async fn a_session_has_a_hundred_keys_and_as_many_that_have_ended() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
     let alice = server.pick("alice").await;
-    for _ in 0..99 {
-        alice.key("chat:read").await;
+    let revoke = async |key: &App| alice.delete(&format!("/api/v1/keys/{}", key.client_id)).await.unwrap();
+    let first = alice.key("chat:read").await;
+    revoke(&first).await;
+    let mut keys = Vec::new();
+    for _ in 0..100 {
+        keys.push(alice.key("chat:read").await);
     }
-    let last = alice.key("chat:read").await;
     let wanted = json!({"name": "x", "scope": "chat:read"});
     assert_eq!(said(alice.post("/api/v1/keys", wanted).await.unwrap_err()), (409, "too_many_keys".into()));
-    alice.delete(&format!("/api/v1/keys/{}", last.client_id)).await.unwrap();
-    alice.key("chat:read").await;
+    assert_eq!(alice.keys().await.len(), 101);
+    server.pass(Duration::from_secs(1));
+    for key in &keys {
+        revoke(key).await;
+    }
+    let last = alice.key("chat:read").await;
+    let listed = alice.keys().await;
+    assert_eq!((listed.len(), &listed[100]["client_id"]), (101, &json!(last.client_id)));
+    assert!(!listed.iter().any(|key| key["client_id"] == first.client_id), "the first that ended made room");
 }
 
 #[tokio::test]

@@ -156,7 +156,7 @@ pub async fn issue(
     Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
 }
 
-/// This session's API keys, and for 30 days those that have ended.
+/// This session's API keys, and for 30 days the last hundred that have ended.
 #[utoipa::path(get, path = "/api/v1/keys", tag = "oauth",
     responses((status = 200, description = "Oldest first", body = [KeyView]), Problems))]
 pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<KeyView>>> {
