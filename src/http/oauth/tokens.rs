@@ -93,17 +93,23 @@ pub async fn issue(
     .into_response())
 }
 
-/// RFC 7662 §2.2. One that is not active says nothing else.
-#[derive(Default, Serialize, ToSchema)]
-struct IntrospectionView<'a> {
+/// RFC 7662 §2.2.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum IntrospectionView<'a> {
+    Active(ActiveView<'a>),
+    /// One that is not active says nothing else.
+    Inactive {
+        active: bool,
+    },
+}
+
+#[derive(Serialize, ToSchema)]
+struct ActiveView<'a> {
     active: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    scope: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    client_id: Option<String>,
-    /// The session's nick at this moment.
+    scope: String,
+    client_id: String,
+    /// The session's nick at this moment; an app's own token is nobody's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     username: Option<String>,
@@ -119,18 +125,10 @@ struct IntrospectionView<'a> {
     #[schema(nullable = false)]
     token_type: Option<&'static str>,
     /// Seconds since the epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    exp: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    iat: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    iss: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    grant_id: Option<i64>,
+    exp: i64,
+    iat: i64,
+    iss: &'a str,
+    grant_id: i64,
 }
 
 /// Tells an app of a token: a resource server of any, others of their own.
@@ -144,22 +142,22 @@ pub async fn introspect(State(app): State<Shared>, form: Result<AppForm, Refusal
     let due = app.clock.due();
     let asking = oauth::authenticate(&app.chat, form.credentials, due).await?;
     let Some(found) = tokens::introspect(&app.chat, asking, presented, due).await? else {
-        return Ok(Json(IntrospectionView::default()).into_response());
+        return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());
     };
     let (session, nick) = found.user.unzip();
-    Ok(Json(IntrospectionView {
+    Ok(Json(IntrospectionView::Active(ActiveView {
         active: true,
-        scope: Some(found.token.scope.to_string()),
-        client_id: Some(found.client_id),
+        scope: found.token.scope.to_string(),
+        client_id: found.client_id,
         username: nick.map(|nick| nick.to_string()),
         sub: session.map(|session| session.to_string()),
         res: found.res,
         token_type: found.token.is_access.then_some("Bearer"),
-        exp: Some(found.token.expires_at.seconds()),
-        iat: Some(found.token.created_at.seconds()),
-        iss: Some(app.site.issuer()),
-        grant_id: Some(found.token.grant.0),
-    })
+        exp: found.token.expires_at.seconds(),
+        iat: found.token.created_at.seconds(),
+        iss: app.site.issuer(),
+        grant_id: found.token.grant.0,
+    }))
     .into_response())
 }
 
