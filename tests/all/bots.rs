@@ -62,12 +62,7 @@ async fn a_bot_is_no_device() {
     let mut stream = Reader::open(&bot, Way::Stream, None).await;
     alice.send("QUIT").await;
     assert!(bot.is_cut_off().await, "the session ended with its last device");
-    let over = loop {
-        if let Err(over) = stream.next().await {
-            break over;
-        }
-    };
-    assert_eq!(over, Over::Ended("session_ended".into()));
+    assert_eq!(stream.ended().await, Over::Ended("session_ended".into()));
     assert_eq!(server.rows("session WHERE ended_at IS NULL"), 0);
     assert_sound(&server.database());
 }

@@ -56,7 +56,7 @@ async fn a_revoked_key_is_dead_at_once_with_all_it_issued_and_its_users_can_be_f
         assert_eq!(response.headers()["www-authenticate"], "Bearer error=\"invalid_token\"");
     }
     for mut reader in readers {
-        assert_eq!(reader.next().await, Err(Over::Ended("revoked".into())));
+        assert_eq!(reader.ended().await, Over::Ended("revoked".into()));
     }
     let refusal = held.await.unwrap().unwrap_err();
     assert_eq!((refusal.code.as_str(), &refusal.body["reason"]), ("invalid_token", &json!("revoked")));
@@ -129,7 +129,7 @@ async fn a_key_ends_when_its_time_is_over_and_no_token_of_it_lives_longer() {
     server.pass(Duration::from_secs(300));
     assert!(bot.is_cut_off().await);
     assert_eq!(key.try_token("").await.0, 401);
-    assert_eq!(stream.next().await, Err(Over::Ended("expired".into())));
+    assert_eq!(stream.ended().await, Over::Ended("expired".into()));
     let listed = alice.keys().await.remove(0);
     assert!(listed["ended_at"].is_string() && listed["tried"] == 1, "{listed}");
     assert_sound(&server.database());

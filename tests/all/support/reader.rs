@@ -1,6 +1,6 @@
 //! The three ways to read one queue, behind one face.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, header};
@@ -49,6 +49,18 @@ impl Reader {
             Way::Socket => Source::Socket(Socket::open(device, &query).await),
         };
         Self { device: device.clone(), source }
+    }
+
+    /// How it ends, whatever comes before.
+    pub async fn ended(&mut self) -> Over {
+        let over = async {
+            loop {
+                if let Err(over) = self.next().await {
+                    return over;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), over).await.expect("it goes on and on")
     }
 
     pub async fn next(&mut self) -> Result<Value, Over> {
