@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -87,25 +87,31 @@ impl IntoResponse for Error {
         let mut response = (status(&self), Json(Problem::from(&self))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Extra::RetryAfter(seconds) = self.extra {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
-        }
-        if let Some(challenge) = challenge(&self) {
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if self.code == Code::RequestTimeout {
-            // The rest of the request may still be on its way (RFC 9110 §15.5.9).
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
+        add_headers(&self, headers);
         response
     }
 }
 
-/// How one would be let in (RFC 6750 §3).
+/// What an error says in its answer's head, in whatever shape its body is.
+pub fn add_headers(error: &Error, headers: &mut HeaderMap) {
+    if let Extra::RetryAfter(seconds) = error.extra {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    if let Some(challenge) = challenge(error) {
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if error.code == Code::RequestTimeout {
+        // The rest of the request may still be on its way (RFC 9110 §15.5.9).
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// How one would be let in (RFC 6750 §3; RFC 6749 §5.2 of apps).
 fn challenge(error: &Error) -> Option<HeaderValue> {
     let scoped = |scope: Scope| format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name());
     match (error.code, &error.extra) {
         (Code::Unauthenticated | Code::ClientEnded, _) => Some(HeaderValue::from_static("Bearer")),
+        (Code::InvalidClient, _) => Some(HeaderValue::from_static("Basic realm=\"rejoin\", charset=\"UTF-8\"")),
         (Code::InvalidToken, _) => Some(HeaderValue::from_static("Bearer error=\"invalid_token\"")),
         (Code::InsufficientScope, Extra::Scope(needed)) => HeaderValue::try_from(scoped(*needed)).ok(),
         _ => None,

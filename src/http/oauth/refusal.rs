@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{
     IntoResponses, ToSchema,
@@ -13,7 +10,7 @@ use utoipa::{
 };
 
 use crate::{
-    error::{Code, Error, Extra},
+    error::{Code, Error},
     http::{body::Json, problem},
 };
 
@@ -49,13 +46,7 @@ impl IntoResponse for Refusal {
         let Self(error) = self;
         let view = RefusalView { error: name(&error), error_description: &error.detail };
         let mut response = (problem::status(&error), Json(view)).into_response();
-        if error.code == Code::InvalidClient {
-            let challenge = HeaderValue::from_static("Basic realm=\"rejoin\", charset=\"UTF-8\"");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if let Extra::RetryAfter(seconds) = error.extra {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
-        }
+        problem::add_headers(&error, response.headers_mut());
         response
     }
 }
