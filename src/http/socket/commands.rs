@@ -96,12 +96,7 @@ impl Commands {
         }
     }
 
-    /// A place for the command that waits for one.
-    pub fn place(&self) -> impl Future<Output = Result<Place>> + Send + use<> {
-        let app = self.app.clone();
-        async move { app.chat.place().await }
-    }
-
+    /// Begins the one that waits for a place.
     pub fn begin_arrived(&mut self, place: Option<Place>) {
         if let Some(arrived) = self.arrived.take() {
             self.begin(arrived, place);
@@ -133,9 +128,8 @@ impl Commands {
     /// The next answer where nothing more is read.
     pub async fn finish(&mut self) -> Option<Utf8Bytes> {
         if self.arrived.is_some() {
-            let place = self.place();
-            let place = place.await.ok();
-            self.begin_arrived(place);
+            let app = self.app.clone();
+            self.begin_arrived(app.chat.place().await.ok());
         }
         self.answer().await
     }

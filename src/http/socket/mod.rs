@@ -20,7 +20,7 @@ use futures_util::{FutureExt, SinkExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, sleep, timeout};
 
 use super::{
-    BODY_LIMIT, Shared,
+    App, BODY_LIMIT, Shared,
     address::Address,
     auth::Authenticated,
     body::Params,
@@ -169,7 +169,7 @@ impl Connection {
         );
         loop {
             tokio::select! {
-                turned = self.turn(stopped.as_mut()) => match turned {
+                turned = self.turn(&app, stopped.as_mut()) => match turned {
                     Ok(()) => {}
                     Err(over) => return over,
                 },
@@ -179,13 +179,12 @@ impl Connection {
     }
 
     /// Waits for something to happen, and does what it asks for.
-    async fn turn(&mut self, stopped: impl Future<Output = ()>) -> Result<(), Over> {
-        let place = self.commands.place();
+    async fn turn(&mut self, app: &App, stopped: impl Future<Output = ()>) -> Result<(), Over> {
         tokio::select! {
             step = self.feed.next() => self.deliver(step).await,
             frame = self.socket.recv(), if self.commands.has_room() => self.receive(frame),
             Some(answer) = self.commands.answer(), if self.commands.are_running() => self.answer(answer).await,
-            place = place, if self.commands.is_held_up() => {
+            place = app.chat.place(), if self.commands.is_held_up() => {
                 self.commands.begin_arrived(place.ok());
                 Ok(())
             }
