@@ -7,10 +7,22 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Reader, Socket, TestServer, Way};
+use crate::support::{Device, Reader, Socket, TestServer, Way};
 
 fn say(text: &str, label: &str) -> Value {
     json!({"command": "PRIVMSG", "params": ["#rust", text], "label": label})
+}
+
+/// Says more on #rust than a connection holds for a reader who takes nothing; the socket by which it was said.
+async fn say_much(person: &Device) -> Socket {
+    const SAID: usize = 400;
+    let filler = "x".repeat(4000);
+    let mut speaking = Socket::open(person, "").await;
+    speaking.send_all((0..SAID).map(|n| say(&filler, &n.to_string()))).await;
+    for _ in 0..SAID {
+        speaking.answer().await;
+    }
+    speaking
 }
 
 #[tokio::test]
@@ -202,13 +214,7 @@ async fn what_a_dead_secret_opened_is_given_nothing_more_and_does_nothing_more()
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     alice.send("PASS :correct horse battery").await;
-    let filler = "x".repeat(4000);
-    let mut speaking = Socket::open(&bob, "").await;
-    speaking.send_all((0..400).map(|n| say(&filler, &n.to_string()))).await;
-    for _ in 0..400 {
-        speaking.answer().await;
-    }
-    // More than the connection holds is waiting.
+    let _speaking = say_much(&bob).await;
     let mut socket = Socket::open(&alice, "after=0").await;
     let mut stream = alice.stream("after=0").await;
     let renewed = alice.login("alice", "correct horse battery").await.unwrap();
@@ -233,12 +239,7 @@ async fn who_reads_nothing_is_not_waited_for_once_its_client_has_ended() {
     let patience = Patience { write: Duration::from_hours(1), ..Patience::default() };
     let server = TestServer::with_patience(&[], patience).await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let filler = "x".repeat(4000);
-    let mut speaking = Socket::open(&bob, "").await;
-    speaking.send_all((0..400).map(|n| say(&filler, &n.to_string()))).await;
-    for _ in 0..400 {
-        speaking.answer().await;
-    }
+    let _speaking = say_much(&bob).await;
     let _deaf = Socket::open(&alice, "after=0").await;
     server.connected(2).await;
     alice.send("QUIT").await;

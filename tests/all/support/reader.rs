@@ -146,17 +146,19 @@ impl Socket {
 
     /// Sends them all in one go.
     pub async fn send_all(&mut self, messages: impl IntoIterator<Item = Value>) {
+        self.feed_all(messages).await;
+        self.frames.flush().await.unwrap();
+    }
+
+    async fn feed_all(&mut self, messages: impl IntoIterator<Item = Value>) {
         for message in messages {
             self.frames.feed(Message::text(message.to_string())).await.unwrap();
         }
-        self.frames.flush().await.unwrap();
     }
 
     /// Sends them all and a goodbye, and waits for nothing.
     pub async fn send_and_close(&mut self, messages: impl IntoIterator<Item = Value>) {
-        for message in messages {
-            self.frames.feed(Message::text(message.to_string())).await.unwrap();
-        }
+        self.feed_all(messages).await;
         self.send_frame(Message::Close(None)).await;
     }
 
