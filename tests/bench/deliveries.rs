@@ -36,10 +36,7 @@ struct Crowd {
 pub async fn measure(table: &mut Table) {
     let mut ours = rejoin().await;
     let mut bare = broadcast().await;
-    let mut rounds = Rounds::default();
-    for _ in 0..ROUNDS {
-        rounds.add(ours.run().await, bare.run().await);
-    }
+    let rounds = Rounds::taken(ROUNDS, async || ours.run().await, async || bare.run().await).await;
     table.enter(MEASURE, "bare broadcast, nothing stored", "/s", &rounds, Goal::AtLeast(0.65));
     drop(bare);
     for (name, peer) in [("ngircd, nothing stored", irc::ngircd()), ("inspircd, nothing stored", irc::inspircd())] {
@@ -51,10 +48,7 @@ pub async fn measure(table: &mut Table) {
             }
         };
         let mut theirs = ircd(server).await;
-        let mut rounds = Rounds::default();
-        for _ in 0..ROUNDS {
-            rounds.add(ours.run().await, theirs.run().await);
-        }
+        let rounds = Rounds::taken(ROUNDS, async || ours.run().await, async || theirs.run().await).await;
         table.enter(MEASURE, name, "/s", &rounds, Goal::AtLeast(0.5));
     }
 }

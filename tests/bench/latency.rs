@@ -27,10 +27,7 @@ struct Side {
 pub async fn measure(table: &mut Table) {
     let mut ours = rejoin().await;
     let mut bare = broadcast().await;
-    let mut rounds = Rounds::default();
-    for _ in 0..ROUNDS {
-        rounds.add(ours.run().await, bare.run().await);
-    }
+    let rounds = Rounds::taken(ROUNDS, async || ours.run().await, async || bare.run().await).await;
     table.enter("p99 from POST to arrival, 100 members", "bare broadcast", "ms", &rounds, Goal::AtMost(1.5));
 }
 

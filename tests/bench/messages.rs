@@ -21,10 +21,8 @@ pub async fn senders(table: &mut Table) {
     let server = Server::rejoin();
     let senders = people(server.address, "p", SENDERS, Some("#bench")).await;
     let all = posts(server.address, &senders, "#bench");
-    let mut rounds = Rounds::default();
-    for _ in 0..ROUNDS {
-        rounds.add(rate(server.address, &all, TIME).await, rate(server.address, &all[..1], TIME).await);
-    }
+    let of = async |posts| rate(server.address, posts, TIME).await;
+    let rounds = Rounds::taken(ROUNDS, async || of(&all).await, async || of(&all[..1]).await).await;
     table.enter("PRIVMSG accepted over HTTP, 64 senders", "1 sender", "/s", &rounds, Goal::AtLeast(8.0));
 }
 

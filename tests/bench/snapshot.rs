@@ -28,10 +28,8 @@ pub async fn measure(table: &mut Table) {
 
     let bare = Server::peer("handler", &[&length]);
     let same = vec![request("GET", "/", bare.address, "", ""); CLIENTS];
-    let mut rounds = Rounds::default();
-    for _ in 0..ROUNDS {
-        rounds.add(efficiency(&ours, &asked).await, efficiency(&bare, &same).await);
-    }
+    let (of_ours, of_theirs) = (async || efficiency(&ours, &asked).await, async || efficiency(&bare, &same).await);
+    let rounds = Rounds::taken(ROUNDS, of_ours, of_theirs).await;
     table.enter(MEASURE, "bare axum handler, same length", "per s of processor", &rounds, Goal::AtLeast(0.85));
 
     against(table, &ours, &asked, "tower-sessions, SQLite", 3.0, tower_sessions(&length)).await;
@@ -64,10 +62,8 @@ async fn against(
         let cookie = connection.ask(&request("GET", "/enter", peer.address, "", "")).await.cookie();
         same.push(request("GET", "/session", peer.address, &cookie, ""));
     }
-    let mut rounds = Rounds::default();
-    for _ in 0..ROUNDS {
-        rounds.add(efficiency(ours, asked).await, efficiency(&peer, &same).await);
-    }
+    let (of_ours, of_theirs) = (async || efficiency(ours, asked).await, async || efficiency(&peer, &same).await);
+    let rounds = Rounds::taken(ROUNDS, of_ours, of_theirs).await;
     table.enter(MEASURE, name, "per s of processor", &rounds, Goal::AtLeast(goal));
 }
 

@@ -32,6 +32,15 @@ pub struct Rounds {
 }
 
 impl Rounds {
+    /// Takes both sides so many times, in turns: what else the machine does falls on both.
+    pub async fn taken(count: usize, mut ours: impl AsyncFnMut() -> f64, mut theirs: impl AsyncFnMut() -> f64) -> Self {
+        let mut rounds = Self::default();
+        for _ in 0..count {
+            rounds.add(ours().await, theirs().await);
+        }
+        rounds
+    }
+
     pub fn add(&mut self, ours: f64, theirs: f64) {
         self.ours.push(ours);
         self.theirs.push(theirs);
