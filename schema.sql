@@ -186,11 +186,60 @@ CREATE TABLE app_grant (
     scope      TEXT NOT NULL,
     res        TEXT,                            -- a JSON array of the channels it is confined to; NULL: all
     created_at INTEGER NOT NULL,
-    ended_at   INTEGER
+    ended_at   INTEGER,
+    expires_at INTEGER                          -- when the last of its tokens expires, of a grant that lives by refreshing
 ) STRICT;
 CREATE INDEX app_grant_of_session ON app_grant (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX app_grant_of_app ON app_grant (app_id);
 CREATE INDEX app_grant_ended ON app_grant (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX app_grant_expiring ON app_grant (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
+
+-- The ends of grants in commit order, for resource servers that cache.
+CREATE TABLE grant_end (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    grant_id INTEGER NOT NULL,
+    reason   TEXT NOT NULL,
+    time     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX grant_end_time ON grant_end (time);
+
+-- Authorization codes: one use each, and kept for a while after, because a replay revokes what the first use issued.
+CREATE TABLE authorization_code (
+    secret_hash  BLOB PRIMARY KEY,              -- SHA-256
+    app_id       INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    session_id   INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+    scope        TEXT NOT NULL,
+    res          TEXT,                          -- a JSON array of the channels it is confined to; NULL: all
+    redirect_uri TEXT,                          -- as the request gave it; NULL: it gave none
+    challenge    TEXT NOT NULL,                 -- S256 of the verifier
+    grant_id     INTEGER REFERENCES app_grant (id) ON DELETE CASCADE, -- the grant it joins; once used, the one it issued from
+    expires_at   INTEGER NOT NULL,
+    used_at      INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX authorization_code_of_app ON authorization_code (app_id);
+CREATE INDEX authorization_code_of_session ON authorization_code (session_id);
+CREATE INDEX authorization_code_of_grant ON authorization_code (grant_id) WHERE grant_id IS NOT NULL;
+CREATE INDEX authorization_code_expiring ON authorization_code (expires_at);
+
+-- Device codes, each beside the user code that is typed for it.
+CREATE TABLE device_code (
+    secret_hash BLOB PRIMARY KEY,               -- SHA-256
+    user_code   BLOB NOT NULL,                  -- an HMAC with a key that is not in here: the code itself is short
+    app_id      INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    scope       TEXT NOT NULL,
+    address     TEXT NOT NULL,                  -- the address that asked for it
+    created_at  INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    interval    INTEGER NOT NULL,               -- milliseconds between two polls, at least
+    polled_at   INTEGER,
+    denied      INTEGER NOT NULL DEFAULT 0,
+    session_id  INTEGER REFERENCES session (id) ON DELETE CASCADE, -- the session that approved it
+    res         TEXT                            -- a JSON array of the channels it was confined to; NULL: all
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX device_code_by_user_code ON device_code (user_code);
+CREATE INDEX device_code_of_app ON device_code (app_id);
+CREATE INDEX device_code_of_session ON device_code (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX device_code_expiring ON device_code (expires_at);
 
 -- The tokens of live grants; those of an ended one are gone with it.
 CREATE TABLE token (

@@ -28,8 +28,24 @@ pub enum Action {
     KeyIssued,
     KeyRotated,
     KeyRevoked(EndReason),
+    /// The operator registered an app.
+    AppAdded,
+    /// The operator gave an app a new secret.
+    AppRotated,
+    /// The operator removed an app, and with it all that it was granted.
+    AppRemoved,
     GrantIssued,
+    /// New tokens for a refresh token.
+    GrantRefreshed,
+    /// A refresh token that was used before came back: somebody else has it, and the grant ends.
+    ReuseDetected,
     GrantRevoked(EndReason),
+    /// The session let an app sign it in.
+    ConsentGiven,
+    ConsentDenied,
+    /// The session let a device join by the code it shows.
+    DeviceApproved,
+    DeviceDenied,
     /// A limit was reached; told once in an hour for whatever it is counted by.
     Throttled(Limit),
 }
@@ -89,8 +105,17 @@ impl Action {
             Self::KeyIssued => "key_issued",
             Self::KeyRotated => "key_rotated",
             Self::KeyRevoked(_) => "key_revoked",
+            Self::AppAdded => "app_added",
+            Self::AppRotated => "app_rotated",
+            Self::AppRemoved => "app_removed",
             Self::GrantIssued => "grant_issued",
+            Self::GrantRefreshed => "grant_refreshed",
+            Self::ReuseDetected => "reuse_detected",
             Self::GrantRevoked(_) => "grant_revoked",
+            Self::ConsentGiven => "consent_given",
+            Self::ConsentDenied => "consent_denied",
+            Self::DeviceApproved => "device_approved",
+            Self::DeviceDenied => "device_denied",
             Self::Throttled(_) => "throttled",
         }
     }

@@ -28,8 +28,15 @@ pub struct App {
     pub session: Option<SessionId>,
     /// Of an API key: the client of the device that made it.
     pub maker: Option<ClientId>,
+    /// Whether it can keep no secret, as what runs on its users' machines.
+    pub public: bool,
     /// Whether it may introspect every token.
     pub resource_server: bool,
+    /// Whether its users' tokens work without its own beside them.
+    pub bearer_alone: bool,
+    /// Where its users may be sent back to.
+    pub redirect_uris: Vec<String>,
+    /// The most that it may be granted.
     pub scope: Scopes,
     /// The channels it is confined to; none: all of the session's.
     pub res: Option<Vec<ChannelName>>,
@@ -50,7 +57,10 @@ impl App {
             name: row.get("name")?,
             session: row.get::<_, Option<_>>("session_id")?.map(SessionId),
             maker: row.get::<_, Option<_>>("maker")?.map(ClientId),
+            public: row.get("public")?,
             resource_server: row.get("resource_server")?,
+            bearer_alone: row.get("bearer_alone")?,
+            redirect_uris: log::from_json(row.get_ref("redirect_uris")?.as_str()?)?,
             scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
             res: res(row)?,
             created_at: Timestamp(row.get("created_at")?),
@@ -59,6 +69,11 @@ impl App {
             tried: row.get("tried")?,
             tried_at: time("tried_at")?,
         })
+    }
+
+    /// Whether it is an API key; others are the operator's.
+    pub fn is_key(&self) -> bool {
+        self.session.is_some()
     }
 
     /// Whether it is over, even if nobody has come to end it yet.
@@ -97,6 +112,47 @@ impl AppSecret {
             last_used_at: row.get::<_, Option<_>>("last_used_at")?.map(Timestamp),
         })
     }
+}
+
+/// An operator's app about to be registered.
+#[derive(Clone, Debug)]
+pub struct NewApp {
+    pub client_id: String,
+    pub name: String,
+    /// One that is public has none.
+    pub secret: Option<SecretHash>,
+    pub resource_server: bool,
+    pub bearer_alone: bool,
+    pub redirect_uris: Vec<String>,
+    pub scope: Scopes,
+}
+
+/// Registers an app of the operator's.
+pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
+    let app = tx
+        .sql
+        .prepare_cached(
+            "INSERT INTO app (client_id, name, public, resource_server, bearer_alone, redirect_uris, scope, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING *",
+        )?
+        .query_row(
+            params![
+                new.client_id,
+                new.name,
+                new.secret.is_none(),
+                new.resource_server,
+                new.bearer_alone,
+                log::to_json(&new.redirect_uris)?,
+                new.scope.to_string(),
+                now.0,
+            ],
+            App::read,
+        )?;
+    if let Some(secret) = new.secret {
+        insert_secret(tx, app.id, secret, now)?;
+    }
+    audit::record(tx, Action::AppAdded, &app.subject(), now)?;
+    Ok(app)
 }
 
 /// An API key about to be made.
@@ -157,17 +213,18 @@ pub fn rotate(tx: &Write, app: &App, secret: SecretHash, until: Timestamp, now: 
              AND id <= (SELECT id FROM app_secret WHERE app_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
         )?
         .execute([app.id.0, KEPT_SECRETS])?;
-    audit::record(tx, Action::KeyRotated, &app.subject(), now)
+    let action = if app.is_key() { Action::KeyRotated } else { Action::AppRotated };
+    audit::record(tx, action, &app.subject(), now)
+}
+
+/// The app, live or ended, with this name on the wire.
+pub fn by_client_id(tx: &Read, client_id: &str) -> Result<Option<App>> {
+    Ok(tx.sql.prepare_cached("SELECT * FROM app WHERE client_id = ?1")?.query_row([client_id], App::read).optional()?)
 }
 
 /// The app, live or ended, whose secret this is, and the secret.
 pub fn by_secret(tx: &Read, client_id: &str, secret: SecretHash) -> Result<Option<(App, AppSecret)>> {
-    let app = tx
-        .sql
-        .prepare_cached("SELECT * FROM app WHERE client_id = ?1")?
-        .query_row([client_id], App::read)
-        .optional()?;
-    let Some(app) = app else { return Ok(None) };
+    let Some(app) = by_client_id(tx, client_id)? else { return Ok(None) };
     let secret = tx
         .sql
         .prepare_cached("SELECT * FROM app_secret WHERE secret_hash = ?2 AND app_id = ?1")?
@@ -236,7 +293,8 @@ pub fn end(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<(
     for grant in grant::live_of_app(tx, id)? {
         grant::end(tx, grant, reason, now)?;
     }
-    audit::record(tx, Action::KeyRevoked(reason), &app.subject(), now)
+    let action = if app.is_key() { Action::KeyRevoked(reason) } else { Action::AppRemoved };
+    audit::record(tx, action, &app.subject(), now)
 }
 
 /// Live apps whose time is over; a batch of them.

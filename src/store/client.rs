@@ -282,7 +282,7 @@ pub fn due(
 /// Every live client, for the caller map's start.
 pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx.sql.prepare(
-        "SELECT client.id, client.session_id, secret_hash, cursor, begun, unpresented IS NULL, seen_at, expires_at,
+        "SELECT client.id, client.session_id, secret_hash, cursor, begun, unpresented IS NULL, seen_at, client.expires_at,
                 grant_id, scope
          FROM client LEFT JOIN app_grant ON app_grant.id = grant_id WHERE client.ended_at IS NULL",
     )?;
