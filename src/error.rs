@@ -73,12 +73,21 @@ codes! {
     InvalidKey          "invalid_key"            Some("525"), 400 "Channel key is not well-formed";
     InvalidModeParam    "invalid_mode_param"     Some("696"), 400 "Invalid mode parameter";
     TooManyKeys         "too_many_keys"          None,        409 "Too many keys";
-    // OAuth's own (RFC 6749 §5.2, RFC 6750 §3.1).
+    // OAuth's own (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8628 §3.5; the last two are OpenID Connect Core §3.1.2.6).
     InvalidToken        "invalid_token"          None,        401 "Invalid token";
     InsufficientScope   "insufficient_scope"     None,        403 "Scope too small";
     InvalidClient       "invalid_client"         None,        401 "Invalid client";
     InvalidScope        "invalid_scope"          None,        400 "Invalid scope";
+    InvalidGrant        "invalid_grant"          None,        400 "Invalid grant";
+    UnauthorizedClient  "unauthorized_client"    None,        400 "Not for this app";
     UnsupportedGrantType "unsupported_grant_type" None,       400 "Unsupported grant type";
+    UnsupportedResponseType "unsupported_response_type" None, 400 "Unsupported response type";
+    AccessDenied        "access_denied"          None,        400 "Denied";
+    AuthorizationPending "authorization_pending" None,        400 "Not decided yet";
+    SlowDown            "slow_down"              None,        400 "Polled too fast";
+    ExpiredToken        "expired_token"          None,        400 "Expired";
+    LoginRequired       "login_required"         None,        400 "Login required";
+    ConsentRequired     "consent_required"       None,        400 "Consent required";
     // What HTTP itself and a failing machine need.
     NotFound            "not_found"              None,        404 "Not found";
     RequestTimeout      "request_timeout"        None,        408 "Request took too long";

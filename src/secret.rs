@@ -20,8 +20,12 @@ pub enum Kind {
     Access,
     /// A refresh token.
     Refresh,
-    /// An API key's.
+    /// An app's: an API key's, or an operator's app's.
     Key,
+    /// An authorization code.
+    Code,
+    /// A device code.
+    Device,
 }
 
 impl Kind {
@@ -32,6 +36,8 @@ impl Kind {
             Self::Access => "rja_",
             Self::Refresh => "rjr_",
             Self::Key => "rjk_",
+            Self::Code => "rjc_",
+            Self::Device => "rjd_",
         }
     }
 }

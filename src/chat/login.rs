@@ -6,7 +6,7 @@ use super::{Chat, act::notice, callers::Live, session::Admitted};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
-    model::{AddressFamily, Caller, ClientId, EndReason, HashedPassword, Nick, Password, Timestamp},
+    model::{AddressFamily, Caller, ClientId, EndReason, HashedPassword, Nick, Password, SessionId, Timestamp},
     password::Verdict,
     secret::Secret,
     store::{
@@ -147,7 +147,7 @@ fn admit(
             format!("a session has at most {max} clients: choose one to remove and log in with its id as replace");
         return Err(Error { extra: Extra::Clients(others), ..Error::new(Code::TooManyClients, detail) });
     }
-    announce(tx, session, new, now)?;
+    announce(tx, session, "A device logged in to this session", new, now)?;
     // In before the other is out: the session never is without a client.
     let client = client::insert(tx, session.id, new, now)?;
     if let Some(id) = replaced {
@@ -156,10 +156,20 @@ fn admit(
     Ok(client)
 }
 
+/// Lets in the client of a grant that the session gave: one more device.
+pub fn admit_granted(tx: &Write, session: SessionId, new: &NewClient, max: usize, now: Timestamp) -> Result<ClientId> {
+    if client::live_of(tx, session)?.len() >= max {
+        let detail = format!("the session has {max} clients already: one of them has to leave first");
+        return Err(Error::new(Code::TooManyClients, detail));
+    }
+    announce(tx, &session::get(tx, session)?, "An app joined this session", new, now)?;
+    client::insert(tx, session, new, now)
+}
+
 /// Tells the session's clients of the one that comes; its own queue begins after that.
-fn announce(tx: &Write, session: &Session, new: &NewClient, now: Timestamp) -> Result<()> {
+fn announce(tx: &Write, session: &Session, what: &str, new: &NewClient, now: Timestamp) -> Result<()> {
     let family = AddressFamily::of(new.address).name();
-    let text = format!("A device logged in to this session: {}, from an {family} address.", new.name);
+    let text = format!("{what}: {}, from an {family} address.", new.name);
     notice(tx, session, text, None, now).map(drop)
 }
 

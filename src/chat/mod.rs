@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use crate::{
     audit::{Action, Entry, Limit, Subject},
     error::{Code, Error, Result},
-    model::{Caller, Network, Nick, SessionId, Timestamp},
+    model::{Caller, ClientId, Network, Nick, SessionId, Timestamp},
     password::Hasher,
     secret::SecretHash,
     store::{self, Effect, Place, Store},
@@ -37,7 +37,7 @@ mod talk;
 mod upkeep;
 
 pub use act::Answer;
-pub use login::{Login, already_in_session};
+pub use login::{Login, admit_granted, already_in_session};
 pub use session::Admitted;
 
 /// How long a check of the store holds.
@@ -128,6 +128,13 @@ impl Chat {
             live.touch(now);
         }
         Ok(token)
+    }
+
+    /// Notes that a client is in use, though it did not call itself.
+    pub fn touch(&self, client: ClientId, now: Timestamp) {
+        if let Some(live) = self.callers.by_client(client) {
+            live.touch(now);
+        }
     }
 
     /// Writes down at once that a client has its secret, or a crash could make it leave as one that never got it. If it

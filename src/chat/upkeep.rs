@@ -6,7 +6,7 @@ use super::Chat;
 use crate::{
     error::Result,
     model::{EndReason, Timestamp},
-    store::{Read, app, audit, client, label, retention, token},
+    store::{Read, app, audit, client, grant, label, retention, token},
 };
 
 /// How many clients, events or labels one transaction takes; others get their turn between two of them.
@@ -23,9 +23,9 @@ impl Chat {
         used.and(dropped)
     }
 
-    /// Lets clients leave that are due to, past their lifetime, not used for too long, or never heard of, and apps end whose
-    /// time is over. Called about once a second, so that their polls and streams end when they do; where nothing is due it
-    /// costs two looks.
+    /// Lets clients leave that are due to, past their lifetime, not used for too long, or never heard of, and apps and grants
+    /// end whose time is over. Called about once a second, so that their polls and streams end when they do; where nothing is
+    /// due it costs two looks.
     pub async fn expire(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let clients = self.expire_clients(now, due).await;
         let apps = self.expire_apps(now, due).await;
@@ -33,10 +33,13 @@ impl Chat {
     }
 
     async fn expire_apps(&self, now: Timestamp, due: Timestamp) -> Result<()> {
-        while !self.store.read(move |tx| app::due(tx, due, BATCH)).await?.is_empty() {
+        let of_batch = move |tx: &Read| Ok((app::due(tx, due, BATCH)?, grant::due(tx, due, BATCH)?));
+        while self.store.read(of_batch).await? != (Vec::new(), Vec::new()) {
             self.store
                 .write(move |tx| {
-                    app::due(tx, due, BATCH)?.into_iter().try_for_each(|app| app::end(tx, app, EndReason::Expired, now))
+                    let (apps, grants) = of_batch(tx)?;
+                    apps.into_iter().try_for_each(|app| app::end(tx, app, EndReason::Expired, now))?;
+                    grants.into_iter().try_for_each(|grant| grant::end(tx, grant, EndReason::Expired, now))
                 })
                 .await?;
         }

@@ -69,6 +69,11 @@ impl Scopes {
         matches!(scope, Scope::Any) || self.0 & bit(scope) != 0
     }
 
+    /// Whether it takes a client to do what these allow: to say who one is takes none.
+    pub fn need_client(self) -> bool {
+        self.0 & !bit(Scope::Identity) != 0
+    }
+
     /// Whether these allow everything that `others` do.
     pub fn covers(self, others: Self) -> bool {
         others.0 & !self.0 == 0

@@ -1,26 +1,32 @@
 //! Apps, grants and tokens: who gets which token, and what becomes of it (RFC 6749, 7009, 7662).
 //!
-//! An API key is an app that a session owns. Its first token makes its one grant, and the grant's one client; later tokens
-//! join them. Whatever ends the key, the grant, the client or the session ends the others with it, in the same transaction:
-//! that cascade is the store's ([`crate::store::grant::end`]).
+//! A token is issued for an app's own credentials, for a code that a session approved, or for a refresh token; each way in is
+//! a module here, and all of them end in [`tokens`]. What a token allows is its grant's. Whatever ends the app, the grant, its
+//! client or the session ends the others with it, in the same transaction: that cascade is the store's
+//! ([`crate::store::grant::end`]).
 
 use crate::{
     chat::Chat,
     error::{Code, Error, Result},
     model::Timestamp,
     secret::SecretHash,
-    store::app::{self, App, AppSecret},
+    store::{
+        Read,
+        app::{self, App, AppSecret},
+    },
 };
 
+pub mod client_credentials;
 pub mod grants;
 pub mod keys;
+pub mod refresh;
 pub mod tokens;
 
-/// What an app proves itself with.
+/// What an app proves itself with: its secret, or, if it can keep none, nothing but its name.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     pub client_id: String,
-    pub secret: SecretHash,
+    pub secret: Option<SecretHash>,
 }
 
 /// The live app that these are the credentials of.
@@ -29,13 +35,28 @@ pub async fn authenticate(chat: &Chat, credentials: Credentials, due: Timestamp)
     found.map(|(app, _)| app).filter(|app| !app.over(due)).ok_or_else(invalid_client)
 }
 
-/// The app whose secret this is, perhaps one that is over, and the secret, which is not.
-fn find(tx: &crate::store::Read, credentials: &Credentials, due: Timestamp) -> Result<Option<(App, AppSecret)>> {
-    let found = app::by_secret(tx, &credentials.client_id, credentials.secret)?;
-    Ok(found.filter(|(_, secret)| secret.valid_until.is_none_or(|end| due < end)))
+/// The same, if it can keep a secret.
+pub async fn authenticate_confidential(chat: &Chat, credentials: Credentials, due: Timestamp) -> Result<App> {
+    authenticate(chat, credentials, due).await.and_then(|app| if app.public { Err(invalid_client()) } else { Ok(app) })
+}
+
+/// The app that these are the credentials of, perhaps one that is over, and the secret it proved itself with, which is not.
+fn find(tx: &Read, credentials: &Credentials, due: Timestamp) -> Result<Option<(App, Option<AppSecret>)>> {
+    let Some(secret) = credentials.secret else {
+        let app = app::by_client_id(tx, &credentials.client_id)?;
+        return Ok(app.filter(|app| app.public).map(|app| (app, None)));
+    };
+    let found = app::by_secret(tx, &credentials.client_id, secret)?;
+    let valid = found.filter(|(_, secret)| secret.valid_until.is_none_or(|end| due < end));
+    Ok(valid.map(|(app, secret)| (app, Some(secret))))
 }
 
 /// RFC 6749 §5.2: unknown, without credentials, with wrong ones or several, and those that are over: one answer.
 pub fn invalid_client() -> Error {
     Error::new(Code::InvalidClient, "there is no live app with this client_id and this secret")
+}
+
+/// RFC 6749 §5.2: a code or a refresh token that is unknown, over, used, or another app's: one answer.
+fn invalid_grant() -> Error {
+    Error::new(Code::InvalidGrant, "this is unknown, expired, used or revoked, or it is not this app's")
 }

@@ -1,119 +1,163 @@
-//! Tokens: issued for an app's credentials, looked into, revoked.
+//! Tokens: issued, looked into, revoked.
 
 use std::{net::IpAddr, time::Duration};
 
 use super::{Credentials, find, invalid_client};
 use crate::{
-    chat::Chat,
+    chat::{self, Chat},
     error::{Code, Error, Result},
-    model::{ChannelName, EndReason, GrantId, Nick, Scopes, SessionId, Timestamp},
+    model::{ChannelName, ClientId, EndReason, GrantId, Nick, Scopes, SessionId, Timestamp},
     secret::{Kind, Secret, SecretHash},
     store::{
         Write,
         app::{self, App},
-        client::{self, Granted, NewClient},
-        grant, session,
+        client::{Granted, NewClient},
+        grant::{self, Grant, NewGrant},
+        session,
         token::{self, Token},
     },
 };
 
 /// How long an access token works.
 const ACCESS: Duration = Duration::from_mins(10);
+/// How long a refresh token works if it is not used.
+const REFRESH: Duration = Duration::from_hours(30 * 24);
+/// After this long a session is asked again, however often its grant was refreshed.
+pub const GRANT_LIFE: Duration = Duration::from_hours(180 * 24);
 
-/// A token issued, and what it is good for.
+/// What every request for tokens has.
+#[derive(Clone, Debug)]
+pub struct TokenRequest {
+    pub credentials: Credentials,
+    pub address: IpAddr,
+    pub now: Timestamp,
+    /// The time by which some things are over.
+    pub due: Timestamp,
+}
+
+/// Tokens issued, and what they are good for.
 #[derive(Debug)]
 pub struct Issued {
-    pub secret: Secret,
+    pub access: Secret,
+    /// For the next access token, where a session gave the grant.
+    pub refresh: Option<Secret>,
     pub scope: Scopes,
     pub expires_in: Duration,
 }
 
-/// What is to be issued, and to whom.
-struct Request {
-    /// None: all that the app may do.
-    scope: Option<Scopes>,
-    access: SecretHash,
-    /// The secret of the client that the first token makes; nobody ever gets it.
-    client: SecretHash,
-    client_expires_at: Timestamp,
-    address: IpAddr,
-    /// Its end, unless the app ends before.
+/// What a transaction issued of a [`Mint`].
+#[derive(Clone, Copy, Debug)]
+pub struct Minted {
+    scope: Scopes,
     expires_at: Timestamp,
-    now: Timestamp,
+    refreshable: bool,
+    client: Option<ClientId>,
 }
 
-/// Issues an access token for an app's own credentials (RFC 6749 §4.4). An app that is over is refused like one that never
-/// was, but its owner can see that it is still tried.
-pub async fn by_credentials(
-    chat: &Chat,
-    credentials: Credentials,
-    scope: Option<Scopes>,
+/// What became of a request whose transaction stays, because something is recorded in it.
+pub type Decision = Result<Minted>;
+
+/// Secrets made before the transaction that hands them out, and the times it goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Mint {
+    access: SecretHash,
+    refresh: SecretHash,
+    /// The secret of a new grant's client, which nobody ever gets.
+    client: SecretHash,
+    pub client_expires_at: Timestamp,
+    max_clients: usize,
     address: IpAddr,
-    now: Timestamp,
-    due: Timestamp,
+    pub now: Timestamp,
+    pub due: Timestamp,
+}
+
+impl Mint {
+    /// Issues an access token of a grant, which ends with its app at the latest.
+    pub fn access(&self, tx: &Write, grant: GrantId, scope: Scopes, limit_at: Option<Timestamp>) -> Result<Minted> {
+        // By the clock by which it is refused.
+        let end = self.due.plus(ACCESS);
+        let expires_at = limit_at.map_or(end, |limit| limit.min(end));
+        token::issue_access(tx, grant, self.access, scope, expires_at, self.now)?;
+        Ok(Minted { scope, expires_at, refreshable: false, client: None })
+    }
+
+    /// Issues an access token of this scope, and a refresh token of all that was asked for.
+    pub fn pair(&self, tx: &Write, grant: &Grant, scope: Scopes, asked: Scopes, limit_at: Timestamp) -> Result<Minted> {
+        let expires_at = limit_at.min(self.due.plus(REFRESH));
+        token::issue_refresh(tx, grant.id, self.refresh, asked, expires_at, limit_at, self.now)?;
+        grant::prolong(tx, grant.id, expires_at)?;
+        Ok(Minted { refreshable: true, client: grant.client, ..self.access(tx, grant.id, scope, Some(limit_at))? })
+    }
+
+    /// Makes the grant that a session gave an app, with a client of that session unless it only says who it is.
+    pub fn begin(&self, tx: &Write, app: &App, session: SessionId, new: &NewGrant) -> Result<Grant> {
+        let id = grant::insert(tx, app, new, self.now)?;
+        if new.scope.need_client() {
+            let client = self.client_of(app, id, new.scope);
+            let admitted = chat::admit_granted(tx, session, &client, self.max_clients, self.now);
+            admitted.map_err(
+                |error| if error.is_failure() { error } else { Error::new(Code::InvalidGrant, error.detail) },
+            )?;
+        }
+        grant::get(tx, id)?.ok_or_else(|| Error::internal("a grant that was just made is not there"))
+    }
+
+    /// The client by which an app acts through a grant.
+    pub fn client_of(&self, app: &App, grant: GrantId, scope: Scopes) -> NewClient {
+        NewClient {
+            name: app.name.clone(),
+            secret: self.client,
+            expires_at: self.client_expires_at,
+            address: self.address,
+            grant: Some(Granted { id: grant, scope, key: app.is_key() }),
+        }
+    }
+}
+
+/// Issues what `work` decides for the app that asks, in one transaction. An app that is over is refused like one that never
+/// was, but its owner can see that it is still tried.
+pub(super) async fn issue(
+    chat: &Chat,
+    request: TokenRequest,
+    mut work: impl FnMut(&Write, &App, &Mint) -> Result<Decision> + Send + 'static,
 ) -> Result<Issued> {
+    let TokenRequest { credentials, address, now, due } = request;
     let presented = credentials.clone();
     // Guesses are turned away before they take a turn of the writer's.
     chat.store.read(move |tx| find(tx, &presented, due)).await?.ok_or_else(invalid_client)?;
-    let secret = Secret::generate_as(Kind::Access)?;
-    let request = Request {
-        scope,
-        access: secret.hash(),
+    let (access, refresh) = (Secret::generate_as(Kind::Access)?, Secret::generate_as(Kind::Refresh)?);
+    let mint = Mint {
+        access: access.hash(),
+        refresh: refresh.hash(),
         client: Secret::generate()?.hash(),
         client_expires_at: now.plus(chat.limits.client_lifetime),
+        max_clients: chat.limits.max_clients,
         address,
-        // By the clock by which it is refused.
-        expires_at: due.plus(ACCESS),
         now,
+        due,
     };
-    let issued = chat.store.write(move |tx| {
+    let decided = chat.store.write(move |tx| {
         let (app, by) = find(tx, &credentials, due)?.ok_or_else(invalid_client)?;
         if app.over(due) {
             // What is recorded must stay, so the transaction itself succeeds.
             app::note_tried(tx, app.id, now)?;
             return Ok(Err(invalid_client()));
         }
-        app::note_used(tx, &by, now)?;
-        issue(tx, &app, &request).map(Ok)
-    });
-    let (scope, expires_at) = issued.await??;
-    Ok(Issued { secret, scope, expires_in: expires_at.since(due) })
-}
-
-/// Issues a token of the app's own grant, which the first one makes; what it allows, and its end.
-fn issue(tx: &Write, app: &App, request: &Request) -> Result<(Scopes, Timestamp)> {
-    let now = request.now;
-    let scope = request.scope.unwrap_or(app.scope);
-    if !app.scope.covers(scope) {
-        return Err(Error::new(Code::InvalidScope, "this is more than the app may do"));
-    }
-    let expires_at = app.expires_at.map_or(request.expires_at, |end| end.min(request.expires_at));
-    let id = match grant::own_of(tx, app)? {
-        Some(grant) => {
-            let prolong = |client| client::prolong(tx, client, request.client_expires_at, now);
-            grant.client.map_or(Ok(()), prolong)?;
-            grant.id
+        if let Some(secret) = by {
+            app::note_used(tx, &secret, now)?;
         }
-        None => begin(tx, app, request)?,
-    };
-    token::issue_access(tx, id, request.access, scope, expires_at, now)?;
-    Ok((scope, expires_at))
-}
-
-/// Makes the app's own grant and, as a session, the client by which it calls.
-fn begin(tx: &Write, app: &App, request: &Request) -> Result<GrantId> {
-    let id = grant::insert(tx, app, request.now)?;
-    if let Some(session) = app.session {
-        let new = NewClient {
-            name: app.name.clone(),
-            secret: request.client,
-            expires_at: request.client_expires_at,
-            address: request.address,
-            grant: Some(Granted { id, scope: app.scope, key: true }),
-        };
-        client::insert(tx, session, &new, request.now)?;
+        work(tx, &app, &mint)
+    });
+    let minted = decided.await??;
+    if let Some(client) = minted.client {
+        chat.touch(client, now);
     }
-    Ok(id)
+    Ok(Issued {
+        access,
+        refresh: minted.refreshable.then_some(refresh),
+        scope: minted.scope,
+        expires_in: minted.expires_at.since(due),
+    })
 }
 
 /// What an active token stands for (RFC 7662 §2.2).
@@ -136,7 +180,7 @@ pub async fn introspect(
 ) -> Result<Option<Introspection>> {
     chat.store
         .read(move |tx| {
-            let Some(token) = token::find(tx, presented)?.filter(|token| due < token.expires_at) else {
+            let Some(token) = token::find(tx, presented)?.filter(|token| token.is_active(due)) else {
                 return Ok(None);
             };
             let Some(grant) = grant::get(tx, token.grant)? else { return Ok(None) };
@@ -151,7 +195,7 @@ pub async fn introspect(
         .await
 }
 
-/// Ends the grant of a token of this app's, expired or not (RFC 7009 §2.1); of any other, nothing.
+/// Ends the grant of a token of this app's, expired or superseded too (RFC 7009 §2.1); of any other, nothing.
 pub async fn revoke(chat: &Chat, asking: App, presented: SecretHash, now: Timestamp) -> Result<Option<GrantId>> {
     chat.store
         .write(move |tx| {

@@ -42,23 +42,64 @@ impl Grant {
     }
 }
 
-/// Makes a grant of all that an app may do, as the session that owns it or for itself; a client of it follows in the same
-/// transaction.
-pub fn insert(tx: &Write, app: &app::App, now: Timestamp) -> Result<GrantId> {
+/// A grant about to be made.
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    /// As whose session it is to act; none: it is the app's own.
+    pub session: Option<SessionId>,
+    pub scope: Scopes,
+    /// The channels it is to be confined to; none: all of the session's.
+    pub res: Option<Vec<ChannelName>>,
+}
+
+impl NewGrant {
+    /// All that an app may do, as the session that owns it or for itself.
+    pub fn own_of(app: &app::App) -> Self {
+        Self { session: app.session, scope: app.scope, res: app.res.clone() }
+    }
+}
+
+/// Makes a grant; a client of it, if it is to have one, follows in the same transaction.
+pub fn insert(tx: &Write, app: &app::App, new: &NewGrant, now: Timestamp) -> Result<GrantId> {
     tx.sql
         .prepare_cached(
             "INSERT INTO app_grant (session_id, app_id, scope, res, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
-            app.session.map(|session| session.0),
+            new.session.map(|session| session.0),
             app.id.0,
-            app.scope.to_string(),
-            app.res.as_ref().map(log::to_json).transpose()?,
+            new.scope.to_string(),
+            new.res.as_ref().map(log::to_json).transpose()?,
             now.0,
         ])?;
     let id = GrantId(tx.sql.last_insert_rowid());
-    audit::record(tx, Action::GrantIssued, &app.subject(), now)?;
+    audit::record(tx, Action::GrantIssued, &Subject { session: new.session, ..app.subject() }, now)?;
     Ok(id)
+}
+
+/// Lets a grant that lives by refreshing live until its newest tokens expire.
+pub fn prolong(tx: &Write, id: GrantId, until: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE app_grant SET expires_at = max(ifnull(expires_at, ?2), ?2) WHERE id = ?1")?
+        .execute([id.0, until.0])?;
+    Ok(())
+}
+
+/// Live grants whose last tokens have expired; a batch of them.
+pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<GrantId>> {
+    let mut statement =
+        tx.sql.prepare_cached("SELECT id FROM app_grant WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2")?;
+    let rows = statement.query_map([now.0, as_sql(batch)], |row| row.get(0).map(GrantId))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The live grants that a session gave an app, oldest first.
+pub fn given(tx: &Read, session: SessionId, app: AppId) -> Result<Vec<Grant>> {
+    let mut statement = tx
+        .sql
+        .prepare_cached(&format!("{GRANT} WHERE session_id = ?1 AND app_id = ?2 AND ended_at IS NULL ORDER BY id"))?;
+    let grants = statement.query_map([session.0, app.0], Grant::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(grants)
 }
 
 /// A live grant by its id.

@@ -75,7 +75,35 @@ pub fn issue_access(
     Ok(())
 }
 
-/// A token that is there, of whatever kind, expired or not; its grant is live.
+/// Issues a refresh token of a live grant. It works until `expires_at`; those that come after it, until `limit_at` at the
+/// latest.
+pub fn issue_refresh(
+    tx: &Write,
+    grant: GrantId,
+    secret: SecretHash,
+    scope: Scopes,
+    expires_at: Timestamp,
+    limit_at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    tx.sql
+        .prepare_cached(
+            "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at)
+             VALUES (?1, ?2, 'refresh', ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![secret.0, grant.0, scope.to_string(), now.0, expires_at.0, limit_at.0])?;
+    Ok(())
+}
+
+/// Notes that a refresh token was used, so that its coming back tells of a theft.
+pub fn supersede(tx: &Write, secret: SecretHash, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE token SET superseded_at = ?2 WHERE secret_hash = ?1")?
+        .execute(params![secret.0, now.0])?;
+    Ok(())
+}
+
+/// A token that is there, of whatever kind, expired and superseded ones too; its grant is live.
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
     pub grant: GrantId,
@@ -83,6 +111,16 @@ pub struct Token {
     pub is_access: bool,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
+    /// Its end in any case, which no rotation moves.
+    pub limit_at: Timestamp,
+    /// Of a refresh token: whether it was used.
+    pub superseded: bool,
+}
+
+impl Token {
+    pub fn is_active(&self, due: Timestamp) -> bool {
+        !self.superseded && due < self.expires_at
+    }
 }
 
 pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
@@ -93,10 +131,12 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
             is_access: row.get_ref("kind")?.as_str()? == "access",
             created_at: Timestamp(row.get("created_at")?),
             expires_at: Timestamp(row.get("expires_at")?),
+            limit_at: Timestamp(row.get("limit_at")?),
+            superseded: row.get::<_, Option<i64>>("superseded_at")?.is_some(),
         })
     };
-    let found = tx.sql.prepare_cached("SELECT * FROM token WHERE secret_hash = ?1 AND superseded_at IS NULL")?;
-    Ok({ found }.query_row([secret.0], read).optional()?)
+    let mut statement = tx.sql.prepare_cached("SELECT * FROM token WHERE secret_hash = ?1")?;
+    Ok(statement.query_row([secret.0], read).optional()?)
 }
 
 /// Every access token, for the caller map's start.

@@ -62,7 +62,7 @@ impl FromRequest<Shared> for AppForm {
     }
 }
 
-/// The app's credentials, by one method and no other.
+/// The app's credentials, by one method and no other; one that can keep no secret sends its name alone.
 fn credentials(basic: Option<(String, String)>, params: &mut BTreeMap<String, String>) -> Result<Credentials> {
     let mut take = |name: &str| params.remove(name).filter(|value| !value.is_empty());
     let (client_id, secret) = match (basic, take("client_id"), take("client_secret")) {
@@ -70,14 +70,14 @@ fn credentials(basic: Option<(String, String)>, params: &mut BTreeMap<String, St
         (Some((id, _)), Some(other), None) if id != other => {
             return Err(Error::malformed("the credentials are of another client_id"));
         }
-        (Some(basic), _, None) => basic,
-        (None, Some(id), Some(secret)) => (id, secret),
-        (None, _, _) => return Err(invalid_client()),
+        (Some((id, secret)), _, None) => (id, Some(secret)),
+        (None, Some(id), secret) => (id, secret),
+        (None, None, _) => return Err(invalid_client()),
     };
     if client_id.len() > CLIENT_ID_LIMIT {
         return Err(invalid_client());
     }
-    Ok(Credentials { client_id, secret: SecretHash::of(&secret) })
+    Ok(Credentials { client_id, secret: secret.as_deref().map(SecretHash::of) })
 }
 
 /// What HTTP Basic carries: both parts form-encoded, and so a colon is only between them (RFC 6749 §2.3.1, RFC 7617 §2).

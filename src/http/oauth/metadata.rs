@@ -41,7 +41,7 @@ pub async fn metadata(State(app): State<Shared>) -> Json<Metadata> {
         userinfo_endpoint: at("/auth/userinfo"),
         scopes_supported: Scope::ALL.map(Scope::name).into(),
         response_types_supported: Vec::new(),
-        grant_types_supported: vec!["client_credentials"],
+        grant_types_supported: vec!["client_credentials", "refresh_token"],
         token_endpoint_auth_methods_supported: AUTH_METHODS.into(),
         introspection_endpoint_auth_methods_supported: AUTH_METHODS.into(),
         revocation_endpoint_auth_methods_supported: AUTH_METHODS.into(),

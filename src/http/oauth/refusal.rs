@@ -32,9 +32,20 @@ pub struct RefusalView<'a> {
 }
 
 /// What OAuth calls it; what it has no word for is the request's fault, or the server's.
-fn name(error: &Error) -> &'static str {
+pub fn name(error: &Error) -> &'static str {
     match error.code {
-        code @ (Code::InvalidClient | Code::InvalidScope | Code::UnsupportedGrantType) => code.name(),
+        code @ (Code::InvalidClient
+        | Code::InvalidScope
+        | Code::InvalidGrant
+        | Code::UnauthorizedClient
+        | Code::UnsupportedGrantType
+        | Code::UnsupportedResponseType
+        | Code::AccessDenied
+        | Code::AuthorizationPending
+        | Code::SlowDown
+        | Code::ExpiredToken
+        | Code::LoginRequired
+        | Code::ConsentRequired) => code.name(),
         Code::Throttled | Code::Overloaded | Code::StorageFailed => "temporarily_unavailable",
         _ if error.is_failure() => "server_error",
         _ => "invalid_request",

@@ -16,7 +16,10 @@ use crate::{
     error::{Code, Error},
     http::{Shared, address::Address, body::Json, guard},
     model::{ChannelName, Scopes},
-    oauth::{self, tokens},
+    oauth::{
+        self, client_credentials, refresh,
+        tokens::{self, Issued, TokenRequest},
+    },
     secret::SecretHash,
 };
 
@@ -25,11 +28,14 @@ use crate::{
 #[schema(example = json!({"grant_type": "client_credentials", "scope": "chat:read"}))]
 #[allow(dead_code)]
 struct TokenForm {
-    #[schema(pattern = "^client_credentials$")]
+    #[schema(pattern = "^(client_credentials|refresh_token)$")]
     grant_type: String,
-    /// Scopes parted by spaces; left out, all that the app may do.
+    /// Scopes parted by spaces; left out, all that it may be.
     #[schema(nullable = false)]
     scope: Option<String>,
+    /// For `refresh_token`: the token.
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
     #[schema(nullable = false)]
     client_id: Option<String>,
     #[schema(nullable = false)]
@@ -57,10 +63,26 @@ struct TokenView {
     token_type: &'static str,
     /// Seconds.
     expires_in: u64,
+    /// For the next access token; it works once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
     scope: String,
 }
 
-/// Issues an access token.
+impl From<Issued> for TokenView {
+    fn from(issued: Issued) -> Self {
+        Self {
+            access_token: issued.access.reveal().to_owned(),
+            token_type: "Bearer",
+            expires_in: issued.expires_in.as_secs(),
+            refresh_token: issued.refresh.map(|secret| secret.reveal().to_owned()),
+            scope: issued.scope.to_string(),
+        }
+    }
+}
+
+/// Issues an access token, and where a session gave the grant, a refresh token.
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/token", tag = "oauth",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Issued", body = TokenView), Refusals))]
@@ -70,27 +92,31 @@ pub async fn issue(
     form: Result<AppForm, Refusal>,
 ) -> Result<Response, Refusal> {
     let form = form?;
-    if form.required("grant_type")? != "client_credentials" {
-        return Err(Error::new(Code::UnsupportedGrantType, "this grant_type is not known here").into());
-    }
+    let grant_type = form.required("grant_type")?;
     let scope = form.get("scope").map(Scopes::parse).transpose()?;
     let client_id = form.credentials.client_id.clone();
     guard::new_token(&app, &address, client_id.clone()).await?;
-    let (now, due) = (app.clock.now(), app.clock.due());
-    let issued = tokens::by_credentials(&app.chat, form.credentials, scope, address.ip, now, due).await;
+    let request = TokenRequest {
+        credentials: form.credentials.clone(),
+        address: address.ip,
+        now: app.clock.now(),
+        due: app.clock.due(),
+    };
+    let issued = match grant_type {
+        "client_credentials" => client_credentials::issue(&app.chat, request, scope).await,
+        "refresh_token" => {
+            let presented = SecretHash::of(form.required("refresh_token")?);
+            refresh::issue(&app.chat, request, presented, scope).await
+        }
+        _ => Err(Error::new(Code::UnsupportedGrantType, "this grant_type is not known here")),
+    };
     if issued.as_ref().is_err_and(|error| error.code == Code::InvalidClient) {
         // Not the client_id: people mistake the fields, and then it is the secret.
         tracing::warn!(address = %address.ip, "an app was not let in");
     }
     let issued = issued?;
-    tracing::info!(app = client_id, address = %address.ip, "token issued");
-    Ok(Json(TokenView {
-        access_token: issued.secret.reveal().to_owned(),
-        token_type: "Bearer",
-        expires_in: issued.expires_in.as_secs(),
-        scope: issued.scope.to_string(),
-    })
-    .into_response())
+    tracing::info!(app = client_id, address = %address.ip, grant_type, "token issued");
+    Ok(Json(TokenView::from(issued)).into_response())
 }
 
 /// RFC 7662 §2.2.
@@ -140,7 +166,7 @@ pub async fn introspect(State(app): State<Shared>, form: Result<AppForm, Refusal
     let form = form?;
     let presented = SecretHash::of(form.required("token")?);
     let due = app.clock.due();
-    let asking = oauth::authenticate(&app.chat, form.credentials, due).await?;
+    let asking = oauth::authenticate_confidential(&app.chat, form.credentials, due).await?;
     let Some(found) = tokens::introspect(&app.chat, asking, presented, due).await? else {
         return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());
     };

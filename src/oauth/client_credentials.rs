@@ -1,0 +1,50 @@
+//! Tokens for an app's own credentials (RFC 6749 §4.4): an API key acts as the session that owns it, an operator's app for
+//! itself.
+
+use super::tokens::{self, Issued, Mint, TokenRequest};
+use crate::{
+    chat::Chat,
+    error::{Code, Error, Result},
+    model::{GrantId, Scopes},
+    store::{
+        Write,
+        app::App,
+        client,
+        grant::{self, NewGrant},
+    },
+};
+
+/// Issues an access token of the app's own grant, which the first one makes.
+pub async fn issue(chat: &Chat, request: TokenRequest, scope: Option<Scopes>) -> Result<Issued> {
+    tokens::issue(chat, request, move |tx, app, mint| {
+        if app.public {
+            return Err(Error::new(
+                Code::UnauthorizedClient,
+                "an app without a secret has nothing to prove itself with",
+            ));
+        }
+        let scope = scope.unwrap_or(app.scope);
+        if !app.scope.covers(scope) {
+            return Err(Error::new(Code::InvalidScope, "this is more than the app may do"));
+        }
+        let grant = own_grant(tx, app, mint)?;
+        mint.access(tx, grant, scope, app.expires_at).map(Ok)
+    })
+    .await
+}
+
+fn own_grant(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
+    let Some(grant) = grant::own_of(tx, app)? else { return begin(tx, app, mint) };
+    let prolong = |client| client::prolong(tx, client, mint.client_expires_at, mint.now);
+    grant.client.map_or(Ok(()), prolong)?;
+    Ok(grant.id)
+}
+
+/// Makes the app's own grant and, as a session, the client by which it calls.
+fn begin(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
+    let id = grant::insert(tx, app, &NewGrant::own_of(app), mint.now)?;
+    if let Some(session) = app.session {
+        client::insert(tx, session, &mint.client_of(app, id, app.scope), mint.now)?;
+    }
+    Ok(id)
+}
