@@ -6,10 +6,15 @@ use super::site::Site;
 
 /// Scripts, styles and requests from ourselves alone; nothing inline, nothing framed.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+     connect-src 'self'; manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 
-static HEADERS: [(HeaderName, HeaderValue); 7] = [
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
+#[allow(dead_code)]
+/// The policy of a page whose form may end at `target`, too: Chromium holds a form's redirects to it.
+pub fn policy_with_form_action(target: &str) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY} {target}")).ok()
+}
+
+static HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     // `no-referrer` would make browsers send `Origin: null` with our own forms.
@@ -23,7 +28,10 @@ static HEADERS: [(HeaderName, HeaderValue); 7] = [
 ];
 
 pub fn add(site: &Site, headers: &mut HeaderMap) {
-    headers.reserve(HEADERS.len() + 2);
+    headers.reserve(HEADERS.len() + 3);
+    // Pages with a policy of their own have said so.
+    let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     for (name, value) in &HEADERS {
         headers.insert(name, value.clone());
     }

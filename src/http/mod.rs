@@ -37,6 +37,7 @@ mod login;
 mod messages;
 mod oauth;
 mod ops;
+mod page;
 mod places;
 mod problem;
 mod serve;

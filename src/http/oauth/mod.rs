@@ -7,6 +7,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Shared;
 
+#[allow(dead_code)]
+mod approval;
 mod form;
 mod grants;
 mod keys;

@@ -1,0 +1,63 @@
+//! What the pages that ask a person for a grant have in common: the scope in plain words, and the channels to choose from.
+
+use crate::{
+    error::{Error, Result},
+    http::page::escape,
+    model::{ChannelName, Scope, Scopes},
+};
+
+/// What a scope means to the person who is asked for it.
+fn sentence(scope: Scope) -> &'static str {
+    match scope {
+        Scope::ChatRead => "read what is said, from now on and before",
+        Scope::ChatWrite => "speak, join and leave channels and set topics, in your name",
+        Scope::ChatModerate => "kick, invite and change channels' modes, in your name",
+        Scope::Identity => "know your nick and the channels you are on",
+        Scope::SessionManage => {
+            "manage this session: change its nick and password, remove its devices, make keys, and end it"
+        }
+        Scope::Any => "",
+    }
+}
+
+/// The scopes as list items.
+pub fn list_scopes(scopes: Scopes, page: &mut String) {
+    for scope in Scope::ALL.into_iter().filter(|scope| scopes.allow(*scope)) {
+        let warning = if scope == Scope::SessionManage { " class=\"warning\"" } else { "" };
+        page.push_str(&format!("<li{warning}>{}</li>", sentence(scope)));
+    }
+}
+
+/// The choice of channels. Whoever manages a session reaches all of it, so there it would be a false promise.
+pub fn offer_channels(scopes: Scopes, channels: &[ChannelName], page: &mut String) {
+    if scopes.allow(Scope::SessionManage) {
+        return;
+    }
+    page.push_str(
+        "<fieldset class=\"choose\"><legend>Where?</legend>\
+         <label><input type=\"radio\" name=\"where\" value=\"everywhere\" checked> \
+         All your channels and direct messages</label>\
+         <label><input type=\"radio\" name=\"where\" value=\"chosen\"> Only these channels:</label>",
+    );
+    for channel in channels {
+        page.push_str("<label class=\"within\"><input type=\"checkbox\" name=\"res\" value=\"");
+        escape(channel.as_str(), page);
+        page.push_str("\"> ");
+        escape(channel.as_str(), page);
+        page.push_str("</label>");
+    }
+    page.push_str("</fieldset>");
+}
+
+/// What was chosen: `None` is everywhere. Channels count only where they were asked for, so that a box left ticked does
+/// nothing by itself.
+pub fn chosen_channels(scopes: Scopes, where_: Option<&str>, res: &[&str]) -> Result<Option<Vec<ChannelName>>> {
+    match where_ {
+        None | Some("everywhere") => Ok(None),
+        Some("chosen") if scopes.allow(Scope::SessionManage) => {
+            Err(Error::malformed("what manages the whole session is not confined to channels"))
+        }
+        Some("chosen") => res.iter().map(|name| ChannelName::parse(name)).collect::<Result<_>>().map(Some),
+        Some(_) => Err(Error::malformed("where is everywhere or chosen")),
+    }
+}
