@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{CLIENT_NAME_LIMIT, ClientId, ClientView, Scope},
+    model::{CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name},
 };
 
 /// This session's clients.
@@ -52,17 +52,6 @@ pub fn client_name(given: Option<String>, headers: &HeaderMap) -> Result<String>
     }
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     Ok(from_user_agent(agent.unwrap_or_default()))
-}
-
-/// A name of a client or an app as it is kept: within its limit, trimmed, perhaps empty.
-pub fn checked_name(given: &str) -> Result<String> {
-    if given.chars().count() > CLIENT_NAME_LIMIT {
-        return Err(Error::too_long("the name", CLIENT_NAME_LIMIT, "characters"));
-    }
-    if given.contains(char::is_control) {
-        return Err(Error::malformed("a name has no control characters"));
-    }
-    Ok(given.trim().to_owned())
 }
 
 /// `Firefox on Linux`; of other programs, their name.

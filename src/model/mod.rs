@@ -11,11 +11,13 @@ use crate::error::{Code, Error, Result};
 mod address;
 mod clock;
 mod name;
+mod redirect;
 mod scope;
 
 pub use address::{AddressFamily, Network};
 pub use clock::Clock;
-pub use name::{ChannelName, Nick, Target};
+pub use name::{ChannelName, Nick, Target, checked_name, required_name};
+pub use redirect::RedirectUri;
 pub use scope::{Scope, Scopes};
 
 /// The source of replies, and of notices that the server itself sends. The dot keeps it from ever being a nick.
@@ -31,7 +33,7 @@ pub const NICK_LIMIT: usize = 32;
 pub const CHANNEL_LIMIT: usize = 64;
 /// Characters of a label.
 pub const LABEL_LIMIT: usize = 64;
-/// Characters of a client's name.
+/// Characters of a client's name, and of an app's.
 pub const CLIENT_NAME_LIMIT: usize = 64;
 /// The 3,000 most common passwords of at least 8 characters, in lower case (from the frequency lists of zxcvbn).
 const COMMON_PASSWORDS: &str = include_str!("../common_passwords.txt");

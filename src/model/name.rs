@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{CHANNEL_LIMIT, NICK_LIMIT};
+use super::{CHANNEL_LIMIT, CLIENT_NAME_LIMIT, NICK_LIMIT};
 use crate::error::{Code, Error, Result};
 
 /// A nick: 1 to 32 characters of RFC 2812 §2.3.1. Two nicks that fold alike are one.
@@ -94,6 +94,23 @@ fn shown(text: &str) -> String {
     let text: String =
         text.chars().take(NICK_LIMIT).map(|c| if c == ' ' || c.is_control() { '_' } else { c }).collect();
     if text.is_empty() { "*".into() } else { text }
+}
+
+/// A name of a client or an app as it is kept: within its limit, trimmed, perhaps empty.
+pub fn checked_name(given: &str) -> Result<String> {
+    if given.chars().count() > CLIENT_NAME_LIMIT {
+        return Err(Error::too_long("the name", CLIENT_NAME_LIMIT, "characters"));
+    }
+    if given.contains(char::is_control) {
+        return Err(Error::malformed("a name has no control characters"));
+    }
+    Ok(given.trim().to_owned())
+}
+
+/// The same, where there must be one.
+pub fn required_name(given: &str) -> Result<String> {
+    let name = checked_name(given)?;
+    if name.is_empty() { Err(Error::malformed("a name is needed")) } else { Ok(name) }
 }
 
 /// What a message is sent to: IRC's msgtarget.

@@ -5,6 +5,8 @@
 //! client or the session ends the others with it, in the same transaction: that cascade is the store's
 //! ([`crate::store::grant::end`]).
 
+use std::time::Duration;
+
 use crate::{
     chat::Chat,
     error::{Code, Error, Result},
@@ -21,6 +23,9 @@ pub mod grants;
 pub mod keys;
 pub mod refresh;
 pub mod tokens;
+
+/// How long secrets go on working after a rotation, at most.
+pub const MAX_OVERLAP: Duration = Duration::from_hours(90 * 24);
 
 /// What an app proves itself with: its secret, or, if it can keep none, nothing but its name.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use super::{Read, Write, as_sql, audit, grant, log};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{AppId, ChannelName, ClientId, EndReason, Scopes, SessionId, Timestamp},
+    model::{AppId, ChannelName, ClientId, EndReason, RedirectUri, Scopes, SessionId, Timestamp},
     secret::SecretHash,
 };
 
@@ -35,7 +35,7 @@ pub struct App {
     /// Whether its users' tokens work without its own beside them.
     pub bearer_alone: bool,
     /// Where its users may be sent back to.
-    pub redirect_uris: Vec<String>,
+    pub redirect_uris: Vec<RedirectUri>,
     /// The most that it may be granted.
     pub scope: Scopes,
     /// The channels it is confined to; none: all of the session's.
@@ -60,7 +60,7 @@ impl App {
             public: row.get("public")?,
             resource_server: row.get("resource_server")?,
             bearer_alone: row.get("bearer_alone")?,
-            redirect_uris: log::from_json(row.get_ref("redirect_uris")?.as_str()?)?,
+            redirect_uris: redirect_uris(row)?,
             scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
             res: res(row)?,
             created_at: Timestamp(row.get("created_at")?),
@@ -93,6 +93,11 @@ pub(super) fn res(row: &Row) -> rusqlite::Result<Option<Vec<ChannelName>>> {
     Ok(names.map(|names| names.into_iter().map(ChannelName::stored).collect()))
 }
 
+fn redirect_uris(row: &Row) -> rusqlite::Result<Vec<RedirectUri>> {
+    let uris: Vec<String> = log::from_json(row.get_ref("redirect_uris")?.as_str()?)?;
+    Ok(uris.into_iter().map(RedirectUri::stored).collect())
+}
+
 /// One of an app's secrets, without the secret.
 #[derive(Clone, Copy, Debug)]
 pub struct AppSecret {
@@ -123,7 +128,7 @@ pub struct NewApp {
     pub secret: Option<SecretHash>,
     pub resource_server: bool,
     pub bearer_alone: bool,
-    pub redirect_uris: Vec<String>,
+    pub redirect_uris: Vec<RedirectUri>,
     pub scope: Scopes,
 }
 
@@ -236,6 +241,16 @@ pub fn by_secret(tx: &Read, client_id: &str, secret: SecretHash) -> Result<Optio
 /// An app by its id.
 pub fn get(tx: &Read, id: AppId) -> Result<App> {
     Ok(tx.sql.prepare_cached("SELECT * FROM app WHERE id = ?1")?.query_row([id.0], App::read)?)
+}
+
+/// The operator's apps after one, live and ended, each with how many live grants there are of it.
+pub fn operators(tx: &Read, after: AppId, limit: usize) -> Result<Vec<(App, i64)>> {
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT *, (SELECT count(*) FROM app_grant WHERE app_id = app.id AND ended_at IS NULL) AS grants
+         FROM app WHERE session_id IS NULL AND id > ?1 ORDER BY id LIMIT ?2",
+    )?;
+    let rows = statement.query_map([after.0, as_sql(limit)], |row| Ok((App::read(row)?, row.get("grants")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// A session's live API keys.

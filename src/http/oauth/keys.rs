@@ -17,18 +17,20 @@ use crate::{
         address::Address,
         auth::Authenticated,
         body::{self, Json, Segment},
-        clients::checked_name,
         guard,
         problem::{Conflict, NotFound, Problems, Throttled, TimedOut},
     },
-    model::{ChannelName, Scope, Scopes, Timestamp},
-    oauth::keys::{self, Issued, Key, Wanted},
+    model::{ChannelName, Scope, Scopes, Timestamp, required_name},
+    oauth::{
+        MAX_OVERLAP,
+        keys::{self, Issued, Key, Wanted},
+    },
     store::app::AppSecret,
 };
 
 /// Seconds for which a key may be issued, and for which an old secret may go on working.
 const EXPIRES_IN: std::ops::RangeInclusive<i64> = 1..=10 * 365 * 86400;
-const OVERLAP: std::ops::RangeInclusive<i64> = 0..=90 * 86400;
+const OVERLAP: std::ops::RangeInclusive<i64> = 0..=MAX_OVERLAP.as_secs().cast_signed();
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -143,10 +145,7 @@ pub async fn issue(
     Json(body): Json<NewKey>,
 ) -> Result<Response> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let name = checked_name(&body.name)?;
-    if name.is_empty() {
-        return Err(Error::malformed("a key has a name"));
-    }
+    let name = required_name(&body.name)?;
     let res = body.res.map(|names| names.iter().map(|name| ChannelName::parse(name)).collect()).transpose()?;
     let expires_in = body.expires_in.map(|given| seconds("expires_in", given, EXPIRES_IN)).transpose()?;
     let wanted = Wanted { name, scope: Scopes::parse(&body.scope)?, res, expires_in };

@@ -1,0 +1,266 @@
+//! Redirect URIs: where an app's users may be sent back to.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// Bytes of a redirect URI.
+const LIMIT: usize = 512;
+/// The loopback hosts, on which a native app listens at whatever port it gets (RFC 8252 §7.3).
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+
+/// An absolute URI without a fragment (RFC 6749 §3.1.2): `https`, `http` on loopback, or of a private-use scheme, which has a
+/// dot (RFC 8252 §7.1), as `com.example.app:/done`. Scheme and host are in lower case, so that there is one way to write it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct RedirectUri(String);
+
+/// A URI's parts, as far as they matter: `scheme://host:port/rest`, or `scheme:rest`.
+struct Parts<'u> {
+    scheme: &'u str,
+    host: &'u str,
+    port: Option<&'u str>,
+    rest: &'u str,
+}
+
+impl RedirectUri {
+    /// Refuses with `malformed_request` and a sentence on what is wrong.
+    pub fn parse(text: &str) -> Result<Self> {
+        let refuse = |why: &str| Err(Error::malformed(format!("the redirect URI {text:?} {why}")));
+        if text.len() > LIMIT {
+            return Err(Error::too_long("a redirect URI", LIMIT, "bytes"));
+        }
+        if !is_written_well(text) {
+            return refuse("has a fragment, or characters that RFC 3986 wants percent-encoded");
+        }
+        let Some((scheme, rest)) = text.split_once(':') else { return refuse("has no scheme") };
+        if !matches!(scheme, "https" | "http") {
+            let private = scheme.contains('.') && is_dotted(scheme, "+-") && scheme.starts_with(char::is_alphabetic);
+            return match private && !rest.is_empty() {
+                true => Ok(Self(text.to_owned())),
+                false => refuse(
+                    "is neither https, nor http on loopback, nor of a scheme with a dot, as com.example.app:/done",
+                ),
+            };
+        }
+        let Some(Parts { scheme, host, .. }) = Parts::of(text) else {
+            return refuse("wants a host in lower case, perhaps a port, and no user name");
+        };
+        if scheme == "http" && !LOOPBACK.contains(&host) {
+            return refuse("is plain http and not on 127.0.0.1, [::1] or localhost");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// One that was checked before it was stored.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Whether a request may name it so: character by character, but for the port on loopback (RFC 9700 §4.1.3).
+    pub fn matches(&self, requested: &str) -> bool {
+        let on_loopback = |own: &Parts| own.scheme == "http";
+        requested == self.0
+            || match (Parts::of(&self.0).filter(on_loopback), Parts::of(requested)) {
+                (Some(own), Some(other)) => (own.scheme, own.host, own.rest) == (other.scheme, other.host, other.rest),
+                _ => false,
+            }
+    }
+
+    /// What a form that ends up there names in its policy's `form-action` (CSP3 §2.3.1): the origin, on loopback at any port.
+    /// Where there is no origin, or it is one that a policy cannot say, as `[::1]`, the scheme.
+    pub fn origin_or_scheme(&self) -> String {
+        match Parts::of(&self.0) {
+            Some(Parts { scheme, host, .. }) if host.starts_with('[') => format!("{scheme}:"),
+            Some(Parts { scheme: "http", host, .. }) => format!("http://{host}:*"),
+            Some(Parts { scheme, host, port: Some(port), .. }) => format!("{scheme}://{host}:{port}"),
+            Some(Parts { scheme, host, port: None, .. }) => format!("{scheme}://{host}"),
+            None => self.0.split_inclusive(':').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'u> Parts<'u> {
+    /// Of a URI that has a host and is nothing but http or https.
+    fn of(text: &'u str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "https" | "http"))?;
+        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let end_of_host = authority.find(']').map_or_else(|| authority.find(':'), |bracket| Some(bracket + 1));
+        let (host, port) = authority.split_at(end_of_host.unwrap_or(authority.len()));
+        let port = match port.strip_prefix(':') {
+            Some(digits) if is_port(digits) => Some(digits),
+            None if port.is_empty() => None,
+            _ => return None,
+        };
+        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let known = address.map_or_else(|| is_dotted(host, "-"), |v6| v6.parse::<std::net::Ipv6Addr>().is_ok());
+        known.then_some(Self { scheme, host, port, rest })
+    }
+}
+
+/// Characters of RFC 3986 §2 alone, but for the `#` of a fragment; each `%` before two digits.
+fn is_written_well(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/?[]@!$&'()*+,;=%".contains(c);
+    let encoded = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|digit| digit.is_ascii_hexdigit());
+    text.chars().all(allowed) && text.split('%').skip(1).all(encoded)
+}
+
+/// Words of lower-case letters, digits and some `others`, with a dot between each two.
+fn is_dotted(text: &str, others: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || others.contains(c);
+    text.split('.').all(|word| !word.is_empty() && word.chars().all(allowed))
+}
+
+fn is_port(digits: &str) -> bool {
+    digits.bytes().all(|digit| digit.is_ascii_digit()) && digits.parse::<u16>().is_ok()
+}
+
+impl fmt::Display for RedirectUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> RedirectUri {
+        RedirectUri::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    #[test]
+    fn what_leads_elsewhere_or_nowhere_is_refused() {
+        let long = format!("https://app.example/{}", "x".repeat(LIMIT));
+        for bad in [
+            "",
+            "/done",
+            "app.example/done",
+            "//app.example/done",
+            "https:",
+            "https:/done",
+            "https:app.example",
+            "https://",
+            "https:///done",
+            "https://:443/",
+            "https://?x",
+            "HTTPS://app.example/",
+            "https://App.example/",
+            "https://app.example./done",
+            "https://app..example/",
+            "https://app_1.example/",
+            "https://app.example:/",
+            "https://app.example:x/",
+            "https://app.example:+80/",
+            "https://app.example:65536/",
+            "https://user@app.example/",
+            "https://user:pass@app.example/",
+            "https://app.example\\@evil.example/",
+            "https://app%2eexample/",
+            "https://[::1/",
+            "https://[::g]/",
+            "https://x[::1]/",
+            "https://[::1]x/",
+            "https://bücher.example/",
+            "https://app.example/#done",
+            "https://app.example/done#",
+            "https://app.example/a b",
+            "https://app.example/\r\nx",
+            "https://app.example/\u{7f}",
+            "https://app.example/%",
+            "https://app.example/%2",
+            "https://app.example/%zz",
+            "http://app.example/done",
+            "http://localhost.evil.example/",
+            "http://127.0.0.1.evil.example/",
+            "http://127.0.0.2/",
+            "http://127.1/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://127.0.0.1:80@evil.example/",
+            "http://localhost./",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "ftp://app.example/",
+            "app:/done",
+            "com.example.app:",
+            "com.Example.app:/done",
+            ".com:/done",
+            "com.:/done",
+            "1.com:/done",
+            " https://app.example/",
+            &long,
+        ] {
+            assert!(RedirectUri::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_matched_character_by_character() {
+        let registered = uri("https://app.example/done?a=%2F");
+        assert!(registered.matches("https://app.example/done?a=%2F"));
+        for other in [
+            "https://app.example/done/?a=%2F",
+            "https://app.example/done?a=%2f",
+            "https://app.example/done?a=/",
+            "https://app.example/done?a=%2F&b",
+            "https://app.example/Done?a=%2F",
+            "https://APP.example/done?a=%2F",
+            "https://app.example:443/done?a=%2F",
+            "https://app.example./done?a=%2F",
+            "https://app.example/done?a=%2F#",
+            "http://app.example/done?a=%2F",
+            "https://u@app.example/done?a=%2F",
+            "",
+        ] {
+            assert!(!registered.matches(other), "{other}");
+        }
+        assert!(!uri("https://app.example").matches("https://app.example/"));
+        assert!(uri("com.example.app:/done").matches("com.example.app:/done"));
+        assert!(!uri("com.example.app:/done").matches("com.example.app://done"));
+    }
+
+    #[test]
+    fn on_loopback_any_port_will_do_and_nothing_else() {
+        for host in LOOPBACK {
+            let registered = uri(&format!("http://{host}/done"));
+            for port in ["", ":80", ":51004", ":65535"] {
+                assert!(registered.matches(&format!("http://{host}{port}/done")), "{host}{port}");
+                assert!(uri(&format!("http://{host}:8080/done")).matches(&format!("http://{host}{port}/done")));
+            }
+            for other in [":80@evil/done", ":/done", ":x/done", ":65536/done", "/done/", ":80/done#", "/", ".evil/done"]
+            {
+                assert!(!registered.matches(&format!("http://{host}{other}")), "{host}{other}");
+            }
+            assert!(!registered.matches(&format!("https://{host}/done")));
+        }
+        assert!(!uri("http://127.0.0.1/done").matches("http://localhost/done"));
+        assert!(!uri("http://localhost").matches("http://localhost:80@evil"));
+        assert!(
+            !uri("https://127.0.0.1/done").matches("https://127.0.0.1:8443/done"),
+            "with TLS it has a port of its own"
+        );
+    }
+
+    #[test]
+    fn a_policy_names_its_origin_or_its_scheme() {
+        for (registered, named) in [
+            ("https://app.example/done?x", "https://app.example"),
+            ("https://app.example:8443", "https://app.example:8443"),
+            ("https://[2001:db8::1]:8443/", "https:"),
+            ("http://127.0.0.1:8080/done", "http://127.0.0.1:*"),
+            ("http://localhost/done", "http://localhost:*"),
+            ("http://[::1]/done", "http:"),
+            ("com.example.app:/done", "com.example.app:"),
+            ("com.example.app://x:1/", "com.example.app:"),
+        ] {
+            assert_eq!(uri(registered).origin_or_scheme(), named);
+        }
+    }
+}
