@@ -34,6 +34,8 @@ pub enum Action {
     AppRotated,
     /// The operator removed an app, and with it all that it was granted.
     AppRemoved,
+    /// The operator, not the session, did what the following lines tell of it.
+    ByOperator,
     GrantIssued,
     /// New tokens for a refresh token.
     GrantRefreshed,
@@ -108,6 +110,7 @@ impl Action {
             Self::AppAdded => "app_added",
             Self::AppRotated => "app_rotated",
             Self::AppRemoved => "app_removed",
+            Self::ByOperator => "by_operator",
             Self::GrantIssued => "grant_issued",
             Self::GrantRefreshed => "grant_refreshed",
             Self::ReuseDetected => "reuse_detected",

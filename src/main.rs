@@ -52,7 +52,8 @@ async fn run(config: Config) -> Result<(), String> {
         }
     };
     let database = config.database.clone();
-    let server = http::Server::open(config, address, system_clock()).map_err(|error| error.detail)?;
+    let clock = system_clock();
+    let server = http::Server::open(config, address, clock.clone()).map_err(|error| error.detail)?;
     let chat = server.chat();
     let door = Door::open(&database);
     if let Err(error) = &door {
@@ -62,7 +63,7 @@ async fn run(config: Config) -> Result<(), String> {
     println!("listening on http://{address}");
     let knocked = async {
         match &door {
-            Ok(door) => door.serve(chat).await,
+            Ok(door) => door.serve(chat, clock).await,
             Err(_) => std::future::pending().await,
         }
     };

@@ -2,10 +2,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 
 use crate::chat::Limits;
+
+mod operation;
+
+pub use operation::{OnApps, Operation};
 
 /// Live sessions made from one address (of IPv6, its /64), at most.
 const MAX_SESSIONS: i64 = 1000;
@@ -53,6 +57,9 @@ pub struct Config {
     /// Channels a session is on
     #[arg(long, env = "REJOIN_MAX_CHANNELS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_channels: u16,
+    /// Operations print JSON, an object a line
+    #[arg(long, env = "REJOIN_JSON", global = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub json: bool,
     /// How long a connection may keep the server waiting
     #[arg(skip)]
     pub patience: Patience,
@@ -80,22 +87,6 @@ impl Default for Patience {
         let half_a_minute = Duration::from_secs(30);
         Self { head: half_a_minute, body: half_a_minute, write: half_a_minute, ping: half_a_minute }
     }
-}
-
-/// What an operator does to a database, beside its running server or without one.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Operation {
-    /// Write a consistent copy of the database to a new file
-    Backup { file: PathBuf },
-    /// Print the audit log, oldest first
-    Audit {
-        /// Only what came before this line's id
-        #[arg(long)]
-        before: Option<i64>,
-        /// The last so many
-        #[arg(long, default_value_t = 200)]
-        limit: usize,
-    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

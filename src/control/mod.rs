@@ -1,6 +1,6 @@
 //! The operator's door: a socket beside the database, for its owner alone, by which subcommands reach a running server.
 //!
-//! One JSON line asks, one answers. With no server running a subcommand opens the database itself, lock and all, and does
+//! One JSON line asks, one answers, and so on: a list is asked for page by page. With no server running a subcommand opens the database itself, lock and all, and does
 //! the same.
 
 use std::{
@@ -11,37 +11,29 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use serde::Serialize;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
 };
 
 use crate::{
-    audit::Entry,
     chat::Chat,
     config::{Config, Operation},
-    model::Timestamp,
+    model::{Clock, Timestamp},
     password::Hasher,
 };
+
+mod answer;
+mod table;
+
+use answer::{Answer, Question, answer};
 
 /// Bytes of a question, at most.
 const QUESTION_LIMIT: u64 = 64 * 1024;
 /// Between two tries to accept when that fails.
 const PAUSE: Duration = Duration::from_secs(1);
-
-#[derive(Serialize, Deserialize)]
-enum Question {
-    Backup { to: PathBuf },
-    Audit { before: Option<i64>, limit: usize },
-}
-
-#[derive(Serialize, Deserialize)]
-enum Answer {
-    Done,
-    Audit(Vec<Entry>),
-    Failed(String),
-}
 
 /// The socket of a running server; it is removed when dropped.
 pub struct Door {
@@ -68,17 +60,19 @@ impl Door {
     }
 
     /// Answers until it is dropped.
-    pub async fn serve(&self, chat: Arc<Chat>) {
+    pub async fn serve(&self, chat: Arc<Chat>, clock: Clock) {
+        let mut conversations = FuturesUnordered::new();
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    let chat = chat.clone();
-                    tokio::spawn(async move {
-                        if let Err(error) = converse(stream, &chat).await {
-                            tracing::warn!(%error, "a conversation on the control socket broke off");
-                        }
-                    });
-                }
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                Some(()) = conversations.next() => continue,
+            };
+            match accepted {
+                Ok((stream, _)) => conversations.push(async {
+                    if let Err(error) = converse(stream, &chat, &clock).await {
+                        tracing::warn!(%error, "a conversation on the control socket broke off");
+                    }
+                }),
                 Err(error) => {
                     // Most likely there are too many open files, which passes.
                     tracing::error!(%error, "the control socket cannot accept at this moment");
@@ -96,64 +90,105 @@ impl Drop for Door {
     }
 }
 
-async fn converse(stream: UnixStream, chat: &Chat) -> io::Result<()> {
+async fn converse(stream: UnixStream, chat: &Chat, clock: &Clock) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
-    let mut line = String::new();
-    BufReader::new(from.take(QUESTION_LIMIT)).read_line(&mut line).await?;
-    let answer = match serde_json::from_str(&line) {
-        Ok(question) => answer(chat, question).await,
-        Err(error) => Answer::Failed(format!("the question is not understood: {error}")),
-    };
-    let mut line = serde_json::to_string(&answer)?;
+    let mut from = BufReader::new(from);
+    loop {
+        let mut line = String::new();
+        if (&mut from).take(QUESTION_LIMIT).read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        match serde_json::from_str(&line) {
+            Ok(question) => say(&mut to, &answer(chat, question, clock.now()).await).await?,
+            // Nor would be what follows.
+            Err(error) => {
+                return say(&mut to, &Answer::Failed(format!("the question is not understood: {error}"))).await;
+            }
+        }
+    }
+}
+
+/// Writes one line.
+async fn say(to: &mut (impl AsyncWrite + Unpin), what: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_string(what)?;
     line.push('\n');
     to.write_all(line.as_bytes()).await
 }
 
-async fn answer(chat: &Chat, question: Question) -> Answer {
-    let result = match question {
-        Question::Backup { to } => chat.backup(to).await.map(|()| Answer::Done),
-        Question::Audit { before, limit } => chat.audit(before, limit).await.map(Answer::Audit),
-    };
-    result.unwrap_or_else(|error| Answer::Failed(error.detail))
-}
-
 /// Carries out a subcommand: asks the running server, or, where there is none, does it itself. What to print.
 pub async fn operate(config: &Config, operation: Operation, now: Timestamp) -> Result<String, String> {
-    let question = match operation {
+    let operation = match operation {
         // The server may stand in another folder.
-        Operation::Backup { file } => Question::Backup { to: std::path::absolute(file).map_err(|e| e.to_string())? },
-        Operation::Audit { before, limit } => Question::Audit { before, limit },
+        Operation::Backup { file } => Operation::Backup { file: std::path::absolute(file).map_err(|e| e.to_string())? },
+        operation => operation,
     };
-    let answer = match UnixStream::connect(socket(&config.database)).await {
-        Ok(stream) => ask(stream, &question).await.map_err(|e| format!("the running server did not answer: {e}"))?,
-        Err(_) => alone(config, question, now).await?,
-    };
-    match answer {
-        Answer::Done => Ok(String::new()),
-        Answer::Audit(entries) => Ok(entries.iter().map(|entry| format!("{entry}\n")).collect()),
+    let mut server = Server::of(config, now).await?;
+    let answer = server.answer(operation, now).await;
+    server.close().await;
+    match answer? {
         Answer::Failed(why) => Err(why),
+        answer => Ok(answer.print(config.json)),
     }
 }
 
-async fn ask(stream: UnixStream, question: &Question) -> io::Result<Answer> {
-    let (from, mut to) = stream.into_split();
-    let mut line = serde_json::to_string(question)?;
-    line.push('\n');
-    to.write_all(line.as_bytes()).await?;
+/// Who answers.
+enum Server {
+    Running(BufReader<UnixStream>),
+    /// None is running: the database is opened here.
+    Here(Box<Chat>),
+}
+
+impl Server {
+    async fn of(config: &Config, now: Timestamp) -> Result<Self, String> {
+        if let Ok(stream) = UnixStream::connect(socket(&config.database)).await {
+            return Ok(Self::Running(BufReader::new(stream)));
+        }
+        if !config.database.exists() {
+            return Err(format!("there is no database {}", config.database.display()));
+        }
+        let hasher = Hasher::start(1).map_err(|error| error.detail)?;
+        let chat = Chat::open(&config.database, config.limits(), hasher, now).map_err(|error| error.detail)?;
+        Ok(Self::Here(Box::new(chat)))
+    }
+
+    /// The whole answer; a list is asked for page by page.
+    async fn answer(&mut self, operation: Operation, now: Timestamp) -> Result<Answer, String> {
+        let mut answer = self.page(Question { operation: operation.clone(), after: 0 }, now).await?;
+        while let Answer::Listed { tables, next } = &mut answer
+            && let Some(after) = next.take()
+        {
+            match self.page(Question { operation: operation.clone(), after }, now).await? {
+                Answer::Listed { tables: more, next: then } => {
+                    tables.iter_mut().zip(more).for_each(|(table, more)| table.append(more));
+                    *next = then;
+                }
+                failed => return Ok(failed),
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn page(&mut self, question: Question, now: Timestamp) -> Result<Answer, String> {
+        match self {
+            Self::Running(stream) => {
+                ask(stream, &question).await.map_err(|e| format!("the running server did not answer: {e}"))
+            }
+            Self::Here(chat) => Ok(answer(chat, question, now).await),
+        }
+    }
+
+    async fn close(self) {
+        if let Self::Here(chat) = self {
+            chat.close().await;
+        }
+    }
+}
+
+async fn ask(stream: &mut BufReader<UnixStream>, question: &Question) -> io::Result<Answer> {
+    say(stream, question).await?;
     let mut line = String::new();
-    BufReader::new(from).read_line(&mut line).await?;
+    stream.read_line(&mut line).await?;
     Ok(serde_json::from_str(&line)?)
-}
-
-async fn alone(config: &Config, question: Question, now: Timestamp) -> Result<Answer, String> {
-    if !config.database.exists() {
-        return Err(format!("there is no database {}", config.database.display()));
-    }
-    let hasher = Hasher::start(1).map_err(|error| error.detail)?;
-    let chat = Chat::open(&config.database, config.limits(), hasher, now).map_err(|error| error.detail)?;
-    let answer = answer(&chat, question).await;
-    chat.close().await;
-    Ok(answer)
 }
 
 fn socket(database: &Path) -> PathBuf {

@@ -18,6 +18,7 @@ use crate::{
     },
 };
 
+pub mod apps;
 pub mod client_credentials;
 pub mod grants;
 pub mod keys;

@@ -10,25 +10,12 @@ use crate::{
     tokens::SCOPES,
 };
 
-/// An operator's app that stands in the database.
-fn operators_app(server: &TestServer, client_id: &str, resource_server: bool) -> App {
-    let secret = format!("rjk_secret of {client_id}");
-    let database = rusqlite::Connection::open(server.database()).unwrap();
-    let insert =
-        "INSERT INTO app (client_id, name, resource_server, scope, created_at) VALUES (?1, ?1, ?2, 'identity', 0)";
-    database.execute(insert, rusqlite::params![client_id, resource_server]).unwrap();
-    let (app, hash) = (database.last_insert_rowid(), rejoin::secret::sha256(secret.as_bytes()));
-    let insert = "INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, 0)";
-    database.execute(insert, rusqlite::params![app, hash]).unwrap();
-    App { program: server.device(), client_id: client_id.into(), secret }
-}
-
 #[tokio::test]
 async fn introspection_tells_an_app_of_its_own_tokens_and_a_resource_server_of_all() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let (key, other) = (alice.key("chat:read identity").await, alice.key("chat:read").await);
-    let (api, own) = (operators_app(&server, "app_api", true), operators_app(&server, "app_own", false));
+    let (api, own) = (server.app("api", &["--resource-server"]).await, server.app("own", &[]).await);
     let bot = key.token("identity").await;
     let session = alice.snapshot().await["session"]["id"].to_string();
     let told = json!({
@@ -62,7 +49,7 @@ async fn introspection_tells_an_app_of_its_own_tokens_and_a_resource_server_of_a
 #[tokio::test]
 async fn an_apps_own_token_calls_as_nobody() {
     let server = TestServer::start().await;
-    let api = operators_app(&server, "app_api", true);
+    let api = server.app("api", &["--resource-server"]).await;
     let program = api.token("").await;
     let told = api.introspect(&program).await;
     assert_eq!((&told["active"], told.get("sub"), told.get("username")), (&json!(true), None, None));

@@ -23,6 +23,7 @@ mod modes;
 mod operator;
 mod races;
 mod readme;
+mod registry;
 mod remembered;
 mod retention;
 mod rules;

@@ -4,24 +4,14 @@ use serde_json::json;
 use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 
-use crate::support::{Process, TestServer, until};
-
-/// Runs a subcommand in the database's folder; what it printed, or what it complained of.
-fn rejoin(database: &Path, args: &[&str]) -> Result<String, String> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
-    let output =
-        command.args(args).arg("--database").arg(database).current_dir(database.parent().unwrap()).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
-}
+use crate::support::{Process, TestServer, rejoin, until};
 
 /// What the audit log says, without ids and times.
-fn audit(database: &Path) -> Vec<String> {
-    let lines = rejoin(database, &["audit"]).unwrap();
+async fn audit(database: &Path) -> Vec<String> {
+    let lines = rejoin(database, &["audit"]).await.unwrap();
     lines.lines().map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned()).collect()
 }
 
@@ -61,12 +51,12 @@ async fn the_audit_log_tells_what_happened_beside_the_server_and_without_it() {
         "client_left session=1 client=1 reason=quit",
         "session_ended session=1 nick=alice reason=quit",
     ];
-    assert_eq!(audit(&database), expected);
-    assert_eq!(rejoin(&database, &["audit", "--limit", "2", "--before", "4"]).unwrap().lines().count(), 2);
+    assert_eq!(audit(&database).await, expected);
+    assert_eq!(rejoin(&database, &["audit", "--limit", "2", "--before", "4"]).await.unwrap().lines().count(), 2);
     server.terminate();
     assert!(!database.with_extension("db.sock").exists());
-    assert_eq!(audit(&database), expected, "without a server the subcommand opens the database itself");
-    assert!(rejoin(&database.with_extension("none"), &["audit"]).unwrap_err().contains("there is no database"));
+    assert_eq!(audit(&database).await, expected, "without a server the subcommand opens the database itself");
+    assert!(rejoin(&database.with_extension("none"), &["audit"]).await.unwrap_err().contains("there is no database"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,10 +68,10 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     let alice = server.pick("alice").await;
     alice.send("JOIN #rust").await;
     let last = alice.send("PRIVMSG #rust :kept").await["ids"][0].as_i64().unwrap();
-    rejoin(&database, &["backup", "copy.db"]).unwrap();
+    rejoin(&database, &["backup", "copy.db"]).await.unwrap();
     let copy = dir.path().join("copy.db");
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
-    let refusal = rejoin(&database, &["backup", "copy.db"]).unwrap_err();
+    let refusal = rejoin(&database, &["backup", "copy.db"]).await.unwrap_err();
     assert!(refusal.contains("File exists"), "{refusal}");
     let lost = alice.send("PRIVMSG #rust :not in the copy").await["ids"][0].as_i64().unwrap();
     let carol = server.pick("carol").await.snapshot().await;
@@ -110,8 +100,8 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     let second = alice.send("PRIVMSG #rust :once more").await["ids"][0].as_i64().unwrap();
     assert!(second > after_restore && second < 1 << 53, "{after_restore}, then {second}");
     restored.terminate();
-    rejoin(&copy, &["backup", "second.db"]).unwrap();
-    assert!(rejoin(&copy, &["backup", "no/folder/x.db"]).unwrap_err().contains("No such file"));
+    rejoin(&copy, &["backup", "second.db"]).await.unwrap();
+    assert!(rejoin(&copy, &["backup", "no/folder/x.db"]).await.unwrap_err().contains("No such file"));
 }
 
 #[tokio::test]

@@ -152,13 +152,18 @@ fn every_error_code_and_every_flag_is_in_the_readme() {
     for code in rejoin::error::Code::ALL {
         assert!(readme.contains(&format!("`{}`", code.name())), "the README does not tell of {}", code.name());
     }
-    let command = <rejoin::config::Config as clap::CommandFactory>::command();
-    for flag in command.get_arguments().filter_map(|arg| arg.get_long()) {
+    for flag in flags(&<rejoin::config::Config as clap::CommandFactory>::command()) {
         assert!(readme.contains(&format!("--{flag}")), "the README does not tell of --{flag}");
     }
     for verb in rejoin::irc::command::VERBS {
         assert!(readme.contains(&format!("`{}", verb.name)), "the README does not tell of {}", verb.name);
     }
+}
+
+/// The flags of a command, and of those within it.
+fn flags(command: &clap::Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(|arg| arg.get_long()).map(str::to_owned);
+    own.chain(command.get_subcommands().flat_map(flags)).collect()
 }
 
 /// Why each dependency is there is told in the README.

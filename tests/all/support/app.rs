@@ -1,16 +1,19 @@
 //! An app as a value: its credentials, and what it asks for with them.
 
+use std::path::Path;
+
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use super::Device;
+use super::{Device, TestServer, rejoin};
 
-/// An API key, or an app that stands in the database.
+/// An API key, or an app of the operator's.
 #[derive(Clone, Debug)]
 pub struct App {
     /// A program without cookie and token.
     pub program: Device,
     pub client_id: String,
+    /// Empty if it is public.
     pub secret: String,
 }
 
@@ -36,18 +39,32 @@ impl Device {
     }
 }
 
+/// Registers an app of the operator's, with further flags, beside whatever server there is; its credentials.
+pub async fn register(database: &Path, name: &str, flags: &[&str]) -> Value {
+    let printed = rejoin(database, &[&["app", "add", "--json", "--name", name], flags].concat()).await.unwrap();
+    serde_json::from_str(&printed).unwrap()
+}
+
+impl TestServer {
+    /// An app of the operator's.
+    pub async fn app(&self, name: &str, flags: &[&str]) -> App {
+        App::of(&self.device(), &register(&self.database(), name, flags).await)
+    }
+}
+
 impl App {
-    /// The app whose secret an answer shows.
+    /// The app whose credentials an answer shows.
     pub fn of(device: &Device, key: &Value) -> Self {
-        let text = |name: &str| key[name].as_str().unwrap().to_owned();
+        let text = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
         let program = Device::new(device.base.clone());
         Self { program, client_id: text("client_id"), secret: text("client_secret") }
     }
 
-    /// Posts a form with the app's credentials in it.
+    /// Posts a form with the app's credentials in it; a public one's is its name alone.
     pub async fn post(&self, path: &str, params: &[(&str, &str)]) -> Response {
         let own = [("client_id", self.client_id.as_str()), ("client_secret", self.secret.as_str())];
-        let form = [&own[..], params].concat();
+        let own = if self.secret.is_empty() { &own[..1] } else { &own[..] };
+        let form = [own, params].concat();
         self.program.request(Method::POST, path).form(&form).send().await.unwrap()
     }
 

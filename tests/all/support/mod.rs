@@ -20,12 +20,12 @@ pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
     }
 }
 
-pub use app::App;
+pub use app::{App, register};
 pub use disk::Disk;
 pub use person::{Device, Problem, Stream, checked, commands, params, said};
-pub use process::Process;
+pub use process::{Process, rejoin};
 pub use raw::{ELSEWHERE, Raw, head};
 pub use reader::{Over, Reader, Socket, Way};
 pub use server::TestServer;
 pub use slow::slow_password;
-pub use sound::assert_sound;
+pub use sound::{assert_sound, assert_unwritten};

@@ -130,6 +130,16 @@ impl Drop for Process {
     }
 }
 
+/// Runs an operator's subcommand in the database's folder; what it printed, or what it complained of.
+pub async fn rejoin(database: &Path, args: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
+    command.args(args).arg("--database").arg(database).current_dir(database.parent().unwrap());
+    // The server that it speaks to may run on this thread.
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
+
 fn command(database: &Path, listen: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
     command.args(["--flood-limit", "off", "--listen", listen, "--database"]).arg(database).args(args);

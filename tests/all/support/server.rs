@@ -13,6 +13,7 @@ use std::{
 use clap::Parser;
 use rejoin::{
     config::{Config, Patience},
+    control::Door,
     http::Server,
     model::{Clock, Timestamp},
 };
@@ -113,12 +114,18 @@ impl TestServer {
         let (passed, wrong) = (self.passed.clone(), self.wrong.clone());
         let now = move || Timestamp(START + passed.load(Ordering::Relaxed) + wrong.load(Ordering::Relaxed));
         let clock = Clock::new(now, steady);
-        let server = Server::open(config, self.address, clock).unwrap();
+        let server = Server::open(config, self.address, clock.clone()).unwrap();
+        let (door, chat) = (Door::open(&self.database()).unwrap(), server.chat());
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {
             let _ = stopped.await;
         };
-        let running = tokio::spawn(async move { server.serve(listener, shutdown).await.unwrap() });
+        let running = tokio::spawn(async move {
+            tokio::select! {
+                served = server.serve(listener, shutdown) => served.unwrap(),
+                () = door.serve(chat, clock) => {}
+            }
+        });
         self.running = Some((stop, running));
     }
 

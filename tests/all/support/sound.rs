@@ -96,3 +96,12 @@ pub fn assert_sound(database: &Path) {
         assert_eq!(found, None, "there are {what}");
     }
 }
+
+/// Asserts that no file beside the database holds a secret.
+pub fn assert_unwritten(database: &Path, secret: &str) {
+    let entries = std::fs::read_dir(database.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    for file in entries.filter(|path| path.is_file()) {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{}", file.display());
+    }
+}

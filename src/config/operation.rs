@@ -1,0 +1,69 @@
+//! What an operator does to a database, beside its running server or without one.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Subcommand;
+use serde::{Deserialize, Serialize};
+
+use super::duration;
+
+/// An operation as it was typed, and as the running server is asked for it.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub enum Operation {
+    /// Write a consistent copy of the database to a new file
+    Backup { file: PathBuf },
+    /// Print the audit log, oldest first
+    Audit {
+        /// Only what came before this line's id
+        #[arg(long)]
+        before: Option<i64>,
+        /// The last so many
+        #[arg(long, default_value_t = 200)]
+        limit: usize,
+    },
+    /// Register, list, rotate and remove apps
+    #[command(subcommand)]
+    App(OnApps),
+}
+
+/// What is done to the registry of apps.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub enum OnApps {
+    /// Register an app, and print what it proves itself with
+    Add {
+        /// What its users are shown
+        #[arg(long)]
+        name: String,
+        /// It can keep no secret, as what runs on its users' machines; its users' tokens work by themselves
+        #[arg(long)]
+        public: bool,
+        /// Where its users may be sent back to; repeatable
+        #[arg(long = "redirect-uri")]
+        redirect_uris: Vec<String>,
+        /// It may introspect every token
+        #[arg(long)]
+        resource_server: bool,
+        /// Its users' tokens work by themselves, without its own beside them
+        #[arg(long)]
+        bearer_alone: bool,
+        /// The most that it may be granted, as "chat:read identity"; left out, everything
+        #[arg(long)]
+        scope: Option<String>,
+    },
+    /// List the operator's apps, for 30 days also those that were removed
+    List,
+    /// Give an app a new secret, and print it
+    Rotate {
+        client_id: String,
+        /// How long the secrets before it go on working, at most 90d
+        #[arg(long, default_value = "24h", value_parser = overlap)]
+        overlap: Duration,
+    },
+    /// Remove an app, or somebody's API key, with all that it was granted
+    Remove { client_id: String },
+}
+
+/// A duration, or none at all.
+fn overlap(text: &str) -> Result<Duration, String> {
+    if text == "0s" { Ok(Duration::ZERO) } else { duration(text) }
+}

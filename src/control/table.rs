@@ -1,0 +1,91 @@
+//! What is listed: rows under names, for people aligned, for programs as JSON.
+
+use std::fmt::{self, Write as _};
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+/// Rows of as many values as there are names.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Table {
+    names: Vec<String>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Table {
+    pub fn new<const N: usize>(names: [&str; N], rows: impl IntoIterator<Item = [Value; N]>) -> Self {
+        let rows = rows.into_iter().map(Vec::from).collect();
+        Self { names: names.map(str::to_owned).into(), rows }
+    }
+
+    /// Adds the rows of a later page of the same table.
+    pub fn append(&mut self, mut later: Self) {
+        self.rows.append(&mut later.rows);
+    }
+
+    /// An object a line.
+    pub fn json(&self) -> String {
+        let objects = self.rows.iter().map(|row| Object(&self.names, row));
+        objects.map(|object| serde_json::to_string(&object).unwrap_or_default() + "\n").collect()
+    }
+}
+
+/// A row under its names, in their order.
+struct Object<'t>(&'t [String], &'t [Value]);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().zip(self.1))
+    }
+}
+
+/// The names and a line a row, each column as wide as its widest cell; without rows, nothing. Cells are parted by two spaces.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let head = self.names.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>();
+        let rows = self.rows.iter().map(|row| row.iter().map(cell).collect());
+        let lines = std::iter::once(head).chain(rows).collect::<Vec<Vec<String>>>();
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+        let widths = (0..self.names.len()).map(width).collect::<Vec<_>>();
+        for line in &lines {
+            let padded = line.iter().zip(&widths).fold(String::new(), |mut padded, (cell, width)| {
+                let _ = write!(padded, "{cell:width$}  ");
+                padded
+            });
+            writeln!(f, "{}", padded.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// A value as people read it; what is not there is a dash.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "-".into(),
+        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_json_keeps_their_order() {
+        let mut table = Table::new(["nick", "away", "channels"], [[json!("zoë"), json!(null), json!(["#a", "#b"])]]);
+        table.append(Table::new(["nick", "away", "channels"], [[json!("al"), json!(true), json!([])]]));
+        assert_eq!(table.to_string(), "NICK  AWAY  CHANNELS\nzoë   -     #a,#b\nal    yes   -\n");
+        let lines = "{\"nick\":\"zoë\",\"away\":null,\"channels\":[\"#a\",\"#b\"]}\n{\"nick\":\"al\",\"away\":true,\"channels\":[]}\n";
+        assert_eq!(table.json(), lines);
+        assert_eq!(Table::new(["nick"], []).to_string(), "");
+    }
+}
