@@ -73,6 +73,8 @@ pub enum Limit {
     Keys,
     /// Tokens of an app.
     Tokens,
+    /// Authorization codes of a session.
+    Codes,
 }
 
 impl Limit {
@@ -87,6 +89,7 @@ impl Limit {
             Self::Commands => "commands",
             Self::Keys => "keys",
             Self::Tokens => "tokens",
+            Self::Codes => "codes",
         }
     }
 }

@@ -33,6 +33,8 @@ pub enum Key {
     Keys(SessionId),
     /// Tokens for an app from an address.
     Tokens(String, Network),
+    /// Authorization codes of a session.
+    Codes(SessionId),
 }
 
 impl Key {
@@ -45,7 +47,7 @@ impl Key {
             Self::Logins(..) => (100, 30),
             Self::NewSessions(_) => (100, 10),
             Self::Keys(_) => (100, 60),
-            Self::Tokens(..) => (60, 10),
+            Self::Tokens(..) | Self::Codes(_) => (60, 10),
         };
         Rate { burst, every: Duration::from_secs(seconds) }
     }
@@ -60,6 +62,7 @@ impl Key {
             Self::NewSessions(_) => Limit::NewSessions,
             Self::Keys(_) => Limit::Keys,
             Self::Tokens(..) => Limit::Tokens,
+            Self::Codes(_) => Limit::Codes,
         }
     }
 
@@ -141,6 +144,12 @@ pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Res
 /// Lets somebody ask for a token in the name of an app.
 pub async fn new_token(app: &Shared, address: &Address, client_id: String) -> Result<()> {
     charge(app, address.subject(), &[Key::Tokens(client_id, address.network)]).await
+}
+
+/// Lets a session have one more authorization code.
+pub async fn new_code(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
+    let subject = Subject { session: Some(session), ..address.subject() };
+    charge(app, subject, &[Key::Codes(session)]).await
 }
 
 /// Charges the keys; a refusal is recorded once in its window, of the subject and of whoever has the nick.

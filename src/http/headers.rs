@@ -8,7 +8,6 @@ use super::site::Site;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 
-#[allow(dead_code)]
 /// The policy of a page whose form may end at `target`, too: Chromium holds a form's redirects to it.
 pub fn policy_with_form_action(target: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY} {target}")).ok()

@@ -74,6 +74,10 @@ impl Scopes {
         self.0 & !bit(Scope::Identity) != 0
     }
 
+    pub fn without(self, scope: Scope) -> Self {
+        Self(self.0 & !bit(scope))
+    }
+
     /// Whether these allow everything that `others` do.
     pub fn covers(self, others: Self) -> bool {
         others.0 & !self.0 == 0

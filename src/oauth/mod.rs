@@ -19,6 +19,7 @@ use crate::{
 };
 
 pub mod apps;
+pub mod authorize;
 pub mod client_credentials;
 pub mod grants;
 pub mod keys;

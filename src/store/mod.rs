@@ -23,6 +23,7 @@ use crate::{
 
 pub mod app;
 pub mod audit;
+pub mod authorization_code;
 pub mod channel;
 pub mod client;
 #[cfg(test)]

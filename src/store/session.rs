@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, app, audit, client, grant, log, member, new_target, on_unique};
+use super::{Effect, Read, Write, app, audit, authorization_code, client, grant, log, member, new_target, on_unique};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
@@ -177,7 +177,7 @@ fn end_apps(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
     for key in app::live_keys_of(tx, id)? {
         app::end(tx, key.id, reason, now)?;
     }
-    Ok(())
+    authorization_code::remove_of_session(tx, id)
 }
 
 /// Memberships of live sessions, for the hub's start.

@@ -14,14 +14,17 @@ const AUTH_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 #[derive(Serialize, ToSchema)]
 pub struct Metadata {
     issuer: String,
+    authorization_endpoint: String,
     token_endpoint: String,
     introspection_endpoint: String,
     revocation_endpoint: String,
     userinfo_endpoint: String,
     scopes_supported: Vec<&'static str>,
-    /// RFC 8414 wants it, though there is no endpoint yet that has one.
     response_types_supported: Vec<&'static str>,
     grant_types_supported: Vec<&'static str>,
+    code_challenge_methods_supported: Vec<&'static str>,
+    /// RFC 9207.
+    authorization_response_iss_parameter_supported: bool,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
@@ -35,15 +38,18 @@ pub async fn metadata(State(app): State<Shared>) -> Json<Metadata> {
     let at = |path: &str| format!("{issuer}{path}");
     Json(Metadata {
         issuer: issuer.to_owned(),
+        authorization_endpoint: at("/auth/authorize"),
         token_endpoint: at("/auth/token"),
         introspection_endpoint: at("/auth/introspect"),
         revocation_endpoint: at("/auth/revoke"),
         userinfo_endpoint: at("/auth/userinfo"),
         scopes_supported: Scope::ALL.map(Scope::name).into(),
-        response_types_supported: Vec::new(),
-        grant_types_supported: vec!["client_credentials", "refresh_token"],
-        token_endpoint_auth_methods_supported: AUTH_METHODS.into(),
+        response_types_supported: vec!["code"],
+        grant_types_supported: vec!["authorization_code", "client_credentials", "refresh_token"],
+        code_challenge_methods_supported: vec!["S256"],
+        authorization_response_iss_parameter_supported: true,
+        token_endpoint_auth_methods_supported: [&AUTH_METHODS[..], &["none"]].concat(),
         introspection_endpoint_auth_methods_supported: AUTH_METHODS.into(),
-        revocation_endpoint_auth_methods_supported: AUTH_METHODS.into(),
+        revocation_endpoint_auth_methods_supported: [&AUTH_METHODS[..], &["none"]].concat(),
     })
 }

@@ -7,8 +7,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Shared;
 
-#[allow(dead_code)]
 mod approval;
+mod authorize;
 mod form;
 mod grants;
 mod keys;
@@ -25,6 +25,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(keys::rotate))
         .routes(routes!(grants::list))
         .routes(routes!(grants::revoke))
+        .routes(routes!(authorize::ask, authorize::decide))
         .routes(routes!(tokens::issue))
         .routes(routes!(tokens::introspect))
         .routes(routes!(tokens::revoke))

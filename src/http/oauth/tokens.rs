@@ -17,7 +17,9 @@ use crate::{
     http::{Shared, address::Address, body::Json, guard},
     model::{ChannelName, Scopes},
     oauth::{
-        self, client_credentials, refresh,
+        self,
+        authorize::{self, Redemption},
+        client_credentials, refresh,
         tokens::{self, Issued, TokenRequest},
     },
     secret::SecretHash,
@@ -28,11 +30,18 @@ use crate::{
 #[schema(example = json!({"grant_type": "client_credentials", "scope": "chat:read"}))]
 #[allow(dead_code)]
 struct TokenForm {
-    #[schema(pattern = "^(client_credentials|refresh_token)$")]
+    #[schema(pattern = "^(client_credentials|authorization_code|refresh_token)$")]
     grant_type: String,
     /// Scopes parted by spaces; left out, all that it may be.
     #[schema(nullable = false)]
     scope: Option<String>,
+    /// For `authorization_code`: the code, the redirect URI if one was sent, and the verifier (RFC 7636).
+    #[schema(nullable = false)]
+    code: Option<String>,
+    #[schema(nullable = false)]
+    redirect_uri: Option<String>,
+    #[schema(nullable = false)]
+    code_verifier: Option<String>,
     /// For `refresh_token`: the token.
     #[schema(nullable = false)]
     refresh_token: Option<String>,
@@ -107,6 +116,14 @@ pub async fn issue(
         "refresh_token" => {
             let presented = SecretHash::of(form.required("refresh_token")?);
             refresh::issue(&app.chat, request, presented, scope).await
+        }
+        "authorization_code" => {
+            let redemption = Redemption {
+                code: SecretHash::of(form.required("code")?),
+                redirect_uri: form.get("redirect_uri").map(str::to_owned),
+                challenge: authorize::challenge_of(form.required("code_verifier")?),
+            };
+            authorize::redeem(&app.chat, request, redemption).await
         }
         _ => Err(Error::new(Code::UnsupportedGrantType, "this grant_type is not known here")),
     };

@@ -96,6 +96,10 @@ impl Profile {
         Self::new(1280, 800)
     }
 
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
     pub fn phone() -> Self {
         Self::new(360, 740)
     }

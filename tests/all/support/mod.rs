@@ -8,8 +8,10 @@ mod process;
 mod raw;
 mod reader;
 mod server;
+mod sign_in;
 mod slow;
 mod sound;
+pub mod web_app;
 
 /// Looks again and again until something is so; a test that waits in vain fails rather than hangs.
 pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
@@ -27,5 +29,6 @@ pub use process::{Process, rejoin};
 pub use raw::{ELSEWHERE, Raw, head};
 pub use reader::{Over, Reader, Socket, Way};
 pub use server::TestServer;
+pub use sign_in::{REDIRECT, VERIFIER, but};
 pub use slow::slow_password;
 pub use sound::{assert_sound, assert_unwritten};

@@ -1,0 +1,338 @@
+//! Where an app sends a browser to be let in, and the page on which a session decides (RFC 6749 §4.1, RFC 9207).
+//!
+//! Until app and redirect URI are known to be right, what is wrong is told to the person, on a page; from then on it is told to
+//! the app, by a redirect.
+
+use axum::{
+    extract::{Request as HttpRequest, State},
+    http::{StatusCode, Uri, header},
+    response::{Html, IntoResponse, Response},
+};
+use form_urlencoded::Serializer;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    approval::{chosen_channels, list_scopes, offer_channels},
+    refusal,
+};
+use crate::{
+    chat::callers::Live,
+    error::{Code, Error, Result},
+    http::{
+        Shared,
+        address::Address,
+        auth::Present,
+        body, guard, headers,
+        page::{self, escape},
+        problem::{self, PageProblems},
+        web,
+    },
+    model::Scopes,
+    oauth::authorize::{self, Asking, Request},
+    secret::Secret,
+};
+
+const PATH: &str = "/auth/authorize";
+/// The parameters that say what is asked for; the page's form sends them again, and they are checked again.
+const ASKING: [&str; 7] =
+    ["response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"];
+
+/// For the description.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)]
+pub struct Asked {
+    /// `code`.
+    response_type: Option<String>,
+    client_id: Option<String>,
+    /// One of those registered, character by character; on loopback at any port.
+    redirect_uri: Option<String>,
+    /// Scopes parted by spaces; left out, all that the app may be granted but `session:manage`.
+    scope: Option<String>,
+    /// Comes back as it was sent.
+    state: Option<String>,
+    /// RFC 7636.
+    code_challenge: Option<String>,
+    /// `S256`.
+    code_challenge_method: Option<String>,
+    /// `none`: no page is shown; `consent`: one is, as it is without.
+    prompt: Option<String>,
+}
+
+/// For the description: what was asked, once more, and the decision.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct DecisionForm {
+    #[schema(inline)]
+    #[serde(flatten)]
+    asked: Asked,
+    /// `allow` or `deny`.
+    decision: String,
+    /// `everywhere`, or `chosen` for the channels named by `res`.
+    #[schema(nullable = false)]
+    r#where: Option<String>,
+    #[schema(nullable = false)]
+    res: Option<String>,
+}
+
+/// Asks the browser's session to let an app in: a page, or with `prompt=none` an answer at once.
+#[utoipa::path(get, security((), ("cookie" = [])), path = "/auth/authorize", tag = "oauth", params(Asked),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String),
+        (status = 303, description = "To the login page, or back to the app", headers(("location" = String))),
+        (status = 400, description = "The app or its redirect URI is wrong", content_type = "text/html", body = String),
+        PageProblems))]
+pub async fn ask(State(app): State<Shared>, address: Address, present: Result<Present>, uri: Uri) -> Response {
+    let params = Params::read(uri.query().unwrap_or_default().as_bytes());
+    let result = async {
+        let asked = params.asked(&app).await?;
+        let live = present.map_err(Wrong::Page)?.0;
+        match (live, asked.silent) {
+            (Some(live), false) => consent_page(&app, &live, &params, &asked.request, None).await,
+            (None, false) => Ok(see_other(&to_login(&params))),
+            (live, true) => {
+                let code = silently(&app, &address, live.as_deref(), asked.request.clone()).await;
+                code.map(|code| asked.back_with(&app, &code)).map_err(|error| asked.wrong(error))
+            }
+        }
+    };
+    result.await.unwrap_or_else(|wrong| wrong.respond(&app))
+}
+
+/// The page's answer: a code for the app, or that it was denied.
+#[utoipa::path(post, security(("cookie" = [])), path = "/auth/authorize", tag = "oauth",
+    request_body(content = DecisionForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 303, description = "Back to the app", headers(("location" = String))),
+        (status = 400, description = "The app or its redirect URI is wrong", content_type = "text/html", body = String),
+        (status = 409, description = "The session has too many devices", content_type = "text/html", body = String),
+        PageProblems))]
+pub async fn decide(
+    State(app): State<Shared>,
+    address: Address,
+    present: Result<Present>,
+    http: HttpRequest,
+) -> Response {
+    let result = async {
+        let form = body::form::<Vec<(String, String)>>(http, &app).await.map_err(Wrong::Page)?;
+        let params = Params(form);
+        let asked = params.asked(&app).await?;
+        let Some(live) = present.map_err(Wrong::Page)?.0 else { return Ok(see_other(&to_login(&params))) };
+        let request = asked.request.clone();
+        let (now, due) = (app.clock.now(), app.clock.due());
+        let decided = match params.only("decision").map_err(Wrong::Page)? {
+            Some("allow") => {
+                let chosen = params
+                    .only("where")
+                    .and_then(|r#where| chosen_channels(request.scope, r#where, &params.all("res")));
+                let res = chosen.map_err(Wrong::Page)?;
+                guard::new_code(&app, &address, live.caller.session).await.map_err(|error| asked.wrong(error))?;
+                authorize::approve(&app.chat, &live, request, res, now, due)
+                    .await
+                    .map(|code| asked.back_with(&app, &code))
+            }
+            Some("deny") => {
+                let denied = Error::new(Code::AccessDenied, "the session said no");
+                authorize::deny(&app.chat, &live, request, now).await.and(Err(denied))
+            }
+            _ => return Err(Wrong::Page(Error::malformed("the decision is allow or deny"))),
+        };
+        match decided {
+            Err(full) if full.code == Code::TooManyClients => {
+                consent_page(&app, &live, &params, &asked.request, Some(&full)).await
+            }
+            decided => {
+                let allowed = decided.is_ok();
+                tracing::info!(app = asked.request.asking.app.client_id, session = %live.caller.session, allowed, "asked for consent");
+                decided.map_err(|error| asked.wrong(error))
+            }
+        }
+    };
+    result.await.unwrap_or_else(|wrong| wrong.respond(&app))
+}
+
+async fn silently(app: &Shared, address: &Address, live: Option<&Live>, request: Request) -> Result<Secret> {
+    let live = live.ok_or_else(|| Error::new(Code::LoginRequired, "this browser has no session here"))?;
+    guard::new_code(app, address, live.caller.session).await?;
+    authorize::silently(&app.chat, live, request, app.clock.due()).await
+}
+
+/// What was sent, in its order; a name that is there twice is nobody's guess.
+struct Params(Vec<(String, String)>);
+
+impl Params {
+    fn read(query: &[u8]) -> Self {
+        Self(form_urlencoded::parse(query).into_owned().collect())
+    }
+
+    fn all(&self, name: &str) -> Vec<&str> {
+        self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// A parameter, which is there once or not at all (RFC 6749 §3.1); without a value it counts as left out.
+    fn only(&self, name: &str) -> Result<Option<&str>> {
+        match self.all(name)[..] {
+            [] | [""] => Ok(None),
+            // What was no UTF-8 could not come back as it was sent.
+            [value] if value.contains(char::REPLACEMENT_CHARACTER) => {
+                Err(Error::malformed(format!("the parameter {name} is not UTF-8")))
+            }
+            [value] => Ok(Some(value)),
+            _ => Err(Error::malformed(format!("the parameter {name} is there more than once"))),
+        }
+    }
+
+    fn required(&self, name: &str) -> Result<&str> {
+        self.only(name)?.ok_or_else(|| Error::malformed(format!("the parameter {name} is missing")))
+    }
+
+    /// What is asked for, of this app and by way of this redirect.
+    async fn asked(&self, app: &Shared) -> Result<Checked, Wrong> {
+        let named = self
+            .required("client_id")
+            .and_then(|id| Ok((id.to_owned(), self.only("redirect_uri")?.map(str::to_owned))));
+        let (client_id, redirect_uri) = named.map_err(Wrong::Page)?;
+        let asking = authorize::asking(&app.chat, client_id, redirect_uri).await.map_err(Wrong::Page)?;
+        // A state that cannot be told is not sent back.
+        let state = self.only("state").ok().flatten().map(str::to_owned);
+        match self.rest(&asking) {
+            Ok((scope, challenge, silent)) => {
+                Ok(Checked { request: Request { asking, scope, challenge }, state, silent })
+            }
+            Err(error) => Err(Wrong::Redirect { asking: Box::new(asking), state, error }),
+        }
+    }
+
+    fn rest(&self, asking: &Asking) -> Result<(Scopes, String, bool)> {
+        self.only("state")?;
+        if self.required("response_type")? != "code" {
+            return Err(Error::new(Code::UnsupportedResponseType, "the response_type is code"));
+        }
+        if self.only("response_mode")?.is_some_and(|mode| mode != "query") {
+            return Err(Error::malformed("the response_mode is query"));
+        }
+        let silent = match self.only("prompt")? {
+            None | Some("consent") => false,
+            Some("none") => true,
+            Some(_) => return Err(Error::malformed("the prompt is none or consent")),
+        };
+        let challenge = self.required("code_challenge")?;
+        if self.only("code_challenge_method")? != Some("S256") {
+            return Err(Error::malformed("the code_challenge_method is S256"));
+        }
+        authorize::require_challenge(challenge)?;
+        let scope = authorize::scope(&asking.app, self.only("scope")?.map(Scopes::parse).transpose()?)?;
+        Ok((scope, challenge.to_owned(), silent))
+    }
+
+    fn asking(&self) -> impl Iterator<Item = (&str, &str)> {
+        ASKING.into_iter().filter_map(|name| Some((name, self.only(name).ok()??)))
+    }
+}
+
+/// A request that is right.
+struct Checked {
+    request: Request,
+    state: Option<String>,
+    /// Whether no page is to be shown.
+    silent: bool,
+}
+
+impl Checked {
+    fn back_with(&self, app: &Shared, code: &Secret) -> Response {
+        back(app, &self.request.asking, self.state.as_deref(), &[("code", code.reveal())])
+    }
+
+    fn wrong(&self, error: Error) -> Wrong {
+        Wrong::Redirect { asking: Box::new(self.request.asking.clone()), state: self.state.clone(), error }
+    }
+}
+
+/// What is wrong, by whom it is heard.
+enum Wrong {
+    /// The person: it is not known where else to go, or nobody else's business.
+    Page(Error),
+    /// The app (RFC 6749 §4.1.2.1).
+    Redirect { asking: Box<Asking>, state: Option<String>, error: Error },
+}
+
+impl Wrong {
+    fn respond(self, app: &Shared) -> Response {
+        match self {
+            Self::Page(error) => notice(&error),
+            Self::Redirect { asking, state, error } => {
+                let answer = [("error", refusal::name(&error)), ("error_description", error.detail.as_str())];
+                back(app, &asking, state.as_deref(), &answer)
+            }
+        }
+    }
+}
+
+/// Sends the browser back to the app, by GET (RFC 9700 §4.12), with who we are beside the answer (RFC 9207).
+fn back(app: &Shared, asking: &Asking, state: Option<&str>, answer: &[(&str, &str)]) -> Response {
+    let uri = asking.redirect_uri();
+    let mut target =
+        Serializer::for_suffix(format!("{uri}{}", if uri.contains('?') { '&' } else { '?' }), uri.len() + 1);
+    target.extend_pairs(answer);
+    if let Some(state) = state {
+        target.append_pair("state", state);
+    }
+    target.append_pair("iss", app.site.issuer());
+    see_other(&target.finish())
+}
+
+fn see_other(location: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}
+
+/// To log in, and from there to the same question.
+fn to_login(params: &Params) -> String {
+    let asked = Serializer::new(String::new()).extend_pairs(params.asking()).finish();
+    let next = Serializer::new(String::new()).append_pair("next", &format!("{PATH}?{asked}")).finish();
+    format!("/login?{next}")
+}
+
+/// The page of `web/consent.html`.
+async fn consent_page(
+    app: &Shared,
+    live: &Live,
+    params: &Params,
+    request: &Request,
+    refusal: Option<&Error>,
+) -> Result<Response, Wrong> {
+    let session = authorize::asked(&app.chat, live).await.map_err(Wrong::Page)?;
+    let asking = &request.asking;
+    let page = page::render(web::CONSENT_PAGE, |name, page| match name {
+        "app" => escape(&asking.app.name, page),
+        "nick" => escape(&session.nick, page),
+        "scopes" => list_scopes(request.scope, page),
+        "channels" => offer_channels(request.scope, &session.channels, page),
+        "back" => escape(asking.redirect_uri().split(['?', '#']).next().unwrap_or_default(), page),
+        "error" => escape(refusal.map_or("", |error| &error.detail), page),
+        "params" => params.asking().for_each(|(name, value)| {
+            page.push_str(&format!("<input type=\"hidden\" name=\"{name}\" value=\""));
+            escape(value, page);
+            page.push_str("\">");
+        }),
+        _ => {}
+    });
+    let policy = headers::policy_with_form_action(&asking.form_action());
+    let policy = policy.map(|policy| [(header::CONTENT_SECURITY_POLICY, policy)]);
+    let status = refusal.map_or(StatusCode::OK, problem::status);
+    Ok((status, policy, Html(page)).into_response())
+}
+
+/// The page of `web/notice.html`: what is wrong, where there is nothing to do about it here.
+fn notice(error: &Error) -> Response {
+    let page = page::render(web::NOTICE_PAGE, |name, page| match name {
+        "title" => page.push_str("This does not work"),
+        "text" => {
+            page.push_str("What brought you here is mistaken: ");
+            escape(&error.detail, page);
+            page.push('.');
+        }
+        _ => {}
+    });
+    // Nobody logs in to this page, so what came without credentials is no more than wrong.
+    let status = if error.code == Code::InvalidClient { StatusCode::BAD_REQUEST } else { problem::status(error) };
+    (status, Html(page)).into_response()
+}

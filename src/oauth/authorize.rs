@@ -1,0 +1,299 @@
+//! Signing in for another app: the authorization code (RFC 6749 §4.1), always with PKCE's S256 (RFC 7636).
+//!
+//! A session approves by a page and a code is made; the app redeems the code, and only then is there a grant. An app that can
+//! keep a secret is in one place, so consenting to the same again joins the grant there is; of a public app each installation
+//! gets a grant, and so a queue, of its own.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    invalid_grant,
+    tokens::{self, Decision, GRANT_LIFE, Issued, Mint, TokenRequest},
+};
+use crate::{
+    audit::{Action, Subject},
+    chat::{Chat, callers::Live},
+    error::{Code, Error, Result},
+    model::{Caller, ChannelName, EndReason, GrantId, RedirectUri, Scope, Scopes, SessionId, Timestamp},
+    secret::{Kind, Secret, SecretHash, sha256},
+    store::{
+        Read, Write,
+        app::{self, App},
+        audit,
+        authorization_code::{self, AuthorizationCode},
+        client,
+        grant::{self, Grant, NewGrant},
+        member, session,
+    },
+};
+
+/// How long a code works.
+const CODE: Duration = Duration::from_mins(1);
+
+/// The app that asks, and where it wants the answer: both are known to be right before anything is sent there.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    pub app: App,
+    /// The registered one that fits.
+    registered: RedirectUri,
+    /// As the request gave it.
+    given: Option<String>,
+}
+
+impl Asking {
+    /// Where the answer goes.
+    pub fn redirect_uri(&self) -> &str {
+        self.given.as_deref().unwrap_or(self.registered.as_str())
+    }
+
+    /// What the page's policy has to name, so that its form may end there.
+    pub fn form_action(&self) -> String {
+        self.registered.origin_or_scheme()
+    }
+}
+
+/// What an app asks a session for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub asking: Asking,
+    pub scope: Scopes,
+    /// What the verifier must hash to.
+    pub challenge: String,
+}
+
+/// What the page shows of the session that is asked.
+#[derive(Debug)]
+pub struct Asked {
+    pub nick: String,
+    pub channels: Vec<ChannelName>,
+}
+
+/// The operator's live app with this name on the wire, if it may be answered there (RFC 6749 §3.1.2.3). Left out, the answer
+/// goes to the one redirect URI that is registered.
+pub async fn asking(chat: &Chat, client_id: String, redirect_uri: Option<String>) -> Result<Asking> {
+    let app = chat.store.read(move |tx| app::by_client_id(tx, &client_id)).await?;
+    let app = app.filter(|app| !app.is_key() && app.ended_at.is_none());
+    let app = app.ok_or_else(|| Error::new(Code::InvalidClient, "no app with this client_id is registered here"))?;
+    let fitting = match &redirect_uri {
+        Some(given) => app.redirect_uris.iter().find(|registered| registered.matches(given)),
+        None if app.redirect_uris.len() > 1 => return Err(Error::malformed("the redirect_uri is missing")),
+        None => app.redirect_uris.first(),
+    };
+    let registered =
+        fitting.cloned().ok_or_else(|| Error::malformed("the redirect_uri is none of those registered"))?;
+    Ok(Asking { app, registered, given: redirect_uri })
+}
+
+/// The scope that is asked for; left out, all that the app may be granted but managing the session, which is to be asked for
+/// by name.
+pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
+    let scope = asked.unwrap_or(app.scope.without(Scope::SessionManage));
+    if scope == Scopes::NONE || !app.scope.covers(scope) {
+        return Err(Error::new(Code::InvalidScope, "this is more than the app may be granted"));
+    }
+    Ok(scope)
+}
+
+/// What the page shows of the caller's session.
+pub async fn asked(chat: &Chat, live: &Live) -> Result<Asked> {
+    let caller = live.caller;
+    chat.look(caller, move |tx| {
+        let channels = member::channels(tx, caller.session)?.into_iter().map(|channel| channel.name).collect();
+        Ok(Asked { nick: session::get(tx, caller.session)?.nick.to_string(), channels })
+    })
+    .await
+}
+
+impl Request {
+    fn code(
+        &self,
+        session: SessionId,
+        res: Option<Vec<ChannelName>>,
+        joins: Option<GrantId>,
+        due: Timestamp,
+    ) -> AuthorizationCode {
+        AuthorizationCode {
+            app: self.asking.app.id,
+            session,
+            scope: self.scope,
+            res,
+            redirect_uri: self.asking.given.clone(),
+            challenge: self.challenge.clone(),
+            grant: joins,
+            expires_at: due.plus(CODE),
+            used: false,
+        }
+    }
+
+    fn subject(&self, caller: Caller) -> Subject {
+        Subject { session: Some(caller.session), client: Some(caller.client), ..self.asking.app.subject() }
+    }
+}
+
+/// The session said yes: a code for the app.
+pub async fn approve(
+    chat: &Chat,
+    live: &Live,
+    request: Request,
+    res: Option<Vec<ChannelName>>,
+    now: Timestamp,
+    due: Timestamp,
+) -> Result<Secret> {
+    let (caller, max) = (live.caller, chat.limits.max_clients);
+    let secret = Secret::generate_as(Kind::Code)?;
+    let hash = secret.hash();
+    chat.change(caller, move |tx| {
+        let app = require_live(tx, &request)?;
+        let code = request.code(caller.session, res.clone(), None, due);
+        let new_client = code.scope.need_client() && standing(tx, &app, &code)?.is_none();
+        if new_client && client::live_of(tx, caller.session)?.len() >= max {
+            let detail = format!("this session has {max} devices already: sign one of them out first");
+            return Err(Error::new(Code::TooManyClients, detail));
+        }
+        audit::record(tx, Action::ConsentGiven, &request.subject(caller), now)?;
+        authorization_code::insert(tx, hash, &code)
+    })
+    .await?;
+    Ok(secret)
+}
+
+/// The session said no.
+pub async fn deny(chat: &Chat, live: &Live, request: Request, now: Timestamp) -> Result<()> {
+    let caller = live.caller;
+    chat.change(caller, move |tx| {
+        require_live(tx, &request)?;
+        audit::record(tx, Action::ConsentDenied, &request.subject(caller), now)
+    })
+    .await
+}
+
+/// A code without a page, where the session has granted the app as much before.
+pub async fn silently(chat: &Chat, live: &Live, request: Request, due: Timestamp) -> Result<Secret> {
+    let caller = live.caller;
+    let secret = Secret::generate_as(Kind::Code)?;
+    let hash = secret.hash();
+    chat.change(caller, move |tx| {
+        let app = require_live(tx, &request)?;
+        let given = grant::given(tx, caller.session, app.id)?;
+        let covering = |grant: &Grant| grant.scope.covers(request.scope) && due < grant.created_at.plus(GRANT_LIFE);
+        let Some(grant) = given.into_iter().rfind(covering) else {
+            return Err(Error::new(Code::ConsentRequired, "this session has not granted the app as much"));
+        };
+        let code = request.code(caller.session, grant.res, Some(grant.id), due);
+        authorization_code::insert(tx, hash, &code)
+    })
+    .await?;
+    Ok(secret)
+}
+
+/// The app as it is now: it may have been removed while somebody looked at a page.
+fn require_live(tx: &Read, request: &Request) -> Result<App> {
+    let app = app::get(tx, request.asking.app.id)?;
+    if app.ended_at.is_some() {
+        return Err(Error::new(Code::InvalidClient, "the app was removed"));
+    }
+    Ok(app)
+}
+
+/// The grant that a code joins without having said so: of an app that is in one place, the same again.
+fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result<Option<Grant>> {
+    if app.public {
+        return Ok(None);
+    }
+    let folded = |res: &Option<Vec<ChannelName>>| {
+        res.as_ref().map(|names| names.iter().map(ChannelName::folded).collect::<BTreeSet<_>>())
+    };
+    let given = grant::given(tx, code.session, app.id)?;
+    Ok(given.into_iter().find(|grant| grant.scope == code.scope && folded(&grant.res) == folded(&code.res)))
+}
+
+/// What an app redeems a code with (RFC 6749 §4.1.3, RFC 7636 §4.5).
+#[derive(Clone, Debug)]
+pub struct Redemption {
+    pub code: SecretHash,
+    pub redirect_uri: Option<String>,
+    pub challenge: String,
+}
+
+/// Issues tokens for a code, once. A code that comes back was in two hands: what it issued is revoked (RFC 6749 §4.1.2).
+pub async fn redeem(chat: &Chat, request: TokenRequest, redemption: Redemption) -> Result<Issued> {
+    tokens::issue(chat, request, move |tx, app, mint| exchange(tx, app, mint, &redemption)).await
+}
+
+fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decision> {
+    if app.is_key() {
+        return Err(Error::new(Code::UnauthorizedClient, "an API key has no use for codes"));
+    }
+    let code = authorization_code::find(tx, by.code)?.filter(|code| code.app == app.id).ok_or_else(invalid_grant)?;
+    let joined = code.grant.map(|id| grant::get(tx, id)).transpose()?.flatten();
+    let subject = |grant: &Grant| Subject { session: grant.session, client: grant.client, ..app.subject() };
+    if code.used {
+        if let Some(grant) = joined {
+            audit::record(tx, Action::ReuseDetected, &subject(&grant), mint.now)?;
+            grant::end(tx, grant.id, EndReason::Revoked, mint.now)?;
+        }
+        // What is recorded must stay, so the transaction itself succeeds.
+        return Ok(Err(invalid_grant()));
+    }
+    if mint.due >= code.expires_at || code.redirect_uri != by.redirect_uri || code.challenge != by.challenge {
+        return Err(invalid_grant());
+    }
+    let again = mint.due.plus(GRANT_LIFE);
+    let (grant, limit_at, stood) = match (code.grant, joined) {
+        // Nobody was asked again, so it lives no longer than it did.
+        (Some(_), Some(grant)) => {
+            let limit_at = grant.created_at.plus(GRANT_LIFE);
+            (grant, limit_at, true)
+        }
+        (Some(_), None) => return Err(invalid_grant()),
+        (None, _) => match standing(tx, app, &code)? {
+            Some(grant) => {
+                grant.client.map_or(Ok(()), |client| client::prolong(tx, client, mint.client_expires_at, mint.now))?;
+                (grant, again, true)
+            }
+            None => {
+                let new = NewGrant { session: Some(code.session), scope: code.scope, res: code.res.clone() };
+                (mint.begin(tx, app, code.session, &new)?, again, false)
+            }
+        },
+    };
+    if stood {
+        audit::record(tx, Action::GrantRefreshed, &subject(&grant), mint.now)?;
+    }
+    authorization_code::note_used(tx, by.code, grant.id, mint.now)?;
+    mint.pair(tx, &grant, code.scope, code.scope, limit_at).map(Ok)
+}
+
+/// What a verifier hashes to (RFC 7636 §4.2); one that is no verifier, to nothing that anybody asked with.
+pub fn challenge_of(verifier: &str) -> String {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(unreserved) {
+        return String::new();
+    }
+    URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()))
+}
+
+/// A challenge of S256: 256 bits in base64url.
+pub fn require_challenge(challenge: &str) -> Result<()> {
+    let bits = URL_SAFE_NO_PAD.decode(challenge).is_ok_and(|bits| bits.len() == 32);
+    if bits { Ok(()) } else { Err(Error::malformed("the code_challenge is not S256's: 43 characters of base64url")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_is_hashed_as_the_rfc_does_it() {
+        // RFC 7636 appendix B.
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert_eq!(challenge_of(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        require_challenge(&challenge_of(verifier)).unwrap();
+        for bad in ["", "short", &"x".repeat(42), &"x".repeat(129), &format!("{} ", "x".repeat(43))] {
+            assert_eq!(challenge_of(bad), "", "{bad:?}");
+            require_challenge(bad).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Authorization codes: made when a session approves, used once. They end with their app and their session.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Read, Write, app, as_sql, log};
+use crate::{
+    error::Result,
+    model::{AppId, ChannelName, GrantId, Scopes, SessionId, Timestamp},
+    secret::SecretHash,
+};
+
+/// How long an expired code is kept: one that comes back even then was stolen.
+const KEPT_FOR: Duration = Duration::from_hours(24);
+
+/// What a session approved, on its way to the app.
+#[derive(Clone, Debug)]
+pub struct AuthorizationCode {
+    pub app: AppId,
+    pub session: SessionId,
+    pub scope: Scopes,
+    /// The channels that were chosen; none: all of the session's.
+    pub res: Option<Vec<ChannelName>>,
+    /// As the request gave it; none: it gave none.
+    pub redirect_uri: Option<String>,
+    /// What the verifier must hash to (RFC 7636 §4.2).
+    pub challenge: String,
+    /// The grant it joins; once it was used, the one it issued from.
+    pub grant: Option<GrantId>,
+    pub expires_at: Timestamp,
+    pub used: bool,
+}
+
+impl AuthorizationCode {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            app: AppId(row.get("app_id")?),
+            session: SessionId(row.get("session_id")?),
+            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
+            res: app::res(row)?,
+            redirect_uri: row.get("redirect_uri")?,
+            challenge: row.get("challenge")?,
+            grant: row.get::<_, Option<_>>("grant_id")?.map(GrantId),
+            expires_at: Timestamp(row.get("expires_at")?),
+            used: row.get::<_, Option<i64>>("used_at")?.is_some(),
+        })
+    }
+}
+
+pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Result<()> {
+    tx.sql
+        .prepare_cached(
+            "INSERT INTO authorization_code (secret_hash, app_id, session_id, scope, res, redirect_uri, challenge, grant_id,
+                                             expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            secret.0,
+            code.app.0,
+            code.session.0,
+            code.scope.to_string(),
+            code.res.as_ref().map(log::to_json).transpose()?,
+            code.redirect_uri,
+            code.challenge,
+            code.grant.map(|grant| grant.0),
+            code.expires_at.0,
+        ])?;
+    Ok(())
+}
+
+/// The code with this secret, used and expired ones too; its app and its session are live.
+pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<AuthorizationCode>> {
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT * FROM authorization_code WHERE secret_hash = ?1")?
+        .query_row([secret.0], AuthorizationCode::read)
+        .optional()?)
+}
+
+/// Notes that a code was used, and for which grant.
+pub fn note_used(tx: &Write, secret: SecretHash, grant: GrantId, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE authorization_code SET grant_id = ?2, used_at = ?3 WHERE secret_hash = ?1")?
+        .execute(params![secret.0, grant.0, now.0])?;
+    Ok(())
+}
+
+/// Removes the codes of a session that has ended.
+pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
+    tx.sql.prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1")?.execute([session.0])?;
+    Ok(())
+}
+
+/// Removes the codes of an app that has ended.
+pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
+    tx.sql.prepare_cached("DELETE FROM authorization_code WHERE app_id = ?1")?.execute([app.0])?;
+    Ok(())
+}
+
+/// Removes a batch of codes that expired long enough ago; how many.
+pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
+    Ok(tx
+        .sql
+        .prepare_cached(
+            "DELETE FROM authorization_code WHERE secret_hash IN
+                 (SELECT secret_hash FROM authorization_code WHERE expires_at <= ?1 LIMIT ?2)",
+        )?
+        .execute(params![now.minus(KEPT_FOR).0, as_sql(batch)])?)
+}

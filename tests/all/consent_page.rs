@@ -1,0 +1,71 @@
+//! Signing in for another app as people do it: in real Chromium, at a phone's width and a desktop's, by an app whose protocol
+//! nobody here wrote.
+
+use serde_json::json;
+
+use crate::support::{
+    TestServer,
+    browser::{Driver, Page, Profile},
+    web_app::WebApp,
+};
+
+const FLAGS: [&str; 2] = ["--redirect-uri", "http://127.0.0.1/done"];
+
+/// Whether everything on the page is within its width.
+async fn fits(page: &Page) {
+    let script = "return document.documentElement.scrollWidth <= innerWidth";
+    assert_eq!(page.run(script, vec![]).await, json!(true));
+}
+
+async fn sign_in(profile: Profile) {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send("PASS :correct horse battery").await;
+    alice.send("JOIN #rust").await;
+    alice.send("JOIN #cooking").await;
+    let (wiki, shop) = (server.app("The wiki", &FLAGS).await, server.app("A shop", &FLAGS).await);
+    let (wiki, shop) = (WebApp::start(&wiki, "identity chat:read").await, WebApp::start(&shop, "identity").await);
+    let driver = Driver::start();
+    let page = driver.open(&profile).await;
+
+    // Nobody is signed in here: not silently, and with a page only after the password.
+    page.goto(&format!("{}/silently", wiki.address)).await;
+    page.says("#said", "login_required").await;
+    page.goto(&wiki.address).await;
+    page.types("#nick", "alice").await;
+    page.types("#password", "correct horse battery\n").await;
+
+    // By keyboard alone: the choice of channels, one of them, and yes.
+    page.says("h1", "The wiki").await;
+    page.says("main", "You are alice").await;
+    fits(&page).await;
+    if let Ok(folder) = std::env::var("REJOIN_SCREENSHOTS") {
+        std::fs::write(format!("{folder}/consent-{}.png", profile.width()), page.screenshot().await).unwrap();
+    }
+    page.types("input[value=chosen]", " ").await;
+    page.types("input[name=res][value='#rust']", " ").await;
+    page.types("#allow", "\n").await;
+    page.says("#said", "Hello alice").await;
+    let grants = alice.get("/api/v1/grants").await;
+    assert_eq!((&grants[0]["app"], &grants[0]["res"]), (&json!("The wiki"), &json!(["#rust"])));
+
+    // The next time without a page; another app has to ask, and is denied.
+    page.goto(&format!("{}/silently", wiki.address)).await;
+    page.says("#said", "Hello alice").await;
+    page.goto(&format!("{}/silently", shop.address)).await;
+    page.says("#said", "consent_required").await;
+    page.goto(&shop.address).await;
+    page.click("#deny").await;
+    page.says("#said", "access_denied").await;
+    assert_eq!(alice.get("/api/v1/grants").await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_phone_somebody_signs_in_chooses_a_channel_and_denies_another_app() {
+    sign_in(Profile::phone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_desktop_somebody_signs_in_chooses_a_channel_and_denies_another_app() {
+    sign_in(Profile::desktop()).await;
+}

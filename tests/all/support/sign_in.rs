@@ -1,0 +1,122 @@
+//! A browser and an app on their way through the authorization code flow.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Method, Response};
+use serde_json::Value;
+
+use super::{App, Device};
+
+/// Where the apps of the tests are registered.
+pub const REDIRECT: &str = "https://app.example/done";
+/// A verifier and its challenge (RFC 7636 appendix B).
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// A form or a query, by name.
+pub type Pairs = Vec<(String, String)>;
+
+/// What a browser got: a page, or where it was sent.
+#[derive(Debug)]
+pub struct Landing {
+    pub status: u16,
+    pub location: String,
+    pub policy: String,
+    pub page: String,
+}
+
+impl Landing {
+    async fn of(response: Response) -> Self {
+        let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (location, policy) = (header("location").unwrap_or_default(), header("content-security-policy").unwrap());
+        Self { status: response.status().as_u16(), location, policy, page: response.text().await.unwrap() }
+    }
+
+    /// What the app is told, if the browser was sent to this address.
+    #[track_caller]
+    pub fn told(&self, address: &str) -> BTreeMap<String, String> {
+        let Self { status, location, page, .. } = self;
+        let told = location.strip_prefix(address).and_then(|rest| rest.strip_prefix(['?', '&']));
+        assert!(*status == 303 && told.is_some(), "{status} {location} {page}");
+        form_urlencoded::parse(told.unwrap().as_bytes()).into_owned().collect()
+    }
+
+    #[track_caller]
+    pub fn code(&self) -> String {
+        let told = self.told(REDIRECT);
+        told.get("code").unwrap_or_else(|| panic!("{told:?}")).clone()
+    }
+
+    /// The error that the app is told of.
+    #[track_caller]
+    pub fn error(&self) -> String {
+        self.told(REDIRECT)["error"].clone()
+    }
+}
+
+impl App {
+    /// What this app asks a browser's session for.
+    pub fn asking(&self, scope: &str) -> Pairs {
+        let pairs = [
+            ("response_type", "code"),
+            ("client_id", &self.client_id),
+            ("redirect_uri", REDIRECT),
+            ("scope", scope),
+            ("state", "s t&te/ü"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ];
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
+
+    /// Redeems a code.
+    pub async fn redeem(&self, code: &str) -> (u16, Value) {
+        let params = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", REDIRECT),
+            ("code_verifier", VERIFIER),
+        ];
+        self.ask("/auth/token", &params).await
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> (u16, Value) {
+        self.ask("/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
+    }
+
+    /// Signs this device's session in, as far as the page and the app go; the tokens.
+    pub async fn sign_in(&self, device: &Device, scope: &str) -> Value {
+        let (status, tokens) = self.redeem(&device.allows(&self.asking(scope), &[]).await.code()).await;
+        assert_eq!(status, 200, "{tokens}");
+        tokens
+    }
+}
+
+impl Device {
+    /// Opens the page to which an app sends this browser.
+    pub async fn is_sent(&self, asking: &Pairs) -> Landing {
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(asking).finish();
+        self.opens(&format!("/auth/authorize?{query}")).await
+    }
+
+    pub async fn opens(&self, path: &str) -> Landing {
+        Landing::of(self.request(Method::GET, path).send().await.unwrap()).await
+    }
+
+    pub async fn decides(&self, asking: &Pairs, more: &[(&str, &str)]) -> Landing {
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let form = asking.iter().cloned().chain(more).collect::<Vec<_>>();
+        Landing::of(self.request(Method::POST, "/auth/authorize").form(&form).send().await.unwrap()).await
+    }
+
+    /// Says yes on the page, with further fields of its form.
+    pub async fn allows(&self, asking: &Pairs, more: &[(&str, &str)]) -> Landing {
+        self.decides(asking, &[more, &[("decision", "allow")]].concat()).await
+    }
+}
+
+/// The same, but for one parameter: another value, or none.
+pub fn but(asking: &Pairs, name: &str, value: Option<&str>) -> Pairs {
+    let others = asking.iter().filter(|(own, _)| own != name).cloned();
+    others.chain(value.map(|value| (name.to_owned(), value.to_owned()))).collect()
+}
