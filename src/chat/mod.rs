@@ -31,6 +31,7 @@ mod modes;
 mod pass;
 mod query;
 pub mod queue;
+pub mod registry;
 mod session;
 pub mod snapshot;
 mod talk;

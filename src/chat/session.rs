@@ -48,13 +48,18 @@ impl Chat {
     pub async fn clients(&self, live: &Live) -> Result<Vec<ClientView>> {
         let caller = live.caller;
         let mut clients = self.look(caller, move |tx| client::live_of(tx, caller.session)).await?;
-        for client in &mut clients {
-            client.current = client.id == caller.client;
+        self.note_use(&mut clients);
+        clients.iter_mut().for_each(|client| client.current = client.id == caller.client);
+        Ok(clients)
+    }
+
+    /// Adds to clients from the store what the memory knows of their use.
+    pub(super) fn note_use(&self, clients: &mut [ClientView]) {
+        for client in clients {
             if let Some(live) = self.callers.by_client(client.id) {
                 client.seen_at = client.seen_at.max(live.seen_at());
             }
         }
-        Ok(clients)
     }
 
     /// The caller's client leaves.

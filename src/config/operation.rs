@@ -24,6 +24,27 @@ pub enum Operation {
     /// Register, list, rotate and remove apps
     #[command(subcommand)]
     App(OnApps),
+    /// List the live sessions
+    Sessions,
+    /// Show a session, with its devices, its API keys and what it has granted
+    Session {
+        /// Its nick, or its id
+        session: String,
+        /// End it, for every device
+        #[arg(long)]
+        end: bool,
+    },
+    /// List what apps are granted
+    Grants {
+        /// To this app or API key, by its client_id
+        #[arg(long)]
+        app: Option<String>,
+        /// By this session, by its nick or id
+        #[arg(long)]
+        session: Option<String>,
+    },
+    /// Revoke a grant, with its tokens and its client
+    Revoke { grant: i64 },
 }
 
 /// What is done to the registry of apps.

@@ -1,17 +1,19 @@
 //! What a running server is asked, what it answers, and how that is printed.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::table::Table;
+use super::{table::Table, views};
 use crate::{
     audit::Entry,
-    chat::Chat,
+    chat::{Chat, registry::Named},
     config::{OnApps, Operation},
     error::Result,
-    model::{AppId, RedirectUri, Scopes, Timestamp},
-    oauth::apps::{self, Issued, Wanted},
-    store::app::App,
+    model::{AppId, GrantId, RedirectUri, Scopes, SessionId, Timestamp},
+    oauth::{
+        apps::{self, Issued, Wanted},
+        grants, keys,
+    },
 };
 
 /// Rows of a list in one answer.
@@ -44,13 +46,45 @@ pub enum Answer {
 
 /// Does what is asked.
 pub async fn answer(chat: &Chat, question: Question, now: Timestamp) -> Answer {
-    let Question { operation, after } = question;
-    let result = match operation {
-        Operation::Backup { file } => chat.backup(file).await.map(|()| Answer::Done),
-        Operation::Audit { before, limit } => chat.audit(before, limit).await.map(Answer::Audit),
-        Operation::App(operation) => on_apps(chat, operation, after, now).await,
-    };
-    result.unwrap_or_else(|error| Answer::Failed(error.detail))
+    carry_out(chat, question, now).await.unwrap_or_else(|error| Answer::Failed(error.detail))
+}
+
+async fn carry_out(chat: &Chat, Question { operation, after }: Question, now: Timestamp) -> Result<Answer> {
+    Ok(match operation {
+        Operation::Backup { file } => {
+            chat.backup(file).await?;
+            Answer::Done
+        }
+        Operation::Audit { before, limit } => Answer::Audit(chat.audit(before, limit).await?),
+        Operation::App(operation) => on_apps(chat, operation, after, now).await?,
+        Operation::Sessions => {
+            page(&chat.sessions(SessionId(after), PAGE).await?, views::sessions, |one| one.session.id.0)
+        }
+        Operation::Session { session, end: true } => {
+            chat.remove_session(Named::parse(&session)?, now).await?;
+            Answer::Done
+        }
+        Operation::Session { session, end: false } => show(chat, Named::parse(&session)?).await?,
+        Operation::Grants { app, session } => {
+            let session = session.map(|session| Named::parse(&session)).transpose()?;
+            let grants = grants::standing(chat, app, session, GrantId(after), PAGE).await?;
+            page(&grants, views::grants, |one| one.grant.id.0)
+        }
+        Operation::Revoke { grant } => {
+            grants::remove(chat, GrantId(grant), now).await?;
+            Answer::Done
+        }
+    })
+}
+
+/// A session and what hangs on it.
+async fn show(chat: &Chat, named: Named) -> Result<Answer> {
+    let (overview, clients) = chat.session(named).await?;
+    let session = overview.session.id;
+    let keys = keys::live_of(chat, session).await?;
+    let grants = grants::standing(chat, None, Some(Named::Id(session)), GrantId(0), usize::MAX).await?;
+    let tables = [views::sessions(&[overview]), views::clients(&clients), views::keys(&keys), views::grants(&grants)];
+    Ok(Answer::Listed { tables: tables.into(), next: None })
 }
 
 async fn on_apps(chat: &Chat, operation: OnApps, after: i64, now: Timestamp) -> Result<Answer> {
@@ -61,11 +95,7 @@ async fn on_apps(chat: &Chat, operation: OnApps, after: i64, now: Timestamp) -> 
             let wanted = Wanted { name, public, resource_server, bearer_alone, redirect_uris, scope };
             apps::register(chat, wanted, now).await?.into()
         }
-        OnApps::List => {
-            let apps = apps::list(chat, AppId(after), PAGE).await?;
-            let next = next(&apps, |(app, _)| app.id.0);
-            Answer::Listed { tables: vec![table_of_apps(apps)], next }
-        }
+        OnApps::List => page(&apps::list(chat, AppId(after), PAGE).await?, views::apps, |(app, _)| app.id.0),
         OnApps::Rotate { client_id, overlap } => apps::rotate(chat, client_id, overlap, now).await?.into(),
         OnApps::Remove { client_id } => {
             apps::remove(chat, client_id, now).await?;
@@ -74,35 +104,10 @@ async fn on_apps(chat: &Chat, operation: OnApps, after: i64, now: Timestamp) -> 
     })
 }
 
-/// After a full page: the id of its last row.
-fn next<T>(page: &[T], id: impl Fn(&T) -> i64) -> Option<i64> {
-    page.last().filter(|_| page.len() == PAGE).map(id)
-}
-
-fn table_of_apps(apps: Vec<(App, i64)>) -> Table {
-    let names = ["client_id", "type", "grants", "created_at", "ended_at", "tried", "scope", "name", "redirect_uris"];
-    let row = |(app, grants): (App, i64)| {
-        let kind = kind(&app);
-        let App { client_id, created_at, ended_at, tried, scope, name, redirect_uris, .. } = app;
-        [
-            json!(client_id),
-            kind,
-            json!(grants),
-            json!(created_at),
-            json!(ended_at),
-            json!(tried),
-            json!(scope.to_string()),
-            json!(name),
-            json!(redirect_uris),
-        ]
-    };
-    Table::new(names, apps.into_iter().map(row))
-}
-
-/// What sort of app it is, in the words of the flags that made it.
-fn kind(app: &App) -> Value {
-    let words = [(app.public, "public"), (app.resource_server, "resource-server"), (app.bearer_alone, "bearer-alone")];
-    words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect()
+/// A page of a list; after a full one there may be more.
+fn page<T>(rows: &[T], table: fn(&[T]) -> Table, id: fn(&T) -> i64) -> Answer {
+    let next = rows.last().filter(|_| rows.len() == PAGE).map(id);
+    Answer::Listed { tables: vec![table(rows)], next }
 }
 
 impl From<Issued> for Answer {

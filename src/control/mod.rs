@@ -27,6 +27,7 @@ use crate::{
 
 mod answer;
 mod table;
+mod views;
 
 use answer::{Answer, Question, answer};
 

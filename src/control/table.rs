@@ -5,6 +5,9 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+/// A column's name, and what stands in it of a thing.
+pub type Column<T> = (&'static str, fn(&T) -> Value);
+
 /// Rows of as many values as there are names.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Table {
@@ -13,9 +16,11 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new<const N: usize>(names: [&str; N], rows: impl IntoIterator<Item = [Value; N]>) -> Self {
-        let rows = rows.into_iter().map(Vec::from).collect();
-        Self { names: names.map(str::to_owned).into(), rows }
+    /// A row for each of these things.
+    pub fn of<T>(things: &[T], columns: &[Column<T>]) -> Self {
+        let row = |thing| columns.iter().map(|(_, value)| value(thing)).collect();
+        let names = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        Self { names, rows: things.iter().map(row).collect() }
     }
 
     /// Adds the rows of a later page of the same table.
@@ -81,11 +86,17 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_json_keeps_their_order() {
-        let mut table = Table::new(["nick", "away", "channels"], [[json!("zoë"), json!(null), json!(["#a", "#b"])]]);
-        table.append(Table::new(["nick", "away", "channels"], [[json!("al"), json!(true), json!([])]]));
-        assert_eq!(table.to_string(), "NICK  AWAY  CHANNELS\nzoë   -     #a,#b\nal    yes   -\n");
-        let lines = "{\"nick\":\"zoë\",\"away\":null,\"channels\":[\"#a\",\"#b\"]}\n{\"nick\":\"al\",\"away\":true,\"channels\":[]}\n";
-        assert_eq!(table.json(), lines);
-        assert_eq!(Table::new(["nick"], []).to_string(), "");
+        let table = |rows: &[Value]| {
+            Table::of(
+                rows,
+                &[("nick", |row| row[0].clone()), ("away", |row| row[1].clone()), ("on", |row| row[2].clone())],
+            )
+        };
+        let mut both = table(&[json!(["zoë", null, ["#a", "#b"]])]);
+        both.append(table(&[json!(["al", true, []])]));
+        assert_eq!(both.to_string(), "NICK  AWAY  ON\nzoë   -     #a,#b\nal    yes   -\n");
+        let (zoë, al) = (r##"{"nick":"zoë","away":null,"on":["#a","#b"]}"##, r#"{"nick":"al","away":true,"on":[]}"#);
+        assert_eq!(both.json(), format!("{zoë}\n{al}\n"));
+        assert_eq!(table(&[]).to_string(), "");
     }
 }

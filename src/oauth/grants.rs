@@ -1,11 +1,14 @@
-//! Grants as their session sees them, and what a grant sees of its session.
+//! Grants as their session sees them, and the operator, and what a grant sees of its session.
 
+use super::apps;
 use crate::{
-    chat::{Chat, callers::Live},
+    audit::{Action, Subject},
+    chat::{Chat, callers::Live, registry::Named},
     error::{Code, Error, Result},
     model::{ChannelName, EndReason, GrantId, Nick, SessionId, Timestamp},
     store::{
-        app::App,
+        app::{self, App},
+        audit,
         grant::{self, Grant},
         member, session,
     },
@@ -27,6 +30,52 @@ pub async fn revoke(chat: &Chat, live: &Live, id: GrantId, now: Timestamp) -> Re
         grant::end(tx, id, EndReason::Revoked, now)
     })
     .await
+}
+
+/// A grant as the operator sees it.
+#[derive(Debug)]
+pub struct Standing {
+    pub grant: Grant,
+    pub app: App,
+    /// Of the session as which it acts.
+    pub nick: Option<Nick>,
+}
+
+/// Live grants after one, by their ids: all, or those of an app or an API key, of a session, or both.
+pub async fn standing(
+    chat: &Chat,
+    client_id: Option<String>,
+    session: Option<Named>,
+    after: GrantId,
+    limit: usize,
+) -> Result<Vec<Standing>> {
+    chat.store
+        .read(move |tx| {
+            let app = client_id.map(|client_id| apps::live(tx, &client_id)).transpose()?;
+            let session = session.map(|named| named.find(tx)).transpose()?;
+            let grants = grant::page(tx, app.map(|app| app.id), session.map(|session| session.id), after, limit)?;
+            let with_nick = |(grant, app): (Grant, App)| {
+                let nick = grant.session.map(|id| session::get(tx, id)).transpose()?.map(|session| session.nick);
+                Ok(Standing { grant, app, nick })
+            };
+            grants.into_iter().map(with_nick).collect()
+        })
+        .await
+}
+
+/// The operator revokes a grant, with all its tokens and its client.
+pub async fn remove(chat: &Chat, id: GrantId, now: Timestamp) -> Result<()> {
+    chat.store
+        .write(move |tx| {
+            let none = || Error::new(Code::NotFound, format!("there is no live grant {id}"));
+            let grant = grant::get(tx, id)?.ok_or_else(none)?;
+            let subject = app::get(tx, grant.app)?.subject();
+            audit::record(tx, Action::ByOperator, &Subject { session: grant.session, ..subject }, now)?;
+            grant::end(tx, id, EndReason::Revoked, now)
+        })
+        .await?;
+    tracing::info!(grant = %id, "grant revoked by the operator");
+    Ok(())
 }
 
 /// Who a session is.

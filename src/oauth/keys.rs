@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     chat::{Chat, callers::Live},
     error::{Code, Error, Result},
-    model::{Caller, ChannelName, ClientId, EndReason, Scope, Scopes, Timestamp},
+    model::{Caller, ChannelName, ClientId, EndReason, Scope, Scopes, SessionId, Timestamp},
     secret::{self, Kind, Secret},
     store::{
         Read,
@@ -83,6 +83,11 @@ pub async fn list(chat: &Chat, live: &Live) -> Result<Vec<Key>> {
         keys.into_iter().map(|app| with_secrets(tx, app)).collect()
     })
     .await
+}
+
+/// A session's live keys, as the operator sees them.
+pub async fn live_of(chat: &Chat, session: SessionId) -> Result<Vec<App>> {
+    chat.store.read(move |tx| app::live_keys_of(tx, session)).await
 }
 
 /// Gives a key a new secret; those before it work for as long as `overlap`.

@@ -119,6 +119,23 @@ pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, app::App)>> 
     grants.into_iter().map(|grant| app::get(tx, grant.app).map(|app| (grant, app))).collect()
 }
 
+/// Live grants after one, by their ids, each with its app: all, or those of an app, of a session, or both.
+pub fn page(
+    tx: &Read,
+    app: Option<AppId>,
+    session: Option<SessionId>,
+    after: GrantId,
+    limit: usize,
+) -> Result<Vec<(Grant, app::App)>> {
+    let mut statement = tx.sql.prepare_cached(&format!(
+        "{GRANT} WHERE ended_at IS NULL AND id > ?1 AND (?2 IS NULL OR app_id = ?2) AND (?3 IS NULL OR session_id = ?3)
+         ORDER BY id LIMIT ?4"
+    ))?;
+    let wanted = params![after.0, app.map(|app| app.0), session.map(|session| session.0), as_sql(limit)];
+    let grants = statement.query_map(wanted, Grant::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    grants.into_iter().map(|grant| app::get(tx, grant.app).map(|app| (grant, app))).collect()
+}
+
 /// The one live grant that an app has of itself: an API key's, as its session, or an operator's app's own.
 pub fn own_of(tx: &Read, app: &app::App) -> Result<Option<Grant>> {
     Ok(tx

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, app, audit, authorization_code, client, grant, log, member, new_target, on_unique};
+use super::{
+    Effect, Read, Write, app, as_sql, audit, authorization_code, client, grant, log, member, new_target, on_unique,
+};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
@@ -48,6 +50,54 @@ impl Session {
     }
 }
 
+/// A live session, and how much there is of it.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    pub session: Session,
+    /// Live devices.
+    pub clients: i64,
+    /// Live API keys.
+    pub keys: i64,
+    pub grants: i64,
+    pub channels: i64,
+    /// When a device was last known to be used: within the last minute the memory knows better.
+    pub seen_at: Timestamp,
+}
+
+/// Live sessions, and how much there is of each.
+const OVERVIEW: &str = "SELECT *,
+    (SELECT count(*) FROM client WHERE session_id = session.id AND ended_at IS NULL AND NOT key) AS clients,
+    (SELECT max(seen_at) FROM client WHERE session_id = session.id AND ended_at IS NULL AND NOT key) AS seen_at,
+    (SELECT count(*) FROM app WHERE session_id = session.id AND ended_at IS NULL) AS keys,
+    (SELECT count(*) FROM app_grant WHERE session_id = session.id AND ended_at IS NULL) AS grants,
+    (SELECT count(*) FROM membership WHERE session_id = session.id AND until IS NULL) AS channels
+    FROM session WHERE ended_at IS NULL";
+
+impl Overview {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            session: Session::read(row)?,
+            clients: row.get("clients")?,
+            keys: row.get("keys")?,
+            grants: row.get("grants")?,
+            channels: row.get("channels")?,
+            seen_at: Timestamp(row.get("seen_at")?),
+        })
+    }
+}
+
+/// Live sessions after one, by their ids.
+pub fn overviews(tx: &Read, after: SessionId, limit: usize) -> Result<Vec<Overview>> {
+    let mut statement = tx.sql.prepare_cached(&format!("{OVERVIEW} AND id > ?1 ORDER BY id LIMIT ?2"))?;
+    let rows = statement.query_map(params![after.0, as_sql(limit)], Overview::read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The same of one that is live.
+pub fn overview(tx: &Read, id: SessionId) -> Result<Overview> {
+    Ok(tx.sql.prepare_cached(&format!("{OVERVIEW} AND id = ?1"))?.query_row([id.0], Overview::read)?)
+}
+
 /// Makes a session for a request from `address`; a client of it follows in the same transaction.
 pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Result<SessionId> {
     let id = SessionId(new_target(tx)?.0);
@@ -72,6 +122,15 @@ pub fn get(tx: &Read, id: SessionId) -> Result<Session> {
         .sql
         .prepare_cached("SELECT * FROM session WHERE id = ?1 AND ended_at IS NULL")?
         .query_row([id.0], Session::read)?)
+}
+
+/// The live session `id`, if there is one.
+pub fn find(tx: &Read, id: SessionId) -> Result<Option<Session>> {
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT * FROM session WHERE id = ?1 AND ended_at IS NULL")?
+        .query_row([id.0], Session::read)
+        .optional()?)
 }
 
 pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {

@@ -1,0 +1,94 @@
+//! What an operator is shown of apps, sessions and grants: a table of each.
+
+use serde_json::{Value, json};
+
+use super::table::Table;
+use crate::{
+    model::ClientView,
+    oauth::grants::Standing,
+    store::{app::App, session::Overview},
+};
+
+pub fn apps(apps: &[(App, i64)]) -> Table {
+    Table::of(
+        apps,
+        &[
+            ("client_id", |(app, _)| json!(app.client_id)),
+            ("type", |(app, _)| kind(app)),
+            ("grants", |(_, grants)| json!(grants)),
+            ("created_at", |(app, _)| json!(app.created_at)),
+            ("ended_at", |(app, _)| json!(app.ended_at)),
+            ("tried", |(app, _)| json!(app.tried)),
+            ("scope", |(app, _)| json!(app.scope.to_string())),
+            ("name", |(app, _)| json!(app.name)),
+            ("redirect_uris", |(app, _)| json!(app.redirect_uris)),
+        ],
+    )
+}
+
+/// What sort of app it is, in the words of the flags that made it.
+fn kind(app: &App) -> Value {
+    let words = [(app.public, "public"), (app.resource_server, "resource-server"), (app.bearer_alone, "bearer-alone")];
+    words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect()
+}
+
+pub fn keys(keys: &[App]) -> Table {
+    Table::of(
+        keys,
+        &[
+            ("client_id", |key| json!(key.client_id)),
+            ("created_at", |key| json!(key.created_at)),
+            ("expires_at", |key| json!(key.expires_at)),
+            ("scope", |key| json!(key.scope.to_string())),
+            ("res", |key| json!(key.res)),
+            ("name", |key| json!(key.name)),
+        ],
+    )
+}
+
+pub fn sessions(sessions: &[Overview]) -> Table {
+    Table::of(
+        sessions,
+        &[
+            ("session", |it| json!(it.session.id)),
+            ("nick", |it| json!(it.session.nick)),
+            ("password", |it| json!(it.session.password_hash.is_some())),
+            ("clients", |it| json!(it.clients)),
+            ("keys", |it| json!(it.keys)),
+            ("grants", |it| json!(it.grants)),
+            ("channels", |it| json!(it.channels)),
+            ("created_at", |it| json!(it.session.created_at)),
+            ("seen_at", |it| json!(it.seen_at)),
+        ],
+    )
+}
+
+pub fn clients(clients: &[ClientView]) -> Table {
+    Table::of(
+        clients,
+        &[
+            ("client", |client| json!(client.id)),
+            ("created_at", |client| json!(client.created_at)),
+            ("seen_at", |client| json!(client.seen_at)),
+            ("expires_at", |client| json!(client.expires_at)),
+            ("name", |client| json!(client.name)),
+        ],
+    )
+}
+
+pub fn grants(grants: &[Standing]) -> Table {
+    Table::of(
+        grants,
+        &[
+            ("grant", |it| json!(it.grant.id)),
+            ("session", |it| json!(it.grant.session)),
+            ("nick", |it| json!(it.nick)),
+            ("client_id", |it| json!(it.app.client_id)),
+            ("client", |it| json!(it.grant.client)),
+            ("created_at", |it| json!(it.grant.created_at)),
+            ("scope", |it| json!(it.grant.scope.to_string())),
+            ("res", |it| json!(it.grant.res)),
+            ("name", |it| json!(it.app.name)),
+        ],
+    )
+}
