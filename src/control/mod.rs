@@ -1,17 +1,18 @@
 //! The operator's door: a socket beside the database, for its owner alone, by which subcommands reach a running server.
 //!
-//! One JSON line asks, one answers, and so on: a list is asked for page by page. With no server running a subcommand opens the database itself, lock and all, and does
-//! the same.
+//! One JSON line asks, one answers, and so on: a list is asked for page by page. With no server running a subcommand opens
+//! the database itself, lock and all, and does the same.
 
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
+    panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use serde::Serialize;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
@@ -60,20 +61,24 @@ impl Door {
         Ok(Self { listener, path })
     }
 
-    /// Answers until it is dropped.
+    /// Answers until it is dropped, and every conversation with it.
     pub async fn serve(&self, chat: Arc<Chat>, clock: Clock) {
         let mut conversations = FuturesUnordered::new();
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                Some(()) = conversations.next() => continue,
+                Some(_) = conversations.next() => continue,
             };
             match accepted {
-                Ok((stream, _)) => conversations.push(async {
-                    if let Err(error) = converse(stream, &chat, &clock).await {
-                        tracing::warn!(%error, "a conversation on the control socket broke off");
-                    }
-                }),
+                Ok((stream, _)) => {
+                    let conversation = async {
+                        if let Err(error) = converse(stream, &chat, &clock).await {
+                            tracing::warn!(%error, "a conversation on the control socket broke off");
+                        }
+                    };
+                    // A panic costs its own conversation and nothing else.
+                    conversations.push(AssertUnwindSafe(conversation).catch_unwind());
+                }
                 Err(error) => {
                     // Most likely there are too many open files, which passes.
                     tracing::error!(%error, "the control socket cannot accept at this moment");
