@@ -73,6 +73,7 @@ codes! {
     InvalidKey          "invalid_key"            Some("525"), 400 "Channel key is not well-formed";
     InvalidModeParam    "invalid_mode_param"     Some("696"), 400 "Invalid mode parameter";
     TooManyKeys         "too_many_keys"          None,        409 "Too many keys";
+    ResourceServerNeeded "resource_server_needed" None,       403 "Resource server needed";
     // OAuth's own (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8628 §3.5; the last two are OpenID Connect Core §3.1.2.6).
     InvalidToken        "invalid_token"          None,        401 "Invalid token";
     InsufficientScope   "insufficient_scope"     None,        403 "Scope too small";

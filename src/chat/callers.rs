@@ -238,6 +238,8 @@ impl Callers {
                 let map = self.read();
                 targets.iter().for_each(|target| map.changed(SessionId(target.0)));
             }
+            // Its grants have ended by themselves.
+            Effect::AppEnded => {}
             // The events of these are addressed to the channel.
             Effect::Joined { session, .. } | Effect::Left { session, .. } => self.read().changed(*session),
         }

@@ -23,6 +23,7 @@ mod act;
 pub mod callers;
 mod channel;
 mod execute;
+pub mod followers;
 pub mod hub;
 mod label;
 mod login;
@@ -70,6 +71,8 @@ pub struct Chat {
     callers: Arc<callers::Callers>,
     /// Who listens, and to what; fed by commits alone.
     hub: Arc<hub::Hub>,
+    /// Who follows the ends of grants; woken by commits alone.
+    pub(crate) followers: Arc<followers::Followers>,
     hasher: Hasher,
     /// What the last check of the store found, and when. Held while one is made: those who ask meanwhile share it.
     health: Mutex<Option<(Instant, Result<()>)>>,
@@ -81,11 +84,13 @@ impl Chat {
     pub fn open(path: &Path, limits: Limits, hasher: Hasher, now: Timestamp) -> Result<Self> {
         let callers = Arc::new(callers::Callers::default());
         let hub = Arc::new(hub::Hub::default());
+        let followers = Arc::new(followers::Followers::default());
         let observe = {
-            let (callers, hub) = (callers.clone(), hub.clone());
+            let (callers, hub, followers) = (callers.clone(), hub.clone(), followers.clone());
             move |effects: Vec<Effect>| {
                 // The caller map first: whoever is told of an end is out of it already.
                 effects.iter().for_each(|effect| callers.apply(effect));
+                followers.apply(&effects);
                 hub.apply(effects);
             }
         };
@@ -97,7 +102,7 @@ impl Chat {
             hub.start_at(store::log::head(tx)?);
             Ok(())
         })?;
-        Ok(Self { store, callers, hub, hasher, health: Mutex::default(), limits })
+        Ok(Self { store, callers, hub, followers, hasher, health: Mutex::default(), limits })
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.

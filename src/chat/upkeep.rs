@@ -6,7 +6,7 @@ use super::Chat;
 use crate::{
     error::Result,
     model::{EndReason, Timestamp},
-    store::{Read, app, audit, authorization_code, client, grant, label, retention, token},
+    store::{Read, app, audit, authorization_code, client, grant, grant_end, label, retention, token},
 };
 
 /// How many clients, events or labels one transaction takes; others get their turn between two of them.
@@ -80,6 +80,7 @@ impl Chat {
         while self.store.write(move |tx| retention::drop_events(tx, cutoff, due, BATCH)).await? == BATCH {}
         while self.store.write(|tx| retention::drop_memberships(tx, BATCH)).await? == BATCH {}
         while self.store.write(move |tx| retention::drop_tombstones(tx, cutoff, due, BATCH)).await? >= BATCH {}
+        while self.store.write(move |tx| grant_end::expire(tx, cutoff, BATCH)).await? == BATCH {}
         let cutoff = due.minus(self.limits.audit_retention);
         while self.store.write(move |tx| audit::expire(tx, cutoff, BATCH)).await? == BATCH {}
         while self.store.write(move |tx| label::expire(tx, due, BATCH)).await? == BATCH {}

@@ -89,7 +89,7 @@ impl FromRequestParts<Shared> for Present {
 
 /// The hash of the access token a request presents (RFC 6750 §2.1); of a scheme the case does not matter (RFC 9110 §11.1).
 /// Other schemes are none of ours: a proxy may have a password of its own.
-fn bearer(headers: &HeaderMap) -> Result<Option<SecretHash>> {
+pub fn bearer(headers: &HeaderMap) -> Result<Option<SecretHash>> {
     let mut found = None;
     for value in headers.get_all(header::AUTHORIZATION) {
         let value = String::from_utf8_lossy(value.as_bytes());

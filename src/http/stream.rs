@@ -1,6 +1,6 @@
 //! The queue as server-sent events (the HTML standard, "Server-sent events").
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, fmt::Display, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use utoipa::IntoParams;
@@ -53,24 +54,43 @@ pub async fn events(
     headers: HeaderMap,
     Params(params): Params<Position>,
 ) -> Result<Response> {
-    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
-    let position = |id: Option<&str>| id.map(event_id).transpose();
-    let after = position(last)?.or(position(params.after.as_deref())?);
+    let after = position(&headers, params.after.as_deref())?;
     let live = caller.allowed(Scope::ChatRead)?.clone();
     let client = live.caller.client;
     let feed = app.chat.follow(live, after).await?;
+    let opening = Some(opening(feed.position()));
+    let stream = Stream { app, feed, client, heartbeat: heartbeat(), opening, waiting: VecDeque::new(), over: false };
+    Ok(answer(futures_util::stream::unfold(stream, |mut stream| async move {
+        let chunk = stream.next().await?;
+        Some((chunk, stream))
+    })))
+}
+
+/// Where a stream begins: where one that broke goes on, or where the query says.
+pub fn position(headers: &HeaderMap, after: Option<&str>) -> Result<Option<EventId>> {
+    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
+    let position = |id: Option<&str>| id.map(event_id).transpose();
+    Ok(position(last)?.or(position(after)?))
+}
+
+/// What goes out at once, so that the other side knows the stream is open.
+pub fn opening(position: impl Display) -> String {
+    format!("retry: 1000\nid: {position}\n\n")
+}
+
+/// Ticks when a stream has to say that it is alive.
+pub fn heartbeat() -> Interval {
     let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first line goes out at once, so that the browser knows the stream is open.
-    let opening = format!("retry: 1000\nid: {}\n\n", feed.position());
-    let stream = Stream { app, feed, client, heartbeat, opening: Some(opening), waiting: VecDeque::new(), over: false };
-    let body = futures_util::stream::unfold(stream, |mut stream| async move {
-        let chunk = stream.next().await?;
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(chunk)), stream))
-    });
+    heartbeat
+}
+
+/// A stream of server-sent events, as it is answered.
+pub fn answer<C: Into<Bytes>>(chunks: impl futures_util::Stream<Item = C> + Send + 'static) -> Response {
+    let chunks = chunks.map(|chunk| Ok::<Bytes, Infallible>(chunk.into()));
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     // Proxies that buffer are told not to.
-    Ok((headers, [("x-accel-buffering", "no")], Body::from_stream(body)).into_response())
+    (headers, [("x-accel-buffering", "no")], Body::from_stream(chunks)).into_response()
 }
 
 struct Stream {

@@ -70,6 +70,8 @@ ids! {
     AppId;
     /// A grant: what an app may do as a session. Never reused.
     GrantId;
+    /// A position in the ends of grants, which are numbered in commit order. Never reused.
+    GrantEndId;
 }
 
 impl From<SessionId> for TargetId {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Read, Write, as_sql, audit, authorization_code, grant, log};
+use super::{Effect, Read, Write, as_sql, audit, authorization_code, grant, log};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
@@ -309,6 +309,7 @@ pub fn end(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<(
         grant::end(tx, grant, reason, now)?;
     }
     authorization_code::remove_of_app(tx, id)?;
+    tx.effect(Effect::AppEnded);
     let action = if app.is_key() { Action::KeyRevoked(reason) } else { Action::AppRemoved };
     audit::record(tx, action, &app.subject(), now)
 }

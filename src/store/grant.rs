@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, app, as_sql, audit, client, log, token};
+use super::{Effect, Read, Write, app, as_sql, audit, client, grant_end, log, token};
 use crate::{
     audit::{Action, Subject},
     error::Result,
@@ -187,6 +187,7 @@ pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) 
         .optional()?;
     let Some((app, session)) = ended else { return Ok(()) };
     token::remove_of(tx, id)?;
+    grant_end::record(tx, id, reason, now)?;
     tx.effect(Effect::GrantEnded { grant: id });
     let subject = Subject { session, ..app::get(tx, app)?.subject() };
     audit::record(tx, Action::GrantRevoked(reason), &subject, now)

@@ -168,6 +168,12 @@ pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()
         return Ok(());
     }
     let transaction = connection.transaction()?;
+    // A table that was empty in the copy has no row there yet.
+    transaction.execute(
+        "INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_schema
+         WHERE sql LIKE '%AUTOINCREMENT%' AND name NOT IN (SELECT name FROM sqlite_sequence)",
+        [],
+    )?;
     transaction.execute("UPDATE sqlite_sequence SET seq = max(seq + (1 << 32), ?1)", [now.0 << 10])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.commit()

@@ -29,6 +29,7 @@ pub mod client;
 #[cfg(test)]
 mod cost;
 pub mod grant;
+pub mod grant_end;
 pub mod label;
 pub mod log;
 pub mod mark;
@@ -67,6 +68,8 @@ pub enum Effect {
     GrantEnded {
         grant: GrantId,
     },
+    /// The credentials of an app work no more.
+    AppEnded,
     Joined {
         session: SessionId,
         channel: ChannelId,

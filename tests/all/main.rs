@@ -26,6 +26,7 @@ mod races;
 mod readme;
 mod registry;
 mod remembered;
+mod resource_server;
 mod retention;
 mod rules;
 mod service;

@@ -81,7 +81,7 @@ fn credentials(basic: Option<(String, String)>, params: &mut BTreeMap<String, St
 }
 
 /// What HTTP Basic carries: both parts form-encoded, and so a colon is only between them (RFC 6749 §2.3.1, RFC 7617 §2).
-fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
+pub fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

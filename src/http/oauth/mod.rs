@@ -9,6 +9,7 @@ use super::Shared;
 
 mod approval;
 mod authorize;
+mod ends;
 mod form;
 mod grants;
 mod keys;
@@ -30,5 +31,6 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(tokens::introspect))
         .routes(routes!(tokens::revoke))
         .routes(routes!(grants::userinfo))
+        .routes(routes!(ends::events))
         .routes(routes!(metadata::metadata))
 }

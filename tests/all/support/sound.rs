@@ -40,6 +40,11 @@ const WRONG: &[(&str, &str)] = &[
                      != (SELECT count(*) FROM app_grant WHERE app_id = app.id AND ended_at IS NOT NULL)",
     ),
     (
+        "ends of grants that were not told exactly once",
+        "SELECT id FROM app_grant
+         WHERE (SELECT group_concat(time) FROM grant_end WHERE grant_id = app_grant.id) IS NOT ended_at",
+    ),
+    (
         "live clients of ended sessions",
         "SELECT client.id FROM client JOIN session ON session.id = session_id
          WHERE client.ended_at IS NULL AND session.ended_at IS NOT NULL",

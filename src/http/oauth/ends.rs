@@ -1,0 +1,106 @@
+//! The ends of grants as server-sent events, for resource servers.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use serde::Deserialize;
+use tokio::time::Interval;
+use utoipa::IntoParams;
+
+use super::form;
+use crate::{
+    error::Result,
+    http::{
+        Shared, auth,
+        body::Params,
+        problem::{Problems, Throttled},
+        stream,
+    },
+    model::GrantEndId,
+    oauth::{
+        Credentials,
+        ends::{self, Feed, Proof, Step},
+        invalid_client,
+    },
+    secret::SecretHash,
+    store::grant_end::GrantEnd,
+};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct After {
+    /// Where to go on; a stream's Last-Event-ID is newer and goes first. Left out, the stream begins at the present.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<String>,
+}
+
+/// Every end of a grant from now on, or from a position, in the order in which they were committed: `id:` is the position,
+/// `grant_ended` tells of one, `current` says that all have been told so far, `reset` that some never will be.
+#[utoipa::path(get, security(("app" = []), ("token" = [])), path = "/auth/grants/events", tag = "oauth",
+    params(After, ("Last-Event-ID" = Option<i64>, Header, nullable = false, minimum = 0,
+        description = "Where a stream that broke goes on")),
+    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = String), Problems, Throttled))]
+pub async fn events(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Params(After { after }): Params<After>,
+) -> Result<Response> {
+    let proof = proof(&app, &headers)?;
+    let after = stream::position(&headers, after.as_deref())?.map(|id| GrantEndId(id.0));
+    let feed = ends::follow(&app.chat, proof, after, app.clock.due()).await?;
+    let opening = Some(stream::opening(feed.position()));
+    let stream = Stream { app, feed, heartbeat: stream::heartbeat(), opening, over: false };
+    Ok(stream::answer(futures_util::stream::unfold(stream, |mut stream| async move {
+        let chunk = stream.next().await?;
+        Some((chunk, stream))
+    })))
+}
+
+/// What the resource server proves itself with: an access token of its own, or its credentials by HTTP Basic.
+fn proof(app: &Shared, headers: &HeaderMap) -> Result<Proof> {
+    if let Some(token) = auth::bearer(headers)? {
+        let token = app.chat.authenticate_token(token, app.clock.now(), app.clock.due())?;
+        return Ok(Proof::Token(token.grant));
+    }
+    let (client_id, secret) = form::basic(headers)?.ok_or_else(invalid_client)?;
+    Ok(Proof::Credentials(Credentials { client_id, secret: Some(SecretHash::of(&secret)) }))
+}
+
+struct Stream {
+    app: Shared,
+    feed: Feed,
+    heartbeat: Interval,
+    opening: Option<String>,
+    over: bool,
+}
+
+impl Stream {
+    /// What comes next, as one chunk; `None` ends the stream.
+    async fn next(&mut self) -> Option<String> {
+        if self.opening.is_some() || self.over {
+            return self.opening.take();
+        }
+        let step = tokio::select! {
+            step = self.feed.next(self.app.clock.due()) => step,
+            _ = self.heartbeat.tick() => return Some(format!("id: {}\n\n", self.feed.position())),
+            // Whoever follows comes back by itself, and so to the server that is started next.
+            () = self.app.stopped() => return None,
+        };
+        match step {
+            Ok(Step::Ends(ends)) => Some(ends.iter().map(frame).collect()),
+            Ok(Step::Current) => Some(format!("event: current\nid: {}\ndata: {{}}\n\n", self.feed.position())),
+            Ok(Step::Reset) => Some(format!("event: reset\nid: {}\ndata: {{}}\n\n", self.feed.position())),
+            Ok(Step::Over) => {
+                self.over = true;
+                Some("event: end\ndata: {\"reason\":\"revoked\"}\n\n".into())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a stream of the ends of grants broke off");
+                None
+            }
+        }
+    }
+}
+
+fn frame(end: &GrantEnd) -> String {
+    let GrantEnd { id, grant, reason } = end;
+    format!("event: grant_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"reason\":\"{}\"}}\n\n", reason.name())
+}

@@ -1,0 +1,117 @@
+//! The ends of grants, followed by resource servers: so they may keep what they were told of a token, and still refuse it
+//! once it is revoked.
+
+use std::sync::Arc;
+
+use super::{Credentials, find, invalid_client};
+use crate::{
+    chat::{self, Chat, followers::Following},
+    error::{Code, Error, Result},
+    model::{GrantEndId, GrantId, Timestamp},
+    store::{
+        Read,
+        app::{self, App},
+        grant,
+        grant_end::{self, GrantEnd},
+    },
+};
+
+/// Ends read from the store at a time.
+const PAGE: usize = 200;
+
+/// What a resource server proves itself with.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    Credentials(Credentials),
+    /// An access token of this grant.
+    Token(GrantId),
+}
+
+impl Proof {
+    /// The resource server's app, while this holds.
+    fn check(&self, tx: &Read, due: Timestamp) -> Result<App> {
+        let app = match self {
+            Self::Credentials(credentials) => {
+                find(tx, credentials, due)?.map(|(app, _)| app).ok_or_else(invalid_client)?
+            }
+            Self::Token(grant) => {
+                let grant = grant::get(tx, *grant)?.ok_or_else(chat::invalid_token)?;
+                // A grant that somebody gave it proves nothing of the app.
+                let app = app::get(tx, grant.app)?;
+                App { resource_server: app.resource_server && grant.session.is_none(), ..app }
+            }
+        };
+        match app {
+            app if app.over(due) => Err(invalid_client()),
+            app if app.public || !app.resource_server => {
+                Err(Error::new(Code::ResourceServerNeeded, "this is for resource servers, by credentials of their own"))
+            }
+            app => Ok(app),
+        }
+    }
+}
+
+/// The ends of grants past a position, as they come.
+pub struct Feed {
+    chat: Arc<Chat>,
+    proof: Proof,
+    following: Following,
+    position: GrantEndId,
+    /// Whether it was said that everything up to the present has been told.
+    current: bool,
+}
+
+/// What comes next in a feed.
+pub enum Step {
+    Ends(Vec<GrantEnd>),
+    /// Everything that has ended so far was told.
+    Current,
+    /// Some ends will never be told; it goes on from the present.
+    Reset,
+    /// The app was removed, or what it proved itself with works no more.
+    Over,
+}
+
+/// Follows the ends of grants from `after`, or from the present.
+pub async fn follow(chat: &Arc<Chat>, proof: Proof, after: Option<GrantEndId>, due: Timestamp) -> Result<Feed> {
+    let presented = proof.clone();
+    let (app, head) = chat.store.read(move |tx| Ok((presented.check(tx, due)?, grant_end::head(tx)?))).await?;
+    let following = chat.followers.follow(app.id)?;
+    Ok(Feed { chat: chat.clone(), proof, following, position: after.unwrap_or(head), current: false })
+}
+
+impl Feed {
+    /// Up to where ends have been told.
+    pub fn position(&self) -> GrantEndId {
+        self.position
+    }
+
+    /// Waits for what comes next. It can be dropped and called again without loss.
+    pub async fn next(&mut self, due: Timestamp) -> Result<Step> {
+        loop {
+            self.following.listen();
+            let (proof, position) = (self.proof.clone(), self.position);
+            let read = self.chat.store.read(move |tx| {
+                proof.check(tx, due)?;
+                Ok((grant_end::past(tx, position, PAGE)?, grant_end::head(tx)?))
+            });
+            match read.await {
+                Ok((None, head)) => {
+                    (self.position, self.current) = (head, false);
+                    return Ok(Step::Reset);
+                }
+                Ok((Some(ends), _)) if !ends.is_empty() => {
+                    self.position = ends.last().map_or(position, |end| end.id);
+                    return Ok(Step::Ends(ends));
+                }
+                Ok(_) if !self.current => {
+                    self.current = true;
+                    return Ok(Step::Current);
+                }
+                Ok(_) => self.following.woken().await?,
+                Err(error) if error.is_failure() => return Err(error),
+                Err(_) => return Ok(Step::Over),
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The ends of grants, numbered in commit order, for resource servers that cache what a token stands for.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Read, Write, as_sql};
+use crate::{
+    error::Result,
+    model::{EndReason, GrantEndId, GrantId, Timestamp},
+};
+
+/// That a grant has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct GrantEnd {
+    pub id: GrantEndId,
+    pub grant: GrantId,
+    pub reason: EndReason,
+}
+
+impl GrantEnd {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: GrantEndId(row.get("id")?),
+            grant: GrantId(row.get("grant_id")?),
+            reason: EndReason::parse(row.get_ref("reason")?.as_str()?).unwrap_or(EndReason::Revoked),
+        })
+    }
+}
+
+pub(super) fn record(tx: &Write, grant: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
+    tx.sql.prepare_cached("INSERT INTO grant_end (grant_id, reason, time) VALUES (?1, ?2, ?3)")?.execute(params![
+        grant.0,
+        reason.name(),
+        now.0
+    ])?;
+    Ok(())
+}
+
+/// The last position issued, whether or not what ended there is still kept.
+pub fn head(tx: &Read) -> Result<GrantEndId> {
+    let mut last = tx.sql.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'grant_end'")?;
+    Ok(GrantEndId(last.query_row([], |row| row.get(0)).optional()?.unwrap_or(0)))
+}
+
+/// The ends past a position, `limit` of them at most. `None`: not all that came after it is there, because it was removed,
+/// or because the position was issued by a database of which this one is an older copy, or by none.
+pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<GrantEnd>>> {
+    let mut statement = tx.sql.prepare_cached("SELECT * FROM grant_end WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let ends = statement.query_map([position.0, as_sql(limit)], GrantEnd::read)?;
+    let ends = ends.collect::<rusqlite::Result<Vec<_>>>()?;
+    // Numbers follow each other, but for the leap of a restored copy.
+    let whole = match ends.last() {
+        Some(last) => as_sql(ends.len()) == last.id.0 - position.0,
+        None => position == head(tx)?,
+    };
+    Ok(whole.then_some(ends))
+}
+
+/// Removes a batch of those that were recorded at `cutoff` or before, oldest first; how many. One whose time is yet to come
+/// was a wrong clock's, and goes with the next one behind it.
+pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
+    Ok(tx
+        .sql
+        .prepare_cached(
+            "DELETE FROM grant_end WHERE id IN (SELECT id FROM grant_end
+                 WHERE id <= (SELECT max(id) FROM grant_end WHERE time <= ?1) ORDER BY id LIMIT ?2)",
+        )?
+        .execute(params![cutoff.0, as_sql(batch)])?)
+}
