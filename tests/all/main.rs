@@ -24,6 +24,7 @@ mod modes;
 mod operator;
 mod races;
 mod readme;
+mod refresh;
 mod registry;
 mod remembered;
 mod resource_server;
