@@ -73,6 +73,9 @@ codes! {
     InvalidKey          "invalid_key"            Some("525"), 400 "Channel key is not well-formed";
     InvalidModeParam    "invalid_mode_param"     Some("696"), 400 "Invalid mode parameter";
     TooManyKeys         "too_many_keys"          None,        409 "Too many keys";
+    InvalidIdentity     "invalid_identity"       None,        401 "Invalid identity";
+    IdentityMismatch    "identity_mismatch"      None,        403 "These tokens do not go together";
+    AppTokenNeeded      "app_token_needed"       None,        403 "The app's own token is needed";
     ResourceServerNeeded "resource_server_needed" None,       403 "Resource server needed";
     // OAuth's own (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8628 §3.5; the last two are OpenID Connect Core §3.1.2.6).
     InvalidToken        "invalid_token"          None,        401 "Invalid token";
@@ -123,7 +126,7 @@ impl Code {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Extra {
     None,
-    /// `client_ended`, and `invalid_token` where that is the reason: why.
+    /// `client_ended`, and `invalid_token` and `invalid_identity` where that is the reason: why.
     Reason(EndReason),
     /// `insufficient_scope`: what is needed.
     Scope(Scope),

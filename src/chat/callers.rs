@@ -18,7 +18,7 @@ use std::{
 
 use super::snapshot::Snapshot;
 use crate::{
-    model::{Caller, ClientId, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp},
+    model::{AppId, Caller, ClientId, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp},
     secret::SecretHash,
     store::{Admission, Effect, token::Access},
 };
@@ -43,9 +43,14 @@ pub struct Live {
 #[derive(Clone, Debug)]
 pub struct Token {
     pub grant: GrantId,
+    pub app: AppId,
+    /// The session as which it calls; an app's own token calls as none.
+    pub session: Option<SessionId>,
     pub scope: Scopes,
     pub expires_at: Timestamp,
-    /// The client that calls with it, with this token's scope. A grant without a session has none.
+    /// Whether it calls by itself; else only beside its app's own.
+    pub alone: bool,
+    /// The client that calls with it, with this token's scope. Not every grant has one.
     pub live: Option<Arc<Live>>,
 }
 
@@ -301,12 +306,11 @@ impl Map {
     fn issue(&mut self, access: &Access) {
         let live = |client: ClientId| self.secrets.get(&client).and_then(|secret| self.by_secret.get(secret));
         let maker = access.maker.and_then(live).map(|maker| maker.usage.clone());
-        let caller = access.client.and_then(|(_, client)| live(client));
-        let caller = caller.map(|client| Arc::new(client.by_token(access, maker)));
+        let caller = access.client.and_then(live).map(|client| Arc::new(client.by_token(access, maker)));
         caller.iter().for_each(|live| live.touch(access.created_at));
-        let token = Token { grant: access.grant, scope: access.scope, expires_at: access.expires_at, live: caller };
-        self.grants.entry(access.grant).or_default().push(access.secret);
-        self.tokens.insert(access.secret, token);
+        let &Access { secret, grant, app, session, scope, expires_at, alone, .. } = access;
+        self.grants.entry(grant).or_default().push(secret);
+        self.tokens.insert(secret, Token { grant, app, session, scope, expires_at, alone, live: caller });
     }
 
     fn end_grant(&mut self, grant: GrantId) {

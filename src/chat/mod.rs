@@ -124,14 +124,14 @@ impl Chat {
         })
     }
 
-    /// What a presented access token stands for, at a time by which some may be `due` to be over.
-    pub fn authenticate_token(&self, secret: SecretHash, now: Timestamp, due: Timestamp) -> Result<callers::Token> {
+    /// What a presented access token stands for, at a time by which some may be `due` to be over. It is not noted as use of
+    /// its client: whether the token may call is not known here.
+    pub fn authenticate_token(&self, secret: SecretHash, due: Timestamp) -> Result<callers::Token> {
         let token = self.callers.token(secret).filter(|token| due < token.expires_at).ok_or_else(invalid_token)?;
-        if let Some(live) = &token.live {
-            if let Some(reason) = live.over(due, self.limits.client_idle) {
-                return Err(live.caller.ended(reason));
-            }
-            live.touch(now);
+        if let Some(live) = &token.live
+            && let Some(reason) = live.over(due, self.limits.client_idle)
+        {
+            return Err(live.caller.ended(reason));
         }
         Ok(token)
     }

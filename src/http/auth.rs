@@ -4,16 +4,22 @@ use std::sync::Arc;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, HeaderName, header, request::Parts},
 };
 
 use super::{Shared, cookie};
 use crate::{
-    chat::{self, callers::Live},
+    chat::{
+        self,
+        callers::{Live, Token},
+    },
     error::{Code, Error, Result},
     model::{Scope, Timestamp},
     secret::SecretHash,
 };
+
+/// Where an app names the user for whom it acts, beside credentials of its own.
+pub const IDENTITY: HeaderName = HeaderName::from_static("rejoin-identity");
 
 /// Who calls, by cookie or by access token, and the time of the request.
 pub struct Authenticated {
@@ -35,38 +41,91 @@ impl Authenticated {
         let now = app.clock.now();
         Ok(Self { live: Some(app.chat.authenticate(secret, now, app.clock.due()).await?), now })
     }
-
-    fn by_token(secret: SecretHash, app: &Shared) -> Result<Self> {
-        let now = app.clock.now();
-        Ok(Self { live: app.chat.authenticate_token(secret, now, app.clock.due())?.live, now })
-    }
 }
 
 impl FromRequestParts<Shared> for Authenticated {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        match (cookie::presented(&parts.headers, &app.site)?, bearer(&parts.headers)?) {
-            (Some(cookie), None) => Self::by_cookie(cookie, app).await,
-            (None, Some(token)) => Self::by_token(token, app),
-            (None, None) => Err(chat::unauthenticated()),
+        let headers = &parts.headers;
+        match (cookie::presented(headers, &app.site)?, bearer(headers)?, identity(headers)?) {
+            (Some(cookie), None, None) => Self::by_cookie(cookie, app).await,
+            (None, Some(token), beside) => {
+                let ByToken { token, now } = ByToken::of(token, beside, app, |token| token.alone)?;
+                Ok(Self { live: token.live, now })
+            }
+            (None, None, None) => Err(chat::unauthenticated()),
+            (None, None, Some(_)) => Err(nobody_beside()),
             // Of two credentials it would be anybody's guess which one is meant.
-            (Some(_), Some(_)) => Err(Error::malformed("the request has both a cookie and a bearer token")),
+            (Some(_), _, _) => Err(Error::malformed("the request has both a cookie and an access token")),
         }
     }
 }
 
-/// Who calls by an access token; a cookie beside it does not matter.
-pub struct ByToken(pub Authenticated);
+/// For whom a request is made by access token, whether or not that has a client; a cookie beside it does not matter.
+pub struct ByToken {
+    pub token: Token,
+    pub now: Timestamp,
+}
+
+impl ByToken {
+    /// The user's token: the one in Authorization if it `may` stand alone, or one beside the app's own.
+    fn of(
+        bearer: SecretHash,
+        beside: Option<SecretHash>,
+        app: &Shared,
+        may: impl FnOnce(&Token) -> bool,
+    ) -> Result<Self> {
+        let (now, due) = (app.clock.now(), app.clock.due());
+        let first = app.chat.authenticate_token(bearer, due)?;
+        let token = match beside {
+            Some(beside) => {
+                let user = app.chat.authenticate_token(beside, due).map_err(invalid_identity)?;
+                // An app's own token is the one that calls as no session.
+                if first.session.is_some() || user.session.is_none() || user.app != first.app {
+                    return Err(identity_mismatch());
+                }
+                user
+            }
+            None if may(&first) => first,
+            None => return Err(app_token_needed()),
+        };
+        token.live.iter().for_each(|live| live.touch(now));
+        Ok(Self { token, now })
+    }
+}
 
 impl FromRequestParts<Shared> for ByToken {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        let token = bearer(&parts.headers)?;
-        let no_token = || Error::new(Code::Unauthenticated, "this wants an access token in Authorization");
-        Authenticated::by_token(token.ok_or_else(no_token)?, app).map(Self)
+        match (bearer(&parts.headers)?, identity(&parts.headers)?) {
+            // Any library for OAuth asks who the user is by the user's token alone.
+            (Some(token), beside) => Self::of(token, beside, app, |_| true),
+            (None, Some(_)) => Err(nobody_beside()),
+            (None, None) => Err(Error::new(Code::Unauthenticated, "this wants an access token in Authorization")),
+        }
     }
+}
+
+fn nobody_beside() -> Error {
+    Error::new(Code::Unauthenticated, "Rejoin-Identity stands beside the app's own access token in Authorization")
+}
+
+fn invalid_identity(error: Error) -> Error {
+    let detail = "the user's access token in Rejoin-Identity is unknown, expired or revoked".into();
+    Error { code: Code::InvalidIdentity, detail, ..error }
+}
+
+fn identity_mismatch() -> Error {
+    let detail = "Authorization wants the app's own access token, and Rejoin-Identity one of the same app's user";
+    Error::new(Code::IdentityMismatch, detail)
+}
+
+fn app_token_needed() -> Error {
+    let detail =
+        "a user's token of this app goes into Rejoin-Identity, with the app's own access token in Authorization";
+    Error::new(Code::AppTokenNeeded, detail)
 }
 
 /// The live client whose cookie the request carries, where it may come without one. A token lets nobody in.
@@ -99,4 +158,14 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<SecretHash>> {
         }
     }
     Ok(found)
+}
+
+/// The hash of the access token of the user for whom an app acts.
+fn identity(headers: &HeaderMap) -> Result<Option<SecretHash>> {
+    let mut values = headers.get_all(IDENTITY).iter();
+    let token = values.next().map(|value| SecretHash::of(&String::from_utf8_lossy(value.as_bytes())));
+    if values.next().is_some() {
+        return Err(Error::malformed("there is more than one Rejoin-Identity"));
+    }
+    Ok(token)
 }

@@ -103,13 +103,13 @@ impl App {
 #[openapi(
     info(title = "Rejoin", description = "Sessions that are rejoined from any device."),
     modifiers(&Credentials),
-    security(("cookie" = []), ("token" = [])),
+    security(("cookie" = []), ("token" = []), ("token" = [], "identity" = [])),
     components(schemas(problem::Problem, oauth::RefusalView)),
     tags((name = "session"), (name = "client"), (name = "chat"), (name = "delivery"), (name = "service"), (name = "oauth")),
 )]
 struct Description;
 
-/// Tells of the cookie, and of the access tokens of programs.
+/// Tells of the cookie, of the access tokens of programs, and of their credentials.
 struct Credentials;
 
 impl utoipa::Modify for Credentials {
@@ -119,6 +119,9 @@ impl utoipa::Modify for Credentials {
         let components = description.components.get_or_insert_default();
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        let about = "The access token of the user for whom an app acts, beside the app's own in Authorization.";
+        let identity = ApiKeyValue::with_description(auth::IDENTITY.as_str(), about);
+        components.add_security_scheme("identity", SecurityScheme::ApiKey(ApiKey::Header(identity)));
         components.add_security_scheme("app", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
     }
 }

@@ -34,7 +34,7 @@ pub struct Problem<'a> {
     #[schema(nullable = false, pattern = "^[0-9]{3}$")]
     numeric: Option<&'static str>,
     detail: &'a str,
-    /// Of `client_ended`, and of `invalid_token` where its client has left: why.
+    /// Of `client_ended`, and of `invalid_token` and `invalid_identity` where their client has left: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<EndReason>,
@@ -112,7 +112,9 @@ fn challenge(error: &Error) -> Option<HeaderValue> {
     match (error.code, &error.extra) {
         (Code::Unauthenticated | Code::ClientEnded, _) => Some(HeaderValue::from_static("Bearer")),
         (Code::InvalidClient, _) => Some(HeaderValue::from_static("Basic realm=\"rejoin\", charset=\"UTF-8\"")),
-        (Code::InvalidToken, _) => Some(HeaderValue::from_static("Bearer error=\"invalid_token\"")),
+        (Code::InvalidToken | Code::InvalidIdentity, _) => {
+            Some(HeaderValue::from_static("Bearer error=\"invalid_token\""))
+        }
         (Code::InsufficientScope, Extra::Scope(needed)) => HeaderValue::try_from(scoped(*needed)).ok(),
         _ => None,
     }

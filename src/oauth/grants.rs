@@ -3,6 +3,7 @@
 use super::apps;
 use crate::{
     audit::{Action, Subject},
+    chat::{self, Chat, callers::Live},
     chat::{Chat, callers::Live, registry::Named},
     error::{Code, Error, Result},
     model::{ChannelName, EndReason, GrantId, Nick, SessionId, Timestamp},
@@ -86,12 +87,15 @@ pub struct Identity {
     pub channels: Vec<ChannelName>,
 }
 
-/// Who the caller's session is.
-pub async fn identity(chat: &Chat, live: &Live) -> Result<Identity> {
-    let caller = live.caller;
-    chat.look(caller, move |tx| {
-        let channels = member::channels(tx, caller.session)?.into_iter().map(|channel| channel.name).collect();
-        Ok(Identity { session: caller.session, nick: session::get(tx, caller.session)?.nick, channels })
-    })
-    .await
+/// Who the session is that gave a grant, which need have no client.
+pub async fn identity(chat: &Chat, grant: GrantId, session: SessionId) -> Result<Identity> {
+    chat.store
+        .read(move |tx| {
+            if !grant::is_live(tx, grant)? {
+                return Err(chat::invalid_token());
+            }
+            let channels = member::channels(tx, session)?.into_iter().map(|channel| channel.name).collect();
+            Ok(Identity { session, nick: session::get(tx, session)?.nick, channels })
+        })
+        .await
 }

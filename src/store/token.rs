@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Effect, Read, Write, as_sql};
 use crate::{
     error::Result,
-    model::{ClientId, GrantId, Scopes, SessionId, Timestamp},
+    model::{AppId, ClientId, GrantId, Scopes, SessionId, Timestamp},
     secret::SecretHash,
 };
 
@@ -19,8 +19,13 @@ const KEPT_FOR: Duration = Duration::from_hours(24);
 pub struct Access {
     pub secret: SecretHash,
     pub grant: GrantId,
-    /// The session and client as which it calls; none: it is an app's own, or of a grant without a queue.
-    pub client: Option<(SessionId, ClientId)>,
+    pub app: AppId,
+    /// The session as which it calls; none: it is an app's own.
+    pub session: Option<SessionId>,
+    /// The client as which it calls; none: its grant has no queue.
+    pub client: Option<ClientId>,
+    /// Whether it calls by itself; else only beside its app's own.
+    pub alone: bool,
     /// The end of that client's lifetime.
     pub client_expires_at: Timestamp,
     /// Of an API key: the device's client that made it, whose use this one's is.
@@ -33,12 +38,13 @@ pub struct Access {
 
 impl Access {
     fn read(row: &Row) -> rusqlite::Result<Self> {
-        let client: Option<i64> = row.get("client")?;
-        let session: Option<i64> = row.get("session_id")?;
         Ok(Self {
             secret: SecretHash(row.get("secret_hash")?),
             grant: GrantId(row.get("grant_id")?),
-            client: session.map(SessionId).zip(client.map(ClientId)),
+            app: AppId(row.get("app_id")?),
+            session: row.get::<_, Option<_>>("session_id")?.map(SessionId),
+            client: row.get::<_, Option<_>>("client")?.map(ClientId),
+            alone: row.get("alone")?,
             client_expires_at: Timestamp(row.get::<_, Option<_>>("client_expires_at")?.unwrap_or(0)),
             maker: row.get::<_, Option<_>>("maker")?.map(ClientId),
             scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
@@ -50,7 +56,8 @@ impl Access {
 
 /// Access tokens with all that the caller map wants to know.
 const ACCESS: &str =
-    "SELECT token.*, app_grant.session_id, app.maker, client.id AS client, client.expires_at AS client_expires_at
+    "SELECT token.*, app_grant.session_id, app_id, maker, client.id AS client, client.expires_at AS client_expires_at,
+        app_grant.session_id IS NULL OR app.session_id IS NOT NULL OR public OR bearer_alone AS alone
     FROM token JOIN app_grant ON app_grant.id = token.grant_id JOIN app ON app.id = app_grant.app_id
     LEFT JOIN client ON client.grant_id = app_grant.id WHERE token.kind = 'access'";
 

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod acting;
 mod apps;
 mod bad_input;
 mod bots;

@@ -84,10 +84,12 @@ pub struct UserInfo {
 }
 
 /// Who the token's session is.
-#[utoipa::path(get, security(("token" = [])), path = "/auth/userinfo", tag = "oauth",
+#[utoipa::path(get, security(("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
     responses((status = 200, description = "Who it is", body = UserInfo), Problems))]
-pub async fn userinfo(State(app): State<Shared>, ByToken(caller): ByToken) -> Result<Json<UserInfo>> {
-    let identity = grants::identity(&app.chat, caller.allowed(Scope::Identity)?).await?;
+pub async fn userinfo(State(app): State<Shared>, ByToken { token, .. }: ByToken) -> Result<Json<UserInfo>> {
+    let session = token.session.filter(|_| token.scope.allow(Scope::Identity));
+    let session = session.ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
+    let identity = grants::identity(&app.chat, token.grant, session).await?;
     Ok(Json(UserInfo {
         sub: identity.session.to_string(),
         nick: identity.nick.to_string(),

@@ -13,6 +13,8 @@ pub struct Device {
     pub cookie: Option<String>,
     /// An access token.
     pub token: Option<String>,
+    /// The access token of the user for whom an app acts.
+    pub identity: Option<String>,
     /// The address it comes from, as a proxy tells it.
     address: Option<String>,
 }
@@ -35,7 +37,7 @@ impl Device {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { http, base, cookie: None, token: None, address: None }
+        Self { http, base, cookie: None, token: None, identity: None, address: None }
     }
 
     /// The Host of its requests.
@@ -80,6 +82,11 @@ impl Device {
         Self { cookie: None, token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// An app that calls by its own token, as the user of another.
+    pub fn acting_for(&self, user: &Device) -> Self {
+        Self { identity: user.token.clone(), ..self.clone() }
+    }
+
     /// The same device behind a proxy that says it comes from this address.
     pub fn from(&self, address: &str) -> Self {
         Self { address: Some(address.to_owned()), ..self.clone() }
@@ -93,6 +100,9 @@ impl Device {
         }
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        if let Some(identity) = &self.identity {
+            request = request.header("rejoin-identity", identity);
         }
         match &self.address {
             Some(address) => request.header("x-forwarded-for", address),

@@ -130,6 +130,9 @@ impl Socket {
         if let Some(token) = &device.token {
             request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
         }
+        if let Some(identity) = &device.identity {
+            request.headers_mut().insert("rejoin-identity", identity.parse().unwrap());
+        }
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
