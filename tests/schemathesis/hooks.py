@@ -24,6 +24,7 @@ BEYOND_A_SCHEMA = {
     "GET /api/v1/socket": {"malformed_request"},
     "GET /api/v1/history": {"bad_channel_name"},
     "POST /api/v1/keys": {"bad_channel_name", "invalid_scope", "malformed_request", "too_many_keys"},
+    "GET /auth/grants/events": {"invalid_cursor", "resource_server_needed"},
     "POST /auth/introspect": {"invalid_request"},
     "POST /auth/revoke": {"invalid_request"},
     "POST /auth/token": {"invalid_request", "invalid_scope"},
