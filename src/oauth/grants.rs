@@ -3,8 +3,7 @@
 use super::apps;
 use crate::{
     audit::{Action, Subject},
-    chat::{self, Chat, callers::Live},
-    chat::{Chat, callers::Live, registry::Named},
+    chat::{self, Chat, callers::Live, registry::Named},
     error::{Code, Error, Result},
     model::{ChannelName, EndReason, GrantId, Nick, SessionId, Timestamp},
     store::{

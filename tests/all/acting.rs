@@ -5,16 +5,18 @@ use std::time::Duration;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, Over, Reader, Socket, TestServer, Way, assert_sound, checked, said};
+use crate::support::{
+    App, Device, FLAGS, Over, REDIRECT, Reader, Socket, TestServer, Way, assert_sound, checked, said,
+};
 
 const SCOPE: &str = "chat:read chat:write identity";
 
 /// Alice, an app, and the app's own program beside alice's token.
-async fn acting(server: &mut TestServer) -> (Device, App, Device, Device) {
+async fn acting(server: &TestServer) -> (Device, App, Device, Device) {
     let alice = server.pick("alice").await;
     alice.snapshot().await;
-    let app = server.app("reader", &[]);
-    let user = server.user_of(&app, "alice", SCOPE).await;
+    let app = server.app("reader", &FLAGS).await;
+    let user = app.user(&alice, SCOPE).await;
     let own = app.token("").await;
     (alice, app, own, user)
 }
@@ -29,12 +31,12 @@ fn refusal(status: u16, code: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn an_app_acts_as_its_user_by_every_way() {
-    let mut server = TestServer::start().await;
-    let (alice, app, own, user) = acting(&mut server).await;
+    let server = TestServer::start().await;
+    let (alice, app, own, user) = acting(&server).await;
     let bob = server.pick("bob").await;
     let reader = own.acting_for(&user);
     let snapshot = reader.snapshot().await;
-    assert_eq!((&snapshot["session"]["nick"], &snapshot["client"]["name"]), (&json!("alice"), &json!("app")));
+    assert_eq!((&snapshot["session"]["nick"], &snapshot["client"]["name"]), (&json!("alice"), &json!("reader")));
     let (mut stream, mut socket) =
         (Reader::open(&reader, Way::Stream, None).await, Reader::open(&reader, Way::Socket, None).await);
     bob.send("PRIVMSG alice :hello").await;
@@ -62,10 +64,13 @@ async fn an_app_acts_as_its_user_by_every_way() {
 #[tokio::test]
 async fn a_users_token_alone_calls_only_for_apps_that_were_registered_so() {
     let mut server = TestServer::start().await;
-    let (alice, _, own, user) = acting(&mut server).await;
-    let (public, trusted) = (server.app("public", &["--public"]), server.app("trusted", &["--bearer-alone"]));
-    let of_public = server.user_of(&public, "alice", SCOPE).await;
-    let of_trusted = server.user_of(&trusted, "alice", SCOPE).await;
+    let (alice, _, own, user) = acting(&server).await;
+    let (public, trusted) = (
+        server.app("public", &["--public", "--redirect-uri", REDIRECT]).await,
+        server.app("trusted", &["--bearer-alone", "--redirect-uri", REDIRECT]).await,
+    );
+    let of_public = public.user(&alice, SCOPE).await;
+    let of_trusted = trusted.user(&alice, SCOPE).await;
     for round in ["issued", "loaded at the start"] {
         for path in ["/api/v1/session", "/api/v1/messages?timeout=0", "/api/v1/events", "/api/v1/keys"] {
             assert_eq!(refused(&user, path).await, refusal(403, "app_token_needed"), "{path} {round}");
@@ -87,12 +92,13 @@ async fn a_users_token_alone_calls_only_for_apps_that_were_registered_so() {
 
 #[tokio::test]
 async fn each_wrong_pair_is_refused_by_name() {
-    let mut server = TestServer::start().await;
-    let (alice, app, own, user) = acting(&mut server).await;
-    let (other, public) = (server.app("other", &[]), server.app("public", &["--public"]));
-    let stranger = server.user_of(&other, "alice", SCOPE).await;
-    let of_public = server.user_of(&public, "alice", SCOPE).await;
-    let refresh = server.give(&app, "alice", SCOPE).await;
+    let server = TestServer::start().await;
+    let (alice, app, own, user) = acting(&server).await;
+    let (other, public) =
+        (server.app("other", &FLAGS).await, server.app("public", &["--public", "--redirect-uri", REDIRECT]).await);
+    let stranger = other.user(&alice, SCOPE).await;
+    let of_public = public.user(&alice, SCOPE).await;
+    let refresh = app.given(&alice, SCOPE).await;
     let others_own = other.token("").await;
     let bot = alice.key("chat:read").await.token("").await;
     let none = server.device();
@@ -145,10 +151,10 @@ async fn each_wrong_pair_is_refused_by_name() {
 
 #[tokio::test]
 async fn what_ends_either_token_ends_the_pair() {
-    let mut server = TestServer::start().await;
-    let (alice, app, own, user) = acting(&mut server).await;
+    let server = TestServer::start().await;
+    let (alice, app, own, user) = acting(&server).await;
     let bob = server.pick("bob").await;
-    let of_bob = server.user_of(&app, "bob", SCOPE).await;
+    let of_bob = app.user(&bob, SCOPE).await;
     let (mut reader, mut other) = (own.acting_for(&user), own.acting_for(&of_bob));
     let mut streams = Vec::new();
     for way in [Way::Stream, Way::Socket] {
@@ -183,16 +189,16 @@ async fn what_ends_either_token_ends_the_pair() {
 /// Whoever is refused does not keep somebody's client from idling out.
 #[tokio::test]
 async fn a_refused_token_is_no_use_of_its_client() {
-    let mut server = TestServer::start().await;
-    let (alice, app, own, user) = acting(&mut server).await;
+    let server = TestServer::start().await;
+    let (alice, app, own, user) = acting(&server).await;
     let seen = async || {
         let clients = alice.get("/api/v1/clients").await;
-        clients.as_array().unwrap().iter().find(|client| client["name"] == "app").unwrap()["seen_at"].clone()
+        clients.as_array().unwrap().iter().find(|client| client["name"] == "reader").unwrap()["seen_at"].clone()
     };
     own.acting_for(&user).snapshot().await;
     let before: Value = seen().await;
     server.pass(Duration::from_mins(5));
-    let other = server.app("other", &[]).token("").await;
+    let other = server.app("other", &FLAGS).await.token("").await;
     for program in [&user, &other.acting_for(&user), &user.acting_for(&own)] {
         assert_eq!(refused(program, "/api/v1/session").await.0, 403);
     }
@@ -208,8 +214,8 @@ async fn who_only_signs_in_is_told_who_it_is_and_nothing_else() {
     let mut server = TestServer::start().await;
     let alice = server.pick("alice").await;
     alice.send("JOIN #rust").await;
-    let app = server.app("shop", &[]);
-    let user = server.user_of(&app, "alice", "identity").await;
+    let app = server.app("shop", &FLAGS).await;
+    let user = app.user(&alice, "identity").await;
     let pair = app.token("").await.acting_for(&user);
     let session = alice.snapshot().await["session"]["id"].to_string();
     for program in [&user, &pair] {

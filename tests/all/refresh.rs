@@ -5,24 +5,26 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, TestServer, assert_sound, said, until};
+use crate::support::{App, Device, FLAGS, REDIRECT, TestServer, assert_sound, said, until};
 
 const DAY: Duration = Duration::from_hours(24);
 const WIDE: &str = "chat:read chat:write";
 
 /// An app, what alice gave it, and alice.
-async fn given(server: &mut TestServer, scope: &str) -> (App, String, Device) {
+async fn given(server: &TestServer, scope: &str) -> (App, String, Device) {
     let alice = server.pick("alice").await;
     alice.snapshot().await;
-    let app = server.app("reader", &["--bearer-alone"]);
-    let refresh = server.give(&app, "alice", scope).await;
+    let app = server.app("reader", &["--bearer-alone", "--redirect-uri", REDIRECT]).await;
+    let refresh = app.given(&alice, scope).await;
     (app, refresh, alice)
 }
 
-/// What was audited of an app, in order.
+/// What was audited of an app since it was let in, in order.
 fn audited(server: &TestServer, app: &App) -> Vec<String> {
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    let mut lines = database.prepare("SELECT action FROM audit WHERE app = ?1 ORDER BY id").unwrap();
+    let mut lines = database
+        .prepare("SELECT action FROM audit WHERE app = ?1 AND action NOT IN ('app_added', 'consent_given') ORDER BY id")
+        .unwrap();
     let actions = lines.query_map([&app.client_id], |row| row.get(0)).unwrap();
     actions.collect::<Result<_, _>>().unwrap()
 }
@@ -37,8 +39,8 @@ fn invalid_grant() -> (u16, String) {
 
 #[tokio::test]
 async fn a_refresh_token_gets_a_new_pair_and_the_client_stays_the_same() {
-    let mut server = TestServer::start().await;
-    let (app, first, alice) = given(&mut server, WIDE).await;
+    let server = TestServer::start().await;
+    let (app, first, alice) = given(&server, WIDE).await;
     let (status, body) = app.refresh(&first, "").await;
     assert_eq!((status, &body["scope"], &body["expires_in"]), (200, &json!(WIDE), &json!(600)));
     let second = body["refresh_token"].as_str().unwrap();
@@ -55,8 +57,8 @@ async fn a_refresh_token_gets_a_new_pair_and_the_client_stays_the_same() {
 
 #[tokio::test]
 async fn an_access_token_may_be_narrower_and_the_refresh_token_keeps_its_own_scope() {
-    let mut server = TestServer::start().await;
-    let (app, first, _) = given(&mut server, WIDE).await;
+    let server = TestServer::start().await;
+    let (app, first, _) = given(&server, WIDE).await;
     let (status, body) = app.refresh(&first, "chat:read").await;
     assert_eq!((status, &body["scope"]), (200, &json!("chat:read")));
     let reader = app.program.with_token(body["access_token"].as_str().unwrap());
@@ -70,10 +72,10 @@ async fn an_access_token_may_be_narrower_and_the_refresh_token_keeps_its_own_sco
 /// Nothing is left of a refusal: the token still works, and nobody is told of anything.
 #[tokio::test]
 async fn a_wider_scope_and_another_apps_token_are_refused_without_a_trace() {
-    let mut server = TestServer::start().await;
-    let (app, token, _) = given(&mut server, "chat:read").await;
-    let other = server.app("other", &[]);
-    let public = server.app("public", &["--public"]);
+    let server = TestServer::start().await;
+    let (app, token, _) = given(&server, "chat:read").await;
+    let other = server.app("other", &FLAGS).await;
+    let public = server.app("public", &["--public", "--redirect-uri", REDIRECT]).await;
     let before = server.rows("audit");
     for scope in [WIDE, "session:manage", "chat:read identity", "unknown"] {
         assert_eq!(refused(app.refresh(&token, scope).await), (400, "invalid_scope".into()), "{scope}");
@@ -84,7 +86,7 @@ async fn a_wider_scope_and_another_apps_token_are_refused_without_a_trace() {
     for wrong in [App { secret: "rjk_x".into(), ..app.clone() }, App { secret: String::new(), ..app.clone() }] {
         assert_eq!(refused(wrong.refresh(&token, "").await), (401, "invalid_client".into()));
     }
-    assert_eq!((server.rows("audit"), server.rows("token")), (before, 1));
+    assert_eq!((server.rows("audit"), server.rows("token")), (before, 2));
     app.refreshed(&token).await.0.snapshot().await;
     // Nor does it tell of a theft when another app presents one that was used.
     assert_eq!(refused(other.refresh(&token, "").await), invalid_grant());
@@ -94,8 +96,8 @@ async fn a_wider_scope_and_another_apps_token_are_refused_without_a_trace() {
 
 #[tokio::test]
 async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it() {
-    let mut server = TestServer::start().await;
-    let (app, first, alice) = given(&mut server, WIDE).await;
+    let server = TestServer::start().await;
+    let (app, first, alice) = given(&server, WIDE).await;
     let (one, second) = app.refreshed(&first).await;
     let (two, third) = app.refreshed(&second).await;
     two.snapshot().await;
@@ -121,11 +123,11 @@ async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it
 
 #[tokio::test]
 async fn of_two_refreshes_at_one_instant_the_second_ends_what_the_first_got() {
-    let mut server = TestServer::start().await;
-    let (app, _, alice) = given(&mut server, WIDE).await;
+    let server = TestServer::start().await;
+    let (app, _, alice) = given(&server, WIDE).await;
     let phone = server.phone_of(&alice, "alice").await;
     for round in 0..5 {
-        let token = server.give(&app, "alice", "chat:read").await;
+        let token = app.given(&alice, "chat:read").await;
         let (one, other) = tokio::join!(app.refresh(&token, ""), app.refresh(&token, ""));
         let mut statuses = [one.0, other.0];
         statuses.sort();
@@ -145,8 +147,8 @@ async fn of_two_refreshes_at_one_instant_the_second_ends_what_the_first_got() {
 
 #[tokio::test]
 async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it() {
-    let mut server = TestServer::with(&["--client-idle", "1000d", "--client-lifetime", "1000d"]).await;
-    let (app, mut token, alice) = given(&mut server, "chat:read").await;
+    let server = TestServer::with(&["--client-idle", "1000d", "--client-lifetime", "1000d"]).await;
+    let (app, mut token, alice) = given(&server, "chat:read").await;
     for day in [29, 58, 87, 116, 145, 174] {
         server.pass(DAY * 29);
         let (reader, next) = app.refreshed(&token).await;
@@ -166,7 +168,7 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
     until("the grant to end", async || alice.get("/api/v1/grants").await == json!([])).await;
     assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
 
-    let idle = server.give(&app, "alice", "chat:read").await;
+    let idle = app.given(&alice, "chat:read").await;
     server.pass(DAY * 30 - Duration::from_secs(1));
     let (_, idle) = app.refreshed(&idle).await;
     server.pass(DAY * 30);
@@ -179,10 +181,10 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
 
 #[tokio::test]
 async fn a_public_app_refreshes_by_its_name_alone() {
-    let mut server = TestServer::start().await;
-    server.pick("alice").await;
-    let app = server.app("phone", &["--public"]);
-    let first = server.give(&app, "alice", "chat:read").await;
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let app = server.app("phone", &["--public", "--redirect-uri", REDIRECT]).await;
+    let first = app.given(&alice, "chat:read").await;
     let (reader, second) = app.refreshed(&first).await;
     reader.snapshot().await;
     assert_eq!(refused(app.refresh(&first, "").await), invalid_grant());
@@ -193,8 +195,8 @@ async fn a_public_app_refreshes_by_its_name_alone() {
 
 #[tokio::test]
 async fn what_is_no_refresh_token_is_refused_and_leaves_no_trace() {
-    let mut server = TestServer::start().await;
-    let (app, refresh, alice) = given(&mut server, "chat:read").await;
+    let server = TestServer::start().await;
+    let (app, refresh, alice) = given(&server, "chat:read").await;
     let key = alice.key("chat:read").await;
     let bot = key.token("").await;
     let (reader, refresh) = app.refreshed(&refresh).await;

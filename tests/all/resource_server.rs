@@ -8,13 +8,14 @@ use follower::{Events, ResourceServer, SOON};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, Process, TestServer, assert_sound, checked, give, register, until};
+use crate::support::{App, Device, FLAGS, Process, REDIRECT, TestServer, assert_sound, checked, register, until};
 
 const NOW: i64 = 1_795_000_000;
 
 /// A resource server that is connected, and its app.
 async fn connected(server: &TestServer) -> ResourceServer {
-    let resource_server = ResourceServer::new(server.app("api", &["--resource-server"]), NOW);
+    let resource_server =
+        ResourceServer::new(server.app("api", &["--resource-server", "--redirect-uri", REDIRECT]).await, NOW);
     resource_server.connect().await;
     resource_server
 }
@@ -37,14 +38,14 @@ async fn is_refused_once_told(server: &ResourceServer, of: &Device, how: &str, r
 
 #[tokio::test]
 async fn whatever_ends_a_grant_is_known_within_one_event() {
-    let mut server = TestServer::start().await;
+    let server = TestServer::start().await;
     let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
     alice.snapshot().await;
-    let app = server.app("reader", &["--bearer-alone"]);
-    let user = server.user_of(&app, "alice", "chat:read").await;
-    let removed = server.user_of(&app, "alice", "chat:read").await;
-    let gone = server.app("gone", &[]);
-    let of_gone = server.user_of(&gone, "alice", "identity").await;
+    let app = server.app("reader", &["--bearer-alone", "--redirect-uri", REDIRECT]).await;
+    let user = app.user(&alice, "chat:read").await;
+    let removed = app.user(&alice, "chat:read identity").await;
+    let gone = server.app("gone", &FLAGS).await;
+    let of_gone = gone.user(&alice, "identity").await;
     let cache = connected(&server).await;
 
     let key = alice.key("chat:read").await;
@@ -105,8 +106,7 @@ async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
     let database = folder.path().join("rejoin.db");
     let process = Process::start(&database, &[]);
     let (address, alice) = (process.address().to_string(), process.pick("alice").await);
-    let app = register(&database, process.device(), "reader", &[]);
-    let api = register(&database, process.device(), "api", &["--resource-server"]);
+    let api = App::of(&process.device(), &register(&database, "api", &["--resource-server"]).await);
     let (key, other) = (alice.key("chat:read").await, alice.key("chat:read").await);
     let (kept, lost) = (key.token("").await, other.token("").await);
     let cache = ResourceServer::new(api.clone(), 0);
@@ -120,7 +120,6 @@ async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
     process.kill();
     cache.cut_off().await;
     assert_eq!(cache.known(), None, "it trusts nothing that it knew");
-    give(&database, &app, "alice", "identity");
 
     let process = Process::listening(&database, &address, &[]);
     assert_eq!(revoke(&other, &lost).await, 200, "while it is away");
@@ -139,12 +138,15 @@ async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
 
 #[tokio::test]
 async fn two_hundred_grants_that_end_at_once_are_told_in_order_once_each() {
-    let mut server = TestServer::start().await;
+    let server = TestServer::with(&["--login-limit", "off"]).await;
     let alice = server.pick("alice").await;
-    let (app, api) = (server.app("reader", &[]), server.app("api", &["--resource-server"]));
-    server.stop().await;
-    (0..205).for_each(|_| drop(give(&server.database(), &app, "alice", "identity")));
-    server.run().await;
+    let (app, api) = (
+        server.app("reader", &["--public", "--redirect-uri", REDIRECT]).await,
+        server.app("api", &["--resource-server", "--redirect-uri", REDIRECT]).await,
+    );
+    for _ in 0..205 {
+        app.given(&alice, "identity").await;
+    }
     let (mut live, mut resumed) = (Events::follow(&api, "").await, Events::follow(&api, "after=0").await);
     for events in [&mut live, &mut resumed] {
         assert_eq!(events.next().await.0, "current");
@@ -166,7 +168,8 @@ async fn a_position_that_cannot_be_resumed_is_reset_and_said_so() {
     let mut server = TestServer::with(&["--retention", "10d"]).await;
     let alice = server.pick("alice").await;
     alice.snapshot().await;
-    let (key, api) = (alice.key("chat:read").await, server.app("api", &["--resource-server"]));
+    let (key, api) =
+        (alice.key("chat:read").await, server.app("api", &["--resource-server", "--redirect-uri", REDIRECT]).await);
     let end = async || {
         let bot = key.token("").await;
         bot.send("QUIT").await;
@@ -207,7 +210,7 @@ async fn after_a_copy_is_restored_every_position_of_the_original_is_reset() {
     let folder = tempfile::tempdir().unwrap();
     let (original, copy) = (folder.path().join("rejoin.db"), folder.path().join("copy.db"));
     let process = Process::start(&original, &[]);
-    let api = register(&original, process.device(), "api", &["--resource-server"]);
+    let api = App::of(&process.device(), &register(&original, "api", &["--resource-server"]).await);
     let mut events = Events::follow(&api, "").await;
     assert_eq!(events.next().await.1, Some(0));
     let mut backup = Command::new(env!("CARGO_BIN_EXE_rejoin"));
@@ -225,12 +228,15 @@ async fn after_a_copy_is_restored_every_position_of_the_original_is_reset() {
 
 #[tokio::test]
 async fn only_a_resource_server_may_follow_by_credentials_of_its_own() {
-    let mut server = TestServer::start().await;
+    let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let (api, plain) = (server.app("api", &["--resource-server"]), server.app("plain", &[]));
-    let public = server.app("public", &["--public", "--resource-server"]);
+    let (api, plain) = (
+        server.app("api", &["--resource-server", "--redirect-uri", REDIRECT]).await,
+        server.app("plain", &FLAGS).await,
+    );
+    let public = server.app("public", &["--public"]).await;
     let key = alice.key("chat:read").await;
-    let user = server.user_of(&api, "alice", "identity").await;
+    let user = api.user(&alice, "identity").await;
     let path = "/auth/grants/events";
     let basic = async |id: &str, secret: &str| {
         let request = server.device().request(Method::GET, path).basic_auth(id, Some(secret));
@@ -273,7 +279,10 @@ async fn a_stream_ends_with_what_it_was_opened_by() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let key = alice.key("chat:read").await;
-    let (api, other) = (server.app("api", &["--resource-server"]), server.app("other", &["--resource-server"]));
+    let (api, other) = (
+        server.app("api", &["--resource-server", "--redirect-uri", REDIRECT]).await,
+        server.app("other", &["--resource-server"]).await,
+    );
     let program = api.token("").await;
     let mut by_token = Events::follow_with(&program, "").await;
     let mut by_credentials = Events::follow(&api, "").await;
@@ -303,7 +312,10 @@ async fn a_stream_ends_with_what_it_was_opened_by() {
 #[tokio::test]
 async fn an_app_has_so_many_streams_and_gets_a_place_back() {
     let server = TestServer::start().await;
-    let (api, other) = (server.app("api", &["--resource-server"]), server.app("other", &["--resource-server"]));
+    let (api, other) = (
+        server.app("api", &["--resource-server", "--redirect-uri", REDIRECT]).await,
+        server.app("other", &["--resource-server"]).await,
+    );
     let mut held = Vec::new();
     for _ in 0..32 {
         held.push(Events::follow(&api, "").await);
@@ -318,7 +330,8 @@ async fn an_app_has_so_many_streams_and_gets_a_place_back() {
 #[tokio::test]
 async fn a_server_that_stops_lets_its_followers_go() {
     let mut server = TestServer::start().await;
-    let mut events = Events::follow(&server.app("api", &["--resource-server"]), "").await;
+    let mut events =
+        Events::follow(&server.app("api", &["--resource-server", "--redirect-uri", REDIRECT]).await, "").await;
     assert_eq!(events.next().await.0, "current");
     let (_, over) = tokio::join!(server.stop(), events.is_over());
     assert!(over);

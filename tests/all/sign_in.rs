@@ -5,9 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, REDIRECT, TestServer, VERIFIER, assert_sound, but};
-
-const FLAGS: [&str; 2] = ["--redirect-uri", REDIRECT];
+use crate::support::{App, Device, FLAGS, REDIRECT, TestServer, VERIFIER, assert_sound, but};
 
 async fn app(server: &TestServer) -> App {
     server.app("wiki", &FLAGS).await
@@ -150,11 +148,11 @@ async fn a_replayed_code_revokes_what_the_first_use_issued() {
     let code = alice.allows(&app.asking("chat:read"), &[]).await.code();
     let (_, tokens) = app.redeem(&code).await;
     let program = app.program.with_token(text(&tokens["access_token"]));
-    let (_, newer) = app.refresh(text(&tokens["refresh_token"])).await;
+    let (_, newer) = app.refresh(text(&tokens["refresh_token"]), "").await;
     assert_eq!(text(&app.redeem(&code).await.1["error"]), "invalid_grant");
     assert!(program.is_cut_off().await);
     assert!(app.program.with_token(text(&newer["access_token"])).is_cut_off().await);
-    assert_eq!(text(&app.refresh(text(&newer["refresh_token"])).await.1["error"]), "invalid_grant");
+    assert_eq!(text(&app.refresh(text(&newer["refresh_token"]), "").await.1["error"]), "invalid_grant");
     let audit = alice.get("/api/v1/audit").await;
     let actions = audit.as_array().unwrap().iter().map(|line| text(&line["action"])).collect::<Vec<_>>();
     assert_eq!(actions[actions.len() - 3..], ["reuse_detected", "grant_revoked", "client_left"]);
@@ -171,7 +169,7 @@ async fn two_uses_of_a_code_at_the_same_instant_leave_nothing_that_works() {
     assert_eq!(one.0.min(other.0), 200);
     assert_eq!(one.0.max(other.0), 400);
     let tokens = if one.0 == 200 { one.1 } else { other.1 };
-    assert_eq!(text(&app.refresh(text(&tokens["refresh_token"])).await.1["error"]), "invalid_grant");
+    assert_eq!(text(&app.refresh(text(&tokens["refresh_token"]), "").await.1["error"]), "invalid_grant");
     assert_eq!(alice.get("/api/v1/grants").await, json!([]));
     assert_sound(&server.database());
 }

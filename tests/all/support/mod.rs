@@ -25,7 +25,7 @@ pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
 
 pub use app::{App, register};
 pub use disk::Disk;
-pub use given::{give, register};
+pub use given::FLAGS;
 pub use person::{Device, Problem, Stream, checked, commands, params, said};
 pub use process::{Process, rejoin};
 pub use raw::{ELSEWHERE, Raw, head};

@@ -80,10 +80,6 @@ impl App {
         self.ask("/auth/token", &params).await
     }
 
-    pub async fn refresh(&self, refresh_token: &str) -> (u16, Value) {
-        self.ask("/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
-    }
-
     /// Signs this device's session in, as far as the page and the app go; the tokens.
     pub async fn sign_in(&self, device: &Device, scope: &str) -> Value {
         let (status, tokens) = self.redeem(&device.allows(&self.asking(scope), &[]).await.code()).await;
