@@ -176,6 +176,12 @@ impl Error {
         Self { extra: Extra::Scope(needed), ..Self::new(Code::InsufficientScope, detail) }
     }
 
+    /// What was called with is confined to channels, and this goes beyond them: no scope would help (RFC 6750 §3.1).
+    pub fn confined() -> Self {
+        let detail = "this is about the whole session, and what you called with is confined to some of its channels";
+        Self::new(Code::InsufficientScope, detail)
+    }
+
     pub fn retry(code: Code, seconds: u64, detail: impl Into<String>) -> Self {
         Self { extra: Extra::RetryAfter(seconds), ..Self::new(code, detail) }
     }

@@ -48,7 +48,8 @@
 //!
 //! That table has the lowest first, and imports go down only. Nothing below [`http`] knows of cookies; nothing outside [`store`] knows of
 //! SQL; nothing but [`http`], and for the operator [`control`], writes bytes; nobody but `main` asks the system for the time of day. Nothing is told to anyone before
-//! it is committed. A session without a client does not exist. `tests/all/rules.rs` keeps the first of these,
+//! it is committed. Channels and people are found by their names through [`store::sight`] alone, so that a grant's `res` holds
+//! whatever a command does. A session without a client does not exist. `tests/all/rules.rs` keeps the first of these,
 //! `tests/all/model` the last.
 
 pub mod audit;

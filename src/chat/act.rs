@@ -10,12 +10,13 @@ use crate::{
     irc::{Reply, command::Each},
     model::{Caller, ChannelName, EventId, Nick, SERVER_NAME, SessionId, TargetId, Timestamp},
     store::{
-        Read, Write,
-        channel::{self, Channel},
+        Write,
+        channel::Channel,
         grant,
         log::{self, Draft, Origin},
         member::{self, Member},
         session::{self, Session},
+        sight::Sight,
     },
 };
 
@@ -32,6 +33,8 @@ pub struct Answer {
 pub struct Act<'a> {
     pub tx: &'a Write<'a>,
     pub caller: Caller,
+    /// What the caller sees: whatever the command is about is found by this.
+    pub sight: Sight<'a>,
     pub session: Session,
     pub label: Option<&'a str>,
     /// The name of the app through whose grant it comes.
@@ -51,7 +54,8 @@ impl<'a> Act<'a> {
     ) -> Result<Self> {
         let session = session::get(tx, caller.session)?;
         let app = caller.grant.map(|grant| grant::app_name(tx, grant)).transpose()?;
-        Ok(Self { tx, caller, session, label, app, now, limits, answer: Answer::default() })
+        let sight = Sight::of(tx, caller)?;
+        Ok(Self { tx, caller, sight, session, label, app, now, limits, answer: Answer::default() })
     }
 
     pub fn nick(&self) -> &Nick {
@@ -101,8 +105,10 @@ impl<'a> Act<'a> {
         self.answer.replies.push(Reply::numeric(numeric, &self.session.nick, params));
     }
 
-    /// The session's channels and the session itself: whoever is to know what it does.
+    /// The session's channels and the session itself: whoever is to know what it does. A confined caller does nothing that
+    /// is to be known outside.
     pub fn everyone(&self) -> Result<Vec<TargetId>> {
+        self.sight.require_whole()?;
         let channels = member::channels_of(self.tx, self.caller.session)?;
         Ok(channels.into_iter().map(TargetId::from).chain([self.caller.session.into()]).collect())
     }
@@ -138,7 +144,7 @@ impl<'a> Act<'a> {
 
     /// A channel the session is on, and its standing there.
     pub fn own_channel(&self, name: &ChannelName) -> Result<(Channel, Member)> {
-        let channel = find_channel(self.tx, name)?;
+        let channel = self.sight.channel(name)?;
         let member = member::get(self.tx, channel.id, self.caller.session)?;
         let member = member.ok_or_else(|| Error::not_on_channel(&channel.name))?;
         Ok((channel, member))
@@ -150,12 +156,4 @@ pub fn notice(tx: &Write, session: &Session, text: String, origin: Origin, now: 
     let params = vec![session.nick.to_string(), text];
     let draft = Draft { time: now, source: SERVER_NAME, command: "NOTICE", params, origin, app: None, exchange: None };
     log::append(tx, draft, &[session.id.into()])
-}
-
-pub fn find_channel(tx: &Read, name: &ChannelName) -> Result<Channel> {
-    channel::by_name(tx, name)?.ok_or_else(|| Error::no_such_channel(name))
-}
-
-pub fn find_session(tx: &Read, nick: &Nick) -> Result<Session> {
-    session::by_nick(tx, nick)?.ok_or_else(|| Error::no_such_nick(nick.as_str()))
 }

@@ -1,9 +1,6 @@
 //! What is done to channels and on them: JOIN, PART, TOPIC, KICK, INVITE.
 
-use super::{
-    act::{Act, find_session},
-    query,
-};
+use super::{act::Act, query};
 use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
@@ -14,10 +11,12 @@ use crate::{
     },
 };
 
-/// JOIN of one channel; one that does not exist is made, and its maker is op. Joining again only answers again.
+/// JOIN of one channel; one that does not exist is made, and its maker is op. Joining again only answers again. Outside what
+/// a caller is confined to there are no channels, and none are made.
 pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>) -> Result<()> {
     let me = act.caller.session;
-    let found = channel::by_name(act.tx, name)?;
+    act.sight.require(name)?;
+    let found = act.sight.find_channel(name)?;
     let on_it = match &found {
         Some(channel) => member::get(act.tx, channel.id, me)?.is_some(),
         None => false,
@@ -105,7 +104,7 @@ pub fn kick(act: &mut Act, name: &ChannelName, nicks: Each<Nick>, reason: Option
     }
     let reason = reason.map_or_else(|| act.nick().to_string(), str::to_owned);
     act.each("KICK", nicks, |act, nick| {
-        let victim = find_session(act.tx, &nick)?;
+        let victim = act.sight.person(&nick)?;
         // A channel ends with its last member: a second nick may find it gone.
         if member::get(act.tx, channel.id, victim.id)?.is_none() {
             return Err(not_in_channel(&victim.nick, &channel));
@@ -116,7 +115,7 @@ pub fn kick(act: &mut Act, name: &ChannelName, nicks: Each<Nick>, reason: Option
 }
 
 pub fn invite(act: &mut Act, nick: &Nick, name: &ChannelName) -> Result<()> {
-    let guest = find_session(act.tx, nick)?;
+    let guest = act.sight.person(nick)?;
     let (channel, member) = act.own_channel(name)?;
     if channel.modes.has(Flag::InviteOnly) && !member.op {
         return Err(chanop_needed(&channel));

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     irc::{Command, Message, Reply},
     model::{Caller, SERVER_NAME, Timestamp},
-    store::{self, Place, Read, log},
+    store::{self, Place, Read, log, sight::Sight},
 };
 
 /// Bytes of a query's answer that is kept with its label.
@@ -25,9 +25,7 @@ impl Chat {
         place: Option<Place>,
     ) -> Result<Answer> {
         let (verb, command) = Command::parse(&message)?;
-        if !live.caller.scope.allow(verb.scope) {
-            return Err(Error::insufficient_scope(verb.scope));
-        }
+        live.caller.require(verb.scope)?;
         let label = Label::of(&message, &command);
         if let Command::Pass { new, current } = command {
             return self.set_password(live.caller, new, current, label, address, now).await;
@@ -126,16 +124,17 @@ fn carry_out(act: &mut Act, command: Command) -> Result<()> {
 
 /// The commands that change nothing.
 fn read_only(tx: &Read, caller: Caller, command: &Command) -> Result<Answer> {
+    let sight = &Sight::of(tx, caller)?;
     let me = store::session::get(tx, caller.session)?;
     let replies = match command {
-        Command::Names(channels) => query::names(tx, &me, channels)?,
-        Command::List(channels) => query::list(tx, &me, channels)?,
-        Command::Who(mask) => query::who(tx, &me, mask)?,
-        Command::Whois(nick) => query::whois(tx, &me, nick)?,
-        Command::Topic { channel, .. } => query::topic(tx, &me, channel)?,
-        Command::Mode { channel, .. } => query::modes(tx, &me, channel)?,
+        Command::Names(channels) => query::names(sight, &me, channels)?,
+        Command::List(channels) => query::list(sight, &me, channels)?,
+        Command::Who(mask) => query::who(sight, &me, mask)?,
+        Command::Whois(nick) => query::whois(sight, &me, nick)?,
+        Command::Topic { channel, .. } => query::topic(sight, &me, channel)?,
+        Command::Mode { channel, .. } => query::modes(sight, &me, channel)?,
         Command::UserMode { nick, changes } => query::user_modes(&me, nick, changes.as_deref())?,
-        Command::MarkRead { target, .. } => marks::show(tx, &me, target)?,
+        Command::MarkRead { target, .. } => marks::show(sight, &me, target)?,
         Command::Ack(id) => {
             log::require_issued(tx, *id)?;
             Vec::new()

@@ -63,6 +63,8 @@ struct State {
 #[derive(Debug)]
 struct Connection {
     client: ClientId,
+    /// Events it may have waiting.
+    room: usize,
     inbox: Mutex<Inbox>,
     wake: Notify,
     /// For whoever waits for nothing but the end.
@@ -118,6 +120,8 @@ impl Hub {
         }
         let connection = Arc::new(Connection {
             client: caller.client,
+            // A confined client is entitled to some of its session's events only, and the log knows to which.
+            room: if caller.confined { 0 } else { BUFFER },
             inbox: Mutex::default(),
             wake: Notify::new(),
             last_call: Notify::new(),
@@ -202,7 +206,7 @@ impl Connection {
     fn push(&self, run: &[Arc<Delivery>]) {
         {
             let mut inbox = self.lock();
-            if inbox.overflowed || inbox.waiting.len() + run.len() > BUFFER {
+            if inbox.overflowed || inbox.waiting.len() + run.len() > self.room {
                 inbox.overflowed = true;
                 inbox.waiting = VecDeque::new();
             } else {

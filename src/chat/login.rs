@@ -13,6 +13,7 @@ use crate::{
         Write, audit,
         client::{self, NewClient},
         session::{self, Session},
+        sight::Sight,
     },
 };
 
@@ -49,7 +50,7 @@ impl Chat {
         let mut subject = Subject::default();
         for _ in 0..JUDGED {
             let found = match Nick::parse(&login.nick) {
-                Ok(nick) => self.store.read(move |tx| session::by_nick(tx, &nick)).await?,
+                Ok(nick) => self.store.read(move |tx| Sight::whole(tx).find_person(&nick)).await?,
                 Err(_) => self.store.read(|_| Ok(None)).await?,
             };
             // What is nobody's nick is not written down: it may be a password in the wrong field.
@@ -90,7 +91,7 @@ impl Chat {
             .store
             .write(move |tx| {
                 // The same session, live, with the same password.
-                let current = session::by_nick(tx, &session.nick)?.filter(|s| s.id == session.id);
+                let current = Sight::whole(tx).find_person(&session.nick)?.filter(|s| s.id == session.id);
                 if current.and_then(|s| s.password_hash).as_ref() != Some(&stored) {
                     return Ok(None);
                 }

@@ -16,7 +16,7 @@ use crate::{
     model::{Caller, ClientId, Network, Nick, SessionId, Timestamp},
     password::Hasher,
     secret::SecretHash,
-    store::{self, Effect, Place, Store},
+    store::{self, Effect, Place, Store, sight::Sight},
 };
 
 mod act;
@@ -169,7 +169,7 @@ impl Chat {
 
     /// The public list: live channels and how many are on each.
     pub async fn channels(&self) -> Result<Vec<(store::channel::Channel, i64)>> {
-        self.store.read(store::channel::all).await
+        self.store.read(|tx| Sight::whole(tx).channels()).await
     }
 
     /// The last lines of the audit log before one, ascending.
@@ -188,7 +188,7 @@ impl Chat {
     pub async fn knows(&self, nick: Nick, network: Network, present: Option<SessionId>) -> Result<bool> {
         self.store
             .read(move |tx| {
-                let Some(session) = store::session::by_nick(tx, &nick)? else { return Ok(false) };
+                let Some(session) = Sight::whole(tx).find_person(&nick)? else { return Ok(false) };
                 if present == Some(session.id) {
                     return Ok(true);
                 }
@@ -203,7 +203,7 @@ impl Chat {
     pub async fn throttled(&self, limit: Limit, subject: Subject, nick: Option<Nick>, now: Timestamp) {
         tracing::warn!(limit = limit.name(), address = subject.address.map(tracing::field::display), "throttled");
         let recorded = self.store.write(move |tx| {
-            let named = nick.as_ref().map(|nick| store::session::by_nick(tx, nick)).transpose()?.flatten();
+            let named = nick.as_ref().map(|nick| Sight::whole(tx).find_person(nick)).transpose()?.flatten();
             let subject = match named {
                 Some(session) => session.subject(subject.clone()),
                 None => subject.clone(),

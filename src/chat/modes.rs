@@ -1,7 +1,7 @@
 //! MODE on a channel.
 
 use super::{
-    act::{Act, find_session},
+    act::Act,
     channel::{chanop_needed, not_in_channel},
     query,
 };
@@ -101,6 +101,6 @@ fn add_ban(act: &Act, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
 }
 
 fn standing(act: &Act, channel: &Channel, nick: &Nick) -> Result<Member> {
-    let session = find_session(act.tx, nick)?;
+    let session = act.sight.person(nick)?;
     member::get(act.tx, channel.id, session.id)?.ok_or_else(|| not_in_channel(&session.nick, channel))
 }

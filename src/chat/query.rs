@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use super::act::{find_channel, find_session};
 use crate::{
     error::{Code, Error, Result},
     irc::{Reply, command::Each, mode::glob, reply::*},
@@ -12,6 +11,7 @@ use crate::{
         channel::{self, Channel, Topic},
         member::{self, Member},
         session::{self, Session},
+        sight::Sight,
     },
 };
 
@@ -24,8 +24,8 @@ fn reply(me: &Session, numeric: &str, params: &[&dyn Display]) -> Reply {
     Reply::numeric(numeric, &me.nick, params)
 }
 
-pub fn topic(tx: &Read, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
-    let channel = find_channel(tx, name)?;
+pub fn topic(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
+    let channel = sight.channel(name)?;
     Ok(match &channel.topic {
         Some(topic) => topic_replies(me, &channel.name, topic).into(),
         None => vec![reply(me, RPL_NOTOPIC, &[&channel.name, &"No topic is set"])],
@@ -39,9 +39,9 @@ pub fn topic_replies(me: &Session, name: &ChannelName, topic: &Topic) -> [Reply;
     ]
 }
 
-pub fn modes(tx: &Read, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
-    let channel = find_channel(tx, name)?;
-    let inside = member::get(tx, channel.id, me.id)?.is_some();
+pub fn modes(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
+    let channel = sight.channel(name)?;
+    let inside = member::get(sight.tx, channel.id, me.id)?.is_some();
     let rendered = channel.modes.render(inside);
     let mut params: Vec<&dyn Display> = vec![&channel.name];
     let words: Vec<&str> = rendered.split(' ').collect();
@@ -72,11 +72,11 @@ pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
 }
 
 /// NAMES of channels, or of one's own. A channel that does not exist has an empty list, as in IRC.
-pub fn names(tx: &Read, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {
+pub fn names(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {
     if names.is_empty() {
         let mut replies = Vec::new();
-        for channel in member::channels(tx, me.id)? {
-            replies.extend(names_of(tx, me, &channel)?);
+        for channel in sight.channels_of(me.id)? {
+            replies.extend(names_of(sight.tx, me, &channel)?);
         }
         if replies.is_empty() {
             replies.push(end_of_names(me, &"*"));
@@ -86,8 +86,8 @@ pub fn names(tx: &Read, me: &Session, names: &Each<ChannelName>) -> Result<Vec<R
     let mut replies = Vec::new();
     for name in names {
         match name {
-            Ok(name) => match channel::by_name(tx, name)? {
-                Some(channel) => replies.extend(names_of(tx, me, &channel)?),
+            Ok(name) => match sight.find_channel(name)? {
+                Some(channel) => replies.extend(names_of(sight.tx, me, &channel)?),
                 None => replies.push(end_of_names(me, name)),
             },
             Err(error) => replies.push(end_of_names(me, &error.context.join(" "))),
@@ -118,14 +118,14 @@ fn end_of_names(me: &Session, name: &dyn Display) -> Reply {
     reply(me, RPL_ENDOFNAMES, &[name, &"End of /NAMES list"])
 }
 
-pub fn list(tx: &Read, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {
+pub fn list(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {
     let mut channels = Vec::new();
     if names.is_empty() {
-        channels = channel::all(tx)?;
+        channels = sight.channels()?;
     }
     for name in names.iter().flatten() {
-        if let Some(channel) = channel::by_name(tx, name)? {
-            let members = member::count(tx, channel.id)?;
+        if let Some(channel) = sight.find_channel(name)? {
+            let members = member::count(sight.tx, channel.id)?;
             channels.push((channel, members));
         }
     }
@@ -138,24 +138,23 @@ pub fn list(tx: &Read, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Re
     Ok(replies)
 }
 
-pub fn who(tx: &Read, me: &Session, mask: &str) -> Result<Vec<Reply>> {
+pub fn who(sight: &Sight, me: &Session, mask: &str) -> Result<Vec<Reply>> {
     let mut replies = Vec::new();
     match ChannelName::parse(mask) {
         Ok(name) => {
-            if let Some(channel) = channel::by_name(tx, &name)? {
-                for member in member::of_channel(tx, channel.id)? {
-                    let session = session::get(tx, member.session)?;
+            if let Some(channel) = sight.find_channel(&name)? {
+                for member in member::of_channel(sight.tx, channel.id)? {
+                    let session = session::get(sight.tx, member.session)?;
                     replies.push(who_reply(me, channel.name.as_str(), &session, Some(&member)));
                 }
             }
         }
         Err(_) if mask.contains(['*', '?']) => {
-            let fitting = session::all(tx)?.into_iter().filter(|s| glob(mask, s.nick.as_str())).take(WHO_LIMIT);
+            let fitting = sight.people()?.into_iter().filter(|s| glob(mask, s.nick.as_str())).take(WHO_LIMIT);
             replies.extend(fitting.map(|session| who_reply(me, "*", &session, None)));
         }
         Err(_) => {
-            if let Some(session) = Nick::parse(mask).ok().map(|nick| session::by_nick(tx, &nick)).transpose()?.flatten()
-            {
+            if let Some(session) = Nick::parse(mask).ok().map(|nick| sight.find_person(&nick)).transpose()?.flatten() {
                 replies.push(who_reply(me, "*", &session, None));
             }
         }
@@ -171,15 +170,15 @@ fn who_reply(me: &Session, channel: &str, them: &Session, member: Option<&Member
     reply(me, RPL_WHOREPLY, &[&channel, &them.user(), &SERVER_NAME, &SERVER_NAME, &them.nick, &flags, &realname])
 }
 
-pub fn whois(tx: &Read, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
-    let them = find_session(tx, nick)?;
+pub fn whois(sight: &Sight, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
+    let them = sight.person(nick)?;
     let mut replies = vec![
         reply(me, RPL_WHOISUSER, &[&them.nick, &them.user(), &SERVER_NAME, &"*", &them.nick]),
         reply(me, RPL_WHOISSERVER, &[&them.nick, &SERVER_NAME, &"Rejoin"]),
     ];
     let mut channels = Vec::new();
-    for channel in member::channels(tx, them.id)? {
-        let member = member::get(tx, channel.id, them.id)?;
+    for channel in sight.channels_of(them.id)? {
+        let member = member::get(sight.tx, channel.id, them.id)?;
         channels.push(format!("{}{}", member.as_ref().map_or("", Member::prefix), channel.name));
     }
     if !channels.is_empty() {

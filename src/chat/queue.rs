@@ -4,14 +4,13 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
 use super::{
     Chat,
-    act::{find_channel, find_session},
     callers::Live,
     hub::{Attachment, Delivery, Over},
 };
 use crate::{
     error::{Error, Extra, Result},
     model::{Event, EventId, Page, Target, Timestamp},
-    store::{client, log},
+    store::{client, log, sight::Sight},
 };
 
 /// Events a stream reads from the log at a time.
@@ -58,14 +57,17 @@ impl Chat {
         before: Option<EventId>,
         limit: usize,
     ) -> Result<Vec<Event>> {
-        let me = live.caller.session;
-        self.look(live.caller, move |tx| match target {
-            Target::Channel(name) => {
-                let channel = find_channel(tx, &name)?;
-                let own = log::channel_history(tx, me, channel.id, before, limit)?;
-                own.ok_or_else(|| Error::not_on_channel(&channel.name))
+        let caller = live.caller;
+        self.look(caller, move |tx| {
+            let (sight, me) = (Sight::of(tx, caller)?, caller.session);
+            match target {
+                Target::Channel(name) => {
+                    let channel = sight.channel(&name)?;
+                    let own = log::channel_history(tx, me, channel.id, before, limit)?;
+                    own.ok_or_else(|| Error::not_on_channel(&channel.name))
+                }
+                Target::Nick(nick) => log::exchange_history(tx, me, sight.correspondent(&nick)?.id, before, limit),
             }
-            Target::Nick(nick) => log::exchange_history(tx, me, find_session(tx, &nick)?.id, before, limit),
         })
         .await
     }
@@ -91,7 +93,7 @@ impl Chat {
         self.look(caller, move |tx| {
             // What was said before a client came is not in its queue, whatever position it names.
             let start = client::queue_start(tx, caller.client)?;
-            log::page(tx, caller.session, after.max(start), limit)
+            log::page(&Sight::of(tx, caller)?, caller.session, after.max(start), limit)
         })
         .await
     }

@@ -8,6 +8,7 @@ use crate::{
     store::{
         Read, audit, client,
         session::{self, Overview, Session},
+        sight::Sight,
     },
 };
 
@@ -27,7 +28,7 @@ impl Named {
     /// The live session of this name.
     pub fn find(&self, tx: &Read) -> Result<Session> {
         match self {
-            Self::Nick(nick) => session::by_nick(tx, nick)?.ok_or_else(|| none(nick.as_str())),
+            Self::Nick(nick) => Sight::whole(tx).find_person(nick)?.ok_or_else(|| none(nick.as_str())),
             Self::Id(id) => session::find(tx, *id)?.ok_or_else(|| none(&id.to_string())),
         }
     }

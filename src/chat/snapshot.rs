@@ -9,7 +9,7 @@ use super::{Chat, callers::Live};
 use crate::{
     error::Result,
     model::{Caller, ClientView, EventId, SessionId, Timestamp},
-    store::{Read, client, log, mark, member, session},
+    store::{Read, client, log, mark, member, session, sight::Sight},
 };
 
 /// The state of a session at one position of the log.
@@ -136,9 +136,10 @@ impl Snapshot {
 }
 
 fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
+    let sight = Sight::of(tx, caller)?;
     let session = session::get(tx, caller.session)?;
     let client = client::own_view(tx, caller.client)?;
-    let channels = member::channels(tx, caller.session)?.into_iter().map(|channel| {
+    let channels = sight.channels_of(caller.session)?.into_iter().map(|channel| {
         let members = member::of_channel(tx, channel.id)?.into_iter().map(|member| MemberView {
             nick: member.nick.to_string(),
             op: member.op,
@@ -154,7 +155,7 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
         })
     });
     let channels = channels.collect::<Result<_>>()?;
-    let directs = mark::directs(tx, caller.session)?;
+    let directs = sight.correspondents(caller.session)?;
     let directs = directs.into_iter().map(|(nick, read)| DirectView { nick: nick.to_string(), read }).collect();
     let cursor = log::head(tx)?;
     Ok(Snapshot { session: session.into(), client, channels, directs, cursor, acknowledged: cursor })

@@ -1,9 +1,6 @@
 //! Saying something: PRIVMSG, NOTICE, AWAY.
 
-use super::{
-    act::{Act, find_channel, find_session},
-    channel::is_banned,
-};
+use super::{act::Act, channel::is_banned};
 use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
@@ -14,7 +11,7 @@ use crate::{
 pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -> Result<()> {
     match target {
         Target::Channel(name) => {
-            let channel = find_channel(act.tx, name)?;
+            let channel = act.sight.channel(name)?;
             let on_it = may_speak(act, &channel)?;
             let mut targets = vec![channel.id.into()];
             if !on_it {
@@ -24,7 +21,7 @@ pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -
             act.emit(command, &[&channel.name, &text], &targets).map(drop)
         }
         Target::Nick(nick) => {
-            let other = find_session(act.tx, nick)?;
+            let other = act.sight.correspondent(nick)?;
             act.emit_direct(command, other.id, &[&other.nick, &text])?;
             // Both sides remember that there is an exchange, wherever they have read it to.
             mark::advance(act.tx, act.caller.session, other.id.into(), EventId(0))?;
@@ -61,9 +58,9 @@ fn may_speak(act: &Act, channel: &Channel) -> Result<bool> {
 }
 
 pub fn away(act: &mut Act, text: Option<&str>) -> Result<()> {
+    let targets = act.everyone()?;
     if act.session.away.as_deref() != text {
         session::set_away(act.tx, act.caller.session, text)?;
-        let targets = act.everyone()?;
         match &text {
             Some(text) => act.emit("AWAY", &[text], &targets)?,
             None => act.emit("AWAY", &[], &targets)?,

@@ -31,10 +31,11 @@ pub struct Authenticated {
 impl Authenticated {
     /// The live client that calls, if it may do this: a handler has no other way to learn whom it serves.
     pub fn allowed(&self, needed: Scope) -> Result<&Arc<Live>> {
-        let live = self.live.as_ref().filter(|live| live.caller.scope.allow(needed));
         // A client is what chat needs.
         let named = if needed == Scope::Any { Scope::ChatRead } else { needed };
-        live.ok_or_else(|| Error::insufficient_scope(named))
+        let live = self.live.as_ref().ok_or_else(|| Error::insufficient_scope(named))?;
+        live.caller.require(needed)?;
+        Ok(live)
     }
 
     async fn by_cookie(secret: SecretHash, app: &Shared) -> Result<Self> {

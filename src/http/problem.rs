@@ -116,6 +116,7 @@ fn challenge(error: &Error) -> Option<HeaderValue> {
             Some(HeaderValue::from_static("Bearer error=\"invalid_token\""))
         }
         (Code::InsufficientScope, Extra::Scope(needed)) => HeaderValue::try_from(scoped(*needed)).ok(),
+        (Code::InsufficientScope, _) => Some(HeaderValue::from_static("Bearer error=\"insufficient_scope\"")),
         _ => None,
     }
 }

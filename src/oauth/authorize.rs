@@ -25,7 +25,8 @@ use crate::{
         authorization_code::{self, AuthorizationCode},
         client,
         grant::{self, Grant, NewGrant},
-        member, session,
+        session,
+        sight::Sight,
     },
 };
 
@@ -100,7 +101,8 @@ pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
 pub async fn asked(chat: &Chat, live: &Live) -> Result<Asked> {
     let caller = live.caller;
     chat.look(caller, move |tx| {
-        let channels = member::channels(tx, caller.session)?.into_iter().map(|channel| channel.name).collect();
+        let channels =
+            Sight::of(tx, caller)?.channels_of(caller.session)?.into_iter().map(|channel| channel.name).collect();
         Ok(Asked { nick: session::get(tx, caller.session)?.nick.to_string(), channels })
     })
     .await

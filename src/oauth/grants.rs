@@ -5,12 +5,15 @@ use crate::{
     audit::{Action, Subject},
     chat::{self, Chat, callers::Live, registry::Named},
     error::{Code, Error, Result},
-    model::{ChannelName, EndReason, GrantId, Nick, SessionId, Timestamp},
+    model::{EndReason, GrantId, Nick, SessionId, Timestamp},
     store::{
         app::{self, App},
         audit,
+        channel::Channel,
         grant::{self, Grant},
-        member, session,
+        member::{self, Member},
+        session,
+        sight::Sight,
     },
 };
 
@@ -83,17 +86,20 @@ pub async fn remove(chat: &Chat, id: GrantId, now: Timestamp) -> Result<()> {
 pub struct Identity {
     pub session: SessionId,
     pub nick: Nick,
-    pub channels: Vec<ChannelName>,
+    /// The channels it is on, as far as the caller sees, and its standing there.
+    pub channels: Vec<(Channel, Member)>,
 }
 
 /// Who the session is that gave a grant, which need have no client.
 pub async fn identity(chat: &Chat, grant: GrantId, session: SessionId) -> Result<Identity> {
     chat.store
         .read(move |tx| {
-            if !grant::is_live(tx, grant)? {
-                return Err(chat::invalid_token());
+            let grant = grant::get(tx, grant)?.ok_or_else(chat::invalid_token)?;
+            let mut channels = Vec::new();
+            for channel in Sight::through(tx, &grant).channels_of(session)? {
+                let own = member::get(tx, channel.id, session)?;
+                channels.extend(own.map(|member| (channel, member)));
             }
-            let channels = member::channels(tx, session)?.into_iter().map(|channel| channel.name).collect();
             Ok(Identity { session, nick: session::get(tx, session)?.nick, channels })
         })
         .await

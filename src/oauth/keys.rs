@@ -17,6 +17,9 @@ use crate::{
 /// Live keys of a session, at most, and as many of those that have ended are listed.
 pub const MAX_KEYS: usize = 100;
 
+/// Channels that a key is confined to, at most.
+const MAX_RES: usize = 100;
+
 /// A key as it is asked for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -41,13 +44,13 @@ pub struct Issued {
     pub secret: Secret,
 }
 
-/// Issues a key. It allows no more than what it was asked for with.
+/// Issues a key. It allows no more than what it was asked for with, which never is confined to channels: that
+/// manages no session ([`Caller::require`]).
 pub async fn issue(chat: &Chat, live: &Live, wanted: Wanted, now: Timestamp) -> Result<Issued> {
     let caller = live.caller;
     require_cover(caller, wanted.scope)?;
-    if wanted.res.is_some() {
-        // Until chat keeps to it: nothing is ever less confined than it says.
-        return Err(Error::malformed("a key cannot be confined to channels yet: leave res out"));
+    if let Some(res) = &wanted.res {
+        require_useful(wanted.scope, res)?;
     }
     let (client_id, secret) = (secret::app_name()?, Secret::generate_as(Kind::Key)?);
     let hash = secret.hash();
@@ -121,6 +124,19 @@ pub async fn revoke(chat: &Chat, live: &Live, client_id: String, now: Timestamp)
 fn require_cover(caller: Caller, scope: Scopes) -> Result<()> {
     let beyond = Scope::ALL.into_iter().find(|one| scope.allow(*one) && !caller.scope.allow(*one));
     beyond.map_or(Ok(()), |one| Err(Error::insufficient_scope(one)))
+}
+
+/// Refuses a `res` by which a key could do nothing, or not what its scope says.
+fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
+    if res.is_empty() || res.len() > MAX_RES {
+        let detail = format!("res names 1 to {MAX_RES} channels; left out, it is all of the session's");
+        return Err(Error::malformed(detail));
+    }
+    if scope.allow(Scope::SessionManage) {
+        let detail = "a key that is confined to channels cannot manage the session";
+        return Err(Error::new(Code::InvalidScope, detail));
+    }
+    Ok(())
 }
 
 /// The device for which a key will work: the caller's, or, where a key makes another, the one that made that.

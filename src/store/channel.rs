@@ -69,7 +69,7 @@ pub fn insert(tx: &Write, name: &ChannelName, now: Timestamp) -> Result<Channel>
     Ok(Channel { id, name: name.clone(), created_at: now, modes, topic: None })
 }
 
-pub fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> {
+pub(super) fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> {
     Ok(tx
         .sql
         .prepare_cached("SELECT * FROM channel WHERE folded_name = ?1 AND ended_at IS NULL")?
@@ -77,8 +77,14 @@ pub fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> {
         .optional()?)
 }
 
+/// The name by which a channel is compared, live or ended.
+pub(super) fn folded_name(tx: &Read, id: ChannelId) -> Result<String> {
+    let name = tx.sql.prepare_cached("SELECT folded_name FROM channel WHERE id = ?1")?;
+    Ok({ name }.query_row([id.0], |row| row.get(0))?)
+}
+
 /// Live channels and how many are on each, in the order of their names.
-pub fn all(tx: &Read) -> Result<Vec<(Channel, i64)>> {
+pub(super) fn all(tx: &Read) -> Result<Vec<(Channel, i64)>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT channel.*, (SELECT count(*) FROM membership WHERE channel_id = channel.id AND until IS NULL) AS members
          FROM channel WHERE ended_at IS NULL ORDER BY folded_name",

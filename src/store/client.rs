@@ -56,12 +56,14 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
             new.grant.is_some_and(|grant| grant.key),
         ])?;
     let id = ClientId(tx.sql.last_insert_rowid());
+    let res = new.grant.map(|by| grant::res(tx, by.id)).transpose()?.flatten();
     tx.effect(Effect::Admitted(Admission {
         caller: Caller {
             session,
             client: id,
             scope: new.grant.map_or(Scopes::ALL, |grant| grant.scope),
             grant: new.grant.map(|grant| grant.id),
+            confined: res.is_some(),
         },
         secret: new.secret,
         cursor: head,
@@ -283,7 +285,7 @@ pub fn due(
 pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx.sql.prepare(
         "SELECT client.id, client.session_id, secret_hash, cursor, begun, unpresented IS NULL, seen_at, client.expires_at,
-                grant_id, scope
+                grant_id, scope, res IS NOT NULL
          FROM client LEFT JOIN app_grant ON app_grant.id = grant_id WHERE client.ended_at IS NULL",
     )?;
     let mut rows = statement.query([])?;
@@ -294,6 +296,7 @@ pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
                 session: SessionId(row.get(1)?),
                 scope: row.get::<_, Option<String>>(9)?.map_or(Scopes::ALL, |scope| Scopes::stored(&scope)),
                 grant: row.get::<_, Option<_>>(8)?.map(GrantId),
+                confined: row.get(10)?,
             },
             secret: SecretHash(row.get(2)?),
             cursor: EventId(row.get(3)?),

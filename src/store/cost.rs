@@ -15,8 +15,8 @@ use rusqlite::{
 };
 use tempfile::TempDir;
 
-use super::*;
-use crate::model::{Nick, Scopes};
+use super::{sight::Sight, *};
+use crate::model::{ChannelName, Nick, Scopes};
 
 /// A page of the contract's usual length.
 const LIMIT: usize = 200;
@@ -82,7 +82,7 @@ impl Away {
     fn page(&mut self) -> usize {
         let session = self.session;
         self.steps(|tx| {
-            let page = log::page(tx, session, EventId(0), LIMIT).unwrap();
+            let page = log::page(&Sight::whole(tx), session, EventId(0), LIMIT).unwrap();
             assert_eq!(page.events.len(), LIMIT);
         })
     }
@@ -141,7 +141,7 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
     away.page();
     let (me, client, channel) = (away.session, away.client, away.channel);
     away.steps(|tx| {
-        let caller = Caller { session: me, client, scope: Scopes::ALL, grant: None };
+        let caller = Caller { session: me, client, scope: Scopes::ALL, grant: None, confined: false };
         client::require_live(tx, caller).unwrap();
         grant::is_live(tx, GrantId(1)).unwrap();
         client::queue_start(tx, client).unwrap();
@@ -150,7 +150,10 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         session::get(tx, me).unwrap();
         client::own_view(tx, client).unwrap();
         member::get(tx, channel, me).unwrap();
-        member::channels(tx, me).unwrap();
+        let sight = Sight::confined(tx, me, &[ChannelName::parse("#c1").unwrap()]);
+        log::page(&sight, me, EventId(0), LIMIT).unwrap();
+        sight.channels_of(me).unwrap();
+        assert!(grant::res(tx, GrantId(1)).is_err(), "there is no such grant");
         member::of_channel(tx, channel).unwrap();
         mark::get(tx, me, channel.into()).unwrap();
         mark::directs(tx, me).unwrap();

@@ -160,6 +160,12 @@ pub fn app_name(tx: &Read, grant: GrantId) -> Result<String> {
         .query_row([grant.0], |row| row.get(0))?)
 }
 
+/// The channels that a grant is confined to; none: all of the session's.
+pub(super) fn res(tx: &Read, grant: GrantId) -> Result<Option<Vec<ChannelName>>> {
+    let res = tx.sql.prepare_cached("SELECT res FROM app_grant WHERE id = ?1")?;
+    Ok({ res }.query_row([grant.0], app::res)?)
+}
+
 /// Whether a grant still stands.
 pub fn is_live(tx: &Read, id: GrantId) -> Result<bool> {
     Ok(tx.sql.prepare_cached("SELECT 1 FROM app_grant WHERE id = ?1 AND ended_at IS NULL")?.exists([id.0])?)

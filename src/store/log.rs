@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql};
+use super::{Effect, Read, Write, as_sql, sight::Sight};
 use crate::{
     error::{Code, Error, Result},
     model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp},
@@ -85,20 +85,24 @@ pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
     Ok(())
 }
 
-/// The events of a session's targets past `after`, at most `limit` and as many as a page holds, in order.
+/// The events of a session's targets past `after`, as far as they are seen, at most `limit` and as many as a page holds, in
+/// order. What is addressed to the session itself lies outside whatever channels a caller is confined to.
 ///
 /// It is a merge of one lane per target, each refilled a little at a time, so that it costs the page, the number of targets
 /// and of stays that ended past `after`, never the backlog.
-pub fn page(tx: &Read, session: SessionId, after: EventId, limit: usize) -> Result<Page> {
+pub fn page(sight: &Sight, session: SessionId, after: EventId, limit: usize) -> Result<Page> {
+    let tx = sight.tx;
     let head = head(tx)?;
-    let spans = spans(tx, session, after)?;
-    let gap = gap(tx, session, after, &spans)?;
-    let mut lanes = vec![Lane::new(session.into(), VecDeque::from([(after.0, head.0)]))];
+    let own = sight.is_whole().then_some(session);
+    let spans = spans(sight, session, after)?;
+    let gap = gap(tx, own, after, &spans)?;
+    let mut lanes: Vec<_> =
+        own.map(|own| Lane::new(own.into(), VecDeque::from([(after.0, head.0)]))).into_iter().collect();
     for (channel, spans) in spans {
         let spans = spans.iter().map(|span| (after.0.max(span.since - 1), span.until.unwrap_or(head.0)));
         lanes.push(Lane::new(channel.into(), spans.collect()));
     }
-    let chunk = (limit / lanes.len()).clamp(8, limit.max(8));
+    let chunk = (limit / lanes.len().max(1)).clamp(8, limit.max(8));
     let mut ids = Vec::new();
     let mut heap = BinaryHeap::new();
     for (n, lane) in lanes.iter_mut().enumerate() {
@@ -193,9 +197,9 @@ impl Span {
     }
 }
 
-/// The stays of a session that reach past `after`, by channel and in order.
-fn spans(tx: &Read, session: SessionId, after: EventId) -> Result<BTreeMap<ChannelId, Vec<Span>>> {
-    let mut statement = tx.sql.prepare_cached(
+/// The stays of a session that reach past `after`, on channels that are seen, by channel and in order.
+fn spans(sight: &Sight, session: SessionId, after: EventId) -> Result<BTreeMap<ChannelId, Vec<Span>>> {
+    let mut statement = sight.tx.sql.prepare_cached(
         "SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until > ?2
          UNION ALL
          SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until IS NULL
@@ -205,22 +209,25 @@ fn spans(tx: &Read, session: SessionId, after: EventId) -> Result<BTreeMap<Chann
     let mut spans = BTreeMap::<_, Vec<_>>::new();
     for row in rows {
         let (channel, span) = row?;
-        spans.entry(channel).or_default().push(span);
+        if sight.includes(channel)? {
+            spans.entry(channel).or_default().push(span);
+        }
     }
     Ok(spans)
 }
 
-/// The stretch past `after` in which retention removed something that was this session's, exactly: a stay lost its last
-/// event if that was removed, else whatever was the last removed of the channel while it lasted.
+/// The stretch past `after` in which retention removed something of these stays', and of what went to one's `own` session,
+/// exactly: a stay lost its last event if that was removed, else whatever was the last removed of the channel while it
+/// lasted.
 fn gap(
     tx: &Read,
-    session: SessionId,
+    own: Option<SessionId>,
     after: EventId,
     spans: &BTreeMap<ChannelId, Vec<Span>>,
 ) -> Result<Option<(EventId, EventId)>> {
     let mut dropped_of = tx.sql.prepare_cached("SELECT dropped FROM target WHERE id = ?1")?;
     let mut dropped = |target: TargetId| dropped_of.query_row([target.0], |row| row.get::<_, i64>(0));
-    let mut last = dropped(session.into())?;
+    let mut last = own.map_or(Ok(0), |own| dropped(own.into()))?;
     for (channel, spans) in spans {
         let dropped = dropped((*channel).into())?;
         for span in spans.iter().filter(|span| span.since <= dropped) {

@@ -51,7 +51,7 @@ fn forget_least(tx: &Write, session: SessionId, new: TargetId) -> Result<()> {
 }
 
 /// The live sessions that a session has exchanged direct messages with, and its marks for them.
-pub fn directs(tx: &Read, session: SessionId) -> Result<Vec<(Nick, EventId)>> {
+pub(super) fn directs(tx: &Read, session: SessionId) -> Result<Vec<(Nick, EventId)>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT nick, event_id FROM read_mark JOIN session ON session.id = target_id
          WHERE session_id = ?1 AND ended_at IS NULL ORDER BY folded_nick",

@@ -76,7 +76,7 @@ pub fn channels_of(tx: &Read, session: SessionId) -> Result<Vec<ChannelId>> {
 }
 
 /// The same, whole.
-pub fn channels(tx: &Read, session: SessionId) -> Result<Vec<channel::Channel>> {
+pub(super) fn channels(tx: &Read, session: SessionId) -> Result<Vec<channel::Channel>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT channel.* FROM membership JOIN channel ON channel.id = channel_id
          WHERE session_id = ?1 AND until IS NULL ORDER BY since",

@@ -38,6 +38,7 @@ mod migrate;
 mod open;
 pub mod retention;
 pub mod session;
+pub mod sight;
 pub mod token;
 mod writer;
 

@@ -133,7 +133,7 @@ pub fn find(tx: &Read, id: SessionId) -> Result<Option<Session>> {
         .optional()?)
 }
 
-pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
+pub(super) fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
     Ok(tx
         .sql
         .prepare_cached("SELECT * FROM session WHERE folded_nick = ?1 AND ended_at IS NULL")?
@@ -150,7 +150,7 @@ pub fn count_from(tx: &Read, network: Network) -> Result<i64> {
 }
 
 /// Live sessions in the order of their nicks.
-pub fn all(tx: &Read) -> Result<Vec<Session>> {
+pub(super) fn all(tx: &Read) -> Result<Vec<Session>> {
     let mut statement = tx.sql.prepare_cached("SELECT * FROM session WHERE ended_at IS NULL ORDER BY folded_nick")?;
     let sessions = statement.query_map([], Session::read)?.collect::<rusqlite::Result<_>>()?;
     Ok(sessions)

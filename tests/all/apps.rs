@@ -97,7 +97,7 @@ async fn userinfo_says_who_it_is_whatever_the_cookie() {
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let bot = alice.key("identity").await.token("").await;
     let session = alice.snapshot().await["session"]["id"].to_string();
-    let told = json!({"sub": session, "nick": "alice", "channels": ["#rust"]});
+    let told = json!({"sub": session, "nick": "alice", "channels": [{"name": "#rust", "op": true, "voice": false}]});
     assert_eq!(bot.get("/auth/userinfo").await, told);
     let beside = bot.with_cookie(bob.cookie.as_ref().unwrap());
     assert_eq!(beside.get("/auth/userinfo").await, told);

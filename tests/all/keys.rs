@@ -168,8 +168,8 @@ async fn a_key_that_is_not_well_formed_is_refused_by_name() {
         (json!({"name": "x", "scope": "chat:read", "expires_in": 315360001}), 400, "malformed_request"),
         (json!({"name": "x", "scope": "chat:read", "secret": "mine"}), 400, "malformed_request"),
         (json!({"name": "x", "scope": "chat:read", "res": ["rust"]}), 400, "bad_channel_name"),
-        // Until the chat keeps to it.
-        (json!({"name": "x", "scope": "chat:read", "res": ["#rust"]}), 400, "malformed_request"),
+        (json!({"name": "x", "scope": "chat:read session:manage", "res": ["#rust"]}), 400, "invalid_scope"),
+        (json!({"name": "x", "scope": "chat:read", "res": vec!["#rust"; 101]}), 400, "malformed_request"),
         (json!({"name": "x", "scope": "chat:read", "res": []}), 400, "malformed_request"),
     ] {
         assert_eq!(said(alice.post("/api/v1/keys", body.clone()).await.unwrap_err()), (status, code.into()), "{body}");

@@ -78,9 +78,16 @@ pub struct UserInfo {
     /// The session's id: it stays when the nick changes, and is never another's.
     sub: String,
     nick: String,
-    /// The channels the session is on.
-    #[schema(value_type = Vec<String>)]
-    channels: Vec<ChannelName>,
+    /// The channels the session is on, as far as the grant's `res` lets it be seen.
+    channels: Vec<MembershipView>,
+}
+
+/// A session's standing on a channel.
+#[derive(Serialize, ToSchema)]
+pub struct MembershipView {
+    name: String,
+    op: bool,
+    voice: bool,
 }
 
 /// Who the token's session is.
@@ -90,9 +97,14 @@ pub async fn userinfo(State(app): State<Shared>, ByToken { token, .. }: ByToken)
     let session = token.session.filter(|_| token.scope.allow(Scope::Identity));
     let session = session.ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
     let identity = grants::identity(&app.chat, token.grant, session).await?;
+    let channels = identity.channels.into_iter().map(|(channel, own)| MembershipView {
+        name: channel.name.to_string(),
+        op: own.op,
+        voice: own.voice,
+    });
     Ok(Json(UserInfo {
         sub: identity.session.to_string(),
         nick: identity.nick.to_string(),
-        channels: identity.channels,
+        channels: channels.collect(),
     }))
 }

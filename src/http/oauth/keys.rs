@@ -41,7 +41,8 @@ pub struct NewKey {
     name: String,
     /// Scopes parted by spaces.
     scope: String,
-    /// The channels it is to be confined to. Not yet: a key with it is refused.
+    /// The channels it is to be confined to; left out, it is all of the session's, and its direct messages.
+    #[schema(min_items = 1, max_items = 100)]
     res: Option<Vec<String>>,
     /// Seconds until it ends; left out, it ends when it is revoked or its session ends.
     #[serde(default, deserialize_with = "body::whole")]

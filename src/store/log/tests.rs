@@ -253,7 +253,7 @@ impl World<'_> {
         let start = (head - back).max(0);
         let mut after = start;
         for limit in limits.iter().cycle() {
-            let page = page(self.tx, me, EventId(after), *limit).unwrap();
+            let page = page(&Sight::whole(self.tx), me, EventId(after), *limit).unwrap();
             let mine = self.list.iter().filter(|event| event.id > after && event.heard_by(me));
             let lost = mine.clone().filter(|event| event.gone).map(|event| event.id).max();
             let kept: Vec<_> = mine.filter(|event| !event.gone).take(*limit).collect();

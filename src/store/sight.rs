@@ -1,0 +1,144 @@
+//! How far a caller sees: the one way to channels and people by their names.
+//!
+//! Whoever calls by a grant with `res` sees the channels it names and nothing else; what lies outside reads as if it were
+//! not there. Nothing else finds a channel or a session by its name, so that no command can forget to ask.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Read,
+    channel::{self, Channel},
+    grant::{self, Grant},
+    mark, member,
+    session::{self, Session},
+};
+use crate::{
+    error::{Error, Result},
+    model::{Caller, ChannelId, ChannelName, EventId, Nick, SessionId},
+};
+
+/// What of the chat can be seen in one transaction.
+pub struct Sight<'a> {
+    pub tx: &'a Read<'a>,
+    inside: Option<Inside>,
+}
+
+/// What a confined caller sees: itself, and these channels, by their folded names. One that is made anew is the same again.
+struct Inside {
+    me: SessionId,
+    channels: BTreeSet<String>,
+}
+
+impl<'a> Sight<'a> {
+    /// Everything: for what is done for no caller, or shown to everybody.
+    pub fn whole(tx: &'a Read<'a>) -> Self {
+        Self { tx, inside: None }
+    }
+
+    /// As far as a caller sees.
+    pub fn of(tx: &'a Read<'a>, caller: Caller) -> Result<Self> {
+        if !caller.confined {
+            return Ok(Self::whole(tx));
+        }
+        let res = caller.grant.map(|grant| grant::res(tx, grant)).transpose()?.flatten().unwrap_or_default();
+        Ok(Self::confined(tx, caller.session, &res))
+    }
+
+    /// As far as a grant lets its session be seen.
+    pub fn through(tx: &'a Read<'a>, grant: &Grant) -> Self {
+        match (grant.session, &grant.res) {
+            (Some(session), Some(res)) => Self::confined(tx, session, res),
+            _ => Self::whole(tx),
+        }
+    }
+
+    pub(super) fn confined(tx: &'a Read<'a>, me: SessionId, res: &[ChannelName]) -> Self {
+        Self { tx, inside: Some(Inside { me, channels: res.iter().map(ChannelName::folded).collect() }) }
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.inside.is_none()
+    }
+
+    /// Refuses a confined caller what is about the whole session.
+    pub fn require_whole(&self) -> Result<()> {
+        if self.is_whole() { Ok(()) } else { Err(Error::confined()) }
+    }
+
+    /// Whether a channel of this name is seen, if there is one.
+    fn holds(&self, name: &ChannelName) -> bool {
+        self.inside.as_ref().is_none_or(|inside| inside.channels.contains(&name.folded()))
+    }
+
+    /// Refuses a channel of a name that is not seen, whether or not there is one.
+    pub fn require(&self, name: &ChannelName) -> Result<()> {
+        if self.holds(name) { Ok(()) } else { Err(Error::no_such_channel(name)) }
+    }
+
+    /// Whether a channel is seen, live or ended.
+    pub(super) fn includes(&self, id: ChannelId) -> Result<bool> {
+        match &self.inside {
+            Some(inside) => Ok(inside.channels.contains(&channel::folded_name(self.tx, id)?)),
+            None => Ok(true),
+        }
+    }
+
+    pub fn find_channel(&self, name: &ChannelName) -> Result<Option<Channel>> {
+        if self.holds(name) { channel::by_name(self.tx, name) } else { Ok(None) }
+    }
+
+    pub fn channel(&self, name: &ChannelName) -> Result<Channel> {
+        self.find_channel(name)?.ok_or_else(|| Error::no_such_channel(name))
+    }
+
+    /// Live channels and how many are on each, in the order of their names.
+    pub fn channels(&self) -> Result<Vec<(Channel, i64)>> {
+        let mut channels = channel::all(self.tx)?;
+        channels.retain(|(channel, _)| self.holds(&channel.name));
+        Ok(channels)
+    }
+
+    /// The channels that somebody is on, in the order in which they were joined.
+    pub fn channels_of(&self, session: SessionId) -> Result<Vec<Channel>> {
+        let mut channels = member::channels(self.tx, session)?;
+        channels.retain(|channel| self.holds(&channel.name));
+        Ok(channels)
+    }
+
+    /// Whoever has a nick. A confined caller sees itself, and those who are on a channel it sees.
+    pub fn find_person(&self, nick: &Nick) -> Result<Option<Session>> {
+        let Some(session) = session::by_nick(self.tx, nick)? else { return Ok(None) };
+        let seen = match &self.inside {
+            Some(inside) => session.id == inside.me || !self.channels_of(session.id)?.is_empty(),
+            None => true,
+        };
+        Ok(Some(session).filter(|_| seen))
+    }
+
+    pub fn person(&self, nick: &Nick) -> Result<Session> {
+        self.find_person(nick)?.ok_or_else(|| Error::no_such_nick(nick.as_str()))
+    }
+
+    /// Everybody, in the order of their nicks.
+    pub fn people(&self) -> Result<Vec<Session>> {
+        let mut people = session::all(self.tx)?;
+        if let Some(inside) = &self.inside {
+            let mut seen = BTreeSet::from([inside.me]);
+            for (channel, _) in self.channels()? {
+                seen.extend(member::of_channel(self.tx, channel.id)?.into_iter().map(|member| member.session));
+            }
+            people.retain(|session| seen.contains(&session.id));
+        }
+        Ok(people)
+    }
+
+    /// Whoever has a nick, to exchange direct messages with: a confined caller has nobody for that.
+    pub fn correspondent(&self, nick: &Nick) -> Result<Session> {
+        if self.is_whole() { self.person(nick) } else { Err(Error::no_such_nick(nick.as_str())) }
+    }
+
+    /// The live sessions that one has exchanged direct messages with, and one's read marks for them.
+    pub fn correspondents(&self, me: SessionId) -> Result<Vec<(Nick, EventId)>> {
+        if self.is_whole() { mark::directs(self.tx, me) } else { Ok(Vec::new()) }
+    }
+}
