@@ -96,8 +96,7 @@ pub fn page(sight: &Sight, session: SessionId, after: EventId, limit: usize) -> 
     let own = sight.is_whole().then_some(session);
     let spans = spans(sight, session, after)?;
     let gap = gap(tx, own, after, &spans)?;
-    let mut lanes: Vec<_> =
-        own.map(|own| Lane::new(own.into(), VecDeque::from([(after.0, head.0)]))).into_iter().collect();
+    let mut lanes = Vec::from_iter(own.map(|own| Lane::new(own.into(), [(after.0, head.0)].into())));
     for (channel, spans) in spans {
         let spans = spans.iter().map(|span| (after.0.max(span.since - 1), span.until.unwrap_or(head.0)));
         lanes.push(Lane::new(channel.into(), spans.collect()));
@@ -216,9 +215,8 @@ fn spans(sight: &Sight, session: SessionId, after: EventId) -> Result<BTreeMap<C
     Ok(spans)
 }
 
-/// The stretch past `after` in which retention removed something of these stays', and of what went to one's `own` session,
-/// exactly: a stay lost its last event if that was removed, else whatever was the last removed of the channel while it
-/// lasted.
+/// The stretch past `after` in which retention removed something of one's `own` session's or of these stays, exactly: a stay
+/// lost its last event if that was removed, else whatever was the last removed of the channel while it lasted.
 fn gap(
     tx: &Read,
     own: Option<SessionId>,

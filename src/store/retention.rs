@@ -46,15 +46,20 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
 }
 
 /// Removes a batch of memberships that ended before the oldest event there is. What a client of the session may have
-/// missed by that is noted at the session itself.
+/// missed by that is noted at the session itself; of a confined client, who is not told of what was the session's, it stays
+/// until it was acknowledged.
 pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     let floor: i64 = tx
         .sql
         .prepare_cached("SELECT coalesce((SELECT min(id) FROM event), (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'event'), 0)")?
         .query_row([], |row| row.get(0))?;
-    let mut closed = tx
-        .sql
-        .prepare_cached("SELECT session_id, channel_id, since, until FROM membership WHERE until < ?1 LIMIT ?2")?;
+    let mut closed = tx.sql.prepare_cached(
+        "SELECT session_id, channel_id, since, until FROM membership WHERE until < ?1
+             AND NOT EXISTS (SELECT 1 FROM client JOIN app_grant ON app_grant.id = grant_id
+                             WHERE client.session_id = membership.session_id AND client.ended_at IS NULL
+                             AND res IS NOT NULL AND cursor < membership.until)
+             LIMIT ?2",
+    )?;
     let mut remove =
         tx.sql.prepare_cached("DELETE FROM membership WHERE session_id = ?1 AND channel_id = ?2 AND since = ?3")?;
     let rows = closed

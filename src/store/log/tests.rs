@@ -22,6 +22,8 @@ const CASES: u32 = 100;
 
 const PEOPLE: usize = 3;
 const CHANNELS: usize = 2;
+/// To what the bot of the first of these people is confined. It acknowledges nothing.
+const INSIDE: &str = "#0";
 
 /// Something that happens. Who and where are small numbers, so that a failing case shrinks to few.
 #[derive(Clone, Debug)]
@@ -117,8 +119,9 @@ struct World<'a> {
     /// Who is there, and the channels that have a member.
     people: Vec<SessionId>,
     channels: Vec<Option<ChannelId>>,
-    /// Channels there ever were.
+    /// Channels there ever were, and which of them lie inside.
     known: Vec<ChannelId>,
+    inside: BTreeSet<ChannelId>,
     members: BTreeSet<(SessionId, ChannelId)>,
     list: Vec<Happened>,
     made: usize,
@@ -163,6 +166,7 @@ impl World<'_> {
         });
         if self.channels[channel].replace(id).is_none() {
             self.known.push(id);
+            self.inside.extend((channel == 0).then_some(id));
         }
         if self.members.insert((me, id)) {
             let since = member::join(self.tx, me, id, false, self.draft("JOIN", 0, None)).unwrap();
@@ -176,13 +180,22 @@ impl World<'_> {
         let quit = session::end(self.tx, me, EndReason::Quit, None, Timestamp(self.now)).unwrap();
         self.note(quit, EndReason::Quit.sentence().len(), &channels, &[me], None);
         channels.into_iter().for_each(|channel| self.depart(me, channel));
-        self.people[who] = self.newcomer();
+        self.people[who] = self.newcomer(who);
     }
 
-    fn newcomer(&mut self) -> SessionId {
+    fn newcomer(&mut self, who: usize) -> SessionId {
         self.made += 1;
-        let nick = Nick::parse(&format!("n{}", self.made)).unwrap();
-        session::insert(self.tx, &nick, Ipv4Addr::LOCALHOST.into(), Timestamp(self.now)).unwrap()
+        let (nick, now) = (Nick::parse(&format!("n{}", self.made)).unwrap(), Timestamp(self.now));
+        let me = session::insert(self.tx, &nick, Ipv4Addr::LOCALHOST.into(), now).unwrap();
+        let bot = format!(
+            "INSERT INTO app (client_id, name, session_id, scope, created_at) VALUES ('{nick}', 'bot', {me}, '', 0);
+             INSERT INTO app_grant (session_id, app_id, scope, res, created_at)
+                 VALUES ({me}, last_insert_rowid(), '', '[\"{INSIDE}\"]', 0);
+             INSERT INTO client (session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at, grant_id, key)
+                 VALUES ({me}, 'bot', CAST('{nick}' AS BLOB), 0, 0, 0, 0, 0, last_insert_rowid(), 1);"
+        );
+        self.tx.sql.execute_batch(if who == 0 { &bot } else { "" }).unwrap();
+        me
     }
 
     fn depart(&mut self, me: SessionId, channel: ChannelId) {
@@ -247,26 +260,18 @@ impl World<'_> {
         Ok(())
     }
 
+    fn head(&self) -> i64 {
+        self.list.last().map_or(0, |event| event.id)
+    }
+
     /// Reads a queue to its end, page by page of these lengths in turn, from so far back; and histories up to there.
     fn read(&self, who: usize, back: i64, limits: &[usize]) -> TestCaseResult {
-        let (me, head) = (self.people[who], self.list.last().map_or(0, |event| event.id));
-        let start = (head - back).max(0);
-        let mut after = start;
-        for limit in limits.iter().cycle() {
-            let page = page(&Sight::whole(self.tx), me, EventId(after), *limit).unwrap();
-            let mine = self.list.iter().filter(|event| event.id > after && event.heard_by(me));
-            let lost = mine.clone().filter(|event| event.gone).map(|event| event.id).max();
-            let kept: Vec<_> = mine.filter(|event| !event.gone).take(*limit).collect();
-            let held = held(&kept);
-            let more = kept.len() == *limit || held.len() < kept.len();
-            let next = held.last().filter(|_| more).map_or(head, |(id, _)| *id);
-            prop_assert_eq!(seen(&page.events), held, "{} past {} by {}", me, after, limit);
-            prop_assert_eq!((page.next.0, page.more), (next, more), "{} past {} by {}", me, after, limit);
-            prop_assert_eq!(page.gap, lost.map(|last| (EventId(after + 1), EventId(last))), "{} past {}", me, after);
-            if !more {
-                break;
-            }
-            after = next;
+        let (me, start) = (self.people[who], (self.head() - back).max(0));
+        self.read_queue(&Sight::whole(self.tx), me, start, limits, |event| event.heard_by(me))?;
+        if who == 0 {
+            let sight = Sight::confined(self.tx, me, &[ChannelName::parse(INSIDE).unwrap()]);
+            let inside = |event: &Happened| event.on.iter().any(|(who, on)| *who == me && self.inside.contains(on));
+            self.read_queue(&sight, me, start, limits, inside)?;
         }
         let before = (back > 0).then_some(EventId(start + 1));
         for channel in &self.known {
@@ -279,6 +284,33 @@ impl World<'_> {
             let exchange = exchange_history(self.tx, me, *other, before, limits[0]).unwrap();
             let ours = |event: &Happened| [Some((me, *other)), Some((*other, me))].contains(&event.exchange);
             prop_assert_eq!(seen(&exchange), self.last(limits[0], before, ours), "{} with {}", me, other);
+        }
+        Ok(())
+    }
+
+    fn read_queue(
+        &self,
+        sight: &Sight,
+        me: SessionId,
+        mut after: i64,
+        limits: &[usize],
+        mine: impl Fn(&Happened) -> bool,
+    ) -> TestCaseResult {
+        for limit in limits.iter().cycle() {
+            let page = page(sight, me, EventId(after), *limit).unwrap();
+            let mine = self.list.iter().filter(|event| event.id > after && mine(event));
+            let lost = mine.clone().filter(|event| event.gone).map(|event| event.id).max();
+            let kept: Vec<_> = mine.filter(|event| !event.gone).take(*limit).collect();
+            let held = held(&kept);
+            let more = kept.len() == *limit || held.len() < kept.len();
+            let next = held.last().filter(|_| more).map_or(self.head(), |(id, _)| *id);
+            prop_assert_eq!(seen(&page.events), held, "{} past {} by {}", me, after, limit);
+            prop_assert_eq!((page.next.0, page.more), (next, more), "{} past {} by {}", me, after, limit);
+            prop_assert_eq!(page.gap, lost.map(|last| (EventId(after + 1), EventId(last))), "{} past {}", me, after);
+            if !more {
+                break;
+            }
+            after = next;
         }
         Ok(())
     }
@@ -325,11 +357,12 @@ fn run(connection: &Connection, steps: &[Step]) -> TestCaseResult {
         people: Vec::new(),
         channels: vec![None; CHANNELS],
         known: Vec::new(),
+        inside: BTreeSet::new(),
         members: BTreeSet::new(),
         list: Vec::new(),
         made: 0,
     };
-    world.people = (0..PEOPLE).map(|_| world.newcomer()).collect();
+    world.people = (0..PEOPLE).map(|who| world.newcomer(who)).collect();
     steps.iter().try_for_each(|step| world.take(step))?;
     (0..PEOPLE).try_for_each(|who| {
         world.read(who, i64::MAX, &[500])?;
