@@ -8,6 +8,7 @@ mod bad_input;
 mod bots;
 mod browser;
 mod commands;
+mod confined;
 mod consent_page;
 mod crash;
 mod delivery;

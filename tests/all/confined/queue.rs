@@ -1,0 +1,136 @@
+//! The queue of a confined client: its session's, without what lies outside.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use proptest::{collection::vec, prelude::*, sample::select};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::{SCOPE, confined, world};
+use crate::support::{Over, Reader, TestServer, Way, commands, params, until};
+
+const WAYS: [Way; 3] = [Way::Poll, Way::Stream, Way::Socket];
+
+/// What everybody does at random, to what lies inside and outside and to both.
+const LINES: [&str; 20] = [
+    "JOIN #in",
+    "JOIN #in",
+    "JOIN #out",
+    "JOIN #in,#out",
+    "PART #in",
+    "PART #out",
+    "PRIVMSG #in :x",
+    "PRIVMSG #out :x",
+    "PRIVMSG #in,#out :x",
+    "PRIVMSG alice :x",
+    "NICK {}2",
+    "NICK {}",
+    "AWAY :x",
+    "AWAY",
+    "TOPIC #in :x",
+    "MODE #in -n",
+    "KICK #in alice",
+    "KICK #out alice",
+    "INVITE alice #in",
+    "MARKREAD #in 1",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn a_queue_is_its_sessions_without_what_lies_outside(steps in vec((0..5_usize, select(&LINES[..])), 60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run(&steps));
+    }
+}
+
+async fn run(steps: &[(usize, &str)]) {
+    let mut server = TestServer::start().await;
+    let [alice, bob, carol] = [server.pick("alice").await, server.pick("bob").await, server.pick("carol").await];
+    let (sibling, (_, bot)) = (alice.key(SCOPE).await.token("").await, confined(&alice).await);
+    let start = bot.snapshot().await;
+    let mut readers = Vec::new();
+    for way in WAYS {
+        readers.push((way, Reader::open(&bot, way, None).await));
+    }
+    let people = [("alice", &alice), ("alice", &sibling), ("bob", &bob), ("carol", &carol), ("alice", &bot)];
+    for (who, line) in steps {
+        let (name, device) = people[*who];
+        // Some of it is refused.
+        let _ = device.try_send(&line.replace("{}", name)).await;
+    }
+    alice.send("JOIN #in").await;
+    alice.send("PRIVMSG #in :end").await;
+    let inside = inside(&server, start["session"]["id"].as_i64().unwrap());
+    let id = |message: &Value| message["id"].as_i64().unwrap();
+    let mut expected = alice.drain().await;
+    expected.retain(|message| message["id"].as_i64() > start["cursor"].as_i64() && inside.contains(&id(message)));
+    for (way, reader) in &mut readers {
+        for message in &expected {
+            assert_eq!(next(reader).await.as_ref(), Ok(message), "{way:?}");
+        }
+    }
+    // Or the server would wait for the other side of the socket to close.
+    drop(readers);
+    server.restart().await;
+    let page = bot.poll(&format!("timeout=0&limit=500&after={}", start["cursor"])).await;
+    assert_eq!(page["messages"], json!(expected));
+}
+
+/// What comes next; nothing fails the test rather than hanging it.
+async fn next(reader: &mut Reader) -> Result<Value, Over> {
+    tokio::time::timeout(Duration::from_secs(30), reader.next()).await.expect("nothing came")
+}
+
+/// The events that went to `#in` while a session was on it, by the store's own account.
+fn inside(server: &TestServer, session: i64) -> BTreeSet<i64> {
+    let database = Connection::open(server.database()).unwrap();
+    let events = "SELECT event_id FROM address JOIN channel ON channel.id = target_id
+                  JOIN membership ON channel_id = target_id AND event_id BETWEEN since AND ifnull(until, event_id)
+                  WHERE folded_name = '#in' AND session_id = ?1";
+    let mut events = database.prepare(events).unwrap();
+    events.query_map([session], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[tokio::test]
+async fn a_revoked_key_ends_what_it_reads_by() {
+    for way in WAYS {
+        let server = TestServer::start().await;
+        let [alice, bob, carol] = world(&server).await;
+        let (key, bot) = confined(&alice).await;
+        bot.snapshot().await;
+        let mut reader = Reader::open(&bot, way, None).await;
+        bob.send("PRIVMSG #in :one").await;
+        assert_eq!(params(&next(&mut reader).await.unwrap()), ["#in", "one"]);
+        let (over, ()) = tokio::join!(next(&mut reader), async {
+            server.connected(1).await;
+            carol.send("PRIVMSG alice,#secrets :psst").await;
+            alice.delete(&format!("/api/v1/keys/{}", key.client_id)).await.unwrap();
+        });
+        assert_eq!(over, Err(Over::Ended("revoked".into())), "{way:?}");
+        assert!(bot.is_cut_off().await);
+    }
+}
+
+#[tokio::test]
+async fn a_gap_is_told_of_what_lay_inside_alone_also_where_the_stay_is_over() {
+    let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
+    let [bob, alice, carol] = server.pick_on("#in", ["bob", "alice", "carol"]).await;
+    let (key, bot) = confined(&alice).await;
+    bot.snapshot().await;
+    let kicked = bob.send("KICK #in alice").await["ids"][0].to_string();
+    carol.send("PRIVMSG alice :psst").await;
+    server.pass(Duration::from_hours(24 * 11));
+    for left in [3, 2] {
+        server.restart().await;
+        until("old events to go", async || server.rows("event") == 0).await;
+        until("past stays to go", async || server.rows("membership") == left).await;
+        let bot = key.token("").await;
+        let (whole, shown) = (alice.queue().await, bot.queue().await);
+        assert_eq!(commands(&whole), ["WARN"]);
+        let gap: Vec<_> = shown.iter().map(|warning| params(warning)[3]).collect();
+        // It stays as long as the bot has not acknowledged it.
+        assert_eq!(gap, if left == 3 { vec![kicked.as_str()] } else { vec![] });
+        bot.drain().await;
+    }
+}
