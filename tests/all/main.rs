@@ -4,9 +4,11 @@ mod support;
 
 mod acting;
 mod apps;
+mod authlib;
 mod bad_input;
 mod bots;
 mod browser;
+mod cascade;
 mod commands;
 mod confined;
 mod consent_page;

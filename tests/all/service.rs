@@ -95,6 +95,7 @@ async fn the_description_is_true() {
         "/api/v1/session",
         "/api/v1/socket",
         "/assets/{name}",
+        "/auth/authorize",
         "/auth/grants/events",
         "/auth/introspect",
         "/auth/revoke",

@@ -211,6 +211,20 @@ async fn the_same_consent_again_joins_the_grant_of_a_confidential_app_and_not_of
 }
 
 #[tokio::test]
+async fn who_is_all_that_identity_tells_and_it_takes_no_device() {
+    let server = TestServer::start().await;
+    let (alice, app) = (server.pick("alice").await, native(&server).await);
+    let tokens = app.sign_in(&alice, "identity").await;
+    let program = app.program.with_token(text(&tokens["access_token"]));
+    assert_eq!(program.get("/auth/userinfo").await["nick"], "alice");
+    assert_eq!(program.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "insufficient_scope");
+    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    alice.send("QUIT").await;
+    assert_eq!(program.call(Method::GET, "/auth/userinfo").await.unwrap_err().code, "invalid_token");
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
 async fn a_full_session_is_told_on_the_page_and_a_code_too_many_is_refused() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
     let (alice, app) = (server.pick("alice").await, native(&server).await);

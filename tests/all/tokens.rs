@@ -136,7 +136,7 @@ async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
         (&own, FORM, good.clone(), "invalid_request"),
         (&own, FORM, format!("{grant}&client_id=app_x"), "invalid_request"),
         ("", FORM, good.replace("client_credentials", "password"), "unsupported_grant_type"),
-        ("", FORM, good.replace("client_credentials", "authorization_code"), "unsupported_grant_type"),
+        ("", FORM, good.replace("client_credentials", "password"), "unsupported_grant_type"),
         ("", FORM, format!("{good}x"), "invalid_client"),
         ("", FORM, good.replace("app_", "app-"), "invalid_client"),
         ("", FORM, format!("{grant}&client_id={id}"), "invalid_client"),
