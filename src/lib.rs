@@ -35,7 +35,7 @@
 //! |---|---|
 //! | [`model`], [`error`], [`audit`] | the words as types; the one table of error codes; what is worth a line in the audit log |
 //! | [`irc`] | message syntax, the table of verbs, modes, numerics; pure |
-//! | [`secret`] | `rand` and `sha2`: secrets and their hashes |
+//! | [`secret`] | `rand`, `sha2` and `hmac`: secrets and their hashes |
 //! | [`password`] | `argon2`: hashing on threads of its own |
 //! | [`store`] | `rusqlite`: all SQL |
 //! | [`chat`] | the rules, the caller map, the hub |

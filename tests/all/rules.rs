@@ -27,6 +27,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("argon2", &["password"]),
     ("rand", &["secret"]),
     ("sha2", &["secret"]),
+    ("hmac", &["secret"]),
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
