@@ -237,7 +237,7 @@ CREATE TABLE device_code (
     res         TEXT                            -- a JSON array of the channels it was confined to; NULL: all
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX device_code_by_user_code ON device_code (user_code);
-CREATE INDEX device_code_of_app ON device_code (app_id);
+CREATE INDEX device_code_of_app ON device_code (app_id, address);
 CREATE INDEX device_code_of_session ON device_code (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX device_code_expiring ON device_code (expires_at);
 

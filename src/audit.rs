@@ -75,6 +75,12 @@ pub enum Limit {
     Tokens,
     /// Authorization codes of a session.
     Codes,
+    /// Device codes of an app.
+    DeviceCodes,
+    /// Wrong user codes from an address.
+    UserCodes,
+    /// Wrong user codes of a session.
+    SessionUserCodes,
 }
 
 impl Limit {
@@ -90,6 +96,9 @@ impl Limit {
             Self::Keys => "keys",
             Self::Tokens => "tokens",
             Self::Codes => "codes",
+            Self::DeviceCodes => "device_codes",
+            Self::UserCodes => "user_codes",
+            Self::SessionUserCodes => "session_user_codes",
         }
     }
 }

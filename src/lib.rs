@@ -39,7 +39,7 @@
 //! | [`password`] | `argon2`: hashing on threads of its own |
 //! | [`store`] | `rusqlite`: all SQL |
 //! | [`chat`] | the rules, the caller map, the hub |
-//! | [`oauth`] | apps and API keys: the rules of who gets which token |
+//! | [`oauth`] | apps, API keys and devices: the rules of who gets which token |
 //! | [`config`] | the command line |
 //! | [`control`] | the socket by which the operator's subcommands reach a running server |
 //! | [`http`] | `axum`, `hyper` and `cookie`: connections, routes, bytes, the embedded web client |

@@ -10,7 +10,7 @@ use crate::{
     password::Verdict,
     secret::Secret,
     store::{
-        Write, audit,
+        Read, Write, audit,
         client::{self, NewClient},
         session::{self, Session},
         sight::Sight,
@@ -159,12 +159,18 @@ fn admit(
 
 /// Lets in the client of a grant that the session gave: one more device.
 pub fn admit_granted(tx: &Write, session: SessionId, new: &NewClient, max: usize, now: Timestamp) -> Result<ClientId> {
-    if client::live_of(tx, session)?.len() >= max {
-        let detail = format!("the session has {max} clients already: one of them has to leave first");
-        return Err(Error::new(Code::TooManyClients, detail));
-    }
+    require_place(tx, session, max)?;
     announce(tx, &session::get(tx, session)?, "An app joined this session", new, now)?;
     client::insert(tx, session, new, now)
+}
+
+/// Refuses where a session has as many devices as it may have.
+pub fn require_place(tx: &Read, session: SessionId, max: usize) -> Result<()> {
+    if client::live_of(tx, session)?.len() < max {
+        return Ok(());
+    }
+    let detail = format!("the session has {max} clients already: one of them has to leave first");
+    Err(Error::new(Code::TooManyClients, detail))
 }
 
 /// Tells the session's clients of the one that comes; its own queue begins after that.

@@ -15,7 +15,7 @@ use crate::{
     error::{Code, Error, Result},
     model::{Caller, ClientId, Network, Nick, SessionId, Timestamp},
     password::Hasher,
-    secret::SecretHash,
+    secret::{SecretHash, UserCodeKey},
     store::{self, Effect, Place, Store, sight::Sight},
 };
 
@@ -39,7 +39,7 @@ mod talk;
 mod upkeep;
 
 pub use act::Answer;
-pub use login::{Login, admit_granted, already_in_session};
+pub use login::{Login, admit_granted, already_in_session, require_place};
 pub use session::Admitted;
 
 /// How long a check of the store holds.
@@ -74,6 +74,8 @@ pub struct Chat {
     /// Who follows the ends of grants; woken by commits alone.
     pub(crate) followers: Arc<followers::Followers>,
     hasher: Hasher,
+    /// What user codes are hashed with, until this chat is closed.
+    pub(crate) user_codes: UserCodeKey,
     /// What the last check of the store found, and when. Held while one is made: those who ask meanwhile share it.
     health: Mutex<Option<(Instant, Result<()>)>>,
     pub limits: Limits,
@@ -102,7 +104,8 @@ impl Chat {
             hub.start_at(store::log::head(tx)?);
             Ok(())
         })?;
-        Ok(Self { store, callers, hub, followers, hasher, health: Mutex::default(), limits })
+        let user_codes = UserCodeKey::generate()?;
+        Ok(Self { store, callers, hub, followers, hasher, user_codes, health: Mutex::default(), limits })
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.

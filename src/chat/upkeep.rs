@@ -6,7 +6,7 @@ use super::Chat;
 use crate::{
     error::Result,
     model::{EndReason, Timestamp},
-    store::{Read, app, audit, authorization_code, client, grant, grant_end, label, retention, token},
+    store::{Read, app, audit, authorization_code, client, device_code, grant, grant_end, label, retention, token},
 };
 
 /// How many clients, events or labels one transaction takes; others get their turn between two of them.
@@ -86,6 +86,7 @@ impl Chat {
         while self.store.write(move |tx| label::expire(tx, due, BATCH)).await? == BATCH {}
         while self.store.write(move |tx| token::expire(tx, due, BATCH)).await? == BATCH {}
         while self.store.write(move |tx| authorization_code::expire(tx, due, BATCH)).await? == BATCH {}
+        while self.store.write(move |tx| device_code::expire(tx, due, BATCH)).await? == BATCH {}
         self.callers.forget_expired(due);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What may be tried, and how often: passwords, new sessions, keys and tokens, by address, by nick and by both together.
+//! What may be tried, and how often: passwords, codes, new sessions, keys and tokens, by address, by nick and by both together.
 //!
 //! Everything is charged before anything is looked up or hashed, or many tries at once would all pass; what was no guess
 //! gets it back. Strangers who use up what is allowed for a nick do not lock its owner out: a client of that session, and an
@@ -35,6 +35,12 @@ pub enum Key {
     Tokens(String, Network),
     /// Authorization codes of a session.
     Codes(SessionId),
+    /// Device codes for an app from an address.
+    DeviceCodes(String, Network),
+    /// Wrong user codes from an address.
+    UserCodes(Network),
+    /// Wrong user codes of a session.
+    SessionUserCodes(SessionId),
 }
 
 impl Key {
@@ -48,6 +54,9 @@ impl Key {
             Self::NewSessions(_) => (100, 10),
             Self::Keys(_) => (100, 60),
             Self::Tokens(..) | Self::Codes(_) => (60, 10),
+            Self::DeviceCodes(..) => (30, 20),
+            Self::UserCodes(_) => (20, 15),
+            Self::SessionUserCodes(_) => (10, 30),
         };
         Rate { burst, every: Duration::from_secs(seconds) }
     }
@@ -63,6 +72,9 @@ impl Key {
             Self::Keys(_) => Limit::Keys,
             Self::Tokens(..) => Limit::Tokens,
             Self::Codes(_) => Limit::Codes,
+            Self::DeviceCodes(..) => Limit::DeviceCodes,
+            Self::UserCodes(_) => Limit::UserCodes,
+            Self::SessionUserCodes(_) => Limit::SessionUserCodes,
         }
     }
 
@@ -78,7 +90,7 @@ struct Charged(Vec<Key>);
 impl Charged {
     /// Of what was no guess, only what counts anyway stays charged.
     fn settle<T>(self, app: &Shared, result: &Result<T>) {
-        let wrong = |error: &Error| matches!(error.code, Code::LoginFailed | Code::PasswordMismatch);
+        let wrong = |error: &Error| matches!(error.code, Code::LoginFailed | Code::PasswordMismatch | Code::NotFound);
         if !result.as_ref().is_err_and(wrong) {
             app.tries.refund(&self.0.into_iter().filter(Key::is_given_back).collect::<Vec<_>>());
         }
@@ -119,10 +131,32 @@ pub async fn login<T>(
 pub async fn pass<T>(
     app: &Shared,
     address: &Address,
-    Caller { session, client, .. }: Caller,
+    caller: Caller,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let charged = Charged(vec![Key::Address(address.network), Key::Client(client)]);
+    guess(app, address, caller, vec![Key::Address(address.network), Key::Client(caller.client)], attempt).await
+}
+
+/// Lets a client type the code that a device shows.
+pub async fn user_code<T>(
+    app: &Shared,
+    address: &Address,
+    caller: Caller,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    guess(app, address, caller, vec![Key::UserCodes(address.network), Key::SessionUserCodes(caller.session)], attempt)
+        .await
+}
+
+/// Lets a client try something that it may have guessed.
+async fn guess<T>(
+    app: &Shared,
+    address: &Address,
+    Caller { session, client, .. }: Caller,
+    keys: Vec<Key>,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let charged = Charged(keys);
     let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
     charge(app, subject, &charged.0).await?;
     let result = attempt.await;
@@ -150,6 +184,16 @@ pub async fn new_token(app: &Shared, address: &Address, client_id: String) -> Re
 pub async fn new_code(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject { session: Some(session), ..address.subject() };
     charge(app, subject, &[Key::Codes(session)]).await
+}
+
+/// A device that waits as it was told to asks as often as it likes.
+pub fn give_token_back(app: &Shared, address: &Address, client_id: String) {
+    app.tries.refund(&[Key::Tokens(client_id, address.network)]);
+}
+
+/// Lets a device ask for a code in the name of an app.
+pub async fn new_device_code(app: &Shared, address: &Address, client_id: String) -> Result<()> {
+    charge(app, address.subject(), &[Key::DeviceCodes(client_id, address.network)]).await
 }
 
 /// Charges the keys; a refusal is recorded once in its window, of the subject and of whoever has the nick.

@@ -19,6 +19,10 @@ use crate::{
 pub const LOGIN_PAGE: &str = include_str!("../../web/login.html");
 pub const CONSENT_PAGE: &str = include_str!("../../web/consent.html");
 pub const NOTICE_PAGE: &str = include_str!("../../web/notice.html");
+/// Where a device's code is typed, where it is decided about, and what came of it.
+pub const DEVICE_PAGE: &str = include_str!("../../web/device.html");
+pub const DEVICE_CONFIRM_PAGE: &str = include_str!("../../web/device-confirm.html");
+pub const DEVICE_DONE_PAGE: &str = include_str!("../../web/device-done.html");
 const INDEX: &str = "index.html";
 const INDEX_PAGE: &str = include_str!("../../web/index.html");
 
@@ -127,18 +131,26 @@ mod tests {
 
     use super::*;
 
+    const PAGES: [(&str, &str); 7] = [
+        (INDEX, INDEX_PAGE),
+        ("login.html", LOGIN_PAGE),
+        ("consent.html", CONSENT_PAGE),
+        ("notice.html", NOTICE_PAGE),
+        ("device.html", DEVICE_PAGE),
+        ("device-confirm.html", DEVICE_CONFIRM_PAGE),
+        ("device-done.html", DEVICE_DONE_PAGE),
+    ];
+
     #[test]
     fn every_file_is_served_with_its_type_and_the_whole_is_small() {
-        let pages = [INDEX_PAGE, LOGIN_PAGE, CONSENT_PAGE, NOTICE_PAGE];
-        let mut bytes = pages.iter().map(|page| page.len()).sum::<usize>();
+        let mut bytes = PAGES.iter().map(|(_, text)| text.len()).sum::<usize>();
         for (name, text) in FILES {
             assert_ne!(media_type(name), "application/octet-stream", "{name}");
             bytes += text.len();
         }
         let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web")).unwrap();
         let folder = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let pages = ["index.html", "login.html", "consent.html", "notice.html"];
-        let known = FILES.iter().map(|(name, _)| *name).chain(pages).map(str::to_owned);
+        let known = FILES.iter().chain(&PAGES).map(|(name, _)| (*name).to_owned());
         assert_eq!(known.collect::<BTreeSet<_>>(), folder.collect::<BTreeSet<_>>());
         assert!(bytes < 104 * 1024, "the web client has {bytes} bytes");
     }

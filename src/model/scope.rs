@@ -69,13 +69,14 @@ impl Scopes {
         matches!(scope, Scope::Any) || self.0 & bit(scope) != 0
     }
 
+    /// All of these but one.
+    pub fn without(self, scope: Scope) -> Self {
+        Self(self.0 & !bit(scope))
+    }
+
     /// Whether it takes a client to do what these allow: to say who one is takes none.
     pub fn need_client(self) -> bool {
         self.0 & !bit(Scope::Identity) != 0
-    }
-
-    pub fn without(self, scope: Scope) -> Self {
-        Self(self.0 & !bit(scope))
     }
 
     /// Whether these allow everything that `others` do.

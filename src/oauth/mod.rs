@@ -21,6 +21,7 @@ use crate::{
 pub mod apps;
 pub mod authorize;
 pub mod client_credentials;
+pub mod device;
 pub mod ends;
 pub mod grants;
 pub mod keys;

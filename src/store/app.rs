@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, audit, authorization_code, grant, log};
+use super::{Effect, Read, Write, as_sql, audit, authorization_code, device_code, grant, log};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
@@ -297,7 +297,7 @@ pub fn note_tried(tx: &Write, app: AppId, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Ends an app, and every grant of it. A second end changes nothing.
+/// Ends an app, and every grant of it, also those that it is about to get. A second end changes nothing.
 pub fn end(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<()> {
     let ended = tx
         .sql
@@ -310,6 +310,7 @@ pub fn end(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<(
     }
     authorization_code::remove_of_app(tx, id)?;
     tx.effect(Effect::AppEnded);
+    device_code::remove_of_app(tx, id)?;
     let action = if app.is_key() { Action::KeyRevoked(reason) } else { Action::AppRemoved };
     audit::record(tx, action, &app.subject(), now)
 }

@@ -28,6 +28,7 @@ pub mod channel;
 pub mod client;
 #[cfg(test)]
 mod cost;
+pub mod device_code;
 pub mod grant;
 pub mod grant_end;
 pub mod label;
@@ -147,6 +148,7 @@ impl Store {
     pub fn open(path: &Path, observe: Observer, now: Timestamp) -> Result<Self> {
         let lock = open::lock(path)?;
         let connection = open::writer(path, now)?;
+        device_code::end_undecided(&connection, now)?;
         let readers =
             Readers { path: path.to_owned(), idle: Mutex::default(), permits: Arc::new(Semaphore::new(READERS)) };
         Ok(Self { writer: writer::Writer::start(connection, observe)?, readers: Arc::new(readers), _lock: lock })

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app, as_sql, audit, authorization_code, client, grant, log, member, new_target, on_unique,
+    Effect, Read, Write, app, as_sql, audit, authorization_code, client, device_code, grant, log, member, new_target,
+    on_unique,
 };
 use crate::{
     audit::{Action, Subject},
@@ -236,7 +237,8 @@ fn end_apps(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
     for key in app::live_keys_of(tx, id)? {
         app::end(tx, key.id, reason, now)?;
     }
-    authorization_code::remove_of_session(tx, id)
+    authorization_code::remove_of_session(tx, id)?;
+    device_code::remove_of_session(tx, id)
 }
 
 /// Memberships of live sessions, for the hub's start.

@@ -112,7 +112,9 @@ async fn the_metadata_lists_what_exists() {
     let metadata = server.device().get("/.well-known/oauth-authorization-server").await;
     assert_eq!(metadata["issuer"], server.url(""));
     assert_eq!(metadata["scopes_supported"], json!(SCOPES));
-    assert_eq!(metadata["grant_types_supported"], json!(["authorization_code", "client_credentials", "refresh_token"]));
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let known = json!(["authorization_code", "client_credentials", "refresh_token", device]);
+    assert_eq!(metadata["grant_types_supported"], known);
     for endpoint in ["token_endpoint", "introspection_endpoint", "revocation_endpoint"] {
         let path = metadata[endpoint].as_str().unwrap().strip_prefix(&server.url("")).unwrap();
         let (status, body) = key.ask(path, &[("grant_type", "client_credentials"), ("token", "x")]).await;

@@ -14,6 +14,7 @@ mod confined;
 mod consent_page;
 mod crash;
 mod delivery;
+mod device_flow;
 mod devices;
 mod elsewhere;
 mod expiry;

@@ -4,6 +4,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::tokens::DEVICE_CODE;
 use crate::{
     http::{Shared, body::Json, problem::PageProblems},
     model::Scope,
@@ -16,6 +17,7 @@ pub struct Metadata {
     issuer: String,
     authorization_endpoint: String,
     token_endpoint: String,
+    device_authorization_endpoint: String,
     introspection_endpoint: String,
     revocation_endpoint: String,
     userinfo_endpoint: String,
@@ -40,12 +42,13 @@ pub async fn metadata(State(app): State<Shared>) -> Json<Metadata> {
         issuer: issuer.to_owned(),
         authorization_endpoint: at("/auth/authorize"),
         token_endpoint: at("/auth/token"),
+        device_authorization_endpoint: at("/auth/device"),
         introspection_endpoint: at("/auth/introspect"),
         revocation_endpoint: at("/auth/revoke"),
         userinfo_endpoint: at("/auth/userinfo"),
         scopes_supported: Scope::ALL.map(Scope::name).into(),
         response_types_supported: vec!["code"],
-        grant_types_supported: vec!["authorization_code", "client_credentials", "refresh_token"],
+        grant_types_supported: vec!["authorization_code", "client_credentials", "refresh_token", DEVICE_CODE],
         code_challenge_methods_supported: vec!["S256"],
         authorization_response_iss_parameter_supported: true,
         token_endpoint_auth_methods_supported: [&AUTH_METHODS[..], &["none"]].concat(),

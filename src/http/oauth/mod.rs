@@ -1,7 +1,7 @@
-//! OAuth's endpoints (RFC 6749, 7009, 7662, 8414), and the API's part about keys and grants.
+//! OAuth's endpoints (RFC 6749, 7009, 7662, 8414, 8628), and the API's part about keys and grants.
 //!
 //! The endpoints under `/auth` take forms and know apps by their credentials, never by a cookie; they refuse as RFC 6749
-//! does.
+//! does. The pages are for people and know them by their cookie alone.
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -9,6 +9,7 @@ use super::Shared;
 
 mod approval;
 mod authorize;
+mod device;
 mod ends;
 mod form;
 mod grants;
@@ -30,6 +31,8 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(tokens::issue))
         .routes(routes!(tokens::introspect))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(device::authorize))
+        .routes(routes!(device::page, device::decide))
         .routes(routes!(grants::userinfo))
         .routes(routes!(ends::events))
         .routes(routes!(metadata::metadata))

@@ -19,11 +19,14 @@ use crate::{
     oauth::{
         self,
         authorize::{self, Redemption},
-        client_credentials, refresh,
+        client_credentials, device, refresh,
         tokens::{self, Issued, TokenRequest},
     },
     secret::SecretHash,
 };
+
+/// The device flow's grant type (RFC 8628 §3.4).
+pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// The app's credentials may come by HTTP Basic instead.
 #[derive(ToSchema)]
@@ -31,6 +34,7 @@ use crate::{
 #[allow(dead_code)]
 struct TokenForm {
     #[schema(pattern = "^(client_credentials|authorization_code|refresh_token)$")]
+    #[schema(pattern = "^(client_credentials|refresh_token|urn:ietf:params:oauth:grant-type:device_code)$")]
     grant_type: String,
     /// Scopes parted by spaces; left out, all that it may be.
     #[schema(nullable = false)]
@@ -45,6 +49,9 @@ struct TokenForm {
     /// For `refresh_token`: the token.
     #[schema(nullable = false)]
     refresh_token: Option<String>,
+    /// For the device flow: the code that the device was given.
+    #[schema(nullable = false)]
+    device_code: Option<String>,
     #[schema(nullable = false)]
     client_id: Option<String>,
     #[schema(nullable = false)]
@@ -125,11 +132,18 @@ pub async fn issue(
             };
             authorize::redeem(&app.chat, request, redemption).await
         }
+        DEVICE_CODE => {
+            let presented = SecretHash::of(form.required("device_code")?);
+            device::issue(&app.chat, request, presented).await
+        }
         _ => Err(Error::new(Code::UnsupportedGrantType, "this grant_type is not known here")),
     };
     if issued.as_ref().is_err_and(|error| error.code == Code::InvalidClient) {
         // Not the client_id: people mistake the fields, and then it is the secret.
         tracing::warn!(address = %address.ip, "an app was not let in");
+    }
+    if issued.as_ref().is_err_and(|error| error.code == Code::AuthorizationPending) {
+        guard::give_token_back(&app, &address, client_id.clone());
     }
     let issued = issued?;
     tracing::info!(app = client_id, address = %address.ip, grant_type, "token issued");

@@ -29,6 +29,13 @@ const WRONG: &[(&str, &str)] = &[
         "SELECT grant_id FROM token JOIN app_grant ON app_grant.id = grant_id WHERE ended_at IS NOT NULL",
     ),
     (
+        "device codes of ended apps, or approved by ended sessions, or by nobody who is told of in the audit log",
+        "SELECT device_code.app_id FROM device_code JOIN app ON app.id = app_id LEFT JOIN session ON session.id = device_code.session_id
+         WHERE app.ended_at IS NOT NULL OR session.ended_at IS NOT NULL OR device_code.session_id IS NOT NULL
+             AND NOT EXISTS (SELECT 1 FROM audit WHERE action = 'device_approved' AND app = app.client_id
+                 AND audit.session_id = session.id)",
+    ),
+    (
         "keys and grants whose life is not in the audit log",
         "SELECT client_id FROM app WHERE session_id IS NOT NULL
              AND ((SELECT count(*) FROM audit WHERE app = app.client_id AND action = 'key_issued') != 1

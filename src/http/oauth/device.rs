@@ -1,0 +1,250 @@
+//! The device flow (RFC 8628): codes for devices, and the page where a person types the one that a device shows.
+//!
+//! Opening the page changes nothing, also by a link with a code in it: first the code is sent, then the decision.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    approval,
+    form::AppForm,
+    refusal::{Refusal, Refusals},
+};
+use crate::{
+    chat::callers::Live,
+    error::{Code, Error, Extra, Result},
+    http::{
+        Shared,
+        address::Address,
+        auth::Present,
+        body::{self, Json, Params},
+        guard,
+        page::{self, escape},
+        problem::{self, Malformed, PageProblems, PublicProblems, StoreProblems, TimedOut},
+        web,
+    },
+    model::Scopes,
+    oauth::device::{self, DeviceAuthorization, DeviceRequest, INTERVAL, LIFE, Waiting},
+    secret::UserCode,
+};
+
+/// The app's credentials may come by HTTP Basic instead.
+#[derive(ToSchema)]
+#[schema(example = json!({"client_id": "app_…", "scope": "chat:read chat:write"}))]
+#[allow(dead_code)]
+struct DeviceRequestForm {
+    /// Scopes parted by spaces; left out, all that the app may do, except to manage the session.
+    #[schema(nullable = false)]
+    scope: Option<String>,
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+}
+
+/// RFC 8628 §3.2.
+#[derive(Serialize, ToSchema)]
+struct DeviceView {
+    /// For the device to ask with at `/auth/token`.
+    device_code: String,
+    /// For it to show.
+    user_code: String,
+    verification_uri: String,
+    /// The same with the code in it, for a QR code.
+    verification_uri_complete: String,
+    /// Seconds.
+    expires_in: u64,
+    /// Seconds between two polls, at least.
+    interval: u64,
+}
+
+/// Gives a device a code to ask with, and one to show.
+#[utoipa::path(post, security((), ("app" = [])), path = "/auth/device", tag = "oauth",
+    request_body(content = DeviceRequestForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The codes", body = DeviceView), Refusals))]
+pub async fn authorize(
+    State(app): State<Shared>,
+    address: Address,
+    form: Result<AppForm, Refusal>,
+) -> Result<Response, Refusal> {
+    let form = form?;
+    let scope = form.get("scope").map(Scopes::parse).transpose()?;
+    let client_id = form.credentials.client_id.clone();
+    guard::new_device_code(&app, &address, client_id.clone()).await?;
+    let (credentials, now, due) = (form.credentials, app.clock.now(), app.clock.due());
+    let request = DeviceRequest { credentials, scope, address: address.ip, now, due };
+    let DeviceAuthorization { device_code, user_code } = device::authorize(&app.chat, request).await?;
+    tracing::info!(app = client_id, address = %address.ip, "device code issued");
+    let verification_uri = format!("{}/device", app.site.issuer());
+    let user_code = user_code.reveal();
+    Ok(Json(DeviceView {
+        device_code: device_code.reveal().to_owned(),
+        verification_uri_complete: format!("{verification_uri}?user_code={user_code}"),
+        verification_uri,
+        user_code,
+        expires_in: LIFE.as_secs(),
+        interval: INTERVAL.as_secs(),
+    })
+    .into_response())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DevicePage {
+    /// Filled into the form.
+    user_code: Option<String>,
+}
+
+/// The page where a code is typed.
+#[utoipa::path(get, security((), ("cookie" = [])), path = "/device", tag = "oauth", params(DevicePage),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String),
+        (status = 303, description = "To the login, and back", headers(("location" = String))),
+        PageProblems, Malformed, StoreProblems))]
+pub async fn page(present: Present, Params(params): Params<DevicePage>) -> Response {
+    let code = params.user_code.as_deref().and_then(UserCode::parse);
+    match present.0 {
+        Some(_) => Html(entry(&code.map(|code| code.reveal()).unwrap_or_default(), "")).into_response(),
+        None => to_login(code),
+    }
+}
+
+/// What the pages send. Fields are looked for by name: one of them comes as often as channels are ticked.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct DeviceForm {
+    user_code: String,
+    /// Without it, what the code stands for is shown.
+    #[schema(nullable = false, pattern = "^(allow|deny)$")]
+    decision: Option<String>,
+    #[schema(nullable = false, pattern = "^(everywhere|chosen)$")]
+    r#where: Option<String>,
+    /// The channels that are chosen.
+    #[schema(nullable = false)]
+    res: Option<Vec<String>>,
+}
+
+/// Shows which device a code is of, or decides about it.
+#[utoipa::path(post, security(("cookie" = [])), path = "/device", tag = "oauth",
+    request_body(content = DeviceForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The next page", content_type = "text/html", body = String),
+        (status = 303, description = "To the login, and back", headers(("location" = String))),
+        (status = 404, description = "The page again: there is no such code", content_type = "text/html", body = String),
+        (status = 409, description = "The page again: no place is free", content_type = "text/html", body = String),
+        (status = 429, description = "The page again: too many tries", content_type = "text/html", body = String),
+        Malformed, PublicProblems, StoreProblems, TimedOut))]
+pub async fn decide(
+    State(app): State<Shared>,
+    address: Address,
+    Present(live): Present,
+    request: Request,
+) -> Result<Response> {
+    let form: Vec<(String, String)> = body::form(request, &app).await?;
+    let typed = first(&form, "user_code").unwrap_or_default();
+    let code = UserCode::parse(typed);
+    let Some(live) = live else { return Ok(to_login(code)) };
+    let go_on = async {
+        let code = code.as_ref().ok_or_else(device::no_such_code)?;
+        step(&app, &live, code, &form).await
+    };
+    Ok(match guard::user_code(&app, &address, live.caller, go_on).await {
+        Ok(page) => Html(page).into_response(),
+        Err(error) if error.code == Code::ClientEnded => to_login(code),
+        Err(error) => again(typed, &error),
+    })
+}
+
+/// One step on the way, and the page that comes after it.
+async fn step(app: &Shared, live: &Arc<Live>, code: &UserCode, form: &[(String, String)]) -> Result<String> {
+    let (now, due) = (app.clock.now(), app.clock.due());
+    let waiting = device::look_up(&app.chat, live, code, due).await?;
+    match first(form, "decision") {
+        None => Ok(confirmation(code, &waiting)),
+        Some("allow") => {
+            let res = form.iter().filter(|(name, _)| name == "res").map(|(_, channel)| channel.as_str());
+            let res = approval::chosen_channels(waiting.scope, first(form, "where"), &res.collect::<Vec<_>>())?;
+            device::approve(&app.chat, live, code, res, now, due).await?;
+            tracing::info!(by = %live.caller.client, "device approved");
+            Ok(done("Done", &format!("{} is let in. You can go back to your device.", waiting.app)))
+        }
+        Some("deny") => {
+            device::deny(&app.chat, live, code, now, due).await?;
+            tracing::info!(by = %live.caller.client, "device denied");
+            Ok(done("Denied", &format!("{} is not let in. You can close this page.", waiting.app)))
+        }
+        Some(_) => Err(Error::malformed("decision is allow or deny")),
+    }
+}
+
+fn first<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    form.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+}
+
+/// To the login, and back here with the code.
+fn to_login(code: Option<UserCode>) -> Response {
+    let query = code.map(|code| format!("%3Fuser_code%3D{}", code.reveal())).unwrap_or_default();
+    (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/login?next=/device{query}"))]).into_response()
+}
+
+/// The page where a code is typed once more, with what was wrong.
+fn again(typed: &str, error: &Error) -> Response {
+    let sentence = match error.code {
+        Code::NotFound => {
+            "No device waits with this code. Look again at what it shows: after ten minutes it needs a new one."
+        }
+        Code::TooManyClients => {
+            "This session has as many devices as it may have. Sign one of them out, then come back with this code."
+        }
+        Code::Throttled => "There were too many wrong codes. Please wait a little and try again.",
+        _ => &error.detail,
+    };
+    let mut response = (problem::status(error), Html(entry(typed, sentence))).into_response();
+    if let Extra::RetryAfter(seconds) = error.extra {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+fn entry(code: &str, error: &str) -> String {
+    page::render(web::DEVICE_PAGE, |name, page| match name {
+        "code" => escape(code, page),
+        "error" => escape(error, page),
+        _ => {}
+    })
+}
+
+fn confirmation(code: &UserCode, waiting: &Waiting) -> String {
+    page::render(web::DEVICE_CONFIRM_PAGE, |name, page| match name {
+        "code" => page.push_str(&code.reveal()),
+        "app" => escape(&waiting.app, page),
+        "address" => escape(&waiting.address, page),
+        "age" => page.push_str(&ago(waiting.age)),
+        "nick" => escape(waiting.nick.as_str(), page),
+        "scopes" => approval::list_scopes(waiting.scope, page),
+        "channels" => approval::offer_channels(waiting.scope, &waiting.channels, page),
+        _ => {}
+    })
+}
+
+fn done(title: &str, outcome: &str) -> String {
+    page::render(web::DEVICE_DONE_PAGE, |name, page| match name {
+        "title" => escape(title, page),
+        "outcome" => escape(outcome, page),
+        _ => {}
+    })
+}
+
+/// A time that has passed, in words.
+fn ago(time: Duration) -> String {
+    match time.as_secs() / 60 {
+        0 => "just now".into(),
+        1 => "a minute ago".into(),
+        minutes => format!("{minutes} minutes ago"),
+    }
+}

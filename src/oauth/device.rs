@@ -1,0 +1,203 @@
+//! Tokens for a device that has no browser: it shows a code, a person types that where they are signed in, and the device,
+//! which asks again and again, is let in (RFC 8628).
+
+use std::{net::IpAddr, time::Duration};
+
+use super::{
+    Credentials, authenticate, invalid_client, invalid_grant,
+    tokens::{self, GRANT_LIFE, Issued, Mint, TokenRequest},
+};
+use crate::{
+    audit::{Action, Subject},
+    chat::{self, Chat, callers::Live},
+    error::{Code, Error, Result},
+    model::{Caller, ChannelName, Nick, Scope, Scopes, Timestamp},
+    secret::{Kind, Secret, SecretHash, UserCode, UserCodeHash},
+    store::{
+        Read, Write,
+        app::{self, App},
+        audit,
+        device_code::{self, Decision, DeviceCode, NewDeviceCode},
+        grant::NewGrant,
+        session,
+        sight::Sight,
+    },
+};
+
+/// How long a code works.
+pub const LIFE: Duration = Duration::from_mins(10);
+/// Between two polls, at least.
+pub const INTERVAL: Duration = Duration::from_secs(5);
+/// How much longer it is after each poll that came too early (RFC 8628 §3.5).
+const SLOWER: Duration = Duration::from_secs(5);
+/// Codes of an app that wait for somebody, asked for from one address, at most.
+const MAX_PENDING: i64 = 50;
+/// User codes that are drawn until one is free. Were a million in use, a second one would be needed once in 25,000 times.
+const DRAWN: usize = 4;
+
+/// What a device asks for.
+#[derive(Clone, Debug)]
+pub struct DeviceRequest {
+    pub credentials: Credentials,
+    /// Left out, it is all that the app may do, except to manage the session.
+    pub scope: Option<Scopes>,
+    pub address: IpAddr,
+    pub now: Timestamp,
+    /// The time by which some things are over.
+    pub due: Timestamp,
+}
+
+/// A code for the device to ask with, and one for it to show.
+#[derive(Debug)]
+pub struct DeviceAuthorization {
+    pub device_code: Secret,
+    pub user_code: UserCode,
+}
+
+/// Gives a device its codes (RFC 8628 §3.2). They are for apps of the operator's: an API key has a session already.
+pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuthorization> {
+    let DeviceRequest { credentials, scope, address, now, due } = request;
+    let app = authenticate(chat, credentials, due).await?;
+    if app.is_key() {
+        return Err(Error::new(Code::UnauthorizedClient, "an API key acts as the session that owns it"));
+    }
+    let scope = scope.unwrap_or(app.scope.without(Scope::SessionManage));
+    if scope == Scopes::NONE || !app.scope.covers(scope) {
+        return Err(Error::new(Code::InvalidScope, "this is more than the app may do, or nothing"));
+    }
+    for _ in 0..DRAWN {
+        let (device_code, user_code) = (Secret::generate_as(Kind::Device)?, UserCode::generate()?);
+        let new = NewDeviceCode {
+            secret: device_code.hash(),
+            user_code: chat.user_codes.hash(&user_code),
+            app: app.id,
+            scope,
+            address,
+            expires_at: due.plus(LIFE),
+            interval: INTERVAL,
+        };
+        if chat.store.write(move |tx| insert(tx, &new, now, due)).await? {
+            return Ok(DeviceAuthorization { device_code, user_code });
+        }
+    }
+    Err(Error::internal("no user code was free"))
+}
+
+fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp, due: Timestamp) -> Result<bool> {
+    if app::get(tx, new.app)?.over(due) {
+        return Err(invalid_client());
+    }
+    if device_code::count_pending(tx, new.app, new.address, due)? >= MAX_PENDING {
+        let detail = format!("{MAX_PENDING} codes for your address wait to be typed already");
+        return Err(Error::retry(Code::Throttled, LIFE.as_secs(), detail));
+    }
+    device_code::insert(tx, new, now)
+}
+
+/// A device that waits for somebody to decide, as it is shown to them.
+#[derive(Debug)]
+pub struct Waiting {
+    pub app: String,
+    pub scope: Scopes,
+    /// Where it asked from, and how long ago.
+    pub address: String,
+    pub age: Duration,
+    /// The session that is asked.
+    pub nick: Nick,
+    pub channels: Vec<ChannelName>,
+}
+
+/// The device that shows this code. Codes that are unknown, expired and used are one refusal.
+pub async fn look_up(chat: &Chat, live: &Live, code: &UserCode, due: Timestamp) -> Result<Waiting> {
+    let (caller, code) = (live.caller, chat.user_codes.hash(code));
+    chat.look(caller, move |tx| {
+        let (found, app) = pending(tx, code, due)?;
+        let channels =
+            Sight::of(tx, caller)?.channels_of(caller.session)?.into_iter().map(|channel| channel.name).collect();
+        let nick = session::get(tx, caller.session)?.nick;
+        let age = due.since(found.expires_at.minus(LIFE));
+        Ok(Waiting { app: app.name, scope: found.scope, address: found.address, age, nick, channels })
+    })
+    .await
+}
+
+/// Lets the device that shows this code join the caller's session, confined to some channels or not, if there is a place
+/// for it.
+pub async fn approve(
+    chat: &Chat,
+    live: &Live,
+    code: &UserCode,
+    res: Option<Vec<ChannelName>>,
+    now: Timestamp,
+    due: Timestamp,
+) -> Result<()> {
+    let (caller, code, max) = (live.caller, chat.user_codes.hash(code), chat.limits.max_clients);
+    chat.change(caller, move |tx| {
+        let (found, app) = pending(tx, code, due)?;
+        if found.scope.need_client() {
+            chat::require_place(tx, caller.session, max)?;
+        }
+        device_code::decide(tx, code, &Decision::Approved { session: caller.session, res: res.clone() })?;
+        audit::record(tx, Action::DeviceApproved, &decided_by(caller, &app), now)
+    })
+    .await
+}
+
+/// Refuses the device that shows this code.
+pub async fn deny(chat: &Chat, live: &Live, code: &UserCode, now: Timestamp, due: Timestamp) -> Result<()> {
+    let (caller, code) = (live.caller, chat.user_codes.hash(code));
+    chat.change(caller, move |tx| {
+        let (_, app) = pending(tx, code, due)?;
+        device_code::decide(tx, code, &Decision::Denied)?;
+        audit::record(tx, Action::DeviceDenied, &decided_by(caller, &app), now)
+    })
+    .await
+}
+
+fn pending(tx: &Read, code: UserCodeHash, due: Timestamp) -> Result<(DeviceCode, App)> {
+    let found = device_code::find_pending(tx, code, due)?.ok_or_else(no_such_code)?;
+    let app = app::get(tx, found.app)?;
+    if app.over(due) { Err(no_such_code()) } else { Ok((found, app)) }
+}
+
+fn decided_by(caller: Caller, app: &App) -> Subject {
+    Subject { session: Some(caller.session), client: Some(caller.client), ..app.subject() }
+}
+
+/// No device that waits shows this code.
+pub fn no_such_code() -> Error {
+    Error::new(Code::NotFound, "no device that waits shows this code")
+}
+
+/// Issues tokens for a device code that was approved, once, or says why not (yet).
+pub async fn issue(chat: &Chat, request: TokenRequest, presented: SecretHash) -> Result<Issued> {
+    tokens::issue(chat, request, move |tx, app, mint| redeem(tx, app, mint, presented)).await
+}
+
+fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<tokens::Decision> {
+    let code = device_code::find(tx, presented)?.filter(|code| code.app == app.id).ok_or_else(invalid_grant)?;
+    match code.decision {
+        Some(Decision::Denied) => Err(Error::new(Code::AccessDenied, "whoever was asked has denied it")),
+        _ if mint.due >= code.expires_at => Err(Error::new(Code::ExpiredToken, "the code was not approved in time")),
+        // What is recorded must stay, so the transaction itself succeeds.
+        None => poll(tx, &code, presented, mint.due).map(Err),
+        Some(Decision::Approved { session, res }) => {
+            device_code::remove(tx, presented)?;
+            let new = NewGrant { session: Some(session), scope: code.scope, res };
+            let grant = mint.begin(tx, app, session, &new)?;
+            mint.pair(tx, &grant, code.scope, code.scope, mint.due.plus(GRANT_LIFE)).map(Ok)
+        }
+    }
+}
+
+/// Notes a poll that comes before anything is decided. One that comes too early makes every later one wait longer.
+fn poll(tx: &Write, code: &DeviceCode, presented: SecretHash, due: Timestamp) -> Result<Error> {
+    let too_early = code.polled_at.is_some_and(|last| (last..last.plus(code.interval)).contains(&due));
+    let interval = if too_early { code.interval + SLOWER } else { code.interval };
+    device_code::note_poll(tx, presented, interval, due)?;
+    Ok(if too_early {
+        Error::new(Code::SlowDown, format!("wait {} seconds between two requests", interval.as_secs()))
+    } else {
+        Error::new(Code::AuthorizationPending, "nobody has decided yet")
+    })
+}

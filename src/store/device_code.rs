@@ -1,0 +1,222 @@
+//! Device codes: what a device asks with, again and again, until somebody has typed the user code that it shows (RFC 8628).
+
+use std::{net::IpAddr, time::Duration};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Read, Write, app, as_sql, log};
+use crate::{
+    error::Result,
+    model::{AppId, ChannelName, Scopes, SessionId, Timestamp},
+    secret::{SecretHash, UserCodeHash},
+};
+
+/// How long an expired code is kept: whoever still asks with it is told that it has expired.
+const KEPT_FOR: Duration = Duration::from_hours(24);
+
+/// A device code that nobody has used yet.
+#[derive(Clone, Debug)]
+pub struct DeviceCode {
+    pub app: AppId,
+    pub scope: Scopes,
+    /// The address that asked for it.
+    pub address: String,
+    pub expires_at: Timestamp,
+    /// Between two polls, at least.
+    pub interval: Duration,
+    pub polled_at: Option<Timestamp>,
+    pub decision: Option<Decision>,
+}
+
+/// What became of a device code on the page where its user code was typed.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    Denied,
+    Approved {
+        session: SessionId,
+        /// The channels its grant is to be confined to; none: all of the session's.
+        res: Option<Vec<ChannelName>>,
+    },
+}
+
+impl DeviceCode {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        let decision = match (row.get("denied")?, row.get::<_, Option<_>>("session_id")?) {
+            (true, _) => Some(Decision::Denied),
+            (false, Some(session)) => Some(Decision::Approved { session: SessionId(session), res: app::res(row)? }),
+            (false, None) => None,
+        };
+        Ok(Self {
+            app: AppId(row.get("app_id")?),
+            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
+            address: row.get("address")?,
+            expires_at: Timestamp(row.get("expires_at")?),
+            interval: Duration::from_millis(row.get::<_, i64>("interval")?.unsigned_abs()),
+            polled_at: row.get::<_, Option<_>>("polled_at")?.map(Timestamp),
+            decision,
+        })
+    }
+}
+
+/// A device code about to be made.
+#[derive(Clone, Debug)]
+pub struct NewDeviceCode {
+    pub secret: SecretHash,
+    pub user_code: UserCodeHash,
+    pub app: AppId,
+    pub scope: Scopes,
+    pub address: IpAddr,
+    pub expires_at: Timestamp,
+    pub interval: Duration,
+}
+
+/// Makes a device code; whether its user code was free.
+pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
+    let inserted = tx
+        .sql
+        .prepare_cached(
+            "INSERT INTO device_code (secret_hash, user_code, app_id, scope, address, created_at, expires_at, interval)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (user_code) DO NOTHING",
+        )?
+        .execute(params![
+            new.secret.0,
+            new.user_code.0,
+            new.app.0,
+            new.scope.to_string(),
+            new.address.to_string(),
+            now.0,
+            new.expires_at.0,
+            millis(new.interval),
+        ])?;
+    Ok(inserted == 1)
+}
+
+/// How many of an app's codes, asked for from this address, wait for somebody.
+pub fn count_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> Result<i64> {
+    Ok(tx
+        .sql
+        .prepare_cached(
+            "SELECT count(*) FROM device_code INDEXED BY device_code_of_app
+             WHERE app_id = ?1 AND address = ?2 AND expires_at > ?3 AND session_id IS NULL AND NOT denied",
+        )?
+        .query_row(params![app.0, address.to_string(), due.0], |row| row.get(0))?)
+}
+
+/// A device code, expired and decided ones too.
+pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<DeviceCode>> {
+    let mut statement = tx.sql.prepare_cached("SELECT * FROM device_code WHERE secret_hash = ?1")?;
+    Ok(statement.query_row([secret.0], DeviceCode::read).optional()?)
+}
+
+/// The device code beside a user code, if it waits for somebody.
+pub fn find_pending(tx: &Read, user_code: UserCodeHash, due: Timestamp) -> Result<Option<DeviceCode>> {
+    let mut statement = tx.sql.prepare_cached("SELECT * FROM device_code WHERE user_code = ?1")?;
+    let found = statement.query_row([user_code.0], DeviceCode::read).optional()?;
+    Ok(found.filter(|code| code.decision.is_none() && due < code.expires_at))
+}
+
+/// Notes a poll, and how long the next one is to wait.
+pub fn note_poll(tx: &Write, secret: SecretHash, interval: Duration, due: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE device_code SET polled_at = ?2, interval = ?3 WHERE secret_hash = ?1")?
+        .execute(params![secret.0, due.0, millis(interval)])?;
+    Ok(())
+}
+
+/// Notes what was decided about a code that waits for it.
+pub fn decide(tx: &Write, user_code: UserCodeHash, decision: &Decision) -> Result<()> {
+    let (session, res) = match decision {
+        Decision::Denied => (None, &None),
+        Decision::Approved { session, res } => (Some(session.0), res),
+    };
+    tx.sql
+        .prepare_cached("UPDATE device_code SET denied = ?2 IS NULL, session_id = ?2, res = ?3 WHERE user_code = ?1")?
+        .execute(params![user_code.0, session, res.as_ref().map(log::to_json).transpose()?])?;
+    Ok(())
+}
+
+/// Removes a code that is used: it works once.
+pub fn remove(tx: &Write, secret: SecretHash) -> Result<()> {
+    tx.sql.prepare_cached("DELETE FROM device_code WHERE secret_hash = ?1")?.execute([secret.0])?;
+    Ok(())
+}
+
+/// Removes the codes of an app that has ended.
+pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
+    tx.sql.prepare_cached("DELETE FROM device_code WHERE app_id = ?1")?.execute([app.0])?;
+    Ok(())
+}
+
+/// Removes the codes that a session approved which has ended.
+pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
+    tx.sql.prepare_cached("DELETE FROM device_code WHERE session_id = ?1")?.execute([session.0])?;
+    Ok(())
+}
+
+/// Lets the codes expire that wait for somebody: at a start the key to their user codes is lost.
+pub(super) fn end_undecided(sql: &Connection, now: Timestamp) -> Result<()> {
+    sql.execute(
+        "UPDATE device_code SET expires_at = ?1 WHERE expires_at > ?1 AND session_id IS NULL AND NOT denied",
+        [now.0],
+    )?;
+    Ok(())
+}
+
+/// Removes a batch of codes that expired long enough ago; how many.
+pub fn expire(tx: &Write, due: Timestamp, batch: usize) -> Result<usize> {
+    Ok(tx
+        .sql
+        .prepare_cached(
+            "DELETE FROM device_code
+             WHERE secret_hash IN (SELECT secret_hash FROM device_code WHERE expires_at <= ?1 LIMIT ?2)",
+        )?
+        .execute(params![due.minus(KEPT_FOR).0, as_sql(batch)])?)
+}
+
+/// A time as SQLite takes it.
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::EndReason,
+        secret::{UserCode, UserCodeKey},
+        store::{Write, app::NewApp, open},
+    };
+
+    #[test]
+    fn user_codes_are_unique_and_codes_end_with_their_app() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = Timestamp(0);
+        let sql = open::writer(&dir.path().join("d.db"), now).unwrap();
+        let tx = Write::new(&sql);
+        let app = NewApp {
+            client_id: "app_x".into(),
+            name: "x".into(),
+            secret: None,
+            resource_server: false,
+            bearer_alone: false,
+            redirect_uris: Vec::new(),
+            scope: Scopes::ALL,
+        };
+        let app = app::register(&tx, &app, now).unwrap().id;
+        let user_code = UserCodeKey::generate().unwrap().hash(&UserCode::generate().unwrap());
+        let new = |secret: &str| NewDeviceCode {
+            secret: SecretHash::of(secret),
+            user_code,
+            app,
+            scope: Scopes::ALL,
+            address: [127, 0, 0, 1].into(),
+            expires_at: Timestamp(1),
+            interval: Duration::ZERO,
+        };
+        assert!(insert(&tx, &new("one"), now).unwrap());
+        assert!(!insert(&tx, &new("another"), now).unwrap());
+        assert!(find(&tx, SecretHash::of("one")).unwrap().is_some());
+        app::end(&tx, app, EndReason::Revoked, now).unwrap();
+        assert!(find(&tx, SecretHash::of("one")).unwrap().is_none());
+    }
+}

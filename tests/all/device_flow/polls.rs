@@ -1,0 +1,107 @@
+//! What a device is told that asks, too early, too late, or with a code that is not its own.
+
+use std::time::Duration;
+
+use super::{Waiting, allow, decide, operators_app, post};
+use crate::support::{App, TestServer, assert_sound, until};
+
+#[tokio::test]
+async fn a_code_expires_after_ten_minutes_and_is_forgotten_after_a_day() {
+    let mut server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let app = operators_app(&server, "terminal", true, "chat:read");
+    let (waiting, approved) = (Waiting::of(&app).await, Waiting::of(&app).await);
+    allow(&alice, &approved.code).await;
+    // A clock that is set forward lets nothing expire.
+    server.set_clock(86400);
+    server.pass(Duration::from_millis(599_999));
+    assert_eq!(post(&alice, &[("user_code", &waiting.code)]).await.0, 200);
+    assert_eq!(waiting.refusal().await, "authorization_pending");
+    server.pass(Duration::from_millis(1));
+    for device in [&waiting, &approved] {
+        assert_eq!(device.refusal().await, "expired_token");
+        assert_eq!(decide(&alice, &device.code, "allow").await.0, 404);
+    }
+    server.set_clock(-86400);
+    server.pass(Duration::from_hours(24));
+    server.restart().await;
+    until("expired codes to go", async || server.rows("device_code") == 0).await;
+    assert_eq!(waiting.refusal().await, "invalid_grant");
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn each_poll_that_comes_too_early_makes_every_later_one_wait_longer() {
+    let server = TestServer::start().await;
+    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read")).await;
+    for (millis, answer) in [
+        (0, "authorization_pending"),
+        (5000, "authorization_pending"),
+        (4999, "slow_down"),
+        (9999, "slow_down"),
+        (15_000, "authorization_pending"),
+        (14_999, "slow_down"),
+        (20_000, "authorization_pending"),
+    ] {
+        server.pass(Duration::from_millis(millis));
+        assert_eq!(device.refusal().await, answer, "after {millis} ms");
+    }
+    server.set_clock(3600);
+    assert_eq!(device.refusal().await, "slow_down", "no time has passed");
+    // Whoever is let in need not wait.
+    let alice = server.pick("alice").await;
+    allow(&alice, &device.code).await;
+    device.let_in().await.snapshot().await;
+}
+
+#[tokio::test]
+async fn a_device_that_waits_as_it_was_told_to_is_never_throttled() {
+    let server = TestServer::start().await;
+    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read")).await;
+    for _ in 0..119 {
+        server.pass(Duration::from_secs(5));
+        assert_eq!(device.refusal().await, "authorization_pending");
+    }
+    let mut last = String::new();
+    for _ in 0..62 {
+        last = device.poll_as(&device.app).await.1["error"].as_str().unwrap().to_owned();
+    }
+    assert_eq!(last, "temporarily_unavailable");
+}
+
+#[tokio::test]
+async fn another_apps_poll_leaves_no_trace() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let (app, other) = (
+        operators_app(&server, "terminal", true, "chat:read"),
+        operators_app(&server, "other", false, "chat:read chat:write"),
+    );
+    let device = Waiting::of(&app).await;
+    let refused = async |by: &App| device.poll_as(by).await.1["error"].as_str().unwrap().to_owned();
+    for _ in 0..2 {
+        assert_eq!(refused(&other).await, "invalid_grant");
+        assert_eq!(refused(&alice.key("chat:read").await).await, "invalid_grant");
+    }
+    assert_eq!(device.refusal().await, "authorization_pending", "its first poll");
+    allow(&alice, &device.code).await;
+    assert_eq!(refused(&other).await, "invalid_grant");
+    device.let_in().await.snapshot().await;
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn a_restart_lets_codes_expire_that_nobody_has_decided_on() {
+    let mut server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let app = operators_app(&server, "terminal", true, "chat:read");
+    let (waiting, approved, denied) = (Waiting::of(&app).await, Waiting::of(&app).await, Waiting::of(&app).await);
+    allow(&alice, &approved.code).await;
+    decide(&alice, &denied.code, "deny").await;
+    server.restart().await;
+    assert_eq!(waiting.refusal().await, "expired_token");
+    assert_eq!(decide(&alice, &waiting.code, "allow").await.0, 404);
+    assert_eq!(denied.refusal().await, "access_denied");
+    assert_eq!(approved.let_in().await.snapshot().await["session"]["nick"], "alice");
+    assert_sound(&server.database());
+}
