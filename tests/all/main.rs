@@ -42,6 +42,7 @@ mod sign_in_input;
 mod socket;
 mod store;
 mod storm;
+mod terminal;
 mod tokens;
 mod ways;
 mod wire;

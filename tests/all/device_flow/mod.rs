@@ -71,11 +71,11 @@ async fn post(person: &Device, form: &[(&str, &str)]) -> (u16, String) {
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
-async fn decide(person: &Device, code: &str, decision: &str) -> (u16, String) {
+pub async fn decide(person: &Device, code: &str, decision: &str) -> (u16, String) {
     post(person, &[("user_code", code), ("decision", decision)]).await
 }
 
-async fn allow(person: &Device, code: &str) {
+pub async fn allow(person: &Device, code: &str) {
     let (status, page) = decide(person, code, "allow").await;
     assert_eq!(status, 200, "{page}");
 }
