@@ -9,7 +9,7 @@ use crate::support::{
 const LISTEN: &str = "127.77.0.1:0";
 
 /// Picks a nick on the first page.
-async fn pick(page: &Page, base: &str, nick: &str) {
+pub async fn pick(page: &Page, base: &str, nick: &str) {
     page.goto(base).await;
     page.types("#nick", nick).await;
     page.click("#start").await;
@@ -226,7 +226,7 @@ async fn every_page_fits_the_window_and_the_policy() {
     }
 }
 
-async fn fits(page: &Page, what: &str) {
+pub async fn fits(page: &Page, what: &str) {
     let wide = page.run("return [document.documentElement.scrollWidth, innerWidth]", vec![]).await;
     assert!(wide[0].as_i64() <= wide[1].as_i64(), "{what} is {} wide in a window of {}", wide[0], wide[1]);
 }

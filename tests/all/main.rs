@@ -15,6 +15,7 @@ mod consent_page;
 mod crash;
 mod delivery;
 mod device_flow;
+mod device_page;
 mod devices;
 mod elsewhere;
 mod expiry;

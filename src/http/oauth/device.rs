@@ -146,7 +146,7 @@ pub async fn decide(
     request: Request,
 ) -> Result<Response> {
     let form: Vec<(String, String)> = body::form(request, &app).await?;
-    let typed = first(&form, "user_code").unwrap_or_default();
+    let typed = only(&form, "user_code")?.unwrap_or_default();
     let code = UserCode::parse(typed);
     let Some(live) = live else { return Ok(to_login(code)) };
     let go_on = async {
@@ -164,11 +164,11 @@ pub async fn decide(
 async fn step(app: &Shared, live: &Arc<Live>, code: &UserCode, form: &[(String, String)]) -> Result<String> {
     let (now, due) = (app.clock.now(), app.clock.due());
     let waiting = device::look_up(&app.chat, live, code, due).await?;
-    match first(form, "decision") {
+    match only(form, "decision")? {
         None => Ok(confirmation(code, &waiting)),
         Some("allow") => {
             let res = form.iter().filter(|(name, _)| name == "res").map(|(_, channel)| channel.as_str());
-            let res = approval::chosen_channels(waiting.scope, first(form, "where"), &res.collect::<Vec<_>>())?;
+            let res = approval::chosen_channels(waiting.scope, only(form, "where")?, &res.collect::<Vec<_>>())?;
             device::approve(&app.chat, live, code, res, now, due).await?;
             tracing::info!(by = %live.caller.client, "device approved");
             Ok(done("Done", &format!("{} is let in. You can go back to your device.", waiting.app)))
@@ -182,8 +182,11 @@ async fn step(app: &Shared, live: &Arc<Live>, code: &UserCode, form: &[(String, 
     }
 }
 
-fn first<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    form.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+/// A field that is there once or not at all.
+fn only<'a>(form: &'a [(String, String)], name: &str) -> Result<Option<&'a str>> {
+    let mut values = form.iter().filter(|(field, _)| field == name).map(|(_, value)| value.as_str());
+    let value = values.next();
+    if values.next().is_some() { Err(Error::malformed("a field is there more than once")) } else { Ok(value) }
 }
 
 /// To the login, and back here with the code.

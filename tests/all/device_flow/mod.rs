@@ -28,14 +28,14 @@ pub fn operators_app(server: &TestServer, name: &str, public: bool, scope: &str)
 }
 
 /// A device that shows a code and waits.
-struct Waiting {
+pub struct Waiting {
     app: App,
     device_code: String,
-    code: String,
+    pub code: String,
 }
 
 impl Waiting {
-    async fn of(app: &App) -> Self {
+    pub async fn of(app: &App) -> Self {
         let (status, body) = app.ask("/auth/device", &[]).await;
         assert_eq!(status, 200, "{body}");
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
@@ -47,7 +47,7 @@ impl Waiting {
     }
 
     /// Why it is not let in.
-    async fn refusal(&self) -> String {
+    pub async fn refusal(&self) -> String {
         let (status, body) = self.poll_as(&self.app).await;
         assert_eq!(status, if body["error"] == "invalid_client" { 401 } else { 400 }, "{body}");
         body["error"].as_str().unwrap().to_owned()
@@ -60,7 +60,7 @@ impl Waiting {
         body
     }
 
-    async fn let_in(&self) -> Device {
+    pub async fn let_in(&self) -> Device {
         self.app.program.with_token(self.tokens().await["access_token"].as_str().unwrap())
     }
 }
@@ -208,11 +208,16 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
     assert!(server.device().with_token(secret).is_cut_off().await);
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", secret)];
     assert_eq!(public.ask("/auth/token", &refresh).await.1["error"], "invalid_grant");
-    for form in
-        [[("user_code", device.code.as_str()), ("decision", "perhaps")], [("user_code", secret), ("decision", "allow")]]
-    {
-        assert!([400, 404].contains(&post(&alice, &form).await.0), "{form:?}");
+    let code = ("user_code", device.code.as_str());
+    for (form, status) in [
+        (vec![], 404),
+        (vec![("user_code", secret), ("decision", "allow")], 404),
+        (vec![code, ("decision", "perhaps")], 400),
+        (vec![code, ("decision", "")], 400),
+        (vec![code, ("decision", "allow"), ("decision", "deny")], 400),
+        (vec![code, code, ("decision", "allow")], 400),
+    ] {
+        assert_eq!(post(&alice, &form).await.0, status, "{form:?}");
     }
-    assert_eq!(post(&alice, &[]).await.0, 404);
     assert_eq!(device.refusal().await, "authorization_pending", "none of it was a decision");
 }

@@ -1,0 +1,91 @@
+//! The device flow's pages in a real browser, at the widths of a phone and of a desktop.
+
+use crate::{
+    browser::{fits, pick},
+    device_flow::{Waiting, operators_app},
+    support::{
+        TestServer, assert_sound,
+        browser::{Driver, Page, Profile},
+    },
+};
+
+/// Keeps a picture of a page where somebody wants to look at it.
+async fn picture(page: &Page, name: &str) {
+    if let Some(folder) = std::env::var_os("REJOIN_SCREENSHOTS") {
+        std::fs::write(std::path::Path::new(&folder).join(name), page.screenshot().await).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send("JOIN #rust,#chess").await;
+    alice.send("PASS :correct horse battery").await;
+    let app = operators_app(&server, "terminal", true, "chat:read chat:write");
+    let driver = Driver::start();
+    for (width, profile) in [(360, Profile::phone()), (1280, Profile::desktop())] {
+        let device = Waiting::of(&app).await;
+        let page = driver.open(&profile).await;
+        page.goto(&server.url("/device")).await;
+        page.types("#nick", "alice").await;
+        page.types("#password", "correct horse battery\n").await;
+        page.shows("#code").await;
+        fits(&page, "the page for the code").await;
+        picture(&page, &format!("device-code-{width}.png")).await;
+        page.types("#code", "bbbbbbbb\n").await;
+        page.says("#error", "No device waits with this code").await;
+        picture(&page, &format!("device-wrong-{width}.png")).await;
+        page.run("document.querySelector('#code').value = ''", vec![]).await;
+        page.types("#code", &format!("{}\n", device.code.to_lowercase().replace('-', ""))).await;
+        page.says("h1", "Is this device in front of you?").await;
+        assert_eq!(page.text("#code").await, device.code);
+        page.says("#who", "terminal asked just now from the address 127.0.0.1 to join as alice").await;
+        fits(&page, "the question").await;
+        picture(&page, &format!("device-confirm-{width}.png")).await;
+        let look = async |value: &str| {
+            let script = "const button = document.querySelector(arguments[0]); const style = getComputedStyle(button);
+                return [button.offsetHeight, style.color, style.backgroundColor, style.borderColor, style.font]";
+            page.run(script, vec![format!("[value={value}]").into()]).await
+        };
+        assert_eq!(look("allow").await, look("deny").await, "neither is recommended");
+        page.click("[name=where][value=chosen]").await;
+        page.click("[name=res][value='#rust']").await;
+        page.click("[value=allow]").await;
+        page.says("h1", "Done").await;
+        page.says("#outcome", "You can go back to your device").await;
+        fits(&page, "the end").await;
+        picture(&page, &format!("device-done-{width}.png")).await;
+        device.let_in().await;
+        let grants = alice.get("/api/v1/grants").await;
+        let granted = grants.as_array().unwrap().last().unwrap();
+        assert_eq!(granted["res"], serde_json::json!(["#rust"]));
+        page.close().await;
+    }
+    assert_sound(&server.database());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_with_the_code_approves_nothing_and_enter_denies() {
+    let server = TestServer::start().await;
+    let app = operators_app(&server, "terminal", true, "chat:read");
+    let device = Waiting::of(&app).await;
+    let driver = Driver::start();
+    let profile = Profile::desktop();
+    let page = driver.open(&profile).await;
+    pick(&page, &server.url(""), "alice").await;
+    page.goto(&server.url(&format!("/device?user_code={}&decision=allow", device.code))).await;
+    page.shows("#code").await;
+    let value = page.run("return document.querySelector('#code').value", vec![]).await;
+    assert_eq!(value, device.code);
+    assert_eq!(device.refusal().await, "authorization_pending");
+    // Keys alone: the field has the focus, and of the two answers the one that lets nobody in is what Enter means.
+    assert_eq!(page.run("return document.activeElement.id", vec![]).await, "code");
+    page.types("#code", "\n").await;
+    page.says("h1", "Is this device in front of you?").await;
+    assert_eq!(device.refusal().await, "slow_down", "it still waits");
+    page.types("[name=where]", "\n").await;
+    page.says("h1", "Denied").await;
+    assert_eq!(device.refusal().await, "access_denied");
+    assert_sound(&server.database());
+}
