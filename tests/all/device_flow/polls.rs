@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::{Waiting, allow, decide, operators_app, post};
 use crate::support::{App, TestServer, assert_sound, until};
 
@@ -55,18 +57,21 @@ async fn each_poll_that_comes_too_early_makes_every_later_one_wait_longer() {
 }
 
 #[tokio::test]
-async fn a_device_that_waits_as_it_was_told_to_is_never_throttled() {
+async fn devices_that_wait_as_they_were_told_to_are_never_throttled() {
     let server = TestServer::start().await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read")).await;
+    let app = operators_app(&server, "terminal", true, "chat:read");
+    let devices = [Waiting::of(&app).await, Waiting::of(&app).await];
     for _ in 0..119 {
         server.pass(Duration::from_secs(5));
-        assert_eq!(device.refusal().await, "authorization_pending");
+        for device in &devices {
+            assert_eq!(device.refusal().await, "authorization_pending");
+        }
     }
-    let mut last = String::new();
-    for _ in 0..62 {
-        last = device.poll_as(&device.app).await.1["error"].as_str().unwrap().to_owned();
+    for _ in 0..60 {
+        assert_eq!(devices[0].refusal().await, "slow_down");
     }
-    assert_eq!(last, "temporarily_unavailable");
+    let (status, body) = devices[0].poll_as(&app).await;
+    assert_eq!((status, &body["error"]), (429, &json!("temporarily_unavailable")));
 }
 
 #[tokio::test]
