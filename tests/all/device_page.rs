@@ -22,7 +22,7 @@ async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
     let alice = server.pick("alice").await;
     alice.send("JOIN #rust,#chess").await;
     alice.send("PASS :correct horse battery").await;
-    let app = operators_app(&server, "terminal", true, "chat:read chat:write");
+    let app = operators_app(&server, "terminal", true, "chat:read chat:write").await;
     let driver = Driver::start();
     for (width, profile) in [(360, Profile::phone()), (1280, Profile::desktop())] {
         let device = Waiting::of(&app).await;
@@ -68,7 +68,7 @@ async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_with_the_code_approves_nothing_and_enter_denies() {
     let server = TestServer::start().await;
-    let app = operators_app(&server, "terminal", true, "chat:read");
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
     let device = Waiting::of(&app).await;
     let driver = Driver::start();
     let profile = Profile::desktop();

@@ -85,6 +85,24 @@ async fn whatever_ends_a_grant_is_known_within_one_event() {
     assert_sound(&server.database());
 }
 
+/// Whatever comes first: the answer to what it asks, or the end of what it asks about.
+#[tokio::test]
+async fn what_ends_while_it_is_asked_about_is_not_kept() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let cache = connected(&server).await;
+    for round in 1..=20 {
+        let key = alice.key("chat:read").await;
+        let bot = key.token("").await;
+        let (token, path) = (bot.token.as_deref().unwrap(), format!("/api/v1/keys/{}", key.client_id));
+        let (_, revoked) = tokio::join!(cache.accepts(token), alice.delete(&path));
+        revoked.unwrap();
+        until("the end to be told", async || cache.told().len() == round).await;
+        assert!(!cache.accepts(token).await, "round {round}");
+    }
+    assert_eq!(cache.known(), Some(0));
+}
+
 /// No event tells of what has been known from the beginning.
 #[tokio::test]
 async fn what_is_cached_is_good_until_it_expires() {
@@ -109,7 +127,7 @@ async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
     let api = App::of(&process.device(), &register(&database, "api", &["--resource-server"]).await);
     let (key, other) = (alice.key("chat:read").await, alice.key("chat:read").await);
     let (kept, lost) = (key.token("").await, other.token("").await);
-    let cache = ResourceServer::new(api.clone(), 0);
+    let cache = ResourceServer::new(api, 0);
     cache.connect().await;
     for token in [&kept, &lost] {
         assert!(cache.accepts(token.token.as_deref().unwrap()).await);

@@ -82,7 +82,7 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     let server = TestServer::start().await;
     let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
     bob.send("JOIN #rust").await;
-    let app = operators_app(&server, "terminal", true, "chat:read chat:write");
+    let app = operators_app(&server, "terminal", true, "chat:read chat:write").await;
     let [mut terminal, mut another, mut denied] = [0; 3].map(|_| Terminal::start(&server, &app.client_id));
     allow(&alice, &terminal.code().await).await;
     allow(&alice, &another.code().await).await;

@@ -10,7 +10,7 @@ async fn of_two_decisions_at_the_same_instant_one_counts() {
     let server = TestServer::start().await;
     let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
     let phone = server.phone_of(&alice, "alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read");
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
     for (round, (other, decision)) in [(&phone, "allow"), (&bob, "allow"), (&phone, "deny")].iter().enumerate() {
         let device = Waiting::of(&app).await;
         let (one, two) = tokio::join!(decide(&alice, &device.code, "allow"), decide(other, &device.code, decision));
@@ -36,7 +36,7 @@ async fn of_two_decisions_at_the_same_instant_one_counts() {
 #[tokio::test]
 async fn an_approval_and_the_sessions_end_at_the_same_instant() {
     let server = TestServer::start().await;
-    let app = operators_app(&server, "terminal", true, "chat:read");
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
     for round in 0..12 {
         let alice = server.pick(&format!("alice{round}")).await;
         let device = Waiting::of(&app).await;
@@ -55,7 +55,7 @@ async fn an_approval_and_the_sessions_end_at_the_same_instant() {
 async fn an_approval_ends_with_its_session_and_a_code_with_its_app() {
     let server = TestServer::start().await;
     let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    let app = operators_app(&server, "terminal", true, "chat:read");
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
     let (approved, waiting) = (Waiting::of(&app).await, Waiting::of(&app).await);
     allow(&alice, &approved.code).await;
     alice.delete("/api/v1/session").await.unwrap();
@@ -76,7 +76,7 @@ async fn an_approval_ends_with_its_session_and_a_code_with_its_app() {
 async fn a_full_session_takes_no_device_and_loses_none() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
     let alice = server.pick("alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read identity");
+    let app = operators_app(&server, "terminal", true, "chat:read identity").await;
     let device = Waiting::of(&app).await;
     let phone = server.phone_of(&alice, "alice").await;
     let (status, page) = decide(&alice, &device.code, "allow").await;

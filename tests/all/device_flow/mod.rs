@@ -13,18 +13,10 @@ mod polls;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// An operator's app that stands in the database. A public one has no secret.
-pub fn operators_app(server: &TestServer, name: &str, public: bool, scope: &str) -> App {
-    let (client_id, secret) = (format!("app_{name}"), if public { String::new() } else { format!("rjk_{name}") });
-    let database = rusqlite::Connection::open(server.database()).unwrap();
-    let insert = "INSERT INTO app (client_id, name, public, scope, created_at) VALUES (?1, ?2, ?3, ?4, 0)";
-    database.execute(insert, rusqlite::params![client_id, name, public, scope]).unwrap();
-    if !public {
-        let (app, hash) = (database.last_insert_rowid(), rejoin::secret::sha256(secret.as_bytes()));
-        let insert = "INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, 0)";
-        database.execute(insert, rusqlite::params![app, hash]).unwrap();
-    }
-    App { program: server.device(), client_id, secret }
+/// An operator's app. A public one has no secret.
+pub async fn operators_app(server: &TestServer, name: &str, public: bool, scope: &str) -> App {
+    let flags = ["--scope", scope, "--public"];
+    server.app(name, if public { &flags } else { &flags[..2] }).await
 }
 
 /// A device that shows a code and waits.
@@ -90,7 +82,7 @@ async fn audit(person: &Device, action: &str) -> Vec<Value> {
 async fn a_device_is_let_in_by_the_code_it_shows_and_is_then_like_any_other() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let app = operators_app(&server, "terminal", true, "chat:read chat:write identity session:manage");
+    let app = operators_app(&server, "terminal", true, "chat:read chat:write identity session:manage").await;
     let response = app.post("/auth/device", &[]).await;
     assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
     let body: Value = response.json().await.unwrap();
@@ -128,7 +120,7 @@ async fn a_device_is_let_in_by_the_code_it_shows_and_is_then_like_any_other() {
     let clients = alice.get("/api/v1/clients").await;
     assert_eq!((clients.as_array().unwrap().len(), &clients[1]["name"]), (2, &json!("terminal")));
     let approved = &audit(&alice, "device_approved").await[0];
-    assert_eq!((&approved["app"], &approved["client"]), (&json!("app_terminal"), &clients[0]["id"]));
+    assert_eq!((&approved["app"], &approved["client"]), (&json!(device.app.client_id), &clients[0]["id"]));
     assert_eq!(audit(&alice, "grant_issued").await.len(), 1);
     assert_eq!(device.refusal().await, "invalid_grant", "a code works once");
 
@@ -148,7 +140,7 @@ async fn a_device_is_let_in_by_the_code_it_shows_and_is_then_like_any_other() {
 async fn a_device_alone_keeps_its_session() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let device = Waiting::of(&operators_app(&server, "terminal", false, "chat:read")).await;
+    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
     allow(&alice, &device.code).await;
     let terminal = device.let_in().await;
     alice.send("QUIT").await;
@@ -163,8 +155,8 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let (public, own) = (
-        operators_app(&server, "public", true, "chat:read session:manage"),
-        operators_app(&server, "own", false, "session:manage"),
+        operators_app(&server, "public", true, "chat:read session:manage").await,
+        operators_app(&server, "own", false, "session:manage").await,
     );
     let with = |app: &App, secret: &str| App { secret: secret.into(), ..app.clone() };
     let nobody = App { client_id: "app_nobody".into(), ..public.clone() };

@@ -12,7 +12,7 @@ use crate::support::{App, Device, TestServer, assert_sound};
 async fn opening_the_page_changes_nothing_and_leads_through_the_login() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read")).await;
+    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
     let open = async |person: &Device, query: &str| {
         person.request(Method::GET, &format!("/device{query}")).send().await.unwrap()
     };
@@ -49,7 +49,7 @@ async fn opening_the_page_changes_nothing_and_leads_through_the_login() {
 async fn another_site_cannot_decide() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read")).await;
+    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
     for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "null")] {
         let form = [("user_code", device.code.as_str()), ("decision", "allow")];
         let request = alice.request(Method::POST, "/device").header(name, value).form(&form);
@@ -62,7 +62,7 @@ async fn another_site_cannot_decide() {
 async fn a_denied_device_is_told_and_stays_denied() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read")).await;
+    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
     let (status, page) = decide(&alice, &device.code, "deny").await;
     assert!(status == 200 && page.contains("Denied"), "{page}");
     assert_eq!(device.refusal().await, "access_denied");
@@ -73,7 +73,7 @@ async fn a_denied_device_is_told_and_stays_denied() {
     server.pass(Duration::from_mins(11));
     assert_eq!(device.refusal().await, "access_denied");
     let denied = audit(&alice, "device_denied").await;
-    assert_eq!((denied.len(), &denied[0]["app"]), (1, &json!("app_terminal")));
+    assert_eq!((denied.len(), &denied[0]["app"]), (1, &json!(device.app.client_id)));
     assert_eq!(server.rows("app_grant"), 0);
     assert_sound(&server.database());
 }
@@ -83,7 +83,7 @@ async fn whoever_allows_chooses_the_channels() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     alice.send("JOIN #rust,#chess").await;
-    let app = operators_app(&server, "terminal", true, "chat:read session:manage");
+    let app = operators_app(&server, "terminal", true, "chat:read session:manage").await;
     let device = Waiting::of(&app).await;
     let (_, page) = post(&alice, &[("user_code", &device.code)]).await;
     assert!(page.contains("value=\"#rust\"") && page.contains("value=\"#chess\""), "{page}");
@@ -107,7 +107,7 @@ async fn whoever_allows_chooses_the_channels() {
 #[tokio::test]
 async fn user_codes_cannot_be_guessed() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read")).await;
+    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
     let (alice, bob, carol) = (server.pick("alice").await, server.pick("bob").await, server.pick("carol").await);
     for _ in 0..25 {
         assert_eq!(post(&alice, &[("user_code", &device.code)]).await.0, 200, "a right one is no guess");
@@ -141,7 +141,7 @@ async fn codes_for_an_address_are_limited() {
     let proxied = ["--trusted-proxy", "127.0.0.1"];
     for (args, most, reason) in [(&["--login-limit", "on"], 30, "20"), (&["--login-limit", "off"], 50, "600")] {
         let server = TestServer::with(&[&proxied[..], args].concat()).await;
-        let app = operators_app(&server, "terminal", true, "chat:read");
+        let app = operators_app(&server, "terminal", true, "chat:read").await;
         let alice = server.pick("alice").await;
         let first = Waiting::of(&app).await;
         for _ in 1..most {
@@ -155,7 +155,7 @@ async fn codes_for_an_address_are_limited() {
         assert_eq!(refused.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");
         let elsewhere = App { program: app.program.from("192.0.2.7"), ..app.clone() };
         Waiting::of(&elsewhere).await;
-        Waiting::of(&operators_app(&server, "other", true, "chat:read")).await;
+        Waiting::of(&operators_app(&server, "other", true, "chat:read").await).await;
         if most == 50 {
             decide(&alice, &first.code, "deny").await;
             Waiting::of(&app).await;

@@ -11,7 +11,7 @@ use crate::support::{App, TestServer, assert_sound, until};
 async fn a_code_expires_after_ten_minutes_and_is_forgotten_after_a_day() {
     let mut server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read");
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
     let (waiting, approved) = (Waiting::of(&app).await, Waiting::of(&app).await);
     allow(&alice, &approved.code).await;
     // A clock that is set forward lets nothing expire.
@@ -35,7 +35,7 @@ async fn a_code_expires_after_ten_minutes_and_is_forgotten_after_a_day() {
 #[tokio::test]
 async fn each_poll_that_comes_too_early_makes_every_later_one_wait_longer() {
     let server = TestServer::start().await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read")).await;
+    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
     for (millis, answer) in [
         (0, "authorization_pending"),
         (5000, "authorization_pending"),
@@ -59,7 +59,7 @@ async fn each_poll_that_comes_too_early_makes_every_later_one_wait_longer() {
 #[tokio::test]
 async fn devices_that_wait_as_they_were_told_to_are_never_throttled() {
     let server = TestServer::start().await;
-    let app = operators_app(&server, "terminal", true, "chat:read");
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
     let devices = [Waiting::of(&app).await, Waiting::of(&app).await];
     for _ in 0..119 {
         server.pass(Duration::from_secs(5));
@@ -79,8 +79,8 @@ async fn another_apps_poll_leaves_no_trace() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let (app, other) = (
-        operators_app(&server, "terminal", true, "chat:read"),
-        operators_app(&server, "other", false, "chat:read chat:write"),
+        operators_app(&server, "terminal", true, "chat:read").await,
+        operators_app(&server, "other", false, "chat:read chat:write").await,
     );
     let device = Waiting::of(&app).await;
     let refused = async |by: &App| device.poll_as(by).await.1["error"].as_str().unwrap().to_owned();
@@ -99,7 +99,7 @@ async fn another_apps_poll_leaves_no_trace() {
 async fn a_restart_lets_codes_expire_that_nobody_has_decided_on() {
     let mut server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read");
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
     let (waiting, approved, denied) = (Waiting::of(&app).await, Waiting::of(&app).await, Waiting::of(&app).await);
     allow(&alice, &approved.code).await;
     decide(&alice, &denied.code, "deny").await;

@@ -5,9 +5,9 @@ use tokio::task::JoinHandle;
 
 use super::TestServer;
 
-/// Keeps all hashing threads busy for about a second, so that whoever comes after has to wait for its turn.
+/// Keeps all hashing threads busy for about half a second, so that whoever comes after has to wait for its turn.
 pub async fn slow_password(server: &TestServer) -> Vec<JoinHandle<()>> {
-    let slow = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19 * 1024, 120, 1, None).unwrap());
+    let slow = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19 * 1024, 60, 1, None).unwrap());
     let slow = slow.hash_password_with_salt(b"a slow password", b"0123456789abcdef").unwrap().to_string();
     server.pick("slow").await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
