@@ -107,7 +107,7 @@ async fn sign_in(app: &App) -> Result<Tokens, String> {
     let codes = codes.map_err(|error| format!("{} cannot be reached: {error}", app.server))?;
     let codes = codes.map_err(|refusal| format!("The server gives no code: {}", refusal.error_description))?;
     println!("To let this terminal join your session, open {}", codes.verification_uri);
-    println!("and type the code {}, or open this:\n", codes.user_code);
+    println!("and type the code {}, or scan this:\n", codes.user_code);
     let link = QrCode::new(&codes.verification_uri_complete).map_err(|error| error.to_string())?;
     // Light on dark, as terminals mostly are.
     println!("{}\n", link.render().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build());
