@@ -16,8 +16,8 @@ READ_FURTHER = {"ACK", "MARKREAD", "PASS"}
 
 # What fits its schema may be refused all the same, by these codes and no others: an id that no event has had, a name of too
 # many bytes, a request without the WebSocket's handshake, words that are no scopes, a key that is confined or has a blank
-# name, a form with something twice or credentials by two methods, and whatever a command takes, which the table of
-# commands says.
+# name, a form with something twice or credentials by two methods, a code or a token that nobody was given, a key that wants to
+# be a device, and whatever a command takes, which the table of commands says.
 BEYOND_A_SCHEMA = {
     "GET /api/v1/messages": {"invalid_cursor"},
     "GET /api/v1/events": {"invalid_cursor"},
@@ -25,9 +25,10 @@ BEYOND_A_SCHEMA = {
     "GET /api/v1/history": {"bad_channel_name"},
     "POST /api/v1/keys": {"bad_channel_name", "invalid_scope", "malformed_request", "too_many_keys"},
     "GET /auth/grants/events": {"invalid_cursor", "resource_server_needed"},
+    "POST /auth/device": {"invalid_request", "invalid_scope", "unauthorized_client"},
     "POST /auth/introspect": {"invalid_request"},
     "POST /auth/revoke": {"invalid_request"},
-    "POST /auth/token": {"invalid_request", "invalid_scope"},
+    "POST /auth/token": {"invalid_grant", "invalid_request", "invalid_scope"},
     "POST /api/v1/messages": {
         "bad_channel_name",
         "erroneous_nickname",

@@ -37,7 +37,7 @@ use crate::{
 
 /// The app's credentials may come by HTTP Basic instead.
 #[derive(ToSchema)]
-#[schema(example = json!({"client_id": "app_…", "scope": "chat:read chat:write"}))]
+#[schema(example = json!({"scope": "chat:read chat:write"}))]
 #[allow(dead_code)]
 struct DeviceRequestForm {
     /// Scopes parted by spaces; left out, all that the app may do, except to manage the session.
@@ -131,7 +131,7 @@ struct DeviceForm {
 }
 
 /// Shows which device a code is of, or decides about it.
-#[utoipa::path(post, security(("cookie" = [])), path = "/device", tag = "oauth",
+#[utoipa::path(post, security((), ("cookie" = [])), path = "/device", tag = "oauth",
     request_body(content = DeviceForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The next page", content_type = "text/html", body = String),
         (status = 303, description = "To the login, and back", headers(("location" = String))),
