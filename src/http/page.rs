@@ -1,5 +1,7 @@
 //! Pages made from the templates of `web/`, which work without script.
 
+use super::web;
+
 /// Fills a template: `{{name}}` becomes what `fill` writes for the name. In one pass, so that nothing filled in is taken for
 /// a placeholder.
 pub fn render(template: &str, mut fill: impl FnMut(&str, &mut String)) -> String {
@@ -12,6 +14,15 @@ pub fn render(template: &str, mut fill: impl FnMut(&str, &mut String)) -> String
         rest = after;
     }
     page + rest
+}
+
+/// The page of `web/notice.html`, which says something and asks nothing.
+pub fn notice(title: &str, text: &str) -> String {
+    render(web::NOTICE_PAGE, |name, page| match name {
+        "title" => escape(title, page),
+        "text" => escape(text, page),
+        _ => {}
+    })
 }
 
 /// Writes text as text, between tags and in quoted attributes alike.

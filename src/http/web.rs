@@ -22,7 +22,6 @@ pub const NOTICE_PAGE: &str = include_str!("../../web/notice.html");
 /// Where a device's code is typed, where it is decided about, and what came of it.
 pub const DEVICE_PAGE: &str = include_str!("../../web/device.html");
 pub const DEVICE_CONFIRM_PAGE: &str = include_str!("../../web/device-confirm.html");
-pub const DEVICE_DONE_PAGE: &str = include_str!("../../web/device-done.html");
 const INDEX: &str = "index.html";
 const INDEX_PAGE: &str = include_str!("../../web/index.html");
 
@@ -131,14 +130,13 @@ mod tests {
 
     use super::*;
 
-    const PAGES: [(&str, &str); 7] = [
+    const PAGES: [(&str, &str); 6] = [
         (INDEX, INDEX_PAGE),
         ("login.html", LOGIN_PAGE),
         ("consent.html", CONSENT_PAGE),
         ("notice.html", NOTICE_PAGE),
         ("device.html", DEVICE_PAGE),
         ("device-confirm.html", DEVICE_CONFIRM_PAGE),
-        ("device-done.html", DEVICE_DONE_PAGE),
     ];
 
     #[test]

@@ -9,14 +9,15 @@ use std::{collections::BTreeSet, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
+    approval::{self, Asked},
     invalid_grant,
     tokens::{self, Decision, GRANT_LIFE, Issued, Mint, TokenRequest},
 };
 use crate::{
     audit::{Action, Subject},
-    chat::{Chat, callers::Live},
+    chat::{self, Chat, callers::Live},
     error::{Code, Error, Result},
-    model::{Caller, ChannelName, EndReason, GrantId, RedirectUri, Scope, Scopes, SessionId, Timestamp},
+    model::{Caller, ChannelName, EndReason, GrantId, RedirectUri, Scopes, SessionId, Timestamp},
     secret::{Kind, Secret, SecretHash, sha256},
     store::{
         Read, Write,
@@ -25,8 +26,6 @@ use crate::{
         authorization_code::{self, AuthorizationCode},
         client,
         grant::{self, Grant, NewGrant},
-        session,
-        sight::Sight,
     },
 };
 
@@ -64,13 +63,6 @@ pub struct Request {
     pub challenge: String,
 }
 
-/// What the page shows of the session that is asked.
-#[derive(Debug)]
-pub struct Asked {
-    pub nick: String,
-    pub channels: Vec<ChannelName>,
-}
-
 /// The operator's live app with this name on the wire, if it may be answered there (RFC 6749 §3.1.2.3). Left out, the answer
 /// goes to the one redirect URI that is registered.
 pub async fn asking(chat: &Chat, client_id: String, redirect_uri: Option<String>) -> Result<Asking> {
@@ -87,25 +79,15 @@ pub async fn asking(chat: &Chat, client_id: String, redirect_uri: Option<String>
     Ok(Asking { app, registered, given: redirect_uri })
 }
 
-/// The scope that is asked for; left out, all that the app may be granted but managing the session, which is to be asked for
-/// by name.
+/// What the app asks for; left out, all that it may be granted but managing the session.
 pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
-    let scope = asked.unwrap_or(app.scope.without(Scope::SessionManage));
-    if scope == Scopes::NONE || !app.scope.covers(scope) {
-        return Err(Error::new(Code::InvalidScope, "this is more than the app may be granted"));
-    }
-    Ok(scope)
+    approval::scope(app, asked)
 }
 
-/// What the page shows of the caller's session.
+/// The caller's session, as the page shows it.
 pub async fn asked(chat: &Chat, live: &Live) -> Result<Asked> {
     let caller = live.caller;
-    chat.look(caller, move |tx| {
-        let channels =
-            Sight::of(tx, caller)?.channels_of(caller.session)?.into_iter().map(|channel| channel.name).collect();
-        Ok(Asked { nick: session::get(tx, caller.session)?.nick.to_string(), channels })
-    })
-    .await
+    chat.look(caller, move |tx| Asked::of(tx, caller)).await
 }
 
 impl Request {
@@ -149,10 +131,8 @@ pub async fn approve(
     chat.change(caller, move |tx| {
         let app = require_live(tx, &request)?;
         let code = request.code(caller.session, res.clone(), None, due);
-        let new_client = code.scope.need_client() && standing(tx, &app, &code)?.is_none();
-        if new_client && client::live_of(tx, caller.session)?.len() >= max {
-            let detail = format!("this session has {max} devices already: sign one of them out first");
-            return Err(Error::new(Code::TooManyClients, detail));
+        if code.scope.need_client() && standing(tx, &app, &code)?.is_none() {
+            chat::require_place(tx, caller.session, max)?;
         }
         audit::record(tx, Action::ConsentGiven, &request.subject(caller), now)?;
         authorization_code::insert(tx, hash, &code)

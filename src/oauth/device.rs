@@ -4,14 +4,16 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{
-    Credentials, authenticate, invalid_client, invalid_grant,
+    Credentials,
+    approval::{self, Asked},
+    authenticate, invalid_client, invalid_grant,
     tokens::{self, GRANT_LIFE, Issued, Mint, TokenRequest},
 };
 use crate::{
     audit::{Action, Subject},
     chat::{self, Chat, callers::Live},
     error::{Code, Error, Result},
-    model::{Caller, ChannelName, Nick, Scope, Scopes, Timestamp},
+    model::{Caller, ChannelName, Scopes, Timestamp},
     secret::{Kind, Secret, SecretHash, UserCode, UserCodeHash},
     store::{
         Read, Write,
@@ -19,8 +21,6 @@ use crate::{
         audit,
         device_code::{self, Decision, DeviceCode, NewDeviceCode},
         grant::NewGrant,
-        session,
-        sight::Sight,
     },
 };
 
@@ -61,10 +61,7 @@ pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuth
     if app.is_key() {
         return Err(Error::new(Code::UnauthorizedClient, "an API key acts as the session that owns it"));
     }
-    let scope = scope.unwrap_or(app.scope.without(Scope::SessionManage));
-    if scope == Scopes::NONE || !app.scope.covers(scope) {
-        return Err(Error::new(Code::InvalidScope, "this is more than the app may do, or nothing"));
-    }
+    let scope = approval::scope(&app, scope)?;
     for _ in 0..DRAWN {
         let (device_code, user_code) = (Secret::generate_as(Kind::Device)?, UserCode::generate()?);
         let new = NewDeviceCode {
@@ -102,9 +99,7 @@ pub struct Waiting {
     /// Where it asked from, and how long ago.
     pub address: String,
     pub age: Duration,
-    /// The session that is asked.
-    pub nick: Nick,
-    pub channels: Vec<ChannelName>,
+    pub asked: Asked,
 }
 
 /// The device that shows this code. Codes that are unknown, expired and used are one refusal.
@@ -112,11 +107,9 @@ pub async fn look_up(chat: &Chat, live: &Live, code: &UserCode, due: Timestamp) 
     let (caller, code) = (live.caller, chat.user_codes.hash(code));
     chat.look(caller, move |tx| {
         let (found, app) = pending(tx, code, due)?;
-        let channels =
-            Sight::of(tx, caller)?.channels_of(caller.session)?.into_iter().map(|channel| channel.name).collect();
-        let nick = session::get(tx, caller.session)?.nick;
         let age = due.since(found.expires_at.minus(LIFE));
-        Ok(Waiting { app: app.name, scope: found.scope, address: found.address, age, nick, channels })
+        let asked = Asked::of(tx, caller)?;
+        Ok(Waiting { app: app.name, scope: found.scope, address: found.address, age, asked })
     })
     .await
 }

@@ -18,6 +18,7 @@ use crate::{
     },
 };
 
+pub mod approval;
 pub mod apps;
 pub mod authorize;
 pub mod client_credentials;

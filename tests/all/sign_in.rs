@@ -234,7 +234,7 @@ async fn a_full_session_is_told_on_the_page_and_a_code_too_many_is_refused() {
     let (status, body) = app.redeem(&other).await;
     assert_eq!((status, text(&body["error"])), (400, "invalid_grant"));
     let full = alice.allows(&asking, &[]).await;
-    assert!(full.status == 409 && full.page.contains("2 devices already"), "{full:?}");
+    assert!(full.status == 409 && full.page.contains("2 clients already"), "{full:?}");
     // To say only who one is takes no place.
     assert_eq!(app.redeem(&alice.allows(&app.asking("identity"), &[]).await.code()).await.0, 200);
     assert_sound(&server.database());

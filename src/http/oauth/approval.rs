@@ -1,5 +1,6 @@
 //! What the pages that ask a person for a grant have in common: the scope in plain words, and the channels to choose from.
 
+use super::fields::Fields;
 use crate::{
     error::{Error, Result},
     http::page::escape,
@@ -51,13 +52,16 @@ pub fn offer_channels(scopes: Scopes, channels: &[ChannelName], page: &mut Strin
 
 /// What was chosen: `None` is everywhere. Channels count only where they were asked for, so that a box left ticked does
 /// nothing by itself.
-pub fn chosen_channels(scopes: Scopes, where_: Option<&str>, res: &[&str]) -> Result<Option<Vec<ChannelName>>> {
-    match where_ {
+pub fn chosen_channels(scopes: Scopes, form: &Fields) -> Result<Option<Vec<ChannelName>>> {
+    match form.only("where")? {
         None | Some("everywhere") => Ok(None),
         Some("chosen") if scopes.allow(Scope::SessionManage) => {
             Err(Error::malformed("what manages the whole session is not confined to channels"))
         }
-        Some("chosen") => res.iter().map(|name| ChannelName::parse(name)).collect::<Result<_>>().map(Some),
+        Some("chosen") if form.all("res").is_empty() => {
+            Err(Error::malformed("choose at least one channel, or all of them"))
+        }
+        Some("chosen") => form.all("res").iter().map(|name| ChannelName::parse(name)).collect::<Result<_>>().map(Some),
         Some(_) => Err(Error::malformed("where is everywhere or chosen")),
     }
 }

@@ -4,7 +4,7 @@
 //! the app, by a redirect.
 
 use axum::{
-    extract::{Request as HttpRequest, State},
+    extract::{FromRequest, Request as HttpRequest, State},
     http::{StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     approval::{chosen_channels, list_scopes, offer_channels},
+    fields::Fields,
     refusal,
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         Shared,
         address::Address,
         auth::Present,
-        body, guard, headers,
+        guard, headers,
         page::{self, escape},
         problem::{self, PageProblems},
         web,
@@ -83,7 +84,7 @@ struct DecisionForm {
         (status = 400, description = "The app or its redirect URI is wrong", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn ask(State(app): State<Shared>, address: Address, present: Result<Present>, uri: Uri) -> Response {
-    let params = Params::read(uri.query().unwrap_or_default().as_bytes());
+    let params = Fields::of_query(uri.query());
     let result = async {
         let asked = params.asked(&app).await?;
         let live = present.map_err(Wrong::Page)?.0;
@@ -113,18 +114,14 @@ pub async fn decide(
     http: HttpRequest,
 ) -> Response {
     let result = async {
-        let form = body::form::<Vec<(String, String)>>(http, &app).await.map_err(Wrong::Page)?;
-        let params = Params(form);
+        let params = Fields::from_request(http, &app).await.map_err(Wrong::Page)?;
         let asked = params.asked(&app).await?;
         let Some(live) = present.map_err(Wrong::Page)?.0 else { return Ok(see_other(&to_login(&params))) };
         let request = asked.request.clone();
         let (now, due) = (app.clock.now(), app.clock.due());
         let decided = match params.only("decision").map_err(Wrong::Page)? {
             Some("allow") => {
-                let chosen = params
-                    .only("where")
-                    .and_then(|r#where| chosen_channels(request.scope, r#where, &params.all("res")));
-                let res = chosen.map_err(Wrong::Page)?;
+                let res = chosen_channels(request.scope, &params).map_err(Wrong::Page)?;
                 guard::new_code(&app, &address, live.caller.session).await.map_err(|error| asked.wrong(error))?;
                 authorize::approve(&app.chat, &live, request, res, now, due)
                     .await
@@ -156,35 +153,7 @@ async fn silently(app: &Shared, address: &Address, live: Option<&Live>, request:
     authorize::silently(&app.chat, live, request, app.clock.due()).await
 }
 
-/// What was sent, in its order; a name that is there twice is nobody's guess.
-struct Params(Vec<(String, String)>);
-
-impl Params {
-    fn read(query: &[u8]) -> Self {
-        Self(form_urlencoded::parse(query).into_owned().collect())
-    }
-
-    fn all(&self, name: &str) -> Vec<&str> {
-        self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect()
-    }
-
-    /// A parameter, which is there once or not at all (RFC 6749 §3.1); without a value it counts as left out.
-    fn only(&self, name: &str) -> Result<Option<&str>> {
-        match self.all(name)[..] {
-            [] | [""] => Ok(None),
-            // What was no UTF-8 could not come back as it was sent.
-            [value] if value.contains(char::REPLACEMENT_CHARACTER) => {
-                Err(Error::malformed(format!("the parameter {name} is not UTF-8")))
-            }
-            [value] => Ok(Some(value)),
-            _ => Err(Error::malformed(format!("the parameter {name} is there more than once"))),
-        }
-    }
-
-    fn required(&self, name: &str) -> Result<&str> {
-        self.only(name)?.ok_or_else(|| Error::malformed(format!("the parameter {name} is missing")))
-    }
-
+impl Fields {
     /// What is asked for, of this app and by way of this redirect.
     async fn asked(&self, app: &Shared) -> Result<Checked, Wrong> {
         let named = self
@@ -285,7 +254,7 @@ fn see_other(location: &str) -> Response {
 }
 
 /// To log in, and from there to the same question.
-fn to_login(params: &Params) -> String {
+fn to_login(params: &Fields) -> String {
     let asked = Serializer::new(String::new()).extend_pairs(params.asking()).finish();
     let next = Serializer::new(String::new()).append_pair("next", &format!("{PATH}?{asked}")).finish();
     format!("/login?{next}")
@@ -295,7 +264,7 @@ fn to_login(params: &Params) -> String {
 async fn consent_page(
     app: &Shared,
     live: &Live,
-    params: &Params,
+    params: &Fields,
     request: &Request,
     refusal: Option<&Error>,
 ) -> Result<Response, Wrong> {
@@ -303,7 +272,7 @@ async fn consent_page(
     let asking = &request.asking;
     let page = page::render(web::CONSENT_PAGE, |name, page| match name {
         "app" => escape(&asking.app.name, page),
-        "nick" => escape(&session.nick, page),
+        "nick" => escape(session.nick.as_str(), page),
         "scopes" => list_scopes(request.scope, page),
         "channels" => offer_channels(request.scope, &session.channels, page),
         "back" => escape(asking.redirect_uri().split(['?', '#']).next().unwrap_or_default(), page),
@@ -323,15 +292,7 @@ async fn consent_page(
 
 /// The page of `web/notice.html`: what is wrong, where there is nothing to do about it here.
 fn notice(error: &Error) -> Response {
-    let page = page::render(web::NOTICE_PAGE, |name, page| match name {
-        "title" => page.push_str("This does not work"),
-        "text" => {
-            page.push_str("What brought you here is mistaken: ");
-            escape(&error.detail, page);
-            page.push('.');
-        }
-        _ => {}
-    });
+    let page = page::notice("This does not work", &format!("What brought you here is mistaken: {}.", error.detail));
     // Nobody logs in to this page, so what came without credentials is no more than wrong.
     let status = if error.code == Code::InvalidClient { StatusCode::BAD_REQUEST } else { problem::status(error) };
     (status, Html(page)).into_response()

@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Request, State},
+    extract::{FromRequest, Request, State},
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     approval,
+    fields::Fields,
     form::AppForm,
     refusal::{Refusal, Refusals},
 };
@@ -24,7 +25,7 @@ use crate::{
         Shared,
         address::Address,
         auth::Present,
-        body::{self, Json, Params},
+        body::{Json, Params},
         guard,
         page::{self, escape},
         problem::{self, Malformed, PageProblems, PublicProblems, StoreProblems, TimedOut},
@@ -145,8 +146,8 @@ pub async fn decide(
     Present(live): Present,
     request: Request,
 ) -> Result<Response> {
-    let form: Vec<(String, String)> = body::form(request, &app).await?;
-    let typed = only(&form, "user_code")?.unwrap_or_default();
+    let form = Fields::from_request(request, &app).await?;
+    let typed = form.only("user_code")?.unwrap_or_default();
     let code = UserCode::parse(typed);
     let Some(live) = live else { return Ok(to_login(code)) };
     let go_on = async {
@@ -161,32 +162,24 @@ pub async fn decide(
 }
 
 /// One step on the way, and the page that comes after it.
-async fn step(app: &Shared, live: &Arc<Live>, code: &UserCode, form: &[(String, String)]) -> Result<String> {
+async fn step(app: &Shared, live: &Arc<Live>, code: &UserCode, form: &Fields) -> Result<String> {
     let (now, due) = (app.clock.now(), app.clock.due());
     let waiting = device::look_up(&app.chat, live, code, due).await?;
-    match only(form, "decision")? {
+    match form.only("decision")? {
         None => Ok(confirmation(code, &waiting)),
         Some("allow") => {
-            let res = form.iter().filter(|(name, _)| name == "res").map(|(_, channel)| channel.as_str());
-            let res = approval::chosen_channels(waiting.scope, only(form, "where")?, &res.collect::<Vec<_>>())?;
+            let res = approval::chosen_channels(waiting.scope, form)?;
             device::approve(&app.chat, live, code, res, now, due).await?;
             tracing::info!(by = %live.caller.client, "device approved");
-            Ok(done("Done", &format!("{} is let in. You can go back to your device.", waiting.app)))
+            Ok(page::notice("Done", &format!("{} is let in. You can go back to your device.", waiting.app)))
         }
         Some("deny") => {
             device::deny(&app.chat, live, code, now, due).await?;
             tracing::info!(by = %live.caller.client, "device denied");
-            Ok(done("Denied", &format!("{} is not let in. You can close this page.", waiting.app)))
+            Ok(page::notice("Denied", &format!("{} is not let in. You can close this page.", waiting.app)))
         }
         Some(_) => Err(Error::malformed("decision is allow or deny")),
     }
-}
-
-/// A field that is there once or not at all.
-fn only<'a>(form: &'a [(String, String)], name: &str) -> Result<Option<&'a str>> {
-    let mut values = form.iter().filter(|(field, _)| field == name).map(|(_, value)| value.as_str());
-    let value = values.next();
-    if values.next().is_some() { Err(Error::malformed("a field is there more than once")) } else { Ok(value) }
 }
 
 /// To the login, and back here with the code.
@@ -228,17 +221,9 @@ fn confirmation(code: &UserCode, waiting: &Waiting) -> String {
         "app" => escape(&waiting.app, page),
         "address" => escape(&waiting.address, page),
         "age" => page.push_str(&ago(waiting.age)),
-        "nick" => escape(waiting.nick.as_str(), page),
+        "nick" => escape(waiting.asked.nick.as_str(), page),
         "scopes" => approval::list_scopes(waiting.scope, page),
-        "channels" => approval::offer_channels(waiting.scope, &waiting.channels, page),
-        _ => {}
-    })
-}
-
-fn done(title: &str, outcome: &str) -> String {
-    page::render(web::DEVICE_DONE_PAGE, |name, page| match name {
-        "title" => escape(title, page),
-        "outcome" => escape(outcome, page),
+        "channels" => approval::offer_channels(waiting.scope, &waiting.asked.channels, page),
         _ => {}
     })
 }

@@ -11,6 +11,7 @@ mod approval;
 mod authorize;
 mod device;
 mod ends;
+mod fields;
 mod form;
 mod grants;
 mod keys;

@@ -1,0 +1,33 @@
+//! What it takes to ask a session for a grant, by a redirect or by a code that is typed.
+
+use crate::{
+    error::{Code, Error, Result},
+    model::{Caller, ChannelName, Nick, Scope, Scopes},
+    store::{Read, app::App, session, sight::Sight},
+};
+
+/// The scope that an app asks for; left out, all that it may be granted but managing the session, which is to be asked for by
+/// name.
+pub(super) fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
+    let scope = asked.unwrap_or(app.scope.without(Scope::SessionManage));
+    if scope == Scopes::NONE || !app.scope.covers(scope) {
+        return Err(Error::new(Code::InvalidScope, "this is more than the app may do, or nothing"));
+    }
+    Ok(scope)
+}
+
+/// The session that is asked, as its pages show it.
+#[derive(Debug)]
+pub struct Asked {
+    pub nick: Nick,
+    /// The channels to choose from.
+    pub channels: Vec<ChannelName>,
+}
+
+impl Asked {
+    pub(super) fn of(tx: &Read, caller: Caller) -> Result<Self> {
+        let channels = Sight::of(tx, caller)?.channels_of(caller.session)?;
+        let channels = channels.into_iter().map(|channel| channel.name).collect();
+        Ok(Self { nick: session::get(tx, caller.session)?.nick, channels })
+    }
+}
