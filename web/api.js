@@ -1,74 +1,66 @@
 // Requests to the server. The cookie goes along by itself; this page never sees it.
 
 export class Problem extends Error {
-	constructor(status, body, retryAfter) {
-		super(body.detail || body.title || `The server answered with status ${status}.`);
-		this.code = body.code;
-		this.reason = body.reason;
-		this.status = status;
-		this.retryAfter = retryAfter;
-		this.temporary = [429, 502, 503, 504].includes(status);
-		this.signedOut = body.code === "client_ended" || body.code === "unauthenticated";
+	constructor(status, { detail, title, code, reason }, retryAfter) {
+		super(detail || title || `The server answered with status ${status}.`)
+		Object.assign(this, { status, code, reason, retryAfter })
+		this.temporary = [429, 502, 503, 504].includes(status)
+		this.signedOut = code === "client_ended" || code === "unauthenticated"
 	}
 }
 
 export class Unreachable extends Error {
-	message = "The server can’t be reached right now.";
-	temporary = true;
-	retryAfter = 1;
+	message = "The server can’t be reached right now."
+	temporary = true
+	retryAfter = 1
 }
 
-export const hooks = { signedOut: null };
+export const hooks = { signedOut: null }
 
-const TIMEOUT = 30_000;
+const TIMEOUT = 30_000
 
-export const post = (path, body, options) => request("POST", path, body, options);
-export const remove = (path) => request("DELETE", path);
+export const post = (path, body) => request("POST", path, body)
+export const remove = (path) => request("DELETE", path)
 
-/** Reading is safe to repeat, so it waits out a busy or unreachable server. */
+// Reading is safe to repeat, so it waits out a busy or unreachable server.
 export async function get(path, tries = 4) {
 	try {
-		return await request("GET", path);
+		return await request("GET", path)
 	} catch (error) {
-		if (!error.temporary || tries === 1) throw error;
-		await sleep(error.retryAfter * 1000);
-		return get(path, tries - 1);
+		if (!error.temporary || tries === 1) throw error
+		await sleep(error.retryAfter * 1000)
+		return get(path, tries - 1)
 	}
 }
 
-/** Sends one IRC command. `label` makes it safe to repeat. */
-export function command(name, params, { label, keepalive } = {}) {
-	return post("/messages", { command: name, params, label }, { keepalive });
-}
+export const command = (name, params, label) => post("/messages", { command: name, params, label })
 
-/** Not `randomUUID`: that is missing on plain http. */
-export function randomLabel() {
-	return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16)).join("");
-}
+// Not `randomUUID`: that is missing on plain http.
+export const randomLabel = () => crypto.getRandomValues(new Uint32Array(3)).join("-")
 
-export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-async function request(method, path, body, { keepalive = false } = {}) {
-	const headers = body ? { "Content-Type": "application/json" } : {};
-	const signal = keepalive ? null : AbortSignal.timeout(TIMEOUT);
-	let response, text;
+async function request(method, path, body) {
+	const headers = body ? { "Content-Type": "application/json" } : {}
+	let response, text
 	try {
-		response = await fetch("/api/v1" + path, { method, headers, body: body && JSON.stringify(body), keepalive, signal });
-		text = await response.text();
+		const signal = AbortSignal.timeout(TIMEOUT)
+		response = await fetch("/api/v1" + path, { method, headers, body: body && JSON.stringify(body), signal })
+		text = await response.text()
 	} catch {
-		throw new Unreachable();
+		throw new Unreachable()
 	}
-	const answer = parse(text);
-	if (response.ok) return answer;
-	const problem = new Problem(response.status, answer ?? {}, Number(response.headers.get("Retry-After")) || 1);
-	if (problem.signedOut) hooks.signedOut?.(problem);
-	throw problem;
+	const answer = parse(text)
+	if (response.ok) return answer
+	const problem = new Problem(response.status, answer ?? {}, Number(response.headers.get("Retry-After")) || 1)
+	if (problem.signedOut) hooks.signedOut?.(problem)
+	throw problem
 }
 
 function parse(text) {
 	try {
-		return JSON.parse(text);
+		return JSON.parse(text)
 	} catch {
-		return null;
+		return null
 	}
 }

@@ -1,208 +1,246 @@
-// Puts the model, the delivery and the parts of the page together.
+// The chat's state and what one does with it. The page's parts join in `parts` and are told of what changes.
 
-import { command, get, hooks } from "./api.js";
-import { createBrowse } from "./browse.js";
-import { createComposer } from "./composer.js";
-import { createConnection } from "./connection.js";
-import { openDelivery } from "./delivery.js";
-import { showPage } from "./dom.js";
-import { createDrawers } from "./drawers.js";
-import { createHeader } from "./header.js";
-import { createHints } from "./hints.js";
-import { load, loadAll } from "./history.js";
-import { createIncoming } from "./incoming.js";
-import { createKeys } from "./keys.js";
-import { createMembers } from "./members.js";
-import { createMessages } from "./messages.js";
-import { Model } from "./model.js";
-import { replyLines } from "./numerics.js";
-import { createOutbox } from "./outbox.js";
-import { createReader, unread } from "./readmarks.js";
-import { createSidebar } from "./sidebar.js";
-import { showSignedOut } from "./start.js";
-import { sentence } from "./text.js";
+import { command, get, hooks, randomLabel, sleep, Unreachable } from "./api.js"
+import { showSignedOut } from "./app.js"
+import { $, setText } from "./dom.js"
+import { model } from "./model.js"
+import { sentence } from "./text.js"
+import { replyLines } from "./words.js"
 
-const DRAW_EVERY = 40;
+const DRAW_EVERY = 40
+const PAGE = 50
+const AT_ONCE = 3
+const TRIES = 5
 
-export function showChat(snapshot) {
-	const page = showPage("chat-view");
-	const model = new Model();
-	model.adopt(snapshot);
-	const end = new AbortController();
-	let timer = null;
-	let connected = false;
+export let view = null
+// Each may have `show(view, previous)`, `opened()` and `draw()`.
+export const parts = []
 
-	const chat = {
-		model, signal: end.signal, view: null, wanted: "",
-		open, home, join, run, send, line, showReplies, changed, attend, attentive, refreshSession, signedOut,
-		complain: (text) => composer.complain(text),
-	};
-	chat.outbox = createOutbox(chat);
-	const read = createReader(chat);
-	const messages = createMessages(chat, page);
-	const browse = createBrowse(chat, page);
-	const composer = createComposer(chat, page);
-	const showState = createConnection(page);
-	const parts = [createSidebar, createHeader, createMembers, createHints, createDrawers, createKeys]
-		.map((create) => create(chat, page));
+const end = new AbortController()
+export const { signal } = end
 
-	hooks.signedOut = (problem) => signedOut(problem.reason);
-	addEventListener("beforeunload", (event) => {
-		if ([...model.views.values()].some(({ pending }) => pending.length)) event.preventDefault();
-	}, { signal: end.signal });
-	addEventListener("focus", attend, { signal: end.signal });
-	document.addEventListener("visibilitychange", attend, { signal: end.signal });
-	addEventListener("hashchange", () => open(addressed() ?? chat.view), { signal: end.signal });
+let timer = null
+// The channel to open when this session's JOIN comes.
+let wanted = ""
+let client = null
+let connected = false
 
-	open(addressed() ?? home());
-	const delivery = openDelivery({
-		after: snapshot.acknowledged,
-		check,
-		onMessage: createIncoming(chat, ({ id = 0 }) => delivery.handled(id)),
-		onState,
-		onEnd: signedOut,
-		signal: end.signal,
-	});
+hooks.signedOut = ({ reason }) => signedOut(reason)
+addEventListener("hashchange", () => open(addressed() ?? view), { signal })
 
-	function open(view) {
-		const previous = chat.view;
-		if (view === previous) return opened();
-		if (previous) previous.newFrom = null;
-		chat.view = view;
-		view.missed = 0;
-		chat.wanted = "";
-		markNew(view);
-		if (!view.loaded) load(view).then(() => markNew(view));
-		history.replaceState(null, "", view.kind === "channel" ? view.name : location.pathname);
-		composer.show(view, previous);
-		browse.show(view === model.browse);
-		if (view !== model.browse) messages.show(view);
-		opened();
-		draw();
+export function begin(snapshot) {
+	client = snapshot.client.id
+	model.adopt(snapshot)
+	const other = new URLSearchParams(location.search).get("with")
+	open(addressed() ?? (other ? model.direct(other) : home()))
+}
+
+export function open(next) {
+	const previous = view
+	if (next !== previous) {
+		if (previous) previous.newFrom = null
+		view = next
+		view.missed = 0
+		wanted = ""
+		markNew(next)
+		if (!next.loaded) load(next).then(() => markNew(next))
+		const { kind, name } = next
+		history.replaceState(null, "", { channel: location.pathname + name, direct: `?with=${encodeURIComponent(name)}` }[kind] ?? location.pathname)
+		parts.forEach((part) => part.show?.(next, previous))
+		draw()
 	}
+	parts.forEach((part) => part.opened?.())
+}
 
-	function markNew(view) {
-		view.newFrom = unread(model, view).count ? view.read : null;
-		changed();
+function markNew(opened) {
+	opened.newFrom = model.unread(opened).count ? opened.read : null
+	changed()
+}
+
+export const home = () => model.channels()[0] ?? model.browse
+
+const addressed = () => model.channels().find(({ name }) => new URL(name, location).hash === location.hash)
+
+export const canTalk = ({ kind }) => kind === "channel" || kind === "direct"
+
+export function changed() {
+	timer ??= setTimeout(draw, DRAW_EVERY)
+}
+
+function draw() {
+	clearTimeout(timer)
+	timer = null
+	if (!signal.aborted) parts.forEach((part) => part.draw?.())
+}
+
+export const complain = (text) => setText($("#error"), text)
+export const explain = ({ message }) => complain(message)
+
+export function setConnected(now) {
+	connected = now
+}
+
+// Never speaks as somebody else: while this page was cut off, the browser may have got another session.
+export async function check() {
+	const snapshot = await get("/session", 1)
+	if (snapshot.client.id === client) return
+	end.abort()
+	location.reload()
+	await new Promise(() => {})
+}
+
+export async function send(verb, params, label = randomLabel()) {
+	if (!connected) await check()
+	try {
+		return await command(verb, params, label)
+	} catch (error) {
+		if (error.code) error.message = sentence(error.message)
+		throw error
 	}
+}
 
-	function opened() {
-		parts.forEach((part) => part.opened?.());
+export async function run(verb, params) {
+	const here = view
+	const { replies } = await send(verb, params)
+	showReplies(replies, here, verb)
+	if (verb === "MODE" && params.at(-1) === "+b" && !replies.some(({ command: numeric }) => numeric === "367")) {
+		line(`Nobody is banned from ${params[0]}.`, { kind: "reply" }, here)
 	}
+}
 
-	function home() {
-		return model.channels()[0] ?? model.browse;
+export async function join(name, key) {
+	const known = model.channel(name)
+	if (known) return open(known)
+	wanted = name.split(",").at(-1)
+	try {
+		await run("JOIN", key ? [name, key] : [name])
+	} catch (error) {
+		wanted = ""
+		throw error
 	}
+}
 
-	function addressed() {
-		return model.channels().find(({ name }) => new URL(name, location).hash === location.hash);
+export function joined(channel) {
+	if (channel === model.channel(wanted)) open(channel)
+}
+
+export function showReplies(replies, where, verb) {
+	for (const text of replyLines(replies, verb)) line(text, { kind: "reply" }, where)
+}
+
+export function line(text, more, where = view) {
+	if (where === model.browse) where = view
+	where.addLocal({ text, ...more })
+	if (where === model.server && where !== view) where.missed += 1
+	changed()
+}
+
+export async function refreshSession() {
+	try {
+		const { session } = await get("/session")
+		model.session.has_password = session.has_password
+		changed()
+	} catch {
+		// Only a hint hangs on it.
 	}
+}
 
-	function changed() {
-		timer ??= setTimeout(draw, DRAW_EVERY);
+export function signedOut(reason) {
+	if (signal.aborted) return
+	end.abort()
+	hooks.signedOut = null
+	document.querySelectorAll("dialog").forEach((dialog) => dialog.remove())
+	history.replaceState(null, "", location.pathname)
+	showSignedOut(reason, model.nick)
+}
+
+// The latest page of each view that lacks it, a few at a time: unread counts need them.
+export async function loadAll(views) {
+	const waiting = views.filter((view) => !view.loaded)
+	const worker = async () => {
+		for (let view; (view = waiting.shift()); changed()) await load(view)
 	}
+	await Promise.all(Array.from({ length: AT_ONCE }, worker))
+}
 
-	function draw() {
-		clearTimeout(timer);
-		timer = null;
-		if (end.signal.aborted) return;
-		if (chat.view !== model.browse) messages.refresh();
-		for (const part of parts) part.draw?.();
-		let count = 0;
-		for (const view of model.views.values()) count += unread(model, view).count;
-		document.title = `${count ? `(${count}) ` : ""}${chat.view.name} · Rejoin`;
-		attend();
+export function load(view) {
+	view.loading ??= fetchPage(view).finally(() => (view.loading = null))
+	return view.loading
+}
+
+async function fetchPage(view) {
+	const first = view.loaded && view.firstId
+	const before = first ? `&before=${first}` : ""
+	try {
+		const { messages } = await get(`/history?target=${encodeURIComponent(view.name)}&limit=${PAGE}${before}`)
+		// Lines of this page's own from before the first load stand behind what is loaded.
+		const early = view.items.filter(({ local, id }) => local && id === 0)
+		view.items = view.items.filter((item) => !early.includes(item))
+		messages.forEach((message) => view.add(message))
+		early.forEach((line) => view.addLocal({ ...line, id: view.items.at(-1)?.id ?? 0 }))
+		view.more = messages.length > 0
+	} catch (error) {
+		if (error.status !== 404 && error.status !== 403) return
+		view.more = false
 	}
+	view.loaded = true
+}
 
-	function attentive() {
-		return !document.hidden && document.hasFocus() && chat.view !== model.browse && messages.atEnd();
+// One after the other: two requests at once could overtake each other.
+let queue = Promise.resolve()
+
+addEventListener("beforeunload", (event) => {
+	if ([...model.views.values()].some(({ pending }) => pending.length)) event.preventDefault()
+}, { signal })
+
+export function post(view, text) {
+	const params = [view.name, text]
+	const item = { label: randomLabel(), command: "PRIVMSG", params, source: model.nick, time: new Date().toISOString(), ids: [] }
+	view.pending.push(item)
+	retry(view, item)
+}
+
+export function retry(view, item) {
+	item.state = "sending"
+	changed()
+	queue = queue.then(() => transmit(view, item))
+}
+
+export function discard(view, item) {
+	view.pending = view.pending.filter((one) => one !== item)
+	changed()
+}
+
+export function arrived({ id, label }) {
+	for (const view of model.views.values()) {
+		view.pending = view.pending.filter((item) => item.label !== label && !item.ids.includes(id))
 	}
+}
 
-	function attend() {
-		if (attentive()) read(chat.view);
+export function reconnected() {
+	for (const view of model.views.values()) {
+		for (const item of view.pending) if (item.state === "lost") retry(view, item)
 	}
+}
 
-	/** Never speaks as somebody else: while this page was cut off, the browser may have got another session. */
-	async function check() {
-		const { client } = await get("/session", 1);
-		if (client.id === snapshot.client.id) return;
-		end.abort();
-		location.reload();
-		await new Promise(() => {});
-	}
-
-	async function send(verb, params, label) {
-		if (!connected) await check();
+async function transmit(view, item) {
+	for (let tries = 1; view.pending.includes(item); tries += 1) {
 		try {
-			return await command(verb, params, { label });
+			const { ids, replies } = await send(item.command, item.params, item.label)
+			item.ids = ids
+			// The event may have come before this answer.
+			const views = [...model.views.values()]
+			if (ids.every((id) => views.some((one) => one.ids.has(id)))) discard(view, item)
+			return showReplies(replies, view)
 		} catch (error) {
-			if (error.code) error.message = sentence(error.message);
-			throw error;
+			item.error = error.message
+			const lost = error instanceof Unreachable
+			const again = error.temporary && !lost && tries < TRIES
+			item.state = again ? "waiting" : lost ? "lost" : "refused"
+			if (item.state === "refused") complain(error.message)
+			changed()
+			if (!again) return
+			await sleep(error.retryAfter * 1000)
 		}
-	}
-
-	async function run(verb, params, label) {
-		const { view } = chat;
-		const { replies } = await send(verb, params, label);
-		showReplies(replies, view, verb);
-		if (verb === "MODE" && params.at(-1) === "+b" && !replies.some(({ command: numeric }) => numeric === "367")) {
-			line(`Nobody is banned from ${params[0]}.`, { kind: "reply" }, view);
-		}
-	}
-
-	async function join(name, key) {
-		const known = model.view(name);
-		if (known?.kind === "channel") return open(known);
-		chat.wanted = name.split(",").at(-1);
-		try {
-			await run("JOIN", key ? [name, key] : [name]);
-		} catch (error) {
-			chat.wanted = "";
-			throw error;
-		}
-	}
-
-	function showReplies(replies, view, verb) {
-		for (const text of replyLines(replies, verb)) line(text, { kind: "reply" }, view);
-	}
-
-	/** A line of this page's own. */
-	function line(text, more, view = chat.view) {
-		const item = { text, ...more };
-		if (view === model.browse) view = chat.view;
-		if (view === model.browse) return browse.tell({ time: new Date().toISOString(), local: true, ...item });
-		view.timeline.addLocal(item);
-		if (view === model.server && view !== chat.view) view.missed += 1;
-		changed();
-	}
-
-	async function refreshSession() {
-		try {
-			const { session } = await get("/session");
-			model.session.has_password = session.has_password;
-			changed();
-		} catch {
-			// Only a hint hangs on it.
-		}
-	}
-
-	function onState(state) {
-		showState(state);
-		connected = state === "connected";
-		if (!connected) return;
-		chat.outbox.reconnected();
-		loadAll([...model.views.values()], changed).then(() => {
-			if (model.directs().every(({ loaded }) => loaded)) model.fileEarlier();
-			changed();
-		});
-	}
-
-	function signedOut(reason) {
-		if (end.signal.aborted) return;
-		end.abort();
-		hooks.signedOut = null;
-		document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
-		history.replaceState(null, "", location.pathname);
-		showSignedOut(reason, model.nick);
 	}
 }

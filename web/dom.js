@@ -1,42 +1,97 @@
-// Small helpers for building DOM. Text always goes in as text, never as HTML.
+// Small helpers for building DOM and dialogs. Text always goes in as text, never as HTML.
 
-export const $ = (selector, root = document) => root.querySelector(selector);
+import { Unreachable } from "./api.js"
 
-export function h(tag, attributes = {}, ...children) {
-	const element = document.createElement(tag);
+export const $ = (selector, root = document) => root.querySelector(selector)
+
+// An element, as `tag.class`; attributes, if any, come first, and those that begin with "on" are listeners.
+export function h(name, ...children) {
+	const [tag, ...classes] = name.split(".")
+	const element = document.createElement(tag)
+	if (classes.length) element.className = classes.join(" ")
+	const attributes = children[0]?.constructor === Object ? children.shift() : {}
 	for (const [name, value] of Object.entries(attributes)) {
-		if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-		else if (value !== false && value != null) element.setAttribute(name, value);
+		if (name.startsWith("on")) element.addEventListener(name.slice(2), value)
+		else if (value !== false && value != null) element.setAttribute(name, value)
 	}
-	element.append(...children.filter(Boolean));
-	return element;
+	element.append(...children.filter(Boolean))
+	return element
 }
 
-export const fromTemplate = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
-
-export function showPage(id) {
-	const page = fromTemplate(id);
-	$("#app").replaceChildren(page);
-	return page;
-}
+export const showPage = (id) => $("#app").replaceChildren($(id).content.cloneNode(true))
 
 export function setText(element, text) {
-	if (element.textContent !== text) element.textContent = text;
+	if (element.textContent !== text) element.textContent = text
 }
 
 export function syncList(list, items, keyOf, create, update) {
-	const wanted = new Map(items.map((item) => [String(keyOf(item)), item]));
-	const kept = new Map();
+	const wanted = new Map(items.map((item) => [String(keyOf(item)), item]))
+	const kept = new Map()
 	for (const node of [...list.children]) {
-		if (wanted.has(node.dataset.key)) kept.set(node.dataset.key, node);
-		else node.remove();
+		if (wanted.has(node.dataset.key)) kept.set(node.dataset.key, node)
+		else node.remove()
 	}
-	let next = list.firstElementChild;
+	let next = list.firstElementChild
 	for (const [key, item] of wanted) {
-		const node = kept.get(key) ?? create(item);
-		node.dataset.key = key;
-		update?.(node, item);
-		if (node === next) next = next.nextElementSibling;
-		else list.insertBefore(node, next);
+		const node = kept.get(key) ?? create(item)
+		node.dataset.key = key
+		update?.(node, item)
+		if (node === next) next = next.nextElementSibling
+		else list.insertBefore(node, next)
+	}
+}
+
+// Opens one of the panels; their module is loaded when it is first wanted.
+export async function openPanel(name, ...args) {
+	const panels = await import("./panels.js").catch(() => {
+		throw new Unreachable()
+	})
+	await panels[name](...args)
+}
+
+// Resolves when it is closed, with whether what it asked for was done.
+export function showDialog(dialog) {
+	document.body.append(dialog)
+	dialog.showModal()
+	return new Promise((resolve) => dialog.addEventListener("close", () => {
+		dialog.remove()
+		resolve(dialog.returnValue === "done")
+	}))
+}
+
+export function showPanel(id, title, ...content) {
+	const dialog = h("dialog", { id, "aria-label": title },
+		h("h2", { tabindex: -1, autofocus: true }, title), ...content,
+		h("p.error", { role: "alert" }),
+		h("p.buttons.last", h("button.primary", { onclick: () => dialog.close() }, "Done")))
+	showDialog(dialog)
+	return dialog
+}
+
+export const field = (label, attributes) => h("label", label, h("input", attributes))
+
+// A dialog with fields; while `action` fails, it stays and says why.
+export function ask({ id = "ask", title, text, confirm, action }, ...fields) {
+	const error = h("p.error", { id: `${id}-error`, role: "alert" })
+	const dialog = h("dialog", { id, "aria-label": title },
+		h("form", { onsubmit: (event) => submit(event, error, action).then((done) => done && dialog.close("done")) },
+			h("h2", title), h("p.soft", text), ...fields, error,
+			h("p.buttons.last",
+				h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"),
+				h("button.primary", { autofocus: !fields.length }, confirm))))
+	return showDialog(dialog)
+}
+
+export async function submit(event, error, action) {
+	event.preventDefault()
+	event.submitter.disabled = true
+	error.textContent = ""
+	try {
+		await action()
+		return true
+	} catch (problem) {
+		error.textContent = problem.message
+	} finally {
+		event.submitter.disabled = false
 	}
 }

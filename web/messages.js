@@ -1,128 +1,252 @@
-// The message list: keeps the place, loads older messages.
+// The message list: keeps the place, loads older messages, tells the other devices what has been read.
 
-import { $, setText } from "./dom.js";
-import { load } from "./history.js";
-import { countable } from "./readmarks.js";
-import { newLine, pendingRow, rowsFor } from "./row.js";
+import { command } from "./api.js"
+import * as chat from "./chat.js"
+import { $, h, setText } from "./dom.js"
+import { countable, model } from "./model.js"
+import { actionIn, clock, dayName, hue, initial, plain, same, sameDay } from "./text.js"
+import { describe, isComing, summary } from "./words.js"
 
-const NEAR_END = 60;
-const NEAR_START = 300;
+const LINK = /\bhttps?:\/\/[^\s<>"“”]+/gi
+const TOGETHER = 5 * 60_000
+const NEAR_END = 60
+const NEAR_START = 300
+const QUIET = 300
+const SETTLE = 800
+const AGAIN = 5_000
 
-export function createMessages(chat, page) {
-	const list = $("#messages", page);
-	const rows = $(".rows", list);
-	const pendingRows = $(".pending-rows", list);
-	const jump = $("#jump", page);
+const list = $("#messages")
+const rows = $(".rows", list)
+const pendingRows = $(".pending-rows", list)
+const jump = $("#jump")
 
-	let view = null;
-	let drawn = {};
-	let drawnPending = null;
-	let markDrawn = false;
-	let pinned = true;
-	let fresh = true;
+let view = null
+let drawn = {}
+let drawnPending = null
+let markDrawn = false
+let pinned = true
+let fresh = true
 
-	list.addEventListener("scroll", scrolled, { passive: true });
-	jump.addEventListener("click", toEnd);
-	new ResizeObserver(() => pinned && toEnd()).observe(list);
+list.onscroll = scrolled
+jump.onclick = toEnd
+new ResizeObserver(() => pinned && toEnd()).observe(list)
+addEventListener("focus", attend, { signal: chat.signal })
+document.addEventListener("visibilitychange", attend, { signal: chat.signal })
+chat.parts.push({ show, draw })
 
-	return { show, refresh, atEnd: () => pinned && view?.loaded };
+export const attentive = () => !document.hidden && document.hasFocus() && chat.view === view && pinned && view.loaded
 
-	function show(next) {
-		view = next;
-		fresh = pinned = true;
-		drawn = {};
-		drawnPending = null;
-		refresh();
-	}
+function attend() {
+	if (attentive()) read(view)
+}
 
-	function refresh() {
-		if (pinned) view.timeline.trim();
-		const { items } = view.timeline;
-		const appendable = drawn.items && drawn.mark === view.newFrom && drawn.loaded === view.loaded
-			&& drawn.items.every((item, i) => item === items[i]);
-		if (appendable) append(items.slice(drawn.items.length), drawn.items.at(-1));
-		else redraw(items);
-		drawn = { items: [...items], mark: view.newFrom, loaded: view.loaded };
-		drawPending();
-		place();
-	}
+function show(next) {
+	if (view) view.place = pinned ? null : list.scrollTop
+	const listed = next !== model.browse
+	list.hidden = !listed
+	jump.hidden = true
+	view = listed ? next : null
+	fresh = pinned = true
+	drawn = {}
+	drawnPending = null
+}
 
-	function append(items, previous) {
-		for (const item of items) {
-			const made = rowsFor(item, previous, chat.model);
-			previous = item;
-			if (!markDrawn && view.newFrom !== null && item.id > view.newFrom && countable(item) && !chat.model.isMine(item)) {
-				markDrawn = true;
-				made.splice(-1, 0, newLine());
-			}
-			rows.append(...made);
+function draw() {
+	if (!view) return
+	if (pinned) view.trim()
+	const { items, newFrom, loaded } = view
+	const appendable = drawn.items && drawn.newFrom === newFrom && drawn.loaded === loaded
+		&& drawn.items.every((item, i) => item === items[i])
+	if (appendable) append(items.slice(drawn.items.length), drawn.items.at(-1))
+	else redraw(items)
+	drawn = { items: [...items], newFrom, loaded }
+	drawPending()
+	place()
+	attend()
+}
+
+function append(items, previous) {
+	for (const item of items) {
+		const made = rowsFor(item, previous)
+		if (!markDrawn && view.newFrom !== null && item.id > view.newFrom && countable(item) && !model.isMine(item)) {
+			markDrawn = true
+			made.splice(-1, 0, newLine())
 		}
+		if (made.length === 1 && isComing(item) && isComing(previous)) foldInto(rows.lastElementChild, previous, item, made[0])
+		else rows.append(...made)
+		previous = item
 	}
+}
 
-	function redraw(items) {
-		// Rows drawn anew are nothing to read out: the log is not live meanwhile.
-		list.setAttribute("aria-live", "off");
-		setTimeout(() => list.setAttribute("aria-live", "polite"), 300);
-		const fromEnd = list.scrollHeight - list.scrollTop;
-		markDrawn = false;
-		rows.replaceChildren();
-		append(items);
-		setText($(".beginning", list), opening());
-		if (!pinned) list.scrollTop = list.scrollHeight - fromEnd;
-	}
+function redraw(items) {
+	// Rows drawn anew are nothing to read out: the log is not live meanwhile.
+	list.ariaLive = "off"
+	setTimeout(() => (list.ariaLive = "polite"), QUIET)
+	const fromEnd = list.scrollHeight - list.scrollTop
+	markDrawn = false
+	rows.replaceChildren()
+	append(items)
+	setText($(".beginning", list), opening())
+	if (!pinned) list.scrollTop = list.scrollHeight - fromEnd
+}
 
-	function drawPending() {
-		const state = view.pending.map((item) => item.label + item.state).join();
-		if (state === drawnPending) return;
-		drawnPending = state;
-		pendingRows.replaceChildren(...view.pending.map((item, i) =>
-			pendingRow(item, view.pending[i - 1] ?? view.timeline.items.at(-1), chat.model, {
-				retry: () => chat.outbox.retry(view, item),
-				discard: () => chat.outbox.discard(view, item),
-			})));
-	}
+function drawPending() {
+	const { pending } = view
+	const state = pending.map(({ label, state }) => label + state).join()
+	if (state === drawnPending) return
+	drawnPending = state
+	pendingRows.replaceChildren(...pending.map((item, i) => pendingRow(item, pending[i - 1] ?? view.items.at(-1),
+		chat.retry.bind(null, view, item), chat.discard.bind(null, view, item))))
+}
 
-	function place() {
-		const mark = fresh && view.loaded && $(".new", rows);
-		if (view.loaded) fresh = false;
-		if (mark && list.scrollHeight - mark.offsetTop > list.clientHeight) {
-			list.scrollTop = mark.offsetTop - 60;
-			return scrolled();
-		}
-		if (pinned) toEnd();
-		fill();
+function place() {
+	const first = fresh && view.loaded
+	const mark = first && $(".new", rows)
+	if (view.loaded) fresh = false
+	if (first && view.place != null) list.scrollTop = view.place
+	else if (mark && list.scrollHeight - mark.offsetTop > list.clientHeight) list.scrollTop = mark.offsetTop - NEAR_END
+	else {
+		if (pinned) toEnd()
+		return fill()
 	}
+	scrolled()
+}
 
-	function toEnd() {
-		list.scrollTop = list.scrollHeight;
-		pinned = true;
-		jump.hidden = true;
-	}
+function toEnd() {
+	list.scrollTop = list.scrollHeight
+	pinned = true
+	jump.hidden = true
+}
 
-	function scrolled() {
-		pinned = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END;
-		jump.hidden = pinned;
-		if (pinned) chat.attend();
-		fill();
-	}
+function scrolled() {
+	pinned = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END
+	jump.hidden = pinned
+	if (pinned) attend()
+	fill()
+}
 
-	function fill() {
-		const { timeline } = view;
-		if (!view.loaded || !timeline.more || view.loading || list.scrollTop > NEAR_START) return;
-		const before = timeline.items.length;
-		load(view).then(() => {
-			// If nothing came, the request failed; the next scrolling makes it again.
-			if (timeline.items.length > before || !timeline.more) {
-				drawn = {};
-				chat.changed();
-			}
-		});
-	}
+function fill() {
+	if (!view?.loaded || !view.more || view.loading || list.scrollTop > NEAR_START) return
+	const before = view.items.length
+	const filled = view
+	chat.load(filled).then(() => {
+		// If nothing came, the request failed; the next scrolling makes it again.
+		if (filled.items.length === before && filled.more) return
+		drawn = {}
+		chat.changed()
+	})
+}
 
-	function opening() {
-		if (view.kind === "server") return "What the server has to say appears here.";
-		if (view.timeline.more) return "Loading messages…";
-		if (view.kind === "direct") return `Your conversation with ${view.name} begins here. Only the two of you see it.`;
-		return `What you have seen of ${view.name} begins here. Say hello!`;
+function opening() {
+	const { kind, name, more } = view
+	if (kind === "server") return "What the server has to say appears here."
+	if (more) return "Loading messages…"
+	if (kind === "direct") return `Your conversation with ${name} begins here. Only the two of you see it.`
+	return `What you have seen of ${name} begins here. Say hello!`
+}
+
+function read(view) {
+	const last = view.items.findLast(countable)
+	if (!last || last.id <= view.read) return
+	view.read = last.id
+	chat.changed()
+	if (view.kind !== "server" && !view.name.includes(" ")) tellSoon(view, SETTLE)
+}
+
+function tellSoon(view, delay) {
+	clearTimeout(view.telling)
+	view.telling = setTimeout(() => command("MARKREAD", [view.name, String(view.read)])
+		.catch(({ temporary }) => temporary && !chat.signal.aborted && tellSoon(view, AGAIN)), delay)
+}
+
+function rowsFor(item, previous) {
+	const newDay = !previous || !sameDay(previous.time, item.time)
+	const row = countable(item) ? messageRow(item, newDay ? null : previous) : eventRow(item)
+	return newDay ? [h("div.day", dayName(item.time)), row] : [row]
+}
+
+const newLine = () => h("div.new", { role: "separator", "aria-label": "New messages" }, "New since you left")
+
+export const avatar = (nick) => coloured(h("span.avatar", { "aria-hidden": "true" }, initial(nick)), nick)
+
+function coloured(element, nick) {
+	element.style.setProperty("--hue", hue(nick))
+	return element
+}
+
+function means(item) {
+	if (item.app) return `via ${item.app}`
+	return model.isMine(item) && !item.label ? "from another device" : ""
+}
+
+function messageRow(item, previous) {
+	const { id, source, command, time, params: [, text] } = item
+	const together = previous && countable(previous) && same(previous.source, source) && previous.command === command
+		&& means(previous) === means(item) && new Date(time) - new Date(previous.time) < TOGETHER
+	const row = h(`div.message.${together ? "together" : "first"}`, { "data-id": id, "data-source": source })
+	const action = actionIn(text) !== undefined
+	row.classList.toggle("quietly", command === "NOTICE")
+	row.classList.toggle("action", action)
+	row.classList.toggle("mention", model.isForMe(item, {}))
+	const nick = coloured(h(together ? "b.nick.unseen" : "b.nick", source), source)
+	if (together) row.append(timeOf(item), nick)
+	else row.append(avatar(source), h("div.by", nick, timeOf(item), h("small", means(item))))
+	row.append(h("div.text", { dir: "auto" }, action && `${source} `, ...linkify(text)))
+	return row
+}
+
+function pendingRow(item, previous, retry, discard) {
+	const row = messageRow(item, previous)
+	const { state, error } = item
+	row.classList.add("pending", state)
+	if (state === "waiting") row.append(h("p.state", "Waiting for the server…"))
+	if (state === "lost" || state === "refused") {
+		row.append(h("p.state", `${state === "lost" ? "Perhaps not sent" : "Not sent"}. ${error} `,
+			h("button.link.retry", { onclick: retry }, "Try again"), " ",
+			h("button.link.discard", { onclick: discard }, "Discard")))
 	}
+	return row
+}
+
+export function eventRow(item) {
+	const { id, local, kind, source, action } = item
+	return h(kind ? `div.event.${kind}` : "div.event", { "data-id": local ? null : id, "data-source": source },
+		h("span.text", { dir: "auto" }, plain(item.text ?? describe(item))), " ", timeOf(item),
+		action && h("button.link", { onclick: action.run }, action.name))
+}
+
+// Comings and goings that follow each other become one line, which opens.
+function foldInto(last, previous, item, row) {
+	let fold = last
+	if (!last.items) {
+		fold = h("details.event", h("summary"))
+		fold.items = [previous]
+		last.replaceWith(fold)
+		fold.append(last)
+	}
+	fold.items.push(item)
+	fold.append(row)
+	setText($("summary", fold), summary(fold.items))
+}
+
+const timeOf = ({ time }) => h("time", { datetime: time, title: new Date(time).toLocaleString() }, clock(time))
+
+export function linkify(text) {
+	const shown = plain(text)
+	const nodes = []
+	let end = 0
+	for (const { 0: match, index } of shown.matchAll(LINK)) {
+		const address = trimmed(match)
+		if (!URL.canParse(address)) continue
+		nodes.push(shown.slice(end, index), h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, address))
+		end = index + address.length
+	}
+	return [...nodes, shown.slice(end)]
+}
+
+function trimmed(address) {
+	const last = address.at(-1)
+	const opened = { ")": "(", "]": "[" }[last]
+	const keep = opened ? address.includes(opened) : !/[.,;:!?'*_~]/.test(last)
+	return keep ? address : trimmed(address.slice(0, -1))
 }

@@ -214,6 +214,9 @@ impl Page<'_> {
             "next" => escape(self.next, page),
             "error" => escape(self.error, page),
             "clients" => self.choices(page),
+            // The first field that is still to be filled.
+            "nick-first" if self.nick.is_empty() => page.push_str("autofocus"),
+            "password-first" if !self.nick.is_empty() => page.push_str("autofocus"),
             _ => {}
         })
     }

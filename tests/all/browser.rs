@@ -174,13 +174,13 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
     // A second /pass is a change, so a dialog asks for the current password; whoever knew that may be signed out.
     say(&alice, "/pass the second password").await;
     alice.types("#current-password", "not the current one").await;
-    alice.click("#password .save").await;
+    alice.click("#password .primary").await;
     alice.says("#password-error", "not the current password").await;
     alice.run("document.querySelector('#current-password').value = ''", vec![]).await;
     alice.types("#current-password", "the first password\n").await;
-    alice.says(".ask", "Sign your other devices out, too?").await;
+    alice.says("#ask", "Sign your other devices out, too?").await;
     phone.says("body", "The password of this session was changed").await;
-    alice.click(".ask .primary").await;
+    alice.click("#ask .primary").await;
     phone.says("#signed-out", "this device was removed from another one").await;
 
     phone.goto(&format!("{}/login?nick=alice", server.base)).await;
@@ -189,7 +189,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
 
     alice.click("#open-devices").await;
     alice.says("#devices", "this device").await;
-    alice.click("#devices li button").await;
+    alice.click("#devices .devices button").await;
     phone.says("#signed-out", "this device was removed from another one").await;
     alice.until("return document.querySelectorAll('#devices li').length === 1", vec![]).await;
     phone.reload().await;

@@ -1,0 +1,215 @@
+// The panels: devices, password, apps and keys, help. Loaded when the first of them is opened.
+
+import { get, post, remove } from "./api.js"
+import { refreshSession, run, signedOut } from "./chat.js"
+import { commands } from "./commands.js"
+import { $, ask, field, h, setText, showPanel, submit } from "./dom.js"
+import { model } from "./model.js"
+import { clock, fromNow } from "./text.js"
+
+export function devices() {
+	const { nick, has_password } = model.session
+	const address = `${location.origin}/login?nick=${encodeURIComponent(nick)}`
+	const list = h("ul.devices")
+	const others = h("button.others", { onclick: () => removeOthers("Remove all others?", act) }, "Remove all others")
+	let known = []
+	const dialog = showPanel("devices", "Devices",
+		h("p.soft", `In this session as ${nick}.`), list, others,
+		h("h3", "Add a device"),
+		h("div.add",
+			h("p.soft", `${has_password ? "" : "First set a password. "}On the other device, open this address and log in:`, h("b", address))),
+		h("h3", "Leave"),
+		h("p.buttons", h("button.sign-out", { onclick: leave }, "Sign out here"),
+			h("button.danger.end", { onclick: endSession }, "End session everywhere")))
+	act()
+
+	async function act(action) {
+		try {
+			await action?.()
+			known = await get("/clients")
+			fill(dialog, list, known.map(device))
+			others.hidden = known.length < 2
+			setText($(".error", dialog), "")
+		} catch ({ message }) {
+			setText($(".error", dialog), message)
+		}
+	}
+
+	function device({ id, name, current, created_at, seen_at, address_family }) {
+		const used = current ? "in use now" : `last used ${fromNow(seen_at)}`
+		const told = `Added ${fromNow(created_at)}${address_family ? ` over ${address_family}` : ""}, ${used}`
+		const removeIt = () => act(() => remove(`/clients/${id}`))
+		return item([name, current && h("span.tag", "this device")], [told],
+			!current && h("button", { "aria-label": `Remove ${name}`, onclick: removeIt }, "Remove"))
+	}
+
+	async function leave() {
+		await act()
+		if (known.length > 1) return act(signOut)
+		askToEnd("Sign out your last device?", "No other is in this session, so it ends:", signOut)
+	}
+
+	async function signOut() {
+		await post("/logout")
+		signedOut("logged_out")
+	}
+
+	function endSession() {
+		askToEnd("End the session everywhere?", "All your devices are signed out,", async () => {
+			await remove("/session")
+			signedOut("session_ended")
+		})
+	}
+
+	function askToEnd(title, text, action) {
+		ask({ title, text: `${text} you leave your channels, and others can be ${nick}.`, confirm: "End session", action })
+	}
+}
+
+// Asks whether only this device is to stay; `act` does what it is given.
+function removeOthers(title, act = (action) => action()) {
+	ask({
+		title,
+		text: "Only this one stays in the session.",
+		confirm: "Remove all others",
+		action: () => act(() => remove("/clients")),
+	})
+}
+
+function fill(dialog, list, items, none) {
+	list.replaceChildren(...(items.length ? items : [h("li.soft", none)]))
+	// The button pressed may be gone.
+	if (document.activeElement === document.body) $("h2", dialog).focus()
+}
+
+const item = (name, lines, ...buttons) =>
+	h("li", h("div", h("b", ...name), ...lines.map((line) => h("small", line))), ...buttons)
+
+// `typed` is a new password typed already; with `change` it lacks the current one. Nothing of it outlives the dialog.
+export async function password(typed = "", change = model.session.has_password) {
+	const current = change && field("Current password",
+		{ id: "current-password", type: "password", autocomplete: "current-password", autofocus: true })
+	const fresh = field("New password",
+		{ id: "new-password", type: "password", autocomplete: "new-password", "aria-describedby": "password-rule password-error", value: typed })
+	const saved = await ask({
+		id: "password",
+		title: change ? "Change password" : "Set a password",
+		text: "With it you log in on another device and are in this same session: same nick, same channels.",
+		confirm: "Save password",
+		action: save,
+	},
+	h("input.unseen", { value: model.nick, autocomplete: "username", readonly: true, tabindex: -1, "aria-hidden": "true" }),
+	current, fresh, h("small", { id: "password-rule" }, "8 to 256 characters; a few words with spaces are fine."))
+	if (saved && current && (await get("/clients")).length > 1) removeOthers("Password changed. Sign your other devices out, too?")
+
+	async function save() {
+		await run("PASS", [fresh, current].filter(Boolean).map((label) => $("input", label).value))
+		refreshSession()
+	}
+}
+
+const KEYS = [
+	["Enter", "Send"],
+	["Shift + Enter", "New line"],
+	["Tab", "Complete a nick, channel or command"],
+	["↑ ↓", "Lines sent before"],
+	["Alt + ↑ ↓", "Next channel or conversation"],
+]
+
+export function help() {
+	showPanel("help", "Commands and keys", table(commands.map(({ syntax, help }) => [syntax, help])),
+		h("p.soft", "A text that begins with a slash is sent with two of them: //like this."), table(KEYS))
+}
+
+const table = (rows) => h("table", ...rows.map(([term, meaning]) =>
+	h("tr", h("th", { scope: "row" }, term), h("td", meaning))))
+
+const SCOPES = {
+	"chat:read": "read messages",
+	"chat:write": "write, join and leave",
+	"chat:moderate": "moderate channels",
+	identity: "know who you are",
+	"session:manage": "manage this session",
+}
+const USUAL = ["chat:read", "chat:write"]
+const DAY = 86_400
+
+export function apps() {
+	const keys = h("ul.devices")
+	const grants = h("ul.devices")
+	const shown = h("div", { role: "status" })
+	const name = field("Name, shown with its messages", { maxlength: 64, required: true, autocomplete: "off" })
+	const scopes = choices("It may", Object.entries(SCOPES).slice(0, -1))
+	const channels = choices("Only in these channels; without any, in all, and in direct messages",
+		model.channels().map((channel) => [channel.name, channel.name]))
+	const error = h("p.error", { role: "alert" })
+	const form = h("form", { onsubmit: (event) => submit(event, error, make).then((made) => made && form.reset()) },
+		name, scopes, model.channels().length > 0 && channels, error, h("button", "Make the key"))
+	const dialog = showPanel("apps", "Apps and keys",
+		h("p.soft", "Programs that take part as you. They end with this session."),
+		h("h3", "API keys"), shown, keys, h("details", h("summary", "New key"), form),
+		h("h3", "Apps you let in"), grants)
+	load()
+
+	async function load() {
+		try {
+			const [made, granted] = await Promise.all([get("/keys"), get("/grants")])
+			fill(dialog, keys, made.map(key), "No keys yet.")
+			fill(dialog, grants, granted.filter((grant) => !grant.key).map(grant), "No apps.")
+		} catch ({ message }) {
+			setText($(".last", dialog).previousSibling, message)
+		}
+	}
+
+	async function make() {
+		const [scope, res] = [scopes, channels].map((group) => [...group.querySelectorAll(":checked")].map(({ value }) => value))
+		show(await post("/keys", { name: $("input", name).value, scope: scope.join(" "), ...(res.length && { res }) }))
+	}
+
+	function show({ client_id, client_secret, name }) {
+		shown.replaceChildren(h("p.notice", `The secret of ${name} is shown this once. Keep it where the program finds it.`),
+			copied("Client id", client_id), copied("Secret", client_secret))
+		$("input", shown).focus()
+		load()
+	}
+
+	function key({ client_id, name, scope, res, created_at, expires_at, ended_at, tried, tried_at, secrets }) {
+		const used = secrets.map(({ last_used_at }) => last_used_at).sort().at(-1)
+		const before = secrets.at(-2)?.valid_until
+		const told = ended_at
+			? `Ended ${fromNow(ended_at)}, ${tried ? `tried ${tried} times since, last ${fromNow(tried_at)}` : "not tried since"}`
+			: [`Made ${fromNow(created_at)}`, used ? `last used ${fromNow(used)}` : "never used", expires_at && `ends ${fromNow(expires_at)}`,
+				new Date(before) > Date.now() && `its last secret works until ${clock(before)}`].filter(Boolean).join(", ")
+		return item([name], [may(scope, res), told],
+			!ended_at && sure("Rotate", name, "It gets a new secret; the one before goes on working for a day.",
+				async () => show(await post(`/keys/${client_id}/rotate`, { overlap: DAY }))),
+			!ended_at && revoke(name, `/keys/${client_id}`))
+	}
+
+	const grant = ({ id, app, scope, res, created_at }) =>
+		item([app], [may(scope, res), `Let in ${fromNow(created_at)}`], revoke(app, `/grants/${id}`))
+
+	const revoke = (name, path) =>
+		sure("Revoke", name, "It is cut off at once, and no secret of it works again.", () => remove(path).then(load))
+}
+
+const sure = (verb, name, text, action) => h("button", {
+	"aria-label": `${verb} ${name}`,
+	onclick: () => ask({ title: `${verb} ${name}?`, text, confirm: verb, action }),
+}, verb)
+
+const may = (scope, res) =>
+	`May ${scope.split(" ").map((one) => SCOPES[one] ?? one).join("; ")}${res ? `; only in ${res.join(", ")}` : ""}`
+
+const choices = (title, options) => h("fieldset.choose", h("legend", title), ...options.map(([value, label]) =>
+	h("label", h("input", { type: "checkbox", value, checked: USUAL.includes(value) }), label)))
+
+function copied(label, value) {
+	const shown = field(label, { value, readonly: true, spellcheck: false })
+	const button = h("button", { "aria-label": `Copy ${label}`, onclick: () => {
+		// Not `navigator.clipboard`: that is missing on plain http.
+		$("input", shown).select()
+		setText(button, document.execCommand("copy") ? "Copied" : "Press Ctrl+C")
+	} }, "Copy")
+	return h("p.row", shown, button)
+}

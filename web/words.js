@@ -1,0 +1,90 @@
+// Events and replies as sentences.
+
+import { plain } from "./text.js"
+
+export function describe({ source, command, params }) {
+	switch (command) {
+		case "JOIN": return `${source} joined`
+		case "PART": return `${source} left${reason(params[1])}`
+		case "QUIT": return `${source} quit${reason(params[0])}`
+		case "NICK": return `${source} is now ${params[0]}`
+		case "KICK": return `${source} removed ${params[1]}${kickReason(source, params[2])}`
+		case "TOPIC": return params[1] ? `${source} set the topic: ${params[1]}` : `${source} cleared the topic`
+		case "MODE": return parseModes(params.slice(1)).map((change) => `${source} ${describeMode(change)}`).join("; ")
+		case "AWAY": return params[0] ? `${source} is away: ${params[0]}` : `${source} is back`
+		case "INVITE": return `${source} invites you to ${params[1]}`
+		default: return [source, command, ...params].join(" ")
+	}
+}
+
+// A kick without a reason carries its source's nick.
+export const kickReason = (source, text) => reason(text === source ? "" : text)
+
+const reason = (text) => (text ? ` (${text})` : "")
+
+// What is told in one line, however many come and go.
+const COMINGS = { JOIN: "joined", PART: "left", QUIT: "left", NICK: "changed nick" }
+const NAMED = 3
+
+export const isComing = ({ command }) => command in COMINGS
+
+// "bob, carol joined; dave left"
+export function summary(items) {
+	const nicks = {}
+	for (const { command, source } of items) (nicks[COMINGS[command]] ??= new Set()).add(source)
+	return Object.entries(nicks).map(([did, set]) => {
+		const more = set.size - NAMED
+		return `${[...set].slice(0, NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""} ${did}`
+	}).join("; ")
+}
+
+const WITH_ARGUMENT = { "+": "ovbkl", "-": "ovbk" }
+
+const MODES = {
+	"+o": "made # an operator", "-o": "took operator status from #",
+	"+v": "gave voice to #", "-v": "took voice from #",
+	"+b": "banned #", "-b": "lifted the ban on #",
+	"+k": "set a channel key", "-k": "removed the channel key",
+	"+l": "limited the channel to # members", "-l": "removed the member limit",
+	"+m": "let only operators and voiced members speak", "-m": "let everyone speak",
+	"+i": "made the channel invite-only", "-i": "opened the channel to everyone",
+}
+
+export function parseModes([letters = "", ...rest]) {
+	const changes = []
+	let sign = "+"
+	for (const letter of letters) {
+		if (letter === "+" || letter === "-") sign = letter
+		else changes.push({ sign, letter, argument: WITH_ARGUMENT[sign].includes(letter) ? rest.shift() ?? "" : "" })
+	}
+	return changes
+}
+
+const describeMode = ({ sign, letter, argument }) =>
+	(MODES[sign + letter] ?? `set mode ${sign}${letter}`).replace("#", () => argument)
+
+const SILENT = ["312", "315", "318", "329", "333", "366", "368", "PONG", "MARKREAD", "NOTE"]
+const AFTER_JOIN = ["331", "332", "353"]
+
+const REPLIES = {
+	301: ([nick, text]) => `${nick} is away: ${text}`,
+	311: ([nick, user, host, , name]) => `${nick} is ${user}@${host} (${name})`,
+	319: ([nick, channels]) => `${nick} is in ${channels}`,
+	324: ([channel, ...modes]) => `${channel} has the modes ${modes.join(" ")}`,
+	332: ([channel, topic]) => `The topic of ${channel}: ${topic}`,
+	341: ([nick, channel]) => `You invited ${nick} to ${channel}`,
+	352: ([channel, user, host, , nick, flags]) =>
+		`${nick} (${user}@${host})${flags.startsWith("G") ? ", away" : ""}${channel === "*" ? "" : `, in ${channel}`}`,
+	353: ([, channel, names]) => `In ${channel}: ${names}`,
+	367: ([channel, mask, by]) => `${channel} bans ${mask}${by ? `, set by ${by}` : ""}`,
+}
+
+export function replyLines(replies, verb) {
+	return replies
+		.filter(({ command }) => !SILENT.includes(command) && !(verb === "JOIN" && AFTER_JOIN.includes(command)))
+		.map(({ command, params }) => {
+			if (!/^\d/.test(command)) return params.at(-1)
+			const rest = params.slice(1)
+			return plain(REPLIES[command]?.(rest) ?? rest.join(" – "))
+		})
+}
