@@ -17,17 +17,22 @@ const REASONS = {
 
 const RULE = "A nick is one word of 1 to 32 letters, digits or - _ [ ] { } \\ | ^ `, and begins with no digit or dash."
 
+let started = false
+
 async function begin() {
 	try {
 		const snapshot = await get("/session")
+		// The chat's modules have the state of one session.
+		if (started) return location.reload()
+		started = true
 		showPage("#chat-view")
 		const { start } = await import("./main.js")
 		start(snapshot)
 	} catch (error) {
 		if (error.signedOut) return showStart(error.reason)
 		if (!error.temporary) console.error(error)
-		showCard("No answer from the server", "This page keeps trying.")
-		$(".buttons").hidden = true
+		started = false
+		showPage("#trouble-view")
 		setTimeout(begin, RETRY)
 	}
 }
@@ -35,23 +40,17 @@ async function begin() {
 // A page brought back by the browser's Back has a dead stream and old state.
 addEventListener("pageshow", (event) => event.persisted && location.reload())
 
-const reasonText = (reason) =>
-	`You were signed out because ${REASONS[reason] ?? "the server no longer knows this browser’s session."}`
-
-function showCard(title, text) {
-	showPage("#card-view")
-	setText($("h1"), title)
-	setText($(".card p"), text)
-}
-
-function showStart(reason) {
+// `former` is the nick of the session that is over.
+export function showStart(reason, former = "") {
 	showPage("#start-view")
-	forget("Rejoin")
+	// The drafts were of that session.
+	sessionStorage.clear()
+	document.title = former ? "Signed out · Rejoin" : "Rejoin"
 	const nick = $("#nick")
 	const suggestion = $("#suggestion")
 	const wanted = () => nick.value.trim()
-	if (reason) setText($("#signed-out"), reasonText(reason))
-	else $("#signed-out").remove()
+	$("#signed-out").hidden = !reason && !former
+	setText($("#signed-out"), `You were signed out because ${REASONS[reason] ?? "the server no longer knows this browser’s session."}`)
 
 	nick.oninput = () => {
 		complain(!wanted() || isNick(wanted()) ? "" : RULE)
@@ -65,8 +64,7 @@ function showStart(reason) {
 	$("form").onsubmit = async (event) => {
 		event.preventDefault()
 		if (!isNick(wanted())) return complain(RULE)
-		const button = $("#start")
-		button.disabled = true
+		event.submitter.disabled = true
 		try {
 			await post("/session", { nick: wanted() })
 			await begin()
@@ -74,10 +72,11 @@ function showStart(reason) {
 			// Another tab of this browser started meanwhile: that session is ours.
 			if (problem.code === "already_in_session") return begin()
 			refused(problem)
-		} finally {
-			button.disabled = false
 		}
+		event.submitter.disabled = false
 	}
+	nick.value = former
+	nick.oninput()
 	nick.focus()
 
 	function refused({ code, message }) {
@@ -91,23 +90,9 @@ function showStart(reason) {
 
 	function complain(text) {
 		setText($("#nick-error"), text)
-		nick.setAttribute("aria-invalid", Boolean(text))
+		nick.ariaInvalid = Boolean(text)
 		suggestion.hidden = true
 	}
-}
-
-export function showSignedOut(reason, nick) {
-	showCard("You are signed out", reasonText(reason))
-	forget("Signed out · Rejoin")
-	$("#log-in").href = `/login?nick=${encodeURIComponent(nick)}`
-	$("#log-in").hidden = reason === "session_ended"
-	$("h1").focus()
-}
-
-// The drafts were of the session that is gone.
-function forget(title) {
-	document.title = title
-	sessionStorage.clear()
 }
 
 begin()

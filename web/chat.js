@@ -1,10 +1,10 @@
 // The chat's state and what one does with it. The page's parts join in `parts` and are told of what changes.
 
 import { command, get, hooks, randomLabel, sleep, Unreachable } from "./api.js"
-import { showSignedOut } from "./app.js"
+import { showStart } from "./app.js"
 import { $, setText } from "./dom.js"
 import { model } from "./model.js"
-import { sentence } from "./text.js"
+import { isNick, sentence } from "./text.js"
 import { replyLines } from "./words.js"
 
 const DRAW_EVERY = 40
@@ -31,8 +31,8 @@ addEventListener("hashchange", () => open(addressed() ?? view), { signal })
 export function begin(snapshot) {
 	client = snapshot.client.id
 	model.adopt(snapshot)
-	const other = new URLSearchParams(location.search).get("with")
-	open(addressed() ?? (other ? model.direct(other) : home()))
+	const other = new URLSearchParams(location.search).get("with") ?? ""
+	open(addressed() ?? (isNick(other) ? model.direct(other) : home()))
 }
 
 export function open(next) {
@@ -103,9 +103,6 @@ export async function run(verb, params) {
 	const here = view
 	const { replies } = await send(verb, params)
 	showReplies(replies, here, verb)
-	if (verb === "MODE" && params.at(-1) === "+b" && !replies.some(({ command: numeric }) => numeric === "367")) {
-		line(`Nobody is banned from ${params[0]}.`, { kind: "reply" }, here)
-	}
 }
 
 export async function join(name, key) {
@@ -151,7 +148,7 @@ export function signedOut(reason) {
 	hooks.signedOut = null
 	document.querySelectorAll("dialog").forEach((dialog) => dialog.remove())
 	history.replaceState(null, "", location.pathname)
-	showSignedOut(reason, model.nick)
+	showStart(reason, model.nick)
 }
 
 // The latest page of each view that lacks it, a few at a time: unread counts need them.

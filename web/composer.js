@@ -1,4 +1,4 @@
-// The field one writes in. Commands are completed in a list, nicks and channels with Tab.
+// The field one writes in, with completion.
 
 import * as chat from "./chat.js"
 import { commands, isSecret, parseCommand, runCommand, talk } from "./commands.js"
@@ -47,7 +47,7 @@ field.onkeydown = (event) => {
 chat.parts.push({ show })
 
 function show(view) {
-	field.placeholder = field.ariaLabel = chat.canTalk(view) ? `Message ${view.name}` : "Type /join #channel, or / for all commands"
+	field.placeholder = field.ariaLabel = chat.canTalk(view) ? `Message ${view.name}` : "Type / for all commands"
 	put(sessionStorage.getItem(draftOf(view)) ?? "")
 	complain("")
 }
@@ -209,7 +209,6 @@ function candidates() {
 
 function drawList() {
 	list.hidden = !matches.length
-	field.ariaExpanded = matches.length > 0
 	field.setAttribute("aria-activedescendant", matches.length ? `completion-${matches[active].name}` : "")
 	list.replaceChildren(...matches.map((command, i) => h("li", {
 		role: "option", id: `completion-${command.name}`, "aria-selected": String(i === active),

@@ -46,7 +46,7 @@ export async function openPanel(name, ...args) {
 	const panels = await import("./panels.js").catch(() => {
 		throw new Unreachable()
 	})
-	await panels[name](...args)
+	panels[name](...args)
 }
 
 // Resolves when it is closed, with whether what it asked for was done.
@@ -71,7 +71,7 @@ export function showPanel(id, title, ...content) {
 export const field = (label, attributes) => h("label", label, h("input", attributes))
 
 // A dialog with fields; while `action` fails, it stays and says why.
-export function ask({ id = "ask", title, text, confirm, action }, ...fields) {
+export function ask({ id = "ask", title, text, confirm, action = () => {} }, ...fields) {
 	const error = h("p.error", { id: `${id}-error`, role: "alert" })
 	const dialog = h("dialog", { id, "aria-label": title },
 		h("form", { onsubmit: (event) => submit(event, error, action).then((done) => done && dialog.close("done")) },

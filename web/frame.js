@@ -1,4 +1,4 @@
-// What is around the messages: sidebar, header, members, hints, and the keys that work anywhere.
+// What is around the messages, and the keys that work anywhere.
 
 import * as chat from "./chat.js"
 import { $, ask, h, openPanel, setText, syncList } from "./dom.js"

@@ -1,4 +1,4 @@
-// Starts the chat: its parts, in the order in which they are told of things, its delivery, and what an event sets off.
+// Starts the chat: its parts, its delivery, and what an event sets off.
 
 import { get, sleep } from "./api.js"
 import * as chat from "./chat.js"
@@ -19,6 +19,7 @@ const { signal } = chat
 let queue = Promise.resolve()
 
 export function start(snapshot) {
+	$(".chat").hidden = false
 	chat.begin(snapshot)
 	deliver(snapshot.acknowledged, onMessage, onState)
 }

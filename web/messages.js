@@ -82,12 +82,14 @@ function redraw(items) {
 	// Rows drawn anew are nothing to read out: the log is not live meanwhile.
 	list.ariaLive = "off"
 	setTimeout(() => (list.ariaLive = "polite"), QUIET)
-	const fromEnd = list.scrollHeight - list.scrollTop
+	const { scrollTop } = list
+	const fromEnd = list.scrollHeight - scrollTop
+	const sameStart = drawn.items?.[0] === items[0]
 	markDrawn = false
 	rows.replaceChildren()
 	append(items)
 	setText($(".beginning", list), opening())
-	if (!pinned) list.scrollTop = list.scrollHeight - fromEnd
+	if (!pinned) list.scrollTop = sameStart ? scrollTop : list.scrollHeight - fromEnd
 }
 
 function drawPending() {
@@ -154,9 +156,11 @@ function read(view) {
 }
 
 function tellSoon(view, delay) {
-	clearTimeout(view.telling)
-	view.telling = setTimeout(() => command("MARKREAD", [view.name, String(view.read)])
-		.catch(({ temporary }) => temporary && !chat.signal.aborted && tellSoon(view, AGAIN)), delay)
+	view.telling ??= setTimeout(() => {
+		view.telling = null
+		command("MARKREAD", [view.name, String(view.read)])
+			.catch(({ temporary }) => temporary && !chat.signal.aborted && tellSoon(view, AGAIN))
+	}, delay)
 }
 
 function rowsFor(item, previous) {
@@ -165,7 +169,7 @@ function rowsFor(item, previous) {
 	return newDay ? [h("div.day", dayName(item.time)), row] : [row]
 }
 
-const newLine = () => h("div.new", { role: "separator", "aria-label": "New messages" }, "New since you left")
+const newLine = () => h("div.new", "New since you left")
 
 export const avatar = (nick) => coloured(h("span.avatar", { "aria-hidden": "true" }, initial(nick)), nick)
 

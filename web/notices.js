@@ -7,8 +7,8 @@ import { plain } from "./text.js"
 
 const icon = $("link[rel=icon]")
 const READ = icon.href
-const UNREAD = `data:image/svg+xml,${encodeURIComponent('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">'
-	+ '<rect width="64" height="64" rx="16" fill="#0b6e5f"/><circle cx="32" cy="32" r="16" fill="#ffd54f"/></svg>')}`
+const UNREAD = `data:image/svg+xml,${encodeURIComponent('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">'
+	+ '<rect width="8" height="8" rx="2" fill="#0b6e5f"/><circle cx="4" cy="4" r="2" fill="#ffd54f"/></svg>')}`
 const button = $("#notify")
 
 button.hidden = !("Notification" in window)
@@ -29,7 +29,7 @@ const isOn = () => localStorage.getItem("notify") !== null && window.Notificatio
 async function choose() {
 	if (isOn()) localStorage.removeItem("notify")
 	else if (await Notification.requestPermission() === "granted") localStorage.setItem("notify", "yes")
-	else chat.complain("Your browser does not let this page notify you. Its settings for this site can change that.")
+	else chat.complain("Your browser’s settings for this site forbid notifications.")
 	draw()
 }
 

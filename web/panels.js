@@ -16,11 +16,11 @@ export function devices() {
 	const dialog = showPanel("devices", "Devices",
 		h("p.soft", `In this session as ${nick}.`), list, others,
 		h("h3", "Add a device"),
-		h("div.add",
-			h("p.soft", `${has_password ? "" : "First set a password. "}On the other device, open this address and log in:`, h("b", address))),
+		h("div.add", h("p.soft", `${has_password ? "" : "First set a password. "}Scan this with a phone, or open the address and log in:`, h("b", address))),
 		h("h3", "Leave"),
 		h("p.buttons", h("button.sign-out", { onclick: leave }, "Sign out here"),
 			h("button.danger.end", { onclick: endSession }, "End session everywhere")))
+	import("./qr.js").then(({ drawCode }) => $(".add", dialog).append(drawCode(address) ?? ""))
 	act()
 
 	async function act(action) {
@@ -140,7 +140,7 @@ export function apps() {
 	const shown = h("div", { role: "status" })
 	const name = field("Name, shown with its messages", { maxlength: 64, required: true, autocomplete: "off" })
 	const scopes = choices("It may", Object.entries(SCOPES).slice(0, -1))
-	const channels = choices("Only in these channels; without any, in all, and in direct messages",
+	const channels = choices("Only in these channels; or, with none chosen, everywhere",
 		model.channels().map((channel) => [channel.name, channel.name]))
 	const error = h("p.error", { role: "alert" })
 	const form = h("form", { onsubmit: (event) => submit(event, error, make).then((made) => made && form.reset()) },
@@ -167,7 +167,7 @@ export function apps() {
 	}
 
 	function show({ client_id, client_secret, name }) {
-		shown.replaceChildren(h("p.notice", `The secret of ${name} is shown this once. Keep it where the program finds it.`),
+		shown.replaceChildren(h("p.notice", `The secret of ${name}, shown this once: keep it now.`),
 			copied("Client id", client_id), copied("Secret", client_secret))
 		$("input", shown).focus()
 		load()

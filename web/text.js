@@ -8,12 +8,8 @@ export const isChannel = (name) => name.startsWith("#")
 export const byteLength = (text) => new TextEncoder().encode(text).length
 export const initial = (nick) => (nick.match(/[a-z0-9]/i)?.[0] ?? nick[0]).toUpperCase()
 
-// A hue from 0 to 359, always the same one for a nick (FNV-1a).
-export function hue(nick) {
-	let hash = 2166136261
-	for (const char of fold(nick)) hash = Math.imul(hash ^ char.codePointAt(0), 16777619) >>> 0
-	return hash % 360
-}
+// A hue from 0 to 359, always the same one for a nick.
+export const hue = (nick) => [...fold(nick)].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 0)
 
 export const actionIn = (text) => /^\x01ACTION ([^\x01]*)\x01?$/.exec(text)?.[1]
 
@@ -25,12 +21,10 @@ export function mentions(text, nick) {
 	return new RegExp(`(^|${other})${word}($|${other})`, "i").test(text)
 }
 
-const formats = (options) => {
-	const format = new Intl.DateTimeFormat(undefined, options)
-	return (time) => format.format(new Date(time))
-}
-export const clock = formats({ hour: "2-digit", minute: "2-digit" })
-export const dayName = formats({ dateStyle: "full" })
+const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" })
+const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "full" })
+export const clock = (time) => clockFormat.format(new Date(time))
+export const dayName = (time) => dayFormat.format(new Date(time))
 export const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateString()
 
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" })

@@ -63,7 +63,7 @@ export function parseModes([letters = "", ...rest]) {
 const describeMode = ({ sign, letter, argument }) =>
 	(MODES[sign + letter] ?? `set mode ${sign}${letter}`).replace("#", () => argument)
 
-const SILENT = ["312", "315", "318", "329", "333", "366", "368", "PONG", "MARKREAD", "NOTE"]
+const SILENT = ["312", "315", "318", "329", "333", "366", "PONG", "MARKREAD", "NOTE"]
 const AFTER_JOIN = ["331", "332", "353"]
 
 const REPLIES = {
@@ -76,6 +76,7 @@ const REPLIES = {
 	352: ([channel, user, host, , nick, flags]) =>
 		`${nick} (${user}@${host})${flags.startsWith("G") ? ", away" : ""}${channel === "*" ? "" : `, in ${channel}`}`,
 	353: ([, channel, names]) => `In ${channel}: ${names}`,
+	368: ([channel]) => `These are all bans of ${channel}.`,
 	367: ([channel, mask, by]) => `${channel} bans ${mask}${by ? `, set by ${by}` : ""}`,
 }
 

@@ -50,6 +50,7 @@ files! {
     "model.js"
     "notices.js"
     "panels.js"
+    "qr.js"
     "style.css"
     "text.js"
     "words.js"

@@ -44,7 +44,7 @@ async fn the_main_job() {
 
     // A session, and the cookie and nothing else.
     let alice = driver.open(&alices).await;
-    pick(&alice, &base, "alice").await;
+    alice.pick(&base, "alice").await;
     assert_eq!(alice.cookies().await, [("rejoin".to_owned(), true)]);
     let kept = "return [document.cookie, localStorage.length, sessionStorage.length]";
     assert_eq!(alice.run(kept, vec![]).await, serde_json::json!(["", 0, 0]));
@@ -53,21 +53,21 @@ async fn the_main_job() {
 
     // Both talk, and see each other as it happens.
     let bob = driver.open(&bobs).await;
-    pick(&bob, &base, "bob").await;
-    say(&alice, "/join #rust").await;
+    bob.pick(&base, "bob").await;
+    alice.say("/join #rust").await;
     alice.says("#channels", "#rust").await;
-    say(&alice, "/topic all about rust").await;
-    say(&bob, "/join #rust").await;
+    alice.say("/topic all about rust").await;
+    bob.say("/join #rust").await;
     bob.says("#topic", "all about rust").await;
-    say(&alice, "hello bob").await;
-    say(&bob, "hello alice").await;
+    alice.say("hello bob").await;
+    bob.say("hello alice").await;
     for page in [&alice, &bob] {
-        hears(page, "bob: hello alice").await;
-        assert_eq!(said(page).await, ["alice: hello bob", "bob: hello alice"]);
+        page.hears("bob: hello alice").await;
+        assert_eq!(page.said().await, ["alice: hello bob", "bob: hello alice"]);
     }
 
     // The password: all that follows `/pass ` is the one new password, and it stands nowhere.
-    say(&alice, "/pass correct horse battery").await;
+    alice.say("/pass correct horse battery").await;
     alice.says("body", "A password was set").await;
     let source =
         alice.run("return document.documentElement.outerHTML + document.querySelector('#composer').value", vec![]);
@@ -92,30 +92,30 @@ async fn the_main_job() {
         phone.run(members, vec![]).await
     );
     assert_eq!(bob.text("#messages").await, seen_by_bob, "bob saw nothing of the login");
-    say(&bob, "are you on the phone?").await;
-    say(&phone, "yes").await;
-    say(&alice, "and here").await;
+    bob.say("are you on the phone?").await;
+    phone.say("yes").await;
+    alice.say("and here").await;
     for page in [&alice, &phone, &bob] {
-        hears(page, "bob: are you on the phone?").await;
-        hears(page, "alice: yes").await;
-        hears(page, "alice: and here").await;
+        page.hears("bob: are you on the phone?").await;
+        page.hears("alice: yes").await;
+        page.hears("alice: and here").await;
     }
 
     // The phone is closed without a word; the server is killed in the middle; the phone comes back to what it missed.
     phone.close().await;
-    say(&bob, "one").await;
-    hears(&alice, "bob: one").await;
+    bob.say("one").await;
+    alice.hears("bob: one").await;
     server.kill();
     alice.until("return document.querySelector('#connection').dataset.state !== 'connected'", vec![]).await;
     let server = Process::listening(&database, &listen, &[]);
     for page in [&alice, &bob] {
         page.until("return document.querySelector('#connection').dataset.state === 'connected'", vec![]).await;
     }
-    say(&alice, "two").await;
-    hears(&bob, "alice: two").await;
+    alice.say("two").await;
+    bob.hears("alice: two").await;
     let phone = driver.open(&phones).await;
     phone.goto(&base).await;
-    hears(&phone, "alice: two").await;
+    phone.hears("alice: two").await;
     let whole = [
         "alice: hello bob",
         "bob: hello alice",
@@ -126,18 +126,18 @@ async fn the_main_job() {
         "alice: two",
     ];
     for page in [&alice, &bob, &phone] {
-        assert_eq!(said(page).await, whole, "once, and in order");
+        assert_eq!(page.said().await, whole, "once, and in order");
     }
 
     // Quitting one device is silent; the last one ends the session.
     let seen_by_bob = bob.text("#messages").await;
-    say(&phone, "/quit").await;
+    phone.say("/quit").await;
     phone.says("#signed-out", "you quit here").await;
-    say(&alice, "still here").await;
-    hears(&bob, "alice: still here").await;
+    alice.say("still here").await;
+    bob.hears("alice: still here").await;
     assert!(bob.text("#messages").await.starts_with(&seen_by_bob));
     assert_eq!(bob.run("return document.querySelectorAll('#members li').length", vec![]).await, 2);
-    say(&alice, "/quit good bye").await;
+    alice.say("/quit good bye").await;
     alice.says("#signed-out", "you quit here").await;
     bob.says("#messages", "good bye").await;
     bob.until("return document.querySelectorAll('#members li').length === 1", vec![]).await;
@@ -148,7 +148,7 @@ async fn the_main_job() {
     phone.goto(&format!("{base}/login?nick=alice")).await;
     phone.types("#password", "correct horse battery\n").await;
     phone.says("#error", "There is no session with this nick and this password.").await;
-    pick(&phone, &base, "alice").await;
+    phone.pick(&base, "alice").await;
     drop(server);
 }
 
@@ -159,10 +159,10 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
     let driver = Driver::start();
     let (desktop, mobile) = (Profile::desktop(), Profile::phone());
     let alice = driver.open(&desktop).await;
-    pick(&alice, &server.base, "alice").await;
-    say(&alice, "/join #rust").await;
+    alice.pick(&server.base, "alice").await;
+    alice.say("/join #rust").await;
     alice.says("#channels", "#rust").await;
-    say(&alice, "/pass the first password").await;
+    alice.say("/pass the first password").await;
     alice.says("body", "A password was set").await;
 
     let phone = driver.open(&mobile).await;
@@ -172,7 +172,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
     alice.says("body", "A device logged in to this session").await;
 
     // A second /pass is a change, so a dialog asks for the current password; whoever knew that may be signed out.
-    say(&alice, "/pass the second password").await;
+    alice.say("/pass the second password").await;
     alice.types("#current-password", "not the current one").await;
     alice.click("#password .primary").await;
     alice.says("#password-error", "not the current password").await;
@@ -209,11 +209,11 @@ async fn every_page_fits_the_window_and_the_policy() {
             page.shows("#nick").await;
             fits(&page, path).await;
         }
-        pick(&page, &server.base, &format!("alice{number}")).await;
+        page.pick(&server.base, &format!("alice{number}")).await;
         fits(&page, "the empty chat").await;
-        say(&page, "/join #rust").await;
+        page.say("/join #rust").await;
         page.says("#channels", "#rust").await;
-        say(&page, &"word".repeat(200)).await;
+        page.say(&"word".repeat(200)).await;
         page.shows("#messages .message").await;
         fits(&page, "a channel").await;
         let violations =

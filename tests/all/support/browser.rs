@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+use super::TestServer;
+
 /// How long something may take to show on a page before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No window of Chromium's is narrower; what is, it has to be told to take for a phone's.
@@ -38,6 +40,14 @@ pub struct Profile {
 /// A page in an open browser.
 pub struct Page {
     browser: Client,
+}
+
+/// Tries something on a phone and then on a desktop, each with a server of its own.
+pub async fn at_both_widths(test: impl AsyncFn(TestServer, Page)) {
+    let driver = Driver::start();
+    for profile in [Profile::phone(), Profile::desktop()] {
+        test(TestServer::start().await, driver.open(&profile).await).await;
+    }
 }
 
 impl Driver {
@@ -179,6 +189,47 @@ impl Page {
     pub async fn click(&self, css: &str) {
         self.shows(css).await;
         self.browser.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+    }
+
+    /// Picks a nick on the first page.
+    pub async fn pick(&self, base: &str, nick: &str) {
+        self.goto(base).await;
+        self.types("#nick", nick).await;
+        self.click("#start").await;
+        self.shows("#composer").await;
+    }
+
+    pub async fn say(&self, text: &str) {
+        self.types("#composer", &format!("{text}\n")).await;
+    }
+
+    /// What was said, as `nick: text`, as far as the page shows it.
+    pub async fn said(&self) -> Vec<String> {
+        let script = "return [...document.querySelectorAll('#messages .message')]
+            .map((m) => `${m.dataset.source}: ${m.querySelector('.text').innerText}`)";
+        serde_json::from_value(self.run(script, vec![]).await).unwrap()
+    }
+
+    /// Waits until something said is here, and no longer pending.
+    pub async fn hears(&self, line: &str) {
+        let script = "return [...document.querySelectorAll('#messages .message[data-id]')]
+            .some((m) => `${m.dataset.source}: ${m.querySelector('.text').innerText}` === arguments[0])";
+        self.until(script, vec![line.into()]).await;
+    }
+
+    /// Waits until so many elements are there.
+    pub async fn counts(&self, css: &str, count: usize) {
+        let script = "return document.querySelectorAll(arguments[0]).length === arguments[1]";
+        self.until(script, vec![css.into(), count.into()]).await;
+    }
+
+    /// Activates what a narrow window may have in a drawer.
+    pub async fn press(&self, css: &str) {
+        self.until(
+            "const found = document.querySelector(arguments[0]); found?.click(); return found !== null",
+            vec![css.into()],
+        )
+        .await;
     }
 
     pub async fn screenshot(&self) -> Vec<u8> {

@@ -1,0 +1,58 @@
+//! The panel of apps and keys, in real Chromium.
+
+use serde_json::json;
+
+use crate::support::{App, browser::at_both_widths};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_made_shown_once_rotated_and_revoked() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        let [bob] = server.pick_on("#rust", ["bob"]).await;
+
+        page.press("#open-apps").await;
+        page.says("#apps", "No keys yet.").await;
+        page.says("#apps", "No apps.").await;
+        page.click("#apps summary").await;
+        page.types("#apps form input", "deploy-bot\n").await;
+        page.says("#apps .devices li", "May read messages; write, join and leave").await;
+        let shown = "return [...document.querySelectorAll('#apps .row input')].map((field) => field.value)";
+        let first = page.run(shown, vec![]).await;
+        let key = |shown: &serde_json::Value| {
+            App::of(&server.device(), &json!({"client_id": shown[0], "client_secret": shown[1]}))
+        };
+        page.click("#apps .row:last-child button").await;
+        page.says("#apps .row:last-child button", "Copied").await;
+        let bot = key(&first).token("chat:write").await;
+        bot.send("PRIVMSG #rust :built").await;
+        page.hears("alice: built").await;
+        assert_eq!(page.text("#messages .by small").await, "via deploy-bot");
+
+        // The secret is nowhere once the panel is closed.
+        page.click("#apps .last button").await;
+        page.counts("#apps", 0).await;
+        let kept =
+            "return document.documentElement.outerHTML + JSON.stringify([{ ...sessionStorage }, { ...localStorage }])";
+        assert!(!page.run(kept, vec![]).await.as_str().unwrap().contains(first[1].as_str().unwrap()));
+        page.press("#open-apps").await;
+        page.says("#apps .devices li", "last used").await;
+        assert_eq!(page.run(shown, vec![]).await, json!([]));
+
+        page.click("#apps [aria-label='Rotate deploy-bot']").await;
+        page.click("#ask .primary").await;
+        page.counts("#apps .row", 2).await;
+        let second = page.run(shown, vec![]).await;
+        assert_ne!(first, second);
+        for secret in [&first, &second] {
+            assert_eq!(key(secret).try_token("chat:read").await.0, 200);
+        }
+        page.click("#apps [aria-label='Revoke deploy-bot']").await;
+        page.click("#ask .primary").await;
+        page.says("#apps .devices li", "not tried since").await;
+        assert_eq!(key(&second).try_token("chat:read").await.0, 401);
+        drop(bob);
+    })
+    .await;
+}

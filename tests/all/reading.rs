@@ -1,0 +1,142 @@
+//! What one sees of a conversation, in real Chromium.
+
+use crate::support::{
+    browser::{Page, at_both_widths},
+    until,
+};
+
+/// The text of what fits, in one line.
+async fn line(page: &Page, css: &str) -> String {
+    page.shows(css).await;
+    page.text(css).await.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_grouped_marked_and_safe() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        let [bob, carol, _dave] = server.pick_on("#rust", ["bob", "carol", "dave"]).await;
+
+        // Who comes and goes is one line, which opens.
+        carol.send("PART #rust :lunch").await;
+        page.says("#messages summary", "alice, bob, carol and 1 more joined; carol left").await;
+        assert!(!page.text("#messages").await.contains("lunch"));
+        page.click("#messages summary").await;
+        page.says("#messages", "carol left (lunch)").await;
+
+        // Grouped, with what mentions one marked; an action is one; nothing is HTML, and a link knows nobody.
+        for text in ["one", "<b>two</b>", "Alice: three", "\u{1}ACTION waves\u{1}", "see https://example.org/x)."] {
+            bob.send(&format!("PRIVMSG #rust :{text}")).await;
+        }
+        page.hears("bob: see https://example.org/x).").await;
+        page.counts("#messages .message.first", 1).await;
+        page.counts("#messages .message.together", 4).await;
+        assert_eq!(line(&page, "#messages .mention").await.split(' ').next_back(), Some("three"));
+        assert_eq!(line(&page, "#messages .action .text").await, "bob waves");
+        page.hears("bob: <b>two</b>").await;
+        let link = "const { href, rel, target } = document.querySelector('#messages a'); return [href, rel, target]";
+        let known = serde_json::json!(["https://example.org/x", "noopener noreferrer", "_blank"]);
+        assert_eq!(page.run(link, vec![]).await, known);
+
+        // Nick and background are far enough apart, in the dark as well.
+        let contrast = "const [canvas] = [new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true })];
+            const light = (colour) => { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+                const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((c) => c / 255)
+                    .map((c) => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
+                return .2126 * r + .7152 * g + .0722 * b; };
+            const nick = light(getComputedStyle(document.querySelector('.by .nick')).color);
+            const back = light(getComputedStyle(document.querySelector('.main')).backgroundColor);
+            return (Math.max(nick, back) + .05) / (Math.min(nick, back) + .05)";
+        assert!(page.run(contrast, vec![]).await.as_f64().unwrap() >= 4.5);
+
+        // What one says here is one's own; what another device says is marked.
+        page.say("from here").await;
+        page.hears("alice: from here").await;
+        let elsewhere = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        elsewhere.send("PRIVMSG #rust :from there").await;
+        page.hears("alice: from there").await;
+        let marked = "return [...document.querySelectorAll('.message.first')].slice(-2).map((m) => m.querySelector('.by small').innerText)";
+        assert_eq!(page.run(marked, vec![]).await, serde_json::json!(["", "from another device"]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_place_in_a_conversation_is_kept() {
+    at_both_widths(async |server, page| {
+        let [bob, carol] = server.pick_on("#rust", ["bob", "carol"]).await;
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        for number in 1..=130 {
+            bob.send(&format!("PRIVMSG #rust :line {number}")).await;
+        }
+        page.hears("bob: line 130").await;
+        let at_end =
+            "const m = document.querySelector('#messages'); return m.scrollHeight - m.scrollTop - m.clientHeight < 2";
+        page.until(at_end, vec![]).await;
+
+        // Scrolled up, one stays where one is, until one asks for the newest.
+        let up = "document.querySelector('#messages').scrollTop = 700; return !document.querySelector('#jump').hidden";
+        page.until(up, vec![]).await;
+        let last = bob.send("PRIVMSG #rust :line 131").await["ids"][0].clone();
+        page.hears("bob: line 131").await;
+        let top = "return document.querySelector('#messages').scrollTop";
+        assert_eq!(page.run(top, vec![]).await, 700);
+        page.press("#browse").await;
+        page.shows("#browse-panel").await;
+        page.press("#channels .target").await;
+        page.until("return document.querySelector('#messages').scrollTop === 700", vec![]).await;
+        page.click("#jump").await;
+        page.until(at_end, vec![]).await;
+
+        // The mark of what was read is shared; after a reload, older lines come as one scrolls up to them.
+        let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        until("the mark to be told", async || alice.snapshot().await["channels"][0]["read"] == last).await;
+        alice.send(&format!("ACK {last}")).await;
+        page.reload().await;
+        page.hears("bob: line 131").await;
+        assert!(!page.said().await.contains(&"bob: line 1".to_owned()));
+        let up = "document.querySelector('#messages').scrollTop = 0;
+            return document.querySelector('#messages').innerText.includes('alice joined')";
+        page.until(up, vec![]).await;
+        page.hears("bob: line 1").await;
+        let said = page.said().await;
+        let lines: Vec<_> = (1..=131).map(|number| format!("bob: line {number}")).collect();
+        assert_eq!(said, lines, "each once, in order");
+
+        page.click("#jump").await;
+        page.until(at_end, vec![]).await;
+
+        // What comes while one is elsewhere is counted, in the list, the title and the icon; a line shows where it begins.
+        page.press("#browse").await;
+        carol.send("PRIVMSG #rust :news").await;
+        carol.send("PRIVMSG #rust :alice, look").await;
+        page.until("return document.title === '(2) Join a channel · Rejoin'", vec![]).await;
+        assert_eq!(
+            page.run("return document.querySelector('#channels .mentioned .badge').textContent", vec![]).await,
+            "2"
+        );
+        let icon = "return document.querySelector('link[rel=icon]').href.startsWith('data:')";
+        assert_eq!(page.run(icon, vec![]).await, true);
+        page.press("#channels .target").await;
+        page.says("#messages .new", "New since you left").await;
+        let after = "return document.querySelector('#messages .new').nextElementSibling.innerText.includes('news')";
+        assert_eq!(page.run(after, vec![]).await, true);
+        page.until("return document.title === '#rust · Rejoin'", vec![]).await;
+        assert_eq!(page.run(icon, vec![]).await, false);
+
+        // A conversation with one person stays open over a reload, too.
+        bob.send("PRIVMSG alice :psst").await;
+        page.press("#directs .target").await;
+        page.hears("bob: psst").await;
+        page.reload().await;
+        page.hears("bob: psst").await;
+        assert_eq!(page.text("#title").await, "bob");
+        page.press("#channels .target").await;
+        page.until("return location.search === '' && location.hash === '#rust'", vec![]).await;
+    })
+    .await;
+}

@@ -1,0 +1,118 @@
+//! Writing, in real Chromium.
+
+use crate::support::browser::at_both_widths;
+
+const VALUE: &str = "return document.querySelector('#composer').value";
+/// Everything the browser keeps of this origin that a script can read.
+const KEPT: &str = "return JSON.stringify([{ ...sessionStorage }, { ...localStorage }])";
+const ESCAPE: &str = "\u{e00c}";
+const TAB: &str = "\u{e004}";
+const UP: &str = "\u{e013}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_and_names_are_completed_and_lines_come_back() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.say("/nosuch").await;
+        page.says("#error", "There is no command /nosuch").await;
+        page.run("document.querySelector('#composer').value = ''", vec![]).await;
+        page.types("#composer", "/jo").await;
+        page.says("#completions [aria-selected=true]", "/join #channel [key]").await;
+        page.types("#composer", TAB).await;
+        page.says("#syntax", "Join a channel, or start one").await;
+        page.types("#composer", "#rust\n").await;
+        page.says("#title", "#rust").await;
+        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        page.says("#messages", "bob joined").await;
+
+        page.types("#composer", "/topic ").await;
+        page.says("#syntax", "/topic [text] – Show or set the channel’s topic").await;
+        page.types("#composer", "of the day\n").await;
+        page.says("#topic", "of the day").await;
+        page.types("#composer", &format!("bo{TAB}hello\n")).await;
+        page.hears("alice: bob: hello").await;
+        page.types("#composer", &format!("//me and #r{TAB}today\n")).await;
+        page.hears("alice: /me and #rust today").await;
+        page.say("/me waves").await;
+        page.hears("alice: alice waves").await;
+        let heard = bob.queue().await;
+        assert_eq!(heard.last().unwrap()["params"][1], "\u{1}ACTION waves\u{1}");
+
+        // Lines sent before come back, and a password never does.
+        page.say("/pass correct horse battery").await;
+        page.says("#messages", "A password was set").await;
+        page.types("#composer", UP).await;
+        assert_eq!(page.run(VALUE, vec![]).await, "/me waves");
+        page.types("#composer", UP).await;
+        assert_eq!(page.run(VALUE, vec![]).await, "//me and #rust today");
+        page.run("document.querySelector('#composer').value = ''", vec![]).await;
+
+        // Several lines are several messages, and that is asked first.
+        let paste = "const field = document.querySelector('#composer'); field.value = 'one\\n\\ntwo';
+            field.dispatchEvent(new Event('input')); document.querySelector('.send').click()";
+        page.run(paste, vec![]).await;
+        page.says("#ask", "Send 2 messages?").await;
+        page.types("#ask .primary", ESCAPE).await;
+        page.counts("#ask", 0).await;
+        assert_eq!(page.run(VALUE, vec![]).await, "one\n\ntwo", "nothing is lost by a no");
+        page.click(".send").await;
+        page.click("#ask .primary").await;
+        page.hears("alice: two").await;
+        assert_eq!(page.said().await[3..], ["alice: one", "alice: two"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        let [bob] = server.pick_on("#rust", ["bob"]).await;
+
+        page.types("#composer", "not sent yet").await;
+        page.reload().await;
+        page.shows("#composer").await;
+        page.until("return document.querySelector('#composer').value === 'not sent yet'", vec![]).await;
+        page.say("").await;
+        page.hears("alice: not sent yet").await;
+        page.types("#composer", "  /pass a secret").await;
+        assert!(!page.run(KEPT, vec![]).await.as_str().unwrap().contains("secret"));
+        page.press("#browse").await;
+        page.press("#channels .target").await;
+        assert_eq!(page.run(VALUE, vec![]).await, "");
+        assert!(!page.run(KEPT, vec![]).await.as_str().unwrap().contains("secret"));
+        assert_eq!(page.run(KEPT, vec![]).await, "[{},{}]", "nothing is kept when there is nothing to keep");
+
+        // What is answered by nothing waits where it can be seen, though it may have arrived; tried again, it is sent once.
+        page.run(
+            "const real = fetch; window.fetch = async (...all) => { await real(...all); throw new TypeError(); };
+            window.mend = () => { window.fetch = real; }",
+            vec![],
+        )
+        .await;
+        page.say("later").await;
+        page.hears("alice: later").await;
+        page.run("mend(); window.fetch = async () => { throw new TypeError(); }", vec![]).await;
+        page.say("much later").await;
+        page.says("#messages .lost .state", "Perhaps not sent.").await;
+        page.run("mend()", vec![]).await;
+        page.click("#messages .lost .retry").await;
+        page.hears("alice: much later").await;
+        page.counts("#messages .pending", 0).await;
+        let heard = bob.queue().await;
+        let texts: Vec<_> = heard.iter().filter_map(|message| message["params"][1].as_str()).collect();
+        assert_eq!(texts[texts.len() - 2..], ["later", "much later"]);
+
+        // Refused for good, it can be given up.
+        bob.send("PRIVMSG alice :hello").await;
+        page.press("#directs .target").await;
+        bob.send("QUIT").await;
+        page.say("are you there?").await;
+        page.says("#messages .refused .state", "Not sent.").await;
+        page.click("#messages .discard").await;
+        page.counts("#messages .pending", 0).await;
+    })
+    .await;
+}
