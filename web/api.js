@@ -1,18 +1,17 @@
 // Requests to the server. The cookie goes along by itself; this page never sees it.
 
+// A status of 0 means that no answer came.
 export class Problem extends Error {
-	constructor(status, { detail, title, code, reason }, retryAfter) {
+	constructor(status, { detail, title, code, reason }, retryAfter = 1) {
 		super(detail || title || `The server answered with status ${status}.`)
 		Object.assign(this, { status, code, reason, retryAfter })
-		this.temporary = [429, 502, 503, 504].includes(status)
+		this.temporary = [0, 429, 502, 503, 504].includes(status)
 		this.signedOut = code === "client_ended" || code === "unauthenticated"
 	}
 }
 
-export class Unreachable extends Error {
-	message = "The server can’t be reached right now."
-	temporary = true
-	retryAfter = 1
+export const unreachable = () => {
+	throw new Problem(0, { detail: "The server can’t be reached right now." })
 }
 
 export const hooks = { signedOut: null }
@@ -48,7 +47,7 @@ async function request(method, path, body) {
 		response = await fetch("/api/v1" + path, { method, headers, body: body && JSON.stringify(body), signal })
 		text = await response.text()
 	} catch {
-		throw new Unreachable()
+		unreachable()
 	}
 	const answer = parse(text)
 	if (response.ok) return answer

@@ -1,6 +1,6 @@
 // The chat's state and what one does with it. The page's parts join in `parts` and are told of what changes.
 
-import { command, get, hooks, randomLabel, sleep, Unreachable } from "./api.js"
+import { command, get, hooks, randomLabel, sleep } from "./api.js"
 import { showStart } from "./app.js"
 import { $, setText } from "./dom.js"
 import { model } from "./model.js"
@@ -231,7 +231,7 @@ async function transmit(view, item) {
 			return showReplies(replies, view)
 		} catch (error) {
 			item.error = error.message
-			const lost = error instanceof Unreachable
+			const lost = error.status === 0
 			const again = error.temporary && !lost && tries < TRIES
 			item.state = again ? "waiting" : lost ? "lost" : "refused"
 			if (item.state === "refused") complain(error.message)

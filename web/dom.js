@@ -1,6 +1,6 @@
 // Small helpers for building DOM and dialogs. Text always goes in as text, never as HTML.
 
-import { Unreachable } from "./api.js"
+import { unreachable } from "./api.js"
 
 export const $ = (selector, root = document) => root.querySelector(selector)
 
@@ -43,9 +43,7 @@ export function syncList(list, items, keyOf, create, update) {
 
 // Opens one of the panels; their module is loaded when it is first wanted.
 export async function openPanel(name, ...args) {
-	const panels = await import("./panels.js").catch(() => {
-		throw new Unreachable()
-	})
+	const panels = await import("./panels.js").catch(unreachable)
 	panels[name](...args)
 }
 

@@ -44,10 +44,6 @@ $(".close", passwordHint).onclick = () => {
 	draw()
 }
 $(".link", awayHint).onclick = () => chat.run("AWAY", []).catch(chat.explain)
-$(".skip").onclick = (event) => {
-	event.preventDefault()
-	composer.focus()
-}
 members.ontoggle = draw
 document.addEventListener("keydown", press, { signal: chat.signal })
 chat.parts.push({ draw, opened })

@@ -86,11 +86,8 @@ class Model {
 		const { items, read, missed, loaded, more, firstId } = view
 		const found = items.slice(items.findLastIndex(({ id }) => id <= read) + 1)
 			.filter((item) => countable(item) && !this.isMine(item))
-		return {
-			count: missed + found.length,
-			mention: found.some((item) => this.isForMe(item, view)),
-			partial: loaded && more && firstId > read,
-		}
+		const mention = found.some((item) => this.isForMe(item, view))
+		return { count: missed + found.length, mention, partial: loaded && more && firstId > read }
 	}
 
 	view(name) {

@@ -134,5 +134,9 @@ mod tests {
         let known = FILES.iter().chain(&PAGES).map(|(name, _)| (*name).to_owned());
         assert_eq!(known.collect::<BTreeSet<_>>(), folder.collect::<BTreeSet<_>>());
         assert!(bytes < 104 * 1024, "the web client has {bytes} bytes");
+        assert!(bytes < 100 * 1024, "the web client has {bytes} bytes");
+        let first = ["app.js", "api.js", "dom.js", "text.js"];
+        let first: usize = FILES.iter().filter(|(name, _)| first.contains(name)).map(|(_, text)| text.len()).sum();
+        assert!(first < 20 * 1024, "the first view has {first} bytes of script");
     }
 }

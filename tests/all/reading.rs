@@ -33,8 +33,8 @@ async fn messages_are_grouped_marked_and_safe() {
         page.hears("bob: see https://example.org/x).").await;
         page.counts("#messages .message.first", 1).await;
         page.counts("#messages .message.together", 4).await;
-        assert_eq!(line(&page, "#messages .mention").await.split(' ').next_back(), Some("three"));
-        assert_eq!(line(&page, "#messages .action .text").await, "bob waves");
+        assert_eq!(line(page, "#messages .mention").await.split(' ').next_back(), Some("three"));
+        assert_eq!(line(page, "#messages .action .text").await, "bob waves");
         page.hears("bob: <b>two</b>").await;
         let link = "const { href, rel, target } = document.querySelector('#messages a'); return [href, rel, target]";
         let known = serde_json::json!(["https://example.org/x", "noopener noreferrer", "_blank"]);

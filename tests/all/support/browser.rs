@@ -42,12 +42,11 @@ pub struct Page {
     browser: Client,
 }
 
-/// Tries something on a phone and then on a desktop, each with a server of its own.
-pub async fn at_both_widths(test: impl AsyncFn(TestServer, Page)) {
+/// Tries something on a phone and on a desktop, at once, each with a server of its own.
+pub async fn at_both_widths(test: impl AsyncFn(TestServer, &Page)) {
     let driver = Driver::start();
-    for profile in [Profile::phone(), Profile::desktop()] {
-        test(TestServer::start().await, driver.open(&profile).await).await;
-    }
+    let at = async |profile: Profile| test(TestServer::start().await, &driver.open(&profile).await).await;
+    tokio::join!(at(Profile::phone()), at(Profile::desktop()));
 }
 
 impl Driver {
