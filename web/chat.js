@@ -3,12 +3,11 @@
 import { command, get, hooks, randomLabel, sleep } from "./api.js"
 import { showStart } from "./app.js"
 import { $, setText } from "./dom.js"
-import { model } from "./model.js"
+import { model, PAGE } from "./model.js"
 import { isNick, sentence } from "./text.js"
 import { replyLines } from "./words.js"
 
 const DRAW_EVERY = 40
-const PAGE = 50
 const AT_ONCE = 3
 const TRIES = 5
 

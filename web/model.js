@@ -10,6 +10,8 @@ export const SERVER = "rejoin.server"
 // Beyond `KEEP` items the oldest of a view go, down to `TRIM`; scrolling up fetches them again.
 const KEEP = 700
 const TRIM = 400
+// So many are asked for at once.
+export const PAGE = 50
 
 // A channel, an exchange with one other, or a page of this client's own: what it shows, in order, each event once.
 class View {
@@ -83,11 +85,11 @@ class Model {
 
 	// What is unread in a view; `partial` when there may be more than is loaded.
 	unread(view) {
-		const { items, read, missed, loaded, more, firstId } = view
+		const { items, read, missed, more, firstId } = view
 		const found = items.slice(items.findLastIndex(({ id }) => id <= read) + 1)
 			.filter((item) => countable(item) && !this.isMine(item))
 		const mention = found.some((item) => this.isForMe(item, view))
-		return { count: missed + found.length, mention, partial: loaded && more && firstId > read }
+		return { count: missed + found.length, mention, partial: items.length >= PAGE && more && firstId > read }
 	}
 
 	view(name) {

@@ -46,6 +46,37 @@ async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_login_everything_is_there_at_once_and_the_keyboard_reaches_it() {
+    at_both_widths(async |server, page| {
+        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        for line in ["TOPIC #rust :of the day", "JOIN #soup", "PASS :correct horse battery"] {
+            alice.send(line).await;
+        }
+        for line in ["JOIN #soup", "PRIVMSG #soup :at noon", "PRIVMSG #soup :alice, come"] {
+            bob.send(line).await;
+        }
+        page.goto(&server.url("/login?nick=alice")).await;
+        page.types("#password", "correct horse battery\n").await;
+        page.says("#topic", "of the day").await;
+        let unread = "return document.querySelector('#channels .mentioned')?.textContent === '#soup2 unread, for you'";
+        page.until(unread, vec![]).await;
+        page.counts("#members li", 2).await;
+
+        let next_channel = "\u{e00a}\u{e015}\u{e000}";
+        page.types("#composer", next_channel).await;
+        page.says("#title", "#soup").await;
+        page.says("#messages .new", "New since you left").await;
+        page.hears("bob: alice, come").await;
+
+        // Removed by another device, it is told so.
+        alice.delete("/api/v1/clients").await.unwrap();
+        page.says("#signed-out", "this device was removed from another one").await;
+        assert_eq!(page.run("return document.querySelector('#nick').value", vec![]).await, "alice");
+    })
+    .await;
+}
+
 /// The code of "Rejoin" as other programs draw it, version 1-M with mask 0: a bit for each module, rows from the top.
 const CODE: [u32; 21] = [
     0x1fce7f, 0x105741, 0x17455d, 0x17465d, 0x175f5d, 0x104241, 0x1fd57f, 0x000800, 0x154d12, 0x003ea3, 0x0866ef,
