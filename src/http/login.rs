@@ -185,7 +185,7 @@ fn sentence(error: &Error) -> &str {
     }
 }
 
-/// The page of `web/login.html`, which works without script.
+/// The card of `web/login.html`, which works without script.
 struct Page<'a> {
     nick: &'a str,
     next: &'a str,
@@ -209,7 +209,7 @@ impl Page<'_> {
     }
 
     fn render(&self) -> String {
-        page::render(web::LOGIN_PAGE, |name, page| match name {
+        page::card("Log in", web::LOGIN_CARD, |name, page| match name {
             "nick" => escape(self.nick, page),
             "next" => escape(self.next, page),
             "error" => escape(self.error, page),

@@ -2,9 +2,19 @@
 
 use super::web;
 
+/// A page of one card, by its title and the card's template, filled as [`render`] does.
+pub fn card(title: &str, template: &str, fill: impl FnMut(&str, &mut String)) -> String {
+    let card = render(template, fill);
+    render(web::CARD, |name, page| match name {
+        "title" => escape(title, page),
+        "card" => page.push_str(&card),
+        _ => {}
+    })
+}
+
 /// Fills a template: `{{name}}` becomes what `fill` writes for the name. In one pass, so that nothing filled in is taken for
 /// a placeholder.
-pub fn render(template: &str, mut fill: impl FnMut(&str, &mut String)) -> String {
+fn render(template: &str, mut fill: impl FnMut(&str, &mut String)) -> String {
     let mut page = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, marked)) = rest.split_once("{{") {
@@ -16,9 +26,9 @@ pub fn render(template: &str, mut fill: impl FnMut(&str, &mut String)) -> String
     page + rest
 }
 
-/// The page of `web/notice.html`, which says something and asks nothing.
+/// A page that says something and asks nothing.
 pub fn notice(title: &str, text: &str) -> String {
-    render(web::NOTICE_PAGE, |name, page| match name {
+    card(title, web::NOTICE_CARD, |name, page| match name {
         "title" => escape(title, page),
         "text" => escape(text, page),
         _ => {}

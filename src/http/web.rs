@@ -16,12 +16,13 @@ use crate::{
     secret::sha256,
 };
 
-pub const LOGIN_PAGE: &str = include_str!("../../web/login.html");
-pub const CONSENT_PAGE: &str = include_str!("../../web/consent.html");
-pub const NOTICE_PAGE: &str = include_str!("../../web/notice.html");
-/// Where a device's code is typed, where it is decided about, and what came of it.
-pub const DEVICE_PAGE: &str = include_str!("../../web/device.html");
-pub const DEVICE_CONFIRM_PAGE: &str = include_str!("../../web/device-confirm.html");
+/// The page around each card.
+pub const CARD: &str = include_str!("../../web/card.html");
+pub const LOGIN_CARD: &str = include_str!("../../web/login.html");
+pub const CONSENT_CARD: &str = include_str!("../../web/consent.html");
+pub const DEVICE_CARD: &str = include_str!("../../web/device.html");
+pub const DEVICE_CONFIRM_CARD: &str = include_str!("../../web/device-confirm.html");
+pub const NOTICE_CARD: &str = include_str!("../../web/notice.html");
 const INDEX: &str = "index.html";
 const INDEX_PAGE: &str = include_str!("../../web/index.html");
 
@@ -113,13 +114,14 @@ mod tests {
 
     use super::*;
 
-    const PAGES: [(&str, &str); 6] = [
+    const PAGES: [(&str, &str); 7] = [
         (INDEX, INDEX_PAGE),
-        ("login.html", LOGIN_PAGE),
-        ("consent.html", CONSENT_PAGE),
-        ("notice.html", NOTICE_PAGE),
-        ("device.html", DEVICE_PAGE),
-        ("device-confirm.html", DEVICE_CONFIRM_PAGE),
+        ("card.html", CARD),
+        ("login.html", LOGIN_CARD),
+        ("consent.html", CONSENT_CARD),
+        ("device.html", DEVICE_CARD),
+        ("device-confirm.html", DEVICE_CONFIRM_CARD),
+        ("notice.html", NOTICE_CARD),
     ];
 
     #[test]
@@ -133,7 +135,6 @@ mod tests {
         let folder = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let known = FILES.iter().chain(&PAGES).map(|(name, _)| (*name).to_owned());
         assert_eq!(known.collect::<BTreeSet<_>>(), folder.collect::<BTreeSet<_>>());
-        assert!(bytes < 104 * 1024, "the web client has {bytes} bytes");
         assert!(bytes < 100 * 1024, "the web client has {bytes} bytes");
         let first = ["app.js", "api.js", "dom.js", "text.js"];
         let first: usize = FILES.iter().filter(|(name, _)| first.contains(name)).map(|(_, text)| text.len()).sum();

@@ -8,31 +8,6 @@ use crate::support::{
 /// An address of its own, so that the port stays free for a server that is killed and started again.
 const LISTEN: &str = "127.77.0.1:0";
 
-/// Picks a nick on the first page.
-pub async fn pick(page: &Page, base: &str, nick: &str) {
-    page.goto(base).await;
-    page.types("#nick", nick).await;
-    page.click("#start").await;
-    page.shows("#composer").await;
-}
-
-async fn say(page: &Page, text: &str) {
-    page.types("#composer", &format!("{text}\n")).await;
-}
-
-/// What was said, as `nick: text`, as far as the page shows it.
-async fn said(page: &Page) -> Vec<String> {
-    let script = "return [...document.querySelectorAll('#messages .message')]
-        .map((m) => `${m.dataset.source}: ${m.querySelector('.text').innerText}`)";
-    serde_json::from_value(page.run(script, vec![]).await).unwrap()
-}
-
-async fn hears(page: &Page, line: &str) {
-    let script = "return [...document.querySelectorAll('#messages .message[data-id]')]
-        .some((m) => `${m.dataset.source}: ${m.querySelector('.text').innerText}` === arguments[0])";
-    page.until(script, vec![line.into()]).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job() {
     let folder = tempfile::tempdir().unwrap();

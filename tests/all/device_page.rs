@@ -1,7 +1,7 @@
 //! The device flow's pages in a real browser, at the widths of a phone and of a desktop.
 
 use crate::{
-    browser::{fits, pick},
+    browser::fits,
     device_flow::{Waiting, operators_app},
     support::{
         TestServer, assert_sound,
@@ -73,7 +73,7 @@ async fn a_link_with_the_code_approves_nothing_and_enter_denies() {
     let driver = Driver::start();
     let profile = Profile::desktop();
     let page = driver.open(&profile).await;
-    pick(&page, &server.url(""), "alice").await;
+    page.pick(&server.url(""), "alice").await;
     page.goto(&server.url(&format!("/device?user_code={}&decision=allow", device.code))).await;
     page.shows("#code").await;
     let value = page.run("return document.querySelector('#code').value", vec![]).await;

@@ -270,7 +270,8 @@ async fn consent_page(
 ) -> Result<Response, Wrong> {
     let session = authorize::asked(&app.chat, live).await.map_err(Wrong::Page)?;
     let asking = &request.asking;
-    let page = page::render(web::CONSENT_PAGE, |name, page| match name {
+    let title = format!("Let {} in?", asking.app.name);
+    let page = page::card(&title, web::CONSENT_CARD, |name, page| match name {
         "app" => escape(&asking.app.name, page),
         "nick" => escape(session.nick.as_str(), page),
         "scopes" => list_scopes(request.scope, page),

@@ -208,7 +208,7 @@ fn again(typed: &str, error: &Error) -> Response {
 }
 
 fn entry(code: &str, error: &str) -> String {
-    page::render(web::DEVICE_PAGE, |name, page| match name {
+    page::card("Let a device join", web::DEVICE_CARD, |name, page| match name {
         "code" => escape(code, page),
         "error" => escape(error, page),
         _ => {}
@@ -216,7 +216,7 @@ fn entry(code: &str, error: &str) -> String {
 }
 
 fn confirmation(code: &UserCode, waiting: &Waiting) -> String {
-    page::render(web::DEVICE_CONFIRM_PAGE, |name, page| match name {
+    page::card("Let this device join?", web::DEVICE_CONFIRM_CARD, |name, page| match name {
         "code" => page.push_str(&code.reveal()),
         "app" => escape(&waiting.app, page),
         "address" => escape(&waiting.address, page),
