@@ -24,6 +24,7 @@ mod faults;
 mod first_minute;
 mod guard;
 mod hostile;
+mod interop;
 mod keys;
 mod labels;
 mod login;
