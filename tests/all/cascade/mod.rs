@@ -3,6 +3,7 @@
 //!
 //! `PROPTEST_CASES` sets how many cases; a failing one is shrunk, shown with its story, and kept in `regressions.txt`.
 
+mod flows;
 mod model;
 mod steps;
 mod world;
@@ -12,7 +13,7 @@ use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use steps::Step;
 use world::World;
 
-const CASES: u32 = 12;
+const CASES: u32 = 16;
 
 fn config() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());

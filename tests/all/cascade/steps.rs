@@ -21,6 +21,10 @@ pub enum Step {
     /// A device's session signs in to an app, with a queue or only by its name.
     SignIn(usize, usize, bool),
     SignInSilently(usize, usize),
+    /// A device's session says no to an app.
+    Deny(usize, usize),
+    /// A device of the public app shows a code, and a session lets it join, or not.
+    Join(usize, bool),
     /// A token's app asks for the next, by the newest refresh token or one that was used before.
     Refresh(usize),
     /// A code comes back.
@@ -52,6 +56,8 @@ pub fn step() -> impl Strategy<Value = Step> {
         4 => n().prop_map(Step::KeyToken),
         6 => (n(), n(), any::<bool>()).prop_map(|(by, app, queue)| Step::SignIn(by, app, queue)),
         2 => (n(), n()).prop_map(|(by, app)| Step::SignInSilently(by, app)),
+        1 => (n(), n()).prop_map(|(by, app)| Step::Deny(by, app)),
+        3 => (n(), any::<bool>()).prop_map(|(by, allow)| Step::Join(by, allow)),
         6 => n().prop_map(Step::Refresh),
         1 => n().prop_map(Step::Replay),
         2 => (n(), any::<bool>()).prop_map(|(which, refresh)| Step::RevokeToken(which, refresh)),

@@ -3,27 +3,27 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    model::{Client, Grant, Model, Owner, Session, Token},
+    model::{Client, Grant, Model, Owner, Session},
     steps::Step,
 };
-use crate::support::{App, Device, REDIRECT, TestServer, assert_sound, but, rejoin, until};
+use crate::support::{App, Device, REDIRECT, TestServer, assert_sound, rejoin, until};
 
 const PASSWORD: &str = "correct horse battery";
 /// The operator's apps, the second of which is public.
-const APPS: usize = 2;
+pub const APPS: usize = 2;
 /// Seconds that pass at once, and after which an expiring key does.
 const PASS: i64 = 660;
 const KEY_LIFE: i64 = 900;
 
 pub struct World {
     server: TestServer,
-    model: Model,
+    pub(super) model: Model,
     /// A resource server, which may ask for everything.
-    api: App,
-    story: Vec<String>,
+    pub(super) api: App,
+    pub(super) story: Vec<String>,
 }
 
 impl World {
@@ -50,7 +50,7 @@ impl World {
         (!live.is_empty()).then(|| live[which % live.len()])
     }
 
-    fn device(&self, client: usize) -> Device {
+    pub(super) fn device(&self, client: usize) -> Device {
         self.model.clients[client].device.clone().unwrap()
     }
 
@@ -153,6 +153,20 @@ impl World {
                 let Some(by) = self.browser(by) else { return };
                 self.sign_in_silently(by, owner % APPS).await;
             }
+            Step::Deny(by, owner) => {
+                let Some(by) = self.browser(by) else { return };
+                let Owner { ref app, live, .. } = self.model.owners[owner % APPS];
+                let landing = self.device(by).decides(&app.asking("identity"), &[("decision", "deny")]).await;
+                assert_eq!(landing.status, if live { 303 } else { 400 }, "{:?}", self.story);
+                if live {
+                    assert_eq!(landing.error(), "access_denied");
+                    self.model.tell("consent_denied");
+                }
+            }
+            Step::Join(by, allowed) => {
+                let Some(by) = self.browser(by) else { return };
+                self.join(by, allowed).await;
+            }
             Step::Refresh(which) => self.refresh(which).await,
             Step::Replay(which) => self.replay(which).await,
             Step::RevokeToken(which, refresh) => self.revoke_token(which, refresh).await,
@@ -214,149 +228,6 @@ impl World {
         let key = APPS + which.checked_rem(self.model.owners.len() - APPS)?;
         let of_session = |c: &Client| c.live && c.device.is_some() && Some(c.session) == self.model.owners[key].session;
         Some((key, self.model.clients.iter().position(of_session)?))
-    }
-
-    async fn key_token(&mut self, key: usize) {
-        let Owner { ref app, session, live, until } = self.model.owners[key];
-        let (status, body) = app.try_token("").await;
-        assert_eq!(status, if live { 200 } else { 401 }, "{body} {:?}", self.story);
-        if !live {
-            return;
-        }
-        let standing = self.model.grants.iter().position(|grant| grant.owner == key && grant.live);
-        let grant = match standing {
-            Some(grant) => grant,
-            None => {
-                self.model.tell("client_created");
-                self.model.tell("grant_issued");
-                self.begin(session.unwrap(), key, true, None, &body).await
-            }
-        };
-        self.take(grant, &body, until);
-    }
-
-    /// A grant as the resource server is told of it by its first token.
-    async fn begin(&mut self, session: usize, owner: usize, queue: bool, client: Option<usize>, body: &Value) -> usize {
-        let told = self.introspect(body["access_token"].as_str().unwrap()).await;
-        let id = told["grant_id"].as_i64().unwrap_or_else(|| panic!("{told} {:?}", self.story));
-        self.model.grants.push(Grant { id, session, owner, queue, client, live: true });
-        self.model.grants.len() - 1
-    }
-
-    fn take(&mut self, grant: usize, body: &Value, limit: Option<i64>) {
-        let text = |name: &str| body[name].as_str().map(str::to_owned);
-        let until = (self.model.now + 600).min(limit.unwrap_or(i64::MAX));
-        let (access, refresh) = (text("access_token").unwrap(), text("refresh_token"));
-        self.model.tokens.push(Token { grant, access, until, refresh, used: false });
-    }
-
-    async fn introspect(&self, token: &str) -> Value {
-        self.api.ask("/auth/introspect", &[("token", token)]).await.1
-    }
-
-    async fn sign_in(&mut self, by: usize, owner: usize, queue: bool) {
-        let (app, session) = (self.model.owners[owner].app.clone(), self.model.clients[by].session);
-        let scope = if queue { "chat:read" } else { "identity" };
-        let landing = self.device(by).allows(&app.asking(scope), &[]).await;
-        if !self.model.owners[owner].live {
-            assert_eq!(landing.status, 400, "{:?}", self.story);
-            return;
-        }
-        let code = landing.code();
-        let (status, body) = app.redeem(&code).await;
-        assert_eq!(status, 200, "{body} {:?}", self.story);
-        self.model.tell("consent_given");
-        // An app that keeps a secret is in one place.
-        let standing = self.model.given(session, owner).find(|grant| self.model.grants[*grant].queue == queue);
-        let grant = match standing.filter(|_| owner == 0) {
-            Some(grant) => {
-                self.model.tell("grant_refreshed");
-                grant
-            }
-            None => {
-                self.model.tell("grant_issued");
-                let grant = self.begin(session, owner, queue, None, &body).await;
-                if queue {
-                    let program = self.device(by).with_token(body["access_token"].as_str().unwrap());
-                    let id = program.snapshot().await["client"]["id"].as_i64().unwrap();
-                    self.model.clients.push(Client { session, device: None, id, live: true, grant: Some(grant) });
-                    self.model.grants[grant].client = Some(self.model.clients.len() - 1);
-                    self.model.tell("client_created");
-                }
-                grant
-            }
-        };
-        self.take(grant, &body, None);
-        self.model.codes.push((code, owner, grant));
-    }
-
-    async fn sign_in_silently(&mut self, by: usize, owner: usize) {
-        let (app, session) = (self.model.owners[owner].app.clone(), self.model.clients[by].session);
-        let asking = but(&app.asking("identity"), "prompt", Some("none"));
-        let landing = self.device(by).is_sent(&asking).await;
-        if !self.model.owners[owner].live {
-            assert_eq!(landing.status, 400, "{:?}", self.story);
-            return;
-        }
-        let covering = self.model.given(session, owner).rfind(|grant| !self.model.grants[*grant].queue);
-        let Some(grant) = covering else {
-            assert_eq!(landing.error(), "consent_required", "{:?}", self.story);
-            return;
-        };
-        let code = landing.code();
-        let (status, body) = app.redeem(&code).await;
-        assert_eq!(status, 200, "{body} {:?}", self.story);
-        self.model.tell("grant_refreshed");
-        self.take(grant, &body, None);
-        self.model.codes.push((code, owner, grant));
-    }
-
-    async fn refresh(&mut self, which: usize) {
-        let refreshable = |token: &usize| self.model.tokens[*token].refresh.is_some();
-        let all = (0..self.model.tokens.len()).filter(refreshable).collect::<Vec<_>>();
-        let Some(token) = which.checked_rem(all.len()).map(|which| all[which]) else { return };
-        let Token { grant, ref refresh, used, .. } = self.model.tokens[token];
-        let owner = self.model.grants[grant].owner;
-        let (status, body) = self.model.owners[owner].app.refresh(refresh.as_ref().unwrap(), "").await;
-        let error = match (self.model.owners[owner].live, self.model.grants[grant].live, used) {
-            (false, _, _) => Some("invalid_client"),
-            (true, false, _) => Some("invalid_grant"),
-            (true, true, true) => {
-                self.model.tell("reuse_detected");
-                self.model.end_grant(grant);
-                Some("invalid_grant")
-            }
-            (true, true, false) => None,
-        };
-        assert_eq!(body["error"].as_str(), error, "{status} {body} {:?}", self.story);
-        if error.is_none() {
-            self.model.tokens[token].used = true;
-            self.model.tell("grant_refreshed");
-            self.take(grant, &body, None);
-        }
-    }
-
-    async fn replay(&mut self, which: usize) {
-        let Some(which) = which.checked_rem(self.model.codes.len()) else { return };
-        let (ref code, owner, grant) = self.model.codes[which];
-        let (_, body) = self.model.owners[owner].app.redeem(code).await;
-        let live = self.model.owners[owner].live;
-        let error = if live { "invalid_grant" } else { "invalid_client" };
-        assert_eq!(body["error"], error, "{:?}", self.story);
-        if self.model.grants[grant].live {
-            self.model.tell("reuse_detected");
-            self.model.end_grant(grant);
-        }
-    }
-
-    async fn revoke_token(&mut self, which: usize, refresh: bool) {
-        let Some(which) = which.checked_rem(self.model.tokens.len()) else { return };
-        let token = &self.model.tokens[which];
-        let (grant, text) = (token.grant, token.refresh.as_ref().filter(|_| refresh).unwrap_or(&token.access));
-        let owner = &self.model.owners[self.model.grants[grant].owner];
-        let (status, body) = owner.app.ask("/auth/revoke", &[("token", text)]).await;
-        assert_eq!(status, if owner.live { 200 } else { 401 }, "{body} {:?}", self.story);
-        self.model.end_grant(grant);
     }
 
     /// Every token does what the model says, and is told to be what it says; every session has the clients it should.

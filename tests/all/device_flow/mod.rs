@@ -30,6 +30,11 @@ impl Waiting {
     pub async fn of(app: &App) -> Self {
         let (status, body) = app.ask("/auth/device", &[]).await;
         assert_eq!(status, 200, "{body}");
+        Self::shown(app, &body)
+    }
+
+    /// The device that an answer was given to.
+    pub fn shown(app: &App, body: &Value) -> Self {
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
         Self { app: app.clone(), device_code: text("device_code"), code: text("user_code") }
     }
@@ -46,7 +51,7 @@ impl Waiting {
     }
 
     /// It is let in; its tokens.
-    async fn tokens(&self) -> Value {
+    pub async fn tokens(&self) -> Value {
         let (status, body) = self.poll_as(&self.app).await;
         assert_eq!(status, 200, "{body}");
         body

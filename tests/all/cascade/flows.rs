@@ -1,0 +1,187 @@
+//! The ways to tokens, each beside what the model says of it.
+
+use serde_json::Value;
+
+use super::{
+    model::{Client, Grant, Owner, Token},
+    world::{APPS, World},
+};
+use crate::{
+    device_flow::{Waiting, decide},
+    support::but,
+};
+
+impl World {
+    pub(super) async fn key_token(&mut self, key: usize) {
+        let Owner { ref app, session, live, until } = self.model.owners[key];
+        let (status, body) = app.try_token("").await;
+        assert_eq!(status, if live { 200 } else { 401 }, "{body} {:?}", self.story);
+        if !live {
+            return;
+        }
+        let standing = self.model.grants.iter().position(|grant| grant.owner == key && grant.live);
+        let grant = match standing {
+            Some(grant) => grant,
+            None => {
+                self.model.tell("client_created");
+                self.model.tell("grant_issued");
+                self.begin(session.unwrap(), key, true, &body).await
+            }
+        };
+        self.take(grant, &body, until);
+    }
+
+    /// A grant as the resource server is told of it by its first token.
+    pub(super) async fn begin(&mut self, session: usize, owner: usize, queue: bool, body: &Value) -> usize {
+        let told = self.introspect(body["access_token"].as_str().unwrap()).await;
+        let id = told["grant_id"].as_i64().unwrap_or_else(|| panic!("{told} {:?}", self.story));
+        self.model.grants.push(Grant { id, session, owner, queue, client: None, live: true });
+        self.model.grants.len() - 1
+    }
+
+    pub(super) fn take(&mut self, grant: usize, body: &Value, limit: Option<i64>) {
+        let text = |name: &str| body[name].as_str().map(str::to_owned);
+        let until = (self.model.now + 600).min(limit.unwrap_or(i64::MAX));
+        let (access, refresh) = (text("access_token").unwrap(), text("refresh_token"));
+        self.model.tokens.push(Token { grant, access, until, refresh, used: false });
+    }
+
+    pub(super) async fn introspect(&self, token: &str) -> Value {
+        self.api.ask("/auth/introspect", &[("token", token)]).await.1
+    }
+
+    pub(super) async fn sign_in(&mut self, by: usize, owner: usize, queue: bool) {
+        let (app, session) = (self.model.owners[owner].app.clone(), self.model.clients[by].session);
+        let scope = if queue { "chat:read" } else { "identity" };
+        let landing = self.device(by).allows(&app.asking(scope), &[]).await;
+        if !self.model.owners[owner].live {
+            assert_eq!(landing.status, 400, "{:?}", self.story);
+            return;
+        }
+        let code = landing.code();
+        let (status, body) = app.redeem(&code).await;
+        assert_eq!(status, 200, "{body} {:?}", self.story);
+        self.model.tell("consent_given");
+        // An app that keeps a secret is in one place.
+        let standing = self.model.given(session, owner).find(|grant| self.model.grants[*grant].queue == queue);
+        let grant = match standing.filter(|_| owner == 0) {
+            Some(grant) => {
+                self.model.tell("grant_refreshed");
+                grant
+            }
+            None => {
+                self.model.tell("grant_issued");
+                let grant = self.begin(session, owner, queue, &body).await;
+                if queue {
+                    self.admit_granted(grant, &body).await;
+                }
+                grant
+            }
+        };
+        self.take(grant, &body, None);
+        self.model.codes.push((code, owner, grant));
+    }
+
+    /// The client by which a new grant acts.
+    pub(super) async fn admit_granted(&mut self, grant: usize, body: &Value) {
+        let program = self.api.program.with_token(body["access_token"].as_str().unwrap());
+        let id = program.snapshot().await["client"]["id"].as_i64().unwrap();
+        let session = self.model.grants[grant].session;
+        self.model.clients.push(Client { session, device: None, id, live: true, grant: Some(grant) });
+        self.model.grants[grant].client = Some(self.model.clients.len() - 1);
+        self.model.tell("client_created");
+    }
+
+    pub(super) async fn join(&mut self, by: usize, allowed: bool) {
+        let owner = APPS - 1;
+        let (status, body) = self.model.owners[owner].app.ask("/auth/device", &[("scope", "chat:read")]).await;
+        assert_eq!(status, if self.model.owners[owner].live { 200 } else { 401 }, "{body} {:?}", self.story);
+        if status == 401 {
+            return;
+        }
+        let waiting = Waiting::shown(&self.model.owners[owner].app, &body);
+        let decision = if allowed { "allow" } else { "deny" };
+        let (status, page) = decide(&self.device(by), &waiting.code, decision).await;
+        assert_eq!(status, 200, "{page} {:?}", self.story);
+        if !allowed {
+            self.model.tell("device_denied");
+            assert_eq!(waiting.refusal().await, "access_denied", "{:?}", self.story);
+            return;
+        }
+        self.model.tell("device_approved");
+        self.model.tell("grant_issued");
+        let body = waiting.tokens().await;
+        let grant = self.begin(self.model.clients[by].session, owner, true, &body).await;
+        self.admit_granted(grant, &body).await;
+        self.take(grant, &body, None);
+    }
+
+    pub(super) async fn sign_in_silently(&mut self, by: usize, owner: usize) {
+        let (app, session) = (self.model.owners[owner].app.clone(), self.model.clients[by].session);
+        let asking = but(&app.asking("identity"), "prompt", Some("none"));
+        let landing = self.device(by).is_sent(&asking).await;
+        if !self.model.owners[owner].live {
+            assert_eq!(landing.status, 400, "{:?}", self.story);
+            return;
+        }
+        let covering = self.model.given(session, owner).rfind(|grant| !self.model.grants[*grant].queue);
+        let Some(grant) = covering else {
+            assert_eq!(landing.error(), "consent_required", "{:?}", self.story);
+            return;
+        };
+        let code = landing.code();
+        let (status, body) = app.redeem(&code).await;
+        assert_eq!(status, 200, "{body} {:?}", self.story);
+        self.model.tell("grant_refreshed");
+        self.take(grant, &body, None);
+        self.model.codes.push((code, owner, grant));
+    }
+
+    pub(super) async fn refresh(&mut self, which: usize) {
+        let refreshable = |token: &usize| self.model.tokens[*token].refresh.is_some();
+        let all = (0..self.model.tokens.len()).filter(refreshable).collect::<Vec<_>>();
+        let Some(token) = which.checked_rem(all.len()).map(|which| all[which]) else { return };
+        let Token { grant, ref refresh, used, .. } = self.model.tokens[token];
+        let owner = self.model.grants[grant].owner;
+        let (status, body) = self.model.owners[owner].app.refresh(refresh.as_ref().unwrap(), "").await;
+        let error = match (self.model.owners[owner].live, self.model.grants[grant].live, used) {
+            (false, _, _) => Some("invalid_client"),
+            (true, false, _) => Some("invalid_grant"),
+            (true, true, true) => {
+                self.model.tell("reuse_detected");
+                self.model.end_grant(grant);
+                Some("invalid_grant")
+            }
+            (true, true, false) => None,
+        };
+        assert_eq!(body["error"].as_str(), error, "{status} {body} {:?}", self.story);
+        if error.is_none() {
+            self.model.tokens[token].used = true;
+            self.model.tell("grant_refreshed");
+            self.take(grant, &body, None);
+        }
+    }
+
+    pub(super) async fn replay(&mut self, which: usize) {
+        let Some(which) = which.checked_rem(self.model.codes.len()) else { return };
+        let (ref code, owner, grant) = self.model.codes[which];
+        let (_, body) = self.model.owners[owner].app.redeem(code).await;
+        let live = self.model.owners[owner].live;
+        let error = if live { "invalid_grant" } else { "invalid_client" };
+        assert_eq!(body["error"], error, "{:?}", self.story);
+        if self.model.grants[grant].live {
+            self.model.tell("reuse_detected");
+            self.model.end_grant(grant);
+        }
+    }
+
+    pub(super) async fn revoke_token(&mut self, which: usize, refresh: bool) {
+        let Some(which) = which.checked_rem(self.model.tokens.len()) else { return };
+        let token = &self.model.tokens[which];
+        let (grant, text) = (token.grant, token.refresh.as_ref().filter(|_| refresh).unwrap_or(&token.access));
+        let owner = &self.model.owners[self.model.grants[grant].owner];
+        let (status, body) = owner.app.ask("/auth/revoke", &[("token", text)]).await;
+        assert_eq!(status, if owner.live { 200 } else { 401 }, "{body} {:?}", self.story);
+        self.model.end_grant(grant);
+    }
+}
