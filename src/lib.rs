@@ -4,8 +4,9 @@
 //! delivery queue of its own. There are no accounts; a session is made by picking a nick, kept by a cookie, rejoined with
 //! nick and password, and it ends when its last client leaves.
 //!
-//! Programs come by a **grant**: what an **app** may do as a session. An API key is an app that a session owns; its bot is a
-//! client, with a queue, and yet no device: it does not keep the session alive.
+//! Programs come by a **grant**: what an **app** may do as a session. The session gives it on a page, or by typing the code that
+//! a device shows; such an app is a device like any other. An API key is an app that a session owns; its bot is a client, with
+//! a queue, and yet no device: it does not keep the session alive.
 //!
 //! # The one idea
 //!
