@@ -187,10 +187,12 @@ CREATE TABLE app_grant (
     res        TEXT,                            -- a JSON array of the channels it is confined to; NULL: all
     created_at INTEGER NOT NULL,
     ended_at   INTEGER,
-    expires_at INTEGER                          -- when the last of its tokens expires, of a grant that lives by refreshing
+    expires_at INTEGER,                         -- when the last of its tokens expires, of a grant that lives by refreshing
+    limit_at   INTEGER                          -- its end unless its session consents again
 ) STRICT;
 CREATE INDEX app_grant_of_session ON app_grant (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX app_grant_of_app ON app_grant (app_id);
+CREATE INDEX app_grant_live ON app_grant (app_id, session_id) WHERE ended_at IS NULL;
 CREATE INDEX app_grant_ended ON app_grant (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX app_grant_expiring ON app_grant (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
 
@@ -208,6 +210,7 @@ CREATE TABLE authorization_code (
     secret_hash  BLOB PRIMARY KEY,              -- SHA-256
     app_id       INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
     session_id   INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+    client_id    INTEGER NOT NULL,              -- the session's client that approved
     scope        TEXT NOT NULL,
     res          TEXT,                          -- a JSON array of the channels it is confined to; NULL: all
     redirect_uri TEXT,                          -- as the request gave it; NULL: it gave none
@@ -234,6 +237,7 @@ CREATE TABLE device_code (
     polled_at   INTEGER,
     denied      INTEGER NOT NULL DEFAULT 0,
     session_id  INTEGER REFERENCES session (id) ON DELETE CASCADE, -- the session that approved it
+    client_id   INTEGER,                        -- and the client of it that did
     res         TEXT                            -- a JSON array of the channels it was confined to; NULL: all
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX device_code_by_user_code ON device_code (user_code);

@@ -184,17 +184,20 @@ impl Terminal {
 
     async fn say(&mut self, line: &str) -> Result<(), String> {
         let Some(command) = line.strip_prefix('/') else {
-            return self.send(&format!("PRIVMSG {} :{line}", self.channel)).await;
+            return self.send(&format!("PRIVMSG {} :{line}", self.channel)).await.map(drop);
         };
         let (verb, rest) = command.split_once(' ').unwrap_or((command, ""));
-        if verb == "join" {
-            self.channel = rest.to_owned();
+        let done = self.send(&format!("{verb} {rest}")).await?;
+        // After the channel's name there may be its key, and after a comma others.
+        let channel = rest.split([' ', ',']).next().filter(|name| name.starts_with('#'));
+        if let Some(channel) = channel.filter(|_| done && verb.eq_ignore_ascii_case("join")) {
+            self.channel = channel.to_owned();
         }
-        self.send(&format!("{verb} {rest}")).await
+        Ok(())
     }
 
-    /// Sends a line of IRC, and shows what it is answered.
-    async fn send(&mut self, line: &str) -> Result<(), String> {
+    /// Sends a line of IRC, and shows what it is answered; whether it was done.
+    async fn send(&mut self, line: &str) -> Result<bool, String> {
         self.sent += 1;
         let line = format!("@label={} {line}", self.sent);
         let url = format!("{}/api/v1/messages", self.app.server);
@@ -207,7 +210,7 @@ impl Terminal {
         if let Some(why) = answer["detail"].as_str() {
             println!("* {why}");
         }
-        Ok(())
+        Ok(answer["detail"].is_null())
     }
 
     /// Opens the stream of all that was not shown yet.

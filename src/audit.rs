@@ -39,6 +39,8 @@ pub enum Action {
     GrantIssued,
     /// New tokens for a refresh token.
     GrantRefreshed,
+    /// New tokens for a code of a session that had granted the app as much before.
+    GrantJoined,
     /// A refresh token that was used before came back: somebody else has it, and the grant ends.
     ReuseDetected,
     GrantRevoked(EndReason),
@@ -125,6 +127,7 @@ impl Action {
             Self::ByOperator => "by_operator",
             Self::GrantIssued => "grant_issued",
             Self::GrantRefreshed => "grant_refreshed",
+            Self::GrantJoined => "grant_joined",
             Self::ReuseDetected => "reuse_detected",
             Self::GrantRevoked(_) => "grant_revoked",
             Self::ConsentGiven => "consent_given",

@@ -24,9 +24,7 @@ async fn main() -> ExitCode {
     let mut config = Config::parse();
     log();
     let result = match config.operation.take() {
-        Some(operation) => {
-            control::operate(&config, operation, system_clock().now()).await.map(|said| print!("{said}"))
-        }
+        Some(operation) => control::operate(&config, operation, &system_clock()).await.map(|said| print!("{said}")),
         None => run(config).await,
     };
     match result {

@@ -62,6 +62,11 @@ impl<'a> Act<'a> {
         &self.session.nick
     }
 
+    /// The name of the app through whose grant it comes.
+    pub fn app(&self) -> Option<&str> {
+        self.app.as_deref()
+    }
+
     /// Makes an event of this session's, told to `targets`.
     pub fn emit(&mut self, command: &'static str, params: &[&dyn Display], targets: &[TargetId]) -> Result<EventId> {
         let id = log::append(self.tx, self.draft(command, params), targets)?;

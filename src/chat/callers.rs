@@ -28,6 +28,8 @@ use crate::{
 pub struct Live {
     pub caller: Caller,
     pub expires_at: Timestamp,
+    /// When the access token expires that it calls with.
+    token_expires_at: Option<Timestamp>,
     /// Whether its holder is known to have the secret.
     presented: AtomicBool,
     usage: Arc<Usage>,
@@ -86,7 +88,16 @@ impl Live {
     fn with(admission: &Admission, usage: Arc<Usage>, changes: Arc<AtomicU64>) -> Self {
         let &Admission { caller, expires_at, presented, .. } = admission;
         let presented = AtomicBool::new(presented);
-        Self { caller, expires_at, presented, usage, maker: None, changes, snapshot: Mutex::default() }
+        Self {
+            caller,
+            expires_at,
+            token_expires_at: None,
+            presented,
+            usage,
+            maker: None,
+            changes,
+            snapshot: Mutex::default(),
+        }
     }
 
     /// The same client as it calls with an access token.
@@ -94,6 +105,7 @@ impl Live {
         Self {
             caller: Caller { scope: access.scope, grant: Some(access.grant), ..self.caller },
             expires_at: access.client_expires_at,
+            token_expires_at: Some(access.expires_at),
             presented: AtomicBool::new(true),
             usage: self.usage.clone(),
             maker,
@@ -125,6 +137,11 @@ impl Live {
     pub fn over(&self, due: Timestamp, idle: Duration) -> Option<EndReason> {
         let expired = || due >= self.expires_at || due >= self.seen_at().plus(idle);
         self.ended().or_else(|| expired().then_some(EndReason::Expired))
+    }
+
+    /// Whether the access token that it calls with has expired: what that opened goes on to be read, and nothing more.
+    pub fn token_over(&self, due: Timestamp) -> bool {
+        self.token_expires_at.is_some_and(|end| due >= end)
     }
 
     /// Whether its holder is known to have the secret.

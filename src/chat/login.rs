@@ -159,14 +159,14 @@ fn admit(
 
 /// Lets in the client of a grant that the session gave: one more device.
 pub fn admit_granted(tx: &Write, session: SessionId, new: &NewClient, max: usize, now: Timestamp) -> Result<ClientId> {
-    require_place(tx, session, max)?;
+    require_place(tx, session, 0, max)?;
     announce(tx, &session::get(tx, session)?, "An app joined this session", new, now)?;
     client::insert(tx, session, new, now)
 }
 
-/// Refuses where a session has as many devices as it may have.
-pub fn require_place(tx: &Read, session: SessionId, max: usize) -> Result<()> {
-    if client::live_of(tx, session)?.len() < max {
+/// Refuses where a session has as many devices as it may have, with those that are coming.
+pub fn require_place(tx: &Read, session: SessionId, coming: usize, max: usize) -> Result<()> {
+    if client::live_of(tx, session)?.len() + coming < max {
         return Ok(());
     }
     let detail = format!("the session has {max} clients already: one of them has to leave first");

@@ -139,6 +139,11 @@ impl Chat {
         Ok(token)
     }
 
+    /// Whether a client has ended, or is due to.
+    pub fn is_over(&self, client: ClientId, due: Timestamp) -> bool {
+        self.callers.by_client(client).is_none_or(|live| live.over(due, self.limits.client_idle).is_some())
+    }
+
     /// Notes that a client is in use, though it did not call itself.
     pub fn touch(&self, client: ClientId, now: Timestamp) {
         if let Some(live) = self.callers.by_client(client) {

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use super::{Chat, act::Act, callers::Live};
 use crate::{
     error::{Code, Error, Result},
-    model::{ClientId, ClientView, EndReason, Network, Nick, Timestamp},
+    model::{ClientId, ClientView, EndReason, Network, Nick, Scope, Timestamp},
     secret::Secret,
     store::{
         client::{self, NewClient},
-        session::{self, Session},
+        session::{self, LastWords, Session},
     },
 };
 
@@ -125,7 +125,11 @@ pub fn rename(act: &mut Act, nick: Nick) -> Result<()> {
 
 /// QUIT: this client leaves; others hear of it only if it was the last.
 pub fn quit(act: &mut Act, reason: Option<&str>) -> Result<()> {
-    let ended = client::leave(act.tx, act.caller.session, act.caller.client, EndReason::Quit, reason, act.now)?;
+    let caller = act.caller;
+    // All channels of the session hear them, so who may not speak to those leaves without a word.
+    let may_speak = caller.scope.allow(Scope::ChatWrite) && !caller.confined;
+    let words = reason.filter(|_| may_speak).map(|text| LastWords { text, app: act.app().map(str::to_owned) });
+    let ended = client::leave(act.tx, caller.session, caller.client, EndReason::Quit, words, act.now)?;
     act.answer.ids.extend(ended);
     Ok(())
 }

@@ -158,5 +158,10 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
     let directs = sight.correspondents(caller.session)?;
     let directs = directs.into_iter().map(|(nick, read)| DirectView { nick: nick.to_string(), read }).collect();
     let cursor = log::head(tx)?;
-    Ok(Snapshot { session: session.into(), client, channels, directs, cursor, acknowledged: cursor })
+    let mut session = SessionView::from(session);
+    if caller.confined {
+        // Those are about the whole session.
+        (session.has_password, session.away) = (false, None);
+    }
+    Ok(Snapshot { session, client, channels, directs, cursor, acknowledged: cursor })
 }

@@ -9,7 +9,7 @@ use crate::{
     chat::{Chat, registry::Named},
     config::{OnApps, Operation},
     error::Result,
-    model::{AppId, GrantId, RedirectUri, Scopes, SessionId, Timestamp},
+    model::{AppId, Clock, GrantId, RedirectUri, Scopes, SessionId},
     oauth::{
         apps::{self, Issued, Wanted},
         grants, keys,
@@ -45,23 +45,23 @@ pub enum Answer {
 }
 
 /// Does what is asked.
-pub async fn answer(chat: &Chat, question: Question, now: Timestamp) -> Answer {
-    carry_out(chat, question, now).await.unwrap_or_else(|error| Answer::Failed(error.detail))
+pub async fn answer(chat: &Chat, question: Question, clock: &Clock) -> Answer {
+    carry_out(chat, question, clock).await.unwrap_or_else(|error| Answer::Failed(error.detail))
 }
 
-async fn carry_out(chat: &Chat, Question { operation, after }: Question, now: Timestamp) -> Result<Answer> {
+async fn carry_out(chat: &Chat, Question { operation, after }: Question, clock: &Clock) -> Result<Answer> {
     Ok(match operation {
         Operation::Backup { file } => {
             chat.backup(file).await?;
             Answer::Done
         }
         Operation::Audit { before, limit } => Answer::Audit(chat.audit(before, limit).await?),
-        Operation::App(operation) => on_apps(chat, operation, after, now).await?,
+        Operation::App(operation) => on_apps(chat, operation, after, clock).await?,
         Operation::Sessions => {
             page(&chat.sessions(SessionId(after), PAGE).await?, views::sessions, |one| one.session.id.0)
         }
         Operation::Session { session, end: true } => {
-            chat.remove_session(Named::parse(&session)?, now).await?;
+            chat.remove_session(Named::parse(&session)?, clock.now()).await?;
             Answer::Done
         }
         Operation::Session { session, end: false } => show(chat, Named::parse(&session)?).await?,
@@ -71,7 +71,7 @@ async fn carry_out(chat: &Chat, Question { operation, after }: Question, now: Ti
             page(&grants, views::grants, |one| one.grant.id.0)
         }
         Operation::Revoke { grant } => {
-            grants::remove(chat, GrantId(grant), now).await?;
+            grants::remove(chat, GrantId(grant), clock.now()).await?;
             Answer::Done
         }
     })
@@ -87,18 +87,20 @@ async fn show(chat: &Chat, named: Named) -> Result<Answer> {
     Ok(Answer::Listed { tables: tables.into(), next: None })
 }
 
-async fn on_apps(chat: &Chat, operation: OnApps, after: i64, now: Timestamp) -> Result<Answer> {
+async fn on_apps(chat: &Chat, operation: OnApps, after: i64, clock: &Clock) -> Result<Answer> {
     Ok(match operation {
         OnApps::Add { name, public, redirect_uris, resource_server, bearer_alone, scope } => {
             let redirect_uris = redirect_uris.iter().map(|uri| RedirectUri::parse(uri)).collect::<Result<_>>()?;
             let scope = scope.map_or(Ok(Scopes::ALL), |scope| Scopes::parse(&scope))?;
             let wanted = Wanted { name, public, resource_server, bearer_alone, redirect_uris, scope };
-            apps::register(chat, wanted, now).await?.into()
+            apps::register(chat, wanted, clock.now()).await?.into()
         }
         OnApps::List => page(&apps::list(chat, AppId(after), PAGE).await?, views::apps, |(app, _)| app.id.0),
-        OnApps::Rotate { client_id, overlap } => apps::rotate(chat, client_id, overlap, now).await?.into(),
+        OnApps::Rotate { client_id, overlap } => {
+            apps::rotate(chat, client_id, overlap, clock.now(), clock.due()).await?.into()
+        }
         OnApps::Remove { client_id } => {
-            apps::remove(chat, client_id, now).await?;
+            apps::remove(chat, client_id, clock.now()).await?;
             Answer::Done
         }
     })

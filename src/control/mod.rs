@@ -105,7 +105,7 @@ async fn converse(stream: UnixStream, chat: &Chat, clock: &Clock) -> io::Result<
             return Ok(());
         }
         match serde_json::from_str(&line) {
-            Ok(question) => say(&mut to, &answer(chat, question, clock.now()).await).await?,
+            Ok(question) => say(&mut to, &answer(chat, question, clock).await).await?,
             // Nor would be what follows.
             Err(error) => {
                 return say(&mut to, &Answer::Failed(format!("the question is not understood: {error}"))).await;
@@ -122,14 +122,14 @@ async fn say(to: &mut (impl AsyncWrite + Unpin), what: &impl Serialize) -> io::R
 }
 
 /// Carries out a subcommand: asks the running server, or, where there is none, does it itself. What to print.
-pub async fn operate(config: &Config, operation: Operation, now: Timestamp) -> Result<String, String> {
+pub async fn operate(config: &Config, operation: Operation, clock: &Clock) -> Result<String, String> {
     let operation = match operation {
         // The server may stand in another folder.
         Operation::Backup { file } => Operation::Backup { file: std::path::absolute(file).map_err(|e| e.to_string())? },
         operation => operation,
     };
-    let mut server = Server::of(config, now).await?;
-    let answer = server.answer(operation, now).await;
+    let mut server = Server::of(config, clock.now()).await?;
+    let answer = server.answer(operation, clock).await;
     server.close().await;
     match answer? {
         Answer::Failed(why) => Err(why),
@@ -158,12 +158,12 @@ impl Server {
     }
 
     /// The whole answer; a list is asked for page by page.
-    async fn answer(&mut self, operation: Operation, now: Timestamp) -> Result<Answer, String> {
-        let mut answer = self.page(Question { operation: operation.clone(), after: 0 }, now).await?;
+    async fn answer(&mut self, operation: Operation, clock: &Clock) -> Result<Answer, String> {
+        let mut answer = self.page(Question { operation: operation.clone(), after: 0 }, clock).await?;
         while let Answer::Listed { tables, next } = &mut answer
             && let Some(after) = next.take()
         {
-            match self.page(Question { operation: operation.clone(), after }, now).await? {
+            match self.page(Question { operation: operation.clone(), after }, clock).await? {
                 Answer::Listed { tables: more, next: then } => {
                     tables.iter_mut().zip(more).for_each(|(table, more)| table.append(more));
                     *next = then;
@@ -174,12 +174,12 @@ impl Server {
         Ok(answer)
     }
 
-    async fn page(&mut self, question: Question, now: Timestamp) -> Result<Answer, String> {
+    async fn page(&mut self, question: Question, clock: &Clock) -> Result<Answer, String> {
         match self {
             Self::Running(stream) => {
                 ask(stream, &question).await.map_err(|e| format!("the running server did not answer: {e}"))
             }
-            Self::Here(chat) => Ok(answer(chat, question, now).await),
+            Self::Here(chat) => Ok(answer(chat, question, clock).await),
         }
     }
 

@@ -31,8 +31,10 @@ pub enum Key {
     NewSessions(Network),
     /// New API keys of a session, and new secrets of them.
     Keys(SessionId),
-    /// Tokens for an app from an address.
+    /// Refused requests for tokens in the name of an app from an address.
     Tokens(String, Network),
+    /// Tokens for an app from an address.
+    IssuedTokens(String, Network),
     /// Authorization codes of a session.
     Codes(SessionId),
     /// Device codes for an app from an address.
@@ -47,6 +49,7 @@ impl Key {
     /// How many at once, and how long until one more.
     pub fn rate(&self) -> Rate {
         let (burst, seconds) = match self {
+            Self::IssuedTokens(..) => return Rate { burst: 1000, every: Duration::from_millis(100) },
             Self::Address(_) => (20, 15),
             Self::Nick(_) => (50, 30),
             Self::NickAndAddress(..) | Self::Client(_) => (10, 30),
@@ -70,7 +73,7 @@ impl Key {
             Self::Client(_) => Limit::Client,
             Self::NewSessions(_) => Limit::NewSessions,
             Self::Keys(_) => Limit::Keys,
-            Self::Tokens(..) => Limit::Tokens,
+            Self::Tokens(..) | Self::IssuedTokens(..) => Limit::Tokens,
             Self::Codes(_) => Limit::Codes,
             Self::DeviceCodes(..) => Limit::DeviceCodes,
             Self::UserCodes(_) => Limit::UserCodes,
@@ -175,20 +178,27 @@ pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Res
     charge(app, subject, &[Key::Keys(session)]).await
 }
 
-/// Lets somebody ask for a token in the name of an app.
-pub async fn new_token(app: &Shared, address: &Address, client_id: String) -> Result<()> {
-    charge(app, address.subject(), &[Key::Tokens(client_id, address.network)]).await
+/// Lets somebody ask for a token in the name of an app. What was no guess costs little: an app whose users are many asks often.
+pub async fn new_token<T>(
+    app: &Shared,
+    address: &Address,
+    client_id: String,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let guess = Key::Tokens(client_id.clone(), address.network);
+    charge(app, address.subject(), &[guess.clone(), Key::IssuedTokens(client_id, address.network)]).await?;
+    let result = attempt.await;
+    // A device that waits as it was told to asks as often as it likes.
+    if result.as_ref().err().is_none_or(|error| error.code == Code::AuthorizationPending) {
+        app.tries.refund(&[guess]);
+    }
+    result
 }
 
 /// Lets a session have one more authorization code.
 pub async fn new_code(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject { session: Some(session), ..address.subject() };
     charge(app, subject, &[Key::Codes(session)]).await
-}
-
-/// A device that waits as it was told to asks as often as it likes.
-pub fn give_token_back(app: &Shared, address: &Address, client_id: String) {
-    app.tries.refund(&[Key::Tokens(client_id, address.network)]);
 }
 
 /// Lets a device ask for a code in the name of an app.

@@ -1,9 +1,10 @@
 //! What it takes to ask a session for a grant, by a redirect or by a code that is typed.
 
 use crate::{
+    chat,
     error::{Code, Error, Result},
-    model::{Caller, ChannelName, Nick, Scope, Scopes},
-    store::{Read, app::App, session, sight::Sight},
+    model::{Caller, ChannelName, Nick, Scope, Scopes, SessionId, Timestamp},
+    store::{Read, app::App, authorization_code, device_code, session, sight::Sight},
 };
 
 /// The scope that an app asks for; left out, all that it may be granted but managing the session, which is to be asked for by
@@ -14,6 +15,12 @@ pub(super) fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
         return Err(Error::new(Code::InvalidScope, "this is more than the app may do, or nothing"));
     }
     Ok(scope)
+}
+
+/// Refuses where a session would have more devices than it may with all that it has approved.
+pub(super) fn require_place(tx: &Read, session: SessionId, max: usize, due: Timestamp) -> Result<()> {
+    let coming = authorization_code::count_waiting(tx, session, due)? + device_code::count_approved(tx, session, due)?;
+    chat::require_place(tx, session, coming, max)
 }
 
 /// The session that is asked, as its pages show it.

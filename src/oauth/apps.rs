@@ -79,7 +79,13 @@ pub async fn list(chat: &Chat, after: AppId, limit: usize) -> Result<Vec<(App, i
 }
 
 /// Gives an app a new secret; those before it work for as long as `overlap`.
-pub async fn rotate(chat: &Chat, client_id: String, overlap: Duration, now: Timestamp) -> Result<Issued> {
+pub async fn rotate(
+    chat: &Chat,
+    client_id: String,
+    overlap: Duration,
+    now: Timestamp,
+    due: Timestamp,
+) -> Result<Issued> {
     if overlap > MAX_OVERLAP {
         let days = MAX_OVERLAP.as_secs() / 86400;
         return Err(Error::malformed(format!("an overlap is at most {days} days")));
@@ -96,7 +102,7 @@ pub async fn rotate(chat: &Chat, client_id: String, overlap: Duration, now: Time
             if app.public {
                 return Err(Error::malformed("this app is public: it has no secret"));
             }
-            app::rotate(tx, &app, hash, now.plus(overlap), now)?;
+            app::rotate(tx, &app, hash, overlap, now, due)?;
             Ok(app.client_id)
         })
         .await?;

@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     audit::{Action, Subject},
-    chat::{self, Chat, callers::Live},
+    chat::{Chat, callers::Live},
     error::{Code, Error, Result},
-    model::{Caller, ChannelName, EndReason, GrantId, RedirectUri, Scopes, SessionId, Timestamp},
+    model::{Caller, ChannelName, EndReason, GrantId, RedirectUri, Scopes, Timestamp},
     secret::{Kind, Secret, SecretHash, sha256},
     store::{
         Read, Write,
@@ -46,6 +46,12 @@ impl Asking {
     /// Where the answer goes.
     pub fn redirect_uri(&self) -> &str {
         self.given.as_deref().unwrap_or(self.registered.as_str())
+    }
+
+    /// Whether nobody else can come in the name of this app. One without a secret that listens on the machine of its user can
+    /// be anybody there, so it gets nothing without a question (RFC 8252 §8.6).
+    fn is_assured(&self, app: &App) -> bool {
+        !app.public || self.registered.as_str().starts_with("https:")
     }
 
     /// What the page's policy has to name, so that its form may end there.
@@ -93,14 +99,15 @@ pub async fn asked(chat: &Chat, live: &Live) -> Result<Asked> {
 impl Request {
     fn code(
         &self,
-        session: SessionId,
+        by: Caller,
         res: Option<Vec<ChannelName>>,
         joins: Option<GrantId>,
         due: Timestamp,
     ) -> AuthorizationCode {
         AuthorizationCode {
             app: self.asking.app.id,
-            session,
+            session: by.session,
+            client: by.client,
             scope: self.scope,
             res,
             redirect_uri: self.asking.given.clone(),
@@ -130,9 +137,9 @@ pub async fn approve(
     let hash = secret.hash();
     chat.change(caller, move |tx| {
         let app = require_live(tx, &request)?;
-        let code = request.code(caller.session, res.clone(), None, due);
+        let code = request.code(caller, res.clone(), None, due);
         if code.scope.need_client() && standing(tx, &app, &code)?.is_none() {
-            chat::require_place(tx, caller.session, max)?;
+            approval::require_place(tx, caller.session, max, due)?;
         }
         audit::record(tx, Action::ConsentGiven, &request.subject(caller), now)?;
         authorization_code::insert(tx, hash, &code)
@@ -159,11 +166,15 @@ pub async fn silently(chat: &Chat, live: &Live, request: Request, due: Timestamp
     chat.change(caller, move |tx| {
         let app = require_live(tx, &request)?;
         let given = grant::given(tx, caller.session, app.id)?;
-        let covering = |grant: &Grant| grant.scope.covers(request.scope) && due < grant.created_at.plus(GRANT_LIFE);
+        let covering = |grant: &Grant| {
+            request.asking.is_assured(&app)
+                && grant.scope.covers(request.scope)
+                && grant.limit_at.is_some_and(|limit| due < limit)
+        };
         let Some(grant) = given.into_iter().rfind(covering) else {
             return Err(Error::new(Code::ConsentRequired, "this session has not granted the app as much"));
         };
-        let code = request.code(caller.session, grant.res, Some(grant.id), due);
+        let code = request.code(caller, grant.res, Some(grant.id), due);
         authorization_code::insert(tx, hash, &code)
     })
     .await?;
@@ -225,24 +236,30 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     let again = mint.due.plus(GRANT_LIFE);
     let (grant, limit_at, stood) = match (code.grant, joined) {
         // Nobody was asked again, so it lives no longer than it did.
-        (Some(_), Some(grant)) => {
-            let limit_at = grant.created_at.plus(GRANT_LIFE);
+        (Some(_), joined) => {
+            let grant = joined.ok_or_else(invalid_grant)?;
+            let limit_at = grant.limit_at.ok_or_else(invalid_grant)?;
             (grant, limit_at, true)
         }
-        (Some(_), None) => return Err(invalid_grant()),
         (None, _) => match standing(tx, app, &code)? {
             Some(grant) => {
                 grant.client.map_or(Ok(()), |client| client::prolong(tx, client, mint.client_expires_at, mint.now))?;
+                grant::consent_again(tx, grant.id, again)?;
                 (grant, again, true)
             }
             None => {
-                let new = NewGrant { session: Some(code.session), scope: code.scope, res: code.res.clone() };
+                let new = NewGrant {
+                    session: Some(code.session),
+                    scope: code.scope,
+                    res: code.res.clone(),
+                    limit_at: Some(again),
+                };
                 (mint.begin(tx, app, code.session, &new)?, again, false)
             }
         },
     };
     if stood {
-        audit::record(tx, Action::GrantRefreshed, &subject(&grant), mint.now)?;
+        audit::record(tx, Action::GrantJoined, &subject(&grant), mint.now)?;
     }
     authorization_code::note_used(tx, by.code, grant.id, mint.now)?;
     mint.pair(tx, &grant, code.scope, code.scope, limit_at).map(Ok)

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     audit::{Action, Subject},
-    chat::{self, Chat, callers::Live},
+    chat::{Chat, callers::Live},
     error::{Code, Error, Result},
     model::{Caller, ChannelName, Scopes, Timestamp},
     secret::{Kind, Secret, SecretHash, UserCode, UserCodeHash},
@@ -128,9 +128,13 @@ pub async fn approve(
     chat.change(caller, move |tx| {
         let (found, app) = pending(tx, code, due)?;
         if found.scope.need_client() {
-            chat::require_place(tx, caller.session, max)?;
+            approval::require_place(tx, caller.session, max, due)?;
         }
-        device_code::decide(tx, code, &Decision::Approved { session: caller.session, res: res.clone() })?;
+        device_code::decide(
+            tx,
+            code,
+            &Decision::Approved { session: caller.session, client: caller.client, res: res.clone() },
+        )?;
         audit::record(tx, Action::DeviceApproved, &decided_by(caller, &app), now)
     })
     .await
@@ -174,11 +178,12 @@ fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<t
         _ if mint.due >= code.expires_at => Err(Error::new(Code::ExpiredToken, "the code was not approved in time")),
         // What is recorded must stay, so the transaction itself succeeds.
         None => poll(tx, &code, presented, mint.due).map(Err),
-        Some(Decision::Approved { session, res }) => {
+        Some(Decision::Approved { session, res, .. }) => {
             device_code::remove(tx, presented)?;
-            let new = NewGrant { session: Some(session), scope: code.scope, res };
+            let limit_at = mint.due.plus(GRANT_LIFE);
+            let new = NewGrant { session: Some(session), scope: code.scope, res, limit_at: Some(limit_at) };
             let grant = mint.begin(tx, app, session, &new)?;
-            mint.pair(tx, &grant, code.scope, code.scope, mint.due.plus(GRANT_LIFE)).map(Ok)
+            mint.pair(tx, &grant, code.scope, code.scope, limit_at).map(Ok)
         }
     }
 }

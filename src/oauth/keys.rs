@@ -46,7 +46,7 @@ pub struct Issued {
 
 /// Issues a key. It allows no more than what it was asked for with, which never is confined to channels: that
 /// manages no session ([`Caller::require`]).
-pub async fn issue(chat: &Chat, live: &Live, wanted: Wanted, now: Timestamp) -> Result<Issued> {
+pub async fn issue(chat: &Chat, live: &Live, wanted: Wanted, now: Timestamp, due: Timestamp) -> Result<Issued> {
     let caller = live.caller;
     require_cover(caller, wanted.scope)?;
     if let Some(res) = &wanted.res {
@@ -68,7 +68,8 @@ pub async fn issue(chat: &Chat, live: &Live, wanted: Wanted, now: Timestamp) -> 
                 scope: wanted.scope,
                 res: wanted.res.clone(),
                 secret: hash,
-                expires_at: wanted.expires_in.map(|time| now.plus(time)),
+                // By the clock by which it is refused.
+                expires_at: wanted.expires_in.map(|time| due.plus(time)),
             };
             with_secrets(tx, app::insert_key(tx, &new, now)?)
         })
@@ -94,7 +95,14 @@ pub async fn live_of(chat: &Chat, session: SessionId) -> Result<Vec<App>> {
 }
 
 /// Gives a key a new secret; those before it work for as long as `overlap`.
-pub async fn rotate(chat: &Chat, live: &Live, client_id: String, overlap: Duration, now: Timestamp) -> Result<Issued> {
+pub async fn rotate(
+    chat: &Chat,
+    live: &Live,
+    client_id: String,
+    overlap: Duration,
+    now: Timestamp,
+    due: Timestamp,
+) -> Result<Issued> {
     let caller = live.caller;
     let secret = Secret::generate_as(Kind::Key)?;
     let hash = secret.hash();
@@ -103,7 +111,7 @@ pub async fn rotate(chat: &Chat, live: &Live, client_id: String, overlap: Durati
             let key = app::live_key(tx, caller.session, &client_id)?;
             // Else whoever may only manage would read by the key's new secret.
             require_cover(caller, key.scope)?;
-            app::rotate(tx, &key, hash, now.plus(overlap), now)?;
+            app::rotate(tx, &key, hash, overlap, now, due)?;
             with_secrets(tx, key)
         })
         .await?;

@@ -57,7 +57,7 @@ fn find(tx: &Read, credentials: &Credentials, due: Timestamp) -> Result<Option<(
         return Ok(app.filter(|app| app.public).map(|app| (app, None)));
     };
     let found = app::by_secret(tx, &credentials.client_id, secret)?;
-    let valid = found.filter(|(_, secret)| secret.valid_until.is_none_or(|end| due < end));
+    let valid = found.filter(|(_, secret)| secret.is_valid(due));
     Ok(valid.map(|(app, secret)| (app, Some(secret))))
 }
 

@@ -9,7 +9,7 @@ use crate::{
     model::{ChannelName, ClientId, EndReason, GrantId, Nick, Scopes, SessionId, Timestamp},
     secret::{Kind, Secret, SecretHash},
     store::{
-        Write,
+        Read, Write,
         app::{self, App},
         client::{Granted, NewClient},
         grant::{self, Grant, NewGrant},
@@ -178,32 +178,31 @@ pub async fn introspect(
     presented: SecretHash,
     due: Timestamp,
 ) -> Result<Option<Introspection>> {
-    chat.store
-        .read(move |tx| {
-            let Some(token) = token::find(tx, presented)?.filter(|token| token.is_active(due)) else {
-                return Ok(None);
-            };
-            let Some(grant) = grant::get(tx, token.grant)? else { return Ok(None) };
-            if grant.app != asking.id && !asking.resource_server {
-                return Ok(None);
-            }
-            let session = grant.session.map(|id| session::get(tx, id)).transpose()?;
-            let user = session.map(|session| (session.id, session.nick));
-            let client_id = app::get(tx, grant.app)?.client_id;
-            Ok(Some(Introspection { token, client_id, user, res: grant.res }))
-        })
-        .await
+    let found = chat.store.read(move |tx| {
+        let Some(token) = token::find(tx, presented)?.filter(|token| token.is_active(due)) else {
+            return Ok(None);
+        };
+        let Some(grant) = grant::get(tx, token.grant)? else { return Ok(None) };
+        if grant.app != asking.id && !asking.resource_server {
+            return Ok(None);
+        }
+        let session = grant.session.map(|id| session::get(tx, id)).transpose()?;
+        let user = session.map(|session| (session.id, session.nick));
+        let client_id = app::get(tx, grant.app)?.client_id;
+        Ok(Some((grant.client, Introspection { token, client_id, user, res: grant.res })))
+    });
+    // A client that is due to leave calls no more, even if nobody has come to end it yet.
+    let calls = |client: &Option<ClientId>| client.is_none_or(|client| !chat.is_over(client, due));
+    Ok(found.await?.filter(|(client, _)| calls(client)).map(|(_, found)| found))
 }
 
 /// Ends the grant of a token of this app's, expired or superseded too (RFC 7009 §2.1); of any other, nothing.
 pub async fn revoke(chat: &Chat, asking: App, presented: SecretHash, now: Timestamp) -> Result<Option<GrantId>> {
-    chat.store
-        .write(move |tx| {
-            let grant = token::find(tx, presented)?.map(|token| grant::get(tx, token.grant)).transpose()?.flatten();
-            match grant.filter(|grant| grant.app == asking.id) {
-                Some(grant) => grant::end(tx, grant.id, EndReason::Revoked, now).map(|()| Some(grant.id)),
-                None => Ok(None),
-            }
-        })
-        .await
+    let of_app = move |tx: &Read| {
+        let grant = token::find(tx, presented)?.map(|token| grant::get(tx, token.grant)).transpose()?.flatten();
+        Ok(grant.filter(|grant| grant.app == asking.id).map(|grant| grant.id))
+    };
+    // What is nothing to revoke takes no turn of the writer's.
+    let Some(id) = chat.store.read(of_app).await? else { return Ok(None) };
+    chat.store.write(move |tx| grant::end(tx, id, EndReason::Revoked, now)).await.map(|()| Some(id))
 }

@@ -15,7 +15,7 @@ use crate::{
 /// How long an app that has ended stays listed.
 const LISTED_FOR: Duration = Duration::from_hours(30 * 24);
 /// Secrets of an app, at most: those that still work, and those that did.
-const KEPT_SECRETS: i64 = 10;
+const KEPT_SECRETS: usize = 10;
 
 /// An app, live or ended.
 #[derive(Clone, Debug)]
@@ -109,6 +109,11 @@ pub struct AppSecret {
 }
 
 impl AppSecret {
+    /// Whether it still proves anything.
+    pub fn is_valid(&self, due: Timestamp) -> bool {
+        self.valid_until.is_none_or(|end| due < end)
+    }
+
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get("id")?,
@@ -206,18 +211,32 @@ fn insert_secret(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp) -> 
     Ok(())
 }
 
-/// Gives an app a new secret; those before it work until `until` at the latest. Of many the oldest go.
-pub fn rotate(tx: &Write, app: &App, secret: SecretHash, until: Timestamp, now: Timestamp) -> Result<()> {
+/// Gives an app a new secret; those before it work for as long as `overlap`. Ten are kept, those that work among them, so an
+/// eleventh that would put out one that still works is refused.
+pub fn rotate(
+    tx: &Write,
+    app: &App,
+    secret: SecretHash,
+    overlap: Duration,
+    now: Timestamp,
+    due: Timestamp,
+) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app_secret SET valid_until = ?2 WHERE app_id = ?1 AND ifnull(valid_until > ?2, 1)")?
-        .execute([app.id.0, until.0])?;
+        .execute([app.id.0, due.plus(overlap).0])?;
+    let valid = secrets_of(tx, app.id)?.iter().filter(|secret| secret.is_valid(due)).count();
+    if valid >= KEPT_SECRETS {
+        let detail =
+            format!("{KEPT_SECRETS} secrets of it still work: wait for one to end, or rotate with a shorter overlap");
+        return Err(Error::new(Code::TooManyKeys, detail));
+    }
     insert_secret(tx, app.id, secret, now)?;
     tx.sql
         .prepare_cached(
-            "DELETE FROM app_secret WHERE app_id = ?1
-             AND id <= (SELECT id FROM app_secret WHERE app_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            "DELETE FROM app_secret WHERE id IN (SELECT id FROM app_secret WHERE app_id = ?1
+                 ORDER BY ifnull(valid_until > ?2, 1) DESC, id DESC LIMIT -1 OFFSET ?3)",
         )?
-        .execute([app.id.0, KEPT_SECRETS])?;
+        .execute(params![app.id.0, due.0, as_sql(KEPT_SECRETS)])?;
     let action = if app.is_key() { Action::KeyRotated } else { Action::AppRotated };
     audit::record(tx, action, &app.subject(), now)
 }

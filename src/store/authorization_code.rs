@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Read, Write, app, as_sql, log};
 use crate::{
     error::Result,
-    model::{AppId, ChannelName, GrantId, Scopes, SessionId, Timestamp},
+    model::{AppId, ChannelName, ClientId, GrantId, Scopes, SessionId, Timestamp},
     secret::SecretHash,
 };
 
@@ -19,6 +19,8 @@ const KEPT_FOR: Duration = Duration::from_hours(24);
 pub struct AuthorizationCode {
     pub app: AppId,
     pub session: SessionId,
+    /// The session's client that approved.
+    pub client: ClientId,
     pub scope: Scopes,
     /// The channels that were chosen; none: all of the session's.
     pub res: Option<Vec<ChannelName>>,
@@ -37,6 +39,7 @@ impl AuthorizationCode {
         Ok(Self {
             app: AppId(row.get("app_id")?),
             session: SessionId(row.get("session_id")?),
+            client: ClientId(row.get("client_id")?),
             scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
             res: app::res(row)?,
             redirect_uri: row.get("redirect_uri")?,
@@ -52,7 +55,7 @@ pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Resul
     tx.sql
         .prepare_cached(
             "INSERT INTO authorization_code (secret_hash, app_id, session_id, scope, res, redirect_uri, challenge, grant_id,
-                                             expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                                             expires_at, client_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             secret.0,
@@ -64,6 +67,7 @@ pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Resul
             code.challenge,
             code.grant.map(|grant| grant.0),
             code.expires_at.0,
+            code.client.0,
         ])?;
     Ok(())
 }
@@ -89,6 +93,26 @@ pub fn note_used(tx: &Write, secret: SecretHash, grant: GrantId, now: Timestamp)
 pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql.prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1")?.execute([session.0])?;
     Ok(())
+}
+
+/// Removes what a client has approved that left before it was used: it may have been removed because it was not to be trusted.
+pub(super) fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
+    tx.sql
+        .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1 AND client_id = ?2 AND used_at IS NULL")?
+        .execute([session.0, client.0])?;
+    Ok(())
+}
+
+/// How many new clients a session has approved that have not come yet; to say who one is takes none.
+pub fn count_waiting(tx: &Read, session: SessionId, due: Timestamp) -> Result<usize> {
+    Ok(tx
+        .sql
+        .prepare_cached(
+            "SELECT count(*) FROM authorization_code
+             WHERE session_id = ?1 AND expires_at > ?2 AND used_at IS NULL AND grant_id IS NULL AND scope != 'identity'",
+        )?
+        .query_row([session.0, due.0], |row| row.get::<_, i64>(0))?
+        .unsigned_abs() as usize)
 }
 
 /// Removes the codes of an app that has ended.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Admission, Effect, Read, Write, as_sql, audit, grant, log, session};
+use super::{Admission, Effect, Read, Write, as_sql, audit, authorization_code, device_code, grant, log, session};
 use crate::{
     audit::{Action, Subject},
     error::Result,
@@ -203,12 +203,12 @@ pub fn leave(
     session: SessionId,
     client: ClientId,
     reason: EndReason,
-    text: Option<&str>,
+    words: Option<session::LastWords>,
     now: Timestamp,
 ) -> Result<Option<EventId>> {
     close(tx, session, client, reason, now)?;
     let last = live_of(tx, session)?.is_empty();
-    if last { session::end(tx, session, reason, text, now).map(Some) } else { Ok(None) }
+    if last { session::end(tx, session, reason, words, now).map(Some) } else { Ok(None) }
 }
 
 /// Ends one client, and the grant it acts by. One that has left already stays as it is.
@@ -224,6 +224,8 @@ pub(super) fn close(tx: &Write, session: SessionId, id: ClientId, reason: EndRea
     if let Some(grant) = by {
         grant::close(tx, GrantId(grant), reason, now)?;
     }
+    authorization_code::remove_of_client(tx, session, id)?;
+    device_code::remove_of_client(tx, session, id)?;
     tx.sql.prepare_cached("DELETE FROM label WHERE client_id = ?1")?.execute([id.0])?;
     tx.effect(Effect::ClientEnded { session, client: id, reason });
     let subject = Subject { session: Some(session), client: Some(id), ..Subject::default() };

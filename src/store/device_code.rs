@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{Read, Write, app, as_sql, log};
 use crate::{
     error::Result,
-    model::{AppId, ChannelName, Scopes, SessionId, Timestamp},
+    model::{AppId, ChannelName, ClientId, Scopes, SessionId, Timestamp},
     secret::{SecretHash, UserCodeHash},
 };
 
@@ -34,6 +34,8 @@ pub enum Decision {
     Denied,
     Approved {
         session: SessionId,
+        /// The session's client that did.
+        client: ClientId,
         /// The channels its grant is to be confined to; none: all of the session's.
         res: Option<Vec<ChannelName>>,
     },
@@ -41,9 +43,13 @@ pub enum Decision {
 
 impl DeviceCode {
     fn read(row: &Row) -> rusqlite::Result<Self> {
-        let decision = match (row.get("denied")?, row.get::<_, Option<_>>("session_id")?) {
+        let approved = row.get::<_, Option<_>>("session_id")?.zip(row.get::<_, Option<_>>("client_id")?);
+        let decision = match (row.get("denied")?, approved) {
             (true, _) => Some(Decision::Denied),
-            (false, Some(session)) => Some(Decision::Approved { session: SessionId(session), res: app::res(row)? }),
+            (false, Some((session, client))) => {
+                let (session, client) = (SessionId(session), ClientId(client));
+                Some(Decision::Approved { session, client, res: app::res(row)? })
+            }
             (false, None) => None,
         };
         Ok(Self {
@@ -125,13 +131,15 @@ pub fn note_poll(tx: &Write, secret: SecretHash, interval: Duration, due: Timest
 
 /// Notes what was decided about a code that waits for it.
 pub fn decide(tx: &Write, user_code: UserCodeHash, decision: &Decision) -> Result<()> {
-    let (session, res) = match decision {
-        Decision::Denied => (None, &None),
-        Decision::Approved { session, res } => (Some(session.0), res),
+    let (session, client, res) = match decision {
+        Decision::Denied => (None, None, &None),
+        Decision::Approved { session, client, res } => (Some(session.0), Some(client.0), res),
     };
     tx.sql
-        .prepare_cached("UPDATE device_code SET denied = ?2 IS NULL, session_id = ?2, res = ?3 WHERE user_code = ?1")?
-        .execute(params![user_code.0, session, res.as_ref().map(log::to_json).transpose()?])?;
+        .prepare_cached(
+            "UPDATE device_code SET denied = ?2 IS NULL, session_id = ?2, client_id = ?3, res = ?4 WHERE user_code = ?1",
+        )?
+        .execute(params![user_code.0, session, client, res.as_ref().map(log::to_json).transpose()?])?;
     Ok(())
 }
 
@@ -151,6 +159,25 @@ pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
 pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql.prepare_cached("DELETE FROM device_code WHERE session_id = ?1")?.execute([session.0])?;
     Ok(())
+}
+
+/// Removes what a client has approved that left before it was used: it may have been removed because it was not to be trusted.
+pub(super) fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
+    tx.sql
+        .prepare_cached("DELETE FROM device_code WHERE session_id = ?1 AND client_id = ?2")?
+        .execute([session.0, client.0])?;
+    Ok(())
+}
+
+/// How many new clients a session has approved that have not come yet; to say who one is takes none.
+pub fn count_approved(tx: &Read, session: SessionId, due: Timestamp) -> Result<usize> {
+    Ok(tx
+        .sql
+        .prepare_cached(
+            "SELECT count(*) FROM device_code WHERE session_id = ?1 AND expires_at > ?2 AND scope != 'identity'",
+        )?
+        .query_row([session.0, due.0], |row| row.get::<_, i64>(0))?
+        .unsigned_abs() as usize)
 }
 
 /// Lets the codes expire that wait for somebody: at a start the key to their user codes is lost.

@@ -22,6 +22,8 @@ pub struct Grant {
     /// The channels it is confined to; none: all of the session's.
     pub res: Option<Vec<ChannelName>>,
     pub created_at: Timestamp,
+    /// Of one that a session gave: its end, unless that session consents again.
+    pub limit_at: Option<Timestamp>,
 }
 
 /// A grant's columns, and its client.
@@ -38,6 +40,7 @@ impl Grant {
             scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
             res: app::res(row)?,
             created_at: Timestamp(row.get("created_at")?),
+            limit_at: row.get::<_, Option<_>>("limit_at")?.map(Timestamp),
         })
     }
 }
@@ -50,12 +53,14 @@ pub struct NewGrant {
     pub scope: Scopes,
     /// The channels it is to be confined to; none: all of the session's.
     pub res: Option<Vec<ChannelName>>,
+    /// Of one that a session gives: its end, unless that session consents again.
+    pub limit_at: Option<Timestamp>,
 }
 
 impl NewGrant {
     /// All that an app may do, as the session that owns it or for itself.
     pub fn own_of(app: &app::App) -> Self {
-        Self { session: app.session, scope: app.scope, res: app.res.clone() }
+        Self { session: app.session, scope: app.scope, res: app.res.clone(), limit_at: None }
     }
 }
 
@@ -63,7 +68,7 @@ impl NewGrant {
 pub fn insert(tx: &Write, app: &app::App, new: &NewGrant, now: Timestamp) -> Result<GrantId> {
     tx.sql
         .prepare_cached(
-            "INSERT INTO app_grant (session_id, app_id, scope, res, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO app_grant (session_id, app_id, scope, res, created_at, limit_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
             new.session.map(|session| session.0),
@@ -71,6 +76,7 @@ pub fn insert(tx: &Write, app: &app::App, new: &NewGrant, now: Timestamp) -> Res
             new.scope.to_string(),
             new.res.as_ref().map(log::to_json).transpose()?,
             now.0,
+            new.limit_at.map(|limit| limit.0),
         ])?;
     let id = GrantId(tx.sql.last_insert_rowid());
     audit::record(tx, Action::GrantIssued, &Subject { session: new.session, ..app.subject() }, now)?;
@@ -82,6 +88,12 @@ pub fn prolong(tx: &Write, id: GrantId, until: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app_grant SET expires_at = max(ifnull(expires_at, ?2), ?2) WHERE id = ?1")?
         .execute([id.0, until.0])?;
+    Ok(())
+}
+
+/// Notes that the session of a grant has consented again.
+pub fn consent_again(tx: &Write, id: GrantId, limit_at: Timestamp) -> Result<()> {
+    tx.sql.prepare_cached("UPDATE app_grant SET limit_at = ?2 WHERE id = ?1")?.execute([id.0, limit_at.0])?;
     Ok(())
 }
 
@@ -127,10 +139,16 @@ pub fn page(
     after: GrantId,
     limit: usize,
 ) -> Result<Vec<(Grant, app::App)>> {
-    let mut statement = tx.sql.prepare_cached(&format!(
-        "{GRANT} WHERE ended_at IS NULL AND id > ?1 AND (?2 IS NULL OR app_id = ?2) AND (?3 IS NULL OR session_id = ?3)
-         ORDER BY id LIMIT ?4"
-    ))?;
+    // A statement for each, so that each has its index.
+    let filter = match (app, session) {
+        (Some(_), Some(_)) => "app_id = ?2 AND session_id = ?3",
+        (Some(_), None) => "app_id = ?2 AND ?3 IS NULL",
+        (None, Some(_)) => "?2 IS NULL AND session_id = ?3",
+        (None, None) => "?2 IS NULL AND ?3 IS NULL",
+    };
+    let mut statement = tx
+        .sql
+        .prepare_cached(&format!("{GRANT} WHERE ended_at IS NULL AND id > ?1 AND {filter} ORDER BY id LIMIT ?4"))?;
     let wanted = params![after.0, app.map(|app| app.0), session.map(|session| session.0), as_sql(limit)];
     let grants = statement.query_map(wanted, Grant::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
     grants.into_iter().map(|grant| app::get(tx, grant.app).map(|app| (grant, app))).collect()

@@ -97,6 +97,8 @@ const STEPS: &[&str] = &[
     ALTER TABLE audit ADD COLUMN app TEXT;",
     // 5: grants that users give: by a code, to a device; their lifetime and their ends.
     "ALTER TABLE app_grant ADD COLUMN expires_at INTEGER;
+    ALTER TABLE app_grant ADD COLUMN limit_at INTEGER;
+    CREATE INDEX app_grant_live ON app_grant (app_id, session_id) WHERE ended_at IS NULL;
     CREATE INDEX app_grant_expiring ON app_grant (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
     CREATE TABLE grant_end (
         id       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -109,6 +111,7 @@ const STEPS: &[&str] = &[
         secret_hash  BLOB PRIMARY KEY,
         app_id       INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
         session_id   INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        client_id    INTEGER NOT NULL,
         scope        TEXT NOT NULL,
         res          TEXT,
         redirect_uri TEXT,
@@ -133,6 +136,7 @@ const STEPS: &[&str] = &[
         polled_at   INTEGER,
         denied      INTEGER NOT NULL DEFAULT 0,
         session_id  INTEGER REFERENCES session (id) ON DELETE CASCADE,
+        client_id   INTEGER,
         res         TEXT
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX device_code_by_user_code ON device_code (user_code);

@@ -47,7 +47,7 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
 
 /// Removes a batch of memberships that ended before the oldest event there is. What a client of the session may have
 /// missed by that is noted at the session itself; of a confined client, who is not told of what was the session's, it stays
-/// until it was acknowledged.
+/// until it was acknowledged, unless that client reads nothing.
 pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     let floor: i64 = tx
         .sql
@@ -57,7 +57,7 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
         "SELECT session_id, channel_id, since, until FROM membership WHERE until < ?1
              AND NOT EXISTS (SELECT 1 FROM client JOIN app_grant ON app_grant.id = grant_id
                              WHERE client.session_id = membership.session_id AND client.ended_at IS NULL
-                             AND res IS NOT NULL AND cursor < membership.until)
+                             AND res IS NOT NULL AND instr(scope, 'chat:read') AND cursor < membership.until)
              LIMIT ?2",
     )?;
     let mut remove =

@@ -193,9 +193,16 @@ pub fn set_away(tx: &Write, id: SessionId, away: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// What the last client of a session says as it leaves.
+pub struct LastWords<'a> {
+    pub text: &'a str,
+    /// The name of the app through whose grant it comes.
+    pub app: Option<String>,
+}
+
 /// Ends a session, whoever removed its last device: one QUIT to all who can see it, its memberships closed, its clients
 /// out, its grants and API keys revoked, its nick free, its password gone.
-pub fn end(tx: &Write, id: SessionId, reason: EndReason, text: Option<&str>, now: Timestamp) -> Result<EventId> {
+pub fn end(tx: &Write, id: SessionId, reason: EndReason, words: Option<LastWords>, now: Timestamp) -> Result<EventId> {
     let session = get(tx, id)?;
     let channels = member::channels_of(tx, id)?;
     let targets = channels.iter().map(|c| TargetId::from(*c)).chain([id.into()]).collect::<Vec<_>>();
@@ -203,9 +210,9 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, text: Option<&str>, now
         time: now,
         source: session.nick.as_str(),
         command: "QUIT",
-        params: vec![text.unwrap_or(reason.sentence()).to_owned()],
+        params: vec![words.as_ref().map_or(reason.sentence(), |words| words.text).to_owned()],
         origin: None,
-        app: None,
+        app: words.and_then(|words| words.app),
         exchange: None,
     };
     let quit = log::append(tx, draft, &targets)?;

@@ -3,6 +3,7 @@
 mod support;
 
 mod acting;
+mod approvals;
 mod apps;
 mod apps_page;
 mod authlib;

@@ -151,7 +151,7 @@ pub async fn issue(
     let expires_in = body.expires_in.map(|given| seconds("expires_in", given, EXPIRES_IN)).transpose()?;
     let wanted = Wanted { name, scope: Scopes::parse(&body.scope)?, res, expires_in };
     guard::new_key(&app, &address, live.caller.session).await?;
-    let issued = keys::issue(&app.chat, live, wanted, caller.now).await?;
+    let issued = keys::issue(&app.chat, live, wanted, caller.now, app.clock.due()).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key issued");
     Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
 }
@@ -180,7 +180,7 @@ pub async fn rotate(
     let overlap = body.overlap.ok_or_else(|| Error::malformed("the overlap is missing"))?;
     let overlap = seconds("overlap", overlap, OVERLAP)?;
     guard::new_key(&app, &address, live.caller.session).await?;
-    let issued = keys::rotate(&app.chat, live, client_id, overlap, caller.now).await?;
+    let issued = keys::rotate(&app.chat, live, client_id, overlap, caller.now, app.clock.due()).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key rotated");
     Ok(Json(issued.into()))
 }

@@ -23,6 +23,7 @@ pub struct Metadata {
     userinfo_endpoint: String,
     scopes_supported: Vec<&'static str>,
     response_types_supported: Vec<&'static str>,
+    response_modes_supported: Vec<&'static str>,
     grant_types_supported: Vec<&'static str>,
     code_challenge_methods_supported: Vec<&'static str>,
     /// RFC 9207.
@@ -48,6 +49,7 @@ pub async fn metadata(State(app): State<Shared>) -> Json<Metadata> {
         userinfo_endpoint: at("/auth/userinfo"),
         scopes_supported: Scope::ALL.map(Scope::name).into(),
         response_types_supported: vec!["code"],
+        response_modes_supported: vec!["query"],
         grant_types_supported: vec!["authorization_code", "client_credentials", "refresh_token", DEVICE_CODE],
         code_challenge_methods_supported: vec!["S256"],
         authorization_response_iss_parameter_supported: true,

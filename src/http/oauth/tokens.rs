@@ -33,8 +33,9 @@ pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 #[schema(example = json!({"grant_type": "client_credentials", "scope": "chat:read"}))]
 #[allow(dead_code)]
 struct TokenForm {
-    #[schema(pattern = "^(client_credentials|authorization_code|refresh_token)$")]
-    #[schema(pattern = "^(client_credentials|refresh_token|urn:ietf:params:oauth:grant-type:device_code)$")]
+    #[schema(
+        pattern = "^(client_credentials|authorization_code|refresh_token|urn:ietf:params:oauth:grant-type:device_code)$"
+    )]
     grant_type: String,
     /// Scopes parted by spaces; left out, all that it may be.
     #[schema(nullable = false)]
@@ -111,14 +112,31 @@ pub async fn issue(
     let grant_type = form.required("grant_type")?;
     let scope = form.get("scope").map(Scopes::parse).transpose()?;
     let client_id = form.credentials.client_id.clone();
-    guard::new_token(&app, &address, client_id.clone()).await?;
+    let attempt = by_grant_type(&app, &address, &form, grant_type, scope);
+    let issued = guard::new_token(&app, &address, client_id.clone(), attempt).await;
+    if issued.as_ref().is_err_and(|error| error.code == Code::InvalidClient) {
+        // Not the client_id: people mistake the fields, and then it is the secret.
+        tracing::warn!(address = %address.ip, "an app was not let in");
+    }
+    let issued = issued?;
+    tracing::info!(app = client_id, address = %address.ip, grant_type, "token issued");
+    Ok(Json(TokenView::from(issued)).into_response())
+}
+
+async fn by_grant_type(
+    app: &Shared,
+    address: &Address,
+    form: &AppForm,
+    grant_type: &str,
+    scope: Option<Scopes>,
+) -> Result<Issued, Error> {
     let request = TokenRequest {
         credentials: form.credentials.clone(),
         address: address.ip,
         now: app.clock.now(),
         due: app.clock.due(),
     };
-    let issued = match grant_type {
+    match grant_type {
         "client_credentials" => client_credentials::issue(&app.chat, request, scope).await,
         "refresh_token" => {
             let presented = SecretHash::of(form.required("refresh_token")?);
@@ -137,17 +155,7 @@ pub async fn issue(
             device::issue(&app.chat, request, presented).await
         }
         _ => Err(Error::new(Code::UnsupportedGrantType, "this grant_type is not known here")),
-    };
-    if issued.as_ref().is_err_and(|error| error.code == Code::InvalidClient) {
-        // Not the client_id: people mistake the fields, and then it is the secret.
-        tracing::warn!(address = %address.ip, "an app was not let in");
     }
-    if issued.as_ref().is_err_and(|error| error.code == Code::AuthorizationPending) {
-        guard::give_token_back(&app, &address, client_id.clone());
-    }
-    let issued = issued?;
-    tracing::info!(app = client_id, address = %address.ip, grant_type, "token issued");
-    Ok(Json(TokenView::from(issued)).into_response())
 }
 
 /// RFC 7662 §2.2.

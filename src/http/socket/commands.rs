@@ -14,7 +14,7 @@ use super::super::{
     problem::Problem,
 };
 use crate::{
-    chat::{Answer, callers::Live},
+    chat::{self, Answer, callers::Live},
     error::Result,
     irc::{self, Verb},
     store::Place,
@@ -142,8 +142,13 @@ impl Commands {
                 Err(_) => body::label(text.as_bytes()),
             };
             let now = app.clock.now();
-            live.touch(now);
+            let expired = live.token_over(app.clock.due());
+            if !expired {
+                live.touch(now);
+            }
             let result = match message {
+                // A stolen token is of use for no longer than it lives.
+                _ if expired => Err(chat::invalid_token()),
                 Ok(message) => carry_out(&app, &live, &address, message, now, place).await,
                 Err(error) => charge(&app, &live, &address, now).await.and(Err(error)),
             };

@@ -66,7 +66,7 @@ impl World {
         let standing = self.model.given(session, owner).find(|grant| self.model.grants[*grant].queue == queue);
         let grant = match standing.filter(|_| owner == 0) {
             Some(grant) => {
-                self.model.tell("grant_refreshed");
+                self.model.tell("grant_joined");
                 grant
             }
             None => {
@@ -132,13 +132,14 @@ impl World {
         let code = landing.code();
         let (status, body) = app.redeem(&code).await;
         assert_eq!(status, 200, "{body} {:?}", self.story);
-        self.model.tell("grant_refreshed");
+        self.model.tell("grant_joined");
         self.take(grant, &body, None);
         self.model.codes.push((code, owner, grant));
     }
 
-    pub(super) async fn refresh(&mut self, which: usize) {
-        let refreshable = |token: &usize| self.model.tokens[*token].refresh.is_some();
+    pub(super) async fn refresh(&mut self, which: usize, used: bool) {
+        let tokens = &self.model.tokens;
+        let refreshable = |token: &usize| tokens[*token].refresh.is_some() && tokens[*token].used == used;
         let all = (0..self.model.tokens.len()).filter(refreshable).collect::<Vec<_>>();
         let Some(token) = which.checked_rem(all.len()).map(|which| all[which]) else { return };
         let Token { grant, ref refresh, used, .. } = self.model.tokens[token];

@@ -26,7 +26,7 @@ pub enum Step {
     /// A device of the public app shows a code, and a session lets it join, or not.
     Join(usize, bool),
     /// A token's app asks for the next, by the newest refresh token or one that was used before.
-    Refresh(usize),
+    Refresh(usize, bool),
     /// A code comes back.
     Replay(usize),
     /// An app revokes one of its tokens.
@@ -54,11 +54,11 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => n().prop_map(Step::RotateKey),
         1 => n().prop_map(Step::RevokeKey),
         4 => n().prop_map(Step::KeyToken),
-        6 => (n(), n(), any::<bool>()).prop_map(|(by, app, queue)| Step::SignIn(by, app, queue)),
+        10 => (n(), n(), any::<bool>()).prop_map(|(by, app, queue)| Step::SignIn(by, app, queue)),
         2 => (n(), n()).prop_map(|(by, app)| Step::SignInSilently(by, app)),
         1 => (n(), n()).prop_map(|(by, app)| Step::Deny(by, app)),
         3 => (n(), any::<bool>()).prop_map(|(by, allow)| Step::Join(by, allow)),
-        6 => n().prop_map(Step::Refresh),
+        12 => (n(), prop::bool::weighted(0.3)).prop_map(|(which, used)| Step::Refresh(which, used)),
         1 => n().prop_map(Step::Replay),
         2 => (n(), any::<bool>()).prop_map(|(which, refresh)| Step::RevokeToken(which, refresh)),
         2 => (n(), n()).prop_map(|(by, which)| Step::RevokeGrant(by, which)),

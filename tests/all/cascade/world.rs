@@ -167,7 +167,7 @@ impl World {
                 let Some(by) = self.browser(by) else { return };
                 self.join(by, allowed).await;
             }
-            Step::Refresh(which) => self.refresh(which).await,
+            Step::Refresh(which, used) => self.refresh(which, used).await,
             Step::Replay(which) => self.replay(which).await,
             Step::RevokeToken(which, refresh) => self.revoke_token(which, refresh).await,
             Step::RevokeGrant(by, which) => {

@@ -52,7 +52,8 @@ impl ResourceServer {
         let mut state = self.state();
         state.asked += 1;
         // What ended while the answer was on its way was told of before there was anything to forget.
-        let good = told["active"] == true && !state.ended.contains(&told["grant_id"].as_i64().unwrap());
+        // A refresh token is active, too, and opens nothing.
+        let good = told["token_type"] == "Bearer" && !state.ended.contains(&told["grant_id"].as_i64().unwrap());
         if let Some(cache) = state.cache.as_mut().filter(|_| good) {
             cache.insert(hash, told);
         }
