@@ -173,7 +173,9 @@ CREATE TABLE app_secret (
     secret_hash  BLOB NOT NULL,                 -- SHA-256
     created_at   INTEGER NOT NULL,
     valid_until  INTEGER,                       -- NULL: as long as the app
-    last_used_at INTEGER
+    last_used_at INTEGER,
+    tried        INTEGER NOT NULL DEFAULT 0,    -- how often it was still used after its end
+    tried_at     INTEGER                        -- and when last
 ) STRICT;
 CREATE UNIQUE INDEX app_secret_by_hash ON app_secret (secret_hash);
 CREATE INDEX app_secret_of_app ON app_secret (app_id, id);

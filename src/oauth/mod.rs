@@ -52,13 +52,18 @@ pub async fn authenticate_confidential(chat: &Chat, credentials: Credentials, du
 
 /// The app that these are the credentials of, perhaps one that is over, and the secret it proved itself with, which is not.
 fn find(tx: &Read, credentials: &Credentials, due: Timestamp) -> Result<Option<(App, Option<AppSecret>)>> {
+    let found = known(tx, credentials)?;
+    Ok(found.filter(|(_, secret)| secret.is_none_or(|secret| secret.is_valid(due))))
+}
+
+/// The app that these are or were the credentials of.
+fn known(tx: &Read, credentials: &Credentials) -> Result<Option<(App, Option<AppSecret>)>> {
     let Some(secret) = credentials.secret else {
         let app = app::by_client_id(tx, &credentials.client_id)?;
         return Ok(app.filter(|app| app.public).map(|app| (app, None)));
     };
     let found = app::by_secret(tx, &credentials.client_id, secret)?;
-    let valid = found.filter(|(_, secret)| secret.is_valid(due));
-    Ok(valid.map(|(app, secret)| (app, Some(secret))))
+    Ok(found.map(|(app, secret)| (app, Some(secret))))
 }
 
 /// RFC 6749 §5.2: unknown, without credentials, with wrong ones or several, and those that are over: one answer.

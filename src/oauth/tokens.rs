@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{Credentials, find, invalid_client};
+use super::{Credentials, invalid_client, known};
 use crate::{
     chat::{self, Chat},
     error::{Code, Error, Result},
@@ -114,8 +114,8 @@ impl Mint {
     }
 }
 
-/// Issues what `work` decides for the app that asks, in one transaction. An app that is over is refused like one that never
-/// was, but its owner can see that it is still tried.
+/// Issues what `work` decides for the app that asks, in one transaction. An app that is over, and a secret that is,
+/// are refused like what never was, but the owner can see that they are still tried.
 pub(super) async fn issue(
     chat: &Chat,
     request: TokenRequest,
@@ -124,7 +124,7 @@ pub(super) async fn issue(
     let TokenRequest { credentials, address, now, due } = request;
     let presented = credentials.clone();
     // Guesses are turned away before they take a turn of the writer's.
-    chat.store.read(move |tx| find(tx, &presented, due)).await?.ok_or_else(invalid_client)?;
+    chat.store.read(move |tx| known(tx, &presented)).await?.ok_or_else(invalid_client)?;
     let (access, refresh) = (Secret::generate_as(Kind::Access)?, Secret::generate_as(Kind::Refresh)?);
     let mint = Mint {
         access: access.hash(),
@@ -137,13 +137,17 @@ pub(super) async fn issue(
         due,
     };
     let decided = chat.store.write(move |tx| {
-        let (app, by) = find(tx, &credentials, due)?.ok_or_else(invalid_client)?;
+        let (app, by) = known(tx, &credentials)?.ok_or_else(invalid_client)?;
+        // What is recorded must stay, so the transaction itself succeeds.
         if app.over(due) {
-            // What is recorded must stay, so the transaction itself succeeds.
             app::note_tried(tx, app.id, now)?;
             return Ok(Err(invalid_client()));
         }
         if let Some(secret) = by {
+            if !secret.is_valid(due) {
+                app::note_secret_tried(tx, &secret, now)?;
+                return Ok(Err(invalid_client()));
+            }
             app::note_used(tx, &secret, now)?;
         }
         work(tx, &app, &mint)

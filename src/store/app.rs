@@ -106,6 +106,9 @@ pub struct AppSecret {
     /// None: as long as the app.
     pub valid_until: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
+    /// How often it was still used after its end, and when last.
+    pub tried: i64,
+    pub tried_at: Option<Timestamp>,
 }
 
 impl AppSecret {
@@ -120,6 +123,8 @@ impl AppSecret {
             created_at: Timestamp(row.get("created_at")?),
             valid_until: row.get::<_, Option<_>>("valid_until")?.map(Timestamp),
             last_used_at: row.get::<_, Option<_>>("last_used_at")?.map(Timestamp),
+            tried: row.get("tried")?,
+            tried_at: row.get::<_, Option<_>>("tried_at")?.map(Timestamp),
         })
     }
 }
@@ -307,6 +312,14 @@ pub fn secrets_of(tx: &Read, app: AppId) -> Result<Vec<AppSecret>> {
 /// Notes the use of a secret.
 pub fn note_used(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
     tx.sql.prepare_cached("UPDATE app_secret SET last_used_at = ?2 WHERE id = ?1")?.execute([secret.id, now.0])?;
+    Ok(())
+}
+
+/// Notes that somebody still uses a secret whose time is over.
+pub fn note_secret_tried(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE app_secret SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?
+        .execute([secret.id, now.0])?;
     Ok(())
 }
 

@@ -96,7 +96,9 @@ const STEPS: &[&str] = &[
     ALTER TABLE event ADD COLUMN app TEXT;
     ALTER TABLE audit ADD COLUMN app TEXT;",
     // 5: grants that users give: by a code, to a device; their lifetime and their ends.
-    "ALTER TABLE app_grant ADD COLUMN expires_at INTEGER;
+    "ALTER TABLE app_secret ADD COLUMN tried INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE app_secret ADD COLUMN tried_at INTEGER;
+    ALTER TABLE app_grant ADD COLUMN expires_at INTEGER;
     ALTER TABLE app_grant ADD COLUMN limit_at INTEGER;
     CREATE INDEX app_grant_live ON app_grant (app_id, session_id) WHERE ended_at IS NULL;
     CREATE INDEX app_grant_expiring ON app_grant (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;

@@ -167,7 +167,11 @@ async fn secrets_that_still_work_do_not_put_each_other_out() {
     // A leaked one is put out all the same.
     alice.post(&path, json!({"overlap": 0})).await.unwrap();
     assert_eq!(first.try_token("").await.0, 401);
-    assert_eq!(alice.keys().await[0]["secrets"].as_array().unwrap().len(), 10);
+    let key = &alice.keys().await[0];
+    let secrets = key["secrets"].as_array().unwrap();
+    assert_eq!(secrets.len(), 10);
+    // Where it was forgotten can be seen: the oldest went, the next was not tried.
+    assert_eq!((&secrets[0]["tried"], &key["tried"]), (&json!(0), &json!(0)));
 }
 
 /// The last words of a session go to all its channels, so they are those of somebody who may speak there.

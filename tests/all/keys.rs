@@ -95,6 +95,8 @@ async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
     let secrets = alice.keys().await[0]["secrets"].as_array().unwrap().clone();
     let until: Vec<_> = secrets.iter().map(|secret| secret["valid_until"].is_string()).collect();
     assert_eq!(until, [true, true, false]);
+    let tried: Vec<_> = secrets.iter().map(|secret| secret["tried"].as_i64().unwrap()).collect();
+    assert_eq!(tried, [1, 1, 0], "who still uses an old one can be found");
     assert!(
         secrets[0]["valid_until"].as_str() == secrets[1]["valid_until"].as_str(),
         "no overlap makes another longer"

@@ -70,12 +70,16 @@ struct SecretView {
     valid_until: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
+    /// How often it was still used after its end, and when last.
+    tried: i64,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    tried_at: Option<Timestamp>,
 }
 
 impl From<AppSecret> for SecretView {
     fn from(secret: AppSecret) -> Self {
-        let AppSecret { created_at, valid_until, last_used_at, .. } = secret;
-        Self { created_at, valid_until, last_used_at }
+        let AppSecret { created_at, valid_until, last_used_at, tried, tried_at, .. } = secret;
+        Self { created_at, valid_until, last_used_at, tried, tried_at }
     }
 }
 
