@@ -5,7 +5,7 @@ export class Problem extends Error {
 	constructor(status, { detail, title, code, reason }, retryAfter = 1) {
 		super(detail || title || `The server answered with status ${status}.`)
 		Object.assign(this, { status, code, reason, retryAfter })
-		this.temporary = [0, 429, 502, 503, 504].includes(status)
+		this.temporary = status === 0 || status === 429 || status >= 500
 		this.signedOut = code === "client_ended" || code === "unauthenticated"
 	}
 }

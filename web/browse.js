@@ -10,6 +10,7 @@ import { fold, isChannel, plain } from "./text.js"
 const panel = $("#browse-panel")
 const name = $("#join-name")
 const error = $("#join-error")
+const told = $(".told", panel)
 const empty = $(".empty", panel)
 const { browse } = model
 let channels = []
@@ -23,7 +24,7 @@ chat.parts.push({ show, draw })
 
 async function show(view) {
 	panel.hidden = view !== browse
-	browse.items = []
+	told.replaceChildren()
 	if (panel.hidden) return
 	name.value = ""
 	try {
@@ -36,7 +37,7 @@ async function show(view) {
 }
 
 function draw() {
-	syncList($(".told"), browse.items.map((item, i) => [i, item]), ([i]) => i, ([, item]) => eventRow(item))
+	told.append(...browse.items.splice(0).map(eventRow))
 }
 
 function list() {

@@ -131,15 +131,11 @@ export function line(text, more, where = view) {
 	changed()
 }
 
-export async function refreshSession() {
-	try {
-		const { session } = await get("/session")
-		model.session.has_password = session.has_password
-		changed()
-	} catch {
-		// Only a hint hangs on it.
-	}
-}
+// Only a hint hangs on it, so it may fail.
+export const refreshSession = () => get("/session").then(({ session }) => {
+	model.session.has_password = session.has_password
+	changed()
+}, () => {})
 
 export function signedOut(reason) {
 	if (signal.aborted) return
@@ -169,11 +165,7 @@ async function fetchPage(view) {
 	const before = first ? `&before=${first}` : ""
 	try {
 		const { messages } = await get(`/history?target=${encodeURIComponent(view.name)}&limit=${PAGE}${before}`)
-		// Lines of this page's own from before the first load stand behind what is loaded.
-		const early = view.items.filter(({ local, id }) => local && id === 0)
-		view.items = view.items.filter((item) => !early.includes(item))
 		messages.forEach((message) => view.add(message))
-		early.forEach((line) => view.addLocal({ ...line, id: view.items.at(-1)?.id ?? 0 }))
 		view.more = messages.length > 0
 	} catch (error) {
 		if (error.status !== 404 && error.status !== 403) return

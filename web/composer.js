@@ -81,13 +81,11 @@ async function submit() {
 async function runAlone(line) {
 	const patience = setTimeout(complain, PATIENCE, WAITING)
 	busy = true
-	try {
-		await runCommand(line)
-		if ($("#error")?.textContent === WAITING) complain("")
-	} finally {
+	await runCommand(line).finally(() => {
 		clearTimeout(patience)
 		busy = false
-	}
+	})
+	if ($("#error")?.textContent === WAITING) complain("")
 }
 
 async function sendText(text) {

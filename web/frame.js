@@ -14,7 +14,7 @@ const SUBTITLES = {
 
 const browse = $("#browse")
 const passwordHint = $("#password-hint")
-const awayHint = $("#away-hint")
+const back = $("#back")
 const title = $("#title")
 const topic = $("#topic")
 const editTopic = $("#edit-topic")
@@ -43,7 +43,7 @@ $(".close", passwordHint).onclick = () => {
 	localStorage.setItem("hinted", "yes")
 	draw()
 }
-$(".link", awayHint).onclick = () => chat.run("AWAY", []).catch(chat.explain)
+back.onclick = () => chat.run("AWAY", []).catch(chat.explain)
 members.ontoggle = draw
 document.addEventListener("keydown", press, { signal: chat.signal })
 chat.parts.push({ draw, opened })
@@ -74,11 +74,10 @@ function drawSidebar() {
 	const { nick, away, has_password } = model.session
 	if ($("#own-nick").textContent !== nick) $(".me .avatar").replaceWith(avatar(nick))
 	setText($("#own-nick"), nick)
-	setText($("#own-state"), away ? "Away" : "")
 	$("#open-password").title = has_password ? "Change password" : "Set password"
 	passwordHint.hidden = has_password || localStorage.getItem("hinted") !== null
-	awayHint.hidden = !away
-	setText($("span", awayHint), `You are away: ${away}`)
+	back.hidden = !away
+	back.title = away
 	const news = [...model.views.values()].some((view) => view !== chat.view && model.unread(view).count)
 	menu.classList.toggle("news", news)
 	menu.title = news ? "Channels and people, with unread messages" : "Channels and people"

@@ -1,6 +1,6 @@
 // Starts the chat: its parts, its delivery, and what an event sets off.
 
-import { get, sleep } from "./api.js"
+import { get } from "./api.js"
 import * as chat from "./chat.js"
 import "./browse.js"
 import { attentive } from "./messages.js"
@@ -12,7 +12,6 @@ import { countable, model, SERVER } from "./model.js"
 import { notify } from "./notices.js"
 import { kickReason } from "./words.js"
 
-const AGAIN = 5_000
 const STATES = { connected: "Connected", reconnecting: "Reconnecting…", offline: "You are offline" }
 
 const { signal } = chat
@@ -106,13 +105,4 @@ function goneHome() {
 }
 
 // Without it the state would be wrong, so it is asked for until it comes.
-async function snapshot() {
-	for (;;) {
-		try {
-			return await get("/session", Infinity)
-		} catch (error) {
-			if (error.signedOut || signal.aborted) throw error
-			await sleep(AGAIN)
-		}
-	}
-}
+const snapshot = () => get("/session", Infinity)

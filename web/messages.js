@@ -70,7 +70,7 @@ function append(items, previous) {
 		const made = rowsFor(item, previous)
 		if (!markDrawn && view.newFrom !== null && item.id > view.newFrom && countable(item) && !model.isMine(item)) {
 			markDrawn = true
-			made.splice(-1, 0, newLine())
+			made.splice(-1, 0, h("div.new", "New since you left"))
 		}
 		if (made.length === 1 && isComing(item) && isComing(previous)) foldInto(rows.lastElementChild, previous, item, made[0])
 		else rows.append(...made)
@@ -141,10 +141,8 @@ function fill() {
 
 function opening() {
 	const { kind, name, more } = view
-	if (kind === "server") return "What the server has to say appears here."
 	if (more) return "Loading messages…"
-	if (kind === "direct") return `Your conversation with ${name} begins here. Only the two of you see it.`
-	return `What you have seen of ${name} begins here. Say hello!`
+	return kind === "direct" ? `Your conversation with ${name} begins here.` : `What you have seen of ${name} begins here.`
 }
 
 function read(view) {
@@ -168,8 +166,6 @@ function rowsFor(item, previous) {
 	const row = countable(item) ? messageRow(item, newDay ? null : previous) : eventRow(item)
 	return newDay ? [h("div.day", dayName(item.time)), row] : [row]
 }
-
-const newLine = () => h("div.new", "New since you left")
 
 export const avatar = (nick) => coloured(h("span.avatar", { "aria-hidden": "true" }, initial(nick)), nick)
 

@@ -7,9 +7,8 @@ export const countable = ({ local, command }) => !local && (command === "PRIVMSG
 
 export const SERVER = "rejoin.server"
 
-// Beyond `KEEP` items the oldest of a view go, down to `TRIM`; scrolling up fetches them again.
-const KEEP = 700
-const TRIM = 400
+// Beyond so many items the older half of a view goes; scrolling up fetches it again.
+const KEEP = 800
 // So many are asked for at once.
 export const PAGE = 50
 
@@ -41,17 +40,18 @@ class View {
 	}
 
 	addLocal(line) {
-		this.#insert({ local: true, id: this.items.at(-1)?.id ?? 0, time: new Date().toISOString(), ...line })
+		this.#insert({ local: true, id: this.items.at(-1)?.id ?? model.cursor, time: new Date().toISOString(), ...line })
 	}
 
 	trim() {
 		if (this.items.length <= KEEP) return
-		for (const { id } of this.items.splice(0, this.items.length - TRIM)) this.ids.delete(id)
+		for (const { id } of this.items.splice(0, KEEP / 2)) this.ids.delete(id)
 		this.more = true
 	}
 
 	#insert(item) {
-		const at = this.items.findLastIndex(({ id }) => id <= item.id) + 1
+		// A line of the page's own stands behind the event it has the id of.
+		const at = this.items.findLastIndex(({ id }) => id < item.id || (item.local && id === item.id)) + 1
 		this.items.splice(at, 0, item)
 	}
 }

@@ -22,6 +22,8 @@ pub const LOGIN_CARD: &str = include_str!("../../web/login.html");
 pub const CONSENT_CARD: &str = include_str!("../../web/consent.html");
 pub const DEVICE_CARD: &str = include_str!("../../web/device.html");
 pub const DEVICE_CONFIRM_CARD: &str = include_str!("../../web/device-confirm.html");
+/// What every page has on which a session decides about an app.
+pub const DECISION: &str = include_str!("../../web/decision.html");
 pub const NOTICE_CARD: &str = include_str!("../../web/notice.html");
 const INDEX: &str = "index.html";
 const INDEX_PAGE: &str = include_str!("../../web/index.html");
@@ -114,13 +116,14 @@ mod tests {
 
     use super::*;
 
-    const PAGES: [(&str, &str); 7] = [
+    const PAGES: [(&str, &str); 8] = [
         (INDEX, INDEX_PAGE),
         ("card.html", CARD),
         ("login.html", LOGIN_CARD),
         ("consent.html", CONSENT_CARD),
         ("device.html", DEVICE_CARD),
         ("device-confirm.html", DEVICE_CONFIRM_CARD),
+        ("decision.html", DECISION),
         ("notice.html", NOTICE_CARD),
     ];
 

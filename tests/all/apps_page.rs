@@ -12,7 +12,7 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
         page.says("#title", "#rust").await;
         let [bob] = server.pick_on("#rust", ["bob"]).await;
 
-        page.press("#open-apps").await;
+        page.press("[data-panel=apps]").await;
         page.says("#apps", "No keys yet.").await;
         page.says("#apps", "No apps.").await;
         page.click("#apps summary").await;
@@ -36,7 +36,7 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
         let kept =
             "return document.documentElement.outerHTML + JSON.stringify([{ ...sessionStorage }, { ...localStorage }])";
         assert!(!page.run(kept, vec![]).await.as_str().unwrap().contains(first[1].as_str().unwrap()));
-        page.press("#open-apps").await;
+        page.press("[data-panel=apps]").await;
         page.says("#apps .devices li", "last used").await;
         assert_eq!(page.run(shown, vec![]).await, json!([]));
 

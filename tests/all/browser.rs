@@ -162,7 +162,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
     phone.types("#password", "the second password\n").await;
     phone.shows("#composer").await;
 
-    alice.click("#open-devices").await;
+    alice.click("[data-panel=devices]").await;
     alice.says("#devices", "this device").await;
     alice.click("#devices .devices button").await;
     phone.says("#signed-out", "this device was removed from another one").await;

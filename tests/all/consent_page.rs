@@ -44,7 +44,7 @@ async fn sign_in(profile: Profile) {
     }
     page.types("input[value=chosen]", " ").await;
     page.types("input[name=res][value='#rust']", " ").await;
-    page.types("#allow", "\n").await;
+    page.types("[value=allow]", "\n").await;
     page.says("#said", "Hello alice").await;
     let grants = alice.get("/api/v1/grants").await;
     assert_eq!((&grants[0]["app"], &grants[0]["res"]), (&json!("The wiki"), &json!(["#rust"])));
@@ -55,7 +55,7 @@ async fn sign_in(profile: Profile) {
     page.goto(&format!("{}/silently", shop.address)).await;
     page.says("#said", "consent_required").await;
     page.goto(&shop.address).await;
-    page.click("#deny").await;
+    page.click("[value=deny]").await;
     page.says("#said", "access_denied").await;
     assert_eq!(alice.get("/api/v1/grants").await.as_array().unwrap().len(), 1);
 }

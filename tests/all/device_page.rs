@@ -53,7 +53,7 @@ async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
         page.click("[name=res][value='#rust']").await;
         page.click("[value=allow]").await;
         page.says("h1", "Done").await;
-        page.says("#outcome", "You can go back to your device").await;
+        page.says("main p", "You can go back to your device").await;
         fits(&page, "the end").await;
         picture(&page, &format!("device-done-{width}.png")).await;
         device.let_in().await;

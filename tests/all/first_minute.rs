@@ -92,7 +92,7 @@ async fn a_code_leads_a_phone_to_the_login_page() {
         assert_eq!(page.run_async(encode, vec!["Rejoin".into()]).await, json!(CODE));
         assert_eq!(page.run_async(encode, vec!["x".repeat(107).into()]).await, json!(null), "too long for a code");
 
-        page.press("#open-devices").await;
+        page.press("[data-panel=devices]").await;
         page.says("#devices", "First set a password.").await;
         page.says("#devices .add b", &server.url("/login?nick=alice")).await;
         let drawn = "return document.querySelector('#devices .code').naturalWidth > 0";

@@ -3,7 +3,10 @@
 use super::fields::Fields;
 use crate::{
     error::{Error, Result},
-    http::page::escape,
+    http::{
+        page::{escape, render},
+        web,
+    },
     model::{ChannelName, Scope, Scopes},
 };
 
@@ -21,8 +24,19 @@ fn sentence(scope: Scope) -> &'static str {
     }
 }
 
+/// Writes the part of a page on which is decided: what is asked for, the choice of channels, what was wrong with the last
+/// answer, and the two answers, the one that lets nobody in first, so that it is what Enter means.
+pub fn ask(scopes: Scopes, channels: &[ChannelName], refusal: Option<&Error>, page: &mut String) {
+    page.push_str(&render(web::DECISION, |name, page| match name {
+        "scopes" => list_scopes(scopes, page),
+        "channels" => offer_channels(scopes, channels, page),
+        "error" => escape(refusal.map_or("", |error| &error.detail), page),
+        _ => {}
+    }));
+}
+
 /// The scopes as list items.
-pub fn list_scopes(scopes: Scopes, page: &mut String) {
+fn list_scopes(scopes: Scopes, page: &mut String) {
     for scope in Scope::ALL.into_iter().filter(|scope| scopes.allow(*scope)) {
         let warning = if scope == Scope::SessionManage { " class=\"warning\"" } else { "" };
         page.push_str(&format!("<li{warning}>{}</li>", sentence(scope)));
@@ -30,7 +44,7 @@ pub fn list_scopes(scopes: Scopes, page: &mut String) {
 }
 
 /// The choice of channels. Whoever manages a session reaches all of it, so there it would be a false promise.
-pub fn offer_channels(scopes: Scopes, channels: &[ChannelName], page: &mut String) {
+fn offer_channels(scopes: Scopes, channels: &[ChannelName], page: &mut String) {
     if scopes.allow(Scope::SessionManage) {
         return;
     }

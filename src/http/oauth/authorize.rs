@@ -12,11 +12,7 @@ use form_urlencoded::Serializer;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
-    approval::{chosen_channels, list_scopes, offer_channels},
-    fields::Fields,
-    refusal,
-};
+use super::{approval, fields::Fields, refusal};
 use crate::{
     chat::callers::Live,
     error::{Code, Error, Result},
@@ -121,7 +117,7 @@ pub async fn decide(
         let (now, due) = (app.clock.now(), app.clock.due());
         let decided = match params.only("decision").map_err(Wrong::Page)? {
             Some("allow") => {
-                let res = chosen_channels(request.scope, &params).map_err(Wrong::Page)?;
+                let res = approval::chosen_channels(request.scope, &params).map_err(Wrong::Page)?;
                 guard::new_code(&app, &address, live.caller.session).await.map_err(|error| asked.wrong(error))?;
                 authorize::approve(&app.chat, &live, request, res, now, due)
                     .await
@@ -274,10 +270,8 @@ async fn consent_page(
     let page = page::card(&title, web::CONSENT_CARD, |name, page| match name {
         "app" => escape(&asking.app.name, page),
         "nick" => escape(session.nick.as_str(), page),
-        "scopes" => list_scopes(request.scope, page),
-        "channels" => offer_channels(request.scope, &session.channels, page),
+        "decision" => approval::ask(request.scope, &session.channels, refusal, page),
         "back" => escape(asking.redirect_uri().split(['?', '#']).next().unwrap_or_default(), page),
-        "error" => escape(refusal.map_or("", |error| &error.detail), page),
         "params" => params.asking().for_each(|(name, value)| {
             page.push_str(&format!("<input type=\"hidden\" name=\"{name}\" value=\""));
             escape(value, page);

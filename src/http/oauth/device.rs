@@ -222,8 +222,7 @@ fn confirmation(code: &UserCode, waiting: &Waiting) -> String {
         "address" => escape(&waiting.address, page),
         "age" => page.push_str(&ago(waiting.age)),
         "nick" => escape(waiting.asked.nick.as_str(), page),
-        "scopes" => approval::list_scopes(waiting.scope, page),
-        "channels" => approval::offer_channels(waiting.scope, &waiting.asked.channels, page),
+        "decision" => approval::ask(waiting.scope, &waiting.asked.channels, None, page),
         _ => {}
     })
 }
