@@ -56,11 +56,6 @@ export function showStart(reason, former = "") {
 		complain(!wanted() || isNick(wanted()) ? "" : RULE)
 		$("#log-in").href = `/login?nick=${encodeURIComponent(wanted())}`
 	}
-	suggestion.onclick = () => {
-		nick.value = suggestion.dataset.nick
-		complain("")
-		nick.focus()
-	}
 	$("form").onsubmit = async (event) => {
 		event.preventDefault()
 		if (!isNick(wanted())) return complain(RULE)
@@ -82,8 +77,13 @@ export function showStart(reason, former = "") {
 	function refused({ code, message }) {
 		if (code !== "nickname_in_use") return complain(message)
 		complain(`${wanted()} is taken. If it is you, log in below.`)
-		suggestion.dataset.nick = `${wanted().slice(0, 29)}_${10 + Math.floor(Math.random() * 90)}`
-		setText(suggestion, `Be ${suggestion.dataset.nick} instead`)
+		const free = `${wanted().slice(0, 29)}_${10 + Math.floor(Math.random() * 90)}`
+		setText(suggestion, `Be ${free} instead`)
+		suggestion.onclick = () => {
+			nick.value = free
+			nick.oninput()
+			nick.focus()
+		}
 		suggestion.hidden = false
 		nick.select()
 	}

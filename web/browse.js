@@ -63,7 +63,6 @@ function update(item, { name, members, topic }) {
 
 async function join(typed) {
 	if (!typed) return setText(error, "Type the name of a channel, such as #rust.")
-	if (typed.includes(",")) return setText(error, "One channel at a time, please: a name has no comma.")
 	try {
 		await chat.join(isChannel(typed) ? typed : "#" + typed)
 	} catch (problem) {

@@ -75,10 +75,6 @@ function draw() {
 export const complain = (text) => setText($("#error"), text)
 export const explain = ({ message }) => complain(message)
 
-export function setConnected(now) {
-	connected = now
-}
-
 // Never speaks as somebody else: while this page was cut off, the browser may have got another session.
 export async function check() {
 	const snapshot = await get("/session", 1)
@@ -183,7 +179,7 @@ addEventListener("beforeunload", (event) => {
 
 export function post(view, text) {
 	const params = [view.name, text]
-	const item = { label: randomLabel(), command: "PRIVMSG", params, source: model.nick, time: new Date().toISOString(), ids: [] }
+	const item = { label: randomLabel(), command: "PRIVMSG", params, source: model.nick, time: new Date().toISOString() }
 	view.pending.push(item)
 	retry(view, item)
 }
@@ -201,11 +197,13 @@ export function discard(view, item) {
 
 export function arrived({ id, label }) {
 	for (const view of model.views.values()) {
-		view.pending = view.pending.filter((item) => item.label !== label && !item.ids.includes(id))
+		view.pending = view.pending.filter((item) => item.label !== label && !item.ids?.includes(id))
 	}
 }
 
-export function reconnected() {
+export function setConnected(now) {
+	connected = now
+	if (!now) return
 	for (const view of model.views.values()) {
 		for (const item of view.pending) if (item.state === "lost") retry(view, item)
 	}

@@ -7,7 +7,6 @@ import { model } from "./model.js"
 import { byteLength, fold } from "./text.js"
 
 const MAX_BYTES = 4096
-const KEPT_LINES = 100
 const MOST_LINES = 20
 const PATIENCE = 700
 const WAITING = "Waiting for the answer…"
@@ -108,7 +107,6 @@ async function sendText(text) {
 
 function remember(text) {
 	if (!isSecret(text)) sent.push(text)
-	if (sent.length > KEPT_LINES) sent.shift()
 	at = sent.length
 }
 

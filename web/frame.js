@@ -8,7 +8,6 @@ import { fold, plain } from "./text.js"
 
 const SUBTITLES = {
 	browse: "Find one, or start your own",
-	server: "Notices from the server",
 	direct: "Only the two of you see this",
 }
 
@@ -80,7 +79,7 @@ function drawSidebar() {
 	back.title = away
 	const news = [...model.views.values()].some((view) => view !== chat.view && model.unread(view).count)
 	menu.classList.toggle("news", news)
-	menu.title = news ? "Channels and people, with unread messages" : "Channels and people"
+	menu.title = `Channels and people${news ? ", with unread messages" : ""}`
 }
 
 function sync(list, views) {
@@ -107,7 +106,7 @@ function updateTarget({ firstElementChild: button }, view) {
 function drawHeader({ kind, name, modes, members, topic: told }) {
 	setText(title, name)
 	title.title = members ? `Modes: +${[...modes].join("")}` : ""
-	const text = members ? told?.text ?? "" : SUBTITLES[kind]
+	const text = (members ? told?.text : SUBTITLES[kind]) ?? ""
 	if (topic.textContent !== plain(text)) topic.replaceChildren(...linkify(text))
 	topic.title = told ? `${text} (set by ${told.set_by})` : ""
 	editTopic.hidden = !members || (modes.has("t") && !members.get(fold(model.nick))?.op)

@@ -33,7 +33,6 @@ function onState(state) {
 	$("#connection").dataset.state = state
 	chat.setConnected(state === "connected")
 	if (state !== "connected") return
-	chat.reconnected()
 	loadEverything().then(() => {
 		if (model.directs().every(({ loaded }) => loaded)) model.fileEarlier()
 		chat.changed()

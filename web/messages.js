@@ -68,7 +68,7 @@ function draw() {
 function append(items, previous) {
 	for (const item of items) {
 		const made = rowsFor(item, previous)
-		if (!markDrawn && view.newFrom !== null && item.id > view.newFrom && countable(item) && !model.isMine(item)) {
+		if (!markDrawn && item.id > (view.newFrom ?? Infinity) && countable(item) && !model.isMine(item)) {
 			markDrawn = true
 			made.splice(-1, 0, h("div.new", "New since you left"))
 		}
@@ -97,8 +97,7 @@ function drawPending() {
 	const state = pending.map(({ label, state }) => label + state).join()
 	if (state === drawnPending) return
 	drawnPending = state
-	pendingRows.replaceChildren(...pending.map((item, i) => pendingRow(item, pending[i - 1] ?? view.items.at(-1),
-		chat.retry.bind(null, view, item), chat.discard.bind(null, view, item))))
+	pendingRows.replaceChildren(...pending.map((item, i) => pendingRow(item, pending[i - 1] ?? view.items.at(-1))))
 }
 
 function place() {
@@ -195,15 +194,15 @@ function messageRow(item, previous) {
 	return row
 }
 
-function pendingRow(item, previous, retry, discard) {
+function pendingRow(item, previous) {
 	const row = messageRow(item, previous)
 	const { state, error } = item
 	row.classList.add("pending", state)
 	if (state === "waiting") row.append(h("p.state", "Waiting for the server…"))
 	if (state === "lost" || state === "refused") {
 		row.append(h("p.state", `${state === "lost" ? "Perhaps not sent" : "Not sent"}. ${error} `,
-			h("button.link.retry", { onclick: retry }, "Try again"), " ",
-			h("button.link.discard", { onclick: discard }, "Discard")))
+			h("button.link.retry", { onclick: () => chat.retry(view, item) }, "Try again"), " ",
+			h("button.link.discard", { onclick: () => chat.discard(view, item) }, "Discard")))
 	}
 	return row
 }

@@ -8,7 +8,7 @@ import { plain } from "./text.js"
 const icon = $("link[rel=icon]")
 const READ = icon.href
 const UNREAD = `data:image/svg+xml,${encodeURIComponent('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">'
-	+ '<rect width="8" height="8" rx="2" fill="#0b6e5f"/><circle cx="4" cy="4" r="2" fill="#ffd54f"/></svg>')}`
+	+ '<circle cx="4" cy="4" r="3" fill="#0b6e5f" stroke="#ffd54f" stroke-width="2"/></svg>')}`
 const button = $("#notify")
 
 button.hidden = !("Notification" in window)

@@ -35,6 +35,13 @@ pub fn notice(title: &str, text: &str) -> String {
     })
 }
 
+/// What was wrong, as a page says it: with a capital and a full stop.
+pub fn sentence(detail: &str) -> String {
+    let mut letters = detail.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(['.']).collect()
+}
+
 /// Writes text as text, between tags and in quoted attributes alike.
 pub fn escape(text: &str, page: &mut String) {
     for c in text.chars() {

@@ -35,7 +35,7 @@ async fn sign_in(profile: Profile) {
     page.types("#nick", "alice").await;
     page.types("#password", "correct horse battery\n").await;
 
-    // By keyboard alone: the choice of channels, one of them, and yes.
+    // By keyboard alone: the choice of channels, of none at first, which lets nobody in and stays as it was; one of them, and yes.
     page.says("h1", "The wiki").await;
     page.says("main", "You are alice").await;
     fits(&page).await;
@@ -43,6 +43,8 @@ async fn sign_in(profile: Profile) {
         std::fs::write(format!("{folder}/consent-{}.png", profile.width()), page.screenshot().await).unwrap();
     }
     page.types("input[value=chosen]", " ").await;
+    page.types("[value=allow]", "\n").await;
+    page.says(".error", "Choose at least one channel").await;
     page.types("input[name=res][value='#rust']", " ").await;
     page.types("[value=allow]", "\n").await;
     page.says("#said", "Hello alice").await;

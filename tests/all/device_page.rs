@@ -50,6 +50,9 @@ async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
         };
         assert_eq!(look("allow").await, look("deny").await, "neither is recommended");
         page.click("[name=where][value=chosen]").await;
+        page.click("[value=allow]").await;
+        page.says(".error", "Choose at least one channel").await;
+        assert_eq!(device.refusal().await, "authorization_pending");
         page.click("[name=res][value='#rust']").await;
         page.click("[value=allow]").await;
         page.says("h1", "Done").await;

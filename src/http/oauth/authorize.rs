@@ -117,7 +117,10 @@ pub async fn decide(
         let (now, due) = (app.clock.now(), app.clock.due());
         let decided = match params.only("decision").map_err(Wrong::Page)? {
             Some("allow") => {
-                let res = approval::chosen_channels(request.scope, &params).map_err(Wrong::Page)?;
+                let res = match approval::chosen_channels(request.scope, &params) {
+                    Ok(res) => res,
+                    Err(refusal) => return consent_page(&app, &live, &params, &request, Some(&refusal)).await,
+                };
                 guard::new_code(&app, &address, live.caller.session).await.map_err(|error| asked.wrong(error))?;
                 authorize::approve(&app.chat, &live, request, res, now, due)
                     .await
@@ -270,7 +273,7 @@ async fn consent_page(
     let page = page::card(&title, web::CONSENT_CARD, |name, page| match name {
         "app" => escape(&asking.app.name, page),
         "nick" => escape(session.nick.as_str(), page),
-        "decision" => approval::ask(request.scope, &session.channels, refusal, page),
+        "decision" => approval::ask(request.scope, &session.channels, params, refusal, page),
         "back" => escape(asking.redirect_uri().split(['?', '#']).next().unwrap_or_default(), page),
         "params" => params.asking().for_each(|(name, value)| {
             page.push_str(&format!("<input type=\"hidden\" name=\"{name}\" value=\""));

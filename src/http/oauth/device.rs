@@ -155,31 +155,38 @@ pub async fn decide(
         step(&app, &live, code, &form).await
     };
     Ok(match guard::user_code(&app, &address, live.caller, go_on).await {
-        Ok(page) => Html(page).into_response(),
+        Ok(page) => page,
         Err(error) if error.code == Code::ClientEnded => to_login(code),
         Err(error) => again(typed, &error),
     })
 }
 
 /// One step on the way, and the page that comes after it.
-async fn step(app: &Shared, live: &Arc<Live>, code: &UserCode, form: &Fields) -> Result<String> {
+async fn step(app: &Shared, live: &Arc<Live>, code: &UserCode, form: &Fields) -> Result<Response> {
     let (now, due) = (app.clock.now(), app.clock.due());
     let waiting = device::look_up(&app.chat, live, code, due).await?;
     match form.only("decision")? {
-        None => Ok(confirmation(code, &waiting)),
+        None => Ok(confirmation(code, &waiting, form, None)),
         Some("allow") => {
-            let res = approval::chosen_channels(waiting.scope, form)?;
+            let res = match approval::chosen_channels(waiting.scope, form) {
+                Ok(res) => res,
+                Err(refusal) => return Ok(confirmation(code, &waiting, form, Some(&refusal))),
+            };
             device::approve(&app.chat, live, code, res, now, due).await?;
             tracing::info!(by = %live.caller.client, "device approved");
-            Ok(page::notice("Done", &format!("{} is let in. You can go back to your device.", waiting.app)))
+            Ok(notice("Done", &format!("{} is let in. You can go back to your device.", waiting.app)))
         }
         Some("deny") => {
             device::deny(&app.chat, live, code, now, due).await?;
             tracing::info!(by = %live.caller.client, "device denied");
-            Ok(page::notice("Denied", &format!("{} is not let in. You can close this page.", waiting.app)))
+            Ok(notice("Denied", &format!("{} is not let in. You can close this page.", waiting.app)))
         }
         Some(_) => Err(Error::malformed("decision is allow or deny")),
     }
+}
+
+fn notice(title: &str, text: &str) -> Response {
+    Html(page::notice(title, text)).into_response()
 }
 
 /// To the login, and back here with the code.
@@ -215,16 +222,18 @@ fn entry(code: &str, error: &str) -> String {
     })
 }
 
-fn confirmation(code: &UserCode, waiting: &Waiting) -> String {
-    page::card("Let this device join?", web::DEVICE_CONFIRM_CARD, |name, page| match name {
+/// The page of `web/device-confirm.html`.
+fn confirmation(code: &UserCode, waiting: &Waiting, form: &Fields, refusal: Option<&Error>) -> Response {
+    let page = page::card("Let this device join?", web::DEVICE_CONFIRM_CARD, |name, page| match name {
         "code" => page.push_str(&code.reveal()),
         "app" => escape(&waiting.app, page),
         "address" => escape(&waiting.address, page),
         "age" => page.push_str(&ago(waiting.age)),
         "nick" => escape(waiting.asked.nick.as_str(), page),
-        "decision" => approval::ask(waiting.scope, &waiting.asked.channels, None, page),
+        "decision" => approval::ask(waiting.scope, &waiting.asked.channels, form, refusal, page),
         _ => {}
-    })
+    });
+    (refusal.map_or(StatusCode::OK, problem::status), Html(page)).into_response()
 }
 
 /// A time that has passed, in words.
