@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{App, browser::at_both_widths};
+use crate::support::{App, FLAGS, browser::at_both_widths};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_made_shown_once_rotated_and_revoked() {
@@ -16,8 +16,9 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
         page.says("#apps", "No keys yet.").await;
         page.says("#apps", "No apps.").await;
         page.click("#apps summary").await;
+        page.click("#apps [value='#rust']").await;
         page.types("#apps form input", "deploy-bot\n").await;
-        page.says("#apps .devices li", "May read messages; write, join and leave").await;
+        page.says("#apps .devices li", "May read messages; write, join and leave; only in #rust").await;
         let shown = "return [...document.querySelectorAll('#apps .row input')].map((field) => field.value)";
         let first = page.run(shown, vec![]).await;
         let key = |shown: &serde_json::Value| {
@@ -53,6 +54,30 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
         page.says("#apps .devices li", "not tried since").await;
         assert_eq!(key(&second).try_token("chat:read").await.0, 401);
         drop(bob);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        let app = server.app("The wiki", &[&FLAGS[..], &["--bearer-alone"]].concat()).await;
+        let wiki = app.user(&alice, "chat:read chat:write").await;
+        wiki.send("PRIVMSG #rust :a page was changed").await;
+        page.hears("alice: a page was changed").await;
+        assert_eq!(page.text("#messages .by small").await, "via The wiki");
+
+        page.press("[data-panel=apps]").await;
+        page.says("#apps .devices li", "May read messages; write, join and leave").await;
+        page.click("#apps [aria-label='Revoke The wiki']").await;
+        page.click("#ask .primary").await;
+        page.says("#apps", "No apps.").await;
+        assert!(wiki.is_cut_off().await);
+        assert_eq!(alice.get("/api/v1/grants").await, json!([]));
     })
     .await;
 }

@@ -1,7 +1,10 @@
 //! What one sees of a conversation, in real Chromium.
 
+use std::time::Duration;
+
 use crate::support::{
-    browser::{Page, at_both_widths},
+    TestServer,
+    browser::{Driver, Page, Profile, at_both_widths},
     until,
 };
 
@@ -139,4 +142,30 @@ async fn the_place_in_a_conversation_is_kept() {
         page.until("return location.search === '' && location.hash === '#rust'", vec![]).await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_removed_before_it_came_is_a_gap_that_is_seen() {
+    let day = Duration::from_hours(24);
+    let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
+    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    let (driver, profile) = (Driver::start(), Profile::desktop());
+    let page = driver.open(&profile).await;
+    page.pick(&server.url(""), "alice").await;
+    page.say("/join #rust").await;
+    page.says("#title", "#rust").await;
+    page.goto("about:blank").await;
+    bob.send("PRIVMSG #rust :too old").await;
+    server.pass(day * 8);
+    bob.send("PRIVMSG #rust :kept").await;
+    server.pass(day * 3);
+    server.restart().await;
+    until("old events to go", async || server.rows("event") == 1).await;
+
+    page.goto(&server.url("/#rust")).await;
+    page.says("#messages .gap", "Some messages were removed").await;
+    page.hears("bob: kept").await;
+    let shown = page.text("#messages").await;
+    assert!(shown.find("Some messages were removed") < shown.find("kept") && !shown.contains("too old"), "{shown}");
+    page.counts("#messages .gap", 1).await;
 }
