@@ -16,6 +16,11 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         page.say("/nosuch").await;
         page.says("#error", "There is no command /nosuch").await;
         page.run("document.querySelector('#composer').value = ''", vec![]).await;
+        page.say("/away out for lunch").await;
+        page.says("#browse-panel", "You have been marked as being away").await;
+        page.until("return document.querySelector('#back').title === 'out for lunch'", vec![]).await;
+        page.press("#back").await;
+        page.until("return document.querySelector('#back').hidden", vec![]).await;
         page.types("#composer", "/jo").await;
         page.says("#completions [aria-selected=true]", "/join #channel [key]").await;
         page.types("#composer", TAB).await;
