@@ -100,7 +100,8 @@ pub async fn ask(State(app): State<Shared>, address: Address, present: Result<Pr
 #[utoipa::path(post, security(("cookie" = [])), path = "/auth/authorize", tag = "oauth",
     request_body(content = DecisionForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 303, description = "Back to the app", headers(("location" = String))),
-        (status = 400, description = "The app or its redirect URI is wrong; or the page again, as what was chosen is", content_type = "text/html", body = String),
+        (status = 400, description = "The app or its redirect URI is wrong; or the page again, as what was chosen is",
+            content_type = "text/html", body = String),
         (status = 409, description = "The session has too many devices", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn decide(
