@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, ChildStdout, Command, Stdio},
+    sync::{Condvar, Mutex},
     time::Duration,
 };
 
@@ -26,6 +27,7 @@ pub struct Driver {
     url: String,
     /// Kept open: what the driver and its browsers print goes nowhere, but must have somewhere to go.
     _output: Lines,
+    _turn: Turn,
 }
 
 type Lines = std::io::Lines<BufReader<ChildStdout>>;
@@ -49,8 +51,39 @@ pub async fn at_both_widths(test: impl AsyncFn(TestServer, &Page)) {
     tokio::join!(at(Profile::phone()), at(Profile::desktop()));
 }
 
+/// Drivers at one time: browsers are hungry, and a test that waits for a page waits for all the others.
+const DRIVERS: usize = 3;
+static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+/// Now and then the port that the system picked is taken by another before the driver has all of it.
+const STARTS: usize = 5;
+
+/// A driver's place among those that run.
+struct Turn;
+
+impl Turn {
+    fn wait() -> Self {
+        let (running, freed) = &RUNNING;
+        let full = |running: &mut usize| *running >= DRIVERS;
+        *freed.wait_while(running.lock().unwrap(), full).unwrap() += 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *RUNNING.0.lock().unwrap() -= 1;
+        RUNNING.1.notify_one();
+    }
+}
+
 impl Driver {
     pub fn start() -> Self {
+        let turn = Turn::wait();
+        let (process, url, lines) = (0..STARTS).find_map(|_| Self::try_start()).expect("chromedriver starts");
+        Self { process, url, _output: lines, _turn: turn }
+    }
+
+    fn try_start() -> Option<(Child, String, Lines)> {
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -62,7 +95,14 @@ impl Driver {
             let port = line.split("started successfully on port ").nth(1)?;
             Some(port.trim_end_matches('.').to_owned())
         });
-        Self { process, url: format!("http://127.0.0.1:{}", port.unwrap()), _output: lines }
+        match port {
+            Some(port) => Some((process, format!("http://127.0.0.1:{port}"), lines)),
+            None => {
+                // It has given up, and says so no better.
+                let _ = process.wait();
+                None
+            }
+        }
     }
 
     /// Opens a browser on a profile.
