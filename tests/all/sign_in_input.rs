@@ -111,9 +111,15 @@ async fn managing_the_session_is_asked_for_by_name_and_is_not_confined() {
     assert!(page.contains("manage this session") && !page.contains("Only these channels"), "{page}");
     let landing = alice.allows(&managing, &[("where", "chosen"), ("res", "#rust")]).await;
     assert_eq!((landing.status, landing.location.as_str()), (400, ""));
-    for more in
-        [&[("where", "chosen"), ("res", "rust")][..], &[("where", "here")], &[("where", "chosen"), ("where", "x")]]
-    {
+    for more in [
+        &[("where", "chosen"), ("res", "rust")][..],
+        &[("where", "here")],
+        &[("where", "chosen"), ("where", "x")],
+        &[("where", "chosen")],
+        // Somebody who ticks channels does not mean all of them.
+        &[("where", "everywhere"), ("res", "#rust")],
+        &[("res", "#rust")],
+    ] {
         assert_eq!(alice.allows(&all, more).await.status, 400, "{more:?}");
     }
     assert_eq!(alice.decides(&all, &[]).await.status, 400, "no decision");

@@ -69,11 +69,13 @@ fn offer_channels(scopes: Scopes, channels: &[ChannelName], form: &Fields, page:
     page.push_str("</fieldset>");
 }
 
-/// What was chosen: `None` is everywhere. Channels count only where they were asked for, so that a box left ticked does
-/// nothing by itself.
+/// What was chosen: `None` is everywhere. Where channels are ticked as well, it may not be what was meant.
 pub fn chosen_channels(scopes: Scopes, form: &Fields) -> Result<Option<Vec<ChannelName>>> {
     match form.only("where")? {
-        None | Some("everywhere") => Ok(None),
+        None | Some("everywhere") if form.all("res").is_empty() => Ok(None),
+        None | Some("everywhere") => {
+            Err(Error::malformed("you ticked channels: choose only these, or untick them for all that you are on"))
+        }
         Some("chosen") if scopes.allow(Scope::SessionManage) => {
             Err(Error::malformed("what manages the whole session is not confined to channels"))
         }

@@ -88,7 +88,9 @@ async fn whoever_allows_chooses_the_channels() {
     let (_, page) = post(&alice, &[("user_code", &device.code)]).await;
     assert!(page.contains("value=\"#rust\"") && page.contains("value=\"#chess\""), "{page}");
     let allow = [("user_code", device.code.as_str()), ("decision", "allow")];
-    for bad in [[("where", "chosen"), ("res", "rust")], [("where", "nowhere"), ("res", "#rust")]] {
+    for bad in ["chosen rust", "nowhere #rust", "everywhere #rust"] {
+        let (r#where, res) = bad.split_once(' ').unwrap();
+        let bad = [("where", r#where), ("res", res)];
         assert_eq!(post(&alice, &[&allow[..], &bad].concat()).await.0, 400, "{bad:?}");
     }
     let chosen = [&allow[..], &[("where", "chosen"), ("res", "#rust"), ("res", "#tea")]].concat();
