@@ -225,9 +225,21 @@ impl Page {
         self.browser.find(Locator::Css(css)).await.unwrap().send_keys(&keys).await.unwrap();
     }
 
+    /// Clicks on an element; one that is drawn anew between the look and the click is looked for once more.
     pub async fn click(&self, css: &str) {
-        self.shows(css).await;
-        self.browser.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.shows(css).await;
+            let clicked = match self.browser.find(Locator::Css(css)).await {
+                Ok(found) => found.click().await,
+                Err(error) => Err(error),
+            };
+            match clicked {
+                Ok(()) => return,
+                Err(error) if error.is_stale_element_reference() && Instant::now() < deadline => {}
+                Err(error) => panic!("{css}: {error}"),
+            }
+        }
     }
 
     /// Picks a nick on the first page.
