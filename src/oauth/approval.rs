@@ -9,7 +9,7 @@ use crate::{
 
 /// The scope that an app asks for; left out, all that it may be granted but managing the session, which is to be asked for by
 /// name.
-pub(super) fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
+pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
     let scope = asked.unwrap_or(app.scope.without(Scope::SessionManage));
     if scope == Scopes::NONE || !app.scope.covers(scope) {
         return Err(Error::new(Code::InvalidScope, "this is more than the app may do, or nothing"));

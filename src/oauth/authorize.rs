@@ -24,7 +24,6 @@ use crate::{
         app::{self, App},
         audit,
         authorization_code::{self, AuthorizationCode},
-        client,
         grant::{self, Grant, NewGrant},
     },
 };
@@ -83,11 +82,6 @@ pub async fn asking(chat: &Chat, client_id: String, redirect_uri: Option<String>
     let registered =
         fitting.cloned().ok_or_else(|| Error::malformed("the redirect_uri is none of those registered"))?;
     Ok(Asking { app, registered, given: redirect_uri })
-}
-
-/// What the app asks for; left out, all that it may be granted but managing the session.
-pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
-    approval::scope(app, asked)
 }
 
 /// The caller's session, as the page shows it.
@@ -243,7 +237,7 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
         }
         (None, _) => match standing(tx, app, &code)? {
             Some(grant) => {
-                grant.client.map_or(Ok(()), |client| client::prolong(tx, client, mint.client_expires_at, mint.now))?;
+                mint.prolong(tx, &grant)?;
                 grant::consent_again(tx, grant.id, again)?;
                 (grant, again, true)
             }

@@ -35,8 +35,7 @@ pub async fn issue(chat: &Chat, request: TokenRequest, scope: Option<Scopes>) ->
 
 fn own_grant(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
     let Some(grant) = grant::own_of(tx, app)? else { return begin(tx, app, mint) };
-    let prolong = |client| client::prolong(tx, client, mint.client_expires_at, mint.now);
-    grant.client.map_or(Ok(()), prolong)?;
+    mint.prolong(tx, &grant)?;
     Ok(grant.id)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     store::{
         Read, Write,
         app::{self, App},
-        client::{Granted, NewClient},
+        client::{self, Granted, NewClient},
         grant::{self, Grant, NewGrant},
         session,
         token::{self, Token},
@@ -64,7 +64,7 @@ pub struct Mint {
     refresh: SecretHash,
     /// The secret of a new grant's client, which nobody ever gets.
     client: SecretHash,
-    pub client_expires_at: Timestamp,
+    client_expires_at: Timestamp,
     max_clients: usize,
     address: IpAddr,
     pub now: Timestamp,
@@ -100,6 +100,11 @@ impl Mint {
             )?;
         }
         grant::get(tx, id)?.ok_or_else(|| Error::internal("a grant that was just made is not there"))
+    }
+
+    /// Lets the client of a grant live on, as its app or its session has shown itself again.
+    pub fn prolong(&self, tx: &Write, grant: &Grant) -> Result<()> {
+        grant.client.map_or(Ok(()), |client| client::prolong(tx, client, self.client_expires_at, self.now))
     }
 
     /// The client by which an app acts through a grant.

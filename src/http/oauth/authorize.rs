@@ -26,7 +26,10 @@ use crate::{
         web,
     },
     model::Scopes,
-    oauth::authorize::{self, Asking, Request},
+    oauth::{
+        self,
+        authorize::{self, Asking, Request},
+    },
     secret::Secret,
 };
 
@@ -189,7 +192,7 @@ impl Fields {
             return Err(Error::malformed("the code_challenge_method is S256"));
         }
         authorize::require_challenge(challenge)?;
-        let scope = authorize::scope(&asking.app, self.only("scope")?.map(Scopes::parse).transpose()?)?;
+        let scope = oauth::approval::scope(&asking.app, self.only("scope")?.map(Scopes::parse).transpose()?)?;
         Ok((scope, challenge.to_owned(), silent))
     }
 
