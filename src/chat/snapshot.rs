@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::{Chat, callers::Live};
 use crate::{
     error::Result,
-    model::{Caller, ClientView, EventId, SessionId, Timestamp},
-    store::{Read, client, log, mark, member, session, sight::Sight},
+    model::{Caller, ClientView, EventId, SessionId, Timestamp, Unread},
+    store::{Read, client, log, mark, member, session, sight::Sight, unread},
 };
 
 /// The state of a session at one position of the log.
@@ -50,6 +50,8 @@ pub struct ChannelView {
     /// The session's read mark.
     #[schema(value_type = i64)]
     pub read: EventId,
+    /// What others said past it, up to the snapshot's cursor, in the present stay.
+    pub unread: Unread,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -74,6 +76,8 @@ pub struct DirectView {
     /// The session's read mark.
     #[schema(value_type = i64)]
     pub read: EventId,
+    /// What the other said past it, up to the snapshot's cursor.
+    pub unread: Unread,
 }
 
 impl From<session::Session> for SessionView {
@@ -146,17 +150,23 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
             voice: member.voice,
             away: member.away,
         });
+        let read = mark::get(tx, session.id, channel.id.into())?;
         Ok(ChannelView {
             members: members.collect(),
             modes: channel.modes.render(true),
-            read: mark::get(tx, caller.session, channel.id.into())?,
+            read,
+            unread: unread::of_channel(tx, &session, channel.id, read)?,
             name: channel.name.to_string(),
             topic: channel.topic.map(|t| TopicView { text: t.text, set_by: t.set_by, set_at: t.set_at }),
         })
     });
     let channels = channels.collect::<Result<_>>()?;
     let directs = sight.correspondents(caller.session)?;
-    let directs = directs.into_iter().map(|(nick, read)| DirectView { nick: nick.to_string(), read }).collect();
+    let directs = directs.into_iter().map(|other| {
+        let unread = unread::of_exchange(tx, session.id, other.id, other.read)?;
+        Ok(DirectView { nick: other.nick.to_string(), read: other.read, unread })
+    });
+    let directs = directs.collect::<Result<_>>()?;
     let cursor = log::head(tx)?;
     let mut session = SessionView::from(session);
     if caller.confined {

@@ -331,6 +331,17 @@ pub struct ClientView {
     pub current: bool,
 }
 
+/// What a session has not read of a channel or an exchange of direct messages: what other sessions said there past its read
+/// mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Unread {
+    /// How many messages, PRIVMSG and NOTICE; they are counted from the newest back and up to 100, which means 100 or more.
+    pub count: u32,
+    /// Whether one of those that were counted is meant for the reader: on a channel, one in whose text the session's present
+    /// nick is a word, in whatever case; of an exchange, each.
+    pub mention: bool,
+}
+
 /// A page of a queue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {

@@ -14,13 +14,11 @@ pub struct Nick(String);
 
 impl Nick {
     pub fn parse(text: &str) -> Result<Self> {
-        let special = |c: char| "[]\\`_^{|}".contains(c);
-        let start = |c: char| c.is_ascii_alphabetic() || special(c);
-        let rest = |c: char| start(c) || c.is_ascii_digit() || c == '-';
+        let start = |c: char| is_of_nicks(c) && !c.is_ascii_digit() && c != '-';
         if text.is_empty() {
             return Err(Error::new(Code::NoNicknameGiven, "no nickname given"));
         }
-        if text.len() > NICK_LIMIT || !text.starts_with(start) || !text.chars().all(rest) {
+        if text.len() > NICK_LIMIT || !text.starts_with(start) || !text.chars().all(is_of_nicks) {
             let rules = "a nick has 1 to 32 letters, digits or any of -[]\\`_^{|}, and begins with neither digit nor -";
             return Err(Error::new(Code::ErroneousNickname, rules).about(shown(text)));
         }
@@ -45,6 +43,16 @@ impl Nick {
     pub fn folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }
+
+    /// Whether a text has it as a whole word, in any ASCII case. A word ends where a character stands that no nick can have.
+    pub fn is_named_in(&self, text: &str) -> bool {
+        text.split(|c| !is_of_nicks(c)).any(|word| word.eq_ignore_ascii_case(&self.0))
+    }
+}
+
+/// Whether nicks can have a character, if not as their first.
+fn is_of_nicks(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-[]\\`_^{|}".contains(c)
 }
 
 impl fmt::Display for Nick {
@@ -188,6 +196,22 @@ mod tests {
             assert_eq!(ChannelName::parse(bad).unwrap_err().code, Code::BadChannelName, "{bad}");
         }
     }
+
+    #[test]
+    fn a_nick_is_named_by_a_whole_word_in_any_ascii_case() {
+        let alice = Nick::parse("alice").unwrap();
+        for text in
+            ["alice", "ALICE: hi", "hi @Alice!", "alice's", "(alice)", "é alice,bob", "\u{1}ACTION greets alice\u{1}"]
+        {
+            assert!(alice.is_named_in(text), "{text}");
+        }
+        for text in ["", "malice", "alice2", "alice-", "_alice", "[alice]", "al ice", "bob", "alıce", "élice"] {
+            assert!(!alice.is_named_in(text), "{text}");
+        }
+        let marks = Nick::parse("[a|b]").unwrap();
+        assert!(marks.is_named_in("so, [A|B]?") && !marks.is_named_in("{a|b}") && !marks.is_named_in("a|b"));
+    }
+
     /// Names, and what is one only almost.
     fn name() -> impl Strategy<Value = String> {
         let marks = select(vec![
@@ -243,6 +267,26 @@ mod tests {
                 prop_assert!((1..=NICK_LIMIT).contains(&word.chars().count()), "{:?}", word);
                 prop_assert!(!word.contains(|c: char| c == ' ' || c.is_control()), "{:?}", word);
             }
+        }
+
+        #[test]
+        fn a_nick_is_named_where_no_character_of_nicks_stands_beside_it(
+            nick in "[ab\\[]{1,2}",
+            text in "[abAB\\[{ é.1-]{0,12}",
+        ) {
+            let text: Vec<char> = text.chars().collect();
+            let wanted: Vec<char> = nick.chars().collect();
+            let beside = |place: Option<usize>| place.and_then(|place| text.get(place)).is_none_or(|c| " é.".contains(*c));
+            let found = (0..text.len()).any(|start| {
+                let end = start + wanted.len();
+                let word = text.get(start..end).unwrap_or_default();
+                word.len() == wanted.len()
+                    && word.iter().zip(&wanted).all(|(a, b)| a.to_ascii_lowercase() == *b)
+                    && beside(start.checked_sub(1))
+                    && beside(Some(end))
+            });
+            let text = String::from_iter(&text);
+            prop_assert_eq!(Nick::parse(&nick).unwrap().is_named_in(&text), found, "{:?} in {:?}", nick, text);
         }
 
         #[test]

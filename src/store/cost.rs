@@ -16,7 +16,7 @@ use rusqlite::{
 use tempfile::TempDir;
 
 use super::{sight::Sight, *};
-use crate::model::{ChannelName, Nick, Scopes};
+use crate::model::{ChannelName, Nick, Scopes, Unread};
 
 /// A page of the contract's usual length.
 const LIMIT: usize = 200;
@@ -50,12 +50,15 @@ fn away(channels: i64, messages: i64) -> Away {
     let fill = format!(
         "CREATE TEMP TABLE n AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {messages})
              SELECT n FROM n;
-         INSERT INTO target (id) SELECT 100 + n FROM n WHERE n <= {channels};
+         INSERT INTO target (id) SELECT 99 + n FROM n WHERE n <= {channels} + 1;
          INSERT INTO channel (id, name, folded_name, created_at, modes)
              SELECT 100 + n, '#c' || n, '#c' || n, 0, 'nt' FROM n WHERE n <= {channels};
          INSERT INTO membership (session_id, channel_id, since) SELECT {session}, id, 1 FROM channel;
-         INSERT INTO event (time, source, command, params, targets)
-             SELECT 0, 'bob', 'PRIVMSG', '[\"#c\",\"hello\"]', '[' || channel.id || ']' FROM n, channel;
+         INSERT INTO session (id, nick, folded_nick, created_at) VALUES (100, 'bob', 'bob', 0);
+         INSERT INTO client (id, session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at)
+             VALUES (100, 100, 'laptop', x'', 0, 0, 0, 0, 0);
+         INSERT INTO event (time, source, command, params, targets, client_id)
+             SELECT 0, 'bob', 'PRIVMSG', '[\"#c\",\"hello\"]', '[' || channel.id || ']', 100 FROM n, channel;
          INSERT INTO address (target_id, event_id) SELECT json_extract(targets, '$[0]'), id FROM event;"
     );
     sql.execute_batch(&format!("BEGIN; {fill} COMMIT;")).unwrap();
@@ -114,7 +117,7 @@ fn a_history_costs_what_it_shows() {
 }
 
 #[test]
-fn an_exchanges_history_costs_what_it_shows() {
+fn what_is_shown_of_an_exchange_costs_what_is_shown() {
     let history = |mut away: Away| {
         let me = away.session;
         let exchange = format!(
@@ -122,10 +125,40 @@ fn an_exchanges_history_costs_what_it_shows() {
                  SELECT 0, 'bob', 'PRIVMSG', '[\"alice\",\"hello\"]', '[]', iif(n % 2, {me}, 100), iif(n % 2, 100, {me}) FROM n"
         );
         away.sql.execute_batch(&exchange).unwrap();
-        away.steps(|tx| assert_eq!(log::exchange_history(tx, me, SessionId(100), None, 40).unwrap().len(), 40))
+        away.steps(|tx| {
+            assert_eq!(log::exchange_history(tx, me, SessionId(100), None, 40).unwrap().len(), 40);
+            assert_eq!(unread::of_exchange(tx, me, SessionId(100), EventId(0)).unwrap().count, 100);
+        })
     };
-    let (day, week) = (history(away(1, 100)), history(away(1, 4000)));
-    assert!(week <= day + day / 10, "{week} steps where forty times more was said, {day} where less was");
+    let (day, week) = (history(away(1, 202)), history(away(1, 4000)));
+    assert!(week <= day + day / 10, "{week} steps where twenty times more was said, {day} where less was");
+}
+
+#[test]
+fn what_is_unread_costs_what_is_counted_and_where_all_is_read_next_to_nothing() {
+    let unread = |away: &mut Away, read: EventId, count: u32| {
+        let (me, channel) = (away.session, away.channel);
+        let me = session::get(&Read { sql: &away.sql }, me).unwrap();
+        away.steps(|tx| assert_eq!(unread::of_channel(tx, &me, channel, read).unwrap().count, count))
+    };
+    let (mut day, mut week) = (away(20, 101), away(20, 4000));
+    let (few, many) = (unread(&mut day, EventId(0), 100), unread(&mut week, EventId(0), 100));
+    assert!(many <= few, "{many} steps where forty times more was said, {few} where less was");
+    let newest = log::head(&Read { sql: &week.sql }).unwrap();
+    let read = unread(&mut week, newest, 0);
+    assert!(read <= few / 20, "{read} steps where all is read, {few} where nothing is");
+}
+
+#[test]
+fn what_a_session_said_itself_is_not_looked_through_without_end() {
+    let own = |mut away: Away| {
+        away.sql.execute("UPDATE client SET session_id = ?1", [away.session.0]).unwrap();
+        let me = session::get(&Read { sql: &away.sql }, away.session).unwrap();
+        let channel = away.channel;
+        away.steps(|tx| assert_eq!(unread::of_channel(tx, &me, channel, EventId(0)).unwrap(), Unread::default()))
+    };
+    let (day, week) = (own(away(1, 1001)), own(away(1, 4000)));
+    assert!(week <= day, "{week} steps where four times more was said, {day} where less was");
 }
 
 /// Every query of a page, a history and a snapshot, as it is asked.
@@ -157,6 +190,8 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         member::of_channel(tx, channel).unwrap();
         mark::get(tx, me, channel.into()).unwrap();
         mark::directs(tx, me).unwrap();
+        unread::of_channel(tx, &session::get(tx, me).unwrap(), channel, EventId(0)).unwrap();
+        unread::of_exchange(tx, me, SessionId(100), EventId(0)).unwrap();
     });
     std::mem::take(&mut *run.lock().unwrap())
 }

@@ -50,12 +50,26 @@ fn forget_least(tx: &Write, session: SessionId, new: TargetId) -> Result<()> {
     Ok(())
 }
 
-/// The live sessions that a session has exchanged direct messages with, and its marks for them.
-pub(super) fn directs(tx: &Read, session: SessionId) -> Result<Vec<(Nick, EventId)>> {
+/// A session that one has exchanged direct messages with.
+pub struct Correspondent {
+    pub id: SessionId,
+    pub nick: Nick,
+    /// One's read mark for it.
+    pub read: EventId,
+}
+
+/// The live sessions that a session has exchanged direct messages with.
+pub(super) fn directs(tx: &Read, session: SessionId) -> Result<Vec<Correspondent>> {
     let mut statement = tx.sql.prepare_cached(
-        "SELECT nick, event_id FROM read_mark JOIN session ON session.id = target_id
+        "SELECT session.id, nick, event_id FROM read_mark JOIN session ON session.id = target_id
          WHERE session_id = ?1 AND ended_at IS NULL ORDER BY folded_nick",
     )?;
-    let rows = statement.query_map([session.0], |row| Ok((Nick::stored(row.get(0)?), EventId(row.get(1)?))))?;
+    let rows = statement.query_map([session.0], |row| {
+        Ok(Correspondent {
+            id: SessionId(row.get("id")?),
+            nick: Nick::stored(row.get("nick")?),
+            read: EventId(row.get("event_id")?),
+        })
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -41,6 +41,7 @@ pub mod retention;
 pub mod session;
 pub mod sight;
 pub mod token;
+pub mod unread;
 mod writer;
 
 pub use writer::Place;

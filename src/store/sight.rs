@@ -9,12 +9,13 @@ use super::{
     Read,
     channel::{self, Channel},
     grant::{self, Grant},
-    mark, member,
+    mark::{self, Correspondent},
+    member,
     session::{self, Session},
 };
 use crate::{
     error::{Error, Result},
-    model::{Caller, ChannelId, ChannelName, EventId, Nick, SessionId},
+    model::{Caller, ChannelId, ChannelName, Nick, SessionId},
 };
 
 /// What of the chat can be seen in one transaction.
@@ -137,8 +138,8 @@ impl<'a> Sight<'a> {
         if self.is_whole() { self.person(nick) } else { Err(Error::no_such_nick(nick.as_str())) }
     }
 
-    /// The live sessions that one has exchanged direct messages with, and one's read marks for them.
-    pub fn correspondents(&self, me: SessionId) -> Result<Vec<(Nick, EventId)>> {
+    /// The live sessions that one has exchanged direct messages with.
+    pub fn correspondents(&self, me: SessionId) -> Result<Vec<Correspondent>> {
         if self.is_whole() { mark::directs(self.tx, me) } else { Ok(Vec::new()) }
     }
 }

@@ -81,7 +81,10 @@ async fn direct_messages_reach_both_sessions_and_nobody_else() {
     bob.send("PRIVMSG bob :note to self").await;
     let queue = bob.queue().await;
     assert_eq!(queue.iter().filter(|m| params(m).last() == Some(&"note to self")).count(), 1);
-    assert_eq!(alice.snapshot().await["directs"], json!([{"nick": "bob", "read": 0}]));
+    assert_eq!(
+        alice.snapshot().await["directs"],
+        json!([{"nick": "bob", "read": 0, "unread": {"count": 0, "mention": false}}])
+    );
 }
 
 #[tokio::test]

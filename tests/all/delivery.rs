@@ -164,7 +164,8 @@ async fn read_marks_are_shared_by_devices_and_only_move_forward() {
     assert_eq!(phone.try_send("MARKREAD #none 1").await.unwrap_err().code, "no_such_channel");
     bob.send("PRIVMSG alice :psst").await;
     phone.send(&format!("MARKREAD bob {said}")).await;
-    assert_eq!(alice.snapshot().await["directs"], json!([{"nick": "bob", "read": said}]));
+    let unread = json!({"count": 1, "mention": true});
+    assert_eq!(alice.snapshot().await["directs"], json!([{"nick": "bob", "read": said, "unread": unread}]));
 }
 
 #[tokio::test]
