@@ -2,6 +2,7 @@
 
 mod support;
 
+mod accessible;
 mod acting;
 mod approvals;
 mod apps;

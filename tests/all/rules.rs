@@ -44,6 +44,10 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.ends_with("node_modules") {
+            // What others wrote has their rules.
+            continue;
+        }
         if path.is_dir() {
             found.extend(files(&path, extensions));
         } else if path.extension().is_some_and(|e| extensions.contains(&e.to_str().unwrap())) {

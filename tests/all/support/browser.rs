@@ -3,12 +3,14 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, ChildStdout, Command, Stdio},
+    str::FromStr,
     sync::{Condvar, Mutex},
     time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder, Locator};
+use fantoccini::{Client, ClientBuilder, Locator, wd::WebDriverCompatibleCommand};
 use hyper_util::client::legacy::connect::HttpConnector;
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -283,6 +285,17 @@ impl Page {
         .await;
     }
 
+    /// Has the browser do what no page can, by Chromium's DevTools protocol.
+    pub async fn devtools(&self, method: &str, params: Value) {
+        self.browser.issue_cmd(DevTools(json!({"cmd": method, "params": params}))).await.unwrap();
+    }
+
+    /// Sets what the person prefers, as style sheets ask for it: these features, and no others.
+    pub async fn prefers(&self, features: &[(&str, &str)]) {
+        let features: Vec<_> = features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+    }
+
     pub async fn screenshot(&self) -> Vec<u8> {
         self.browser.screenshot().await.unwrap()
     }
@@ -304,5 +317,19 @@ impl Page {
     pub async fn cookies(&self) -> Vec<(String, bool)> {
         let cookies = self.browser.get_all_cookies().await.unwrap();
         cookies.iter().map(|cookie| (cookie.name().to_owned(), cookie.http_only() == Some(true))).collect()
+    }
+}
+
+/// A command of the DevTools protocol, as ChromeDriver passes it on.
+#[derive(Debug)]
+struct DevTools(Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, <Url as FromStr>::Err> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.0.to_string()))
     }
 }

@@ -1,6 +1,7 @@
 //! What the tests are written with: servers that start and stop for real, and people as values.
 
 mod app;
+pub mod axe;
 pub mod browser;
 mod disk;
 mod given;

@@ -1,0 +1,33 @@
+//! axe-core, which finds in a page what people could not see, reach or understand.
+
+use std::{fs, sync::LazyLock};
+
+use serde_json::json;
+
+use super::browser::Page;
+
+static AXE: LazyLock<String> = LazyLock::new(|| {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/axe/node_modules/axe-core/axe.min.js");
+    fs::read_to_string(path).expect("axe-core is not installed: tests/run does it")
+});
+
+/// The criteria of WCAG 2.2, levels A and AA, and what axe-core holds for good practice besides.
+pub const EVERYTHING: &[&str] = &["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+/// The rules that what the person prefers can break, once the page keeps all the others.
+pub const COLOURS: &[&str] = &["color-contrast", "link-in-text-block"];
+
+impl Page {
+    /// What axe-core finds on the page as it is now, by rules or by their tags: a line for each rule and element.
+    pub async fn violations(&self, rules: &[&str]) -> Vec<String> {
+        if self.run("return window.axe === undefined", vec![]).await == true {
+            // Scripts of the driver's are not the page's: its Content-Security-Policy does not hold for them.
+            self.run(&format!("{}; window.axe = axe", *AXE), vec![]).await;
+        }
+        let ask = "const [runOnly, done] = arguments;
+            axe.run(document, { runOnly, resultTypes: ['violations'] }).then(
+                ({ violations }) => done(violations.flatMap(({ id, impact, help, nodes }) =>
+                    nodes.map(({ target, any }) => `${id} (${impact}): ${target.flat(9).join(' ')}: ${any[0]?.message ?? help}`))),
+                (error) => done([`axe-core failed: ${error}`]))";
+        serde_json::from_value(self.run_async(ask, vec![json!(rules)]).await).unwrap()
+    }
+}
