@@ -91,8 +91,7 @@ impl App {
 impl Device {
     /// Opens the page to which an app sends this browser.
     pub async fn is_sent(&self, asking: &Pairs) -> Landing {
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(asking).finish();
-        self.opens(&format!("/auth/authorize?{query}")).await
+        self.opens(&authorize(asking)).await
     }
 
     pub async fn opens(&self, path: &str) -> Landing {
@@ -109,6 +108,12 @@ impl Device {
     pub async fn allows(&self, asking: &Pairs, more: &[(&str, &str)]) -> Landing {
         self.decides(asking, &[more, &[("decision", "allow")]].concat()).await
     }
+}
+
+/// Where an app sends a browser that it asks.
+pub fn authorize(asking: &Pairs) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(asking).finish();
+    format!("/auth/authorize?{query}")
 }
 
 /// The same, but for one parameter: another value, or none.
