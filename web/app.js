@@ -4,7 +4,8 @@ import { get, post } from "./api.js"
 import { $, setText, showPage } from "./dom.js"
 import { isNick } from "./text.js"
 
-const RETRY = 3_000
+const FIRST_RETRY = 1_000
+const LONGEST_RETRY = 30_000
 
 const REASONS = {
 	quit: "you quit here.",
@@ -17,31 +18,29 @@ const REASONS = {
 
 const RULE = "A nick is one word of 1 to 32 letters, digits or - _ [ ] { } \\ | ^ `, and begins with no digit or dash."
 
-let started = false
+let retry = FIRST_RETRY
 
 async function begin() {
 	try {
 		const snapshot = await get("/session")
-		// The chat's modules have the state of one session.
-		if (started) return location.reload()
-		started = true
 		showPage("#chat-view")
 		const { start } = await import("./main.js")
 		start(snapshot)
 	} catch (error) {
 		if (error.signedOut) return showStart(error.reason)
 		if (!error.temporary) console.error(error)
-		started = false
 		showPage("#trouble-view")
-		setTimeout(begin, RETRY)
+		setTimeout(begin, retry)
+		retry = Math.min(retry * 2, LONGEST_RETRY)
 	}
 }
 
 // A page brought back by the browser's Back has a dead stream and old state.
 addEventListener("pageshow", (event) => event.persisted && location.reload())
 
-// `former` is the nick of the session that is over.
-export function showStart(reason, former = "") {
+function showStart(told) {
+	// What the chat left behind, with the nick of the session that is over.
+	const [reason = told, former = ""] = JSON.parse(sessionStorage.getItem("over") ?? "[]")
 	showPage("#start-view")
 	// The drafts were of that session.
 	sessionStorage.clear()
@@ -62,7 +61,10 @@ export function showStart(reason, former = "") {
 		event.submitter.disabled = true
 		try {
 			await post("/session", { nick: wanted() })
-			await begin()
+			const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location)
+			// Whoever was sent here by an app goes on there; never to another site.
+			if (next.pathname !== "/" && next.origin === location.origin) location.assign(next)
+			else await begin()
 		} catch (problem) {
 			// Another tab of this browser started meanwhile: that session is ours.
 			if (problem.code === "already_in_session") return begin()

@@ -1,37 +1,51 @@
-// The chat's state and what one does with it. The page's parts join in `parts` and are told of what changes.
+// The chat's state and what one does with it. The page's parts join in `parts`.
 
 import { command, get, hooks, randomLabel, sleep } from "./api.js"
-import { showStart } from "./app.js"
 import { $, setText } from "./dom.js"
 import { model, PAGE } from "./model.js"
-import { isNick, sentence } from "./text.js"
+import { isChannel, isNick, sentence } from "./text.js"
 import { replyLines } from "./words.js"
 
 const DRAW_EVERY = 40
-const AT_ONCE = 3
 const TRIES = 5
+const DAY = 86_400_000
+// Of more lines at once than these, only their number is read out.
+const SPOKEN = 3
+const BREATH = 400
 
 export let view = null
 // Each may have `show(view, previous)`, `opened()` and `draw()`.
 export const parts = []
-
-const end = new AbortController()
-export const { signal } = end
 
 let timer = null
 // The channel to open when this session's JOIN comes.
 let wanted = ""
 let client = null
 let connected = false
+let over = false
 
 hooks.signedOut = ({ reason }) => signedOut(reason)
-addEventListener("hashchange", () => open(addressed() ?? view), { signal })
+addEventListener("hashchange", () => open(addressed() ?? view))
+addEventListener("beforeunload", (event) => {
+	if (!over && pending().length) event.preventDefault()
+})
 
 export function begin(snapshot) {
 	client = snapshot.client.id
 	model.adopt(snapshot)
+	restorePending()
 	const other = new URLSearchParams(location.search).get("with") ?? ""
 	open(addressed() ?? (isNick(other) ? model.direct(other) : home()))
+}
+
+// The page begins anew, and tells why.
+export function signedOut(reason) {
+	if (over) return
+	over = true
+	sessionStorage.clear()
+	sessionStorage.setItem("over", JSON.stringify([reason, model.nick]))
+	history.replaceState(null, "", location.pathname)
+	location.reload()
 }
 
 export function open(next) {
@@ -39,7 +53,6 @@ export function open(next) {
 	if (next !== previous) {
 		if (previous) previous.newFrom = null
 		view = next
-		view.missed = 0
 		wanted = ""
 		markNew(next)
 		if (!next.loaded) load(next).then(() => markNew(next))
@@ -52,9 +65,17 @@ export function open(next) {
 }
 
 function markNew(opened) {
-	opened.newFrom = model.unread(opened).count ? opened.read : null
+	opened.newFrom = opened.count ? opened.read : null
 	changed()
 }
+
+// For this tab and client alone; what is empty is not there.
+export function keep(name, text) {
+	if (text) sessionStorage.setItem(`${client} ${name}`, text)
+	else sessionStorage.removeItem(`${client} ${name}`)
+}
+
+export const kept = (name) => sessionStorage.getItem(`${client} ${name}`) ?? ""
 
 export const home = () => model.channels()[0] ?? model.browse
 
@@ -63,23 +84,37 @@ const addressed = () => model.channels().find(({ name }) => new URL(name, locati
 export const canTalk = ({ kind }) => kind === "channel" || kind === "direct"
 
 export function changed() {
+	if (over) return
+	storePending()
 	timer ??= setTimeout(draw, DRAW_EVERY)
 }
 
 function draw() {
 	clearTimeout(timer)
 	timer = null
-	if (!signal.aborted) parts.forEach((part) => part.draw?.())
+	parts.forEach((part) => part.draw?.())
 }
 
 export const complain = (text) => setText($("#error"), text)
 export const explain = ({ message }) => complain(message)
 
-// Never speaks as somebody else: while this page was cut off, the browser may have got another session.
+const unspoken = []
+
+// For whoever hears the page rather than sees it.
+export function speak(text) {
+	if (unspoken.push(text) > 1) return
+	setTimeout(() => {
+		const texts = unspoken.splice(0)
+		$("#spoken").replaceChildren(texts.length > SPOKEN ? `${texts.length} new messages` : texts.join("\n"))
+	}, BREATH)
+}
+
+// Never speaks as somebody else: meanwhile the browser may have got another session.
 export async function check() {
 	const snapshot = await get("/session", 1)
 	if (snapshot.client.id === client) return
-	end.abort()
+	over = true
+	sessionStorage.clear()
 	location.reload()
 	await new Promise(() => {})
 }
@@ -94,9 +129,15 @@ export async function send(verb, params, label = randomLabel()) {
 	}
 }
 
+let last = {}
+
 export async function run(verb, params) {
 	const here = view
-	const { replies } = await send(verb, params)
+	// Repeated after its answer was lost, it has the same label, and so no second effect. A password is not kept for that.
+	const said = verb !== "PASS" && JSON.stringify([verb, params])
+	if (!said || said !== last.said) last = { said, label: randomLabel() }
+	const { replies } = await send(verb, params, last.label)
+	last = {}
 	showReplies(replies, here, verb)
 }
 
@@ -123,7 +164,8 @@ export function showReplies(replies, where, verb) {
 export function line(text, more, where = view) {
 	if (where === model.browse) where = view
 	where.addLocal({ text, ...more })
-	if (where === model.server && where !== view) where.missed += 1
+	if (where === view) speak(text)
+	else if (where === model.server) where.count += 1
 	changed()
 }
 
@@ -133,26 +175,15 @@ export const refreshSession = () => get("/session").then(({ session }) => {
 	changed()
 }, () => {})
 
-export function signedOut(reason) {
-	if (signal.aborted) return
-	end.abort()
-	hooks.signedOut = null
-	document.querySelectorAll("dialog").forEach((dialog) => dialog.remove())
-	history.replaceState(null, "", location.pathname)
-	showStart(reason, model.nick)
-}
-
-// The latest page of each view that lacks it, a few at a time: unread counts need them.
 export async function loadAll(views) {
-	const waiting = views.filter((view) => !view.loaded)
-	const worker = async () => {
-		for (let view; (view = waiting.shift()); changed()) await load(view)
-	}
-	await Promise.all(Array.from({ length: AT_ONCE }, worker))
+	for (const view of views) if (!view.loaded) await load(view)
 }
 
 export function load(view) {
-	view.loading ??= fetchPage(view).finally(() => (view.loading = null))
+	view.loading ??= fetchPage(view).finally(() => {
+		view.loading = null
+		changed()
+	})
 	return view.loading
 }
 
@@ -173,9 +204,24 @@ async function fetchPage(view) {
 // One after the other: two requests at once could overtake each other.
 let queue = Promise.resolve()
 
-addEventListener("beforeunload", (event) => {
-	if ([...model.views.values()].some(({ pending }) => pending.length)) event.preventDefault()
-}, { signal })
+const pending = () => [...model.views.values()].flatMap((view) => view.pending)
+
+// What has not arrived outlives a reload.
+function storePending() {
+	const items = pending()
+	keep("pending", items.length && JSON.stringify(items))
+}
+
+function restorePending() {
+	for (const item of JSON.parse(kept("pending") || "[]")) {
+		const [name, text] = item.params
+		const view = model.view(name) ?? (isChannel(name) ? null : model.direct(name))
+		// After a day the server may have forgotten its label.
+		if (item.state !== "refused") item.state = Date.now() - new Date(item.time) < DAY ? "lost" : "refused"
+		if (view) view.pending.push(item)
+		else line(`Not sent to ${name}: ${text}`, { kind: "server" }, model.server)
+	}
+}
 
 export function post(view, text) {
 	const params = [view.name, text]
@@ -209,24 +255,28 @@ export function setConnected(now) {
 	}
 }
 
-async function transmit(view, item) {
-	for (let tries = 1; view.pending.includes(item); tries += 1) {
+async function transmit(where, item) {
+	for (let tries = 1; where.pending.includes(item); tries += 1) {
 		try {
 			const { ids, replies } = await send(item.command, item.params, item.label)
 			item.ids = ids
 			// The event may have come before this answer.
 			const views = [...model.views.values()]
-			if (ids.every((id) => views.some((one) => one.ids.has(id)))) discard(view, item)
-			return showReplies(replies, view)
+			if (ids.every((id) => id <= model.cursor || views.some((one) => one.ids.has(id)))) discard(where, item)
+			return showReplies(replies, where)
 		} catch (error) {
 			item.error = error.message
 			const lost = error.status === 0
 			const again = error.temporary && !lost && tries < TRIES
 			item.state = again ? "waiting" : lost ? "lost" : "refused"
-			if (item.state === "refused") complain(error.message)
 			changed()
-			if (!again) return
-			await sleep(error.retryAfter * 1000)
+			if (again) await sleep(error.retryAfter * 1000)
+			else return failed(where, item)
 		}
 	}
+}
+
+function failed(where, { state, error }) {
+	if (state === "refused" && where === view) complain(error)
+	else speak(`Not sent to ${where.name}. ${error}`)
 }

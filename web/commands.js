@@ -48,11 +48,6 @@ const COMMANDS = {
 	pass: ["new password", "Set the session’s password", setPassword],
 	devices: ["", "See your devices, sign out", () => openPanel("devices")],
 	apps: ["", "See your API keys and apps", () => openPanel("apps")],
-	ping: ["", "Measure the connection", async (rest) => {
-		const start = performance.now()
-		await send("PING", ["rejoin"])
-		chat.line(`The server answered in ${Math.round(performance.now() - start)} ms.`, { kind: "reply" })
-	}],
 	quit: ["[reason]", "Sign this device out", async (rest) => {
 		await send("QUIT", rest ? [rest] : [])
 		chat.signedOut("quit")
@@ -61,9 +56,9 @@ const COMMANDS = {
 }
 
 export const commands = Object.entries(COMMANDS)
-	.map(([name, [syntax, help, run]]) => ({ name, syntax: `/${name} ${syntax}`.trim(), help, run }))
+	.map(([name, [syntax, help, run]]) => ({ name: `/${name}`, syntax: `/${name} ${syntax}`.trim(), help, run }))
 
-// Such a line has a password in it, or will have, and is kept nowhere.
+// Such a line has a password in it, or will have.
 export const isSecret = (line) => /^\s*\/pass/im.test(line)
 
 export function parseCommand(line) {
@@ -73,7 +68,7 @@ export function parseCommand(line) {
 
 export async function runCommand(line) {
 	const { name, rest } = parseCommand(line)
-	const command = commands.find((one) => one.name === name)
+	const command = commands.find((one) => one.name === `/${name}`)
 	if (!command) throw new Error(`There is no command /${name}. Type /help to see all, or // for a text that begins with a slash.`)
 	try {
 		await command.run(name === "pass" ? rest : rest.trim())
@@ -123,7 +118,7 @@ function forEach([sign, letter]) {
 }
 
 async function setPassword(rest) {
-	// A blank at either end may be a slip: the dialog asks once more.
+	// A blank at either end may be a slip, so it is shown.
 	if (!rest || rest !== rest.trim()) return openPanel("password", rest.trim() && rest)
 	try {
 		await send("PASS", [rest])

@@ -4,7 +4,7 @@ import * as chat from "./chat.js"
 import { commands, isSecret, parseCommand, runCommand, talk } from "./commands.js"
 import { $, ask, h, setText } from "./dom.js"
 import { model } from "./model.js"
-import { byteLength, fold } from "./text.js"
+import { byteLength, fold, isChannel, isNick } from "./text.js"
 
 const MAX_BYTES = 4096
 const MOST_LINES = 20
@@ -21,9 +21,8 @@ let busy = false
 
 let matches = []
 let active = 0
-// Whether the arrows were used: then Enter takes the choice and does not send.
+// Whether Enter takes the choice, and does not send.
 let chosen = false
-let cycle = null
 
 $(".compose").onsubmit = (event) => {
 	event.preventDefault()
@@ -37,7 +36,8 @@ field.oninput = () => {
 }
 field.onblur = closeList
 field.onkeydown = (event) => {
-	if (event.isComposing || event.altKey) return
+	// In Safari, the Enter that ends a composition comes after it, with this code.
+	if (event.isComposing || event.keyCode === 229 || event.altKey) return
 	const enter = event.key === "Enter" && !event.shiftKey
 	const completed = completionKey(event)
 	if (completed || enter || recall(event.key)) event.preventDefault()
@@ -47,17 +47,14 @@ chat.parts.push({ show })
 
 function show(view) {
 	field.placeholder = field.ariaLabel = chat.canTalk(view) ? `Message ${view.name}` : "Type / for all commands"
-	put(sessionStorage.getItem(draftOf(view)) ?? "")
+	put(chat.kept(draftOf(view)))
 	complain("")
 }
 
 const draftOf = ({ kind, name }) => `${kind} ${name}`
 
 // What is not sent yet survives a reload; what has a password in it is kept nowhere.
-function keep(view, text) {
-	if (text && !isSecret(text)) sessionStorage.setItem(draftOf(view), text)
-	else sessionStorage.removeItem(draftOf(view))
-}
+const keep = (view, text) => chat.keep(draftOf(view), isSecret(text) ? "" : text)
 
 async function submit() {
 	const text = field.value
@@ -70,7 +67,7 @@ async function submit() {
 		if (command) await runAlone(text)
 		else if (!(await sendText(text))) return
 		remember(text)
-		if (sessionStorage.getItem(draftOf(view)) === text) keep(view, "")
+		if (chat.kept(draftOf(view)) === text) keep(view, "")
 		if (field.value === text) put("")
 	} catch (problem) {
 		complain(problem.message)
@@ -131,14 +128,20 @@ function grow() {
 	if (field.value) field.style.height = `${field.scrollHeight}px`
 }
 
+const typedWord = () => field.value.slice(0, field.selectionStart).match(/\S*$/)[0]
+const isTyped = ({ name }) => fold(typedWord().replace("@", "")) === fold(name)
+
+// A command may follow a slash, a channel a #, and a nick an @, which goes.
 function complete() {
-	cycle = null
 	chosen = false
+	const word = typedWord()
 	const typed = parseCommand(field.value)
-	const exact = commands.find(({ name }) => name === typed?.name)
+	const exact = commands.find(({ name }) => name === `/${typed?.name}`)
 	const naming = typed && /^\s*\S*$/.test(field.value)
-	matches = naming ? commands.filter(({ name }) => name.startsWith(typed.name)) : []
-	active = Math.max(0, matches.indexOf(exact))
+	matches = naming ? commands.filter(({ name }) => name.startsWith(`/${typed.name}`))
+		: /^[@#]/.test(word) ? candidates(word.replace("@", "")).filter(({ name }) => isChannel(name) === isChannel(word))
+		: []
+	active = Math.max(0, matches.findIndex(isTyped))
 	syntax.hidden = !exact || naming
 	if (exact) setText(syntax, `${exact.syntax} – ${exact.help}`)
 	drawList()
@@ -152,7 +155,6 @@ function closeList() {
 
 function completionKey({ key: name, shiftKey }) {
 	if (name === "Tab" && !shiftKey) return matches.length ? take(matches[active]) : tab()
-	if (name === "Escape") cycle = { names: [] }
 	if (!matches.length) return false
 	if (name === "ArrowDown" || name === "ArrowUp") {
 		active = (active + (name === "ArrowDown" ? 1 : -1) + matches.length) % matches.length
@@ -160,59 +162,48 @@ function completionKey({ key: name, shiftKey }) {
 		drawList()
 		return true
 	}
-	// A command typed in full is sent; half of one is completed first.
-	if (name === "Enter" && (chosen || parseCommand(field.value).name !== matches[active].name)) return take(matches[active])
+	// Half of a command is completed first.
+	if (name === "Enter" && (chosen || (matches[active].help && !isTyped(matches[active])))) return take(matches[active])
 	if (name === "Escape") closeList()
 	return name === "Escape"
 }
 
 function take({ name }) {
-	write(`/${name} `)
-	return true
-}
-
-function write(text, caret = text.length) {
-	field.value = text
-	field.setSelectionRange(caret, caret)
-	const going = cycle
+	const end = field.selectionStart
+	const start = end - typedWord().length
+	field.setRangeText(name + (start === 0 && isNick(name) ? ": " : " "), start, end, "end")
 	field.dispatchEvent(new Event("input"))
-	cycle = going
-}
-
-function tab() {
-	if (!cycle) {
-		const end = field.selectionStart
-		const start = field.value.slice(0, end).search(/\S*$/)
-		const word = fold(field.value.slice(start, end))
-		cycle = { start, end, at: -1, names: word ? candidates().filter((name) => fold(name).startsWith(word)) : [] }
-	}
-	const { start, end, names } = cycle
-	// With one candidate, Tab pressed again leaves the field.
-	if (!names.length || (names.length === 1 && cycle.at === 0)) return false
-	cycle.at = (cycle.at + 1) % names.length
-	const name = names[cycle.at]
-	const inserted = name + (start === 0 && !name.startsWith("#") ? ": " : " ")
-	cycle.end = start + inserted.length
-	write(field.value.slice(0, start) + inserted + field.value.slice(end), cycle.end)
 	return true
 }
 
-function candidates() {
+// What is one is taken at once; of several one is chosen.
+function tab() {
+	const word = typedWord()
+	matches = word ? candidates(word) : []
+	if (matches.length === 1) return take(matches[0])
+	active = 0
+	chosen = true
+	drawList()
+	return matches.length > 0
+}
+
+// Nicks and channels that begin so.
+function candidates(word) {
 	const here = [...(chat.view.members?.values() ?? [])].map(({ nick }) => nick)
 	const views = [...model.views.values()].map(({ name }) => name)
-	return [...new Set([...here, ...views])].filter((name) => !model.isMe(name)).sort()
+	return [...new Set([...here, ...views])].sort().map((name) => ({ name }))
+		.filter(({ name }) => fold(name).startsWith(fold(word)) && !name.includes(" ") && !model.isMe(name))
 }
 
 function drawList() {
 	list.hidden = !matches.length
-	field.setAttribute("aria-activedescendant", matches.length ? `completion-${matches[active].name}` : "")
-	list.replaceChildren(...matches.map((command, i) => h("li", {
-		role: "option", id: `completion-${command.name}`, "aria-selected": String(i === active),
-		// Before the field would lose the focus.
+	field.setAttribute("aria-activedescendant", matches.length ? `completion-${active}` : "")
+	list.replaceChildren(...matches.map((match, i) => h("li", {
+		role: "option", id: `completion-${i}`, "aria-selected": String(i === active),
 		onmousedown: (event) => {
 			event.preventDefault()
-			take(command)
+			take(match)
 		},
-	}, h("b", command.syntax), " ", h("span", command.help))))
+	}, h("b", match.syntax ?? match.name), " ", match.help && h("span", match.help))))
 	list.children[active]?.scrollIntoView({ block: "nearest" })
 }

@@ -1,7 +1,7 @@
 // The queue over a WebSocket, its reconnecting and acknowledging.
 
 import { get } from "./api.js"
-import { check, signal, signedOut } from "./chat.js"
+import { check, signedOut } from "./chat.js"
 
 const FIRST_DELAY = 500
 const LONGEST_DELAY = 30_000
@@ -22,24 +22,21 @@ let openedAt = 0
 
 // `onMessage` gets each message past `after`, once and in order.
 export function deliver(after, takeMessage, takeState) {
-	[seen, onMessage, onState] = [after, takeMessage, takeState]
+	[onMessage, onState] = [takeMessage, takeState]
+	seen = handledId = after
 	connect()
-	addEventListener("online", connectNow, { signal })
-	addEventListener("offline", failed, { signal })
+	addEventListener("online", connectNow)
+	addEventListener("offline", failed)
 	document.addEventListener("visibilitychange", () => {
 		if (!document.hidden) timer ? connectNow() : ping()
-	}, { signal })
-	const pings = setInterval(ping, PING_EVERY)
-	signal.onabort = () => {
-		clearInterval(pings)
-		clearTimeout(timer)
-		drop()
-	}
+	})
+	setInterval(ping, PING_EVERY)
 }
 
-// The server need not keep what is before this, for this device.
+// The server need not keep this for this device.
 export function handled(id) {
-	handledId = Math.max(handledId, id)
+	if (id <= handledId) return
+	handledId = id
 	acknowledging ??= setTimeout(() => {
 		acknowledging = null
 		tell("ACK", handledId)
@@ -50,12 +47,12 @@ function tell(command, param) {
 	if (socket?.readyState === 1) socket.send(JSON.stringify({ command, params: [String(param)] }))
 }
 
-// Nothing of a connection is taken before `check` has resolved: the browser may have another session by now.
+// Nothing is taken before `check` has resolved: the browser may have another session by now.
 function connect() {
 	timer = null
 	drop()
 	heard = Date.now()
-	const current = socket = new WebSocket(`${location.origin.replace("http", "ws")}/api/v1/socket?after=${seen}`)
+	const current = socket = new WebSocket(`${location.origin.replace("http", "ws")}/api/v1/socket?after=${handledId}`)
 	let checked = null
 	current.onopen = () => {
 		openedAt = Date.now()

@@ -18,6 +18,8 @@ export function h(name, ...children) {
 	return element
 }
 
+export const looking = () => !document.hidden && document.hasFocus()
+
 export const showPage = (id) => $("#app").replaceChildren($(id).content.cloneNode(true))
 
 export function setText(element, text) {
@@ -49,10 +51,13 @@ export async function openPanel(name, ...args) {
 
 // Resolves when it is closed, with whether what it asked for was done.
 export function showDialog(dialog) {
+	const before = document.activeElement
 	document.body.append(dialog)
 	dialog.showModal()
 	return new Promise((resolve) => dialog.addEventListener("close", () => {
 		dialog.remove()
+		// What it was opened from may have been in a drawer, which is closed by now.
+		if (!before.checkVisibility()) $("#open-sidebar")?.focus()
 		resolve(dialog.returnValue === "done")
 	}))
 }

@@ -44,16 +44,16 @@ $(".close", passwordHint).onclick = () => {
 }
 back.onclick = () => chat.run("AWAY", []).catch(chat.explain)
 members.ontoggle = draw
-document.addEventListener("keydown", press, { signal: chat.signal })
+document.addEventListener("keydown", press)
 chat.parts.push({ draw, opened })
 
 function opened() {
 	sidebar.hidePopover()
 	members.hidePopover()
-	if (!matchMedia("(pointer: fine)").matches || $("dialog")) return
-	const field = chat.view === model.browse ? $("#join-name") : composer
-	field.focus()
+	if (matchMedia("(pointer: fine)").matches && !$("dialog")) field().focus()
 }
+
+const field = () => (chat.view === model.browse ? $("#join-name") : composer)
 
 function draw() {
 	drawSidebar()
@@ -77,7 +77,7 @@ function drawSidebar() {
 	passwordHint.hidden = has_password || localStorage.getItem("hinted") !== null
 	back.hidden = !away
 	back.title = away
-	const news = [...model.views.values()].some((view) => view !== chat.view && model.unread(view).count)
+	const news = [model.server, ...model.views.values()].some((view) => view !== chat.view && view.count)
 	menu.classList.toggle("news", news)
 	menu.title = `Channels and people${news ? ", with unread messages" : ""}`
 }
@@ -93,10 +93,10 @@ function createTarget({ kind, name }) {
 }
 
 function updateTarget({ firstElementChild: button }, view) {
-	const { count, mention, partial } = model.unread(view)
+	const { count, mention } = view
 	button.view = view
 	setText($(".name", button), view.name)
-	setText($(".badge", button), count > 99 ? "99+" : count ? count + (partial ? "+" : "") : "")
+	setText($(".badge", button), count > 99 ? "99+" : String(count || ""))
 	button.classList.toggle("unread", count > 0)
 	button.classList.toggle("mentioned", mention)
 	setText($(".unseen", button), count ? (mention ? " unread, for you" : " unread") : "")
@@ -161,7 +161,7 @@ function leaveView() {
 		text: view.members.size === 1 ? "You are its only member: the channel ends when you leave." : "You leave it on all your devices.",
 		confirm: "Leave",
 		action: () => chat.run("PART", [view.name]),
-	}).then(() => composer.focus())
+	}).then((left) => left && opened())
 }
 
 function press(event) {
@@ -171,9 +171,9 @@ function press(event) {
 	if (step) {
 		event.preventDefault()
 		const views = [...model.channels(), ...model.directs()]
-		const at = views.indexOf(chat.view) + step
+		const at = Math.max(views.indexOf(chat.view) + step, -1)
 		if (views.length) chat.open(views.at(at % views.length))
 	} else if (key.length === 1 && key !== " " && !ctrlKey && !metaKey && !altKey && !target.closest("input, textarea")) {
-		composer.focus()
+		field().focus()
 	}
 }

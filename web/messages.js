@@ -2,7 +2,7 @@
 
 import { command } from "./api.js"
 import * as chat from "./chat.js"
-import { $, h, setText } from "./dom.js"
+import { $, h, looking, setText } from "./dom.js"
 import { countable, model } from "./model.js"
 import { actionIn, clock, dayName, hue, initial, plain, same, sameDay } from "./text.js"
 import { describe, isComing, summary } from "./words.js"
@@ -11,7 +11,6 @@ const LINK = /\bhttps?:\/\/[^\s<>"“”]+/gi
 const TOGETHER = 5 * 60_000
 const NEAR_END = 60
 const NEAR_START = 300
-const QUIET = 300
 const SETTLE = 800
 const AGAIN = 5_000
 
@@ -30,11 +29,11 @@ let fresh = true
 list.onscroll = scrolled
 jump.onclick = toEnd
 new ResizeObserver(() => pinned && toEnd()).observe(list)
-addEventListener("focus", attend, { signal: chat.signal })
-document.addEventListener("visibilitychange", attend, { signal: chat.signal })
+addEventListener("focus", attend)
+document.addEventListener("visibilitychange", attend)
 chat.parts.push({ show, draw })
 
-export const attentive = () => !document.hidden && document.hasFocus() && chat.view === view && pinned && view.loaded
+export const attentive = () => looking() && chat.view === view && pinned && view.loaded
 
 function attend() {
 	if (attentive()) read(view)
@@ -79,9 +78,6 @@ function append(items, previous) {
 }
 
 function redraw(items) {
-	// Rows drawn anew are nothing to read out: the log is not live meanwhile.
-	list.ariaLive = "off"
-	setTimeout(() => (list.ariaLive = "polite"), QUIET)
 	const { scrollTop } = list
 	const fromEnd = list.scrollHeight - scrollTop
 	const sameStart = drawn.items?.[0] === items[0]
@@ -97,7 +93,9 @@ function drawPending() {
 	const state = pending.map(({ label, state }) => label + state).join()
 	if (state === drawnPending) return
 	drawnPending = state
+	const focused = pendingRows.contains(document.activeElement)
 	pendingRows.replaceChildren(...pending.map((item, i) => pendingRow(item, pending[i - 1] ?? view.items.at(-1))))
+	if (focused) list.focus()
 }
 
 function place() {
@@ -131,7 +129,7 @@ function fill() {
 	const before = view.items.length
 	const filled = view
 	chat.load(filled).then(() => {
-		// If nothing came, the request failed; the next scrolling makes it again.
+		// If nothing came, the request failed; scrolling repeats it.
 		if (filled.items.length === before && filled.more) return
 		drawn = {}
 		chat.changed()
@@ -145,18 +143,18 @@ function opening() {
 }
 
 function read(view) {
-	const last = view.items.findLast(countable)
-	if (!last || last.id <= view.read) return
-	view.read = last.id
+	const last = view.items.findLast(countable)?.id ?? 0
+	if (last <= view.read && !view.count) return
+	model.readTo(view, last)
 	chat.changed()
-	if (view.kind !== "server" && !view.name.includes(" ")) tellSoon(view, SETTLE)
+	if (last && view.kind !== "server" && !view.name.includes(" ")) tellSoon(view, SETTLE)
 }
 
 function tellSoon(view, delay) {
 	view.telling ??= setTimeout(() => {
 		view.telling = null
 		command("MARKREAD", [view.name, String(view.read)])
-			.catch(({ temporary }) => temporary && !chat.signal.aborted && tellSoon(view, AGAIN))
+			.catch(({ temporary }) => temporary && tellSoon(view, AGAIN))
 	}, delay)
 }
 
@@ -186,7 +184,7 @@ function messageRow(item, previous) {
 	const action = actionIn(text) !== undefined
 	row.classList.toggle("quietly", command === "NOTICE")
 	row.classList.toggle("action", action)
-	row.classList.toggle("mention", model.isForMe(item, {}))
+	row.classList.toggle("mention", model.isForMe(item, { kind: "channel" }))
 	const nick = coloured(h(together ? "b.nick.unseen" : "b.nick", source), source)
 	if (together) row.append(timeOf(item), nick)
 	else row.append(avatar(source), h("div.by", nick, timeOf(item), h("small", means(item))))
@@ -214,7 +212,7 @@ export function eventRow(item) {
 		action && h("button.link", { onclick: action.run }, action.name))
 }
 
-// Comings and goings that follow each other become one line, which opens.
+// Comings and goings in a row become one line, which opens.
 function foldInto(last, previous, item, row) {
 	let fold = last
 	if (!last.items) {

@@ -7,12 +7,11 @@ export const countable = ({ local, command }) => !local && (command === "PRIVMSG
 
 export const SERVER = "rejoin.server"
 
-// Beyond so many items the older half of a view goes; scrolling up fetches it again.
+// Beyond so many items, the older half of a view goes until it is scrolled to.
 const KEEP = 800
-// So many are asked for at once.
 export const PAGE = 50
 
-// A channel, an exchange with one other, or a page of this client's own: what it shows, in order, each event once.
+// A channel, an exchange, or a page of this client's own: what it shows, in order, each event once.
 class View {
 	items = []
 	ids = new Set()
@@ -20,10 +19,12 @@ class View {
 	more = true
 	loaded = false
 	read = 0
-	// Past this id there is something new, since one last looked.
+	// Past this id is what came while nobody looked.
 	newFrom = null
 	pending = []
-	missed = 0
+	// Of what is unread: how much, and whether some is for oneself.
+	count = 0
+	mention = false
 
 	constructor(kind, name, more = {}) {
 		Object.assign(this, { kind, name }, more)
@@ -56,16 +57,14 @@ class View {
 	}
 }
 
-const WHOLE = { loaded: true, more: false }
+const WHOLE = { loaded: true, more: false, since: 0 }
 
 class Model {
 	views = new Map()
 	server = new View("server", "Server", WHOLE)
 	browse = new View("browse", "Join a channel", WHOLE)
 	// Direct messages from before the snapshot, until the history tells whose they are.
-	#earlier = []
-	// Nicks this session had, by folded name: the id of the event that changed it.
-	#former = new Map()
+	earlier = []
 
 	get nick() {
 		return this.session.nick
@@ -75,21 +74,28 @@ class Model {
 		return same(nick, this.nick)
 	}
 
-	isMine({ id, source }) {
-		return this.isMe(source) || id < this.#former.get(fold(source))
+	isMine({ source }) {
+		return this.isMe(source)
 	}
 
 	isForMe(item, { kind }) {
-		return !this.isMine(item) && (kind === "direct" || mentions(item.params[1], this.nick))
+		return !this.isMine(item) && (kind !== "channel" || mentions(item.params[1], this.nick))
 	}
 
-	// What is unread in a view; `partial` when there may be more than is loaded.
-	unread(view) {
-		const { items, read, missed, more, firstId } = view
-		const found = items.slice(items.findLastIndex(({ id }) => id <= read) + 1)
-			.filter((item) => countable(item) && !this.isMine(item))
-		const mention = found.some((item) => this.isForMe(item, view))
-		return { count: missed + found.length, mention, partial: items.length >= PAGE && more && firstId > read }
+	// Shows an event that has come, and counts it.
+	show(event, view) {
+		view.add(event)
+		if (!countable(event) || this.isMine(event) || event.id <= Math.max(view.read, view.since ?? this.cursor)) return
+		view.count += 1
+		view.mention ||= this.isForMe(event, view)
+	}
+
+	// Moves the read mark, and counts what is behind it.
+	readTo(view, id) {
+		view.read = Math.max(view.read, id)
+		const unread = view.items.filter((item) => item.id > view.read && countable(item) && !this.isMine(item))
+		view.count = unread.length
+		view.mention = unread.some((item) => this.isForMe(item, view))
 	}
 
 	view(name) {
@@ -114,22 +120,28 @@ class Model {
 		this.cursor = snapshot.cursor
 		for (const view of this.channels()) if (!snapshot.channels.some(({ name }) => same(name, view.name))) this.close(view)
 		for (const { name } of snapshot.channels) this.adoptChannel(snapshot, name)
-		for (const { nick, read } of snapshot.directs) this.direct(nick).read = read
+		for (const { nick, ...read } of snapshot.directs) this.#adoptRead(this.direct(nick), read)
 	}
 
 	adoptChannel({ channels, cursor }, name) {
 		const found = channels.find((one) => same(one.name, name))
 		if (!found) return false
-		const { topic, modes, members, read } = found
+		const { topic, modes, members } = found
 		const view = this.channel(name) ?? this.#put(new View("channel", found.name))
 		Object.assign(view, {
 			topic,
 			since: cursor,
 			modes: new Set(modes.split(" ")[0].slice(1)),
 			members: new Map(members.map((member) => [fold(member.nick), member])),
-			read: Math.max(view.read, read),
 		})
+		this.#adoptRead(view, found)
 		return true
+	}
+
+	// One may have read further here than was told yet.
+	#adoptRead(view, { read, unread }) {
+		if (read < view.read) this.readTo(view, view.read)
+		else Object.assign(view, { read }, unread)
 	}
 
 	direct(nick) {
@@ -152,7 +164,7 @@ class Model {
 				return this.#conversation(event, channel)
 			case "MARKREAD": {
 				const view = this.view(target)
-				if (view) view.read = Math.max(view.read, Number(params[1]))
+				if (view) this.readTo(view, Number(params[1]))
 				return []
 			}
 			case "NICK":
@@ -205,7 +217,7 @@ class Model {
 		if (isChannel(target)) return channel ? [channel] : []
 		if (id <= this.cursor) {
 			// Its nicks are those of its time: by now they may be other people's.
-			this.#earlier.push(event)
+			this.earlier.push(event)
 			return []
 		}
 		const other = this.isMe(source) ? target : source
@@ -216,11 +228,11 @@ class Model {
 	// Once all histories are loaded: what is in none of them was exchanged with somebody who has left.
 	fileEarlier() {
 		const directs = this.directs()
-		for (const event of this.#earlier.splice(0)) {
+		for (const event of this.earlier.splice(0)) {
 			if (directs.some(({ ids, more, firstId }) => ids.has(event.id) || (more && event.id < firstId))) continue
 			const name = `${this.isMine(event) ? event.params[0] : event.source} (left)`
 			const view = this.view(name) ?? this.#put(new View("direct", name, { ...WHOLE, read: event.id - 1 }))
-			view.add(event)
+			this.show(event, view)
 		}
 	}
 
@@ -233,7 +245,6 @@ class Model {
 			do before.name += " (left)"; while (this.view(before.name))
 			this.#put(Object.assign(before, WHOLE))
 		}
-		if (this.isMe(from) || this.isMe(to)) this.#former.set(fold(from), id)
 		const shown = this.#withMember(event, from, (view) => {
 			if (view.kind === "direct") {
 				this.close(view)

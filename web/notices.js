@@ -1,22 +1,26 @@
 // What is to be noticed elsewhere: the title, the icon, and the browser's notifications.
 
 import * as chat from "./chat.js"
-import { $ } from "./dom.js"
+import { $, looking } from "./dom.js"
 import { model } from "./model.js"
 import { plain } from "./text.js"
 
+const WORKER = "/assets/worker.js"
+const { serviceWorker } = navigator
 const icon = $("link[rel=icon]")
 const READ = icon.href
 const UNREAD = `data:image/svg+xml,${encodeURIComponent('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">'
 	+ '<circle cx="4" cy="4" r="3" fill="#0b6e5f" stroke="#ffd54f" stroke-width="2"/></svg>')}`
 const button = $("#notify")
 
-button.hidden = !("Notification" in window)
-button.onclick = choose
+// On phones only a worker may notify; on plain http there is none.
+button.hidden = !serviceWorker || !window.Notification
+button.onclick = () => choose().then(draw, chat.explain)
+if (serviceWorker) serviceWorker.onmessage = ({ data }) => chat.open(model.view(data) ?? model.server)
 chat.parts.push({ draw })
 
 function draw() {
-	const count = [...model.views.values()].reduce((sum, view) => sum + model.unread(view).count, 0)
+	const count = [model.server, ...model.views.values()].reduce((sum, { count }) => sum + count, 0)
 	const wanted = count ? UNREAD : READ
 	document.title = `${count ? `(${count}) ` : ""}${chat.view.name} · Rejoin`
 	if (icon.href !== wanted) icon.href = wanted
@@ -28,21 +32,16 @@ const isOn = () => localStorage.getItem("notify") !== null && window.Notificatio
 
 async function choose() {
 	if (isOn()) localStorage.removeItem("notify")
-	else if (await Notification.requestPermission() === "granted") localStorage.setItem("notify", "yes")
-	else chat.complain("Your browser’s settings for this site forbid notifications.")
-	draw()
+	else if (await Notification.requestPermission() === "granted") {
+		await serviceWorker.register(WORKER)
+		localStorage.setItem("notify", "yes")
+	} else chat.complain("Your browser’s settings for this site forbid notifications.")
 }
 
-export function notify(event, view) {
-	if (!isOn() || !model.isForMe(event, view) || (document.hasFocus() && !document.hidden)) return
-	const title = view.kind === "direct" ? event.source : `${event.source} in ${view.name}`
-	try {
-		const notification = new Notification(title, { body: plain(event.params[1]), tag: view.name })
-		notification.onclick = () => {
-			window.focus()
-			chat.open(view)
-		}
-	} catch {
-		// Phones' browsers only let workers notify.
-	}
+export async function notify(event, view) {
+	if (!isOn() || looking() || !model.isForMe(event, view)) return
+	const worker = await serviceWorker.getRegistration(WORKER)
+	const title = view.kind === "channel" ? `${event.source} in ${view.name}` : event.source
+	// One tag for all tabs, so that it is shown once.
+	worker?.showNotification(title, { body: plain(event.params[1]), tag: String(event.id), data: view.name })
 }

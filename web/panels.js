@@ -8,19 +8,18 @@ import { model } from "./model.js"
 import { clock, fromNow } from "./text.js"
 
 export function devices() {
-	const { nick, has_password } = model.session
-	const address = `${location.origin}/login?nick=${encodeURIComponent(nick)}`
+	const { nick } = model.session
 	const list = h("ul.devices")
 	const others = h("button.others", { onclick: () => removeOthers("Remove all others?", act) }, "Remove all others")
+	const add = h("div.add")
 	let known = []
 	const dialog = showPanel("devices", "Devices",
 		h("p.soft", `In this session as ${nick}.`), list, others,
-		h("h3", "Add a device"),
-		h("div.add", h("p.soft", `${has_password ? "" : "First set a password. "}Scan this with a phone, or open the address and log in:`, h("b", address))),
+		h("h3", "Add a device"), add,
 		h("h3", "Leave"),
 		h("p.buttons", h("button.sign-out", { onclick: leave }, "Sign out here"),
 			h("button.danger.end", { onclick: endSession }, "End session everywhere")))
-	import("./qr.js").then(({ drawCode }) => $(".add", dialog).append(drawCode(address) ?? ""))
+	dialog.addEventListener("told", () => act())
 	act()
 
 	async function act(action) {
@@ -29,10 +28,22 @@ export function devices() {
 			known = await get("/clients")
 			fill(dialog, list, known.map(device))
 			others.hidden = known.length < 2
+			if (add.children.length !== 2) add.replaceChildren(...howToAdd())
 			setText($(".error", dialog), "")
 		} catch ({ message }) {
 			setText($(".error", dialog), message)
 		}
+	}
+
+	function howToAdd() {
+		if (!model.session.has_password) {
+			return [h("p.soft", "Logging in takes a password, and this session has none yet. ",
+				h("button.link", { onclick: () => password().then(() => act()) }, "Set a password"))]
+		}
+		const login = `?nick=${encodeURIComponent(nick)}`
+		const local = /^(localhost|127\.|\[::1)/.test(location.hostname) && " It works on this computer only."
+		return [h("p.soft", "Scan this with a phone, or open the address and log in:", h("b", `${location.origin}/login${login}`), local),
+			h("img.code", { alt: "QR code of this address", src: `/login/code${login}` })]
 	}
 
 	function device({ id, name, current, created_at, seen_at, address_family }) {
@@ -66,7 +77,6 @@ export function devices() {
 	}
 }
 
-// Asks whether only this device is to stay; `act` does what it is given.
 function removeOthers(title, act = (action) => action()) {
 	ask({
 		title,
@@ -85,7 +95,7 @@ function fill(dialog, list, items, none) {
 const item = (name, lines, ...buttons) =>
 	h("li", h("div", h("b", ...name), ...lines.map((line) => h("small", line))), ...buttons)
 
-// `typed` is a new password typed already; with `change` it lacks the current one. Nothing of it outlives the dialog.
+// `typed` is a new password typed already; nothing of it outlives the dialog.
 export async function password(typed = "", change = model.session.has_password) {
 	const current = change && field("Current password",
 		{ id: "current-password", type: "password", autocomplete: "current-password", autofocus: true })
@@ -104,7 +114,7 @@ export async function password(typed = "", change = model.session.has_password) 
 
 	async function save() {
 		await run("PASS", [fresh, current].filter(Boolean).map((label) => $("input", label).value))
-		refreshSession()
+		await refreshSession()
 	}
 }
 
@@ -131,7 +141,7 @@ const SCOPES = {
 	identity: "know who you are",
 	"session:manage": "manage this session",
 }
-const USUAL = ["chat:read", "chat:write"]
+const USUAL = ["chat:read", "chat:write", "everywhere"]
 const DAY = 86_400
 
 export function apps() {
@@ -140,11 +150,11 @@ export function apps() {
 	const shown = h("div", { role: "status" })
 	const name = field("Name, shown with its messages", { maxlength: 64, required: true, autocomplete: "off" })
 	const scopes = choices("It may", Object.entries(SCOPES).slice(0, -1))
-	const channels = choices("Only in these channels; or, with none chosen, everywhere",
-		model.channels().map((channel) => [channel.name, channel.name]))
+	const where = choices("Where", [["everywhere", "In all channels that you are on"], ["chosen", "Only in these:"]], { type: "radio", name: "where" })
+	where.append(...model.channels().map((channel) => option("label.within", channel.name, channel.name)))
 	const error = h("p.error", { role: "alert" })
 	const form = h("form", { onsubmit: (event) => submit(event, error, make).then((made) => made && form.reset()) },
-		name, scopes, model.channels().length > 0 && channels, error, h("button", "Make the key"))
+		name, scopes, model.channels().length > 0 && where, error, h("button", "Make the key"))
 	const dialog = showPanel("apps", "Apps and keys",
 		h("p.soft", "Programs that take part as you. They end with this session."),
 		h("h3", "API keys"), shown, keys, h("details", h("summary", "New key"), form),
@@ -162,7 +172,8 @@ export function apps() {
 	}
 
 	async function make() {
-		const [scope, res] = [scopes, channels].map((group) => [...group.querySelectorAll(":checked")].map(({ value }) => value))
+		const [scope, [place, ...res]] = [scopes, where].map((group) => [...group.querySelectorAll(":checked")].map(({ value }) => value))
+		if ((place === "chosen") !== res.length > 0) throw new Error("Choose the channels it may be in, or all.")
 		show(await post("/keys", { name: $("input", name).value, scope: scope.join(" "), ...(res.length && { res }) }))
 	}
 
@@ -201,8 +212,11 @@ const sure = (verb, name, text, action) => h("button", {
 const may = (scope, res) =>
 	`May ${scope.split(" ").map((one) => SCOPES[one] ?? one).join("; ")}${res ? `; only in ${res.join(", ")}` : ""}`
 
-const choices = (title, options) => h("fieldset.choose", h("legend", title), ...options.map(([value, label]) =>
-	h("label", h("input", { type: "checkbox", value, checked: USUAL.includes(value) }), label)))
+const choices = (title, options, attributes) => h("fieldset.choose", h("legend", title),
+	...options.map(([value, label]) => option("label", value, label, attributes)))
+
+const option = (tag, value, label, attributes) =>
+	h(tag, h("input", { type: "checkbox", value, checked: USUAL.includes(value), ...attributes }), label)
 
 function copied(label, value) {
 	const shown = field(label, { value, readonly: true, spellcheck: false })

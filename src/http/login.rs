@@ -171,6 +171,14 @@ fn own_path(next: Option<&str>) -> &str {
     next.filter(own).unwrap_or("/")
 }
 
+/// The start page, which leads on to where the login would have led.
+fn start_page(next: &str) -> String {
+    match next {
+        "/" => next.to_owned(),
+        _ => format!("/?next={}", form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>()),
+    }
+}
+
 fn sentence(error: &Error) -> &str {
     match error.code {
         Code::LoginFailed => "There is no session with this nick and this password.",
@@ -212,6 +220,7 @@ impl Page<'_> {
         page::card("Log in", web::LOGIN_CARD, |name, page| match name {
             "nick" => escape(self.nick, page),
             "next" => escape(self.next, page),
+            "start" => escape(&start_page(self.next), page),
             "error" => escape(self.error, page),
             "clients" => self.choices(page),
             // The first field that is still to be filled.

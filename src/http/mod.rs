@@ -34,6 +34,7 @@ mod front;
 mod guard;
 mod headers;
 mod login;
+mod login_code;
 mod messages;
 mod oauth;
 mod ops;
@@ -132,6 +133,7 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(session::create, session::snapshot, session::end))
         .routes(routes!(login::login_api))
         .routes(routes!(login::page, login::login))
+        .routes(routes!(login_code::code))
         .routes(routes!(session::logout))
         .routes(routes!(session::logout_api))
         .routes(routes!(audit::list))

@@ -53,10 +53,10 @@ files! {
     "model.js"
     "notices.js"
     "panels.js"
-    "qr.js"
     "style.css"
     "text.js"
     "words.js"
+    "worker.js"
 }
 
 /// Every file's ETag, made of what is in it, once.

@@ -16,8 +16,12 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
         page.says("#apps", "No keys yet.").await;
         page.says("#apps", "No apps.").await;
         page.click("#apps summary").await;
-        page.click("#apps [value='#rust']").await;
+        // Only in chosen channels: but in which?
+        page.click("#apps [value=chosen]").await;
         page.types("#apps form input", "deploy-bot\n").await;
+        page.says("#apps form .error", "Choose the channels it may be in").await;
+        page.click("#apps [value='#rust']").await;
+        page.click("#apps form > button").await;
         page.says("#apps .devices li", "May read messages; write, join and leave; only in #rust").await;
         let shown = "return [...document.querySelectorAll('#apps .row input')].map((field) => field.value)";
         let first = page.run(shown, vec![]).await;

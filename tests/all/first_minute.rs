@@ -2,16 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::browser::at_both_widths;
+use crate::support::{browser::at_both_widths, until};
 
-/// Stands in for the browser's own, of which nobody sees anything without a screen.
-const NOTIFICATION: &str = "window.told = [];
-    window.Notification = class {
-        static permission = 'default';
-        static async requestPermission() { return (this.permission = 'granted'); }
-        constructor(title, { body }) { told.push(`${title}: ${body}`); }
-    };
-    document.hasFocus = () => false";
+/// What the page's worker has shown.
+const SHOWN: &str = "const done = arguments[0]; navigator.serviceWorker.getRegistration('/assets/')
+    .then((worker) => worker.getNotifications()).then((all) => done(all.map(({ title, body }) => `${title}: ${body}`)))";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
@@ -77,27 +72,41 @@ async fn after_the_login_everything_is_there_at_once_and_the_keyboard_reaches_it
     .await;
 }
 
-/// The code of "Rejoin" as other programs draw it, version 1-M with mask 0: a bit for each module, rows from the top.
-const CODE: [u32; 21] = [
-    0x1fce7f, 0x105741, 0x17455d, 0x17465d, 0x175f5d, 0x104241, 0x1fd57f, 0x000800, 0x154d12, 0x003ea3, 0x0866ef,
-    0x0e9bb3, 0x11fee1, 0x00106c, 0x1fc113, 0x104c73, 0x175d63, 0x174eb6, 0x175af9, 0x104f82, 0x1fd6c3,
-];
+/// The picture of a code as a camera sees it, in grey.
+const PHOTOGRAPH: &str = "const picture = document.querySelector('#devices .code');
+    const canvas = new OffscreenCanvas(200, 200).getContext('2d');
+    canvas.drawImage(picture, 0, 0, 200, 200);
+    return [...canvas.getImageData(0, 0, 200, 200).data].filter((_, i) => i % 4 === 1)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_leads_a_phone_to_the_login_page() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
-        let encode = "const [text, done] = arguments; import('/assets/qr.js')
-            .then(({ encode }) => done(encode(text)?.map((row) => row.reduce((bits, dark) => bits * 2 + dark, 0))))";
-        assert_eq!(page.run_async(encode, vec!["Rejoin".into()]).await, json!(CODE));
-        assert_eq!(page.run_async(encode, vec!["x".repeat(107).into()]).await, json!(null), "too long for a code");
-
+        page.pick(&server.url(""), "alice[]").await;
         page.press("[data-panel=devices]").await;
-        page.says("#devices", "First set a password.").await;
-        page.says("#devices .add b", &server.url("/login?nick=alice")).await;
-        let drawn = "return document.querySelector('#devices .code').naturalWidth > 0";
-        page.until(drawn, vec![]).await;
+        page.says("#devices", "this session has none yet").await;
         page.says("#devices .devices li", "this device").await;
+        page.click("#devices .add button").await;
+        page.types("#new-password", "correct horse battery\n").await;
+        let address = server.url("/login?nick=alice%5B%5D");
+        page.says("#devices .add", &address).await;
+        page.says("#devices .add", "works on this computer only").await;
+        page.until("return document.querySelector('#devices .code').naturalWidth > 0", vec![]).await;
+        let grey: Vec<u8> = serde_json::from_value(page.run(PHOTOGRAPH, vec![]).await).unwrap();
+        let mut photograph = rqrr::PreparedImage::prepare_from_greyscale(200, 200, |x, y| grey[y * 200 + x]);
+        let codes = photograph.detect_grids();
+        assert_eq!(codes[0].decode().unwrap().1, address);
+
+        // The list that is looked at grows as the phone logs in, and one is told.
+        server.login("alice[]", "correct horse battery").await;
+        page.counts("#devices .devices li", 2).await;
+        page.click("#devices .last button").await;
+        page.press("#browse").await;
+        page.says("#browse-panel", "A device logged in").await;
+        page.press("[data-panel=devices]").await;
+        page.click("#devices .others").await;
+        page.says("#ask", "Remove all others?").await;
+        page.click("#ask .primary").await;
+        page.counts("#devices .devices li", 1).await;
 
         // Signed out, one learns why, and the same tab begins anew.
         page.click("#devices .sign-out").await;
@@ -105,7 +114,7 @@ async fn a_code_leads_a_phone_to_the_login_page() {
         page.click("#ask .primary").await;
         page.says("#signed-out", "you signed out here").await;
         page.click("#start").await;
-        page.says("#own-nick", "alice").await;
+        page.says("#own-nick", "alice[]").await;
     })
     .await;
 }
@@ -117,18 +126,21 @@ async fn notifications_are_asked_for_by_a_click_and_tell_of_what_is_meant_for_on
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         let [bob] = server.pick_on("#rust", ["bob"]).await;
-        page.run(NOTIFICATION, vec![]).await;
+        page.run("document.hasFocus = () => false", vec![]).await;
         bob.send("PRIVMSG #rust :alice, before").await;
         page.hears("bob: alice, before").await;
-        assert_eq!(page.run("return [told, Notification.permission]", vec![]).await, json!([[], "default"]));
+        assert_eq!(page.run("return navigator.serviceWorker.controller", vec![]).await, json!(null));
 
+        page.devtools("Browser.grantPermissions", json!({"permissions": ["notifications"]})).await;
         page.press("#notify").await;
         page.until("return document.querySelector('#notify').ariaPressed === 'true'", vec![]).await;
         for line in ["PRIVMSG #rust :hello all", "PRIVMSG #rust :hello Alice", "PRIVMSG alice :only you"] {
             bob.send(line).await;
         }
-        page.until("return told.length === 2", vec![]).await;
-        assert_eq!(page.run("return told", vec![]).await, json!(["bob in #rust: hello Alice", "bob: only you"]));
+        page.says("#directs", "bob").await;
+        until("both to be shown", async || page.run_async(SHOWN, vec![]).await.as_array().unwrap().len() == 2).await;
+        let shown = json!(["bob in #rust: hello Alice", "bob: only you"]);
+        assert_eq!(page.run_async(SHOWN, vec![]).await, shown);
         page.press("#notify").await;
         page.until("return document.querySelector('#notify').ariaPressed === 'false'", vec![]).await;
         assert_eq!(page.run("return localStorage.length", vec![]).await, 0);
