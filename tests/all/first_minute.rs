@@ -33,6 +33,17 @@ async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
         page.says("#browse-panel li", "#rust").await;
         assert_eq!(page.run("return document.querySelector('#password-hint').hidden", vec![]).await, true);
 
+        // Whoever an app sent here, and who has no session yet, is led on.
+        page.run("return fetch('/logout', { method: 'POST' })", vec![]).await;
+        page.goto(&server.url("/login?next=/device%3Fuser_code%3DA%26b")).await;
+        page.click(".aside a").await;
+        page.types("#nick", "eve\n").await;
+        page.until("return location.pathname + location.search === '/device?user_code=A&b'", vec![]).await;
+        page.run("return fetch('/logout', { method: 'POST' })", vec![]).await;
+        page.goto(&server.url("/?next=//elsewhere.example/evil")).await;
+        page.types("#nick", "eve\n").await;
+        page.says("#own-nick", "eve").await;
+
         for (path, field) in [("/login", "nick"), ("/login?nick=bob", "password")] {
             page.goto(&server.url(path)).await;
             page.until("return document.activeElement.id === arguments[0]", vec![field.into()]).await;

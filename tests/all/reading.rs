@@ -131,6 +131,20 @@ async fn the_place_in_a_conversation_is_kept() {
         page.until("return document.title === '#rust · Rejoin'", vec![]).await;
         assert_eq!(page.run(icon, vec![]).await, false);
 
+        // What comes while nobody looks is below such a line as well: the first of it, each time.
+        for line in ["first", "second"] {
+            page.run("document.hasFocus = () => false", vec![]).await;
+            carol.send(&format!("PRIVMSG #rust :{line} absence")).await;
+            carol.send("PRIVMSG #rust :and more").await;
+            page.until("return document.title === '(2) #rust · Rejoin'", vec![]).await;
+            let after =
+                "return document.querySelector('#messages .new')?.nextElementSibling.innerText.includes(arguments[0])";
+            page.until(after, vec![format!("{line} absence").into()]).await;
+            page.counts("#messages .new", 1).await;
+            page.run("delete document.hasFocus; dispatchEvent(new Event('focus'))", vec![]).await;
+            page.until("return document.title === '#rust · Rejoin'", vec![]).await;
+        }
+
         // A conversation with one person stays open over a reload, too.
         bob.send("PRIVMSG alice :psst").await;
         page.press("#directs .target").await;

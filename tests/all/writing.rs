@@ -7,6 +7,7 @@ const VALUE: &str = "return document.querySelector('#composer').value";
 const KEPT: &str = "return JSON.stringify([{ ...sessionStorage }, { ...localStorage }])";
 const ESCAPE: &str = "\u{e00c}";
 const TAB: &str = "\u{e004}";
+const DOWN: &str = "\u{e015}";
 const UP: &str = "\u{e013}";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,6 +70,47 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nicks_and_channels_are_offered_to_fingers_and_to_keys() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        for channel in ["#rust", "#rumours"] {
+            page.say(&format!("/join {channel}")).await;
+            page.says("#title", channel).await;
+        }
+        let _people = server.pick_on("#rumours", ["bob", "bea", "carol"]).await;
+        page.counts("#members li", 4).await;
+
+        // After their signs, for a touch.
+        page.types("#composer", "@bo").await;
+        page.click("#completions li").await;
+        page.types("#composer", "and @CA").await;
+        page.click("#completions li").await;
+        page.types("#composer", "come to #ru").await;
+        page.counts("#completions li", 2).await;
+        page.click("#completions li:last-child").await;
+        assert_eq!(page.run(VALUE, vec![]).await, "bob: and carol come to #rust ");
+        page.counts("#completions li", 0).await;
+        // What is typed in full is sent as it is.
+        page.types("#composer", "or #rumours\n").await;
+        page.hears("alice: bob: and carol come to #rust or #rumours").await;
+
+        // After Tab, for keys: of several, one is chosen.
+        page.types("#composer", &format!("so b{TAB}")).await;
+        page.says("#completions [aria-selected=true]", "bea").await;
+        let described = "const field = document.querySelector('#composer');
+            return document.getElementById(field.getAttribute('aria-activedescendant')).innerText.trim()";
+        assert_eq!(page.run(described, vec![]).await, "bea");
+        page.types("#composer", &format!("{DOWN}\n")).await;
+        assert_eq!(page.run(VALUE, vec![]).await, "so bob ");
+        page.types("#composer", &format!("c{TAB}")).await;
+        assert_eq!(page.run(VALUE, vec![]).await, "so bob carol ");
+        page.types("#composer", TAB).await;
+        assert_eq!(page.run("return document.activeElement.ariaLabel", vec![]).await, "Send");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
     at_both_widths(async |server, page| {
         page.pick(&server.url(""), "alice").await;
@@ -76,12 +118,32 @@ async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
         page.says("#title", "#rust").await;
         let [bob] = server.pick_on("#rust", ["bob"]).await;
 
+        // Each conversation has its own.
+        bob.send("PRIVMSG alice :psst").await;
+        page.press("#directs .target").await;
+        page.hears("bob: psst").await;
+        page.types("#composer", "only to you").await;
+        page.press("#channels .target").await;
+        page.says("#title", "#rust").await;
         page.types("#composer", "not sent yet").await;
         page.reload().await;
         page.shows("#composer").await;
         page.until("return document.querySelector('#composer').value === 'not sent yet'", vec![]).await;
         page.say("").await;
         page.hears("alice: not sent yet").await;
+        page.press("#directs .target").await;
+        assert_eq!(page.run(VALUE, vec![]).await, "only to you");
+        page.run("document.querySelector('#composer').select()", vec![]).await;
+        page.types("#composer", "\u{e017}").await;
+        page.press("#channels .target").await;
+
+        // Nor is a password in the midst of what is pasted kept, or sent.
+        let paste = "const field = document.querySelector('#composer'); field.value = 'one\\n /pass a secret\\ntwo';
+            field.dispatchEvent(new Event('input')); document.querySelector('.send').click()";
+        page.run(paste, vec![]).await;
+        page.says("#error", "A command stands alone, on one line.").await;
+        assert!(!page.run(KEPT, vec![]).await.as_str().unwrap().contains("secret"));
+        page.run("document.querySelector('#composer').value = ''", vec![]).await;
         page.types("#composer", "  /pass a secret").await;
         assert!(!page.run(KEPT, vec![]).await.as_str().unwrap().contains("secret"));
         page.press("#browse").await;

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, wd::WebDriverCompatibleCommand};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    wd::{WebDriverCompatibleCommand, WindowHandle},
+};
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
@@ -174,6 +177,19 @@ impl Page {
 
     pub async fn reload(&self) {
         self.browser.refresh().await.unwrap();
+    }
+
+    /// Opens another tab and goes to it; gives back the one that was left.
+    pub async fn new_tab(&self) -> WindowHandle {
+        let tab = self.browser.new_window(true).await.unwrap().handle;
+        self.to_tab(tab).await
+    }
+
+    /// Goes to a tab; gives back the one that was left.
+    pub async fn to_tab(&self, tab: WindowHandle) -> WindowHandle {
+        let left = self.browser.window().await.unwrap();
+        self.browser.switch_to_window(tab).await.unwrap();
+        left
     }
 
     /// What a script returns.

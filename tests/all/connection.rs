@@ -1,0 +1,202 @@
+//! What a page does when it is cut off, and how it shows it: in real Chromium.
+
+use serde_json::json;
+
+use crate::support::{
+    browser::{Page, at_both_widths},
+    until,
+};
+
+/// Lets a page be cut off in a way that it does not notice: what was sent has arrived, what is told does not.
+const MUTABLE: &str = "const Real = WebSocket;
+    window.WebSocket = class extends Real { set onmessage(take) { super.onmessage = (event) => window.muted || take(event); } };";
+const MUTE: &str = "window.muted = true; const real = fetch;
+    window.fetch = async (...all) => { await real(...all); throw new TypeError(); }; window.mend = () => window.fetch = real";
+const LOSE: &str = "window.fetch = async () => { throw new TypeError(); }";
+
+/// Has a script run in every page of this browser from now on, before the page's own.
+async fn before(page: &Page, script: &str) {
+    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+}
+
+async fn offline(page: &Page, offline: bool) {
+    let conditions = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+    page.devtools("Network.emulateNetworkConditions", conditions).await;
+}
+
+async fn state_is(page: &Page, state: &str) {
+    let script = "return document.querySelector('#connection').dataset.state === arguments[0]";
+    page.until(script, vec![state.into()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        state_is(page, "connected").await;
+        page.shows("#connection").await;
+        assert_eq!(page.run("return document.querySelector('#connection').title", vec![]).await, "Connected");
+
+        page.devtools("Network.enable", json!({})).await;
+        offline(page, true).await;
+        page.says("#connection", "You are offline").await;
+        let covers = "const { bottom } = document.querySelector('#connection').getBoundingClientRect();
+            return bottom > document.querySelector('#messages').getBoundingClientRect().top";
+        assert_eq!(page.run(covers, vec![]).await, false, "it is in nobody's way");
+        page.say("from the tunnel").await;
+        page.says("#messages .lost .state", "Perhaps not sent.").await;
+        bob.send("PRIVMSG #rust :meanwhile").await;
+
+        offline(page, false).await;
+        state_is(page, "connected").await;
+        page.hears("bob: meanwhile").await;
+        page.hears("alice: from the tunnel").await;
+        page.counts("#messages .pending", 0).await;
+        assert_eq!(page.said().await, ["bob: meanwhile", "alice: from the tunnel"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
+    at_both_widths(async |server, page| {
+        before(page, MUTABLE).await;
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        let [bob] = server.pick_on("#rust", ["bob"]).await;
+
+        page.run(MUTE, vec![]).await;
+        page.say("came, and who knows").await;
+        page.says("#messages .lost .state", "Perhaps not sent.").await;
+        page.run(LOSE, vec![]).await;
+        page.say("never came").await;
+        page.counts("#messages .lost", 2).await;
+        page.reload().await;
+        page.hears("alice: came, and who knows").await;
+        page.hears("alice: never came").await;
+        page.counts("#messages .pending", 0).await;
+
+        // A command that is repeated has its label, too.
+        page.run(MUTE, vec![]).await;
+        page.say("/msg #rust by command").await;
+        page.says("#error", "can’t be reached").await;
+        page.run("mend()", vec![]).await;
+        page.say("").await;
+        page.until("return document.querySelector('#composer').value === ''", vec![]).await;
+        bob.send("PRIVMSG #rust :the end").await;
+        let heard = bob.queue().await;
+        let texts: Vec<_> = heard.iter().filter_map(|message| message["params"][1].as_str()).collect();
+        assert_eq!(texts, ["came, and who knows", "never came", "by command", "the end"], "each once");
+
+        // What was refused stays to be read, until one gives it up or the session is over.
+        bob.send("PRIVMSG alice :hello").await;
+        page.reload().await;
+        page.press("#directs .target").await;
+        bob.send("QUIT").await;
+        page.say("are you there?").await;
+        page.says("#messages .refused .state", "Not sent.").await;
+        page.reload().await;
+        page.says("#messages .refused .state", "Not sent.").await;
+        let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        alice.delete("/api/v1/session").await.unwrap();
+        page.says("#signed-out", "the session was ended").await;
+        assert_eq!(page.run("return sessionStorage.length", vec![]).await, 0);
+    })
+    .await;
+}
+
+/// Records when the page means to connect anew, and has it not wait so long.
+const IMPATIENT: &str = "const wait = setTimeout; window.delays = [];
+    window.setTimeout = (action, delay, ...more) => {
+        if (action.name === 'connect') { delays.push(delay); delay = 0; }
+        return wait(action, delay, ...more);
+    };
+    const Real = WebSocket;
+    window.WebSocket = class extends Real { constructor(url) { super(window.down ? url.replace('socket', 'nowhere') : url); } };
+    const ask = fetch;
+    window.fetch = (...all) => window.down ? Promise.reject(new TypeError()) : ask(...all)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_tried_again_and_again_and_ever_less_often() {
+    at_both_widths(async |server, page| {
+        before(page, IMPATIENT).await;
+        page.pick(&server.url(""), "alice").await;
+        state_is(page, "connected").await;
+        page.run("window.down = true; dispatchEvent(new Event('offline'))", vec![]).await;
+        page.until("return delays.length >= 9", vec![]).await;
+        let delays = page.run("return delays", vec![]).await;
+        let mut expected = 500.0;
+        for delay in delays.as_array().unwrap().iter().map(|delay| delay.as_f64().unwrap()) {
+            assert!((expected * 0.75..=expected * 1.25).contains(&delay), "{expected}: {delays}");
+            expected = f64::min(expected * 2.0, 30_000.0);
+        }
+        page.run("window.down = false", vec![]).await;
+        state_is(page, "connected").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_finds_no_server_says_so_and_goes_on_by_itself() {
+    at_both_widths(async |server, page| {
+        before(
+            page,
+            "let tries = 0; const ask = fetch;
+            window.fetch = (...all) => (tries += 1) < 6 ? Promise.reject(new TypeError()) : ask(...all)",
+        )
+        .await;
+        page.goto(&server.url("")).await;
+        page.says("main", "The server does not answer. This page keeps trying.").await;
+        page.shows("#nick").await;
+    })
+    .await;
+}
+
+/// Has the page acknowledge without the seconds that it waits.
+const AT_ONCE: &str = "const wait = setTimeout;
+    window.setTimeout = (action, delay, ...more) => wait(action, delay === 5000 ? 0 : delay, ...more)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
+    at_both_widths(async |server, page| {
+        before(page, AT_ONCE).await;
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        page.say("/pass correct horse battery").await;
+        page.says("#messages", "A password was set").await;
+        let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+
+        // While the page is closed: it is there when one comes back.
+        page.goto("about:blank").await;
+        let phone = server.login("alice", "correct horse battery").await;
+        page.goto(&server.url("/#rust")).await;
+        page.says("#messages", "A device logged in").await;
+        let acknowledged = async || alice.snapshot().await["acknowledged"].as_i64().unwrap();
+        let seen = phone.snapshot().await["cursor"].as_i64().unwrap();
+        until("it to be acknowledged, once seen", async || acknowledged().await >= seen).await;
+
+        // In a window that nobody looks at: not acknowledged, and so there after a reload, and counted.
+        before(page, "document.hasFocus = () => false").await;
+        page.reload().await;
+        page.shows("#composer").await;
+        phone.send("PASS battery-horse-correct :correct horse battery").await;
+        let notice =
+            "return document.querySelector('#server .badge')?.textContent === '1' && document.title.startsWith('(1)')";
+        page.until(notice, vec![]).await;
+        let told = phone.snapshot().await["cursor"].as_i64().unwrap();
+        page.say("unseen").await;
+        page.hears("alice: unseen").await;
+        until("all before it to be acknowledged", async || acknowledged().await == told - 1).await;
+        page.reload().await;
+        page.until(notice, vec![]).await;
+        assert!(!page.text("#messages").await.contains("A device logged in"), "what was seen is not told again");
+        page.press("#server .target").await;
+        page.says("#messages", "The password of this session was changed").await;
+    })
+    .await;
+}
