@@ -53,6 +53,7 @@ mod store;
 mod storm;
 mod terminal;
 mod tokens;
+mod unread;
 mod ways;
 mod wire;
 mod writing;

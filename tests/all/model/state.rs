@@ -60,10 +60,21 @@ pub struct Event {
     pub source: String,
     pub command: &'static str,
     pub params: Vec<String>,
+    /// Whose doing it is.
+    pub by: Key,
     pub hears: BTreeSet<Key>,
     /// The client whose command it comes from, and its label.
     pub label: Option<(usize, String)>,
 }
+
+impl Event {
+    fn is_said(&self) -> bool {
+        ["PRIVMSG", "NOTICE"].contains(&self.command)
+    }
+}
+
+/// How much, and whether some of it is meant for the reader.
+pub type Unread = (usize, bool);
 
 /// The numerics and commands of the replies, or the refusal.
 pub type Answer = Result<Vec<&'static str>, Code>;
@@ -213,6 +224,24 @@ impl Model {
         self.log.iter().filter(move |event| event.id > after.max(start) && event.hears.contains(&session))
     }
 
+    /// How much others have said past `read` on a channel, by its folded name, since one joined it; and whether it names one.
+    pub fn unread_on(&self, me: Key, channel: &str, read: i64) -> Unread {
+        let there = |event: &&Event| event.params.first().is_some_and(|name| folded(name) == channel);
+        let stay = self.log.iter().rev().filter(there).take_while(|event| event.command != "JOIN" || event.by != me);
+        let unread = Vec::from_iter(stay.filter(|event| event.is_said() && event.by != me && event.id > read));
+        let nick = folded(&self.sessions[&me].nick);
+        let names_me = |event: &&Event| folded(&event.params[1]).split(' ').any(|word| word == nick);
+        (unread.len(), unread.iter().any(names_me))
+    }
+
+    /// How much another session has told one past `read`: all of it is for oneself.
+    pub fn unread_from(&self, me: Key, other: Key, read: i64) -> Unread {
+        let told = |event: &&Event| event.is_said() && event.by == other && event.hears.contains(&me);
+        let unread = self.log.iter().filter(told).filter(|event| event.id > read && !event.params[0].starts_with('#'));
+        let count = if other == me { 0 } else { unread.count() };
+        (count, count > 0)
+    }
+
     /// Whoever is to know what a session does: itself, and all that share a channel with it.
     pub fn everyone(&self, key: Key) -> BTreeSet<Key> {
         let shared = self.channels.values().filter(|channel| channel.members.contains_key(&key));
@@ -228,7 +257,7 @@ impl Model {
     ) {
         let source = self.sessions[&key].nick.clone();
         let params = params.into_iter().map(P::into).collect();
-        self.fresh.push(Event { id: 0, source, command, params, hears, label: None });
+        self.fresh.push(Event { id: 0, source, command, params, by: key, hears, label: None });
     }
 
     /// The server has told the ids of what the last step made.

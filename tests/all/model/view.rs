@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rejoin::model::SERVER_NAME;
 use serde_json::Value;
 
-use super::state::{Key, Model, Session, folded};
+use super::state::{Key, Model, Session, Unread, folded};
 use crate::support::params;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub struct View {
     pub away: Option<String>,
     /// By folded name; `None` is one that was joined since, of which its events alone tell too little.
     pub channels: BTreeMap<String, Option<ChannelView>>,
-    pub directs: BTreeMap<String, i64>,
+    pub directs: BTreeMap<String, (i64, Unread)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,7 @@ pub struct ChannelView {
     /// Op, voice, away.
     pub members: BTreeMap<String, (bool, bool, bool)>,
     pub read: i64,
+    pub unread: Unread,
 }
 
 impl View {
@@ -45,7 +46,9 @@ impl View {
             password: session["has_password"].as_bool().unwrap(),
             away: session["away"].as_str().map(str::to_owned),
             channels: channels.collect(),
-            directs: directs.map(|direct| (text(&direct["nick"]), direct["read"].as_i64().unwrap())).collect(),
+            directs: directs
+                .map(|direct| (text(&direct["nick"]), (direct["read"].as_i64().unwrap(), unread(direct))))
+                .collect(),
         }
     }
 
@@ -58,6 +61,7 @@ impl View {
                 let Session { nick, away, .. } = &model.sessions[key];
                 (nick.clone(), (standing.op, standing.voice, away.is_some()))
             });
+            let read = channel.read.get(&key).copied().unwrap_or(0);
             let view = ChannelView {
                 name: channel.name.clone(),
                 flags: channel.flags.clone(),
@@ -65,16 +69,21 @@ impl View {
                 limit: channel.limit,
                 topic: channel.topic.clone().map(|(text, by)| (text, by, String::new())),
                 members: members.collect(),
-                read: channel.read.get(&key).copied().unwrap_or(0),
+                read,
+                unread: model.unread_on(key, name, read),
             };
             (name.clone(), Some(view))
         });
+        let directs = session
+            .directs
+            .iter()
+            .map(|(other, read)| (model.sessions[other].nick.clone(), (*read, model.unread_from(key, *other, *read))));
         Self {
             nick: session.nick.clone(),
             password: session.password,
             away: session.away.clone(),
             channels: channels.collect(),
-            directs: session.directs.iter().map(|(key, read)| (model.sessions[key].nick.clone(), *read)).collect(),
+            directs: directs.collect(),
         }
     }
 
@@ -86,11 +95,14 @@ impl View {
     }
 
     /// Takes a later view's word for what events do not tell: a channel one has joined, as the answer to JOIN tells the
-    /// client that sent it; and the exchanges, whose other side may rename itself or quit where nobody sees it.
+    /// client that sent it; what is unread, of which a view has but the sum; and the exchanges, whose other side may rename
+    /// itself or quit where nobody sees it.
     pub fn completed(mut self, later: &Self) -> Self {
         for (name, channel) in &mut self.channels {
-            if channel.is_none() {
-                *channel = later.channels.get(name).cloned().flatten();
+            let later = later.channels.get(name).cloned().flatten();
+            match (channel, later) {
+                (Some(channel), Some(later)) => channel.unread = later.unread,
+                (channel, later) => *channel = channel.take().or(later),
             }
         }
         self.directs = later.directs.clone();
@@ -170,6 +182,7 @@ impl ChannelView {
             topic: topic.map(|topic| (text(&topic["text"]), text(&topic["set_by"]), text(&topic["set_at"]))),
             members: members.collect(),
             read: channel["read"].as_i64().unwrap(),
+            unread: unread(channel),
         }
     }
 
@@ -194,4 +207,9 @@ impl ChannelView {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
+}
+
+fn unread(of: &Value) -> Unread {
+    let unread = &of["unread"];
+    (unread["count"].as_u64().unwrap() as usize, unread["mention"].as_bool().unwrap())
 }

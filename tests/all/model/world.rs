@@ -256,9 +256,11 @@ impl World {
     }
 
     async fn command(&mut self, who: usize, label: bool, act: &Act, text: &str) -> Check {
+        let label = label.then(|| format!("l{text}"));
+        // Each nick has its turn to be named.
+        let text = &format!("{text} {}", nick(self.steps as u8));
         let line = act.line(text, self.model.head);
         self.story.push(format!("    {line}"));
-        let label = label.then(|| format!("l{text}"));
         let line = label.as_ref().map_or(line.clone(), |label| format!("@label={label} {line}"));
         let actual = self.hands[who].device.try_send(&line).await;
         if let (Some(_), Ok(answer)) = (&label, &actual) {

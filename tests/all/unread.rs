@@ -1,0 +1,186 @@
+//! How much is unread, as the snapshot tells it.
+
+use serde_json::json;
+
+use crate::support::{Device, TestServer};
+
+const NONE: (u64, bool) = (0, false);
+
+/// How much a device is told is unread of a channel or an exchange, and whether some of it is meant for it.
+async fn unread(device: &Device, of: &str) -> (u64, bool) {
+    let snapshot = device.snapshot().await;
+    let mut found = snapshot["channels"].as_array().unwrap().iter().chain(snapshot["directs"].as_array().unwrap());
+    let found = found.find(|entry| entry["name"] == of || entry["nick"] == of);
+    let unread = &found.unwrap_or_else(|| panic!("no {of} in {snapshot}"))["unread"];
+    (unread["count"].as_u64().unwrap(), unread["mention"].as_bool().unwrap())
+}
+
+/// Says something in one place; its event's id.
+async fn say(device: &Device, line: &str) -> i64 {
+    device.send(line).await["ids"][0].as_i64().unwrap()
+}
+
+#[tokio::test]
+async fn what_others_say_raises_it_and_the_read_mark_lowers_it_for_every_device() {
+    let mut server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let phone = server.phone_of(&alice, "alice").await;
+    assert_eq!(unread(&alice, "#rust").await, NONE, "joining is not saying");
+    let first = say(&bob, "PRIVMSG #rust :hello").await;
+    let second = say(&bob, "NOTICE #rust :there").await;
+    let direct = say(&bob, "PRIVMSG alice :psst").await;
+    for line in ["AWAY :lunch", "NICK rob", "PART #rust", "JOIN #rust"] {
+        bob.send(line).await;
+    }
+    for restarted in [false, true] {
+        for device in [&alice, &phone] {
+            assert_eq!(unread(device, "#rust").await, (2, false));
+            assert_eq!(unread(device, "rob").await, (1, true));
+        }
+        assert_eq!((unread(&bob, "#rust").await, unread(&bob, "alice").await), (NONE, NONE));
+        if !restarted {
+            server.restart().await;
+        }
+    }
+    for (mark, left) in [(first - 1, (2, false)), (first, (1, false)), (second, NONE), (first, NONE)] {
+        phone.send(&format!("MARKREAD #rust {mark}")).await;
+        assert_eq!(unread(&alice, "#rust").await, left, "read up to {mark}");
+    }
+    alice.send(&format!("MARKREAD rob {direct}")).await;
+    assert_eq!(unread(&phone, "rob").await, NONE);
+    bob.send("PRIVMSG #rust,alice :again").await;
+    assert_eq!((unread(&phone, "#rust").await, unread(&phone, "rob").await), ((1, false), (1, true)));
+}
+
+#[tokio::test]
+async fn what_a_session_says_itself_does_not_count_by_whatever_client_and_nick() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let phone = server.phone_of(&alice, "alice").await;
+    let bot = alice.key("chat:read chat:write").await.token("").await;
+    for device in [&alice, &phone, &bot] {
+        device.send("PRIVMSG #rust,bob,alice :alice was here").await;
+    }
+    phone.send("QUIT").await;
+    alice.send("NICK alix").await;
+    for device in [&alice, &bot] {
+        for of in ["#rust", "bob", "alix"] {
+            assert_eq!(unread(device, of).await, NONE, "{of}");
+        }
+    }
+    assert_eq!((unread(&bob, "#rust").await, unread(&bob, "alix").await), ((3, false), (3, true)));
+    // Who takes a nick that was one's own is somebody else; so is another's bot.
+    bob.send("NICK alice").await;
+    bob.key("chat:write").await.token("").await.send("PRIVMSG #rust,alix :from a bot").await;
+    bob.send("PRIVMSG #rust,alix :from its owner").await;
+    assert_eq!((unread(&alice, "#rust").await, unread(&alice, "alice").await), ((2, false), (2, true)));
+}
+
+#[tokio::test]
+async fn it_is_counted_from_the_newest_back_and_up_to_a_hundred() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    bob.send("PRIVMSG #rust,alice :alice?").await;
+    for n in 2..=101 {
+        if n == 100 {
+            assert_eq!((unread(&alice, "#rust").await, unread(&alice, "bob").await), ((99, true), (99, true)));
+        }
+        bob.send("PRIVMSG #rust,alice :hello").await;
+    }
+    assert_eq!((unread(&alice, "#rust").await, unread(&alice, "bob").await), ((100, false), (100, true)));
+}
+
+#[tokio::test]
+async fn what_was_said_before_ones_stay_does_not_count() {
+    let server = TestServer::start().await;
+    let [bob, carol] = server.pick_on("#rust", ["bob", "carol"]).await;
+    let alice = server.pick("alice").await;
+    bob.send("PRIVMSG #rust :alice is not here yet").await;
+    alice.send("JOIN #rust").await;
+    assert_eq!(unread(&alice, "#rust").await, NONE);
+    for (leaver, leaving, so_far) in [(&alice, "PART #rust", 3), (&bob, "KICK #rust alice", 5)] {
+        bob.send("PRIVMSG #rust :alice is here").await;
+        assert_eq!(unread(&alice, "#rust").await, (1, true));
+        leaver.send(leaving).await;
+        bob.send("PRIVMSG #rust :alice is gone").await;
+        alice.send("JOIN #rust").await;
+        assert_eq!(unread(&alice, "#rust").await, NONE, "after {leaving}");
+        assert_eq!(unread(&carol, "#rust").await, (so_far, false), "who has stayed");
+    }
+    // A channel that ended has nothing to do with the next of its name.
+    bob.send("PRIVMSG #rust :alice is here").await;
+    for person in [&alice, &bob, &carol] {
+        person.send("PART #rust").await;
+    }
+    for person in [&bob, &alice, &carol] {
+        person.send("JOIN #rust").await;
+    }
+    assert_eq!((unread(&alice, "#rust").await, unread(&carol, "#rust").await), (NONE, NONE));
+    bob.send("PRIVMSG #rust :anew").await;
+    assert_eq!((unread(&alice, "#rust").await, unread(&carol, "#rust").await), ((1, false), (1, false)));
+}
+
+#[tokio::test]
+async fn an_exchange_is_with_a_session_not_with_a_nick() {
+    let server = TestServer::start().await;
+    let [alice, bob, carol] = server.pick_on("#rust", ["alice", "bob", "carol"]).await;
+    bob.send("PRIVMSG alice :from the first bob").await;
+    carol.send("PRIVMSG bob :not for alice").await;
+    carol.send("NOTICE alice :from carol").await;
+    carol.send("NOTICE alice :again").await;
+    assert_eq!((unread(&alice, "bob").await, unread(&alice, "carol").await), ((1, true), (2, true)));
+    bob.send("QUIT").await;
+    server.pick("bob").await.send("PRIVMSG alice :from another bob").await;
+    assert_eq!(unread(&alice, "bob").await, (1, true));
+    // Whoever speaks from outside is heard on the channel, and is no less unread.
+    alice.send("MODE #rust -n").await;
+    server.pick("dave").await.send("PRIVMSG #rust :from outside").await;
+    assert_eq!(unread(&alice, "#rust").await, (1, false));
+}
+
+#[tokio::test]
+async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    for (text, mention) in [
+        ("malice, alice2 and -alice", false),
+        ("well, ALICE: hi", true),
+        ("alix, are you alice_?", false),
+        ("@alice!", true),
+        ("#rust", false),
+        ("\u{1}ACTION waves at Alice\u{1}", true),
+    ] {
+        let said = say(&bob, &format!("PRIVMSG #rust :{text}")).await;
+        assert_eq!(unread(&alice, "#rust").await, (1, mention), "{text}");
+        let next = say(&bob, "PRIVMSG #rust :nobody").await;
+        assert_eq!(unread(&alice, "#rust").await, (2, mention), "{text}");
+        alice.send(&format!("MARKREAD #rust {said}")).await;
+        assert_eq!(unread(&alice, "#rust").await, (1, false), "the mention was read: {text}");
+        alice.send(&format!("MARKREAD #rust {next}")).await;
+    }
+    bob.send("PRIVMSG #rust :alix?").await;
+    alice.send("PRIVMSG #rust :alice, alix").await;
+    assert_eq!(unread(&alice, "#rust").await, (1, false));
+    alice.send("NICK alix").await;
+    assert_eq!(unread(&alice, "#rust").await, (1, true), "it is the nick that one has now");
+}
+
+#[tokio::test]
+async fn a_confined_program_is_told_of_its_channels_and_nothing_else() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#in", ["alice", "bob"]).await;
+    for person in [&alice, &bob] {
+        person.send("JOIN #out").await;
+    }
+    let key = json!({"name": "bot", "scope": "chat:read chat:write", "res": ["#in"]});
+    let bot = alice.key_of(key).await.token("").await;
+    bob.send("PRIVMSG #in,#out,alice :alice?").await;
+    bot.send("PRIVMSG #in :she is out").await;
+    let (shown, whole) = (bot.snapshot().await, alice.snapshot().await);
+    assert_eq!(shown["channels"], json!([whole["channels"][0]]));
+    assert_eq!(shown["channels"][0]["unread"], json!({"count": 1, "mention": true}));
+    assert_eq!(shown["directs"], json!([]));
+    bot.send(&format!("MARKREAD #in {}", shown["cursor"])).await;
+    assert_eq!((unread(&bot, "#in").await, unread(&alice, "#in").await), (NONE, NONE));
+    assert_eq!((unread(&alice, "#out").await, unread(&alice, "bob").await), ((1, true), (1, true)));
+}
