@@ -46,13 +46,14 @@ impl Nick {
 
     /// Whether a text has it as a whole word, in any ASCII case. A word ends where a character stands that no nick can have.
     pub fn is_named_in(&self, text: &str) -> bool {
-        text.split(|c| !is_of_nicks(c)).any(|word| word.eq_ignore_ascii_case(&self.0))
+        let mut words = text.as_bytes().split(|byte| !is_of_nicks(char::from(*byte)));
+        words.any(|word| word.eq_ignore_ascii_case(self.0.as_bytes()))
     }
 }
 
-/// Whether nicks can have a character, if not as their first.
+/// Whether nicks can have a character, if not as their first. RFC 2812's letters and specials are one range of ASCII.
 fn is_of_nicks(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-[]\\`_^{|}".contains(c)
+    matches!(c, 'A'..='}' | '0'..='9' | '-')
 }
 
 impl fmt::Display for Nick {
