@@ -150,10 +150,11 @@ async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
         ("#rust", false),
         ("\u{1}ACTION waves at Alice\u{1}", true),
     ] {
+        bob.send("PRIVMSG #rust :before").await;
         let said = say(&bob, &format!("PRIVMSG #rust :{text}")).await;
-        assert_eq!(unread(&alice, "#rust").await, (1, mention), "{text}");
-        let next = say(&bob, "PRIVMSG #rust :nobody").await;
         assert_eq!(unread(&alice, "#rust").await, (2, mention), "{text}");
+        let next = say(&bob, "PRIVMSG #rust :after").await;
+        assert_eq!(unread(&alice, "#rust").await, (3, mention), "{text}");
         alice.send(&format!("MARKREAD #rust {said}")).await;
         assert_eq!(unread(&alice, "#rust").await, (1, false), "the mention was read: {text}");
         alice.send(&format!("MARKREAD #rust {next}")).await;
