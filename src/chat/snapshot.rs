@@ -9,7 +9,7 @@ use super::{Chat, callers::Live};
 use crate::{
     error::Result,
     model::{Caller, ClientView, EventId, SessionId, Timestamp, Unread},
-    store::{Read, client, log, mark, member, session, sight::Sight, unread},
+    store::{Read, Write, client, log, mark, member, session, sight::Sight, unread},
 };
 
 /// The state of a session at one position of the log.
@@ -110,25 +110,37 @@ impl Chat {
     }
 
     async fn read_snapshot(&self, live: &Live) -> Result<Snapshot> {
-        let caller = live.caller;
-        if !live.begun() {
-            let (snapshot, start) = self
-                .change(caller, move |tx| {
-                    client::begin_queue(tx, caller.client, log::head(tx)?)?;
-                    // Of two first snapshots at the same instant, the earlier one has begun it.
-                    Ok((read(tx, caller)?, client::queue_start(tx, caller.client)?))
-                })
-                .await?;
-            live.begin(start);
-            return Ok(snapshot);
+        // Both are asked for before the transaction begins: a change that it may not have seen is one more.
+        let (begun, changes) = (live.begun(), live.changes());
+        let snapshot = self.look_at(live.caller).await?;
+        if !begun {
+            let start = self.begin_queue(live, snapshot.cursor).await?;
+            // Of two first snapshots at the same instant, the other has begun it: past what this one shows.
+            if start > snapshot.cursor {
+                return self.look_at(live.caller).await;
+            }
         }
-        // Counted before the transaction begins: a change that it may not have seen is one more.
-        let changes = live.changes();
-        let snapshot = self.look(caller, move |tx| read(tx, caller)).await?;
         if snapshot.is_alone() {
             live.remember(changes, Arc::new(snapshot.clone()));
         }
         Ok(snapshot)
+    }
+
+    async fn look_at(&self, caller: Caller) -> Result<Snapshot> {
+        self.look(caller, move |tx| read(tx, caller)).await
+    }
+
+    /// Begins a client's queue with what comes past its first snapshot, unless it has begun; where it begins. The snapshot
+    /// itself is read before, by a reader: what takes its time keeps nobody from writing.
+    async fn begin_queue(&self, live: &Live, at: EventId) -> Result<EventId> {
+        let client = live.caller.client;
+        let begin = move |tx: &Write| {
+            client::begin_queue(tx, client, at)?;
+            client::queue_start(tx, client)
+        };
+        let start = self.change(live.caller, begin).await?;
+        live.begin(start);
+        Ok(start)
     }
 }
 

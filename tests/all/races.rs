@@ -35,6 +35,24 @@ async fn two_logins_are_two_clients_of_one_session() {
     assert_ne!(one["client"]["id"], other["client"]["id"]);
 }
 
+/// Whichever of a client's first snapshots begins its queue: what is in none of them is in the queue.
+#[tokio::test]
+async fn of_first_snapshots_at_once_none_ends_before_the_queue_begins() {
+    let server = TestServer::start().await;
+    let bob = server.pick("bob").await;
+    for n in 0..30 {
+        let alice = server.pick(&format!("alice{n}")).await;
+        let snapshots = futures_util::future::join_all((0..12).map(|_| alice.snapshot()));
+        let line = format!("PRIVMSG alice{n} :hello");
+        let talk = futures_util::future::join_all((0..12).map(|_| bob.send(&line)));
+        let (snapshots, _) = tokio::join!(snapshots, talk);
+        for snapshot in snapshots {
+            let position = |name: &str| snapshot[name].as_i64().unwrap();
+            assert!(position("acknowledged") <= position("cursor"), "{snapshot}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn two_logins_for_the_last_place_fill_it_once() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
