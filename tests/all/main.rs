@@ -4,6 +4,7 @@ mod support;
 
 mod accessible;
 mod acting;
+mod adapted;
 mod approvals;
 mod apps;
 mod apps_page;
