@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
+use serde_json::json;
+
 use crate::{
     device_flow::{Waiting, operators_app},
     support::{
@@ -35,11 +37,15 @@ impl Tour<'_> {
         let width = self.page.run("return innerWidth", vec![]).await;
         for (scheme, rules) in [("light", EVERYTHING), ("dark", COLOURS)] {
             self.page.prefers(&[("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")]).await;
-            let moving: Vec<String> = serde_json::from_value(self.page.run(MOVING, vec![]).await).unwrap();
-            for wrong in self.page.violations(rules).await.into_iter().chain(moving) {
-                let place = || format!("{state}, {width} pixels wide, in {scheme}");
-                self.found.borrow_mut().entry(wrong).or_insert_with(place);
-            }
+            self.keep(self.page.violations(rules).await, &format!("{state}, {width} pixels wide, in {scheme}"));
+        }
+        let moving = serde_json::from_value(self.page.run(MOVING, vec![]).await).unwrap();
+        self.keep(moving, &format!("{state}, {width} pixels wide"));
+    }
+
+    fn keep(&self, wrong: Vec<String>, place: &str) {
+        for one in wrong {
+            self.found.borrow_mut().entry(one).or_insert_with(|| place.to_owned());
         }
     }
 }
@@ -49,6 +55,11 @@ async fn empty(page: &Page) {
     let script = "const field = document.querySelector('#composer'); field.value = '';
         field.dispatchEvent(new Event('input'))";
     page.run(script, vec![]).await;
+}
+
+async fn cut_off(page: &Page, offline: bool) {
+    let network = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+    page.devtools("Network.emulateNetworkConditions", network).await;
 }
 
 /// Whether the window is so narrow that the side columns are drawers.
@@ -152,6 +163,13 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     page.says("#messages .refused .state", "Not sent.").await;
     tour.sees("a conversation").await;
     page.click("#messages .discard").await;
+
+    cut_off(page, true).await;
+    page.says("#connection", "You are offline").await;
+    page.run("document.getAnimations().forEach((one) => one.finish())", vec![]).await;
+    tour.sees("a browser that is offline").await;
+    cut_off(page, false).await;
+    page.until("return document.querySelector('#connection').dataset.state === 'connected'", vec![]).await;
 }
 
 /// The chat's panels and dialogs, until one quits.
