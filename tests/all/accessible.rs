@@ -1,4 +1,4 @@
-//! Whether everybody can use the pages: whoever sees them in other colours, larger, unmoving, or not at all.
+//! Every page, panel and dialog as axe-core sees it, in light and in dark; and nothing moves for whom that makes ill.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Lets somebody see each state that a page is led through, and keeps what is wrong with them.
+/// A page that is led from state to state, and what is found wrong with it on the way.
 struct Tour<'a> {
     page: &'a Page,
     found: &'a Findings,
@@ -57,6 +57,7 @@ async fn empty(page: &Page) {
     page.run(script, vec![]).await;
 }
 
+/// Takes the network away, or gives it back.
 async fn cut_off(page: &Page, offline: bool) {
     let network = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
     page.devtools("Network.emulateNetworkConditions", network).await;

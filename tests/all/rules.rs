@@ -44,8 +44,8 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // What others wrote has rules of its own.
         if path.ends_with("node_modules") {
-            // What others wrote has their rules.
             continue;
         }
         if path.is_dir() {

@@ -13,7 +13,7 @@ static AXE: LazyLock<String> = LazyLock::new(|| {
 
 /// The criteria of WCAG 2.2, levels A and AA, and what axe-core holds for good practice besides.
 pub const EVERYTHING: &[&str] = &["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-/// The rules that what the person prefers can break, once the page keeps all the others.
+/// What can be right in light and wrong in dark, of what axe-core finds.
 pub const COLOURS: &[&str] = &["color-contrast", "link-in-text-block"];
 
 impl Page {
