@@ -2,12 +2,13 @@
 
 import { command, get, hooks, randomLabel, sleep } from "./api.js"
 import { $, setText } from "./dom.js"
-import { model, PAGE } from "./model.js"
+import { model } from "./model.js"
 import { isChannel, isNick, sentence } from "./text.js"
 import { replyLines } from "./words.js"
 
 const DRAW_EVERY = 40
 const TRIES = 5
+const PAGE = 50
 const DAY = 86_400_000
 // Of more lines at once than these, only their number is read out.
 const SPOKEN = 3
@@ -119,7 +120,7 @@ export async function check() {
 	await new Promise(() => {})
 }
 
-export async function send(verb, params, label = randomLabel()) {
+async function send(verb, params, label = randomLabel()) {
 	if (!connected) await check()
 	try {
 		return await command(verb, params, label)

@@ -199,7 +199,7 @@ function drawList() {
 	list.hidden = !matches.length
 	field.setAttribute("aria-activedescendant", matches.length ? `completion-${active}` : "")
 	list.replaceChildren(...matches.map((match, i) => h("li", {
-		role: "option", id: `completion-${i}`, "aria-selected": String(i === active),
+		role: "option", tabindex: -1, id: `completion-${i}`, "aria-selected": String(i === active),
 		onmousedown: (event) => {
 			event.preventDefault()
 			take(match)

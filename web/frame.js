@@ -105,7 +105,6 @@ function updateTarget({ firstElementChild: button }, view) {
 
 function drawHeader({ kind, name, modes, members, topic: told }) {
 	setText(title, name)
-	title.title = members ? `Modes: +${[...modes].join("")}` : ""
 	const text = (members ? told?.text : SUBTITLES[kind]) ?? ""
 	if (topic.textContent !== plain(text)) topic.replaceChildren(...linkify(text))
 	topic.title = told ? `${text} (set by ${told.set_by})` : ""

@@ -9,7 +9,6 @@ export const SERVER = "rejoin.server"
 
 // Beyond so many items, the older half of a view goes until it is scrolled to.
 const KEEP = 800
-export const PAGE = 50
 
 // A channel, an exchange, or a page of this client's own: what it shows, in order, each event once.
 class View {

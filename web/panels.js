@@ -46,9 +46,8 @@ export function devices() {
 			h("img.code", { alt: "QR code of this address", src: `/login/code${login}` })]
 	}
 
-	function device({ id, name, current, created_at, seen_at, address_family }) {
-		const used = current ? "in use now" : `last used ${fromNow(seen_at)}`
-		const told = `Added ${fromNow(created_at)}${address_family ? ` over ${address_family}` : ""}, ${used}`
+	function device({ id, name, current, created_at, seen_at }) {
+		const told = `Added ${fromNow(created_at)}, ${current ? "in use now" : `last used ${fromNow(seen_at)}`}`
 		const removeIt = () => act(() => remove(`/clients/${id}`))
 		return item([name, current && h("span.tag", "this device")], [told],
 			!current && h("button", { "aria-label": `Remove ${name}`, onclick: removeIt }, "Remove"))

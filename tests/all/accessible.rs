@@ -2,8 +2,6 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use serde_json::json;
-
 use crate::{
     device_flow::{Waiting, operators_app},
     support::{
@@ -55,12 +53,6 @@ async fn empty(page: &Page) {
     let script = "const field = document.querySelector('#composer'); field.value = '';
         field.dispatchEvent(new Event('input'))";
     page.run(script, vec![]).await;
-}
-
-/// Takes the network away, or gives it back.
-async fn cut_off(page: &Page, offline: bool) {
-    let network = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
-    page.devtools("Network.emulateNetworkConditions", network).await;
 }
 
 /// Whether the window is so narrow that the side columns are drawers.
@@ -165,11 +157,11 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     tour.sees("a conversation").await;
     page.click("#messages .discard").await;
 
-    cut_off(page, true).await;
+    page.cut_off(true).await;
     page.says("#connection", "You are offline").await;
     page.run("document.getAnimations().forEach((one) => one.finish())", vec![]).await;
     tour.sees("a browser that is offline").await;
-    cut_off(page, false).await;
+    page.cut_off(false).await;
     page.until("return document.querySelector('#connection').dataset.state === 'connected'", vec![]).await;
 }
 

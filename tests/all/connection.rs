@@ -19,11 +19,6 @@ async fn before(page: &Page, script: &str) {
     page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
 }
 
-async fn offline(page: &Page, offline: bool) {
-    let conditions = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
-    page.devtools("Network.emulateNetworkConditions", conditions).await;
-}
-
 async fn state_is(page: &Page, state: &str) {
     let script = "return document.querySelector('#connection').dataset.state === arguments[0]";
     page.until(script, vec![state.into()]).await;
@@ -41,7 +36,7 @@ async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
         assert_eq!(page.run("return document.querySelector('#connection').title", vec![]).await, "Connected");
 
         page.devtools("Network.enable", json!({})).await;
-        offline(page, true).await;
+        page.cut_off(true).await;
         page.says("#connection", "You are offline").await;
         let covers = "const { bottom } = document.querySelector('#connection').getBoundingClientRect();
             return bottom > document.querySelector('#messages').getBoundingClientRect().top";
@@ -50,7 +45,7 @@ async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
         page.says("#messages .lost .state", "Perhaps not sent.").await;
         bob.send("PRIVMSG #rust :meanwhile").await;
 
-        offline(page, false).await;
+        page.cut_off(false).await;
         state_is(page, "connected").await;
         page.hears("bob: meanwhile").await;
         page.hears("alice: from the tunnel").await;

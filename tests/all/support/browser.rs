@@ -306,6 +306,12 @@ impl Page {
         self.browser.issue_cmd(DevTools(json!({"cmd": method, "params": params}))).await.unwrap();
     }
 
+    /// Takes the network away from what the page asks for, or gives it back.
+    pub async fn cut_off(&self, offline: bool) {
+        let network = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        self.devtools("Network.emulateNetworkConditions", network).await;
+    }
+
     /// Sets what the person prefers, as style sheets ask for it: these features, and no others.
     pub async fn prefers(&self, features: &[(&str, &str)]) {
         let features: Vec<_> = features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
