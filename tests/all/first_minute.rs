@@ -137,7 +137,6 @@ async fn notifications_are_asked_for_by_a_click_and_tell_of_what_is_meant_for_on
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         let [bob] = server.pick_on("#rust", ["bob"]).await;
-        page.run("document.hasFocus = () => false", vec![]).await;
         bob.send("PRIVMSG #rust :alice, before").await;
         page.hears("bob: alice, before").await;
         assert_eq!(page.run("return navigator.serviceWorker.controller", vec![]).await, json!(null));
@@ -145,6 +144,9 @@ async fn notifications_are_asked_for_by_a_click_and_tell_of_what_is_meant_for_on
         page.devtools("Browser.grantPermissions", json!({"permissions": ["notifications"]})).await;
         page.press("#notify").await;
         page.until("return document.querySelector('#notify').ariaPressed === 'true'", vec![]).await;
+        bob.send("PRIVMSG #rust :alice, whom I see").await;
+        page.hears("bob: alice, whom I see").await;
+        page.run("document.hasFocus = () => false", vec![]).await;
         for line in ["PRIVMSG #rust :hello all", "PRIVMSG #rust :hello Alice", "PRIVMSG alice :only you"] {
             bob.send(line).await;
         }
