@@ -1,4 +1,4 @@
-// Requests to the server. The cookie goes along by itself; this page never sees it.
+// Requests to the server. The cookie goes along by itself.
 
 // A status of 0 means that no answer came.
 export class Problem extends Error {

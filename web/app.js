@@ -1,10 +1,9 @@
-// The entry, and the pages without a session. The chat's modules are only loaded once there is one.
+// The entry, and the pages without a session. The chat is only loaded once there is one.
 
 import { get, post } from "./api.js"
 import { $, setText, showPage } from "./dom.js"
 import { isNick } from "./text.js"
 
-const FIRST_RETRY = 1_000
 const LONGEST_RETRY = 30_000
 
 const REASONS = {
@@ -12,13 +11,12 @@ const REASONS = {
 	logged_out: "you signed out here.",
 	removed: "this device was removed from another one.",
 	expired: "this device was not used for too long.",
-	revoked: "its access was revoked.",
 	session_ended: "the session was ended.",
 }
 
-const RULE = "A nick is one word of 1 to 32 letters, digits or - _ [ ] { } \\ | ^ `, and begins with no digit or dash."
+const RULE = "A nick is one word of 1 to 32 letters, digits or -_[]{}\\|^`, and begins with no digit or dash."
 
-let retry = FIRST_RETRY
+let retry = 1_000
 
 async function begin() {
 	try {
@@ -35,14 +33,13 @@ async function begin() {
 	}
 }
 
-// A page brought back by the browser's Back has a dead stream and old state.
+// A page that Back brings back has a dead stream and old state.
 addEventListener("pageshow", (event) => event.persisted && location.reload())
 
 function showStart(told) {
 	// What the chat left behind, with the nick of the session that is over.
 	const [reason = told, former = ""] = JSON.parse(sessionStorage.getItem("over") ?? "[]")
 	showPage("#start-view")
-	// The drafts were of that session.
 	sessionStorage.clear()
 	document.title = former ? "Signed out · Rejoin" : "Rejoin"
 	const nick = $("#nick")
@@ -62,11 +59,11 @@ function showStart(told) {
 		try {
 			await post("/session", { nick: wanted() })
 			const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location)
-			// Whoever was sent here by an app goes on there; never to another site.
+			// Whoever an app sent here goes on there; never to another site.
 			if (next.pathname !== "/" && next.origin === location.origin) location.assign(next)
 			else await begin()
 		} catch (problem) {
-			// Another tab of this browser started meanwhile: that session is ours.
+			// Another tab started meanwhile: that session is ours.
 			if (problem.code === "already_in_session") return begin()
 			refused(problem)
 		}

@@ -56,9 +56,9 @@ function create(channel) {
 		h("b", channel.name), h("small"), h("span.topic")))
 }
 
-function update(item, { name, members, topic }) {
-	setText($("small", item), (members === 1 ? "1 member" : `${members} members`) + (model.view(name) ? ", you are in it" : ""))
-	setText($(".topic", item), plain(topic?.text ?? topic ?? ""))
+function update(item, { members, topic }) {
+	setText($("small", item), members === 1 ? "1 member" : `${members} members`)
+	setText($(".topic", item), plain(topic ?? ""))
 }
 
 async function join(typed) {

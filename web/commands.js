@@ -3,6 +3,7 @@
 import * as chat from "./chat.js"
 import { openPanel } from "./dom.js"
 import { model } from "./model.js"
+import { post } from "./unsent.js"
 import { isChannel, isNick } from "./text.js"
 
 const { run: send } = chat
@@ -15,22 +16,18 @@ const COMMANDS = {
 	}],
 	part: ["[#channel] [reason]", "Leave a channel", (rest) =>
 		send("PART", isChannel(rest) ? head(rest, 1) : [here(), rest].filter(Boolean))],
-	me: ["text", "Say what you do", (rest) => words(rest, 1) && chat.post(talk(), `\x01ACTION ${rest}\x01`)],
-	msg: ["nick text", "Send a direct message", (rest) => {
-		const [target, text] = head(rest, 2)
-		if (isChannel(target)) return send("PRIVMSG", [target, text])
-		openDirect(target)
-		chat.post(chat.view, text)
+	me: ["text", "Say what you do", (rest) => words(rest, 1) && post(talk(), `\x01ACTION ${rest}\x01`)],
+	msg: ["nick [text]", "Write to someone alone", (rest) => {
+		const [target, text] = head(rest, 1)
+		if (isChannel(target)) return send("PRIVMSG", [target, text ?? ""])
+		if (!isNick(target)) throw new Error(`${target} is no nick.`)
+		chat.open(model.direct(target))
+		if (text) post(chat.view, text)
 	}],
-	query: ["nick", "Open a conversation", (rest) => openDirect(...words(rest, 1))],
-	notice: ["target text", "Send a notice", (rest) => send("NOTICE", head(rest, 2))],
 	topic: ["[text]", "Show or set the channel’s topic", inChannel("TOPIC", (rest) => (rest ? [rest] : []))],
 	nick: ["nick", "Change your nick", (rest) => send("NICK", words(rest, 1))],
-	away: ["[text]", "Say that you are away", (rest) => send("AWAY", [rest || "Away"])],
-	back: ["", "Say that you are back", () => send("AWAY", [])],
-	names: ["[#channel]", "List who is in a channel", (rest) => send("NAMES", [rest || here()])],
+	away: ["[text]", "Say that you are away, or back", (rest) => send("AWAY", rest ? [rest] : [])],
 	list: ["", "List the channels of this server", () => chat.open(model.browse)],
-	who: ["[#channel]", "List people in detail", (rest) => send("WHO", [rest || here()])],
 	whois: ["nick", "Say who someone is", (rest) => send("WHOIS", words(rest, 1))],
 	kick: ["nick [reason]", "Remove someone", inChannel("KICK", (rest) => head(rest, 1))],
 	invite: ["nick [#channel]", "Invite someone", (rest) => {
@@ -78,11 +75,6 @@ export async function runCommand(line) {
 }
 
 const USAGE = Symbol("usage")
-
-function openDirect(nick) {
-	if (!isNick(nick)) throw new Error(`${nick} is no nick.`)
-	chat.open(model.direct(nick))
-}
 
 function words(rest, least = 0) {
 	const all = rest.split(/\s+/).filter(Boolean)

@@ -3,13 +3,13 @@
 import * as chat from "./chat.js"
 import { commands, isSecret, parseCommand, runCommand, talk } from "./commands.js"
 import { $, ask, h, setText } from "./dom.js"
+import { toEnd } from "./messages.js"
 import { model } from "./model.js"
+import { post } from "./unsent.js"
 import { byteLength, fold, isChannel, isNick } from "./text.js"
 
 const MAX_BYTES = 4096
 const MOST_LINES = 20
-const PATIENCE = 700
-const WAITING = "Waiting for the answer…"
 
 const { complain } = chat
 const field = $("#composer")
@@ -43,45 +43,43 @@ field.onkeydown = (event) => {
 	if (completed || enter || recall(event.key)) event.preventDefault()
 	if (enter && !completed) submit()
 }
-chat.parts.push({ show })
+chat.parts.push({ show, draw })
 
 function show(view) {
-	field.placeholder = field.ariaLabel = chat.canTalk(view) ? `Message ${view.name}` : "Type / for all commands"
-	put(chat.kept(draftOf(view)))
+	put(view.draft)
 	complain("")
 }
 
-const draftOf = ({ kind, name }) => `${kind} ${name}`
+function draw() {
+	const { view } = chat
+	field.placeholder = field.ariaLabel = chat.canTalk(view) ? `Message ${view.name}` : "Type / for all commands"
+}
 
 // What is not sent yet survives a reload; what has a password in it is kept nowhere.
-const keep = (view, text) => chat.keep(draftOf(view), isSecret(text) ? "" : text)
+function keep(view, text) {
+	view.draft = isSecret(text) ? "" : text
+	chat.changed()
+}
 
 async function submit() {
 	const text = field.value
 	const { view } = chat
 	if (!text.trim()) return
 	const command = !text.trim().includes("\n") && parseCommand(text)
-	if (busy && command) return complain(WAITING)
+	if (busy && command) return complain("Waiting for the answer…")
 	complain("")
 	try {
-		if (command) await runAlone(text)
-		else if (!(await sendText(text))) return
+		if (command) {
+			busy = true
+			await runCommand(text).finally(() => (busy = false))
+		} else if (!(await sendText(text))) return
+		toEnd()
 		remember(text)
-		if (chat.kept(draftOf(view)) === text) keep(view, "")
+		if (view.draft === text) keep(view, "")
 		if (field.value === text) put("")
 	} catch (problem) {
 		complain(problem.message)
 	}
-}
-
-async function runAlone(line) {
-	const patience = setTimeout(complain, PATIENCE, WAITING)
-	busy = true
-	await runCommand(line).finally(() => {
-		clearTimeout(patience)
-		busy = false
-	})
-	if ($("#error")?.textContent === WAITING) complain("")
 }
 
 async function sendText(text) {
@@ -98,7 +96,7 @@ async function sendText(text) {
 		text: "Each line becomes a message of its own.",
 		confirm: `Send ${lines.length} messages`,
 	}))) return false
-	for (const line of texts) chat.post(view, line)
+	for (const line of texts) post(view, line)
 	return true
 }
 
@@ -190,7 +188,7 @@ function tab() {
 // Nicks and channels that begin so.
 function candidates(word) {
 	const here = [...(chat.view.members?.values() ?? [])].map(({ nick }) => nick)
-	const views = [...model.views.values()].map(({ name }) => name)
+	const views = model.all.map(({ name }) => name)
 	return [...new Set([...here, ...views])].sort().map((name) => ({ name }))
 		.filter(({ name }) => fold(name).startsWith(fold(word)) && !name.includes(" ") && !model.isMe(name))
 }

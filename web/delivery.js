@@ -20,7 +20,7 @@ let delay = FIRST_DELAY
 let timer = null
 let openedAt = 0
 
-// `onMessage` gets each message past `after`, once and in order.
+// `takeMessage` gets each message past `after`, once and in order.
 export function deliver(after, takeMessage, takeState) {
 	[onMessage, onState] = [takeMessage, takeState]
 	seen = handledId = after

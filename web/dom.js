@@ -1,10 +1,10 @@
-// Small helpers for building DOM and dialogs. Text always goes in as text, never as HTML.
+// Helpers for building DOM and dialogs. Text goes in as text, never as HTML.
 
 import { unreachable } from "./api.js"
 
 export const $ = (selector, root = document) => root.querySelector(selector)
 
-// An element, as `tag.class`; attributes, if any, come first, and those that begin with "on" are listeners.
+// An element, as `tag.class`; attributes, if any, come first, listeners as "on…".
 export function h(name, ...children) {
 	const [tag, ...classes] = name.split(".")
 	const element = document.createElement(tag)
@@ -43,7 +43,7 @@ export function syncList(list, items, keyOf, create, update) {
 	}
 }
 
-// Opens one of the panels; their module is loaded when it is first wanted.
+// Opens a panel; their module is loaded with the first.
 export async function openPanel(name, ...args) {
 	const panels = await import("./panels.js").catch(unreachable)
 	panels[name](...args)

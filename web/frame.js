@@ -6,11 +6,6 @@ import { model } from "./model.js"
 import { avatar, linkify } from "./messages.js"
 import { fold, plain } from "./text.js"
 
-const SUBTITLES = {
-	browse: "Find one, or start your own",
-	direct: "Only the two of you see this",
-}
-
 const browse = $("#browse")
 const passwordHint = $("#password-hint")
 const back = $("#back")
@@ -24,7 +19,6 @@ const sidebar = $("#sidebar")
 const members = $("#members")
 const composer = $("#composer")
 const narrow = matchMedia("(max-width: 1039px)")
-// On a wide screen.
 let withMembers = true
 
 browse.onclick = () => chat.open(model.browse)
@@ -45,7 +39,8 @@ $(".close", passwordHint).onclick = () => {
 back.onclick = () => chat.run("AWAY", []).catch(chat.explain)
 members.ontoggle = draw
 document.addEventListener("keydown", press)
-chat.parts.push({ draw, opened })
+// First, as the messages are as wide as it leaves them.
+chat.parts.unshift({ draw, opened })
 
 function opened() {
 	sidebar.hidePopover()
@@ -68,7 +63,7 @@ function drawSidebar() {
 	sync("#channels ul", model.channels())
 	sync("#directs ul", model.directs())
 	sync("#server ul", model.server.items.length ? [model.server] : [])
-	$("#directs .empty").hidden = model.directs().length > 0
+	$("#directs").hidden = !model.directs().length
 	browse.ariaCurrent = chat.view === model.browse
 	const { nick, away, has_password } = model.session
 	if ($("#own-nick").textContent !== nick) $(".me .avatar").replaceWith(avatar(nick))
@@ -77,7 +72,7 @@ function drawSidebar() {
 	passwordHint.hidden = has_password || localStorage.getItem("hinted") !== null
 	back.hidden = !away
 	back.title = away
-	const news = [model.server, ...model.views.values()].some((view) => view !== chat.view && view.count)
+	const news = [model.server, ...model.all].some((view) => view !== chat.view && view.count)
 	menu.classList.toggle("news", news)
 	menu.title = `Channels and people${news ? ", with unread messages" : ""}`
 }
@@ -105,9 +100,8 @@ function updateTarget({ firstElementChild: button }, view) {
 
 function drawHeader({ kind, name, modes, members, topic: told }) {
 	setText(title, name)
-	const text = (members ? told?.text : SUBTITLES[kind]) ?? ""
+	const text = (kind === "direct" ? "Only the two of you see this" : told?.text) ?? ""
 	if (topic.textContent !== plain(text)) topic.replaceChildren(...linkify(text))
-	topic.title = told ? `${text} (set by ${told.set_by})` : ""
 	editTopic.hidden = !members || (modes.has("t") && !members.get(fold(model.nick))?.op)
 	leave.hidden = !members && kind !== "direct"
 	leave.title = members ? `Leave ${name}` : "Close this conversation"

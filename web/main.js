@@ -10,10 +10,14 @@ import { deliver, handled } from "./delivery.js"
 import { $, looking, setText } from "./dom.js"
 import { countable, model, SERVER } from "./model.js"
 import { notify } from "./notices.js"
+import * as unsent from "./unsent.js"
 import { plain } from "./text.js"
 import { kickReason } from "./words.js"
 
 const STATES = { connected: "Connected", reconnecting: "Reconnecting…", offline: "You are offline" }
+
+// So many events at most.
+const HELD = 5_000
 
 let queue = Promise.resolve()
 let filing = null
@@ -23,6 +27,8 @@ export function start(snapshot) {
 	$(".chat").hidden = false
 	chat.parts.push({ draw: acknowledge })
 	chat.begin(snapshot)
+	unsent.restore()
+	chat.open(chat.first())
 	deliver(snapshot.acknowledged, onMessage, onState)
 }
 
@@ -31,21 +37,25 @@ function onMessage(event) {
 	queue = queue.then(() => handle(event)).catch(console.error).then(() => {
 		newest = event.id ?? newest
 		acknowledge()
+		chat.settle()
 	})
 }
 
-// What the server told and nobody saw is to come again after a reload.
+// What the server told, or somebody who may leave, comes again after a reload until it is seen.
 function acknowledge() {
-	const unseen = model.server.items.find((item) => countable(item) && item.id > model.server.read)
-	handled(unseen ? unseen.id - 1 : newest)
+	const unseen = [model.server, ...model.directs()].flatMap(({ items, read }) =>
+		items.find((item) => item.id > read && countable(item) && !model.isMine(item))?.id ?? [])
+	handled(Math.max(Math.min(newest, ...unseen.map((id) => id - 1)), newest - HELD))
 }
 
 function onState(state) {
-	setText($("#connection span"), STATES[state])
-	$("#connection").title = STATES[state]
-	$("#connection").dataset.state = state
+	const shown = $("#connection")
+	shown.dataset.state = state
+	shown.title = STATES[state]
+	setText($("span", shown), STATES[state])
 	chat.setConnected(state === "connected")
 	if (state !== "connected") return
+	unsent.resume()
 	chat.loadAll([chat.view])
 	fileEarlier()
 }
@@ -63,11 +73,12 @@ function fileEarlier() {
 async function handle(event) {
 	const { id, source, command, params } = event
 	if (command === "WARN") return gap(params)
+	if (command === "MARKREAD") return void markRead(model.view(params[0]), Number(params[1]))
 	const live = id > model.cursor
 	const mine = model.isMe(source)
 	const joined = live && mine && command === "JOIN"
 	if (joined && !model.channel(params[0]) && !model.adoptChannel(await snapshot(), params[0])) return
-	chat.arrived(event)
+	unsent.arrived(event)
 	for (const view of model.receive(event)) {
 		model.show(event, view)
 		if (view !== chat.view) view.trim()
@@ -78,7 +89,7 @@ async function handle(event) {
 	if (joined) chat.joined(model.channel(params[0]))
 	goneHome()
 	if (command === "NOTICE" && source === SERVER) serverSays(event)
-	else if (live) aside(event)
+	else aside(event)
 }
 
 function tell(event, view) {
@@ -97,16 +108,12 @@ function serverSays({ id, params }) {
 }
 
 function aside({ source, command, params }) {
-	if (command === "INVITE") {
+	if (command === "INVITE" && model.isMe(params[0])) {
 		const run = () => chat.join(params[1]).catch(chat.explain)
-		say(`${source} invites you to ${params[1]}. `, { name: "Join", run })
+		chat.say(`${source} invites you to ${params[1]}. `, { name: "Join", run })
 	} else if (command === "KICK" && model.isMe(params[1])) {
-		say(`You were removed from ${params[0]} by ${source}${kickReason(source, params[2])}`)
+		chat.say(`You were removed from ${params[0]} by ${source}${kickReason(source, params[2])}`)
 	}
-}
-
-function say(text, action) {
-	for (const view of new Set([model.server, chat.view])) chat.line(text, { kind: "server", action }, view)
 }
 
 // The "New" line, before the first that came while nobody looked.
@@ -115,9 +122,17 @@ function markNew(view, mine) {
 	else if (view.count === 1 && !attentive()) view.newFrom = view.read
 }
 
+// Of what is not loaded, only the history tells how much is behind a mark that another device made.
+async function markRead(view, id) {
+	if (!view || id <= view.read) return
+	if (!view.loaded) await chat.load(view)
+	model.readTo(view, id)
+	chat.changed()
+}
+
 async function gap([, , , last]) {
 	model.adopt(await snapshot())
-	for (const view of [...model.views.values(), model.server]) {
+	for (const view of [...model.all, model.server]) {
 		if (view.kind === "direct") view.loaded = false
 		view.addLocal({ id: Number(last), kind: "gap", text: "Some messages were removed before this device could receive them." })
 	}
@@ -125,10 +140,10 @@ async function gap([, , , last]) {
 	chat.loadAll([chat.view])
 }
 
-// The view on the screen may just have been left, here or on another device.
+// The view on the screen may just have been left. Who was writing there goes on writing to nobody.
 function goneHome() {
 	const { kind, name } = chat.view
-	if (kind === "channel" && model.view(name) !== chat.view) chat.open(model.view(name) ?? chat.home())
+	if (kind === "channel" && model.view(name) !== chat.view) chat.open(model.view(name) ?? (chat.view.draft ? model.browse : chat.home()))
 	chat.changed()
 }
 

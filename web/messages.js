@@ -1,15 +1,18 @@
-// The message list: keeps the place, loads older messages, tells the other devices what has been read.
+// The message list: its place, older messages, and what has been read.
 
 import { command } from "./api.js"
 import * as chat from "./chat.js"
 import { $, h, looking, setText } from "./dom.js"
 import { countable, model } from "./model.js"
+import * as unsent from "./unsent.js"
 import { actionIn, clock, dayName, hue, initial, plain, same, sameDay } from "./text.js"
 import { describe, isComing, summary } from "./words.js"
 
-const LINK = /\bhttps?:\/\/[^\s<>"“”]+/gi
+// Brackets belong to it in pairs, and a sentence's end does not.
+const LINK = /\bhttps?:\/\/(\([^\s()]*\)|[^\s<>"“”()])*(\([^\s()]*\)|[^\s<>"“”().,;:!?'*_~\]])/gi
 const TOGETHER = 5 * 60_000
 const NEAR_END = 60
+const FAR = 400
 const NEAR_START = 300
 const SETTLE = 800
 const AGAIN = 5_000
@@ -24,16 +27,24 @@ let drawn = {}
 let drawnPending = null
 let markDrawn = false
 let pinned = true
+let shape = ""
 let fresh = true
 
-list.onscroll = scrolled
+list.onscroll = () => {
+	const { clientWidth, clientHeight } = list
+	const before = shape
+	shape = `${clientWidth} ${clientHeight}`
+	// Who only writes a longer line has not left the end.
+	if (pinned && shape !== before) toEnd()
+	else scrolled()
+}
 jump.onclick = toEnd
 new ResizeObserver(() => pinned && toEnd()).observe(list)
 addEventListener("focus", attend)
 document.addEventListener("visibilitychange", attend)
 chat.parts.push({ show, draw })
 
-export const attentive = () => looking() && chat.view === view && pinned && view.loaded
+export const attentive = () => looking() && !chat.behind && chat.view === view && pinned && !fresh
 
 function attend() {
 	if (attentive()) read(view)
@@ -60,6 +71,7 @@ function draw() {
 	else redraw(items)
 	drawn = { items: [...items], newFrom, loaded }
 	drawPending()
+	setText(jump, view.count ? `↓ ${view.count} new` : "↓ Newest messages")
 	place()
 	attend()
 }
@@ -99,9 +111,15 @@ function drawPending() {
 }
 
 function place() {
-	const first = fresh && view.loaded
-	const mark = first && $(".new", rows)
-	if (view.loaded) fresh = false
+	const { loaded, more, newFrom, firstId, items, count } = view
+	const first = fresh && loaded
+	if (first && more && newFrom !== null && newFrom < firstId && items.length < FAR) {
+		toEnd()
+		return chat.load(view)
+	}
+	if (loaded) fresh = false
+	// What came while nobody looked is read from its beginning.
+	const mark = (first || (pinned && count && !attentive())) && $(".new", rows)
 	if (first && view.place != null) list.scrollTop = view.place
 	else if (mark && list.scrollHeight - mark.offsetTop > list.clientHeight) list.scrollTop = mark.offsetTop - NEAR_END
 	else {
@@ -111,7 +129,7 @@ function place() {
 	scrolled()
 }
 
-function toEnd() {
+export function toEnd() {
 	list.scrollTop = list.scrollHeight
 	pinned = true
 	jump.hidden = true
@@ -137,9 +155,7 @@ function fill() {
 }
 
 function opening() {
-	const { kind, name, more } = view
-	if (more) return "Loading messages…"
-	return kind === "direct" ? `Your conversation with ${name} begins here.` : `What you have seen of ${name} begins here.`
+	return view.more ? "Loading messages…" : `What you have seen of ${view.name} begins here.`
 }
 
 function read(view) {
@@ -182,7 +198,6 @@ function messageRow(item, previous) {
 		&& means(previous) === means(item) && new Date(time) - new Date(previous.time) < TOGETHER
 	const row = h(`div.message.${together ? "together" : "first"}`, { "data-id": id, "data-source": source })
 	const action = actionIn(text) !== undefined
-	row.classList.toggle("quietly", command === "NOTICE")
 	row.classList.toggle("action", action)
 	row.classList.toggle("mention", model.isForMe(item, { kind: "channel" }))
 	const nick = coloured(h(together ? "b.nick.unseen" : "b.nick", source), source)
@@ -199,8 +214,8 @@ function pendingRow(item, previous) {
 	if (state === "waiting") row.append(h("p.state", "Waiting for the server…"))
 	if (state === "lost" || state === "refused") {
 		row.append(h("p.state", `${state === "lost" ? "Perhaps not sent" : "Not sent"}. ${error} `,
-			h("button.link.retry", { onclick: () => chat.retry(view, item) }, "Try again"), " ",
-			h("button.link.discard", { onclick: () => chat.discard(view, item) }, "Discard")))
+			h("button.link.retry", { onclick: () => unsent.retry(view, item) }, "Try again"), " ",
+			h("button.link.discard", { onclick: () => unsent.discard(view, item) }, "Discard")))
 	}
 	return row
 }
@@ -232,18 +247,10 @@ export function linkify(text) {
 	const shown = plain(text)
 	const nodes = []
 	let end = 0
-	for (const { 0: match, index } of shown.matchAll(LINK)) {
-		const address = trimmed(match)
+	for (const { 0: address, index } of shown.matchAll(LINK)) {
 		if (!URL.canParse(address)) continue
 		nodes.push(shown.slice(end, index), h("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, address))
 		end = index + address.length
 	}
 	return [...nodes, shown.slice(end)]
-}
-
-function trimmed(address) {
-	const last = address.at(-1)
-	const opened = { ")": "(", "]": "[" }[last]
-	const keep = opened ? address.includes(opened) : !/[.,;:!?'*_~]/.test(last)
-	return keep ? address : trimmed(address.slice(0, -1))
 }

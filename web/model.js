@@ -20,6 +20,7 @@ class View {
 	read = 0
 	// Past this id is what came while nobody looked.
 	newFrom = null
+	draft = ""
 	pending = []
 	// Of what is unread: how much, and whether some is for oneself.
 	count = 0
@@ -34,7 +35,7 @@ class View {
 	}
 
 	add(event) {
-		if (this.ids.has(event.id)) return
+		if (this.ids.has(event.id) || (event.command === "AWAY" && this.kind === "channel")) return
 		this.ids.add(event.id)
 		this.#insert(event)
 	}
@@ -60,10 +61,14 @@ const WHOLE = { loaded: true, more: false, since: 0 }
 
 class Model {
 	views = new Map()
-	server = new View("server", "Server", WHOLE)
+	server = new View("server", "Server messages", WHOLE)
 	browse = new View("browse", "Join a channel", WHOLE)
 	// Direct messages from before the snapshot, until the history tells whose they are.
 	earlier = []
+
+	get all() {
+		return [...this.views.values()]
+	}
 
 	get nick() {
 		return this.session.nick
@@ -73,15 +78,14 @@ class Model {
 		return same(nick, this.nick)
 	}
 
-	isMine({ source }) {
-		return this.isMe(source)
+	isMine({ mine, source }) {
+		return mine ?? this.isMe(source)
 	}
 
 	isForMe(item, { kind }) {
 		return !this.isMine(item) && (kind !== "channel" || mentions(item.params[1], this.nick))
 	}
 
-	// Shows an event that has come, and counts it.
 	show(event, view) {
 		view.add(event)
 		if (!countable(event) || this.isMine(event) || event.id <= Math.max(view.read, view.since ?? this.cursor)) return
@@ -151,25 +155,24 @@ class Model {
 		this.views.delete(fold(view.name))
 	}
 
-	// Takes an event in, and gives back the views it is to be shown in.
+	// Takes an event in; gives back the views that show it.
 	receive(event) {
 		const { id, source, command, params } = event
 		const [target = ""] = params
+		if (id > this.cursor) event.mine = this.isMe(source)
 		const channel = isChannel(target) && this.view(target)
 		const applies = id > (channel ? channel.since : this.cursor)
 		switch (command) {
 			case "PRIVMSG":
 			case "NOTICE":
 				return this.#conversation(event, channel)
-			case "MARKREAD": {
-				const view = this.view(target)
-				if (view) this.readTo(view, Number(params[1]))
-				return []
-			}
 			case "NICK":
 				return this.#renamed(event, source, target)
 			case "QUIT":
-				return this.#withMember(event, source, (view) => view.members?.delete(fold(source)))
+				return this.#withMember(event, source, (view) => {
+					if (view.kind === "direct") this.#setAside(view)
+					else view.members.delete(fold(source))
+				})
 			case "AWAY":
 				if (applies && this.isMe(source)) this.session.away = target
 				return this.#withMember(event, source, (view) => {
@@ -177,7 +180,7 @@ class Model {
 					if (member) member.away = target !== ""
 				}).filter((view) => view.kind === "direct")
 			case "INVITE":
-				return applies ? [] : [this.server]
+				return []
 		}
 		if (!channel) return isChannel(target) ? [] : [this.server]
 		if (applies) this.#changeChannel(channel, event)
@@ -238,12 +241,7 @@ class Model {
 	#renamed(event, from, to) {
 		const { id } = event
 		const before = !same(from, to) && this.view(to)
-		if (before && id > this.cursor) {
-			// A conversation with nobody: its nick is somebody else's now.
-			this.close(before)
-			do before.name += " (left)"; while (this.view(before.name))
-			this.#put(Object.assign(before, WHOLE))
-		}
+		if (before && id > this.cursor) this.#setAside(before)
 		const shown = this.#withMember(event, from, (view) => {
 			if (view.kind === "direct") {
 				this.close(view)
@@ -258,8 +256,15 @@ class Model {
 		return shown
 	}
 
+	// A conversation with nobody: its nick is somebody else's, or may soon be.
+	#setAside(view) {
+		this.close(view)
+		do view.name += " (left)"; while (this.view(view.name))
+		this.#put(Object.assign(view, WHOLE))
+	}
+
 	#withMember({ id }, nick, change) {
-		const views = [...this.views.values()].filter((view) => view.kind === "channel"
+		const views = this.all.filter((view) => view.kind === "channel"
 			? id > view.since && view.members.has(fold(nick))
 			: id > this.cursor && same(view.name, nick))
 		views.forEach(change)
@@ -272,7 +277,7 @@ class Model {
 	}
 
 	#sorted(kind) {
-		return [...this.views.values()].filter((view) => view.kind === kind)
+		return this.all.filter((view) => view.kind === kind)
 			.sort((a, b) => a.name.localeCompare(b.name))
 	}
 }

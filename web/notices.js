@@ -1,17 +1,17 @@
-// What is to be noticed elsewhere: the title, the icon, and the browser's notifications.
+// What is to be noticed elsewhere: the title, the address, the icon, and the browser's notifications.
 
 import * as chat from "./chat.js"
 import { $, looking } from "./dom.js"
 import { model } from "./model.js"
-import { plain } from "./text.js"
+import { isNick, plain } from "./text.js"
 
 const WORKER = "/assets/worker.js"
 const { serviceWorker } = navigator
 const icon = $("link[rel=icon]")
 const READ = icon.href
-const UNREAD = `data:image/svg+xml,${encodeURIComponent('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">'
-	+ '<circle cx="4" cy="4" r="3" fill="#0b6e5f" stroke="#ffd54f" stroke-width="2"/></svg>')}`
+const UNREAD = 'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="4" fill="%230b6e5f"/></svg>'
 const button = $("#notify")
+let shown = ""
 
 // On phones only a worker may notify; on plain http there is none.
 button.hidden = !serviceWorker || !window.Notification
@@ -20,9 +20,13 @@ if (serviceWorker) serviceWorker.onmessage = ({ data }) => chat.open(model.view(
 chat.parts.push({ draw })
 
 function draw() {
-	const count = [model.server, ...model.views.values()].reduce((sum, { count }) => sum + count, 0)
+	const count = [model.server, ...model.all].reduce((sum, { count }) => sum + count, 0)
 	const wanted = count ? UNREAD : READ
-	document.title = `${count ? `(${count}) ` : ""}${chat.view.name} · Rejoin`
+	const { kind, name } = chat.view
+	document.title = `${count ? `(${count}) ` : ""}${name} · Rejoin`
+	const address = location.pathname + (kind === "channel" ? name : isNick(name) ? `?with=${encodeURIComponent(name)}` : "")
+	if (address !== shown) history.replaceState(null, "", address)
+	shown = address
 	if (icon.href !== wanted) icon.href = wanted
 	button.ariaPressed = isOn()
 	button.title = isOn() ? "Notifications are on" : "Notify me of mentions and direct messages"

@@ -1,11 +1,11 @@
-// The panels: devices, password, apps and keys, help. Loaded when the first of them is opened.
+// The panels: devices, password, apps and keys, help.
 
 import { get, post, remove } from "./api.js"
 import { refreshSession, run, signedOut } from "./chat.js"
 import { commands } from "./commands.js"
 import { $, ask, field, h, setText, showPanel, submit } from "./dom.js"
 import { model } from "./model.js"
-import { clock, fromNow } from "./text.js"
+import { fromNow } from "./text.js"
 
 export function devices() {
 	const { nick } = model.session
@@ -14,11 +14,11 @@ export function devices() {
 	const add = h("div.add")
 	let known = []
 	const dialog = showPanel("devices", "Devices",
-		h("p.soft", `In this session as ${nick}.`), list, others,
+		list, others,
 		h("h3", "Add a device"), add,
 		h("h3", "Leave"),
 		h("p.buttons", h("button.sign-out", { onclick: leave }, "Sign out here"),
-			h("button.danger.end", { onclick: endSession }, "End session everywhere")))
+			h("button.danger", { onclick: endSession }, "End session everywhere")))
 	dialog.addEventListener("told", () => act())
 	act()
 
@@ -48,9 +48,8 @@ export function devices() {
 
 	function device({ id, name, current, created_at, seen_at }) {
 		const told = `Added ${fromNow(created_at)}, ${current ? "in use now" : `last used ${fromNow(seen_at)}`}`
-		const removeIt = () => act(() => remove(`/clients/${id}`))
 		return item([name, current && h("span.tag", "this device")], [told],
-			!current && h("button", { "aria-label": `Remove ${name}`, onclick: removeIt }, "Remove"))
+			!current && sure("Remove", name, "It is signed out at once.", () => act(() => remove(`/clients/${id}`))))
 	}
 
 	async function leave() {
@@ -99,7 +98,7 @@ export async function password(typed = "", change = model.session.has_password) 
 	const current = change && field("Current password",
 		{ id: "current-password", type: "password", autocomplete: "current-password", autofocus: true })
 	const fresh = field("New password",
-		{ id: "new-password", type: "password", autocomplete: "new-password", "aria-describedby": "password-rule password-error", value: typed })
+		{ id: "new-password", type: "password", autocomplete: "new-password", "aria-describedby": "password-rule password-error", value: typed, autofocus: !change })
 	const saved = await ask({
 		id: "password",
 		title: change ? "Change password" : "Set a password",
@@ -117,21 +116,12 @@ export async function password(typed = "", change = model.session.has_password) 
 	}
 }
 
-const KEYS = [
-	["Enter", "Send"],
-	["Shift + Enter", "New line"],
-	["Tab", "Complete a nick, channel or command"],
-	["↑ ↓", "Lines sent before"],
-	["Alt + ↑ ↓", "Next channel or conversation"],
-]
-
 export function help() {
-	showPanel("help", "Commands and keys", table(commands.map(({ syntax, help }) => [syntax, help])),
-		h("p.soft", "A text that begins with a slash is sent with two of them: //like this."), table(KEYS))
+	showPanel("help", "Commands and keys",
+		h("table", ...commands.map(({ syntax, help }) => h("tr", h("th", { scope: "row" }, syntax), h("td", help)))),
+		h("p", "Shift + Enter begins a new line, ↑ brings back what you sent, @ and # and Tab complete names, Alt + ↑ ↓ changes the channel. "
+			+ "A text that begins with a slash is sent with two: //like this."))
 }
-
-const table = (rows) => h("table", ...rows.map(([term, meaning]) =>
-	h("tr", h("th", { scope: "row" }, term), h("td", meaning))))
 
 const SCOPES = {
 	"chat:read": "read messages",
@@ -177,7 +167,8 @@ export function apps() {
 	}
 
 	function show({ client_id, client_secret, name }) {
-		shown.replaceChildren(h("p.notice", `The secret of ${name}, shown this once: keep it now.`),
+		shown.replaceChildren(
+			h("p.notice", `The secret of ${name}, shown this once: keep it now. Its tokens are at ${location.origin}/auth/token.`),
 			copied("Client id", client_id), copied("Secret", client_secret))
 		$("input", shown).focus()
 		load()
@@ -187,9 +178,9 @@ export function apps() {
 		const used = secrets.map(({ last_used_at }) => last_used_at).sort().at(-1)
 		const before = secrets.at(-2)?.valid_until
 		const told = ended_at
-			? `Ended ${fromNow(ended_at)}, ${tried ? `tried ${tried} times since, last ${fromNow(tried_at)}` : "not tried since"}`
+			? `Ended ${fromNow(ended_at)}, ${tried ? `tried ${tried}× since, last ${fromNow(tried_at)}` : "not tried since"}`
 			: [`Made ${fromNow(created_at)}`, used ? `last used ${fromNow(used)}` : "never used", expires_at && `ends ${fromNow(expires_at)}`,
-				new Date(before) > Date.now() && `its last secret works until ${clock(before)}`].filter(Boolean).join(", ")
+				new Date(before) > Date.now() && `its last secret ends ${fromNow(before)}`].filter(Boolean).join(", ")
 		return item([name], [may(scope, res), told],
 			!ended_at && sure("Rotate", name, "It gets a new secret; the one before goes on working for a day.",
 				async () => show(await post(`/keys/${client_id}/rotate`, { overlap: DAY }))),
@@ -200,7 +191,7 @@ export function apps() {
 		item([app], [may(scope, res), `Let in ${fromNow(created_at)}`], revoke(app, `/grants/${id}`))
 
 	const revoke = (name, path) =>
-		sure("Revoke", name, "It is cut off at once, and no secret of it works again.", () => remove(path).then(load))
+		sure("Revoke", name, "It is cut off at once, and no secret of it works again.", () => remove(path).then(() => shown.replaceChildren()).then(load))
 }
 
 const sure = (verb, name, text, action) => h("button", {
@@ -218,7 +209,7 @@ const option = (tag, value, label, attributes) =>
 	h(tag, h("input", { type: "checkbox", value, checked: USUAL.includes(value), ...attributes }), label)
 
 function copied(label, value) {
-	const shown = field(label, { value, readonly: true, spellcheck: false })
+	const shown = field(label, { value, readonly: true })
 	const button = h("button", { "aria-label": `Copy ${label}`, onclick: () => {
 		// Not `navigator.clipboard`: that is missing on plain http.
 		$("input", shown).select()

@@ -12,7 +12,6 @@ export function describe({ source, command, params }) {
 		case "TOPIC": return params[1] ? `${source} set the topic: ${params[1]}` : `${source} cleared the topic`
 		case "MODE": return parseModes(params.slice(1)).map((change) => `${source} ${describeMode(change)}`).join("; ")
 		case "AWAY": return params[0] ? `${source} is away: ${params[0]}` : `${source} is back`
-		case "INVITE": return `${source} invites you to ${params[1]}`
 		default: return [source, command, ...params].join(" ")
 	}
 }
@@ -28,7 +27,6 @@ const NAMED = 3
 
 export const isComing = ({ command }) => command in COMINGS
 
-// "bob, carol joined; dave left"
 export function summary(items) {
 	const nicks = {}
 	for (const { command, source } of items) (nicks[COMINGS[command]] ??= new Set()).add(source)
@@ -44,10 +42,8 @@ const MODES = {
 	"+o": "made # an operator", "-o": "took operator status from #",
 	"+v": "gave voice to #", "-v": "took voice from #",
 	"+b": "banned #", "-b": "lifted the ban on #",
-	"+k": "set a channel key", "-k": "removed the channel key",
-	"+l": "limited the channel to # members", "-l": "removed the member limit",
-	"+m": "let only operators and voiced members speak", "-m": "let everyone speak",
-	"+i": "made the channel invite-only", "-i": "opened the channel to everyone",
+	"+m": "let only operators and voices speak", "-m": "let everyone speak",
+	"+i": "made the channel invite-only", "-i": "opened the channel",
 }
 
 export function parseModes([letters = "", ...rest]) {
@@ -63,20 +59,14 @@ export function parseModes([letters = "", ...rest]) {
 const describeMode = ({ sign, letter, argument }) =>
 	(MODES[sign + letter] ?? `set mode ${sign}${letter}`).replace("#", () => argument)
 
-const SILENT = ["312", "315", "318", "329", "333", "366", "PONG", "MARKREAD", "NOTE"]
+const SILENT = ["311", "312", "315", "318", "329", "333", "366", "368", "PONG", "MARKREAD", "NOTE"]
 const AFTER_JOIN = ["331", "332", "353"]
 
 const REPLIES = {
 	301: ([nick, text]) => `${nick} is away: ${text}`,
-	311: ([nick, user, host, , name]) => `${nick} is ${user}@${host} (${name})`,
 	319: ([nick, channels]) => `${nick} is in ${channels}`,
-	324: ([channel, ...modes]) => `${channel} has the modes ${modes.join(" ")}`,
 	332: ([channel, topic]) => `The topic of ${channel}: ${topic}`,
 	341: ([nick, channel]) => `You invited ${nick} to ${channel}`,
-	352: ([channel, user, host, , nick, flags]) =>
-		`${nick} (${user}@${host})${flags.startsWith("G") ? ", away" : ""}${channel === "*" ? "" : `, in ${channel}`}`,
-	353: ([, channel, names]) => `In ${channel}: ${names}`,
-	368: ([channel]) => `These are all bans of ${channel}.`,
 	367: ([channel, mask, by]) => `${channel} bans ${mask}${by ? `, set by ${by}` : ""}`,
 }
 

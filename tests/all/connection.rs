@@ -14,11 +14,6 @@ const MUTE: &str = "window.muted = true; const real = fetch;
     window.fetch = async (...all) => { await real(...all); throw new TypeError(); }; window.mend = () => window.fetch = real";
 const LOSE: &str = "window.fetch = async () => { throw new TypeError(); }";
 
-/// Has a script run in every page of this browser from now on, before the page's own.
-async fn before(page: &Page, script: &str) {
-    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
-}
-
 async fn state_is(page: &Page, state: &str) {
     let script = "return document.querySelector('#connection').dataset.state === arguments[0]";
     page.until(script, vec![state.into()]).await;
@@ -58,7 +53,7 @@ async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
     at_both_widths(async |server, page| {
-        before(page, MUTABLE).await;
+        page.before(MUTABLE).await;
         page.pick(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
@@ -70,6 +65,8 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
         page.run(LOSE, vec![]).await;
         page.say("never came").await;
         page.counts("#messages .lost", 2).await;
+        let asks = "return !dispatchEvent(new Event('beforeunload', { cancelable: true }))";
+        assert_eq!(page.run(asks, vec![]).await, true, "who closes the tab is asked");
         page.reload().await;
         page.hears("alice: came, and who knows").await;
         page.hears("alice: never came").await;
@@ -97,8 +94,8 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
         // Not sent again by itself: by now somebody else may have that nick.
         let stranger = server.pick("bob").await;
         page.reload().await;
-        page.says("#messages .refused .state", "Not sent.").await;
-        page.say("/notice bob who are you?").await;
+        page.says("#messages", "Not sent to bob (left): are you there?").await;
+        page.say("/msg bob who are you?").await;
         until("the stranger to be asked", async || !stranger.queue().await.is_empty()).await;
         assert_eq!(stranger.queue().await[0]["params"][1], "who are you?");
         let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
@@ -123,7 +120,7 @@ const IMPATIENT: &str = "const wait = setTimeout; window.delays = [];
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_tried_again_and_again_and_ever_less_often() {
     at_both_widths(async |server, page| {
-        before(page, IMPATIENT).await;
+        page.before(IMPATIENT).await;
         page.pick(&server.url(""), "alice").await;
         state_is(page, "connected").await;
         page.run("window.down = true; dispatchEvent(new Event('offline'))", vec![]).await;
@@ -143,8 +140,7 @@ async fn it_is_tried_again_and_again_and_ever_less_often() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_finds_no_server_says_so_and_goes_on_by_itself() {
     at_both_widths(async |server, page| {
-        before(
-            page,
+        page.before(
             "let tries = 0; const ask = fetch;
             window.fetch = (...all) => (tries += 1) < 6 ? Promise.reject(new TypeError()) : ask(...all)",
         )
@@ -163,7 +159,7 @@ const AT_ONCE: &str = "const wait = setTimeout;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
     at_both_widths(async |server, page| {
-        before(page, AT_ONCE).await;
+        page.before(AT_ONCE).await;
         page.pick(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
@@ -181,7 +177,7 @@ async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
         until("it to be acknowledged, once seen", async || acknowledged().await >= seen).await;
 
         // In a window that nobody looks at: not acknowledged, and so there after a reload, and counted.
-        before(page, "document.hasFocus = () => false").await;
+        page.before("document.hasFocus = () => false").await;
         page.reload().await;
         page.shows("#composer").await;
         phone.send("PASS battery-horse-correct :correct horse battery").await;

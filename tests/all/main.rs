@@ -44,6 +44,7 @@ mod registry;
 mod remembered;
 mod resource_server;
 mod retention;
+mod returning;
 mod rules;
 mod service;
 mod sessions;

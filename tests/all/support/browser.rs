@@ -312,6 +312,11 @@ impl Page {
         self.devtools("Network.emulateNetworkConditions", network).await;
     }
 
+    /// Has a script run in every page of this tab from now on, before the page's own.
+    pub async fn before(&self, script: &str) {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+    }
+
     /// Sets what the person prefers, as style sheets ask for it: these features, and no others.
     pub async fn prefers(&self, features: &[(&str, &str)]) {
         let features: Vec<_> = features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();

@@ -1,0 +1,254 @@
+//! What one finds on coming back to a page, and what had better not have happened meanwhile: in real Chromium.
+
+use crate::support::{
+    Device, TestServer,
+    browser::{Page, at_both_widths},
+    until,
+};
+
+const VALUE: &str = "return document.querySelector('#composer').value";
+/// Whether the line above what is new is on the screen.
+const NEW_IN_SIGHT: &str = "const line = document.querySelector('#messages .new')?.getBoundingClientRect();
+    const list = document.querySelector('#messages').getBoundingClientRect();
+    return line !== undefined && line.top >= list.top && line.bottom <= list.bottom";
+const AT_END: &str =
+    "const m = document.querySelector('#messages'); return m.scrollHeight - m.scrollTop - m.clientHeight < 2";
+
+/// The same device, as a program has it.
+async fn device_of(server: &TestServer, page: &Page) -> Device {
+    server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await))
+}
+
+async fn in_rust(server: &TestServer, page: &Page) -> Device {
+    page.pick(&server.url(""), "alice").await;
+    page.say("/join #rust").await;
+    page.says("#title", "#rust").await;
+    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    page.says("#messages", "bob joined").await;
+    bob
+}
+
+async fn unread(page: &Page, list: &str, badge: &str) {
+    let script = "return document.querySelector(arguments[0] + ' .badge')?.textContent === arguments[1]";
+    page.until(script, vec![list.into(), badge.into()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_device_has_read_is_read_and_what_came_after_is_not() {
+    at_both_widths(async |server, page| {
+        let bob = in_rust(&server, page).await;
+        let laptop = device_of(&server, page).await;
+        page.goto("about:blank").await;
+        let read = bob.send("PRIVMSG #rust :read elsewhere").await["ids"][0].clone();
+        laptop.send(&format!("MARKREAD #rust {read}")).await;
+        let mut said = vec![];
+        for number in 0..4 {
+            said.push(bob.send(&format!("PRIVMSG #rust :line {number}")).await["ids"][0].clone());
+        }
+        bob.send("PRIVMSG #rust :alice, come back").await;
+        bob.send("PRIVMSG alice :psst").await;
+        // The mark comes once more, in the queue.
+        page.goto(&server.url("/?with=nobody")).await;
+        unread(page, "#channels .mentioned", "5").await;
+        unread(page, "#directs .mentioned", "1").await;
+        laptop.send(&format!("MARKREAD #rust {}", said[2])).await;
+        unread(page, "#channels .mentioned", "2").await;
+        page.press("#channels .target").await;
+        page.says("#messages .new + *", "line 3").await;
+        unread(page, "#channels", "").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
+    at_both_widths(async |server, page| {
+        let bob = in_rust(&server, page).await;
+        bob.send("PRIVMSG alice :hello").await;
+        page.press("#directs .target").await;
+        page.hears("bob: hello").await;
+        page.devtools("Network.enable", serde_json::json!({})).await;
+        page.cut_off(true).await;
+        page.say("for bob alone").await;
+        page.says("#messages .lost .state", "Perhaps not sent.").await;
+        page.types("#composer", "a draft for bob").await;
+
+        bob.send("NICK bobby").await;
+        let stranger = server.pick("bob").await;
+        page.cut_off(false).await;
+        page.says("#title", "bobby").await;
+        assert_eq!(page.run("return document.querySelector('#composer').ariaLabel", vec![]).await, "Message bobby");
+        stranger.send("PRIVMSG alice :who are you?").await;
+        page.counts("#directs li", 2).await;
+        page.press("#directs li:first-child .target").await;
+        page.hears("bob: who are you?").await;
+        assert_eq!(page.run(VALUE, vec![]).await, "");
+        page.press("#directs li:last-child .target").await;
+        assert_eq!(page.run(VALUE, vec![]).await, "a draft for bob");
+        page.click("#messages .lost .retry").await;
+        page.hears("alice: for bob alone").await;
+        let got = |heard: Vec<serde_json::Value>| heard.iter().any(|one| one["params"][1] == "for bob alone");
+        assert!(got(bob.queue().await) && !got(stranger.queue().await));
+
+        // Nor does somebody's conversation go on with whoever takes the nick after them.
+        stranger.send("QUIT").await;
+        bob.send("JOIN #rust").await;
+        bob.send("NICK robert").await;
+        page.says("#title", "robert").await;
+        bob.send("QUIT").await;
+        page.says("#title", "robert (left)").await;
+        server.pick("robert").await.send("PRIVMSG alice :it is me, really").await;
+        page.until("return document.querySelectorAll('#directs li').length === 3", vec![]).await;
+        assert!(!page.said().await.contains(&"robert: it is me, really".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_written_and_nothing_unseen_is_lost() {
+    at_both_widths(async |server, page| {
+        let bob = in_rust(&server, page).await;
+        page.say("/join #home").await;
+        page.says("#title", "#home").await;
+        let [eve] = server.pick_on("#home", ["eve"]).await;
+
+        // Put out while writing, one goes on writing to nobody; what was not sent can be read.
+        page.say("/join #garden").await;
+        page.says("#title", "#garden").await;
+        let [carol] = server.pick_on("#garden", ["carol"]).await;
+        page.say("/op carol").await;
+        page.says("#members", "@").await;
+        page.run("window.mend = fetch; window.fetch = async () => { throw new TypeError(); }", vec![]).await;
+        page.say("lost in the garden").await;
+        page.says("#messages .lost .state", "Perhaps not sent.").await;
+        page.types("#composer", "my very private rema").await;
+        page.run("window.fetch = mend", vec![]).await;
+        carol.send("KICK #garden alice").await;
+        page.shows("#browse-panel").await;
+        page.says("#browse-panel", "You were removed from #garden by carol").await;
+        page.says("#browse-panel", "Not sent to #garden: lost in the garden").await;
+        page.says("#browse-panel", "Not sent to #garden: my very private rema").await;
+
+        // What somebody said alone to one, and left, is there until it is seen, and longer than this page.
+        page.before("document.hasFocus = () => false").await;
+        page.reload().await;
+        page.shows("#composer").await;
+        eve.send("PRIVMSG alice :remember the garden").await;
+        let last = bob.send("PRIVMSG #rust :more").await["ids"][0].as_i64().unwrap();
+        unread(page, "#directs", "1").await;
+        eve.send("QUIT").await;
+        page.says("#directs", "eve (left)").await;
+        let alice = device_of(&server, page).await;
+        assert!(alice.snapshot().await["acknowledged"].as_i64().unwrap() < last);
+        page.reload().await;
+        page.says("#directs", "eve (left)").await;
+        unread(page, "#directs", "1").await;
+        page.press("#directs .target").await;
+        page.hears("eve: remember the garden").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_comes_back_to_where_the_new_begins() {
+    at_both_widths(async |server, page| {
+        let bob = in_rust(&server, page).await;
+        bob.send("PRIVMSG #rust :before").await;
+        page.hears("bob: before").await;
+
+        // From a pocket: hidden and cut off, and then both not, at once.
+        page.devtools("Network.enable", serde_json::json!({})).await;
+        page.cut_off(true).await;
+        page.says("#connection", "You are offline").await;
+        for number in 0..40 {
+            bob.send(&format!("PRIVMSG #rust :missed {number}")).await;
+        }
+        page.cut_off(false).await;
+        page.hears("bob: missed 39").await;
+        page.until(NEW_IN_SIGHT, vec![]).await;
+        page.says("#messages .new + *", "missed 0").await;
+        page.says("#jump", "40 new").await;
+        page.click("#jump").await;
+        page.until(AT_END, vec![]).await;
+        unread(page, "#channels", "").await;
+
+        let alice = device_of(&server, page).await;
+        until("the mark to be told", async || alice.snapshot().await["channels"][0]["unread"]["count"] == 0).await;
+
+        // Of more than a page of the history, too; and from a conversation, beside which there are no members.
+        bob.send("PRIVMSG alice :psst").await;
+        page.press("#directs .target").await;
+        page.hears("bob: psst").await;
+        for number in 0..90 {
+            bob.send(&format!("PRIVMSG #rust :and {number}, {}", "a long line that is wrapped ".repeat(8))).await;
+        }
+        unread(page, "#channels", "90").await;
+        let last = bob.send("PRIVMSG #rust :the last").await["ids"][0].as_i64().unwrap();
+        alice.send(&format!("ACK {last}")).await;
+        page.reload().await;
+        page.hears("bob: psst").await;
+        page.press("#channels .target").await;
+        page.until(NEW_IN_SIGHT, vec![]).await;
+        page.says("#messages .new + *", "and 0").await;
+        unread(page, "#channels", "91").await;
+        page.click("#jump").await;
+        page.until(AT_END, vec![]).await;
+        page.press("#directs .target").await;
+        page.hears("bob: psst").await;
+        page.press("#channels .target").await;
+        page.says("#title", "#rust").await;
+        page.until(AT_END, vec![]).await;
+
+        // A field that grows, and what one says oneself, leave nobody behind.
+        page.types("#composer", "one\u{e008}\u{e007}two\u{e007}three\u{e007}four\u{e007}five\u{e000}").await;
+        page.until(AT_END, vec![]).await;
+        page.run(
+            "const f = document.querySelector('#composer'); f.value = ''; f.dispatchEvent(new Event('input'))",
+            vec![],
+        )
+        .await;
+        page.until(
+            "document.querySelector('#messages').scrollTop = 300; return !document.querySelector('#jump').hidden",
+            vec![],
+        )
+        .await;
+        page.say("here I am").await;
+        page.hears("alice: here I am").await;
+        page.until(AT_END, vec![]).await;
+
+        // What was lost days ago is not sent as if it were of today.
+        page.cut_off(true).await;
+        page.say("good morning").await;
+        page.says("#messages .lost .state", "Perhaps not sent.").await;
+        page.run("const now = Date.now(); Date.now = () => now + 2 * 86_400_000", vec![]).await;
+        page.cut_off(false).await;
+        page.says("#connection", "Connected").await;
+        bob.send("PRIVMSG #rust :good night").await;
+        page.hears("bob: good night").await;
+        page.says("#messages .lost .state", "Perhaps not sent.").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_for_the_invited_and_being_away_is_no_line_in_a_channel() {
+    at_both_widths(async |server, page| {
+        let bob = in_rust(&server, page).await;
+        server.pick("carol").await;
+        page.say("/invite carol").await;
+        page.says("#messages", "You invited carol to #rust").await;
+        bob.send("JOIN #den").await;
+        bob.send("INVITE alice #den").await;
+        page.says("#messages", "bob invites you to #den.").await;
+        page.counts("#messages .server button", 1).await;
+        bob.send("AWAY :at lunch").await;
+        page.until("return document.querySelector('#members .away') !== null", vec![]).await;
+        page.reload().await;
+        page.says("#messages", "bob joined").await;
+        assert!(!page.text("#messages").await.contains("lunch"));
+        // The first password is typed where one looks.
+        page.press("[data-panel=password]").await;
+        page.until("return document.activeElement.id === 'new-password'", vec![]).await;
+    })
+    .await;
+}
