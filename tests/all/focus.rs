@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::browser::{Driver, Page, Profile, at_both_widths};
+use crate::support::browser::{Page, at_both_widths};
 
 async fn focused(page: &Page, css: &str) {
     page.until("return document.activeElement?.matches(arguments[0])", vec![css.into()]).await;
@@ -85,33 +85,33 @@ async fn what_others_say_is_read_out_and_nothing_else_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_tabs_are_one_device_with_two_drafts() {
-    let server = crate::support::TestServer::start().await;
-    let (driver, profile) = (Driver::start(), Profile::desktop());
-    let page = driver.open(&profile).await;
-    page.pick(&server.url(""), "alice").await;
-    page.say("/join #rust").await;
-    page.says("#title", "#rust").await;
-    page.types("#composer", "first draft").await;
-    let first = page.new_tab().await;
-    page.goto(&server.url("/#rust")).await;
-    page.says("#title", "#rust").await;
-    assert_eq!(page.run("return document.querySelector('#composer').value", vec![]).await, "");
-    page.say("from the second").await;
-    page.hears("alice: from the second").await;
-    let second = page.to_tab(first).await;
-    page.hears("alice: from the second").await;
-    page.counts("#messages .by small:not(:empty)", 0).await;
-    page.say(", sent").await;
-    page.hears("alice: first draft, sent").await;
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        page.types("#composer", "first draft").await;
+        let first = page.new_tab().await;
+        page.goto(&server.url("/#rust")).await;
+        page.says("#title", "#rust").await;
+        assert_eq!(page.run("return document.querySelector('#composer').value", vec![]).await, "");
+        page.say("from the second").await;
+        page.hears("alice: from the second").await;
+        let second = page.to_tab(first).await;
+        page.hears("alice: from the second").await;
+        page.counts("#messages .by small:not(:empty)", 0).await;
+        page.say(", sent").await;
+        page.hears("alice: first draft, sent").await;
 
-    // Signed out in one, both say so; and one of them begins anew for both.
-    page.say("/quit").await;
-    page.says("#signed-out", "you quit here").await;
-    let first = page.to_tab(second).await;
-    page.says("#signed-out", "you quit here").await;
-    page.click("#start").await;
-    page.shows("#composer").await;
-    page.to_tab(first).await;
-    page.click("#start").await;
-    page.says("#own-nick", "alice").await;
+        // Signed out in one, both say so; and one of them begins anew for both.
+        page.say("/quit").await;
+        page.says("#signed-out", "you quit here").await;
+        let first = page.to_tab(second).await;
+        page.says("#signed-out", "you quit here").await;
+        page.click("#start").await;
+        page.shows("#composer").await;
+        page.to_tab(first).await;
+        page.click("#start").await;
+        page.says("#own-nick", "alice").await;
+    })
+    .await;
 }

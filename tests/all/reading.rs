@@ -149,10 +149,14 @@ async fn the_place_in_a_conversation_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_removed_before_it_came_is_a_gap_that_is_seen() {
+    let driver = Driver::start();
+    tokio::join!(gap(&driver, Profile::phone()), gap(&driver, Profile::desktop()));
+}
+
+async fn gap(driver: &Driver, profile: Profile) {
     let day = Duration::from_hours(24);
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
     let [bob] = server.pick_on("#rust", ["bob"]).await;
-    let (driver, profile) = (Driver::start(), Profile::desktop());
     let page = driver.open(&profile).await;
     page.pick(&server.url(""), "alice").await;
     page.say("/join #rust").await;

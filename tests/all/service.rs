@@ -105,6 +105,7 @@ async fn the_description_is_true() {
         "/device",
         "/healthz",
         "/login",
+        "/login/code",
         "/logout",
         "/metrics",
         "/openapi.json",
