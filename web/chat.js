@@ -7,24 +7,26 @@ import { isNick, sentence } from "./text.js"
 import { replyLines } from "./words.js"
 
 const DRAW_EVERY = 40
-const PAGE = 50
-// Of more lines at once than these, only their number is read out.
+const PAGE = 100
+// Of more at once, only the number is read out.
 const SPOKEN = 3
 const BREATH = 400
-const SETTLE = 500
+const SETTLE = 1_000
 
 export let view = null
 // Each may have `show(view)`, `opened()` and `draw()`.
 export const parts = []
 
 let timer = null
-// The channel to open when this session's JOIN comes.
+// The channel to open when our JOIN comes.
 let wanted = ""
 export let client = null
 let connected = false
 // Whether what came meanwhile is still coming in.
 export let behind = false
 let settling = null
+// Where the log stood at the last connection.
+let head = 0
 export let over = false
 
 hooks.signedOut = ({ reason }) => signedOut(reason)
@@ -35,7 +37,6 @@ export function begin(snapshot) {
 	model.adopt(snapshot)
 }
 
-// What the address names, or the first channel.
 export function first() {
 	const other = new URLSearchParams(location.search).get("with") ?? ""
 	return addressed() ?? (isNick(other) ? model.direct(other) : home())
@@ -103,13 +104,15 @@ export function speak(text) {
 export function setConnected(now) {
 	connected = now
 	behind ||= !now
+	clearTimeout(settling)
 	settle()
 }
 
-// After a while without anything that came.
-export function settle() {
+// A while after the last that was missed.
+export function settle(id = 0) {
+	if (!connected || !behind || id > head) return
 	clearTimeout(settling)
-	if (connected && behind) settling = setTimeout(() => {
+	settling = setTimeout(() => {
 		behind = false
 		changed()
 	}, SETTLE)
@@ -118,6 +121,7 @@ export function settle() {
 // Never speaks as somebody else: meanwhile the browser may have got another session.
 export async function check() {
 	const snapshot = await get("/session", 1)
+	head = snapshot.cursor
 	if (snapshot.client.id === client) return
 	over = true
 	sessionStorage.clear()
@@ -167,8 +171,8 @@ export function showReplies(replies, where, verb) {
 	for (const text of replyLines(replies, verb)) line(text, { kind: "reply" }, where)
 }
 
-export function say(text, action) {
-	for (const where of new Set([model.server, view])) line(text, { kind: "server", action }, where)
+export function say(text, more) {
+	for (const where of new Set([model.server, view])) line(text, { kind: "server", ...more }, where)
 }
 
 export function line(text, more, where = view) {
@@ -198,14 +202,14 @@ export function load(view) {
 }
 
 async function fetchPage(view) {
-	const first = view.loaded && view.firstId
-	const before = first ? `&before=${first}` : ""
+	const before = view.loaded && view.before ? `&before=${view.before}` : ""
 	try {
 		const { messages } = await get(`/history?target=${encodeURIComponent(view.name)}&limit=${PAGE}${before}`)
 		messages.forEach((message) => view.add(message))
+		view.before = messages[0]?.id ?? view.before
 		view.more = messages.length > 0
 	} catch (error) {
-		if (error.status !== 404 && error.status !== 403) return
+		if (error.temporary) return
 		view.more = false
 	}
 	view.loaded = true

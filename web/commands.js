@@ -27,7 +27,6 @@ const COMMANDS = {
 	topic: ["[text]", "Show or set the channel’s topic", inChannel("TOPIC", (rest) => (rest ? [rest] : []))],
 	nick: ["nick", "Change your nick", (rest) => send("NICK", words(rest, 1))],
 	away: ["[text]", "Say that you are away, or back", (rest) => send("AWAY", rest ? [rest] : [])],
-	list: ["", "List the channels of this server", () => chat.open(model.browse)],
 	whois: ["nick", "Say who someone is", (rest) => send("WHOIS", words(rest, 1))],
 	kick: ["nick [reason]", "Remove someone", inChannel("KICK", (rest) => head(rest, 1))],
 	invite: ["nick [#channel]", "Invite someone", (rest) => {

@@ -73,7 +73,7 @@ async function submit() {
 			busy = true
 			await runCommand(text).finally(() => (busy = false))
 		} else if (!(await sendText(text))) return
-		toEnd()
+		if (view === chat.view && !$("dialog")) toEnd()
 		remember(text)
 		if (view.draft === text) keep(view, "")
 		if (field.value === text) put("")
@@ -122,7 +122,6 @@ function put(text) {
 
 function grow() {
 	field.style.height = ""
-	// A long placeholder would count, too.
 	if (field.value) field.style.height = `${field.scrollHeight}px`
 }
 
@@ -160,7 +159,6 @@ function completionKey({ key: name, shiftKey }) {
 		drawList()
 		return true
 	}
-	// Half of a command is completed first.
 	if (name === "Enter" && (chosen || (matches[active].help && !isTyped(matches[active])))) return take(matches[active])
 	if (name === "Escape") closeList()
 	return name === "Escape"
@@ -174,7 +172,6 @@ function take({ name }) {
 	return true
 }
 
-// What is one is taken at once; of several one is chosen.
 function tab() {
 	const word = typedWord()
 	matches = word ? candidates(word) : []
@@ -185,7 +182,6 @@ function tab() {
 	return matches.length > 0
 }
 
-// Nicks and channels that begin so.
 function candidates(word) {
 	const here = [...(chat.view.members?.values() ?? [])].map(({ nick }) => nick)
 	const views = model.all.map(({ name }) => name)

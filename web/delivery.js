@@ -1,7 +1,7 @@
 // The queue over a WebSocket, its reconnecting and acknowledging.
 
 import { get } from "./api.js"
-import { check, signedOut } from "./chat.js"
+import { check, settle, signedOut } from "./chat.js"
 
 const FIRST_DELAY = 500
 const LONGEST_DELAY = 30_000
@@ -63,6 +63,7 @@ function connect() {
 		await checked
 		if (socket !== current) return
 		const message = JSON.parse(data)
+		settle(message.id)
 		if (message.command === "WARN") {
 			// Told at each reconnect; what has its id may still come.
 			if (message.id <= warned) return

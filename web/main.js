@@ -16,17 +16,20 @@ import { kickReason } from "./words.js"
 
 const STATES = { connected: "Connected", reconnecting: "Reconnecting…", offline: "You are offline" }
 
-// So many events at most.
+// So far back in the log at most.
 const HELD = 5_000
 
 let queue = Promise.resolve()
 let filing = null
 let newest = 0
+// What was told up to there is not told again after a reload.
+let told = Number(sessionStorage.getItem("told"))
 
 export function start(snapshot) {
 	$(".chat").hidden = false
 	chat.parts.push({ draw: acknowledge })
 	chat.begin(snapshot)
+	model.server.read = told
 	unsent.restore()
 	chat.open(chat.first())
 	deliver(snapshot.acknowledged, onMessage, onState)
@@ -37,7 +40,7 @@ function onMessage(event) {
 	queue = queue.then(() => handle(event)).catch(console.error).then(() => {
 		newest = event.id ?? newest
 		acknowledge()
-		chat.settle()
+		chat.loadAll([chat.view])
 	})
 }
 
@@ -45,7 +48,8 @@ function onMessage(event) {
 function acknowledge() {
 	const unseen = [model.server, ...model.directs()].flatMap(({ items, read }) =>
 		items.find((item) => item.id > read && countable(item) && !model.isMine(item))?.id ?? [])
-	handled(Math.max(Math.min(newest, ...unseen.map((id) => id - 1)), newest - HELD))
+	const held = [...unseen, ...model.earlier.map(({ id }) => id)]
+	handled(Math.max(Math.min(newest, ...held.map((id) => id - 1)), newest - HELD))
 }
 
 function onState(state) {
@@ -56,18 +60,23 @@ function onState(state) {
 	chat.setConnected(state === "connected")
 	if (state !== "connected") return
 	unsent.resume()
-	chat.loadAll([chat.view])
+	// Who wrote and was not read yet may leave, and then there is no history.
+	chat.loadAll([chat.view, ...model.directs().filter(({ count }) => count)])
 	fileEarlier()
 }
 
 // Whose the direct messages from before the snapshot are, the histories tell.
 function fileEarlier() {
-	if (!model.earlier.length) return
-	filing ??= chat.loadAll(model.directs()).then(() => {
+	const [first] = model.earlier
+	if (first) filing ??= loadBack(first.id).then(() => {
 		filing = null
-		if (model.directs().every(({ loaded }) => loaded)) model.fileEarlier()
+		model.fileEarlier()
 		chat.changed()
 	})
+}
+
+async function loadBack(id) {
+	for (const view of model.directs()) while (view.more && !(view.before <= id)) await chat.load(view)
 }
 
 async function handle(event) {
@@ -88,8 +97,7 @@ async function handle(event) {
 	fileEarlier()
 	if (joined) chat.joined(model.channel(params[0]))
 	goneHome()
-	if (command === "NOTICE" && source === SERVER) serverSays(event)
-	else aside(event)
+	if (id > told && aside(event) && looking()) sessionStorage.setItem("told", told = id)
 }
 
 function tell(event, view) {
@@ -97,32 +105,30 @@ function tell(event, view) {
 	if (view === chat.view && !model.isMine(event)) chat.speak(`${event.source}: ${plain(event.params[1])}`)
 }
 
-function serverSays({ id, params }) {
-	if (chat.view.kind !== "server") {
-		chat.line(params[1], { kind: "server" })
+// What is told beside the conversations; whether it was.
+function aside({ id, time, source, command, params }) {
+	const [whom, what, why] = params
+	if (command === "NOTICE" && source === SERVER) {
+		if (chat.view.kind !== "server") chat.line(what, { kind: "server", time })
 		if (looking()) model.readTo(model.server, id)
-	}
-	// Such a change of the session has no other event.
-	chat.refreshSession()
-	$("#devices")?.dispatchEvent(new Event("told"))
-}
-
-function aside({ source, command, params }) {
-	if (command === "INVITE" && model.isMe(params[0])) {
-		const run = () => chat.join(params[1]).catch(chat.explain)
-		chat.say(`${source} invites you to ${params[1]}. `, { name: "Join", run })
-	} else if (command === "KICK" && model.isMe(params[1])) {
-		chat.say(`You were removed from ${params[0]} by ${source}${kickReason(source, params[2])}`)
-	}
+		chat.refreshSession()
+		$("#devices")?.dispatchEvent(new Event("told"))
+	} else if (command === "INVITE" && model.isMe(whom)) {
+		const action = { name: "Join", run: () => chat.join(what).catch(chat.explain) }
+		chat.say(`${source} invites you to ${what}. `, { time, action })
+	} else if (command === "KICK" && model.isMe(what)) {
+		chat.say(`You were removed from ${whom} by ${source}${kickReason(source, why)}`, { time })
+	} else return false
+	return true
 }
 
 // The "New" line, before the first that came while nobody looked.
 function markNew(view, mine) {
-	if (mine) view.newFrom = null
-	else if (view.count === 1 && !attentive()) view.newFrom = view.read
+	if (mine && attentive()) view.newFrom = null
+	else if (!mine && view.count === 1 && !attentive()) view.newFrom = view.read
 }
 
-// Of what is not loaded, only the history tells how much is behind a mark that another device made.
+// How much is behind another device's mark, only the history tells.
 async function markRead(view, id) {
 	if (!view || id <= view.read) return
 	if (!view.loaded) await chat.load(view)

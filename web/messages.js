@@ -28,15 +28,19 @@ let drawnPending = null
 let markDrawn = false
 let pinned = true
 let shape = ""
+// Before which event older ones were asked for, and the "New" line that was gone to.
+let asked = null
+let gone = null
 let fresh = true
 
 list.onscroll = () => {
 	const { clientWidth, clientHeight } = list
 	const before = shape
 	shape = `${clientWidth} ${clientHeight}`
+	asked = null
 	// Who only writes a longer line has not left the end.
 	if (pinned && shape !== before) toEnd()
-	else scrolled()
+	scrolled()
 }
 jump.onclick = toEnd
 new ResizeObserver(() => pinned && toEnd()).observe(list)
@@ -57,13 +61,14 @@ function show(next) {
 	jump.hidden = true
 	view = listed ? next : null
 	fresh = pinned = true
+	asked = gone = null
 	drawn = {}
 	drawnPending = null
 }
 
 function draw() {
 	if (!view) return
-	if (pinned) view.trim()
+	if (attentive()) view.trim()
 	const { items, newFrom, loaded } = view
 	const appendable = drawn.items && drawn.newFrom === newFrom && drawn.loaded === loaded
 		&& drawn.items.every((item, i) => item === items[i])
@@ -71,6 +76,7 @@ function draw() {
 	else redraw(items)
 	drawn = { items: [...items], newFrom, loaded }
 	drawPending()
+	setText($(".beginning", list), opening())
 	setText(jump, view.count ? `↓ ${view.count} new` : "↓ Newest messages")
 	place()
 	attend()
@@ -96,7 +102,6 @@ function redraw(items) {
 	markDrawn = false
 	rows.replaceChildren()
 	append(items)
-	setText($(".beginning", list), opening())
 	if (!pinned) list.scrollTop = sameStart ? scrollTop : list.scrollHeight - fromEnd
 }
 
@@ -111,18 +116,21 @@ function drawPending() {
 }
 
 function place() {
-	const { loaded, more, newFrom, firstId, items, count } = view
+	const { loaded, loading, more, newFrom, firstId, items, count, before } = view
 	const first = fresh && loaded
-	if (first && more && newFrom !== null && newFrom < firstId && items.length < FAR) {
+	if (first && more && newFrom !== null && newFrom < firstId && items.length < FAR && (loading || before !== asked)) {
+		asked = before
 		toEnd()
 		return chat.load(view)
 	}
 	if (loaded) fresh = false
 	// What came while nobody looked is read from its beginning.
-	const mark = (first || (pinned && count && !attentive())) && $(".new", rows)
+	const mark = (first || (pinned && count && newFrom !== gone && !attentive())) && $(".new", rows)
 	if (first && view.place != null) list.scrollTop = view.place
-	else if (mark && list.scrollHeight - mark.offsetTop > list.clientHeight) list.scrollTop = mark.offsetTop - NEAR_END
-	else {
+	else if (mark && list.scrollHeight - mark.offsetTop > list.clientHeight) {
+		list.scrollTop = mark.offsetTop - NEAR_END
+		gone = newFrom
+	} else {
 		if (pinned) toEnd()
 		return fill()
 	}
@@ -142,16 +150,11 @@ function scrolled() {
 	fill()
 }
 
+// What failed is asked for again when one scrolls.
 function fill() {
-	if (!view?.loaded || !view.more || view.loading || list.scrollTop > NEAR_START) return
-	const before = view.items.length
-	const filled = view
-	chat.load(filled).then(() => {
-		// If nothing came, the request failed; scrolling repeats it.
-		if (filled.items.length === before && filled.more) return
-		drawn = {}
-		chat.changed()
-	})
+	if (!view?.loaded || !view.more || view.before === asked || list.scrollTop > NEAR_START) return
+	asked = view.before
+	chat.load(view)
 }
 
 function opening() {

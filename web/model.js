@@ -22,7 +22,7 @@ class View {
 	newFrom = null
 	draft = ""
 	pending = []
-	// Of what is unread: how much, and whether some is for oneself.
+	// Of what is unread.
 	count = 0
 	mention = false
 
@@ -48,6 +48,8 @@ class View {
 		if (this.items.length <= KEEP) return
 		for (const { id } of this.items.splice(0, KEEP / 2)) this.ids.delete(id)
 		this.more = true
+		this.before = this.firstId
+		this.place = null
 	}
 
 	#insert(item) {
@@ -93,7 +95,6 @@ class Model {
 		view.mention ||= this.isForMe(event, view)
 	}
 
-	// Moves the read mark, and counts what is behind it.
 	readTo(view, id) {
 		view.read = Math.max(view.read, id)
 		const unread = view.items.filter((item) => item.id > view.read && countable(item) && !this.isMine(item))
@@ -227,11 +228,11 @@ class Model {
 		return [this.view(other)]
 	}
 
-	// Once all histories are loaded: what is in none of them was exchanged with somebody who has left.
+	// What is in no history was exchanged with somebody who has left.
 	fileEarlier() {
 		const directs = this.directs()
 		for (const event of this.earlier.splice(0)) {
-			if (directs.some(({ ids, more, firstId }) => ids.has(event.id) || (more && event.id < firstId))) continue
+			if (directs.some(({ ids }) => ids.has(event.id))) continue
 			const name = `${this.isMine(event) ? event.params[0] : event.source} (left)`
 			const view = this.view(name) ?? this.#put(new View("direct", name, { ...WHOLE, read: event.id - 1 }))
 			this.show(event, view)

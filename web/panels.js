@@ -41,8 +41,7 @@ export function devices() {
 				h("button.link", { onclick: () => password().then(() => act()) }, "Set a password"))]
 		}
 		const login = `?nick=${encodeURIComponent(nick)}`
-		const local = /^(localhost|127\.|\[::1)/.test(location.hostname) && " It works on this computer only."
-		return [h("p.soft", "Scan this with a phone, or open the address and log in:", h("b", `${location.origin}/login${login}`), local),
+		return [h("p.soft", "Scan this with a phone, or open the address and log in:", h("b", `${location.origin}/login${login}`)),
 			h("img.code", { alt: "QR code of this address", src: `/login/code${login}` })]
 	}
 

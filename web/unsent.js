@@ -10,7 +10,6 @@ const DAY = 86_400_000
 
 // One after the other: two requests at once could overtake each other.
 let queue = Promise.resolve()
-// The views that have something.
 let known = []
 
 addEventListener("beforeunload", (event) => {
@@ -20,13 +19,13 @@ addEventListener("beforeunload", (event) => {
 // It outlives a reload, and a view that is closed.
 function store() {
 	const views = [...model.all, model.browse, model.server]
-	for (const { name, draft, pending } of known.filter((view) => !views.includes(view))) {
-		const texts = [...pending.map(({ params }) => params[1]), draft]
-		for (const text of texts) if (text && !text.startsWith("/")) chat.say(`Not sent to ${name}: ${text}`)
+	for (const view of known.filter((view) => !views.includes(view))) {
+		const texts = [...view.pending.map(({ params }) => params[1]), view.draft]
+		view.pending = []
+		for (const text of texts) if (text && !text.startsWith("/")) chat.say(`Perhaps not sent to ${view.name}: ${text}`)
 	}
 	known = views.filter(({ draft, pending }) => draft || pending.length)
-	sessionStorage.removeItem(chat.client)
-	if (!known.length) return
+	if (!known.length) return sessionStorage.removeItem(chat.client)
 	try {
 		sessionStorage.setItem(chat.client, JSON.stringify(known.map(({ name, draft, pending }) => ({ name, draft, pending }))))
 	} catch {

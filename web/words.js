@@ -21,7 +21,6 @@ export const kickReason = (source, text) => reason(text === source ? "" : text)
 
 const reason = (text) => (text ? ` (${text})` : "")
 
-// What is told in one line, however many come and go.
 const COMINGS = { JOIN: "joined", PART: "left", QUIT: "left", NICK: "changed nick" }
 const NAMED = 3
 
@@ -42,8 +41,6 @@ const MODES = {
 	"+o": "made # an operator", "-o": "took operator status from #",
 	"+v": "gave voice to #", "-v": "took voice from #",
 	"+b": "banned #", "-b": "lifted the ban on #",
-	"+m": "let only operators and voices speak", "-m": "let everyone speak",
-	"+i": "made the channel invite-only", "-i": "opened the channel",
 }
 
 export function parseModes([letters = "", ...rest]) {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{
-    browser::{Page, at_both_widths},
+    browser::{ACKNOWLEDGING_AT_ONCE, Page, at_both_widths},
     until,
 };
 
@@ -94,7 +94,7 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
         // Not sent again by itself: by now somebody else may have that nick.
         let stranger = server.pick("bob").await;
         page.reload().await;
-        page.says("#messages", "Not sent to bob (left): are you there?").await;
+        page.says("#messages", "Perhaps not sent to bob (left): are you there?").await;
         page.say("/msg bob who are you?").await;
         until("the stranger to be asked", async || !stranger.queue().await.is_empty()).await;
         assert_eq!(stranger.queue().await[0]["params"][1], "who are you?");
@@ -152,14 +152,10 @@ async fn a_page_that_finds_no_server_says_so_and_goes_on_by_itself() {
     .await;
 }
 
-/// Has the page acknowledge without the seconds that it waits.
-const AT_ONCE: &str = "const wait = setTimeout;
-    window.setTimeout = (action, delay, ...more) => wait(action, delay === 5000 ? 0 : delay, ...more)";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
     at_both_widths(async |server, page| {
-        page.before(AT_ONCE).await;
+        page.before(ACKNOWLEDGING_AT_ONCE).await;
         page.pick(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;

@@ -100,7 +100,6 @@ async fn a_code_leads_a_phone_to_the_login_page() {
         page.types("#new-password", "correct horse battery\n").await;
         let address = server.url("/login?nick=alice%5B%5D");
         page.says("#devices .add", &address).await;
-        page.says("#devices .add", "works on this computer only").await;
         page.until("return document.querySelector('#devices .code').naturalWidth > 0", vec![]).await;
         let grey: Vec<u8> = serde_json::from_value(page.run(PHOTOGRAPH, vec![]).await).unwrap();
         let mut photograph = rqrr::PreparedImage::prepare_from_greyscale(200, 200, |x, y| grey[y * 200 + x]);

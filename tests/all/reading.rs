@@ -147,6 +147,55 @@ async fn the_place_in_a_conversation_is_kept() {
     .await;
 }
 
+/// Counts the older pages that are asked for; they may fail.
+const COUNTING: &str = "window.asked = 0; const ask = fetch;
+    window.fetch = (path, ...more) => {
+        if (!path.includes('before=')) return ask(path, ...more);
+        asked += 1;
+        return window.failing ? Promise.resolve(new Response('{}', { status: 503 })) : ask(path, ...more);
+    }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_messages_are_asked_for_until_they_are_there_and_no_longer() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        bob.send("PRIVMSG #rust :long ago").await;
+        // A page and more of what no channel shows.
+        for number in 0..110 {
+            bob.send(&format!("AWAY :{number}")).await;
+        }
+        let last = bob.send("PRIVMSG #rust :now").await["ids"][0].clone();
+        let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        alice.send(&format!("ACK {last}")).await;
+        page.before(COUNTING).await;
+        page.reload().await;
+        page.hears("bob: long ago").await;
+        page.says("#messages .beginning", "begins here").await;
+        assert!(page.run("return asked", vec![]).await.as_i64().unwrap() <= 3);
+
+        // What fails is asked for as often as reading is worth, and then when one scrolls.
+        page.before("window.failing = true").await;
+        page.reload().await;
+        page.hears("bob: now").await;
+        page.until("return asked === 4", vec![]).await;
+        for number in 0..5 {
+            bob.send(&format!("PRIVMSG #rust :{number}")).await;
+        }
+        page.hears("bob: 4").await;
+        assert_eq!(page.run("return asked", vec![]).await, 4);
+        page.run(
+            "window.failing = false; document.querySelector('#messages').dispatchEvent(new Event('scroll'))",
+            vec![],
+        )
+        .await;
+        page.hears("bob: long ago").await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_removed_before_it_came_is_a_gap_that_is_seen() {
     let driver = Driver::start();

@@ -24,6 +24,9 @@ use super::TestServer;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No window of Chromium's is narrower; what is, it has to be told to take for a phone's.
 const NARROWEST: u32 = 500;
+/// Has a page acknowledge without the seconds that it waits.
+pub const ACKNOWLEDGING_AT_ONCE: &str = "const wait = setTimeout;
+    window.setTimeout = (action, delay, ...more) => wait(action, delay === 5000 ? 0 : delay, ...more)";
 /// Between two looks at a page.
 const LOOK: Duration = Duration::from_millis(20);
 
