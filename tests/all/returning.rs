@@ -199,8 +199,8 @@ async fn one_comes_back_to_where_the_new_begins() {
         page.reload().await;
         page.hears("bob: psst").await;
         page.press("#channels .target").await;
-        page.until(NEW_IN_SIGHT, vec![]).await;
         page.says("#messages .new + *", "and 0").await;
+        page.until(NEW_IN_SIGHT, vec![]).await;
         unread(page, "#channels", "99+").await;
         page.click("#jump").await;
         page.until(AT_END, vec![]).await;
