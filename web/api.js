@@ -21,7 +21,7 @@ const TIMEOUT = 30_000
 export const post = (path, body) => request("POST", path, body)
 export const remove = (path) => request("DELETE", path)
 
-// Reading is safe to repeat, so it waits out a busy or unreachable server.
+// Reading is safe to repeat, so it waits out a busy server.
 export async function get(path, tries = 4) {
 	try {
 		return await request("GET", path)

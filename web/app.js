@@ -33,7 +33,7 @@ async function begin() {
 	}
 }
 
-// A page that Back brings back has a dead stream and old state.
+// A page that Back brings back has a dead stream.
 addEventListener("pageshow", (event) => event.persisted && location.reload())
 
 function showStart(told) {

@@ -121,8 +121,12 @@ function put(text) {
 }
 
 function grow() {
-	field.style.height = ""
-	if (field.value) field.style.height = `${field.scrollHeight}px`
+	const { form, style } = field
+	// Meanwhile nothing else moves.
+	form.style.height = `${form.offsetHeight}px`
+	style.height = ""
+	if (field.value) style.height = `${field.scrollHeight}px`
+	form.style.height = ""
 }
 
 const typedWord = () => field.value.slice(0, field.selectionStart).match(/\S*$/)[0]

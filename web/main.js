@@ -16,7 +16,7 @@ import { kickReason } from "./words.js"
 
 const STATES = { connected: "Connected", reconnecting: "Reconnecting…", offline: "You are offline" }
 
-// What is held unacknowledged is so far back in the log at most.
+// At most so far back in the log.
 const HELD = 5_000
 
 let queue = Promise.resolve()

@@ -38,7 +38,7 @@ list.onscroll = () => {
 	const before = shape
 	shape = `${clientWidth} ${clientHeight}`
 	asked = null
-	// Who only writes a longer line has not left the end.
+	// A list that shrinks has not left its end.
 	if (pinned && shape !== before) toEnd()
 	scrolled()
 }

@@ -7,7 +7,7 @@ export const countable = ({ local, command }) => !local && (command === "PRIVMSG
 
 export const SERVER = "rejoin.server"
 
-// Beyond so many items, the older half of a view goes until it is scrolled to.
+// Beyond so many items, the older half goes until it is scrolled to.
 const KEEP = 800
 
 // A channel, an exchange, or a page of this client's own: what it shows, in order, each event once.

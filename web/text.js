@@ -8,7 +8,7 @@ export const isChannel = (name) => name.startsWith("#")
 export const byteLength = (text) => new TextEncoder().encode(text).length
 export const initial = (nick) => (nick.match(/[a-z0-9]/i)?.[0] ?? nick[0]).toUpperCase()
 
-// A hue from 0 to 359, always the same one for a nick.
+// A hue from 0 to 359, the same for a nick.
 export const hue = (nick) => [...fold(nick)].reduce((sum, letter) => (sum * 37 + letter.codePointAt(0)) % 360, 0)
 
 export const actionIn = (text) => /^\x01ACTION ([^\x01]*)\x01?$/.exec(text)?.[1]

@@ -1,4 +1,4 @@
-// A click on a notification leads to the page, and there to what it tells of.
+// A click on a notification leads to what it tells of.
 addEventListener("notificationclick", (event) => {
 	const { notification } = event
 	notification.close()

@@ -213,6 +213,10 @@ async fn one_comes_back_to_where_the_new_begins() {
         // A field that grows, and what one says oneself, leave nobody behind.
         page.types("#composer", "one\u{e008}\u{e007}two\u{e007}three\u{e007}four\u{e007}five\u{e000}").await;
         page.until(AT_END, vec![]).await;
+        // Shift is held down.
+        assert_eq!(page.run(VALUE, vec![]).await, "one\nTWO\nTHREE\nFOUR\nFIVE");
+        page.types("#composer", "!").await;
+        page.until("return document.querySelector('#jump').hidden", vec![]).await;
         page.run(
             "const f = document.querySelector('#composer'); f.value = ''; f.dispatchEvent(new Event('input'))",
             vec![],
@@ -249,6 +253,7 @@ async fn an_invitation_is_for_the_invited_and_being_away_is_no_line_in_a_channel
         page.say("/invite carol").await;
         page.says("#messages", "You invited carol to #rust").await;
         bob.send("JOIN #den").await;
+        bob.send("PRIVMSG alice :not seen, and so not acknowledged").await;
         bob.send("INVITE alice #den").await;
         page.says("#messages", "bob invites you to #den.").await;
         page.counts("#messages .server button", 1).await;
@@ -257,6 +262,8 @@ async fn an_invitation_is_for_the_invited_and_being_away_is_no_line_in_a_channel
         page.reload().await;
         page.says("#messages", "bob joined").await;
         assert!(!page.text("#messages").await.contains("lunch"));
+        unread(page, "#directs", "1").await;
+        assert!(!page.text("#messages").await.contains("invites you"), "it was told already");
         // The first password is typed where one looks.
         page.press("[data-panel=password]").await;
         page.until("return document.activeElement.id === 'new-password'", vec![]).await;
