@@ -55,11 +55,6 @@ async fn empty(page: &Page) {
     page.run(script, vec![]).await;
 }
 
-/// Whether the window is so narrow that the side columns are drawers.
-async fn has_drawers(page: &Page) -> bool {
-    page.run("return document.querySelector('#open-sidebar').checkVisibility()", vec![]).await == true
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn axe_finds_nothing_and_nothing_moves() {
     let found = Findings::default();
@@ -86,7 +81,7 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     tour.sees("the list of no channels").await;
     page.say("/join #rust").await;
     page.says("#title", "#rust").await;
-    let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+    let alice = page.device(server).await;
     let [bob, carol, dave] = server.pick_on("#rust", ["bob", "carol", "dave"]).await;
     carol.send("PART #rust :lunch").await;
     page.says("#messages summary", "carol left").await;
@@ -134,7 +129,7 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     carol.send("JOIN #rust").await;
     carol.send("PRIVMSG #rust :alice: news").await;
     page.until("return document.title.startsWith('(2)')", vec![]).await;
-    if has_drawers(page).await {
+    if page.has_drawers().await {
         page.click("#open-sidebar").await;
         page.shows("#sidebar .target").await;
         tour.sees("the drawer of channels").await;
@@ -143,7 +138,7 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     page.press("#channels .target").await;
     page.says("#messages .new", "New since you left").await;
     tour.sees("what is new").await;
-    if has_drawers(page).await {
+    if page.has_drawers().await {
         page.click("#open-members").await;
         page.shows("#members .target").await;
         tour.sees("the drawer of members").await;
@@ -168,7 +163,7 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
 /// The chat's panels and dialogs, until one quits.
 async fn dialogs(server: &TestServer, tour: &Tour<'_>) {
     let page = tour.page;
-    let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+    let alice = page.device(server).await;
     page.press("#open-password").await;
     page.shows("#new-password").await;
     tour.sees("the first password").await;

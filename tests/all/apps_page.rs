@@ -68,7 +68,7 @@ async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
         page.pick(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        let alice = page.device(&server).await;
         let app = server.app("The wiki", &[&FLAGS[..], &["--bearer-alone"]].concat()).await;
         let wiki = app.user(&alice, "chat:read chat:write").await;
         wiki.send("PRIVMSG #rust :a page was changed").await;

@@ -1,7 +1,5 @@
 //! What a page does when it is cut off, and how it shows it: in real Chromium.
 
-use serde_json::json;
-
 use crate::support::{
     browser::{ACKNOWLEDGING_AT_ONCE, Page, at_both_widths},
     until,
@@ -30,7 +28,6 @@ async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
         page.shows("#connection").await;
         assert_eq!(page.run("return document.querySelector('#connection').title", vec![]).await, "Connected");
 
-        page.devtools("Network.enable", json!({})).await;
         page.cut_off(true).await;
         page.says("#connection", "You are offline").await;
         let covers = "const { bottom } = document.querySelector('#connection').getBoundingClientRect();
@@ -98,7 +95,7 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
         page.say("/msg bob who are you?").await;
         until("the stranger to be asked", async || !stranger.queue().await.is_empty()).await;
         assert_eq!(stranger.queue().await[0]["params"][1], "who are you?");
-        let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        let alice = page.device(&server).await;
         alice.delete("/api/v1/session").await.unwrap();
         page.says("#signed-out", "the session was ended").await;
         assert_eq!(page.run("return sessionStorage.length", vec![]).await, 0);
@@ -161,7 +158,7 @@ async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
         page.says("#title", "#rust").await;
         page.say("/pass correct horse battery").await;
         page.says("#messages", "A password was set").await;
-        let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        let alice = page.device(&server).await;
 
         // While the page is closed: it is there when one comes back.
         page.goto("about:blank").await;

@@ -14,7 +14,7 @@ async fn a_dialog_gives_the_focus_back_and_keys_go_where_one_writes() {
         page.pick(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let narrow = page.run("return innerWidth < 760", vec![]).await == true;
+        let narrow = page.has_drawers().await;
         if narrow {
             page.click("#open-sidebar").await;
         }

@@ -46,7 +46,7 @@ async fn messages_are_grouped_marked_and_safe() {
         // What one says here is one's own; what another device says is marked.
         page.say("from here").await;
         page.hears("alice: from here").await;
-        let elsewhere = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        let elsewhere = page.device(&server).await;
         elsewhere.send("PRIVMSG #rust :from there").await;
         page.hears("alice: from there").await;
         let marked = "return [...document.querySelectorAll('.message.first')].slice(-2).map((m) => m.querySelector('.by small').innerText)";
@@ -85,7 +85,7 @@ async fn the_place_in_a_conversation_is_kept() {
         page.until(at_end, vec![]).await;
 
         // The mark of what was read is shared; after a reload, older lines come as one scrolls up to them.
-        let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        let alice = page.device(&server).await;
         until("the mark to be told", async || alice.snapshot().await["channels"][0]["read"] == last).await;
         alice.send(&format!("ACK {last}")).await;
         page.reload().await;
@@ -168,7 +168,7 @@ async fn older_messages_are_asked_for_until_they_are_there_and_no_longer() {
             bob.send(&format!("AWAY :{number}")).await;
         }
         let last = bob.send("PRIVMSG #rust :now").await["ids"][0].clone();
-        let alice = server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await));
+        let alice = page.device(&server).await;
         alice.send(&format!("ACK {last}")).await;
         page.before(COUNTING).await;
         page.reload().await;

@@ -14,11 +14,6 @@ const NEW_IN_SIGHT: &str = "const line = document.querySelector('#messages .new'
 const AT_END: &str =
     "const m = document.querySelector('#messages'); return m.scrollHeight - m.scrollTop - m.clientHeight < 2";
 
-/// The same device, as a program has it.
-async fn device_of(server: &TestServer, page: &Page) -> Device {
-    server.device().with_cookie(&format!("rejoin={}", page.cookie("rejoin").await))
-}
-
 async fn in_rust(server: &TestServer, page: &Page) -> Device {
     page.pick(&server.url(""), "alice").await;
     page.say("/join #rust").await;
@@ -37,7 +32,7 @@ async fn unread(page: &Page, list: &str, badge: &str) {
 async fn what_another_device_has_read_is_read_and_what_came_after_is_not() {
     at_both_widths(async |server, page| {
         let bob = in_rust(&server, page).await;
-        let laptop = device_of(&server, page).await;
+        let laptop = page.device(&server).await;
         page.goto("about:blank").await;
         let read = bob.send("PRIVMSG #rust :read elsewhere").await["ids"][0].clone();
         laptop.send(&format!("MARKREAD #rust {read}")).await;
@@ -73,7 +68,6 @@ async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
         bob.send("PRIVMSG alice :hello").await;
         page.press("#directs .target").await;
         page.hears("bob: hello").await;
-        page.devtools("Network.enable", serde_json::json!({})).await;
         page.cut_off(true).await;
         page.say("for bob alone").await;
         page.says("#messages .lost .state", "Perhaps not sent.").await;
@@ -145,7 +139,7 @@ async fn nothing_that_was_written_and_nothing_unseen_is_lost() {
         unread(page, "#directs", "1").await;
         eve.send("QUIT").await;
         page.says("#directs", "eve (left)").await;
-        let alice = device_of(&server, page).await;
+        let alice = page.device(&server).await;
         until("all before it to be acknowledged", async || alice.snapshot().await["acknowledged"] == unseen - 1).await;
         page.reload().await;
         page.says("#directs", "eve (left)").await;
@@ -164,7 +158,6 @@ async fn one_comes_back_to_where_the_new_begins() {
         page.hears("bob: before").await;
 
         // From a pocket: hidden and cut off, and then both not, at once.
-        page.devtools("Network.enable", serde_json::json!({})).await;
         page.cut_off(true).await;
         page.says("#connection", "You are offline").await;
         for number in 0..40 {
@@ -183,7 +176,7 @@ async fn one_comes_back_to_where_the_new_begins() {
         page.until(AT_END, vec![]).await;
         unread(page, "#channels", "").await;
 
-        let alice = device_of(&server, page).await;
+        let alice = page.device(&server).await;
         until("the mark to be told", async || alice.snapshot().await["channels"][0]["unread"]["count"] == 0).await;
 
         // Of more than a page of the history, too; and from a conversation, beside which there are no members.

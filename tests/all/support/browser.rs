@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::TestServer;
+use super::{Device, TestServer};
 
 /// How long something may take to show on a page before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -311,6 +311,7 @@ impl Page {
 
     /// Takes the network away from what the page asks for, or gives it back.
     pub async fn cut_off(&self, offline: bool) {
+        self.devtools("Network.enable", json!({})).await;
         let network = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
         self.devtools("Network.emulateNetworkConditions", network).await;
     }
@@ -336,6 +337,16 @@ impl Page {
         let address = self.run("return location.href", vec![]).await;
         self.browser.enter_parent_frame().await.unwrap();
         address.as_str().unwrap().to_owned()
+    }
+
+    /// Whether the window is so narrow that the chat's side columns are drawers.
+    pub async fn has_drawers(&self) -> bool {
+        self.run("return document.querySelector('#open-sidebar').checkVisibility()", vec![]).await == true
+    }
+
+    /// The same device, as a program has it.
+    pub async fn device(&self, server: &TestServer) -> Device {
+        server.device().with_cookie(&format!("rejoin={}", self.cookie("rejoin").await))
     }
 
     /// The value of one cookie, which no script can see.
