@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name},
+    model::{CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, text},
 };
 
 /// This session's clients.
@@ -81,8 +81,8 @@ fn from_user_agent(agent: &str) -> String {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
         (None, _) => {
-            let program: String =
-                agent.split(['/', ' ']).next().unwrap_or_default().chars().take(CLIENT_NAME_LIMIT).collect();
+            let program = agent.split(['/', ' ']).next().unwrap_or_default();
+            let program: String = program.chars().filter(|c| !text::is_hidden(*c)).take(CLIENT_NAME_LIMIT).collect();
             if program.is_empty() { "unnamed client".into() } else { program }
         }
     }
@@ -109,6 +109,7 @@ mod tests {
                 "Chrome on Android",
             ),
             ("curl/8.5.0", "curl"),
+            ("cu\trl/8.5.0", "curl"),
             ("", "unnamed client"),
         ] {
             assert_eq!(from_user_agent(agent), name);
@@ -120,7 +121,11 @@ mod tests {
         let name = |given: &str| client_name(Some(given.into()), &HeaderMap::new());
         assert_eq!(name(" my phone "), Ok("my phone".into()));
         assert_eq!(name("x".repeat(65).as_str()).unwrap_err().code, Code::InputTooLong);
-        for unclean in ["a\u{1b}[2J", "my phone\n", "\n"] {
+        assert_eq!(name("cafe\u{301}"), Ok("caf\u{e9}".into()));
+        assert_eq!(name("   "), Ok("unnamed client".into()));
+        for unclean in
+            ["a\u{1b}[2J", "my phone\n", "\n", "bot\u{202e}tob", "bo\u{200b}t", "\u{3164}", "a\u{a0}b", "\u{301}a"]
+        {
             assert_eq!(name(unclean).unwrap_err().code, Code::MalformedRequest);
         }
         assert_eq!(name("   "), Ok("unnamed client".into()));

@@ -13,6 +13,7 @@ mod clock;
 mod name;
 mod redirect;
 mod scope;
+pub mod text;
 
 pub use address::{AddressFamily, Network};
 pub use clock::Clock;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{CHANNEL_LIMIT, CLIENT_NAME_LIMIT, NICK_LIMIT};
+use super::{CHANNEL_LIMIT, CLIENT_NAME_LIMIT, NICK_LIMIT, text};
 use crate::error::{Code, Error, Result};
 
 /// A nick: 1 to 32 characters of RFC 2812 §2.3.1. Two nicks that fold alike are one.
@@ -105,15 +105,20 @@ fn shown(text: &str) -> String {
     if text.is_empty() { "*".into() } else { text }
 }
 
-/// A name of a client or an app as it is kept: within its limit, trimmed, perhaps empty.
+/// A name of a client or an app, as it is shown to people: in NFC, trimmed, within its limit, without invisible characters
+/// and such as move or disguise what stands beside them. It may be empty, and is not blank otherwise.
 pub fn checked_name(given: &str) -> Result<String> {
-    if given.chars().count() > CLIENT_NAME_LIMIT {
+    let name = text::nfc(given);
+    let name = name.trim_matches(' ');
+    if name.chars().count() > CLIENT_NAME_LIMIT {
         return Err(Error::too_long("the name", CLIENT_NAME_LIMIT, "characters"));
     }
-    if given.contains(char::is_control) {
-        return Err(Error::malformed("a name has no control characters"));
+    if name.contains(text::is_hidden) || text::begins_with_mark(name) || (text::is_blank(name) && !name.is_empty()) {
+        let rules = "a name has no control, format or other invisible characters, no separators but the plain space, and \
+                     begins with no combining mark";
+        return Err(Error::malformed(rules));
     }
-    Ok(given.trim().to_owned())
+    Ok(name.to_owned())
 }
 
 /// The same, where there must be one.
@@ -196,6 +201,25 @@ mod tests {
         for bad in ["", "#", "rust", "&local", "#a b", "#a,b", "#a\u{7}", "#a\n", &format!("#{}", "x".repeat(64))] {
             assert_eq!(ChannelName::parse(bad).unwrap_err().code, Code::BadChannelName, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_shown_name_neither_hides_nor_moves_anything() {
+        for (given, name) in [
+            ("", ""),
+            ("  my phone ", "my phone"),
+            ("cafe\u{301}", "caf\u{e9}"),
+            ("\u{2764}\u{fe0f} phone", "\u{2764}\u{fe0f} phone"),
+            ("🦀", "🦀"),
+        ] {
+            assert_eq!(checked_name(given), Ok(name.into()));
+        }
+        for given in ["\t", "a\u{202e}b", "a\u{200b}b", "a\u{2028}b", "a\u{a0}b", "\u{3164}", "\u{301}a", "\u{2800}"] {
+            assert_eq!(checked_name(given).unwrap_err().code, Code::MalformedRequest, "{given:?}");
+        }
+        assert_eq!(checked_name(&"é".repeat(64)).unwrap().chars().count(), 64);
+        assert_eq!(checked_name(&"é".repeat(65)).unwrap_err().code, Code::InputTooLong);
+        assert_eq!(required_name(" ").unwrap_err().code, Code::MalformedRequest);
     }
 
     #[test]

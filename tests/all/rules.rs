@@ -28,6 +28,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rand", &["secret"]),
     ("sha2", &["secret"]),
     ("hmac", &["secret"]),
+    ("icu_normalizer", &["model"]),
+    ("icu_properties", &["model"]),
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),

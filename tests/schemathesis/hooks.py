@@ -15,10 +15,13 @@ PASSWORD = "correct horse battery"
 READ_FURTHER = {"ACK", "MARKREAD", "PASS"}
 
 # What fits its schema may be refused all the same, by these codes and no others: an id that no event has had, a name of too
-# many bytes, a request without the WebSocket's handshake, words that are no scopes, a key that is confined or has a blank
-# name, a form with something twice or credentials by two methods, a code or a token that nobody was given, a key that wants to
-# be a device, and whatever a command takes, which the table of commands says.
+# many bytes, a request without the WebSocket's handshake, words that are no scopes, a key that is confined, a name with
+# characters that do not show, a form with something twice or credentials by two methods, a code or a token that nobody was
+# given, a key that wants to be a device, and whatever a command takes, which the table of commands says.
 BEYOND_A_SCHEMA = {
+    "POST /api/v1/session": {"malformed_request"},
+    "POST /api/v1/login": {"malformed_request"},
+    "POST /login": {"malformed_request"},
     "GET /api/v1/messages": {"invalid_cursor"},
     "GET /api/v1/events": {"invalid_cursor"},
     "GET /api/v1/socket": {"malformed_request"},

@@ -1,0 +1,107 @@
+//! Characters: which of them show, and the forms in which texts are compared. The rules are Unicode's (UAX #15, UAX #44).
+
+use std::borrow::Cow;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_properties::{
+    CodePointMapData, CodePointSetData,
+    props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup},
+};
+
+/// A text in Normalization Form C: what looks the same because it is canonically equivalent is the same.
+pub fn nfc(text: &str) -> Cow<'_, str> {
+    ComposingNormalizerBorrowed::new_nfc().normalize(text)
+}
+
+/// The form in which two texts are the same that differ only in case, in width or by other compatibility forms.
+pub fn loosely(text: &str) -> String {
+    let compatible = ComposingNormalizerBorrowed::new_nfkc();
+    compatible.normalize(&compatible.normalize(text).to_lowercase()).into_owned()
+}
+
+/// Whether a character shows nothing itself, or moves or hides what stands beside it: control and format characters,
+/// separators but the plain space, and others that Unicode lets a renderer ignore. Variation selectors are not among them:
+/// they choose how the character before them looks.
+pub fn is_hidden(c: char) -> bool {
+    let hidden =
+        GeneralCategoryGroup::Control.union(GeneralCategoryGroup::Format).union(GeneralCategoryGroup::Separator);
+    c != ' ' && (hidden.contains(category(c)) || is_ignorable(c) && !is_variation_selector(c))
+}
+
+/// Whether a reader sees nothing of a text.
+pub fn is_blank(text: &str) -> bool {
+    // The last one is Braille's pattern without dots.
+    text.chars().all(|c| c == ' ' || is_hidden(c) || is_variation_selector(c) || c == '\u{2800}')
+}
+
+/// Whether a text would join what stands before it.
+pub fn begins_with_mark(text: &str) -> bool {
+    text.starts_with(|c| GeneralCategoryGroup::Mark.contains(category(c)))
+}
+
+fn category(c: char) -> GeneralCategory {
+    CodePointMapData::<GeneralCategory>::new().get(c)
+}
+
+fn is_ignorable(c: char) -> bool {
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+fn is_variation_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_shows_nothing_or_moves_its_neighbours_is_hidden() {
+        let hidden = [
+            '\0',
+            '\t',
+            '\n',
+            '\u{7f}',
+            '\u{85}',
+            '\u{a0}',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{1680}',
+            '\u{180e}',
+            '\u{2003}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{3000}',
+            '\u{3164}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{fff9}',
+            '\u{e0001}',
+            '\u{e0020}',
+        ];
+        for c in hidden {
+            assert!(is_hidden(c), "{c:?}");
+            assert!(is_blank(&format!(" {c}\u{fe0f}\u{2800}")), "{c:?}");
+        }
+        for c in [' ', 'a', 'é', '語', '\u{301}', '🦀', '\u{2764}', '\u{fe0f}', '-', '\u{2010}'] {
+            assert!(!is_hidden(c), "{c:?}");
+        }
+        assert!(is_blank("") && is_blank("\u{fe0f}") && !is_blank("\u{2764}\u{fe0f}") && !is_blank("\u{200b}a"));
+    }
+
+    #[test]
+    fn equivalent_texts_have_one_form() {
+        assert_eq!(nfc("cafe\u{301}"), "caf\u{e9}");
+        assert_eq!(loosely("ＰａＳＳ①"), "pass1");
+        assert_eq!(loosely("CAFE\u{301}"), loosely("café"));
+        assert!(begins_with_mark("\u{301}a") && !begins_with_mark("a\u{301}") && !begins_with_mark(""));
+    }
+}
