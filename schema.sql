@@ -112,7 +112,7 @@ CREATE TABLE event (
     time      INTEGER NOT NULL,
     source    TEXT NOT NULL,
     command   TEXT NOT NULL,
-    params    TEXT NOT NULL,                -- a JSON array of strings
+    params    TEXT NOT NULL,                -- each as it is, with a CR behind it
     targets   TEXT NOT NULL,                -- a JSON array of target ids, for retention
     sender    INTEGER,                      -- of a direct message: the session that sent it
     recipient INTEGER,                      -- and the one it went to
@@ -135,7 +135,7 @@ CREATE TABLE label (
     client_id INTEGER NOT NULL REFERENCES client (id) ON DELETE CASCADE,
     label     TEXT NOT NULL,
     command   BLOB NOT NULL,                -- SHA-256 of the command; of PASS, of the verb alone
-    answer    TEXT NOT NULL,                -- JSON
+    answer    TEXT NOT NULL,                -- texts as in event.params
     time      INTEGER NOT NULL,
     UNIQUE (client_id, label)
 ) STRICT;

@@ -1,6 +1,6 @@
 //! What every command has at hand while it runs in its transaction: who acts, when, and the answer that grows.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fmt::Display;
 use utoipa::ToSchema;
 
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What a command is answered: replies for the caller alone, and the ids of the events it made.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Answer {
     pub replies: Vec<Reply>,
     /// Ids of the events that were made.

@@ -2,7 +2,15 @@
 
 use std::net::IpAddr;
 
-use super::{Chat, act::Act, act::Answer, callers::Live, channel, label::Label, marks, modes, query, session, talk};
+use super::{
+    Chat,
+    act::Act,
+    act::Answer,
+    callers::Live,
+    channel,
+    label::{self, Label},
+    marks, modes, query, session, talk,
+};
 use crate::{
     error::{Error, Result},
     irc::{Command, Message, Reply},
@@ -81,9 +89,8 @@ impl Chat {
                 None => read_only(tx, caller, &command).map(|answer| (false, answer)),
             })
             .await?;
-        let length = answer.replies.iter().flat_map(|reply| &reply.params).map(String::len).sum::<usize>();
         match label {
-            Some(label) if !answered && length <= KEPT_LENGTH => {
+            Some(label) if !answered && label::write(&answer)?.len() <= KEPT_LENGTH => {
                 self.change(caller, move |tx| match Label::answered(Some(&label), tx, caller)? {
                     Some(first) => Ok(first),
                     None => label.keep(tx, caller, &answer, now).map(|()| answer.clone()),

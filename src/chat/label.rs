@@ -3,10 +3,10 @@
 use super::act::Answer;
 use crate::{
     error::{Error, Result},
-    irc::{Command, Message},
-    model::{Caller, Timestamp},
+    irc::{Command, Message, Reply},
+    model::{Caller, EventId, SERVER_NAME, Timestamp},
     secret::sha256,
-    store::{Read, Write, label},
+    store::{Read, Write, label, texts},
 };
 
 /// A label, and what it stands for.
@@ -34,11 +34,56 @@ impl Label {
     pub fn answered(label: Option<&Self>, tx: &Read, caller: Caller) -> Result<Option<Answer>> {
         let Some(label) = label else { return Ok(None) };
         let answer = label::find(tx, caller.client, &label.text, &label.command)?;
-        answer.map(|json| serde_json::from_str(&json).map_err(Error::internal)).transpose()
+        answer.map(|column| read(&column)).transpose()
     }
 
     pub fn keep(&self, tx: &Write, caller: Caller, answer: &Answer, now: Timestamp) -> Result<()> {
-        let json = serde_json::to_string(answer).map_err(Error::internal)?;
-        label::keep(tx, caller.client, &self.text, &self.command, &json, now)
+        label::keep(tx, caller.client, &self.text, &self.command, &write(answer)?, now)
+    }
+}
+
+/// An answer as it is stored: the ids, then of each reply the command, the number of params and the params.
+pub(super) fn write(answer: &Answer) -> Result<String> {
+    let ids = answer.ids.iter().map(|id| id.to_string()).collect::<Vec<_>>().join(" ");
+    let counts = answer.replies.iter().map(|reply| reply.params.len().to_string()).collect::<Vec<_>>();
+    let replies = answer
+        .replies
+        .iter()
+        .zip(&counts)
+        .flat_map(|(reply, count)| [&reply.command, count].into_iter().chain(&reply.params).map(String::as_str));
+    texts::join(std::iter::once(ids.as_str()).chain(replies))
+}
+
+fn read(column: &str) -> Result<Answer> {
+    let broken = || Error::internal("a kept answer cannot be read");
+    let mut texts = texts::split(column);
+    let ids = texts.next().ok_or_else(broken)?.split_terminator(' ');
+    let ids = ids.map(|id| id.parse().map(EventId).map_err(|_| broken())).collect::<Result<_>>()?;
+    let mut replies = Vec::new();
+    while let Some(command) = texts.next() {
+        let count: usize = texts.next().and_then(|count| count.parse().ok()).ok_or_else(broken)?;
+        let params = texts.by_ref().take(count).map(str::to_owned).collect::<Vec<_>>();
+        replies.push(Reply { source: SERVER_NAME.into(), command: command.into(), params });
+    }
+    Ok(Answer { replies, ids })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_comes_back_as_it_was() {
+        let reply = |params: &[&str]| Reply {
+            source: SERVER_NAME.into(),
+            command: "353".into(),
+            params: params.iter().map(|text| text.to_string()).collect(),
+        };
+        for ids in [vec![], vec![EventId(7)], vec![EventId(7), EventId(1 << 60)]] {
+            for replies in [vec![], vec![reply(&[])], vec![reply(&["a", "", "b\u{1}"]), reply(&[""]), reply(&["7"])]] {
+                let answer = Answer { replies, ids: ids.clone() };
+                assert_eq!(read(&write(&answer).unwrap()).unwrap(), answer);
+            }
+        }
     }
 }

@@ -58,7 +58,7 @@ fn away(channels: i64, messages: i64) -> Away {
          INSERT INTO client (id, session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at)
              VALUES (100, 100, 'laptop', x'', 0, 0, 0, 0, 0);
          INSERT INTO event (time, source, command, params, targets, client_id)
-             SELECT 0, 'bob', 'PRIVMSG', '[\"#c\",\"hello\"]', '[' || channel.id || ']', 100 FROM n, channel;
+             SELECT 0, 'bob', 'PRIVMSG', '#c' || char(13) || 'hello' || char(13), '[' || channel.id || ']', 100 FROM n, channel;
          INSERT INTO address (target_id, event_id) SELECT json_extract(targets, '$[0]'), id FROM event;"
     );
     sql.execute_batch(&format!("BEGIN; {fill} COMMIT;")).unwrap();
@@ -122,7 +122,7 @@ fn what_is_shown_of_an_exchange_costs_what_is_shown() {
         let me = away.session;
         let exchange = format!(
             "INSERT INTO event (time, source, command, params, targets, sender, recipient)
-                 SELECT 0, 'bob', 'PRIVMSG', '[\"alice\",\"hello\"]', '[]', iif(n % 2, {me}, 100), iif(n % 2, 100, {me}) FROM n"
+                 SELECT 0, 'bob', 'PRIVMSG', 'alice' || char(13) || 'hello' || char(13), '[]', iif(n % 2, {me}, 100), iif(n % 2, 100, {me}) FROM n"
         );
         away.sql.execute_batch(&exchange).unwrap();
         away.steps(|tx| {

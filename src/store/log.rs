@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, sight::Sight};
+use super::{Effect, Read, Write, as_sql, sight::Sight, texts};
 use crate::{
     error::{Code, Error, Result},
     model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp},
@@ -52,7 +52,7 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
             time.0,
             source,
             command,
-            to_json(&params)?,
+            texts::join(params.iter().map(String::as_str))?,
             to_json(&targets)?,
             exchange.map(|(sender, _)| sender.0),
             exchange.map(|(_, recipient)| recipient.0),
@@ -282,13 +282,13 @@ fn load(tx: &Read, ids: &[i64]) -> Result<Vec<Event>> {
             let client: Option<i64> = row.get("client_id")?;
             let label = row.get("label")?;
             let params = row.get_ref("params")?.as_str()?;
-            bytes += params.len();
+            bytes += texts::rendered_length(params);
             Ok(Event {
                 id: EventId(row.get("id")?),
                 time: Timestamp(row.get("time")?),
                 source: row.get("source")?,
                 command: row.get("command")?,
-                params: from_json(params)?,
+                params: texts::split(params).map(str::to_owned).collect(),
                 origin: client.map(|client| (ClientId(client), label)),
                 app: row.get("app")?,
             })

@@ -40,6 +40,7 @@ mod open;
 pub mod retention;
 pub mod session;
 pub mod sight;
+pub mod texts;
 pub mod token;
 pub mod unread;
 mod writer;

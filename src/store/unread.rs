@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use super::{Read, as_sql, log, session::Session};
+use super::{Read, as_sql, session::Session, texts};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SessionId, Unread},
@@ -48,6 +48,6 @@ pub fn of_exchange(tx: &Read, me: SessionId, other: SessionId, read: EventId) ->
 
 /// What a message says, behind its target.
 fn text(row: &Row) -> rusqlite::Result<String> {
-    let [_, text] = log::from_json::<[String; 2]>(row.get_ref("params")?.as_str()?)?;
-    Ok(text)
+    let params = row.get_ref("params")?.as_str()?;
+    Ok(texts::split(params).nth(1).unwrap_or_default().to_owned())
 }

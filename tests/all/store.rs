@@ -1,5 +1,7 @@
 //! The database as a file: refused, upgraded, locked.
 
+use serde_json::{Value, json};
+
 use crate::support::{Process, TestServer};
 
 #[test]
@@ -80,7 +82,7 @@ async fn what_was_answered_survives_sigkill_once_and_in_order() {
     assert_eq!(said, answered);
 }
 
-/// A database as version 1 made it, with a session in it, is carried to today's version and goes on.
+/// A database as version 1 made it, with a session and what it said, is carried to today's version and goes on.
 #[tokio::test]
 async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
     let dir = tempfile::tempdir().unwrap();
@@ -97,13 +99,33 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
  (1, 'laptop', x'00', 0, 0, 0, 32503680000000, 32503680000000);",
         )
         .unwrap();
-    let hash: [u8; 32] = rejoin::secret::sha256(b"an old secret");
-    database.execute("UPDATE client SET secret_hash = ?1", [hash]).unwrap();
+    let hash = rejoin::secret::sha256;
+    database.execute("UPDATE client SET secret_hash = ?1", [hash(b"an old secret")]).unwrap();
+    let text = "\u{1}she said: [\"\", 'é']\\";
+    let said = json!(["alice", text]).to_string();
+    let event = "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id)
+                 VALUES (32503680000000, 'alice', 'PRIVMSG', ?1, '[1]', 1, 1, 1)";
+    database.execute(event, [said]).unwrap();
+    database.execute("INSERT INTO address (target_id, event_id) VALUES (1, 1)", []).unwrap();
+    let reply = json!({"source": "rejoin.server", "command": "PONG", "params": ["rejoin.server", text]});
+    for (label, command, answer) in [
+        ("said", format!("PRIVMSG\0alice\0{text}"), json!({"replies": [], "ids": [1]})),
+        ("asked", format!("PING\0{text}"), json!({"replies": [reply, reply], "ids": []})),
+    ] {
+        let keep = "INSERT INTO label (client_id, label, command, answer, time) VALUES (1, ?1, ?2, ?3, 32503680000000)";
+        database.execute(keep, (label, hash(command.as_bytes()), answer.to_string())).unwrap();
+    }
     drop(database);
 
     let server = Process::start(&old, &[]);
     let alice = server.device().with_cookie("rejoin=an old secret");
     assert_eq!(alice.snapshot().await["session"]["nick"], "alice");
+    let send = async |command, params: Value, label| {
+        alice.try_send_json(json!({"command": command, "params": params, "label": label})).await.unwrap()
+    };
+    assert_eq!(alice.get("/api/v1/history?target=alice").await["messages"][0]["params"], json!(["alice", text]));
+    assert_eq!(send("PRIVMSG", json!(["alice", text]), "said").await, json!({"replies": [], "ids": [1]}));
+    assert_eq!(send("PING", json!([text]), "asked").await, json!({"replies": [reply, reply], "ids": []}));
     alice.send("JOIN #rust").await;
     drop(server);
     drop(Process::start(&new, &[]));
