@@ -35,6 +35,7 @@
 //! | module | what it knows, and nobody else |
 //! |---|---|
 //! | [`model`], [`error`], [`audit`] | the words as types; the one table of error codes; what is worth a line in the audit log |
+//! | [`limits`] | who waits for whom when something is scarce |
 //! | [`irc`] | message syntax, the table of verbs, modes, numerics; pure |
 //! | [`secret`] | `rand`, `sha2` and `hmac`: secrets and their hashes |
 //! | [`password`] | `argon2`: hashing on threads of its own |
@@ -60,6 +61,7 @@ pub mod control;
 pub mod error;
 pub mod http;
 pub mod irc;
+pub mod limits;
 pub mod model;
 pub mod oauth;
 pub mod password;

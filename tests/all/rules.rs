@@ -10,6 +10,7 @@ use std::{
 /// `main` may reach everything.
 const LAYERS: &[&[&str]] = &[
     &["error", "model", "audit"],
+    &["limits"],
     &["irc"],
     &["secret"],
     &["password"],

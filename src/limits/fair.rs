@@ -1,0 +1,296 @@
+//! A semaphore that is fair by network: the network that has used least goes first.
+//!
+//! It is start-time fair queuing (Goyal, Vin and Cheng, 1996). Each network has a virtual time, which its turns move on by
+//! what they cost. A free permit goes to the waiting network whose virtual time is least, so networks whose turns cost the
+//! same take turns one by one, and one whose turns cost much waits for those whose turns cost little. A network that was
+//! idle starts at the present virtual time: it has saved nothing up, and it owes nothing.
+//!
+//! Everything is bounded: the permits one network holds, the callers of one network that wait, and those of all. Every
+//! operation is O(log n) in the number of networks and callers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+/// Idle networks whose virtual time is remembered because it is ahead; beyond it the one that is least ahead is forgotten.
+const REMEMBERED: usize = 4096;
+/// The cost of a network's first turn until it is known.
+const FIRST_COST: Duration = Duration::from_millis(1);
+
+/// How much of the thing there is, and how many may wait for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Turns at one time.
+    pub permits: usize,
+    /// Turns of one network at one time: some are left to others, however long the turns of one take.
+    pub permits_of_one: usize,
+    /// Callers of one network that wait.
+    pub waiting_of_one: usize,
+    /// Callers of all networks that wait. When they are that many, a newcomer takes the place of the last caller of the
+    /// network with most waiting callers.
+    pub waiting: usize,
+}
+
+/// The line is full for this network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// Seconds after which its callers that wait now should have had their turns.
+    pub seconds: u64,
+}
+
+/// The semaphore. Clones share it.
+#[derive(Debug)]
+pub struct Fair<K: Ord + Clone>(Arc<Mutex<Line<K>>>);
+
+/// A permit that is held. Dropping it frees the permit and charges its network for the time since it was given.
+#[derive(Debug)]
+pub struct Turn<K: Ord + Clone> {
+    fair: Fair<K>,
+    key: K,
+    since: Instant,
+    /// What its network was charged in advance, in nanoseconds.
+    expected: u64,
+    /// What it cost, where its holder says so.
+    cost: Option<Duration>,
+}
+
+impl<K: Ord + Clone> Fair<K> {
+    pub fn new(bounds: Bounds) -> Self {
+        Self(Arc::new(Mutex::new(Line {
+            free: bounds.permits,
+            bounds,
+            waiting: 0,
+            now: 0,
+            tickets: 0,
+            shares: BTreeMap::new(),
+            eligible: BTreeSet::new(),
+            longest: BTreeSet::new(),
+            idle: BTreeSet::new(),
+        })))
+    }
+
+    /// Waits for this network's next turn; refuses at once where too many wait. A caller that goes away meanwhile leaves
+    /// the line, and loses no permit.
+    pub async fn enter(&self, key: K) -> Result<Turn<K>, Full> {
+        let (ticket, granted) = self.lock().join(&key)?;
+        let mut waiting = Waiting { fair: self.clone(), key, ticket, granted };
+        // The sender is in the line until it has sent something.
+        let granted = (&mut waiting.granted).await.unwrap_or(Err(Full { seconds: 1 }));
+        granted.map(|expected| waiting.turn(expected))
+    }
+
+    /// How many turns are taken or waited for.
+    pub fn busy(&self) -> usize {
+        let line = self.lock();
+        line.bounds.permits - line.free + line.waiting
+    }
+
+    /// Never held over an await.
+    fn lock(&self) -> MutexGuard<'_, Line<K>> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl<K: Ord + Clone> Clone for Fair<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Ord + Clone> Turn<K> {
+    /// Ends it at another cost than the time it took.
+    pub fn finish(mut self, cost: Duration) {
+        self.cost = Some(cost);
+    }
+}
+
+impl<K: Ord + Clone> Drop for Turn<K> {
+    fn drop(&mut self) {
+        let cost = self.cost.unwrap_or_else(|| self.since.elapsed());
+        self.fair.lock().finish(&self.key, self.expected, nanoseconds(cost));
+    }
+}
+
+/// A caller in the line.
+struct Waiting<K: Ord + Clone> {
+    fair: Fair<K>,
+    key: K,
+    ticket: u64,
+    granted: oneshot::Receiver<Result<u64, Full>>,
+}
+
+impl<K: Ord + Clone> Waiting<K> {
+    fn turn(&self, expected: u64) -> Turn<K> {
+        Turn { fair: self.fair.clone(), key: self.key.clone(), since: Instant::now(), expected, cost: None }
+    }
+}
+
+impl<K: Ord + Clone> Drop for Waiting<K> {
+    fn drop(&mut self) {
+        // From here on nothing can be sent; what was sent already and not received is given back.
+        self.granted.close();
+        match self.granted.try_recv() {
+            Ok(Ok(expected)) => self.turn(expected).finish(Duration::ZERO),
+            _ => self.fair.lock().leave(&self.key, self.ticket),
+        }
+    }
+}
+
+/// Virtual times are in nanoseconds of use.
+#[derive(Debug)]
+struct Line<K> {
+    bounds: Bounds,
+    free: usize,
+    waiting: usize,
+    /// The virtual time at which the last turn began.
+    now: u64,
+    tickets: u64,
+    shares: BTreeMap<K, Share>,
+    /// Networks that may have a turn and wait for one, least used first.
+    eligible: BTreeSet<(u64, K)>,
+    /// Networks that wait, by how many of their callers do.
+    longest: BTreeSet<(usize, K)>,
+    /// Idle networks that are ahead of the present virtual time, least used first.
+    idle: BTreeSet<(u64, K)>,
+}
+
+#[derive(Debug)]
+struct Share {
+    /// Its virtual time.
+    used: u64,
+    /// What its last turn cost.
+    expected: u64,
+    running: usize,
+    /// Its waiting callers, by ticket.
+    callers: BTreeMap<u64, oneshot::Sender<Result<u64, Full>>>,
+}
+
+impl<K: Ord + Clone> Line<K> {
+    fn join(&mut self, key: &K) -> Result<(u64, oneshot::Receiver<Result<u64, Full>>), Full> {
+        let bounds = self.bounds;
+        let waiting = self.shares.get(key).map_or(0, |share| share.callers.len());
+        if waiting >= bounds.waiting_of_one || (self.waiting >= bounds.waiting && !self.push_out(waiting)) {
+            return Err(self.full(key));
+        }
+        let (granted, receiver) = oneshot::channel();
+        let ticket = self.tickets;
+        self.tickets += 1;
+        self.waiting += 1;
+        self.update(key, |share| share.callers.insert(ticket, granted));
+        self.serve();
+        Ok((ticket, receiver))
+    }
+
+    /// Takes the last place of the network with most waiting callers, if those are more than the newcomer's would be.
+    fn push_out(&mut self, newcomers: usize) -> bool {
+        let longest = self.longest.last().filter(|(callers, _)| *callers > newcomers + 1);
+        let Some((_, key)) = longest.cloned() else { return false };
+        let full = self.full(&key);
+        let last = self.update(&key, |share| share.callers.pop_last());
+        self.waiting -= 1;
+        if let Some((_, granted)) = last {
+            // A caller that has gone away meanwhile needs no answer.
+            let _ = granted.send(Err(full));
+        }
+        true
+    }
+
+    fn leave(&mut self, key: &K, ticket: u64) {
+        if self.shares.get(key).is_some_and(|share| share.callers.contains_key(&ticket)) {
+            self.update(key, |share| share.callers.remove(&ticket));
+            self.waiting -= 1;
+        }
+    }
+
+    /// Gives free permits to those whose turn it is.
+    fn serve(&mut self) {
+        while self.free > 0
+            && let Some((used, key)) = self.eligible.first().cloned()
+        {
+            self.waiting -= 1;
+            let started = self.update(&key, |share| {
+                let (_, granted) = share.callers.pop_first()?;
+                let expected = share.expected;
+                // A caller that is going away leaves its place to the next.
+                granted.send(Ok(expected)).ok()?;
+                share.running += 1;
+                share.used = used.saturating_add(expected);
+                Some(())
+            });
+            if started.is_some() {
+                self.free -= 1;
+                self.now = self.now.max(used);
+                self.forget();
+            }
+        }
+    }
+
+    fn finish(&mut self, key: &K, expected: u64, cost: u64) {
+        self.free += 1;
+        self.update(key, |share| {
+            share.running -= 1;
+            share.used = share.used.saturating_sub(expected).saturating_add(cost);
+            share.expected = cost;
+        });
+        self.serve();
+        if self.free == self.bounds.permits && self.waiting == 0 {
+            // Nobody competes, so nobody is ahead.
+            self.shares.clear();
+            self.idle.clear();
+        }
+    }
+
+    /// Forgets idle networks that have nothing to make up for, and where there are too many, those that have least.
+    fn forget(&mut self) {
+        while let Some((used, key)) = self.idle.first()
+            && (*used <= self.now || self.idle.len() > REMEMBERED)
+        {
+            self.shares.remove(key);
+            self.idle.pop_first();
+        }
+    }
+
+    fn full(&self, key: &K) -> Full {
+        let (waiting, cost) = self.shares.get(key).map_or((0, 0), |share| (share.callers.len(), share.expected));
+        let turns = 1 + waiting / self.bounds.permits_of_one.max(1);
+        let wait = Duration::from_nanos(cost.saturating_mul(turns as u64));
+        Full { seconds: wait.as_secs().clamp(0, 59) + 1 }
+    }
+
+    /// Changes a network's share, and its places in the orders with it.
+    fn update<R>(&mut self, key: &K, change: impl FnOnce(&mut Share) -> R) -> R {
+        let Self { bounds, now, shares, eligible, longest, idle, .. } = self;
+        let new = || Share { used: *now, expected: nanoseconds(FIRST_COST), running: 0, callers: BTreeMap::new() };
+        let share = shares.entry(key.clone()).or_insert_with(new);
+        eligible.remove(&(share.used, key.clone()));
+        longest.remove(&(share.callers.len(), key.clone()));
+        idle.remove(&(share.used, key.clone()));
+        if share.running == 0 && share.callers.is_empty() {
+            share.used = share.used.max(*now);
+        }
+        let result = change(share);
+        let waits = !share.callers.is_empty();
+        if waits {
+            longest.insert((share.callers.len(), key.clone()));
+        }
+        if waits && share.running < bounds.permits_of_one {
+            eligible.insert((share.used, key.clone()));
+        }
+        if share.running == 0 && !waits {
+            idle.insert((share.used, key.clone()));
+            self.forget();
+        }
+        result
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

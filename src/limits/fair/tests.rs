@@ -1,0 +1,234 @@
+use std::{collections::VecDeque, pin::Pin};
+
+use futures_util::future::poll_immediate;
+use proptest::prelude::*;
+
+use super::*;
+
+const BOUNDS: Bounds = Bounds { permits: 1, permits_of_one: 1, waiting_of_one: 100, waiting: 1000 };
+const MS: Duration = Duration::from_millis(1);
+
+type Entering = Pin<Box<dyn Future<Output = Result<Turn<u8>, Full>>>>;
+
+/// Callers of a few networks, told one by one to enter, to give up and to finish.
+struct Callers {
+    fair: Fair<u8>,
+    waiting: VecDeque<(u8, Entering)>,
+    running: Vec<Turn<u8>>,
+    refused: Vec<u8>,
+}
+
+impl Callers {
+    fn new(bounds: Bounds) -> Self {
+        Self { fair: Fair::new(bounds), waiting: VecDeque::new(), running: Vec::new(), refused: Vec::new() }
+    }
+
+    async fn enter(&mut self, network: u8) {
+        let fair = self.fair.clone();
+        self.waiting.push_back((network, Box::pin(async move { fair.enter(network).await })));
+        self.poll().await;
+    }
+
+    /// Takes up what was given and what was refused.
+    async fn poll(&mut self) {
+        // Twice: one that joins the line may push another one out.
+        for _ in 0..2 {
+            for (network, mut entering) in std::mem::take(&mut self.waiting) {
+                match poll_immediate(&mut entering).await {
+                    Some(Ok(turn)) => self.running.push(turn),
+                    Some(Err(_)) => self.refused.push(network),
+                    None => self.waiting.push_back((network, entering)),
+                }
+            }
+        }
+    }
+
+    /// Ends the oldest turn; whose it was.
+    async fn finish(&mut self, cost: impl Fn(u8) -> Duration) -> u8 {
+        let turn = self.running.remove(0);
+        let network = turn.key;
+        turn.finish(cost(network));
+        self.poll().await;
+        network
+    }
+
+    fn running(&self, network: u8) -> usize {
+        self.running.iter().filter(|turn| turn.key == network).count()
+    }
+
+    fn waiting(&self, network: u8) -> usize {
+        self.waiting.iter().filter(|(of, _)| *of == network).count()
+    }
+}
+
+#[tokio::test]
+async fn networks_take_turns_however_many_callers_each_has() {
+    let mut callers = Callers::new(BOUNDS);
+    for network in [1; 50].into_iter().chain([2; 3]).chain([3; 3]) {
+        callers.enter(network).await;
+    }
+    let mut order = Vec::new();
+    for _ in 0..10 {
+        order.push(callers.finish(|_| MS).await);
+    }
+    assert_eq!(order, [1, 2, 3, 1, 2, 3, 1, 2, 3, 1]);
+}
+
+#[tokio::test]
+async fn a_network_whose_turns_cost_much_waits_for_those_whose_turns_cost_little() {
+    let mut callers = Callers::new(BOUNDS);
+    for network in [1; 50].into_iter().chain([2; 50]) {
+        callers.enter(network).await;
+    }
+    let mut dear = 0;
+    for _ in 0..44 {
+        dear += usize::from(callers.finish(|network| if network == 1 { 20 * MS } else { MS }).await == 1);
+    }
+    assert!((2..=4).contains(&dear), "{dear} turns of twenty times the cost, 40 of the others");
+}
+
+#[tokio::test]
+async fn who_was_idle_has_saved_nothing_up_and_owes_nothing() {
+    let mut callers = Callers::new(BOUNDS);
+    for _ in 0..40 {
+        callers.enter(1).await;
+        callers.finish(|_| 100 * MS).await;
+    }
+    // The first has used four seconds while nobody else wanted any.
+    for network in [1; 10].into_iter().chain([2; 10]) {
+        callers.enter(network).await;
+    }
+    let mut order = Vec::new();
+    for _ in 0..8 {
+        order.push(callers.finish(|_| MS).await);
+    }
+    assert_eq!(order.iter().filter(|network| **network == 1).count(), 4, "{order:?}");
+}
+
+#[tokio::test]
+async fn one_network_leaves_permits_to_others() {
+    let mut callers = Callers::new(Bounds { permits: 4, permits_of_one: 2, ..BOUNDS });
+    for network in [1; 10].into_iter().chain([2]) {
+        callers.enter(network).await;
+    }
+    assert_eq!((callers.running(1), callers.running(2)), (2, 1));
+    callers.enter(2).await;
+    callers.enter(2).await;
+    assert_eq!((callers.running(1), callers.running(2)), (2, 2));
+    assert_eq!(callers.fair.busy(), 13);
+}
+
+#[tokio::test]
+async fn a_full_line_is_full_for_the_network_that_filled_it() {
+    let mut callers = Callers::new(Bounds { waiting_of_one: 3, waiting: 5, ..BOUNDS });
+    for network in [1, 1, 1, 1, 1, 2, 2] {
+        callers.enter(network).await;
+    }
+    assert_eq!((callers.waiting(1), callers.waiting(2), callers.refused.as_slice()), (3, 2, [1].as_slice()));
+    // All places are taken: a newcomer gets one of those who have most, its equals do not.
+    callers.enter(3).await;
+    assert_eq!((callers.waiting(1), callers.waiting(3), callers.refused.as_slice()), (2, 1, [1, 1].as_slice()));
+    callers.enter(3).await;
+    assert_eq!(callers.refused, [1, 1, 3]);
+    callers.finish(|_| MS).await;
+    callers.enter(1).await;
+    assert_eq!(callers.refused, [1, 1, 3], "there is a place again");
+}
+
+#[tokio::test]
+async fn a_refusal_says_how_long_its_network_has_to_wait() {
+    let mut callers = Callers::new(Bounds { waiting_of_one: 10, ..BOUNDS });
+    for _ in 0..2 {
+        callers.enter(1).await;
+    }
+    callers.finish(|_| 500 * MS).await;
+    for _ in 0..10 {
+        callers.enter(1).await;
+    }
+    assert_eq!(callers.fair.enter(1).await.unwrap_err(), Full { seconds: 6 });
+}
+
+#[tokio::test]
+async fn networks_that_are_gone_are_forgotten() {
+    let fair = Fair::new(BOUNDS);
+    for network in 0..3 * REMEMBERED {
+        fair.enter(network).await.unwrap().finish(MS);
+    }
+    assert!(fair.lock().shares.len() <= 1);
+    let wide = Fair::new(Bounds { permits: usize::MAX, permits_of_one: 1, ..BOUNDS });
+    let turns = (0..2 * REMEMBERED).map(|network| wide.enter(network));
+    let turns = futures_util::future::try_join_all(turns).await.unwrap();
+    turns.into_iter().for_each(|turn| turn.finish(MS));
+    assert!(wide.lock().shares.len() <= REMEMBERED);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Enter(u8),
+    GiveUp(usize),
+    /// A caller is given a turn and goes away before it knows.
+    FinishUnseen(usize),
+    Finish(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..4_u8).prop_map(Step::Enter),
+        1 => any::<usize>().prop_map(Step::GiveUp),
+        1 => any::<usize>().prop_map(Step::FinishUnseen),
+        3 => (0..50_u64).prop_map(Step::Finish),
+    ]
+}
+
+proptest! {
+    /// Whatever callers do, no permit is lost or given twice, and none is idle while a caller may have it.
+    #[test]
+    fn every_permit_is_accounted_for(steps in prop::collection::vec(step(), 1..200)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let bounds = Bounds { permits: 3, permits_of_one: 2, waiting_of_one: 4, waiting: 8 };
+            let mut callers = Callers::new(bounds);
+            for step in steps {
+                match step {
+                    Step::Enter(network) => callers.enter(network).await,
+                    Step::GiveUp(n) if !callers.waiting.is_empty() => {
+                        callers.waiting.remove(n % callers.waiting.len());
+                    }
+                    Step::FinishUnseen(n) if !callers.running.is_empty() => {
+                        callers.running.remove(0).finish(MS);
+                        if !callers.waiting.is_empty() {
+                            callers.waiting.remove(n % callers.waiting.len());
+                        }
+                        callers.poll().await;
+                    }
+                    Step::Finish(cost) if !callers.running.is_empty() => {
+                        callers.finish(|_| Duration::from_micros(cost)).await;
+                    }
+                    _ => {}
+                }
+                check(&callers, bounds);
+            }
+            callers.waiting.clear();
+            callers.running.clear();
+            let line = callers.fair.lock();
+            assert_eq!((line.free, line.waiting), (bounds.permits, 0));
+            assert!(line.eligible.is_empty() && line.longest.is_empty());
+            assert_eq!(line.shares.len(), line.idle.len());
+        });
+    }
+}
+
+fn check(callers: &Callers, bounds: Bounds) {
+    let line = callers.fair.lock();
+    assert_eq!(line.free, bounds.permits - callers.running.len());
+    assert_eq!(line.waiting, callers.waiting.len());
+    assert!(line.waiting <= bounds.waiting);
+    assert_eq!(line.longest.iter().map(|(waiting, _)| waiting).sum::<usize>(), line.waiting);
+    for network in 0..4 {
+        let (running, waiting) = (callers.running(network), callers.waiting(network));
+        assert!(running <= bounds.permits_of_one && waiting <= bounds.waiting_of_one);
+        assert!(line.free == 0 || waiting == 0 || running == bounds.permits_of_one, "a permit is idle");
+        let share = line.shares.get(&network);
+        assert_eq!(share.map_or((0, 0), |share| (share.running, share.callers.len())), (running, waiting));
+    }
+}

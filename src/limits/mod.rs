@@ -1,0 +1,3 @@
+//! Limits that do not depend on what they protect: who waits for whom when something is scarce.
+
+pub mod fair;
