@@ -8,7 +8,7 @@ use std::{
 
 use clap::Parser;
 use rejoin::{
-    config::Config,
+    config::{Config, Operation},
     control::{self, Door},
     http,
     model::{Clock, Timestamp},
@@ -16,6 +16,7 @@ use rejoin::{
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::watch,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -24,7 +25,7 @@ async fn main() -> ExitCode {
     let mut config = Config::parse();
     log();
     let result = match config.operation.take() {
-        Some(operation) => control::operate(&config, operation, &system_clock()).await.map(|said| print!("{said}")),
+        Some(operation) => operate(&config, operation).await,
         None => run(config).await,
     };
     match result {
@@ -41,14 +42,7 @@ async fn run(config: Config) -> Result<(), String> {
     let listener =
         TcpListener::bind(config.listen).await.map_err(|e| format!("cannot listen on {}: {e}", config.listen))?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
+    let told_to_stop = told_to_stop()?;
     let database = config.database.clone();
     let clock = system_clock();
     let server = http::Server::open(config, address, clock.clone()).map_err(|error| error.detail)?;
@@ -59,15 +53,41 @@ async fn run(config: Config) -> Result<(), String> {
     }
     // The one line on stdout, for people and for programs that wait for it.
     println!("listening on http://{address}");
+    let (stop, stopping) = watch::channel(false);
+    let shutdown = async move {
+        told_to_stop.await;
+        // It fails only if the door is closed already.
+        let _ = stop.send(true);
+    };
     let knocked = async {
-        match &door {
-            Ok(door) => door.serve(chat, clock).await,
-            Err(_) => std::future::pending().await,
+        if let Ok(door) = door {
+            let mut stopping = stopping;
+            door.serve(chat, clock, async move { drop(stopping.wait_for(|stopping| *stopping).await) }).await;
         }
     };
+    let (served, ()) = tokio::join!(server.serve(listener, shutdown), knocked);
+    served.map_err(|error| error.to_string())
+}
+
+/// Waits for SIGINT or SIGTERM, which from here on do not end the process by themselves.
+fn told_to_stop() -> Result<impl Future<Output = ()>, String> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Carries out a subcommand. One that is told to stop closes the database before it ends.
+async fn operate(config: &Config, operation: Operation) -> Result<(), String> {
+    let told_to_stop = told_to_stop()?;
+    let clock = system_clock();
     tokio::select! {
-        served = server.serve(listener, shutdown) => served.map_err(|error| error.to_string()),
-        () = knocked => Ok(()),
+        said = control::operate(config, operation, &clock) => said.map(|said| print!("{said}")),
+        () = told_to_stop => Err("it was told to stop before it was done".into()),
     }
 }
 

@@ -3,7 +3,7 @@
 //! A command goes one way: [`Chat::execute`] → one transaction (state and events) → commit → [`hub::Hub`] → answer.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use crate::{
     model::{Caller, ClientId, Network, Nick, SessionId, Timestamp},
     password::Hasher,
     secret::{SecretHash, UserCodeKey},
-    store::{self, Effect, Place, Store, sight::Sight},
+    store::{self, DatabaseLock, Effect, Place, Store, sight::Sight},
 };
 
 mod act;
@@ -82,8 +82,8 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Opens the database at `path` and takes up the sessions in it.
-    pub fn open(path: &Path, limits: Limits, hasher: Hasher, now: Timestamp) -> Result<Self> {
+    /// Opens a database and takes up the sessions in it.
+    pub fn open(lock: DatabaseLock, limits: Limits, hasher: Hasher, now: Timestamp) -> Result<Self> {
         let callers = Arc::new(callers::Callers::default());
         let hub = Arc::new(hub::Hub::default());
         let followers = Arc::new(followers::Followers::default());
@@ -96,7 +96,7 @@ impl Chat {
                 hub.apply(effects);
             }
         };
-        let store = Store::open(path, Box::new(observe), now)?;
+        let store = Store::open(lock, Box::new(observe), now)?;
         store.read_now(|tx| {
             store::client::for_each_live(tx, |effect| callers.apply(&effect))?;
             store::token::for_each_access(tx, |effect| callers.apply(&effect))?;
@@ -316,7 +316,8 @@ mod tests {
             retention: day,
             audit_retention: day,
         };
-        let chat = Chat::open(&dir.path().join("c.db"), limits, Hasher::start(1).unwrap(), Timestamp(0)).unwrap();
+        let lock = DatabaseLock::for_server(&dir.path().join("c.db")).unwrap();
+        let chat = Chat::open(lock, limits, Hasher::start(1).unwrap(), Timestamp(0)).unwrap();
         let (nick, address, now) = (Nick::parse("alice").unwrap(), [127, 0, 0, 1].into(), Timestamp(0));
         let secret = chat.create(nick, "laptop".into(), address, now).await.unwrap().secret;
         let live = chat.authenticate(secret.hash(), now, now).await.unwrap();

@@ -1,6 +1,6 @@
 //! What is done beside the commands, by the clock: writing down use, letting due clients leave, removing what is old.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Chat;
 use crate::{
@@ -108,11 +108,16 @@ impl Chat {
         Ok(())
     }
 
-    /// Writes down what is only in memory and stops the store.
-    pub async fn close(&self) {
+    /// Says that the server is stopping, for a next one that waits for the database.
+    pub fn announce_stop(&self) {
+        self.store.announce_stop();
+    }
+
+    /// Writes down what is only in memory and closes the store. Who reads until `deadline` is interrupted.
+    pub async fn close(&self, deadline: Instant) {
         if let Err(error) = self.write_down_use().await {
             tracing::error!(%error, "the clients' use could not be written down");
         }
-        self.store.close();
+        self.store.close(deadline).await;
     }
 }

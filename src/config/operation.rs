@@ -47,6 +47,21 @@ pub enum Operation {
     Revoke { grant: i64 },
 }
 
+impl Operation {
+    /// Its name on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Backup { .. } => "backup",
+            Self::Audit { .. } => "audit",
+            Self::App(_) => "app",
+            Self::Sessions => "sessions",
+            Self::Session { .. } => "session",
+            Self::Grants { .. } => "grants",
+            Self::Revoke { .. } => "revoke",
+        }
+    }
+}
+
 /// What is done to the registry of apps.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 pub enum OnApps {

@@ -8,7 +8,7 @@ use crate::{
     audit::Entry,
     chat::{Chat, registry::Named},
     config::{OnApps, Operation},
-    error::Result,
+    error::{Code, Result},
     model::{AppId, Clock, GrantId, RedirectUri, Scopes, SessionId},
     oauth::{
         apps::{self, Issued, Wanted},
@@ -31,6 +31,8 @@ pub struct Question {
 pub enum Answer {
     Done,
     Failed(String),
+    /// Nothing was done, but may be soon, by this server or the next one.
+    Again(String),
     Audit(Vec<Entry>),
     /// What an app proves itself with, shown this once; a public one has no secret.
     Credentials {
@@ -46,7 +48,10 @@ pub enum Answer {
 
 /// Does what is asked.
 pub async fn answer(chat: &Chat, question: Question, clock: &Clock) -> Answer {
-    carry_out(chat, question, clock).await.unwrap_or_else(|error| Answer::Failed(error.detail))
+    carry_out(chat, question, clock).await.unwrap_or_else(|error| match error.code {
+        Code::Overloaded => Answer::Again(error.detail),
+        _ => Answer::Failed(error.detail),
+    })
 }
 
 async fn carry_out(chat: &Chat, Question { operation, after }: Question, clock: &Clock) -> Result<Answer> {
@@ -123,7 +128,7 @@ impl Answer {
     pub fn print(&self, as_json: bool) -> String {
         match self {
             Self::Done => String::new(),
-            Self::Failed(why) => why.clone(),
+            Self::Failed(why) | Self::Again(why) => why.clone(),
             Self::Audit(entries) if as_json => entries.iter().map(|entry| format!("{}\n", json!(entry))).collect(),
             Self::Audit(entries) => entries.iter().map(|entry| format!("{entry}\n")).collect(),
             Self::Credentials { client_id, client_secret } if as_json => {

@@ -4,7 +4,12 @@
 //! security headers, the check that it is meant for us, the check that no other site sent it, the limit on its length, the
 //! extractor that says who calls; then a handler of a few lines calls the chat and renders what it returns.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{Router, body::Bytes};
 use futures_util::FutureExt;
@@ -21,6 +26,7 @@ use crate::{
     error::{Code, Error, Result},
     model::{ClientId, Clock},
     password::Hasher,
+    store::DatabaseLock,
 };
 
 mod address;
@@ -167,7 +173,8 @@ impl Server {
     pub fn open(config: Config, address: SocketAddr, clock: Clock) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
         let hasher = Hasher::start(threads.min(HASHING_THREADS))?;
-        let chat = Chat::open(&config.database, config.limits(), hasher, clock.now())?;
+        let lock = DatabaseLock::for_server(&config.database)?;
+        let chat = Chat::open(lock, config.limits(), hasher, clock.now())?;
         let (stop, stopping) = watch::channel(false);
         let (routes, description) = routes();
         let routes = routes.method_not_allowed_fallback(|| async {
@@ -198,33 +205,40 @@ impl Server {
         self.app.chat.clone()
     }
 
-    /// Serves until `shutdown`, then lets held polls and streams end and commits what was accepted. The binary and every
-    /// test start the server by this.
+    /// Serves until `shutdown`, then lets held polls and streams end, commits what was accepted and closes the database. The
+    /// binary and every test start the server by this.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
         let Self { app, router, stop } = self;
         let upkeep = tokio::spawn(keep_up(app.clone()));
+        let chat = app.chat.clone();
         let stopping = async move {
             shutdown.await;
             tracing::info!("stopping");
+            chat.announce_stop();
             // It fails only if everyone who would hear of it is gone.
             let _ = stop.send(true);
+            Instant::now() + PARTING
         };
         let all = async {
             serve::serve(app.clone(), router, listener).await;
             // The sender is ours, so there is a value to wait for.
             let _ = app.sockets.subscribe().wait_for(|open| *open == 0).await;
         };
-        tokio::select! {
-            _ = async { tokio::join!(stopping, all) } => {}
+        // Readers of the database that nobody waits for any more, and backups, have the rest of the same time.
+        let deadline = tokio::select! {
+            (deadline, ()) = async { tokio::join!(stopping, all) } => deadline,
             () = async {
                 app.stopped().await;
                 tokio::time::sleep(PARTING).await;
-            } => tracing::warn!("some connections did not finish in time and were cut off"),
-        }
+            } => {
+                tracing::warn!("some connections did not finish in time and were cut off");
+                Instant::now()
+            }
+        };
         if let Err(error) = upkeep.await {
             tracing::error!(%error, "upkeep failed");
         }
-        app.chat.close().await;
+        app.chat.close(deadline).await;
         Ok(())
     }
 }

@@ -6,15 +6,16 @@
 
 use std::{
     cell::RefCell,
-    fs::File,
     ops::Deref,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::Semaphore;
 
+use self::{readers::Readers, writer::Writer};
 use crate::{
     error::{Error, Result},
     model::{Caller, ChannelId, ClientId, EndReason, Event, EventId, GrantId, SessionId, TargetId, Timestamp},
@@ -29,14 +30,17 @@ pub mod client;
 #[cfg(test)]
 mod cost;
 pub mod device_code;
+pub mod files;
 pub mod grant;
 pub mod grant_end;
 pub mod label;
+pub mod lock;
 pub mod log;
 pub mod mark;
 pub mod member;
 mod migrate;
 mod open;
+mod readers;
 pub mod retention;
 pub mod session;
 pub mod sight;
@@ -45,6 +49,7 @@ pub mod token;
 pub mod unread;
 mod writer;
 
+pub use lock::DatabaseLock;
 pub use writer::Place;
 
 /// Readers at one time; each is a connection and a thread of the blocking pool.
@@ -132,28 +137,26 @@ impl<'c> Deref for Write<'c> {
 
 /// A database, owned by this process.
 pub struct Store {
-    writer: writer::Writer,
+    writer: Arc<Writer>,
     readers: Arc<Readers>,
-    /// Locked as long as the store lives: a second server is refused.
-    _lock: File,
-}
-
-struct Readers {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    /// A place for each reader at work.
     permits: Arc<Semaphore>,
+    /// Held until the database is closed: a second server is refused.
+    lock: Arc<Mutex<Option<DatabaseLock>>>,
 }
 
 impl Store {
-    /// Opens the database at `path`, making or upgrading it where needed, and takes its lock. `observe` is told of every
-    /// commit.
-    pub fn open(path: &Path, observe: Observer, now: Timestamp) -> Result<Self> {
-        let lock = open::lock(path)?;
-        let connection = open::writer(path, now)?;
+    /// Opens the database, making or upgrading it where needed. `observe` is told of every commit.
+    pub fn open(lock: DatabaseLock, observe: Observer, now: Timestamp) -> Result<Self> {
+        let path = lock.path().to_owned();
+        let connection = open::writer(&path, now)?;
         device_code::end_undecided(&connection, now)?;
-        let readers =
-            Readers { path: path.to_owned(), idle: Mutex::default(), permits: Arc::new(Semaphore::new(READERS)) };
-        Ok(Self { writer: writer::Writer::start(connection, observe)?, readers: Arc::new(readers), _lock: lock })
+        Ok(Self {
+            writer: Arc::new(Writer::start(connection, path.clone(), observe)?),
+            readers: Arc::new(Readers::new(path)),
+            permits: Arc::new(Semaphore::new(READERS)),
+            lock: Arc::new(Mutex::new(Some(lock))),
+        })
     }
 
     /// Runs `work` in a transaction and answers once it is on disk. `work` may be run again, so it changes nothing outside
@@ -183,7 +186,7 @@ impl Store {
         F: FnOnce(&Read) -> Result<T> + Send + 'static,
     {
         let readers = self.readers.clone();
-        let permit = readers.permits.clone().acquire_owned().await.map_err(Error::internal)?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(Error::internal)?;
         // The permit goes with the work: a caller that hangs up frees it only when the work is done.
         let read = tokio::task::spawn_blocking(move || {
             let result = readers.run(work);
@@ -206,33 +209,39 @@ impl Store {
 
     /// Writes a consistent copy of the database to a new file, readable by its owner alone.
     pub async fn backup(&self, to: PathBuf) -> Result<()> {
-        let from = self.readers.path.clone();
-        tokio::task::spawn_blocking(move || open::copy(&from, &to)).await.map_err(Error::internal)?
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || open::copy(&readers, &to)).await.map_err(Error::internal)?
     }
 
-    /// Commits what was accepted and stops the writer. Later writes fail.
-    pub fn close(&self) {
-        self.writer.stop();
+    /// Says that the server is stopping, for a next one that waits for the database.
+    pub fn announce_stop(&self) {
+        self.lock.lock().unwrap_or_else(|e| e.into_inner()).iter().for_each(DatabaseLock::announce_stop);
+    }
+
+    /// Commits what was accepted, closes the database and lets its lock go. Who reads until `deadline` is interrupted. Later
+    /// reads and writes fail.
+    pub async fn close(&self, deadline: Instant) {
+        let (writer, readers, lock) = (self.writer.clone(), self.readers.clone(), self.lock.clone());
+        let closed = tokio::task::spawn_blocking(move || close(&writer, &readers, &lock, deadline)).await;
+        if closed.is_err() {
+            tracing::error!("closing the database panicked");
+        }
     }
 }
 
-impl Readers {
-    fn run<T>(&self, work: impl FnOnce(&Read) -> Result<T>) -> Result<T> {
-        // The lock is held to take or return a connection, never while one is used.
-        let idle = self.idle.lock().unwrap_or_else(|e| e.into_inner()).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => open::reader(&self.path)?,
-        };
-        let transaction = connection.unchecked_transaction()?;
-        let result = work(&Read { sql: &transaction });
-        let ended = transaction.finish();
-        // One that failed is closed, and with it goes whatever may be wrong with it.
-        if ended.is_ok() && !result.as_ref().is_err_and(Error::is_failure) {
-            self.idle.lock().unwrap_or_else(|e| e.into_inner()).push(connection);
-        }
-        result
+impl Drop for Store {
+    fn drop(&mut self) {
+        close(&self.writer, &self.readers, &self.lock, Instant::now());
     }
+}
+
+/// The writer is last: it folds the write-ahead log into the database, which no reader may be using then.
+fn close(writer: &Writer, readers: &Readers, lock: &Mutex<Option<DatabaseLock>>, deadline: Instant) {
+    if !readers.close(deadline) {
+        tracing::error!("some readers of the database did not end when they were interrupted");
+    }
+    writer.stop();
+    drop(lock.lock().unwrap_or_else(|e| e.into_inner()).take());
 }
 
 /// A real write that changes nothing: the file's version as it is. (A row that is updated to what it was is not written.)
@@ -291,7 +300,8 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_failed_is_not_used_again_and_one_that_refused_is() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("r.db"), Box::new(|_| {}), Timestamp(0)).unwrap();
+        let lock = DatabaseLock::for_server(&dir.path().join("r.db")).unwrap();
+        let store = Store::open(lock, Box::new(|_| {}), Timestamp(0)).unwrap();
         // A setting that stays with the connection.
         let leave = |error: Error| {
             store.read(|tx| {
@@ -305,5 +315,72 @@ mod tests {
         assert_eq!(found().await.unwrap(), 77);
         leave(Error::internal("failed")).await.unwrap_err();
         assert_ne!(found().await.unwrap(), 77);
+    }
+
+    /// A store with so many megabytes in it, and its path.
+    async fn store_of(megabytes: i64) -> (tempfile::TempDir, PathBuf, Arc<Store>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        let store = Store::open(DatabaseLock::for_server(&path).unwrap(), Box::new(|_| {}), Timestamp(0)).unwrap();
+        let fill = move |tx: &Write| {
+            tx.sql.execute_batch("CREATE TABLE filling (bytes)")?;
+            (0..megabytes).try_for_each(|_| {
+                tx.sql.execute("INSERT INTO filling VALUES (randomblob(1 << 20))", []).map(drop).map_err(Error::from)
+            })
+        };
+        store.write(fill).await.unwrap();
+        (dir, path, Arc::new(store))
+    }
+
+    fn assert_one_file(path: &std::path::Path) {
+        assert!(files::write_ahead_log(path).iter().all(|file| !file.exists()), "the write-ahead log is still there");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_reader_without_end_is_interrupted_and_the_database_closed() {
+        let (_dir, path, store) = store_of(1).await;
+        let (begun, begin) = tokio::sync::oneshot::channel();
+        let reading = tokio::spawn({
+            let store = store.clone();
+            async move {
+                store
+                    .read(|tx| -> Result<()> {
+                        begun.send(()).unwrap();
+                        let endless =
+                            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
+                        // Each statement has to be interrupted by itself.
+                        for _ in 0..5 {
+                            tx.sql.query_row(endless, [], |row| row.get::<_, i64>(0)).unwrap_err();
+                        }
+                        Err(Error::internal("interrupted"))
+                    })
+                    .await
+            }
+        });
+        begin.await.unwrap();
+        store.close(Instant::now()).await;
+        assert_one_file(&path);
+        assert_eq!(reading.await.unwrap().unwrap_err().code, crate::error::Code::Overloaded);
+        assert!(store.read(|_| Ok(())).await.is_err() && store.write(|_| Ok(())).await.is_err());
+        DatabaseLock::for_subcommand(&path, "audit").unwrap().expect("the lock is free again");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_backup_that_is_not_done_in_time_leaves_no_half_copy() {
+        let (dir, path, store) = store_of(64).await;
+        let copy = dir.path().join("copy.db");
+        let copying = tokio::spawn({
+            let (store, copy) = (store.clone(), copy.clone());
+            async move { store.backup(copy).await }
+        });
+        while !copy.exists() {
+            tokio::task::yield_now().await;
+        }
+        store.close(Instant::now()).await;
+        assert_one_file(&path);
+        match copying.await.unwrap() {
+            Ok(()) => assert!(copy.metadata().unwrap().len() > 64 << 20),
+            Err(_) => assert!(!copy.exists()),
+        }
     }
 }

@@ -1,16 +1,14 @@
-//! Opening a database: the lock, the pragmas, and a clear word when the file is not ours.
+//! Opening a database and closing it: the pragmas, a clear word when the file is not ours, and one whole file at the end.
 
-use std::{
-    fs::{File, OpenOptions, TryLockError},
-    io,
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-    time::Duration,
-};
+use std::{fs, io, path::Path, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
-use super::migrate;
+use super::{
+    files::{self, private},
+    migrate,
+    readers::Readers,
+};
 use crate::{
     error::{Code, Error, Result},
     model::Timestamp,
@@ -21,22 +19,12 @@ const STATEMENTS: usize = 128;
 /// How long another process (a shell, a tool that replicates) may hold a lock before what waits for it fails. Well-behaved
 /// ones need milliseconds, and everybody's commands stand behind the one that waits. A backup only reads, which locks nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Takes the lock beside the database, which ends with the process, however it ends.
-pub fn lock(database: &Path) -> Result<File> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    let cannot = |e: &dyn std::fmt::Display| refuse(database, format!("cannot be locked: {e}"));
-    let file = private().truncate(false).open(&path).map_err(|e| cannot(&e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(refuse(database, "is in use by another rejoin server")),
-        Err(TryLockError::Error(e)) => Err(cannot(&e)),
-    }
-}
+/// How long the end waits for such a process. Nobody's commands stand behind it any more.
+const CLOSING: Duration = Duration::from_secs(2);
 
 pub fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
     // Made before SQLite would make it, so that it and what SQLite lays beside it are its owner's alone.
+    files::close_to_others(path);
     match private().create_new(true).open(path) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(refuse(path, format!("cannot be made: {e}"))),
         _ => {}
@@ -60,24 +48,55 @@ pub fn reader(path: &Path) -> Result<Connection> {
 }
 
 /// Copies a database that may be in use (`VACUUM INTO`), and syncs the copy.
-pub fn copy(from: &Path, to: &Path) -> Result<()> {
+pub fn copy(from: &Readers, to: &Path) -> Result<()> {
     let cannot = |why: &dyn std::fmt::Display| {
         Error::new(Code::InternalError, format!("the copy {} cannot be written: {why}", to.display()))
     };
     let target = to.to_str().ok_or_else(|| cannot(&"its name is not UTF-8"))?;
     // SQLite writes into an empty file that is there already, which so is its owner's alone.
     let file = private().create_new(true).open(to).map_err(|e| cannot(&e))?;
-    let copied = reader(from).map_err(|e| cannot(&e.detail)).and_then(|connection| {
-        connection.execute("VACUUM INTO ?1", [target]).map_err(|e| cannot(&e))?;
+    let copied = from.lease().map_err(|e| cannot(&e.detail)).and_then(|connection| {
+        connection.execute("VACUUM INTO ?1", [target]).map_err(|e| match e.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => cannot(&"the server is stopping"),
+            _ => cannot(&e),
+        })?;
         let mark = |copy: Connection| copy.pragma_update(None, "application_id", migrate::COPY);
         Connection::open(to).and_then(mark).map_err(|e| cannot(&e))?;
         file.sync_all().map_err(|e| cannot(&e))
     });
     if copied.is_err() {
         // Half a copy must not pass for a whole one.
-        let _ = std::fs::remove_file(to);
+        let _ = fs::remove_file(to);
     }
     copied
+}
+
+/// Closes the writer's connection, once all others are closed: the write-ahead log is folded into the database and removed,
+/// so that the database is one whole file. Where that cannot be, it says which files belong together.
+pub fn close(connection: Connection, path: &Path) {
+    let patience = connection.busy_timeout(CLOSING);
+    let folded = patience.and_then(|()| {
+        // The first column says whether somebody else's reader or writer was in the way.
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
+    });
+    let closed = connection.close().map_err(|(_, error)| error);
+    let why = match folded.and_then(|busy| closed.map(|()| busy)) {
+        Ok(true) => "another process is using the database".to_owned(),
+        Ok(false) => "another process has the database open".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let [log, index] = files::write_ahead_log(path);
+    let (database, log, index) = (path.display(), &log, index.exists());
+    match fs::metadata(log).map(|log| log.len()) {
+        Err(_) if !index => tracing::info!("the database {database} is closed, and is one whole file"),
+        Ok(1..) => tracing::error!(
+            "the database {database} is not whole without its write-ahead log {}: {why}. \
+             Keep the two files together, and copy both or neither",
+            log.display()
+        ),
+        // What is left is empty.
+        _ => tracing::warn!("the database {database} is whole, but its write-ahead log could not be removed: {why}"),
+    }
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
@@ -90,12 +109,6 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "memory")
 }
 
-fn private() -> OpenOptions {
-    let mut options = File::options();
-    options.read(true).write(true).create(true).mode(0o600);
-    options
-}
-
 fn describe(path: &Path, error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => refuse(path, "is not a database"),
@@ -103,6 +116,6 @@ fn describe(path: &Path, error: &rusqlite::Error) -> Error {
     }
 }
 
-fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
+pub fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::new(Code::InternalError, format!("the database {} {why}", path.display()))
 }

@@ -8,6 +8,7 @@ use std::{
     collections::VecDeque,
     iter,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
     sync::Mutex,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -16,7 +17,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Effect, Observer, Write};
+use super::{Effect, Observer, Write, open};
 use crate::error::{Code, Error, Result};
 
 /// Jobs waiting for the writer; beyond it callers wait for a place.
@@ -82,11 +83,15 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn start(mut connection: Connection, observe: Observer) -> Result<Self> {
+    /// Starts the thread. At its end it closes the database at `path`.
+    pub fn start(mut connection: Connection, path: PathBuf, observe: Observer) -> Result<Self> {
         let (line, jobs) = mpsc::channel(WAITING);
         let thread = thread::Builder::new()
             .name("writer".into())
-            .spawn(move || work(&mut connection, jobs, &observe))
+            .spawn(move || {
+                work(&mut connection, jobs, &observe);
+                open::close(connection, &path);
+            })
             .map_err(Error::internal)?;
         Ok(Self { line: Mutex::new(Some(line)), thread: Mutex::new(Some(thread)) })
     }

@@ -34,7 +34,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
-    ("rustix", &["password", "http"]),
+    ("rustix", &["password", "http", "store"]),
     ("cookie", &["http"]),
     ("clap", &["config", "main"]),
 ];

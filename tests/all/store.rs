@@ -61,6 +61,38 @@ async fn the_database_is_its_owners_alone_and_as_safe_as_it_gets() {
     assert!(loose.is_empty(), "{loose:?} are not STRICT");
 }
 
+/// Files that somebody opened to others are closed to them again at the next start, and the log says so; of the folder it
+/// says what to do.
+#[test]
+fn files_that_are_open_to_others_are_closed_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let (database, log) = (dir.path().join("rejoin.db"), dir.path().join("log"));
+    Process::start(&database, &[]).kill();
+    let names = ["rejoin.db", "rejoin.db-wal", "rejoin.db-shm", "rejoin.db.lock", "rejoin.db.keys"];
+    let files = names.map(|name| dir.path().join(name));
+    let chmod = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for file in &files {
+        if !file.exists() {
+            std::fs::write(file, "").unwrap();
+        }
+        chmod(file, 0o644);
+    }
+    chmod(dir.path(), 0o777);
+    let server = Process::prepared(&database, &log, |_| {});
+    for file in &files {
+        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o077, 0, "{}", file.display());
+    }
+    server.terminate();
+    let told = std::fs::read_to_string(&log).unwrap();
+    for file in &files {
+        assert!(told.contains(&format!("{} was open to others (mode 0644)", file.display())), "{told}");
+    }
+    assert!(told.contains(&format!("chmod go-w '{}'", dir.path().display())), "{told}");
+}
+
 #[tokio::test]
 async fn what_was_answered_survives_sigkill_once_and_in_order() {
     let dir = tempfile::tempdir().unwrap();

@@ -24,6 +24,13 @@ impl Process {
         Self::spawn(command(database, listen, args).stderr(Stdio::null()))
     }
 
+    /// Starts the program with everything that it logs in a file, and with what `prepare` adds to the command.
+    pub fn prepared(database: &Path, log: &Path, prepare: impl FnOnce(&mut Command)) -> Self {
+        let mut command = command(database, "127.0.0.1:0", &[]);
+        prepare(command.stderr(std::fs::File::create(log).unwrap()));
+        Self::spawn(&mut command)
+    }
+
     fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -107,10 +114,19 @@ impl Process {
     }
 
     /// SIGTERM, and how it ended.
-    pub fn terminate(mut self) -> std::process::ExitStatus {
-        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    pub fn terminate(self) -> std::process::ExitStatus {
+        self.signal("TERM")
+    }
+
+    /// Any signal, and how it ended.
+    pub fn signal(mut self, name: &str) -> std::process::ExitStatus {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
         self.child.wait().unwrap()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn device(&self) -> Device {

@@ -18,7 +18,7 @@ use rejoin::{
     model::{Clock, Timestamp},
 };
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use super::Device;
 
@@ -35,7 +35,7 @@ pub struct TestServer {
     /// Milliseconds since [`START`], and by how many the clock on the wall was set wrong.
     passed: Arc<AtomicI64>,
     wrong: Arc<AtomicI64>,
-    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    running: Option<(watch::Sender<bool>, JoinHandle<()>)>,
 }
 
 impl TestServer {
@@ -89,7 +89,7 @@ impl TestServer {
     /// Stops the server as SIGTERM does; what was accepted is committed.
     pub async fn stop(&mut self) {
         let (stop, server) = self.running.take().unwrap();
-        stop.send(()).unwrap();
+        stop.send(true).unwrap();
         server.await.unwrap();
     }
 
@@ -116,15 +116,13 @@ impl TestServer {
         let clock = Clock::new(now, steady);
         let server = Server::open(config, self.address, clock.clone()).unwrap();
         let (door, chat) = (Door::open(&self.database()).unwrap(), server.chat());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let shutdown = async move {
-            let _ = stopped.await;
-        };
+        let (stop, mut stopped) = watch::channel(false);
+        let mut stopping = stopped.clone();
+        let shutdown = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+        let stopping = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
         let running = tokio::spawn(async move {
-            tokio::select! {
-                served = server.serve(listener, shutdown) => served.unwrap(),
-                () = door.serve(chat, clock) => {}
-            }
+            let (served, ()) = tokio::join!(server.serve(listener, shutdown), door.serve(chat, clock, stopping));
+            served.unwrap();
         });
         self.running = Some((stop, running));
     }

@@ -1,0 +1,135 @@
+//! The socket of a running server, and the conversations on it.
+
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    net::{UnixListener, UnixStream},
+};
+
+use super::{
+    answer::{Answer, answer},
+    say, socket,
+};
+use crate::{chat::Chat, model::Clock};
+
+/// Bytes of a question, at most.
+const QUESTION_LIMIT: u64 = 64 * 1024;
+/// Between two tries to accept when that fails.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long conversations may go on once the server is stopping. Each question that was asked is answered by then.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The socket of a running server; it is removed when the server stops.
+pub struct Door {
+    listener: UnixListener,
+    path: PathBuf,
+    /// Whose socket it is: nobody else but root is heard.
+    owner: u32,
+    removed: bool,
+}
+
+impl Door {
+    /// Opens the socket of a database whose lock is held.
+    pub fn open(database: &Path) -> io::Result<Self> {
+        let path = socket(database);
+        // Made under another name, so that nobody can knock before it is its owner's alone.
+        let fresh = path.with_extension("sock.new");
+        for old in [&path, &fresh] {
+            match fs::remove_file(old) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        let listener = UnixListener::bind(&fresh)?;
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
+        let owner = fs::symlink_metadata(&fresh)?.uid();
+        fs::rename(&fresh, &path)?;
+        Ok(Self { listener, path, owner, removed: false })
+    }
+
+    /// Answers until the server is stopping. Those who have come by then are still answered; nobody else finds the socket.
+    pub async fn serve(mut self, chat: Arc<Chat>, clock: Clock, stopping: impl Future<Output = ()>) {
+        let conversations = FuturesUnordered::new();
+        let mut conversations = pin!(conversations);
+        let owner = self.owner;
+        let conversation = |stream: UnixStream| {
+            let (chat, clock) = (chat.clone(), clock.clone());
+            let conversation = async move {
+                if let Err(error) = converse(stream, owner, &chat, &clock).await {
+                    tracing::warn!(%error, "a conversation on the control socket broke off");
+                }
+            };
+            // A panic costs its own conversation and nothing else.
+            AssertUnwindSafe(conversation).catch_unwind()
+        };
+        let mut stopping = pin!(stopping);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                Some(_) = conversations.next() => continue,
+                () = &mut stopping => break,
+            };
+            match accepted {
+                Ok((stream, _)) => conversations.push(conversation(stream)),
+                Err(error) => {
+                    // Most likely there are too many open files, which passes.
+                    tracing::error!(%error, "the control socket cannot accept at this moment");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        self.remove();
+        while let Some(Ok((stream, _))) = self.listener.accept().now_or_never() {
+            conversations.push(conversation(stream));
+        }
+        if tokio::time::timeout(GRACE, conversations.for_each(async |_| {})).await.is_err() {
+            tracing::warn!("a conversation on the control socket did not finish in time and was cut off");
+        }
+    }
+
+    /// Removes the socket, once: the next server has one of the same name.
+    fn remove(&mut self) {
+        if !std::mem::replace(&mut self.removed, true) {
+            // Should it be gone already, so much the better.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+async fn converse(stream: UnixStream, owner: u32, chat: &Chat, clock: &Clock) -> io::Result<()> {
+    let uid = stream.peer_cred()?.uid();
+    if uid != owner && uid != 0 {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("user {uid} is not the database's owner")));
+    }
+    let (from, mut to) = stream.into_split();
+    let mut from = BufReader::new(from);
+    loop {
+        let mut line = String::new();
+        if (&mut from).take(QUESTION_LIMIT).read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        match serde_json::from_str(&line) {
+            Ok(question) => say(&mut to, &answer(chat, question, clock).await).await?,
+            // Nothing after a question that is not understood can be trusted.
+            Err(error) => {
+                return say(&mut to, &Answer::Failed(format!("the question is not understood: {error}"))).await;
+            }
+        }
+    }
+}

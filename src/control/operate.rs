@@ -1,0 +1,137 @@
+//! A subcommand: it asks the running server, or, where there is none, opens the database and does the work itself.
+
+use std::{io, path::Path, time::Instant};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::UnixStream,
+};
+
+use super::{
+    answer::{Answer, Question, answer},
+    say, socket,
+};
+use crate::{
+    chat::Chat,
+    config::{Config, Operation},
+    model::{Clock, Timestamp},
+    password::Hasher,
+    store::{
+        DatabaseLock,
+        lock::{self, LOCK_PATIENCE, LOCK_RETRY},
+    },
+};
+
+/// Carries out a subcommand. What to print.
+pub async fn operate(config: &Config, operation: Operation, clock: &Clock) -> Result<String, String> {
+    let operation = match operation {
+        // The server may stand in another folder.
+        Operation::Backup { file } => Operation::Backup { file: std::path::absolute(file).map_err(|e| e.to_string())? },
+        operation => operation,
+    };
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        let mut server = Server::of(config, operation.name(), clock.now()).await?;
+        let answer = server.answer(operation.clone(), clock).await;
+        server.close().await;
+        match answer? {
+            // A server that is stopping did nothing; the next one, or we ourselves, may.
+            Answer::Again(_) if Instant::now() < deadline => tokio::time::sleep(LOCK_RETRY).await,
+            Answer::Failed(why) | Answer::Again(why) => return Err(why),
+            answer => return Ok(answer.print(config.json)),
+        }
+    }
+}
+
+/// Who answers.
+enum Server {
+    Running(BufReader<UnixStream>),
+    /// None is running: the database is opened here.
+    Here(Box<Chat>),
+}
+
+/// A database that is to be opened by one process at a time.
+enum Access {
+    /// A server runs, and has its control socket open.
+    Running(UnixStream),
+    Locked(DatabaseLock),
+}
+
+impl Access {
+    /// Reaches the running server, or takes the database. It waits for other subcommands, and for a server that is starting
+    /// or stopping.
+    async fn to(database: &Path, name: &str) -> Result<Self, String> {
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            if let Ok(stream) = UnixStream::connect(socket(database)).await {
+                return Ok(Self::Running(stream));
+            }
+            if !database.exists() {
+                return Err(format!("there is no database {}", database.display()));
+            }
+            if let Some(lock) = DatabaseLock::for_subcommand(database, name).map_err(|error| error.detail)? {
+                return Ok(Self::Locked(lock));
+            }
+            if Instant::now() >= deadline {
+                let why = lock::in_use(&lock::holder(database));
+                let waited = LOCK_PATIENCE.as_secs();
+                return Err(format!("the database {} {why}; it was waited for {waited} seconds", database.display()));
+            }
+            tokio::time::sleep(LOCK_RETRY).await;
+        }
+    }
+}
+
+impl Server {
+    async fn of(config: &Config, name: &str, now: Timestamp) -> Result<Self, String> {
+        let lock = match Access::to(&config.database, name).await? {
+            Access::Running(stream) => return Ok(Self::Running(BufReader::new(stream))),
+            Access::Locked(lock) => lock,
+        };
+        let hasher = Hasher::start(1).map_err(|error| error.detail)?;
+        let chat = Chat::open(lock, config.limits(), hasher, now).map_err(|error| error.detail)?;
+        Ok(Self::Here(Box::new(chat)))
+    }
+
+    /// The whole answer; a list is asked for page by page.
+    async fn answer(&mut self, operation: Operation, clock: &Clock) -> Result<Answer, String> {
+        let mut answer = self.page(Question { operation: operation.clone(), after: 0 }, clock).await?;
+        while let Answer::Listed { tables, next } = &mut answer
+            && let Some(after) = next.take()
+        {
+            match self.page(Question { operation: operation.clone(), after }, clock).await? {
+                Answer::Listed { tables: more, next: then } => {
+                    tables.iter_mut().zip(more).for_each(|(table, more)| table.append(more));
+                    *next = then;
+                }
+                failed => return Ok(failed),
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn page(&mut self, question: Question, clock: &Clock) -> Result<Answer, String> {
+        match self {
+            Self::Running(stream) => {
+                ask(stream, &question).await.map_err(|e| format!("the running server did not answer: {e}"))
+            }
+            Self::Here(chat) => Ok(answer(chat, question, clock).await),
+        }
+    }
+
+    async fn close(self) {
+        if let Self::Here(chat) = self {
+            chat.close(Instant::now()).await;
+        }
+    }
+}
+
+async fn ask(stream: &mut BufReader<UnixStream>, question: &Question) -> io::Result<Answer> {
+    say(stream, question).await?;
+    let mut line = String::new();
+    if stream.read_line(&mut line).await? == 0 {
+        let why = "it ended first; look whether the subcommand was carried out before you repeat it";
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
+    }
+    Ok(serde_json::from_str(&line)?)
+}

@@ -1,0 +1,146 @@
+//! Connections that only read: a few that are used again and again, and those of backups.
+//!
+//! All of them are closed before the writer's, because only then does SQLite fold its write-ahead log into the database
+//! and remove it. A reader that is at work then has some time to finish, and is interrupted after that.
+
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    path::PathBuf,
+    sync::{Condvar, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, InterruptHandle};
+
+use super::{Read, open};
+use crate::error::{Code, Error, Result};
+
+/// How long a reader may take to notice that it was interrupted.
+const INTERRUPTED: Duration = Duration::from_secs(2);
+/// Between two interruptions: each ends the statement that runs, and the next statement would go on.
+const AGAIN: Duration = Duration::from_millis(20);
+
+pub struct Readers {
+    pub path: PathBuf,
+    /// Held to take or return a connection, never while one is used.
+    state: Mutex<State>,
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Connection>,
+    /// Those in use, under a number of their own.
+    busy: HashMap<u64, InterruptHandle>,
+    next: u64,
+    closed: bool,
+}
+
+/// A connection in use. Dropping it closes the connection.
+pub struct Lease<'r> {
+    readers: &'r Readers,
+    number: u64,
+    connection: Option<Connection>,
+}
+
+impl Readers {
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, state: Mutex::default(), returned: Condvar::new() }
+    }
+
+    /// Runs `work` in a transaction that only reads.
+    pub fn run<T>(&self, work: impl FnOnce(&Read) -> Result<T>) -> Result<T> {
+        let lease = self.lease()?;
+        let transaction = lease.unchecked_transaction()?;
+        let result = work(&Read { sql: &transaction });
+        let ended = transaction.finish();
+        let failed = result.as_ref().is_err_and(Error::is_failure);
+        if failed && self.lock().closed {
+            // It was interrupted, or found nothing but what is being closed.
+            return Err(stopping());
+        }
+        // A connection that failed is closed, and with it goes whatever may be wrong with it.
+        if ended.is_ok() && !failed {
+            lease.give_back();
+        }
+        result
+    }
+
+    /// Takes a connection, or opens one.
+    pub fn lease(&self) -> Result<Lease<'_>> {
+        let idle = {
+            let mut state = self.lock();
+            if state.closed {
+                return Err(stopping());
+            }
+            state.idle.pop()
+        };
+        let connection = idle.map_or_else(|| open::reader(&self.path), Ok)?;
+        let mut state = self.lock();
+        if state.closed {
+            return Err(stopping());
+        }
+        let number = state.next;
+        state.next += 1;
+        state.busy.insert(number, connection.get_interrupt_handle());
+        Ok(Lease { readers: self, number, connection: Some(connection) })
+    }
+
+    /// Closes all connections: idle ones at once, busy ones when they are done, at `deadline` at the latest. Whether all are
+    /// closed.
+    pub fn close(&self, deadline: Instant) -> bool {
+        let mut state = self.lock();
+        state.closed = true;
+        state.idle.clear();
+        while !state.busy.is_empty() {
+            let now = Instant::now();
+            if now >= deadline + INTERRUPTED {
+                return false;
+            }
+            let wait = if now < deadline {
+                deadline - now
+            } else {
+                state.busy.values().for_each(InterruptHandle::interrupt);
+                AGAIN
+            };
+            state = self.returned.wait_timeout(state, wait).unwrap_or_else(|e| e.into_inner()).0;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl Lease<'_> {
+    /// Lets others use the connection.
+    fn give_back(mut self) {
+        let mut state = self.readers.lock();
+        if !state.closed {
+            state.idle.extend(self.connection.take());
+        }
+    }
+}
+
+impl Deref for Lease<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("it is there until it is given back")
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        // Closed before it is counted out.
+        drop(self.connection.take());
+        self.readers.lock().busy.remove(&self.number);
+        self.readers.returned.notify_all();
+    }
+}
+
+fn stopping() -> Error {
+    Error::retry(Code::Overloaded, 5, "the server is stopping")
+}
