@@ -54,55 +54,51 @@ pub enum Action {
     Throttled(Limit),
 }
 
-/// A limit that keeps somebody waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// Wrong passwords from an address.
-    Address,
-    /// Wrong passwords for a nick.
-    Nick,
-    /// Wrong passwords for a nick from an address.
-    NickAndAddress,
-    /// Wrong current passwords of a client.
-    Client,
-    /// Right passwords for a nick from an address.
-    Logins,
-    /// New sessions from an address.
-    NewSessions,
-    /// Commands of a client.
-    Commands,
-    /// New API keys of a session, and new secrets of them.
-    Keys,
-    /// Tokens of an app.
-    Tokens,
-    /// Authorization codes of a session.
-    Codes,
-    /// Device codes of an app.
-    DeviceCodes,
-    /// Wrong user codes from an address.
-    UserCodes,
-    /// Wrong user codes of a session.
-    SessionUserCodes,
+macro_rules! limits {
+    ($($(#[$about:meta])* $variant:ident $name:literal)*) => {
+        /// A limit that keeps somebody waiting, and so the kind of thing that is counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Limit { $($(#[$about])* $variant,)* }
+
+        impl Limit {
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
 }
 
-impl Limit {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Address => "address",
-            Self::Nick => "nick",
-            Self::NickAndAddress => "nick_and_address",
-            Self::Client => "client",
-            Self::Logins => "logins",
-            Self::NewSessions => "new_sessions",
-            Self::Commands => "commands",
-            Self::Keys => "keys",
-            Self::Tokens => "tokens",
-            Self::Codes => "codes",
-            Self::DeviceCodes => "device_codes",
-            Self::UserCodes => "user_codes",
-            Self::SessionUserCodes => "session_user_codes",
-        }
-    }
+limits! {
+    /// Wrong passwords from a network, for whatever nick.
+    Address "address"
+    /// Wrong passwords for a nick, wherever they come from.
+    Nick "nick"
+    /// Wrong passwords for a nick from a network.
+    NickAndAddress "nick_and_address"
+    /// Wrong current passwords of a client.
+    Client "client"
+    /// Passwords for a nick from a network, right ones too: each makes a client.
+    Logins "logins"
+    /// New sessions from a network.
+    NewSessions "new_sessions"
+    /// Commands of a client.
+    Commands "commands"
+    /// New API keys of a session, and new secrets of them.
+    Keys "keys"
+    /// Tokens for an app from a network.
+    Tokens "tokens"
+    /// Refused requests for tokens in the name of an app from a network.
+    RefusedTokens "refused_tokens"
+    /// Authorization codes of a session.
+    Codes "codes"
+    /// Device codes for an app from a network.
+    DeviceCodes "device_codes"
+    /// Wrong user codes from a network.
+    UserCodes "user_codes"
+    /// Wrong user codes of a session.
+    SessionUserCodes "session_user_codes"
 }
 
 impl Action {

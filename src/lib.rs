@@ -35,7 +35,7 @@
 //! | module | what it knows, and nobody else |
 //! |---|---|
 //! | [`model`], [`error`], [`audit`] | the words as types; the one table of error codes; what is worth a line in the audit log |
-//! | [`limits`] | who waits for whom when something is scarce |
+//! | [`limits`] | what may be tried or used, how often and how much, and who waits for whom when something is scarce |
 //! | [`irc`] | message syntax, the table of verbs, modes, numerics; pure |
 //! | [`secret`] | `rand`, `sha2` and `hmac`: secrets and their hashes |
 //! | [`password`] | `argon2`: hashing on threads of its own |

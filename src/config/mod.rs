@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 
-use crate::chat::Limits;
+use crate::{chat::Limits, limits::Rate};
 
 mod operation;
 
@@ -178,13 +178,6 @@ impl FromStr for PublicUrl {
 /// How many commands a client may send: a burst, refilled at a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FloodLimit(pub Option<Rate>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    pub burst: u32,
-    /// The time in which one more is allowed.
-    pub every: Duration,
-}
 
 impl FromStr for FloodLimit {
     type Err = String;

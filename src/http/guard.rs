@@ -4,98 +4,23 @@
 //! gets it back. Strangers who use up what is allowed for a nick do not lock its owner out: a client of that session, and an
 //! address that one came from, are held to the limits of their own alone.
 
-use std::time::Duration;
-
 use super::{Shared, address::Address};
 use crate::{
     audit::{Limit, Subject},
-    config::Rate,
     error::{Code, Error, Result},
-    model::{Caller, ClientId, Network, Nick, SessionId},
+    limits::Charge,
+    model::{Caller, Nick, SessionId},
 };
 
-/// What a try is counted by; nicks are folded.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Key {
-    /// Wrong passwords from an address, for whatever nick.
-    Address(Network),
-    /// Wrong passwords for a nick, wherever they come from.
-    Nick(String),
-    /// Wrong passwords for a nick from an address.
-    NickAndAddress(String, Network),
-    /// Passwords for a nick from an address, right ones too: each makes a client.
-    Logins(String, Network),
-    /// Wrong current passwords of a client: whoever holds a device's cookie does not hold its session's password.
-    Client(ClientId),
-    /// New sessions from an address.
-    NewSessions(Network),
-    /// New API keys of a session, and new secrets of them.
-    Keys(SessionId),
-    /// Refused requests for tokens in the name of an app from an address.
-    Tokens(String, Network),
-    /// Tokens for an app from an address.
-    IssuedTokens(String, Network),
-    /// Authorization codes of a session.
-    Codes(SessionId),
-    /// Device codes for an app from an address.
-    DeviceCodes(String, Network),
-    /// Wrong user codes from an address.
-    UserCodes(Network),
-    /// Wrong user codes of a session.
-    SessionUserCodes(SessionId),
-}
-
-impl Key {
-    /// How many at once, and how long until one more.
-    pub fn rate(&self) -> Rate {
-        let (burst, seconds) = match self {
-            Self::IssuedTokens(..) => return Rate { burst: 1000, every: Duration::from_millis(100) },
-            Self::Address(_) => (20, 15),
-            Self::Nick(_) => (50, 30),
-            Self::NickAndAddress(..) | Self::Client(_) => (10, 30),
-            Self::Logins(..) => (100, 30),
-            Self::NewSessions(_) => (100, 10),
-            Self::Keys(_) => (100, 60),
-            Self::Tokens(..) | Self::Codes(_) => (60, 10),
-            Self::DeviceCodes(..) => (30, 20),
-            Self::UserCodes(_) => (20, 15),
-            Self::SessionUserCodes(_) => (10, 30),
-        };
-        Rate { burst, every: Duration::from_secs(seconds) }
-    }
-
-    fn limit(&self) -> Limit {
-        match self {
-            Self::Address(_) => Limit::Address,
-            Self::Nick(_) => Limit::Nick,
-            Self::NickAndAddress(..) => Limit::NickAndAddress,
-            Self::Logins(..) => Limit::Logins,
-            Self::Client(_) => Limit::Client,
-            Self::NewSessions(_) => Limit::NewSessions,
-            Self::Keys(_) => Limit::Keys,
-            Self::Tokens(..) | Self::IssuedTokens(..) => Limit::Tokens,
-            Self::Codes(_) => Limit::Codes,
-            Self::DeviceCodes(..) => Limit::DeviceCodes,
-            Self::UserCodes(_) => Limit::UserCodes,
-            Self::SessionUserCodes(_) => Limit::SessionUserCodes,
-        }
-    }
-
-    /// Whether only failures count in the end.
-    fn is_given_back(&self) -> bool {
-        !matches!(self, Self::Logins(..))
-    }
-}
-
 /// What was charged for a try.
-struct Charged(Vec<Key>);
+struct Charged(Vec<Charge>);
 
 impl Charged {
-    /// Of what was no guess, only what counts anyway stays charged.
+    /// What was no guess is given back.
     fn settle<T>(self, app: &Shared, result: &Result<T>) {
         let wrong = |error: &Error| matches!(error.code, Code::LoginFailed | Code::PasswordMismatch | Code::NotFound);
         if !result.as_ref().is_err_and(wrong) {
-            app.tries.refund(&self.0.into_iter().filter(Key::is_given_back).collect::<Vec<_>>());
+            app.counts.refund(&self.0);
         }
     }
 }
@@ -108,19 +33,20 @@ pub async fn login<T>(
     present: Option<SessionId>,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let mut charged = Charged(vec![Key::Address(address.network)]);
+    let mut charged = Charged(Charge::of_network(Limit::Address, address.network));
     // What is nobody's nick is counted by its address.
     let nick = Nick::parse(nick).ok();
+    let mut logins = Vec::new();
     if let Some(folded) = nick.as_ref().map(Nick::folded) {
-        charged.0.push(Key::NickAndAddress(folded.clone(), address.network));
-        charged.0.push(Key::Logins(folded, address.network));
+        charged.0.extend(Charge::of_network_and(Limit::NickAndAddress, address.network, &folded));
+        logins = Charge::of_network_and(Limit::Logins, address.network, &folded);
     }
-    charge(app, address.subject(), &charged.0).await?;
+    charge(app, address.subject(), &[&charged.0[..], &logins].concat(), nick.as_ref()).await?;
     // By now it has cost its address something, whatever comes of it.
     if let Some(nick) = nick {
-        let key = Key::Nick(nick.folded());
-        match charge(app, address.subject(), std::slice::from_ref(&key)).await {
-            Ok(()) => charged.0.push(key),
+        let of_nick = Charge::new(Limit::Nick, nick.folded());
+        match charge(app, address.subject(), std::slice::from_ref(&of_nick), Some(&nick)).await {
+            Ok(()) => charged.0.push(of_nick),
             Err(refusal) if !app.chat.knows(nick, address.network, present).await? => return Err(refusal),
             Err(_) => {}
         }
@@ -137,7 +63,9 @@ pub async fn pass<T>(
     caller: Caller,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    guess(app, address, caller, vec![Key::Address(address.network), Key::Client(caller.client)], attempt).await
+    let charges =
+        [Charge::of_network(Limit::Address, address.network), vec![Charge::new(Limit::Client, caller.client)]];
+    guess(app, address, caller, charges.concat(), attempt).await
 }
 
 /// Lets a client type the code that a device shows.
@@ -147,8 +75,9 @@ pub async fn user_code<T>(
     caller: Caller,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    guess(app, address, caller, vec![Key::UserCodes(address.network), Key::SessionUserCodes(caller.session)], attempt)
-        .await
+    let of_session = Charge::new(Limit::SessionUserCodes, caller.session);
+    let charges = [Charge::of_network(Limit::UserCodes, address.network), vec![of_session]];
+    guess(app, address, caller, charges.concat(), attempt).await
 }
 
 /// Lets a client try something that it may have guessed.
@@ -156,12 +85,12 @@ async fn guess<T>(
     app: &Shared,
     address: &Address,
     Caller { session, client, .. }: Caller,
-    keys: Vec<Key>,
+    charges: Vec<Charge>,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let charged = Charged(keys);
+    let charged = Charged(charges);
     let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
-    charge(app, subject, &charged.0).await?;
+    charge(app, subject, &charged.0, None).await?;
     let result = attempt.await;
     charged.settle(app, &result);
     result
@@ -169,13 +98,13 @@ async fn guess<T>(
 
 /// Lets somebody make a session.
 pub async fn new_session(app: &Shared, address: &Address) -> Result<()> {
-    charge(app, address.subject(), &[Key::NewSessions(address.network)]).await
+    charge(app, address.subject(), &Charge::of_network(Limit::NewSessions, address.network), None).await
 }
 
 /// Lets a session have one more API key, or one more secret of one.
 pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject { session: Some(session), ..address.subject() };
-    charge(app, subject, &[Key::Keys(session)]).await
+    charge(app, subject, &[Charge::new(Limit::Keys, session)], None).await
 }
 
 /// Lets somebody ask for a token in the name of an app. What was no guess costs little: an app whose users are many asks often.
@@ -185,12 +114,13 @@ pub async fn new_token<T>(
     client_id: String,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let guess = Key::Tokens(client_id.clone(), address.network);
-    charge(app, address.subject(), &[guess.clone(), Key::IssuedTokens(client_id, address.network)]).await?;
+    let guess = Charge::of_network_and(Limit::RefusedTokens, address.network, &client_id);
+    let token = Charge::of_network_and(Limit::Tokens, address.network, &client_id);
+    charge(app, address.subject(), &[&guess[..], &token].concat(), None).await?;
     let result = attempt.await;
     // A device that waits as it was told to asks as often as it likes.
     if result.as_ref().err().is_none_or(|error| error.code == Code::AuthorizationPending) {
-        app.tries.refund(&[guess]);
+        app.counts.refund(&guess);
     }
     result
 }
@@ -198,23 +128,22 @@ pub async fn new_token<T>(
 /// Lets a session have one more authorization code.
 pub async fn new_code(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject { session: Some(session), ..address.subject() };
-    charge(app, subject, &[Key::Codes(session)]).await
+    charge(app, subject, &[Charge::new(Limit::Codes, session)], None).await
 }
 
 /// Lets a device ask for a code in the name of an app.
 pub async fn new_device_code(app: &Shared, address: &Address, client_id: String) -> Result<()> {
-    charge(app, address.subject(), &[Key::DeviceCodes(client_id, address.network)]).await
+    charge(app, address.subject(), &Charge::of_network_and(Limit::DeviceCodes, address.network, client_id), None).await
 }
 
-/// Charges the keys; a refusal is recorded once in its window, of the subject and of whoever has the nick.
-async fn charge(app: &Shared, subject: Subject, keys: &[Key]) -> Result<()> {
-    let Err(refusal) = app.tries.charge(keys, app.clock.steady()) else { return Ok(()) };
+/// Charges the keys; a refusal is recorded once in its window, of the subject, and of the session that has the nick where the
+/// limit is about one.
+async fn charge(app: &Shared, subject: Subject, charges: &[Charge], nick: Option<&Nick>) -> Result<()> {
+    let Err(refusal) = app.counts.charge(charges, app.clock.steady()) else { return Ok(()) };
     if refusal.first {
-        let nick = match &refusal.key {
-            Key::Nick(nick) | Key::NickAndAddress(nick, _) | Key::Logins(nick, _) => Some(Nick::stored(nick.clone())),
-            _ => None,
-        };
-        app.chat.throttled(refusal.key.limit(), subject, nick, app.clock.now()).await;
+        let of_nick = matches!(refusal.limit, Limit::Nick | Limit::NickAndAddress | Limit::Logins);
+        let nick = nick.filter(|_| of_nick).cloned();
+        app.chat.throttled(refusal.limit, subject, nick, app.clock.now()).await;
     }
     Err(refusal.into())
 }

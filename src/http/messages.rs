@@ -115,12 +115,12 @@ pub async fn carry_out(
 /// Charges a client for a command, good or bad.
 pub async fn charge(app: &Shared, live: &Live, address: &Address, now: Timestamp) -> Result<()> {
     let Caller { session, client, .. } = live.caller;
-    if let Err(refusal) = app.flood.charge(&[client], app.clock.steady()) {
-        if refusal.first {
+    if let Err(wait) = app.flood.charge(client, 1, app.clock.steady()) {
+        if wait.first {
             let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
             app.chat.throttled(Limit::Commands, subject, None, now).await;
         }
-        return Err(refusal.into());
+        return Err(wait.into());
     }
     app.metrics.command();
     Ok(())

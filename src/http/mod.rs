@@ -24,6 +24,7 @@ use crate::{
     chat::Chat,
     config::{Config, Patience, Switch},
     error::{Code, Error, Result},
+    limits::{Counts, Throttle},
     model::{ClientId, Clock},
     password::Hasher,
     store::DatabaseLock,
@@ -52,11 +53,8 @@ mod session;
 mod site;
 mod socket;
 mod stream;
-mod throttle;
 mod web;
 mod wire;
-
-use throttle::Throttle;
 
 /// Bytes of a request's body, at most.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -85,8 +83,8 @@ pub struct App {
     patience: Patience,
     /// Commands of each client.
     flood: Throttle<ClientId>,
-    /// Passwords tried and sessions made.
-    tries: Throttle<guard::Key>,
+    /// What people may try and make.
+    counts: Counts,
     metrics: ops::Metrics,
     /// The API's description, rendered once.
     openapi: Bytes,
@@ -188,8 +186,8 @@ impl Server {
             proxies: address::Proxies::new(config.trusted_proxy),
             limits_addresses: config.login_limit == Switch::On,
             patience: config.patience,
-            flood: Throttle::new(move |_| config.flood_limit.0),
-            tries: Throttle::new(move |key: &guard::Key| (config.login_limit == Switch::On).then(|| key.rate())),
+            flood: Throttle::new(config.flood_limit.0),
+            counts: Counts::new(config.login_limit == Switch::On),
             metrics: ops::Metrics::new(&places),
             places,
             openapi: description.to_json().map_err(Error::internal)?.into(),

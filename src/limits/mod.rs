@@ -1,3 +1,19 @@
-//! Limits that do not depend on what they protect: who waits for whom when something is scarce.
+//! Limits: how often something may be tried, how much may be used, and who waits for whom when something is scarce.
+//!
+//! - [`Counts`] is the one interface of the counts that protect people: guesses, sessions, tokens, storage. Every node of a
+//!   cluster will share them (one upsert for each key), so its keys are plain text, and time is an argument. Nothing else
+//!   knows where the counts are kept.
+//! - [`Throttle`] is for the counts that protect this machine, such as commands: they stay in the memory of the process.
+//! - [`fair`] shares out what is scarce on this machine by network.
+//!
+//! Both counts hold each key to a burst that refills at a steady rate (the generic cell rate algorithm), in bounded memory.
 
+mod buckets;
+mod counts;
 pub mod fair;
+mod rates;
+mod throttle;
+
+pub use counts::{Charge, Counts, Refusal};
+pub use rates::Rate;
+pub use throttle::{Throttle, Wait};

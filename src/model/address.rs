@@ -8,24 +8,78 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The network a request comes from: of IPv4 the address, of IPv6 its /64, because that is what one household has.
+/// The network a request comes from: of IPv4 the address, of IPv6 its /64, because that is what one household has, or a wider
+/// one around that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Network(IpAddr);
+pub struct Network {
+    address: IpAddr,
+    width: NetworkWidth,
+}
+
+/// How many addresses a network has. A provider gives one customer a /64, a /56 or a /48 of IPv6, so those are counted, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NetworkWidth {
+    /// One address of IPv4, a /64 of IPv6.
+    Narrowest,
+    /// A /56 of IPv6.
+    Site,
+    /// A /48 of IPv6.
+    Organization,
+}
+
+impl NetworkWidth {
+    pub const ALL: [Self; 3] = [Self::Narrowest, Self::Site, Self::Organization];
+
+    fn length(self) -> u32 {
+        match self {
+            Self::Narrowest => 64,
+            Self::Site => 56,
+            Self::Organization => 48,
+        }
+    }
+
+    /// How many times as much as the narrowest network a network of this width may do.
+    pub fn factor(self) -> u32 {
+        match self {
+            Self::Narrowest => 1,
+            Self::Site => 3,
+            Self::Organization => 10,
+        }
+    }
+}
 
 impl Network {
     pub fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-            v4 => v4,
-        })
+        Self { address: address.to_canonical(), width: NetworkWidth::Narrowest }.widened(NetworkWidth::Narrowest)
+    }
+
+    /// The network of this width around it. Of IPv4 there are none.
+    fn widened(self, width: NetworkWidth) -> Self {
+        match self.address {
+            IpAddr::V6(v6) => {
+                let host = 128 - width.length();
+                Self { address: IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> host << host)), width }
+            }
+            IpAddr::V4(_) => self,
+        }
+    }
+
+    /// This network and the wider ones around it, by which it is counted as well.
+    pub fn and_wider(self) -> impl Iterator<Item = Self> {
+        let widths = if self.address.is_ipv4() { &NetworkWidth::ALL[..1] } else { &NetworkWidth::ALL[..] };
+        widths.iter().map(move |width| self.widened(*width))
+    }
+
+    pub fn width(self) -> NetworkWidth {
+        self.width
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.address {
             IpAddr::V4(v4) => v4.fmt(f),
-            IpAddr::V6(v6) => write!(f, "{v6}/64"),
+            IpAddr::V6(v6) => write!(f, "{v6}/{}", self.width.length()),
         }
     }
 }
@@ -61,5 +115,15 @@ mod tests {
         assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
         assert_eq!(network("::ffff:1.2.3.4"), network("1.2.3.4"));
         assert_eq!(network("2001:db8::1").to_string(), "2001:db8::/64");
+    }
+
+    #[test]
+    fn ipv6_is_counted_by_wider_networks_too() {
+        let wider = |text: &str| -> Vec<_> {
+            Network::of(text.parse().unwrap()).and_wider().map(|network| network.to_string()).collect()
+        };
+        let of_v6 = ["2001:db8:1:2345::/64", "2001:db8:1:2300::/56", "2001:db8:1::/48"];
+        assert_eq!(wider("2001:db8:1:2345::1"), of_v6);
+        assert_eq!(wider("192.0.2.1"), ["192.0.2.1"]);
     }
 }

@@ -15,7 +15,7 @@ mod redirect;
 mod scope;
 pub mod text;
 
-pub use address::{AddressFamily, Network};
+pub use address::{AddressFamily, Network, NetworkWidth};
 pub use clock::Clock;
 pub use name::{ChannelName, Nick, Target, checked_name, required_name};
 pub use redirect::RedirectUri;

@@ -1,0 +1,221 @@
+//! The counts that protect people, behind one small interface: charge some keys, give back what was charged.
+
+use std::{
+    fmt::{self, Display},
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use super::{
+    Rate,
+    buckets::{Buckets, nanoseconds, seconds},
+};
+use crate::{
+    audit::Limit,
+    error::{Code, Error},
+    model::{Network, NetworkWidth},
+};
+
+/// A key to be charged, and by how much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    pub limit: Limit,
+    width: NetworkWidth,
+    /// Plain text, because nodes will share it.
+    key: String,
+    amount: u64,
+}
+
+impl Charge {
+    /// One of something that is no network's.
+    pub fn new(limit: Limit, key: impl Display) -> Self {
+        Self { limit, width: NetworkWidth::Narrowest, key: key.to_string(), amount: 1 }
+    }
+
+    /// One of a network's, and of each wider network around it, which has a wider limit.
+    pub fn of_network(limit: Limit, network: Network) -> Vec<Self> {
+        Self::of_network_and(limit, network, "")
+    }
+
+    /// The same, counted for each network and something else, such as a nick.
+    pub fn of_network_and(limit: Limit, network: Network, other: impl Display) -> Vec<Self> {
+        let charge =
+            |network: Network| Self { limit, width: network.width(), key: format!("{network} {other}"), amount: 1 };
+        network.and_wider().map(charge).collect()
+    }
+
+    /// So many instead of one.
+    pub fn amount(self, amount: u64) -> Self {
+        Self { amount, ..self }
+    }
+
+    fn rate(&self) -> Rate {
+        Rate::of(self.limit).widened(self.width)
+    }
+}
+
+/// A charge that was not made, as its key has to wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub limit: Limit,
+    /// After so many seconds the same passes, unless others come in between.
+    pub seconds: u64,
+    /// Whether it is the key's first refusal within an hour.
+    pub first: bool,
+}
+
+impl From<Refusal> for Error {
+    fn from(Refusal { seconds, .. }: Refusal) -> Self {
+        Self::retry(Code::Throttled, seconds, format!("too fast: try again in {seconds} s"))
+    }
+}
+
+/// The counts, in the memory of this process. Each limit has a map of its own, and of networks each width has, so that no
+/// kind of key makes the counts of another be forgotten.
+pub struct Counts {
+    /// Whether anything is limited.
+    on: bool,
+    /// By limit, then by width. Never held over an await.
+    buckets: Mutex<Vec<Buckets<String>>>,
+}
+
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counts").field("on", &self.on).finish_non_exhaustive()
+    }
+}
+
+impl Counts {
+    pub fn new(on: bool) -> Self {
+        let maps = Limit::ALL.len() * NetworkWidth::ALL.len();
+        Self { on, buckets: Mutex::new(std::iter::repeat_with(Buckets::default).take(maps).collect()) }
+    }
+
+    /// Makes all the charges, or none of them if any has to wait: then the refusal is the one that has to wait longest.
+    /// `now` is of a steady clock.
+    pub fn charge(&self, charges: &[Charge], now: Duration) -> Result<(), Refusal> {
+        if !self.on {
+            return Ok(());
+        }
+        let now = nanoseconds(now);
+        let mut buckets = self.lock();
+        let waits = charges.iter().filter_map(|charge| {
+            let wait = buckets[map_of(charge)].wait(charge.key.as_str(), charge.rate(), charge.amount, now)?;
+            Some((wait, charge))
+        });
+        if let Some((wait, charge)) = waits.max_by_key(|(wait, _)| *wait) {
+            let first = buckets[map_of(charge)].is_news(charge.key.as_str(), now);
+            return Err(Refusal { limit: charge.limit, seconds: seconds(wait), first });
+        }
+        for charge in charges {
+            buckets[map_of(charge)].take(charge.key.clone(), charge.rate(), charge.amount, now);
+        }
+        Ok(())
+    }
+
+    /// Gives back what was charged.
+    pub fn refund(&self, charges: &[Charge]) {
+        if !self.on {
+            return;
+        }
+        let mut buckets = self.lock();
+        for charge in charges {
+            buckets[map_of(charge)].give_back(charge.key.as_str(), charge.rate(), charge.amount);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Buckets<String>>> {
+        self.buckets.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// Which map a charge belongs to.
+fn map_of(charge: &Charge) -> usize {
+    charge.limit as usize * NetworkWidth::ALL.len() + charge.width as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::buckets::KEYS, *};
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn network(text: &str) -> Network {
+        Network::of(text.parse().unwrap())
+    }
+
+    fn times(counts: &Counts, charges: &[Charge], times: u32) {
+        (0..times).for_each(|_| counts.charge(charges, at(0)).unwrap());
+    }
+
+    #[test]
+    fn several_keys_are_charged_together_or_not_at_all() {
+        let counts = Counts::new(true);
+        let (client, nick) = (Charge::new(Limit::Client, 1), Charge::new(Limit::Nick, "alice"));
+        let both = [client, nick.clone()];
+        times(&counts, &both, 10);
+        for _ in 0..60 {
+            assert_eq!(counts.charge(&both, at(0)).unwrap_err().limit, Limit::Client);
+        }
+        times(&counts, std::slice::from_ref(&nick), 40);
+        assert_eq!(counts.charge(&[nick], at(0)).unwrap_err().limit, Limit::Nick);
+    }
+
+    #[test]
+    fn the_longest_wait_is_told_and_is_true() {
+        let counts = Counts::new(true);
+        let short = Charge::of_network(Limit::Address, network("192.0.2.1"));
+        let long = Charge::new(Limit::Client, 1);
+        times(&counts, &short, 20);
+        times(&counts, std::slice::from_ref(&long), 10);
+        let both = [&short[..], &[long]].concat();
+        let refusal = counts.charge(&both, at(1)).unwrap_err();
+        assert_eq!((refusal.limit, refusal.seconds), (Limit::Client, 29));
+        assert!(counts.charge(&both, at(29)).is_err() && counts.charge(&both, at(30)).is_ok());
+    }
+
+    #[test]
+    fn wider_networks_have_wider_limits_and_none_is_another_s() {
+        let counts = Counts::new(true);
+        let tries = |prefix: &str, networks: std::ops::Range<u32>| {
+            let mut passed = 0;
+            for n in networks {
+                let charges = Charge::of_network(Limit::Address, network(&format!("{prefix}{n:x}::1")));
+                passed += (0..30).filter(|_| counts.charge(&charges, at(0)).is_ok()).count();
+            }
+            passed
+        };
+        assert_eq!(tries("2001:db8:1:", 0..1), 20, "of a /64");
+        assert_eq!(tries("2001:db8:1:", 1..0x100), 40, "60 of a /56");
+        assert_eq!(tries("2001:db8:1:", 0x100..0x1000), 140, "200 of a /48");
+        assert_eq!(tries("2001:db8:2:", 0..1), 20);
+    }
+
+    #[test]
+    fn without_limits_nothing_is_counted() {
+        let counts = Counts::new(false);
+        times(&counts, &[Charge::new(Limit::Client, 1).amount(1000)], 3);
+    }
+
+    /// A stranger with many networks makes a map forget the keys that are used least; a key used more stays, and so do all keys
+    /// of other kinds and of other widths.
+    #[test]
+    fn a_flood_of_keys_takes_bounded_memory_and_makes_no_other_kind_forget() {
+        let counts = Counts::new(true);
+        let guessed = Charge::new(Limit::Nick, "alice");
+        let wide = Charge::of_network(Limit::Address, network("2001:db8::1"));
+        times(&counts, std::slice::from_ref(&guessed), 50);
+        times(&counts, &wide, 20);
+        let nicks = (0..KEYS * 3).map(|n| Charge::new(Limit::Nick, format!("made-up-{n}")));
+        let networks = (0..KEYS as u32 * 3).map(|n| {
+            Charge::of_network(Limit::RefusedTokens, network(&format!("2001:{:x}:{:x}::", n >> 16, n & 0xffff)))
+        });
+        for charges in nicks.map(|nick| vec![nick]).chain(networks) {
+            counts.charge(&charges, at(0)).unwrap();
+        }
+        assert!(counts.lock().iter().all(|map| map.len() <= KEYS));
+        assert!(counts.charge(&[guessed], at(0)).is_err() && counts.charge(&wide, at(0)).is_err());
+    }
+}

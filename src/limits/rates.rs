@@ -1,0 +1,42 @@
+//! The table of the limits that protect people: how much at once, and how fast it comes back.
+
+use std::time::Duration;
+
+use crate::{audit::Limit, model::NetworkWidth};
+
+/// A burst, refilled at a steady rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How much at once.
+    pub burst: u32,
+    /// The time in which one more is allowed.
+    pub every: Duration,
+}
+
+impl Rate {
+    /// What a key is held to. `docs/security.md` has the same numbers.
+    pub fn of(limit: Limit) -> Self {
+        let (burst, seconds) = match limit {
+            Limit::Tokens => return Self { burst: 1000, every: Duration::from_millis(100) },
+            Limit::Address => (20, 15),
+            Limit::Nick => (50, 30),
+            Limit::NickAndAddress | Limit::Client => (10, 30),
+            Limit::Logins => (100, 30),
+            Limit::NewSessions => (100, 10),
+            Limit::Keys => (100, 60),
+            Limit::RefusedTokens | Limit::Codes => (60, 10),
+            Limit::DeviceCodes => (30, 20),
+            Limit::UserCodes => (20, 15),
+            Limit::SessionUserCodes => (10, 30),
+            // By `--flood-limit`, and in memory.
+            Limit::Commands => (u32::MAX, 0),
+        };
+        Self { burst, every: Duration::from_secs(seconds) }
+    }
+
+    /// The wider limit of a wider network.
+    pub fn widened(self, width: NetworkWidth) -> Self {
+        let factor = width.factor();
+        Self { burst: self.burst.saturating_mul(factor), every: self.every / factor }
+    }
+}
