@@ -153,14 +153,15 @@ CREATE TABLE app (
     public          INTEGER NOT NULL DEFAULT 0, -- it can keep no secret
     resource_server INTEGER NOT NULL DEFAULT 0, -- it may introspect every token
     bearer_alone    INTEGER NOT NULL DEFAULT 0, -- its users' tokens work without its own beside them
-    redirect_uris   TEXT NOT NULL DEFAULT '[]', -- a JSON array of strings
+    redirect_uris   TEXT NOT NULL DEFAULT '[]', -- a JSON array of strings; with one it has the code flow
     scope           TEXT NOT NULL,              -- the most that it may be granted
     res             TEXT,                       -- a JSON array of the channels it is confined to; NULL: all
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER,
     ended_at        INTEGER,
     tried           INTEGER NOT NULL DEFAULT 0, -- how often it was still used after its end
-    tried_at        INTEGER                     -- and when last
+    tried_at        INTEGER,                    -- and when last
+    device          INTEGER NOT NULL DEFAULT 0  -- it has the device flow
 ) STRICT;
 CREATE UNIQUE INDEX app_by_client_id ON app (client_id);
 CREATE INDEX app_of_session ON app (session_id, ended_at) WHERE session_id IS NOT NULL;

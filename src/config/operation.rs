@@ -73,18 +73,21 @@ pub enum OnApps {
         /// It can keep no secret, as what runs on its users' machines; its users' tokens work by themselves
         #[arg(long)]
         public: bool,
-        /// Where its users may be sent back to; repeatable
+        /// Where its users may be sent back to, which gives it the code flow; repeatable
         #[arg(long = "redirect-uri")]
         redirect_uris: Vec<String>,
+        /// It may let devices join by a code that they show (the device flow)
+        #[arg(long)]
+        device: bool,
         /// It may introspect every token
         #[arg(long)]
         resource_server: bool,
         /// Its users' tokens work by themselves, without its own beside them
         #[arg(long)]
         bearer_alone: bool,
-        /// The most that it may be granted, as "chat:read identity"; left out, everything
-        #[arg(long)]
-        scope: Option<String>,
+        /// The most that it may be granted
+        #[arg(long, default_value = "chat:read chat:write identity")]
+        scope: String,
     },
     /// List the operator's apps, for 30 days also those that were removed
     List,

@@ -94,10 +94,10 @@ async fn show(chat: &Chat, named: Named) -> Result<Answer> {
 
 async fn on_apps(chat: &Chat, operation: OnApps, after: i64, clock: &Clock) -> Result<Answer> {
     Ok(match operation {
-        OnApps::Add { name, public, redirect_uris, resource_server, bearer_alone, scope } => {
+        OnApps::Add { name, public, redirect_uris, device, resource_server, bearer_alone, scope } => {
             let redirect_uris = redirect_uris.iter().map(|uri| RedirectUri::parse(uri)).collect::<Result<_>>()?;
-            let scope = scope.map_or(Ok(Scopes::ALL), |scope| Scopes::parse(&scope))?;
-            let wanted = Wanted { name, public, resource_server, bearer_alone, redirect_uris, scope };
+            let scope = Scopes::parse(&scope)?;
+            let wanted = Wanted { name, public, resource_server, bearer_alone, device, redirect_uris, scope };
             apps::register(chat, wanted, clock.now()).await?.into()
         }
         OnApps::List => page(&apps::list(chat, AppId(after), PAGE).await?, views::apps, |(app, _)| app.id.0),

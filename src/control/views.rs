@@ -28,7 +28,12 @@ pub fn apps(apps: &[(App, i64)]) -> Table {
 
 /// What sort of app it is, in the words of the flags that made it.
 fn kind(app: &App) -> Value {
-    let words = [(app.public, "public"), (app.resource_server, "resource-server"), (app.bearer_alone, "bearer-alone")];
+    let words = [
+        (app.public, "public"),
+        (app.device, "device"),
+        (app.resource_server, "resource-server"),
+        (app.bearer_alone, "bearer-alone"),
+    ];
     words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect()
 }
 

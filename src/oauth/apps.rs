@@ -27,6 +27,9 @@ pub struct Wanted {
     pub public: bool,
     pub resource_server: bool,
     pub bearer_alone: bool,
+    /// It has the device flow.
+    pub device: bool,
+    /// With one, it has the code flow.
     pub redirect_uris: Vec<RedirectUri>,
     /// The most that it may be granted.
     pub scope: Scopes,
@@ -54,6 +57,7 @@ pub async fn register(chat: &Chat, wanted: Wanted, now: Timestamp) -> Result<Iss
         secret: secret.as_ref().map(Secret::hash),
         resource_server: wanted.resource_server,
         bearer_alone: wanted.bearer_alone || wanted.public,
+        device: wanted.device,
         redirect_uris: wanted.redirect_uris,
         scope: wanted.scope,
     };

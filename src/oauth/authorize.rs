@@ -210,8 +210,8 @@ pub async fn redeem(chat: &Chat, request: TokenRequest, redemption: Redemption) 
 }
 
 fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decision> {
-    if app.is_key() {
-        return Err(Error::new(Code::UnauthorizedClient, "an API key has no use for codes"));
+    if !app.has_code_flow() {
+        return Err(Error::new(Code::UnauthorizedClient, "this app has no redirect URI, and so not the code flow"));
     }
     let code = authorization_code::find(tx, by.code)?.filter(|code| code.app == app.id).ok_or_else(invalid_grant)?;
     let joined = code.grant.map(|id| grant::get(tx, id)).transpose()?.flatten();

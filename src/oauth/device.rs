@@ -26,9 +26,13 @@ use crate::{
 
 /// How long a code works.
 pub const LIFE: Duration = Duration::from_mins(10);
+/// How much longer one works that was approved: the device may poll just after the code was to expire.
+const APPROVED: Duration = Duration::from_mins(1);
 /// Between two polls, at least.
 pub const INTERVAL: Duration = Duration::from_secs(5);
-/// How much longer it is after each poll that came too early (RFC 8628 §3.5).
+/// How much sooner a poll may come and still be in time, because networks and timers waver.
+const EARLY: Duration = Duration::from_secs(1);
+/// How much longer the interval is after each poll that came too early (RFC 8628 §3.5).
 const SLOWER: Duration = Duration::from_secs(5);
 /// Codes of an app that wait for somebody, asked for from one address, at most.
 const MAX_PENDING: i64 = 50;
@@ -58,9 +62,7 @@ pub struct DeviceAuthorization {
 pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuthorization> {
     let DeviceRequest { credentials, scope, address, now, due } = request;
     let app = authenticate(chat, credentials, due).await?;
-    if app.is_key() {
-        return Err(Error::new(Code::UnauthorizedClient, "an API key acts as the session that owns it"));
-    }
+    require_flow(&app)?;
     let scope = approval::scope(&app, scope)?;
     for _ in 0..DRAWN {
         let (device_code, user_code) = (Secret::generate_as(Kind::Device)?, UserCode::generate()?);
@@ -78,6 +80,11 @@ pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuth
         }
     }
     Err(Error::internal("no user code was free"))
+}
+
+fn require_flow(app: &App) -> Result<()> {
+    let refusal = || Error::new(Code::UnauthorizedClient, "this app is not registered for the device flow");
+    app.has_device_flow().then_some(()).ok_or_else(refusal)
 }
 
 fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp, due: Timestamp) -> Result<bool> {
@@ -134,6 +141,7 @@ pub async fn approve(
             tx,
             code,
             &Decision::Approved { session: caller.session, client: caller.client, res: res.clone() },
+            found.expires_at.plus(APPROVED),
         )?;
         audit::record(tx, Action::DeviceApproved, &decided_by(caller, &app), now)
     })
@@ -144,8 +152,8 @@ pub async fn approve(
 pub async fn deny(chat: &Chat, live: &Live, code: &UserCode, now: Timestamp, due: Timestamp) -> Result<()> {
     let (caller, code) = (live.caller, chat.user_codes.hash(code));
     chat.change(caller, move |tx| {
-        let (_, app) = pending(tx, code, due)?;
-        device_code::decide(tx, code, &Decision::Denied)?;
+        let (found, app) = pending(tx, code, due)?;
+        device_code::decide(tx, code, &Decision::Denied, found.expires_at)?;
         audit::record(tx, Action::DeviceDenied, &decided_by(caller, &app), now)
     })
     .await
@@ -172,6 +180,7 @@ pub async fn issue(chat: &Chat, request: TokenRequest, presented: SecretHash) ->
 }
 
 fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<tokens::Decision> {
+    require_flow(app)?;
     let code = device_code::find(tx, presented)?.filter(|code| code.app == app.id).ok_or_else(invalid_grant)?;
     match code.decision {
         Some(Decision::Denied) => Err(Error::new(Code::AccessDenied, "whoever was asked has denied it")),
@@ -190,7 +199,8 @@ fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<t
 
 /// Notes a poll that comes before anything is decided. One that comes too early makes every later one wait longer.
 fn poll(tx: &Write, code: &DeviceCode, presented: SecretHash, due: Timestamp) -> Result<Error> {
-    let too_early = code.polled_at.is_some_and(|last| (last..last.plus(code.interval)).contains(&due));
+    let wait = code.interval.saturating_sub(EARLY);
+    let too_early = code.polled_at.is_some_and(|last| (last..last.plus(wait)).contains(&due));
     let interval = if too_early { code.interval + SLOWER } else { code.interval };
     device_code::note_poll(tx, presented, interval, due)?;
     Ok(if too_early {

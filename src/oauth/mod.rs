@@ -39,6 +39,13 @@ pub struct Credentials {
     pub secret: Option<SecretHash>,
 }
 
+impl Credentials {
+    /// Credentials as they were presented; an empty secret counts as none.
+    pub fn presented(client_id: String, secret: Option<&str>) -> Self {
+        Self { client_id, secret: secret.filter(|secret| !secret.is_empty()).map(SecretHash::of) }
+    }
+}
+
 /// The live app that these are the credentials of.
 pub async fn authenticate(chat: &Chat, credentials: Credentials, due: Timestamp) -> Result<App> {
     let found = chat.store.read(move |tx| find(tx, &credentials, due)).await?;

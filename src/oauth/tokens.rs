@@ -205,13 +205,19 @@ pub async fn introspect(
     Ok(found.await?.filter(|(client, _)| calls(client)).map(|(_, found)| found))
 }
 
-/// Ends the grant of a token of this app's, expired or superseded too (RFC 7009 §2.1); of any other, nothing.
+/// Ends the grant of a token of this app's, expired or superseded too (RFC 7009 §2.1). One that is unknown needs no end;
+/// another app's is refused.
 pub async fn revoke(chat: &Chat, asking: App, presented: SecretHash, now: Timestamp) -> Result<Option<GrantId>> {
     let of_app = move |tx: &Read| {
         let grant = token::find(tx, presented)?.map(|token| grant::get(tx, token.grant)).transpose()?.flatten();
-        Ok(grant.filter(|grant| grant.app == asking.id).map(|grant| grant.id))
+        match grant {
+            Some(grant) if grant.app != asking.id => {
+                Err(Error::new(Code::InvalidGrant, "this token was issued to another app"))
+            }
+            grant => Ok(grant.map(|grant| grant.id)),
+        }
     };
-    // What is nothing to revoke takes no turn of the writer's.
+    // Look the token up first, so that unknown tokens never occupy the writer.
     let Some(id) = chat.store.read(of_app).await? else { return Ok(None) };
     chat.store.write(move |tx| grant::end(tx, id, EndReason::Revoked, now)).await.map(|()| Some(id))
 }

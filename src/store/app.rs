@@ -34,7 +34,9 @@ pub struct App {
     pub resource_server: bool,
     /// Whether its users' tokens work without its own beside them.
     pub bearer_alone: bool,
-    /// Where its users may be sent back to.
+    /// Whether it is registered for the device flow.
+    pub device: bool,
+    /// Where its users may be sent back to; with at least one it is registered for the code flow.
     pub redirect_uris: Vec<RedirectUri>,
     /// The most that it may be granted.
     pub scope: Scopes,
@@ -60,6 +62,7 @@ impl App {
             public: row.get("public")?,
             resource_server: row.get("resource_server")?,
             bearer_alone: row.get("bearer_alone")?,
+            device: row.get("device")?,
             redirect_uris: redirect_uris(row)?,
             scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
             res: res(row)?,
@@ -74,6 +77,16 @@ impl App {
     /// Whether it is an API key; others are the operator's.
     pub fn is_key(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// Whether it is registered for the code flow.
+    pub fn has_code_flow(&self) -> bool {
+        !self.is_key() && !self.redirect_uris.is_empty()
+    }
+
+    /// Whether it is registered for the device flow.
+    pub fn has_device_flow(&self) -> bool {
+        !self.is_key() && self.device
     }
 
     /// Whether it is over, even if nobody has come to end it yet.
@@ -138,6 +151,7 @@ pub struct NewApp {
     pub secret: Option<SecretHash>,
     pub resource_server: bool,
     pub bearer_alone: bool,
+    pub device: bool,
     pub redirect_uris: Vec<RedirectUri>,
     pub scope: Scopes,
 }
@@ -147,8 +161,9 @@ pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
     let app = tx
         .sql
         .prepare_cached(
-            "INSERT INTO app (client_id, name, public, resource_server, bearer_alone, redirect_uris, scope, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING *",
+            "INSERT INTO app (client_id, name, public, resource_server, bearer_alone, redirect_uris, scope, created_at,
+                              device)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING *",
         )?
         .query_row(
             params![
@@ -160,6 +175,7 @@ pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
                 log::to_json(&new.redirect_uris)?,
                 new.scope.to_string(),
                 now.0,
+                new.device,
             ],
             App::read,
         )?;

@@ -129,17 +129,18 @@ pub fn note_poll(tx: &Write, secret: SecretHash, interval: Duration, due: Timest
     Ok(())
 }
 
-/// Notes what was decided about a code that waits for it.
-pub fn decide(tx: &Write, user_code: UserCodeHash, decision: &Decision) -> Result<()> {
+/// Notes what was decided about a code that waits for it, and when it expires from now on.
+pub fn decide(tx: &Write, user_code: UserCodeHash, decision: &Decision, expires_at: Timestamp) -> Result<()> {
     let (session, client, res) = match decision {
         Decision::Denied => (None, None, &None),
         Decision::Approved { session, client, res } => (Some(session.0), Some(client.0), res),
     };
     tx.sql
         .prepare_cached(
-            "UPDATE device_code SET denied = ?2 IS NULL, session_id = ?2, client_id = ?3, res = ?4 WHERE user_code = ?1",
+            "UPDATE device_code SET denied = ?2 IS NULL, session_id = ?2, client_id = ?3, res = ?4, expires_at = ?5
+             WHERE user_code = ?1",
         )?
-        .execute(params![user_code.0, session, client, res.as_ref().map(log::to_json).transpose()?])?;
+        .execute(params![user_code.0, session, client, res.as_ref().map(log::to_json).transpose()?, expires_at.0])?;
     Ok(())
 }
 
@@ -226,6 +227,7 @@ mod tests {
             secret: None,
             resource_server: false,
             bearer_alone: false,
+            device: true,
             redirect_uris: Vec::new(),
             scope: Scopes::ALL,
         };

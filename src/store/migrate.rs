@@ -155,6 +155,9 @@ const STEPS: &[&str] = &[
             || coalesce((SELECT group_concat(value || char(13), '' ORDER BY key)
                          FROM json_each(reply.value, '$.params')), ''),
             '' ORDER BY reply.key) FROM json_each(label.answer, '$.replies') AS reply), '');",
+    // 7: apps have the flows for which they are registered; those of before keep every flow.
+    "ALTER TABLE app ADD COLUMN device INTEGER NOT NULL DEFAULT 0;
+    UPDATE app SET device = 1 WHERE session_id IS NULL;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;
@@ -209,4 +212,32 @@ pub fn run(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database as the program of that version made it.
+    fn of_version(version: usize) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../tests/all/schema_v1.sql")).unwrap();
+        STEPS[..version - 1].iter().for_each(|step| connection.execute_batch(step).unwrap());
+        connection.pragma_update(None, "user_version", version as i32).unwrap();
+        connection
+    }
+
+    #[test]
+    fn apps_that_were_registered_before_flows_were_asked_for_keep_every_flow_and_their_scope() {
+        let mut old = of_version(6);
+        let insert = "INSERT INTO session (id, nick, folded_nick, created_at) VALUES (1, 'a', 'a', 0);
+             INSERT INTO app (client_id, name, session_id, scope, created_at)
+                 VALUES ('app_old', 'old', NULL, 'session:manage', 0), ('app_key', 'key', 1, 'chat:read', 0)";
+        old.execute_batch(&format!("INSERT INTO target (id) VALUES (1); {insert}")).unwrap();
+        run(&mut old).unwrap();
+        let flows = "SELECT client_id || ' ' || device || ' ' || scope FROM app ORDER BY id";
+        let mut statement = old.prepare(flows).unwrap();
+        let apps = statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<String>>>();
+        assert_eq!(apps.unwrap(), ["app_old 1 session:manage", "app_key 0 chat:read"]);
+    }
 }

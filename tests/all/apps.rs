@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    support::{App, Device, TestServer, assert_sound},
+    support::{App, Device, FLAGS, TestServer, VERIFIER, assert_sound},
     tokens::SCOPES,
 };
 
@@ -72,7 +72,9 @@ async fn revoking_a_token_ends_its_grant_and_nobody_elses() {
     let (key, other) = (alice.key("chat:read").await, alice.key("chat:read").await);
     let (bot, sibling, stranger) = (key.token("").await, key.token("").await, other.token("").await);
     let revoke = async |by: &App, of: &Device| by.ask("/auth/revoke", &[("token", of.token.as_ref().unwrap())]).await.0;
-    assert_eq!(revoke(&other, &bot).await, 200, "as if it were unknown");
+    let params = [("token", bot.token.as_deref().unwrap())];
+    let (status, body) = other.ask("/auth/revoke", &params).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_grant")), "another app's (RFC 7009 §2.1)");
     assert_eq!(revoke(&key, &bot.with_token("rja_unknown")).await, 200);
     bot.snapshot().await;
     assert_eq!(key.ask("/auth/revoke", &[]).await.0, 400);
@@ -124,4 +126,79 @@ async fn the_metadata_lists_what_exists() {
     key.token("").await.get(userinfo).await;
     let public = TestServer::with(&["--public-url", "https://chat.example"]).await;
     assert_eq!(public.device().get("/.well-known/oauth-authorization-server").await["issuer"], "https://chat.example");
+}
+
+/// A public app has no secret, and an empty one is none, however it is sent (RFC 6749 §2.3.1).
+#[tokio::test]
+async fn a_public_app_is_known_by_its_name_with_an_empty_secret_in_either_form() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let app = server.app("native", &[&FLAGS[..], &["--public", "--device"]].concat()).await;
+    let own = server.app("own", &[&FLAGS[..], &["--device"]].concat()).await;
+    let mut refresh = app.given(&alice, "identity").await;
+    let basic = Some(("", true));
+    for (header, body) in [(None, None), (None, Some("")), (basic, None), (Some(("", false)), None)] {
+        let ask = async |path: &str, params: &[(&str, &str)]| {
+            let mut form = params.to_vec();
+            let mut request = server.device().request(Method::POST, path);
+            if let Some((secret, alone)) = header {
+                request = request.basic_auth(&app.client_id, Some(secret));
+                if !alone {
+                    form.push(("client_id", &app.client_id));
+                }
+            } else {
+                form.push(("client_id", &app.client_id));
+            }
+            form.extend(body.map(|secret| ("client_secret", secret)));
+            let response = request.form(&form).send().await.unwrap();
+            (response.status().as_u16(), response.json::<Value>().await.unwrap_or_default())
+        };
+        let (status, tokens) =
+            ask("/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", &refresh)]).await;
+        assert_eq!(status, 200, "{header:?} {body:?} {tokens}");
+        refresh = tokens["refresh_token"].as_str().unwrap().to_owned();
+        assert_eq!(ask("/auth/device", &[("scope", "identity")]).await.0, 200, "{header:?} {body:?}");
+        assert_eq!(ask("/auth/revoke", &[("token", "rja_unknown")]).await.0, 200, "{header:?} {body:?}");
+    }
+    // What has a secret is not known without it, nor what has none by one.
+    for (id, secret) in [(&own.client_id, ""), (&app.client_id, "rjk_x")] {
+        let request = server.device().request(Method::POST, "/auth/device").basic_auth(id, Some(secret));
+        assert_eq!(request.form(&[("scope", "identity")]).send().await.unwrap().status(), 401, "{secret:?}");
+    }
+}
+
+/// OAUTH.md, "Apps": an app has only the flows for which it was registered.
+#[tokio::test]
+async fn an_app_has_no_flow_for_which_it_was_not_registered() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let bare = server.app("bare", &[]).await;
+    let (web, tv) = (server.app("web", &FLAGS).await, server.app("tv", &["--public", "--device"]).await);
+    let (key, code) = (alice.key("identity").await, ("code", "rjc_x"));
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    for (app, has_code, has_device) in
+        [(&bare, false, false), (&web, true, false), (&tv, false, true), (&key, false, false)]
+    {
+        let error = async |path: &str, params: &[(&str, &str)]| {
+            let (status, body) = app.ask(path, params).await;
+            assert!(status == 400 || body["error"].is_null(), "{status} {body}");
+            body["error"].as_str().unwrap_or_default().to_owned()
+        };
+        let expected = |has: bool, otherwise: &str| if has { otherwise } else { "unauthorized_client" }.to_owned();
+        let redeemed = [("grant_type", "authorization_code"), code, ("code_verifier", VERIFIER)];
+        assert_eq!(error("/auth/token", &redeemed).await, expected(has_code, "invalid_grant"), "{app:?}");
+        let polled = [("grant_type", device), ("device_code", "rjd_x")];
+        assert_eq!(error("/auth/token", &polled).await, expected(has_device, "invalid_grant"), "{app:?}");
+        assert_eq!(error("/auth/device", &[("scope", "identity")]).await, expected(has_device, ""), "{app:?}");
+        assert_eq!(alice.is_sent(&app.asking("identity")).await.status == 200, has_code, "{app:?}");
+    }
+    for app in [&bare, &web, &key] {
+        assert_eq!(app.try_token("").await.0, 200, "each confidential app speaks for itself");
+    }
+    assert_eq!(tv.try_token("").await.1["error"], "unauthorized_client");
+    // Without --scope it may ask for the usual ones alone.
+    for (scope, status) in [("chat:read chat:write identity", 200), ("chat:moderate", 400), ("session:manage", 400)] {
+        assert_eq!(tv.ask("/auth/device", &[("scope", scope)]).await.0, status, "{scope}");
+        assert_eq!(bare.try_token(scope).await.0, status, "{scope}");
+    }
 }

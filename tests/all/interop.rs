@@ -10,7 +10,7 @@ use oauth2::{
 
 use crate::{
     device_flow::allow,
-    support::{FLAGS, REDIRECT, TestServer, web_app::http},
+    support::{FLAGS, TestServer, web_app::http},
 };
 
 fn scope(text: &str) -> Scope {
@@ -68,7 +68,7 @@ async fn a_refresh_token_rotates_and_its_tokens_are_told_of_and_revoked() {
 async fn a_device_waits_as_it_is_told_to_and_is_let_in() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let app = server.app("terminal", &["--public", "--redirect-uri", REDIRECT]).await;
+    let app = server.app("terminal", &["--public", "--device"]).await;
     let client = app.oauth().await;
     let asked = client.exchange_device_code().unwrap().add_scope(scope("chat:read")).request_async(&http).await;
     let asked: StandardDeviceAuthorizationResponse = asked.unwrap();

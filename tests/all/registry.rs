@@ -46,19 +46,19 @@ async fn an_app_is_registered_listed_rotated_and_removed_without_a_server_too() 
     let [id, secret] = printed.lines().collect::<Vec<_>>().try_into().unwrap();
     let (id, secret) = (id.strip_prefix("client_id=").unwrap(), secret.strip_prefix("client_secret=").unwrap());
     assert!(id.starts_with("app_") && secret.starts_with("rjk_"), "{printed}");
-    let flags = ["--public", "--scope", "identity chat:read", "--redirect-uri", "com.example.tv:/done"];
+    let flags = ["--public", "--device", "--scope", "identity chat:read", "--redirect-uri", "com.example.tv:/done"];
     let public = register(&database, "tv", &[&flags[..], &["--redirect-uri", "http://127.0.0.1/"]].concat()).await;
     assert_eq!(public["client_secret"], Value::Null);
     let mut apps = listed(&database, &["app", "list"]).await;
     let made = apps[0]["created_at"].take();
     assert!(made.as_str().is_some_and(|time| time.ends_with('Z')), "{made}");
-    let all = "chat:read chat:write chat:moderate identity session:manage";
+    let default = "chat:read chat:write identity";
     let board = json!({
-        "client_id": id, "type": [], "grants": 0, "created_at": null, "ended_at": null, "tried": 0, "scope": all,
+        "client_id": id, "type": [], "grants": 0, "created_at": null, "ended_at": null, "tried": 0, "scope": default,
         "name": "deploy board", "redirect_uris": [],
     });
     assert_eq!(apps[0], board);
-    assert_eq!(apps[1]["type"], json!(["public", "bearer-alone"]));
+    assert_eq!(apps[1]["type"], json!(["public", "device", "bearer-alone"]));
     assert_eq!(apps[1]["redirect_uris"], json!(["com.example.tv:/done", "http://127.0.0.1/"]));
     let table = rejoin(&database, &["app", "list"]).await.unwrap();
     let lines = table.lines().collect::<Vec<_>>();

@@ -3,7 +3,7 @@
 
 use reqwest::{Method, header};
 
-use crate::support::{REDIRECT, TestServer, but};
+use crate::support::{FLAGS, REDIRECT, TestServer, but};
 
 #[tokio::test]
 async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
@@ -102,7 +102,8 @@ async fn what_else_is_wrong_is_told_to_the_app() {
 #[tokio::test]
 async fn managing_the_session_is_asked_for_by_name_and_is_not_confined() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, server.app("wiki", &["--redirect-uri", REDIRECT]).await);
+    let flags = [&FLAGS[..], &["--scope", "chat:read identity session:manage"]].concat();
+    let (alice, app) = (server.pick("alice").await, server.app("wiki", &flags).await);
     let all = app.asking("");
     let page = alice.is_sent(&all).await.page;
     assert!(!page.contains("manage this session") && page.contains("Only these channels"), "{page}");

@@ -147,6 +147,7 @@ async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
         (&basic(&id, &format!("{secret}%")), FORM, grant.into(), "invalid_client"),
         (&basic(&id, &format!("{secret}%00")), FORM, grant.into(), "invalid_client"),
         (&basic(&format!("{id}%3A"), &secret), FORM, grant.into(), "invalid_client"),
+        (&basic(&id, ""), FORM, grant.into(), "invalid_client"),
         ("Basic", FORM, grant.into(), "invalid_client"),
         ("Basic ???", FORM, grant.into(), "invalid_client"),
         (&own.replacen("Basic", "Bearer", 1), FORM, grant.into(), "invalid_client"),

@@ -20,7 +20,6 @@ use crate::{
         ends::{self, Feed, Proof, Step},
         invalid_client,
     },
-    secret::SecretHash,
     store::grant_end::GrantEnd,
 };
 
@@ -61,7 +60,7 @@ fn proof(app: &Shared, headers: &HeaderMap) -> Result<Proof> {
         return Ok(Proof::Token(token.grant));
     }
     let (client_id, secret) = form::basic(headers)?.ok_or_else(invalid_client)?;
-    Ok(Proof::Credentials(Credentials { client_id, secret: Some(SecretHash::of(&secret)) }))
+    Ok(Proof::Credentials(Credentials::presented(client_id, Some(&secret))))
 }
 
 struct Stream {

@@ -16,7 +16,6 @@ use crate::{
         body::{self, Kind},
     },
     oauth::{Credentials, invalid_client},
-    secret::SecretHash,
 };
 
 /// Characters of a client_id that can be somebody's.
@@ -77,7 +76,7 @@ fn credentials(basic: Option<(String, String)>, params: &mut BTreeMap<String, St
     if client_id.len() > CLIENT_ID_LIMIT {
         return Err(invalid_client());
     }
-    Ok(Credentials { client_id, secret: secret.as_deref().map(SecretHash::of) })
+    Ok(Credentials::presented(client_id, secret.as_deref()))
 }
 
 /// What HTTP Basic carries: both parts form-encoded, and so a colon is only between them (RFC 6749 §2.3.1, RFC 7617 §2).

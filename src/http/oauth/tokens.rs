@@ -226,7 +226,7 @@ pub async fn introspect(State(app): State<Shared>, form: Result<AppForm, Refusal
     .into_response())
 }
 
-/// Revokes a token of the app's, and with it its grant. One that is unknown needs none of it.
+/// Revokes a token of the app's, and with it its grant. An unknown one is answered the same; another app's is refused.
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/revoke", tag = "oauth",
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "It works no more"), Refusals))]

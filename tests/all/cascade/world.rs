@@ -31,7 +31,7 @@ impl World {
         let server = TestServer::with(&["--login-limit", "off"]).await;
         let api = server.app("api", &["--resource-server"]).await;
         let wiki = server.app("wiki", &["--bearer-alone", "--redirect-uri", REDIRECT]).await;
-        let native = server.app("native", &["--public", "--redirect-uri", REDIRECT]).await;
+        let native = server.app("native", &["--public", "--device", "--redirect-uri", REDIRECT]).await;
         let owner = |app| Owner { app, session: None, until: None, live: true };
         let mut model = Model { owners: [wiki, native].map(owner).into(), ..Model::default() };
         model.told.insert("app_added", 3);

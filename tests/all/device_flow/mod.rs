@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, TestServer, assert_sound};
+use crate::support::{App, Device, FLAGS, TestServer, assert_sound};
 
 mod ends;
 mod page;
@@ -15,8 +15,8 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// An operator's app. A public one has no secret.
 pub async fn operators_app(server: &TestServer, name: &str, public: bool, scope: &str) -> App {
-    let flags = ["--scope", scope, "--public"];
-    server.app(name, if public { &flags } else { &flags[..2] }).await
+    let flags = ["--device", "--scope", scope, "--public"];
+    server.app(name, if public { &flags } else { &flags[..3] }).await
 }
 
 /// A device that shows a code and waits.
@@ -176,6 +176,7 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
         (&with(&own, "rjk_x"), [("scope", "session:manage")], "invalid_client"),
         (&nobody, [("scope", "")], "invalid_client"),
         (&alice.key("chat:read").await, [("scope", "")], "unauthorized_client"),
+        (&server.app("web", &FLAGS).await, [("scope", "")], "unauthorized_client"),
     ] {
         let (status, body) = app.ask("/auth/device", &params).await;
         assert_eq!(body["error"].as_str().unwrap_or_default(), expected, "{app:?} {params:?}");
