@@ -38,7 +38,7 @@ fn current_params() -> Params {
 pub enum Verdict {
     Wrong,
     Right,
-    /// Right, and the stored hash was made with outdated parameters: make a new one.
+    /// Right, and the stored hash was made with outdated parameters, or of the password as it was typed then: make a new one.
     RightButOutdated,
 }
 
@@ -86,13 +86,14 @@ impl Hasher {
         waiting.tasks.len() + waiting.running
     }
 
-    /// The hash of a new password.
+    /// The hash of a new password, in the form in which it is kept.
     pub async fn hash(&self, password: Password) -> Result<HashedPassword> {
         let (answer, result) = oneshot::channel();
         self.run(Task::Hash(password, answer), result).await
     }
 
-    /// Checks a password against a hash; against none the same work is done and the verdict is `Wrong`.
+    /// Checks a password against a hash, in the form in which it is kept and, where that is another, as it was given: older
+    /// hashes were made so. Against none the same work is done and the verdict is `Wrong`.
     pub async fn verify(&self, password: Password, stored: Option<HashedPassword>) -> Result<Verdict> {
         let (answer, result) = oneshot::channel();
         let known = stored.is_some();
@@ -197,6 +198,8 @@ impl Task {
 
 fn hash(password: &Password, memory: &mut Vec<Block>) -> Result<HashedPassword> {
     let params = current_params();
+    let prepared = password.prepared();
+    let password = prepared.as_ref().unwrap_or(password);
     let salt = phc::Salt::new(&secret::random::<16>()?).map_err(Error::internal)?;
     let output = derive(password, &salt, &params, HASH_BYTES, memory)?;
     let phc = PasswordHash {
@@ -215,14 +218,22 @@ fn verify(password: &Password, stored: &HashedPassword, memory: &mut Vec<Block>)
     let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else {
         return Err(Error::internal("a stored password hash has no salt or no hash"));
     };
-    let output = derive(password, &salt, &params, expected.len(), memory)?;
-    // `Output` compares in constant time.
-    if output != expected {
-        return Ok(Verdict::Wrong);
-    }
+    let prepared = password.prepared();
+    let as_given = (prepared.as_ref() != Some(password)).then_some(password);
+    let mut is_right = |form: &Password| {
+        // `Output` compares in constant time.
+        derive(form, &salt, &params, expected.len(), memory).map(|output| output == expected)
+    };
     let now = current_params();
     let current = (params.m_cost(), params.t_cost(), params.p_cost()) == (now.m_cost(), now.t_cost(), now.p_cost());
-    Ok(if current { Verdict::Right } else { Verdict::RightButOutdated })
+    for (form, is_kept) in
+        prepared.iter().map(|form| (form, true)).chain(as_given.map(|form| (form, prepared.is_none())))
+    {
+        if is_right(form)? {
+            return Ok(if current && is_kept { Verdict::Right } else { Verdict::RightButOutdated });
+        }
+    }
+    Ok(Verdict::Wrong)
 }
 
 fn derive(
@@ -279,6 +290,37 @@ mod tests {
         let verdict =
             hasher.verify(password("old times"), Some(HashedPassword::from_phc(old.to_string()))).await.unwrap();
         assert_eq!(verdict, Verdict::RightButOutdated);
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_same_however_it_is_typed_and_an_older_hash_is_tried_as_it_was_given() {
+        let hasher = Hasher::start(1).unwrap();
+        let verify = |text: &str, stored: &HashedPassword| hasher.verify(password(text), Some(stored.clone()));
+        let (composed, decomposed) = ("caf\u{e9} au lait", "cafe\u{301} au\u{a0}lait");
+        for typed in [composed, decomposed] {
+            let stored = hasher.hash(password(typed)).await.unwrap();
+            assert_eq!(verify(composed, &stored).await.unwrap(), Verdict::Right);
+            assert_eq!(verify(decomposed, &stored).await.unwrap(), Verdict::Right);
+            assert_eq!(verify("cafe au lait", &stored).await.unwrap(), Verdict::Wrong);
+        }
+        // As they were made before, of whatever was typed.
+        let old = |text: &str| {
+            let salt = phc::Salt::new(b"0123456789abcdef").unwrap();
+            let params = current_params();
+            let hash = derive(&password(text), &salt, &params, HASH_BYTES, &mut Vec::new()).unwrap();
+            let phc = PasswordHash {
+                algorithm: Algorithm::Argon2id.ident(),
+                version: Some(19),
+                params: (&params).try_into().unwrap(),
+                salt: Some(salt),
+                hash: Some(hash),
+            };
+            HashedPassword::from_phc(phc.to_string())
+        };
+        assert_eq!(verify(decomposed, &old(decomposed)).await.unwrap(), Verdict::RightButOutdated);
+        assert_eq!(verify(composed, &old(decomposed)).await.unwrap(), Verdict::Wrong, "nobody knows how");
+        assert_eq!(verify("cafe\u{301} au lait", &old(composed)).await.unwrap(), Verdict::Right);
+        assert_eq!(verify("tab\tulator", &old("tab\tulator")).await.unwrap(), Verdict::Right, "there is no newer form");
     }
 
     #[tokio::test]

@@ -37,6 +37,11 @@ impl Label {
         answer.map(|column| read(&column)).transpose()
     }
 
+    /// The refusal of a label that stands for something else.
+    pub fn reused() -> Error {
+        label::reused()
+    }
+
     pub fn keep(&self, tx: &Write, caller: Caller, answer: &Answer, now: Timestamp) -> Result<()> {
         label::keep(tx, caller.client, &self.text, &self.command, &write(answer)?, now)
     }

@@ -74,6 +74,8 @@ pub struct Chat {
     /// Who follows the ends of grants; woken by commits alone.
     pub(crate) followers: Arc<followers::Followers>,
     hasher: Hasher,
+    /// The host under which people know this server: no password, among others.
+    pub host: Option<String>,
     /// What user codes are hashed with, until this chat is closed.
     pub(crate) user_codes: UserCodeKey,
     /// What the last check of the store found, and when. Held while one is made: those who ask meanwhile share it.
@@ -105,7 +107,7 @@ impl Chat {
             Ok(())
         })?;
         let user_codes = UserCodeKey::generate()?;
-        Ok(Self { store, callers, hub, followers, hasher, user_codes, health: Mutex::default(), limits })
+        Ok(Self { store, callers, hub, followers, hasher, host: None, user_codes, health: Mutex::default(), limits })
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.

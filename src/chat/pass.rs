@@ -11,16 +11,20 @@ use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
     irc::Reply,
-    model::{Caller, HashedPassword, Password, Timestamp},
+    model::{Caller, HashedPassword, Nick, Password, SERVER_NAME, Timestamp},
     password::Verdict,
     store::{self, session},
 };
 
+/// What the program is called, wherever it runs.
+const PROGRAM_NAME: &str = "rejoin";
 /// How often a PASS is judged anew when another changes the password while this one's is being hashed.
 const JUDGED: usize = 3;
 
 impl Chat {
     /// PASS. Hashing happens outside the transaction, so inside it the stored hash must still be the one that was judged.
+    ///
+    /// Of a labelled PASS nothing is kept but the verb, so whether it is said again is judged by the stored hash.
     pub(super) async fn set_password(
         &self,
         caller: Caller,
@@ -32,27 +36,36 @@ impl Chat {
     ) -> Result<Answer> {
         for _ in 0..JUDGED {
             let known = label.clone();
-            let (answered, stored) = self
+            let (answered, session) = self
                 .look(caller, move |tx| {
                     let answered = Label::answered(known.as_ref(), tx, caller)?;
-                    Ok((answered, session::get(tx, caller.session)?.password_hash))
+                    Ok((answered, session::get(tx, caller.session)?))
                 })
                 .await?;
-            if let Some(answer) = answered {
-                return Ok(answer);
+            let stored = session.password_hash;
+            if let Some(first) = answered {
+                return match self.hasher.verify(new, stored).await? {
+                    Verdict::Wrong => Err(self.refuse(caller, Label::reused(), address, now).await?),
+                    Verdict::Right | Verdict::RightButOutdated => Ok(first),
+                };
             }
+            if stored.is_none() && current.is_some() {
+                let detail = "no password is set yet, so there is no current one to give; a password with spaces is one \
+                              parameter, PASS :like this";
+                return Err(Error::malformed(detail));
+            }
+            let new = new.accepted(&self.names_of(&session.nick))?;
             if let Some(stored) = &stored {
                 let Some(current) = current.clone() else {
                     let detail = "a password is set: give the current one too, PASS <new> <current>";
                     return Err(Error::new(Code::PasswordRequired, detail));
                 };
                 if self.hasher.verify(current, Some(stored.clone())).await? == Verdict::Wrong {
-                    let refused = Action::PasswordRefused;
-                    self.change(caller, move |tx| record(tx, caller, refused, address, now)).await?;
-                    return Err(Error::new(Code::PasswordMismatch, "this is not the current password"));
+                    let wrong = Error::new(Code::PasswordMismatch, "this is not the current password");
+                    return Err(self.refuse(caller, wrong, address, now).await?);
                 }
             }
-            let hash = self.hasher.hash(new.clone()).await?;
+            let hash = self.hasher.hash(new).await?;
             let (label, limits) = (label.clone(), self.limits);
             let done = self
                 .change(caller, move |tx| {
@@ -66,6 +79,17 @@ impl Chat {
             }
         }
         Err(Error::retry(Code::Overloaded, 1, "the password is being changed elsewhere at this moment"))
+    }
+
+    /// What anybody would try first as the password of whoever has this nick.
+    fn names_of<'a>(&'a self, nick: &'a Nick) -> Vec<&'a str> {
+        [nick.as_str(), SERVER_NAME, PROGRAM_NAME].into_iter().chain(self.host.as_deref()).collect()
+    }
+
+    /// Records a wrong guess at the current password; the refusal to give for it.
+    async fn refuse(&self, caller: Caller, refusal: Error, address: IpAddr, now: Timestamp) -> Result<Error> {
+        self.change(caller, move |tx| record(tx, caller, Action::PasswordRefused, address, now)).await?;
+        Ok(refusal)
     }
 }
 

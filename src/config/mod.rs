@@ -146,6 +146,15 @@ impl PublicUrl {
     pub fn is_https(&self) -> bool {
         self.https
     }
+
+    /// Without its port.
+    pub fn host(&self) -> &str {
+        let is_port = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if is_port(port) && !host.ends_with(':') => host,
+            _ => &self.authority,
+        }
+    }
 }
 
 impl std::fmt::Display for PublicUrl {

@@ -18,7 +18,10 @@ struct Charged(Vec<Charge>);
 impl Charged {
     /// What was no guess is given back.
     fn settle<T>(self, app: &Shared, result: &Result<T>) {
-        let wrong = |error: &Error| matches!(error.code, Code::LoginFailed | Code::PasswordMismatch | Code::NotFound);
+        // A label that is reused for another password says whether that is the current one.
+        let wrong = |error: &Error| {
+            matches!(error.code, Code::LoginFailed | Code::PasswordMismatch | Code::LabelReused | Code::NotFound)
+        };
         if !result.as_ref().is_err_and(wrong) {
             app.counts.refund(&self.0);
         }

@@ -172,7 +172,8 @@ impl Server {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
         let hasher = Hasher::start(threads.min(HASHING_THREADS))?;
         let lock = DatabaseLock::for_server(&config.database)?;
-        let chat = Chat::open(lock, config.limits(), hasher, clock.now())?;
+        let mut chat = Chat::open(lock, config.limits(), hasher, clock.now())?;
+        chat.host = config.public_url.as_ref().map(|url| url.host().to_owned());
         let (stop, stopping) = watch::channel(false);
         let (routes, description) = routes();
         let routes = routes.method_not_allowed_fallback(|| async {

@@ -11,6 +11,7 @@ use crate::error::{Code, Error, Result};
 mod address;
 mod clock;
 mod name;
+mod password;
 mod redirect;
 mod scope;
 pub mod text;
@@ -18,6 +19,7 @@ pub mod text;
 pub use address::{AddressFamily, Network, NetworkWidth};
 pub use clock::Clock;
 pub use name::{ChannelName, Nick, Target, checked_name, required_name};
+pub use password::{HashedPassword, PASSWORD_LENGTH, Password};
 pub use redirect::RedirectUri;
 pub use scope::{Scope, Scopes};
 
@@ -36,11 +38,6 @@ pub const CHANNEL_LIMIT: usize = 64;
 pub const LABEL_LIMIT: usize = 64;
 /// Characters of a client's name, and of an app's.
 pub const CLIENT_NAME_LIMIT: usize = 64;
-/// The 3,000 most common passwords of at least 8 characters, in lower case (from the frequency lists of zxcvbn).
-const COMMON_PASSWORDS: &str = include_str!("../common_passwords.txt");
-/// Characters of a password, at least and at most.
-pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
-
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -155,63 +152,6 @@ impl Rfc3339 {
     fn as_str(&self) -> &str {
         // All of it is ASCII.
         std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-/// A password in the clear, as short as may be: it has no `Display` and its `Debug` tells nothing.
-#[derive(Clone)]
-pub struct Password(String);
-
-impl Password {
-    /// A password as presented, of any length: one to be verified.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Whether it may become a session's password.
-    pub fn check_strength(&self) -> Result<()> {
-        let weak = |detail: String| Err(Error::new(Code::WeakPassword, detail));
-        if !PASSWORD_LENGTH.contains(&self.0.chars().count()) {
-            let (least, most) = (PASSWORD_LENGTH.start(), PASSWORD_LENGTH.end());
-            return weak(format!("a password has {least} to {most} characters"));
-        }
-        if self.0.trim().is_empty() {
-            return weak("a password is more than blanks".into());
-        }
-        if COMMON_PASSWORDS.lines().any(|common| common.eq_ignore_ascii_case(&self.0)) {
-            return weak("this password is among the 3,000 most common ones".into());
-        }
-        Ok(())
-    }
-
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
-
-/// What is kept of a password: a PHC string of Argon2id. Its `Debug` tells nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct HashedPassword(String);
-
-impl HashedPassword {
-    pub fn from_phc(text: String) -> Self {
-        Self(text)
-    }
-
-    pub fn as_phc(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for HashedPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HashedPassword(…)")
     }
 }
 
@@ -363,19 +303,5 @@ mod tests {
     fn times_are_rfc_3339_in_utc_with_milliseconds() {
         assert_eq!(Timestamp(1_795_230_245_678).to_string(), "2026-11-21T03:04:05.678Z");
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
-    }
-
-    #[test]
-    fn a_password_hides_itself_and_has_8_to_256_characters() {
-        assert_eq!(format!("{:?}", Password::new("hunter2hunter2")), "Password(…)");
-        for (text, good) in [("1234567", false), ("1234567x", true), ("пароль-и", true)] {
-            assert_eq!(Password::new(text).check_strength().is_ok(), good);
-        }
-        assert!(Password::new("語".repeat(256)).check_strength().is_ok());
-        assert!(Password::new("x".repeat(257)).check_strength().is_err());
-        assert_eq!(COMMON_PASSWORDS.lines().count(), 3000);
-        for weak in ["password", "PassWord1", "qwertyuiop", "          "] {
-            assert_eq!(Password::new(weak).check_strength().unwrap_err().code, Code::WeakPassword, "{weak}");
-        }
     }
 }

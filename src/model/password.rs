@@ -1,0 +1,157 @@
+//! Passwords: the form in which they are kept, and which of them may become a session's.
+
+use std::fmt;
+
+use super::text;
+use crate::error::{Code, Error, Result};
+
+/// The 3,000 most common passwords of at least 8 characters, in lower case (from the frequency lists of zxcvbn).
+const COMMON_PASSWORDS: &str = include_str!("../common_passwords.txt");
+/// Characters of a password, at least and at most.
+pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
+
+/// A password in the clear, as short as may be: it has no `Display` and its `Debug` tells nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// A password as presented, of any length: one to be verified.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The form in which it is kept, so that it is the same whatever keyboard it is typed on ([`text::opaque`]). `None`: it has
+    /// characters that no password has.
+    pub fn prepared(&self) -> Option<Self> {
+        text::opaque(&self.0).map(Self)
+    }
+
+    /// The form in which it is kept, if it may become a session's password. `names` are those that anybody would try first:
+    /// the session's nick, and the server's.
+    pub fn accepted(&self, names: &[&str]) -> Result<Self> {
+        let unclean = "a password has no control characters and no invisible ones";
+        let prepared = self.prepared().ok_or_else(|| Error::malformed(unclean))?;
+        let weak = |detail: String| Err(Error::new(Code::WeakPassword, detail));
+        if !PASSWORD_LENGTH.contains(&prepared.0.chars().count()) {
+            let (least, most) = (PASSWORD_LENGTH.start(), PASSWORD_LENGTH.end());
+            return weak(format!("a password has {least} to {most} characters"));
+        }
+        if text::is_blank(&prepared.0) {
+            return weak("a password is more than blanks".into());
+        }
+        let loosely = text::loosely(&prepared.0);
+        if COMMON_PASSWORDS.lines().any(|common| common == loosely) {
+            return weak("this password is among the 3,000 most common ones".into());
+        }
+        let is_name = |name: &&&str| {
+            let rest = loosely.strip_prefix(&text::loosely(name));
+            rest.is_some_and(|rest| rest.chars().all(char::is_numeric))
+        };
+        if names.iter().any(|name| is_name(&name)) {
+            return weak("a password is neither your nick nor the server's name, nor one of them and digits".into());
+        }
+        Ok(prepared)
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// What is kept of a password: a PHC string of Argon2id. Its `Debug` tells nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HashedPassword(String);
+
+impl HashedPassword {
+    pub fn from_phc(text: String) -> Self {
+        Self(text)
+    }
+
+    pub fn as_phc(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HashedPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashedPassword(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(text: &str) -> Result<String, Code> {
+        let accepted = Password::new(text).accepted(&["alice42", "rejoin.server", "chat.example.org"]);
+        accepted.map(|password| password.0).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn a_password_hides_itself_and_has_8_to_256_characters() {
+        assert_eq!(format!("{:?}", Password::new("hunter2hunter2")), "Password(…)");
+        for good in
+            ["1234567x", "пароль-и", "🦀🦀🦀🦀🦀🦀🦀🦀", &"語".repeat(256), " a  b  c ", "\u{2764}\u{fe0f}1234567"]
+        {
+            assert_eq!(accepted(good), Ok(good.into()));
+        }
+        // Eleven as they are typed, and seven as they are kept.
+        for weak in [
+            "",
+            "1234567",
+            &"e\u{301}".repeat(7),
+            &"x".repeat(257),
+            "          ",
+            "\u{2800}\u{2800} \u{2800} \u{2800} \u{2800}",
+        ] {
+            assert_eq!(accepted(weak), Err(Code::WeakPassword), "{weak:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_kept_in_one_form_whatever_it_is_typed_with() {
+        assert_eq!(accepted("cafe\u{301} au lait"), accepted("caf\u{e9} au\u{a0}lait"));
+        assert_eq!(accepted("Correct Horse"), Ok("Correct Horse".into()), "case counts");
+        for unclean in [
+            "my cat is a \tby",
+            "correct\nhorse",
+            "correct\u{7f}horse",
+            "correct\u{85}horse",
+            "correct\u{200b}horse",
+            "correct\u{202e}horse",
+        ] {
+            assert_eq!(accepted(unclean), Err(Code::MalformedRequest), "{unclean:?}");
+        }
+    }
+
+    #[test]
+    fn what_anybody_would_try_first_is_weak() {
+        assert_eq!(COMMON_PASSWORDS.lines().count(), 3000);
+        assert!(COMMON_PASSWORDS.lines().all(|common| common == text::loosely(common)));
+        for weak in [
+            "password",
+            "PassWord1",
+            "qwertyuiop",
+            "ｐａｓｓｗｏｒｄ",
+            "ｐassword１",
+            "ALICE42０",
+            "alice421",
+            "Alice42１９９９",
+            "alice42٣٣",
+            "rejoin.server",
+            "Rejoin.Server2026",
+            "chat.example.org1",
+        ] {
+            assert_eq!(accepted(weak), Err(Code::WeakPassword), "{weak:?}");
+        }
+        for good in ["alice42!!", "my alice42", "alice42-1999", "alice4 1999", "rejoin.servers"] {
+            assert_eq!(accepted(good), Ok(good.into()));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! PASS: which passwords there may be, in which form they are kept, and what a label makes of a repetition.
+
+use serde_json::{Value, json};
+
+use crate::support::{Device, Socket, TestServer, said};
+
+const PASSWORD: &str = "correct horse battery";
+/// The same as it is kept, and as some keyboards write it.
+const COMPOSED: &str = "caf\u{e9} au lait";
+const DECOMPOSED: &str = "cafe\u{301} au\u{a0}lait";
+/// Argon2id of "cafe\u{301} au lait", as hashes were made when passwords were kept as they were typed.
+const OLD_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$WU6ICPx+zYfHT0l4+6TdWMp7FbgIQom5B8+K6k7Hb3s";
+
+async fn pass(device: &Device, params: &[&str], label: Option<&str>) -> Result<Value, (u16, String)> {
+    let mut message = json!({"command": "PASS", "params": params});
+    if let Some(label) = label {
+        message["label"] = label.into();
+    }
+    device.try_send_json(message).await.map_err(said)
+}
+
+fn refused(status: u16, code: &str) -> Result<Value, (u16, String)> {
+    Err((status, code.into()))
+}
+
+#[tokio::test]
+async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
+    let server = TestServer::with(&["--public-url", "http://chat.localhost:8080"]).await;
+    let alice = server.pick("alice42").await;
+    let mut socket = Socket::open(&alice, "").await;
+    for (params, status, code) in [
+        (vec!["1234567"], 400, "weak_password"),
+        (vec![""], 400, "weak_password"),
+        (vec!["PassWord1"], 400, "weak_password"),
+        (vec!["ｐａｓｓｗｏｒｄ"], 400, "weak_password"),
+        (vec!["ALICE421984"], 400, "weak_password"),
+        (vec!["rejoin.server"], 400, "weak_password"),
+        (vec!["rejoin2026"], 400, "weak_password"),
+        (vec!["chat.localhost"], 400, "weak_password"),
+        (vec!["correct\thorse"], 400, "malformed_request"),
+        (vec!["correct\u{200b}horse"], 400, "malformed_request"),
+        (vec!["correct", "horse"], 400, "malformed_request"),
+        (vec![PASSWORD, ""], 400, "malformed_request"),
+        (vec![PASSWORD, PASSWORD, ""], 400, "malformed_request"),
+        (vec![], 400, "need_more_params"),
+    ] {
+        assert_eq!(pass(&alice, &params, None).await, refused(status, code), "{params:?}");
+        socket.send(json!({"command": "PASS", "params": params})).await;
+        assert_eq!(socket.answer().await["code"], code, "{params:?}");
+        let line = format!("PASS {}", params.iter().map(|word| format!("{word} ")).collect::<String>());
+        if params.iter().all(|word| !word.is_empty()) {
+            assert_eq!(alice.try_send(line.trim_end()).await.map_err(said), refused(status, code), "{line}");
+        }
+    }
+    assert_eq!(alice.snapshot().await["session"]["has_password"], false);
+    // A third one is always one too many; a second is the current one, once there is one.
+    alice.send(&format!("PASS :{PASSWORD}")).await;
+    assert_eq!(alice.try_send("PASS battery horse staple").await.map_err(said), refused(400, "malformed_request"));
+    assert_eq!(pass(&alice, &["alice42", PASSWORD], None).await, refused(400, "weak_password"));
+    assert_eq!(pass(&alice, &["battery horse", ""], None).await, refused(403, "password_mismatch"));
+    pass(&alice, &["battery horse", PASSWORD], None).await.unwrap();
+}
+
+#[tokio::test]
+async fn it_is_the_same_password_on_every_keyboard() {
+    let server = TestServer::start().await;
+    for (nick, set) in [("alice", COMPOSED), ("bob", DECOMPOSED)] {
+        let device = server.pick(nick).await;
+        pass(&device, &[set], None).await.unwrap();
+        for typed in [COMPOSED, DECOMPOSED] {
+            server.login(nick, typed).await;
+        }
+        let unlike = server.device().login(nick, "cafe au lait").await.unwrap_err();
+        assert_eq!(said(unlike), (401, "login_failed".into()));
+        pass(&device, &[PASSWORD, if set == COMPOSED { DECOMPOSED } else { COMPOSED }], None).await.unwrap();
+    }
+}
+
+/// A hash of what somebody typed before passwords had one form is made anew by the next login.
+#[tokio::test]
+async fn an_older_hash_is_tried_as_it_was_typed_and_renewed() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    pass(&alice, &[PASSWORD], None).await.unwrap();
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    database.execute("UPDATE session SET password_hash = ?1", [OLD_HASH]).unwrap();
+    let hash = || database.query_row("SELECT password_hash FROM session", [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(said(server.device().login("alice", COMPOSED).await.unwrap_err()), (401, "login_failed".into()));
+    assert_eq!(hash(), OLD_HASH);
+    server.login("alice", "cafe\u{301} au lait").await;
+    assert_ne!(hash(), OLD_HASH);
+    server.login("alice", COMPOSED).await;
+}
+
+/// Only the verb of a labelled PASS is kept, so whether it is the same again is judged by the password itself.
+#[tokio::test]
+async fn a_label_on_pass_stands_for_one_password() {
+    let mut server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let first = pass(&alice, &[COMPOSED], Some("p")).await.unwrap();
+    server.restart().await;
+    assert_eq!(pass(&alice, &[COMPOSED], Some("p")).await.as_ref(), Ok(&first));
+    assert_eq!(pass(&alice, &[DECOMPOSED], Some("p")).await.as_ref(), Ok(&first), "typed on another keyboard");
+    for other in [PASSWORD, "short", "alice"] {
+        assert_eq!(pass(&alice, &[other], Some("p")).await, refused(409, "label_reused"));
+    }
+    let audit = alice.get("/api/v1/audit").await.to_string();
+    assert_eq!(audit.matches("password_refused").count(), 3, "they are guesses");
+    server.login("alice", COMPOSED).await;
+    // A change, said again as it was.
+    let changed = pass(&alice, &[PASSWORD, COMPOSED], Some("c")).await.unwrap();
+    assert_eq!(pass(&alice, &[PASSWORD, COMPOSED], Some("c")).await.as_ref(), Ok(&changed));
+    assert_eq!(pass(&alice, &[COMPOSED], Some("p")).await, refused(409, "label_reused"), "it is not set any more");
+    assert_eq!(said(alice.try_send("@label=c PING x").await.unwrap_err()), (409, "label_reused".into()));
+    alice.send("@label=x PING x").await;
+    assert_eq!(pass(&alice, &[COMPOSED, PASSWORD], Some("x")).await, refused(409, "label_reused"));
+    server.login("alice", PASSWORD).await;
+}
+
+#[tokio::test]
+async fn by_a_label_nobody_guesses_more_often_than_by_the_current_password() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    pass(&alice, &[PASSWORD], Some("p")).await.unwrap();
+    let mut guesses = 0;
+    while pass(&alice, &[&format!("guess number {guesses}")], Some("p")).await != refused(429, "throttled") {
+        guesses += 1;
+        assert!(guesses <= 20, "nobody stops it");
+    }
+    assert_eq!(pass(&alice, &["another one", "not the current"], None).await, refused(429, "throttled"));
+}
+
+#[tokio::test]
+async fn one_labelled_pass_at_two_connections_is_one() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let again = || pass(&alice, &[PASSWORD], Some("p"));
+    let (a, b, c) = tokio::join!(again(), again(), again());
+    assert!(a.is_ok() && a == b && b == c, "{a:?} {b:?} {c:?}");
+    assert_eq!(alice.queue().await.len(), 1, "it was set once");
+}
