@@ -114,13 +114,16 @@ CREATE TABLE event (
     command   TEXT NOT NULL,
     params    TEXT NOT NULL,                -- each as it is, with a CR behind it
     targets   TEXT NOT NULL,                -- a JSON array of target ids, for retention
-    sender    INTEGER,                      -- of a direct message: the session that sent it
-    recipient INTEGER,                      -- and the one it went to
+    sender    INTEGER,                      -- of a message (PRIVMSG, NOTICE): the session that sent it
+    recipient INTEGER,                      -- of a direct one: the session it went to
     client_id INTEGER,                      -- the client whose command it came from
     label     TEXT,
-    app       TEXT                          -- the name of the app through whose grant it came
+    app       TEXT,                         -- the name of the app through whose grant it came
+    channel   INTEGER,                      -- of a message to a channel: that channel
+    others    INTEGER                       -- and the last message there before it that another session sent; 0: none
 ) STRICT;
 CREATE INDEX event_exchange ON event (sender, recipient, id) WHERE recipient IS NOT NULL;
+CREATE INDEX event_said ON event (channel, id) WHERE channel IS NOT NULL;
 
 -- Where an event is addressed: one row per target, however many receive it.
 CREATE TABLE address (

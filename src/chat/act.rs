@@ -8,12 +8,12 @@ use super::Limits;
 use crate::{
     error::{Error, Result},
     irc::{Reply, command::Each},
-    model::{Caller, ChannelName, EventId, Nick, SERVER_NAME, SessionId, TargetId, Timestamp},
+    model::{Caller, ChannelName, EventId, Nick, SERVER_NAME, TargetId, Timestamp},
     store::{
         Write,
         channel::Channel,
         grant,
-        log::{self, Draft, Origin},
+        log::{self, Draft, Origin, Recipient},
         member::{self, Member},
         session::{self, Session},
         sight::Sight,
@@ -74,13 +74,18 @@ impl<'a> Act<'a> {
         Ok(id)
     }
 
-    /// Makes a direct message to another session: an event for both.
-    pub fn emit_direct(&mut self, command: &'static str, to: SessionId, params: &[&dyn Display]) -> Result<()> {
-        let from = self.caller.session;
-        let draft = Draft { exchange: Some((from, to)), ..self.draft(command, params) };
-        let id = log::append(self.tx, draft, &[from.into(), to.into()])?;
+    /// Makes a message of this session's, told to `targets`.
+    pub fn emit_message(
+        &mut self,
+        command: &'static str,
+        to: Recipient,
+        params: &[&dyn Display],
+        targets: &[TargetId],
+    ) -> Result<EventId> {
+        let draft = Draft { message: Some((self.caller.session, to)), ..self.draft(command, params) };
+        let id = log::append(self.tx, draft, targets)?;
         self.answer.ids.push(id);
-        Ok(())
+        Ok(id)
     }
 
     /// Tells this session's clients something, in the server's name.
@@ -98,7 +103,7 @@ impl<'a> Act<'a> {
             params: params.iter().map(|p| p.to_string()).collect(),
             origin: self.origin(),
             app: self.app.clone(),
-            exchange: None,
+            message: None,
         }
     }
 
@@ -159,6 +164,6 @@ impl<'a> Act<'a> {
 /// Tells a session's clients something, in the server's name.
 pub fn notice(tx: &Write, session: &Session, text: String, origin: Origin, now: Timestamp) -> Result<EventId> {
     let params = vec![session.nick.to_string(), text];
-    let draft = Draft { time: now, source: SERVER_NAME, command: "NOTICE", params, origin, app: None, exchange: None };
+    let draft = Draft { time: now, source: SERVER_NAME, command: "NOTICE", params, origin, app: None, message: None };
     log::append(tx, draft, &[session.id.into()])
 }

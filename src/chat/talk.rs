@@ -5,7 +5,7 @@ use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
     model::{EventId, Target},
-    store::{channel::Channel, mark, member, session},
+    store::{channel::Channel, log::Recipient, mark, member, session},
 };
 
 pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -> Result<()> {
@@ -18,11 +18,13 @@ pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -
                 // Without +n one may speak from outside; the sender's own clients see it all the same.
                 targets.push(act.caller.session.into());
             }
-            act.emit(command, &[&channel.name, &text], &targets).map(drop)
+            let to = Recipient::Channel(channel.id);
+            act.emit_message(command, to, &[&channel.name, &text], &targets).map(drop)
         }
         Target::Nick(nick) => {
             let other = act.sight.correspondent(nick)?;
-            act.emit_direct(command, other.id, &[&other.nick, &text])?;
+            let targets = [act.caller.session.into(), other.id.into()];
+            act.emit_message(command, Recipient::Session(other.id), &[&other.nick, &text], &targets)?;
             // Both sides remember that there is an exchange, wherever they have read it to.
             mark::advance(act.tx, act.caller.session, other.id.into(), EventId(0))?;
             mark::advance(act.tx, other.id, act.caller.session.into(), EventId(0))?;

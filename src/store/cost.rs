@@ -16,7 +16,7 @@ use rusqlite::{
 use tempfile::TempDir;
 
 use super::{sight::Sight, *};
-use crate::model::{ChannelName, Nick, Scopes, Unread};
+use crate::model::{ChannelName, Nick, Scopes};
 
 /// A page of the contract's usual length.
 const LIMIT: usize = 200;
@@ -57,8 +57,9 @@ fn away(channels: i64, messages: i64) -> Away {
          INSERT INTO session (id, nick, folded_nick, created_at) VALUES (100, 'bob', 'bob', 0);
          INSERT INTO client (id, session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at)
              VALUES (100, 100, 'laptop', x'', 0, 0, 0, 0, 0);
-         INSERT INTO event (time, source, command, params, targets, client_id)
-             SELECT 0, 'bob', 'PRIVMSG', '#c' || char(13) || 'hello' || char(13), '[' || channel.id || ']', 100 FROM n, channel;
+         INSERT INTO event (time, source, command, params, targets, client_id, sender, channel, others)
+             SELECT 0, 'bob', 'PRIVMSG', '#c' || char(13) || 'hello' || char(13), '[' || channel.id || ']', 100, 100,
+                    channel.id, 0 FROM n, channel;
          INSERT INTO address (target_id, event_id) SELECT json_extract(targets, '$[0]'), id FROM event;"
     );
     sql.execute_batch(&format!("BEGIN; {fill} COMMIT;")).unwrap();
@@ -149,16 +150,57 @@ fn what_is_unread_costs_what_is_counted_and_where_all_is_read_next_to_nothing() 
     assert!(read <= few / 20, "{read} steps where all is read, {few} where nothing is");
 }
 
+/// Sessions say so many messages each on the channel, in turns, as often as told.
+fn talk(away: &Away, speakers: &[(SessionId, usize)], turns: usize) {
+    let (tx, to) = (Write::new(&away.sql), log::Recipient::Channel(away.channel));
+    for (speaker, messages) in speakers.repeat(turns) {
+        for _ in 0..messages {
+            let params = vec!["#c1".to_owned(), "hello".to_owned()];
+            let (time, source, command, message) = (Timestamp(0), "x", "PRIVMSG", Some((speaker, to)));
+            let draft = log::Draft { time, source, command, params, origin: None, app: None, message };
+            log::append(&tx, draft, &[away.channel.into()]).unwrap();
+        }
+    }
+}
+
 #[test]
-fn what_a_session_said_itself_is_not_looked_through_without_end() {
-    let own = |mut away: Away| {
-        away.sql.execute("UPDATE client SET session_id = ?1", [away.session.0]).unwrap();
-        let me = session::get(&Read { sql: &away.sql }, away.session).unwrap();
-        let channel = away.channel;
-        away.steps(|tx| assert_eq!(unread::of_channel(tx, &me, channel, EventId(0)).unwrap(), Unread::default()))
+fn what_a_session_said_itself_costs_nothing_however_much_it_is() {
+    let unread = |speakers: &[(i64, usize)], turns, count| {
+        // One of the two that are there already was said after the session came.
+        let mut away = away(1, 2);
+        let (me, channel) = (away.session, away.channel);
+        // As 0 it is the session itself that speaks.
+        let speakers = speakers.iter().map(|(id, messages)| (if *id == 0 { me } else { SessionId(*id) }, *messages));
+        talk(&away, &speakers.collect::<Vec<_>>(), turns);
+        let me = session::get(&Read { sql: &away.sql }, me).unwrap();
+        away.steps(|tx| assert_eq!(unread::of_channel(tx, &me, channel, EventId(0)).unwrap().count, count))
     };
-    let (day, week) = (own(away(1, 1001)), own(away(1, 4000)));
-    assert!(week <= day, "{week} steps where four times more was said, {day} where less was");
+    let (little, much) = (unread(&[(0, 1)], 1, 1), unread(&[(0, 2000)], 1, 1));
+    assert_eq!(much, little, "steps where the session said 2,000 messages, and one");
+    // Among the messages of others, before, between and behind them.
+    let (little, much) = (unread(&[(0, 1), (100, 3), (0, 1)], 5, 16), unread(&[(0, 200), (100, 3), (0, 200)], 5, 16));
+    assert_eq!(much, little, "steps where the session said 400 messages in each turn, and two");
+    let others = unread(&[(100, 1), (102, 1)], 60, 100);
+    let mixed = unread(&[(100, 1), (0, 20), (102, 1)], 60, 100);
+    assert!(mixed <= 4 * others, "{mixed} steps with the session's own messages among them, {others} without");
+}
+
+#[test]
+fn what_happens_on_a_channel_beside_its_messages_costs_nothing() {
+    let unread = |events: i64| {
+        let mut away = away(1, 3);
+        let events = format!(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {events})
+             INSERT INTO event (time, source, command, params, targets) SELECT 0, 'bob', 'AWAY', '', '[101]' FROM n;
+             INSERT INTO address (target_id, event_id) SELECT 101, id FROM event WHERE command = 'AWAY'"
+        );
+        away.sql.execute_batch(&events).unwrap();
+        let (me, channel) = (away.session, away.channel);
+        let me = session::get(&Read { sql: &away.sql }, me).unwrap();
+        away.steps(|tx| assert_eq!(unread::of_channel(tx, &me, channel, EventId(0)).unwrap().count, 2))
+    };
+    let (quiet, busy) = (unread(1), unread(4000));
+    assert_eq!(busy, quiet, "steps where 4,000 came and went, and one");
 }
 
 /// Every query of a page, a history and a snapshot, as it is asked.

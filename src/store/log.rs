@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, sight::Sight, texts};
+use super::{Effect, Read, Write, as_sql, sight::Sight, texts, unread};
 use crate::{
     error::{Code, Error, Result},
     model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp},
@@ -29,13 +29,20 @@ pub struct Draft<'a> {
     pub origin: Origin,
     /// The name of the app through whose grant it comes.
     pub app: Option<String>,
-    /// Of a direct message: the sessions it goes from and to.
-    pub exchange: Option<(SessionId, SessionId)>,
+    /// Of a message (PRIVMSG, NOTICE): who sends it, and where to.
+    pub message: Option<(SessionId, Recipient)>,
+}
+
+/// Where a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    Session(SessionId),
+    Channel(ChannelId),
 }
 
 /// Appends an event and addresses it, once per target.
 pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId> {
-    let Draft { time, source, command, params, origin, app, exchange } = draft;
+    let Draft { time, source, command, params, origin, app, message } = draft;
     let mut targets = targets.to_vec();
     targets.sort();
     targets.dedup();
@@ -43,10 +50,19 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
         Some((client, label)) => (Some(client.0), label.as_deref()),
         None => (None, None),
     };
+    let (recipient, channel) = match message {
+        Some((_, Recipient::Session(session))) => (Some(session.0), None),
+        Some((_, Recipient::Channel(channel))) => (None, Some(channel.0)),
+        None => (None, None),
+    };
+    let others = match message {
+        Some((sender, Recipient::Channel(channel))) => Some(unread::last_of_others(tx, channel, sender)?),
+        _ => None,
+    };
     tx.sql
         .prepare_cached(
-            "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             time.0,
@@ -54,11 +70,13 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
             command,
             texts::join(params.iter().map(String::as_str))?,
             to_json(&targets)?,
-            exchange.map(|(sender, _)| sender.0),
-            exchange.map(|(_, recipient)| recipient.0),
+            message.map(|(sender, _)| sender.0),
+            recipient,
             client,
             label,
             app,
+            channel,
+            others,
         ])?;
     let id = EventId(tx.sql.last_insert_rowid());
     let mut address = tx.sql.prepare_cached("INSERT INTO address (target_id, event_id) VALUES (?1, ?2)")?;

@@ -213,7 +213,7 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, words: Option<LastWords
         params: vec![words.as_ref().map_or(reason.sentence(), |words| words.text).to_owned()],
         origin: None,
         app: words.and_then(|words| words.app),
-        exchange: None,
+        message: None,
     };
     let quit = log::append(tx, draft, &targets)?;
     for channel in channels {

@@ -1,40 +1,54 @@
 //! What a session has not read: what others said past its read mark, as far as it is worth counting.
 
-use rusqlite::Row;
+use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Read, as_sql, session::Session, texts};
+use super::{Read, session::Session, texts};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SessionId, Unread},
 };
 
 /// Messages that are counted, at most.
-const MOST: usize = 100;
-/// Events of a channel that are looked through for them, from its newest back: what the session said itself, and who came
-/// and went, may be without end.
-const LOOKED_THROUGH: usize = 1000;
+const MOST: u32 = 100;
 
 /// What is unread of a channel that a session is on, in its present stay; for the session is what names it.
 ///
-/// What was said by a client that is forgotten is past retention and does not count.
+/// The messages of the channel are read from the newest back. Each knows the last one before it that another session sent,
+/// so a run of the session's own messages, however long, costs one step.
 pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) -> Result<Unread> {
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT params FROM (SELECT event_id FROM address
-                             WHERE target_id = ?1 AND event_id > max(?2, (
-                                 SELECT since FROM membership
-                                 WHERE channel_id = ?1 AND session_id = ?3 AND until IS NULL))
-                             ORDER BY event_id DESC LIMIT ?4)
-         CROSS JOIN event ON event.id = event_id CROSS JOIN client ON client.id = client_id
-         WHERE command IN ('PRIVMSG', 'NOTICE') AND session_id != ?3
-         ORDER BY event_id DESC LIMIT ?5",
-    )?;
-    let mut rows = statement.query([channel.0, read.0, me.id.0, as_sql(LOOKED_THROUGH), as_sql(MOST)])?;
     let mut unread = Unread::default();
-    while let Some(row) = rows.next()? {
-        unread.count += 1;
-        unread.mention = unread.mention || me.nick.is_named_in(&text(row)?);
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT id, sender, others, params FROM event
+         WHERE channel = ?1 AND id <= ?2 AND id > max(?3, (
+             SELECT since FROM membership WHERE channel_id = ?1 AND session_id = ?4 AND until IS NULL))
+         ORDER BY id DESC",
+    )?;
+    let mut newest = i64::MAX;
+    loop {
+        let mut rows = statement.query([channel.0, newest, read.0, me.id.0])?;
+        newest = loop {
+            let Some(row) = rows.next()? else { return Ok(unread) };
+            if row.get::<_, Option<i64>>("sender")? == Some(me.id.0) {
+                break row.get("others")?;
+            }
+            unread.count += 1;
+            unread.mention = unread.mention || me.nick.is_named_in(text(row)?);
+            if unread.count == MOST {
+                return Ok(unread);
+            }
+        };
     }
-    Ok(unread)
+}
+
+/// The last message on a channel that another session than `me` sent; 0: there is none.
+pub(super) fn last_of_others(tx: &Read, channel: ChannelId, me: SessionId) -> Result<i64> {
+    let last =
+        tx.sql.prepare_cached("SELECT id, sender, others FROM event WHERE channel = ?1 ORDER BY id DESC LIMIT 1")?;
+    let last = { last }.query_row([channel.0], |row| {
+        let (id, sender, others): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(if sender == me.0 { others } else { id })
+    });
+    Ok(last.optional()?.unwrap_or(0))
 }
 
 /// What is unread of an exchange of direct messages; all of it is for the session. What it tells itself it has read.
@@ -42,12 +56,12 @@ pub fn of_exchange(tx: &Read, me: SessionId, other: SessionId, read: EventId) ->
     let mut statement = tx.sql.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM event WHERE sender = ?1 AND recipient = ?2 AND id > ?3 AND ?1 != ?2 LIMIT ?4)",
     )?;
-    let count = statement.query_row([other.0, me.0, read.0, as_sql(MOST)], |row| row.get(0))?;
+    let count = statement.query_row(params![other.0, me.0, read.0, MOST], |row| row.get(0))?;
     Ok(Unread { count, mention: count > 0 })
 }
 
 /// What a message says, behind its target.
-fn text(row: &Row) -> rusqlite::Result<String> {
+fn text<'a>(row: &'a Row) -> rusqlite::Result<&'a str> {
     let params = row.get_ref("params")?.as_str()?;
-    Ok(texts::split(params).nth(1).unwrap_or_default().to_owned())
+    Ok(texts::split(params).nth(1).unwrap_or_default())
 }

@@ -139,6 +139,24 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
                  VALUES (32503680000000, 'alice', 'PRIVMSG', ?1, '[1]', 1, 1, 1)";
     database.execute(event, [said]).unwrap();
     database.execute("INSERT INTO address (target_id, event_id) VALUES (1, 1)", []).unwrap();
+    // What alice and bob said on a channel, bob last.
+    database
+        .execute_batch(
+            "INSERT INTO target (id) VALUES (2), (3);
+             INSERT INTO session (id, nick, folded_nick, created_at) VALUES (2, 'bob', 'bob', 0);
+             INSERT INTO client (session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at)
+                 VALUES (2, 'phone', randomblob(32), 0, 0, 0, 32503680000000, 32503680000000);
+             INSERT INTO channel (id, name, folded_name, created_at, modes) VALUES (3, '#old', '#old', 0, 'nt');
+             INSERT INTO membership (session_id, channel_id, since) VALUES (1, 3, 1), (2, 3, 1);",
+        )
+        .unwrap();
+    for (client, nick, text) in [(2, "bob", "alice?"), (1, "alice", "yes"), (1, "alice", "bob?"), (2, "bob", "fine")] {
+        let event = "INSERT INTO event (time, source, command, params, targets, client_id)
+                     VALUES (32503680000000, ?1, 'PRIVMSG', ?2, '[3]', ?3)";
+        database.execute(event, (nick, json!(["#old", text]).to_string(), client)).unwrap();
+        let address = "INSERT INTO address (target_id, event_id) VALUES (3, last_insert_rowid())";
+        database.execute(address, []).unwrap();
+    }
     let reply = json!({"source": "rejoin.server", "command": "PONG", "params": ["rejoin.server", text]});
     for (label, command, answer) in [
         ("said", format!("PRIVMSG\0alice\0{text}"), json!({"replies": [], "ids": [1]})),
@@ -151,7 +169,9 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
 
     let server = Process::start(&old, &[]);
     let alice = server.device().with_cookie("rejoin=an old secret");
-    assert_eq!(alice.snapshot().await["session"]["nick"], "alice");
+    let snapshot = alice.snapshot().await;
+    assert_eq!(snapshot["session"]["nick"], "alice");
+    assert_eq!(snapshot["channels"][0]["unread"], json!({"count": 2, "mention": true}), "bob's two, and none of hers");
     let send = async |command, params: Value, label| {
         alice.try_send_json(json!({"command": command, "params": params, "label": label})).await.unwrap()
     };

@@ -210,7 +210,8 @@ impl World<'_> {
 
     fn draft(&self, command: &'static str, text: usize, exchange: Option<(SessionId, SessionId)>) -> Draft<'static> {
         let params = Vec::from_iter((text > 0).then(|| "x".repeat(text)));
-        Draft { time: Timestamp(self.now), source: "x", command, params, origin: None, app: None, exchange }
+        let message = exchange.map(|(sender, recipient)| (sender, Recipient::Session(recipient)));
+        Draft { time: Timestamp(self.now), source: "x", command, params, origin: None, app: None, message }
     }
 
     fn happens(
