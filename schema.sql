@@ -78,6 +78,9 @@ CREATE TABLE membership (
 CREATE UNIQUE INDEX membership_of_channel ON membership (channel_id, session_id) WHERE until IS NULL;
 CREATE INDEX membership_of_session ON membership (session_id, since) WHERE until IS NULL;
 CREATE INDEX membership_past ON membership (session_id, until) WHERE until IS NOT NULL;
+CREATE INDEX membership_op ON membership (channel_id) WHERE until IS NULL AND op;
+CREATE INDEX membership_voice ON membership (channel_id, since) WHERE until IS NULL AND voice;
+CREATE INDEX membership_by_stay ON membership (channel_id, since) WHERE until IS NULL;
 CREATE INDEX membership_by_channel ON membership (channel_id, until);
 CREATE INDEX membership_closed ON membership (until) WHERE until IS NOT NULL;
 
@@ -275,6 +278,7 @@ CREATE TABLE audit (
     nick       TEXT,
     address    TEXT,
     reason     TEXT,
-    app        TEXT                         -- the client_id of the app it is about
+    app        TEXT,                        -- the client_id of the app it is about
+    channel    TEXT                         -- the name of the channel it is about
 ) STRICT;
 CREATE INDEX audit_of_session ON audit (session_id, id);

@@ -50,6 +50,10 @@ pub enum Action {
     /// The session let a device join by the code it shows.
     DeviceApproved,
     DeviceDenied,
+    /// The operator gave op on a channel to a session.
+    OpGiven,
+    /// The operator ended a channel.
+    ChannelEnded,
     /// A limit was reached; told once in an hour for whatever it is counted by.
     Throttled(Limit),
 }
@@ -130,6 +134,8 @@ impl Action {
             Self::ConsentDenied => "consent_denied",
             Self::DeviceApproved => "device_approved",
             Self::DeviceDenied => "device_denied",
+            Self::OpGiven => "op_given",
+            Self::ChannelEnded => "channel_ended",
             Self::Throttled(_) => "throttled",
         }
     }
@@ -159,6 +165,8 @@ pub struct Subject {
     pub address: Option<std::net::IpAddr>,
     /// The `client_id` of an app.
     pub app: Option<String>,
+    /// The name of a channel.
+    pub channel: Option<String>,
 }
 
 /// A line of the log. It prints itself as one.
@@ -175,12 +183,15 @@ pub struct Entry {
     pub reason: Option<String>,
     /// The `client_id` of the app it is about.
     pub app: Option<String>,
+    /// The name of the channel it is about.
+    pub channel: Option<String>,
 }
 
 impl Entry {
     pub fn at(id: i64, time: Timestamp, action: String) -> Self {
         let time = time.to_string();
-        Self { id, time, action, session: None, client: None, nick: None, address: None, reason: None, app: None }
+        let (session, client, nick, address, reason, app, channel) = Default::default();
+        Self { id, time, action, session, client, nick, address, reason, app, channel }
     }
 }
 
@@ -195,6 +206,7 @@ impl fmt::Display for Entry {
             ("address", self.address.clone()),
             ("reason", self.reason.clone()),
             ("app", self.app.clone()),
+            ("channel", self.channel.clone()),
         ] {
             if let Some(value) = value {
                 write!(f, " {name}={value}")?;

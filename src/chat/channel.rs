@@ -6,8 +6,9 @@ use crate::{
     irc::{command::Each, mode::Flag, reply},
     model::{ChannelName, Nick, TargetId},
     store::{
+        ban,
         channel::{self, Channel, Topic},
-        member,
+        member, succession,
     },
 };
 
@@ -42,6 +43,7 @@ pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>) -> Result<()> 
             if let Some(text) = act.session.away.clone().filter(|_| !first) {
                 act.emit("AWAY", &[&text], &[channel.id.into()])?;
             }
+            succession::consider(act.tx, channel.id, me, act.now)?;
             channel
         }
     };
@@ -56,7 +58,7 @@ pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>) -> Result<()> 
 /// Whether the channel's modes and bans let this session in. An invitation is used up by it.
 fn admit(act: &Act, channel: &Channel, key: Option<&str>) -> Result<()> {
     let refuse = |code, detail: &str| Err(Error::new(code, detail).about(&channel.name));
-    if is_banned(act, channel)? {
+    if ban::matches(act.tx, channel.id, &act.session)? {
         return refuse(Code::BannedFromChannel, "you are banned from this channel");
     }
     if channel.modes.key.is_some() && channel.modes.key.as_deref() != key {
@@ -72,11 +74,6 @@ fn admit(act: &Act, channel: &Channel, key: Option<&str>) -> Result<()> {
         return refuse(Code::InviteOnlyChannel, "this channel is by invitation");
     }
     Ok(())
-}
-
-pub fn is_banned(act: &Act, channel: &Channel) -> Result<bool> {
-    let mask = act.session.mask();
-    Ok(channel::bans(act.tx, channel.id)?.iter().any(|ban| ban.mask.matches(&mask)))
 }
 
 pub fn part(act: &mut Act, name: &ChannelName, reason: Option<&str>) -> Result<()> {

@@ -10,7 +10,8 @@ use crate::{
     irc::mode::{Change, Mask, render_changes},
     model::{ChannelName, Nick},
     store::{
-        channel::{self, Ban, Channel},
+        ban::{self, Ban},
+        channel::{self, Channel},
         member::{self, Member},
     },
 };
@@ -73,30 +74,42 @@ fn apply(act: &Act, channel: &mut Channel, change: Change) -> Result<Option<Effe
         Change::Key(_) | Change::Limit(_) => None,
         Change::Op(nick, on) => {
             let member = standing(act, channel, &nick)?;
-            member::set_standing(act.tx, channel.id, member.session, on, member.voice)?;
-            (member.op != on).then(|| (on, 'o', Some(member.nick.to_string())))
+            if member.op == on {
+                return Ok(None);
+            }
+            if !on && member::ops(act.tx, channel.id, 2)? == 1 {
+                return Err(last_op(&member.nick, channel));
+            }
+            member::set_op(act.tx, channel.id, member.session, on)?;
+            Some((on, 'o', Some(member.nick.to_string())))
         }
         Change::Voice(nick, on) => {
             let member = standing(act, channel, &nick)?;
-            member::set_standing(act.tx, channel.id, member.session, member.op, on)?;
+            member::set_voice(act.tx, channel.id, member.session, on)?;
             (member.voice != on).then(|| (on, 'v', Some(member.nick.to_string())))
         }
         Change::Ban(mask, true) => add_ban(act, channel, mask)?,
         Change::Ban(mask, false) => {
-            channel::remove_ban(act.tx, channel.id, &mask)?.then(|| (false, 'b', Some(mask.as_str().to_owned())))
+            ban::remove(act.tx, channel.id, &mask)?.then(|| (false, 'b', Some(mask.as_str().to_owned())))
         }
         Change::ListBans => None,
     })
 }
 
+/// A channel is never left without an op by MODE: who wants to give it up makes somebody else op first.
+fn last_op(nick: &Nick, channel: &Channel) -> Error {
+    let detail = format!("{nick} is the channel's last operator: make somebody else operator first");
+    Error::new(Code::ChanopNeeded, detail).about(&channel.name)
+}
+
 fn add_ban(act: &Act, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
-    let bans = channel::bans(act.tx, channel.id)?;
+    let bans = ban::list(act.tx, channel.id)?;
     if bans.len() >= MAX_BANS && !bans.iter().any(|ban| ban.mask.folded() == mask.folded()) {
         let detail = format!("a channel has at most {MAX_BANS} bans");
         return Err(Error::new(Code::BanListFull, detail).about(&channel.name).about('b'));
     }
     let ban = Ban { mask, set_by: act.nick().to_string(), set_at: act.now };
-    let added = channel::add_ban(act.tx, channel.id, &ban)?;
+    let added = ban::add(act.tx, channel.id, &ban)?;
     Ok(added.then(|| (true, 'b', Some(ban.mask.as_str().to_owned()))))
 }
 

@@ -7,8 +7,8 @@ use crate::{
     irc::{Reply, command::Each, mode::glob, reply::*},
     model::{ChannelName, Nick, SERVER_NAME},
     store::{
-        Read,
-        channel::{self, Channel, Topic},
+        Read, ban,
+        channel::{Channel, Topic},
         member::{self, Member},
         session::{self, Session},
         sight::Sight,
@@ -64,7 +64,7 @@ pub fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Ve
 }
 
 pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
-    let bans = channel::bans(tx, channel.id)?;
+    let bans = ban::list(tx, channel.id)?;
     let replies = bans
         .iter()
         .map(|ban| reply(me, RPL_BANLIST, &[&channel.name, &ban.mask.as_str(), &ban.set_by, &ban.set_at.seconds()]));

@@ -9,7 +9,9 @@ use crate::{
     secret::Secret,
     store::{
         client::{self, NewClient},
+        member,
         session::{self, LastWords, Session},
+        succession,
     },
 };
 
@@ -120,7 +122,12 @@ pub fn rename(act: &mut Act, nick: Nick) -> Result<()> {
     }
     session::rename(act.tx, act.caller.session, &nick)?;
     let targets = act.everyone()?;
-    act.emit("NICK", &[&nick], &targets).map(drop)
+    act.emit("NICK", &[&nick], &targets)?;
+    // A ban that no longer matches is no longer in the way of being op.
+    for channel in member::channels_of(act.tx, act.caller.session)? {
+        succession::consider(act.tx, channel, act.caller.session, act.now)?;
+    }
+    Ok(())
 }
 
 /// QUIT: this client leaves; others hear of it only if it was the last.

@@ -1,11 +1,11 @@
 //! Saying something: PRIVMSG, NOTICE, AWAY.
 
-use super::{act::Act, channel::is_banned};
+use super::act::Act;
 use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
     model::{EventId, Target},
-    store::{channel::Channel, log::Recipient, mark, member, session},
+    store::{ban, channel::Channel, log::Recipient, mark, member, session},
 };
 
 pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -> Result<()> {
@@ -52,7 +52,7 @@ fn may_speak(act: &Act, channel: &Channel) -> Result<bool> {
     let member = member::get(act.tx, channel.id, act.caller.session)?;
     let standing = member.as_ref().is_some_and(|m| m.op || m.voice);
     let silenced = (member.is_none() && channel.modes.has(Flag::NoExternal))
-        || (!standing && (channel.modes.has(Flag::Moderated) || is_banned(act, channel)?));
+        || (!standing && (channel.modes.has(Flag::Moderated) || ban::matches(act.tx, channel.id, &act.session)?));
     if silenced {
         return Err(Error::new(Code::CannotSendToChannel, "cannot send to channel").about(&channel.name));
     }

@@ -12,8 +12,8 @@ use crate::{
 pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached(
-            "INSERT INTO audit (time, action, session_id, client_id, nick, address, reason, app)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO audit (time, action, session_id, client_id, nick, address, reason, app, channel)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             now.0,
@@ -24,6 +24,7 @@ pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> 
             subject.address.map(|address| address.to_string()),
             action.reason(),
             subject.app,
+            subject.channel,
         ])?;
     Ok(())
 }
@@ -55,6 +56,7 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
         address: row.get("address")?,
         reason: row.get("reason")?,
         app: row.get("app")?,
+        channel: row.get("channel")?,
         ..Entry::at(row.get("id")?, Timestamp(row.get("time")?), row.get("action")?)
     })
 }

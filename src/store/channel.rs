@@ -2,10 +2,10 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Read, Write, new_target};
+use super::{Read, Write, ban, new_target};
 use crate::{
     error::Result,
-    irc::mode::{Mask, Modes},
+    irc::mode::Modes,
     model::{ChannelId, ChannelName, SessionId, Timestamp},
 };
 
@@ -25,14 +25,6 @@ pub struct Channel {
 #[derive(Clone, Debug)]
 pub struct Topic {
     pub text: String,
-    pub set_by: String,
-    pub set_at: Timestamp,
-}
-
-/// A ban, and who set it when.
-#[derive(Clone, Debug)]
-pub struct Ban {
-    pub mask: Mask,
     pub set_by: String,
     pub set_at: Timestamp,
 }
@@ -83,6 +75,12 @@ pub(super) fn folded_name(tx: &Read, id: ChannelId) -> Result<String> {
     Ok({ name }.query_row([id.0], |row| row.get(0))?)
 }
 
+/// The name of a channel, live or ended.
+pub(super) fn name(tx: &Read, id: ChannelId) -> Result<String> {
+    let name = tx.sql.prepare_cached("SELECT name FROM channel WHERE id = ?1")?;
+    Ok({ name }.query_row([id.0], |row| row.get(0))?)
+}
+
 /// Live channels and how many are on each, in the order of their names.
 pub(super) fn all(tx: &Read) -> Result<Vec<(Channel, i64)>> {
     let mut statement = tx.sql.prepare_cached(
@@ -111,39 +109,10 @@ pub(super) fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE channel SET ended_at = ?2, key = NULL, topic = NULL WHERE id = ?1")?
         .execute([id.0, now.0])?;
-    tx.sql.prepare_cached("DELETE FROM ban WHERE channel_id = ?1")?.execute([id.0])?;
+    ban::remove_of_channel(tx, id)?;
     tx.sql.prepare_cached("DELETE FROM invite WHERE channel_id = ?1")?.execute([id.0])?;
     tx.sql.prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?.execute([id.0])?;
     Ok(())
-}
-
-pub fn bans(tx: &Read, id: ChannelId) -> Result<Vec<Ban>> {
-    let mut statement = tx.sql.prepare_cached("SELECT mask, set_by, set_at FROM ban WHERE channel_id = ?1")?;
-    let rows = statement.query_map([id.0], |row| {
-        Ok(Ban { mask: Mask::stored(row.get(0)?), set_by: row.get(1)?, set_at: Timestamp(row.get(2)?) })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Adds a ban; whether it is new.
-pub fn add_ban(tx: &Write, id: ChannelId, ban: &Ban) -> Result<bool> {
-    let added = tx
-        .sql
-        .prepare_cached(
-            "INSERT INTO ban (channel_id, folded_mask, mask, set_by, set_at) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![id.0, ban.mask.folded(), ban.mask.as_str(), ban.set_by, ban.set_at.0])?;
-    Ok(added == 1)
-}
-
-/// Removes a ban; whether there was one.
-pub fn remove_ban(tx: &Write, id: ChannelId, mask: &Mask) -> Result<bool> {
-    let removed = tx
-        .sql
-        .prepare_cached("DELETE FROM ban WHERE channel_id = ?1 AND folded_mask = ?2")?
-        .execute(params![id.0, mask.folded()])?;
-    Ok(removed == 1)
 }
 
 /// Keeps an invitation; of a channel that has too many of them, the one to the oldest session gives way.

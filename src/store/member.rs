@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row};
 
-use super::{Effect, Read, Write, channel, log, retention};
+use super::{Effect, Read, Write, as_sql, channel, log, retention, succession};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, Nick, SessionId, Timestamp},
@@ -54,6 +54,14 @@ pub fn of_channel(tx: &Read, channel: ChannelId) -> Result<Vec<Member>> {
     Ok(members)
 }
 
+/// A batch of those on a channel, ops last.
+pub fn ops_last(tx: &Read, channel: ChannelId, batch: usize) -> Result<Vec<Member>> {
+    let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY op, since LIMIT ?2");
+    let mut statement = tx.sql.prepare_cached(&sql)?;
+    let members = statement.query_map([channel.0, as_sql(batch)], Member::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(members)
+}
+
 pub fn get(tx: &Read, channel: ChannelId, session: SessionId) -> Result<Option<Member>> {
     let sql = format!("{MEMBER} WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL");
     Ok(tx.sql.prepare_cached(&sql)?.query_row([channel.0, session.0], Member::read).optional()?)
@@ -64,6 +72,25 @@ pub fn count(tx: &Read, channel: ChannelId) -> Result<i64> {
         .sql
         .prepare_cached("SELECT count(*) FROM membership WHERE channel_id = ?1 AND until IS NULL")?
         .query_row([channel.0], |row| row.get(0))?)
+}
+
+fn is_empty(tx: &Read, channel: ChannelId) -> Result<bool> {
+    let any =
+        tx.sql.prepare_cached("SELECT EXISTS (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL)")?;
+    Ok(!{ any }.query_row([channel.0], |row| row.get::<_, bool>(0))?)
+}
+
+/// Whether anyone on a channel is op.
+pub fn has_op(tx: &Read, channel: ChannelId) -> Result<bool> {
+    Ok(ops(tx, channel, 1)? > 0)
+}
+
+/// How many ops a channel has, counted up to `most`.
+pub fn ops(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
+    let ops = tx.sql.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL AND op LIMIT ?2)",
+    )?;
+    Ok({ ops }.query_row([channel.0, most], |row| row.get(0))?)
 }
 
 /// The channels a session is on, in the order in which it joined them.
@@ -96,14 +123,21 @@ pub fn join(tx: &Write, session: SessionId, channel: ChannelId, op: bool, join: 
     Ok(since)
 }
 
-/// Closes a membership with the event by which the session left; a channel ends with its last member.
+/// Closes a membership with the event by which the session left; a channel ends with its last member, and op passes on with
+/// its last op.
 pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE membership SET until = ?3 WHERE session_id = ?1 AND channel_id = ?2 AND until IS NULL")?
-        .execute([session.0, channel.0, until.0])?;
+    let was_op = tx
+        .sql
+        .prepare_cached(
+            "UPDATE membership SET until = ?3 WHERE session_id = ?1 AND channel_id = ?2 AND until IS NULL RETURNING op",
+        )?
+        .query_row([session.0, channel.0, until.0], |row| row.get(0))?;
     tx.effect(Effect::Left { session, channel });
     forget_stays(tx, session)?;
-    if count(tx, channel)? == 0 { channel::end(tx, channel, now) } else { Ok(()) }
+    if is_empty(tx, channel)? {
+        return channel::end(tx, channel, now);
+    }
+    if was_op { succession::pass_on(tx, channel, now) } else { Ok(()) }
 }
 
 /// Forgets all past stays of a session but the newest. What a client of it may have missed by that is noted at the session.
@@ -121,12 +155,16 @@ fn forget_stays(tx: &Write, session: SessionId) -> Result<()> {
     Ok(())
 }
 
-/// Sets whether somebody is op and has voice.
-pub fn set_standing(tx: &Write, channel: ChannelId, session: SessionId, op: bool, voice: bool) -> Result<()> {
+pub fn set_op(tx: &Write, channel: ChannelId, session: SessionId, op: bool) -> Result<()> {
     tx.sql
-        .prepare_cached(
-            "UPDATE membership SET op = ?3, voice = ?4 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL",
-        )?
-        .execute(rusqlite::params![channel.0, session.0, op, voice])?;
+        .prepare_cached("UPDATE membership SET op = ?3 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL")?
+        .execute(rusqlite::params![channel.0, session.0, op])?;
+    Ok(())
+}
+
+pub fn set_voice(tx: &Write, channel: ChannelId, session: SessionId, voice: bool) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE membership SET voice = ?3 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL")?
+        .execute(rusqlite::params![channel.0, session.0, voice])?;
     Ok(())
 }

@@ -172,6 +172,11 @@ const STEPS: &[&str] = &[
               FROM (SELECT id, channel, sender, lag(id) OVER said AS before, lag(sender) OVER said AS sender_before
                     FROM event WHERE channel IS NOT NULL WINDOW said AS (PARTITION BY channel ORDER BY id))) AS found
         WHERE found.id = event.id;",
+    // 9: who of a channel's members is op, has voice, and has been there longest; which channel an audit line is about.
+    "ALTER TABLE audit ADD COLUMN channel TEXT;
+    CREATE INDEX membership_op ON membership (channel_id) WHERE until IS NULL AND op;
+    CREATE INDEX membership_voice ON membership (channel_id, since) WHERE until IS NULL AND voice;
+    CREATE INDEX membership_by_stay ON membership (channel_id, since) WHERE until IS NULL;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

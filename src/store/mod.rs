@@ -25,6 +25,7 @@ use crate::{
 pub mod app;
 pub mod audit;
 pub mod authorization_code;
+pub mod ban;
 pub mod channel;
 pub mod client;
 #[cfg(test)]
@@ -44,6 +45,7 @@ mod readers;
 pub mod retention;
 pub mod session;
 pub mod sight;
+pub mod succession;
 pub mod texts;
 pub mod token;
 pub mod unread;
@@ -151,6 +153,7 @@ impl Store {
         let path = lock.path().to_owned();
         let connection = open::writer(&path, now)?;
         device_code::end_undecided(&connection, now)?;
+        succession::heal(&connection, now)?;
         Ok(Self {
             writer: Arc::new(Writer::start(connection, path.clone(), observe)?),
             readers: Arc::new(Readers::new(path)),

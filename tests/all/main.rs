@@ -56,6 +56,7 @@ mod socket;
 mod stopping;
 mod store;
 mod storm;
+mod succession;
 mod terminal;
 mod tokens;
 mod unread;

@@ -68,6 +68,9 @@ impl Model {
         }
         self.happens(me, "NICK", [nick], self.everyone(me));
         self.sessions.get_mut(&me).unwrap().nick = nick.to_owned();
+        for name in self.channels_of(me) {
+            self.consider(&name, me);
+        }
         Ok(Vec::new())
     }
 
@@ -96,13 +99,15 @@ impl Model {
             }
         }
         let channel = self.channels.entry(folded(name)).or_insert_with(|| Channel::new(name));
-        channel.members.entry(me).or_insert(Standing { op: new, voice: false });
+        self.joins += 1;
+        channel.members.entry(me).or_insert(Standing { op: new, voice: false, since: self.joins });
         let (name, members, topic) = (channel.name.clone(), channel.hears(), channel.topic.is_some());
         if !already {
-            self.happens(me, "JOIN", [name], members.clone());
+            self.happens(me, "JOIN", [&name], members.clone());
             if let Some(away) = self.sessions[&me].away.clone().filter(|_| !new) {
                 self.happens(me, "AWAY", [away], members);
             }
+            self.consider(&folded(&name), me);
         }
         Ok(if topic { vec!["332", "333", "353", "366"] } else { vec!["353", "366"] })
     }
@@ -188,7 +193,11 @@ impl Model {
             let key = self.find(nick(*n)).ok_or(Code::NoSuchNick)?;
             let nick = self.sessions[&key].nick.clone();
             let members = &mut self.channels.get_mut(name).unwrap().members;
+            let ops = members.values().filter(|standing| standing.op).count();
             let standing = members.get_mut(&key).ok_or(Code::UserNotInChannel)?;
+            if letter == 'o' && !on && standing.op && ops == 1 {
+                return Err(Code::ChanopNeeded);
+            }
             let is = if letter == 'o' { &mut standing.op } else { &mut standing.voice };
             return Ok((std::mem::replace(is, on) != on).then_some((on, letter, Some(nick))));
         }

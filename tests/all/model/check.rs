@@ -34,6 +34,10 @@ impl World {
                 siblings.iter().map(|n| self.model.clients[*n].id).collect::<Vec<_>>()
             );
         }
+        for (name, channel) in &self.model.channels {
+            let banned = channel.members.keys().all(|key| self.model.is_banned(name, *key));
+            prop_assert!(channel.has_op() || banned, "{} has no op", name);
+        }
         // One of them from every position there is, as a stay on a channel begins and ends at one.
         if let Some(who) = self.who(self.story.len() as u8) {
             for after in 0..=self.model.head {

@@ -37,6 +37,8 @@ pub struct Client {
 pub struct Standing {
     pub op: bool,
     pub voice: bool,
+    /// Counts the joins of all sessions: who has the least has been there longest.
+    pub since: u64,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,8 @@ pub struct Event {
     /// Whose doing it is.
     pub by: Key,
     pub hears: BTreeSet<Key>,
+    /// Whether the server did it because of the event before it: its id is the next one, and is in no answer.
+    pub consequence: bool,
     /// The client whose command it comes from, and its label.
     pub label: Option<(usize, String)>,
 }
@@ -92,6 +96,7 @@ pub struct Model {
     /// What the last step made, before the server has told its ids.
     pub fresh: Vec<Event>,
     pub head: i64,
+    pub joins: u64,
     made: Key,
 }
 
@@ -110,6 +115,7 @@ impl Model {
             channels: BTreeMap::new(),
             log: Vec::new(),
             fresh: Vec::new(),
+            joins: 0,
             made: 0,
         }
     }
@@ -168,8 +174,10 @@ impl Model {
         for client in self.live_of(key) {
             self.clients[client].ended = Some(reason);
         }
-        for name in self.channels.keys().cloned().collect::<Vec<_>>() {
-            self.channels.get_mut(&name).unwrap().invited.remove(&key);
+        for channel in self.channels.values_mut() {
+            channel.invited.remove(&key);
+        }
+        for name in self.channels_of(key) {
             self.depart(&name, key);
         }
         self.sessions.remove(&key);
@@ -178,14 +186,49 @@ impl Model {
         }
     }
 
-    /// Somebody is no longer on a channel, which ends with its last member.
+    /// The channels that a session is on, in the order in which it joined them.
+    pub fn channels_of(&self, key: Key) -> Vec<String> {
+        let own = self.channels.iter().filter_map(|(name, channel)| Some((channel.members.get(&key)?.since, name)));
+        own.collect::<BTreeMap<_, _>>().into_values().cloned().collect()
+    }
+
+    /// Somebody is no longer on a channel, which ends with its last member. If its last op goes, another member is op.
     pub fn depart(&mut self, name: &str, key: Key) {
-        if let Some(channel) = self.channels.get_mut(name) {
-            channel.members.remove(&key);
-            if channel.members.is_empty() {
-                self.channels.remove(name);
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        let Some(was) = channel.members.remove(&key) else { return };
+        if channel.members.is_empty() {
+            self.channels.remove(name);
+        } else if was.op && !channel.has_op() {
+            let members = self.channels[name].members.iter();
+            let voiced = members.clone().filter(|(_, standing)| standing.voice);
+            let fit = members.filter(|(member, _)| !self.is_banned(name, **member));
+            let longest = |(_, standing): &(&Key, &Standing)| standing.since;
+            if let Some((next, _)) = voiced.min_by_key(longest).or_else(|| fit.min_by_key(longest)) {
+                self.give_op(name, *next);
             }
         }
+    }
+
+    /// Somebody has joined a channel, or has another nick: if it has no op, and no ban matches, that is its op.
+    pub fn consider(&mut self, name: &str, key: Key) {
+        if !self.channels[name].has_op() && !self.is_banned(name, key) {
+            self.give_op(name, key);
+        }
+    }
+
+    fn give_op(&mut self, name: &str, key: Key) {
+        let nick = self.sessions[&key].nick.clone();
+        let channel = self.channels.get_mut(name).unwrap();
+        channel.members.get_mut(&key).unwrap().op = true;
+        let (name, hears) = (channel.name.clone(), channel.members.keys().copied().collect());
+        self.happens(key, "MODE", [name, "+o".to_owned(), nick], hears);
+        let event = self.fresh.last_mut().unwrap();
+        (event.source, event.consequence) = (SERVER_NAME.to_owned(), true);
+    }
+
+    /// Whether a ban of a channel matches a session.
+    pub fn is_banned(&self, name: &str, key: Key) -> bool {
+        self.channels[name].bans.contains(&folded(&self.sessions[&key].nick))
     }
 
     pub fn set_password(&mut self, key: Key) {
@@ -257,16 +300,28 @@ impl Model {
     ) {
         let source = self.sessions[&key].nick.clone();
         let params = params.into_iter().map(P::into).collect();
-        self.fresh.push(Event { id: 0, source, command, params, by: key, hears, label: None });
+        self.fresh.push(Event { id: 0, source, command, params, by: key, hears, consequence: false, label: None });
     }
 
     /// The server has told the ids of what the last step made.
     pub fn number(&mut self, ids: &[i64], label: Option<(usize, String)>) {
-        for (event, id) in self.fresh.drain(..).zip(ids) {
+        let mut ids = ids.iter();
+        for event in self.fresh.drain(..) {
             // The QUIT of a session is nobody's command any more.
-            let label = label.clone().filter(|_| event.command != "QUIT");
-            self.log.push(Event { id: *id, label, ..event });
-            self.head = *id;
+            let label = label.clone().filter(|_| event.command != "QUIT" && !event.consequence);
+            self.head = if event.consequence { self.head + 1 } else { *ids.next().unwrap() };
+            self.log.push(Event { id: self.head, label, ..event });
         }
+    }
+
+    /// How many events of the last step are told in its answer.
+    pub fn answered(&self) -> usize {
+        self.fresh.iter().filter(|event| !event.consequence).count()
+    }
+}
+
+impl Channel {
+    pub fn has_op(&self) -> bool {
+        self.members.values().any(|standing| standing.op)
     }
 }

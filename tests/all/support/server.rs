@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -12,6 +12,7 @@ use std::{
 
 use clap::Parser;
 use rejoin::{
+    chat::Chat,
     config::{Config, Patience},
     control::Door,
     http::Server,
@@ -36,6 +37,8 @@ pub struct TestServer {
     passed: Arc<AtomicI64>,
     wrong: Arc<AtomicI64>,
     running: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    /// Of the running one.
+    chat: Weak<Chat>,
 }
 
 impl TestServer {
@@ -57,7 +60,8 @@ impl TestServer {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut server = Self { address, listener, args, patience, dir, passed, wrong, running: None };
+        let mut server =
+            Self { address, listener, args, patience, dir, passed, wrong, running: None, chat: Weak::new() };
         server.run().await;
         server
     }
@@ -74,6 +78,16 @@ impl TestServer {
 
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// The running server's chat, for what the operator does to it.
+    pub fn chat(&self) -> Arc<Chat> {
+        self.chat.upgrade().unwrap()
+    }
+
+    /// The time on the wall.
+    pub fn now(&self) -> Timestamp {
+        Timestamp(START + self.passed.load(Ordering::Relaxed) + self.wrong.load(Ordering::Relaxed))
     }
 
     /// Lets time pass.
@@ -116,6 +130,7 @@ impl TestServer {
         let clock = Clock::new(now, steady);
         let server = Server::open(config, self.address, clock.clone()).unwrap();
         let (door, chat) = (Door::open(&self.database()).unwrap(), server.chat());
+        self.chat = Arc::downgrade(&chat);
         let (stop, mut stopped) = watch::channel(false);
         let mut stopping = stopped.clone();
         let shutdown = async move { drop(stopped.wait_for(|stopped| *stopped).await) };

@@ -1,0 +1,92 @@
+//! What the operator of the server does to a channel: gives op on it to a member, or ends it.
+
+use super::Chat;
+use crate::{
+    audit::{Action, Subject},
+    error::{Error, Result},
+    model::{ChannelName, Nick, SERVER_NAME, Timestamp},
+    store::{
+        Write, audit,
+        channel::Channel,
+        log,
+        member::{self, Member},
+        sight::Sight,
+        succession,
+    },
+};
+
+/// Members that leave in one transaction; others get their turn between two of them.
+const BATCH: usize = 256;
+/// What the members of a channel are told when the operator ends it.
+const ENDED: &str = "the operator of the server ended this channel";
+
+impl Chat {
+    /// Makes a member op, in the server's name. A member who is op already stays op, and nobody is told anything.
+    ///
+    /// It fails with `no_such_channel`, `no_such_nick` or `user_not_in_channel`.
+    pub async fn give_op(&self, name: ChannelName, nick: Nick, now: Timestamp) -> Result<()> {
+        self.store
+            .write(move |tx| {
+                let sight = Sight::whole(tx);
+                let (channel, session) = (sight.channel(&name)?, sight.person(&nick)?);
+                let Some(member) = member::get(tx, channel.id, session.id)? else {
+                    return Err(super::channel::not_in_channel(&session.nick, &channel));
+                };
+                if member.op {
+                    return Ok(());
+                }
+                succession::give_op(tx, channel.id, session.id, now)?;
+                record(tx, Action::OpGiven, session.subject(Subject::default()), &channel, now)
+            })
+            .await
+    }
+
+    /// Ends a channel: every member is removed from it by a KICK in the server's name, the ops last, so that op passes on to
+    /// nobody. A session that joins meanwhile is removed too. How many were removed.
+    ///
+    /// It fails with `no_such_channel`.
+    pub async fn end_channel(&self, name: ChannelName, now: Timestamp) -> Result<usize> {
+        let found = self.store.read(move |tx| Sight::whole(tx).channel(&name)).await?;
+        let (mut removed, mut batch) = (0, BATCH);
+        while batch == BATCH {
+            let channel = found.clone();
+            let first = removed == 0;
+            batch = self
+                .store
+                .write(move |tx| {
+                    let members = member::ops_last(tx, channel.id, BATCH)?;
+                    if first {
+                        // The last member may have left since it was found.
+                        let gone = || Error::no_such_channel(&channel.name);
+                        members.first().ok_or_else(gone)?;
+                        record(tx, Action::ChannelEnded, Subject::default(), &channel, now)?;
+                    }
+                    members.iter().try_for_each(|member| remove(tx, &channel, member, now))?;
+                    Ok(members.len())
+                })
+                .await?;
+            removed += batch;
+        }
+        tracing::info!(channel = %found.name, members = removed, "channel ended by the operator");
+        Ok(removed)
+    }
+}
+
+fn remove(tx: &Write, channel: &Channel, member: &Member, now: Timestamp) -> Result<()> {
+    let draft = log::Draft {
+        time: now,
+        source: SERVER_NAME,
+        command: "KICK",
+        params: vec![channel.name.to_string(), member.nick.to_string(), ENDED.into()],
+        origin: None,
+        app: None,
+        message: None,
+    };
+    let until = log::append(tx, draft, &[channel.id.into()])?;
+    member::close(tx, member.session, channel.id, until, now)
+}
+
+/// Records what the operator did to a channel.
+fn record(tx: &Write, action: Action, subject: Subject, channel: &Channel, now: Timestamp) -> Result<()> {
+    audit::record(tx, action, &Subject { channel: Some(channel.name.to_string()), ..subject }, now)
+}
