@@ -29,7 +29,7 @@ impl Proxies {
     }
 
     /// The last address in the chain that no trusted proxy stands for.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let lines = headers.get_all("x-forwarded-for").iter();
         let chain = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(hop).collect::<Vec<_>>();
         let mut client = peer;

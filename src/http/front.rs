@@ -11,7 +11,7 @@ use hyper::{body::Incoming, service::Service};
 use hyper_util::service::TowerToHyperService;
 
 use super::{Shared, body, csrf, headers, ops::Seen, site};
-use crate::error::Result;
+use crate::{error::Result, limits, model::Network};
 
 /// The routes as one connection reaches them. It stands around the router and is no layer of it: axum boxes and clones for a
 /// layer, which costs more than all that is done here.
@@ -29,12 +29,13 @@ impl Front {
     /// Answers a request; one that is refused here never reaches a route.
     pub fn answer(&self, mut request: Request<Incoming>) -> impl Future<Output = Result<Response, Infallible>> + use<> {
         let seen = Seen::of(&request);
+        let network = Network::of(self.app.proxies.client(self.peer.ip(), request.headers()));
         let admitted = self.admit(&request).map(|()| {
             request.extensions_mut().insert(ConnectInfo(self.peer));
             self.router.call(request)
         });
         let app = self.app.clone();
-        async move {
+        limits::on_behalf_of(network, async move {
             let mut response = match admitted {
                 Ok(answer) => answer.await?,
                 Err(refusal) => refusal.into_response(),
@@ -42,7 +43,7 @@ impl Front {
             headers::add(&app.site, response.headers_mut());
             seen.answered(&app.metrics, response.status());
             Ok(response)
-        }
+        })
     }
 
     fn admit(&self, request: &Request<Incoming>) -> Result<()> {

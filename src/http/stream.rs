@@ -27,6 +27,7 @@ use crate::{
     },
     error::Result,
     irc::params::event_id,
+    limits,
     model::{ClientId, EventId, Scope},
 };
 
@@ -87,7 +88,10 @@ pub fn heartbeat() -> Interval {
 
 /// A stream of server-sent events, as it is answered.
 pub fn answer<C: Into<Bytes>>(chunks: impl futures_util::Stream<Item = C> + Send + 'static) -> Response {
-    let chunks = chunks.map(|chunk| Ok::<Bytes, Infallible>(chunk.into()));
+    let mut chunks = Box::pin(chunks.map(|chunk| Ok::<Bytes, Infallible>(chunk.into())));
+    // It is read long after its request is over.
+    let payer = limits::payer();
+    let chunks = futures_util::stream::poll_fn(move |cx| limits::step_for(payer, || chunks.poll_next_unpin(cx)));
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     // Proxies that buffer are told not to.
     (headers, [("x-accel-buffering", "no")], Body::from_stream(chunks)).into_response()

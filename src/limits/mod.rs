@@ -4,16 +4,18 @@
 //!   cluster will share them (one upsert for each key), so its keys are plain text, and time is an argument. Nothing else
 //!   knows where the counts are kept.
 //! - [`Throttle`] is for the counts that protect this machine, such as commands: they stay in the memory of the process.
-//! - [`fair`] shares out what is scarce on this machine by network.
+//! - [`fair`] shares out what is scarce on this machine by network; [`payer`] is the network that a task works for.
 //!
 //! Both counts hold each key to a burst that refills at a steady rate (the generic cell rate algorithm), in bounded memory.
 
 mod buckets;
 mod counts;
 pub mod fair;
+mod payer;
 mod rates;
 mod throttle;
 
 pub use counts::{Charge, Counts, Refusal};
+pub use payer::{on_behalf_of, payer, step_for};
 pub use rates::Rate;
 pub use throttle::{Throttle, Wait};

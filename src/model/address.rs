@@ -10,14 +10,14 @@ use utoipa::ToSchema;
 
 /// The network a request comes from: of IPv4 the address, of IPv6 its /64, because that is what one household has, or a wider
 /// one around that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     address: IpAddr,
     width: NetworkWidth,
 }
 
 /// How many addresses a network has. A provider gives one customer a /64, a /56 or a /48 of IPv6, so those are counted, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NetworkWidth {
     /// One address of IPv4, a /64 of IPv6.
     Narrowest,
@@ -68,6 +68,12 @@ impl Network {
     pub fn and_wider(self) -> impl Iterator<Item = Self> {
         let widths = if self.address.is_ipv4() { &NetworkWidth::ALL[..1] } else { &NetworkWidth::ALL[..] };
         widths.iter().map(move |width| self.widened(*width))
+    }
+
+    /// The widest network around it: what the machine has is shared among these, or one customer with many networks would
+    /// have many shares.
+    pub fn widest(self) -> Self {
+        self.widened(NetworkWidth::Organization)
     }
 
     pub fn width(self) -> NetworkWidth {
@@ -125,5 +131,7 @@ mod tests {
         let of_v6 = ["2001:db8:1:2345::/64", "2001:db8:1:2300::/56", "2001:db8:1::/48"];
         assert_eq!(wider("2001:db8:1:2345::1"), of_v6);
         assert_eq!(wider("192.0.2.1"), ["192.0.2.1"]);
+        let widest = |text: &str| Network::of(text.parse().unwrap()).widest().to_string();
+        assert_eq!((widest("2001:db8:1:2345::1"), widest("192.0.2.1")), ("2001:db8:1::/48".into(), "192.0.2.1".into()));
     }
 }

@@ -13,12 +13,15 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::Semaphore;
 
 use self::{readers::Readers, writer::Writer};
 use crate::{
-    error::{Error, Result},
-    model::{Caller, ChannelId, ClientId, EndReason, Event, EventId, GrantId, SessionId, TargetId, Timestamp},
+    error::{Code, Error, Result},
+    limits::{
+        self,
+        fair::{Bounds, Fair, Full},
+    },
+    model::{Caller, ChannelId, ClientId, EndReason, Event, EventId, GrantId, Network, SessionId, TargetId, Timestamp},
     secret::SecretHash,
 };
 
@@ -54,8 +57,9 @@ mod writer;
 pub use lock::DatabaseLock;
 pub use writer::Place;
 
-/// Readers at one time; each is a connection and a thread of the blocking pool.
-const READERS: usize = 4;
+/// Readers at one time; each is a connection and a thread of the blocking pool. A network that takes much of their time
+/// waits behind those that take little, and never has all of them.
+const READERS: Bounds = Bounds { permits: 4, permits_of_one: 2, waiting_of_one: 256, waiting: 4096 };
 
 /// What a commit means for what is kept in memory. Effects reach the observer in the order of the commits, after the
 /// commit and before anyone is answered.
@@ -141,8 +145,8 @@ impl<'c> Deref for Write<'c> {
 pub struct Store {
     writer: Arc<Writer>,
     readers: Arc<Readers>,
-    /// A place for each reader at work.
-    permits: Arc<Semaphore>,
+    /// Whose turn it is to read.
+    turns: Fair<Option<Network>>,
     /// Held until the database is closed: a second server is refused.
     lock: Arc<Mutex<Option<DatabaseLock>>>,
 }
@@ -157,7 +161,7 @@ impl Store {
         Ok(Self {
             writer: Arc::new(Writer::start(connection, path.clone(), observe)?),
             readers: Arc::new(Readers::new(path)),
-            permits: Arc::new(Semaphore::new(READERS)),
+            turns: Fair::new(READERS),
             lock: Arc::new(Mutex::new(Some(lock))),
         })
     }
@@ -189,11 +193,11 @@ impl Store {
         F: FnOnce(&Read) -> Result<T> + Send + 'static,
     {
         let readers = self.readers.clone();
-        let permit = self.permits.clone().acquire_owned().await.map_err(Error::internal)?;
-        // The permit goes with the work: a caller that hangs up frees it only when the work is done.
+        let turn = self.turns.enter(limits::payer().map(Network::widest)).await.map_err(crowded)?;
+        // The turn goes with the work: a caller that hangs up frees it only when the work is done.
         let read = tokio::task::spawn_blocking(move || {
             let result = readers.run(work);
-            drop(permit);
+            drop(turn);
             result
         });
         read.await.map_err(Error::internal)?
@@ -245,6 +249,11 @@ fn close(writer: &Writer, readers: &Readers, lock: &Mutex<Option<DatabaseLock>>,
     }
     writer.stop();
     drop(lock.lock().unwrap_or_else(|e| e.into_inner()).take());
+}
+
+/// Too many requests of a network wait for a reader.
+fn crowded(full: Full) -> Error {
+    Error::retry(Code::Overloaded, full.seconds, "too many requests of your network wait already; try again shortly")
 }
 
 /// A real write that changes nothing: the file's version as it is. (A row that is updated to what it was is not written.)
@@ -385,5 +394,50 @@ mod tests {
             Ok(()) => assert!(copy.metadata().unwrap().len() > 64 << 20),
             Err(_) => assert!(!copy.exists()),
         }
+    }
+
+    /// Reads of one network that go on until the sender is dropped, each in a task of its own, and how many have begun.
+    fn endless(store: &Arc<Store>, network: Network, count: usize) -> (std::sync::mpsc::Sender<()>, Arc<Mutex<usize>>) {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (ended, begun) = (Arc::new(Mutex::new(ended)), Arc::new(Mutex::new(0)));
+        for _ in 0..count {
+            let (store, ended, begun) = (store.clone(), ended.clone(), begun.clone());
+            tokio::spawn(limits::on_behalf_of(network, async move {
+                store
+                    .read(move |_| {
+                        *begun.lock().unwrap() += 1;
+                        // It fails once the sender is gone.
+                        while ended.lock().unwrap().try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
+                            std::thread::yield_now();
+                        }
+                        Ok(())
+                    })
+                    .await
+            }));
+        }
+        (end, begun)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_network_that_reads_without_end_leaves_readers_to_others_and_fills_its_own_line_alone() {
+        let (_dir, _, store) = store_of(0).await;
+        let [attacker, sibling, stranger] =
+            ["2001:db8:1:1::1", "2001:db8:1:2::1", "192.0.2.1"].map(|ip| Network::of(ip.parse().unwrap()));
+        let Bounds { permits_of_one, waiting_of_one, .. } = READERS;
+        let (end, begun) = endless(&store, attacker, permits_of_one + waiting_of_one);
+        while store.turns.busy() < permits_of_one + waiting_of_one || *begun.lock().unwrap() < permits_of_one {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..10 {
+            limits::on_behalf_of(stranger, store.read(|_| Ok(()))).await.unwrap();
+        }
+        store.read(|_| Ok(())).await.unwrap();
+        assert_eq!(*begun.lock().unwrap(), permits_of_one);
+        // One customer's other networks are that customer.
+        for network in [attacker, sibling] {
+            let refused = limits::on_behalf_of(network, store.read(|_| Ok(()))).await.unwrap_err();
+            assert_eq!(refused.code, Code::Overloaded);
+        }
+        drop(end);
     }
 }

@@ -35,6 +35,7 @@ use crate::{
     },
     error::{Error, Result},
     irc::params::event_id,
+    limits,
     model::Scope,
 };
 
@@ -74,13 +75,14 @@ pub async fn socket(
     // What is only somewhat too long is refused by name.
     let upgrade = upgrade.max_message_size(4 * BODY_LIMIT).max_frame_size(4 * BODY_LIMIT);
     let open = Open::new(&app);
+    let network = address.network;
     Ok(upgrade.on_upgrade(move |socket| async move {
         let every = app.patience.ping;
         let mut ping = tokio::time::interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let connection =
             Connection { commands: Commands::new(app, live, address), socket, feed, ping, heard: Instant::now() };
-        connection.run().await;
+        limits::on_behalf_of(network, connection.run()).await;
         drop(open);
     }))
 }
