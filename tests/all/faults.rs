@@ -12,11 +12,9 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Device, Disk, Problem, Process, TestServer, assert_sound, until};
+use crate::support::{Device, Disk, PATIENCE, Problem, Process, TestServer, assert_sound, until};
 
 const PASSWORD: &str = "correct horse battery";
-/// How long an event may take to reach a stream before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Alice with two devices and bob, on a server whose disk can fail.
 struct Scene {

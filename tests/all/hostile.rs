@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rejoin::config::Patience;
 use reqwest::Method;
 
-use crate::support::{Device, ELSEWHERE, Process, Raw, TestServer, checked, head, params, until};
+use crate::support::{Device, ELSEWHERE, PATIENCE, Process, Raw, TestServer, checked, head, params, until};
 
 /// Short enough to wait for, long enough for honest requests on a busy machine.
 const SHORT: Duration = Duration::from_secs(1);
@@ -235,7 +235,7 @@ async fn a_system_that_gives_no_more_files_is_asked_again_but_not_all_the_time()
     until("the system to refuse", async || refusals() > 0).await;
     drop(crowd);
     let visitor = server.device();
-    let served = tokio::time::timeout(Duration::from_secs(30), others_are_served(&visitor)).await;
+    let served = tokio::time::timeout(PATIENCE, others_are_served(&visitor)).await;
     assert!(served.is_ok() && refusals() < 5, "it was asked {} times", refusals());
 }
 

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Device, Reader, Socket, TestServer, Way};
+use crate::support::{Device, PATIENCE, Reader, Socket, TestServer, Way};
 
 fn say(text: &str, label: &str) -> Value {
     json!({"command": "PRIVMSG", "params": ["#rust", text], "label": label})
@@ -205,7 +205,7 @@ async fn what_was_sent_before_a_goodbye_is_done() {
             assert_eq!(heard.next_of("PRIVMSG").await["params"][1], n.to_string());
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), all).await.expect("all of it is said");
+    tokio::time::timeout(PATIENCE, all).await.expect("all of it is said");
 }
 
 /// A renewal is the remedy for a secret that somebody else has got.

@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     device_flow::{allow, decide, operators_app},
-    support::{Device, TestServer, assert_sound, until},
+    support::{Device, PATIENCE, TestServer, assert_sound, until},
 };
 
 struct Terminal {
@@ -40,7 +40,7 @@ impl Terminal {
     /// Waits for a line with this in it.
     async fn says(&mut self, text: &str) -> String {
         loop {
-            let line = timeout(Duration::from_secs(30), self.said.recv()).await;
+            let line = timeout(PATIENCE, self.said.recv()).await;
             let line = line.ok().flatten().unwrap_or_else(|| panic!("it never said {text:?}"));
             if line.contains(text) {
                 return line;
@@ -59,7 +59,7 @@ impl Terminal {
 
     /// Waits until it has ended by itself, and how.
     async fn ended(mut self) -> ExitStatus {
-        while timeout(Duration::from_secs(30), self.said.recv()).await.expect("it goes on").is_some() {}
+        while timeout(PATIENCE, self.said.recv()).await.expect("it goes on").is_some() {}
         self.process.wait().unwrap()
     }
 }

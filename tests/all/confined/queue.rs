@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{SCOPE, confined, world};
-use crate::support::{Over, Reader, TestServer, Way, commands, params, until};
+use crate::support::{Over, PATIENCE, Reader, TestServer, Way, commands, params, until};
 
 const WAYS: [Way; 3] = [Way::Poll, Way::Stream, Way::Socket];
 
@@ -79,7 +79,7 @@ async fn run(steps: &[(usize, &str)]) {
 
 /// What comes next; nothing fails the test rather than hanging it.
 async fn next(reader: &mut Reader) -> Result<Value, Over> {
-    tokio::time::timeout(Duration::from_secs(30), reader.next()).await.expect("nothing came")
+    tokio::time::timeout(PATIENCE, reader.next()).await.expect("nothing came")
 }
 
 /// The events that went to `#in` while a session was on it, by the store's own account.

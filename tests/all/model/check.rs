@@ -1,7 +1,5 @@
 //! What is to be so at any time, whatever has happened: the invariants of the design.
 
-use std::time::Duration;
-
 use proptest::prelude::*;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,6 +8,7 @@ use super::{
     steps,
     world::{Check, Listener, World, message},
 };
+use crate::support::PATIENCE;
 
 impl World {
     /// Everything that is to be so at any time.
@@ -84,7 +83,7 @@ impl World {
             let mut seen = Vec::new();
             let Some(reason) = self.model.clients[client].ended else {
                 while seen.last().map(|last: &Value| &last["id"]) != expected.last().map(|last| &last["id"]) {
-                    let heard = tokio::time::timeout(Duration::from_secs(10), listener.stream.message()).await;
+                    let heard = tokio::time::timeout(PATIENCE, listener.stream.message()).await;
                     let Ok(Some(heard)) = heard else {
                         return Err(TestCaseError::fail(format!(
                             "client {client}'s stream ended, or waits after {seen:?}"

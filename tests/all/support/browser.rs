@@ -18,10 +18,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{Device, TestServer};
+use super::{Device, PATIENCE, TestServer};
 
-/// How long something may take to show on a page before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// No window of Chromium's is narrower; what is, it has to be told to take for a phone's.
 const NARROWEST: u32 = 500;
 /// Has a page acknowledge without the seconds that it waits.

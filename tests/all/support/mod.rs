@@ -15,9 +15,13 @@ mod slow;
 mod sound;
 pub mod web_app;
 
+/// How long something may take before a test gives up. Only a test that fails waits for so long: a busy machine needs some
+/// of it.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+
 /// Looks again and again until something is so; a test that waits in vain fails rather than hangs.
 pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     while !look().await {
         assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
         tokio::task::yield_now().await;

@@ -10,10 +10,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use super::Device;
-
-/// How long something may take to arrive before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::{Device, PATIENCE};
 
 /// Another address of this machine, where the hostile come from.
 pub const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));

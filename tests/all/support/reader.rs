@@ -1,6 +1,6 @@
 //! The three ways to read one queue, behind one face.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, header};
@@ -11,7 +11,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, protocol::CloseFrame},
 };
 
-use super::{Device, Stream};
+use super::{Device, PATIENCE, Stream};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Way {
@@ -60,7 +60,7 @@ impl Reader {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), over).await.expect("it goes on and on")
+        tokio::time::timeout(PATIENCE, over).await.expect("it goes on and on")
     }
 
     pub async fn next(&mut self) -> Result<Value, Over> {
