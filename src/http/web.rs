@@ -1,11 +1,13 @@
-//! The web client, embedded: every file of `web/`, served as it is.
+//! The web client, embedded: every file of `web/`, served as it is or compressed (RFC 9110 §8.4.1.3, gzip).
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::HashMap, io::Write, sync::LazyLock};
 
 use axum::{
-    http::{HeaderMap, StatusCode, header},
+    body::Bytes,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use flate2::{Compression, write::GzEncoder};
 
 use super::{
     body::Segment,
@@ -60,20 +62,69 @@ files! {
     "worker.js"
 }
 
-/// Every file's ETag, made of what is in it, once.
-static TAGS: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
-    let files = FILES.iter().copied().chain([(INDEX, INDEX_PAGE)]);
-    let tag =
-        |text: &str| sha256(text.as_bytes())[..8].iter().fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));
-    files.map(|(name, text)| (name, format!("\"{}\"", tag(text)))).collect()
+/// A file as it travels.
+struct Sent {
+    /// The ETag: the hash of the text, and the coding.
+    tag: String,
+    bytes: Bytes,
+}
+
+/// A file in both codings that a browser may ask for.
+struct File {
+    plain: Sent,
+    gzip: Sent,
+}
+
+/// Every file by name. Each is compressed once, when the first page is asked for.
+static SENT: LazyLock<HashMap<&str, File>> = LazyLock::new(|| {
+    FILES.iter().copied().chain([(INDEX, INDEX_PAGE)]).map(|(name, text)| (name, File::of(text))).collect()
 });
+
+impl File {
+    fn of(text: &'static str) -> Self {
+        let hash = sha256(text.as_bytes())[..8].iter().fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
+        let plain = Sent { tag: format!("\"{hash}\""), bytes: Bytes::from_static(text.as_bytes()) };
+        // A strong ETag names one sequence of bytes (RFC 9110 §8.8.3.3).
+        let gzip = Sent { tag: format!("\"{hash}-gzip\""), bytes: gzip(text).into() };
+        Self { plain, gzip }
+    }
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    // Writing to memory does not fail.
+    encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap_or_default()
+}
+
+/// Whether the caller takes gzip (RFC 9110 §12.5.3): it is named with a weight above zero, or not named and `*` is.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let mut named = None;
+    let mut any = None;
+    for line in headers.get_all(header::ACCEPT_ENCODING) {
+        let Ok(line) = line.to_str() else { return false };
+        for choice in line.split(',') {
+            let mut parts = choice.split(';').map(|part| part.trim_matches([' ', '\t']));
+            let coding = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+            let wanted = weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0));
+            match coding {
+                "*" => any = Some(wanted),
+                _ if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") => {
+                    named = Some(wanted)
+                }
+                _ => {}
+            }
+        }
+    }
+    named.or(any).unwrap_or(false)
+}
 
 /// The web client.
 #[utoipa::path(get, security(()), path = "/", tag = "service",
     responses((status = 200, description = "The page", content_type = "text/html", body = String),
         (status = 304, description = "What has the ETag that was named is the newest"), PageProblems))]
 pub async fn index(headers: HeaderMap) -> Response {
-    file(&headers, INDEX, INDEX_PAGE)
+    file(&headers, INDEX)
 }
 
 /// A part of the web client.
@@ -84,20 +135,31 @@ pub async fn index(headers: HeaderMap) -> Response {
         (status = 304, description = "What has the ETag that was named is the newest"), PageProblems, NotFound))]
 pub async fn asset(Segment(name): Segment, headers: HeaderMap) -> Result<Response> {
     let found = FILES.iter().find(|(known, _)| *known == name);
-    let (name, text) = found.ok_or_else(|| Error::new(Code::NotFound, "the web client has no such file"))?;
-    Ok(file(&headers, name, text))
+    let (name, _) = found.ok_or_else(|| Error::new(Code::NotFound, "the web client has no such file"))?;
+    Ok(file(&headers, name))
 }
 
-/// A file with its ETag, so that a browser asks each time and is sent it only when it has changed.
-fn file(headers: &HeaderMap, name: &'static str, text: &'static str) -> Response {
-    let tag = TAGS[name].as_str();
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let unchanged = known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag));
-    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache")];
-    if unchanged {
+/// A file with its ETag: a browser asks each time, and the server sends the file only when it has changed.
+fn file(headers: &HeaderMap, name: &'static str) -> Response {
+    let file = &SENT[name];
+    let (sent, coding) = if takes_gzip(headers) { (&file.gzip, Some("gzip")) } else { (&file.plain, None) };
+    let caching =
+        [(header::ETAG, sent.tag.as_str()), (header::CACHE_CONTROL, "no-cache"), (header::VARY, "Accept-Encoding")];
+    if is_known(headers, &sent.tag) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
-    (caching, [(header::CONTENT_TYPE, media_type(name))], text).into_response()
+    let mut response = (caching, [(header::CONTENT_TYPE, media_type(name))], sent.bytes.clone()).into_response();
+    if let Some(coding) = coding {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    response
+}
+
+/// Whether the browser has the file already (RFC 9110 §13.1.2, by weak comparison: a proxy may have made the tag weak).
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    let mut tags = lines.flat_map(|line| line.split(',')).map(|known| known.trim_matches([' ', '\t']));
+    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 fn media_type(name: &str) -> &'static str {
@@ -128,18 +190,19 @@ mod tests {
         ("notice.html", NOTICE_CARD),
     ];
 
+    /// What travels: 100 KiB for everything, 20 KiB of script before the first page.
     #[test]
     fn every_file_is_served_with_its_type_and_the_whole_is_small() {
-        let mut bytes = PAGES.iter().map(|(_, text)| text.len()).sum::<usize>();
+        let mut bytes = PAGES.iter().map(|(_, text)| gzip(text).len()).sum::<usize>();
         for (name, text) in FILES {
             assert_ne!(media_type(name), "application/octet-stream", "{name}");
-            bytes += text.len();
+            bytes += gzip(text).len();
         }
         let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web")).unwrap();
         let folder = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let known = FILES.iter().chain(&PAGES).map(|(name, _)| (*name).to_owned());
         assert_eq!(known.collect::<BTreeSet<_>>(), folder.collect::<BTreeSet<_>>());
-        assert!(bytes < 100 * 1024, "the web client has {bytes} bytes");
+        assert!(bytes < 100 * 1024, "the web client has {bytes} bytes compressed");
         let mut first = vec!["app.js"];
         let mut next = 0;
         while let Some(name) = first.get(next) {
@@ -148,8 +211,29 @@ mod tests {
             first.extend(imports);
             next += 1;
         }
-        let first: usize = first.into_iter().map(|name| source(name).len()).sum();
-        assert!(first < 20 * 1024, "the first view has {first} bytes of script");
+        let first: usize = first.into_iter().map(|name| gzip(source(name)).len()).sum();
+        assert!(first < 20 * 1024, "the first view has {first} bytes of script, compressed");
+    }
+
+    #[test]
+    fn gzip_is_sent_to_callers_that_take_it() {
+        let takes = |lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::ACCEPT_ENCODING, line.parse().unwrap());
+            }
+            takes_gzip(&headers)
+        };
+        for lines in
+            [&["gzip"][..], &["br, GZIP"], &["br", "gzip;q=0.1"], &["*"], &["deflate,\tgzip ; q=1.000"], &["x-gzip"]]
+        {
+            assert!(takes(lines), "{lines:?}");
+        }
+        for lines in
+            [&[][..], &[""], &["br"], &["gzip;q=0"], &["gzip;q=0.000, *"], &["gzipped"], &["*;q=0"], &["gzip;q=x"]]
+        {
+            assert!(!takes(lines), "{lines:?}");
+        }
     }
 
     fn source(name: &str) -> &'static str {

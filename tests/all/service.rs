@@ -1,7 +1,8 @@
 //! The service itself: health, metrics, what it says of itself, stopping, and the description being true.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io::Read};
 
+use flate2::read::GzDecoder;
 use reqwest::{Method, header};
 use serde_json::Value;
 
@@ -192,6 +193,34 @@ async fn the_web_client_is_served_and_kept_until_it_changes() {
     assert_eq!(script.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
     for path in ["/assets/../schema.sql", "/assets/%2e%2e%2fCargo.toml", "/assets/nothing.js", "/assets/"] {
         assert_eq!(visitor.request(Method::GET, path).send().await.unwrap().status().as_u16(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_web_client_travels_compressed() {
+    let server = TestServer::start().await;
+    let visitor = server.device();
+    for path in ["/", "/assets/chat.js", "/assets/chat.css", "/assets/icon.svg", "/assets/app.webmanifest"] {
+        let plain = visitor.request(Method::GET, path).send().await.unwrap();
+        let ask = |tag: Option<&header::HeaderValue>| {
+            let request = visitor.request(Method::GET, path).header(header::ACCEPT_ENCODING, "br, gzip;q=0.8");
+            tag.into_iter().fold(request, |request, tag| request.header(header::IF_NONE_MATCH, tag)).send()
+        };
+        let packed = ask(None).await.unwrap();
+        assert_eq!(packed.headers()[header::CONTENT_ENCODING], "gzip");
+        for answer in [&plain, &packed] {
+            assert_eq!(answer.headers()[header::VARY], "Accept-Encoding");
+        }
+        for name in [header::CONTENT_TYPE, header::CACHE_CONTROL] {
+            assert_eq!(plain.headers()[&name], packed.headers()[&name]);
+        }
+        let tag = packed.headers()[header::ETAG].clone();
+        assert_ne!(plain.headers()[header::ETAG], tag);
+        let mut text = String::new();
+        let (plain, packed) = (plain.text().await.unwrap(), packed.bytes().await.unwrap());
+        GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+        assert!(text == plain && packed.len() < plain.len(), "{path}");
+        assert_eq!(ask(Some(&tag)).await.unwrap().status().as_u16(), 304);
     }
 }
 
