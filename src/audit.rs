@@ -34,6 +34,10 @@ pub enum Action {
     AppRotated,
     /// The operator removed an app, and with it all that it was granted.
     AppRemoved,
+    /// The operator put a copy in the place of the database, and had the credentials in it ended or not.
+    Restored {
+        credentials_ended: bool,
+    },
     /// The operator, not the session, did what the following lines tell of it.
     ByOperator,
     GrantIssued,
@@ -124,6 +128,7 @@ impl Action {
             Self::AppAdded => "app_added",
             Self::AppRotated => "app_rotated",
             Self::AppRemoved => "app_removed",
+            Self::Restored { .. } => "restored",
             Self::ByOperator => "by_operator",
             Self::GrantIssued => "grant_issued",
             Self::GrantRefreshed => "grant_refreshed",
@@ -149,6 +154,7 @@ impl Action {
             | Self::GrantRevoked(reason) => Some(reason.name()),
             Self::Throttled(limit) => Some(limit.name()),
             Self::LoginRefused(code) => Some(code.name()),
+            Self::Restored { credentials_ended: true } => Some("credentials_ended"),
             _ => None,
         }
     }

@@ -83,8 +83,12 @@ fn told_to_stop() -> Result<impl Future<Output = ()>, String> {
 
 /// Carries out a subcommand. One that is told to stop closes the database before it ends.
 async fn operate(config: &Config, operation: Operation) -> Result<(), String> {
-    let told_to_stop = told_to_stop()?;
     let clock = system_clock();
+    if matches!(operation, Operation::Restore { .. }) {
+        // It can be killed at any moment, and nothing is left open by that.
+        return control::operate(config, operation, &clock).await.map(|said| print!("{said}"));
+    }
+    let told_to_stop = told_to_stop()?;
     tokio::select! {
         said = control::operate(config, operation, &clock) => said.map(|said| print!("{said}")),
         () = told_to_stop => Err("it was told to stop before it was done".into()),

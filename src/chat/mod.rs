@@ -34,6 +34,7 @@ mod pass;
 mod query;
 pub mod queue;
 pub mod registry;
+pub mod restore;
 mod session;
 pub mod snapshot;
 mod talk;

@@ -12,6 +12,22 @@ use super::duration;
 pub enum Operation {
     /// Write a consistent copy of the database to a new file
     Backup { file: PathBuf },
+    /// Put a copy of a database in the place of this one, while no server runs; the one that is there is kept
+    ///
+    /// The copy is one that `backup` wrote, or the files of a server that was stopped. It is checked first. What was ended after
+    /// it was made is valid again: devices that were removed, keys that were revoked, passwords that were changed. Every session
+    /// is told, unless --end-credentials ends them all.
+    Restore {
+        /// The copy, which stays as it is
+        file: PathBuf,
+        /// End every device's cookie, every API key and every token; users log in again with the passwords of the copy, and
+        /// sessions without a password end
+        #[arg(long)]
+        end_credentials: bool,
+        /// Replace the database even if it cannot be kept, or not in one file
+        #[arg(long)]
+        force: bool,
+    },
     /// Print the audit log, oldest first
     Audit {
         /// Only what came before this line's id
@@ -52,6 +68,7 @@ impl Operation {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Backup { .. } => "backup",
+            Self::Restore { .. } => "restore",
             Self::Audit { .. } => "audit",
             Self::App(_) => "app",
             Self::Sessions => "sessions",

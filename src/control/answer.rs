@@ -60,6 +60,9 @@ async fn carry_out(chat: &Chat, Question { operation, after }: Question, clock: 
             chat.backup(file).await?;
             Answer::Done
         }
+        Operation::Restore { .. } => {
+            Answer::Failed("a server is running on this database: stop it, and then restore the copy".into())
+        }
         Operation::Audit { before, limit } => Answer::Audit(chat.audit(before, limit).await?),
         Operation::App(operation) => on_apps(chat, operation, after, clock).await?,
         Operation::Sessions => {

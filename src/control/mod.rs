@@ -16,6 +16,7 @@ use crate::store::files;
 mod answer;
 mod door;
 mod operate;
+mod restore;
 mod table;
 mod views;
 

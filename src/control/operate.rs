@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     answer::{Answer, Question, answer},
-    say, socket,
+    restore, say, socket,
 };
 use crate::{
     chat::Chat,
@@ -25,6 +25,9 @@ use crate::{
 /// Carries out a subcommand. What to print.
 pub async fn operate(config: &Config, operation: Operation, clock: &Clock) -> Result<String, String> {
     let operation = match operation {
+        Operation::Restore { file, end_credentials, force } => {
+            return restore::restore(config, &file, end_credentials, force, clock.now()).await;
+        }
         // The server may stand in another folder.
         Operation::Backup { file } => Operation::Backup { file: std::path::absolute(file).map_err(|e| e.to_string())? },
         operation => operation,
@@ -51,7 +54,7 @@ enum Server {
 }
 
 /// A database that is to be opened by one process at a time.
-enum Access {
+pub(super) enum Access {
     /// A server runs, and has its control socket open.
     Running(UnixStream),
     Locked(DatabaseLock),
@@ -60,14 +63,11 @@ enum Access {
 impl Access {
     /// Reaches the running server, or takes the database. It waits for other subcommands, and for a server that is starting
     /// or stopping.
-    async fn to(database: &Path, name: &str) -> Result<Self, String> {
+    pub(super) async fn to(database: &Path, name: &str) -> Result<Self, String> {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
             if let Ok(stream) = UnixStream::connect(socket(database)).await {
                 return Ok(Self::Running(stream));
-            }
-            if !database.exists() {
-                return Err(format!("there is no database {}", database.display()));
             }
             if let Some(lock) = DatabaseLock::for_subcommand(database, name).map_err(|error| error.detail)? {
                 return Ok(Self::Locked(lock));
@@ -84,6 +84,9 @@ impl Access {
 
 impl Server {
     async fn of(config: &Config, name: &str, now: Timestamp) -> Result<Self, String> {
+        if !config.database.exists() {
+            return Err(format!("there is no database {}", config.database.display()));
+        }
         let lock = match Access::to(&config.database, name).await? {
             Access::Running(stream) => return Ok(Self::Running(BufReader::new(stream))),
             Access::Locked(lock) => lock,

@@ -223,7 +223,7 @@ impl EndReason {
             Self::LoggedOut => "logged out",
             Self::Removed => "removed by another client of the session",
             Self::Expired => "expired",
-            Self::Revoked => "its grant was revoked",
+            Self::Revoked => "its access was revoked",
             Self::SessionEnded => "the session was ended",
         }
     }

@@ -90,7 +90,7 @@ pub fn note_used(tx: &Write, secret: SecretHash, grant: GrantId, now: Timestamp)
 }
 
 /// Removes the codes of a session that has ended.
-pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
+pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql.prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1")?.execute([session.0])?;
     Ok(())
 }

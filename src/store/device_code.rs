@@ -157,7 +157,7 @@ pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
 }
 
 /// Removes the codes that a session approved which has ended.
-pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
+pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql.prepare_cached("DELETE FROM device_code WHERE session_id = ?1")?.execute([session.0])?;
     Ok(())
 }

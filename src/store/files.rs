@@ -29,6 +29,11 @@ fn append(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// The folder that a database lies in.
+pub fn folder(database: &Path) -> &Path {
+    database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The database that a path names in the end. A link and its target are one database, with one lock and one socket.
 pub fn resolve(database: &Path) -> PathBuf {
     let is_link = fs::symlink_metadata(database).is_ok_and(|file| file.is_symlink());
@@ -72,7 +77,7 @@ pub fn close_to_others(database: &Path) {
     for file in [database.to_owned(), wal, shm, beside(database, "lock"), beside(database, "keys")] {
         tighten(&file);
     }
-    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(database);
     if let Ok(metadata) = fs::metadata(folder)
         && metadata.mode() & OTHERS_WRITE != 0
     {
@@ -85,7 +90,7 @@ pub fn close_to_others(database: &Path) {
 }
 
 /// Closes one file to everyone but its owner.
-fn tighten(path: &Path) {
+pub(super) fn tighten(path: &Path) {
     // What is not there, and what is no file of ours, is left alone.
     let Ok(metadata) = fs::symlink_metadata(path) else { return };
     let mode = metadata.mode() & 0o7777;

@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{files, open::refuse};
+use super::{
+    files::{self, beside},
+    open::refuse,
+};
 use crate::error::Result;
 
 /// How long a server or a subcommand waits for a database that another process holds.
@@ -67,7 +70,7 @@ impl DatabaseLock {
     fn attempt(database: &Path, holder: &str) -> Result<Option<Self>> {
         let path = files::resolve(database);
         let cannot = |e: io::Error| refuse(database, format!("cannot be locked: {e}"));
-        let file = files::private().truncate(false).open(files::beside(&path, "lock")).map_err(cannot)?;
+        let file = files::private().truncate(false).open(beside(&path, "lock")).map_err(cannot)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -102,12 +105,18 @@ impl Drop for DatabaseLock {
 /// Who holds the lock of a database, as far as the holder has said so; may be empty.
 pub fn holder(database: &Path) -> String {
     let mut text = String::new();
-    let path = files::beside(&files::resolve(database), "lock");
+    let path = beside(&files::resolve(database), "lock");
     let read = files::no_link().open(path).and_then(|file| file.take(200).read_to_string(&mut text));
     if read.is_err() {
         text.clear();
     }
     text.trim_end().to_owned()
+}
+
+/// Whether some process has a database now.
+pub fn is_held(database: &Path) -> bool {
+    let path = beside(&files::resolve(database), "lock");
+    files::no_link().open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Why a database cannot be had.

@@ -225,10 +225,13 @@ pub fn run(connection: &mut Connection) -> rusqlite::Result<()> {
     }
     let transaction = connection.transaction()?;
     match usize::try_from(version).unwrap_or(0) {
-        0 => transaction.execute_batch(SCHEMA)?,
+        0 => {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        }
+        // What is a copy stays one until it is adopted.
         known => STEPS[known - 1..].iter().try_for_each(|step| transaction.execute_batch(step))?,
     }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

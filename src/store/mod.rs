@@ -45,6 +45,7 @@ pub mod member;
 mod migrate;
 mod open;
 mod readers;
+pub mod restore;
 pub mod retention;
 pub mod session;
 pub mod sight;

@@ -20,7 +20,7 @@ const STATEMENTS: usize = 128;
 /// ones need milliseconds, and everybody's commands stand behind the one that waits. A backup only reads, which locks nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the end waits for such a process. Nobody's commands stand behind it any more.
-const CLOSING: Duration = Duration::from_secs(2);
+pub const CLOSING: Duration = Duration::from_secs(2);
 
 pub fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
     // Made before SQLite would make it, so that it and what SQLite lays beside it are its owner's alone.
@@ -99,7 +99,7 @@ pub fn close(connection: Connection, path: &Path) {
     }
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+pub fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(PATIENCE)?;
     // A plan is kept whatever values are bound. Without it SQLite plans some queries anew each time, to look whether a value

@@ -45,6 +45,7 @@ mod refresh;
 mod registry;
 mod remembered;
 mod resource_server;
+mod restore;
 mod retention;
 mod returning;
 mod rules;

@@ -1,0 +1,137 @@
+//! Restoring a copy of the database, and what that means for those who are in it.
+//!
+//! A copy knows nothing of what was ended after it was made: devices that were removed, keys that were revoked and passwords
+//! that were changed are valid in it. So either every session is told, or the operator has all credentials ended.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+};
+
+use super::{Limits, act::notice};
+use crate::{
+    audit::{Action, Subject},
+    error::Result,
+    model::{EndReason, GrantId, SessionId, Timestamp},
+    secret::Secret,
+    store::{
+        DatabaseLock, Write, app, audit, authorization_code,
+        client::{self, NewClient},
+        device_code, grant,
+        restore::{self, Restored},
+        session::{self, Session},
+    },
+};
+
+/// Sessions, or grants, that are looked up at a time.
+const BATCH: usize = 500;
+/// The device that stands in for the others of a session until its user logs in.
+const STAND_IN: &str = "Restored from a backup";
+
+/// What was ended in a copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Sessions that wait for their user to log in.
+    pub waiting: usize,
+    /// Sessions that ended, because nobody could have logged in to them.
+    pub sessions: usize,
+    pub devices: usize,
+    pub keys: usize,
+    pub grants: usize,
+}
+
+/// Puts a copy of `from` in the place of the database whose lock is held; nothing may have it open. `end_credentials`: no
+/// cookie, key or token in it works any more. `force`: also where the database that is there cannot be kept.
+pub fn restore(
+    lock: &DatabaseLock,
+    from: &Path,
+    end_credentials: bool,
+    force: bool,
+    limits: Limits,
+    now: Timestamp,
+) -> Result<Restored<Option<Ended>>> {
+    restore::restore(lock, from, force, now, |tx, as_of| {
+        audit::record(tx, Action::Restored { credentials_ended: end_credentials }, &Subject::default(), now)?;
+        if end_credentials { end_all(tx, &limits, now).map(Some) } else { tell(tx, as_of, now).map(|()| None) }
+    })
+}
+
+/// Tells every session what it is to look at.
+fn tell(tx: &Write, as_of: Timestamp, now: Timestamp) -> Result<()> {
+    for_each_session(tx, |session| {
+        let text = format!(
+            "This server was restored from a backup of {as_of}. What happened after that is lost: devices that were removed, \
+             keys that were revoked and passwords that were changed since then are valid again as they were. Look through \
+             your devices and keys."
+        );
+        notice(tx, session, text, None, now).map(drop)
+    })
+}
+
+/// Ends all credentials but passwords, and those of the operator's apps.
+fn end_all(tx: &Write, limits: &Limits, now: Timestamp) -> Result<Ended> {
+    let mut ended = Ended::default();
+    for_each_session(tx, |session| {
+        audit::record(tx, Action::ByOperator, &session.subject(Subject::default()), now)?;
+        end_of_session(tx, session, limits, now, &mut ended)
+    })?;
+    // What is left are the tokens that the operator's apps have for themselves.
+    let mut after = GrantId(0);
+    loop {
+        let grants = grant::page(tx, None, None, after, BATCH)?;
+        let Some((last, _)) = grants.last() else { return Ok(ended) };
+        after = last.id;
+        for (grant, _) in grants {
+            grant::end(tx, grant.id, EndReason::Revoked, now)?;
+            ended.grants += 1;
+        }
+    }
+}
+
+/// A session lives while it has a device. One with a password gets a device whose secret nobody has, so that it keeps its nick,
+/// its channels and its password until its user logs in. Nobody could log in to one without a password, so it ends.
+fn end_of_session(tx: &Write, session: &Session, limits: &Limits, now: Timestamp, ended: &mut Ended) -> Result<()> {
+    let id = session.id;
+    let devices = client::live_of(tx, id)?;
+    let (keys, grants) = (app::live_keys_of(tx, id)?, grant::live_of(tx, id)?);
+    ended.devices += devices.len();
+    ended.keys += keys.len();
+    ended.grants += grants.len();
+    if session.password_hash.is_none() {
+        ended.sessions += 1;
+        return session::end(tx, id, EndReason::Revoked, None, now).map(drop);
+    }
+    ended.waiting += 1;
+    let secret = Secret::generate()?.hash();
+    let stand_in = NewClient {
+        name: STAND_IN.to_owned(),
+        secret,
+        expires_at: now.plus(limits.client_lifetime),
+        address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        grant: None,
+    };
+    let stand_in = client::insert(tx, id, &stand_in, now)?;
+    // It is not to leave as one that never got its secret.
+    client::note_presented(tx, stand_in, secret)?;
+    for device in devices {
+        client::leave(tx, id, device.id, EndReason::Revoked, None, now)?;
+    }
+    for key in keys {
+        app::end(tx, key.id, EndReason::Revoked, now)?;
+    }
+    for (grant, _) in grants {
+        grant::end(tx, grant.id, EndReason::Revoked, now)?;
+    }
+    authorization_code::remove_of_session(tx, id)?;
+    device_code::remove_of_session(tx, id)
+}
+
+fn for_each_session(tx: &Write, mut each: impl FnMut(&Session) -> Result<()>) -> Result<()> {
+    let mut after = SessionId(0);
+    loop {
+        let sessions = session::overviews(tx, after, BATCH)?;
+        let Some(last) = sessions.last() else { return Ok(()) };
+        after = last.session.id;
+        sessions.iter().try_for_each(|overview| each(&overview.session))?;
+    }
+}

@@ -1,0 +1,63 @@
+//! `rejoin restore`: the one subcommand that no running server can carry out.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::operate::Access;
+use crate::{
+    chat::restore::{self, Ended},
+    config::Config,
+    model::Timestamp,
+    store::restore::Restored,
+};
+
+/// Restores a copy. What to print.
+pub async fn restore(
+    config: &Config,
+    file: &Path,
+    end_credentials: bool,
+    force: bool,
+    now: Timestamp,
+) -> Result<String, String> {
+    let lock = match Access::to(&config.database, "restore").await? {
+        Access::Running(_) => {
+            let database = config.database.display();
+            return Err(format!("a server is running on the database {database}: stop it, and then restore the copy"));
+        }
+        Access::Locked(lock) => lock,
+    };
+    let (file, limits, as_json) = (file.to_owned(), config.limits(), config.json);
+    let restored = tokio::task::spawn_blocking(move || {
+        let restored = restore::restore(&lock, &file, end_credentials, force, limits, now);
+        restored.map(|restored| print(&restored, &file, as_json)).map_err(|error| error.detail)
+    });
+    restored.await.map_err(|error| error.to_string())?
+}
+
+fn print(restored: &Restored<Option<Ended>>, file: &Path, as_json: bool) -> String {
+    let Restored { as_of, kept, change } = restored;
+    if as_json {
+        let ended = change.map(|ended| {
+            json!({"devices": ended.devices, "keys": ended.keys, "grants": ended.grants, "sessions": ended.sessions,
+                   "sessions_waiting": ended.waiting})
+        });
+        return format!("{}\n", json!({"restored": file, "as_of": as_of, "kept": kept, "ended": ended}));
+    }
+    let mut text = format!("{} is restored, as it was at {as_of}.\n", file.display());
+    if let Some(kept) = kept {
+        text += &format!("The database that was there is kept as {}.\n", kept.display());
+    }
+    text += &match change {
+        Some(Ended { waiting, sessions, devices, keys, grants }) => format!(
+            "Ended: {devices} devices, {keys} API keys and {grants} grants. {waiting} sessions wait for their users to log in; \
+             {sessions} without a password have ended.\n\
+             Passwords are those of the copy. So are the operator's apps: rotate or remove those that you rotated or removed \
+             since then.\n"
+        ),
+        None => "What was ended since then is valid again: devices, keys, tokens, passwords. Every session is told. \
+                 To end them all, restore the copy with --end-credentials.\n"
+            .to_owned(),
+    };
+    text
+}

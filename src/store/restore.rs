@@ -1,0 +1,280 @@
+//! Putting a copy in the place of a database, so that a crash at any moment leaves either the old one or the new one whole.
+//!
+//! The copy is made, checked and changed under a name of its own beside the database, where nobody looks for it. Then the
+//! database there is gets a second name, under which it is kept, and one rename puts the copy in its place.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{FileExt as _, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{
+    DatabaseLock, Write,
+    files::{self, beside, private, write_ahead_log},
+    lock, migrate,
+    open::{CLOSING, prepare, refuse},
+};
+use crate::{
+    error::{Code, Error, Result},
+    model::Timestamp,
+};
+
+/// The first bytes of every SQLite database.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// What was done.
+#[derive(Debug)]
+pub struct Restored<T> {
+    /// The last time that anything in the copy speaks of.
+    pub as_of: Timestamp,
+    /// Where the database is kept that was there before.
+    pub kept: Option<PathBuf>,
+    /// What the change of the copy returned.
+    pub change: T,
+}
+
+/// Puts a copy of `from` in the place of the database whose lock is held, after `change` has changed it. `force`: also where
+/// the database that is there cannot be kept, or not whole.
+pub fn restore<T>(
+    lock: &DatabaseLock,
+    from: &Path,
+    force: bool,
+    now: Timestamp,
+    change: impl FnOnce(&Write, Timestamp) -> Result<T>,
+) -> Result<Restored<T>> {
+    let database = lock.path();
+    let staged = beside(database, "restoring");
+    // What a restore left behind that was killed.
+    discard(&staged)?;
+    let done = stage(from, &staged, database, now, change).and_then(|(as_of, change)| {
+        let kept = keep(database, now, force)?;
+        put(&staged, database).map_err(|e| refuse(database, format!("cannot be replaced: {e}")))?;
+        Ok(Restored { as_of, kept, change })
+    });
+    if done.is_err() {
+        // The next restore would remove it too.
+        let _ = discard(&staged);
+    }
+    done
+}
+
+/// Makes the copy under its name, checks it, and changes it.
+fn stage<T>(
+    from: &Path,
+    staged: &Path,
+    database: &Path,
+    now: Timestamp,
+    change: impl FnOnce(&Write, Timestamp) -> Result<T>,
+) -> Result<(Timestamp, T)> {
+    let file = copy(from, staged, database)?;
+    let not_ours = |why: &dyn std::fmt::Display| no_copy(from, why);
+    let mut connection = Connection::open_with_flags(staged, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|connection| prepare(&connection).map(|()| connection))
+        .map_err(|e| not_ours(&e))?;
+    // Nothing of this is worth a sync before all of it is done.
+    let unsynced = connection.pragma_update(None, "synchronous", "off");
+    unsynced.and_then(|()| connection.pragma_update(None, "journal_mode", "delete")).map_err(|e| damaged(from, &e))?;
+    migrate::check(&connection).map_err(|e| damaged(from, &e))?.map_err(|why| not_ours(&why))?;
+    check_whole(&connection).map_err(|why| damaged(from, &why))?;
+    migrate::run(&mut connection).map_err(|e| not_ours(&e))?;
+    let as_of = last_time(&connection)?;
+    connection.pragma_update(None, "application_id", migrate::COPY)?;
+    migrate::adopt(&mut connection, now)?;
+    let changed = {
+        let transaction = connection.transaction()?;
+        let changed = change(&Write::new(&transaction), as_of)?;
+        transaction.commit()?;
+        changed
+    };
+    connection.close().map_err(|(_, error)| error)?;
+    files::share_owner(&file, if database.exists() { database } else { files::folder(database) });
+    file.sync_all().map_err(|e| refuse(database, format!("cannot be replaced: {e}")))?;
+    Ok((as_of, changed))
+}
+
+/// Copies the file, and the write-ahead log beside it if there is one. The original is never opened by SQLite.
+fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
+    let not_ours = |why: &dyn std::fmt::Display| no_copy(from, why);
+    let metadata = fs::metadata(from).map_err(|e| not_ours(&e))?;
+    if !metadata.is_file() {
+        return Err(not_ours(&"it is not a regular file"));
+    }
+    if fs::metadata(database).is_ok_and(|there| (there.dev(), there.ino()) == (metadata.dev(), metadata.ino())) {
+        return Err(not_ours(&"it is the database itself"));
+    }
+    if lock::is_held(from) {
+        let holder = lock::holder(from);
+        return Err(not_ours(&format!("it {}: copy it by `rejoin backup`", lock::in_use(&holder))));
+    }
+    let mut source = File::open(from).map_err(|e| not_ours(&e))?;
+    if !is_database(&source) {
+        return Err(not_ours(&"it is not a database"));
+    }
+    let cannot = |e: io::Error| Error::new(Code::InternalError, format!("{} cannot be written: {e}", staged.display()));
+    let mut file = private().create_new(true).open(staged).map_err(cannot)?;
+    io::copy(&mut source, &mut file).map_err(cannot)?;
+    let ([log, _], [staged_log, _]) = (write_ahead_log(from), write_ahead_log(staged));
+    match File::open(&log) {
+        Ok(mut log) => {
+            let mut file = private().create_new(true).open(&staged_log).map_err(cannot)?;
+            io::copy(&mut log, &mut file).map_err(cannot)?;
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(not_ours(&format!("its write-ahead log {} cannot be read: {e}", log.display()))),
+    }
+    Ok(file)
+}
+
+/// Whether a file begins as a database does.
+fn is_database(file: &File) -> bool {
+    let mut magic = [0; MAGIC.len()];
+    file.read_exact_at(&mut magic, 0).is_ok() && magic == *MAGIC
+}
+
+/// Whether every page, row and reference is as it should be; if not, the first that is not.
+fn check_whole(connection: &Connection) -> std::result::Result<(), String> {
+    let check = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).map_err(|e| e.to_string());
+    let found = check("PRAGMA integrity_check(1)")?;
+    if found != "ok" {
+        return Err(found);
+    }
+    let mut broken = connection.prepare("PRAGMA foreign_key_check").map_err(|e| e.to_string())?;
+    if broken.exists([]).map_err(|e| e.to_string())? {
+        return Err("rows refer to what is not there".into());
+    }
+    Ok(())
+}
+
+/// The last time that anything speaks of.
+fn last_time(connection: &Connection) -> Result<Timestamp> {
+    let latest = "SELECT max(coalesce((SELECT time FROM event ORDER BY id DESC LIMIT 1), 0),
+        coalesce((SELECT time FROM audit ORDER BY id DESC LIMIT 1), 0), coalesce((SELECT max(seen_at) FROM client), 0))";
+    Ok(Timestamp(connection.query_row(latest, [], |row| row.get(0))?))
+}
+
+/// Gives the database that is there a second name, under which it stays whole.
+fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>> {
+    if !database.exists() {
+        return Ok(None);
+    }
+    let kept = match fold_log(database) {
+        Ok(()) => second_name(database, now).map(|name| (name, false)),
+        Err(_) if force => second_name(database, now).map(|name| (name, true)),
+        Err(why) => {
+            let [log, _] = write_ahead_log(database);
+            let log = log.display();
+            let why =
+                format!("cannot be kept as one file, because its write-ahead log {log} cannot be folded in: {why}");
+            return Err(refuse(
+                database,
+                format!("{why}. With --force it is replaced all the same, and both are kept"),
+            ));
+        }
+    };
+    match kept {
+        Ok((name, with_log)) => {
+            for (file, kept) in write_ahead_log(database).iter().zip(write_ahead_log(&name)) {
+                // The log of the old database would be taken for that of the new one.
+                let gone = if with_log { fs::rename(file, kept) } else { fs::remove_file(file) };
+                gone.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) }).map_err(|e| {
+                    refuse(database, format!("cannot be replaced: {} is in the way: {e}", file.display()))
+                })?;
+            }
+            files::tighten(&name);
+            Ok(Some(name))
+        }
+        Err(why) if force => {
+            tracing::warn!("the database {} is not kept: {why}", database.display());
+            write_ahead_log(database).iter().for_each(|file| drop(fs::remove_file(file)));
+            Ok(None)
+        }
+        Err(why) => Err(refuse(database, format!("cannot be kept: {why}. With --force it is replaced all the same"))),
+    }
+}
+
+/// Takes what a crash left in the write-ahead log into the database, whosever it is.
+fn fold_log(database: &Path) -> std::result::Result<(), String> {
+    let [log, _] = write_ahead_log(database);
+    if fs::metadata(&log).map_or(0, |log| log.len()) == 0 {
+        return Ok(());
+    }
+    // SQLite deletes the log of what it takes for an empty database.
+    if !File::open(database).is_ok_and(|file| is_database(&file)) {
+        return Err("the database is none any more".into());
+    }
+    let fold = || {
+        let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(CLOSING)?;
+        let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
+        connection.close().map_err(|(_, error)| error)?;
+        Ok::<_, rusqlite::Error>(busy)
+    };
+    match fold() {
+        Ok(false) if fs::metadata(&log).map_or(0, |log| log.len()) == 0 => Ok(()),
+        Ok(_) => Err("another process is using the database".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A second name for the database, or, where files cannot have two, a copy of it.
+fn second_name(database: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    // Without colons, which some programs take for the end of a host's name.
+    let time = now.to_string().replace(':', "");
+    for n in 1.. {
+        let name = beside(database, &if n == 1 { format!("before-{time}") } else { format!("before-{time}-{n}") });
+        let named = fs::hard_link(database, &name).or_else(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => Err(e),
+            _ => copy_private(database, &name),
+        });
+        match named {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+            named => return named.map(|()| name),
+        }
+    }
+    unreachable!("there are more numbers than files")
+}
+
+fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
+    let mut file = private().create_new(true).open(to)?;
+    let copied = File::open(from).and_then(|mut from| io::copy(&mut from, &mut file)).and_then(|_| file.sync_all());
+    if copied.is_err() {
+        let _ = fs::remove_file(to);
+    }
+    copied
+}
+
+/// The moment at which the new database takes the place of the old one.
+fn put(staged: &Path, database: &Path) -> io::Result<()> {
+    let folder = File::open(files::folder(database))?;
+    // The second name is on the disk before the first one names something else.
+    folder.sync_all()?;
+    fs::rename(staged, database)?;
+    folder.sync_all()
+}
+
+/// Removes a copy that was not put in place.
+fn discard(staged: &Path) -> Result<()> {
+    let [log, index] = write_ahead_log(staged);
+    for file in [staged.to_owned(), log, index] {
+        match fs::remove_file(&file) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                let detail = format!("{} is left from an earlier restore and cannot be removed: {e}", file.display());
+                return Err(Error::new(Code::InternalError, detail));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn no_copy(from: &Path, why: &dyn std::fmt::Display) -> Error {
+    Error::new(Code::InternalError, format!("{} cannot be restored: {why}", from.display()))
+}
+
+fn damaged(from: &Path, why: &dyn std::fmt::Display) -> Error {
+    no_copy(from, &format!("it is damaged: {why}"))
+}
