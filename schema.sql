@@ -65,7 +65,7 @@ CREATE TABLE channel (
 CREATE UNIQUE INDEX channel_by_name ON channel (folded_name) WHERE ended_at IS NULL;
 CREATE INDEX channel_ended ON channel (ended_at) WHERE ended_at IS NOT NULL;
 
--- A session's stay on a channel, as an interval of event ids, both ends within.
+-- A live session's stay on a channel, as an interval of event ids, both ends within.
 CREATE TABLE membership (
     session_id INTEGER NOT NULL REFERENCES session (id),
     channel_id INTEGER NOT NULL REFERENCES channel (id),
@@ -81,7 +81,7 @@ CREATE INDEX membership_past ON membership (session_id, until) WHERE until IS NO
 CREATE INDEX membership_op ON membership (channel_id) WHERE until IS NULL AND op;
 CREATE INDEX membership_voice ON membership (channel_id, since) WHERE until IS NULL AND voice;
 CREATE INDEX membership_by_stay ON membership (channel_id, since) WHERE until IS NULL;
-CREATE INDEX membership_by_channel ON membership (channel_id, until);
+CREATE INDEX membership_by_channel ON membership (channel_id, since);
 CREATE INDEX membership_closed ON membership (until) WHERE until IS NOT NULL;
 
 CREATE TABLE ban (
@@ -134,6 +134,11 @@ CREATE TABLE address (
     event_id  INTEGER NOT NULL,
     PRIMARY KEY (target_id, event_id)
 ) STRICT, WITHOUT ROWID;
+
+-- Targets that may have events which nobody can read any more, until somebody has looked.
+CREATE TABLE sweep (
+    target_id INTEGER PRIMARY KEY
+) STRICT;
 
 -- What a labelled command was answered, so that sending it again has no second effect.
 CREATE TABLE label (

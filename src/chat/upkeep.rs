@@ -6,7 +6,10 @@ use super::Chat;
 use crate::{
     error::Result,
     model::{EndReason, Timestamp},
-    store::{Read, app, audit, authorization_code, client, device_code, grant, grant_end, label, retention, token},
+    store::{
+        Read, app, audit, authorization_code, client, device_code, grant, grant_end, label, retention, token,
+        unreadable,
+    },
 };
 
 /// How many clients, events or labels one transaction takes; others get their turn between two of them.
@@ -30,6 +33,14 @@ impl Chat {
         let clients = self.expire_clients(now, due).await;
         let apps = self.expire_apps(now, due).await;
         clients.and(apps)
+    }
+
+    /// Removes what nobody can read any more. Called about once a second; where nothing ended it costs a look.
+    pub async fn drop_unreadable(&self) -> Result<()> {
+        while self.store.read(unreadable::is_noted).await? {
+            self.store.write(|tx| unreadable::remove(tx, BATCH)).await?;
+        }
+        Ok(())
     }
 
     async fn expire_apps(&self, now: Timestamp, due: Timestamp) -> Result<()> {

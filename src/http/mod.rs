@@ -246,8 +246,10 @@ impl Server {
 async fn keep_up(app: Shared) {
     let expire = async |app: Shared| app.chat.expire(app.clock.now(), app.clock.due()).await;
     let upkeep = async |app: Shared| app.chat.upkeep(app.clock.due()).await;
+    let drop_unreadable = async |app: Shared| app.chat.drop_unreadable().await;
     tokio::select! {
         () = again(&app, EXPIRE, "letting clients leave", expire) => {}
+        () = again(&app, EXPIRE, "removing what nobody can read", drop_unreadable) => {}
         () = again(&app, UPKEEP, "upkeep", upkeep) => {}
         () = app.stopped() => {}
     }

@@ -88,6 +88,12 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
     Ok(id)
 }
 
+/// What an event is addressed to.
+pub(super) fn targets_of(tx: &Read, id: i64) -> Result<Vec<i64>> {
+    let mut targets = tx.sql.prepare_cached("SELECT targets FROM event WHERE id = ?1")?;
+    Ok(targets.query_row([id], |row| from_json(row.get_ref(0)?.as_str()?))?)
+}
+
 /// The log's position: the id of the last event ever appended, whether or not retention has removed it.
 pub fn head(tx: &Read) -> Result<EventId> {
     let head = tx.sql.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?;

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row};
 
-use super::{Effect, Read, Write, as_sql, channel, log, retention, succession};
+use super::{Effect, Read, Write, as_sql, channel, log, retention, succession, unreadable};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, Nick, SessionId, Timestamp},
@@ -146,11 +146,12 @@ fn forget_stays(tx: &Write, session: SessionId) -> Result<()> {
         "DELETE FROM membership WHERE session_id = ?1 AND until <= (
              SELECT until FROM membership WHERE session_id = ?1 AND until IS NOT NULL
              ORDER BY until DESC LIMIT 1 OFFSET ?2)
-         RETURNING until",
+         RETURNING until, channel_id",
     )?;
-    let forgotten = forget.query_map([session.0, PAST_STAYS], |row| row.get(0))?;
-    for until in forgotten.collect::<rusqlite::Result<Vec<i64>>>()? {
+    let forgotten = forget.query_map([session.0, PAST_STAYS], |row| Ok((row.get(0)?, ChannelId(row.get(1)?))))?;
+    for (until, channel) in forgotten.collect::<rusqlite::Result<Vec<(i64, ChannelId)>>>()? {
         retention::note_dropped(tx, session.into(), until)?;
+        unreadable::note_forgotten(tx, channel)?;
     }
     Ok(())
 }

@@ -177,6 +177,17 @@ const STEPS: &[&str] = &[
     CREATE INDEX membership_op ON membership (channel_id) WHERE until IS NULL AND op;
     CREATE INDEX membership_voice ON membership (channel_id, since) WHERE until IS NULL AND voice;
     CREATE INDEX membership_by_stay ON membership (channel_id, since) WHERE until IS NULL;",
+    // 10: what nobody can read any more goes early; ended sessions have no stays.
+    "CREATE TABLE sweep (
+        target_id INTEGER PRIMARY KEY
+    ) STRICT;
+    INSERT INTO sweep (target_id)
+        SELECT id FROM session WHERE ended_at IS NOT NULL
+        UNION SELECT channel_id FROM membership JOIN session ON session.id = session_id
+            WHERE session.ended_at IS NOT NULL;
+    DELETE FROM membership WHERE session_id IN (SELECT id FROM session WHERE ended_at IS NOT NULL);
+    DROP INDEX membership_by_channel;
+    CREATE INDEX membership_by_channel ON membership (channel_id, since);",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

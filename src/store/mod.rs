@@ -53,6 +53,7 @@ pub mod succession;
 pub mod texts;
 pub mod token;
 pub mod unread;
+pub mod unreadable;
 mod writer;
 
 pub use lock::DatabaseLock;

@@ -2,10 +2,10 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Write, app, as_sql, grant, log};
+use super::{Write, app, as_sql, grant, log, unreadable};
 use crate::{
     error::Result,
-    model::{TargetId, Timestamp},
+    model::{ChannelId, TargetId, Timestamp},
 };
 
 /// Removes a batch of events older than `cutoff` and notes at each of their targets how far it has lost them. It goes by
@@ -13,8 +13,6 @@ use crate::{
 /// yet to come was a wrong clock's: such an event goes with the next one behind it, however far behind.
 pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
     let mut oldest = tx.sql.prepare_cached("SELECT id, time, targets FROM event ORDER BY id LIMIT ?1")?;
-    let mut unaddress = tx.sql.prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
-    let mut remove = tx.sql.prepare_cached("DELETE FROM event WHERE id = ?1")?;
     let mut next = tx.sql.prepare_cached("SELECT time FROM event WHERE id > ?1 AND time <= ?2 ORDER BY id LIMIT 1")?;
     let (mut old, mut to_come) = (Vec::new(), Vec::new());
     let mut rows = oldest.query([as_sql(batch)])?;
@@ -36,13 +34,22 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
         }
     }
     for (event, targets) in &old {
-        for target in targets.iter().map(|id| TargetId(*id)) {
-            note_dropped(tx, target, *event)?;
-            unaddress.execute([target.0, *event])?;
+        for target in targets {
+            note_dropped(tx, TargetId(*target), *event)?;
         }
-        remove.execute([event])?;
+        remove_event(tx, *event, targets)?;
     }
     Ok(old.len())
+}
+
+/// Removes an event and what addresses it.
+pub(super) fn remove_event(tx: &Write, event: i64, targets: &[i64]) -> Result<()> {
+    let mut unaddress = tx.sql.prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
+    for target in targets {
+        unaddress.execute([*target, event])?;
+    }
+    tx.sql.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([event])?;
+    Ok(())
 }
 
 /// Removes a batch of memberships that ended before the oldest event there is. What a client of the session may have
@@ -68,6 +75,7 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     for (session, channel, since, until) in &rows {
         note_dropped(tx, TargetId(*session), *until)?;
         remove.execute([session, channel, since])?;
+        unreadable::note_forgotten(tx, ChannelId(*channel))?;
     }
     Ok(rows.len())
 }

@@ -61,6 +61,7 @@ mod succession;
 mod terminal;
 mod tokens;
 mod unread;
+mod unreadable;
 mod ways;
 mod wire;
 mod writing;

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::{
     model::{ChannelName, EndReason, Nick},
-    store::{channel, member, migrate, retention, session},
+    store::{channel, member, migrate, retention, session, unreadable},
 };
 
 /// `PROPTEST_CASES` sets another number.
@@ -64,6 +64,10 @@ enum Step {
         batch: usize,
         rest: bool,
     },
+    /// What nobody can read goes, so much at a time.
+    Sweep {
+        batch: usize,
+    },
     Read {
         who: usize,
         back: i64,
@@ -88,6 +92,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who.clone().prop_map(|who| Step::End { who }),
         4 => prop_oneof![3 => 0..9_i64, 1 => -9..20_i64].prop_map(|time| Step::Pass { time }),
         3 => (0..20_i64, batch, any::<bool>()).prop_map(|(age, batch, rest)| Step::Retain { age, batch, rest }),
+        2 => (1..12_usize).prop_map(|batch| Step::Sweep { batch }),
         5 => (who, 0..60_i64, vec(limit, 1..4)).prop_map(|(who, back, limits)| Step::Read { who, back, limits }),
     ]
 }
@@ -154,6 +159,7 @@ impl World<'_> {
             Step::End { who } => self.end(who),
             Step::Pass { time } => self.now += time,
             Step::Retain { age, batch, rest } => return self.retain(age, batch, rest),
+            Step::Sweep { batch } => return self.sweep(batch),
             Step::Read { who, back, ref limits } => return self.read(who, back, limits),
         }
         Ok(())
@@ -257,6 +263,18 @@ impl World<'_> {
         if rest {
             while retention::drop_memberships(self.tx, batch).unwrap() == batch {}
             while retention::drop_tombstones(self.tx, cutoff, cutoff, batch).unwrap() >= batch {}
+        }
+        Ok(())
+    }
+
+    /// What somebody can read stays, and all else goes.
+    fn sweep(&mut self, batch: usize) -> TestCaseResult {
+        while unreadable::remove(self.tx, batch).unwrap() >= batch {}
+        for event in self.list.iter_mut().filter(|event| !event.gone) {
+            let stayed = self.tx.sql.prepare_cached("SELECT 1 FROM event WHERE id = ?1").unwrap().exists([event.id]);
+            event.gone = !stayed.unwrap();
+            let readable = self.people.iter().any(|session| event.heard_by(*session));
+            prop_assert_eq!(event.gone, !readable, "{}", event.id);
         }
         Ok(())
     }

@@ -75,10 +75,22 @@ const WRONG: &[(&str, &str)] = &[
              OR until IS NOT NULL AND until NOT IN (SELECT id FROM event WHERE command IN ('PART', 'KICK', 'QUIT'))",
     ),
     (
-        "events that are not addressed as they say",
+        "events that are not addressed as they say, to whoever can read them",
         "SELECT event.id FROM event, json_each(targets) AS target
              WHERE NOT EXISTS (SELECT 1 FROM address WHERE target_id = target.value AND event_id = event.id)
+             AND (target.value IN (SELECT id FROM session WHERE ended_at IS NULL)
+                 OR EXISTS (SELECT 1 FROM membership WHERE channel_id = target.value AND event.id BETWEEN since AND coalesce(until, event.id)))
          UNION ALL SELECT event_id FROM address WHERE event_id NOT IN (SELECT id FROM event)",
+    ),
+    (
+        "stays of ended sessions",
+        "SELECT since FROM membership JOIN session ON session.id = session_id WHERE ended_at IS NOT NULL",
+    ),
+    (
+        "events that nobody can read, and that nobody is to look for",
+        "SELECT event_id FROM address WHERE target_id NOT IN (SELECT target_id FROM sweep)
+             AND target_id NOT IN (SELECT id FROM session WHERE ended_at IS NULL)
+             AND NOT EXISTS (SELECT 1 FROM membership WHERE channel_id = target_id AND event_id BETWEEN since AND coalesce(until, event_id))",
     ),
     (
         "sessions whose life is not in the audit log",

@@ -1,0 +1,113 @@
+//! What nobody can read any more leaves the disk early, and its room is used again. Whoever can still read loses nothing and is
+//! told of no gap.
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::support::{Device, TestServer, assert_sound, commands, until};
+
+/// Waits until what nobody can read is gone.
+async fn swept(server: &TestServer) {
+    until("what nobody can read to go", async || server.rows("sweep") == 0).await;
+}
+
+fn texts(messages: &Value) -> Vec<&str> {
+    messages["messages"].as_array().unwrap().iter().map(|message| message["params"][1].as_str().unwrap_or("")).collect()
+}
+
+async fn quit(people: &[&Device]) {
+    for person in people {
+        person.send("QUIT").await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_said_among_sessions_that_ended_goes() {
+    let server = TestServer::start().await;
+    let [alice, bob, carol] = server.pick_on("#rust", ["alice", "bob", "carol"]).await;
+    alice.send("PRIVMSG #rust,bob :hello").await;
+    bob.send("PRIVMSG alice :hello").await;
+    alice.send("NOTICE alice :to myself").await;
+    bob.send("AWAY :gone").await;
+    carol.send("PART #rust").await;
+    quit(&[&alice]).await;
+    swept(&server).await;
+    let own = "event WHERE command = 'JOIN' AND source = 'alice' OR command = 'NOTICE'";
+    assert_eq!(server.rows(own), 0, "nobody else was there for these two");
+    assert_eq!(server.rows("event WHERE command = 'PRIVMSG'"), 3, "bob can read all of these");
+    quit(&[&bob]).await;
+    swept(&server).await;
+    assert_eq!(commands(&carol.queue().await), ["JOIN", "PRIVMSG", "AWAY", "PART"]);
+    assert_eq!(server.rows("event"), 4, "carol could read no others");
+    quit(&[&carol]).await;
+    swept(&server).await;
+    assert_eq!(server.rows("event"), 0);
+    assert_eq!(server.rows("address") + server.rows("membership"), 0);
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    alice.send("PRIVMSG #rust :before carol came").await;
+    let carol = server.pick("carol").await;
+    carol.snapshot().await;
+    carol.send("JOIN #rust").await;
+    alice.send("PRIVMSG #rust,carol :hello carol").await;
+    carol.send("PRIVMSG alice :hello alice").await;
+    let read = alice.send("PRIVMSG #rust :read").await["ids"][0].as_i64().unwrap();
+    carol.send(&format!("MARKREAD #rust {read}")).await;
+    bob.send("PRIVMSG #rust :unread").await;
+    // Carol was here before, and may still read that.
+    let dave = server.pick("dave").await;
+    dave.send("JOIN #rust").await;
+    dave.send("PART #rust").await;
+    bob.send("PRIVMSG #rust :without dave").await;
+    let start = carol.snapshot().await["acknowledged"].as_i64().unwrap();
+    let seen = async || {
+        let queue = carol.poll(&format!("after={start}&timeout=0")).await["messages"].clone();
+        let history = carol.get("/api/v1/history?target=%23rust").await;
+        let snapshot = carol.snapshot().await["channels"][0].clone();
+        let daves = dave.get("/api/v1/messages?after=0&timeout=0").await["messages"].clone();
+        (queue, history, snapshot["unread"].clone(), snapshot["read"].clone(), daves)
+    };
+    let before = seen().await;
+    assert!(texts(&before.1).contains(&"hello carol") && before.2["count"] == 2);
+    let early = "event WHERE instr(params, 'before carol came')";
+    assert_eq!(server.rows(early), 1);
+
+    quit(&[&alice, &bob]).await;
+    swept(&server).await;
+    assert_eq!(server.rows(early), 0);
+    let after = seen().await;
+    let begins_with = |now: &Value, old: &Value| now.as_array().unwrap().starts_with(old.as_array().unwrap());
+    assert!(begins_with(&after.0, &before.0), "{after:#?}");
+    assert!(begins_with(&after.1["messages"], &before.1["messages"]), "{after:#?}");
+    assert_eq!((after.2, after.3, after.4), (before.2, before.3, before.4));
+    assert!(!commands(after.0.as_array().unwrap()).contains(&"WARN"));
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn the_room_is_used_again_and_the_file_stops_growing() {
+    let server = TestServer::start().await;
+    let text = "\u{1}".repeat(4096);
+    let pages = || {
+        let database = Connection::open(server.database()).unwrap();
+        database.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let mut after = Vec::new();
+    for round in 0..3 {
+        let [alice, bob] = server.pick_on("#rust", [&format!("alice{round}"), &format!("bob{round}")]).await;
+        for _ in 0..50 {
+            alice.send(&format!("PRIVMSG #rust,bob{round} :{text}")).await;
+        }
+        quit(&[&alice, &bob]).await;
+        swept(&server).await;
+        assert_eq!(server.rows("event"), 0);
+        after.push(pages());
+    }
+    assert!(after[0] > 100, "{after:?}");
+    assert!(after[2] <= after[0] + 4, "{after:?}");
+}
