@@ -172,12 +172,14 @@ CREATE TABLE app (
     ended_at        INTEGER,
     tried           INTEGER NOT NULL DEFAULT 0, -- how often it was still used after its end
     tried_at        INTEGER,                    -- and when last
-    device          INTEGER NOT NULL DEFAULT 0  -- it has the device flow
+    device          INTEGER NOT NULL DEFAULT 0, -- it has the device flow
+    made_through    INTEGER                     -- of an API key that was made through a grant: that grant, with which it ends
 ) STRICT;
 CREATE UNIQUE INDEX app_by_client_id ON app (client_id);
 CREATE INDEX app_of_session ON app (session_id, ended_at) WHERE session_id IS NOT NULL;
 CREATE INDEX app_expiring ON app (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
 CREATE INDEX app_ended ON app (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX app_made_through ON app (made_through) WHERE made_through IS NOT NULL AND ended_at IS NULL;
 
 CREATE TABLE app_secret (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -7,16 +7,19 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{
-            AtomicBool, AtomicI64, AtomicU64,
+            AtomicBool, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
         },
     },
     time::Duration,
 };
 
-use super::snapshot::Snapshot;
+use super::{
+    snapshot::Snapshot,
+    usage::{Devices, Sponsor, Usage},
+};
 use crate::{
     model::{AppId, Caller, ClientId, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp},
     secret::SecretHash,
@@ -33,8 +36,8 @@ pub struct Live {
     /// Whether its holder is known to have the secret.
     presented: AtomicBool,
     usage: Arc<Usage>,
-    /// The use of the device that made the API key it calls by.
-    maker: Option<Arc<Usage>>,
+    /// Of an API key's bot: the device as whose use its own counts.
+    sponsor: Option<Sponsor>,
     /// How often commits have changed something about its session; shared by the session's clients.
     changes: Arc<AtomicU64>,
     /// A snapshot, and the changes there had been when it was read.
@@ -56,28 +59,9 @@ pub struct Token {
     pub live: Option<Arc<Live>>,
 }
 
-/// A client's use. Its tokens share it, and it outlives a renewed secret, because a request that came with the old one may
-/// still note it.
-#[derive(Debug)]
-struct Usage {
-    cursor: AtomicI64,
-    seen_at: AtomicI64,
-    begun: AtomicBool,
-    /// Whether cursor or time of use are ahead of the store's.
-    ahead: AtomicBool,
-    ended: OnceLock<EndReason>,
-}
-
 impl Live {
     fn new(admission: &Admission, changes: Arc<AtomicU64>) -> Self {
-        let usage = Usage {
-            cursor: AtomicI64::new(admission.cursor.0),
-            seen_at: AtomicI64::new(admission.seen_at.0),
-            begun: AtomicBool::new(admission.begun),
-            ahead: AtomicBool::new(false),
-            ended: OnceLock::new(),
-        };
-        Self::with(admission, Arc::new(usage), changes)
+        Self::with(admission, Arc::new(Usage::of(admission)), changes)
     }
 
     fn renewed(&self, admission: &Admission) -> Self {
@@ -94,21 +78,21 @@ impl Live {
             token_expires_at: None,
             presented,
             usage,
-            maker: None,
+            sponsor: None,
             changes,
             snapshot: Mutex::default(),
         }
     }
 
     /// The same client as it calls with an access token.
-    fn by_token(&self, access: &Access, maker: Option<Arc<Usage>>) -> Self {
+    fn by_token(&self, access: &Access, sponsor: Option<Sponsor>) -> Self {
         Self {
             caller: Caller { scope: access.scope, grant: Some(access.grant), ..self.caller },
             expires_at: access.client_expires_at,
             token_expires_at: Some(access.expires_at),
             presented: AtomicBool::new(true),
             usage: self.usage.clone(),
-            maker,
+            sponsor,
             changes: self.changes.clone(),
             snapshot: Mutex::default(),
         }
@@ -196,15 +180,15 @@ impl Live {
     /// Notes that it is in use, and so is the device for which it works.
     pub fn touch(&self, now: Timestamp) {
         self.usage.touch(now);
-        self.maker.iter().for_each(|maker| maker.touch(now));
-    }
-}
-
-impl Usage {
-    fn touch(&self, now: Timestamp) {
-        if self.seen_at.fetch_max(now.0, Relaxed) < now.0 {
-            self.ahead.store(true, Relaxed);
+        if let Some(device) = self.sponsor.as_ref().and_then(Sponsor::device) {
+            device.touch(now);
         }
+    }
+
+    /// The device as whose use its own counts: itself, or of an API key's bot the one it works for.
+    pub fn device(&self) -> ClientId {
+        let sponsor = self.sponsor.as_ref().and_then(Sponsor::device);
+        sponsor.map_or(self.caller.client, |device| device.client)
     }
 }
 
@@ -228,6 +212,7 @@ struct Map {
 #[derive(Default)]
 struct Presence {
     clients: usize,
+    devices: Arc<Devices>,
     changes: Arc<AtomicU64>,
 }
 
@@ -302,7 +287,11 @@ impl Map {
             None => {
                 let presence = self.sessions.entry(caller.session).or_default();
                 presence.clients += 1;
-                Live::new(admission, presence.changes.clone())
+                let live = Live::new(admission, presence.changes.clone());
+                if admission.is_device {
+                    presence.devices.add(live.usage.clone());
+                }
+                live
             }
         };
         self.by_secret.insert(secret, Arc::new(live));
@@ -314,6 +303,7 @@ impl Map {
         let _ = live.usage.ended.set(reason);
         if let Some(presence) = self.sessions.get_mut(&session) {
             presence.clients -= 1;
+            presence.devices.remove(client);
             if presence.clients == 0 {
                 self.sessions.remove(&session);
             }
@@ -322,8 +312,12 @@ impl Map {
 
     fn issue(&mut self, access: &Access) {
         let live = |client: ClientId| self.secrets.get(&client).and_then(|secret| self.by_secret.get(secret));
-        let maker = access.maker.and_then(live).map(|maker| maker.usage.clone());
-        let caller = access.client.and_then(live).map(|client| Arc::new(client.by_token(access, maker)));
+        let presence = access.session.and_then(|session| self.sessions.get(&session));
+        // An API key's token alone has a maker.
+        let sponsor = access.maker.zip(presence).map(|(maker, presence)| {
+            Sponsor::new(live(maker).map(|maker| maker.usage.clone()), presence.devices.clone())
+        });
+        let caller = access.client.and_then(live).map(|client| Arc::new(client.by_token(access, sponsor)));
         caller.iter().for_each(|live| live.touch(access.created_at));
         let &Access { secret, grant, app, session, scope, expires_at, alone, .. } = access;
         self.grants.entry(grant).or_default().push(secret);

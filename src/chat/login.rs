@@ -164,6 +164,12 @@ pub fn admit_granted(tx: &Write, session: SessionId, new: &NewClient, max: usize
     client::insert(tx, session, new, now)
 }
 
+/// Tells the session's devices of an app that was let in and is no device itself.
+pub fn announce_app(tx: &Write, session: SessionId, name: &str, now: Timestamp) -> Result<()> {
+    let text = format!("An app was let in, to know who you are: {name}.");
+    notice(tx, &session::get(tx, session)?, text, None, now).map(drop)
+}
+
 /// Refuses where a session has as many devices as it may have, with those that are coming.
 pub fn require_place(tx: &Read, session: SessionId, coming: usize, max: usize) -> Result<()> {
     if client::live_of(tx, session)?.len() + coming < max {

@@ -34,14 +34,18 @@ mod pass;
 mod query;
 pub mod queue;
 pub mod registry;
+mod remains;
 pub mod restore;
 mod session;
 pub mod snapshot;
 mod talk;
 mod upkeep;
+mod usage;
 
 pub use act::Answer;
-pub use login::{Login, admit_granted, already_in_session, require_place};
+pub(crate) use act::notice;
+pub use login::{Login, admit_granted, already_in_session, announce_app, require_place};
+pub(crate) use pass::require_unchanged;
 pub use session::Admitted;
 
 /// How long a check of the store holds.

@@ -6,6 +6,7 @@ use super::{
     Chat, Limits,
     act::{Act, Answer},
     label::Label,
+    remains,
 };
 use crate::{
     audit::{Action, Subject},
@@ -78,7 +79,28 @@ impl Chat {
                 return Ok(answer);
             }
         }
-        Err(Error::retry(Code::Overloaded, 1, "the password is being changed elsewhere at this moment"))
+        Err(changing())
+    }
+
+    /// Proves that the caller knows the session's password, if it has one: a moment with somebody's cookie is not enough for
+    /// what outlasts the cookie. The hash that was judged, which must still be the stored one when it counts
+    /// ([`require_unchanged`]).
+    pub(crate) async fn prove_password(
+        &self,
+        caller: Caller,
+        given: Option<Password>,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Option<HashedPassword>> {
+        let stored = self.look(caller, move |tx| Ok(session::get(tx, caller.session)?.password_hash)).await?;
+        if let Some(stored) = &stored {
+            let needed = || Error::new(Code::PasswordRequired, "this needs the session's password, as `password`");
+            if self.hasher.verify(given.ok_or_else(needed)?, Some(stored.clone())).await? == Verdict::Wrong {
+                let wrong = Error::new(Code::PasswordMismatch, "this is not the session's password");
+                return Err(self.refuse(caller, wrong, address, now).await?);
+            }
+        }
+        Ok(stored)
     }
 
     /// What anybody would try first as the password of whoever has this nick.
@@ -91,6 +113,15 @@ impl Chat {
         self.change(caller, move |tx| record(tx, caller, Action::PasswordRefused, address, now)).await?;
         Ok(refusal)
     }
+}
+
+/// Refuses where the password is not the one any more that was judged.
+pub(crate) fn require_unchanged(tx: &store::Read, caller: Caller, judged: &Option<HashedPassword>) -> Result<()> {
+    if session::get(tx, caller.session)?.password_hash == *judged { Ok(()) } else { Err(changing()) }
+}
+
+fn changing() -> Error {
+    Error::retry(Code::Overloaded, 1, "the password is being changed elsewhere at this moment")
 }
 
 /// `None` if the password is not the one any more that the change was judged by.
@@ -113,6 +144,9 @@ fn store_password(
         None => "A password was set: this session can now be rejoined from other devices by logging in.",
     })?;
     act.answer.replies.push(Reply::command("NOTE", &[&"PASS", &"PASSWORD_SET", &"The password is set"]));
+    if judged.is_some() {
+        act.answer.replies.extend(remains::reply(tx, caller.session)?);
+    }
     let answer = std::mem::take(&mut act.answer);
     if let Some(label) = label {
         label.keep(tx, caller, &answer, now)?;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Chat, act::Act, callers::Live};
+use super::{Chat, act::Act, callers::Live, remains};
 use crate::{
     error::{Code, Error, Result},
     model::{ClientId, ClientView, EndReason, Network, Nick, Scope, Timestamp},
@@ -85,14 +85,18 @@ impl Chat {
         .await
     }
 
-    /// Every client but the caller's leaves.
+    /// Every device but the caller's leaves. Where an API key's bot calls, the device stays as whose use its own counts.
     pub async fn remove_other_clients(&self, live: &Live, now: Timestamp) -> Result<()> {
-        let caller = live.caller;
+        let (caller, device) = (live.caller, live.device());
         self.change(caller, move |tx| {
-            for other in client::live_of(tx, caller.session)?.iter().filter(|client| client.id != caller.client) {
+            let devices = client::live_of(tx, caller.session)?;
+            // The one that memory knows of may have left meanwhile.
+            let last_used = || devices.iter().max_by_key(|one| (one.seen_at, one.id)).map(|one| one.id);
+            let stays = devices.iter().map(|one| one.id).find(|id| *id == device).or_else(last_used);
+            for other in devices.iter().filter(|one| Some(one.id) != stays) {
                 client::leave(tx, caller.session, other.id, EndReason::Removed, None, now)?;
             }
-            Ok(())
+            remains::tell(tx, caller.session, now)
         })
         .await
     }

@@ -12,7 +12,7 @@ use crate::{
     store::{
         Read,
         app::{self, App, NewApp},
-        audit,
+        app_secret, audit,
     },
 };
 
@@ -106,7 +106,7 @@ pub async fn rotate(
             if app.public {
                 return Err(Error::malformed("this app is public: it has no secret"));
             }
-            app::rotate(tx, &app, hash, overlap, now, due)?;
+            app_secret::rotate(tx, &app, hash, overlap, now, due)?;
             Ok(app.client_id)
         })
         .await?;

@@ -1,16 +1,17 @@
-//! API keys: issued, listed, rotated, revoked by the session that owns them.
+//! API keys: issued, listed, renamed, rotated, revoked by the session that owns them.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use crate::{
-    chat::{Chat, callers::Live},
+    chat::{self, Chat, callers::Live},
     error::{Code, Error, Result},
-    model::{Caller, ChannelName, ClientId, EndReason, Scope, Scopes, SessionId, Timestamp},
+    model::{Caller, ChannelName, ClientId, EndReason, HashedPassword, Password, Scope, Scopes, SessionId, Timestamp},
     secret::{self, Kind, Secret},
     store::{
-        Read,
-        app::{self, App, AppSecret},
-        grant,
+        Read, Write,
+        app::{self, App},
+        app_secret::{self, AppSecret},
+        client, grant, session,
     },
 };
 
@@ -30,6 +31,32 @@ pub struct Wanted {
     pub expires_in: Option<Duration>,
 }
 
+/// Who asks for a secret, and when.
+pub struct By<'a> {
+    pub live: &'a Live,
+    /// The session's password, if it was given.
+    pub password: Option<Password>,
+    /// Where the request comes from.
+    pub address: IpAddr,
+    pub now: Timestamp,
+    /// The time by which some things are over.
+    pub due: Timestamp,
+}
+
+/// The password's hash, if there is one, by which a caller was judged.
+struct Judged(Option<HashedPassword>);
+
+impl By<'_> {
+    /// Proves that the caller may hand out a secret of this scope: one that manages the session outlasts the cookie.
+    async fn prove(&self, chat: &Chat, scope: Scopes) -> Result<Option<Judged>> {
+        if !scope.allow(Scope::SessionManage) {
+            return Ok(None);
+        }
+        let judged = chat.prove_password(self.live.caller, self.password.clone(), self.address, self.now).await?;
+        Ok(Some(Judged(judged)))
+    }
+}
+
 /// A key, and what is known of its secrets.
 #[derive(Clone, Debug)]
 pub struct Key {
@@ -45,17 +72,20 @@ pub struct Issued {
 }
 
 /// Issues a key. It allows no more than what it was asked for with, which never is confined to channels: that
-/// manages no session ([`Caller::require`]).
-pub async fn issue(chat: &Chat, live: &Live, wanted: Wanted, now: Timestamp, due: Timestamp) -> Result<Issued> {
+/// manages no session ([`Caller::require`]). One that manages the session takes its password.
+pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
+    let By { live, now, due, .. } = by;
     let caller = live.caller;
     require_cover(caller, wanted.scope)?;
     if let Some(res) = &wanted.res {
         require_useful(wanted.scope, res)?;
     }
+    let judged = by.prove(chat, wanted.scope).await?;
     let (client_id, secret) = (secret::app_name()?, Secret::generate_as(Kind::Key)?);
     let hash = secret.hash();
     let key = chat
         .change(caller, move |tx| {
+            require_still(tx, caller, &judged)?;
             if app::live_keys_of(tx, caller.session)?.len() >= MAX_KEYS {
                 let detail = format!("a session has at most {MAX_KEYS} keys: revoke one first");
                 return Err(Error::new(Code::TooManyKeys, detail));
@@ -65,12 +95,14 @@ pub async fn issue(chat: &Chat, live: &Live, wanted: Wanted, now: Timestamp, due
                 name: wanted.name.clone(),
                 session: caller.session,
                 maker: maker(tx, caller)?,
+                through: caller.grant,
                 scope: wanted.scope,
                 res: wanted.res.clone(),
                 secret: hash,
                 // By the clock by which it is refused.
                 expires_at: wanted.expires_in.map(|time| due.plus(time)),
             };
+            tell(tx, caller, format!("A new API key, {}, has the scope {}", new.name, new.scope), now)?;
             with_secrets(tx, app::insert_key(tx, &new, now)?)
         })
         .await?;
@@ -94,24 +126,43 @@ pub async fn live_of(chat: &Chat, session: SessionId) -> Result<Vec<App>> {
     chat.store.read(move |tx| app::live_keys_of(tx, session)).await
 }
 
-/// Gives a key a new secret; those before it work for as long as `overlap`.
-pub async fn rotate(
-    chat: &Chat,
-    live: &Live,
-    client_id: String,
-    overlap: Duration,
-    now: Timestamp,
-    due: Timestamp,
-) -> Result<Issued> {
+/// Gives a key another name.
+pub async fn rename(chat: &Chat, live: &Live, client_id: String, name: String, now: Timestamp) -> Result<Key> {
     let caller = live.caller;
+    chat.change(caller, move |tx| {
+        let key = app::live_key(tx, caller.session, &client_id)?;
+        app::rename(tx, key.id, &name)?;
+        client::rename_of_app(tx, key.id, &name)?;
+        tell(tx, caller, format!("The API key {} is now called {name}", key.name), now)?;
+        with_secrets(tx, App { name: name.clone(), ..key })
+    })
+    .await
+}
+
+/// Gives a key a new secret; those before it work for as long as `overlap`. Of one that manages the session it takes the
+/// session's password, as a new key would; from its own bot it does not, which has a secret of it already.
+pub async fn rotate(chat: &Chat, by: By<'_>, client_id: String, overlap: Duration) -> Result<Issued> {
+    let By { live, now, due, .. } = by;
+    let caller = live.caller;
+    let id = client_id.clone();
+    let (scope, own) = chat
+        .look(caller, move |tx| {
+            let key = app::live_key(tx, caller.session, &id)?;
+            let grant = caller.grant.map(|grant| grant::get(tx, grant)).transpose()?.flatten();
+            Ok((key.scope, grant.is_some_and(|grant| grant.app == key.id)))
+        })
+        .await?;
+    // Else a caller that may only manage would read by the key's new secret.
+    require_cover(caller, scope)?;
+    let judged = if own { None } else { by.prove(chat, scope).await? };
     let secret = Secret::generate_as(Kind::Key)?;
     let hash = secret.hash();
     let key = chat
         .change(caller, move |tx| {
+            require_still(tx, caller, &judged)?;
             let key = app::live_key(tx, caller.session, &client_id)?;
-            // Else whoever may only manage would read by the key's new secret.
-            require_cover(caller, key.scope)?;
-            app::rotate(tx, &key, hash, overlap, now, due)?;
+            app_secret::rotate(tx, &key, hash, overlap, now, due)?;
+            tell(tx, caller, format!("The API key {} has a new secret", key.name), now)?;
             with_secrets(tx, key)
         })
         .await?;
@@ -128,7 +179,28 @@ pub async fn revoke(chat: &Chat, live: &Live, client_id: String, now: Timestamp)
     .await
 }
 
-/// Whoever holds a narrow token makes no wider key of it.
+/// Revokes all live keys of the session, the one too by which the caller may call.
+pub async fn revoke_all(chat: &Chat, live: &Live, now: Timestamp) -> Result<()> {
+    let caller = live.caller;
+    chat.change(caller, move |tx| {
+        let keys = app::live_keys_of(tx, caller.session)?;
+        keys.into_iter().try_for_each(|key| app::end(tx, key.id, EndReason::Revoked, now))
+    })
+    .await
+}
+
+/// Refuses where the password is not the one any more that was judged, if one was.
+fn require_still(tx: &Read, caller: Caller, judged: &Option<Judged>) -> Result<()> {
+    judged.as_ref().map_or(Ok(()), |Judged(judged)| chat::require_unchanged(tx, caller, judged))
+}
+
+/// Tells the session's devices what was done, and by which of them.
+fn tell(tx: &Write, caller: Caller, what: String, now: Timestamp) -> Result<()> {
+    let by = client::own_view(tx, caller.client)?.name;
+    chat::notice(tx, &session::get(tx, caller.session)?, format!("{what}, by {by}."), None, now).map(drop)
+}
+
+/// A narrow token makes no wider key.
 fn require_cover(caller: Caller, scope: Scopes) -> Result<()> {
     let beyond = Scope::ALL.into_iter().find(|one| scope.allow(*one) && !caller.scope.allow(*one));
     beyond.map_or(Ok(()), |one| Err(Error::insufficient_scope(one)))
@@ -155,5 +227,5 @@ fn maker(tx: &Read, caller: Caller) -> Result<ClientId> {
 }
 
 fn with_secrets(tx: &Read, app: App) -> Result<Key> {
-    Ok(Key { secrets: app::secrets_of(tx, app.id)?, app })
+    Ok(Key { secrets: app_secret::of_app(tx, app.id)?, app })
 }

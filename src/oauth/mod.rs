@@ -14,7 +14,8 @@ use crate::{
     secret::SecretHash,
     store::{
         Read,
-        app::{self, App, AppSecret},
+        app::{self, App},
+        app_secret::{self, AppSecret},
     },
 };
 
@@ -69,7 +70,7 @@ fn known(tx: &Read, credentials: &Credentials) -> Result<Option<(App, Option<App
         let app = app::by_client_id(tx, &credentials.client_id)?;
         return Ok(app.filter(|app| app.public).map(|app| (app, None)));
     };
-    let found = app::by_secret(tx, &credentials.client_id, secret)?;
+    let found = app_secret::find(tx, &credentials.client_id, secret)?;
     Ok(found.map(|(app, secret)| (app, Some(secret))))
 }
 

@@ -11,6 +11,7 @@ use crate::{
     store::{
         Read, Write,
         app::{self, App},
+        app_secret,
         client::{self, Granted, NewClient},
         grant::{self, Grant, NewGrant},
         session,
@@ -98,6 +99,8 @@ impl Mint {
             admitted.map_err(
                 |error| if error.is_failure() { error } else { Error::new(Code::InvalidGrant, error.detail) },
             )?;
+        } else {
+            chat::announce_app(tx, session, &app.name, self.now)?;
         }
         grant::get(tx, id)?.ok_or_else(|| Error::internal("a grant that was just made is not there"))
     }
@@ -150,10 +153,10 @@ pub(super) async fn issue(
         }
         if let Some(secret) = by {
             if !secret.is_valid(due) {
-                app::note_secret_tried(tx, &secret, now)?;
+                app_secret::note_tried(tx, &secret, now)?;
                 return Ok(Err(invalid_client()));
             }
-            app::note_used(tx, &secret, now)?;
+            app_secret::note_used(tx, &secret, now)?;
         }
         work(tx, &app, &mint)
     });

@@ -4,18 +4,16 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, audit, authorization_code, device_code, grant, log};
+use super::{Effect, Read, Write, app_secret, as_sql, audit, authorization_code, device_code, grant, log};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{AppId, ChannelName, ClientId, EndReason, RedirectUri, Scopes, SessionId, Timestamp},
+    model::{AppId, ChannelName, ClientId, EndReason, GrantId, RedirectUri, Scopes, SessionId, Timestamp},
     secret::SecretHash,
 };
 
 /// How long an app that has ended stays listed.
 const LISTED_FOR: Duration = Duration::from_hours(30 * 24);
-/// Secrets of an app, at most: those that still work, and those that did.
-const KEPT_SECRETS: usize = 10;
 
 /// An app, live or ended.
 #[derive(Clone, Debug)]
@@ -111,37 +109,6 @@ fn redirect_uris(row: &Row) -> rusqlite::Result<Vec<RedirectUri>> {
     Ok(uris.into_iter().map(RedirectUri::stored).collect())
 }
 
-/// One of an app's secrets, without the secret.
-#[derive(Clone, Copy, Debug)]
-pub struct AppSecret {
-    pub id: i64,
-    pub created_at: Timestamp,
-    /// None: as long as the app.
-    pub valid_until: Option<Timestamp>,
-    pub last_used_at: Option<Timestamp>,
-    /// How often it was still used after its end, and when last.
-    pub tried: i64,
-    pub tried_at: Option<Timestamp>,
-}
-
-impl AppSecret {
-    /// Whether it still proves anything.
-    pub fn is_valid(&self, due: Timestamp) -> bool {
-        self.valid_until.is_none_or(|end| due < end)
-    }
-
-    fn read(row: &Row) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: row.get("id")?,
-            created_at: Timestamp(row.get("created_at")?),
-            valid_until: row.get::<_, Option<_>>("valid_until")?.map(Timestamp),
-            last_used_at: row.get::<_, Option<_>>("last_used_at")?.map(Timestamp),
-            tried: row.get("tried")?,
-            tried_at: row.get::<_, Option<_>>("tried_at")?.map(Timestamp),
-        })
-    }
-}
-
 /// An operator's app about to be registered.
 #[derive(Clone, Debug)]
 pub struct NewApp {
@@ -180,7 +147,7 @@ pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
             App::read,
         )?;
     if let Some(secret) = new.secret {
-        insert_secret(tx, app.id, secret, now)?;
+        app_secret::insert(tx, app.id, secret, now)?;
     }
     audit::record(tx, Action::AppAdded, &app.subject(), now)?;
     Ok(app)
@@ -193,6 +160,8 @@ pub struct NewKey {
     pub name: String,
     pub session: SessionId,
     pub maker: ClientId,
+    /// The grant through which it is made, and with which it ends; none: a cookie.
+    pub through: Option<GrantId>,
     pub scope: Scopes,
     pub res: Option<Vec<ChannelName>>,
     pub secret: SecretHash,
@@ -204,8 +173,8 @@ pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
     let app = tx
         .sql
         .prepare_cached(
-            "INSERT INTO app (client_id, name, session_id, maker, scope, res, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING *",
+            "INSERT INTO app (client_id, name, session_id, maker, scope, res, created_at, expires_at, made_through)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING *",
         )?
         .query_row(
             params![
@@ -217,65 +186,18 @@ pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
                 new.res.as_ref().map(log::to_json).transpose()?,
                 now.0,
                 new.expires_at.map(|end| end.0),
+                new.through.map(|grant| grant.0),
             ],
             App::read,
         )?;
-    insert_secret(tx, app.id, new.secret, now)?;
+    app_secret::insert(tx, app.id, new.secret, now)?;
     audit::record(tx, Action::KeyIssued, &Subject { client: Some(new.maker), ..app.subject() }, now)?;
     Ok(app)
-}
-
-fn insert_secret(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached("INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, ?3)")?
-        .execute(params![app.0, secret.0, now.0])?;
-    Ok(())
-}
-
-/// Gives an app a new secret; those before it work for as long as `overlap`. Ten are kept, those that work among them, so an
-/// eleventh that would put out one that still works is refused.
-pub fn rotate(
-    tx: &Write,
-    app: &App,
-    secret: SecretHash,
-    overlap: Duration,
-    now: Timestamp,
-    due: Timestamp,
-) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE app_secret SET valid_until = ?2 WHERE app_id = ?1 AND ifnull(valid_until > ?2, 1)")?
-        .execute([app.id.0, due.plus(overlap).0])?;
-    let valid = secrets_of(tx, app.id)?.iter().filter(|secret| secret.is_valid(due)).count();
-    if valid >= KEPT_SECRETS {
-        let detail =
-            format!("{KEPT_SECRETS} secrets of it still work: wait for one to end, or rotate with a shorter overlap");
-        return Err(Error::new(Code::TooManyKeys, detail));
-    }
-    insert_secret(tx, app.id, secret, now)?;
-    tx.sql
-        .prepare_cached(
-            "DELETE FROM app_secret WHERE id IN (SELECT id FROM app_secret WHERE app_id = ?1
-                 ORDER BY ifnull(valid_until > ?2, 1) DESC, id DESC LIMIT -1 OFFSET ?3)",
-        )?
-        .execute(params![app.id.0, due.0, as_sql(KEPT_SECRETS)])?;
-    let action = if app.is_key() { Action::KeyRotated } else { Action::AppRotated };
-    audit::record(tx, action, &app.subject(), now)
 }
 
 /// The app, live or ended, with this name on the wire.
 pub fn by_client_id(tx: &Read, client_id: &str) -> Result<Option<App>> {
     Ok(tx.sql.prepare_cached("SELECT * FROM app WHERE client_id = ?1")?.query_row([client_id], App::read).optional()?)
-}
-
-/// The app, live or ended, whose secret this is, and the secret.
-pub fn by_secret(tx: &Read, client_id: &str, secret: SecretHash) -> Result<Option<(App, AppSecret)>> {
-    let Some(app) = by_client_id(tx, client_id)? else { return Ok(None) };
-    let secret = tx
-        .sql
-        .prepare_cached("SELECT * FROM app_secret WHERE secret_hash = ?2 AND app_id = ?1")?
-        .query_row(params![app.id.0, secret.0], AppSecret::read)
-        .optional()?;
-    Ok(secret.map(|secret| (app, secret)))
 }
 
 /// An app by its id.
@@ -318,24 +240,16 @@ pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such key"))
 }
 
-/// An app's secrets, oldest first.
-pub fn secrets_of(tx: &Read, app: AppId) -> Result<Vec<AppSecret>> {
-    let mut statement = tx.sql.prepare_cached("SELECT * FROM app_secret WHERE app_id = ?1 ORDER BY id")?;
-    let secrets = statement.query_map([app.0], AppSecret::read)?.collect::<rusqlite::Result<_>>()?;
-    Ok(secrets)
+/// The live API keys that were made through a grant.
+pub(super) fn live_made_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>> {
+    let mut statement = tx.sql.prepare_cached("SELECT id FROM app WHERE made_through = ?1 AND ended_at IS NULL")?;
+    let rows = statement.query_map([grant.0], |row| row.get(0).map(AppId))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Notes the use of a secret.
-pub fn note_used(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
-    tx.sql.prepare_cached("UPDATE app_secret SET last_used_at = ?2 WHERE id = ?1")?.execute([secret.id, now.0])?;
-    Ok(())
-}
-
-/// Notes that somebody still uses a secret whose time is over.
-pub fn note_secret_tried(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE app_secret SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?
-        .execute([secret.id, now.0])?;
+/// Gives an app another name.
+pub fn rename(tx: &Write, app: AppId, name: &str) -> Result<()> {
+    tx.sql.prepare_cached("UPDATE app SET name = ?2 WHERE id = ?1")?.execute(params![app.0, name])?;
     Ok(())
 }
 

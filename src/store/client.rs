@@ -8,7 +8,9 @@ use super::{Admission, Effect, Read, Write, as_sql, audit, authorization_code, d
 use crate::{
     audit::{Action, Subject},
     error::Result,
-    model::{AddressFamily, Caller, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp},
+    model::{
+        AddressFamily, AppId, Caller, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp,
+    },
     secret::SecretHash,
 };
 
@@ -65,6 +67,7 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
             grant: new.grant.map(|grant| grant.id),
             confined: res.is_some(),
         },
+        is_device: !new.grant.is_some_and(|grant| grant.key),
         secret: new.secret,
         cursor: head,
         begun: false,
@@ -91,6 +94,7 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Res
         })?;
     tx.effect(Effect::Admitted(Admission {
         caller,
+        is_device: true,
         secret: new.secret,
         cursor: EventId(cursor),
         begun,
@@ -98,6 +102,14 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Res
         seen_at: now,
         expires_at: new.expires_at,
     }));
+    Ok(())
+}
+
+/// Gives the clients of an app another name.
+pub fn rename_of_app(tx: &Write, app: AppId, name: &str) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE client SET name = ?2 WHERE grant_id IN (SELECT id FROM app_grant WHERE app_id = ?1)")?
+        .execute(params![app.0, name])?;
     Ok(())
 }
 
@@ -206,21 +218,21 @@ pub fn leave(
     words: Option<session::LastWords>,
     now: Timestamp,
 ) -> Result<Option<EventId>> {
-    close(tx, session, client, reason, now)?;
-    let last = live_of(tx, session)?.is_empty();
+    let last = close(tx, session, client, reason, now)? && live_of(tx, session)?.is_empty();
     if last { session::end(tx, session, reason, words, now).map(Some) } else { Ok(None) }
 }
 
-/// Ends one client, and the grant it acts by. One that has left already stays as it is.
-pub(super) fn close(tx: &Write, session: SessionId, id: ClientId, reason: EndReason, now: Timestamp) -> Result<()> {
+/// Ends one client, and the grant it acts by; whether it was a device that left. One that has left already stays as it is.
+pub(super) fn close(tx: &Write, session: SessionId, id: ClientId, reason: EndReason, now: Timestamp) -> Result<bool> {
     let closed = tx
         .sql
         .prepare_cached(
-            "UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL RETURNING grant_id",
+            "UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL
+             RETURNING grant_id, NOT key",
         )?
-        .query_row(params![id.0, now.0, reason.name()], |row| row.get::<_, Option<i64>>(0))
+        .query_row(params![id.0, now.0, reason.name()], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?)))
         .optional()?;
-    let Some(by) = closed else { return Ok(()) };
+    let Some((by, is_device)) = closed else { return Ok(false) };
     if let Some(grant) = by {
         grant::close(tx, GrantId(grant), reason, now)?;
     }
@@ -229,7 +241,8 @@ pub(super) fn close(tx: &Write, session: SessionId, id: ClientId, reason: EndRea
     tx.sql.prepare_cached("DELETE FROM label WHERE client_id = ?1")?.execute([id.0])?;
     tx.effect(Effect::ClientEnded { session, client: id, reason });
     let subject = Subject { session: Some(session), client: Some(id), ..Subject::default() };
-    audit::record(tx, Action::ClientLeft(reason), &subject, now)
+    audit::record(tx, Action::ClientLeft(reason), &subject, now)?;
+    Ok(is_device)
 }
 
 /// Where a client's queue begins.
@@ -287,7 +300,7 @@ pub fn due(
 pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx.sql.prepare(
         "SELECT client.id, client.session_id, secret_hash, cursor, begun, unpresented IS NULL, seen_at, client.expires_at,
-                grant_id, scope, res IS NOT NULL
+                grant_id, scope, res IS NOT NULL, key
          FROM client LEFT JOIN app_grant ON app_grant.id = grant_id WHERE client.ended_at IS NULL",
     )?;
     let mut rows = statement.query([])?;
@@ -300,6 +313,7 @@ pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
                 grant: row.get::<_, Option<_>>(8)?.map(GrantId),
                 confined: row.get(10)?,
             },
+            is_device: !row.get::<_, bool>(11)?,
             secret: SecretHash(row.get(2)?),
             cursor: EventId(row.get(3)?),
             begun: row.get(4)?,

@@ -200,7 +200,7 @@ pub fn end(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result
     }
 }
 
-/// Ends a grant and its tokens; of its client the caller takes care.
+/// Ends a grant, its tokens and the API keys that were made through it; of its client the caller takes care.
 pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
     let ended = tx
         .sql
@@ -213,6 +213,9 @@ pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) 
     token::remove_of(tx, id)?;
     grant_end::record(tx, id, reason, now)?;
     tx.effect(Effect::GrantEnded { grant: id });
+    for key in app::live_made_through(tx, id)? {
+        app::end(tx, key, reason, now)?;
+    }
     let subject = Subject { session, ..app::get(tx, app)?.subject() };
     audit::record(tx, Action::GrantRevoked(reason), &subject, now)
 }

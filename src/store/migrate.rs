@@ -188,6 +188,10 @@ const STEPS: &[&str] = &[
     DELETE FROM membership WHERE session_id IN (SELECT id FROM session WHERE ended_at IS NOT NULL);
     DROP INDEX membership_by_channel;
     CREATE INDEX membership_by_channel ON membership (channel_id, since);",
+    // 11: an API key that was made through a grant ends with it; of those of before it is known by the client that made them.
+    "ALTER TABLE app ADD COLUMN made_through INTEGER;
+    UPDATE app SET made_through = (SELECT grant_id FROM client WHERE client.id = maker) WHERE maker IS NOT NULL;
+    CREATE INDEX app_made_through ON app (made_through) WHERE made_through IS NOT NULL AND ended_at IS NULL;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

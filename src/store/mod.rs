@@ -26,6 +26,7 @@ use crate::{
 };
 
 pub mod app;
+pub mod app_secret;
 pub mod audit;
 pub mod authorization_code;
 pub mod ban;
@@ -101,6 +102,8 @@ pub enum Effect {
 #[derive(Clone, Copy, Debug)]
 pub struct Admission {
     pub caller: Caller,
+    /// Whether it is a device; an API key's bot is none.
+    pub is_device: bool,
     pub secret: SecretHash,
     pub cursor: EventId,
     /// Whether its queue has begun.

@@ -135,15 +135,71 @@ async fn a_bot_that_shows_its_keys_secret_again_lives_on() {
     until("the session to end", async || server.rows("session WHERE ended_at IS NULL") == 0).await;
 }
 
+/// The device that made the key leaves; from then on its bot's use is use of the device that was used last.
 #[tokio::test]
-async fn a_bot_that_may_can_remove_the_last_device_and_goes_with_it() {
-    let server = TestServer::start().await;
+async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
+    let mut server = TestServer::with(&["--client-idle", "10d", "--client-lifetime", "100d"]).await;
     let alice = server.pick("alice").await;
-    server.phone_of(&alice, "alice").await;
-    let bot = alice.key("session:manage").await.token("").await;
+    alice.snapshot().await;
+    server.pass(DAY);
+    // The phone was used last.
+    let phone = server.phone_of(&alice, "alice").await;
+    let tablet = server.login("alice", PASSWORD).await;
+    let key = tablet.key("chat:read").await;
+    server.pass(DAY);
+    phone.snapshot().await;
+    tablet.send("QUIT").await;
+    for day in [0, 6, 12, 18] {
+        let bot = key.token("").await;
+        bot.snapshot().await;
+        if day == 6 {
+            server.restart().await;
+            bot.snapshot().await;
+        }
+        server.pass(DAY * 6);
+    }
+    // Her first device was not used for 25 days.
+    until("it to leave", async || phone.get("/api/v1/clients").await.as_array().unwrap().len() == 1).await;
+    // A device that comes is used last, and then the bot's use counts for it.
+    let laptop = server.login("alice", PASSWORD).await;
+    laptop.snapshot().await;
+    server.pass(DAY * 6);
+    key.token("").await.snapshot().await;
+    server.pass(DAY * 6);
+    until("the phone to leave", async || laptop.get("/api/v1/clients").await.as_array().unwrap().len() == 1).await;
+    server.pass(DAY * 10);
+    until("the session to end", async || server.rows("session WHERE ended_at IS NULL") == 0).await;
+    assert_sound(&server.database());
+}
+
+/// "Remove all others" by a bot leaves the device for which it works: a session ends by no slip of a program.
+#[tokio::test]
+async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let phone = server.phone_of(&alice, "alice").await;
+    let tablet = server.login("alice", PASSWORD).await;
+    let managing = json!({"name": "bot", "scope": "session:manage", "password": PASSWORD});
+    let (mine, phones) = (alice.key_of(managing.clone()).await, phone.key_of(managing).await);
+    mine.token("").await.delete("/api/v1/clients").await.unwrap();
+    alice.snapshot().await;
+    for removed in [&phone, &tablet] {
+        assert_eq!(said(removed.call(Method::GET, "/api/v1/session").await.unwrap_err()), (401, "client_ended".into()));
+    }
+    // The device that made this one has left, so it works for the one that was used last.
+    server.pass(DAY);
+    let other = server.login("alice", PASSWORD).await;
+    other.snapshot().await;
+    let bot = phones.token("").await;
     bot.delete("/api/v1/clients").await.unwrap();
-    assert!(bot.is_cut_off().await);
+    bot.delete("/api/v1/clients").await.unwrap();
+    other.snapshot().await;
     assert_eq!(said(alice.call(Method::GET, "/api/v1/session").await.unwrap_err()), (401, "client_ended".into()));
+    assert!(!commands(&bob.queue().await).contains(&"QUIT"));
+    // By name it removes the last one too.
+    let id = other.get("/api/v1/clients").await[0]["id"].clone();
+    bot.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
+    assert!(bot.is_cut_off().await);
     assert_sound(&server.database());
 }
 

@@ -31,6 +31,9 @@ mod guard;
 mod hostile;
 mod interop;
 mod keys;
+
+mod keys_made;
+mod keys_told;
 mod labels;
 mod login;
 mod model;

@@ -151,7 +151,7 @@ async fn what_an_app_cannot_be_is_refused_by_name_and_leaves_no_trace() {
         (vec!["app", "add"], "required arguments were not provided"),
         (vec!["app", "add", "--name", "  "], "a name is needed"),
         (vec!["app", "add", "--name", &long], "the name is longer than 64 characters"),
-        (vec!["app", "add", "--name", "a\u{1b}[2J"], "no control characters"),
+        (vec!["app", "add", "--name", "a\u{1b}[2J"], "invisible characters"),
         (add(&["--name", "y"]), "cannot be used multiple times"),
         (add(&["--public", "--public"]), "cannot be used multiple times"),
         (add(&["--public", "--resource-server"]), "a public app has no secret"),

@@ -1,4 +1,4 @@
-//! API keys: issued, listed, rotated, revoked.
+//! API keys: issued, listed, renamed, rotated, revoked.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    chat::callers::Live,
     error::{Error, Result},
     http::{
         Shared,
@@ -20,12 +21,12 @@ use crate::{
         guard,
         problem::{Conflict, NotFound, Problems, Throttled, TimedOut},
     },
-    model::{ChannelName, Scope, Scopes, Timestamp, required_name},
+    model::{ChannelName, Password, Scope, Scopes, Timestamp, required_name},
     oauth::{
         MAX_OVERLAP,
-        keys::{self, Issued, Key, Wanted},
+        keys::{self, By, Issued, Key, Wanted},
     },
-    store::app::AppSecret,
+    store::app_secret::AppSecret,
 };
 
 /// Seconds for which a key may be issued, and for which an old secret may go on working.
@@ -48,6 +49,16 @@ pub struct NewKey {
     #[serde(default, deserialize_with = "body::whole")]
     #[schema(minimum = 1, maximum = 315360000)]
     expires_in: Option<i64>,
+    /// The session's password, which a key with `session:manage` takes if there is one. Other keys pass it over.
+    password: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "deploy-bot"}))]
+pub struct NewName {
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    name: String,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -58,6 +69,9 @@ pub struct Rotation {
     #[serde(deserialize_with = "body::whole")]
     #[schema(nullable = false, required = true, minimum = 0, maximum = 7776000)]
     overlap: Option<i64>,
+    /// The session's password, which a key with `session:manage` takes if there is one; not from the key's own bot. Other
+    /// keys pass it over.
+    password: Option<String>,
 }
 
 /// A secret, without the secret.
@@ -140,6 +154,21 @@ fn seconds(name: &str, given: i64, range: std::ops::RangeInclusive<i64>) -> Resu
     range.contains(&given).then(|| Duration::from_secs(given.unsigned_abs())).ok_or_else(bad)
 }
 
+fn by<'a>(app: &Shared, caller: &Authenticated, live: &'a Live, address: &Address, password: Option<String>) -> By<'a> {
+    By { live, password: password.map(Password::new), address: address.ip, now: caller.now, due: app.clock.due() }
+}
+
+/// Counts a wrong password as what it is: a guess at the session's. Where none was given, none is guessed.
+async fn guarded<T>(
+    app: &Shared,
+    address: &Address,
+    live: &Live,
+    given: bool,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    if given { guard::pass(app, address, live.caller, work).await } else { work.await }
+}
+
 /// Issues an API key; its secret is shown this once.
 #[utoipa::path(post, path = "/api/v1/keys", tag = "oauth", request_body = NewKey,
     responses((status = 201, description = "Issued", body = KeyView), Problems, Conflict, Throttled, TimedOut))]
@@ -155,7 +184,8 @@ pub async fn issue(
     let expires_in = body.expires_in.map(|given| seconds("expires_in", given, EXPIRES_IN)).transpose()?;
     let wanted = Wanted { name, scope: Scopes::parse(&body.scope)?, res, expires_in };
     guard::new_key(&app, &address, live.caller.session).await?;
-    let issued = keys::issue(&app.chat, live, wanted, caller.now, app.clock.due()).await?;
+    let (given, by) = (body.password.is_some(), by(&app, &caller, live, &address, body.password));
+    let issued = guarded(&app, &address, live, given, keys::issue(&app.chat, by, wanted)).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key issued");
     Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
 }
@@ -166,6 +196,26 @@ pub async fn issue(
 pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<KeyView>>> {
     let keys = keys::list(&app.chat, caller.allowed(Scope::SessionManage)?).await?;
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
+}
+
+/// Gives a key another name: what its messages are tagged with from now on.
+#[utoipa::path(patch, path = "/api/v1/keys/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
+    request_body = NewName,
+    responses((status = 200, description = "The key with its new name", body = KeyView),
+        Problems, NotFound, Throttled, TimedOut))]
+pub async fn rename(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    address: Address,
+    Segment(client_id): Segment,
+    Json(body): Json<NewName>,
+) -> Result<Json<KeyView>> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let name = required_name(&body.name)?;
+    guard::new_key(&app, &address, live.caller.session).await?;
+    let key = keys::rename(&app.chat, live, client_id, name, caller.now).await?;
+    tracing::info!(app = key.app.client_id, by = %live.caller.client, "key renamed");
+    Ok(Json(key.into()))
 }
 
 /// Gives a key a new secret; those before it go on working for the overlap.
@@ -184,7 +234,8 @@ pub async fn rotate(
     let overlap = body.overlap.ok_or_else(|| Error::malformed("the overlap is missing"))?;
     let overlap = seconds("overlap", overlap, OVERLAP)?;
     guard::new_key(&app, &address, live.caller.session).await?;
-    let issued = keys::rotate(&app.chat, live, client_id, overlap, caller.now, app.clock.due()).await?;
+    let (given, by) = (body.password.is_some(), by(&app, &caller, live, &address, body.password));
+    let issued = guarded(&app, &address, live, given, keys::rotate(&app.chat, by, client_id, overlap)).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key rotated");
     Ok(Json(issued.into()))
 }
@@ -200,5 +251,15 @@ pub async fn revoke(
     let live = caller.allowed(Scope::SessionManage)?;
     keys::revoke(&app.chat, live, client_id.clone(), caller.now).await?;
     tracing::info!(app = client_id, by = %live.caller.client, "key revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes every API key of the session, with all that they have issued: the caller's own too, if it is one.
+#[utoipa::path(delete, path = "/api/v1/keys", tag = "oauth",
+    responses((status = 204, description = "None works any more"), Problems))]
+pub async fn revoke_all(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    keys::revoke_all(&app.chat, live, caller.now).await?;
+    tracing::info!(session = %live.caller.session, by = %live.caller.client, "all keys revoked");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -23,8 +23,8 @@ pub use refusal::RefusalView;
 
 pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(keys::list, keys::issue))
-        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::list, keys::issue, keys::revoke_all))
+        .routes(routes!(keys::rename, keys::revoke))
         .routes(routes!(keys::rotate))
         .routes(routes!(grants::list))
         .routes(routes!(grants::revoke))

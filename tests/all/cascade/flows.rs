@@ -13,7 +13,7 @@ use crate::{
 
 impl World {
     pub(super) async fn key_token(&mut self, key: usize) {
-        let Owner { ref app, session, live, until } = self.model.owners[key];
+        let Owner { ref app, session, live, until, .. } = self.model.owners[key];
         let (status, body) = app.try_token("").await;
         assert_eq!(status, if live { 200 } else { 401 }, "{body} {:?}", self.story);
         if !live {

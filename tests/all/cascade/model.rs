@@ -26,6 +26,10 @@ pub struct Owner {
     pub session: Option<usize>,
     /// When it expires, in seconds.
     pub until: Option<i64>,
+    /// Whether it manages its session.
+    pub manages: bool,
+    /// The grant through which it was made.
+    pub through: Option<usize>,
     pub live: bool,
 }
 
@@ -116,6 +120,11 @@ impl Model {
             return;
         }
         self.tell("grant_revoked");
+        for owner in 0..self.owners.len() {
+            if self.owners[owner].through == Some(grant) {
+                self.end_owner(owner);
+            }
+        }
         match self.grants[grant].client {
             Some(client) => self.leave(client),
             // A key's bot is no device, and leaves without ending anything.

@@ -13,8 +13,10 @@ pub enum Step {
     Remove(usize, usize),
     RemoveOthers(usize),
     EndSession(usize),
-    /// A key, perhaps one that expires.
-    IssueKey(usize, bool),
+    /// A key, perhaps one that expires, perhaps one that manages the session.
+    IssueKey(usize, bool, bool),
+    /// A bot that manages its session makes a key.
+    IssueKeyByBot(usize),
     RotateKey(usize),
     RevokeKey(usize),
     KeyToken(usize),
@@ -50,7 +52,9 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => (n(), n()).prop_map(|(by, which)| Step::Remove(by, which)),
         1 => n().prop_map(Step::RemoveOthers),
         1 => n().prop_map(Step::EndSession),
-        4 => (n(), any::<bool>()).prop_map(|(by, expires)| Step::IssueKey(by, expires)),
+        4 => (n(), any::<bool>(), any::<bool>())
+            .prop_map(|(by, expires, manages)| Step::IssueKey(by, expires, manages)),
+        4 => n().prop_map(Step::IssueKeyByBot),
         1 => n().prop_map(Step::RotateKey),
         1 => n().prop_map(Step::RevokeKey),
         4 => n().prop_map(Step::KeyToken),

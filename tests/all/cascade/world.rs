@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::{
-    model::{Client, Grant, Model, Owner, Session},
+    model::{Client, Grant, Model, Owner, Session, Token},
     steps::Step,
 };
 use crate::support::{App, Device, REDIRECT, TestServer, assert_sound, rejoin, until};
@@ -32,7 +32,7 @@ impl World {
         let api = server.app("api", &["--resource-server"]).await;
         let wiki = server.app("wiki", &["--bearer-alone", "--redirect-uri", REDIRECT]).await;
         let native = server.app("native", &["--public", "--device", "--redirect-uri", REDIRECT]).await;
-        let owner = |app| Owner { app, session: None, until: None, live: true };
+        let owner = |app| Owner { app, session: None, until: None, manages: false, through: None, live: true };
         let mut model = Model { owners: [wiki, native].map(owner).into(), ..Model::default() };
         model.told.insert("app_added", 3);
         Self { server, model, api, story: Vec::new() }
@@ -110,16 +110,33 @@ impl World {
                 self.device(by).delete("/api/v1/session").await.unwrap();
                 self.model.end_session(self.model.clients[by].session);
             }
-            Step::IssueKey(by, expires) => {
+            Step::IssueKey(by, expires, manages) => {
                 let Some(by) = self.browser(by) else { return };
                 let mut wanted = json!({"name": "bot", "scope": "chat:read"});
+                if manages {
+                    wanted["scope"] = json!("chat:read session:manage");
+                    wanted["password"] = json!(PASSWORD);
+                }
                 if expires {
                     wanted["expires_in"] = json!(KEY_LIFE);
                 }
                 let app = self.device(by).key_of(wanted).await;
                 let session = Some(self.model.clients[by].session);
                 let until = expires.then_some(self.model.now + KEY_LIFE);
-                self.model.owners.push(Owner { app, session, until, live: true });
+                self.model.owners.push(Owner { app, session, until, manages, through: None, live: true });
+                self.model.tell("key_issued");
+            }
+            Step::IssueKeyByBot(which) => {
+                let may = |token: &&Token| {
+                    self.model.works(token) && self.model.owners[self.model.grants[token.grant].owner].manages
+                };
+                let bots = self.model.tokens.iter().filter(may).collect::<Vec<_>>();
+                let Some(bot) = which.checked_rem(bots.len()).map(|which| bots[which]) else { return };
+                let through = bot.grant;
+                let session = Some(self.model.grants[through].session);
+                let app = self.api.program.with_token(&bot.access).key("chat:read").await;
+                let (until, through) = (None, Some(through));
+                self.model.owners.push(Owner { app, session, until, manages: false, through, live: true });
                 self.model.tell("key_issued");
             }
             Step::RotateKey(which) => {

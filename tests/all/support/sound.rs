@@ -25,6 +25,11 @@ const WRONG: &[(&str, &str)] = &[
          WHERE (client.ended_at IS NULL) != (app_grant.ended_at IS NULL)",
     ),
     (
+        "API keys that outlive the grant through which they were made",
+        "SELECT app.id FROM app JOIN app_grant ON app_grant.id = made_through
+         WHERE app.ended_at IS NULL AND app_grant.ended_at IS NOT NULL",
+    ),
+    (
         "tokens of ended grants",
         "SELECT grant_id FROM token JOIN app_grant ON app_grant.id = grant_id WHERE ended_at IS NOT NULL",
     ),

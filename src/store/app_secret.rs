@@ -1,0 +1,121 @@
+//! The secrets of apps: several may work at a time, and for each is known when it was used last.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{
+    Read, Write,
+    app::{self, App},
+    as_sql, audit,
+};
+use crate::{
+    audit::Action,
+    error::{Code, Error, Result},
+    model::{AppId, Timestamp},
+    secret::SecretHash,
+};
+
+/// Secrets of an app, at most: those that still work, and those that did.
+const KEPT_SECRETS: usize = 10;
+
+/// One of an app's secrets, without the secret.
+#[derive(Clone, Copy, Debug)]
+pub struct AppSecret {
+    pub id: i64,
+    pub created_at: Timestamp,
+    /// None: as long as the app.
+    pub valid_until: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+    /// How often it was still used after its end, and when last.
+    pub tried: i64,
+    pub tried_at: Option<Timestamp>,
+}
+
+impl AppSecret {
+    /// Whether it still proves anything.
+    pub fn is_valid(&self, due: Timestamp) -> bool {
+        self.valid_until.is_none_or(|end| due < end)
+    }
+
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            created_at: Timestamp(row.get("created_at")?),
+            valid_until: row.get::<_, Option<_>>("valid_until")?.map(Timestamp),
+            last_used_at: row.get::<_, Option<_>>("last_used_at")?.map(Timestamp),
+            tried: row.get("tried")?,
+            tried_at: row.get::<_, Option<_>>("tried_at")?.map(Timestamp),
+        })
+    }
+}
+
+/// Adds a secret to an app.
+pub(super) fn insert(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, ?3)")?
+        .execute(params![app.0, secret.0, now.0])?;
+    Ok(())
+}
+
+/// Gives an app a new secret; those before it work for as long as `overlap`. Ten are kept, those that work among them, so an
+/// eleventh that would put out one that still works is refused.
+pub fn rotate(
+    tx: &Write,
+    app: &App,
+    secret: SecretHash,
+    overlap: Duration,
+    now: Timestamp,
+    due: Timestamp,
+) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE app_secret SET valid_until = ?2 WHERE app_id = ?1 AND ifnull(valid_until > ?2, 1)")?
+        .execute([app.id.0, due.plus(overlap).0])?;
+    let valid = of_app(tx, app.id)?.iter().filter(|secret| secret.is_valid(due)).count();
+    if valid >= KEPT_SECRETS {
+        let detail =
+            format!("{KEPT_SECRETS} secrets of it still work: wait for one to end, or rotate with a shorter overlap");
+        return Err(Error::new(Code::TooManyKeys, detail));
+    }
+    insert(tx, app.id, secret, now)?;
+    tx.sql
+        .prepare_cached(
+            "DELETE FROM app_secret WHERE id IN (SELECT id FROM app_secret WHERE app_id = ?1
+                 ORDER BY ifnull(valid_until > ?2, 1) DESC, id DESC LIMIT -1 OFFSET ?3)",
+        )?
+        .execute(params![app.id.0, due.0, as_sql(KEPT_SECRETS)])?;
+    let action = if app.is_key() { Action::KeyRotated } else { Action::AppRotated };
+    audit::record(tx, action, &app.subject(), now)
+}
+
+/// The app, live or ended, whose secret this is, and the secret.
+pub fn find(tx: &Read, client_id: &str, secret: SecretHash) -> Result<Option<(App, AppSecret)>> {
+    let Some(app) = app::by_client_id(tx, client_id)? else { return Ok(None) };
+    let secret = tx
+        .sql
+        .prepare_cached("SELECT * FROM app_secret WHERE secret_hash = ?2 AND app_id = ?1")?
+        .query_row(params![app.id.0, secret.0], AppSecret::read)
+        .optional()?;
+    Ok(secret.map(|secret| (app, secret)))
+}
+
+/// An app's secrets, oldest first.
+pub fn of_app(tx: &Read, app: AppId) -> Result<Vec<AppSecret>> {
+    let mut statement = tx.sql.prepare_cached("SELECT * FROM app_secret WHERE app_id = ?1 ORDER BY id")?;
+    let secrets = statement.query_map([app.0], AppSecret::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(secrets)
+}
+
+/// Notes the use of a secret.
+pub fn note_used(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
+    tx.sql.prepare_cached("UPDATE app_secret SET last_used_at = ?2 WHERE id = ?1")?.execute([secret.id, now.0])?;
+    Ok(())
+}
+
+/// Notes that somebody still uses a secret whose time is over.
+pub fn note_tried(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE app_secret SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?
+        .execute([secret.id, now.0])?;
+    Ok(())
+}
