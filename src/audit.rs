@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     error::Code,
-    model::{ClientId, EndReason, SessionId, Timestamp},
+    model::{ClientId, EndReason, SessionId, Timestamp, text::with_hidden_escaped},
 };
 
 /// What can happen that is worth a line.
@@ -212,7 +212,7 @@ impl fmt::Display for Entry {
             ("address", self.address.clone()),
             ("reason", self.reason.clone()),
             ("app", self.app.clone()),
-            ("channel", self.channel.clone()),
+            ("channel", self.channel.as_deref().map(|channel| with_hidden_escaped(channel).into_owned())),
         ] {
             if let Some(value) = value {
                 write!(f, " {name}={value}")?;

@@ -7,6 +7,7 @@ use crate::{
     model::{ChannelName, Nick, SERVER_NAME, Timestamp},
     store::{
         Write, audit,
+        ban::{self, Ban},
         channel::Channel,
         log,
         member::{self, Member},
@@ -20,7 +21,26 @@ const BATCH: usize = 256;
 /// What the members of a channel are told when the operator ends it.
 const ENDED: &str = "the operator of the server ended this channel";
 
+/// A channel as the operator sees it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub channel: Channel,
+    pub members: Vec<Member>,
+    pub bans: Vec<Ban>,
+}
+
 impl Chat {
+    /// A live channel, its members and its bans. It fails with `no_such_channel`.
+    pub async fn channel(&self, name: ChannelName) -> Result<Shown> {
+        self.store
+            .read(move |tx| {
+                let channel = Sight::whole(tx).channel(&name)?;
+                let (members, bans) = (member::of_channel(tx, channel.id)?, ban::list(tx, channel.id)?);
+                Ok(Shown { channel, members, bans })
+            })
+            .await
+    }
+
     /// Makes a member op, in the server's name. A member who is op already stays op, and nobody is told anything.
     ///
     /// It fails with `no_such_channel`, `no_such_nick` or `user_not_in_channel`.

@@ -22,7 +22,7 @@ use crate::{
 mod act;
 pub mod callers;
 mod channel;
-mod channel_admin;
+pub mod channel_admin;
 mod execute;
 pub mod followers;
 pub mod hub;

@@ -50,6 +50,17 @@ pub enum Operation {
         #[arg(long)]
         end: bool,
     },
+    /// Show a channel, with its members and bans
+    Channel {
+        /// Its name; a shell takes what follows a bare # for a comment, so the # may be left out
+        name: String,
+        /// Make this member op
+        #[arg(long, value_name = "NICK", conflicts_with = "end")]
+        op: Option<String>,
+        /// End it: every member is removed
+        #[arg(long)]
+        end: bool,
+    },
     /// List what apps are granted
     Grants {
         /// To this app or API key, by its client_id
@@ -73,6 +84,7 @@ impl Operation {
             Self::App(_) => "app",
             Self::Sessions => "sessions",
             Self::Session { .. } => "session",
+            Self::Channel { .. } => "channel",
             Self::Grants { .. } => "grants",
             Self::Revoke { .. } => "revoke",
         }

@@ -8,8 +8,8 @@ use crate::{
     audit::Entry,
     chat::{Chat, registry::Named},
     config::{OnApps, Operation},
-    error::{Code, Result},
-    model::{AppId, Clock, GrantId, RedirectUri, Scopes, SessionId},
+    error::{Code, Error, Result},
+    model::{AppId, ChannelName, Clock, GrantId, Nick, RedirectUri, Scopes, SessionId},
     oauth::{
         apps::{self, Issued, Wanted},
         grants, keys,
@@ -73,6 +73,7 @@ async fn carry_out(chat: &Chat, Question { operation, after }: Question, clock: 
             Answer::Done
         }
         Operation::Session { session, end: false } => show(chat, Named::parse(&session)?).await?,
+        Operation::Channel { name, op, end } => on_channel(chat, name, op, end, clock).await?,
         Operation::Grants { app, session } => {
             let session = session.map(|session| Named::parse(&session)).transpose()?;
             let grants = grants::standing(chat, app, session, GrantId(after), PAGE).await?;
@@ -93,6 +94,32 @@ async fn show(chat: &Chat, named: Named) -> Result<Answer> {
     let grants = grants::standing(chat, None, Some(Named::Id(session)), GrantId(0), usize::MAX).await?;
     let tables = [views::sessions(&[overview]), views::clients(&clients), views::keys(&keys), views::grants(&grants)];
     Ok(Answer::Listed { tables: tables.into(), next: None })
+}
+
+/// Shows a channel, or changes it.
+async fn on_channel(chat: &Chat, name: String, op: Option<String>, end: bool, clock: &Clock) -> Result<Answer> {
+    // Not parsed: a channel may have a name from before today's rules.
+    let name = ChannelName::stored(if name.starts_with('#') { name } else { format!("#{name}") });
+    let (channel, nick) = (name.to_string(), op.clone().unwrap_or_default());
+    // People who type at a command line are told what is not there.
+    let by_name = |error: Error| match error.code {
+        Code::NoSuchChannel => Error { detail: format!("there is no channel {channel:?}"), ..error },
+        Code::NoSuchNick => Error { detail: format!("there is no live session {nick:?}"), ..error },
+        _ => error,
+    };
+    match op {
+        Some(nick) => {
+            let nick = Nick::named(&nick).map_err(by_name)?;
+            chat.give_op(name, nick, clock.now()).await.map_err(by_name)?;
+        }
+        None if end => drop(chat.end_channel(name, clock.now()).await.map_err(by_name)?),
+        None => {
+            let shown = chat.channel(name).await.map_err(by_name)?;
+            let tables = [views::channel(&shown), views::members(&shown.members), views::bans(&shown.bans)];
+            return Ok(Answer::Listed { tables: tables.into(), next: None });
+        }
+    }
+    Ok(Answer::Done)
 }
 
 async fn on_apps(chat: &Chat, operation: OnApps, after: i64, clock: &Clock) -> Result<Answer> {

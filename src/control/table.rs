@@ -5,6 +5,8 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::model::text::with_hidden_escaped;
+
 /// A column's name, and what stands in it of a thing.
 pub type Column<T> = (&'static str, fn(&T) -> Value);
 
@@ -71,7 +73,7 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => with_hidden_escaped(text).into_owned(),
         Value::Array(values) if values.is_empty() => "-".into(),
         Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(","),
         other => other.to_string(),

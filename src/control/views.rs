@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::table::Table;
 use crate::{
+    chat::channel_admin::Shown,
     model::ClientView,
     oauth::grants::Standing,
-    store::{app::App, session::Overview},
+    store::{app::App, ban::Ban, member::Member, session::Overview},
 };
 
 pub fn apps(apps: &[(App, i64)]) -> Table {
@@ -64,6 +65,44 @@ pub fn sessions(sessions: &[Overview]) -> Table {
             ("channels", |it| json!(it.channels)),
             ("created_at", |it| json!(it.session.created_at)),
             ("seen_at", |it| json!(it.seen_at)),
+        ],
+    )
+}
+
+/// A channel, in the operator's sight: with its key.
+pub fn channel(shown: &Shown) -> Table {
+    Table::of(
+        std::slice::from_ref(shown),
+        &[
+            ("channel", |it| json!(it.channel.name.as_str())),
+            ("modes", |it| json!(it.channel.modes.render(true))),
+            ("members", |it| json!(it.members.len())),
+            ("created_at", |it| json!(it.channel.created_at)),
+            ("topic", |it| json!(it.channel.topic.as_ref().map(|topic| &topic.text))),
+        ],
+    )
+}
+
+pub fn members(members: &[Member]) -> Table {
+    Table::of(
+        members,
+        &[
+            ("session", |member| json!(member.session)),
+            ("nick", |member| json!(member.nick)),
+            ("op", |member| json!(member.op)),
+            ("voice", |member| json!(member.voice)),
+            ("away", |member| json!(member.away)),
+        ],
+    )
+}
+
+pub fn bans(bans: &[Ban]) -> Table {
+    Table::of(
+        bans,
+        &[
+            ("ban", |ban| json!(ban.mask.as_str())),
+            ("set_by", |ban| json!(ban.set_by)),
+            ("set_at", |ban| json!(ban.set_at)),
         ],
     )
 }

@@ -50,6 +50,16 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c == ' ' || is_hidden(c) || is_variation_selector(c) || c == '\u{2800}')
 }
 
+/// A text as it may be printed on somebody's terminal: hidden characters, which could move the cursor or turn the reading
+/// direction, are written as `\u{1b}`.
+pub fn with_hidden_escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
 /// Whether a text would join what stands before it.
 pub fn begins_with_mark(text: &str) -> bool {
     text.starts_with(|c| GeneralCategoryGroup::Mark.contains(category(c)))
@@ -121,6 +131,12 @@ mod tests {
             assert!(!is_hidden(c), "{c:?}");
         }
         assert!(is_blank("") && is_blank("\u{fe0f}") && !is_blank("\u{2764}\u{fe0f}") && !is_blank("\u{200b}a"));
+    }
+
+    #[test]
+    fn hidden_characters_are_escaped_for_a_terminal_and_others_are_not() {
+        assert_eq!(with_hidden_escaped("a\u{1b}[2J\u{202e}b\n"), "a\\u{1b}[2J\\u{202e}b\\u{a}");
+        assert_eq!(with_hidden_escaped("café 🦀 \\"), "café 🦀 \\");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod bad_input;
 mod bots;
 mod browser;
 mod cascade;
+mod channel_subcommand;
 mod commands;
 mod confined;
 mod connection;
