@@ -39,12 +39,14 @@ CREATE TABLE client (
     address     TEXT,                       -- the address it was let in from
     unpresented INTEGER,                    -- since when its secret is out and was never presented
     grant_id    INTEGER REFERENCES app_grant (id), -- what it acts by, its secret being nobody's; NULL: a cookie
-    key         INTEGER NOT NULL DEFAULT 0  -- 1: an API key's bot, which is no device
+    key         INTEGER NOT NULL DEFAULT 0, -- 1: an API key's bot, which is no device
+    warned      INTEGER NOT NULL DEFAULT 0  -- 1: its session was told that its lifetime is about to end
 ) STRICT;
 CREATE UNIQUE INDEX client_by_secret ON client (secret_hash);
 CREATE INDEX client_of_session ON client (session_id);
 CREATE INDEX client_idle ON client (seen_at) WHERE ended_at IS NULL;
 CREATE INDEX client_expiring ON client (expires_at) WHERE ended_at IS NULL;
+CREATE INDEX client_unwarned ON client (expires_at) WHERE ended_at IS NULL AND NOT key AND NOT warned;
 CREATE INDEX client_unpresented ON client (unpresented) WHERE ended_at IS NULL AND unpresented IS NOT NULL;
 CREATE INDEX client_ended ON client (ended_at) WHERE ended_at IS NOT NULL;
 CREATE UNIQUE INDEX client_of_grant ON client (grant_id) WHERE grant_id IS NOT NULL;

@@ -41,6 +41,7 @@ pub mod snapshot;
 mod talk;
 mod upkeep;
 mod usage;
+mod warning;
 
 pub use act::Answer;
 pub(crate) use act::notice;

@@ -27,12 +27,13 @@ impl Chat {
     }
 
     /// Lets clients leave that are due to, past their lifetime, not used for too long, or never heard of, and apps and grants
-    /// end whose time is over. Called about once a second, so that their polls and streams end when they do; where nothing is
-    /// due it costs two looks.
+    /// end whose time is over. Tells sessions of devices that will leave soon. Called about once a second, so that their polls
+    /// and streams end when they do; where nothing is due it costs three looks.
     pub async fn expire(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let clients = self.expire_clients(now, due).await;
         let apps = self.expire_apps(now, due).await;
-        clients.and(apps)
+        let warned = self.warn(now, due).await;
+        clients.and(apps).and(warned)
     }
 
     /// Removes what nobody can read any more. Called about once a second; where nothing ended it costs a look.

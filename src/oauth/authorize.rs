@@ -237,7 +237,7 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
         }
         (None, _) => match standing(tx, app, &code)? {
             Some(grant) => {
-                mint.prolong(tx, &grant)?;
+                mint.prolong(tx, &grant, Some(again))?;
                 grant::consent_again(tx, grant.id, again)?;
                 (grant, again, true)
             }

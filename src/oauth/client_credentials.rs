@@ -35,7 +35,7 @@ pub async fn issue(chat: &Chat, request: TokenRequest, scope: Option<Scopes>) ->
 
 fn own_grant(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
     let Some(grant) = grant::own_of(tx, app)? else { return begin(tx, app, mint) };
-    mint.prolong(tx, &grant)?;
+    mint.prolong(tx, &grant, None)?;
     Ok(grant.id)
 }
 

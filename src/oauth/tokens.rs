@@ -95,6 +95,9 @@ impl Mint {
         let id = grant::insert(tx, app, new, self.now)?;
         if new.scope.need_client() {
             let client = self.client_of(app, id, new.scope);
+            // What is shown as its end is no later than its grant's.
+            let expires_at = new.limit_at.map_or(client.expires_at, |limit| limit.min(client.expires_at));
+            let client = NewClient { expires_at, ..client };
             let admitted = chat::admit_granted(tx, session, &client, self.max_clients, self.now);
             admitted.map_err(
                 |error| if error.is_failure() { error } else { Error::new(Code::InvalidGrant, error.detail) },
@@ -105,9 +108,10 @@ impl Mint {
         grant::get(tx, id)?.ok_or_else(|| Error::internal("a grant that was just made is not there"))
     }
 
-    /// Lets the client of a grant live on, as its app or its session has shown itself again.
-    pub fn prolong(&self, tx: &Write, grant: &Grant) -> Result<()> {
-        grant.client.map_or(Ok(()), |client| client::prolong(tx, client, self.client_expires_at, self.now))
+    /// Lets the client of a grant live on, as its app or its session has shown itself again; not past the grant's own limit.
+    pub fn prolong(&self, tx: &Write, grant: &Grant, limit_at: Option<Timestamp>) -> Result<()> {
+        let until = limit_at.map_or(self.client_expires_at, |limit| limit.min(self.client_expires_at));
+        grant.client.map_or(Ok(()), |client| client::prolong(tx, client, until, self.now))
     }
 
     /// The client by which an app acts through a grant.

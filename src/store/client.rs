@@ -86,7 +86,8 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Res
     let (cursor, begun) = tx
         .sql
         .prepare_cached(
-            "UPDATE client SET secret_hash = ?2, seen_at = ?3, expires_at = ?4, unpresented = NULL
+            "UPDATE client SET secret_hash = ?2, seen_at = ?3, expires_at = ?4, unpresented = NULL,
+                               warned = 0
              WHERE id = ?1 RETURNING cursor, begun",
         )?
         .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0], |row| {
@@ -116,7 +117,7 @@ pub fn rename_of_app(tx: &Write, app: AppId, name: &str) -> Result<()> {
 /// Lets a client live on, as its app has shown its secret again.
 pub fn prolong(tx: &Write, client: ClientId, until: Timestamp, now: Timestamp) -> Result<()> {
     tx.sql
-        .prepare_cached("UPDATE client SET expires_at = ?2, seen_at = max(seen_at, ?3) WHERE id = ?1")?
+        .prepare_cached("UPDATE client SET expires_at = ?2, seen_at = max(seen_at, ?3), warned = 0 WHERE id = ?1")?
         .execute([client.0, until.0, now.0])?;
     Ok(())
 }
@@ -294,6 +295,41 @@ pub fn due(
     let times = params![now.0, idle_since.0, unpresented_since.0, as_sql(batch)];
     let rows = statement.query_map(times, |row| Ok((SessionId(row.get(0)?), ClientId(row.get(1)?))))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A device whose lifetime is about to end.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    pub session: SessionId,
+    pub client: ClientId,
+    pub name: String,
+    pub expires_at: Timestamp,
+    /// Whether it came by a cookie: then logging in again renews it.
+    pub by_cookie: bool,
+}
+
+/// Live devices whose lifetime ends by `until`, and of which nobody was told that it does; a batch of them.
+pub fn ending(tx: &Read, until: Timestamp, batch: usize) -> Result<Vec<Ending>> {
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT session_id, id, name, expires_at, grant_id IS NULL FROM client INDEXED BY client_unwarned
+         WHERE ended_at IS NULL AND NOT key AND NOT warned AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2",
+    )?;
+    let rows = statement.query_map([until.0, as_sql(batch)], |row| {
+        Ok(Ending {
+            session: SessionId(row.get(0)?),
+            client: ClientId(row.get(1)?),
+            name: row.get(2)?,
+            expires_at: Timestamp(row.get(3)?),
+            by_cookie: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Notes that a client's session was told that its lifetime is about to end.
+pub fn note_warned(tx: &Write, client: ClientId) -> Result<()> {
+    tx.sql.prepare_cached("UPDATE client SET warned = 1 WHERE id = ?1")?.execute([client.0])?;
+    Ok(())
 }
 
 /// Every live client, for the caller map's start.

@@ -192,6 +192,9 @@ const STEPS: &[&str] = &[
     "ALTER TABLE app ADD COLUMN made_through INTEGER;
     UPDATE app SET made_through = (SELECT grant_id FROM client WHERE client.id = maker) WHERE maker IS NOT NULL;
     CREATE INDEX app_made_through ON app (made_through) WHERE made_through IS NOT NULL AND ended_at IS NULL;",
+    // 12: who was told that a client's lifetime is about to end.
+    "ALTER TABLE client ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX client_unwarned ON client (expires_at) WHERE ended_at IS NULL AND NOT key AND NOT warned;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

@@ -27,7 +27,7 @@ async fn ended(device: &Device) -> Value {
 
 #[tokio::test]
 async fn a_held_poll_and_a_stream_end_when_their_client_expires() {
-    let server = TestServer::with(&["--client-lifetime", "2d"]).await;
+    let server = TestServer::with(&["--client-lifetime", "20d"]).await;
     let alice = server.pick("alice").await;
     alice.snapshot().await;
     let mut stream = alice.stream("").await;
@@ -36,7 +36,7 @@ async fn a_held_poll_and_a_stream_end_when_their_client_expires() {
         async move { alice.call(Method::GET, "/api/v1/messages?timeout=60").await }
     });
     server.connected(2).await;
-    server.pass(Duration::from_hours(48));
+    server.pass(Duration::from_hours(20 * 24));
     let both = async {
         let refusal = held.await.unwrap().unwrap_err();
         assert_eq!((refusal.code.as_str(), &refusal.body["reason"]), ("client_ended", &json!("expired")));

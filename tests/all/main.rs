@@ -66,6 +66,7 @@ mod terminal;
 mod tokens;
 mod unread;
 mod unreadable;
+mod warnings;
 mod ways;
 mod wire;
 mod writing;

@@ -227,7 +227,7 @@ mod run {
 
     pub async fn a_client_that_ends_is_told_why(way: Way) {
         for reason in ["removed", "session_ended", "expired", "quit", "logged_out"] {
-            let server = TestServer::with(&["--client-lifetime", "2d"]).await;
+            let server = TestServer::with(&["--client-lifetime", "20d"]).await;
             let alice = server.pick("alice").await;
             server.pass(Duration::from_hours(1));
             let phone = server.phone_of(&alice, "alice").await;
@@ -238,7 +238,7 @@ mod run {
                 match reason {
                     "removed" => drop(phone.delete("/api/v1/clients").await.unwrap()),
                     "session_ended" => drop(phone.delete("/api/v1/session").await.unwrap()),
-                    "expired" => server.pass(Duration::from_hours(47)),
+                    "expired" => server.pass(Duration::from_hours(20 * 24 - 1)),
                     "quit" => drop(alice.send("QUIT").await),
                     _ => drop(alice.call(reqwest::Method::POST, "/api/v1/logout").await.unwrap()),
                 }

@@ -1,0 +1,83 @@
+//! What a session is told a week before the lifetime of one of its devices ends, used or not: once for each device and
+//! lifetime, on all of its devices, and what to do about it.
+
+use std::time::Duration;
+
+use super::{Chat, act::notice};
+use crate::{
+    error::Result,
+    model::Timestamp,
+    store::{
+        client::{self, Ending},
+        session::{self, Session},
+    },
+};
+
+/// How long before the end.
+const AHEAD: Duration = Duration::from_hours(7 * 24);
+/// Devices that one transaction takes; others get their turn between two of them.
+const BATCH: usize = 256;
+
+impl Chat {
+    /// Tells sessions of the devices that will leave within a week.
+    pub(super) async fn warn(&self, now: Timestamp, due: Timestamp) -> Result<()> {
+        let until = due.plus(AHEAD);
+        while !self.store.read(move |tx| client::ending(tx, until, 1)).await?.is_empty() {
+            self.store
+                .write(move |tx| {
+                    for ending in client::ending(tx, until, BATCH)? {
+                        let session = session::get(tx, ending.session)?;
+                        let alone = client::live_of(tx, ending.session)?.len() == 1;
+                        notice(tx, &session, warning(&session, &ending, alone), None, now)?;
+                        client::note_warned(tx, ending.client)?;
+                    }
+                    Ok(())
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn warning(session: &Session, Ending { name, expires_at, by_cookie, .. }: &Ending, alone: bool) -> String {
+    let end = expires_at.to_string();
+    let end = end[..16].replace('T', " ");
+    let last = if alone { " It is the last device here, so this session ends with it." } else { "" };
+    let remedy = match (by_cookie, &session.password_hash) {
+        (false, _) => "To keep it, let the app in again before that.",
+        (true, Some(_)) => "To keep it, log in on it again before that, with your nick and password.",
+        (true, None) => "To keep it, set a password and log in on it again before that.",
+    };
+    format!("{name} will be signed out on {end} UTC, because its time here is over then.{last} {remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ClientId, HashedPassword, Nick, SessionId};
+
+    #[test]
+    fn a_warning_says_when_and_what_to_do() {
+        let session = |password: Option<&str>| Session {
+            id: SessionId(1),
+            nick: Nick::parse("alice").unwrap(),
+            away: None,
+            created_at: Timestamp(0),
+            password_hash: password.map(|phc| HashedPassword::from_phc(phc.into())),
+        };
+        let ending = |by_cookie| Ending {
+            session: SessionId(1),
+            client: ClientId(2),
+            name: "laptop".into(),
+            expires_at: Timestamp(1_795_230_245_678),
+            by_cookie,
+        };
+        let text = warning(&session(None), &ending(true), true);
+        assert!(text.starts_with("laptop will be signed out on 2026-11-21 03:04 UTC"), "{text}");
+        assert!(text.contains("last device") && text.contains("set a password"), "{text}");
+        let text = warning(&session(Some("x")), &ending(true), false);
+        assert!(!text.contains("last device") && text.contains("log in on it again"), "{text}");
+        let text = warning(&session(None), &ending(false), false);
+        assert!(text.contains("let the app in again"), "{text}");
+    }
+}
