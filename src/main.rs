@@ -18,7 +18,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -96,10 +96,18 @@ async fn operate(config: &Config, operation: Operation) -> Result<(), String> {
 }
 
 /// Logs to stderr: lines for people on a terminal, JSON elsewhere. `RUST_LOG` chooses what.
+///
+/// Of the libraries nothing below `info` is logged, whatever it says: they write down what passes through them, as the frames
+/// of a WebSocket or a form that was refused, and with it passwords and tokens.
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() { builder.init() } else { builder.json().init() }
+    let discreet = filter_fn(|line| {
+        let ours = line.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+        ours || *line.level() <= tracing::Level::INFO
+    });
+    let discreet = tracing_subscriber::registry().with(filter).with(discreet);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() { discreet.with(lines).init() } else { discreet.with(lines.json()).init() }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place where the time comes from")]
