@@ -335,6 +335,6 @@ mod tests {
             let late = chat.execute(&live, Message::parse_line(line).unwrap(), address, now, None).await.unwrap_err();
             assert_eq!(late.code, Code::ClientEnded, "{line}");
         }
-        assert_eq!(chat.snapshot(&live).await.unwrap_err().code, Code::ClientEnded);
+        assert_eq!(chat.snapshot(&live, true).await.unwrap_err().code, Code::ClientEnded);
     }
 }

@@ -16,12 +16,20 @@ use crate::{
 /// Events a stream reads from the log at a time.
 const STREAM_PAGE: usize = 200;
 
+/// Where a reading of a queue begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// Past this position; left out, past what was acknowledged.
+    pub after: Option<EventId>,
+    /// Whether that acknowledges everything up to the position, and begins a queue that has not begun.
+    pub acknowledges: bool,
+}
+
 impl Chat {
-    /// A page of the caller's queue past `after`, or past what it has acknowledged. If there is nothing it waits up to
-    /// `timeout` for something to happen. `after` acknowledges everything up to it.
-    pub async fn poll(&self, live: &Live, after: Option<EventId>, timeout: Duration, limit: usize) -> Result<Page> {
+    /// A page of the caller's queue from a start on. If there is nothing it waits up to `timeout` for something to happen.
+    pub async fn poll(&self, live: &Live, start: Start, timeout: Duration, limit: usize) -> Result<Page> {
         let deadline = tokio::time::Instant::now() + timeout;
-        let after = self.position(live, after).await?;
+        let after = self.position(live, start).await?;
         let attachment = self.hub.attach(live.caller)?;
         loop {
             // Read after attaching: what came before is in this page, what comes later wakes.
@@ -41,9 +49,9 @@ impl Chat {
         }
     }
 
-    /// Follows the caller's queue from `after`, or from what it has acknowledged.
-    pub async fn follow(self: &Arc<Self>, live: Arc<Live>, after: Option<EventId>) -> Result<Feed> {
-        let position = self.position(&live, after).await?;
+    /// Follows the caller's queue from a start on.
+    pub async fn follow(self: &Arc<Self>, live: Arc<Live>, start: Start) -> Result<Feed> {
+        let position = self.position(&live, start).await?;
         let attachment = self.hub.attach(live.caller)?;
         let warned = position;
         Ok(Feed { chat: self.clone(), attachment, live, position, warned, behind: true, reading: None })
@@ -72,9 +80,9 @@ impl Chat {
         .await
     }
 
-    /// Where to read from. A position given acknowledges everything up to it.
-    async fn position(&self, live: &Live, after: Option<EventId>) -> Result<EventId> {
-        if !live.begun() {
+    /// Where to read from.
+    async fn position(&self, live: &Live, Start { after, acknowledges }: Start) -> Result<EventId> {
+        if acknowledges && !live.begun() {
             let caller = live.caller;
             self.change(caller, move |tx| client::begin_queue(tx, caller.client, EventId(0))).await?;
             live.begin(EventId(0));
@@ -84,7 +92,9 @@ impl Chat {
         if after > self.hub.head() {
             self.store.read(move |tx| log::require_issued(tx, after)).await?;
         }
-        live.acknowledge(after);
+        if acknowledges {
+            live.acknowledge(after);
+        }
         Ok(after)
     }
 

@@ -93,34 +93,35 @@ impl From<session::Session> for SessionView {
 }
 
 impl Chat {
-    /// The caller's snapshot. A client's first one begins its queue, and for that alone is a write.
+    /// The caller's snapshot. If it `acknowledges`, a client's first one begins its queue, and for that alone is a write.
     ///
     /// Every field changes only by an event, so of a session that is by itself the last one read is known to be the present
     /// one until an event reaches it.
-    pub async fn snapshot(&self, live: &Live) -> Result<Snapshot> {
+    pub async fn snapshot(&self, live: &Live, acknowledges: bool) -> Result<Snapshot> {
         // In this order: whatever was pushed up to this head has been counted among the changes before.
         let head = self.hub.head();
         let mut snapshot = match live.remembered() {
             Some(known) => Snapshot { cursor: known.cursor.max(head), ..Snapshot::clone(&known) },
-            None => Box::pin(self.read_snapshot(live)).await?,
+            None => Box::pin(self.read_snapshot(live, acknowledges)).await?,
         };
         snapshot.acknowledged = live.cursor();
         snapshot.client.seen_at = snapshot.client.seen_at.max(live.seen_at());
         Ok(snapshot)
     }
 
-    async fn read_snapshot(&self, live: &Live) -> Result<Snapshot> {
+    async fn read_snapshot(&self, live: &Live, acknowledges: bool) -> Result<Snapshot> {
         // Both are asked for before the transaction begins: a change that it may not have seen is one more.
         let (begun, changes) = (live.begun(), live.changes());
         let snapshot = self.look_at(live.caller).await?;
-        if !begun {
+        if acknowledges && !begun {
             let start = self.begin_queue(live, snapshot.cursor).await?;
             // Of two first snapshots at the same instant, the other has begun it: past what this one shows.
             if start > snapshot.cursor {
                 return self.look_at(live.caller).await;
             }
         }
-        if snapshot.is_alone() {
+        // One that was remembered before the queue began would keep it from beginning.
+        if snapshot.is_alone() && (begun || acknowledges) {
             live.remember(changes, Arc::new(snapshot.clone()));
         }
         Ok(snapshot)

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 
-use crate::{chat::Limits, limits::Rate};
+use crate::{chat::Limits, limits::Rate, model::Origin};
 
 mod operation;
 
@@ -13,6 +13,9 @@ pub use operation::{OnApps, Operation};
 
 /// Live sessions made from one address (of IPv6, its /64), at most.
 const MAX_SESSIONS: i64 = 1000;
+
+/// Characters of the cookie's name.
+const COOKIE_NAME_LIMIT: usize = 64;
 
 /// A chat server whose sessions are rejoined from any device by logging in.
 #[derive(Clone, Debug, Parser)]
@@ -26,7 +29,10 @@ pub struct Config {
     pub database: PathBuf,
     /// The address people open, `https://chat.example.org`; needed off loopback
     #[arg(long, env = "REJOIN_PUBLIC_URL")]
-    pub public_url: Option<PublicUrl>,
+    pub public_url: Option<Origin>,
+    /// The cookie's name, for two servers on one host; over https it stands after __Host-
+    #[arg(long, env = "REJOIN_COOKIE_NAME", default_value = "rejoin", value_parser = cookie_name)]
+    pub cookie_name: String,
     /// Allow plain http off loopback, where anyone on the way can read passwords and cookies
     #[arg(long, env = "REJOIN_INSECURE_HTTP", value_parser = clap::builder::FalseyValueParser::new())]
     pub insecure_http: bool,
@@ -129,61 +135,6 @@ impl Config {
     }
 }
 
-/// An origin: scheme, host and port, no path (RFC 6454 §4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicUrl {
-    https: bool,
-    /// Host and port, in lower case; a scheme's own port left out.
-    pub authority: String,
-}
-
-impl PublicUrl {
-    /// The origin of plain http at a host and port.
-    pub fn http(host: &str, port: u16) -> Self {
-        Self { https: false, authority: if port == 80 { host.to_owned() } else { format!("{host}:{port}") } }
-    }
-
-    pub fn is_https(&self) -> bool {
-        self.https
-    }
-
-    /// Without its port.
-    pub fn host(&self) -> &str {
-        let is_port = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        match self.authority.rsplit_once(':') {
-            Some((host, port)) if is_port(port) && !host.ends_with(':') => host,
-            _ => &self.authority,
-        }
-    }
-}
-
-impl std::fmt::Display for PublicUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}://{}", if self.https { "https" } else { "http" }, self.authority)
-    }
-}
-
-impl FromStr for PublicUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let lower = text.to_ascii_lowercase();
-        let (https, rest) = match (lower.strip_prefix("https://"), lower.strip_prefix("http://")) {
-            (Some(rest), _) => (true, rest),
-            (_, Some(rest)) => (false, rest),
-            _ => return Err("it begins with https:// or http://".into()),
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let port = if https { ":443" } else { ":80" };
-        let authority = rest.strip_suffix(port).unwrap_or(rest);
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-        if authority.is_empty() || !authority.chars().all(allowed) {
-            return Err("it is a scheme, a host and perhaps a port, without a path".into());
-        }
-        Ok(Self { https, authority: authority.into() })
-    }
-}
-
 /// How many commands a client may send: a burst, refilled at a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FloodLimit(pub Option<Rate>);
@@ -222,6 +173,19 @@ fn duration(text: &str) -> Result<Duration, String> {
     total.map(Duration::from_secs).ok_or_else(|| "it is at least 1s and at most 100 years".to_owned())
 }
 
+/// A cookie's name: a token (RFC 6265bis §4.1.1). Browsers reserve names that begin with `__` for rules of their own, as
+/// `__Host-`, which the server puts before the name by itself.
+fn cookie_name(text: &str) -> Result<String, String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let token = !text.is_empty() && text.len() <= COOKIE_NAME_LIMIT && text.bytes().all(allowed);
+    if !token || text.starts_with("__") {
+        return Err(format!(
+            "it is a word of at most {COOKIE_NAME_LIMIT} letters, digits and signs such as - and _, and does not begin with __"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
     text.parse().or_else(|_| address()).map_err(|_| "it is an address or a CIDR, as 10.0.0.0/8".into())
@@ -256,13 +220,20 @@ mod tests {
     }
 
     #[test]
-    fn urls_limits_and_durations_are_read() {
-        let url = |text: &str| text.parse::<PublicUrl>().map(|url| url.to_string());
-        assert_eq!(url("HTTPS://Chat.Example:443/"), Ok("https://chat.example".into()));
-        assert_eq!(url("http://[::1]:8080"), Ok("http://[::1]:8080".into()));
-        for bad in ["chat.example", "https://", "https://a/b", "ftp://a", "https://a b", "https://u@a"] {
-            assert!(url(bad).is_err(), "{bad}");
+    fn a_cookies_name_is_a_token_that_browsers_do_not_treat_by_its_beginning() {
+        assert_eq!(config(&[]).cookie_name, "rejoin");
+        for good in ["chat", "chat-2", "a.b_c"] {
+            assert_eq!(config(&["--cookie-name", good]).cookie_name, good);
         }
+        for bad in
+            ["", "a b", "a=b", "a;b", "ä", "\"a\"", "a,b", "__Host-chat", "__secure-chat", "__x", &"x".repeat(65)]
+        {
+            assert!(cookie_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn limits_and_durations_are_read() {
         assert_eq!("off".parse(), Ok(FloodLimit(None)));
         assert!("5".parse::<FloodLimit>().is_err() && "0:5".parse::<FloodLimit>().is_err());
         assert_eq!(duration("12h"), Ok(Duration::from_hours(12)));

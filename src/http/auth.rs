@@ -3,11 +3,17 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, HeaderName, header, request::Parts},
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, HeaderName, request::Parts},
 };
 
-use super::{Shared, cookie};
+use super::{
+    Shared,
+    body::{self, Kind},
+    cookie, csrf,
+    fields::Fields,
+    grammar::{self, Authorization},
+};
 use crate::{
     chat::{
         self,
@@ -26,6 +32,8 @@ pub struct Authenticated {
     /// A grant without a session calls as no client.
     live: Option<Arc<Live>>,
     pub now: Timestamp,
+    /// Whether the call acknowledges what it says. With the cookie, another site can lead a browser here; that changes nothing.
+    pub acknowledges: bool,
 }
 
 impl Authenticated {
@@ -38,9 +46,10 @@ impl Authenticated {
         Ok(live)
     }
 
-    async fn by_cookie(secret: SecretHash, app: &Shared) -> Result<Self> {
+    async fn by_cookie(secret: SecretHash, headers: &HeaderMap, app: &Shared) -> Result<Self> {
         let now = app.clock.now();
-        Ok(Self { live: Some(app.chat.authenticate(secret, now, app.clock.due()).await?), now })
+        let live = app.chat.authenticate(secret, now, app.clock.due()).await?;
+        Ok(Self { live: Some(live), now, acknowledges: !csrf::is_navigation(&app.site, headers) })
     }
 }
 
@@ -50,10 +59,10 @@ impl FromRequestParts<Shared> for Authenticated {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
         let headers = &parts.headers;
         match (cookie::presented(headers, &app.site)?, bearer(headers)?, identity(headers)?) {
-            (Some(cookie), None, None) => Self::by_cookie(cookie, app).await,
+            (Some(cookie), None, None) => Self::by_cookie(cookie, headers, app).await,
             (None, Some(token), beside) => {
                 let ByToken { token, now } = ByToken::of(token, beside, app, |token| token.alone)?;
-                Ok(Self { live: token.live, now })
+                Ok(Self { live: token.live, now, acknowledges: true })
             }
             (None, None, None) => Err(chat::unauthenticated()),
             (None, None, Some(_)) => Err(nobody_beside()),
@@ -94,18 +103,42 @@ impl ByToken {
         token.live.iter().for_each(|live| live.touch(now));
         Ok(Self { token, now })
     }
+
+    /// By the token that a request has in its headers or in its form, by one method and no other (RFC 6750 §2).
+    fn named(headers: &HeaderMap, in_form: Option<&str>, app: &Shared) -> Result<Self> {
+        let in_form = in_form.map(|token| presented_token(token.as_bytes()));
+        match (bearer(headers)?.xor(in_form), identity(headers)?) {
+            // Any library for OAuth asks who the user is by the user's token alone.
+            (Some(token), beside) => Self::of(token, beside, app, |_| true),
+            (None, _) if in_form.is_some() => Err(Error::malformed("the access token is there by two methods")),
+            (None, Some(_)) => Err(nobody_beside()),
+            (None, None) => Err(Error::new(Code::Unauthenticated, "this wants an access token in Authorization")),
+        }
+    }
 }
 
 impl FromRequestParts<Shared> for ByToken {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        match (bearer(&parts.headers)?, identity(&parts.headers)?) {
-            // Any library for OAuth asks who the user is by the user's token alone.
-            (Some(token), beside) => Self::of(token, beside, app, |_| true),
-            (None, Some(_)) => Err(nobody_beside()),
-            (None, None) => Err(Error::new(Code::Unauthenticated, "this wants an access token in Authorization")),
-        }
+        Self::named(&parts.headers, None, app)
+    }
+}
+
+/// The same by POST, where the token may be the field `access_token` of a form instead (RFC 6750 §2.2).
+pub struct Posted(pub ByToken);
+
+impl FromRequest<Shared> for Posted {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
+        let headers = request.headers().clone();
+        let form = match body::kind(&headers) {
+            Kind::Form => Some(Fields::from_request(request, app).await?),
+            _ => None,
+        };
+        let in_form = form.as_ref().map(|form| form.only("access_token")).transpose()?.flatten();
+        ByToken::named(&headers, in_form, app).map(Self)
     }
 }
 
@@ -147,26 +180,24 @@ impl FromRequestParts<Shared> for Present {
     }
 }
 
-/// The hash of the access token a request presents (RFC 6750 §2.1); of a scheme the case does not matter (RFC 9110 §11.1).
-/// Other schemes are none of ours: a proxy may have a password of its own.
+/// The hash of the access token a request presents (RFC 6750 §2.1). Other schemes are none of ours: a proxy may have a
+/// password of its own.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<SecretHash>> {
-    let mut found = None;
-    for value in headers.get_all(header::AUTHORIZATION) {
-        let value = String::from_utf8_lossy(value.as_bytes());
-        let (scheme, token) = value.split_once(' ').unwrap_or((&value, ""));
-        if scheme.eq_ignore_ascii_case("bearer") && found.replace(SecretHash::of(token.trim_matches(' '))).is_some() {
-            return Err(Error::malformed("the request has more than one bearer token"));
-        }
-    }
-    Ok(found)
+    let token = Authorization::of(headers)?.and_then(|authorization| authorization.scheme("bearer"));
+    Ok(token.map(|token| presented_token(token.unwrap_or_default().as_bytes())))
 }
 
 /// The hash of the access token of the user for whom an app acts.
 fn identity(headers: &HeaderMap) -> Result<Option<SecretHash>> {
     let mut values = headers.get_all(IDENTITY).iter();
-    let token = values.next().map(|value| SecretHash::of(&String::from_utf8_lossy(value.as_bytes())));
+    let token = values.next().map(|value| presented_token(grammar::trim(value.as_bytes())));
     if values.next().is_some() {
         return Err(Error::malformed("there is more than one Rejoin-Identity"));
     }
     Ok(token)
+}
+
+/// The hash of a token (`b64token`, RFC 6750 §2.1). What is none is the hash of nothing, which is nobody's.
+fn presented_token(token: &[u8]) -> SecretHash {
+    SecretHash::of(grammar::token68(token).unwrap_or_default())
 }

@@ -1,7 +1,6 @@
 //! Bodies and queries, taken in with the contract's errors and without repeating what was sent.
 
 use axum::{
-    Form,
     body::Bytes,
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
@@ -17,11 +16,14 @@ use utoipa::{
     openapi::{Array, ArrayBuilder, ObjectBuilder, Type},
 };
 
-use super::{BODY_LIMIT, Shared, site};
+use super::{
+    BODY_LIMIT, Shared,
+    grammar::{self, MediaType},
+};
 use crate::{
     error::{Code, Error, Result},
     irc,
-    model::LABEL_LIMIT,
+    model::{LABEL_LIMIT, whole_number},
 };
 
 /// Bytes for which an answer has room before it grows.
@@ -29,7 +31,7 @@ const ROOM: usize = 512;
 
 /// Refuses a body that says itself that it is too long, also where nobody would read it.
 pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
-    let length = site::only(request.headers(), header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let length = grammar::only(request.headers(), header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
     if length.is_some_and(|length: usize| length > BODY_LIMIT) { Err(too_long()) } else { Ok(()) }
 }
 
@@ -42,13 +44,16 @@ pub enum Kind {
     Other,
 }
 
-/// The media type of a request, its parameters aside (RFC 9110 §8.3.1).
+/// The media type of a request that has one, once and well-formed (RFC 9110 §8.3). Of its parameters only the charset of a
+/// text says something: it is UTF-8, or the part of it that is ASCII.
 pub fn kind(headers: &HeaderMap) -> Kind {
-    let value = site::only(headers, header::CONTENT_TYPE).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return Kind::Other };
+    let Some(media_type) = MediaType::parse(line.as_bytes()) else { return Kind::Other };
+    let utf_8 = |charset: &[u8]| charset.eq_ignore_ascii_case(b"utf-8") || charset.eq_ignore_ascii_case(b"us-ascii");
+    match media_type.essence.as_str() {
         "application/json" => Kind::Json,
-        "text/plain" => Kind::Text,
+        "text/plain" if media_type.parameter("charset").all(utf_8) => Kind::Text,
         "application/x-www-form-urlencoded" => Kind::Form,
         _ => Kind::Other,
     }
@@ -127,13 +132,12 @@ pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, 
     number.ok_or_else(|| D::Error::custom("not a whole number")).map(Some)
 }
 
-/// A form's body (the URL standard's application/x-www-form-urlencoded).
-pub async fn form<T: DeserializeOwned>(request: Request, app: &Shared) -> Result<T> {
-    match in_time(app, Form::<T>::from_request(limited(request), app)).await? {
-        Ok(Form(form)) => Ok(form),
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_long()),
-        Err(_) => Err(Error::malformed("the form is not well-formed")),
+/// A form's body, still encoded (the URL standard's application/x-www-form-urlencoded).
+pub async fn form(request: Request, app: &Shared) -> Result<Bytes> {
+    if kind(request.headers()) != Kind::Form {
+        return Err(Error::malformed("this wants a body with Content-Type: application/x-www-form-urlencoded"));
     }
+    bytes(request, app).await
 }
 
 /// The query's parameters.
@@ -154,7 +158,8 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Params<T> {
 pub fn number(name: &str, text: Option<&str>, range: std::ops::RangeInclusive<u64>, default: u64) -> Result<u64> {
     let Some(text) = text else { return Ok(default) };
     let bad = || Error::malformed(format!("{name} is a whole number from {} to {}", range.start(), range.end()));
-    text.parse().ok().filter(|n| range.contains(n)).ok_or_else(bad)
+    let number = whole_number(text).and_then(|number| number.try_into().ok());
+    number.filter(|n| range.contains(n)).ok_or_else(bad)
 }
 
 /// The one part of the path that varies.
@@ -211,7 +216,7 @@ impl FromRequest<Shared> for Message {
                 let line = std::str::from_utf8(&bytes).map_err(|_| Error::malformed("the line is not UTF-8"))?;
                 irc::Message::parse_line(line).map(Self)
             }
-            _ => Err(Error::malformed("a message is application/json, or one line of text/plain")),
+            _ => Err(Error::malformed("a message is application/json, or one line of text/plain in UTF-8")),
         }
     }
 }

@@ -9,11 +9,12 @@ use super::{
     Shared,
     auth::Authenticated,
     body::{Json, Segment},
+    grammar,
     problem::{NotFound, Problems},
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, text},
+    model::{CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, whole_number},
 };
 
 /// This session's clients.
@@ -28,7 +29,7 @@ pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Js
     responses((status = 204, description = "It has left"), Problems, NotFound))]
 pub async fn remove(State(app): State<Shared>, caller: Authenticated, Segment(id): Segment) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let id = id.parse().map_err(|_| Error::new(Code::NotFound, "this session has no such client"))?;
+    let id = whole_number(&id).ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
     app.chat.remove_client(live, ClientId(id), caller.now).await?;
     tracing::info!(client = id, by = %live.caller.client, "client removed");
     Ok(StatusCode::NO_CONTENT)
@@ -50,8 +51,8 @@ pub fn client_name(given: Option<String>, headers: &HeaderMap) -> Result<String>
     if !given.is_empty() {
         return Ok(given);
     }
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    Ok(from_user_agent(agent.unwrap_or_default()))
+    let agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Ok(from_user_agent(&agent.unwrap_or_default()))
 }
 
 /// `Firefox on Linux`; of other programs, their name.
@@ -81,9 +82,9 @@ fn from_user_agent(agent: &str) -> String {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
         (None, _) => {
-            let program = agent.split(['/', ' ']).next().unwrap_or_default();
-            let program: String = program.chars().filter(|c| !text::is_hidden(*c)).take(CLIENT_NAME_LIMIT).collect();
-            if program.is_empty() { "unnamed client".into() } else { program }
+            // The first product's name (RFC 9110 §10.1.5).
+            let program = grammar::leading_token(agent.as_bytes());
+            if program.is_empty() { "unnamed client".into() } else { program.chars().take(CLIENT_NAME_LIMIT).collect() }
         }
     }
 }
@@ -109,7 +110,9 @@ mod tests {
                 "Chrome on Android",
             ),
             ("curl/8.5.0", "curl"),
-            ("cu\trl/8.5.0", "curl"),
+            ("my-bot", "my-bot"),
+            ("my\tbot", "my"),
+            ("(none)", "unnamed client"),
             ("", "unnamed client"),
         ] {
             assert_eq!(from_user_agent(agent), name);

@@ -1,33 +1,199 @@
-//! Requests from elsewhere: one rule over every unsafe route.
+//! Requests that a page of another origin made the browser send.
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderName, header},
+    http::{HeaderMap, HeaderName, Method, header},
 };
 
-use super::site::{Site, only};
+use super::{grammar, part::Part, site::Site};
 use crate::error::{Code, Error, Result};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Refuses unsafe requests, and any to the API, that a page of another origin made the browser send.
-pub fn refuse_other_sites<B>(site: &Site, request: &Request<B>) -> Result<()> {
+/// Refuses unsafe requests from other sites, and all of theirs to the API but top-level navigations, which change nothing
+/// there ([`is_navigation`]). Cookies of a neighbour's page on another port of our host go along even with what it reads.
+pub fn refuse_other_sites<B>(site: &Site, part: Part, request: &Request<B>) -> Result<()> {
     let headers = request.headers();
-    // Reading a queue acknowledges, so no page elsewhere may lead a browser there either, nor open a stream.
-    let open = request.method().is_safe() && !request.uri().path().starts_with("/api/");
+    let open = match part {
+        // No cookie counts there.
+        Part::Open => true,
+        // What a form of an app's posts is asked for anew, by GET.
+        Part::Authorize if request.method() == Method::POST => true,
+        Part::Api => request.method().is_safe() && is_top_level(headers),
+        _ => request.method().is_safe(),
+    };
     if open || is_own(site, headers) {
         return Ok(());
     }
     Err(Error::new(Code::CrossSiteRequest, "this request comes from another site"))
 }
 
-/// The browser's own word decides (Fetch Metadata); without it the Origin does (RFC 6454); without both it is no browser.
-fn is_own(site: &Site, headers: &HeaderMap) -> bool {
+/// Whether no other site sent it. The browser's own word decides (Fetch Metadata); without it the Origin does (RFC 6454);
+/// without both it is no browser.
+pub fn is_own(site: &Site, headers: &HeaderMap) -> bool {
     if headers.contains_key(SEC_FETCH_SITE) {
-        return matches!(only(headers, SEC_FETCH_SITE), Some("same-origin" | "none"));
+        return matches!(grammar::only(headers, SEC_FETCH_SITE), Some("same-origin" | "none"));
     }
-    if headers.contains_key(header::ORIGIN) {
-        return only(headers, header::ORIGIN).is_some_and(|origin| site.is_own_origin(origin));
+    has_own_origin(site, headers)
+}
+
+/// Whether its Origin is ours, or left out.
+pub fn has_own_origin(site: &Site, headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::ORIGIN)
+        || grammar::only(headers, header::ORIGIN).is_some_and(|origin| site.is_own_origin(origin))
+}
+
+/// Whether a browser is led here, by a link of anybody's or by its user: all that another site can do with our cookie. The
+/// browser says so itself; over plain http it may not, but asks for text/html as no script does.
+pub fn is_navigation(site: &Site, headers: &HeaderMap) -> bool {
+    match headers.contains_key(SEC_FETCH_MODE) {
+        true => says_navigate(headers),
+        false => !site.secure && grammar::accepts(headers, "text/html"),
     }
-    true
+}
+
+/// Whether it is a navigation of a whole tab, not of a frame.
+fn is_top_level(headers: &HeaderMap) -> bool {
+    let whole = matches!(grammar::only(headers, SEC_FETCH_DEST), Some("document"));
+    says_navigate(headers) && (whole || !headers.contains_key(SEC_FETCH_DEST))
+}
+
+fn says_navigate(headers: &HeaderMap) -> bool {
+    grammar::only(headers, SEC_FETCH_MODE) == Some("navigate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, value.as_bytes());
+        }
+        request.body(()).unwrap()
+    }
+
+    fn passes(site: &Site, request: &Request<()>) -> bool {
+        refuse_other_sites(site, Part::of(request.uri()), request).is_ok()
+    }
+
+    #[test]
+    fn an_unsafe_request_is_ours_by_the_browsers_word_or_else_by_its_origin() {
+        let site = Site::of(&[], "127.0.0.1:8080");
+        let posted = |headers: &[(&str, &str)]| {
+            let passed =
+                ["/api/v1/messages", "/login", "/logout", "/device", "/auth/consent", "/auth/device", "/nowhere"]
+                    .map(|path| passes(&site, &request(Method::POST, path, headers)));
+            assert_eq!(passed, [passed[0]; 7], "{headers:?}");
+            passed[0]
+        };
+        assert!(posted(&[]));
+        for good in ["same-origin", "none"] {
+            assert!(posted(&[("sec-fetch-site", good)]), "{good}");
+            assert!(
+                posted(&[("sec-fetch-site", good), ("origin", "https://evil.example")]),
+                "the browser's word decides"
+            );
+        }
+        for bad in [
+            "cross-site",
+            "same-site",
+            "",
+            "nonsense",
+            "Same-Origin",
+            "NONE",
+            "\"same-origin\"",
+            "same-origin,none",
+            "same-origin;x",
+            "same-origin\u{a0}",
+            "(same-origin)",
+        ] {
+            assert!(!posted(&[("sec-fetch-site", bad)]), "{bad:?}");
+            assert!(!posted(&[("sec-fetch-site", bad), ("origin", "http://localhost:8080")]), "{bad:?}");
+        }
+        assert!(!posted(&[("sec-fetch-site", "none"), ("sec-fetch-site", "none")]), "twice");
+        for good in ["http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080", "HTTP://LOCALHOST:8080"] {
+            assert!(posted(&[("origin", good)]), "{good}");
+        }
+        for bad in [
+            "",
+            "null",
+            "NULL",
+            "https://localhost:8080",
+            "http://localhost:8081",
+            "http://localhost",
+            "localhost:8080",
+            "http://localhost:8080/",
+            "\"http://localhost:8080\"",
+            "http://localhost:8080, http://localhost:8080",
+            "http://localhost:8080 http://localhost:8080",
+            "http://a@localhost:8080",
+            "http://evil.example:8080",
+            "http://localhost:8080\u{a0}",
+            "[http://localhost:8080]",
+            "http://localhost.:8080",
+        ] {
+            assert!(!posted(&[("origin", bad)]), "{bad:?}");
+        }
+        assert!(!posted(&[("origin", "http://localhost:8080"), ("origin", "http://localhost:8080")]), "twice");
+        // A Referer says nothing (RFC 9110 §10.1.3): it can be left out, and with it what it would forbid.
+        assert!(posted(&[("referer", "https://evil.example/")]));
+        assert!(!posted(&[("referer", "http://localhost:8080/"), ("origin", "null")]));
+    }
+
+    #[test]
+    fn other_sites_read_nothing_under_api_and_lead_there_at_most() {
+        let site = Site::of(&[], "127.0.0.1:8080");
+        let got = |path: &str, headers: &[(&str, &str)]| passes(&site, &request(Method::GET, path, headers));
+        let elsewhere: [&[(&str, &str)]; 3] = [
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+            &[("origin", "https://evil.example")],
+        ];
+        for headers in elsewhere {
+            assert!(!got("/api/v1/messages", headers) && !got("/api/v1/socket", headers), "{headers:?}");
+            assert!(got("/", headers) && got("/login", headers) && got("/healthz", headers), "{headers:?}");
+        }
+        let led = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+        for dest in [&[][..], &[("sec-fetch-dest", "document")]] {
+            assert!(got("/api/v1/messages", &[&led[..], dest].concat()), "{dest:?}");
+        }
+        for dest in ["iframe", "frame", "object", "embed", "", "Document", "document;x"] {
+            assert!(!got("/api/v1/messages", &[&led[..], &[("sec-fetch-dest", dest)]].concat()), "{dest}");
+        }
+        assert!(!passes(&site, &request(Method::POST, "/api/v1/messages", &led)), "a navigation by POST is unsafe");
+    }
+
+    #[test]
+    fn what_never_looks_at_cookies_is_open_and_an_app_may_post_to_authorize() {
+        let site = Site::of(&[], "127.0.0.1:8080");
+        for headers in [[("sec-fetch-site", "cross-site")], [("origin", "https://evil.example")], [("origin", "null")]]
+        {
+            for path in ["/auth/token", "/auth/revoke", "/auth/introspect", "/auth/userinfo", "/auth/authorize"] {
+                assert!(passes(&site, &request(Method::POST, path, &headers)), "{path}");
+            }
+            assert!(!passes(&site, &request(Method::PUT, "/auth/authorize", &headers)));
+            assert!(!passes(&site, &request(Method::POST, "/auth/token/", &headers)));
+        }
+    }
+
+    #[test]
+    fn a_navigation_is_known_by_the_browsers_word_or_over_plain_http_by_accept() {
+        let (plain, secure) =
+            (Site::of(&[], "127.0.0.1:8080"), Site::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080"));
+        let is =
+            |site: &Site, headers: &[(&str, &str)]| is_navigation(site, request(Method::GET, "/", headers).headers());
+        let (mode, html) = (("sec-fetch-mode", "navigate"), ("accept", "text/html,*/*;q=0.8"));
+        for site in [&plain, &secure] {
+            assert!(is(site, &[mode]) && is(site, &[mode, ("accept", "*/*")]));
+            assert!(!is(site, &[]) && !is(site, &[("accept", "*/*")]));
+            for other in ["cors", "same-origin", "no-cors", "websocket", "Navigate", "navigate;x", ""] {
+                assert!(!is(site, &[("sec-fetch-mode", other), html]), "{other}");
+            }
+        }
+        assert!(is(&plain, &[html]) && !is(&secure, &[html]));
+    }
 }

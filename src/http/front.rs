@@ -10,7 +10,7 @@ use axum::{
 use hyper::{body::Incoming, service::Service};
 use hyper_util::service::TowerToHyperService;
 
-use super::{Shared, body, csrf, headers, ops::Seen, site};
+use super::{Shared, body, csrf, headers, ops::Seen, part::Part, preflight, site};
 use crate::{error::Result, limits, model::Network};
 
 /// The routes as one connection reaches them. It stands around the router and is no layer of it: axum boxes and clones for a
@@ -28,27 +28,32 @@ impl Front {
 
     /// Answers a request; one that is refused here never reaches a route.
     pub fn answer(&self, mut request: Request<Incoming>) -> impl Future<Output = Result<Response, Infallible>> + use<> {
-        let seen = Seen::of(&request);
+        let seen = Seen::of(&self.app, &request);
         let network = Network::of(self.app.proxies.client(self.peer.ip(), request.headers()));
-        let admitted = self.admit(&request).map(|()| {
-            request.extensions_mut().insert(ConnectInfo(self.peer));
-            self.router.call(request)
-        });
+        let part = Part::of(request.uri());
+        let refused = self.admit(part, &request).err().map(IntoResponse::into_response);
+        let routed = match refused.or_else(|| preflight::answer(part, &request)) {
+            Some(answered) => Err(answered),
+            None => {
+                request.extensions_mut().insert(ConnectInfo(self.peer));
+                Ok(self.router.call(request))
+            }
+        };
         let app = self.app.clone();
         limits::on_behalf_of(network, async move {
-            let mut response = match admitted {
+            let mut response = match routed {
                 Ok(answer) => answer.await?,
-                Err(refusal) => refusal.into_response(),
+                Err(answered) => answered,
             };
-            headers::add(&app.site, response.headers_mut());
+            headers::add(&app.site, part, response.headers_mut());
             seen.answered(&app.metrics, response.status());
             Ok(response)
         })
     }
 
-    fn admit(&self, request: &Request<Incoming>) -> Result<()> {
+    fn admit(&self, part: Part, request: &Request<Incoming>) -> Result<()> {
         site::refuse_other_hosts(&self.app.site, request)?;
-        csrf::refuse_other_sites(&self.app.site, request)?;
+        csrf::refuse_other_sites(&self.app.site, part, request)?;
         body::refuse_too_long(request)
     }
 }

@@ -14,7 +14,9 @@ use super::{
     auth::Present,
     body::{self, Json, Kind, Params},
     clients::client_name,
-    cookie, guard,
+    cookie,
+    fields::Fields,
+    guard,
     page::{self, escape},
     problem::{self, Conflict, LoginProblems, Malformed, PageProblems, Problems, Throttled, TimedOut},
     session::{Entered, entered},
@@ -23,7 +25,7 @@ use super::{
 use crate::{
     chat::{Admitted, Login},
     error::{Code, Error, Extra, Result},
-    model::{ClientId, ClientView, Password, Timestamp},
+    model::{ClientId, ClientView, Password, Timestamp, is_percent_encoded, whole_number},
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -39,12 +41,12 @@ pub struct LoginBody {
     replace: Option<i64>,
 }
 
-#[derive(Deserialize, ToSchema)]
+/// For the description.
+#[derive(ToSchema)]
 #[schema(example = json!({"nick": "alice", "password": "correct horse battery"}))]
+#[allow(dead_code)]
 struct LoginForm {
-    #[serde(default)]
     nick: String,
-    #[serde(default)]
     password: String,
     #[schema(nullable = false, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     client_name: Option<String>,
@@ -96,14 +98,16 @@ pub async fn login(
     }
     let State(app) = state;
     let now = app.clock.now();
-    let form: LoginForm = body::form(request, &app).await?;
-    let (nick, next) = (form.nick.trim().to_owned(), own_path(form.next.as_deref()));
+    let form = Fields::from_request(request, &app).await?;
+    // People who type a nick, or have it typed, leave blanks around it.
+    let (nick, next) = (form.only("nick")?.unwrap_or_default().trim_ascii(), own_path(form.only("next")?));
     let result = async {
+        let replace = form.only("replace")?.map(|id| whole_number(id).ok_or_else(no_client)).transpose()?;
         let login = Login {
-            nick: nick.clone(),
-            password: Password::new(form.password),
-            client_name: client_name(form.client_name, &headers)?,
-            replace: form.replace.and_then(|id| id.parse().ok()).map(ClientId),
+            nick: nick.to_owned(),
+            password: Password::new(form.only("password")?.unwrap_or_default().to_owned()),
+            client_name: client_name(form.only("client_name")?.map(str::to_owned), &headers)?,
+            replace: replace.map(ClientId),
             address: address.ip,
         };
         attempt(&app, &address, present?, login, now).await
@@ -114,8 +118,12 @@ pub async fn login(
             let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, next.to_owned())];
             (StatusCode::SEE_OTHER, headers).into_response()
         }
-        Err(error) => Page::again(&nick, next, &error),
+        Err(error) => Page::again(nick, next, &error),
     })
+}
+
+fn no_client() -> Error {
+    Error::malformed("replace is the id of a client")
 }
 
 /// Logs in, as JSON.
@@ -163,10 +171,17 @@ async fn attempt(app: &Shared, address: &Address, present: Present, login: Login
     result
 }
 
-/// Where to go afterwards: a path of this origin and nothing that a browser would read as another (an open redirect).
+/// Where to go afterwards: a path of this origin, perhaps with a query and a fragment, in the characters that RFC 3986 gives
+/// them (§3.3 to §3.5). Nothing that a browser would read as another origin is one (an open redirect).
 fn own_path(next: Option<&str>) -> &str {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b);
     let own = |path: &&str| {
-        path.starts_with('/') && !path.starts_with("//") && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+        let (path, fragment) = path.split_once('#').unwrap_or((path, ""));
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && path.bytes().chain(fragment.bytes()).all(allowed)
+            && is_percent_encoded(path)
+            && is_percent_encoded(fragment)
     };
     next.filter(own).unwrap_or("/")
 }
@@ -210,9 +225,7 @@ impl Page<'_> {
         };
         let page = Page { nick, next, error: sentence(error), clients };
         let mut response = (problem::status(error), Html(page.render())).into_response();
-        if let Extra::RetryAfter(seconds) = error.extra {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        }
+        problem::add_headers(error, response.headers_mut());
         response
     }
 
@@ -253,6 +266,21 @@ mod tests {
     fn next_is_a_path_of_this_origin_or_the_front_page() {
         for (next, path) in [
             ("/device?code=A", "/device?code=A"),
+            ("/#rust", "/#rust"),
+            ("/a/./b//c?x=/y?z&%20=%C3%A9#%23x/y?", "/a/./b//c?x=/y?z&%20=%C3%A9#%23x/y?"),
+            ("/.//evil.example", "/.//evil.example"),
+            ("/#a#b", "/"),
+            ("/%", "/"),
+            ("/%zz", "/"),
+            ("/é", "/"),
+            ("/\u{a0}", "/"),
+            ("/ x", "/"),
+            ("/\"x\"", "/"),
+            ("/\t/evil.example", "/"),
+            (" /x", "/"),
+            ("device", "/"),
+            ("\\/evil.example", "/"),
+            ("///evil.example", "/"),
             ("//evil.example", "/"),
             ("/\\evil.example", "/"),
             ("https://evil.example", "/"),

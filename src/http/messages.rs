@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     audit::{Limit, Subject},
-    chat::{Answer, callers::Live, hub::Delivery},
+    chat::{Answer, callers::Live, hub::Delivery, queue::Start},
     error::Result,
     irc::{self, params::event_id},
     model::{Caller, ClientId, Event, EventId, Page, SERVER_NAME, Scope, Target, Timestamp},
@@ -153,12 +153,13 @@ struct Messages<'a> {
 pub async fn poll(State(app): State<Shared>, caller: Authenticated, Params(params): Params<Poll>) -> Result<Response> {
     let live = caller.allowed(Scope::ChatRead)?;
     let after = params.after.as_deref().map(event_id).transpose()?;
+    let start = Start { after, acknowledges: caller.acknowledges };
     let timeout = number("timeout", params.timeout.as_deref(), 0..=60, 25)?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let polled = tokio::select! {
-        page = app.chat.poll(live, after, Duration::from_secs(timeout), limit as usize) => page,
+        page = app.chat.poll(live, start, Duration::from_secs(timeout), limit as usize) => page,
         // A held poll ends with what there is: nothing.
-        () = app.stopped() => app.chat.poll(live, after, Duration::ZERO, limit as usize).await,
+        () = app.stopped() => app.chat.poll(live, start, Duration::ZERO, limit as usize).await,
     };
     let Page { events, next, gap: lost, more: _ } = polled?;
     live.touch(app.clock.now());

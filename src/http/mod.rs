@@ -25,7 +25,7 @@ use crate::{
     config::{Config, Patience, Switch},
     error::{Code, Error, Result},
     limits::{Counts, Throttle},
-    model::{ClientId, Clock},
+    model::{ClientId, Clock, Origin},
     password::Hasher,
     store::DatabaseLock,
 };
@@ -37,7 +37,9 @@ mod body;
 mod clients;
 mod cookie;
 mod csrf;
+mod fields;
 mod front;
+mod grammar;
 mod guard;
 mod headers;
 mod login;
@@ -46,7 +48,9 @@ mod messages;
 mod oauth;
 mod ops;
 mod page;
+mod part;
 mod places;
+mod preflight;
 mod problem;
 mod serve;
 mod session;
@@ -86,6 +90,8 @@ pub struct App {
     /// What people may try and make.
     counts: Counts,
     metrics: ops::Metrics,
+    /// The paths of all routes, as the description has them.
+    paths: Vec<String>,
     /// The API's description, rendered once.
     openapi: Bytes,
     /// Turns true when the server is stopping: held polls and streams end.
@@ -114,15 +120,19 @@ impl App {
 )]
 struct Description;
 
-/// Tells of the cookie, of the access tokens of programs, and of their credentials.
+/// Tells of the access tokens of programs, and of their credentials.
 struct Credentials;
+
+/// Tells of the cookie, whose name the operator may choose.
+fn describe_cookie(description: &mut utoipa::openapi::OpenApi, name: &str) {
+    let cookie = ApiKeyValue::with_description(name, "Set by making a session and by logging in.");
+    let components = description.components.get_or_insert_default();
+    components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+}
 
 impl utoipa::Modify for Credentials {
     fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
-        let about = "Set by making a session and by logging in; over https its name is __Host-rejoin.";
-        let cookie = ApiKeyValue::with_description("rejoin", about);
         let components = description.components.get_or_insert_default();
-        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         let about = "The access token of the user for whom an app acts, beside the app's own in Authorization.";
         let identity = ApiKeyValue::with_description(auth::IDENTITY.as_str(), about);
@@ -173,9 +183,11 @@ impl Server {
         let hasher = Hasher::start(threads.min(HASHING_THREADS))?;
         let lock = DatabaseLock::for_server(&config.database)?;
         let mut chat = Chat::open(lock, config.limits(), hasher, clock.now())?;
-        chat.host = config.public_url.as_ref().map(|url| url.host().to_owned());
+        chat.host = config.public_url.as_ref().map(Origin::host);
         let (stop, stopping) = watch::channel(false);
-        let (routes, description) = routes();
+        let site = site::Site::new(&config, address);
+        let (routes, mut description) = routes();
+        describe_cookie(&mut description, &site.cookie);
         let routes = routes.method_not_allowed_fallback(|| async {
             Error::new(Code::MethodNotAllowed, "this address has no such method")
         });
@@ -183,7 +195,7 @@ impl Server {
         let app = App {
             chat: Arc::new(chat),
             clock,
-            site: site::Site::new(&config, address),
+            site,
             proxies: address::Proxies::new(config.trusted_proxy),
             limits_addresses: config.login_limit == Switch::On,
             patience: config.patience,
@@ -191,6 +203,7 @@ impl Server {
             counts: Counts::new(config.login_limit == Switch::On),
             metrics: ops::Metrics::new(&places),
             places,
+            paths: description.paths.paths.keys().cloned().collect(),
             openapi: description.to_json().map_err(Error::internal)?.into(),
             stopping,
             sockets: watch::Sender::default(),

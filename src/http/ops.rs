@@ -21,7 +21,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    BODY_LIMIT, Shared,
+    App, BODY_LIMIT, Shared,
     body::Json,
     places::Places,
     problem::{PageProblems, PublicProblems, StoreProblems},
@@ -98,16 +98,17 @@ impl Metrics {
     }
 }
 
-/// What is kept of a request until it is answered. Neither query nor body is ever logged.
+/// What is kept of a request until it is answered. Neither query nor body is ever logged, and of the path only the route that
+/// it is of: what stands in the place of an id may be a secret that somebody mistook for one.
 pub struct Seen {
     started: Instant,
-    /// Method and path, where somebody asked for a line on each answer.
+    /// Method and route, where somebody asked for a line on each answer.
     logged: Option<(Method, String)>,
 }
 
 impl Seen {
-    pub fn of<B>(request: &Request<B>) -> Self {
-        let logged = || (request.method().clone(), request.uri().path().to_owned());
+    pub fn of<B>(app: &App, request: &Request<B>) -> Self {
+        let logged = || (request.method().clone(), route(&app.paths, request.uri().path()).to_owned());
         Self { started: Instant::now(), logged: tracing::enabled!(tracing::Level::DEBUG).then(logged) }
     }
 
@@ -117,10 +118,23 @@ impl Seen {
         let status = status.as_u16();
         metrics.requests.get_or_create(&Status { status: status.into() }).inc();
         metrics.seconds.observe(started.elapsed().as_secs_f64());
-        if let Some((method, path)) = logged {
-            tracing::debug!(%method, ?path, status, milliseconds = started.elapsed().as_millis() as u64, "answered");
+        if let Some((method, route)) = logged {
+            tracing::debug!(%method, route, status, milliseconds = started.elapsed().as_millis() as u64, "answered");
         }
     }
+}
+
+/// The route that a path is of, among those that are written as `/api/v1/clients/{id}`.
+fn route<'p>(paths: &'p [String], path: &str) -> &'p str {
+    let fits = |known: &&String| {
+        let (mut known, mut segments) = (known.split('/'), path.split('/'));
+        known.by_ref().zip(segments.by_ref()).all(|(known, own)| known == own || known.starts_with('{'))
+            && known.next().is_none()
+            && segments.next().is_none()
+    };
+    // One that is written out goes before one that varies.
+    let found = paths.iter().filter(fits).min_by_key(|known| known.contains('{'));
+    found.map_or("none", String::as_str)
 }
 
 /// What this server is and allows.

@@ -12,11 +12,14 @@ use utoipa::{
     openapi::{self, Content, Header, Object, Ref, RefOr, Type},
 };
 
-use super::body::Json;
+use super::{body::Json, grammar};
 use crate::{
     error::{Code, Error, Extra},
-    model::{ClientView, EndReason, Scope},
+    model::{ClientView, EndReason},
 };
+
+/// What credentials are asked for.
+const REALM: &str = "rejoin";
 
 /// The one shape of every refusal and failure.
 #[derive(Serialize, ToSchema)]
@@ -106,17 +109,21 @@ pub fn add_headers(error: &Error, headers: &mut HeaderMap) {
     }
 }
 
-/// How one would be let in (RFC 6750 §3; RFC 6749 §5.2 of apps).
+/// How a caller would be let in: what every 401 has to say (RFC 9110 §15.5.2; RFC 6750 §3, with at least one parameter; RFC
+/// 6749 §5.2 of apps).
 fn challenge(error: &Error) -> Option<HeaderValue> {
-    let scoped = |scope: Scope| format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name());
+    let challenge = |scheme: &str, parameters: &[(&str, &str)]| {
+        let parameters = parameters.iter().map(|(name, value)| format!("{name}={}", grammar::quote(value)));
+        HeaderValue::try_from(format!("{scheme} {}", parameters.collect::<Vec<_>>().join(", "))).ok()
+    };
     match (error.code, &error.extra) {
-        (Code::Unauthenticated | Code::ClientEnded, _) => Some(HeaderValue::from_static("Bearer")),
-        (Code::InvalidClient, _) => Some(HeaderValue::from_static("Basic realm=\"rejoin\", charset=\"UTF-8\"")),
-        (Code::InvalidToken | Code::InvalidIdentity, _) => {
-            Some(HeaderValue::from_static("Bearer error=\"invalid_token\""))
+        (Code::InvalidClient, _) => challenge("Basic", &[("realm", REALM), ("charset", "UTF-8")]),
+        (Code::InvalidToken | Code::InvalidIdentity, _) => challenge("Bearer", &[("error", "invalid_token")]),
+        (Code::InsufficientScope, Extra::Scope(needed)) => {
+            challenge("Bearer", &[("error", "insufficient_scope"), ("scope", needed.name())])
         }
-        (Code::InsufficientScope, Extra::Scope(needed)) => HeaderValue::try_from(scoped(*needed)).ok(),
-        (Code::InsufficientScope, _) => Some(HeaderValue::from_static("Bearer error=\"insufficient_scope\"")),
+        (Code::InsufficientScope, _) => challenge("Bearer", &[("error", "insufficient_scope")]),
+        (code, _) if code.status() == 401 => challenge("Bearer", &[("realm", REALM)]),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{
     Shared,
     address::Address,
-    auth::{Authenticated, Present},
+    auth::{Authenticated, IDENTITY, Present},
     body::Json,
     clients::client_name,
     cookie, guard,
@@ -22,7 +22,7 @@ use crate::{
         self, Admitted,
         snapshot::{SessionView, Snapshot},
     },
-    error::Result,
+    error::{Code, Result},
     model::{ClientView, Nick, Scope, Timestamp},
 };
 
@@ -36,6 +36,10 @@ pub struct NewSession {
     #[schema(max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     client_name: Option<String>,
 }
+
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+/// What the page has kept here. Not "cookies": that would take those of neighbouring applications, too.
+const LEFT_BEHIND: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\"");
 
 /// A session, and the client that was let into it.
 #[derive(Serialize, ToSchema)]
@@ -77,7 +81,7 @@ pub async fn create(
 #[utoipa::path(get, path = "/api/v1/session", tag = "session",
     responses((status = 200, description = "The state at this moment", body = Snapshot), Problems))]
 pub async fn snapshot(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Snapshot>> {
-    app.chat.snapshot(caller.allowed(Scope::ChatRead)?).await.map(Json)
+    app.chat.snapshot(caller.allowed(Scope::ChatRead)?, caller.acknowledges).await.map(Json)
 }
 
 /// Ends the session for every client.
@@ -90,19 +94,40 @@ pub async fn end(State(app): State<Shared>, caller: Authenticated) -> Result<Sta
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// This client leaves.
-#[utoipa::path(post, path = "/logout", tag = "session",
-    responses((status = 204, description = "It has left", headers(("set-cookie" = String))), Problems))]
-pub async fn logout(state: State<Shared>, caller: Authenticated) -> Result<Response> {
-    logout_api(state, caller).await
+/// This client leaves. The cookie is cleared in any case, also where it is of a client that has ended.
+#[utoipa::path(post, security((), ("cookie" = []), ("token" = []), ("token" = [], "identity" = [])), path = "/logout",
+    tag = "session",
+    responses((status = 204, description = "It has left, or had already",
+        headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
+pub async fn logout(state: State<Shared>, caller: Result<Authenticated>, headers: HeaderMap) -> Response {
+    logout_api(state, caller, headers).await
 }
 
-/// This client leaves.
-#[utoipa::path(post, path = "/api/v1/logout", tag = "session",
-    responses((status = 204, description = "It has left", headers(("set-cookie" = String))), Problems))]
-pub async fn logout_api(State(app): State<Shared>, caller: Authenticated) -> Result<Response> {
+/// This client leaves. The cookie is cleared in any case, also where it is of a client that has ended.
+#[utoipa::path(post, security((), ("cookie" = []), ("token" = []), ("token" = [], "identity" = [])),
+    path = "/api/v1/logout", tag = "session",
+    responses((status = 204, description = "It has left, or had already",
+        headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
+pub async fn logout_api(State(app): State<Shared>, caller: Result<Authenticated>, headers: HeaderMap) -> Response {
+    let named = headers.contains_key(IDENTITY);
+    let mut response = match leave(&app, caller).await {
+        // The client stays, so its browser keeps the cookie and can try again.
+        Err(error) if error.is_failure() => return error.into_response(),
+        Err(error) if named || !matches!(error.code, Code::Unauthenticated | Code::ClientEnded) => {
+            error.into_response()
+        }
+        Ok(()) | Err(_) => StatusCode::NO_CONTENT.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.extend(HeaderValue::try_from(cookie::clear(&app.site)).map(|cookie| (header::SET_COOKIE, cookie)));
+    headers.insert(CLEAR_SITE_DATA, LEFT_BEHIND);
+    response
+}
+
+async fn leave(app: &Shared, caller: Result<Authenticated>) -> Result<()> {
+    let caller = caller?;
     let live = caller.allowed(Scope::Any)?;
     app.chat.logout(live, caller.now).await?;
     tracing::info!(client = %live.caller.client, "logged out");
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie::clear(&app.site))]).into_response())
+    Ok(())
 }

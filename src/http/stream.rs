@@ -5,7 +5,7 @@ use std::{collections::VecDeque, convert::Infallible, fmt::Display, sync::Arc, t
 use axum::{
     body::{Body, Bytes},
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderName, header},
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
@@ -17,20 +17,22 @@ use super::{
     Shared,
     auth::Authenticated,
     body::Params,
+    grammar,
     messages::{MessageView, gap, render},
     problem::{Problems, Throttled},
 };
 use crate::{
     chat::{
         hub::{Delivery, Over},
-        queue::{Feed, Step},
+        queue::{Feed, Start, Step},
     },
-    error::Result,
+    error::{Error, Result},
     irc::params::event_id,
     limits,
     model::{ClientId, EventId, Scope},
 };
 
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Bytes after which a chunk ends: it is held in memory until the peer has it.
 const CHUNK: usize = 64 * 1024;
 /// How often a silent line says that it is alive.
@@ -58,7 +60,7 @@ pub async fn events(
     let after = position(&headers, params.after.as_deref())?;
     let live = caller.allowed(Scope::ChatRead)?.clone();
     let client = live.caller.client;
-    let feed = app.chat.follow(live, after).await?;
+    let feed = app.chat.follow(live, Start { after, acknowledges: caller.acknowledges }).await?;
     let opening = Some(opening(feed.position()));
     let stream = Stream { app, feed, client, heartbeat: heartbeat(), opening, waiting: VecDeque::new(), over: false };
     Ok(answer(futures_util::stream::unfold(stream, |mut stream| async move {
@@ -69,9 +71,12 @@ pub async fn events(
 
 /// Where a stream begins: where one that broke goes on, or where the query says.
 pub fn position(headers: &HeaderMap, after: Option<&str>) -> Result<Option<EventId>> {
-    let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
+    let last = headers.contains_key(LAST_EVENT_ID).then(|| {
+        let once = || Error::malformed("the Last-Event-ID is one id, there once");
+        grammar::only(headers, LAST_EVENT_ID).ok_or_else(once)
+    });
     let position = |id: Option<&str>| id.map(event_id).transpose();
-    Ok(position(last)?.or(position(after)?))
+    Ok(position(last.transpose()?)?.or(position(after)?))
 }
 
 /// What goes out at once, so that the other side knows the stream is open.

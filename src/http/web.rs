@@ -11,6 +11,7 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::{
     body::Segment,
+    grammar,
     problem::{NotFound, PageProblems},
 };
 use crate::{
@@ -96,29 +97,6 @@ fn gzip(text: &str) -> Vec<u8> {
     encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap_or_default()
 }
 
-/// Whether the caller takes gzip (RFC 9110 §12.5.3): it is named with a weight above zero, or not named and `*` is.
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    let mut named = None;
-    let mut any = None;
-    for line in headers.get_all(header::ACCEPT_ENCODING) {
-        let Ok(line) = line.to_str() else { return false };
-        for choice in line.split(',') {
-            let mut parts = choice.split(';').map(|part| part.trim_matches([' ', '\t']));
-            let coding = parts.next().unwrap_or_default();
-            let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-            let wanted = weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0));
-            match coding {
-                "*" => any = Some(wanted),
-                _ if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") => {
-                    named = Some(wanted)
-                }
-                _ => {}
-            }
-        }
-    }
-    named.or(any).unwrap_or(false)
-}
-
 /// The web client.
 #[utoipa::path(get, security(()), path = "/", tag = "service",
     responses((status = 200, description = "The page", content_type = "text/html", body = String),
@@ -142,10 +120,11 @@ pub async fn asset(Segment(name): Segment, headers: HeaderMap) -> Result<Respons
 /// A file with its ETag: a browser asks each time, and the server sends the file only when it has changed.
 fn file(headers: &HeaderMap, name: &'static str) -> Response {
     let file = &SENT[name];
-    let (sent, coding) = if takes_gzip(headers) { (&file.gzip, Some("gzip")) } else { (&file.plain, None) };
+    let gzip = grammar::takes_coding(headers, &["gzip", "x-gzip"]);
+    let (sent, coding) = if gzip { (&file.gzip, Some("gzip")) } else { (&file.plain, None) };
     let caching =
         [(header::ETAG, sent.tag.as_str()), (header::CACHE_CONTROL, "no-cache"), (header::VARY, "Accept-Encoding")];
-    if is_known(headers, &sent.tag) {
+    if grammar::none_match(headers, &sent.tag) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
     let mut response = (caching, [(header::CONTENT_TYPE, media_type(name))], sent.bytes.clone()).into_response();
@@ -153,13 +132,6 @@ fn file(headers: &HeaderMap, name: &'static str) -> Response {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     response
-}
-
-/// Whether the browser has the file already (RFC 9110 §13.1.2, by weak comparison: a proxy may have made the tag weak).
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
-    let mut tags = lines.flat_map(|line| line.split(',')).map(|known| known.trim_matches([' ', '\t']));
-    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 fn media_type(name: &str) -> &'static str {
@@ -213,27 +185,6 @@ mod tests {
         }
         let first: usize = first.into_iter().map(|name| gzip(source(name)).len()).sum();
         assert!(first < 20 * 1024, "the first view has {first} bytes of script, compressed");
-    }
-
-    #[test]
-    fn gzip_is_sent_to_callers_that_take_it() {
-        let takes = |lines: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append(header::ACCEPT_ENCODING, line.parse().unwrap());
-            }
-            takes_gzip(&headers)
-        };
-        for lines in
-            [&["gzip"][..], &["br, GZIP"], &["br", "gzip;q=0.1"], &["*"], &["deflate,\tgzip ; q=1.000"], &["x-gzip"]]
-        {
-            assert!(takes(lines), "{lines:?}");
-        }
-        for lines in
-            [&[][..], &[""], &["br"], &["gzip;q=0"], &["gzip;q=0.000, *"], &["gzipped"], &["*;q=0"], &["gzip;q=x"]]
-        {
-            assert!(!takes(lines), "{lines:?}");
-        }
     }
 
     fn source(name: &str) -> &'static str {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     error::{Code, Error, Result},
-    model::Nick,
+    model::{Nick, whole_number},
 };
 
 /// Bytes of a channel's key, and of a ban's mask.
@@ -178,7 +178,8 @@ fn parse_key(key: &str) -> Result<String> {
 
 fn parse_limit(limit: &str) -> Result<u32> {
     let bad = || Error::new(Code::InvalidModeParam, "a limit is a number above zero").about("l").about("*");
-    limit.parse().ok().filter(|n| *n > 0).ok_or_else(bad)
+    let limit = whole_number(limit).and_then(|limit| limit.try_into().ok());
+    limit.filter(|n| *n > 0).ok_or_else(bad)
 }
 
 /// Renders the changes that took effect: `["+o-t", "bob"]`.

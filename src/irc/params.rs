@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{ChannelName, EventId, Nick, Password, REASON_LIMIT, TEXT_LIMIT, Target},
+    model::{ChannelName, EventId, Nick, Password, REASON_LIMIT, TEXT_LIMIT, Target, whole_number},
 };
 
 pub fn pass(params: &[String]) -> Result<Command> {
@@ -137,7 +137,7 @@ pub fn quit(params: &[String]) -> Result<Command> {
 
 /// An event's id as a position to read from or to acknowledge. One below zero was never issued.
 pub fn event_id(text: &str) -> Result<EventId> {
-    let id: i64 = text.parse().map_err(|_| Error::malformed("an id is a whole number"))?;
+    let id = whole_number(text).ok_or_else(|| Error::malformed("an id is a whole number"))?;
     if id < 0 {
         return Err(Error::new(Code::InvalidCursor, "no event ever had this id"));
     }

@@ -52,11 +52,6 @@ impl Asking {
     fn is_assured(&self, app: &App) -> bool {
         !app.public || self.registered.as_str().starts_with("https:")
     }
-
-    /// What the page's policy has to name, so that its form may end there.
-    pub fn form_action(&self) -> String {
-        self.registered.origin_or_scheme()
-    }
 }
 
 /// What an app asks a session for.

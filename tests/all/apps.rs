@@ -125,7 +125,8 @@ async fn the_metadata_lists_what_exists() {
     let userinfo = metadata["userinfo_endpoint"].as_str().unwrap().strip_prefix(&server.url("")).unwrap();
     key.token("").await.get(userinfo).await;
     let public = TestServer::with(&["--public-url", "https://chat.example"]).await;
-    assert_eq!(public.device().get("/.well-known/oauth-authorization-server").await["issuer"], "https://chat.example");
+    let metadata = public.device().asking_for("chat.example").get("/.well-known/oauth-authorization-server").await;
+    assert_eq!(metadata["issuer"], "https://chat.example");
 }
 
 /// A public app has no secret, and an empty one is none, however it is sent (RFC 6749 §2.3.1).

@@ -28,13 +28,14 @@ async fn a_session_is_made_and_the_browser_gets_its_cookie_and_nothing_else() {
 #[tokio::test]
 async fn behind_https_the_cookie_has_the_host_prefix_and_is_secure() {
     let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
-    let request = server.device().request(Method::POST, "/api/v1/session").json(&json!({"nick": "alice"}));
+    let visitor = server.device().asking_for("chat.example");
+    let request = visitor.request(Method::POST, "/api/v1/session").json(&json!({"nick": "alice"}));
     let response = request.send().await.unwrap();
     let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
     assert!(cookie.starts_with("__Host-rejoin=") && cookie.contains("; Secure"), "{cookie}");
     assert!(response.headers().contains_key(header::STRICT_TRANSPORT_SECURITY));
     let under_the_other_name = cookie.split(';').next().unwrap().replace("__Host-", "");
-    let device = server.device().with_cookie(&under_the_other_name);
+    let device = visitor.with_cookie(&under_the_other_name);
     assert_eq!(device.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "unauthenticated");
 }
 

@@ -3,7 +3,7 @@
 
 use reqwest::{Method, header};
 
-use crate::support::{FLAGS, REDIRECT, TestServer, but};
+use crate::support::{CONSENT, FLAGS, REDIRECT, TestServer, but};
 
 #[tokio::test]
 async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
@@ -139,14 +139,14 @@ async fn nobody_else_makes_a_browser_say_yes() {
         ("origin", "https://app.example"),
         ("origin", "null"),
     ] {
-        let request = alice.request(Method::POST, "/auth/authorize").header(name, value).form(&form);
+        let request = alice.request(Method::POST, CONSENT).header(name, value).form(&form);
         assert_eq!(request.send().await.unwrap().status(), 403, "{name}: {value}");
     }
     // As a query, as JSON, and by a token instead of a cookie.
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&form).finish();
     assert_eq!(alice.opens(&format!("/auth/authorize?{query}")).await.status, 200, "the page, and no more");
-    let json =
-        alice.request(Method::POST, "/auth/authorize").header(header::CONTENT_TYPE, "application/json").body("{}");
+    assert_eq!(alice.opens(&format!("{CONSENT}?{query}")).await.status, 405);
+    let json = alice.request(Method::POST, CONSENT).header(header::CONTENT_TYPE, "application/json").body("{}");
     assert_eq!(json.send().await.unwrap().status(), 400);
     let bot = alice.key("session:manage identity").await.token("session:manage").await;
     bot.is_sent(&app.asking("identity")).await.told("/login");

@@ -175,7 +175,7 @@ async fn what_is_no_message_closes_it_with_a_code() {
     assert_eq!(socket.closed().await.0, 1003);
     let mut socket = Socket::open(&alice, "").await;
     socket.send_frame(Message::text("x".repeat(100_000))).await;
-    assert_eq!(socket.closed().await.0, 1002);
+    assert_eq!(socket.closed().await.0, 1009);
     let mut socket = Socket::open(&alice, "").await;
     socket.send_frame(Message::Close(None)).await;
     assert!(socket.frame().await.is_err(), "a goodbye is answered");

@@ -218,7 +218,7 @@ async fn no_secret_passes_for_one_of_another_kind() {
         server.device().request(Method::GET, "/api/v1/session").header("authorization", format!("bEARER {token}"));
     assert_eq!(cased.send().await.unwrap().status(), 200);
     let none = server.device().request(Method::GET, "/api/v1/session").send().await.unwrap();
-    assert_eq!(header_of(&none, header::WWW_AUTHENTICATE), "Bearer");
+    assert_eq!(header_of(&none, header::WWW_AUTHENTICATE), "Bearer realm=\"rejoin\"");
 }
 
 #[tokio::test]

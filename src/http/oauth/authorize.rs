@@ -20,7 +20,7 @@ use crate::{
         Shared,
         address::Address,
         auth::Present,
-        guard, headers,
+        csrf, guard,
         page::{self, escape},
         problem::{self, PageProblems},
         web,
@@ -34,6 +34,8 @@ use crate::{
 };
 
 const PATH: &str = "/auth/authorize";
+/// Bytes of the address to which a posted request is sent on; the head of a request with it has to be within its own limit.
+const LOCATION_LIMIT: usize = 8 * 1024;
 /// The parameters that say what is asked for; the page's form sends them again, and they are checked again.
 const ASKING: [&str; 7] =
     ["response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"];
@@ -83,24 +85,57 @@ struct DecisionForm {
         (status = 400, description = "The app or its redirect URI is wrong", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn ask(State(app): State<Shared>, address: Address, present: Result<Present>, uri: Uri) -> Response {
-    let params = Fields::of_query(uri.query());
+    respond_to(&app, &address, present, Fields::of_query(uri.query())).await
+}
+
+async fn respond_to(app: &Shared, address: &Address, present: Result<Present>, params: Fields) -> Response {
     let result = async {
-        let asked = params.asked(&app).await?;
+        let asked = params.asked(app).await?;
         let live = present.map_err(Wrong::Page)?.0;
         match (live, asked.silent) {
-            (Some(live), false) => consent_page(&app, &live, &params, &asked.request, None).await,
+            (Some(live), false) => consent_page(app, &live, &params, &asked.request, None).await,
             (None, false) => Ok(see_other(&to_login(&params))),
             (live, true) => {
-                let code = silently(&app, &address, live.as_deref(), asked.request.clone()).await;
-                code.map(|code| asked.back_with(&app, &code)).map_err(|error| asked.wrong(error))
+                let code = silently(app, address, live.as_deref(), asked.request.clone()).await;
+                code.map(|code| asked.back_with(app, &code)).map_err(|error| asked.wrong(error))
             }
         }
     };
-    result.await.unwrap_or_else(|wrong| wrong.respond(&app))
+    result.await.unwrap_or_else(|wrong| wrong.respond(app))
+}
+
+/// The same request as a form (RFC 6749 §3.1). With what another site posts no cookie comes along, so it is asked for anew by
+/// GET: a navigation, with which it does.
+#[utoipa::path(post, security((), ("cookie" = [])), path = "/auth/authorize", tag = "oauth",
+    request_body(content = Asked, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String),
+        (status = 303, description = "To the same request by GET, to the login page, or back to the app",
+            headers(("location" = String))),
+        (status = 400, description = "The app or its redirect URI is wrong", content_type = "text/html", body = String),
+        (status = 413, description = "Too long to be asked for by GET", content_type = "text/html", body = String),
+        PageProblems))]
+pub async fn ask_posted(
+    State(app): State<Shared>,
+    address: Address,
+    present: Result<Present>,
+    http: HttpRequest,
+) -> Response {
+    let own = csrf::is_own(&app.site, http.headers());
+    match Fields::from_request(http, &app).await {
+        Ok(params) if own => respond_to(&app, &address, present, params).await,
+        Ok(params) => {
+            let location = format!("{PATH}?{}", params.to_query());
+            match location.len() <= LOCATION_LIMIT {
+                true => see_other(&location),
+                false => notice(&Error::too_long("the request", LOCATION_LIMIT, "bytes")),
+            }
+        }
+        Err(error) => notice(&error),
+    }
 }
 
 /// The page's answer: a code for the app, or that it was denied.
-#[utoipa::path(post, security(("cookie" = [])), path = "/auth/authorize", tag = "oauth",
+#[utoipa::path(post, security(("cookie" = [])), path = "/auth/consent", tag = "oauth",
     request_body(content = DecisionForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 303, description = "Back to the app", headers(("location" = String))),
         (status = 400, description = "The app or its redirect URI is wrong; or the page again, as what was chosen is",
@@ -286,16 +321,18 @@ async fn consent_page(
         }),
         _ => {}
     });
-    let policy = headers::policy_with_form_action(&asking.form_action());
-    let policy = policy.map(|policy| [(header::CONTENT_SECURITY_POLICY, policy)]);
     let status = refusal.map_or(StatusCode::OK, problem::status);
-    Ok((status, policy, Html(page)).into_response())
+    Ok((status, Html(page)).into_response())
 }
 
 /// The page of `web/notice.html`: what is wrong, where there is nothing to do about it here.
 fn notice(error: &Error) -> Response {
     let page = page::notice("This does not work", &format!("What brought you here is mistaken: {}.", error.detail));
     // Nobody logs in to this page, so what came without credentials is no more than wrong.
-    let status = if error.code == Code::InvalidClient { StatusCode::BAD_REQUEST } else { problem::status(error) };
-    (status, Html(page)).into_response()
+    if error.code == Code::InvalidClient {
+        return (StatusCode::BAD_REQUEST, Html(page)).into_response();
+    }
+    let mut response = (problem::status(error), Html(page)).into_response();
+    problem::add_headers(error, response.headers_mut());
+    response
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     chat::callers::Live,
-    error::{Code, Error, Extra, Result},
+    error::{Code, Error, Result},
     http::{
         Shared,
         address::Address,
@@ -76,7 +76,7 @@ pub async fn authorize(
     form: Result<AppForm, Refusal>,
 ) -> Result<Response, Refusal> {
     let form = form?;
-    let scope = form.get("scope").map(Scopes::parse).transpose()?;
+    let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
     let client_id = form.credentials.client_id.clone();
     guard::new_device_code(&app, &address, client_id.clone()).await?;
     let (credentials, now, due) = (form.credentials, app.clock.now(), app.clock.due());
@@ -208,9 +208,7 @@ fn again(typed: &str, error: &Error) -> Response {
         _ => &error.detail,
     };
     let mut response = (problem::status(error), Html(entry(typed, sentence))).into_response();
-    if let Extra::RetryAfter(seconds) = error.extra {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    }
+    problem::add_headers(error, response.headers_mut());
     response
 }
 

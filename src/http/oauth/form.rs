@@ -1,40 +1,37 @@
 //! What an app sends: a form, and the credentials beside it or in it (RFC 6749 §2.3.1, §3.2).
 
-use std::collections::BTreeMap;
-
 use axum::{
     extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    http::HeaderMap,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::refusal::Refusal;
+use super::{fields::Fields, refusal::Refusal};
 use crate::{
     error::{Error, Result},
-    http::{
-        Shared,
-        body::{self, Kind},
-    },
+    http::{Shared, grammar::Authorization},
     oauth::{Credentials, invalid_client},
 };
 
+/// What may be there more than once by standards of their own (RFC 8707 §2, RFC 8693 §2.1); nothing else (RFC 6749 §3.2).
+const REPEATABLE: [&str; 2] = ["resource", "audience"];
 /// Characters of a client_id that can be somebody's.
 const CLIENT_ID_LIMIT: usize = 64;
 
 /// A form, and the app it says it comes from.
 pub struct AppForm {
     pub credentials: Credentials,
-    params: BTreeMap<String, String>,
+    params: Fields,
 }
 
 impl AppForm {
-    /// A parameter; one without a value counts as left out (RFC 6749 §3.2).
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.params.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    /// A parameter, which is there once or not at all.
+    pub fn get(&self, name: &str) -> Result<Option<&str>> {
+        self.params.only(name)
     }
 
     pub fn required(&self, name: &str) -> Result<&str> {
-        self.get(name).ok_or_else(|| Error::malformed(format!("the parameter {name} is missing")))
+        self.params.required(name)
     }
 }
 
@@ -46,25 +43,17 @@ impl FromRequest<Shared> for AppForm {
             // Queries are written into logs everywhere, and with them whatever secret they hold.
             return Err(Error::malformed("parameters belong into the body, never into the query").into());
         }
-        if body::kind(request.headers()) != Kind::Form {
-            let detail = "this wants a body with Content-Type: application/x-www-form-urlencoded";
-            return Err(Error::malformed(detail).into());
-        }
-        let basic = basic(request.headers())?;
-        let mut params = BTreeMap::new();
-        for (name, value) in body::form::<Vec<(String, String)>>(request, app).await? {
-            if params.insert(name, value).is_some() {
-                return Err(Error::malformed("a parameter is there more than once").into());
-            }
-        }
-        Ok(Self { credentials: credentials(basic, &mut params)?, params })
+        let headers = request.headers().clone();
+        let params = Fields::from_request(request, app).await?;
+        params.refuse_repeated(&REPEATABLE)?;
+        Ok(Self { credentials: credentials(basic(&headers)?, &params)?, params })
     }
 }
 
 /// The app's credentials, by one method and no other; one that can keep no secret sends its name alone.
-fn credentials(basic: Option<(String, String)>, params: &mut BTreeMap<String, String>) -> Result<Credentials> {
-    let mut take = |name: &str| params.remove(name).filter(|value| !value.is_empty());
-    let (client_id, secret) = match (basic, take("client_id"), take("client_secret")) {
+fn credentials(basic: Option<(String, String)>, params: &Fields) -> Result<Credentials> {
+    let take = |name: &str| params.only(name).map(|value| value.map(str::to_owned));
+    let (client_id, secret) = match (basic, take("client_id")?, take("client_secret")?) {
         (Some(_), _, Some(_)) => return Err(Error::malformed("the credentials are there by two methods")),
         (Some((id, _)), Some(other), None) if id != other => {
             return Err(Error::malformed("the credentials are of another client_id"));
@@ -81,14 +70,9 @@ fn credentials(basic: Option<(String, String)>, params: &mut BTreeMap<String, St
 
 /// What HTTP Basic carries: both parts form-encoded, and so a colon is only between them (RFC 6749 §2.3.1, RFC 7617 §2).
 pub fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(Error::malformed("there is more than one Authorization"));
-    }
+    let Some(authorization) = Authorization::of(headers)? else { return Ok(None) };
     let read = || {
-        let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-        let pair = STANDARD.decode(encoded.trim_matches(' ')).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+        let pair = STANDARD.decode(authorization.scheme("basic")??).ok()?;
         let (id, secret) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
         form_decoded(id).zip(form_decoded(secret))
     };

@@ -8,11 +8,11 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         Shared,
-        auth::{Authenticated, ByToken},
+        auth::{Authenticated, ByToken, Posted},
         body::{Json, Segment},
-        problem::{NotFound, Problems},
+        problem::{NotFound, Problems, TimedOut},
     },
-    model::{ChannelName, ClientId, GrantId, Scope, Timestamp},
+    model::{ChannelName, ClientId, GrantId, Scope, Timestamp, whole_number},
     oauth::grants,
     store::{app::App, grant::Grant},
 };
@@ -66,7 +66,7 @@ pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Js
     responses((status = 204, description = "It is revoked"), Problems, NotFound))]
 pub async fn revoke(State(app): State<Shared>, caller: Authenticated, Segment(id): Segment) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let id = id.parse().map_err(|_| Error::new(Code::NotFound, "this session has no such grant"))?;
+    let id = whole_number(&id).ok_or_else(|| Error::new(Code::NotFound, "this session has no such grant"))?;
     grants::revoke(&app.chat, live, GrantId(id), caller.now).await?;
     tracing::info!(grant = id, by = %live.caller.client, "grant revoked");
     Ok(StatusCode::NO_CONTENT)
@@ -90,10 +90,31 @@ pub struct MembershipView {
     voice: bool,
 }
 
+/// For the description.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct UserInfoForm {
+    /// The access token, if it is not in Authorization.
+    #[schema(nullable = false)]
+    access_token: Option<String>,
+}
+
 /// Who the token's session is.
 #[utoipa::path(get, security(("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
     responses((status = 200, description = "Who it is", body = UserInfo), Problems))]
-pub async fn userinfo(State(app): State<Shared>, ByToken { token, .. }: ByToken) -> Result<Json<UserInfo>> {
+pub async fn userinfo(State(app): State<Shared>, caller: ByToken) -> Result<Json<UserInfo>> {
+    identify(&app, caller).await
+}
+
+/// Who the token's session is. The token may be in a form (RFC 6750 §2.2).
+#[utoipa::path(post, security((), ("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
+    request_body(content = Option<UserInfoForm>, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "Who it is", body = UserInfo), Problems, TimedOut))]
+pub async fn posted_userinfo(State(app): State<Shared>, Posted(caller): Posted) -> Result<Json<UserInfo>> {
+    identify(&app, caller).await
+}
+
+async fn identify(app: &Shared, ByToken { token, .. }: ByToken) -> Result<Json<UserInfo>> {
     let session = token.session.filter(|_| token.scope.allow(Scope::Identity));
     let session = session.ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
     let identity = grants::identity(&app.chat, token.grant, session).await?;

@@ -5,13 +5,12 @@
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::Shared;
+use super::{Shared, fields};
 
 mod approval;
 mod authorize;
 mod device;
 mod ends;
-mod fields;
 mod form;
 mod grants;
 mod keys;
@@ -28,13 +27,14 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(keys::rotate))
         .routes(routes!(grants::list))
         .routes(routes!(grants::revoke))
-        .routes(routes!(authorize::ask, authorize::decide))
+        .routes(routes!(authorize::ask, authorize::ask_posted))
+        .routes(routes!(authorize::decide))
         .routes(routes!(tokens::issue))
         .routes(routes!(tokens::introspect))
         .routes(routes!(tokens::revoke))
         .routes(routes!(device::authorize))
         .routes(routes!(device::page, device::decide))
-        .routes(routes!(grants::userinfo))
+        .routes(routes!(grants::userinfo, grants::posted_userinfo))
         .routes(routes!(ends::events))
         .routes(routes!(metadata::metadata))
 }

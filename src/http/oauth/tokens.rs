@@ -110,7 +110,7 @@ pub async fn issue(
 ) -> Result<Response, Refusal> {
     let form = form?;
     let grant_type = form.required("grant_type")?;
-    let scope = form.get("scope").map(Scopes::parse).transpose()?;
+    let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
     let client_id = form.credentials.client_id.clone();
     let attempt = by_grant_type(&app, &address, &form, grant_type, scope);
     let issued = guard::new_token(&app, &address, client_id.clone(), attempt).await;
@@ -145,7 +145,7 @@ async fn by_grant_type(
         "authorization_code" => {
             let redemption = Redemption {
                 code: SecretHash::of(form.required("code")?),
-                redirect_uri: form.get("redirect_uri").map(str::to_owned),
+                redirect_uri: form.get("redirect_uri")?.map(str::to_owned),
                 challenge: authorize::challenge_of(form.required("code_verifier")?),
             };
             authorize::redeem(&app.chat, request, redemption).await

@@ -10,9 +10,7 @@ use axum::{
     body::Bytes,
     extract::{
         State,
-        ws::{
-            CloseFrame, Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection,
-        },
+        ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket},
     },
     response::Response,
 };
@@ -31,17 +29,19 @@ use super::{
 use crate::{
     chat::{
         hub,
-        queue::{Feed, Step},
+        queue::{Feed, Start, Step},
     },
-    error::{Error, Result},
+    error::Result,
     irc::params::event_id,
     limits,
     model::Scope,
 };
 
 mod commands;
+mod handshake;
 
 use commands::Commands;
+use handshake::Handshake;
 
 /// How long the other side may take for what is still to be written at the end, and to answer a close.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -55,6 +55,8 @@ const CLIENT_ENDED: u16 = 4401;
 const GOING_AWAY: u16 = 1001;
 const MALFORMED: u16 = 1002;
 const UNSUPPORTED: u16 = 1003;
+const NOT_UTF_8: u16 = 1007;
+const TOO_LONG: u16 = 1009;
 const FAILED: u16 = 1011;
 
 /// This client's queue over a WebSocket: each text frame is a message; those sent are commands, answered in their order.
@@ -65,12 +67,15 @@ pub async fn socket(
     caller: Authenticated,
     address: Address,
     Params(position): Params<Position>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    handshake: Result<Handshake, Response>,
 ) -> Result<Response> {
-    let upgrade = upgrade.map_err(|_| Error::malformed("this wants a WebSocket handshake, version 13"))?;
+    let Handshake(upgrade) = match handshake {
+        Ok(handshake) => handshake,
+        Err(refused) => return Ok(refused),
+    };
     let after = position.after.as_deref().map(event_id).transpose()?;
     let live = caller.allowed(Scope::ChatRead)?.clone();
-    let feed = app.chat.follow(live.clone(), after).await?;
+    let feed = app.chat.follow(live.clone(), Start { after, acknowledges: caller.acknowledges }).await?;
     let upgrade = upgrade.read_buffer_size(READ).write_buffer_size(WRITE).max_write_buffer_size(usize::MAX);
     // What is only somewhat too long is refused by name.
     let upgrade = upgrade.max_message_size(4 * BODY_LIMIT).max_frame_size(4 * BODY_LIMIT);
@@ -126,6 +131,16 @@ impl From<hub::Over> for Over {
             hub::Over::Ended(reason) => Self::Close(CLIENT_ENDED, reason.name()),
             hub::Over::Cut => Self::Close(GOING_AWAY, "this client has a new secret"),
         }
+    }
+}
+
+/// What is wrong with what came, by the code that RFC 6455 §7.4.1 has for it.
+fn broken(error: axum::Error) -> Over {
+    match error.into_inner().downcast_ref() {
+        Some(tungstenite::Error::Capacity(_)) => Over::Close(TOO_LONG, "a message was too long"),
+        Some(tungstenite::Error::Utf8(_)) => Over::Close(NOT_UTF_8, "a text was not UTF-8"),
+        Some(tungstenite::Error::Io(_) | tungstenite::Error::ConnectionClosed) => Over::Gone,
+        _ => Over::Close(MALFORMED, "a frame was malformed"),
     }
 }
 
@@ -231,7 +246,7 @@ impl Connection {
             Some(Ok(Frame::Binary(_))) => Err(Over::Close(UNSUPPORTED, "a message is a text frame")),
             Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => Ok(()),
             Some(Ok(Frame::Close(_))) | None => Err(Over::Gone),
-            Some(Err(_)) => Err(Over::Close(MALFORMED, "a frame was malformed or too long")),
+            Some(Err(error)) => Err(broken(error)),
         }
     }
 

@@ -36,6 +36,6 @@ pub use process::{Process, rejoin};
 pub use raw::{ELSEWHERE, Raw, head};
 pub use reader::{Over, Reader, Socket, Way};
 pub use server::TestServer;
-pub use sign_in::{REDIRECT, VERIFIER, authorize, but};
+pub use sign_in::{CONSENT, Pairs, REDIRECT, VERIFIER, authorize, but};
 pub use slow::slow_password;
 pub use sound::{assert_sound, assert_unwritten};

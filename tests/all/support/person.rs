@@ -17,6 +17,8 @@ pub struct Device {
     pub identity: Option<String>,
     /// The address it comes from, as a proxy tells it.
     address: Option<String>,
+    /// The host that it asks for, where that is not the address at which the server is.
+    named: Option<String>,
 }
 
 /// A refusal as the contract writes it.
@@ -37,7 +39,7 @@ impl Device {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { http, base, cookie: None, token: None, identity: None, address: None }
+        Self { http, base, cookie: None, token: None, identity: None, address: None, named: None }
     }
 
     /// The Host of its requests.
@@ -92,6 +94,11 @@ impl Device {
         Self { address: Some(address.to_owned()), ..self.clone() }
     }
 
+    /// The same device as it asks for a server by another name.
+    pub fn asking_for(&self, host: &str) -> Self {
+        Self { named: Some(host.to_owned()), ..self.clone() }
+    }
+
     /// A request as this device makes it.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
@@ -103,6 +110,9 @@ impl Device {
         }
         if let Some(identity) = &self.identity {
             request = request.header("rejoin-identity", identity);
+        }
+        if let Some(host) = &self.named {
+            request = request.header(header::HOST, host);
         }
         match &self.address {
             Some(address) => request.header("x-forwarded-for", address),

@@ -13,6 +13,9 @@ pub const REDIRECT: &str = "https://app.example/done";
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
+/// Where the page posts its decision.
+pub const CONSENT: &str = "/auth/consent";
+
 /// A form or a query, by name.
 pub type Pairs = Vec<(String, String)>;
 
@@ -22,6 +25,8 @@ pub struct Landing {
     pub status: u16,
     pub location: String,
     pub policy: String,
+    /// The opener policy, which would part the page from the window of the app that opened it.
+    pub opener: Option<String>,
     pub page: String,
 }
 
@@ -29,7 +34,8 @@ impl Landing {
     async fn of(response: Response) -> Self {
         let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (location, policy) = (header("location").unwrap_or_default(), header("content-security-policy").unwrap());
-        Self { status: response.status().as_u16(), location, policy, page: response.text().await.unwrap() }
+        let (status, opener) = (response.status().as_u16(), header("cross-origin-opener-policy"));
+        Self { status, location, policy, opener, page: response.text().await.unwrap() }
     }
 
     /// What the app is told, if the browser was sent to this address.
@@ -101,7 +107,7 @@ impl Device {
     pub async fn decides(&self, asking: &Pairs, more: &[(&str, &str)]) -> Landing {
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let form = asking.iter().cloned().chain(more).collect::<Vec<_>>();
-        Landing::of(self.request(Method::POST, "/auth/authorize").form(&form).send().await.unwrap()).await
+        Landing::of(self.request(Method::POST, CONSENT).form(&form).send().await.unwrap()).await
     }
 
     /// Says yes on the page, with further fields of its form.

@@ -1,18 +1,27 @@
-//! The fields of a query or a page's form, of which some come as often as boxes are ticked.
+//! The fields of a query or a form, by name. Each comes once or not at all, but for those of boxes that can be ticked.
+
+use std::collections::HashSet;
 
 use axum::extract::{FromRequest, Request};
 
-use crate::{
-    error::{Error, Result},
-    http::{Shared, body},
-};
+use super::{Shared, body};
+use crate::error::{Error, Result};
 
 /// What was sent, in its order.
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
     pub fn of_query(query: Option<&str>) -> Self {
-        Self(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect())
+        Self::parse(query.unwrap_or_default().as_bytes())
+    }
+
+    fn parse(encoded: &[u8]) -> Self {
+        Self(form_urlencoded::parse(encoded).into_owned().collect())
+    }
+
+    /// All of them, as a query.
+    pub fn to_query(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 
     pub fn all(&self, name: &str) -> Vec<&str> {
@@ -33,6 +42,15 @@ impl Fields {
         }
     }
 
+    /// Refuses what is there more than once, but for what may be.
+    pub fn refuse_repeated(&self, may_be: &[&str]) -> Result<()> {
+        let mut seen = HashSet::new();
+        match self.0.iter().all(|(name, _)| may_be.contains(&name.as_str()) || seen.insert(name)) {
+            true => Ok(()),
+            false => Err(Error::malformed("a parameter is there more than once")),
+        }
+    }
+
     pub fn required(&self, name: &str) -> Result<&str> {
         self.only(name)?.ok_or_else(|| Error::malformed(format!("the parameter {name} is missing")))
     }
@@ -42,6 +60,6 @@ impl FromRequest<Shared> for Fields {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self> {
-        body::form(request, app).await.map(Self)
+        body::form(request, app).await.map(|encoded| Self::parse(&encoded))
     }
 }

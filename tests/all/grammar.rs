@@ -1,0 +1,409 @@
+//! Every header, form field and number that the server reads, by its own grammar: odd ones that are valid are read, and what
+//! is not valid is refused by name. The tables of the grammars themselves stand beside them, in `src/http/grammar` and
+//! `src/model`.
+
+use reqwest::{Method, Response, header};
+use serde_json::json;
+
+use crate::support::{Device, Raw, TestServer, checked, head, said};
+
+async fn status_line(server: &TestServer, request: impl AsRef<[u8]>) -> String {
+    let mut raw = Raw::to(server.address).await;
+    raw.send(request).await;
+    raw.answer().await.line
+}
+
+#[tokio::test]
+async fn a_request_is_for_us_by_its_host_and_that_is_there_once() {
+    let server = TestServer::start().await;
+    let own = format!("127.0.0.1:{}", server.address.port());
+    let port = server.address.port();
+    let (misdirected, bad, fine) = ("HTTP/1.1 421 Misdirected Request", "HTTP/1.1 400 Bad Request", "HTTP/1.1 200 OK");
+    for (target, hosts, expected) in [
+        ("/", vec![own.clone()], fine),
+        ("/", vec![format!("LOCALHOST:{port}")], fine),
+        ("/", vec![format!("[::1]:{port}")], fine),
+        ("/", vec![format!("[0:0:0:0:0:0:0:1]:0{port}")], fine),
+        ("/", vec!["localhost".into()], misdirected),
+        ("/", vec!["evil.example".into()], misdirected),
+        ("/", vec![String::new()], misdirected),
+        ("/", vec![format!("localhost.:{port}")], misdirected),
+        ("/", vec![], bad),
+        ("/", vec![own.clone(), own.clone()], bad),
+        ("/", vec![format!("\"{own}\"")], bad),
+        ("/", vec![format!("alice@{own}")], bad),
+        ("/", vec![format!("{own}\u{a0}")], bad),
+        ("/", vec![format!("{own}, {own}")], bad),
+        // Probes know an address and no name.
+        ("/healthz", vec!["10.1.2.3:8080".into()], fine),
+        ("/metrics", vec!["rejoin.internal".into()], fine),
+        ("/healthz?x", vec![String::new()], fine),
+        ("/healthz", vec![], bad),
+        ("/api/v1/server", vec!["10.1.2.3:8080".into()], misdirected),
+        // What the target says counts, and not the Host beside it.
+        (&format!("http://{own}/"), vec!["evil.example".into()], fine),
+        ("http://evil.example/", vec![own.clone()], misdirected),
+        (&format!("https://{own}/"), vec![own.clone()], misdirected),
+        (&format!("http://alice@{own}/"), vec![own.clone()], misdirected),
+    ] {
+        let hosts: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        let answered = status_line(&server, format!("GET {target} HTTP/1.1\r\n{hosts}\r\n")).await;
+        assert_eq!(answered, expected, "{target} {hosts:?}");
+    }
+    for (request, expected) in [
+        ("GET /healthz HTTP/1.0\r\n\r\n".into(), "HTTP/1.0 200 OK"),
+        ("GET / HTTP/1.0\r\n\r\n".into(), "HTTP/1.0 421 Misdirected Request"),
+        (format!("CONNECT {own} HTTP/1.1\r\nHost: {own}\r\n\r\n"), "HTTP/1.1 404 Not Found"),
+        (format!("CONNECT evil.example:443 HTTP/1.1\r\nHost: {own}\r\n\r\n"), misdirected),
+        (format!("OPTIONS * HTTP/1.1\r\nHost: {own}\r\n\r\n"), "HTTP/1.1 404 Not Found"),
+    ] {
+        assert_eq!(status_line(&server, &request).await, expected, "{request:?}");
+    }
+    // A forwarded name is nobody's word but the sender's.
+    let forwarded = server.device().request(Method::GET, "/").header("x-forwarded-host", "evil.example");
+    assert_eq!(forwarded.header("x-forwarded-proto", "https").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn neighbours_cookies_are_neither_ours_nor_in_the_way() {
+    for (args, host, name) in [
+        (&["--public-url", "https://chat.example"][..], "chat.example", "__Host-rejoin"),
+        (&[], "", "rejoin"),
+        (&["--cookie-name", "chat"], "", "chat"),
+        (&["--cookie-name", "chat", "--public-url", "https://chat.example"], "chat.example", "__Host-chat"),
+    ] {
+        let server = TestServer::with(args).await;
+        let visitor = if host.is_empty() { server.device() } else { server.device().asking_for(host) };
+        let [alice, mallory] = [visitor.try_pick("alice").await.unwrap(), visitor.try_pick("mallory").await.unwrap()];
+        let secret = mallory.cookie.as_ref().unwrap().strip_prefix(&format!("{name}=")).expect("its name");
+        let mut planted = vec![format!("={name}={secret}"), format!("\"{name}\"={secret}"), name.to_owned()];
+        for odd in ["\u{a0}", "\u{85}", "\u{2000}", "\u{3000}", "\u{feff}", "\u{200b}"] {
+            planted.extend([format!("{odd}{name}={secret}"), format!("{name}{odd}={secret}")]);
+        }
+        planted.extend([format!("{}={secret}", name.to_ascii_uppercase()), format!("x{name}={secret}")]);
+        for planted in planted {
+            let alone = visitor.with_cookie(&planted).call(Method::GET, "/api/v1/session").await;
+            assert_eq!(said(alone.unwrap_err()), (401, "unauthenticated".into()), "{planted:?}");
+            let own = alice.cookie.as_ref().unwrap();
+            for both in
+                [format!("{planted}; {own}"), format!("{own};{planted}"), format!("a; {planted} ;\t{own} ;b=\"c")]
+            {
+                let snapshot = visitor.with_cookie(&both).snapshot().await;
+                assert_eq!(snapshot["session"]["nick"], "alice", "{both:?}");
+            }
+        }
+        let lines = alice.request(Method::GET, "/api/v1/session").header(header::COOKIE, "theme=grün");
+        assert_eq!(lines.send().await.unwrap().status(), 200, "another line of cookies");
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_what_its_media_type_says() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let post = async |path: &str, kinds: &[&str], body: &str| {
+        let mut request = alice.request(Method::POST, path).body(body.to_owned());
+        for kind in kinds {
+            request = request.header(header::CONTENT_TYPE, kind.as_bytes());
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    let (json, line) = (r#"{"command":"PING","params":["x"]}"#, "PING x");
+    for (kinds, body, expected) in [
+        (&["application/json"][..], json, 200),
+        (&["Application/JSON"], json, 200),
+        (&["application/json;charset=UTF-8"], json, 200),
+        (&["application/json ; charset=\"utf-8\" ;"], json, 200),
+        (&["application/json; x=\"a;b\\\"c\""], json, 200),
+        (&["text/plain"], line, 200),
+        (&["TEXT/PLAIN; Charset=Utf-8"], line, 200),
+        (&["text/plain; charset=\"us-ascii\""], line, 200),
+        (&["text/plain;format=flowed"], line, 200),
+        (&["text/plain; charset=iso-8859-1"], line, 400),
+        (&["text/plain; charset=utf-16"], line, 400),
+        (&["text/plain; charset=utf-8; charset=utf-7"], line, 400),
+        (&[], json, 400),
+        (&[""], json, 400),
+        (&["application/json", "application/json"], json, 400),
+        (&["application/json, text/plain"], json, 400),
+        (&["\"application/json\""], json, 400),
+        (&["application/json; charset"], json, 400),
+        (&["application/json; charset=\"utf-8"], json, 400),
+        (&["application/json charset=utf-8"], json, 400),
+        (&["application/json\u{a0}"], json, 400),
+        (&["application/ json"], json, 400),
+        (&["application/problem+json"], json, 400),
+        (&["text/html"], line, 400),
+        (&["application/json"], "\u{feff}{\"command\":\"PING\",\"params\":[\"x\"]}", 400),
+        (&["application/json"], r#"{"command":"PING","params":["x"],"params":["y"]}"#, 400),
+    ] {
+        assert_eq!(post("/api/v1/messages", kinds, body).await, expected, "{kinds:?} {body}");
+    }
+    let app = alice.key("chat:read").await;
+    let form = format!("grant_type=client_credentials&client_id={}&client_secret={}", app.client_id, app.secret);
+    for (kind, expected) in [
+        ("application/x-www-form-urlencoded", 200),
+        ("APPLICATION/x-www-form-urlencoded;charset=utf-8", 200),
+        ("application/x-www-form-urlencoded;;", 200),
+        ("application/x-www-form-urlencoded,", 400),
+        ("multipart/form-data; boundary=x", 400),
+    ] {
+        assert_eq!(post("/auth/token", &[kind], &form).await, expected, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_has_each_field_once_and_says_what_it_means() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send("PASS :correct horse battery").await;
+    let app = alice.key("chat:read").await;
+    let post = async |path: &str, form: &str| {
+        let kind = "application/x-www-form-urlencoded";
+        let request = server.device().request(Method::POST, path).header(header::CONTENT_TYPE, kind);
+        request.body(form.to_owned()).send().await.unwrap().status().as_u16()
+    };
+    for (form, expected) in [
+        ("nick=alice&password=correct+horse+battery", 303),
+        ("nick=+alice%20&password=correct%20horse%20battery&replace=&unknown=x&unknown=y", 303),
+        ("n%69ck=alice&password=correct+horse+batter%79", 303),
+        ("nick=alice&nick=alice&password=correct+horse+battery", 400),
+        ("nick=alice&password=correct+horse+battery&password=x", 400),
+        ("nick=alice&password=correct+horse+battery&next=/&next=/", 400),
+        ("nick=alice&password=correct+horse+battery&replace=first", 400),
+        ("nick=alice&password=correct+horse+battery&replace=%2B1", 400),
+        ("nick=alice&password=correct+horse+battery&client_name=%ff", 400),
+        ("nick=%C2%A0alice&password=correct+horse+battery", 401),
+        ("NICK=alice&password=correct+horse+battery", 401),
+        ("", 401),
+    ] {
+        assert_eq!(post("/login", form).await, expected, "{form}");
+    }
+    let own = format!("client_id={}&client_secret={}", app.client_id, app.secret);
+    for (more, expected) in [
+        ("grant_type=client_credentials", 200),
+        ("grant_type=client_credentials&scope=&unknown=x", 200),
+        ("grant_type=client_credentials&resource=https://a.example&resource=https://b.example", 200),
+        ("grant_type=client_credentials&grant_type=client_credentials", 400),
+        ("grant_type=client_credentials&unknown=x&unknown=y", 400),
+        ("grant_type=client_credentials&scope=&scope=chat:read", 400),
+        ("grant_type=client_credentials&scope=%ff", 400),
+        ("grant_type=Client_Credentials", 400),
+        ("Grant_Type=client_credentials", 400),
+    ] {
+        assert_eq!(post("/auth/token", &format!("{own}&{more}")).await, expected, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_presented_by_the_grammar_of_its_scheme() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let token = alice.key("chat:read identity").await.token("").await.token.unwrap();
+    let present = async |path: &str, lines: &[String]| {
+        let mut request = server.device().request(Method::GET, path);
+        for line in lines {
+            request = request.header(header::AUTHORIZATION, line.as_bytes());
+        }
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), challenge(&response))
+    };
+    let (invalid, none) = ("Bearer error=\"invalid_token\"", "Bearer realm=\"rejoin\"");
+    for path in ["/api/v1/session", "/auth/userinfo"] {
+        for (line, expected) in [
+            (format!("Bearer {token}"), (200, "")),
+            (format!("bEARER   {token}"), (200, "")),
+            (format!("Bearer {token}="), (401, invalid)),
+            (format!("Bearer \"{token}\""), (401, invalid)),
+            (format!("Bearer [{token}]"), (401, invalid)),
+            (format!("Bearer {token} x"), (401, invalid)),
+            (format!("Bearer {token},"), (401, invalid)),
+            (format!("Bearer\t{token}"), (401, invalid)),
+            (format!("Bearer token={token}"), (401, invalid)),
+            (format!("Bearer \u{a0}{token}"), (401, invalid)),
+            (format!("Bearer {}", token.to_ascii_uppercase()), (401, invalid)),
+            ("Bearer".into(), (401, invalid)),
+            (String::new(), (401, none)),
+            (token.clone(), (401, none)),
+            (format!("\"Bearer\" {token}"), (401, none)),
+            (format!("\u{2000}Bearer {token}"), (401, none)),
+            (format!("Bearer,{token}"), (401, invalid)),
+            ("Basic YTpi".into(), (401, none)),
+        ] {
+            let (status, challenge) = present(path, std::slice::from_ref(&line)).await;
+            assert_eq!((status, challenge.as_str()), expected, "{path} {line}");
+        }
+        let twice = [format!("Bearer {token}"), "Basic YTpi".into()];
+        assert_eq!(present(path, &twice).await.0, 400, "a request has one Authorization");
+    }
+}
+
+#[tokio::test]
+async fn an_apps_credentials_are_presented_by_the_grammar_of_basic() {
+    let server = TestServer::start().await;
+    let app = server.pick("alice").await.key("chat:read").await;
+    let encoded = |text: String| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
+    let own = encoded(format!("{}:{}", app.client_id, app.secret));
+    let unpadded = own.trim_end_matches('=');
+    let present = async |line: &str| {
+        let form = [("grant_type", "client_credentials")];
+        let request =
+            server.device().request(Method::POST, "/auth/token").header(header::AUTHORIZATION, line.as_bytes());
+        let response = request.form(&form).send().await.unwrap();
+        (response.status().as_u16(), challenge(&response))
+    };
+    for line in [format!("Basic {own}"), format!("BASIC   {own}")] {
+        assert_eq!(present(&line).await, (200, String::new()), "{line}");
+    }
+    let percent = app.secret.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+    assert_eq!(present(&format!("Basic {}", encoded(format!("{}:{percent}", app.client_id)))).await.0, 200);
+    for line in [
+        "Basic".into(),
+        "Basic =".into(),
+        format!("Basic\t{own}"),
+        format!("Basic {own} x"),
+        format!("Basic \"{own}\""),
+        format!("Basic {own}===="),
+        format!("Basic {}", encoded(format!("{}{}", app.client_id, app.secret))),
+        format!("Basic {}", encoded(format!("{}:{}%", app.client_id, app.secret))),
+        format!("Basic {}", encoded(format!("\u{a0}{}:{}", app.client_id, app.secret))),
+        format!("Bearer {own}"),
+        format!("Basic {}", if unpadded == own { "x" } else { unpadded }),
+    ] {
+        assert_eq!(present(&line).await, (401, "Basic realm=\"rejoin\", charset=\"UTF-8\"".into()), "{line}");
+    }
+}
+
+/// What a response asks for, in so many challenges; each scheme has one.
+fn challenge(response: &Response) -> String {
+    let lines = response.headers().get_all(header::WWW_AUTHENTICATE).iter().map(|line| line.to_str().unwrap());
+    lines.collect::<Vec<_>>().join(" + ")
+}
+
+#[tokio::test]
+async fn every_401_has_a_challenge_with_a_parameter_and_every_405_says_what_there_is() {
+    let server = TestServer::start().await;
+    let visitor = server.device();
+    let login = visitor.request(Method::POST, "/api/v1/login").json(&json!({"nick": "a", "password": "12345678x"}));
+    let page = visitor.request(Method::POST, "/login").form(&[("nick", "a"), ("password", "12345678x")]);
+    let mut refused = vec![login, page];
+    for path in ["session", "clients", "messages", "events", "socket", "keys", "grants", "audit", "history?target=a"] {
+        refused.push(visitor.request(Method::GET, &format!("/api/v1/{path}")));
+    }
+    for path in ["/auth/grants/events", "/auth/userinfo"] {
+        refused.push(visitor.request(Method::GET, path));
+    }
+    for path in ["/auth/token", "/auth/introspect", "/auth/revoke", "/auth/device"] {
+        let form = [("grant_type", "client_credentials"), ("token", "x"), ("client_id", "app_x")];
+        refused.push(visitor.request(Method::POST, path).form(&form));
+    }
+    for request in refused {
+        let response = request.send().await.unwrap();
+        let (status, url, challenge) = (response.status(), response.url().clone(), challenge(&response));
+        let known = ["Bearer realm=\"rejoin\"", "Basic realm=\"rejoin\", charset=\"UTF-8\""];
+        assert!(status == 401 && known.contains(&challenge.as_str()), "{url}: {status} {challenge}");
+    }
+    for (method, path, allowed) in [
+        (Method::PUT, "/login", "GET,HEAD,POST"),
+        (Method::GET, "/logout", "POST"),
+        (Method::OPTIONS, "/api/v1/messages", "GET,HEAD,POST"),
+        (Method::OPTIONS, "/auth/token", "POST"),
+        (Method::TRACE, "/", "GET,HEAD"),
+        (Method::DELETE, "/auth/userinfo", "GET,HEAD,POST"),
+    ] {
+        let response = visitor.request(method.clone(), path).send().await.unwrap();
+        assert_eq!(response.status(), 405, "{method} {path}");
+        let mut allow = response.headers()[header::ALLOW].to_str().unwrap().split(',').collect::<Vec<_>>();
+        allow.sort_unstable();
+        assert_eq!(allow.join(","), allowed, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_digits_wherever_it_stands() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let id = alice.snapshot().await["client"]["id"].to_string();
+    for number in ["%2B0", "%200", "0%20", "0x0", "0.0", "", "%D9%A0", "0_0"] {
+        for path in
+            ["messages?timeout=0&after", "messages?timeout", "messages?timeout=0&limit", "audit?before", "events?after"]
+        {
+            let refusal = alice.call(Method::GET, &format!("/api/v1/{path}={number}")).await.unwrap_err();
+            assert_eq!(said(refusal), (400, "malformed_request".into()), "{path}={number}");
+        }
+    }
+    for id in [format!("+{id}"), format!("%2B{id}"), format!("{id}.0"), format!(" {id}")] {
+        for path in ["clients", "grants"] {
+            let refusal = alice.delete(&format!("/api/v1/{path}/{id}")).await.unwrap_err();
+            assert_eq!(said(refusal), (404, "not_found".into()), "{path}/{id}");
+        }
+    }
+    for line in ["ACK +0", "ACK 0x0", "MARKREAD #rust +0", "MODE #rust +l +5"] {
+        alice.send("JOIN #rust").await;
+        assert_eq!(alice.try_send(line).await.unwrap_err().status, 400, "{line}");
+    }
+    let resume = async |lines: &[&str]| {
+        let mut request = alice.request(Method::GET, "/api/v1/events");
+        for line in lines {
+            request = request.header("last-event-id", line.as_bytes());
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    for good in ["0", "00"] {
+        assert_eq!(resume(&[good]).await, 200, "{good}");
+    }
+    for bad in [&[""][..], &["+0"], &["\"0\""], &["[0]"], &["0, 0"], &["0", "0"], &["0\u{a0}"], &["0x0"], &["é"]] {
+        assert_eq!(resume(bad).await, 400, "{bad:?}");
+    }
+    alice.snapshot().await;
+}
+
+#[tokio::test]
+async fn what_the_page_has_is_known_by_its_tag() {
+    let server = TestServer::start().await;
+    let asset = |line: Option<&str>| {
+        let request = server.device().request(Method::GET, "/assets/app.js");
+        let request = match line {
+            Some(line) => request.header(header::IF_NONE_MATCH, line.as_bytes()),
+            None => request,
+        };
+        async { request.send().await.unwrap() }
+    };
+    let tag = asset(None).await.headers()[header::ETAG].to_str().unwrap().to_owned();
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"x\" ,, W/{tag}"), "*".into()] {
+        let response = asset(Some(&known)).await;
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()[header::CACHE_CONTROL]),
+            (304, &"no-cache".parse().unwrap())
+        );
+    }
+    for other in
+        ["", "x", &tag[1..tag.len() - 1], &tag.to_ascii_uppercase(), &format!("\"x{tag}\""), &format!("\u{a0}{tag}")]
+    {
+        let changed = asset(Some(other)).await;
+        assert_eq!(changed.status(), 200, "{other}");
+    }
+}
+
+/// The same request in the other forms that HTTP/1.1 has for it.
+#[tokio::test]
+async fn names_of_headers_are_in_any_case_and_values_keep_their_bytes() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let cookie = alice.cookie.clone().unwrap();
+    let host = alice.host();
+    for head in [
+        format!("hOST:{host}\r\ncOOKIE:{cookie}"),
+        format!("HOST: \t {host} \t \r\nCOOKIE: \t{cookie}\t "),
+        format!("Host: {host}\r\nCookie: x=y\r\nCookie: {cookie}\r\nCookie:"),
+    ] {
+        assert_eq!(
+            status_line(&server, format!("GET /api/v1/session HTTP/1.1\r\n{head}\r\n\r\n")).await,
+            "HTTP/1.1 200 OK"
+        );
+    }
+    let nobody: Device = server.device();
+    let folded = head("GET", "/api/v1/session", &nobody) + &format!("Cookie: x=y;\r\n {cookie}\r\n\r\n");
+    assert_eq!(status_line(&server, folded).await, "HTTP/1.1 400 Bad Request", "obsolete folding");
+    checked(alice.request(Method::GET, "/api/v1/session").send().await.unwrap()).await.unwrap();
+}

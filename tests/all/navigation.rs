@@ -1,0 +1,95 @@
+//! A browser that is led here, by another site's link or by its user: it reads, and acknowledges nothing.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::support::{Device, Stream, TestServer};
+
+/// What a request has in its head when a browser is led here.
+type Head = &'static [(&'static str, &'static str)];
+
+const SAID: Head = &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+const TYPED: Head = &[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+const PLAIN: Head = &[("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
+
+fn led(device: &Device, path: &str, head: Head) -> reqwest::RequestBuilder {
+    head.iter().fold(device.request(Method::GET, path), |request, (name, value)| request.header(*name, *value))
+}
+
+async fn read(device: &Device, path: &str, head: Head) -> Value {
+    let response = led(device, path, head).send().await.unwrap();
+    assert_eq!(response.status(), 200, "{path} {head:?}");
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    alice.drain().await;
+    let last = bob.send("PRIVMSG #rust :hello").await["ids"][0].to_string();
+    let acknowledged = async || alice.snapshot().await["acknowledged"].clone();
+    let before = acknowledged().await;
+    for head in [SAID, TYPED, PLAIN] {
+        // It is read from where it says, and stays to be read.
+        assert_eq!(read(&alice, "/api/v1/messages?timeout=0", head).await["messages"].as_array().unwrap().len(), 1);
+        let past = read(&alice, &format!("/api/v1/messages?timeout=0&after={last}"), head).await;
+        assert_eq!((past["messages"].as_array().unwrap().len(), past["next"].to_string()), (0, last.clone()));
+        for (path, resumed) in [(format!("/api/v1/events?after={last}"), "0"), ("/api/v1/events".into(), last.as_str())]
+        {
+            let request = led(&alice, &path, head);
+            let request = if resumed == "0" { request } else { request.header("last-event-id", resumed) };
+            let mut stream = Stream::of(request.send().await.unwrap());
+            assert_eq!(stream.frame().await.unwrap()[1], ("id".into(), last.clone()));
+        }
+        assert_eq!(acknowledged().await, before, "{head:?}");
+        assert_eq!(alice.queue().await.len(), 1, "{head:?}");
+    }
+    // A script of ours, and a program whatever it accepts, acknowledge.
+    let script: Head = &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors"), ("accept", "text/html")];
+    read(&alice, &format!("/api/v1/messages?timeout=0&after={last}"), script).await;
+    assert_eq!(acknowledged().await.to_string(), last);
+    let next = bob.send("PRIVMSG #rust :and again").await["ids"][0].to_string();
+    let bot = alice.key("chat:read chat:write").await.token("").await;
+    bot.snapshot().await;
+    let heard = bob.send("PRIVMSG #rust :to the bot").await["ids"][0].to_string();
+    read(&bot, &format!("/api/v1/messages?timeout=0&after={heard}"), PLAIN).await;
+    assert_eq!(bot.snapshot().await["acknowledged"].to_string(), heard, "no browser has a token");
+    alice.poll(&format!("timeout=0&after={next}")).await;
+    assert_eq!(acknowledged().await.to_string(), next);
+}
+
+#[tokio::test]
+async fn a_queue_begins_with_its_clients_own_first_snapshot() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send("PASS :correct horse battery").await;
+    let bob = server.pick("bob").await;
+    for path in ["/api/v1/session", "/api/v1/messages?timeout=0"] {
+        for head in [SAID, PLAIN] {
+            let phone = server.login("alice", "correct horse battery").await;
+            read(&phone, path, head).await;
+            bob.send("PRIVMSG alice :before it begins").await;
+            let begun = phone.snapshot().await["cursor"].clone();
+            assert_eq!(phone.queue().await, [] as [Value; 0], "{path} {head:?}: the snapshot shows it");
+            bob.send("PRIVMSG alice :after that").await;
+            assert_eq!(phone.queue().await.len(), 1);
+            assert_eq!(phone.snapshot().await["acknowledged"], begun);
+            phone.send("QUIT").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn over_https_the_browsers_own_word_is_needed() {
+    let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
+    let alice = server.device().asking_for("chat.example").try_pick("alice").await.unwrap();
+    alice.snapshot().await;
+    alice.send("JOIN #rust").await;
+    let last = alice.queue().await[0]["id"].to_string();
+    let path = format!("/api/v1/messages?timeout=0&after={last}");
+    read(&alice, &path, SAID).await;
+    assert_eq!(alice.queue().await.len(), 1);
+    read(&alice, &path, PLAIN).await;
+    assert_eq!(alice.queue().await.len(), 0, "every browser that speaks TLS says what it fetches for");
+}
