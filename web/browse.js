@@ -29,7 +29,7 @@ async function show(view) {
 	name.value = ""
 	try {
 		channels = await get("/channels")
-		channels.sort((a, b) => b.members - a.members || a.name.localeCompare(b.name))
+		channels.sort((a, b) => (b.members ?? 0) - (a.members ?? 0) || a.name.localeCompare(b.name))
 		list()
 	} catch (problem) {
 		setText(empty, problem.message)
@@ -57,7 +57,7 @@ function create(channel) {
 }
 
 function update(item, { members, topic }) {
-	setText($("small", item), members === 1 ? "1 member" : `${members} members`)
+	setText($("small", item), members === 1 ? "1 member" : members ? `${members} members` : "private")
 	setText($(".topic", item), plain(topic ?? ""))
 }
 

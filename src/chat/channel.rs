@@ -8,7 +8,7 @@ use crate::{
     store::{
         ban,
         channel::{self, Channel, Topic},
-        member, succession,
+        invite, member, succession,
     },
 };
 
@@ -56,6 +56,8 @@ pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>) -> Result<()> 
 }
 
 /// Whether the channel's modes and bans let this session in. An invitation is used up by it.
+///
+/// How full a channel is, is the last thing looked at: only a session that it would let in otherwise learns of it.
 fn admit(act: &Act, channel: &Channel, key: Option<&str>) -> Result<()> {
     let refuse = |code, detail: &str| Err(Error::new(code, detail).about(&channel.name));
     if ban::matches(act.tx, channel.id, &act.session)? {
@@ -64,16 +66,15 @@ fn admit(act: &Act, channel: &Channel, key: Option<&str>) -> Result<()> {
     if channel.modes.key.is_some() && channel.modes.key.as_deref() != key {
         return refuse(Code::BadChannelKey, "this channel wants a key, and this is not it");
     }
+    if channel.modes.has(Flag::InviteOnly) && !invite::is_pending(act.tx, channel.id, act.caller.session)? {
+        return refuse(Code::InviteOnlyChannel, "this channel is by invitation");
+    }
     if let Some(limit) = channel.modes.limit
         && member::count(act.tx, channel.id)? >= i64::from(limit)
     {
         return refuse(Code::ChannelIsFull, "this channel is full");
     }
-    let invited = channel::use_invite(act.tx, channel.id, act.caller.session)?;
-    if channel.modes.has(Flag::InviteOnly) && !invited {
-        return refuse(Code::InviteOnlyChannel, "this channel is by invitation");
-    }
-    Ok(())
+    invite::remove(act.tx, channel.id, act.caller.session)
 }
 
 pub fn part(act: &mut Act, name: &ChannelName, reason: Option<&str>) -> Result<()> {
@@ -121,9 +122,11 @@ pub fn invite(act: &mut Act, nick: &Nick, name: &ChannelName) -> Result<()> {
         let detail = format!("{} is on {} already", guest.nick, channel.name);
         return Err(Error::new(Code::UserOnChannel, detail).about(&guest.nick).about(&channel.name));
     }
-    channel::invite(act.tx, channel.id, guest.id)?;
-    let both: [TargetId; 2] = [act.caller.session.into(), guest.id.into()];
-    act.emit("INVITE", &[&guest.nick, &channel.name], &both)?;
+    // Who is invited already is not told again.
+    if invite::add(act.tx, channel.id, guest.id)? {
+        let both: [TargetId; 2] = [act.caller.session.into(), guest.id.into()];
+        act.emit("INVITE", &[&guest.nick, &channel.name], &both)?;
+    }
     act.reply(reply::RPL_INVITING, &[&guest.nick, &channel.name]);
     if let Some(away) = &guest.away {
         act.reply(reply::RPL_AWAY, &[&guest.nick, away]);

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use crate::{
     audit::{Action, Entry, Limit, Subject},
     error::{Code, Error, Result},
+    irc::mode::Shown,
     model::{Caller, ClientId, Network, Nick, SessionId, Timestamp},
     password::Hasher,
     secret::{SecretHash, UserCodeKey},
@@ -184,9 +185,18 @@ impl Chat {
         }
     }
 
-    /// The public list: live channels and how many are on each.
-    pub async fn channels(&self) -> Result<Vec<(store::channel::Channel, i64)>> {
-        self.store.read(|tx| Sight::whole(tx).channels()).await
+    /// The public list: live channels and how many are on each, as far as the channels show it to everybody.
+    pub async fn channels(&self) -> Result<Vec<(store::channel::Channel, Option<i64>)>> {
+        let channels = self.store.read(|tx| Sight::whole(tx).channels()).await?;
+        let shown = channels.into_iter().filter_map(|(mut channel, members)| match channel.modes.shown_outside() {
+            Shown::Nothing => None,
+            Shown::Name => {
+                channel.topic = None;
+                Some((channel, None))
+            }
+            Shown::Everything => Some((channel, Some(members))),
+        });
+        Ok(shown.collect())
     }
 
     /// The last lines of the audit log before one, ascending.

@@ -4,7 +4,12 @@ use std::fmt::Display;
 
 use crate::{
     error::{Code, Error, Result},
-    irc::{Reply, command::Each, mode::glob, reply::*},
+    irc::{
+        Reply,
+        command::Each,
+        mode::{Flag, Shown, glob},
+        reply::*,
+    },
     model::{ChannelName, Nick, SERVER_NAME},
     store::{
         Read, ban,
@@ -26,6 +31,9 @@ fn reply(me: &Session, numeric: &str, params: &[&dyn Display]) -> Reply {
 
 pub fn topic(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
     let channel = sight.channel(name)?;
+    if sight.shown(&channel, me.id)? != Shown::Everything {
+        return Err(Error::not_on_channel(&channel.name));
+    }
     Ok(match &channel.topic {
         Some(topic) => topic_replies(me, &channel.name, topic).into(),
         None => vec![reply(me, RPL_NOTOPIC, &[&channel.name, &"No topic is set"])],
@@ -71,7 +79,8 @@ pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
     Ok(replies.chain([reply(me, RPL_ENDOFBANLIST, &[&channel.name, &"End of channel ban list"])]).collect())
 }
 
-/// NAMES of channels, or of one's own. A channel that does not exist has an empty list, as in IRC.
+/// NAMES of channels, or of one's own. A channel that does not exist has an empty list, as in IRC, and so has one that does
+/// not show its members.
 pub fn names(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {
     if names.is_empty() {
         let mut replies = Vec::new();
@@ -87,8 +96,10 @@ pub fn names(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<V
     for name in names {
         match name {
             Ok(name) => match sight.find_channel(name)? {
-                Some(channel) => replies.extend(names_of(sight.tx, me, &channel)?),
-                None => replies.push(end_of_names(me, name)),
+                Some(channel) if sight.shown(&channel, me.id)? == Shown::Everything => {
+                    replies.extend(names_of(sight.tx, me, &channel)?);
+                }
+                _ => replies.push(end_of_names(me, name)),
             },
             Err(error) => replies.push(end_of_names(me, &error.context.join(" "))),
         }
@@ -110,7 +121,8 @@ pub fn names_of(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>
             _ => lines.push(name),
         }
     }
-    let replies = lines.iter().map(|line| reply(me, RPL_NAMREPLY, &[&"=", &channel.name, line]));
+    let kind = if channel.modes.has(Flag::Secret) { "@" } else { "=" };
+    let replies = lines.iter().map(|line| reply(me, RPL_NAMREPLY, &[&kind, &channel.name, line]));
     Ok(replies.chain([end_of_names(me, &channel.name)]).collect())
 }
 
@@ -130,10 +142,16 @@ pub fn list(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Ve
         }
     }
     let mut replies = vec![reply(me, RPL_LISTSTART, &[&"Channel", &"Users  Name"])];
-    replies.extend(channels.iter().map(|(channel, members)| {
-        let topic = channel.topic.as_ref().map_or("", |topic| topic.text.as_str());
-        reply(me, RPL_LIST, &[&channel.name, members, &topic])
-    }));
+    for (channel, members) in &channels {
+        match sight.shown(channel, me.id)? {
+            Shown::Nothing => {}
+            Shown::Name => replies.push(reply(me, RPL_LIST, &[&channel.name, &0, &""])),
+            Shown::Everything => {
+                let topic = channel.topic.as_ref().map_or("", |topic| topic.text.as_str());
+                replies.push(reply(me, RPL_LIST, &[&channel.name, members, &topic]));
+            }
+        }
+    }
     replies.push(reply(me, RPL_LISTEND, &[&"End of /LIST"]));
     Ok(replies)
 }
@@ -142,7 +160,9 @@ pub fn who(sight: &Sight, me: &Session, mask: &str) -> Result<Vec<Reply>> {
     let mut replies = Vec::new();
     match ChannelName::parse(mask) {
         Ok(name) => {
-            if let Some(channel) = sight.find_channel(&name)? {
+            if let Some(channel) = sight.find_channel(&name)?
+                && sight.shown(&channel, me.id)? == Shown::Everything
+            {
                 for member in member::of_channel(sight.tx, channel.id)? {
                     let session = session::get(sight.tx, member.session)?;
                     replies.push(who_reply(me, channel.name.as_str(), &session, Some(&member)));
@@ -178,6 +198,9 @@ pub fn whois(sight: &Sight, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
     ];
     let mut channels = Vec::new();
     for channel in sight.channels_of(them.id)? {
+        if sight.shown(&channel, me.id)? != Shown::Everything {
+            continue;
+        }
         let member = member::get(sight.tx, channel.id, them.id)?;
         channels.push(format!("{}{}", member.as_ref().map_or("", Member::prefix), channel.name));
     }

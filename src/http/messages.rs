@@ -208,7 +208,9 @@ pub async fn history(
 pub struct PublicChannel {
     name: String,
     topic: Option<String>,
-    members: i64,
+    /// How many are on it; absent if the channel does not tell outsiders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<i64>,
 }
 
 /// The public list of channels.
@@ -217,7 +219,7 @@ pub struct PublicChannel {
         PublicProblems, StoreProblems))]
 pub async fn channels(State(app): State<Shared>) -> Result<Json<Vec<PublicChannel>>> {
     let channels = app.chat.channels().await?;
-    let view = |(channel, members): (crate::store::channel::Channel, i64)| PublicChannel {
+    let view = |(channel, members): (crate::store::channel::Channel, Option<i64>)| PublicChannel {
         name: channel.name.to_string(),
         topic: channel.topic.map(|topic| topic.text),
         members,

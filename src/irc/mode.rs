@@ -1,4 +1,4 @@
-//! Channel modes: `n t m i` flags, `k` and `l` with a value, `o v b` about somebody.
+//! Channel modes: `n t m i s` flags, `k` and `l` with a value, `o v b` about somebody.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ const VALUE_LIMIT: usize = 64;
 /// What a channel is set to. A new one is `+nt`, as on most networks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Modes {
-    /// `n i m t`, those that are set.
+    /// `i m n s t`, those that are set.
     pub flags: Vec<Flag>,
     pub key: Option<String>,
     pub limit: Option<u32>,
@@ -24,12 +24,28 @@ pub enum Flag {
     InviteOnly,
     Moderated,
     NoExternal,
+    Secret,
     TopicLocked,
 }
 
+/// How much of a channel a session is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Lists leave the channel out.
+    Nothing,
+    /// Its name, but neither its topic nor who or how many are on it.
+    Name,
+    Everything,
+}
+
 impl Flag {
-    const ALL: [(char, Self); 4] =
-        [('i', Self::InviteOnly), ('m', Self::Moderated), ('n', Self::NoExternal), ('t', Self::TopicLocked)];
+    const ALL: [(char, Self); 5] = [
+        ('i', Self::InviteOnly),
+        ('m', Self::Moderated),
+        ('n', Self::NoExternal),
+        ('s', Self::Secret),
+        ('t', Self::TopicLocked),
+    ];
 
     pub fn letter(self) -> char {
         Self::ALL[self as usize].0
@@ -61,6 +77,18 @@ impl Modes {
             self.flags.retain(|f| *f != flag);
         }
         true
+    }
+
+    /// How much those are shown who are not on the channel. This is the one rule; whoever shows a channel asks it, by
+    /// `Sight::shown` where there is a session that may be a member.
+    pub fn shown_outside(&self) -> Shown {
+        if self.has(Flag::Secret) {
+            Shown::Nothing
+        } else if self.has(Flag::InviteOnly) || self.key.is_some() {
+            Shown::Name
+        } else {
+            Shown::Everything
+        }
     }
 
     /// The flags' letters, as the store keeps them.
@@ -326,6 +354,23 @@ mod tests {
         assert_eq!(modes.render(true), "+iklnt sesame 5");
         assert_eq!(modes.render(false), "+iklnt 5");
         assert_eq!(Modes::from_letters(&modes.letters()), modes.flags);
+        assert!(modes.set(Flag::Secret, true));
+        assert_eq!(modes.render(false), "+iklnst 5");
+    }
+
+    #[test]
+    fn what_outsiders_are_shown_goes_by_the_modes() {
+        for (flags, key, shown) in [
+            ("nt", None, Shown::Everything),
+            ("mnt", None, Shown::Everything),
+            ("int", None, Shown::Name),
+            ("nt", Some("sesame"), Shown::Name),
+            ("s", None, Shown::Nothing),
+            ("is", Some("sesame"), Shown::Nothing),
+        ] {
+            let modes = Modes { flags: Modes::from_letters(flags), key: key.map(str::to_owned), limit: None };
+            assert_eq!(modes.shown_outside(), shown, "{flags} {key:?}");
+        }
     }
 
     #[test]

@@ -2,15 +2,12 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Read, Write, ban, new_target};
+use super::{Read, Write, ban, invite, new_target};
 use crate::{
     error::Result,
     irc::mode::Modes,
-    model::{ChannelId, ChannelName, SessionId, Timestamp},
+    model::{ChannelId, ChannelName, Timestamp},
 };
-
-/// Invitations to a channel that were not used yet, at most.
-const MAX_INVITES: i64 = 1000;
 
 /// A live channel.
 #[derive(Clone, Debug)]
@@ -110,31 +107,7 @@ pub(super) fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
         .prepare_cached("UPDATE channel SET ended_at = ?2, key = NULL, topic = NULL WHERE id = ?1")?
         .execute([id.0, now.0])?;
     ban::remove_of_channel(tx, id)?;
-    tx.sql.prepare_cached("DELETE FROM invite WHERE channel_id = ?1")?.execute([id.0])?;
+    invite::remove_of_channel(tx, id)?;
     tx.sql.prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?.execute([id.0])?;
     Ok(())
-}
-
-/// Keeps an invitation; of a channel that has too many of them, the one to the oldest session gives way.
-pub fn invite(tx: &Write, id: ChannelId, session: SessionId) -> Result<()> {
-    tx.sql
-        .prepare_cached("INSERT INTO invite (channel_id, session_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
-        .execute([id.0, session.0])?;
-    tx.sql
-        .prepare_cached(
-            "DELETE FROM invite WHERE channel_id = ?1 AND session_id != ?2 AND session_id <= (
-                 SELECT session_id FROM invite WHERE channel_id = ?1 AND session_id != ?2
-                 ORDER BY session_id DESC LIMIT 1 OFFSET ?3)",
-        )?
-        .execute([id.0, session.0, MAX_INVITES - 1])?;
-    Ok(())
-}
-
-/// Uses up an invitation; whether there was one.
-pub fn use_invite(tx: &Write, id: ChannelId, session: SessionId) -> Result<bool> {
-    let used = tx
-        .sql
-        .prepare_cached("DELETE FROM invite WHERE channel_id = ?1 AND session_id = ?2")?
-        .execute([id.0, session.0])?;
-    Ok(used == 1)
 }

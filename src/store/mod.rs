@@ -38,6 +38,7 @@ pub mod device_code;
 pub mod files;
 pub mod grant;
 pub mod grant_end;
+pub mod invite;
 pub mod label;
 pub mod lock;
 pub mod log;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app, as_sql, audit, authorization_code, client, device_code, grant, log, member, new_target,
-    on_unique, unreadable,
+    Effect, Read, Write, app, as_sql, audit, authorization_code, client, device_code, grant, invite, log, member,
+    new_target, on_unique, unreadable,
 };
 use crate::{
     audit::{Action, Subject},
@@ -226,8 +226,8 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, words: Option<LastWords
     tx.sql
         .prepare_cached("UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1")?
         .execute([id.0, now.0])?;
-    tx.sql.prepare_cached("DELETE FROM invite WHERE session_id = ?1")?.execute([id.0])?;
     unreadable::note_ended(tx, id)?;
+    invite::remove_of_session(tx, id)?;
     audit::record(tx, Action::SessionEnded(reason), &session.subject(Subject::default()), now)?;
     Ok(quit)
 }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    irc::mode::Shown,
     model::{Caller, ChannelId, ChannelName, Nick, SessionId},
 };
 
@@ -90,6 +91,15 @@ impl<'a> Sight<'a> {
 
     pub fn channel(&self, name: &ChannelName) -> Result<Channel> {
         self.find_channel(name)?.ok_or_else(|| Error::no_such_channel(name))
+    }
+
+    /// How much of a channel that is seen a session is shown: all of it as a member, else what its modes leave to outsiders.
+    pub fn shown(&self, channel: &Channel, session: SessionId) -> Result<Shown> {
+        Ok(match channel.modes.shown_outside() {
+            Shown::Everything => Shown::Everything,
+            _ if member::get(self.tx, channel.id, session)?.is_some() => Shown::Everything,
+            outside => outside,
+        })
     }
 
     /// Live channels and how many are on each, in the order of their names.

@@ -46,6 +46,7 @@ mod one_owner;
 mod operator;
 mod other_origins;
 mod passwords;
+mod private_channels;
 mod races;
 mod reading;
 mod readme;

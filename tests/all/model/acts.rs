@@ -91,12 +91,13 @@ impl Model {
             if channel.key.is_some() && channel.key.as_deref() != key {
                 return Err(Code::BadChannelKey);
             }
+            if channel.flags.contains(&'i') && !channel.invited.contains(&me) {
+                return Err(Code::InviteOnlyChannel);
+            }
             if channel.limit.is_some_and(|limit| channel.members.len() >= limit as usize) {
                 return Err(Code::ChannelIsFull);
             }
-            if !channel.invited.remove(&me) && channel.flags.contains(&'i') {
-                return Err(Code::InviteOnlyChannel);
-            }
+            channel.invited.remove(&me);
         }
         let channel = self.channels.entry(folded(name)).or_insert_with(|| Channel::new(name));
         self.joins += 1;
@@ -242,10 +243,11 @@ impl Model {
         if channel.members.contains_key(&guest) {
             return Err(Code::UserOnChannel);
         }
-        channel.invited.insert(guest);
-        let name = channel.name.clone();
-        let nick = self.sessions[&guest].nick.clone();
-        self.happens(me, "INVITE", [nick, name], BTreeSet::from([me, guest]));
+        if channel.invited.insert(guest) {
+            let name = channel.name.clone();
+            let nick = self.sessions[&guest].nick.clone();
+            self.happens(me, "INVITE", [nick, name], BTreeSet::from([me, guest]));
+        }
         Ok(if self.sessions[&guest].away.is_some() { vec!["341", "301"] } else { vec!["341"] })
     }
 

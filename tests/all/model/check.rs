@@ -44,7 +44,11 @@ impl World {
             }
         }
         let channels = self.server.device().get("/api/v1/channels").await;
-        let expected = self.model.channels.values().map(|channel| {
+        let listed = self.model.channels.values().filter(|channel| !channel.flags.contains(&'s'));
+        let expected = listed.map(|channel| {
+            if channel.flags.contains(&'i') || channel.key.is_some() {
+                return json!({"name": channel.name, "topic": null});
+            }
             let topic = channel.topic.as_ref().map(|(text, _)| text);
             json!({"name": channel.name, "topic": topic, "members": channel.members.len()})
         });

@@ -89,7 +89,7 @@ pub enum Act {
 
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// One of `i m n t`.
+    /// One of `i m n s t`.
     Flag(u8, bool),
     Key(Option<u8>),
     Limit(Option<u8>),
@@ -118,7 +118,7 @@ pub enum From {
 
 impl Change {
     pub fn flag(n: u8) -> char {
-        ['i', 'm', 'n', 't'][usize::from(n) % 4]
+        ['i', 'm', 'n', 's', 't'][usize::from(n) % 5]
     }
 
     /// Sign, letter and argument as they are written in the command.
@@ -266,7 +266,7 @@ fn act() -> impl Strategy<Value = Act> {
 fn change() -> impl Strategy<Value = Change> {
     let on = || prop::bool::weighted(0.6);
     prop_oneof![
-        3 => (0..4u8, on()).prop_map(|(flag, on)| Change::Flag(flag, on)),
+        3 => (0..5u8, on()).prop_map(|(flag, on)| Change::Flag(flag, on)),
         1 => prop::option::of(0..2u8).prop_map(Change::Key),
         1 => prop::option::of(1..4u8).prop_map(Change::Limit),
         2 => (0..7u8, on()).prop_map(|(nick, on)| Change::Op(nick, on)),
