@@ -74,7 +74,8 @@ export function showPanel(id, title, ...content) {
 export const field = (label, attributes) => h("label", label, h("input", attributes))
 
 // A dialog with fields; while `action` fails, it stays and says why.
-export function ask({ id = "ask", title, text, confirm, action = () => {} }, ...fields) {
+export function ask({ id = "ask", title, text, confirm, action = () => {} }, ...parts) {
+	const fields = parts.filter(Boolean)
 	const error = h("p.error", { id: `${id}-error`, role: "alert" })
 	const dialog = h("dialog", { id, "aria-label": title },
 		h("form", { onsubmit: (event) => submit(event, error, action).then((done) => done && dialog.close("done")) },

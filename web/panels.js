@@ -45,10 +45,23 @@ export function devices() {
 			h("img.code", { alt: "QR code of this address", src: `/login/code${login}` })]
 	}
 
-	function device({ id, name, current, created_at, seen_at }) {
+	function device({ id, name, current, created_at, seen_at, expires_at }) {
 		const told = `Added ${fromNow(created_at)}, ${current ? "in use now" : `last used ${fromNow(seen_at)}`}`
-		return item([name, current && h("span.tag", "this device")], [told],
-			!current && sure("Remove", name, "It is signed out at once.", () => act(() => remove(`/clients/${id}`))))
+		return item([name, current && h("span.tag", "this device")], [told, `Signs out ${fromNow(expires_at)} unless renewed`],
+			current
+				? model.session.has_password && h("button.renew", { onclick: () => renew().then((done) => done && act()) }, "Renew")
+				: sure("Remove", name, "It is signed out at once.", () => act(() => remove(`/clients/${id}`))))
+	}
+
+	function renew() {
+		const secret = currentPassword("Password")
+		return ask({
+			id: "renew",
+			title: "Renew this device",
+			text: "It then stays signed in for the whole time again. A copy of its old cookie no longer works.",
+			confirm: "Renew",
+			action: () => post("/login", { nick, password: $("input", secret).value }),
+		}, username(), secret)
 	}
 
 	async function leave() {
@@ -74,14 +87,41 @@ export function devices() {
 	}
 }
 
-function removeOthers(title, act = (action) => action()) {
+// Only this device stays. Keys outlast that, so it is asked about them in the same dialog.
+async function removeOthers(title, act = (action) => action()) {
+	const keys = (await liveKeys()).length
+	const revoke = option("label", "keys", `Revoke my API keys, too (${keys})`)
 	ask({
 		title,
 		text: "Only this one stays in the session.",
 		confirm: "Remove all others",
-		action: () => act(() => remove("/clients")),
+		action: () => act(async () => {
+			if (keys && $("input", revoke).checked) await remove("/keys")
+			await remove("/clients")
+		}),
+	}, keys > 0 && revoke)
+}
+
+const liveKeys = async () => (await get("/keys")).filter(({ ended_at }) => !ended_at)
+
+// Everything that a changed password leaves in place.
+async function afterChange() {
+	if ((await get("/clients")).length > 1) return removeOthers("Password changed. Sign your other devices out, too?")
+	const keys = (await liveKeys()).length
+	if (!keys) return
+	ask({
+		title: "Password changed. Revoke your API keys, too?",
+		text: `${keys === 1 ? "One key works" : `${keys} keys work`} as before.`,
+		confirm: "Revoke all keys",
+		action: () => remove("/keys"),
 	})
 }
+
+// The nick, for password managers.
+const username = () => h("input.unseen", { value: model.nick, autocomplete: "username", readonly: true, tabindex: -1, "aria-hidden": "true" })
+
+const currentPassword = (label) =>
+	field(label, { id: "current-password", type: "password", autocomplete: "current-password", required: true, autofocus: true })
 
 function fill(dialog, list, items, none) {
 	list.replaceChildren(...(items.length ? items : [h("li.soft", none)]))
@@ -94,8 +134,7 @@ const item = (name, lines, ...buttons) =>
 
 // `typed` is a new password typed already; nothing of it outlives the dialog.
 export async function password(typed = "", change = model.session.has_password) {
-	const current = change && field("Current password",
-		{ id: "current-password", type: "password", autocomplete: "current-password", autofocus: true })
+	const current = change && currentPassword("Current password")
 	const fresh = field("New password",
 		{ id: "new-password", type: "password", autocomplete: "new-password", "aria-describedby": "password-rule password-error", value: typed, autofocus: !change })
 	const saved = await ask({
@@ -105,9 +144,8 @@ export async function password(typed = "", change = model.session.has_password) 
 		confirm: "Save password",
 		action: save,
 	},
-	h("input.unseen", { value: model.nick, autocomplete: "username", readonly: true, tabindex: -1, "aria-hidden": "true" }),
-	current, fresh, h("small", { id: "password-rule" }, "8 to 256 characters; a few words with spaces are fine."))
-	if (saved && current && (await get("/clients")).length > 1) removeOthers("Password changed. Sign your other devices out, too?")
+	username(), current, fresh, h("small", { id: "password-rule" }, "8 to 256 characters; a few words with spaces are fine."))
+	if (saved && current) afterChange()
 
 	async function save() {
 		await run("PASS", [fresh, current].filter(Boolean).map((label) => $("input", label).value))
@@ -180,9 +218,11 @@ export function apps() {
 			? `Ended ${fromNow(ended_at)}, ${tried ? `tried ${tried}× since, last ${fromNow(tried_at)}` : "not tried since"}`
 			: [`Made ${fromNow(created_at)}`, used ? `last used ${fromNow(used)}` : "never used", expires_at && `ends ${fromNow(expires_at)}`,
 				new Date(before) > Date.now() && `its last secret ends ${fromNow(before)}`].filter(Boolean).join(", ")
+		const asked = scope.includes("session:manage") && model.session.has_password
 		return item([name], [may(scope, res), told],
 			!ended_at && sure("Rotate", name, "It gets a new secret; the one before goes on working for a day.",
-				async () => show(await post(`/keys/${client_id}/rotate`, { overlap: DAY }))),
+				async (secret) => show(await post(`/keys/${client_id}/rotate`, { overlap: DAY, password: secret && $("input", secret).value })),
+				asked && (() => currentPassword("Your password"))),
 			!ended_at && revoke(name, `/keys/${client_id}`))
 	}
 
@@ -193,9 +233,13 @@ export function apps() {
 		sure("Revoke", name, "It is cut off at once, and no secret of it works again.", () => remove(path).then(() => shown.replaceChildren()).then(load))
 }
 
-const sure = (verb, name, text, action) => h("button", {
+// What `makeField` makes is made anew for each dialog: a password does not outlive it.
+const sure = (verb, name, text, action, makeField) => h("button", {
 	"aria-label": `${verb} ${name}`,
-	onclick: () => ask({ title: `${verb} ${name}?`, text, confirm: verb, action }),
+	onclick: () => {
+		const field = makeField ? makeField() : undefined
+		ask({ title: `${verb} ${name}?`, text, confirm: verb, action: () => action(field) }, field)
+	},
 }, verb)
 
 const may = (scope, res) =>

@@ -164,7 +164,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
 
     alice.click("[data-panel=devices]").await;
     alice.says("#devices", "this device").await;
-    alice.click("#devices .devices button").await;
+    alice.click("#devices [aria-label^=Remove]").await;
     alice.click("#ask .primary").await;
     phone.says("#signed-out", "this device was removed from another one").await;
     alice.until("return document.querySelectorAll('#devices li').length === 1", vec![]).await;

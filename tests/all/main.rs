@@ -23,6 +23,7 @@ mod delivery;
 mod device_flow;
 mod device_page;
 mod devices;
+mod devices_page;
 mod elsewhere;
 mod expiry;
 mod faults;
