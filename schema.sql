@@ -92,12 +92,29 @@ CREATE TABLE ban (
     mask        TEXT NOT NULL,
     set_by      TEXT NOT NULL,
     set_at      INTEGER NOT NULL,
+    nick        TEXT,                       -- folded: the nick that the mask is made of, if it has no wildcard there
+    held        INTEGER,                    -- the session that it then holds, whatever nick that takes
     PRIMARY KEY (channel_id, folded_mask)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX ban_of_nick ON ban (nick) WHERE nick IS NOT NULL AND held IS NULL;
+CREATE INDEX ban_holding ON ban (held) WHERE held IS NOT NULL;
+
+-- Whose direct messages and invitations a session never receives.
+CREATE TABLE silence (
+    session_id  INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+    folded_mask TEXT NOT NULL,
+    mask        TEXT NOT NULL,
+    nick        TEXT,                       -- as in ban
+    held        INTEGER,
+    PRIMARY KEY (session_id, folded_mask)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX silence_of_nick ON silence (nick) WHERE nick IS NOT NULL AND held IS NULL;
+CREATE INDEX silence_holding ON silence (held) WHERE held IS NOT NULL;
 
 CREATE TABLE invite (
     channel_id INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
     session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+    silenced   INTEGER NOT NULL DEFAULT 0,  -- 1: by somebody whom the session silences; it is not told of it
     PRIMARY KEY (channel_id, session_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX invite_of_session ON invite (session_id);
@@ -125,9 +142,11 @@ CREATE TABLE event (
     label     TEXT,
     app       TEXT,                         -- the name of the app through whose grant it came
     channel   INTEGER,                      -- of a message to a channel: that channel
-    others    INTEGER                       -- and the last message there before it that another session sent; 0: none
+    others    INTEGER,                      -- and the last message there before it that another session sent; 0: none
+    silenced_by INTEGER                     -- of a direct message whose recipient silences its sender: that recipient
 ) STRICT;
 CREATE INDEX event_exchange ON event (sender, recipient, id) WHERE recipient IS NOT NULL;
+CREATE INDEX event_silenced ON event (sender, silenced_by, id) WHERE silenced_by IS NOT NULL;
 CREATE INDEX event_said ON event (channel, id) WHERE channel IS NOT NULL;
 
 -- Where an event is addressed: one row per target, however many receive it.

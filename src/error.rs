@@ -70,6 +70,7 @@ codes! {
     BanListFull         "ban_list_full"          Some("478"), 409 "Ban list is full";
     UnknownUserMode     "unknown_user_mode"      Some("501"), 400 "Unknown user mode";
     UsersDontMatch      "users_dont_match"       Some("502"), 403 "Not your own modes";
+    SilenceListFull     "silence_list_full"      Some("511"), 409 "Silence list is full";
     InvalidKey          "invalid_key"            Some("525"), 400 "Channel key is not well-formed";
     InvalidModeParam    "invalid_mode_param"     Some("696"), 400 "Invalid mode parameter";
     TooManyKeys         "too_many_keys"          None,        409 "Too many keys";

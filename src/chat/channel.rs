@@ -8,7 +8,7 @@ use crate::{
     store::{
         ban,
         channel::{self, Channel, Topic},
-        invite, member, succession,
+        invite, member, silence, succession,
     },
 };
 
@@ -90,6 +90,10 @@ pub fn set_topic(act: &mut Act, name: &ChannelName, text: &str) -> Result<()> {
     if channel.modes.has(Flag::TopicLocked) && !member.op {
         return Err(chanop_needed(&channel));
     }
+    // A topic is said to the whole channel.
+    if !member.op && !member.voice && ban::matches(act.tx, channel.id, &act.session)? {
+        return Err(Error::new(Code::CannotSendToChannel, "you are banned from this channel").about(&channel.name));
+    }
     let topic = Topic { text: text.into(), set_by: act.nick().to_string(), set_at: act.now };
     channel::set_topic(act.tx, channel.id, Some(&topic).filter(|_| !text.is_empty()))?;
     act.emit("TOPIC", &[&channel.name, &text], &[channel.id.into()]).map(drop)
@@ -122,10 +126,11 @@ pub fn invite(act: &mut Act, nick: &Nick, name: &ChannelName) -> Result<()> {
         let detail = format!("{} is on {} already", guest.nick, channel.name);
         return Err(Error::new(Code::UserOnChannel, detail).about(&guest.nick).about(&channel.name));
     }
+    let silenced = silence::silences(act.tx, guest.id, &act.session)?;
     // Who is invited already is not told again.
-    if invite::add(act.tx, channel.id, guest.id)? {
+    if invite::add(act.tx, channel.id, guest.id, silenced)? {
         let both: [TargetId; 2] = [act.caller.session.into(), guest.id.into()];
-        act.emit("INVITE", &[&guest.nick, &channel.name], &both)?;
+        act.emit("INVITE", &[&guest.nick, &channel.name], if silenced { &both[..1] } else { &both })?;
     }
     act.reply(reply::RPL_INVITING, &[&guest.nick, &channel.name]);
     if let Some(away) = &guest.away {

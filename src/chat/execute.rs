@@ -9,7 +9,7 @@ use super::{
     callers::Live,
     channel,
     label::{self, Label},
-    marks, modes, query, session, talk,
+    marks, modes, query, session, silence, talk,
 };
 use crate::{
     error::{Error, Result},
@@ -121,6 +121,7 @@ fn carry_out(act: &mut Act, command: Command) -> Result<()> {
         Command::Mode { channel, changes } if !changes.is_empty() => modes::change(act, &channel, changes),
         Command::Away(text) => talk::away(act, text.as_deref()),
         Command::MarkRead { target, id: Some(id) } => marks::mark_read(act, &target, id),
+        Command::Silence(Some((mask, on))) => silence::change(act, mask, on),
         Command::Quit(reason) => session::quit(act, reason.as_deref()),
         query => {
             act.answer = read_only(act.tx, act.caller, &query)?;
@@ -142,6 +143,7 @@ fn read_only(tx: &Read, caller: Caller, command: &Command) -> Result<Answer> {
         Command::Mode { channel, .. } => query::modes(sight, &me, channel)?,
         Command::UserMode { nick, changes } => query::user_modes(&me, nick, changes.as_deref())?,
         Command::MarkRead { target, .. } => marks::show(sight, &me, target)?,
+        Command::Silence(_) => silence::show(tx, &me)?,
         Command::Ack(id) => {
             log::require_issued(tx, *id)?;
             Vec::new()

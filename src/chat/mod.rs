@@ -38,6 +38,7 @@ pub mod registry;
 mod remains;
 pub mod restore;
 mod session;
+mod silence;
 pub mod snapshot;
 mod talk;
 mod upkeep;

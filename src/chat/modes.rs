@@ -13,6 +13,7 @@ use crate::{
         ban::{self, Ban},
         channel::{self, Channel},
         member::{self, Member},
+        session_mask::SessionMask,
     },
 };
 
@@ -104,13 +105,14 @@ fn last_op(nick: &Nick, channel: &Channel) -> Error {
 
 fn add_ban(act: &Act, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
     let bans = ban::list(act.tx, channel.id)?;
-    if bans.len() >= MAX_BANS && !bans.iter().any(|ban| ban.mask.folded() == mask.folded()) {
+    if bans.len() >= MAX_BANS && !bans.iter().any(|ban| ban.mask.mask.folded() == mask.folded()) {
         let detail = format!("a channel has at most {MAX_BANS} bans");
         return Err(Error::new(Code::BanListFull, detail).about(&channel.name).about('b'));
     }
+    let mask = SessionMask::new(&act.sight, mask)?;
     let ban = Ban { mask, set_by: act.nick().to_string(), set_at: act.now };
     let added = ban::add(act.tx, channel.id, &ban)?;
-    Ok(added.then(|| (true, 'b', Some(ban.mask.as_str().to_owned()))))
+    Ok(added.then(|| (true, 'b', Some(ban.mask.mask.as_str().to_owned()))))
 }
 
 fn standing(act: &Act, channel: &Channel, nick: &Nick) -> Result<Member> {

@@ -73,9 +73,9 @@ pub fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Ve
 
 pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
     let bans = ban::list(tx, channel.id)?;
-    let replies = bans
-        .iter()
-        .map(|ban| reply(me, RPL_BANLIST, &[&channel.name, &ban.mask.as_str(), &ban.set_by, &ban.set_at.seconds()]));
+    let replies = bans.iter().map(|ban| {
+        reply(me, RPL_BANLIST, &[&channel.name, &ban.mask.mask.as_str(), &ban.set_by, &ban.set_at.seconds()])
+    });
     Ok(replies.chain([reply(me, RPL_ENDOFBANLIST, &[&channel.name, &"End of channel ban list"])]).collect())
 }
 

@@ -124,7 +124,7 @@ pub fn rename(act: &mut Act, nick: Nick) -> Result<()> {
     if nick.as_str() == act.nick().as_str() {
         return Ok(());
     }
-    session::rename(act.tx, act.caller.session, &nick)?;
+    session::rename(act.tx, &act.session, &nick)?;
     let targets = act.everyone()?;
     act.emit("NICK", &[&nick], &targets)?;
     // A ban that no longer matches is no longer in the way of being op.

@@ -1,11 +1,13 @@
 //! Saying something: PRIVMSG, NOTICE, AWAY.
 
+use std::fmt::Display;
+
 use super::act::Act;
 use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
     model::{EventId, Target},
-    store::{ban, channel::Channel, log::Recipient, mark, member, session},
+    store::{ban, channel::Channel, log::Recipient, mark, member, session, silence},
 };
 
 pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -> Result<()> {
@@ -23,11 +25,16 @@ pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -
         }
         Target::Nick(nick) => {
             let other = act.sight.correspondent(nick)?;
-            let targets = [act.caller.session.into(), other.id.into()];
-            act.emit_message(command, Recipient::Session(other.id), &[&other.nick, &text], &targets)?;
-            // Both sides remember that there is an exchange, wherever they have read it to.
-            mark::advance(act.tx, act.caller.session, other.id.into(), EventId(0))?;
-            mark::advance(act.tx, other.id, act.caller.session.into(), EventId(0))?;
+            let params: [&dyn Display; 2] = [&other.nick, &text];
+            let me = act.caller.session;
+            if silence::silences(act.tx, other.id, &act.session)? {
+                act.emit_message(command, Recipient::Silencing(other.id), &params, &[me.into()])?;
+            } else {
+                act.emit_message(command, Recipient::Session(other.id), &params, &[me.into(), other.id.into()])?;
+                mark::advance(act.tx, other.id, me.into(), EventId(0))?;
+            }
+            // Each side that has the message remembers that there is an exchange, wherever it has read it to.
+            mark::advance(act.tx, me, other.id.into(), EventId(0))?;
             if let Some(away) = other.away.as_ref().filter(|_| command == "PRIVMSG") {
                 act.reply(reply::RPL_AWAY, &[&other.nick, away]);
             }

@@ -100,7 +100,7 @@ pub fn bans(bans: &[Ban]) -> Table {
     Table::of(
         bans,
         &[
-            ("ban", |ban| json!(ban.mask.as_str())),
+            ("ban", |ban| json!(ban.mask.mask.as_str())),
             ("set_by", |ban| json!(ban.set_by)),
             ("set_at", |ban| json!(ban.set_at)),
         ],

@@ -1,6 +1,10 @@
 //! The typed [`Command`] and the one table of verbs: parameters, scope, parser, and what help says of each.
 
-use super::{message::Message, mode::Change, params};
+use super::{
+    message::Message,
+    mode::{Change, Mask},
+    params,
+};
 use crate::{
     error::{Code, Error, Result},
     model::{ChannelName, EventId, Nick, Password, Scope, Target},
@@ -65,6 +69,8 @@ pub enum Command {
         target: Target,
         id: Option<EventId>,
     },
+    /// A mask to add or to remove; without one: all of one's own.
+    Silence(Option<(Mask, bool)>),
     Ack(EventId),
     Ping(String),
     Quit(Option<String>),
@@ -127,6 +133,8 @@ pub const VERBS: &[Verb] = &[
            syntax: "INVITE <nick> <channel>", help: "invites somebody to a channel" },
     Verb { name: "MODE",     min_params: 1, scope: Scope::ChatModerate, reads: false, parse: params::mode,
            syntax: "MODE <channel> [<modes> [<parameter>…]]", help: "shows or changes a channel's modes" },
+    Verb { name: "SILENCE",  min_params: 0, scope: Scope::SessionManage, reads: false, parse: params::silence,
+           syntax: "SILENCE [+<mask>|-<mask>]", help: "blocks direct messages and invitations from senders that match a mask" },
     Verb { name: "MARKREAD", min_params: 1, scope: Scope::ChatWrite, reads: false, parse: params::mark_read,
            syntax: "MARKREAD <target> [<id>]", help: "moves the session's read mark forward, or shows it" },
     Verb { name: "ACK",      min_params: 1, scope: Scope::Any, reads: true, parse: params::ack,
@@ -189,6 +197,9 @@ mod tests {
             ("PASS one two three", Code::MalformedRequest),
             ("TOPIC rust", Code::NoSuchChannel),
             ("MODE #a +z", Code::UnknownMode),
+            ("SILENCE mallory", Code::MalformedRequest),
+            ("SILENCE +", Code::MalformedRequest),
+            ("SILENCE +a,b", Code::MalformedRequest),
             ("ACK x", Code::MalformedRequest),
             ("ACK -1", Code::InvalidCursor),
             ("ACK 99999999999999999999", Code::MalformedRequest),

@@ -168,7 +168,7 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
             'o' => Change::Op(Nick::named(argument()?)?, on),
             'v' => Change::Voice(Nick::named(argument()?)?, on),
             'b' => match args.next() {
-                Some(mask) => Change::Ban(Mask::parse(mask)?, on),
+                Some(mask) => Change::Ban(parse_ban(mask)?, on),
                 None => Change::ListBans,
             },
             other => match Flag::of(other) {
@@ -204,6 +204,10 @@ fn parse_key(key: &str) -> Result<String> {
     Ok(key.to_owned())
 }
 
+fn parse_ban(mask: &str) -> Result<Mask> {
+    Mask::parse(mask).map_err(|error| Error { code: Code::InvalidModeParam, ..error }.about("b").about("*"))
+}
+
 fn parse_limit(limit: &str) -> Result<u32> {
     let bad = || Error::new(Code::InvalidModeParam, "a limit is a number above zero").about("l").about("*");
     let limit = whole_number(limit).and_then(|limit| limit.try_into().ok());
@@ -224,16 +228,15 @@ pub fn render_changes(changes: &[(bool, char, Option<String>)]) -> Vec<String> {
     std::iter::once(modes).chain(changes.iter().filter_map(|(_, _, arg)| arg.clone())).collect()
 }
 
-/// A ban's mask, `nick!user@host` with `*` and `?`. A user is `s` and the session's id, so that a ban can outlast a nick;
-/// the host is the server's name for all, because nobody's address is shown.
+/// A mask of a ban or of SILENCE, `nick!user@host` with `*` and `?`. A user is `s` and the session's id; the host is the
+/// server's name for all, because nobody's address is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mask(String);
 
 impl Mask {
     pub fn parse(text: &str) -> Result<Self> {
         if text.is_empty() || text.len() > VALUE_LIMIT || text.contains([' ', ',']) {
-            let rules = "a ban's mask has 1 to 64 bytes without space or comma";
-            return Err(Error::new(Code::InvalidModeParam, rules).about("b").about("*"));
+            return Err(Error::malformed("a mask has 1 to 64 bytes without space or comma"));
         }
         let (nick, rest) = match (text.split_once('!'), text.contains('@')) {
             (Some((nick, rest)), _) => (nick, rest),
@@ -252,6 +255,11 @@ impl Mask {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The nick that it is made of, if its nick part has no wildcard.
+    pub fn nick(&self) -> Option<Nick> {
+        self.0.split_once('!').and_then(|(nick, _)| Nick::parse(nick).ok())
     }
 
     /// The form by which masks are compared.
@@ -377,6 +385,11 @@ mod tests {
     fn masks_are_completed_and_matched() {
         for (mask, full) in [("bob", "bob!*@*"), ("*!s7@*", "*!s7@*"), ("s7@x", "*!s7@x"), ("bob!", "bob!*@*")] {
             assert_eq!(Mask::parse(mask).unwrap().as_str(), full);
+        }
+        for (mask, nick) in
+            [("bob", Some("bob")), ("bob!s7@*", Some("bob")), ("b?b", None), ("*!s7@*", None), ("s7@x", None)]
+        {
+            assert_eq!(Mask::parse(mask).unwrap().nick().map(|nick| nick.to_string()).as_deref(), nick);
         }
         assert!(glob("b?b*!*@*", "BOBBY!s7@rejoin.server"));
         assert!(!glob("bob!*@*", "bobby!s7@rejoin.server"));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     command::{Command, Each, MAX_TARGETS},
-    mode,
+    mode::{self, Mask},
 };
 use crate::{
     error::{Code, Error, Result},
@@ -121,6 +121,16 @@ pub fn mode(params: &[String]) -> Result<Command> {
 pub fn mark_read(params: &[String]) -> Result<Command> {
     let id = params.get(1).map(|id| event_id(id)).transpose()?;
     Ok(Command::MarkRead { target: Target::parse(&params[0])?, id })
+}
+
+pub fn silence(params: &[String]) -> Result<Command> {
+    let Some(param) = params.first().filter(|param| !param.is_empty()) else { return Ok(Command::Silence(None)) };
+    let (mask, on) = match (param.strip_prefix('+'), param.strip_prefix('-')) {
+        (Some(mask), _) => (mask, true),
+        (_, Some(mask)) => (mask, false),
+        _ => return Err(Error::malformed("a mask is added as +mask and removed as -mask")),
+    };
+    Ok(Command::Silence(Some((Mask::parse(mask)?, on))))
 }
 
 pub fn ack(params: &[String]) -> Result<Command> {

@@ -21,6 +21,8 @@ macro_rules! numerics {
 
 numerics! {
     RPL_UMODEIS "221"
+    RPL_SILELIST "271"
+    RPL_ENDOFSILELIST "272"
     RPL_AWAY "301"
     RPL_UNAWAY "305"
     RPL_NOWAWAY "306"

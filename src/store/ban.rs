@@ -2,55 +2,56 @@
 
 use rusqlite::{Row, params};
 
-use super::{Read, Write, session::Session};
+use super::{Read, Write, session::Session, session_mask::SessionMask};
 use crate::{
     error::Result,
     irc::mode::Mask,
-    model::{ChannelId, Timestamp},
+    model::{ChannelId, Nick, Timestamp},
 };
 
 /// A ban, and who set it when.
 #[derive(Clone, Debug)]
 pub struct Ban {
-    pub mask: Mask,
+    pub mask: SessionMask,
     pub set_by: String,
     pub set_at: Timestamp,
 }
 
 impl Ban {
     fn read(row: &Row) -> rusqlite::Result<Self> {
-        Ok(Self {
-            mask: Mask::stored(row.get("mask")?),
-            set_by: row.get("set_by")?,
-            set_at: Timestamp(row.get("set_at")?),
-        })
-    }
-
-    pub fn matches(&self, session: &Session) -> bool {
-        self.mask.matches(&session.mask())
+        Ok(Self { mask: SessionMask::read(row)?, set_by: row.get("set_by")?, set_at: Timestamp(row.get("set_at")?) })
     }
 }
 
 pub fn list(tx: &Read, channel: ChannelId) -> Result<Vec<Ban>> {
-    let mut statement = tx.sql.prepare_cached("SELECT mask, set_by, set_at FROM ban WHERE channel_id = ?1")?;
+    let mut statement = tx.sql.prepare_cached("SELECT mask, held, set_by, set_at FROM ban WHERE channel_id = ?1")?;
     let rows = statement.query_map([channel.0], Ban::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Whether a ban of the channel matches a session.
 pub fn matches(tx: &Read, channel: ChannelId, session: &Session) -> Result<bool> {
-    Ok(list(tx, channel)?.iter().any(|ban| ban.matches(session)))
+    Ok(list(tx, channel)?.iter().any(|ban| ban.mask.matches(session)))
 }
 
 /// Adds a ban; whether it is new.
 pub fn add(tx: &Write, channel: ChannelId, ban: &Ban) -> Result<bool> {
+    let mask = &ban.mask.mask;
     let added = tx
         .sql
         .prepare_cached(
-            "INSERT INTO ban (channel_id, folded_mask, mask, set_by, set_at) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO ban (channel_id, folded_mask, mask, nick, held, set_by, set_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
         )?
-        .execute(params![channel.0, ban.mask.folded(), ban.mask.as_str(), ban.set_by, ban.set_at.0])?;
+        .execute(params![
+            channel.0,
+            mask.folded(),
+            mask.as_str(),
+            mask.nick().as_ref().map(Nick::folded),
+            ban.mask.held.map(|session| session.0),
+            ban.set_by,
+            ban.set_at.0
+        ])?;
     Ok(added == 1)
 }
 

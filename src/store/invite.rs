@@ -1,6 +1,6 @@
 //! Invitations that were not used yet.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, params};
 
 use super::{Read, Write};
 use crate::{
@@ -13,11 +13,17 @@ const MAX_PENDING: i64 = 1000;
 
 /// Keeps an invitation; whether it is new. Of a channel that has too many, the one of the oldest session gives way; of a
 /// session that has too many, the one to the oldest channel.
-pub fn add(tx: &Write, channel: ChannelId, session: SessionId) -> Result<bool> {
+///
+/// An invitation by somebody whom the session silences is kept for its inviter alone, who sees no difference. It opens no
+/// door, and does not stand in the way of an invitation by somebody else.
+pub fn add(tx: &Write, channel: ChannelId, session: SessionId, silenced: bool) -> Result<bool> {
     let added = tx
         .sql
-        .prepare_cached("INSERT INTO invite (channel_id, session_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
-        .execute([channel.0, session.0])?;
+        .prepare_cached(
+            "INSERT INTO invite (channel_id, session_id, silenced) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET silenced = 0 WHERE silenced AND NOT excluded.silenced",
+        )?
+        .execute(params![channel.0, session.0, silenced])?;
     if added == 0 {
         return Ok(false);
     }
@@ -36,7 +42,8 @@ pub fn add(tx: &Write, channel: ChannelId, session: SessionId) -> Result<bool> {
 
 /// Whether a session is invited to a channel.
 pub fn is_pending(tx: &Read, channel: ChannelId, session: SessionId) -> Result<bool> {
-    let mut pending = tx.sql.prepare_cached("SELECT 1 FROM invite WHERE channel_id = ?1 AND session_id = ?2")?;
+    let mut pending =
+        tx.sql.prepare_cached("SELECT 1 FROM invite WHERE channel_id = ?1 AND session_id = ?2 AND NOT silenced")?;
     Ok(pending.query_row([channel.0, session.0], |_| Ok(())).optional()?.is_some())
 }
 

@@ -38,6 +38,8 @@ pub struct Draft<'a> {
 pub enum Recipient {
     Session(SessionId),
     Channel(ChannelId),
+    /// To a session that silences the sender, and is never shown it. To the sender it is a message like any other.
+    Silencing(SessionId),
 }
 
 /// Appends an event and addresses it, once per target.
@@ -50,10 +52,11 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
         Some((client, label)) => (Some(client.0), label.as_deref()),
         None => (None, None),
     };
-    let (recipient, channel) = match message {
-        Some((_, Recipient::Session(session))) => (Some(session.0), None),
-        Some((_, Recipient::Channel(channel))) => (None, Some(channel.0)),
-        None => (None, None),
+    let (recipient, channel, silenced_by) = match message {
+        Some((_, Recipient::Session(session))) => (Some(session.0), None, None),
+        Some((_, Recipient::Channel(channel))) => (None, Some(channel.0), None),
+        Some((_, Recipient::Silencing(session))) => (None, None, Some(session.0)),
+        None => (None, None, None),
     };
     let others = match message {
         Some((sender, Recipient::Channel(channel))) => Some(unread::last_of_others(tx, channel, sender)?),
@@ -61,8 +64,9 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
     };
     tx.sql
         .prepare_cached(
-            "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others,
+                                silenced_by)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             time.0,
@@ -77,6 +81,7 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
             app,
             channel,
             others,
+            silenced_by,
         ])?;
     let id = EventId(tx.sql.last_insert_rowid());
     let mut address = tx.sql.prepare_cached("INSERT INTO address (target_id, event_id) VALUES (?1, ?2)")?;
@@ -185,7 +190,7 @@ pub fn channel_history(
     Ok(Some(events))
 }
 
-/// The direct messages between two sessions before `before`, the last `limit` or as many as a page holds, ascending.
+/// The direct messages between a session and another, as the first has them, before `before`, the last `limit` or as many as a page holds, ascending.
 pub fn exchange_history(
     tx: &Read,
     one: SessionId,
@@ -196,6 +201,9 @@ pub fn exchange_history(
     let before = before.map_or(i64::MAX, |id| id.0);
     let mut statement = tx.sql.prepare_cached(
         "SELECT id FROM (SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND recipient = ?2 AND id < ?3
+                                        ORDER BY id DESC LIMIT ?4)
+                         UNION
+                         SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND silenced_by = ?2 AND id < ?3
                                         ORDER BY id DESC LIMIT ?4)
                          UNION
                          SELECT * FROM (SELECT id FROM event WHERE sender = ?2 AND recipient = ?1 AND id < ?3

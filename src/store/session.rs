@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     Effect, Read, Write, app, as_sql, audit, authorization_code, client, device_code, grant, invite, log, member,
-    new_target, on_unique, unreadable,
+    new_target, on_unique, session_mask, silence, unreadable,
 };
 use crate::{
     audit::{Action, Subject},
@@ -164,11 +164,15 @@ pub fn count(tx: &Read) -> Result<i64> {
         .query_row([], |row| row.get(0))?)
 }
 
-pub fn rename(tx: &Write, id: SessionId, nick: &Nick) -> Result<()> {
+/// Gives a session another nick. Masks made of the nick that it gives up go on matching it.
+pub fn rename(tx: &Write, session: &Session, nick: &Nick) -> Result<()> {
+    if session.nick.folded() != nick.folded() {
+        session_mask::hold(tx, session)?;
+    }
     let renamed = tx
         .sql
         .prepare_cached("UPDATE session SET nick = ?2, folded_nick = ?3 WHERE id = ?1")?
-        .execute(params![id.0, nick.as_str(), nick.folded()]);
+        .execute(params![session.id.0, nick.as_str(), nick.folded()]);
     on_unique(renamed, || in_use(nick)).map(drop)
 }
 
@@ -228,6 +232,8 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, words: Option<LastWords
         .execute([id.0, now.0])?;
     unreadable::note_ended(tx, id)?;
     invite::remove_of_session(tx, id)?;
+    silence::remove_of_session(tx, id)?;
+    session_mask::let_go(tx, id)?;
     audit::record(tx, Action::SessionEnded(reason), &session.subject(Subject::default()), now)?;
     Ok(quit)
 }

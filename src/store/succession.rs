@@ -48,7 +48,7 @@ fn successor(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
     let mut rows = by_stay.query([channel.0])?;
     while let Some(row) = rows.next()? {
         let session = session::get(tx, SessionId(row.get(0)?))?;
-        if !bans.iter().any(|ban| ban.matches(&session)) {
+        if !bans.iter().any(|ban| ban.mask.matches(&session)) {
             return Ok(Some(session.id));
         }
     }

@@ -208,6 +208,23 @@ async fn an_invitation_reaches_the_guest_and_opens_the_door_once() {
 }
 
 #[tokio::test]
+async fn an_invitation_that_is_pending_already_is_no_event() {
+    let server = TestServer::start().await;
+    let [alice, bob, _] = people(&server).await;
+    alice.send("JOIN #club").await;
+    alice.drain().await;
+    for fresh in [1, 0, 0] {
+        let answer = alice.send("INVITE bob #CLUB").await;
+        assert_eq!(replies(&answer), ["341 bob | #club"], "the answer is the same");
+        assert_eq!(answer["ids"].as_array().unwrap().len(), fresh);
+    }
+    assert_eq!((bob.queue().await.len(), alice.queue().await.len()), (1, 1));
+    bob.send("JOIN #club").await;
+    bob.send("PART #club").await;
+    assert_eq!(alice.send("INVITE bob #club").await["ids"].as_array().unwrap().len(), 1, "it was used");
+}
+
+#[tokio::test]
 async fn json_and_lines_are_the_same_commands() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;

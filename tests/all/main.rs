@@ -64,6 +64,7 @@ mod sessions;
 mod sign_in;
 mod sign_in_input;
 mod sign_in_pages;
+mod silence;
 mod socket;
 mod stopping;
 mod store;

@@ -78,6 +78,60 @@ async fn a_ban_by_session_outlasts_the_nick() {
     assert_eq!(bob.try_send("JOIN #rust").await.unwrap_err().code, "banned_from_channel");
 }
 
+/// Forms of a ban made of bob's nick, and what is none.
+const MADE_OF_BOB: [&str; 4] = ["bob", "BOB!*@*", "bob!s2@*", "bob!*@rejoin.server"];
+const NOT_MADE_OF_BOB: [&str; 4] = ["b?b", "bo*!*@*", "bob!s77@*", "bob!*@elsewhere"];
+
+#[tokio::test]
+async fn a_ban_made_of_a_nick_holds_the_session_whatever_its_nick() {
+    for (mask, held) in
+        MADE_OF_BOB.map(|mask| (mask, true)).into_iter().chain(NOT_MADE_OF_BOB.map(|mask| (mask, false)))
+    {
+        let server = TestServer::start().await;
+        let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+        alice.send("JOIN #rust").await;
+        alice.send(&format!("MODE #rust +b {mask}")).await;
+        bob.send("NICK robert").await;
+        let joined = bob.try_send("JOIN #rust").await.map(drop).map_err(|refused| refused.code);
+        assert_eq!(joined, if held { Err("banned_from_channel".to_owned()) } else { Ok(()) }, "{mask}");
+        bob.send("QUIT").await;
+        let new = server.pick("robert").await;
+        new.send("JOIN #rust").await;
+        alice.send(&format!("MODE #rust -b {mask}")).await;
+        assert_eq!(server.rows("ban"), 0, "{mask}");
+    }
+}
+
+#[tokio::test]
+async fn a_ban_made_of_a_nick_that_nobody_has_holds_the_first_who_gives_it_up() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send("JOIN #rust").await;
+    alice.send("MODE #rust +b mallory").await;
+    let mallory = server.pick("mallory").await;
+    assert_eq!(mallory.try_send("JOIN #rust").await.unwrap_err().code, "banned_from_channel");
+    mallory.send("NICK Mallory").await;
+    mallory.send("NICK innocent").await;
+    assert_eq!(mallory.try_send("JOIN #rust").await.unwrap_err().code, "banned_from_channel");
+    alice.send("MODE #rust -b mallory").await;
+    mallory.send("JOIN #rust").await;
+}
+
+#[tokio::test]
+async fn a_banned_member_neither_speaks_nor_sets_the_topic_by_whatever_nick() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    alice.send("MODE #rust +b-t bob").await;
+    bob.send("NICK robert").await;
+    for line in ["PRIVMSG #rust :x", "TOPIC #rust :x"] {
+        assert_eq!(bob.try_send(line).await.unwrap_err().code, "cannot_send_to_channel", "{line}");
+    }
+    alice.send("MODE #rust +v robert").await;
+    for line in ["PRIVMSG #rust :x", "TOPIC #rust :x"] {
+        bob.send(line).await;
+    }
+}
+
 #[tokio::test]
 async fn moderation_silences_those_without_voice() {
     let server = TestServer::start().await;

@@ -97,7 +97,8 @@ const ABOUT_PEOPLE: &[&str] = &[
     "MARKREAD {}",
     "MARKREAD {} 1",
 ];
-const ABOUT_THE_SESSION: &[&str] = &["NICK other", "PASS :correct horse battery", "AWAY :gone", "AWAY"];
+const ABOUT_THE_SESSION: &[&str] =
+    &["NICK other", "PASS :correct horse battery", "AWAY :gone", "AWAY", "SILENCE", "SILENCE +bob"];
 const ABOUT_THE_CLIENT: &[&str] = &["ACK 1", "PING x", "QUIT"];
 
 /// Answers to a form about what is there and about what is not, told alike.

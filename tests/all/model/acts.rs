@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rejoin::error::Code;
 
 use super::{
-    state::{Answer, Channel, Key, Model, Standing, folded},
+    state::{Answer, Channel, Key, Masks, Model, Standing, folded},
     steps::{Act, Change, channel, key, nick, position, target},
 };
 
@@ -35,6 +35,7 @@ impl Model {
             Act::Mode { channel: n, changes } => self.mode(me, channel(*n), changes),
             Act::Kick { channel: n, nicks } => self.kick(me, channel(*n), &names(nicks, nick)),
             Act::Invite { nick: who, channel: n } => self.invite(me, nick(*who), channel(*n)),
+            Act::Silence { nick: n, on } => self.silence(me, nick(*n), *on),
             Act::Away { text: away } => Ok(self.away(me, away.then_some(text))),
             Act::MarkRead { target: n, back } => self.mark_read(me, target(*n), position(self.head, *back)),
             Act::Ack { back } => self.acknowledge(client, position(self.head, *back)).map(|()| Vec::new()),
@@ -67,6 +68,9 @@ impl Model {
             return Err(Code::NicknameInUse);
         }
         self.happens(me, "NICK", [nick], self.everyone(me));
+        if folded(nick) != folded(&self.sessions[&me].nick) {
+            self.hold(me);
+        }
         self.sessions.get_mut(&me).unwrap().nick = nick.to_owned();
         for name in self.channels_of(me) {
             self.consider(&name, me);
@@ -76,7 +80,7 @@ impl Model {
 
     fn join(&mut self, me: Key, name: &str, key: Option<&str>) -> Answer {
         let on = self.channels.values().filter(|channel| channel.members.contains_key(&me)).count();
-        let banned = folded(&self.sessions[&me].nick);
+        let banned = self.channels.contains_key(&folded(name)) && self.is_banned(&folded(name), me);
         let full = on >= self.max_channels;
         let found = self.channels.get_mut(&folded(name));
         let new = found.is_none();
@@ -85,13 +89,13 @@ impl Model {
             return Err(Code::TooManyChannels);
         }
         if let Some(channel) = found.filter(|_| !already) {
-            if channel.bans.contains(&banned) {
+            if banned {
                 return Err(Code::BannedFromChannel);
             }
             if channel.key.is_some() && channel.key.as_deref() != key {
                 return Err(Code::BadChannelKey);
             }
-            if channel.flags.contains(&'i') && !channel.invited.contains(&me) {
+            if channel.flags.contains(&'i') && channel.invited.get(&me) != Some(&false) {
                 return Err(Code::InviteOnlyChannel);
             }
             if channel.limit.is_some_and(|limit| channel.members.len() >= limit as usize) {
@@ -125,16 +129,18 @@ impl Model {
         if !target.starts_with('#') {
             let other = self.find(target).ok_or(Code::NoSuchNick)?;
             let (name, away) = (self.sessions[&other].nick.clone(), self.sessions[&other].away.is_some());
-            self.happens(me, verb, [&name, text], BTreeSet::from([me, other]));
-            for (one, another) in [(me, other), (other, me)] {
-                self.sessions.get_mut(&one).unwrap().directs.entry(another).or_insert(0);
+            let hears = if self.silences(other, me) { vec![me] } else { vec![me, other] };
+            for one in &hears {
+                let another = if *one == me { other } else { me };
+                self.sessions.get_mut(one).unwrap().directs.entry(another).or_insert(0);
             }
+            self.happens(me, verb, [&name, text], hears.into_iter().collect());
             return Ok(if away && verb == "PRIVMSG" { vec!["301"] } else { Vec::new() });
         }
         let channel = self.channels.get(&folded(target)).ok_or(Code::NoSuchChannel)?;
         let member = channel.members.get(&me);
         let standing = member.is_some_and(|member| member.op || member.voice);
-        let banned = channel.bans.contains(&folded(&self.sessions[&me].nick));
+        let banned = self.is_banned(&folded(target), me);
         let outside = member.is_none() && channel.flags.contains(&'n');
         if outside || (!standing && (banned || channel.flags.contains(&'m'))) {
             return Err(Code::CannotSendToChannel);
@@ -147,9 +153,15 @@ impl Model {
 
     fn topic(&mut self, me: Key, name: &str, text: &str) -> Answer {
         let nick = self.sessions[&me].nick.clone();
+        self.own(me, name)?;
+        let banned = self.is_banned(&folded(name), me);
         let channel = self.own(me, name)?;
         if channel.flags.contains(&'t') && !channel.members[&me].op {
             return Err(Code::ChanopNeeded);
+        }
+        let standing = &channel.members[&me];
+        if banned && !standing.op && !standing.voice {
+            return Err(Code::CannotSendToChannel);
         }
         channel.topic = (!text.is_empty()).then(|| (text.to_owned(), nick));
         let (name, hears) = (channel.name.clone(), channel.hears());
@@ -202,6 +214,7 @@ impl Model {
             let is = if letter == 'o' { &mut standing.op } else { &mut standing.voice };
             return Ok((std::mem::replace(is, on) != on).then_some((on, letter, Some(nick))));
         }
+        let holder = if let Change::Ban(n, _) = change { self.find(nick(*n)) } else { None };
         let channel = self.channels.get_mut(name).unwrap();
         Ok(match change {
             Change::Flag(..) if on => channel.flags.insert(letter).then_some((on, letter, None)),
@@ -210,8 +223,8 @@ impl Model {
             Change::Key(_) => told.filter(|_| channel.key.replace(argument.clone().unwrap()) != argument),
             Change::Limit(None) => channel.limit.take().map(|_| (on, letter, None)),
             Change::Limit(Some(n)) => told.filter(|_| channel.limit.replace(u32::from(*n)) != Some(u32::from(*n))),
-            Change::Ban(n, true) => told.filter(|_| channel.bans.insert(folded(nick(*n)))),
-            Change::Ban(n, false) => told.filter(|_| channel.bans.remove(&folded(nick(*n)))),
+            Change::Ban(n, true) => told.filter(|_| insert(&mut channel.bans, nick(*n), holder)),
+            Change::Ban(n, false) => told.filter(|_| channel.bans.remove(&folded(nick(*n))).is_some()),
             Change::Op(..) | Change::Voice(..) => unreachable!(),
         })
     }
@@ -243,12 +256,28 @@ impl Model {
         if channel.members.contains_key(&guest) {
             return Err(Code::UserOnChannel);
         }
-        if channel.invited.insert(guest) {
-            let name = channel.name.clone();
+        let name = channel.name.clone();
+        let silenced = self.silences(guest, me);
+        let invited = &mut self.channels.get_mut(&folded(&name)).unwrap().invited;
+        // An invitation that its guest does not know of is none for anybody else.
+        if !invited.get(&guest).is_some_and(|unknown| !unknown || silenced) {
+            invited.insert(guest, silenced);
             let nick = self.sessions[&guest].nick.clone();
-            self.happens(me, "INVITE", [nick, name], BTreeSet::from([me, guest]));
+            let hears = if silenced { vec![me] } else { vec![me, guest] };
+            self.happens(me, "INVITE", [nick, name], hears.into_iter().collect());
         }
         Ok(if self.sessions[&guest].away.is_some() { vec!["341", "301"] } else { vec!["341"] })
+    }
+
+    fn silence(&mut self, me: Key, nick: &str, on: bool) -> Answer {
+        let holder = self.find(nick);
+        let silenced = &mut self.sessions.get_mut(&me).unwrap().silenced;
+        let changed = if on { insert(silenced, nick, holder) } else { silenced.remove(&folded(nick)).is_some() };
+        if changed {
+            let sign = if on { '+' } else { '-' };
+            self.happens(me, "SILENCE", [format!("{sign}{nick}!*@*")], BTreeSet::from([me]));
+        }
+        Ok(Vec::new())
     }
 
     fn away(&mut self, me: Key, text: Option<&str>) -> Vec<&'static str> {
@@ -294,8 +323,8 @@ impl Channel {
             key: None,
             limit: None,
             topic: None,
-            bans: BTreeSet::new(),
-            invited: BTreeSet::new(),
+            bans: BTreeMap::new(),
+            invited: BTreeMap::new(),
             read: BTreeMap::new(),
         }
     }
@@ -303,6 +332,13 @@ impl Channel {
     fn hears(&self) -> BTreeSet<Key> {
         self.members.keys().copied().collect()
     }
+}
+
+/// Adds a mask made of a nick; whether it is new.
+fn insert(masks: &mut Masks, nick: &str, holder: Option<Key>) -> bool {
+    let new = !masks.contains_key(&folded(nick));
+    masks.entry(folded(nick)).or_insert(holder);
+    new
 }
 
 /// The names that numbers stand for; one that is named twice counts once.

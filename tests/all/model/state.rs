@@ -18,7 +18,11 @@ pub struct Session {
     pub away: Option<String>,
     /// The sessions it has exchanged direct messages with, and how far it has read them.
     pub directs: BTreeMap<Key, i64>,
+    pub silenced: Masks,
 }
+
+/// Masks that are made of nicks, folded, and the session that each holds whatever its nick.
+pub type Masks = BTreeMap<String, Option<Key>>;
 
 /// A client, live or ended; by the order in which they came.
 #[derive(Debug)]
@@ -50,9 +54,9 @@ pub struct Channel {
     pub limit: Option<u32>,
     /// Its text, and the nick of who set it.
     pub topic: Option<(String, String)>,
-    /// Banned nicks, folded.
-    pub bans: BTreeSet<String>,
-    pub invited: BTreeSet<Key>,
+    pub bans: Masks,
+    /// Who is invited, and whether only the inviter knows.
+    pub invited: BTreeMap<Key, bool>,
     pub read: BTreeMap<Key, i64>,
 }
 
@@ -138,7 +142,13 @@ impl Model {
             return Err(Code::NicknameInUse);
         }
         self.made += 1;
-        let session = Session { nick: nick.to_owned(), password: false, away: None, directs: BTreeMap::new() };
+        let session = Session {
+            nick: nick.to_owned(),
+            password: false,
+            away: None,
+            directs: BTreeMap::new(),
+            silenced: Masks::new(),
+        };
         self.sessions.insert(self.made, session);
         Ok(self.made)
     }
@@ -181,6 +191,9 @@ impl Model {
             self.depart(&name, key);
         }
         self.sessions.remove(&key);
+        for held in self.masks().flat_map(|masks| masks.values_mut()) {
+            *held = held.filter(|held| *held != key);
+        }
         for session in self.sessions.values_mut() {
             session.directs.remove(&key);
         }
@@ -228,7 +241,31 @@ impl Model {
 
     /// Whether a ban of a channel matches a session.
     pub fn is_banned(&self, name: &str, key: Key) -> bool {
-        self.channels[name].bans.contains(&folded(&self.sessions[&key].nick))
+        self.matches(&self.channels[name].bans, key)
+    }
+
+    /// Whether a session does not want to hear of another.
+    pub fn silences(&self, key: Key, other: Key) -> bool {
+        key != other && self.matches(&self.sessions[&key].silenced, other)
+    }
+
+    fn matches(&self, masks: &Masks, key: Key) -> bool {
+        masks.contains_key(&folded(&self.sessions[&key].nick)) || masks.values().any(|held| *held == Some(key))
+    }
+
+    /// A session gives up its nick: the masks made of it that hold nobody hold this session.
+    pub fn hold(&mut self, key: Key) {
+        let nick = folded(&self.sessions[&key].nick);
+        for masks in self.masks() {
+            if let Some(held @ None) = masks.get_mut(&nick) {
+                *held = Some(key);
+            }
+        }
+    }
+
+    fn masks(&mut self) -> impl Iterator<Item = &mut Masks> {
+        let bans = self.channels.values_mut().map(|channel| &mut channel.bans);
+        bans.chain(self.sessions.values_mut().map(|session| &mut session.silenced))
     }
 
     pub fn set_password(&mut self, key: Key) {

@@ -83,6 +83,7 @@ pub enum Act {
     Kick { channel: u8, nicks: Vec<u8> },
     Invite { nick: u8, channel: u8 },
     Away { text: bool },
+    Silence { nick: u8, on: bool },
     MarkRead { target: u8, back: u8 },
     Ack { back: u8 },
 }
@@ -164,6 +165,7 @@ impl Act {
             Self::Invite { nick: who, channel: n } => format!("INVITE {} {}", nick(*who), channel(*n)),
             Self::Away { text: true } => format!("AWAY :{text}"),
             Self::Away { text: false } => "AWAY".to_owned(),
+            Self::Silence { nick: n, on } => format!("SILENCE {}{}", if *on { '+' } else { '-' }, nick(*n)),
             Self::MarkRead { target: n, back } => format!("MARKREAD {} {}", target(*n), position(head, *back)),
             Self::Ack { back } => format!("ACK {}", position(head, *back)),
         }
@@ -258,6 +260,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (0..7u8, channel()).prop_map(|(nick, channel)| Act::Invite { nick, channel }),
         4 => (channel(), prop::bool::weighted(0.3)).prop_map(|(channel, clear)| Act::Topic { channel, clear }),
         2 => any::<bool>().prop_map(|text| Act::Away { text }),
+        3 => (0..7u8, prop::bool::weighted(0.6)).prop_map(|(nick, on)| Act::Silence { nick, on }),
         3 => (0..11u8, 0..20u8).prop_map(|(target, back)| Act::MarkRead { target, back }),
         2 => (0..20u8).prop_map(|back| Act::Ack { back }),
     ]

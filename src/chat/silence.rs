@@ -1,0 +1,42 @@
+//! SILENCE: whose direct messages and invitations a session does not want.
+
+use super::act::Act;
+use crate::{
+    error::{Code, Error, Result},
+    irc::{
+        Reply,
+        mode::Mask,
+        reply::{RPL_ENDOFSILELIST, RPL_SILELIST},
+    },
+    store::{Read, session::Session, session_mask::SessionMask, silence},
+};
+
+/// Masks of a session, at most.
+const MAX_MASKS: usize = 64;
+
+/// Adds or removes a mask and tells the session's clients; what is so already is no event.
+pub fn change(act: &mut Act, mask: Mask, on: bool) -> Result<()> {
+    let me = act.caller.session;
+    let changed = if on {
+        let known = silence::list(act.tx, me)?;
+        if known.len() >= MAX_MASKS && !known.iter().any(|known| known.mask.folded() == mask.folded()) {
+            let detail = format!("your silence list is full: a session has at most {MAX_MASKS} masks");
+            return Err(Error::new(Code::SilenceListFull, detail).about(mask.as_str()));
+        }
+        silence::add(act.tx, me, &SessionMask::new(&act.sight, mask.clone())?)?
+    } else {
+        silence::remove(act.tx, me, &mask)?
+    };
+    if changed {
+        let sign = if on { '+' } else { '-' };
+        act.emit("SILENCE", &[&format!("{sign}{}", mask.as_str())], &[me.into()])?;
+    }
+    Ok(())
+}
+
+pub fn show(tx: &Read, me: &Session) -> Result<Vec<Reply>> {
+    let masks = silence::list(tx, me.id)?;
+    let listed = masks.iter().map(|mask| Reply::numeric(RPL_SILELIST, &me.nick, &[&me.nick, &mask.mask.as_str()]));
+    let end = Reply::numeric(RPL_ENDOFSILELIST, &me.nick, &[&"End of silence list"]);
+    Ok(listed.chain([end]).collect())
+}

@@ -1,0 +1,55 @@
+//! SILENCE: masks of senders whose direct messages and invitations a session never receives.
+
+use rusqlite::params;
+
+use super::{Read, Write, session::Session, session_mask::SessionMask};
+use crate::{
+    error::Result,
+    irc::mode::Mask,
+    model::{Nick, SessionId},
+};
+
+/// The masks of a session, in their order.
+pub fn list(tx: &Read, session: SessionId) -> Result<Vec<SessionMask>> {
+    let mut statement =
+        tx.sql.prepare_cached("SELECT mask, held FROM silence WHERE session_id = ?1 ORDER BY folded_mask")?;
+    let rows = statement.query_map([session.0], SessionMask::read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether a session silences a sender. Nobody silences itself, whatever its masks match.
+pub fn silences(tx: &Read, session: SessionId, sender: &Session) -> Result<bool> {
+    Ok(session != sender.id && list(tx, session)?.iter().any(|mask| mask.matches(sender)))
+}
+
+/// Adds a mask; whether it is new.
+pub fn add(tx: &Write, session: SessionId, mask: &SessionMask) -> Result<bool> {
+    let added = tx
+        .sql
+        .prepare_cached(
+            "INSERT INTO silence (session_id, folded_mask, mask, nick, held) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            session.0,
+            mask.mask.folded(),
+            mask.mask.as_str(),
+            mask.mask.nick().as_ref().map(Nick::folded),
+            mask.held.map(|session| session.0)
+        ])?;
+    Ok(added == 1)
+}
+
+/// Removes a mask; whether there was one.
+pub fn remove(tx: &Write, session: SessionId, mask: &Mask) -> Result<bool> {
+    let removed = tx
+        .sql
+        .prepare_cached("DELETE FROM silence WHERE session_id = ?1 AND folded_mask = ?2")?
+        .execute(params![session.0, mask.folded()])?;
+    Ok(removed == 1)
+}
+
+pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
+    tx.sql.prepare_cached("DELETE FROM silence WHERE session_id = ?1")?.execute([session.0])?;
+    Ok(())
+}
