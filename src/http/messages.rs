@@ -103,7 +103,7 @@ pub async fn carry_out(
     now: Timestamp,
     place: Option<Place>,
 ) -> Result<Answer> {
-    charge(app, live, address, now).await?;
+    charge(app, live, address, message.lines(), now).await?;
     let tries_a_password = message.command.eq_ignore_ascii_case("PASS");
     let executed = app.chat.execute(live, message, address.ip, now, place);
     match tries_a_password {
@@ -112,10 +112,10 @@ pub async fn carry_out(
     }
 }
 
-/// Charges a client for a command, good or bad.
-pub async fn charge(app: &Shared, live: &Live, address: &Address, now: Timestamp) -> Result<()> {
+/// Charges a client for a command, good or bad, by its lines.
+pub async fn charge(app: &Shared, live: &Live, address: &Address, lines: usize, now: Timestamp) -> Result<()> {
     let Caller { session, client, .. } = live.caller;
-    if let Err(wait) = app.flood.charge(client, 1, app.clock.steady()) {
+    if let Err(wait) = app.flood.charge(client, lines as u64, app.clock.steady()) {
         if wait.first {
             let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
             app.chat.throttled(Limit::Commands, subject, None, now).await;

@@ -2,11 +2,18 @@
 
 use crate::{
     error::{Error, Result},
-    model::LABEL_LIMIT,
+    model::{LABEL_LIMIT, LINES_LIMIT},
 };
 
 /// IRC's limit of parameters, the last one counted.
 pub const MAX_PARAMS: usize = 15;
+
+/// What ends a line, or a message, on the wire of IRC.
+const LINE_ENDS: &[char] = &['\r', '\n', '\0'];
+
+/// The verbs that send a text, and where among their parameters it is.
+const TEXTS: [&str; 2] = ["PRIVMSG", "NOTICE"];
+const TEXT: usize = 1;
 
 /// What a client sent, before it is known to be a command.
 #[derive(Clone, PartialEq)]
@@ -17,9 +24,13 @@ pub struct Message {
 }
 
 impl Message {
-    /// Checks what both forms share: no CR, LF or NUL anywhere, a label within its limit.
+    /// Checks what both forms share: no CR or NUL anywhere, LF in the text of a message alone, a label within its limit.
     pub fn new(label: Option<String>, command: String, params: Vec<String>) -> Result<Self> {
-        params.iter().chain([&command]).chain(&label).try_for_each(|text| refuse_line_breaks(text))?;
+        let has_text = TEXTS.iter().any(|verb| command.eq_ignore_ascii_case(verb));
+        for (n, param) in params.iter().enumerate() {
+            if has_text && n == TEXT { refuse(param, &['\r', '\0'])? } else { refuse(param, LINE_ENDS)? }
+        }
+        label.iter().chain([&command]).try_for_each(|text| refuse(text, LINE_ENDS))?;
         if command.is_empty() {
             return Err(Error::malformed("the message has no command"));
         }
@@ -37,11 +48,18 @@ impl Message {
         Ok(Self { label, command, params })
     }
 
+    /// How many lines it has: one, unless it is a message of several. Each counts as a command does. More than are allowed
+    /// are refused, and count no more than those.
+    pub fn lines(&self) -> usize {
+        let breaks = self.params.iter().map(|param| param.matches('\n').count()).sum::<usize>();
+        (1 + breaks).min(LINES_LIMIT)
+    }
+
     /// Parses one line, with or without its CR LF: `@label=x JOIN #rust`. A source, and tags other than `label`, are
     /// passed over: a client cannot say who it is.
     pub fn parse_line(line: &str) -> Result<Self> {
         let line = line.strip_suffix('\n').map_or(line, |l| l.strip_suffix('\r').unwrap_or(l));
-        refuse_line_breaks(line)?;
+        refuse(line, LINE_ENDS)?;
         let (tags, line) = prefixed(line, '@');
         let (_source, line) = prefixed(line, ':');
         let label = tags.and_then(label).map(unescape);
@@ -62,9 +80,11 @@ impl Message {
     }
 }
 
-fn refuse_line_breaks(text: &str) -> Result<()> {
-    if text.contains(['\r', '\n', '\0']) {
-        return Err(Error::malformed("a message has no CR, LF or NUL in it"));
+fn refuse(text: &str, characters: &[char]) -> Result<()> {
+    if text.contains(characters) {
+        let rules =
+            "a message has no CR or NUL in it, and LF only in the text of a PRIVMSG or NOTICE that is sent as JSON";
+        return Err(Error::malformed(rules));
     }
     Ok(())
 }
@@ -137,6 +157,28 @@ mod tests {
         assert_eq!(line("@time=1;label=a\\sb\\:c PING x").0.as_deref(), Some("a b;c"));
         assert_eq!(line("@other=1 PING x").0, None);
         assert_eq!(line("@label=a;label=b PING x").0.as_deref(), Some("b"), "the last one counts");
+    }
+
+    #[test]
+    fn only_the_text_of_a_message_has_several_lines() {
+        let new = |command: &str, params: &[&str]| {
+            let message = Message::new(None, command.into(), params.iter().map(|p| (*p).to_owned()).collect());
+            message.map(|message| message.lines()).map_err(|error| error.code)
+        };
+        assert_eq!(new("privmsg", &["#a", "one\ntwo\n"]), Ok(3));
+        assert_eq!(new("NOTICE", &["bob", "\n"]), Ok(2));
+        assert_eq!(new("PING", &["x"]), Ok(1));
+        for (command, params) in [
+            ("PRIVMSG", ["#a\n", "x"]),
+            ("PRIVMSG", ["#a", "one\rtwo"]),
+            ("NOTICE", ["#a", "one\0"]),
+            ("TOPIC", ["#a", "one\ntwo"]),
+            ("PART", ["#a", "one\ntwo"]),
+            ("PRIVMSG\n", ["#a", "x"]),
+        ] {
+            assert_eq!(new(command, &params), Err(Code::MalformedRequest), "{command} {params:?}");
+        }
+        assert_eq!(new("PRIVMSG", &["#a", "x", "one\ntwo"]), Err(Code::MalformedRequest));
     }
 
     #[test]

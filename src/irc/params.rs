@@ -8,8 +8,13 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{ChannelName, EventId, Nick, Password, REASON_LIMIT, TEXT_LIMIT, Target, whole_number},
+    model::{
+        ChannelName, EventId, LINES_LIMIT, Nick, Password, REASON_LIMIT, TEXT_LIMIT, Target, text, whole_number,
+    },
 };
+
+/// What a CTCP message begins with.
+const CTCP: char = '\u{1}';
 
 pub fn pass(params: &[String]) -> Result<Command> {
     let [new, current @ ..] = params else { unreachable!("PASS has at least one parameter") };
@@ -43,21 +48,33 @@ pub fn privmsg(params: &[String]) -> Result<Command> {
     if recipients.is_empty() {
         return Err(Error::new(Code::NoRecipient, "no recipient given (PRIVMSG)"));
     }
-    let text = params.get(1).cloned().unwrap_or_default();
-    if text.is_empty() {
-        return Err(Error::new(Code::NoTextToSend, "no text to send"));
-    }
-    Ok(Command::Privmsg { targets: targets(recipients)?, text: within(text, TEXT_LIMIT, "the text")? })
+    let text = message_text(params)?;
+    Ok(Command::Privmsg { targets: targets(recipients)?, text })
 }
 
-/// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient or text, or with too much, goes to nobody.
+/// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient, or whose text is refused, goes to nobody.
 pub fn notice(params: &[String]) -> Result<Command> {
-    match params {
-        [recipients, text, ..] if (1..=TEXT_LIMIT).contains(&text.len()) => {
-            Ok(Command::Notice { targets: targets(recipients).unwrap_or_default(), text: text.clone() })
-        }
+    match (params, message_text(params)) {
+        ([recipients, ..], Ok(text)) => Ok(Command::Notice { targets: targets(recipients).unwrap_or_default(), text }),
         _ => Ok(Command::Notice { targets: Vec::new(), text: String::new() }),
     }
+}
+
+/// The text of a PRIVMSG or NOTICE: something that shows, at most so many bytes and lines.
+fn message_text(params: &[String]) -> Result<String> {
+    let text = params.get(1).cloned().unwrap_or_default();
+    if text::is_blank(&text) {
+        return Err(Error::new(Code::NoTextToSend, "no text to send"));
+    }
+    let text = within(text, TEXT_LIMIT, "the text")?;
+    let breaks = text.matches('\n').count();
+    if breaks >= LINES_LIMIT {
+        return Err(Error::too_long("the text", LINES_LIMIT, "lines"));
+    }
+    if breaks > 0 && text.starts_with(CTCP) {
+        return Err(Error::malformed("a CTCP message is one line"));
+    }
+    Ok(text)
 }
 
 pub fn topic(params: &[String]) -> Result<Command> {

@@ -32,6 +32,8 @@ pub const SERVER_NAME: &str = "rejoin.server";
 
 /// Bytes of text in a PRIVMSG or NOTICE.
 pub const TEXT_LIMIT: usize = 4096;
+/// Lines of text in a PRIVMSG or NOTICE.
+pub const LINES_LIMIT: usize = 100;
 /// Bytes of a topic, and of the reason of an AWAY, KICK, PART or QUIT.
 pub const REASON_LIMIT: usize = 1024;
 /// Characters of a nick.

@@ -71,6 +71,7 @@ mod store;
 mod storm;
 mod succession;
 mod terminal;
+mod texts;
 mod tokens;
 mod unread;
 mod unreadable;

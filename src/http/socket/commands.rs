@@ -150,7 +150,7 @@ impl Commands {
                 // A stolen token is of use for no longer than it lives.
                 _ if expired => Err(chat::invalid_token()),
                 Ok(message) => carry_out(&app, &live, &address, message, now, place).await,
-                Err(error) => charge(&app, &live, &address, now).await.and(Err(error)),
+                Err(error) => charge(&app, &live, &address, 1, now).await.and(Err(error)),
             };
             let outcome = match &result {
                 Ok(answer) => Outcome::Done(answer),

@@ -1,0 +1,122 @@
+//! Which live channels' names look like another: for a new channel's name, the answer costs a look-up, however many channels
+//! there are. Skeletons are in memory alone, because what looks alike changes with Unicode's data.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard},
+};
+
+use crate::{
+    error::Result,
+    model::{ChannelId, ChannelName, text::skeletons},
+    store::{Effect, Read, channel},
+};
+
+/// The skeletons of live channels as of the last commit.
+#[derive(Default)]
+pub struct Lookalikes {
+    /// Held for a few look-ups, never over an await.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    by_skeleton: HashMap<String, Vec<ChannelId>>,
+    skeletons: HashMap<ChannelId, [String; 2]>,
+    /// All channels up to this one are known.
+    newest: i64,
+}
+
+impl Lookalikes {
+    /// Takes up the channels of a database.
+    pub fn load(&self, tx: &Read) -> Result<()> {
+        let mut state = self.lock();
+        for (id, name) in channel::made_after(tx, ChannelId(0))? {
+            state.add(id, &name);
+        }
+        state.newest = channel::newest(tx)?.0;
+        Ok(())
+    }
+
+    pub fn apply(&self, effect: &Effect) {
+        match effect {
+            Effect::ChannelMade { channel, name } => self.lock().add(*channel, name),
+            Effect::ChannelEnded { channel } => self.lock().remove(*channel),
+            _ => {}
+        }
+    }
+
+    /// Whether a channel that is live in this transaction has a name that looks like this one. A name of ASCII alone is
+    /// compared by its folded form only, and looks like nothing else.
+    pub fn has_one_of(&self, tx: &Read, name: &ChannelName) -> Result<bool> {
+        if name.is_ascii() {
+            return Ok(false);
+        }
+        let wanted = skeletons(name.as_str());
+        let (alike, newest) = {
+            let state = self.lock();
+            let alike = wanted.iter().filter_map(|skeleton| state.by_skeleton.get(skeleton)).flatten();
+            (alike.copied().collect::<Vec<_>>(), state.newest)
+        };
+        for channel in alike {
+            if channel::is_live(tx, channel)? {
+                return Ok(true);
+            }
+        }
+        // What this transaction has made is not committed yet.
+        let fresh = channel::made_after(tx, ChannelId(newest))?;
+        Ok(fresh.iter().any(|(_, name)| skeletons(name.as_str()).iter().any(|skeleton| wanted.contains(skeleton))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl State {
+    fn add(&mut self, channel: ChannelId, name: &ChannelName) {
+        let skeletons = skeletons(name.as_str());
+        for skeleton in &skeletons {
+            let alike = self.by_skeleton.entry(skeleton.clone()).or_default();
+            if !alike.contains(&channel) {
+                alike.push(channel);
+            }
+        }
+        self.skeletons.insert(channel, skeletons);
+        self.newest = self.newest.max(channel.0);
+    }
+
+    fn remove(&mut self, channel: ChannelId) {
+        for skeleton in self.skeletons.remove(&channel).into_iter().flatten() {
+            if let Some(alike) = self.by_skeleton.get_mut(&skeleton) {
+                alike.retain(|other| *other != channel);
+                if alike.is_empty() {
+                    self.by_skeleton.remove(&skeleton);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_that_have_ended_leave_nothing_behind() {
+        let lookalikes = Lookalikes::default();
+        let made = |id: i64, name: &str| Effect::ChannelMade {
+            channel: ChannelId(id),
+            name: ChannelName::parse(name).unwrap(),
+        };
+        for (id, name) in [(1, "#list"), (2, "#LІST"), (3, "#rust"), (4, "#日本語")] {
+            lookalikes.apply(&made(id, name));
+        }
+        for id in 1..=4 {
+            lookalikes.apply(&Effect::ChannelEnded { channel: ChannelId(id) });
+        }
+        let state = lookalikes.lock();
+        assert!(state.by_skeleton.is_empty() && state.skeletons.is_empty());
+        assert_eq!(state.newest, 4);
+    }
+}
