@@ -47,6 +47,7 @@ codes! {
     ChanopNeeded        "chanop_needed"          Some("482"), 403 "Channel operator needed";
     NoRecipient         "no_recipient"           Some("411"), 400 "No recipient given";
     NoTextToSend        "no_text_to_send"        Some("412"), 400 "No text to send";
+    ChannelNameConfusable "channel_name_confusable" Some("476"), 409 "Channel name looks like another";
     InputTooLong        "input_too_long"         Some("417"), 413 "Input too long";
     TooManyChannels     "too_many_channels"      Some("405"), 409 "Too many channels";
     TooManyClients      "too_many_clients"       None,        409 "Too many clients";

@@ -246,7 +246,7 @@ impl Callers {
                 targets.iter().for_each(|target| map.changed(SessionId(target.0)));
             }
             // Its grants have ended by themselves.
-            Effect::AppEnded => {}
+            Effect::AppEnded | Effect::ChannelMade { .. } | Effect::ChannelEnded { .. } => {}
             // The events of these are addressed to the channel.
             Effect::Joined { session, .. } | Effect::Left { session, .. } => self.read().changed(*session),
         }

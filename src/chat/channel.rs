@@ -1,6 +1,6 @@
 //! What is done to channels and on them: JOIN, PART, TOPIC, KICK, INVITE.
 
-use super::{act::Act, query};
+use super::{act::Act, lookalikes::Lookalikes, query};
 use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
@@ -14,7 +14,7 @@ use crate::{
 
 /// JOIN of one channel; one that does not exist is made, and its maker is op. Joining again only answers again. Outside what
 /// a caller is confined to there are no channels, and none are made.
-pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>) -> Result<()> {
+pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>, lookalikes: &Lookalikes) -> Result<()> {
     let me = act.caller.session;
     act.sight.require(name)?;
     let found = act.sight.find_channel(name)?;
@@ -35,7 +35,7 @@ pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>) -> Result<()> 
                     admit(act, &channel, key)?;
                     channel
                 }
-                None => channel::insert(act.tx, name, act.now)?,
+                None => make(act, name, lookalikes)?,
             };
             let id = member::join(act.tx, me, channel.id, first, act.draft("JOIN", &[&channel.name]))?;
             act.answer.ids.push(id);
@@ -53,6 +53,17 @@ pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>) -> Result<()> 
     let names = query::names_of(act.tx, &act.session, &channel)?;
     act.answer.replies.extend(names);
     Ok(())
+}
+
+/// Makes a channel, unless its name can be taken for another channel's.
+fn make(act: &Act, name: &ChannelName, lookalikes: &Lookalikes) -> Result<Channel> {
+    name.check_new()?;
+    if lookalikes.has_one_of(act.tx, name)? {
+        // Not which one: that may be a channel that is not shown to everybody.
+        let detail = "this name looks like the name of another channel";
+        return Err(Error::new(Code::ChannelNameConfusable, detail).about(name));
+    }
+    channel::insert(act.tx, name, act.now)
 }
 
 /// Whether the channel's modes and bans let this session in. An invitation is used up by it.

@@ -9,6 +9,7 @@ use super::{
     callers::Live,
     channel,
     label::{self, Label},
+    lookalikes::Lookalikes,
     marks, modes, query, session, silence, talk,
 };
 use crate::{
@@ -62,13 +63,13 @@ impl Chat {
         label: Option<Label>,
         now: Timestamp,
     ) -> Result<Answer> {
-        let limits = self.limits;
+        let (limits, lookalikes) = (self.limits, self.lookalikes.clone());
         super::change(place, caller, move |tx| {
             if let Some(answer) = Label::answered(label.as_ref(), tx, caller)? {
                 return Ok(answer);
             }
             let mut act = Act::new(tx, caller, label.as_ref().map(|l| l.text.as_str()), now, &limits)?;
-            carry_out(&mut act, command.clone())?;
+            carry_out(&mut act, command.clone(), &lookalikes)?;
             let answer = std::mem::take(&mut act.answer);
             // A client that has just left has no labels any more.
             if let (Some(label), false) = (&label, matches!(command, Command::Quit(_))) {
@@ -102,11 +103,11 @@ impl Chat {
     }
 }
 
-fn carry_out(act: &mut Act, command: Command) -> Result<()> {
+fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes) -> Result<()> {
     match command {
         Command::Nick(nick) => session::rename(act, nick),
         Command::Join(channels) => {
-            act.each("JOIN", channels, |act, (name, key)| channel::join(act, &name, key.as_deref()))
+            act.each("JOIN", channels, |act, (name, key)| channel::join(act, &name, key.as_deref(), lookalikes))
         }
         Command::Part { channels, reason } => {
             act.each("PART", channels, |act, name| channel::part(act, &name, reason.as_deref()))

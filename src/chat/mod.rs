@@ -29,6 +29,7 @@ pub mod followers;
 pub mod hub;
 mod label;
 mod login;
+mod lookalikes;
 mod marks;
 mod modes;
 mod pass;
@@ -80,6 +81,8 @@ pub struct Chat {
     callers: Arc<callers::Callers>,
     /// Who listens, and to what; fed by commits alone.
     hub: Arc<hub::Hub>,
+    /// What the names of live channels look like; changed by commits alone.
+    lookalikes: Arc<lookalikes::Lookalikes>,
     /// Who follows the ends of grants; woken by commits alone.
     pub(crate) followers: Arc<followers::Followers>,
     hasher: Hasher,
@@ -98,12 +101,15 @@ impl Chat {
         let callers = Arc::new(callers::Callers::default());
         let hub = Arc::new(hub::Hub::default());
         let followers = Arc::new(followers::Followers::default());
+        let lookalikes = Arc::new(lookalikes::Lookalikes::default());
         let observe = {
             let (callers, hub, followers) = (callers.clone(), hub.clone(), followers.clone());
+            let lookalikes = lookalikes.clone();
             move |effects: Vec<Effect>| {
                 // The caller map first: whoever is told of an end is out of it already.
                 effects.iter().for_each(|effect| callers.apply(effect));
                 followers.apply(&effects);
+                effects.iter().for_each(|effect| lookalikes.apply(effect));
                 hub.apply(effects);
             }
         };
@@ -113,10 +119,11 @@ impl Chat {
             store::token::for_each_access(tx, |effect| callers.apply(&effect))?;
             store::session::for_each_membership(tx, |effect| hub.apply([effect]))?;
             hub.start_at(store::log::head(tx)?);
-            Ok(())
+            lookalikes.load(tx)
         })?;
         let user_codes = UserCodeKey::generate()?;
-        Ok(Self { store, callers, hub, followers, hasher, host: None, user_codes, health: Mutex::default(), limits })
+        let (host, health) = Default::default();
+        Ok(Self { store, callers, hub, lookalikes, followers, hasher, host, user_codes, health, limits })
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.

@@ -62,7 +62,8 @@ impl fmt::Display for Nick {
     }
 }
 
-/// A channel's name: `#` and up to 63 bytes of UTF-8 without space, comma or control character.
+/// A channel's name: `#` and up to 63 bytes of UTF-8 without space, comma or control character. A channel that is made has a
+/// stricter one; see [`ChannelName::check_new`].
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct ChannelName(String);
@@ -75,6 +76,27 @@ impl ChannelName {
             return Err(Error::new(Code::BadChannelName, rules).about(shown(text)));
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// Whether a channel may be made under this name: in NFC, with nothing invisible in it, and not beginning with a mark that
+    /// would join the `#`. A channel that has another name from before is still found by it.
+    pub fn check_new(&self) -> Result<()> {
+        let name = &self.0[1..];
+        let rules = if text::nfc(name) != name {
+            "a channel's name is in Unicode's Normalization Form C"
+        } else if name.contains(text::is_hidden) || text::is_blank(name) {
+            "a channel's name has no control, format or other invisible characters, and no separators"
+        } else if text::begins_with_mark(name) {
+            "a channel's name does not begin with a combining mark"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Code::BadChannelName, rules).about(shown(&self.0)))
+    }
+
+    /// Whether it consists of ASCII alone: then it is compared by its folded form and by nothing else.
+    pub fn is_ascii(&self) -> bool {
+        self.0.is_ascii()
     }
 
     /// A name that was checked before it was stored.
@@ -220,6 +242,34 @@ mod tests {
         assert_eq!(checked_name(&"é".repeat(64)).unwrap().chars().count(), 64);
         assert_eq!(checked_name(&"é".repeat(65)).unwrap_err().code, Code::InputTooLong);
         assert_eq!(required_name(" ").unwrap_err().code, Code::MalformedRequest);
+    }
+
+    #[test]
+    fn a_channel_is_made_under_a_name_that_shows_all_of_itself() {
+        for good in ["#a", "#café", "#日本語", "##", "#a\u{301}\u{323}x", "#❤\u{fe0f}", "#हिन्दी", "#a-b_c", "#🦀"]
+        {
+            assert_eq!(ChannelName::parse(&text::nfc(good)).unwrap().check_new(), Ok(()), "{good}");
+        }
+        for bad in [
+            "#cafe\u{301}",
+            "#c\u{200b}",
+            "#\u{a0}",
+            "#a\u{3000}b",
+            "#\u{3164}",
+            "#\u{2800}",
+            "#a\u{2028}b",
+            "#a\u{ad}b",
+            "#\u{202e}abc",
+            "#a\u{2066}b",
+            "#a\u{200d}b",
+            "#\u{301}a",
+            "#\u{fe0f}",
+            "#\u{feff}a",
+            "#\u{e0041}",
+        ] {
+            let refused = ChannelName::parse(bad).unwrap().check_new().map_err(|error| error.code);
+            assert_eq!(refused, Err(Code::BadChannelName), "{bad:?}");
+        }
     }
 
     #[test]

@@ -35,6 +35,13 @@ pub fn opaque(text: &str) -> Option<String> {
     Some(nfc(&text).into_owned())
 }
 
+/// What a name looks like, whatever its ASCII case: its UTS 39 skeleton, folded. The skeleton of the folded name is another
+/// one, because a skeleton maps `I` to `l` and leaves `i` as it is. Names of which either is the same look alike.
+pub fn skeletons(name: &str) -> [String; 2] {
+    let of = |name: &str| unicode_security::skeleton(name).collect::<String>().to_ascii_lowercase();
+    [of(name), of(&name.to_ascii_lowercase())]
+}
+
 /// Whether a character shows nothing itself, or moves or hides what stands beside it: control and format characters,
 /// separators but the plain space, and others that Unicode lets a renderer ignore. Variation selectors are not among them:
 /// they choose how the character before them looks.
@@ -169,5 +176,28 @@ mod tests {
         assert_eq!(loosely("ＰａＳＳ①"), "pass1");
         assert_eq!(loosely("CAFE\u{301}"), loosely("café"));
         assert!(begins_with_mark("\u{301}a") && !begins_with_mark("a\u{301}") && !begins_with_mark(""));
+    }
+
+    #[test]
+    fn what_looks_alike_shares_a_skeleton() {
+        let alike = |one: &str, other: &str| skeletons(one).iter().any(|skeleton| skeletons(other).contains(skeleton));
+        for (one, other) in [
+            // Cyrillic, Greek, full width, a mathematical letter, a Roman numeral.
+            ("#rust", "#ruѕt"),
+            ("#Rust", "#rυst"),
+            ("#RUST", "#ｒｕｓｔ"),
+            ("#rust", "#𝗋ust"),
+            ("#list", "#ⅼist"),
+            ("#LIST", "#LІST"),
+            ("#infoé", "#INFОé"),
+            ("#café", "#cafe\u{301}"),
+            ("#c", "#c\u{fe0f}"),
+            ("#日本語", "#⽇本語"),
+        ] {
+            assert!(alike(one, other), "{one} {other}");
+        }
+        for (one, other) in [("#rust", "#dust"), ("#café", "#cafe"), ("#日本", "#日本語"), ("#ö", "#o")] {
+            assert!(!alike(one, other), "{one} {other}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Read, Write, ban, invite, new_target};
+use super::{Effect, Read, Write, ban, invite, new_target};
 use crate::{
     error::Result,
     irc::mode::Modes,
@@ -52,6 +52,7 @@ impl Channel {
 pub fn insert(tx: &Write, name: &ChannelName, now: Timestamp) -> Result<Channel> {
     let id = ChannelId(new_target(tx)?.0);
     let modes = Modes::new();
+    tx.effect(Effect::ChannelMade { channel: id, name: name.clone() });
     tx.sql
         .prepare_cached("INSERT INTO channel (id, name, folded_name, created_at, modes) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![id.0, name.as_str(), name.folded(), now.0, modes.letters()])?;
@@ -70,6 +71,23 @@ pub(super) fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> 
 pub(super) fn folded_name(tx: &Read, id: ChannelId) -> Result<String> {
     let name = tx.sql.prepare_cached("SELECT folded_name FROM channel WHERE id = ?1")?;
     Ok({ name }.query_row([id.0], |row| row.get(0))?)
+}
+
+/// Live channels that were made after the channel `after`, by their ids.
+pub fn made_after(tx: &Read, after: ChannelId) -> Result<Vec<(ChannelId, ChannelName)>> {
+    let mut statement = tx.sql.prepare_cached("SELECT id, name FROM channel WHERE id > ?1 AND ended_at IS NULL")?;
+    let rows = statement.query_map([after.0], |row| Ok((ChannelId(row.get(0)?), ChannelName::stored(row.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The channel that was made last, live or ended.
+pub fn newest(tx: &Read) -> Result<ChannelId> {
+    Ok(tx.sql.query_row("SELECT coalesce(max(id), 0) FROM channel", [], |row| row.get(0).map(ChannelId))?)
+}
+
+pub fn is_live(tx: &Read, id: ChannelId) -> Result<bool> {
+    let live = tx.sql.prepare_cached("SELECT EXISTS (SELECT 1 FROM channel WHERE id = ?1 AND ended_at IS NULL)")?;
+    Ok({ live }.query_row([id.0], |row| row.get(0))?)
 }
 
 /// The name of a channel, live or ended.
@@ -106,6 +124,7 @@ pub(super) fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE channel SET ended_at = ?2, key = NULL, topic = NULL WHERE id = ?1")?
         .execute([id.0, now.0])?;
+    tx.effect(Effect::ChannelEnded { channel: id });
     ban::remove_of_channel(tx, id)?;
     invite::remove_of_channel(tx, id)?;
     tx.sql.prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?.execute([id.0])?;

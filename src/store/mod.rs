@@ -21,7 +21,10 @@ use crate::{
         self,
         fair::{Bounds, Fair, Full},
     },
-    model::{Caller, ChannelId, ClientId, EndReason, Event, EventId, GrantId, Network, SessionId, TargetId, Timestamp},
+    model::{
+        Caller, ChannelId, ChannelName, ClientId, EndReason, Event, EventId, GrantId, Network, SessionId, TargetId,
+        Timestamp,
+    },
     secret::SecretHash,
 };
 
@@ -97,6 +100,13 @@ pub enum Effect {
     },
     Left {
         session: SessionId,
+        channel: ChannelId,
+    },
+    ChannelMade {
+        channel: ChannelId,
+        name: ChannelName,
+    },
+    ChannelEnded {
         channel: ChannelId,
     },
 }

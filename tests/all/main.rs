@@ -41,6 +41,7 @@ mod labels;
 mod login;
 mod model;
 mod modes;
+mod names;
 mod navigation;
 mod neighbours;
 mod one_owner;

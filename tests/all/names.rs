@@ -30,8 +30,8 @@ async fn a_name_that_hides_something_or_is_not_in_nfc_makes_no_channel() {
         let refused = alice.try_send_json(json!({"command": "JOIN", "params": [name]})).await.unwrap_err();
         assert_eq!(refused.numeric.as_deref(), Some("476"), "{name:?}");
         assert_eq!(said(refused), (400, "bad_channel_name".into()), "{name:?}");
-        let refused = alice.try_send_json(json!({"command": "PRIVMSG", "params": [name, "hi"]})).await.unwrap_err();
-        assert_eq!(said(refused), (404, "no_such_channel".into()), "{name:?}");
+        let nowhere = alice.try_send_json(json!({"command": "PART", "params": [name]})).await.unwrap_err();
+        assert_eq!(said(nowhere), (404, "no_such_channel".into()), "{name:?}");
     }
     assert_eq!(server.rows("channel"), 2);
     let partly = alice.send("JOIN #fine,#c\u{200b}").await;
@@ -44,13 +44,9 @@ async fn a_name_that_looks_like_a_live_channels_makes_no_channel() {
     let alice = server.pick("alice").await;
     alice.send("JOIN #Rust,#café,#日本語,#list,#INFOÉ").await;
     // Letters of Cyrillic, of full width and of mathematics, a Roman numeral and a radical; case aside.
-    let alike = ["#ruѕt", "#RUЅT", "#ｒｕｓｔ", "#𝗋ust", "#сafé", "#CАFé", "#日本⾔吾", "#ⅼist", "#infоÉ", "#⽇本語"];
+    let alike = ["#ruѕt", "#RUЅT", "#ｒｕｓｔ", "#𝗋ust", "#сafé", "#CАFé", "#ⅼist", "#infоÉ", "#⽇本語"];
     for restarted in [false, true] {
         for name in alike {
-            // This one is only made of other characters, and looks like nothing else here.
-            if name == "#日本⾔吾" {
-                continue;
-            }
             let refused = alice.try_send(&format!("JOIN {name}")).await.expect_err(name);
             assert_eq!(refused.numeric.as_deref(), Some("476"), "{name}");
             assert!(!refused.body.to_string().to_lowercase().contains("#rust"), "{name}: {}", refused.body);

@@ -31,6 +31,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["secret"]),
     ("icu_normalizer", &["model"]),
     ("icu_properties", &["model"]),
+    ("unicode_security", &["model"]),
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
