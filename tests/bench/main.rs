@@ -1,6 +1,7 @@
 //! The benches: Rejoin side by side with what one would pick instead, or with the ceiling of what is possible.
 //!
-//! `cargo bench` runs all but the slow ones and prints a table; `cargo bench -- snapshot storm` runs those named. Every
+//! `cargo bench` runs all but the slow ones and prints a table; `cargo bench -- snapshot logins` runs those named, and
+//! `cargo bench -- abuse` what strangers do to a server with its default limits. Every
 //! measure is a ratio, its two sides taken in turns. Servers are processes of their own: Rejoin's is the program in its
 //! release build, the bare peers are this program started again, so that they are built by the same compiler with the same
 //! flags. Where there are two processors, a server has the one to itself and the load comes from the other.
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 
 use table::Table;
 
+mod abuse;
 mod deliveries;
 mod http;
 mod irc;
@@ -33,7 +35,10 @@ fn main() {
     }
     server::raise_file_limit();
     server::leave_processor_to_servers();
-    let named: Vec<String> = args.collect();
+    let mut named: Vec<String> = args.collect();
+    if let Some(at) = named.iter().position(|name| name == "abuse") {
+        named.splice(at..=at, abuse::NAMES.map(str::to_owned));
+    }
     // The load is one thread, so that it never takes the servers' processor.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut table = Table::default();
@@ -55,7 +60,7 @@ fn main() {
 }
 
 /// What can be named, and whether it runs without being named.
-const MEASURES: [(&str, bool); 9] = [
+const MEASURES: [(&str, bool); 15] = [
     ("snapshot", true),
     ("messages", true),
     ("members", true),
@@ -65,6 +70,13 @@ const MEASURES: [(&str, bool); 9] = [
     ("logins", true),
     ("passwords", true),
     ("start", false),
+    // All of these by the name `abuse`.
+    (abuse::NAMES[0], false),
+    (abuse::NAMES[1], false),
+    (abuse::NAMES[2], false),
+    (abuse::NAMES[3], false),
+    (abuse::NAMES[4], false),
+    (abuse::NAMES[5], false),
 ];
 
 async fn measure(name: &str, table: &mut Table) {
@@ -78,6 +90,7 @@ async fn measure(name: &str, table: &mut Table) {
         "logins" => logins::measure(table).await,
         "passwords" => passwords::measure(table).await,
         "start" => start::measure(table).await,
+        name if abuse::NAMES.contains(&name) => abuse::measure(name, table).await,
         _ => unreachable!("the names are those of the list"),
     }
 }
