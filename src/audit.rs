@@ -81,12 +81,14 @@ macro_rules! limits {
 limits! {
     /// Wrong passwords from a network, for whatever nick.
     Address "address"
-    /// Wrong passwords for a nick, wherever they come from.
+    /// Wrong passwords for a nick from strangers, wherever they come from.
     Nick "nick"
     /// Wrong passwords for a nick from a network.
     NickAndAddress "nick_and_address"
-    /// Wrong current passwords of a client.
-    Client "client"
+    /// Wrong passwords of a session from its own devices.
+    Session "session"
+    /// Passwords that a session's own devices give, right ones too.
+    Passwords "passwords"
     /// Passwords for a nick from a network, right ones too: each makes a client.
     Logins "logins"
     /// New sessions from a network.

@@ -1,14 +1,15 @@
 //! Passwords: Argon2id as PHC strings, computed away from the async threads.
 //!
 //! A few threads of their own hash, each with one block of memory it reuses, and a bounded line of work waits for them,
-//! so a storm of logins costs time, never memory, and never a thread of the chat.
+//! so a storm of logins costs time, never memory, and never a thread of the chat. The line is fair by network: whatever one
+//! does, the others' passwords go in between, and the one that makes it long is refused.
 
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version, password_hash::phc};
@@ -16,12 +17,14 @@ use tokio::sync::oneshot;
 
 use crate::{
     error::{Code, Error, Result},
-    model::{HashedPassword, Password},
+    limits::fair::{Bounds, Fair, Turn},
+    model::{HashedPassword, Network, Password},
     secret,
 };
 
-/// Work waiting for a thread; one more is refused with `overloaded`.
-const WAITING: usize = 64;
+/// Passwords of one network that wait for a thread, and of all together; one more is refused with `overloaded`.
+const WAITING_OF_ONE: usize = 64;
+const WAITING: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much the hashing threads give way to all others (nice(2)): a tenth of a processor is left to them in the worst case.
 #[cfg(target_os = "linux")]
@@ -42,6 +45,12 @@ pub enum Verdict {
     RightButOutdated,
 }
 
+/// Work, and its network's turn, which ends with it even if nobody waits for the answer any more.
+struct Job {
+    task: Task,
+    _turn: Turn<Network>,
+}
+
 enum Task {
     Hash(Password, oneshot::Sender<Result<HashedPassword>>),
     Verify(Password, HashedPassword, oneshot::Sender<Result<Verdict>>),
@@ -49,6 +58,7 @@ enum Task {
 
 /// The threads that hash; they end when it is dropped.
 pub struct Hasher {
+    turns: Fair<Network>,
     line: Arc<Line>,
     /// How long a caller waits for its turn before it is told to come back.
     patience: Duration,
@@ -59,17 +69,26 @@ pub struct Hasher {
 impl Hasher {
     /// Starts `threads` hashing threads.
     pub fn start(threads: usize) -> Result<Self> {
+        let started = Instant::now();
         let dummy = hash(&Password::new("a password nobody has"), &mut Vec::new())?;
-        let hasher = Self { line: Arc::default(), patience: PATIENCE, dummy };
-        for n in 0..threads.max(1) {
+        let cost = started.elapsed();
+        let threads = threads.max(1);
+        let turns = Fair::new(Bounds {
+            permits: threads,
+            permits_of_one: (threads - 1).max(1),
+            waiting_of_one: WAITING_OF_ONE,
+            waiting: WAITING,
+        })
+        .expecting(cost);
+        let hasher = Self { turns, line: Arc::default(), patience: PATIENCE, dummy };
+        for n in 0..threads {
             let line = hasher.line.clone();
             let work = move || {
                 give_way();
                 let mut memory = Vec::new();
-                while let Some(task) = line.next() {
+                while let Some(job) = line.next() {
                     // A panic costs its own caller an answer, and nobody else a thread.
-                    let run = catch_unwind(AssertUnwindSafe(|| task.run(&mut memory)));
-                    line.lock().running -= 1;
+                    let run = catch_unwind(AssertUnwindSafe(|| job.task.run(&mut memory)));
                     if run.is_err() {
                         tracing::error!("hashing a password panicked");
                     }
@@ -82,35 +101,32 @@ impl Hasher {
 
     /// How many passwords are being hashed, or wait for it.
     pub fn busy_with(&self) -> usize {
-        let waiting = self.line.lock();
-        waiting.tasks.len() + waiting.running
+        self.turns.busy()
     }
 
-    /// The hash of a new password, in the form in which it is kept.
-    pub async fn hash(&self, password: Password) -> Result<HashedPassword> {
+    /// The hash of a new password, in the form in which it is kept. It came from a network.
+    pub async fn hash(&self, from: Network, password: Password) -> Result<HashedPassword> {
         let (answer, result) = oneshot::channel();
-        self.run(Task::Hash(password, answer), result).await
+        self.run(from, Task::Hash(password, answer), result).await
     }
 
     /// Checks a password against a hash, in the form in which it is kept and, where that is another, as it was given: older
     /// hashes were made so. Against none the same work is done and the verdict is `Wrong`.
-    pub async fn verify(&self, password: Password, stored: Option<HashedPassword>) -> Result<Verdict> {
+    pub async fn verify(&self, from: Network, password: Password, stored: Option<HashedPassword>) -> Result<Verdict> {
         let (answer, result) = oneshot::channel();
         let known = stored.is_some();
         let task = Task::Verify(password, stored.unwrap_or_else(|| self.dummy.clone()), answer);
-        let verdict = self.run(task, result).await?;
+        let verdict = self.run(from, task, result).await?;
         Ok(if known { verdict } else { Verdict::Wrong })
     }
 
-    async fn run<T>(&self, task: Task, result: oneshot::Receiver<Result<T>>) -> Result<T> {
-        let busy = || Error::retry(Code::Overloaded, 5, "too many passwords are being checked; try again shortly");
-        if !self.line.join(task) {
-            return Err(busy());
-        }
-        match tokio::time::timeout(self.patience, result).await {
-            Ok(answer) => answer.map_err(Error::internal)?,
-            Err(_) => Err(busy()),
-        }
+    async fn run<T>(&self, from: Network, task: Task, result: oneshot::Receiver<Result<T>>) -> Result<T> {
+        let hashed = async {
+            let turn = self.turns.enter(from.widest()).await.map_err(|full| busy(full.seconds))?;
+            self.line.join(Job { task, _turn: turn });
+            result.await.map_err(Error::internal)?
+        };
+        tokio::time::timeout(self.patience, hashed).await.unwrap_or_else(|_| Err(busy(self.patience.as_secs())))
     }
 }
 
@@ -121,7 +137,11 @@ impl Drop for Hasher {
     }
 }
 
-/// The work that waits for a thread.
+fn busy(seconds: u64) -> Error {
+    Error::retry(Code::Overloaded, seconds, "too many passwords of your network are being checked; try again shortly")
+}
+
+/// The work whose turn it is, and that a thread has not taken yet.
 #[derive(Default)]
 struct Line {
     waiting: Mutex<Waiting>,
@@ -130,35 +150,22 @@ struct Line {
 
 #[derive(Default)]
 struct Waiting {
-    tasks: VecDeque<Task>,
-    /// Tasks that a thread has taken and not finished.
-    running: usize,
+    jobs: VecDeque<Job>,
     /// No more will come.
     over: bool,
 }
 
 impl Line {
-    /// Takes a place at the end, if there is one; whoever has gone away does not keep theirs.
-    fn join(&self, task: Task) -> bool {
-        let mut waiting = self.lock();
-        if waiting.tasks.len() == WAITING {
-            waiting.tasks.retain(Task::is_awaited);
-        }
-        let free = waiting.tasks.len() < WAITING;
-        if free {
-            waiting.tasks.push_back(task);
-            self.changed.notify_one();
-        }
-        free
+    fn join(&self, job: Job) {
+        self.lock().jobs.push_back(job);
+        self.changed.notify_one();
     }
 
-    /// The task that has waited longest; waits for one. `None` when it is over.
-    fn next(&self) -> Option<Task> {
-        let empty = |waiting: &mut Waiting| waiting.tasks.is_empty() && !waiting.over;
+    /// The next job; waits for one. `None` when it is over.
+    fn next(&self) -> Option<Job> {
+        let empty = |waiting: &mut Waiting| waiting.jobs.is_empty() && !waiting.over;
         let mut waiting = self.changed.wait_while(self.lock(), empty).unwrap_or_else(|e| e.into_inner());
-        let task = waiting.tasks.pop_front()?;
-        waiting.running += 1;
-        Some(task)
+        waiting.jobs.pop_front()
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -262,13 +269,21 @@ mod tests {
         Password::new(text)
     }
 
+    fn home() -> Network {
+        network(1)
+    }
+
+    fn network(n: u8) -> Network {
+        Network::of([192, 0, 2, n].into())
+    }
+
     #[tokio::test]
     async fn a_hash_is_a_phc_string_that_verifies_its_password_alone() {
         let hasher = Hasher::start(1).unwrap();
-        let stored = hasher.hash(password("correct horse battery")).await.unwrap();
+        let stored = hasher.hash(home(), password("correct horse battery")).await.unwrap();
         assert!(stored.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert_eq!(format!("{stored:?}"), "HashedPassword(…)");
-        let verify = |text: &'static str| hasher.verify(password(text), Some(stored.clone()));
+        let verify = |text: &'static str| hasher.verify(home(), password(text), Some(stored.clone()));
         assert_eq!(verify("correct horse battery").await.unwrap(), Verdict::Right);
         assert_eq!(verify("correct horse battery ").await.unwrap(), Verdict::Wrong);
         assert_eq!(verify("").await.unwrap(), Verdict::Wrong);
@@ -287,18 +302,20 @@ mod tests {
             hash: Some(hash),
         };
         let hasher = Hasher::start(1).unwrap();
-        let verdict =
-            hasher.verify(password("old times"), Some(HashedPassword::from_phc(old.to_string()))).await.unwrap();
+        let verdict = hasher
+            .verify(home(), password("old times"), Some(HashedPassword::from_phc(old.to_string())))
+            .await
+            .unwrap();
         assert_eq!(verdict, Verdict::RightButOutdated);
     }
 
     #[tokio::test]
     async fn a_password_is_the_same_however_it_is_typed_and_an_older_hash_is_tried_as_it_was_given() {
         let hasher = Hasher::start(1).unwrap();
-        let verify = |text: &str, stored: &HashedPassword| hasher.verify(password(text), Some(stored.clone()));
+        let verify = |text: &str, stored: &HashedPassword| hasher.verify(home(), password(text), Some(stored.clone()));
         let (composed, decomposed) = ("caf\u{e9} au lait", "cafe\u{301} au\u{a0}lait");
         for typed in [composed, decomposed] {
-            let stored = hasher.hash(password(typed)).await.unwrap();
+            let stored = hasher.hash(home(), password(typed)).await.unwrap();
             assert_eq!(verify(composed, &stored).await.unwrap(), Verdict::Right);
             assert_eq!(verify(decomposed, &stored).await.unwrap(), Verdict::Right);
             assert_eq!(verify("cafe au lait", &stored).await.unwrap(), Verdict::Wrong);
@@ -326,24 +343,51 @@ mod tests {
     #[tokio::test]
     async fn without_a_stored_hash_no_password_is_right() {
         let hasher = Hasher::start(1).unwrap();
-        assert_eq!(hasher.verify(password("a password nobody has"), None).await.unwrap(), Verdict::Wrong);
+        assert_eq!(hasher.verify(home(), password("a password nobody has"), None).await.unwrap(), Verdict::Wrong);
     }
 
     #[tokio::test]
     async fn a_full_line_is_refused_with_retry_after() {
         let hasher = Hasher::start(1).unwrap();
-        let tries = (0..WAITING + 8).map(|_| hasher.hash(password("one of many")));
+        let tries = (0..WAITING_OF_ONE + 8).map(|_| hasher.hash(home(), password("one of many")));
         let results = futures_util::future::join_all(tries).await;
         let refused = results.iter().filter_map(|r| r.as_ref().err()).collect::<Vec<_>>();
         assert!(!refused.is_empty());
         assert!(refused.iter().all(|e| e.code == Code::Overloaded));
     }
 
+    /// However much one network has waiting, another's password is next after those at work.
+    #[tokio::test]
+    async fn the_line_is_fair_by_network() {
+        let hasher = Hasher::start(1).unwrap();
+        let done = Mutex::new(Vec::new());
+        let hashed = async |from: u8| {
+            hasher.hash(network(from), password("one of many")).await.unwrap();
+            done.lock().unwrap().push(from);
+        };
+        let many = futures_util::future::join_all((0..20).map(|_| hashed(1)));
+        futures_util::future::join(many, hashed(2)).await;
+        let place = done.lock().unwrap().iter().position(|from| *from == 2).unwrap();
+        assert!(place <= 1, "{place}");
+    }
+
+    #[tokio::test]
+    async fn who_makes_the_line_long_is_refused_and_no_one_else() {
+        let hasher = Hasher::start(1).unwrap();
+        let many = (0..WAITING_OF_ONE + 8).map(|_| hasher.hash(home(), password("one of many")));
+        let all = futures_util::future::join(
+            futures_util::future::join_all(many),
+            hasher.hash(network(2), password("another's")),
+        );
+        let (many, other) = all.await;
+        assert!(many.iter().any(Result::is_err) && other.is_ok());
+    }
+
     #[tokio::test]
     async fn nobody_waits_longer_than_patience_lasts() {
         let mut hasher = Hasher::start(1).unwrap();
         hasher.patience = Duration::from_millis(1);
-        let tries = (0..WAITING).map(|_| hasher.hash(password("one of many")));
+        let tries = (0..WAITING_OF_ONE).map(|_| hasher.hash(home(), password("one of many")));
         let results = futures_util::future::join_all(tries).await;
         let refused = results.iter().filter_map(|result| result.as_ref().err());
         assert!(refused.clone().count() > 0 && refused.clone().all(|error| error.code == Code::Overloaded));
@@ -353,7 +397,7 @@ mod tests {
     async fn whoever_goes_away_frees_a_place() {
         let hasher = Hasher::start(1).unwrap();
         for round in 0..3 {
-            let tries = (0..WAITING).map(|_| Box::pin(hasher.hash(password("gone before its turn"))));
+            let tries = (0..WAITING_OF_ONE).map(|_| Box::pin(hasher.hash(home(), password("gone before its turn"))));
             let mut tries = tries.collect::<Vec<_>>();
             for waiting in &mut tries {
                 // Polled once, it stands in the line, and there is a place for each.

@@ -1,7 +1,5 @@
 //! Carrying out a command: the scope, the label, one transaction, the answer.
 
-use std::net::IpAddr;
-
 use super::{
     Chat,
     act::Act,
@@ -15,7 +13,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     irc::{Command, Message, Reply},
-    model::{Caller, SERVER_NAME, Timestamp},
+    model::{Arrival, Caller, SERVER_NAME, Timestamp},
     store::{self, Place, Read, log, sight::Sight},
 };
 
@@ -23,21 +21,21 @@ use crate::{
 const KEPT_LENGTH: usize = 16 * 1024;
 
 impl Chat {
-    /// Carries out one message of a client, which came from `address`, and answers once it is on disk. Where the order among
-    /// several matters, they come with their `place` in it.
+    /// Carries out one message of a client, and answers once it is on disk. Where the order among several matters, they come
+    /// with their `place` in it.
     pub async fn execute(
         &self,
         live: &Live,
         message: Message,
-        address: IpAddr,
-        now: Timestamp,
+        arrival: Arrival,
         place: Option<Place>,
     ) -> Result<Answer> {
+        let now = arrival.now;
         let (verb, command) = Command::parse(&message)?;
         live.caller.require(verb.scope)?;
         let label = Label::of(&message, &command);
         if let Command::Pass { new, current } = command {
-            return self.set_password(live.caller, new, current, label, address, now).await;
+            return self.set_password(live.caller, new, current, label, arrival).await;
         }
         let acknowledged = match command {
             Command::Ack(id) => Some(id),

@@ -1,12 +1,14 @@
 //! Login: rejoining a session from another client, or renewing one's own.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use super::{Chat, act::notice, callers::Live, session::Admitted};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
-    model::{AddressFamily, Caller, ClientId, EndReason, HashedPassword, Nick, Password, SessionId, Timestamp},
+    model::{
+        AddressFamily, Arrival, Caller, ClientId, EndReason, HashedPassword, Nick, Password, SessionId, Timestamp,
+    },
     password::Verdict,
     secret::Secret,
     store::{
@@ -25,8 +27,6 @@ pub struct Login {
     pub client_name: String,
     /// The client to remove if there are too many.
     pub replace: Option<ClientId>,
-    /// Where the request comes from.
-    pub address: IpAddr,
 }
 
 /// How often a login is judged anew when another changes the password, or makes its hash anew, while this one is verified.
@@ -45,33 +45,53 @@ impl Chat {
     /// client. `present` is the caller the request's own cookie names, if any.
     ///
     /// An unknown nick, a session without password and a wrong password are one refusal and the same work.
-    pub async fn login(&self, login: Login, present: Option<Arc<Live>>, now: Timestamp) -> Result<Admitted> {
+    pub async fn login(&self, login: Login, present: Option<Arc<Live>>, arrival: Arrival) -> Result<Admitted> {
         let present = present.map(|live| live.caller);
+        let nick = Nick::parse(&login.nick).ok();
+        let found = self.find(nick.clone()).await?;
+        let attempt = self.begin_login(nick.as_ref(), found.as_ref(), present, &arrival).await?;
+        let result = self.judge(&login, nick, found, present, &arrival).await;
+        if !matches!(&result, Err(error) if error.code == Code::LoginFailed) {
+            attempt.pass();
+        }
+        result
+    }
+
+    async fn find(&self, nick: Option<Nick>) -> Result<Option<Session>> {
+        self.store.read(move |tx| nick.map_or(Ok(None), |nick| Sight::whole(tx).find_person(&nick))).await
+    }
+
+    /// Judges the password of a session that was found by its nick, or of none.
+    async fn judge(
+        &self,
+        login: &Login,
+        nick: Option<Nick>,
+        mut found: Option<Session>,
+        present: Option<Caller>,
+        arrival: &Arrival,
+    ) -> Result<Admitted> {
         let mut subject = Subject::default();
         for _ in 0..JUDGED {
-            let found = match Nick::parse(&login.nick) {
-                Ok(nick) => self.store.read(move |tx| Sight::whole(tx).find_person(&nick)).await?,
-                Err(_) => self.store.read(|_| Ok(None)).await?,
-            };
             // What is nobody's nick is not written down: it may be a password in the wrong field.
-            let of_attempt = Subject { address: Some(login.address), ..Subject::default() };
+            let of_attempt = Subject { address: Some(arrival.address), ..Subject::default() };
             subject = found.as_ref().map_or(of_attempt.clone(), |session| session.subject(of_attempt));
             let stored = found.as_ref().and_then(|session| session.password_hash.clone());
-            let verdict = self.hasher.verify(login.password.clone(), stored.clone()).await?;
+            let verdict = self.hasher.verify(arrival.network(), login.password.clone(), stored.clone()).await?;
             let (Some(session), Some(stored), Verdict::Right | Verdict::RightButOutdated) = (found, stored, verdict)
             else {
                 break;
             };
             let rehashed = match verdict {
-                Verdict::RightButOutdated => Some(self.hasher.hash(login.password.clone()).await?),
+                Verdict::RightButOutdated => Some(self.hasher.hash(arrival.network(), login.password.clone()).await?),
                 _ => None,
             };
             let verified = Verified { session, stored, rehashed };
-            if let Some(admitted) = self.admit_verified(&login, verified, present, subject.clone(), now).await? {
+            if let Some(admitted) = self.admit_verified(login, verified, present, subject.clone(), arrival).await? {
                 return admitted;
             }
+            found = self.find(nick.clone()).await?;
         }
-        self.fail(subject, now).await
+        self.fail(subject, arrival.now).await
     }
 
     /// Lets a verified login in, or refuses it for another reason, which is recorded. `None` if what was verified is so no
@@ -82,10 +102,10 @@ impl Chat {
         Verified { session, stored, rehashed }: Verified,
         present: Option<Caller>,
         subject: Subject,
-        now: Timestamp,
+        &Arrival { address, now, .. }: &Arrival,
     ) -> Result<Option<Result<Admitted>>> {
         let secret = Secret::generate()?;
-        let new = self.new_client(login.client_name.clone(), &secret, login.address, now);
+        let new = self.new_client(login.client_name.clone(), &secret, address, now);
         let (max, replace) = (self.limits.max_clients, login.replace);
         let admission = self
             .store

@@ -14,7 +14,8 @@ use crate::{
     audit::{Action, Entry, Limit, Subject},
     error::{Code, Error, Result},
     irc::mode::Shown,
-    model::{Caller, ClientId, Network, Nick, SessionId, Timestamp},
+    limits::Counts,
+    model::{Caller, ClientId, Timestamp},
     password::Hasher,
     secret::{SecretHash, UserCodeKey},
     store::{self, DatabaseLock, Effect, Place, Store, sight::Sight},
@@ -26,6 +27,7 @@ mod channel;
 pub mod channel_admin;
 mod execute;
 pub mod followers;
+mod guesses;
 pub mod hub;
 mod label;
 mod login;
@@ -64,6 +66,8 @@ pub struct Limits {
     pub max_channels: usize,
     /// Live sessions made from one network; without it, as many as they like.
     pub max_sessions: Option<i64>,
+    /// Whether tries and what is made are limited at all.
+    pub tries: bool,
     /// A client unused for this long leaves.
     pub client_idle: Duration,
     /// A client leaves after this long in any case.
@@ -88,6 +92,8 @@ pub struct Chat {
     hasher: Hasher,
     /// The host under which people know this server: no password, among others.
     pub host: Option<String>,
+    /// What people may try and make.
+    pub tries: Arc<Counts>,
     /// What user codes are hashed with, until this chat is closed.
     pub(crate) user_codes: UserCodeKey,
     /// What the last check of the store found, and when. Held while one is made: those who ask meanwhile share it.
@@ -122,8 +128,9 @@ impl Chat {
             lookalikes.load(tx)
         })?;
         let user_codes = UserCodeKey::generate()?;
+        let tries = Arc::new(Counts::new(limits.tries));
         let (host, health) = Default::default();
-        Ok(Self { store, callers, hub, lookalikes, followers, hasher, host, user_codes, health, limits })
+        Ok(Self { store, callers, hub, lookalikes, followers, hasher, host, tries, user_codes, health, limits })
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.
@@ -218,34 +225,12 @@ impl Chat {
         self.look(caller, move |tx| store::audit::of_session(tx, caller.session, before, limit)).await
     }
 
-    /// Whether the session with this nick is the one `present`, or a client of it came from this network; of clients that
-    /// were removed nobody knows who they were.
-    pub async fn knows(&self, nick: Nick, network: Network, present: Option<SessionId>) -> Result<bool> {
-        self.store
-            .read(move |tx| {
-                let Some(session) = Sight::whole(tx).find_person(&nick)? else { return Ok(false) };
-                if present == Some(session.id) {
-                    return Ok(true);
-                }
-                let addresses = store::client::addresses(tx, session.id)?;
-                Ok(addresses.into_iter().any(|address| Network::of(address) == network))
-            })
-            .await
-    }
-
-    /// Records that a limit was reached. A nick is written down only if it is somebody's: else it may be a password in the
-    /// wrong field.
-    pub async fn throttled(&self, limit: Limit, subject: Subject, nick: Option<Nick>, now: Timestamp) {
+    /// Records that a limit was reached. A nick that is nobody's is not written down: it may be a password in the wrong field.
+    pub async fn throttled(&self, limit: Limit, subject: Subject, now: Timestamp) {
         tracing::warn!(limit = limit.name(), address = subject.address.map(tracing::field::display), "throttled");
-        let recorded = self.store.write(move |tx| {
-            let named = nick.as_ref().map(|nick| Sight::whole(tx).find_person(nick)).transpose()?.flatten();
-            let subject = match named {
-                Some(session) => session.subject(subject.clone()),
-                None => subject.clone(),
-            };
-            store::audit::record(tx, Action::Throttled(limit), &subject, now)
-        });
-        if let Err(error) = recorded.await {
+        let recorded =
+            self.store.write(move |tx| store::audit::record(tx, Action::Throttled(limit), &subject, now)).await;
+        if let Err(error) = recorded {
             tracing::error!(%error, "that a limit was reached could not be recorded");
         }
     }
@@ -327,7 +312,10 @@ pub fn invalid_token() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{irc::Message, model::Nick};
+    use crate::{
+        irc::Message,
+        model::{Arrival, Nick},
+    };
 
     /// Whoever was let in a moment before it left comes too late for a change, and for a look.
     #[tokio::test]
@@ -338,6 +326,7 @@ mod tests {
             max_clients: 16,
             max_channels: 100,
             max_sessions: None,
+            tries: false,
             client_idle: day,
             client_lifetime: day,
             retention: day,
@@ -345,12 +334,13 @@ mod tests {
         };
         let lock = DatabaseLock::for_server(&dir.path().join("c.db")).unwrap();
         let chat = Chat::open(lock, limits, Hasher::start(1).unwrap(), Timestamp(0)).unwrap();
-        let (nick, address, now) = (Nick::parse("alice").unwrap(), [127, 0, 0, 1].into(), Timestamp(0));
-        let secret = chat.create(nick, "laptop".into(), address, now).await.unwrap().secret;
+        let (nick, now) = (Nick::parse("alice").unwrap(), Timestamp(0));
+        let arrival = Arrival { address: [127, 0, 0, 1].into(), now, steady: Duration::ZERO };
+        let secret = chat.create(nick, "laptop".into(), arrival.address, now).await.unwrap().secret;
         let live = chat.authenticate(secret.hash(), now, now).await.unwrap();
         chat.logout(&live, now).await.unwrap();
         for line in ["JOIN #rust", "WHOIS alice", "PASS :correct horse battery"] {
-            let late = chat.execute(&live, Message::parse_line(line).unwrap(), address, now, None).await.unwrap_err();
+            let late = chat.execute(&live, Message::parse_line(line).unwrap(), arrival, None).await.unwrap_err();
             assert_eq!(late.code, Code::ClientEnded, "{line}");
         }
         assert_eq!(chat.snapshot(&live, true).await.unwrap_err().code, Code::ClientEnded);

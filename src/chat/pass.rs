@@ -1,7 +1,5 @@
 //! PASS: the session's one password, set and changed.
 
-use std::net::IpAddr;
-
 use super::{
     Chat, Limits,
     act::{Act, Answer},
@@ -12,7 +10,7 @@ use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
     irc::Reply,
-    model::{Caller, HashedPassword, Nick, Password, SERVER_NAME, Timestamp},
+    model::{Arrival, Caller, HashedPassword, Nick, Password, SERVER_NAME, Timestamp},
     password::Verdict,
     store::{self, session},
 };
@@ -32,9 +30,9 @@ impl Chat {
         new: Password,
         current: Option<Password>,
         label: Option<Label>,
-        address: IpAddr,
-        now: Timestamp,
+        arrival: Arrival,
     ) -> Result<Answer> {
+        let now = arrival.now;
         for _ in 0..JUDGED {
             let known = label.clone();
             let (answered, session) = self
@@ -45,8 +43,8 @@ impl Chat {
                 .await?;
             let stored = session.password_hash;
             if let Some(first) = answered {
-                return match self.hasher.verify(new, stored).await? {
-                    Verdict::Wrong => Err(self.refuse(caller, Label::reused(), address, now).await?),
+                return match self.guess_password(caller, new, stored, &arrival).await? {
+                    Verdict::Wrong => Err(Label::reused()),
                     Verdict::Right | Verdict::RightButOutdated => Ok(first),
                 };
             }
@@ -61,17 +59,18 @@ impl Chat {
                     let detail = "a password is set: give the current one too, PASS <new> <current>";
                     return Err(Error::new(Code::PasswordRequired, detail));
                 };
-                if self.hasher.verify(current, Some(stored.clone())).await? == Verdict::Wrong {
-                    let wrong = Error::new(Code::PasswordMismatch, "this is not the current password");
-                    return Err(self.refuse(caller, wrong, address, now).await?);
+                if self.guess_password(caller, current, Some(stored.clone()), &arrival).await? == Verdict::Wrong {
+                    return Err(Error::new(Code::PasswordMismatch, "this is not the current password"));
                 }
+            } else {
+                self.first_password(caller, &arrival).await?;
             }
-            let hash = self.hasher.hash(new).await?;
+            let hash = self.hasher.hash(arrival.network(), new).await?;
             let (label, limits) = (label.clone(), self.limits);
             let done = self
                 .change(caller, move |tx| {
                     store_password(tx, caller, stored.as_ref(), &hash, label.as_ref(), now, &limits)?
-                        .map(|(answer, action)| record(tx, caller, action, address, now).map(|()| answer))
+                        .map(|(answer, action)| record(tx, caller, action, &arrival).map(|()| answer))
                         .transpose()
                 })
                 .await?;
@@ -89,15 +88,14 @@ impl Chat {
         &self,
         caller: Caller,
         given: Option<Password>,
-        address: IpAddr,
-        now: Timestamp,
+        arrival: &Arrival,
     ) -> Result<Option<HashedPassword>> {
         let stored = self.look(caller, move |tx| Ok(session::get(tx, caller.session)?.password_hash)).await?;
         if let Some(stored) = &stored {
             let needed = || Error::new(Code::PasswordRequired, "this needs the session's password, as `password`");
-            if self.hasher.verify(given.ok_or_else(needed)?, Some(stored.clone())).await? == Verdict::Wrong {
-                let wrong = Error::new(Code::PasswordMismatch, "this is not the session's password");
-                return Err(self.refuse(caller, wrong, address, now).await?);
+            let given = given.ok_or_else(needed)?;
+            if self.guess_password(caller, given, Some(stored.clone()), arrival).await? == Verdict::Wrong {
+                return Err(Error::new(Code::PasswordMismatch, "this is not the session's password"));
             }
         }
         Ok(stored)
@@ -106,12 +104,6 @@ impl Chat {
     /// What anybody would try first as the password of whoever has this nick.
     fn names_of<'a>(&'a self, nick: &'a Nick) -> Vec<&'a str> {
         [nick.as_str(), SERVER_NAME, PROGRAM_NAME].into_iter().chain(self.host.as_deref()).collect()
-    }
-
-    /// Records a wrong guess at the current password; the refusal to give for it.
-    async fn refuse(&self, caller: Caller, refusal: Error, address: IpAddr, now: Timestamp) -> Result<Error> {
-        self.change(caller, move |tx| record(tx, caller, Action::PasswordRefused, address, now)).await?;
-        Ok(refusal)
     }
 }
 
@@ -155,7 +147,7 @@ fn store_password(
 }
 
 /// Tells the audit log what became of a password.
-fn record(tx: &store::Write, caller: Caller, action: Action, address: IpAddr, now: Timestamp) -> Result<()> {
-    let of_client = Subject { client: Some(caller.client), address: Some(address), ..Subject::default() };
-    store::audit::record(tx, action, &session::get(tx, caller.session)?.subject(of_client), now)
+fn record(tx: &store::Write, caller: Caller, action: Action, arrival: &Arrival) -> Result<()> {
+    let of_client = Subject { client: Some(caller.client), address: Some(arrival.address), ..Subject::default() };
+    store::audit::record(tx, action, &session::get(tx, caller.session)?.subject(of_client), arrival.now)
 }

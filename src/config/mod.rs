@@ -126,6 +126,7 @@ impl Config {
         Limits {
             max_clients: self.max_clients.into(),
             max_channels: self.max_channels.into(),
+            tries: self.login_limit == Switch::On,
             max_sessions: (self.login_limit == Switch::On).then_some(MAX_SESSIONS),
             client_idle: self.client_idle,
             client_lifetime: self.client_lifetime,

@@ -8,11 +8,11 @@ use axum::{
 };
 use ipnet::IpNet;
 
-use super::{Shared, grammar};
+use super::{App, Shared, grammar};
 use crate::{
     audit::Subject,
     error::{Error, Result},
-    model::Network,
+    model::{Arrival, Network, Timestamp},
 };
 
 /// A list in which each proxy puts the address that it heard from at the end. No standard describes it.
@@ -63,6 +63,11 @@ pub struct Address {
 }
 
 impl Address {
+    /// What the layers below are told of a request that came from here.
+    pub fn arrival(&self, app: &App, now: Timestamp) -> Arrival {
+        Arrival { address: self.ip, now, steady: app.clock.steady() }
+    }
+
     /// What the audit log is told of it.
     pub fn subject(&self) -> Subject {
         Subject { address: Some(self.ip), ..Subject::default() }

@@ -1,113 +1,56 @@
-//! What may be tried, and how often: passwords, codes, new sessions, keys and tokens, by address, by nick and by both together.
-//!
-//! Everything is charged before anything is looked up or hashed, or many tries at once would all pass; what was no guess
-//! gets it back. Strangers who use up what is allowed for a nick do not lock its owner out: a client of that session, and an
-//! address that one came from, are held to the limits of their own alone.
+//! What may be tried and made, and how often, where it is no password: user codes, new sessions, keys and tokens. Passwords are
+//! counted where they are judged ([`crate::chat`]).
 
 use super::{Shared, address::Address};
 use crate::{
     audit::{Limit, Subject},
-    error::{Code, Error, Result},
-    limits::Charge,
-    model::{Caller, Nick, SessionId},
+    error::{Code, Result},
+    limits::{Charge, Refusal},
+    model::{Caller, SessionId},
 };
 
-/// What was charged for a try.
-struct Charged(Vec<Charge>);
-
-impl Charged {
-    /// What was no guess is given back.
-    fn settle<T>(self, app: &Shared, result: &Result<T>) {
-        // A label that is reused for another password says whether that is the current one.
-        let wrong = |error: &Error| {
-            matches!(error.code, Code::LoginFailed | Code::PasswordMismatch | Code::LabelReused | Code::NotFound)
-        };
-        if !result.as_ref().is_err_and(wrong) {
-            app.counts.refund(&self.0);
-        }
-    }
-}
-
-/// Lets somebody try to log in. `present` is the session that the request's own cookie names.
-pub async fn login<T>(
-    app: &Shared,
-    address: &Address,
-    nick: &str,
-    present: Option<SessionId>,
-    attempt: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let mut charged = Charged(Charge::of_network(Limit::Address, address.network));
-    // What is nobody's nick is counted by its address.
-    let nick = Nick::parse(nick).ok();
-    let mut logins = Vec::new();
-    if let Some(folded) = nick.as_ref().map(Nick::folded) {
-        charged.0.extend(Charge::of_network_and(Limit::NickAndAddress, address.network, &folded));
-        logins = Charge::of_network_and(Limit::Logins, address.network, &folded);
-    }
-    charge(app, address.subject(), &[&charged.0[..], &logins].concat(), nick.as_ref()).await?;
-    // By now it has cost its address something, whatever comes of it.
-    if let Some(nick) = nick {
-        let of_nick = Charge::new(Limit::Nick, nick.folded());
-        match charge(app, address.subject(), std::slice::from_ref(&of_nick), Some(&nick)).await {
-            Ok(()) => charged.0.push(of_nick),
-            Err(refusal) if !app.chat.knows(nick, address.network, present).await? => return Err(refusal),
-            Err(_) => {}
-        }
-    }
-    let result = attempt.await;
-    charged.settle(app, &result);
-    result
-}
-
-/// Lets a client change its session's password.
-pub async fn pass<T>(
-    app: &Shared,
-    address: &Address,
-    caller: Caller,
-    attempt: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let charges =
-        [Charge::of_network(Limit::Address, address.network), vec![Charge::new(Limit::Client, caller.client)]];
-    guess(app, address, caller, charges.concat(), attempt).await
-}
-
-/// Lets a client type the code that a device shows.
+/// Lets a client type the code that a device shows. Wrong ones count, by session and by network. What neighbours have tried
+/// does not keep out the right code of a session that has made no mistake.
 pub async fn user_code<T>(
     app: &Shared,
     address: &Address,
-    caller: Caller,
-    attempt: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let of_session = Charge::new(Limit::SessionUserCodes, caller.session);
-    let charges = [Charge::of_network(Limit::UserCodes, address.network), vec![of_session]];
-    guess(app, address, caller, charges.concat(), attempt).await
-}
-
-/// Lets a client try something that it may have guessed.
-async fn guess<T>(
-    app: &Shared,
-    address: &Address,
     Caller { session, client, .. }: Caller,
-    charges: Vec<Charge>,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let charged = Charged(charges);
     let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
-    charge(app, subject, &charged.0, None).await?;
+    let now = app.clock.steady();
+    let own = Charge::new(Limit::SessionUserCodes, session);
+    let all = [Charge::of_network(Limit::UserCodes, address.network), vec![own.clone()]].concat();
+    let (charged, neighbours) = match app.chat.tries.attempt(all, now).await {
+        Ok(charged) => (charged, None),
+        Err(refusal) if refusal.limit == Limit::UserCodes && app.chat.tries.is_unused(&own, now) => {
+            match app.chat.tries.attempt(vec![own], now).await {
+                Ok(charged) => (charged, Some(refusal)),
+                Err(refusal) => return refuse(app, subject, refusal).await,
+            }
+        }
+        Err(refusal) => return refuse(app, subject, refusal).await,
+    };
     let result = attempt.await;
-    charged.settle(app, &result);
-    result
+    match (result, neighbours) {
+        (Err(wrong), Some(refusal)) if wrong.code == Code::NotFound => refuse(app, subject, refusal).await,
+        (Err(wrong), None) if wrong.code == Code::NotFound => Err(wrong),
+        (result, _) => {
+            charged.pass();
+            result
+        }
+    }
 }
 
 /// Lets somebody make a session.
 pub async fn new_session(app: &Shared, address: &Address) -> Result<()> {
-    charge(app, address.subject(), &Charge::of_network(Limit::NewSessions, address.network), None).await
+    charge(app, address.subject(), &Charge::of_network(Limit::NewSessions, address.network)).await
 }
 
 /// Lets a session have one more API key, or one more secret of one.
 pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject { session: Some(session), ..address.subject() };
-    charge(app, subject, &[Charge::new(Limit::Keys, session)], None).await
+    charge(app, subject, &[Charge::new(Limit::Keys, session)]).await
 }
 
 /// Lets somebody ask for a token in the name of an app. What was no guess costs little: an app whose users are many asks often.
@@ -119,11 +62,11 @@ pub async fn new_token<T>(
 ) -> Result<T> {
     let guess = Charge::of_network_and(Limit::RefusedTokens, address.network, &client_id);
     let token = Charge::of_network_and(Limit::Tokens, address.network, &client_id);
-    charge(app, address.subject(), &[&guess[..], &token].concat(), None).await?;
+    charge(app, address.subject(), &[&guess[..], &token].concat()).await?;
     let result = attempt.await;
     // A device that waits as it was told to asks as often as it likes.
     if result.as_ref().err().is_none_or(|error| error.code == Code::AuthorizationPending) {
-        app.counts.refund(&guess);
+        app.chat.tries.refund(&guess);
     }
     result
 }
@@ -131,22 +74,26 @@ pub async fn new_token<T>(
 /// Lets a session have one more authorization code.
 pub async fn new_code(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject { session: Some(session), ..address.subject() };
-    charge(app, subject, &[Charge::new(Limit::Codes, session)], None).await
+    charge(app, subject, &[Charge::new(Limit::Codes, session)]).await
 }
 
 /// Lets a device ask for a code in the name of an app.
 pub async fn new_device_code(app: &Shared, address: &Address, client_id: String) -> Result<()> {
-    charge(app, address.subject(), &Charge::of_network_and(Limit::DeviceCodes, address.network, client_id), None).await
+    charge(app, address.subject(), &Charge::of_network_and(Limit::DeviceCodes, address.network, client_id)).await
 }
 
-/// Charges the keys; a refusal is recorded once in its window, of the subject, and of the session that has the nick where the
-/// limit is about one.
-async fn charge(app: &Shared, subject: Subject, charges: &[Charge], nick: Option<&Nick>) -> Result<()> {
-    let Err(refusal) = app.counts.charge(charges, app.clock.steady()) else { return Ok(()) };
+/// Charges the keys.
+async fn charge(app: &Shared, subject: Subject, charges: &[Charge]) -> Result<()> {
+    match app.chat.tries.charge(charges, app.clock.steady()) {
+        Ok(()) => Ok(()),
+        Err(refusal) => refuse(app, subject, refusal).await,
+    }
+}
+
+/// Refuses; the first refusal of a key in an hour is recorded.
+async fn refuse<T>(app: &Shared, subject: Subject, refusal: Refusal) -> Result<T> {
     if refusal.first {
-        let of_nick = matches!(refusal.limit, Limit::Nick | Limit::NickAndAddress | Limit::Logins);
-        let nick = nick.filter(|_| of_nick).cloned();
-        app.chat.throttled(refusal.limit, subject, nick, app.clock.now()).await;
+        app.chat.throttled(refusal.limit, subject, app.clock.now()).await;
     }
     Err(refusal.into())
 }

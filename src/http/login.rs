@@ -16,7 +16,6 @@ use super::{
     clients::client_name,
     cookie,
     fields::Fields,
-    guard,
     page::{self, escape},
     problem::{self, Conflict, LoginProblems, Malformed, PageProblems, Problems, Throttled, TimedOut},
     session::{Entered, entered},
@@ -108,7 +107,6 @@ pub async fn login(
             password: Password::new(form.only("password")?.unwrap_or_default().to_owned()),
             client_name: client_name(form.only("client_name")?.map(str::to_owned), &headers)?,
             replace: replace.map(ClientId),
-            address: address.ip,
         };
         attempt(&app, &address, present?, login, now).await
     };
@@ -144,15 +142,13 @@ pub async fn login_api(
         password: Password::new(body.password),
         client_name: client_name(body.client_name, &headers)?,
         replace: body.replace.map(ClientId),
-        address: address.ip,
     };
     let admitted = attempt(&app, &address, present?, login, now).await?;
     Ok(entered(&app, StatusCode::OK, admitted, now))
 }
 
 async fn attempt(app: &Shared, address: &Address, present: Present, login: Login, now: Timestamp) -> Result<Admitted> {
-    let (nick, own) = (login.nick.clone(), present.0.as_ref().map(|live| live.caller.session));
-    let result = guard::login(app, address, &nick, own, app.chat.login(login, present.0, now)).await;
+    let result = app.chat.login(login, present.0, address.arrival(app, now)).await;
     match &result {
         Ok(admitted) => {
             app.metrics.logins(true);

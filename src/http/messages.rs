@@ -15,7 +15,6 @@ use super::{
     address::Address,
     auth::Authenticated,
     body::{self, Json, Params, number},
-    guard,
     problem::{Conflict, NotFound, Problems, PublicProblems, StoreProblems, Throttled, TimedOut},
 };
 use crate::{
@@ -104,12 +103,7 @@ pub async fn carry_out(
     place: Option<Place>,
 ) -> Result<Answer> {
     charge(app, live, address, message.lines(), now).await?;
-    let tries_a_password = message.command.eq_ignore_ascii_case("PASS");
-    let executed = app.chat.execute(live, message, address.ip, now, place);
-    match tries_a_password {
-        true => guard::pass(app, address, live.caller, executed).await,
-        false => executed.await,
-    }
+    app.chat.execute(live, message, address.arrival(app, now), place).await
 }
 
 /// Charges a client for a command, good or bad, by its lines.
@@ -118,7 +112,7 @@ pub async fn charge(app: &Shared, live: &Live, address: &Address, lines: usize, 
     if let Err(wait) = app.flood.charge(client, lines as u64, app.clock.steady()) {
         if wait.first {
             let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
-            app.chat.throttled(Limit::Commands, subject, None, now).await;
+            app.chat.throttled(Limit::Commands, subject, now).await;
         }
         return Err(wait.into());
     }

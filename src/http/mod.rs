@@ -24,7 +24,7 @@ use crate::{
     chat::Chat,
     config::{Config, Patience, Switch},
     error::{Code, Error, Result},
-    limits::{Counts, Throttle},
+    limits::Throttle,
     model::{ClientId, Clock, Origin},
     password::Hasher,
     store::DatabaseLock,
@@ -87,8 +87,6 @@ pub struct App {
     patience: Patience,
     /// Commands of each client.
     flood: Throttle<ClientId>,
-    /// What people may try and make.
-    counts: Counts,
     metrics: ops::Metrics,
     /// The paths of all routes, as the description has them.
     paths: Vec<String>,
@@ -200,7 +198,6 @@ impl Server {
             limits_addresses: config.login_limit == Switch::On,
             patience: config.patience,
             flood: Throttle::new(config.flood_limit.0),
-            counts: Counts::new(config.login_limit == Switch::On),
             metrics: ops::Metrics::new(&places),
             places,
             paths: description.paths.paths.keys().cloned().collect(),

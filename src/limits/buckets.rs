@@ -60,6 +60,14 @@ impl<K: Eq + Hash> Buckets<K> {
         }
     }
 
+    /// Whether nothing counts against a key.
+    pub fn is_free<Q: Eq + Hash + ?Sized>(&self, key: &Q, now: u64) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.0.get(key).is_none_or(|bucket| bucket.free_at <= now)
+    }
+
     /// Whether a refusal of this key is the first in its window.
     pub fn is_news<Q: Eq + Hash + ?Sized>(&mut self, key: &Q, now: u64) -> bool
     where

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Rate,
+    attempt::Flights,
     buckets::{Buckets, nanoseconds, seconds},
 };
 use crate::{
@@ -22,14 +23,21 @@ pub struct Charge {
     pub limit: Limit,
     width: NetworkWidth,
     /// Plain text, because nodes will share it.
-    key: String,
+    pub(super) key: String,
     amount: u64,
+    /// Whether the caller may have made the key up.
+    unknown: bool,
+    /// Whether an attempt stays charged for it even if it passes.
+    pub(super) kept: bool,
 }
+
+/// Maps that each limit has: one of each width, of keys that are known to the server and of others.
+const KINDS_OF_LIMIT: usize = NetworkWidth::ALL.len() * 2;
 
 impl Charge {
     /// One of something that is no network's.
     pub fn new(limit: Limit, key: impl Display) -> Self {
-        Self { limit, width: NetworkWidth::Narrowest, key: key.to_string(), amount: 1 }
+        Self { limit, width: NetworkWidth::Narrowest, key: key.to_string(), amount: 1, unknown: false, kept: false }
     }
 
     /// One of a network's, and of each wider network around it, which has a wider limit.
@@ -39,8 +47,10 @@ impl Charge {
 
     /// The same, counted for each network and something else, such as a nick.
     pub fn of_network_and(limit: Limit, network: Network, other: impl Display) -> Vec<Self> {
-        let charge =
-            |network: Network| Self { limit, width: network.width(), key: format!("{network} {other}"), amount: 1 };
+        let charge = |network: Network| {
+            let of_network = Self::new(limit, format_args!("{network} {other}"));
+            Self { width: network.width(), ..of_network }
+        };
         network.and_wider().map(charge).collect()
     }
 
@@ -49,8 +59,24 @@ impl Charge {
         Self { amount, ..self }
     }
 
+    /// Of a key that the caller may have made up, such as a nick that nobody has: it is held to the same limit, and never
+    /// makes the count of one that exists be forgotten.
+    pub fn unknown(self) -> Self {
+        Self { unknown: true, ..self }
+    }
+
+    /// An attempt stays charged for it even if it passes.
+    pub fn kept(self) -> Self {
+        Self { kept: true, ..self }
+    }
+
     fn rate(&self) -> Rate {
         Rate::of(self.limit).widened(self.width)
+    }
+
+    /// Which map it belongs to.
+    pub(super) fn map(&self) -> usize {
+        self.limit as usize * KINDS_OF_LIMIT + self.width as usize * 2 + usize::from(self.unknown)
     }
 }
 
@@ -70,13 +96,20 @@ impl From<Refusal> for Error {
     }
 }
 
-/// The counts, in the memory of this process. Each limit has a map of its own, and of networks each width has, so that no
-/// kind of key makes the counts of another be forgotten.
+/// The counts, in the memory of this process.
 pub struct Counts {
     /// Whether anything is limited.
-    on: bool,
-    /// By limit, then by width. Never held over an await.
-    buckets: Mutex<Vec<Buckets<String>>>,
+    pub(super) on: bool,
+    /// Never held over an await.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// Each kind of key has a map of its own, so that none makes the counts of another be forgotten.
+    maps: Vec<Buckets<String>>,
+    /// The attempts whose outcome is not known yet.
+    pub(super) flights: Flights,
 }
 
 impl fmt::Debug for Counts {
@@ -87,8 +120,9 @@ impl fmt::Debug for Counts {
 
 impl Counts {
     pub fn new(on: bool) -> Self {
-        let maps = Limit::ALL.len() * NetworkWidth::ALL.len();
-        Self { on, buckets: Mutex::new(std::iter::repeat_with(Buckets::default).take(maps).collect()) }
+        let kinds = Limit::ALL.len() * KINDS_OF_LIMIT;
+        let maps = std::iter::repeat_with(Buckets::default).take(kinds).collect();
+        Self { on, state: Mutex::new(State { maps, ..State::default() }) }
     }
 
     /// Makes all the charges, or none of them if any has to wait: then the refusal is the one that has to wait longest.
@@ -97,41 +131,60 @@ impl Counts {
         if !self.on {
             return Ok(());
         }
-        let now = nanoseconds(now);
-        let mut buckets = self.lock();
-        let waits = charges.iter().filter_map(|charge| {
-            let wait = buckets[map_of(charge)].wait(charge.key.as_str(), charge.rate(), charge.amount, now)?;
-            Some((wait, charge))
-        });
-        if let Some((wait, charge)) = waits.max_by_key(|(wait, _)| *wait) {
-            let first = buckets[map_of(charge)].is_news(charge.key.as_str(), now);
-            return Err(Refusal { limit: charge.limit, seconds: seconds(wait), first });
+        let mut state = self.lock();
+        match state.longest_wait(charges, now) {
+            Some((charge, wait)) => Err(state.refuse(charge, wait, now)),
+            None => {
+                state.take(charges, now);
+                Ok(())
+            }
         }
-        for charge in charges {
-            buckets[map_of(charge)].take(charge.key.clone(), charge.rate(), charge.amount, now);
-        }
-        Ok(())
     }
 
     /// Gives back what was charged.
     pub fn refund(&self, charges: &[Charge]) {
-        if !self.on {
-            return;
-        }
-        let mut buckets = self.lock();
-        for charge in charges {
-            buckets[map_of(charge)].give_back(charge.key.as_str(), charge.rate(), charge.amount);
+        if self.on {
+            self.lock().give_back(charges);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Buckets<String>>> {
-        self.buckets.lock().unwrap_or_else(|e| e.into_inner())
+    /// Whether nothing counts against a key at this moment.
+    pub fn is_unused(&self, charge: &Charge, now: Duration) -> bool {
+        !self.on || self.lock().maps[charge.map()].is_free(charge.key.as_str(), nanoseconds(now))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
-/// Which map a charge belongs to.
-fn map_of(charge: &Charge) -> usize {
-    charge.limit as usize * NetworkWidth::ALL.len() + charge.width as usize
+impl State {
+    /// Of the charges that have to wait, the one that has to wait longest, and how long, in nanoseconds.
+    pub(super) fn longest_wait<'c>(&self, charges: &'c [Charge], now: Duration) -> Option<(&'c Charge, u64)> {
+        let now = nanoseconds(now);
+        let wait = |charge: &'c Charge| {
+            let wait = self.maps[charge.map()].wait(charge.key.as_str(), charge.rate(), charge.amount, now)?;
+            Some((charge, wait))
+        };
+        charges.iter().filter_map(wait).max_by_key(|(_, wait)| *wait)
+    }
+
+    pub(super) fn refuse(&mut self, charge: &Charge, wait: u64, now: Duration) -> Refusal {
+        let first = self.maps[charge.map()].is_news(charge.key.as_str(), nanoseconds(now));
+        Refusal { limit: charge.limit, seconds: seconds(wait), first }
+    }
+
+    pub(super) fn take(&mut self, charges: &[Charge], now: Duration) {
+        for charge in charges {
+            self.maps[charge.map()].take(charge.key.clone(), charge.rate(), charge.amount, nanoseconds(now));
+        }
+    }
+
+    pub(super) fn give_back(&mut self, charges: &[Charge]) {
+        for charge in charges {
+            self.maps[charge.map()].give_back(charge.key.as_str(), charge.rate(), charge.amount);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -153,11 +206,11 @@ mod tests {
     #[test]
     fn several_keys_are_charged_together_or_not_at_all() {
         let counts = Counts::new(true);
-        let (client, nick) = (Charge::new(Limit::Client, 1), Charge::new(Limit::Nick, "alice"));
+        let (client, nick) = (Charge::new(Limit::Session, 1), Charge::new(Limit::Nick, "alice"));
         let both = [client, nick.clone()];
         times(&counts, &both, 10);
         for _ in 0..60 {
-            assert_eq!(counts.charge(&both, at(0)).unwrap_err().limit, Limit::Client);
+            assert_eq!(counts.charge(&both, at(0)).unwrap_err().limit, Limit::Session);
         }
         times(&counts, std::slice::from_ref(&nick), 40);
         assert_eq!(counts.charge(&[nick], at(0)).unwrap_err().limit, Limit::Nick);
@@ -167,12 +220,12 @@ mod tests {
     fn the_longest_wait_is_told_and_is_true() {
         let counts = Counts::new(true);
         let short = Charge::of_network(Limit::Address, network("192.0.2.1"));
-        let long = Charge::new(Limit::Client, 1);
+        let long = Charge::new(Limit::Session, 1);
         times(&counts, &short, 20);
         times(&counts, std::slice::from_ref(&long), 10);
         let both = [&short[..], &[long]].concat();
         let refusal = counts.charge(&both, at(1)).unwrap_err();
-        assert_eq!((refusal.limit, refusal.seconds), (Limit::Client, 29));
+        assert_eq!((refusal.limit, refusal.seconds), (Limit::Session, 29));
         assert!(counts.charge(&both, at(29)).is_err() && counts.charge(&both, at(30)).is_ok());
     }
 
@@ -196,7 +249,7 @@ mod tests {
     #[test]
     fn without_limits_nothing_is_counted() {
         let counts = Counts::new(false);
-        times(&counts, &[Charge::new(Limit::Client, 1).amount(1000)], 3);
+        times(&counts, &[Charge::new(Limit::Session, 1).amount(1000)], 3);
     }
 
     /// A stranger with many networks makes a map forget the keys that are used least; a key used more stays, and so do all keys
@@ -208,14 +261,15 @@ mod tests {
         let wide = Charge::of_network(Limit::Address, network("2001:db8::1"));
         times(&counts, std::slice::from_ref(&guessed), 50);
         times(&counts, &wide, 20);
-        let nicks = (0..KEYS * 3).map(|n| Charge::new(Limit::Nick, format!("made-up-{n}")));
+        let unknown = (0..KEYS * 3).map(|n| Charge::new(Limit::Nick, format!("made-up-{n}")).unknown().amount(50));
+        let nicks = (0..KEYS * 3).map(|n| Charge::new(Limit::Nick, format!("another-{n}"))).chain(unknown);
         let networks = (0..KEYS as u32 * 3).map(|n| {
             Charge::of_network(Limit::RefusedTokens, network(&format!("2001:{:x}:{:x}::", n >> 16, n & 0xffff)))
         });
         for charges in nicks.map(|nick| vec![nick]).chain(networks) {
             counts.charge(&charges, at(0)).unwrap();
         }
-        assert!(counts.lock().iter().all(|map| map.len() <= KEYS));
+        assert!(counts.lock().maps.iter().all(|map| map.len() <= KEYS));
         assert!(counts.charge(&[guessed], at(0)).is_err() && counts.charge(&wide, at(0)).is_err());
     }
 }

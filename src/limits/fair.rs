@@ -66,11 +66,18 @@ impl<K: Ord + Clone> Fair<K> {
             waiting: 0,
             now: 0,
             tickets: 0,
+            typical: nanoseconds(FIRST_COST),
             shares: BTreeMap::new(),
             eligible: BTreeSet::new(),
             longest: BTreeSet::new(),
             idle: BTreeSet::new(),
         })))
+    }
+
+    /// Says what a turn is expected to cost before any has ended.
+    pub fn expecting(self, cost: Duration) -> Self {
+        self.lock().typical = nanoseconds(cost);
+        self
     }
 
     /// Waits for this network's next turn; refuses at once where too many wait. A caller that goes away meanwhile leaves
@@ -149,6 +156,8 @@ struct Line<K> {
     /// The virtual time at which the last turn began.
     now: u64,
     tickets: u64,
+    /// What turns have cost lately.
+    typical: u64,
     shares: BTreeMap<K, Share>,
     /// Networks that may have a turn and wait for one, least used first.
     eligible: BTreeSet<(u64, K)>,
@@ -231,6 +240,9 @@ impl<K: Ord + Clone> Line<K> {
 
     fn finish(&mut self, key: &K, expected: u64, cost: u64) {
         self.free += 1;
+        if cost > 0 {
+            self.typical = self.typical / 4 * 3 + cost / 4;
+        }
         self.update(key, |share| {
             share.running -= 1;
             share.used = share.used.saturating_sub(expected).saturating_add(cost);
@@ -256,8 +268,11 @@ impl<K: Ord + Clone> Line<K> {
 
     fn full(&self, key: &K) -> Full {
         let (waiting, cost) = self.shares.get(key).map_or((0, 0), |share| (share.callers.len(), share.expected));
-        let turns = 1 + waiting / self.bounds.permits_of_one.max(1);
-        let wait = Duration::from_nanos(cost.saturating_mul(turns as u64));
+        // In the meantime each other network has as many turns as this one, or as it waits for.
+        let others = self.longest.iter().filter(|(_, other)| other != key);
+        let before = waiting + others.map(|(callers, _)| (*callers).min(waiting + 1)).sum::<usize>();
+        let turns = (waiting / self.bounds.permits_of_one.max(1)).max(before / self.bounds.permits.max(1)) + 1;
+        let wait = Duration::from_nanos(cost.max(self.typical).saturating_mul(turns as u64));
         Full { seconds: wait.as_secs().clamp(0, 59) + 1 }
     }
 

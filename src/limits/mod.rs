@@ -8,6 +8,7 @@
 //!
 //! Both counts hold each key to a burst that refills at a steady rate (the generic cell rate algorithm), in bounded memory.
 
+mod attempt;
 mod buckets;
 mod counts;
 pub mod fair;
@@ -15,6 +16,7 @@ mod payer;
 mod rates;
 mod throttle;
 
+pub use attempt::Attempt;
 pub use counts::{Charge, Counts, Refusal};
 pub use payer::{on_behalf_of, payer, step_for};
 pub use rates::Rate;

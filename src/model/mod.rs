@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::error::{Code, Error, Result};
 
 mod address;
+mod arrival;
 mod clock;
 mod name;
 mod number;
@@ -19,6 +20,7 @@ mod scope;
 pub mod text;
 
 pub use address::{AddressFamily, Network, NetworkWidth};
+pub use arrival::Arrival;
 pub use clock::Clock;
 pub use name::{ChannelName, Nick, Target, checked_name, required_name};
 pub use number::whole_number;

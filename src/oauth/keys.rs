@@ -1,11 +1,14 @@
 //! API keys: issued, listed, renamed, rotated, revoked by the session that owns them.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use crate::{
     chat::{self, Chat, callers::Live},
     error::{Code, Error, Result},
-    model::{Caller, ChannelName, ClientId, EndReason, HashedPassword, Password, Scope, Scopes, SessionId, Timestamp},
+    model::{
+        Arrival, Caller, ChannelName, ClientId, EndReason, HashedPassword, Password, Scope, Scopes, SessionId,
+        Timestamp,
+    },
     secret::{self, Kind, Secret},
     store::{
         Read, Write,
@@ -36,9 +39,7 @@ pub struct By<'a> {
     pub live: &'a Live,
     /// The session's password, if it was given.
     pub password: Option<Password>,
-    /// Where the request comes from.
-    pub address: IpAddr,
-    pub now: Timestamp,
+    pub arrival: Arrival,
     /// The time by which some things are over.
     pub due: Timestamp,
 }
@@ -52,7 +53,7 @@ impl By<'_> {
         if !scope.allow(Scope::SessionManage) {
             return Ok(None);
         }
-        let judged = chat.prove_password(self.live.caller, self.password.clone(), self.address, self.now).await?;
+        let judged = chat.prove_password(self.live.caller, self.password.clone(), &self.arrival).await?;
         Ok(Some(Judged(judged)))
     }
 }
@@ -74,7 +75,7 @@ pub struct Issued {
 /// Issues a key. It allows no more than what it was asked for with, which never is confined to channels: that
 /// manages no session ([`Caller::require`]). One that manages the session takes its password.
 pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
-    let By { live, now, due, .. } = by;
+    let By { live, arrival: Arrival { now, .. }, due, .. } = by;
     let caller = live.caller;
     require_cover(caller, wanted.scope)?;
     if let Some(res) = &wanted.res {
@@ -142,7 +143,7 @@ pub async fn rename(chat: &Chat, live: &Live, client_id: String, name: String, n
 /// Gives a key a new secret; those before it work for as long as `overlap`. Of one that manages the session it takes the
 /// session's password, as a new key would; from its own bot it does not, which has a secret of it already.
 pub async fn rotate(chat: &Chat, by: By<'_>, client_id: String, overlap: Duration) -> Result<Issued> {
-    let By { live, now, due, .. } = by;
+    let By { live, arrival: Arrival { now, .. }, due, .. } = by;
     let caller = live.caller;
     let id = client_id.clone();
     let (scope, own) = chat

@@ -31,6 +31,7 @@ mod first_minute;
 mod focus;
 mod grammar;
 mod guard;
+mod guesses;
 mod hostile;
 mod interop;
 mod keys;

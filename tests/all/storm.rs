@@ -30,7 +30,11 @@ async fn a_thousand_logins_at_once_take_the_memory_of_a_few() {
     for problem in &problems {
         match problem.code.as_str() {
             "login_failed" => {}
-            code => assert_eq!((code, problem.status, problem.retry_after), ("overloaded", 503, Some(5))),
+            code => {
+                assert_eq!((code, problem.status), ("overloaded", 503));
+                // As long as those that wait take, and they wait for ten seconds at most.
+                assert!(problem.retry_after.is_some_and(|seconds| (1..=60).contains(&seconds)), "{problem:?}");
+            }
         }
     }
     assert!(problems.iter().any(|problem| problem.code == "overloaded"), "there were too many at once");

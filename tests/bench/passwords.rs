@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::future::join_all;
 use rejoin::{
-    model::Password,
+    model::{Network, Password},
     password::{Hasher, Verdict},
 };
 
@@ -29,15 +29,16 @@ pub async fn measure(table: &mut Table) {
         return table.skip(MEASURE, AGAINST, "there is no cc, or no libargon2-dev");
     }
     let hasher = Hasher::start(1).unwrap();
+    let here = Network::of([127, 0, 0, 1].into());
     let password = Password::new("correct horse battery");
-    let hash = hasher.hash(password.clone()).await.unwrap();
+    let hash = hasher.hash(here, password.clone()).await.unwrap();
     let mut rounds = Rounds::default();
     for _ in 0..ROUNDS {
         let started = Instant::now();
         let workers = (0..WAITING).map(|_| async {
             let mut count = 0;
             while started.elapsed() < TIME {
-                let verdict = hasher.verify(password.clone(), Some(hash.clone())).await.unwrap();
+                let verdict = hasher.verify(here, password.clone(), Some(hash.clone())).await.unwrap();
                 assert_eq!(verdict, Verdict::Right);
                 count += 1;
             }

@@ -155,18 +155,7 @@ fn seconds(name: &str, given: i64, range: std::ops::RangeInclusive<i64>) -> Resu
 }
 
 fn by<'a>(app: &Shared, caller: &Authenticated, live: &'a Live, address: &Address, password: Option<String>) -> By<'a> {
-    By { live, password: password.map(Password::new), address: address.ip, now: caller.now, due: app.clock.due() }
-}
-
-/// Counts a wrong password as what it is: a guess at the session's. Where none was given, none is guessed.
-async fn guarded<T>(
-    app: &Shared,
-    address: &Address,
-    live: &Live,
-    given: bool,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    if given { guard::pass(app, address, live.caller, work).await } else { work.await }
+    By { live, password: password.map(Password::new), arrival: address.arrival(app, caller.now), due: app.clock.due() }
 }
 
 /// Issues an API key; its secret is shown this once.
@@ -184,8 +173,8 @@ pub async fn issue(
     let expires_in = body.expires_in.map(|given| seconds("expires_in", given, EXPIRES_IN)).transpose()?;
     let wanted = Wanted { name, scope: Scopes::parse(&body.scope)?, res, expires_in };
     guard::new_key(&app, &address, live.caller.session).await?;
-    let (given, by) = (body.password.is_some(), by(&app, &caller, live, &address, body.password));
-    let issued = guarded(&app, &address, live, given, keys::issue(&app.chat, by, wanted)).await?;
+    let by = by(&app, &caller, live, &address, body.password);
+    let issued = keys::issue(&app.chat, by, wanted).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key issued");
     Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
 }
@@ -234,8 +223,8 @@ pub async fn rotate(
     let overlap = body.overlap.ok_or_else(|| Error::malformed("the overlap is missing"))?;
     let overlap = seconds("overlap", overlap, OVERLAP)?;
     guard::new_key(&app, &address, live.caller.session).await?;
-    let (given, by) = (body.password.is_some(), by(&app, &caller, live, &address, body.password));
-    let issued = guarded(&app, &address, live, given, keys::rotate(&app.chat, by, client_id, overlap)).await?;
+    let by = by(&app, &caller, live, &address, body.password);
+    let issued = keys::rotate(&app.chat, by, client_id, overlap).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key rotated");
     Ok(Json(issued.into()))
 }

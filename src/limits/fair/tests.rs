@@ -146,6 +146,13 @@ async fn a_refusal_says_how_long_its_network_has_to_wait() {
         callers.enter(1).await;
     }
     assert_eq!(callers.fair.enter(1).await.unwrap_err(), Full { seconds: 6 });
+    // Another network's turns come in between.
+    for _ in 0..4 {
+        callers.enter(2).await;
+    }
+    assert_eq!(callers.fair.enter(1).await.unwrap_err(), Full { seconds: 8 });
+    let unknown = Fair::new(Bounds { waiting_of_one: 0, ..BOUNDS }).expecting(3000 * MS);
+    assert_eq!(unknown.enter(1).await.unwrap_err(), Full { seconds: 4 }, "before any turn has ended");
 }
 
 #[tokio::test]

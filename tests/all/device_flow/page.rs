@@ -111,6 +111,7 @@ async fn user_codes_cannot_be_guessed() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
     let (alice, bob, carol) = (server.pick("alice").await, server.pick("bob").await, server.pick("carol").await);
+    let dave = server.pick("dave").await;
     for _ in 0..25 {
         assert_eq!(post(&alice, &[("user_code", &device.code)]).await.0, 200, "a right one is no guess");
     }
@@ -129,6 +130,9 @@ async fn user_codes_cannot_be_guessed() {
         assert_eq!(guess(&person.from("192.0.2.1"), 0).await, (429, "30".into()));
     }
     assert_eq!(guess(&carol, 0).await, (429, "15".into()), "the address is the same");
+    let right = [("user_code", device.code.as_str())];
+    assert_eq!(post(&dave, &right).await.0, 200, "neighbours hinder nobody who has made no mistake");
+    assert_eq!(post(&carol, &right).await.0, 429, "and she has made one");
     let (status, page) = decide(&alice, &device.code, "allow").await;
     assert!(status == 429 && page.contains("too many wrong codes"), "{page}");
     assert_eq!(audit(&alice, "throttled").await[0]["reason"], "session_user_codes");

@@ -1,0 +1,179 @@
+//! Attempts whose outcome takes a while, such as passwords that are hashed.
+//!
+//! Each is charged before it begins, or many at once would all pass. One that is under way is no failure yet, so it makes
+//! another of the same key wait until its outcome is known, and refuses none. Nodes do not share which attempts are under
+//! way: what they share is the charge.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::sync::Notify;
+
+use super::{Charge, Counts, Refusal, counts::State};
+
+/// Attempts that wait for others of the same key, at most; one more is refused.
+const WAITING: usize = 64;
+
+/// An attempt that is under way. It stays charged, unless it is settled as one that passed.
+pub struct Attempt {
+    counts: Arc<Counts>,
+    charges: Vec<Charge>,
+}
+
+/// The attempts under way, by map and key.
+pub type Flights = HashMap<(usize, String), Flight>;
+
+pub struct Flight {
+    attempts: usize,
+    /// Wakes those that wait for the outcome of one of them; each of these has a clone.
+    settled: Arc<Notify>,
+}
+
+impl Counts {
+    /// Charges all the keys, or none of them, for an attempt that begins. Where attempts under way are all that stands in its
+    /// way, it waits for their outcome.
+    pub async fn attempt(self: &Arc<Self>, charges: Vec<Charge>, now: Duration) -> Result<Attempt, Refusal> {
+        loop {
+            let settled = {
+                let mut state = self.lock();
+                let wait = if self.on { state.longest_wait(&charges, now) } else { None };
+                let Some((charge, wait)) = wait else {
+                    if self.on {
+                        state.take(&charges, now);
+                        state.begin(&charges);
+                    }
+                    return Ok(Attempt { counts: self.clone(), charges });
+                };
+                match state.flights.get(&(charge.map(), charge.key.clone())) {
+                    Some(flight) if Arc::strong_count(&flight.settled) <= WAITING => {
+                        flight.settled.clone().notified_owned()
+                    }
+                    _ => return Err(state.refuse(charge, wait, now)),
+                }
+            };
+            settled.await;
+        }
+    }
+}
+
+impl Attempt {
+    /// It was no failure: what was charged is given back.
+    pub fn pass(self) {
+        let back = self.charges.iter().filter(|charge| !charge.kept).cloned().collect::<Vec<_>>();
+        self.counts.refund(&back);
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.counts.on {
+            self.counts.lock().end(&self.charges);
+        }
+    }
+}
+
+impl State {
+    fn begin(&mut self, charges: &[Charge]) {
+        // What is kept is not worth waiting for.
+        for charge in charges.iter().filter(|charge| !charge.kept) {
+            let new = || Flight { attempts: 0, settled: Arc::default() };
+            self.flights.entry((charge.map(), charge.key.clone())).or_insert_with(new).attempts += 1;
+        }
+    }
+
+    fn end(&mut self, charges: &[Charge]) {
+        for charge in charges.iter().filter(|charge| !charge.kept) {
+            let of = (charge.map(), charge.key.clone());
+            let Some(flight) = self.flights.get_mut(&of) else { continue };
+            flight.attempts -= 1;
+            flight.settled.notify_waiters();
+            if flight.attempts == 0 {
+                self.flights.remove(&of);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future,
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use super::*;
+    use crate::audit::Limit;
+
+    const NOW: Duration = Duration::from_secs(1);
+
+    fn counts() -> Arc<Counts> {
+        Arc::new(Counts::new(true))
+    }
+
+    /// Ten at once.
+    fn charges() -> Vec<Charge> {
+        vec![Charge::new(Limit::SessionUserCodes, 1)]
+    }
+
+    async fn ten(counts: &Arc<Counts>) -> Vec<Attempt> {
+        let mut attempts = Vec::new();
+        for _ in 0..10 {
+            attempts.push(counts.attempt(charges(), NOW).await.unwrap());
+        }
+        attempts
+    }
+
+    /// What an attempt has come to so far; `None` while it waits.
+    fn look<T>(attempt: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        match attempt.poll(&mut Context::from_waker(Waker::noop())) {
+            std::task::Poll::Ready(outcome) => Some(outcome),
+            std::task::Poll::Pending => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_under_way_makes_others_wait_and_refuses_none_if_it_passes() {
+        let counts = counts();
+        let mut under_way = ten(&counts).await;
+        let mut next = pin!(counts.attempt(charges(), NOW));
+        assert!(look(next.as_mut()).is_none());
+        under_way.pop().unwrap().pass();
+        assert!(look(next.as_mut()).unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn attempts_that_fail_refuse_those_that_wait() {
+        let counts = counts();
+        let mut under_way = ten(&counts).await;
+        let (mut next, mut other) = (pin!(counts.attempt(charges(), NOW)), pin!(counts.attempt(charges(), NOW)));
+        assert!(look(next.as_mut()).is_none() && look(other.as_mut()).is_none());
+        drop(under_way.pop());
+        assert!(look(next.as_mut()).is_none(), "nine are still under way");
+        under_way.pop().unwrap().pass();
+        let passed = look(next.as_mut()).unwrap().unwrap();
+        under_way.clear();
+        assert!(look(other.as_mut()).is_none(), "one is under way");
+        drop(passed);
+        assert_eq!(look(other.as_mut()).unwrap().err().unwrap().seconds, 30);
+        assert!(counts.lock().flights.is_empty());
+    }
+
+    #[tokio::test]
+    async fn so_many_wait_and_one_more_is_refused() {
+        let counts = counts();
+        let under_way = ten(&counts).await;
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(counts.attempt(charges(), NOW))).collect();
+        assert!(waiting.iter_mut().all(|attempt| look(attempt.as_mut()).is_none()));
+        assert_eq!(counts.attempt(charges(), NOW).await.err().unwrap().seconds, 30);
+        waiting.pop();
+        assert!(look(pin!(counts.attempt(charges(), NOW))).is_none(), "one that goes away leaves its place");
+        drop(under_way);
+    }
+
+    #[tokio::test]
+    async fn without_limits_nothing_waits() {
+        let counts = Arc::new(Counts::new(false));
+        let _under_way = ten(&counts).await;
+        ten(&counts).await.into_iter().for_each(Attempt::pass);
+    }
+}

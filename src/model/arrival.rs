@@ -1,0 +1,21 @@
+//! When and from where a request came.
+
+use std::{net::IpAddr, time::Duration};
+
+use super::{Network, Timestamp};
+
+/// When and from where a request came: what is recorded of it, and what limits count it by.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    pub address: IpAddr,
+    /// The time of day.
+    pub now: Timestamp,
+    /// A steady clock's time, by which limits go.
+    pub steady: Duration,
+}
+
+impl Arrival {
+    pub fn network(&self) -> Network {
+        Network::of(self.address)
+    }
+}
