@@ -41,6 +41,8 @@ const COMMANDS = {
 	devoice: ["nick …", "Take voice from someone", forEach("-v")],
 	ban: ["[mask]", "Ban a mask (nick!*@*), or list the bans", inChannel("MODE", (rest) => ["+b", ...words(rest)])],
 	unban: ["mask", "Lift a ban", forEach("-b")],
+	silence: ["[+nick | -nick]", "Block someone’s direct messages, lift a block, or list the blocks", (rest) =>
+		send("SILENCE", words(rest))],
 	pass: ["new password", "Set the session’s password", setPassword],
 	devices: ["", "See your devices, sign out", () => openPanel("devices")],
 	apps: ["", "See your API keys and apps", () => openPanel("apps")],

@@ -11,6 +11,7 @@ export function describe({ source, command, params }) {
 		case "KICK": return `${source} removed ${params[1]}${kickReason(source, params[2])}`
 		case "TOPIC": return params[1] ? `${source} set the topic: ${params[1]}` : `${source} cleared the topic`
 		case "MODE": return parseModes(params.slice(1)).map((change) => `${source} ${describeMode(change)}`).join("; ")
+		case "SILENCE": return params[0].startsWith("-") ? `You no longer block ${params[0].slice(1)}` : `You block ${params[0].slice(1)}`
 		case "AWAY": return params[0] ? `${source} is away: ${params[0]}` : `${source} is back`
 		default: return [source, command, ...params].join(" ")
 	}
@@ -56,10 +57,11 @@ export function parseModes([letters = "", ...rest]) {
 const describeMode = ({ sign, letter, argument }) =>
 	(MODES[sign + letter] ?? `set mode ${sign}${letter}`).replace("#", () => argument)
 
-const SILENT = ["311", "312", "315", "318", "329", "333", "366", "368", "PONG", "MARKREAD", "NOTE"]
+const SILENT = ["272", "311", "312", "315", "318", "329", "333", "366", "368", "PONG", "MARKREAD", "NOTE"]
 const AFTER_JOIN = ["331", "332", "353"]
 
 const REPLIES = {
+	271: ([, mask]) => `You block ${mask}`,
 	301: ([nick, text]) => `${nick} is away: ${text}`,
 	319: ([nick, channels]) => `${nick} is in ${channels}`,
 	332: ([channel, topic]) => `The topic of ${channel}: ${topic}`,

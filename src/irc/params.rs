@@ -8,9 +8,7 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{
-        ChannelName, EventId, LINES_LIMIT, Nick, Password, REASON_LIMIT, TEXT_LIMIT, Target, text, whole_number,
-    },
+    model::{ChannelName, EventId, LINES_LIMIT, Nick, Password, REASON_LIMIT, TEXT_LIMIT, Target, text, whole_number},
 };
 
 /// What a CTCP message begins with.

@@ -32,7 +32,7 @@ async fn a_device_is_renewed_by_the_password() {
     at_both_widths(async |server, page| {
         let old = alice(&server, page).await;
         page.press("[data-panel=devices]").await;
-        page.says("#devices .devices li", "Signs out in 180 days unless renewed").await;
+        page.says("#devices .devices li", "days unless renewed").await;
         let before = old.get("/api/v1/clients").await[0]["expires_at"].clone();
         server.pass(Duration::from_hours(24));
         page.click("#devices .renew").await;

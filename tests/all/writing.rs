@@ -11,6 +11,32 @@ const DOWN: &str = "\u{e015}";
 const UP: &str = "\u{e013}";
 
 #[tokio::test(flavor = "multi_thread")]
+async fn somebody_is_blocked_listed_and_heard_again() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.say("/join #rust").await;
+        page.says("#title", "#rust").await;
+        let [bob, carol] = server.pick_on("#rust", ["bob", "carol"]).await;
+        page.say("/silence +bob").await;
+        page.press("#server .target").await;
+        page.says("#messages", "You block bob").await;
+        page.press("#channels .target").await;
+        page.say("/silence").await;
+        page.says("#messages .reply", "You block bob").await;
+        bob.send("PRIVMSG alice :unwanted").await;
+        carol.send("PRIVMSG alice :wanted").await;
+        page.counts("#directs .target", 1).await;
+        page.says("#directs .target", "carol").await;
+        page.say("/silence -bob").await;
+        page.press("#server .target").await;
+        page.says("#messages", "You no longer block bob").await;
+        bob.send("PRIVMSG alice :wanted again").await;
+        page.counts("#directs .target", 2).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn commands_and_names_are_completed_and_lines_come_back() {
     at_both_widths(async |server, page| {
         page.pick(&server.url(""), "alice").await;
