@@ -61,7 +61,8 @@ pub fn notice(params: &[String]) -> Result<Command> {
 /// The text of a PRIVMSG or NOTICE: something that shows, at most so many bytes and lines.
 fn message_text(params: &[String]) -> Result<String> {
     let text = params.get(1).cloned().unwrap_or_default();
-    if text::is_blank(&text) {
+    // What CTCP marks is for programs, and need not show.
+    if text::is_blank(&text) && !text.contains(CTCP) {
         return Err(Error::new(Code::NoTextToSend, "no text to send"));
     }
     let text = within(text, TEXT_LIMIT, "the text")?;

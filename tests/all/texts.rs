@@ -25,7 +25,7 @@ async fn a_text_that_shows_nothing_is_no_text() {
         }
     }
     assert!(bob.queue().await.is_empty());
-    for text in ["\u{200b}x", " . ", "\u{1}ACTION waves\u{1}", "🦀", "\u{2764}\u{fe0f}"] {
+    for text in ["\u{200b}x", " . ", "\u{1}ACTION waves\u{1}", "\u{1}", "🦀", "\u{2764}\u{fe0f}"] {
         send(&alice, "PRIVMSG", "bob", text).await.unwrap();
         assert_eq!(params(bob.drain().await.last().unwrap())[1], text);
     }
