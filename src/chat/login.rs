@@ -25,6 +25,8 @@ pub struct Login {
     pub nick: String,
     pub password: Password,
     pub client_name: String,
+    /// Whether the request itself gave that name: then a client that is renewed takes it, too.
+    pub names_client: bool,
     /// The client to remove if there are too many.
     pub replace: Option<ClientId>,
 }
@@ -38,6 +40,15 @@ struct Verified {
     stored: HashedPassword,
     /// The same password with today's parameters, where the stored hash has others.
     rehashed: Option<HashedPassword>,
+}
+
+/// What a login is admitted by.
+#[derive(Clone, Copy)]
+struct Terms {
+    /// Clients of a session, at most.
+    max: usize,
+    replace: Option<ClientId>,
+    names_client: bool,
 }
 
 impl Chat {
@@ -106,7 +117,8 @@ impl Chat {
     ) -> Result<Option<Result<Admitted>>> {
         let secret = Secret::generate()?;
         let new = self.new_client(login.client_name.clone(), &secret, address, now);
-        let (max, replace) = (self.limits.max_clients, login.replace);
+        let max = self.limits.max_clients;
+        let terms = Terms { max, replace: login.replace, names_client: login.names_client };
         let admission = self
             .store
             .write(move |tx| {
@@ -115,7 +127,7 @@ impl Chat {
                 if current.and_then(|s| s.password_hash).as_ref() != Some(&stored) {
                     return Ok(None);
                 }
-                let client = match admit(tx, &session, present, &new, max, replace, now) {
+                let client = match admit(tx, &session, present, &new, terms, now) {
                     Ok(client) => client,
                     Err(refusal) if refusal.is_failure() => return Err(refusal),
                     // What is recorded must stay, so the transaction itself succeeds; nothing else was done in it.
@@ -148,8 +160,7 @@ fn admit(
     session: &Session,
     present: Option<Caller>,
     new: &NewClient,
-    max: usize,
-    replace: Option<ClientId>,
+    Terms { max, replace, names_client }: Terms,
     now: Timestamp,
 ) -> Result<ClientId> {
     if let Some(present) = present
@@ -158,7 +169,7 @@ fn admit(
         if present.session != session.id {
             return Err(already_in_session());
         }
-        client::renew(tx, present, new, now)?;
+        client::renew(tx, present, new, names_client.then_some(new.name.as_str()), now)?;
         return Ok(present.client);
     }
     let others = client::live_of(tx, session.id)?;

@@ -2,7 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::{Chat, act::Act, callers::Live, remains};
+use super::{
+    Chat,
+    act::{Act, notice},
+    callers::Live,
+    remains,
+};
 use crate::{
     error::{Code, Error, Result},
     model::{ClientId, ClientView, EndReason, Network, Nick, Scope, Timestamp},
@@ -64,6 +69,27 @@ impl Chat {
         }
     }
 
+    /// Gives a device of the caller's session another name. The others hear of it: a name is part of what they show.
+    pub async fn rename_client(&self, live: &Live, id: ClientId, name: String, now: Timestamp) -> Result<ClientView> {
+        let caller = live.caller;
+        let renamed = self
+            .change(caller, move |tx| {
+                let devices = client::live_of(tx, caller.session)?;
+                let device = devices.into_iter().find(|device| device.id == id).ok_or_else(no_such_client)?;
+                if device.name != name {
+                    client::rename(tx, id, &name)?;
+                    let text = format!("The device {} is now called {name}.", device.name);
+                    notice(tx, &session::get(tx, caller.session)?, text, None, now)?;
+                }
+                Ok(ClientView { name: name.clone(), current: id == caller.client, ..device })
+            })
+            .await?;
+        let mut clients = [renamed];
+        self.note_use(&mut clients);
+        let [renamed] = clients;
+        Ok(renamed)
+    }
+
     /// The caller's client leaves.
     pub async fn logout(&self, live: &Live, now: Timestamp) -> Result<()> {
         let caller = live.caller;
@@ -78,7 +104,7 @@ impl Chat {
         let caller = live.caller;
         self.change(caller, move |tx| {
             if !client::live_of(tx, caller.session)?.iter().any(|client| client.id == id) {
-                return Err(Error::new(Code::NotFound, "this session has no such client"));
+                return Err(no_such_client());
             }
             client::leave(tx, caller.session, id, EndReason::Removed, None, now).map(drop)
         })
@@ -117,6 +143,10 @@ impl Chat {
             grant: None,
         }
     }
+}
+
+fn no_such_client() -> Error {
+    Error::new(Code::NotFound, "this session has no such client")
 }
 
 /// NICK: one event to everyone who can see the session.

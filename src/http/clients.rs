@@ -4,17 +4,21 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
 };
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     Shared,
+    address::Address,
     auth::Authenticated,
     body::{Json, Segment},
     grammar,
-    problem::{NotFound, Problems},
+    messages::charge,
+    problem::{NotFound, Problems, Throttled, TimedOut},
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, whole_number},
+    model::{CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, required_name, whole_number},
 };
 
 /// This session's clients.
@@ -22,6 +26,32 @@ use crate::{
     responses((status = 200, description = "Oldest first", body = [ClientView]), Problems))]
 pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<ClientView>>> {
     app.chat.clients(caller.allowed(Scope::SessionManage)?).await.map(Json)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "phone"}))]
+pub struct NewName {
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    name: String,
+}
+
+/// Gives one client another name. It counts as a command.
+#[utoipa::path(patch, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)), request_body = NewName,
+    responses((status = 200, description = "The client with its new name", body = ClientView),
+        Problems, NotFound, Throttled, TimedOut))]
+pub async fn rename(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    address: Address,
+    Segment(id): Segment,
+    Json(body): Json<NewName>,
+) -> Result<Json<ClientView>> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let id = whole_number(&id).ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
+    let name = required_name(&body.name)?;
+    charge(&app, live, &address, 1, caller.now).await?;
+    app.chat.rename_client(live, ClientId(id), name, caller.now).await.map(Json)
 }
 
 /// One client leaves; its held poll or stream ends at once.
@@ -43,6 +73,11 @@ pub async fn remove_others(State(app): State<Shared>, caller: Authenticated) -> 
     app.chat.remove_other_clients(live, caller.now).await?;
     tracing::info!(by = %live.caller.client, "other clients removed");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether a request gives a client's name itself.
+pub fn is_named(given: Option<&str>) -> bool {
+    given.is_some_and(|given| !given.trim().is_empty())
 }
 
 /// The name given, else one made of User-Agent.

@@ -13,7 +13,7 @@ use super::{
     address::Address,
     auth::Present,
     body::{self, Json, Kind, Params},
-    clients::client_name,
+    clients::{client_name, is_named},
     cookie,
     fields::Fields,
     page::{self, escape},
@@ -105,6 +105,7 @@ pub async fn login(
         let login = Login {
             nick: nick.to_owned(),
             password: Password::new(form.only("password")?.unwrap_or_default().to_owned()),
+            names_client: is_named(form.only("client_name")?),
             client_name: client_name(form.only("client_name")?.map(str::to_owned), &headers)?,
             replace: replace.map(ClientId),
         };
@@ -140,6 +141,7 @@ pub async fn login_api(
     let login = Login {
         nick: body.nick,
         password: Password::new(body.password),
+        names_client: is_named(body.client_name.as_deref()),
         client_name: client_name(body.client_name, &headers)?,
         replace: body.replace.map(ClientId),
     };

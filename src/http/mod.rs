@@ -151,7 +151,7 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(audit::list))
         .merge(oauth::routes())
         .routes(routes!(clients::list, clients::remove_others))
-        .routes(routes!(clients::remove))
+        .routes(routes!(clients::rename, clients::remove))
         .routes(routes!(messages::send, messages::poll))
         .routes(routes!(stream::events))
         .routes(routes!(socket::socket))

@@ -82,15 +82,15 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
 
 /// Gives a live client a new secret and a new lifetime; its queue goes on. Should the answer be lost, it is no client that
 /// never was: whoever knows the password can log in again.
-pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Result<()> {
+pub fn renew(tx: &Write, caller: Caller, new: &NewClient, name: Option<&str>, now: Timestamp) -> Result<()> {
     let (cursor, begun) = tx
         .sql
         .prepare_cached(
             "UPDATE client SET secret_hash = ?2, seen_at = ?3, expires_at = ?4, unpresented = NULL,
-                               warned = 0
+                               warned = 0, name = ifnull(?5, name)
              WHERE id = ?1 RETURNING cursor, begun",
         )?
-        .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0], |row| {
+        .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0, name], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
     tx.effect(Effect::Admitted(Admission {
@@ -103,6 +103,12 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, now: Timestamp) -> Res
         seen_at: now,
         expires_at: new.expires_at,
     }));
+    Ok(())
+}
+
+/// Gives a client another name.
+pub fn rename(tx: &Write, id: ClientId, name: &str) -> Result<()> {
+    tx.sql.prepare_cached("UPDATE client SET name = ?2 WHERE id = ?1")?.execute(params![id.0, name])?;
     Ok(())
 }
 

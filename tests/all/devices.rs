@@ -185,3 +185,33 @@ async fn the_seventeenth_is_refused_after_the_right_password_and_one_can_be_repl
     assert_eq!(reason(&phone).await, "removed");
     assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 3);
 }
+
+#[tokio::test]
+async fn a_device_is_renamed_and_its_siblings_hear_of_it() {
+    let server = TestServer::start().await;
+    let ([alice, phone, _], bob) = three_devices(&server).await;
+    let id = phone.snapshot().await["client"]["id"].clone();
+    let rename = async |by: &Device, name: &str| {
+        let request = by.request(Method::PATCH, &format!("/api/v1/clients/{id}")).json(&json!({"name": name}));
+        crate::support::checked(request.send().await.unwrap()).await
+    };
+    alice.drain().await;
+    let shown = rename(&alice, " cafe\u{301} ").await.unwrap();
+    assert_eq!((&shown["id"], &shown["name"], &shown["current"]), (&id, &json!("café"), &json!(false)));
+    assert_eq!(phone.snapshot().await["client"]["name"], "café");
+    let notice = alice.queue().await.pop().unwrap();
+    assert!(notice["command"] == "NOTICE" && notice["params"][1].as_str().unwrap().contains("café"), "{notice}");
+    rename(&alice, "café").await.unwrap();
+    assert_eq!(alice.queue().await.len(), 1, "nothing changed");
+    for unclean in ["", "a\u{202e}b", "\u{3164}"] {
+        assert_eq!(rename(&alice, unclean).await.unwrap_err().code, "malformed_request", "{unclean:?}");
+    }
+    assert_eq!(rename(&bob, "x").await.unwrap_err().code, "not_found");
+    // So does a renewal that gives a name; one that gives none leaves it.
+    let login = |name: Value| json!({"nick": "alice", "password": "correct horse battery", "client_name": name});
+    let phone = phone.login_with(login(json!("tablet of mine"))).await.unwrap();
+    assert_eq!(phone.snapshot().await["client"]["name"], "tablet of mine");
+    let phone = phone.login_with(login(Value::Null)).await.unwrap();
+    let client = phone.snapshot().await["client"].clone();
+    assert_eq!((&client["name"], &client["id"]), (&json!("tablet of mine"), &id));
+}

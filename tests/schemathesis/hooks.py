@@ -20,6 +20,8 @@ READ_FURTHER = {"ACK", "MARKREAD", "PASS"}
 # given, a key that wants to be a device, and whatever a command takes, which the table of commands says.
 BEYOND_A_SCHEMA = {
     "POST /api/v1/session": {"malformed_request"},
+    "PATCH /api/v1/clients/{id}": {"malformed_request"},
+    "PATCH /api/v1/keys/{client_id}": {"malformed_request"},
     "POST /api/v1/login": {"malformed_request"},
     "POST /login": {"malformed_request"},
     "GET /api/v1/messages": {"invalid_cursor"},

@@ -56,7 +56,7 @@ pub struct NewKey {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "deploy-bot"}))]
-pub struct NewName {
+pub struct NewKeyName {
     #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: String,
 }
@@ -189,7 +189,7 @@ pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Js
 
 /// Gives a key another name: what its messages are tagged with from now on.
 #[utoipa::path(patch, path = "/api/v1/keys/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
-    request_body = NewName,
+    request_body = NewKeyName,
     responses((status = 200, description = "The key with its new name", body = KeyView),
         Problems, NotFound, Throttled, TimedOut))]
 pub async fn rename(
@@ -197,7 +197,7 @@ pub async fn rename(
     caller: Authenticated,
     address: Address,
     Segment(client_id): Segment,
-    Json(body): Json<NewName>,
+    Json(body): Json<NewKeyName>,
 ) -> Result<Json<KeyView>> {
     let live = caller.allowed(Scope::SessionManage)?;
     let name = required_name(&body.name)?;
