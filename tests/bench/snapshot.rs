@@ -1,4 +1,5 @@
-//! An authenticated request: the snapshot of a session without channels, against what answers the same length.
+//! An authenticated request: the snapshot of a session without channels, against what answers the same length; and that of
+//! a session on many channels beside it.
 
 use std::{
     process::Command,
@@ -8,7 +9,7 @@ use std::{
 use super::{
     http::{Connection, request},
     load::rate,
-    people::people,
+    people::{command, people},
     server::{self, Server},
     table::{Goal, Rounds, Table},
 };
@@ -18,6 +19,7 @@ const ROUNDS: usize = 5;
 const TIME: Duration = Duration::from_secs(1);
 /// Connections, each a client of its own.
 const CLIENTS: usize = 32;
+const CHANNELS: usize = 100;
 
 pub async fn measure(table: &mut Table) {
     let ours = Server::rejoin();
@@ -32,8 +34,27 @@ pub async fn measure(table: &mut Table) {
     let rounds = Rounds::taken(ROUNDS, of_ours, of_theirs).await;
     table.enter(MEASURE, "bare axum handler, same length", "per s of processor", &rounds, Goal::AtLeast(0.85));
 
+    let many = on_many_channels(&ours).await;
+    let (of_many, of_none) = (async || efficiency(&ours, &many).await, async || efficiency(&ours, &asked).await);
+    let rounds = Rounds::taken(ROUNDS, of_many, of_none).await;
+    let measure = "the same of a session on 100 channels";
+    table.enter(measure, "of one on none", "per s of processor", &rounds, Goal::AtLeast(0.003));
+
     against(table, &ours, &asked, "tower-sessions, SQLite", 3.0, tower_sessions(&length)).await;
     against(table, &ours, &asked, "express-session, in memory", 10.0, express(&length)).await;
+}
+
+/// Requests of sessions that are all on the same 100 channels. With 5 ms each, a processor answers 200 a second.
+async fn on_many_channels(server: &Server) -> Vec<Vec<u8>> {
+    let people = people(server.address, "m", CLIENTS, None).await;
+    let mut connection = Connection::open(server.address).await;
+    for person in &people {
+        for first in (0..CHANNELS).step_by(20) {
+            let names = (first..first + 20).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",");
+            command(&mut connection, server.address, person, "JOIN", &[&names]).await;
+        }
+    }
+    people.iter().map(|person| request("GET", "/api/v1/session", server.address, &person.cookie, "")).collect()
 }
 
 /// Requests answered for each second that a processor worked for the server. With a processor of its own that is what it
