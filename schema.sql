@@ -119,7 +119,7 @@ CREATE TABLE invite (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX invite_of_session ON invite (session_id);
 
--- How far a session has read a target: a channel, or the session it exchanges direct messages with.
+-- How far a session has read a channel.
 CREATE TABLE read_mark (
     session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     target_id  INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
@@ -127,6 +127,19 @@ CREATE TABLE read_mark (
     PRIMARY KEY (session_id, target_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX read_mark_of_target ON read_mark (target_id);
+
+-- A conversation by direct messages, as one of its two sessions has it.
+CREATE TABLE direct (
+    session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+    other_id   INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+    wrote      INTEGER NOT NULL,            -- 1: the session has written to the other
+    unread     INTEGER NOT NULL,            -- 1: it has not read all that the other wrote
+    last       INTEGER NOT NULL,            -- the last message, whoever of the two wrote it; 0: none yet
+    read       INTEGER NOT NULL,            -- how far the session has read
+    PRIMARY KEY (session_id, other_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX direct_in_order ON direct (session_id, wrote, unread, last);
+CREATE INDEX direct_of_other ON direct (other_id);
 
 -- The log: every event once, in one order.
 CREATE TABLE event (

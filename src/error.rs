@@ -53,6 +53,7 @@ codes! {
     TooManyClients      "too_many_clients"       None,        409 "Too many clients";
     TooManySessions     "too_many_sessions"      None,        409 "Too many sessions";
     LabelReused         "label_reused"           None,        409 "Label already used";
+    NickReassigned      "nick_reassigned"        None,        409 "The nick is another session's";
     InvalidCursor       "invalid_cursor"         None,        400 "Invalid cursor";
     MalformedRequest    "malformed_request"      None,        400 "Malformed request";
     MisdirectedRequest  "misdirected_request"    None,        421 "Misdirected request";

@@ -32,7 +32,7 @@ export async function get(path, tries = 4) {
 	}
 }
 
-export const command = (name, params, label) => post("/messages", { command: name, params, label })
+export const command = (name, params, label, to) => post("/messages", { command: name, params, label, to })
 
 // Not `randomUUID`: that is missing on plain http.
 export const randomLabel = () => crypto.getRandomValues(new Uint32Array(3)).join("-")

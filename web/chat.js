@@ -204,7 +204,8 @@ export function load(view) {
 async function fetchPage(view) {
 	const before = view.loaded && view.before ? `&before=${view.before}` : ""
 	try {
-		const { messages } = await get(`/history?target=${encodeURIComponent(view.name)}&limit=${PAGE}${before}`)
+		const of = view.session ? `session=${view.session}` : `target=${encodeURIComponent(view.name)}`
+		const { messages } = await get(`/history?${of}&limit=${PAGE}${before}`)
 		messages.forEach((message) => view.add(message))
 		view.before = messages[0]?.id ?? view.before
 		view.more = messages.length > 0

@@ -82,7 +82,8 @@ async function loadBack(id) {
 async function handle(event) {
 	const { id, source, command, params } = event
 	if (command === "WARN") return gap(params)
-	if (command === "MARKREAD") return void markRead(model.view(params[0]), Number(params[1]))
+	const [of, mark, ended] = params
+	if (command === "MARKREAD") return void markRead(ended ? model.byId(Number(ended)) : model.view(of), Number(mark))
 	const live = id > model.cursor
 	const mine = model.isMe(source)
 	const joined = live && mine && command === "JOIN"

@@ -166,13 +166,13 @@ function read(view) {
 	if (last <= view.read && !view.count) return
 	model.readTo(view, last)
 	chat.changed()
-	if (last && view.kind !== "server" && !view.name.includes(" ")) tellSoon(view, SETTLE)
+	if (last && view.kind !== "server" && (view.session || !view.name.includes(" "))) tellSoon(view, SETTLE)
 }
 
 function tellSoon(view, delay) {
 	view.telling ??= setTimeout(() => {
 		view.telling = null
-		command("MARKREAD", [view.name, String(view.read)])
+		command("MARKREAD", [view.name.split(" ")[0], String(view.read)], undefined, view.session)
 			.catch(({ temporary }) => temporary && tellSoon(view, AGAIN))
 	}, delay)
 }

@@ -124,7 +124,8 @@ class Model {
 		this.cursor = snapshot.cursor
 		for (const view of this.channels()) if (!snapshot.channels.some(({ name }) => same(name, view.name))) this.close(view)
 		for (const { name } of snapshot.channels) this.adoptChannel(snapshot, name)
-		for (const { nick, ...read } of snapshot.directs) this.#adoptRead(this.direct(nick), read)
+		for (const { nick, session, ended, ...read } of snapshot.directs)
+			this.#adoptRead(Object.assign(ended ? this.#past(nick, session) : this.direct(nick), { session }), read)
 	}
 
 	adoptChannel({ channels, cursor }, name) {
@@ -150,6 +151,16 @@ class Model {
 
 	direct(nick) {
 		return this.view(nick) ?? this.#put(new View("direct", nick))
+	}
+
+	byId(session) {
+		return this.directs().find((view) => view.session === session)
+	}
+
+	#past(nick, session) {
+		let name = nick
+		do name += " (left)"; while (this.view(name))
+		return this.byId(session) ?? this.#put(new View("direct", name))
 	}
 
 	close(view) {

@@ -110,16 +110,16 @@ fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes) -> Result
         Command::Part { channels, reason } => {
             act.each("PART", channels, |act, name| channel::part(act, &name, reason.as_deref()))
         }
-        Command::Privmsg { targets, text } => {
-            act.each("PRIVMSG", targets, |act, target| talk::send(act, "PRIVMSG", &target, &text))
+        Command::Privmsg { targets, text, to } => {
+            act.each("PRIVMSG", targets, |act, target| talk::send(act, "PRIVMSG", &target, &text, to))
         }
-        Command::Notice { targets, text } => talk::notice(act, targets, &text),
+        Command::Notice { targets, text, to } => talk::notice(act, targets, &text, to),
         Command::Topic { channel, text: Some(text) } => channel::set_topic(act, &channel, &text),
         Command::Kick { channel, nicks, reason } => channel::kick(act, &channel, nicks, reason.as_deref()),
         Command::Invite { nick, channel } => channel::invite(act, &nick, &channel),
         Command::Mode { channel, changes } if !changes.is_empty() => modes::change(act, &channel, changes),
         Command::Away(text) => talk::away(act, text.as_deref()),
-        Command::MarkRead { target, id: Some(id) } => marks::mark_read(act, &target, id),
+        Command::MarkRead { target, id: Some(id), to } => marks::mark_read(act, &target, to, id),
         Command::Silence(Some((mask, on))) => silence::change(act, mask, on),
         Command::Quit(reason) => session::quit(act, reason.as_deref()),
         query => {
@@ -141,7 +141,7 @@ fn read_only(tx: &Read, caller: Caller, command: &Command) -> Result<Answer> {
         Command::Topic { channel, .. } => query::topic(sight, &me, channel)?,
         Command::Mode { channel, .. } => query::modes(sight, &me, channel)?,
         Command::UserMode { nick, changes } => query::user_modes(&me, nick, changes.as_deref())?,
-        Command::MarkRead { target, .. } => marks::show(sight, &me, target)?,
+        Command::MarkRead { target, to, .. } => marks::show(sight, &me, target, *to)?,
         Command::Silence(_) => silence::show(tx, &me)?,
         Command::Ack(id) => {
             log::require_issued(tx, *id)?;

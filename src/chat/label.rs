@@ -20,6 +20,9 @@ impl Label {
     /// Of PASS nothing is kept but the verb.
     pub fn of(message: &Message, command: &Command) -> Option<Self> {
         let mut whole = message.command.to_ascii_uppercase();
+        if let Some(to) = message.to {
+            whole.insert_str(0, &format!("{to}\0"));
+        }
         if !matches!(command, Command::Pass { .. }) {
             for param in &message.params {
                 // NUL is in no param, so it keeps them apart.

@@ -4,40 +4,79 @@ use super::act::Act;
 use crate::{
     error::{Error, Result},
     irc::Reply,
-    model::{EventId, Target, TargetId},
-    store::{log, mark, member, session::Session, sight::Sight},
+    model::{ChannelId, EventId, SessionId, Target},
+    store::{Read, Write, direct, log, mark, member, session::Session, sight::Sight},
 };
 
 /// Moves the mark forward and tells the siblings; one that is further already stays.
-pub fn mark_read(act: &mut Act, target: &Target, id: EventId) -> Result<()> {
+pub fn mark_read(act: &mut Act, target: &Target, to: Option<SessionId>, id: EventId) -> Result<()> {
     log::require_issued(act.tx, id)?;
-    let (name, target) = resolve(&act.sight, &act.session, target)?;
+    let marked = Marked::find(&act.sight, &act.session, target, to)?;
+    let me = act.caller.session;
     // Without a mark one is at 0 already.
-    if id.0 > 0 && mark::advance(act.tx, act.caller.session, target, id)? {
-        let own = [act.caller.session.into()];
-        act.emit("MARKREAD", &[&name, &id], &own)?;
+    if id.0 > 0 && marked.advance(act.tx, me, id)? {
+        let (name, own) = (&marked.name, [me.into()]);
+        match marked.place {
+            // By now its nick may be another session's.
+            Place::Conversation { other, ended: true } => act.emit("MARKREAD", &[name, &id, &other], &own)?,
+            _ => act.emit("MARKREAD", &[name, &id], &own)?,
+        };
     }
-    let mark = mark::get(act.tx, act.caller.session, target)?;
-    act.answer.replies.push(Reply::command("MARKREAD", &[&name, &mark]));
+    let mark = marked.get(act.tx, me)?;
+    act.answer.replies.push(Reply::command("MARKREAD", &[&marked.name, &mark]));
     Ok(())
 }
 
-pub fn show(sight: &Sight, me: &Session, target: &Target) -> Result<Vec<Reply>> {
-    let (name, target) = resolve(sight, me, target)?;
-    Ok(vec![Reply::command("MARKREAD", &[&name, &mark::get(sight.tx, me.id, target)?])])
+pub fn show(sight: &Sight, me: &Session, target: &Target, to: Option<SessionId>) -> Result<Vec<Reply>> {
+    let marked = Marked::find(sight, me, target, to)?;
+    Ok(vec![Reply::command("MARKREAD", &[&marked.name, &marked.get(sight.tx, me.id)?])])
 }
 
-/// What a mark may be at: a channel one is on, or a live session.
-fn resolve(sight: &Sight, me: &Session, target: &Target) -> Result<(String, TargetId)> {
-    match target {
-        Target::Channel(name) => {
-            let channel = sight.channel(name)?;
-            member::get(sight.tx, channel.id, me.id)?.ok_or_else(|| Error::not_on_channel(&channel.name))?;
-            Ok((channel.name.to_string(), channel.id.into()))
+/// What a mark is at: a channel that the session is on, or a conversation.
+struct Marked {
+    name: String,
+    place: Place,
+}
+
+enum Place {
+    Channel(ChannelId),
+    Conversation { other: SessionId, ended: bool },
+}
+
+impl Marked {
+    /// `to` is a session in place of the one that now has the nick.
+    fn find(sight: &Sight, me: &Session, target: &Target, to: Option<SessionId>) -> Result<Self> {
+        if let Some(to) = to {
+            let other = sight.past_correspondent(to)?;
+            let place = Place::Conversation { other: other.id, ended: other.ended };
+            return Ok(Self { name: other.nick.to_string(), place });
         }
-        Target::Nick(nick) => {
-            let other = sight.correspondent(nick)?;
-            Ok((other.nick.to_string(), other.id.into()))
+        match target {
+            Target::Channel(name) => {
+                let channel = sight.channel(name)?;
+                member::get(sight.tx, channel.id, me.id)?.ok_or_else(|| Error::not_on_channel(&channel.name))?;
+                Ok(Self { name: channel.name.to_string(), place: Place::Channel(channel.id) })
+            }
+            Target::Nick(nick) => {
+                let other = sight.correspondent(nick)?;
+                let place = Place::Conversation { other: other.id, ended: false };
+                Ok(Self { name: other.nick.to_string(), place })
+            }
+        }
+    }
+
+    fn get(&self, tx: &Read, me: SessionId) -> Result<EventId> {
+        match self.place {
+            Place::Channel(channel) => mark::get(tx, me, channel),
+            Place::Conversation { other, .. } => direct::read_mark(tx, me, other),
+        }
+    }
+
+    /// Whether it moved.
+    fn advance(&self, tx: &Write, me: SessionId, to: EventId) -> Result<bool> {
+        match self.place {
+            Place::Channel(channel) => mark::advance(tx, me, channel, to),
+            Place::Conversation { other, .. } => direct::advance(tx, me, other, to),
         }
     }
 }

@@ -9,9 +9,22 @@ use super::{
 };
 use crate::{
     error::{Error, Extra, Result},
-    model::{Event, EventId, Page, Target, Timestamp},
-    store::{client, log, sight::Sight},
+    model::{Event, EventId, Page, SessionId, Target, Timestamp},
+    store::{
+        client,
+        history::{self, Part},
+        log,
+        sight::Sight,
+    },
 };
+
+/// Whose history is wanted.
+pub enum HistoryOf {
+    /// A channel's, or that with the session that now has a nick.
+    Target(Target),
+    /// That with a session, which may have ended.
+    Session(SessionId),
+}
 
 /// Events a stream reads from the log at a time.
 const STREAM_PAGE: usize = 200;
@@ -58,24 +71,20 @@ impl Chat {
     }
 
     /// What was said before: on a channel in one's own time, or between one's session and another.
-    pub async fn history(
-        &self,
-        live: &Live,
-        target: Target,
-        before: Option<EventId>,
-        limit: usize,
-    ) -> Result<Vec<Event>> {
+    pub async fn history(&self, live: &Live, of: HistoryOf, part: Part, limit: usize) -> Result<Vec<Event>> {
         let caller = live.caller;
         self.look(caller, move |tx| {
             let (sight, me) = (Sight::of(tx, caller)?, caller.session);
-            match target {
-                Target::Channel(name) => {
+            let other = match of {
+                HistoryOf::Target(Target::Channel(name)) => {
                     let channel = sight.channel(&name)?;
-                    let own = log::channel_history(tx, me, channel.id, before, limit)?;
-                    own.ok_or_else(|| Error::not_on_channel(&channel.name))
+                    let own = history::of_channel(tx, me, channel.id, part, limit)?;
+                    return own.ok_or_else(|| Error::not_on_channel(&channel.name));
                 }
-                Target::Nick(nick) => log::exchange_history(tx, me, sight.correspondent(&nick)?.id, before, limit),
-            }
+                HistoryOf::Target(Target::Nick(nick)) => sight.correspondent(&nick)?.id,
+                HistoryOf::Session(session) => sight.past_correspondent(session)?.id,
+            };
+            history::of_exchange(tx, me, other, part, limit)
         })
         .await
     }

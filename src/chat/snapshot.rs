@@ -9,7 +9,7 @@ use super::{Chat, callers::Live};
 use crate::{
     error::Result,
     model::{Caller, ClientView, EventId, SessionId, Timestamp, Unread},
-    store::{Read, Write, client, log, mark, member, session, sight::Sight, unread},
+    store::{Read, Write, client, direct::Conversation, log, mark, member, session, sight::Sight, unread},
 };
 
 /// The state of a session at one position of the log.
@@ -18,7 +18,8 @@ pub struct Snapshot {
     pub session: SessionView,
     pub client: ClientView,
     pub channels: Vec<ChannelView>,
-    /// The live sessions with which direct messages were exchanged.
+    /// The sessions with which direct messages were exchanged, at most 200: those first to which this session has written, of
+    /// these the unread, of these the newest.
     pub directs: Vec<DirectView>,
     /// The log's position at this moment: events up to it are in the state already.
     #[schema(value_type = i64)]
@@ -72,12 +73,18 @@ pub struct MemberView {
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DirectView {
+    /// Of a session that has ended, the last nick that it had.
     pub nick: String,
+    #[schema(value_type = i64)]
+    pub session: SessionId,
     /// The session's read mark.
     #[schema(value_type = i64)]
     pub read: EventId,
     /// What the other said past it, up to the snapshot's cursor.
     pub unread: Unread,
+    /// Whether that session has ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
 }
 
 impl From<session::Session> for SessionView {
@@ -163,7 +170,7 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
             voice: member.voice,
             away: member.away,
         });
-        let read = mark::get(tx, session.id, channel.id.into())?;
+        let read = mark::get(tx, session.id, channel.id)?;
         Ok(ChannelView {
             members: members.collect(),
             modes: channel.modes.render(true),
@@ -174,10 +181,9 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
         })
     });
     let channels = channels.collect::<Result<_>>()?;
-    let directs = sight.correspondents(caller.session)?;
-    let directs = directs.into_iter().map(|other| {
-        let unread = unread::of_exchange(tx, session.id, other.id, other.read)?;
-        Ok(DirectView { nick: other.nick.to_string(), read: other.read, unread })
+    let directs = sight.conversations(caller.session)?.into_iter().map(|Conversation { other, nick, ended, read }| {
+        let unread = unread::of_exchange(tx, session.id, other, read)?;
+        Ok(DirectView { nick: nick.to_string(), session: other, read, unread, ended })
     });
     let directs = directs.collect::<Result<_>>()?;
     let cursor = log::head(tx)?;

@@ -6,11 +6,12 @@ use super::act::Act;
 use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
-    model::{EventId, Target},
-    store::{ban, channel::Channel, log::Recipient, mark, member, session, silence},
+    model::{SessionId, Target},
+    store::{ban, channel::Channel, direct, log::Recipient, member, session, silence},
 };
 
-pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -> Result<()> {
+/// Sends a message. One to a nick may say for which session it is meant: `to`.
+pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str, to: Option<SessionId>) -> Result<()> {
     match target {
         Target::Channel(name) => {
             let channel = act.sight.channel(name)?;
@@ -25,16 +26,22 @@ pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -
         }
         Target::Nick(nick) => {
             let other = act.sight.correspondent(nick)?;
+            if to.is_some_and(|to| to != other.id) {
+                return Err(Error::new(Code::NickReassigned, "somebody else has this nick by now").about(&other.nick));
+            }
             let params: [&dyn Display; 2] = [&other.nick, &text];
             let me = act.caller.session;
-            if silence::silences(act.tx, other.id, &act.session)? {
-                act.emit_message(command, Recipient::Silencing(other.id), &params, &[me.into()])?;
+            let message = if silence::silences(act.tx, other.id, &act.session)? {
+                act.emit_message(command, Recipient::Silencing(other.id), &params, &[me.into()])?
             } else {
-                act.emit_message(command, Recipient::Session(other.id), &params, &[me.into(), other.id.into()])?;
-                mark::advance(act.tx, other.id, me.into(), EventId(0))?;
-            }
-            // Each side that has the message remembers that there is an exchange, wherever it has read it to.
-            mark::advance(act.tx, me, other.id.into(), EventId(0))?;
+                let targets = [me.into(), other.id.into()];
+                let message = act.emit_message(command, Recipient::Session(other.id), &params, &targets)?;
+                if other.id != me {
+                    direct::note_received(act.tx, other.id, me, message)?;
+                }
+                message
+            };
+            direct::note_written(act.tx, me, other.id, message)?;
             if let Some(away) = other.away.as_ref().filter(|_| command == "PRIVMSG") {
                 act.reply(reply::RPL_AWAY, &[&other.nick, away]);
             }
@@ -44,9 +51,9 @@ pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str) -
 }
 
 /// RFC 1459 §4.4.2: nothing is ever answered to a NOTICE, not even that it reached nobody.
-pub fn notice(act: &mut Act, targets: Each<Target>, text: &str) -> Result<()> {
+pub fn notice(act: &mut Act, targets: Each<Target>, text: &str, to: Option<SessionId>) -> Result<()> {
     for target in targets.into_iter().flatten() {
-        match send(act, "NOTICE", &target, text) {
+        match send(act, "NOTICE", &target, text, to) {
             Err(error) if error.is_failure() => return Err(error),
             _ => {}
         }

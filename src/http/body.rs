@@ -23,7 +23,7 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     irc,
-    model::{LABEL_LIMIT, whole_number},
+    model::{LABEL_LIMIT, SessionId, whole_number},
 };
 
 /// Bytes for which an answer has room before it grows.
@@ -197,6 +197,11 @@ pub struct MessageBody {
     #[serde(default)]
     #[schema(schema_with = params_schema)]
     params: Vec<String>,
+    /// Of PRIVMSG, NOTICE and MARKREAD with one nick: the session that is meant. If another session has the nick by now, a
+    /// message is refused; MARKREAD goes by the session alone.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(value_type = Option<i64>)]
+    to: Option<i64>,
 }
 
 fn params_schema() -> Array {
@@ -226,8 +231,8 @@ pub fn message(text: &[u8]) -> Result<irc::Message> {
     if text.len() > BODY_LIMIT {
         return Err(too_long());
     }
-    let MessageBody { label, command, params } = json(text)?;
-    irc::Message::new(label, command, params)
+    let MessageBody { label, command, params, to } = json(text)?;
+    Ok(irc::Message::new(label, command, params)?.to(to.map(SessionId)))
 }
 
 /// The label of what is no good message, where it can be told.

@@ -19,11 +19,19 @@ use super::{
 };
 use crate::{
     audit::{Limit, Subject},
-    chat::{Answer, callers::Live, hub::Delivery, queue::Start},
-    error::Result,
-    irc::{self, params::event_id},
+    chat::{
+        Answer,
+        callers::Live,
+        hub::Delivery,
+        queue::{HistoryOf, Start},
+    },
+    error::{Error, Result},
+    irc::{
+        self,
+        params::{event_id, session_id},
+    },
     model::{Caller, ClientId, Event, EventId, Page, SERVER_NAME, Scope, Target, Timestamp},
-    store::Place,
+    store::{Place, history::Part},
 };
 
 /// A message as a client receives it.
@@ -165,11 +173,20 @@ pub async fn poll(State(app): State<Shared>, caller: Authenticated, Params(param
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct HistoryParams {
-    /// A channel or a nick.
-    target: String,
-    /// Only what came before this id.
+    /// A channel or a nick. Exactly one of `target` and `session` is given.
+    target: Option<String>,
+    /// A session, live or ended, in place of a nick.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    session: Option<String>,
+    /// Only what came before this id. At most one of `before`, `after` and `around` is given.
     #[param(value_type = Option<i64>, minimum = 0)]
     before: Option<String>,
+    /// Only what came after this id, from the oldest on.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<String>,
+    /// What came around this id: as much up to it as after it, where there is as much.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    around: Option<String>,
     /// Messages at most, 1 to 500.
     #[param(value_type = Option<u64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
@@ -180,7 +197,7 @@ struct History<'a> {
     messages: Vec<MessageView<'a>>,
 }
 
-/// What was said before, ascending: in one's own time on a channel, or with whoever now holds a nick.
+/// What was said before, ascending: in one's own time on a channel, or with the session that holds a nick, or with a session.
 #[utoipa::path(get, path = "/api/v1/history", tag = "delivery", params(HistoryParams),
     responses((status = 200, description = "What was said", body = History), Problems, NotFound))]
 pub async fn history(
@@ -189,10 +206,21 @@ pub async fn history(
     Params(params): Params<HistoryParams>,
 ) -> Result<Response> {
     let live = caller.allowed(Scope::ChatRead)?;
-    let target = Target::parse(&params.target)?;
-    let before = params.before.as_deref().map(event_id).transpose()?;
+    let of = match (params.target.as_deref(), params.session.as_deref()) {
+        (Some(target), None) => HistoryOf::Target(Target::parse(target)?),
+        (None, Some(session)) => HistoryOf::Session(session_id(session)?),
+        _ => return Err(Error::malformed("this wants either target or session")),
+    };
+    let id = |id: &Option<String>| id.as_deref().map(event_id).transpose();
+    let part = match (id(&params.before)?, id(&params.after)?, id(&params.around)?) {
+        (None, None, None) => Part::Latest,
+        (Some(id), None, None) => Part::Before(id),
+        (None, Some(id), None) => Part::After(id),
+        (None, None, Some(id)) => Part::Around(id),
+        _ => return Err(Error::malformed("this wants at most one of before, after and around")),
+    };
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
-    let events = app.chat.history(live, target, before, limit as usize).await?;
+    let events = app.chat.history(live, of, part, limit as usize).await?;
     let messages = events.iter().map(|event| MessageView::of(event, live.caller.client)).collect();
     Ok(Json(History { messages }).into_response())
 }

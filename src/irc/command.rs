@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{ChannelName, EventId, Nick, Password, Scope, Target},
+    model::{ChannelName, EventId, Nick, Password, Scope, SessionId, Target},
 };
 
 /// Targets of one command, at most.
@@ -32,10 +32,12 @@ pub enum Command {
     Privmsg {
         targets: Each<Target>,
         text: String,
+        to: Option<SessionId>,
     },
     Notice {
         targets: Each<Target>,
         text: String,
+        to: Option<SessionId>,
     },
     Topic {
         channel: ChannelName,
@@ -68,6 +70,7 @@ pub enum Command {
     MarkRead {
         target: Target,
         id: Option<EventId>,
+        to: Option<SessionId>,
     },
     /// A mask to add or to remove; without one: all of one's own.
     Silence(Option<(Mask, bool)>),
@@ -156,7 +159,22 @@ impl Command {
         if message.params.len() < verb.min_params {
             return Err(Error::new(Code::NeedMoreParams, format!("the form is: {}", verb.syntax)).about(verb.name));
         }
-        Ok((verb, (verb.parse)(&message.params)?))
+        let command = (verb.parse)(&message.params)?;
+        Ok((verb, command.addressed(message.to)?))
+    }
+
+    /// The command, meant for the session `to` in place of whichever has the nick.
+    fn addressed(mut self, session: Option<SessionId>) -> Result<Self> {
+        if session.is_none() {
+            return Ok(self);
+        }
+        let one_nick = |targets: &Each<Target>| matches!(targets.as_slice(), [Ok(Target::Nick(_)) | Err(_)] | []);
+        match &mut self {
+            Self::Privmsg { targets, to, .. } | Self::Notice { targets, to, .. } if one_nick(targets) => *to = session,
+            Self::MarkRead { target: Target::Nick(_), to, .. } => *to = session,
+            _ => return Err(Error::malformed("`to` goes with PRIVMSG, NOTICE and MARKREAD of one nick")),
+        }
+        Ok(self)
     }
 }
 

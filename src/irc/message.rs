@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    model::{LABEL_LIMIT, LINES_LIMIT},
+    model::{LABEL_LIMIT, LINES_LIMIT, SessionId},
 };
 
 /// IRC's limit of parameters, the last one counted.
@@ -21,6 +21,8 @@ pub struct Message {
     pub label: Option<String>,
     pub command: String,
     pub params: Vec<String>,
+    /// The session that is meant, whichever has its nick by now.
+    pub to: Option<SessionId>,
 }
 
 impl Message {
@@ -45,7 +47,12 @@ impl Message {
                 return Err(Error::too_long("the label", LABEL_LIMIT, "characters"));
             }
         }
-        Ok(Self { label, command, params })
+        Ok(Self { label, command, params, to: None })
+    }
+
+    /// The same message, meant for a session.
+    pub fn to(self, to: Option<SessionId>) -> Self {
+        Self { to, ..self }
     }
 
     /// How many lines it has: one, unless it is a message of several. Each counts as a command does. More than are allowed
@@ -134,7 +141,7 @@ mod tests {
     use crate::error::Code;
 
     fn line(text: &str) -> (Option<String>, String, Vec<String>) {
-        let Message { label, command, params } = Message::parse_line(text).unwrap();
+        let Message { label, command, params, .. } = Message::parse_line(text).unwrap();
         (label, command, params)
     }
 

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{ChannelName, EventId, LINES_LIMIT, Nick, Password, REASON_LIMIT, TEXT_LIMIT, Target, text, whole_number},
+    model::{
+        ChannelName, EventId, LINES_LIMIT, Nick, Password, REASON_LIMIT, SessionId, TEXT_LIMIT, Target, text,
+        whole_number,
+    },
 };
 
 /// What a CTCP message begins with.
@@ -47,14 +50,16 @@ pub fn privmsg(params: &[String]) -> Result<Command> {
         return Err(Error::new(Code::NoRecipient, "no recipient given (PRIVMSG)"));
     }
     let text = message_text(params)?;
-    Ok(Command::Privmsg { targets: targets(recipients)?, text })
+    Ok(Command::Privmsg { targets: targets(recipients)?, text, to: None })
 }
 
 /// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient, or whose text is refused, goes to nobody.
 pub fn notice(params: &[String]) -> Result<Command> {
     match (params, message_text(params)) {
-        ([recipients, ..], Ok(text)) => Ok(Command::Notice { targets: targets(recipients).unwrap_or_default(), text }),
-        _ => Ok(Command::Notice { targets: Vec::new(), text: String::new() }),
+        ([recipients, ..], Ok(text)) => {
+            Ok(Command::Notice { targets: targets(recipients).unwrap_or_default(), text, to: None })
+        }
+        _ => Ok(Command::Notice { targets: Vec::new(), text: String::new(), to: None }),
     }
 }
 
@@ -136,7 +141,7 @@ pub fn mode(params: &[String]) -> Result<Command> {
 
 pub fn mark_read(params: &[String]) -> Result<Command> {
     let id = params.get(1).map(|id| event_id(id)).transpose()?;
-    Ok(Command::MarkRead { target: Target::parse(&params[0])?, id })
+    Ok(Command::MarkRead { target: Target::parse(&params[0])?, id, to: None })
 }
 
 pub fn silence(params: &[String]) -> Result<Command> {
@@ -168,6 +173,11 @@ pub fn event_id(text: &str) -> Result<EventId> {
         return Err(Error::new(Code::InvalidCursor, "no event ever had this id"));
     }
     Ok(EventId(id))
+}
+
+/// A session's id. One that no session can have is that of nobody.
+pub fn session_id(text: &str) -> Result<SessionId> {
+    whole_number(text).map(SessionId).ok_or_else(|| Error::malformed("a session's id is a whole number"))
 }
 
 /// Parses each of a list of targets by itself, once for each that is named; too many refuse the command.

@@ -15,7 +15,7 @@ use rusqlite::{
 };
 use tempfile::TempDir;
 
-use super::{sight::Sight, *};
+use super::{history::Part, sight::Sight, *};
 use crate::model::{ChannelName, Nick, Scopes};
 
 /// A page of the contract's usual length.
@@ -109,7 +109,7 @@ fn a_history_costs_what_it_shows() {
     let history = |mut away: Away| {
         let (session, channel) = (away.session, away.channel);
         away.steps(|tx| {
-            let events = log::channel_history(tx, session, channel, None, 50).unwrap();
+            let events = history::of_channel(tx, session, channel, Part::Latest, 50).unwrap();
             assert_eq!(events.unwrap().len(), 50);
         })
     };
@@ -127,7 +127,7 @@ fn what_is_shown_of_an_exchange_costs_what_is_shown() {
         );
         away.sql.execute_batch(&exchange).unwrap();
         away.steps(|tx| {
-            assert_eq!(log::exchange_history(tx, me, SessionId(100), None, 40).unwrap().len(), 40);
+            assert_eq!(history::of_exchange(tx, me, SessionId(100), Part::Latest, 40).unwrap().len(), 40);
             assert_eq!(unread::of_exchange(tx, me, SessionId(100), EventId(0)).unwrap().count, 100);
         })
     };
@@ -203,6 +203,27 @@ fn what_happens_on_a_channel_beside_its_messages_costs_nothing() {
     assert_eq!(busy, quiet, "steps where 4,000 came and went, and one");
 }
 
+#[test]
+fn conversations_are_shown_at_the_cost_of_those_that_are_shown() {
+    let shown = |strangers: i64| {
+        let mut away = away(1, 2);
+        let (me, first) = (away.session, 1000);
+        let fill = format!(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {strangers})
+                 INSERT INTO target (id) SELECT {first} + n FROM n;
+             INSERT INTO session (id, nick, folded_nick, created_at) SELECT id, 's' || id, 's' || id, 0 FROM target WHERE id > {first};"
+        );
+        away.sql.execute_batch(&fill).unwrap();
+        let tx = Write::new(&away.sql);
+        for stranger in first + 1..=first + strangers {
+            direct::note_received(&tx, me, SessionId(stranger), EventId(stranger)).unwrap();
+        }
+        away.steps(|tx| assert_eq!(direct::of_session(tx, me).unwrap().len(), 200))
+    };
+    let (some, many) = (shown(250), shown(1000));
+    assert!(many <= some + some / 10, "{many} steps with 1,000 conversations, {some} with 250");
+}
+
 /// Every query of a page, a history and a snapshot, as it is asked.
 fn queries(away: &mut Away) -> BTreeSet<String> {
     let run = Arc::new(Mutex::new(BTreeSet::new()));
@@ -220,8 +241,8 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         client::require_live(tx, caller).unwrap();
         grant::is_live(tx, GrantId(1)).unwrap();
         client::queue_start(tx, client).unwrap();
-        log::channel_history(tx, me, channel, None, LIMIT).unwrap();
-        log::exchange_history(tx, me, me, None, LIMIT).unwrap();
+        history::of_channel(tx, me, channel, Part::Around(EventId(500)), LIMIT).unwrap();
+        history::of_exchange(tx, me, me, Part::Around(EventId(500)), LIMIT).unwrap();
         session::get(tx, me).unwrap();
         client::own_view(tx, client).unwrap();
         member::get(tx, channel, me).unwrap();
@@ -230,8 +251,10 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         sight.channels_of(me).unwrap();
         assert!(grant::res(tx, GrantId(1)).is_err(), "there is no such grant");
         member::of_channel(tx, channel).unwrap();
-        mark::get(tx, me, channel.into()).unwrap();
-        mark::directs(tx, me).unwrap();
+        mark::get(tx, me, channel).unwrap();
+        direct::of_session(tx, me).unwrap();
+        direct::read_mark(tx, me, me).unwrap();
+        direct::written_to(tx, me).unwrap();
         unread::of_channel(tx, &session::get(tx, me).unwrap(), channel, EventId(0)).unwrap();
         unread::of_exchange(tx, me, SessionId(100), EventId(0)).unwrap();
     });

@@ -1,4 +1,4 @@
-//! The log: appending events, and reading a queue or a history as a merge of its targets.
+//! The log: appending events, and reading a queue as a merge of its targets.
 
 use std::{
     cmp::Reverse,
@@ -152,78 +152,14 @@ pub fn page(sight: &Sight, session: SessionId, after: EventId, limit: usize) -> 
     Ok(Page { events, next, more, gap })
 }
 
-/// One's own time on a channel, before `before`, the last `limit` events or as many as a page holds, ascending. `None` if one never was on it.
-pub fn channel_history(
-    tx: &Read,
-    session: SessionId,
-    channel: ChannelId,
-    before: Option<EventId>,
-    limit: usize,
-) -> Result<Option<Vec<Event>>> {
-    let stays = tx
-        .sql
-        .prepare_cached(
-            "SELECT since, until FROM membership WHERE session_id = ?1 AND channel_id = ?2 ORDER BY since DESC",
-        )?
-        .query_map([session.0, channel.0], Span::read)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    if stays.is_empty() {
-        return Ok(None);
-    }
-    let mut ids: Vec<i64> = Vec::new();
-    for stay in stays {
-        let last = stay.until.unwrap_or(i64::MAX).min(before.map_or(i64::MAX, |id| id.0.saturating_sub(1)));
-        let mut statement = tx.sql.prepare_cached(
-            "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3
-             ORDER BY event_id DESC LIMIT ?4",
-        )?;
-        let wanted = as_sql(limit - ids.len());
-        for id in statement.query_map([channel.0, stay.since, last, wanted], |row| row.get(0))? {
-            ids.push(id?);
-        }
-        if ids.len() == limit {
-            break;
-        }
-    }
-    let mut events = load(tx, &ids)?;
-    events.reverse();
-    Ok(Some(events))
-}
-
-/// The direct messages between a session and another, as the first has them, before `before`, the last `limit` or as many as a page holds, ascending.
-pub fn exchange_history(
-    tx: &Read,
-    one: SessionId,
-    other: SessionId,
-    before: Option<EventId>,
-    limit: usize,
-) -> Result<Vec<Event>> {
-    let before = before.map_or(i64::MAX, |id| id.0);
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT id FROM (SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND recipient = ?2 AND id < ?3
-                                        ORDER BY id DESC LIMIT ?4)
-                         UNION
-                         SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND silenced_by = ?2 AND id < ?3
-                                        ORDER BY id DESC LIMIT ?4)
-                         UNION
-                         SELECT * FROM (SELECT id FROM event WHERE sender = ?2 AND recipient = ?1 AND id < ?3
-                                        ORDER BY id DESC LIMIT ?4))
-         ORDER BY id DESC LIMIT ?4",
-    )?;
-    let rows = statement.query_map([one.0, other.0, before, as_sql(limit)], |row| row.get(0))?;
-    let mut events = load(tx, &rows.collect::<rusqlite::Result<Vec<i64>>>()?)?;
-    events.reverse();
-    Ok(events)
-}
-
 /// A stay on a channel, by the events at its ends.
-struct Span {
-    since: i64,
-    until: Option<i64>,
+pub(super) struct Span {
+    pub since: i64,
+    pub until: Option<i64>,
 }
 
 impl Span {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    pub fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self { since: row.get("since")?, until: row.get("until")? })
     }
 }
@@ -301,7 +237,7 @@ impl Lane {
 }
 
 /// The events with these ids, in this order, as many as a page holds.
-fn load(tx: &Read, ids: &[i64]) -> Result<Vec<Event>> {
+pub(super) fn load(tx: &Read, ids: &[i64]) -> Result<Vec<Event>> {
     let mut statement = tx
         .sql
         .prepare_cached("SELECT id, time, source, command, params, client_id, label, app FROM event WHERE id = ?1")?;

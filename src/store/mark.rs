@@ -1,28 +1,28 @@
-//! Read marks: how far a session has read a channel or an exchange of direct messages, shared by its clients.
+//! Read marks: how far a session has read a channel, shared by its clients. Those of conversations are in `direct`.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{Read, Write};
 use crate::{
     error::Result,
-    model::{EventId, Nick, SessionId, TargetId},
+    model::{ChannelId, EventId, SessionId},
 };
 
-/// Read marks of a session, at most: everybody who writes to it makes one.
+/// Read marks of a session, at most: those of the channels it has left stay as long as the channels.
 const MAX_MARKS: i64 = 1000;
 
-pub fn get(tx: &Read, session: SessionId, target: TargetId) -> Result<EventId> {
+pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<EventId> {
     let mark = tx
         .sql
         .prepare_cached("SELECT event_id FROM read_mark WHERE session_id = ?1 AND target_id = ?2")?
-        .query_row([session.0, target.0], |row| row.get(0))
+        .query_row([session.0, channel.0], |row| row.get(0))
         .optional()?;
     Ok(EventId(mark.unwrap_or(0)))
 }
 
-/// Moves a mark forward; whether it moved. A mark at 0 only remembers that there is an exchange.
-pub fn advance(tx: &Write, session: SessionId, target: TargetId, to: EventId) -> Result<bool> {
-    let run = |sql: &str| tx.sql.prepare_cached(sql)?.execute(params![session.0, target.0, to.0]);
+/// Moves a mark forward; whether it moved.
+pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) -> Result<bool> {
+    let run = |sql: &str| tx.sql.prepare_cached(sql)?.execute(params![session.0, channel.0, to.0]);
     let moved = run("UPDATE read_mark SET event_id = ?3 WHERE session_id = ?1 AND target_id = ?2 AND event_id < ?3")?;
     if moved == 1 {
         return Ok(true);
@@ -30,13 +30,13 @@ pub fn advance(tx: &Write, session: SessionId, target: TargetId, to: EventId) ->
     let made =
         run("INSERT INTO read_mark (session_id, target_id, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
     if made == 1 {
-        forget_least(tx, session, target)?;
+        forget_least(tx, session, channel)?;
     }
     Ok(made == 1)
 }
 
-/// Where a session has too many marks, the one that is least far gives way to the new one: an exchange it never looked at.
-fn forget_least(tx: &Write, session: SessionId, new: TargetId) -> Result<()> {
+/// Where a session has too many marks, the one that is least far gives way to the new one.
+fn forget_least(tx: &Write, session: SessionId, new: ChannelId) -> Result<()> {
     let count = tx.sql.prepare_cached("SELECT count(*) FROM read_mark WHERE session_id = ?1")?;
     let count: i64 = { count }.query_row([session.0], |row| row.get(0))?;
     if count > MAX_MARKS {
@@ -48,28 +48,4 @@ fn forget_least(tx: &Write, session: SessionId, new: TargetId) -> Result<()> {
             .execute([session.0, new.0])?;
     }
     Ok(())
-}
-
-/// A session that one has exchanged direct messages with.
-pub struct Correspondent {
-    pub id: SessionId,
-    pub nick: Nick,
-    /// One's read mark for it.
-    pub read: EventId,
-}
-
-/// The live sessions that a session has exchanged direct messages with.
-pub(super) fn directs(tx: &Read, session: SessionId) -> Result<Vec<Correspondent>> {
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT session.id, nick, event_id FROM read_mark JOIN session ON session.id = target_id
-         WHERE session_id = ?1 AND ended_at IS NULL ORDER BY folded_nick",
-    )?;
-    let rows = statement.query_map([session.0], |row| {
-        Ok(Correspondent {
-            id: SessionId(row.get("id")?),
-            nick: Nick::stored(row.get("nick")?),
-            read: EventId(row.get("event_id")?),
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -38,9 +38,11 @@ pub mod client;
 #[cfg(test)]
 mod cost;
 pub mod device_code;
+pub mod direct;
 pub mod files;
 pub mod grant;
 pub mod grant_end;
+pub mod history;
 pub mod invite;
 pub mod label;
 pub mod lock;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app, as_sql, audit, authorization_code, client, device_code, grant, invite, log, member,
-    new_target, on_unique, session_mask, silence, unreadable,
+    Effect, Read, Write, app, as_sql, audit, authorization_code, client, device_code, direct, grant, invite, log,
+    member, new_target, on_unique, session_mask, silence, unreadable,
 };
 use crate::{
     audit::{Action, Subject},
@@ -134,6 +134,22 @@ pub fn find(tx: &Read, id: SessionId) -> Result<Option<Session>> {
         .optional()?)
 }
 
+/// A session that may have ended, by its last nick.
+#[derive(Clone, Debug)]
+pub struct PastSession {
+    pub id: SessionId,
+    pub nick: Nick,
+    pub ended: bool,
+}
+
+/// The session `id`, live or ended, as long as anything is known of it.
+pub(super) fn find_past(tx: &Read, id: SessionId) -> Result<Option<PastSession>> {
+    let found = tx.sql.prepare_cached("SELECT nick, ended_at IS NOT NULL FROM session WHERE id = ?1")?;
+    let past =
+        { found }.query_row([id.0], |row| Ok(PastSession { id, nick: Nick::stored(row.get(0)?), ended: row.get(1)? }));
+    Ok(past.optional()?)
+}
+
 pub(super) fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
     Ok(tx
         .sql
@@ -234,6 +250,7 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, words: Option<LastWords
     invite::remove_of_session(tx, id)?;
     silence::remove_of_session(tx, id)?;
     session_mask::let_go(tx, id)?;
+    direct::remove_of(tx, id)?;
     audit::record(tx, Action::SessionEnded(reason), &session.subject(Subject::default()), now)?;
     Ok(quit)
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use super::{
     Read,
     channel::{self, Channel},
+    direct::{self, Conversation},
     grant::{self, Grant},
-    mark::{self, Correspondent},
     member,
-    session::{self, Session},
+    session::{self, PastSession, Session},
 };
 use crate::{
     error::{Error, Result},
@@ -148,8 +148,14 @@ impl<'a> Sight<'a> {
         if self.is_whole() { self.person(nick) } else { Err(Error::no_such_nick(nick.as_str())) }
     }
 
-    /// The live sessions that one has exchanged direct messages with.
-    pub fn correspondents(&self, me: SessionId) -> Result<Vec<Correspondent>> {
-        if self.is_whole() { mark::directs(self.tx, me) } else { Ok(Vec::new()) }
+    /// A session, live or ended, with which direct messages may have been exchanged: a confined caller has none.
+    pub fn past_correspondent(&self, id: SessionId) -> Result<PastSession> {
+        let found = if self.is_whole() { session::find_past(self.tx, id)? } else { None };
+        found.ok_or_else(|| Error::no_such_nick("*"))
+    }
+
+    /// The conversations of a session by direct messages, as they are shown.
+    pub fn conversations(&self, me: SessionId) -> Result<Vec<Conversation>> {
+        if self.is_whole() { direct::of_session(self.tx, me) } else { Ok(Vec::new()) }
     }
 }

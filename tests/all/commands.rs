@@ -81,9 +81,10 @@ async fn direct_messages_reach_both_sessions_and_nobody_else() {
     bob.send("PRIVMSG bob :note to self").await;
     let queue = bob.queue().await;
     assert_eq!(queue.iter().filter(|m| params(m).last() == Some(&"note to self")).count(), 1);
+    let session = bob.snapshot().await["session"]["id"].clone();
     assert_eq!(
         alice.snapshot().await["directs"],
-        json!([{"nick": "bob", "read": 0, "unread": {"count": 0, "mention": false}}])
+        json!([{"nick": "bob", "session": session, "read": 0, "unread": {"count": 0, "mention": false}}])
     );
 }
 

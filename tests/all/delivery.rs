@@ -165,7 +165,9 @@ async fn read_marks_are_shared_by_devices_and_only_move_forward() {
     bob.send("PRIVMSG alice :psst").await;
     phone.send(&format!("MARKREAD bob {said}")).await;
     let unread = json!({"count": 1, "mention": true});
-    assert_eq!(alice.snapshot().await["directs"], json!([{"nick": "bob", "read": said, "unread": unread}]));
+    let session = bob.snapshot().await["session"]["id"].clone();
+    let direct = json!({"nick": "bob", "session": session, "read": said, "unread": unread});
+    assert_eq!(alice.snapshot().await["directs"], json!([direct]));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod commands;
 mod confined;
 mod connection;
 mod consent_page;
+mod conversations;
 mod crash;
 mod delivery;
 mod device_flow;

@@ -152,7 +152,7 @@ proptest! {
         }
         let read = json::<MessageBody>(&bytes);
         let value = serde_json::from_slice::<Value>(&bytes).unwrap_or_default();
-        if let Ok(MessageBody { label, command, params }) = &read {
+        if let Ok(MessageBody { label, command, params, .. }) = &read {
             prop_assert_eq!(value["label"].as_str(), label.as_deref());
             prop_assert_eq!(value["command"].as_str(), Some(command.as_str()));
             let sent = value.get("params").map_or(Value::Array(Vec::new()), Value::clone);

@@ -27,10 +27,10 @@ fn within_limits(command: &Command) -> bool {
         targets.iter().flatten().all(|target| seen.insert(target.folded()))
     };
     match command {
-        Command::Privmsg { targets, text } => {
+        Command::Privmsg { targets, text, .. } => {
             few(targets) && distinct(targets) && (1..=TEXT_LIMIT).contains(&text.len())
         }
-        Command::Notice { targets, text } => few(targets) && distinct(targets) && text.len() <= TEXT_LIMIT,
+        Command::Notice { targets, text, .. } => few(targets) && distinct(targets) && text.len() <= TEXT_LIMIT,
         Command::Join(items) => few(items),
         Command::Part { channels, reason } => few(channels) && short(reason),
         Command::Names(channels) | Command::List(channels) => few(channels),

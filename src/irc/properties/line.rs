@@ -73,7 +73,7 @@ fn refusal(label: Option<&str>, words: &[String]) -> Option<Code> {
 
 /// A message, or the code of its refusal.
 fn outcome(message: Result<Message>) -> Result<(Option<String>, Vec<String>), Code> {
-    let whole = |Message { label, command, params }| (label, [vec![command], params].concat());
+    let whole = |Message { label, command, params, .. }| (label, [vec![command], params].concat());
     message.map(whole).map_err(|error| error.code)
 }
 

@@ -14,8 +14,14 @@ use rusqlite::Connection;
 use super::*;
 use crate::{
     model::{ChannelName, EndReason, Nick},
-    store::{channel, member, migrate, retention, session, unreadable},
+    store::{
+        channel,
+        history::{self, Part},
+        member, migrate, retention, session, unreadable,
+    },
 };
+
+mod reading;
 
 /// `PROPTEST_CASES` sets another number.
 const CASES: u32 = 100;
@@ -294,53 +300,18 @@ impl World<'_> {
         }
         let before = (back > 0).then_some(EventId(start + 1));
         for channel in &self.known {
-            let history = channel_history(self.tx, me, *channel, before, limits[0]).unwrap();
+            let history = |part| history::of_channel(self.tx, me, *channel, part, limits[0]).unwrap();
             let mine = |event: &Happened| event.on.contains(&(me, *channel));
-            prop_assert!(history.is_none() || self.list.iter().any(mine), "{} never was on {}", me, channel);
-            prop_assert_eq!(seen(&history.unwrap_or_default()), self.last(limits[0], before, mine), "{}", channel);
+            let was_there = self.list.iter().any(mine);
+            prop_assert!(history(Part::Latest).is_none() || was_there, "{} never was on {}", me, channel);
+            self.read_history(|part| history(part).unwrap_or_default(), before, limits[0], mine)?;
         }
         for other in &self.people {
-            let exchange = exchange_history(self.tx, me, *other, before, limits[0]).unwrap();
             let ours = |event: &Happened| [Some((me, *other)), Some((*other, me))].contains(&event.exchange);
-            prop_assert_eq!(seen(&exchange), self.last(limits[0], before, ours), "{} with {}", me, other);
+            let exchange = |part| history::of_exchange(self.tx, me, *other, part, limits[0]).unwrap();
+            self.read_history(exchange, before, limits[0], ours)?;
         }
         Ok(())
-    }
-
-    fn read_queue(
-        &self,
-        sight: &Sight,
-        me: SessionId,
-        mut after: i64,
-        limits: &[usize],
-        mine: impl Fn(&Happened) -> bool,
-    ) -> TestCaseResult {
-        for limit in limits.iter().cycle() {
-            let page = page(sight, me, EventId(after), *limit).unwrap();
-            let mine = self.list.iter().filter(|event| event.id > after && mine(event));
-            let lost = mine.clone().filter(|event| event.gone).map(|event| event.id).max();
-            let kept: Vec<_> = mine.filter(|event| !event.gone).take(*limit).collect();
-            let held = held(&kept);
-            let more = kept.len() == *limit || held.len() < kept.len();
-            let next = held.last().filter(|_| more).map_or(self.head(), |(id, _)| *id);
-            prop_assert_eq!(seen(&page.events), held, "{} past {} by {}", me, after, limit);
-            prop_assert_eq!((page.next.0, page.more), (next, more), "{} past {} by {}", me, after, limit);
-            prop_assert_eq!(page.gap, lost.map(|last| (EventId(after + 1), EventId(last))), "{} past {}", me, after);
-            if !more {
-                break;
-            }
-            after = next;
-        }
-        Ok(())
-    }
-
-    /// The last of the list that are still there.
-    fn last(&self, limit: usize, before: Option<EventId>, which: impl Fn(&Happened) -> bool) -> Vec<(i64, i64)> {
-        let early = |event: &&Happened| before.is_none_or(|before| event.id < before.0);
-        let found = self.list.iter().rev().filter(early).filter(|event| !event.gone && which(event));
-        let mut held = held(&found.take(limit).collect::<Vec<_>>());
-        held.reverse();
-        held
     }
 }
 

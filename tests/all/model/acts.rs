@@ -129,12 +129,9 @@ impl Model {
         if !target.starts_with('#') {
             let other = self.find(target).ok_or(Code::NoSuchNick)?;
             let (name, away) = (self.sessions[&other].nick.clone(), self.sessions[&other].away.is_some());
-            let hears = if self.silences(other, me) { vec![me] } else { vec![me, other] };
-            for one in &hears {
-                let another = if *one == me { other } else { me };
-                self.sessions.get_mut(one).unwrap().directs.entry(another).or_insert(0);
-            }
-            self.happens(me, verb, [&name, text], hears.into_iter().collect());
+            let hears = if self.silences(other, me) { BTreeSet::from([me]) } else { BTreeSet::from([me, other]) };
+            self.happens(me, verb, [&name, text], hears);
+            self.fresh.last_mut().unwrap().with = Some(other);
             return Ok(if away && verb == "PRIVMSG" { vec!["301"] } else { Vec::new() });
         }
         let channel = self.channels.get(&folded(target)).ok_or(Code::NoSuchChannel)?;
@@ -298,7 +295,7 @@ impl Model {
         } else {
             let other = self.find(target).ok_or(Code::NoSuchNick)?;
             let name = self.sessions[&other].nick.clone();
-            (name, &mut self.sessions.get_mut(&me).unwrap().directs, other)
+            (name, &mut self.sessions.get_mut(&me).unwrap().read, other)
         };
         if id > marks.get(&mark).copied().unwrap_or(0) {
             marks.insert(mark, id);

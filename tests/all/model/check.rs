@@ -78,7 +78,7 @@ impl World {
             let me = self.model.sessions[&session].nick.clone();
             let actual = self.hands[who].device.try_send(&format!("NOTICE {me} :last")).await;
             self.model.happens(session, "NOTICE", [&me[..], "last"], [session].into());
-            self.model.sessions.get_mut(&session).unwrap().directs.entry(session).or_insert(0);
+            self.model.fresh.last_mut().unwrap().with = Some(session);
             self.answered(Ok(Vec::new()), actual, None).await?;
         }
         for mut listener in std::mem::take(&mut self.listeners) {

@@ -16,8 +16,8 @@ pub struct Session {
     pub nick: String,
     pub password: bool,
     pub away: Option<String>,
-    /// The sessions it has exchanged direct messages with, and how far it has read them.
-    pub directs: BTreeMap<Key, i64>,
+    /// How far it has read what other sessions wrote to it.
+    pub read: BTreeMap<Key, i64>,
     pub silenced: Masks,
 }
 
@@ -69,6 +69,8 @@ pub struct Event {
     /// Whose doing it is.
     pub by: Key,
     pub hears: BTreeSet<Key>,
+    /// Of a direct message: the session it goes to, even if that silences the sender.
+    pub with: Option<Key>,
     /// Whether the server did it because of the event before it: its id is the next one, and is in no answer.
     pub consequence: bool,
     /// The client whose command it comes from, and its label.
@@ -93,6 +95,8 @@ pub struct Model {
     pub max_channels: usize,
     /// The live ones.
     pub sessions: BTreeMap<Key, Session>,
+    /// The last nicks of those that have ended.
+    pub ended: BTreeMap<Key, String>,
     pub clients: Vec<Client>,
     /// Those with a member, by folded name.
     pub channels: BTreeMap<String, Channel>,
@@ -115,6 +119,7 @@ impl Model {
             max_channels,
             head,
             sessions: BTreeMap::new(),
+            ended: BTreeMap::new(),
             clients: Vec::new(),
             channels: BTreeMap::new(),
             log: Vec::new(),
@@ -146,7 +151,7 @@ impl Model {
             nick: nick.to_owned(),
             password: false,
             away: None,
-            directs: BTreeMap::new(),
+            read: BTreeMap::new(),
             silenced: Masks::new(),
         };
         self.sessions.insert(self.made, session);
@@ -190,12 +195,9 @@ impl Model {
         for name in self.channels_of(key) {
             self.depart(&name, key);
         }
-        self.sessions.remove(&key);
+        self.ended.extend(self.sessions.remove(&key).map(|session| (key, session.nick)));
         for held in self.masks().flat_map(|masks| masks.values_mut()) {
             *held = held.filter(|held| *held != key);
-        }
-        for session in self.sessions.values_mut() {
-            session.directs.remove(&key);
         }
     }
 
@@ -322,6 +324,25 @@ impl Model {
         (count, count > 0)
     }
 
+    /// A session's conversations by direct messages, in the order in which they are shown: those first in which it wrote, of
+    /// these the unread, of these the newest.
+    pub fn conversations(&self, me: Key) -> Vec<(String, bool, i64, Unread)> {
+        let others = self.sessions.iter().map(|(key, session)| (*key, (&session.nick, false)));
+        let others = others.chain(self.ended.iter().map(|(key, nick)| (*key, (nick, true))));
+        let conversations = others.filter_map(|(other, (nick, ended))| {
+            let direct = |event: &&Event| {
+                let between = [(me, Some(other)), (other, Some(me))];
+                event.hears.contains(&me) && between.contains(&(event.by, event.with))
+            };
+            let last = self.log.iter().rfind(direct)?.id;
+            let wrote = self.log.iter().filter(direct).any(|event| event.by == me);
+            let read = self.sessions[&me].read.get(&other).copied().unwrap_or(0);
+            let unread = self.unread_from(me, other, read);
+            Some(((wrote, unread.1, last), (nick.clone(), ended, read, unread)))
+        });
+        conversations.collect::<BTreeMap<_, _>>().into_values().rev().collect()
+    }
+
     /// Whoever is to know what a session does: itself, and all that share a channel with it.
     pub fn everyone(&self, key: Key) -> BTreeSet<Key> {
         let shared = self.channels.values().filter(|channel| channel.members.contains_key(&key));
@@ -337,7 +358,17 @@ impl Model {
     ) {
         let source = self.sessions[&key].nick.clone();
         let params = params.into_iter().map(P::into).collect();
-        self.fresh.push(Event { id: 0, source, command, params, by: key, hears, consequence: false, label: None });
+        self.fresh.push(Event {
+            id: 0,
+            source,
+            command,
+            params,
+            by: key,
+            hears,
+            with: None,
+            consequence: false,
+            label: None,
+        });
     }
 
     /// The server has told the ids of what the last step made.

@@ -15,7 +15,8 @@ pub struct View {
     pub away: Option<String>,
     /// By folded name; `None` is one that was joined since, of which its events alone tell too little.
     pub channels: BTreeMap<String, Option<ChannelView>>,
-    pub directs: BTreeMap<String, (i64, Unread)>,
+    /// In the order in which they are shown: the nick, whether that session has ended, the read mark, and what is unread.
+    pub directs: Vec<(String, bool, i64, Unread)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +48,10 @@ impl View {
             away: session["away"].as_str().map(str::to_owned),
             channels: channels.collect(),
             directs: directs
-                .map(|direct| (text(&direct["nick"]), (direct["read"].as_i64().unwrap(), unread(direct))))
+                .map(|direct| {
+                    let ended = direct["ended"].as_bool().unwrap_or(false);
+                    (text(&direct["nick"]), ended, direct["read"].as_i64().unwrap(), unread(direct))
+                })
                 .collect(),
         }
     }
@@ -74,16 +78,12 @@ impl View {
             };
             (name.clone(), Some(view))
         });
-        let directs = session
-            .directs
-            .iter()
-            .map(|(other, read)| (model.sessions[other].nick.clone(), (*read, model.unread_from(key, *other, *read))));
         Self {
             nick: session.nick.clone(),
             password: session.password,
             away: session.away.clone(),
             channels: channels.collect(),
-            directs: directs.collect(),
+            directs: model.conversations(key),
         }
     }
 

@@ -1,0 +1,164 @@
+//! Histories: what a session witnessed on a channel, and what it exchanged with another session.
+
+use super::{
+    Read, as_sql,
+    log::{self, Span},
+};
+use crate::{
+    error::Result,
+    model::{ChannelId, Event, EventId, SessionId},
+};
+
+/// Which part of a history is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The last events.
+    Latest,
+    /// The last events before this one.
+    Before(EventId),
+    /// The first events after this one.
+    After(EventId),
+    /// The last events up to this one and the first ones after it, half of each where there are as many.
+    Around(EventId),
+}
+
+/// The events of a channel while the session was on it, at most `limit` and as many as a page holds, ascending. `None`: it
+/// never was.
+pub fn of_channel(
+    tx: &Read,
+    session: SessionId,
+    channel: ChannelId,
+    part: Part,
+    limit: usize,
+) -> Result<Option<Vec<Event>>> {
+    let stays = tx
+        .sql
+        .prepare_cached("SELECT since, until FROM membership WHERE session_id = ?1 AND channel_id = ?2 ORDER BY since")?
+        .query_map([session.0, channel.0], Span::read)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    if stays.is_empty() {
+        return Ok(None);
+    }
+    let lane = Lane {
+        back: &|up_to, limit| {
+            let spans = stays.iter().rev().map(|stay| (stay.since, stay.until.unwrap_or(i64::MAX).min(up_to)));
+            in_spans(
+                tx,
+                "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3
+                 ORDER BY event_id DESC LIMIT ?4",
+                channel,
+                spans,
+                limit,
+            )
+        },
+        forth: &|past, limit| {
+            let spans = stays.iter().map(|stay| (stay.since.max(past + 1), stay.until.unwrap_or(i64::MAX)));
+            in_spans(
+                tx,
+                "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3
+                 ORDER BY event_id LIMIT ?4",
+                channel,
+                spans,
+                limit,
+            )
+        },
+    };
+    lane.read(tx, part, limit).map(Some)
+}
+
+fn in_spans(
+    tx: &Read,
+    sql: &str,
+    channel: ChannelId,
+    spans: impl Iterator<Item = (i64, i64)>,
+    limit: usize,
+) -> Result<Vec<i64>> {
+    let mut statement = tx.sql.prepare_cached(sql)?;
+    let mut ids = Vec::new();
+    for (first, last) in spans.filter(|(first, last)| first <= last) {
+        let wanted = as_sql(limit - ids.len());
+        for id in statement.query_map([channel.0, first, last, wanted], |row| row.get(0))? {
+            ids.push(id?);
+        }
+        if ids.len() == limit {
+            break;
+        }
+    }
+    Ok(ids)
+}
+
+/// The direct messages between a session and another, as the first has them, at most `limit` and as many as a page holds, ascending.
+pub fn of_exchange(tx: &Read, one: SessionId, other: SessionId, part: Part, limit: usize) -> Result<Vec<Event>> {
+    let ids = |sql: &str, id: i64, limit: usize| -> Result<Vec<i64>> {
+        let mut statement = tx.sql.prepare_cached(sql)?;
+        let rows = statement.query_map([one.0, other.0, id, as_sql(limit)], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    let lane = Lane {
+        back: &|up_to, limit| {
+            ids(
+                "SELECT id FROM (SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND recipient = ?2 AND id <= ?3
+                                                ORDER BY id DESC LIMIT ?4)
+                                 UNION
+                                 SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND silenced_by = ?2 AND id <= ?3
+                                                ORDER BY id DESC LIMIT ?4)
+                                 UNION
+                                 SELECT * FROM (SELECT id FROM event WHERE sender = ?2 AND recipient = ?1 AND id <= ?3
+                                                ORDER BY id DESC LIMIT ?4))
+                 ORDER BY id DESC LIMIT ?4",
+                up_to,
+                limit,
+            )
+        },
+        forth: &|past, limit| {
+            ids(
+                "SELECT id FROM (SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND recipient = ?2 AND id > ?3
+                                                ORDER BY id LIMIT ?4)
+                                 UNION
+                                 SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND silenced_by = ?2 AND id > ?3
+                                                ORDER BY id LIMIT ?4)
+                                 UNION
+                                 SELECT * FROM (SELECT id FROM event WHERE sender = ?2 AND recipient = ?1 AND id > ?3
+                                                ORDER BY id LIMIT ?4))
+                 ORDER BY id LIMIT ?4",
+                past,
+                limit,
+            )
+        },
+    };
+    lane.read(tx, part, limit)
+}
+
+/// The ids of a history, in both directions.
+struct Lane<'a> {
+    /// The last ones up to an id, the newest first.
+    back: &'a Ids<'a>,
+    /// The first ones past an id, the oldest first.
+    forth: &'a Ids<'a>,
+}
+
+type Ids<'a> = dyn Fn(i64, usize) -> Result<Vec<i64>> + 'a;
+
+impl Lane<'_> {
+    fn read(&self, tx: &Read, part: Part, limit: usize) -> Result<Vec<Event>> {
+        let up_to = |id: i64| -> Result<Vec<Event>> {
+            let mut events = log::load(tx, &(self.back)(id, limit)?)?;
+            events.reverse();
+            Ok(events)
+        };
+        match part {
+            Part::Latest => up_to(i64::MAX),
+            Part::Before(id) => up_to(id.0.saturating_sub(1)),
+            Part::After(id) => log::load(tx, &(self.forth)(id.0, limit)?),
+            Part::Around(id) => {
+                let (mut older, mut newer) = ((self.back)(id.0, limit)?, (self.forth)(id.0, limit)?);
+                newer.truncate(limit - older.len().min(limit.div_ceil(2)));
+                older.truncate(limit - newer.len());
+                let mut events = log::load(tx, &older)?;
+                events.reverse();
+                events.extend(log::load(tx, &newer)?);
+                Ok(events)
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Conversations by direct messages: how they are listed, and how they are reached when somebody has left or has another nick.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Device, TestServer, commands, params, until};
+
+/// The nicks of a device's conversations, as they are listed; those that have ended in brackets, and unread ones with `*`.
+async fn listed(device: &Device) -> Vec<String> {
+    let snapshot = device.snapshot().await;
+    let shown = |direct: &Value| {
+        let nick = direct["nick"].as_str().unwrap();
+        let nick = if direct["ended"] == true { format!("({nick})") } else { nick.to_owned() };
+        if direct["unread"]["count"] == 0 { nick } else { format!("{nick}*") }
+    };
+    snapshot["directs"].as_array().unwrap().iter().map(shown).collect()
+}
+
+async fn session(device: &Device) -> i64 {
+    device.snapshot().await["session"]["id"].as_i64().unwrap()
+}
+
+async fn say(device: &Device, line: &str) -> i64 {
+    device.send(line).await["ids"][0].as_i64().unwrap()
+}
+
+/// The texts of a history.
+async fn texts(device: &Device, query: &str) -> Vec<String> {
+    let history = device.get(&format!("/api/v1/history?{query}")).await;
+    history["messages"].as_array().unwrap().iter().map(|message| params(message)[1].to_owned()).collect()
+}
+
+/// A message as JSON, with `to`.
+async fn send_to(device: &Device, command: &str, param: [&str; 2], to: i64) -> Result<Value, (u16, String)> {
+    let message = json!({"command": command, "params": param, "to": to});
+    device.try_send_json(message).await.map_err(|problem| (problem.status, problem.code))
+}
+
+#[tokio::test]
+async fn those_written_to_come_first_then_the_unread_then_the_newest() {
+    let mut server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    for nick in ["ann", "bob", "cat", "dan", "eve", "fay"] {
+        let person = server.pick(nick).await;
+        if ["bob", "cat"].contains(&nick) {
+            alice.send(&format!("PRIVMSG {nick} :hello")).await;
+        }
+        if !["bob", "fay"].contains(&nick) {
+            person.send("PRIVMSG alice :hello").await;
+        }
+    }
+    alice.send("NOTICE alice :to myself").await;
+    for restarted in [false, true] {
+        assert_eq!(listed(&alice).await, ["cat*", "alice", "bob", "eve*", "dan*", "ann*"]);
+        if !restarted {
+            server.restart().await;
+        }
+    }
+    let head = alice.snapshot().await["cursor"].clone();
+    for nick in ["cat", "eve", "ann"] {
+        alice.send(&format!("MARKREAD {nick} {head}")).await;
+    }
+    assert_eq!(listed(&alice).await, ["alice", "cat", "bob", "dan*", "eve", "ann"]);
+    alice.send("PRIVMSG ann :at last").await;
+    assert_eq!(listed(&alice).await, ["ann", "alice", "cat", "bob", "dan*", "eve"]);
+    alice.send(&format!("MARKREAD fay {head}")).await;
+    assert_eq!(listed(&alice).await.len(), 6, "a mark alone is no conversation");
+}
+
+/// Strangers who write to somebody, and ops who invite, make rows of the store: there are so many and no more.
+#[tokio::test]
+async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
+    let server = TestServer::start().await;
+    let [alice, friend] = server.pick_on("#rust", ["alice", "friend"]).await;
+    let old = server.pick("old").await;
+    old.send("PRIVMSG alice :read long ago").await;
+    let head = alice.snapshot().await["cursor"].clone();
+    alice.send(&format!("MARKREAD old {head}")).await;
+    alice.send("PRIVMSG friend :hello").await;
+    friend.send("PRIVMSG alice :unread").await;
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    let fill = |into: &str| {
+        let sql = format!(
+            "PRAGMA foreign_keys = off;
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000) INSERT INTO {into} FROM n"
+        );
+        database.execute_batch(&sql).unwrap();
+    };
+    fill("session (id, nick, folded_nick, created_at) SELECT 5000 + n, 's' || n, 's' || n, 0");
+    fill("direct (session_id, other_id, wrote, unread, last, read) SELECT 1, 5000 + n, 0, 1, 100 + n, 0");
+    fill("invite (channel_id, session_id) SELECT (SELECT id FROM channel), -n");
+    for n in 0..3 {
+        let stranger = server.pick(&format!("stranger{n}")).await;
+        stranger.send("PRIVMSG alice :hello").await;
+        alice.send(&format!("INVITE stranger{n} #rust")).await;
+    }
+    let listed = listed(&alice).await;
+    assert_eq!((listed.len(), listed[0].as_str()), (200, "friend*"));
+    assert_eq!((listed[1].as_str(), listed[199].as_str()), ("s1000", "s802"));
+    assert_eq!(server.rows("direct WHERE session_id = 1 AND NOT wrote"), 1000);
+    assert_eq!(
+        server.rows("direct WHERE session_id = 1 AND other_id = (SELECT id FROM session WHERE nick = 'old')"),
+        0
+    );
+    assert_eq!(texts(&alice, "target=old").await, ["read long ago"], "what is not listed is still there");
+    assert_eq!(server.rows("invite"), 1000);
+    assert_eq!(server.rows("invite WHERE session_id > 0"), 3, "the newest stay");
+}
+
+#[tokio::test]
+async fn a_conversation_with_somebody_who_left_stays_until_its_last_message_goes() {
+    const DAY: Duration = Duration::from_hours(24);
+    let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let first = session(&bob).await;
+    say(&bob, "PRIVMSG alice :one").await;
+    say(&alice, "PRIVMSG bob :two").await;
+    let three = say(&bob, "PRIVMSG alice :three").await;
+    bob.send("QUIT").await;
+    let other = server.pick("bob").await;
+    let second = session(&other).await;
+    say(&other, "PRIVMSG alice :another bob").await;
+    let phone = server.phone_of(&alice, "alice").await;
+    for restarted in [false, true] {
+        assert_eq!(listed(&phone).await, ["(bob)*", "bob*"]);
+        let directs = phone.snapshot().await["directs"].clone();
+        assert_eq!((&directs[0]["session"], &directs[1]["session"]), (&json!(first), &json!(second)));
+        assert_eq!(directs[0]["unread"], json!({"count": 2, "mention": true}));
+        assert_eq!(directs[1]["ended"], Value::Null);
+        assert_eq!(texts(&phone, &format!("session={first}")).await, ["one", "two", "three"]);
+        assert_eq!(texts(&phone, "target=bob").await, ["another bob"]);
+        assert_eq!(texts(&phone, &format!("session={second}")).await, ["another bob"]);
+        if !restarted {
+            server.restart().await;
+        }
+    }
+    // Nobody else learns anything by the id, nor anybody by one that no session has.
+    assert_eq!(texts(&other, &format!("session={first}")).await, Vec::<String>::new());
+    let nobody = alice.call(Method::GET, "/api/v1/history?session=9999").await.unwrap_err();
+    assert_eq!((nobody.status, nobody.code.as_str()), (404, "no_such_nick"));
+    // Its mark is its own, and the siblings are told which one moved.
+    alice.drain().await;
+    let marked = send_to(&phone, "MARKREAD", ["bob", &three.to_string()], first).await.unwrap();
+    assert_eq!(params(&marked["replies"][0]), ["bob", &three.to_string()]);
+    let told = alice.queue().await;
+    assert_eq!((commands(&told), params(&told[0])[2]), (vec!["MARKREAD"], first.to_string().as_str()));
+    assert_eq!(listed(&alice).await, ["(bob)", "bob*"]);
+    server.pass(DAY * 5);
+    say(&alice, "PRIVMSG bob :to the new one").await;
+    server.pass(DAY * 6);
+    server.restart().await;
+    until("old events to go", async || server.rows("event WHERE id <= 20 AND command = 'PRIVMSG'") < 5).await;
+    until("the conversation to go", async || listed(&alice).await == ["bob*"] || listed(&alice).await == ["bob"]).await;
+}
+
+#[tokio::test]
+async fn a_message_for_a_session_never_reaches_another_that_has_its_nick() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let first = session(&bob).await;
+    assert_eq!(send_to(&alice, "PRIVMSG", ["bob", "hello"], first).await.unwrap()["ids"].as_array().unwrap().len(), 1);
+    let labelled = json!({"command": "PRIVMSG", "params": ["bob", "hi"], "to": first, "label": "x"});
+    let answer = alice.try_send_json(labelled.clone()).await.unwrap();
+    bob.send("NICK rob").await;
+    let nobody = Err((404, "no_such_nick".to_owned()));
+    assert_eq!(send_to(&alice, "PRIVMSG", ["bob", "hello"], first).await, nobody, "nobody has the nick");
+    let other = server.pick("bob").await;
+    other.snapshot().await;
+    let reassigned = Err((409, "nick_reassigned".to_owned()));
+    for _ in 0..2 {
+        assert_eq!(send_to(&alice, "PRIVMSG", ["bob", "secret"], first).await, reassigned);
+        assert_eq!(send_to(&alice, "NOTICE", ["bob", "secret"], first).await, Ok(json!({"ids": [], "replies": []})));
+    }
+    assert!(other.queue().await.is_empty());
+    assert_eq!(alice.try_send_json(labelled.clone()).await.unwrap(), answer, "what was sent already stays sent");
+    let mut changed = labelled.clone();
+    changed["to"] = json!(session(&other).await);
+    assert_eq!(alice.try_send_json(changed).await.unwrap_err().code, "label_reused");
+    assert!(send_to(&alice, "PRIVMSG", ["rob", "hello"], first).await.is_ok());
+    assert!(send_to(&alice, "NOTICE", ["bob", "hello"], session(&other).await).await.is_ok());
+    assert_eq!(commands(&other.queue().await), ["NOTICE"]);
+}
+
+#[tokio::test]
+async fn a_session_is_named_beside_one_nick_and_nothing_else() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let bob = session(&bob).await;
+    for (command, param) in [
+        ("PRIVMSG", ["#rust", "hi"]),
+        ("PRIVMSG", ["alice,bob", "hi"]),
+        ("NOTICE", ["#rust", "hi"]),
+        ("NOTICE", ["bob,#rust", "hi"]),
+        ("MARKREAD", ["#rust", "1"]),
+        ("TOPIC", ["#rust", "hi"]),
+        ("INVITE", ["bob", "#rust"]),
+    ] {
+        let refused = send_to(&alice, command, param, bob).await;
+        assert_eq!(refused, Err((400, "malformed_request".to_owned())), "{command} {param:?}");
+    }
+    for to in [json!("bob"), json!(1.5), json!([bob]), json!(true)] {
+        let message = json!({"command": "PRIVMSG", "params": ["bob", "hi"], "to": to});
+        assert_eq!(alice.try_send_json(message).await.unwrap_err().code, "malformed_request", "{to}");
+    }
+    let key = json!({"name": "bot", "scope": "chat:read chat:write", "res": ["#rust"]});
+    let bot = alice.key_of(key).await.token("").await;
+    let confined = bot.call(Method::GET, &format!("/api/v1/history?session={bob}")).await.unwrap_err();
+    assert_eq!((confined.status, confined.code.as_str()), (404, "no_such_nick"));
+}
+
+#[tokio::test]
+async fn a_history_is_read_in_any_direction() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let mut ids = Vec::new();
+    for n in 0..9 {
+        ids.push(say(&bob, &format!("PRIVMSG #rust,alice :{n}")).await);
+        alice.send(&format!("PRIVMSG bob :{n}'")).await;
+    }
+    let five = ids[5];
+    for (of, part, expected) in [
+        ("target=%23rust", format!("after={five}&limit=2"), vec!["6", "7"]),
+        ("target=%23rust", format!("before={five}&limit=2"), vec!["3", "4"]),
+        ("target=%23rust", format!("around={five}&limit=4"), vec!["4", "5", "6", "7"]),
+        ("target=%23rust", format!("around={five}&limit=3"), vec!["4", "5", "6"]),
+        ("target=%23rust", format!("around={five}&limit=1"), vec!["5"]),
+        ("target=%23rust", format!("around={}&limit=4", ids[8]), vec!["5", "6", "7", "8"]),
+        ("target=%23rust", "after=999999".to_owned(), vec![]),
+        ("target=bob", format!("after={five}&limit=3"), vec!["5", "5'", "6"]),
+        ("target=bob", format!("around={}&limit=4", five + 1), vec!["4'", "5", "5'", "6"]),
+    ] {
+        assert_eq!(texts(&alice, &format!("{of}&{part}")).await, expected, "{of} {part}");
+    }
+    for query in ["", "target=bob&session=2", "target=bob&after=1&before=9", "target=bob&around=1&after=1", "session=x"]
+    {
+        let refused = alice.call(Method::GET, &format!("/api/v1/history?{query}")).await.unwrap_err();
+        assert_eq!((refused.status, refused.code.as_str()), (400, "malformed_request"), "{query}");
+    }
+}
