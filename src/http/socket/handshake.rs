@@ -29,7 +29,8 @@ impl FromRequestParts<Shared> for Handshake {
         if parts.version != Version::HTTP_11 || !is_handshake(&parts.headers) {
             return Err(refusal());
         }
-        // What else it could be upgraded to does not matter any more.
+        // axum looks at the first line of each alone, and for nothing but this in it.
+        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         WebSocketUpgrade::from_request_parts(parts, app).await.map(Self).map_err(|_| refusal())
     }

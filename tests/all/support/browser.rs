@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{Device, PATIENCE, TestServer};
+use super::{Device, PATIENCE, TestServer, until};
 
 /// No window of Chromium's is narrower; what is, it has to be told to take for a phone's.
 const NARROWEST: u32 = 500;
@@ -113,9 +113,14 @@ impl Driver {
 
     /// Opens a browser on a profile.
     pub async fn open(&self, profile: &Profile) -> Page {
+        self.open_with(profile, &[]).await
+    }
+
+    /// The same with further flags.
+    pub async fn open_with(&self, profile: &Profile, flags: &[&str]) -> Page {
         let folder = format!("--user-data-dir={}", profile.folder.path().display());
         let size = format!("--window-size={},{}", profile.width, profile.height);
-        let args = json!([
+        let mut args = vec![
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
@@ -125,9 +130,10 @@ impl Driver {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            folder,
-            size,
-        ]);
+            &folder,
+            &size,
+        ];
+        args.extend(flags);
         let mut options = json!({ "args": args });
         if profile.width < NARROWEST {
             let metrics = json!({"width": profile.width, "height": profile.height, "pixelRatio": 1, "touch": false});
@@ -186,11 +192,28 @@ impl Page {
         self.to_tab(tab).await
     }
 
+    /// Waits for a tab that the page has opened and goes to it; gives back the one that was left.
+    pub async fn to_opened_tab(&self) -> WindowHandle {
+        let left = self.browser.window().await.unwrap();
+        let mut opened = None;
+        until("a tab to be opened", async || {
+            opened = self.browser.windows().await.unwrap().into_iter().find(|tab| *tab != left);
+            opened.is_some()
+        })
+        .await;
+        self.to_tab(opened.unwrap()).await
+    }
+
     /// Goes to a tab; gives back the one that was left.
     pub async fn to_tab(&self, tab: WindowHandle) -> WindowHandle {
         let left = self.browser.window().await.unwrap();
-        self.browser.switch_to_window(tab).await.unwrap();
+        self.back_to_tab(tab).await;
         left
+    }
+
+    /// Goes to a tab from one that may be closed by now.
+    pub async fn back_to_tab(&self, tab: WindowHandle) {
+        self.browser.switch_to_window(tab).await.unwrap();
     }
 
     /// What a script returns.

@@ -13,6 +13,7 @@ mod server;
 mod sign_in;
 mod slow;
 mod sound;
+pub mod tls;
 pub mod web_app;
 
 /// How long something may take before a test gives up. Only a test that fails waits for so long: a busy machine needs some

@@ -108,9 +108,14 @@ impl Raw {
     }
 
     /// Everything until the server closes.
-    pub async fn rest(mut self) -> String {
+    pub async fn rest(self) -> String {
+        String::from_utf8(self.rest_bytes().await).unwrap()
+    }
+
+    /// The same, which need not be text.
+    pub async fn rest_bytes(mut self) -> Vec<u8> {
         while self.more().await {}
-        String::from_utf8(self.read).unwrap()
+        self.read
     }
 
     /// Whether something more came; a reset is an end as well.

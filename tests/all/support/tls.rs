@@ -1,0 +1,71 @@
+//! A proxy that takes TLS off, as one stands in front of the server wherever it has an https address.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// The hosts that the certificate is for. Nobody can own them (RFC 6761 §6.2).
+pub const DOMAIN: &str = "rejoin.test";
+
+/// A certificate that nobody has signed, for all hosts of the domain.
+pub struct Certificate(TempDir);
+
+impl Certificate {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let names = format!("subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}");
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+            .args(["-subj", &format!("/CN={DOMAIN}"), "-addext", &names, "-keyout", "key.pem", "-out", "cert.pem"])
+            .current_dir(folder.path())
+            .stderr(Stdio::null())
+            .status()
+            .expect("openssl is installed by tests/run");
+        assert!(made.success());
+        Self(folder)
+    }
+}
+
+/// The proxy, on a port that the system picked.
+pub struct Tls {
+    process: Child,
+    pub port: u16,
+}
+
+impl Tls {
+    pub fn start(certificate: &Certificate) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/tls.py");
+        let mut process = Command::new("/usr/bin/python3")
+            .args([script, "cert.pem", "key.pem"])
+            .current_dir(certificate.0.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, port: line.trim().parse().unwrap() }
+    }
+
+    /// The host of the domain with this name, and the port.
+    pub fn host(&self, name: &str) -> String {
+        format!("{name}.{DOMAIN}:{}", self.port)
+    }
+
+    /// Stands in front of a server from now on.
+    pub fn serve(&mut self, server: SocketAddr) {
+        writeln!(self.process.stdin.as_mut().unwrap(), "{}", server.port()).unwrap();
+    }
+}
+
+impl Drop for Tls {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
