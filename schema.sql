@@ -288,12 +288,21 @@ CREATE TABLE device_code (
     denied      INTEGER NOT NULL DEFAULT 0,
     session_id  INTEGER REFERENCES session (id) ON DELETE CASCADE, -- the session that approved it
     client_id   INTEGER,                        -- and the client of it that did
-    res         TEXT                            -- a JSON array of the channels it was confined to; NULL: all
+    res         TEXT,                           -- a JSON array of the channels it was confined to; NULL: all
+    key         TEXT                            -- the key of the user code's HMAC
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX device_code_by_user_code ON device_code (user_code);
 CREATE INDEX device_code_of_app ON device_code (app_id, address);
 CREATE INDEX device_code_of_session ON device_code (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX device_code_expiring ON device_code (expires_at);
+
+-- The key files that are this database's, by their fingerprints: one, and during a rotation the one before.
+CREATE TABLE key_file (
+    fingerprint BLOB PRIMARY KEY,
+    lineage     TEXT NOT NULL,                  -- the same for a file and those that it is rotated to
+    generation  INTEGER NOT NULL,               -- how often it was rotated
+    until       INTEGER                         -- of the one before: when the next keys come into use
+) STRICT, WITHOUT ROWID;
 
 -- The tokens of live grants; those of an ended one are gone with it.
 CREATE TABLE token (

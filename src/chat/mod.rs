@@ -17,7 +17,7 @@ use crate::{
     limits::Counts,
     model::{Caller, ClientId, Timestamp},
     password::Hasher,
-    secret::{SecretHash, UserCodeKey},
+    secret::SecretHash,
     store::{self, DatabaseLock, Effect, Place, Store, sight::Sight},
 };
 
@@ -29,6 +29,7 @@ mod execute;
 pub mod followers;
 mod guesses;
 pub mod hub;
+mod keys;
 mod label;
 mod login;
 mod lookalikes;
@@ -94,16 +95,22 @@ pub struct Chat {
     pub host: Option<String>,
     /// What people may try and make.
     pub tries: Arc<Counts>,
-    /// What user codes are hashed with, until this chat is closed.
-    pub(crate) user_codes: UserCodeKey,
+    /// What user codes are hashed with, and refresh tokens are exchanged by.
+    pub(crate) keys: keys::Keys,
     /// What the last check of the store found, and when. Held while one is made: those who ask meanwhile share it.
     health: Mutex<Option<(Instant, Result<()>)>>,
     pub limits: Limits,
 }
 
 impl Chat {
-    /// Opens a database and takes up the sessions in it.
-    pub fn open(lock: DatabaseLock, limits: Limits, hasher: Hasher, now: Timestamp) -> Result<Self> {
+    /// Opens a database and takes up the sessions in it. Without a key file, it is a subcommand's, which issues nothing.
+    pub fn open(
+        lock: DatabaseLock,
+        key_file: Option<PathBuf>,
+        limits: Limits,
+        hasher: Hasher,
+        now: Timestamp,
+    ) -> Result<Self> {
         let callers = Arc::new(callers::Callers::default());
         let hub = Arc::new(hub::Hub::default());
         let followers = Arc::new(followers::Followers::default());
@@ -119,7 +126,7 @@ impl Chat {
                 hub.apply(effects);
             }
         };
-        let store = Store::open(lock, Box::new(observe), now)?;
+        let (store, ring) = Store::open(lock, key_file.as_deref(), Box::new(observe), now)?;
         store.read_now(|tx| {
             store::client::for_each_live(tx, |effect| callers.apply(&effect))?;
             store::token::for_each_access(tx, |effect| callers.apply(&effect))?;
@@ -127,10 +134,10 @@ impl Chat {
             hub.start_at(store::log::head(tx)?);
             lookalikes.load(tx)
         })?;
-        let user_codes = UserCodeKey::generate()?;
+        let keys = keys::Keys::new(key_file, ring);
         let tries = Arc::new(Counts::new(limits.tries));
         let (host, health) = Default::default();
-        Ok(Self { store, callers, hub, lookalikes, followers, hasher, host, tries, user_codes, health, limits })
+        Ok(Self { store, callers, hub, lookalikes, followers, hasher, host, tries, keys, health, limits })
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.
@@ -333,7 +340,7 @@ mod tests {
             audit_retention: day,
         };
         let lock = DatabaseLock::for_server(&dir.path().join("c.db")).unwrap();
-        let chat = Chat::open(lock, limits, Hasher::start(1).unwrap(), Timestamp(0)).unwrap();
+        let chat = Chat::open(lock, None, limits, Hasher::start(1).unwrap(), Timestamp(0)).unwrap();
         let (nick, now) = (Nick::parse("alice").unwrap(), Timestamp(0));
         let arrival = Arrival { address: [127, 0, 0, 1].into(), now, steady: Duration::ZERO };
         let secret = chat.create(nick, "laptop".into(), arrival.address, now).await.unwrap().secret;

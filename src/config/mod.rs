@@ -1,15 +1,20 @@
 //! The command line. Every flag has an environment variable, `REJOIN_` and its name.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 
-use crate::{chat::Limits, limits::Rate, model::Origin};
+use crate::{chat::Limits, limits::Rate, model::Origin, store::files};
 
 mod operation;
 
-pub use operation::{OnApps, Operation};
+pub use operation::{OnApps, OnKeys, Operation};
 
 /// Live sessions made from one address (of IPv6, its /64), at most.
 const MAX_SESSIONS: i64 = 1000;
@@ -27,6 +32,9 @@ pub struct Config {
     /// The database file, made if missing
     #[arg(long, env = "REJOIN_DATABASE", default_value = "rejoin.db", global = true)]
     pub database: PathBuf,
+    /// The file of the server's own keys, made at the first start; left out, the database's name and `.keys`
+    #[arg(long, env = "REJOIN_KEYS", global = true)]
+    pub keys: Option<PathBuf>,
     /// The address people open, `https://chat.example.org`; needed off loopback
     #[arg(long, env = "REJOIN_PUBLIC_URL")]
     pub public_url: Option<Origin>,
@@ -120,6 +128,11 @@ impl Config {
             )),
             Some(_) => Ok(()),
         }
+    }
+
+    /// The key file of a server or a subcommand on this database.
+    pub fn key_file(&self, database: &Path) -> PathBuf {
+        self.keys.clone().unwrap_or_else(|| files::beside(database, "keys"))
     }
 
     pub fn limits(&self) -> Limits {

@@ -72,6 +72,9 @@ pub enum Operation {
     },
     /// Revoke a grant, with its tokens and its client
     Revoke { grant: i64 },
+    /// Make, rotate and accept the file of the server's own keys
+    #[command(subcommand)]
+    Keys(OnKeys),
 }
 
 impl Operation {
@@ -87,8 +90,31 @@ impl Operation {
             Self::Channel { .. } => "channel",
             Self::Grants { .. } => "grants",
             Self::Revoke { .. } => "revoke",
+            Self::Keys(_) => "keys",
         }
     }
+}
+
+/// What is done to the key file, which `--keys` names.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub enum OnKeys {
+    /// Make a key file
+    Create,
+    /// Add the next keys to the key file; the ones before stay in it while something depends on them
+    Rotate {
+        /// Use the new keys at once, because the ones before may have leaked, and not only in a day
+        #[arg(long)]
+        at_once: bool,
+        /// The key file, as it is found from any folder
+        #[arg(skip)]
+        file: PathBuf,
+    },
+    /// Make the key file this database's, in place of one that is lost
+    Accept {
+        /// The key file, as it is found from any folder
+        #[arg(skip)]
+        file: PathBuf,
+    },
 }
 
 /// What is done to the registry of apps.

@@ -7,7 +7,7 @@ use super::{table::Table, views};
 use crate::{
     audit::Entry,
     chat::{Chat, registry::Named},
-    config::{OnApps, Operation},
+    config::{OnApps, OnKeys, Operation},
     error::{Code, Error, Result},
     model::{AppId, ChannelName, Clock, GrantId, Nick, RedirectUri, Scopes, SessionId},
     oauth::{
@@ -78,6 +78,15 @@ async fn carry_out(chat: &Chat, Question { operation, after }: Question, clock: 
             let session = session.map(|session| Named::parse(&session)).transpose()?;
             let grants = grants::standing(chat, app, session, GrantId(after), PAGE).await?;
             page(&grants, views::grants, |one| one.grant.id.0)
+        }
+        Operation::Keys(OnKeys::Create) => return Err(Error::malformed("a key file is made without the server")),
+        Operation::Keys(OnKeys::Rotate { at_once, file }) => {
+            chat.rotate_keys(file, at_once, clock.due()).await?;
+            Answer::Done
+        }
+        Operation::Keys(OnKeys::Accept { file }) => {
+            chat.accept_keys(file, clock.due()).await?;
+            Answer::Done
         }
         Operation::Revoke { grant } => {
             grants::remove(chat, GrantId(grant), clock.now()).await?;

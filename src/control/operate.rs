@@ -13,23 +13,36 @@ use super::{
 };
 use crate::{
     chat::Chat,
-    config::{Config, Operation},
+    config::{Config, OnKeys, Operation},
     model::{Clock, Timestamp},
     password::Hasher,
+    secret::KeyRing,
     store::{
-        DatabaseLock,
+        DatabaseLock, files, key_file,
         lock::{self, LOCK_PATIENCE, LOCK_RETRY},
     },
 };
 
 /// Carries out a subcommand. What to print.
 pub async fn operate(config: &Config, operation: Operation, clock: &Clock) -> Result<String, String> {
+    // The server may stand in another folder.
+    let absolute = |file| std::path::absolute(file).map_err(|e| e.to_string());
+    let key_file = || absolute(config.key_file(&files::resolve(&config.database)));
     let operation = match operation {
         Operation::Restore { file, end_credentials, force } => {
             return restore::restore(config, &file, end_credentials, force, clock.now()).await;
         }
-        // The server may stand in another folder.
-        Operation::Backup { file } => Operation::Backup { file: std::path::absolute(file).map_err(|e| e.to_string())? },
+        // It needs no database: there may be none yet.
+        Operation::Keys(OnKeys::Create) => {
+            let file = key_file()?;
+            let made = KeyRing::generate().and_then(|ring| key_file::create(&file, &ring));
+            return made.map(|()| String::new()).map_err(|error| error.detail);
+        }
+        Operation::Keys(OnKeys::Rotate { at_once, .. }) => {
+            Operation::Keys(OnKeys::Rotate { at_once, file: key_file()? })
+        }
+        Operation::Keys(OnKeys::Accept { .. }) => Operation::Keys(OnKeys::Accept { file: key_file()? }),
+        Operation::Backup { file } => Operation::Backup { file: absolute(file)? },
         operation => operation,
     };
     let deadline = Instant::now() + LOCK_PATIENCE;
@@ -92,7 +105,7 @@ impl Server {
             Access::Locked(lock) => lock,
         };
         let hasher = Hasher::start(1).map_err(|error| error.detail)?;
-        let chat = Chat::open(lock, config.limits(), hasher, now).map_err(|error| error.detail)?;
+        let chat = Chat::open(lock, None, config.limits(), hasher, now).map_err(|error| error.detail)?;
         Ok(Self::Here(Box::new(chat)))
     }
 

@@ -180,7 +180,8 @@ impl Server {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
         let hasher = Hasher::start(threads.min(HASHING_THREADS))?;
         let lock = DatabaseLock::for_server(&config.database)?;
-        let mut chat = Chat::open(lock, config.limits(), hasher, clock.now())?;
+        let key_file = config.key_file(lock.path());
+        let mut chat = Chat::open(lock, Some(key_file), config.limits(), hasher, clock.now())?;
         chat.host = config.public_url.as_ref().map(Origin::host);
         let (stop, stopping) = watch::channel(false);
         let site = site::Site::new(&config, address);

@@ -64,18 +64,21 @@ pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuth
     let app = authenticate(chat, credentials, due).await?;
     require_flow(&app)?;
     let scope = approval::scope(&app, scope)?;
+    let keys = chat.keys.ring();
     for _ in 0..DRAWN {
         let (device_code, user_code) = (Secret::generate_as(Kind::Device)?, UserCode::generate()?);
+        let hashes = keys.hashes(&user_code);
         let new = NewDeviceCode {
             secret: device_code.hash(),
-            user_code: chat.user_codes.hash(&user_code),
+            user_code: keys.hash(&user_code, due),
+            key: keys.current(due).clone(),
             app: app.id,
             scope,
             address,
             expires_at: due.plus(LIFE),
             interval: INTERVAL,
         };
-        if chat.store.write(move |tx| insert(tx, &new, now, due)).await? {
+        if chat.store.write(move |tx| insert(tx, &new, &hashes, now, due)).await? {
             return Ok(DeviceAuthorization { device_code, user_code });
         }
     }
@@ -87,13 +90,17 @@ fn require_flow(app: &App) -> Result<()> {
     app.has_device_flow().then_some(()).ok_or_else(refusal)
 }
 
-fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp, due: Timestamp) -> Result<bool> {
+/// Inserts a code, unless its user code is in use, whichever key that was hashed with; whether it did.
+fn insert(tx: &Write, new: &NewDeviceCode, hashes: &[UserCodeHash], now: Timestamp, due: Timestamp) -> Result<bool> {
     if app::get(tx, new.app)?.over(due) {
         return Err(invalid_client());
     }
     if device_code::count_pending(tx, new.app, new.address, due)? >= MAX_PENDING {
         let detail = format!("{MAX_PENDING} codes for your address wait to be typed already");
         return Err(Error::retry(Code::Throttled, LIFE.as_secs(), detail));
+    }
+    if device_code::find_typed(tx, hashes)?.is_some() {
+        return Ok(false);
     }
     device_code::insert(tx, new, now)
 }
@@ -111,9 +118,9 @@ pub struct Waiting {
 
 /// The device that shows this code. Codes that are unknown, expired and used are one refusal.
 pub async fn look_up(chat: &Chat, live: &Live, code: &UserCode, due: Timestamp) -> Result<Waiting> {
-    let (caller, code) = (live.caller, chat.user_codes.hash(code));
+    let (caller, code) = (live.caller, chat.keys.ring().hashes(code));
     chat.look(caller, move |tx| {
-        let (found, app) = pending(tx, code, due)?;
+        let (found, app) = pending(tx, &code, due)?;
         let age = due.since(found.expires_at.minus(LIFE));
         let asked = Asked::of(tx, caller)?;
         Ok(Waiting { app: app.name, scope: found.scope, address: found.address, age, asked })
@@ -131,15 +138,15 @@ pub async fn approve(
     now: Timestamp,
     due: Timestamp,
 ) -> Result<()> {
-    let (caller, code, max) = (live.caller, chat.user_codes.hash(code), chat.limits.max_clients);
+    let (caller, code, max) = (live.caller, chat.keys.ring().hashes(code), chat.limits.max_clients);
     chat.change(caller, move |tx| {
-        let (found, app) = pending(tx, code, due)?;
+        let (found, app) = pending(tx, &code, due)?;
         if found.scope.need_client() {
             approval::require_place(tx, caller.session, max, due)?;
         }
         device_code::decide(
             tx,
-            code,
+            found.user_code,
             &Decision::Approved { session: caller.session, client: caller.client, res: res.clone() },
             found.expires_at.plus(APPROVED),
         )?;
@@ -150,17 +157,18 @@ pub async fn approve(
 
 /// Refuses the device that shows this code.
 pub async fn deny(chat: &Chat, live: &Live, code: &UserCode, now: Timestamp, due: Timestamp) -> Result<()> {
-    let (caller, code) = (live.caller, chat.user_codes.hash(code));
+    let (caller, code) = (live.caller, chat.keys.ring().hashes(code));
     chat.change(caller, move |tx| {
-        let (found, app) = pending(tx, code, due)?;
-        device_code::decide(tx, code, &Decision::Denied, found.expires_at)?;
+        let (found, app) = pending(tx, &code, due)?;
+        device_code::decide(tx, found.user_code, &Decision::Denied, found.expires_at)?;
         audit::record(tx, Action::DeviceDenied, &decided_by(caller, &app), now)
     })
     .await
 }
 
-fn pending(tx: &Read, code: UserCodeHash, due: Timestamp) -> Result<(DeviceCode, App)> {
-    let found = device_code::find_pending(tx, code, due)?.ok_or_else(no_such_code)?;
+fn pending(tx: &Read, code: &[UserCodeHash], due: Timestamp) -> Result<(DeviceCode, App)> {
+    let found = device_code::find_typed(tx, code)?;
+    let found = found.filter(|code| code.decision.is_none() && due < code.expires_at).ok_or_else(no_such_code)?;
     let app = app::get(tx, found.app)?;
     if app.over(due) { Err(no_such_code()) } else { Ok((found, app)) }
 }

@@ -8,7 +8,7 @@ use super::{Read, Write, app, as_sql, log};
 use crate::{
     error::Result,
     model::{AppId, ChannelName, ClientId, Scopes, SessionId, Timestamp},
-    secret::{SecretHash, UserCodeHash},
+    secret::{KeyId, SecretHash, UserCodeHash},
 };
 
 /// How long an expired code is kept: whoever still asks with it is told that it has expired.
@@ -17,6 +17,7 @@ const KEPT_FOR: Duration = Duration::from_hours(24);
 /// A device code that nobody has used yet.
 #[derive(Clone, Debug)]
 pub struct DeviceCode {
+    pub user_code: UserCodeHash,
     pub app: AppId,
     pub scope: Scopes,
     /// The address that asked for it.
@@ -53,6 +54,7 @@ impl DeviceCode {
             (false, None) => None,
         };
         Ok(Self {
+            user_code: UserCodeHash(row.get("user_code")?),
             app: AppId(row.get("app_id")?),
             scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
             address: row.get("address")?,
@@ -69,6 +71,8 @@ impl DeviceCode {
 pub struct NewDeviceCode {
     pub secret: SecretHash,
     pub user_code: UserCodeHash,
+    /// The key that it is hashed with.
+    pub key: KeyId,
     pub app: AppId,
     pub scope: Scopes,
     pub address: IpAddr,
@@ -81,8 +85,8 @@ pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
     let inserted = tx
         .sql
         .prepare_cached(
-            "INSERT INTO device_code (secret_hash, user_code, app_id, scope, address, created_at, expires_at, interval)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (user_code) DO NOTHING",
+            "INSERT INTO device_code (secret_hash, user_code, app_id, scope, address, created_at, expires_at, interval, key)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (user_code) DO NOTHING",
         )?
         .execute(params![
             new.secret.0,
@@ -93,6 +97,7 @@ pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
             now.0,
             new.expires_at.0,
             millis(new.interval),
+            new.key.0,
         ])?;
     Ok(inserted == 1)
 }
@@ -114,11 +119,11 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<DeviceCode>> {
     Ok(statement.query_row([secret.0], DeviceCode::read).optional()?)
 }
 
-/// The device code beside a user code, if it waits for somebody.
-pub fn find_pending(tx: &Read, user_code: UserCodeHash, due: Timestamp) -> Result<Option<DeviceCode>> {
+/// The device code beside a user code, by the hashes that this may have.
+pub fn find_typed(tx: &Read, user_code: &[UserCodeHash]) -> Result<Option<DeviceCode>> {
     let mut statement = tx.sql.prepare_cached("SELECT * FROM device_code WHERE user_code = ?1")?;
-    let found = statement.query_row([user_code.0], DeviceCode::read).optional()?;
-    Ok(found.filter(|code| code.decision.is_none() && due < code.expires_at))
+    let mut found = user_code.iter().map(|hash| statement.query_row([hash.0], DeviceCode::read).optional());
+    Ok(found.find_map(Result::transpose).transpose()?)
 }
 
 /// Notes a poll, and how long the next one is to wait.
@@ -181,7 +186,7 @@ pub fn count_approved(tx: &Read, session: SessionId, due: Timestamp) -> Result<u
         .unsigned_abs() as usize)
 }
 
-/// Lets the codes expire that wait for somebody: at a start the key to their user codes is lost.
+/// Lets the codes expire that wait for somebody, because the key to their user codes is lost.
 pub(super) fn end_undecided(sql: &Connection, now: Timestamp) -> Result<()> {
     sql.execute(
         "UPDATE device_code SET expires_at = ?1 WHERE expires_at > ?1 AND session_id IS NULL AND NOT denied",
@@ -211,7 +216,7 @@ mod tests {
     use super::*;
     use crate::{
         model::EndReason,
-        secret::{UserCode, UserCodeKey},
+        secret::{KeyRing, UserCode},
         store::{Write, app::NewApp, open},
     };
 
@@ -232,10 +237,12 @@ mod tests {
             scope: Scopes::ALL,
         };
         let app = app::register(&tx, &app, now).unwrap().id;
-        let user_code = UserCodeKey::generate().unwrap().hash(&UserCode::generate().unwrap());
+        let ring = KeyRing::generate().unwrap();
+        let user_code = ring.hash(&UserCode::generate().unwrap(), now);
         let new = |secret: &str| NewDeviceCode {
             secret: SecretHash::of(secret),
             user_code,
+            key: ring.current(now).clone(),
             app,
             scope: Scopes::ALL,
             address: [127, 0, 0, 1].into(),

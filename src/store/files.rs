@@ -9,7 +9,7 @@ use std::{
 use rustix::fs::OFlags;
 
 /// The bits of a mode that let anyone but the owner do something.
-const OTHERS: u32 = 0o077;
+pub const OTHERS: u32 = 0o077;
 /// The bits of a folder's mode that let others put files into it.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -71,10 +71,11 @@ pub fn share_owner(file: &File, database: &Path) {
 
 /// Closes the files of a database to everyone but their owner, and says so. It only warns of what it cannot or should not
 /// change by itself: files of another owner, and the folder. It is called before SQLite opens the database, whose locks would
-/// go with the files that this opens and closes.
+/// go with the files that this opens and closes. A key file that is open to others is an error of its own: whoever read it could
+/// forge tokens (`key_file`).
 pub fn close_to_others(database: &Path) {
     let [wal, shm] = write_ahead_log(database);
-    for file in [database.to_owned(), wal, shm, beside(database, "lock"), beside(database, "keys")] {
+    for file in [database.to_owned(), wal, shm, beside(database, "lock")] {
         tighten(&file);
     }
     let folder = folder(database);

@@ -245,6 +245,14 @@ const STEPS: &[&str] = &[
         FROM read_mark JOIN session ON session.id = target_id AND session.ended_at IS NULL WHERE true
         ON CONFLICT DO NOTHING;
     DELETE FROM read_mark WHERE target_id IN (SELECT id FROM session);",
+    // 15: the server's own keys are in a file beside the database, and no longer in memory alone.
+    "CREATE TABLE key_file (
+        fingerprint BLOB PRIMARY KEY,
+        lineage     TEXT NOT NULL,
+        generation  INTEGER NOT NULL,
+        until       INTEGER
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE device_code ADD COLUMN key TEXT;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

@@ -7,7 +7,7 @@
 use std::{
     cell::RefCell,
     ops::Deref,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -25,7 +25,7 @@ use crate::{
         Caller, ChannelId, ChannelName, ClientId, EndReason, Event, EventId, GrantId, Network, SessionId, TargetId,
         Timestamp,
     },
-    secret::SecretHash,
+    secret::{KeyRing, SecretHash},
 };
 
 pub mod app;
@@ -44,6 +44,7 @@ pub mod grant;
 pub mod grant_end;
 pub mod history;
 pub mod invite;
+pub mod key_file;
 pub mod label;
 pub mod lock;
 pub mod log;
@@ -172,18 +173,25 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database, making or upgrading it where needed. `observe` is told of every commit.
-    pub fn open(lock: DatabaseLock, observe: Observer, now: Timestamp) -> Result<Self> {
+    /// Opens the database, making or upgrading it where needed, and the key file beside it. Without a key file, the keys are
+    /// good for this process alone. `observe` is told of every commit.
+    pub fn open(
+        lock: DatabaseLock,
+        key_file: Option<&Path>,
+        observe: Observer,
+        now: Timestamp,
+    ) -> Result<(Self, KeyRing)> {
         let path = lock.path().to_owned();
         let connection = open::writer(&path, now)?;
-        device_code::end_undecided(&connection, now)?;
+        let keys = key_file.map_or_else(KeyRing::generate, |file| key_file::open(&connection, file, now))?;
         succession::heal(&connection, now)?;
-        Ok(Self {
+        let store = Self {
             writer: Arc::new(Writer::start(connection, path.clone(), observe)?),
             readers: Arc::new(Readers::new(path)),
             turns: Fair::new(READERS),
             lock: Arc::new(Mutex::new(Some(lock))),
-        })
+        };
+        Ok((store, keys))
     }
 
     /// Runs `work` in a transaction and answers once it is on disk. `work` may be run again, so it changes nothing outside
@@ -333,7 +341,7 @@ mod tests {
     async fn a_reader_that_failed_is_not_used_again_and_one_that_refused_is() {
         let dir = tempfile::tempdir().unwrap();
         let lock = DatabaseLock::for_server(&dir.path().join("r.db")).unwrap();
-        let store = Store::open(lock, Box::new(|_| {}), Timestamp(0)).unwrap();
+        let store = Store::open(lock, None, Box::new(|_| {}), Timestamp(0)).unwrap().0;
         // A setting that stays with the connection.
         let leave = |error: Error| {
             store.read(|tx| {
@@ -353,7 +361,8 @@ mod tests {
     async fn store_of(megabytes: i64) -> (tempfile::TempDir, PathBuf, Arc<Store>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.db");
-        let store = Store::open(DatabaseLock::for_server(&path).unwrap(), Box::new(|_| {}), Timestamp(0)).unwrap();
+        let store =
+            Store::open(DatabaseLock::for_server(&path).unwrap(), None, Box::new(|_| {}), Timestamp(0)).unwrap().0;
         let fill = move |tx: &Write| {
             tx.sql.execute_batch("CREATE TABLE filling (bytes)")?;
             (0..megabytes).try_for_each(|_| {

@@ -36,6 +36,7 @@ mod guard;
 mod guesses;
 mod hostile;
 mod interop;
+mod key_file;
 mod keys;
 
 mod keys_made;

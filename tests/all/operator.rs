@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Process, TestServer, rejoin, until};
+use crate::support::{Process, TestServer, copy_keys, rejoin, until};
 
 /// What the audit log says, without ids and times.
 async fn audit(database: &Path) -> Vec<String> {
@@ -79,6 +79,7 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
 
     let kept = dir.path().join("kept.db");
     std::fs::copy(&copy, &kept).unwrap();
+    copy_keys(&database, &copy);
     let restored = Process::start(&copy, &[]);
     let alice = restored.device().with_cookie(alice.cookie.as_deref().unwrap());
     let queue = alice.queue().await;
@@ -95,6 +96,7 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     // The same copy once more: nor are those of the first restore given again.
     let again = dir.path().join("again.db");
     std::fs::copy(&kept, &again).unwrap();
+    copy_keys(&database, &again);
     let restored = Process::start(&again, &[]);
     let alice = restored.device().with_cookie(alice.cookie.as_deref().unwrap());
     let second = alice.send("PRIVMSG #rust :once more").await["ids"][0].as_i64().unwrap();

@@ -8,7 +8,9 @@ use follower::{Events, ResourceServer, SOON};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, FLAGS, Process, REDIRECT, TestServer, assert_sound, checked, register, until};
+use crate::support::{
+    App, Device, FLAGS, Process, REDIRECT, TestServer, assert_sound, checked, copy_keys, register, until,
+};
 
 const NOW: i64 = 1_795_000_000;
 
@@ -234,6 +236,7 @@ async fn after_a_copy_is_restored_every_position_of_the_original_is_reset() {
     let mut backup = Command::new(env!("CARGO_BIN_EXE_rejoin"));
     assert!(backup.args(["backup", "--database"]).args([&original, &copy]).status().unwrap().success());
     drop(process);
+    copy_keys(&original, &copy);
     let process = Process::start(&copy, &[]);
     let api = App { program: process.device(), ..api };
     let mut events = Events::follow(&api, "after=0").await;
@@ -269,7 +272,9 @@ async fn only_a_resource_server_may_follow_by_credentials_of_its_own() {
     assert_eq!(bearer(&api.token("").await).await.0, 200);
     let beside = api.token("").await.with_cookie(alice.cookie.as_ref().unwrap());
     assert_eq!(bearer(&beside).await.0, 200, "a cookie does not matter");
-    for (id, secret) in [(&api.client_id, "x"), (&api.client_id, &plain.secret), (&public.client_id, "")] {
+    // An empty secret is none, so this is the public app, which is no resource server.
+    assert_eq!(basic(&public.client_id, "").await, (403, "resource_server_needed".into()));
+    for (id, secret) in [(&api.client_id, "x"), (&api.client_id, &plain.secret), (&public.client_id, "x")] {
         assert_eq!(basic(id, secret).await, (401, "invalid_client".into()), "{id} {secret}");
     }
     for nobody in [&server.device(), &alice] {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::support::{Device, Disk, Process, rejoin};
+use crate::support::{Device, Disk, Process, copy_keys, rejoin};
 
 /// The files that SQLite keeps beside a database while it is open.
 fn beside(database: &Path) -> [PathBuf; 2] {
@@ -56,6 +56,7 @@ async fn after_a_clean_stop_the_file_alone_holds_everything() {
 
         let copy = dir.path().join("copy.db");
         std::fs::copy(&database, &copy).unwrap();
+        copy_keys(&database, &copy);
         let server = Process::start(&copy, &[]);
         let alice = server.device().with_cookie(alice.cookie.as_deref().unwrap());
         assert_eq!(alice.poll("after=0&timeout=0").await["messages"].as_array().unwrap().last().unwrap()["id"], last);

@@ -69,7 +69,7 @@ fn files_that_are_open_to_others_are_closed_again() {
     let dir = tempfile::tempdir().unwrap();
     let (database, log) = (dir.path().join("rejoin.db"), dir.path().join("log"));
     Process::start(&database, &[]).kill();
-    let names = ["rejoin.db", "rejoin.db-wal", "rejoin.db-shm", "rejoin.db.lock", "rejoin.db.keys"];
+    let names = ["rejoin.db", "rejoin.db-wal", "rejoin.db-shm", "rejoin.db.lock"];
     let files = names.map(|name| dir.path().join(name));
     let chmod = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();

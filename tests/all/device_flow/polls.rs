@@ -107,7 +107,7 @@ async fn another_apps_poll_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn a_restart_lets_codes_expire_that_nobody_has_decided_on() {
+async fn a_restart_changes_nothing_of_codes_whatever_was_decided() {
     let mut server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let app = operators_app(&server, "terminal", true, "chat:read").await;
@@ -115,9 +115,10 @@ async fn a_restart_lets_codes_expire_that_nobody_has_decided_on() {
     allow(&alice, &approved.code).await;
     decide(&alice, &denied.code, "deny").await;
     server.restart().await;
-    assert_eq!(waiting.refusal().await, "expired_token");
-    assert_eq!(decide(&alice, &waiting.code, "allow").await.0, 404);
+    assert_eq!(waiting.refusal().await, "authorization_pending");
     assert_eq!(denied.refusal().await, "access_denied");
     assert_eq!(approved.let_in().await.snapshot().await["session"]["nick"], "alice");
+    allow(&alice, &waiting.code).await;
+    waiting.let_in().await.snapshot().await;
     assert_sound(&server.database());
 }

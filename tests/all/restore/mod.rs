@@ -79,7 +79,8 @@ async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told()
 
     // What is kept is the old database, whole.
     let old = PathBuf::from(told["kept"].as_str().unwrap());
-    let server = Process::start(&old, &[]);
+    let keys = database.with_extension("db.keys");
+    let server = Process::start(&old, &["--keys", keys.to_str().unwrap()]);
     log_in(&server, "another password").await;
     let alice = moved(&alice, &server);
     assert!(alice.poll("after=0&timeout=0").await["messages"].to_string().contains("lost"));

@@ -33,7 +33,7 @@ pub use app::{App, register};
 pub use disk::Disk;
 pub use given::FLAGS;
 pub use person::{Device, Problem, Stream, checked, commands, params, said};
-pub use process::{Process, rejoin};
+pub use process::{Process, copy_keys, rejoin};
 pub use raw::{ELSEWHERE, Raw, head};
 pub use reader::{Over, Reader, Socket, Way};
 pub use server::TestServer;

@@ -146,6 +146,11 @@ impl Drop for Process {
     }
 }
 
+/// Gives a copy of a database the key file that goes with it.
+pub fn copy_keys(database: &Path, copy: &Path) {
+    std::fs::copy(database.with_extension("db.keys"), copy.with_extension("db.keys")).unwrap();
+}
+
 /// Runs an operator's subcommand in the database's folder; what it printed, or what it complained of.
 pub async fn rejoin(database: &Path, args: &[&str]) -> Result<String, String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));

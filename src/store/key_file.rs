@@ -1,0 +1,252 @@
+//! The key file beside a database: made at the first start, and checked at every other.
+//!
+//! The database holds the fingerprints of the key files that are its own, so that a server never goes on with keys of
+//! another database, or with none. During a rotation those of the file before and of the new one both count.
+
+use std::{
+    fs, io,
+    io::{Read as _, Write as _},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, Row, params};
+
+use super::{Read, Write, device_code, files};
+use crate::{
+    error::{Code, Error, Result},
+    model::Timestamp,
+    secret::{
+        KeyId, KeyRing,
+        keys::{Fingerprint, MAX_KEYS},
+    },
+};
+
+/// Bytes of a key file, at most.
+const SIZE_LIMIT: u64 = 1 << 20;
+
+/// The key file of a database whose server is about to start: read, or made at the first start.
+pub fn open(sql: &Connection, file: &Path, now: Timestamp) -> Result<KeyRing> {
+    let known = known(sql)?;
+    if known.is_empty() {
+        // What came before there were key files was hashed with a key that is gone.
+        device_code::end_undecided(sql, now)?;
+    }
+    match read(file) {
+        Ok(ring) => match Relation::of(&ring, &known) {
+            Relation::Own(until) if until.is_none_or(|until| now < until) => Ok(ring),
+            Relation::Own(_) | Relation::Older => {
+                Err(refuse(file, "is the one from before a rotation: put the new one in its place"))
+            }
+            // The database is a copy from before a rotation.
+            Relation::Newer => {
+                sql.execute("DELETE FROM key_file", [])?;
+                remember(sql, &ring).map(|()| ring)
+            }
+            Relation::Foreign if known.is_empty() => remember(sql, &ring).map(|()| ring),
+            Relation::Foreign => Err(refuse(
+                file,
+                "is not the one of this database: put its own in its place. If that is lost, `rejoin keys accept` makes \
+                 this the one of the database",
+            )),
+        },
+        Err(Unread::Missing) if known.is_empty() => {
+            let ring = KeyRing::generate()?;
+            create(file, &ring)?;
+            tracing::info!(file = %file.display(), "key file made; keep a copy of it, apart from the backups");
+            remember(sql, &ring).map(|()| ring)
+        }
+        Err(Unread::Missing) => Err(refuse(
+            file,
+            "is missing, and this database has been used with one: put it back from where you keep its copy, or name it by \
+             --keys. If it is lost, `rejoin keys create` makes another and `rejoin keys accept` makes that the database's",
+        )),
+        Err(Unread::Wrong(why)) => Err(refuse(file, why)),
+    }
+}
+
+/// A key file that is, or was, the database's.
+struct Known {
+    fingerprint: Fingerprint,
+    lineage: String,
+    generation: u32,
+    /// Until when it starts a server, once there is a newer one.
+    until: Option<Timestamp>,
+}
+
+/// What a key file is to a database.
+enum Relation {
+    Own(Option<Timestamp>),
+    Older,
+    Newer,
+    Foreign,
+}
+
+impl Relation {
+    fn of(ring: &KeyRing, known: &[Known]) -> Self {
+        if let Some(own) = known.iter().find(|known| known.fingerprint == ring.fingerprint()) {
+            return Self::Own(own.until);
+        }
+        let (lineage, generation) = ring.descent();
+        let newest = known.iter().filter(|known| known.lineage == lineage).map(|known| known.generation).max();
+        match newest {
+            Some(newest) if generation > newest => Self::Newer,
+            Some(newest) if generation < newest => Self::Older,
+            _ => Self::Foreign,
+        }
+    }
+}
+
+/// Why a key file could not be read.
+pub enum Unread {
+    Missing,
+    Wrong(String),
+}
+
+impl Unread {
+    pub fn into_error(self, file: &Path) -> Error {
+        match self {
+            Self::Missing => refuse(file, "is missing"),
+            Self::Wrong(why) => refuse(file, why),
+        }
+    }
+}
+
+/// Reads a key file, which must be its owner's alone.
+pub fn read(file: &Path) -> Result<KeyRing, Unread> {
+    let cannot = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Unread::Missing,
+        _ => Unread::Wrong(format!("cannot be read: {error}")),
+    };
+    // It may be a link: systems that hand secrets to programs do it so.
+    let opened = fs::File::open(file).map_err(cannot)?;
+    let metadata = opened.metadata().map_err(cannot)?;
+    let mode = metadata.mode() & 0o7777;
+    if !metadata.is_file() {
+        return Err(Unread::Wrong("is no file".into()));
+    }
+    if mode & files::OTHERS != 0 {
+        let name = file.display();
+        let why = format!(
+            "is open to others (mode {mode:04o}), who could forge tokens with it: run chmod 600 '{name}', and \
+             `rejoin keys rotate --at-once` if somebody may have read it"
+        );
+        return Err(Unread::Wrong(why));
+    }
+    let mut text = String::new();
+    opened.take(SIZE_LIMIT).read_to_string(&mut text).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Unread::Wrong("is damaged, or no key file".into()),
+        _ => cannot(error),
+    })?;
+    KeyRing::parse(&text).map_err(Unread::Wrong)
+}
+
+/// Makes a key file where there is none, whole or not at all.
+pub fn create(file: &Path, ring: &KeyRing) -> Result<()> {
+    let cannot = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => refuse(file, "is there already, and is left as it is"),
+        _ => refuse(file, format!("cannot be made: {error}")),
+    };
+    let draft = write_beside(file, ring).map_err(|error| cannot_write(file, &error))?;
+    let linked = fs::hard_link(&draft, file);
+    // Whatever became of it, the draft has served.
+    let _ = fs::remove_file(&draft);
+    linked.and_then(|()| sync_folder(file)).map_err(cannot)
+}
+
+/// Puts other keys into a key file, all at once.
+pub fn replace(file: &Path, ring: &KeyRing) -> Result<()> {
+    let cannot = |error: io::Error| cannot_write(file, &error);
+    let file = &fs::canonicalize(file).map_err(cannot)?;
+    let draft = write_beside(file, ring).map_err(cannot)?;
+    fs::rename(&draft, file).and_then(|()| sync_folder(file)).map_err(cannot)
+}
+
+/// Writes and syncs a draft of a key file, readable by its owner alone.
+fn write_beside(file: &Path, ring: &KeyRing) -> io::Result<PathBuf> {
+    let draft = files::beside(file, "new");
+    // What a crash left.
+    let _ = fs::remove_file(&draft);
+    let mut written = fs::File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
+    files::share_owner(&written, file);
+    let text = ring.to_text().map_err(|error| io::Error::other(error.detail))?;
+    written.write_all(text.as_bytes())?;
+    written.sync_all()?;
+    Ok(draft)
+}
+
+/// Makes sure that a new name in a folder outlives a crash.
+fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder)?.sync_all()
+}
+
+fn refuse(file: &Path, why: impl std::fmt::Display) -> Error {
+    Error::new(Code::InternalError, format!("the key file {} {why}", file.display()))
+}
+
+fn cannot_write(file: &Path, error: &io::Error) -> Error {
+    refuse(file, format!("cannot be written: {error}"))
+}
+
+fn known(sql: &Connection) -> rusqlite::Result<Vec<Known>> {
+    let mut statement = sql.prepare("SELECT fingerprint, lineage, generation, until FROM key_file")?;
+    let known = |row: &Row| {
+        Ok(Known {
+            fingerprint: Fingerprint(row.get(0)?),
+            lineage: row.get(1)?,
+            generation: row.get(2)?,
+            until: row.get::<_, Option<_>>(3)?.map(Timestamp),
+        })
+    };
+    statement.query_map([], known)?.collect()
+}
+
+fn remember(sql: &Connection, ring: &KeyRing) -> Result<()> {
+    let (lineage, generation) = ring.descent();
+    sql.execute(
+        "INSERT INTO key_file (fingerprint, lineage, generation) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        params![ring.fingerprint().0, lineage, generation],
+    )?;
+    Ok(())
+}
+
+/// Refuses a key file that is not the newest of this database.
+pub fn require_newest(tx: &Read, file: &Path, ring: &KeyRing) -> Result<()> {
+    match Relation::of(ring, &known(tx.sql)?) {
+        Relation::Own(None) | Relation::Newer => Ok(()),
+        Relation::Own(Some(_)) | Relation::Older => Err(refuse(file, "is the one from before a rotation")),
+        Relation::Foreign => Err(refuse(file, "is not the one of this database")),
+    }
+}
+
+/// Makes a key file one of this database's.
+pub fn accept(tx: &Write, ring: &KeyRing) -> Result<()> {
+    remember(tx.sql, ring)
+}
+
+/// From now on only this key file is the database's; until a time, another one counts too.
+pub fn settle(tx: &Write, ring: &KeyRing, before: Option<(&KeyRing, Timestamp)>) -> Result<()> {
+    let (before, until) = before.map_or((None, None), |(ring, until)| (Some(ring.fingerprint().0), Some(until.0)));
+    tx.sql
+        .prepare_cached("DELETE FROM key_file WHERE fingerprint != ?1 AND fingerprint IS NOT ?2")?
+        .execute(params![ring.fingerprint().0, before])?;
+    tx.sql
+        .prepare_cached("UPDATE key_file SET until = iif(fingerprint = ?1, NULL, ?2)")?
+        .execute(params![ring.fingerprint().0, until])?;
+    accept(tx, ring)
+}
+
+/// Makes a key file the only one of this database, in place of one that is lost. Codes that wait to be typed expire: nobody
+/// finds them any more.
+pub fn adopt(tx: &Write, ring: &KeyRing, due: Timestamp) -> Result<()> {
+    device_code::end_undecided(tx.sql, due)?;
+    settle(tx, ring, None)
+}
+
+/// The keys on which something still depends.
+pub fn needed(tx: &Read) -> Result<Vec<KeyId>> {
+    let mut statement = tx.sql.prepare_cached("SELECT DISTINCT key FROM device_code WHERE key IS NOT NULL LIMIT ?1")?;
+    let keys = statement.query_map([super::as_sql(MAX_KEYS)], |row| row.get(0).map(KeyId))?;
+    Ok(keys.collect::<rusqlite::Result<_>>()?)
+}

@@ -1,0 +1,289 @@
+//! The file of the server's own keys: made at the first start, checked at every other, rotated, and never in the database.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    device_flow::{Waiting, allow, operators_app},
+    support::{App, Process, TestServer, assert_sound, register, rejoin},
+};
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn keys_of(database: &Path) -> PathBuf {
+    database.with_extension("db.keys")
+}
+
+/// A folder and the database in it, whose server ran and stopped.
+fn stopped() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("rejoin.db");
+    Process::start(&database, &[]).terminate();
+    (dir, database)
+}
+
+fn chmod(file: &Path, mode: u32) {
+    fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[tokio::test]
+async fn the_first_start_makes_the_file_and_a_code_that_waits_survives_a_restart() {
+    let mut server = TestServer::start().await;
+    let file = keys_of(&server.database());
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
+    let made = fs::read(&file).unwrap();
+    let alice = server.pick("alice").await;
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
+    let device = Waiting::of(&app).await;
+    server.restart().await;
+    assert_eq!(fs::read(&file).unwrap(), made);
+    allow(&alice, &device.code).await;
+    device.let_in().await.snapshot().await;
+    assert_sound(&server.database());
+}
+
+/// With wrong keys, or none, a server would go on with half of what it promised. So it does not start, and says what to do.
+#[test]
+fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
+    let (dir, database) = stopped();
+    let (_other_dir, other) = stopped();
+    let file = keys_of(&database);
+    let (good, foreign) = (fs::read(&file).unwrap(), fs::read(keys_of(&other)).unwrap());
+    let text = String::from_utf8(good.clone()).unwrap();
+    let put = |bytes: &[u8], mode: u32| {
+        fs::write(&file, bytes).unwrap();
+        chmod(&file, mode);
+    };
+    let newer = text.replace("\"rejoin_keys\": 1", "\"rejoin_keys\": 7");
+    for (what, bytes, mode, told) in [
+        ("open to others", &good[..], 0o644, "chmod 600"),
+        ("open to the group", &good, 0o640, "is open to others (mode 0640)"),
+        ("another database's", &foreign, 0o600, "not the one of this database"),
+        ("cut off", &good[..good.len() / 2], 0o600, "damaged"),
+        ("empty", b"", 0o600, "damaged"),
+        ("no text", &[0xff; 64], 0o600, "damaged"),
+        ("something else", b"{\"songs\": []}\n", 0o600, "no key file"),
+        ("of tomorrow", newer.as_bytes(), 0o600, "newer rejoin"),
+    ] {
+        put(bytes, mode);
+        let said = Process::refused(&database, &[]);
+        assert!(said.contains(told) && said.contains("rejoin.db.keys"), "{what}: {said}");
+        assert_eq!(fs::read(&file).unwrap(), bytes, "{what}");
+        let secret = text.split("\"secret\": \"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(!said.contains(secret), "{what}: {said}");
+    }
+    fs::remove_file(&file).unwrap();
+    let said = Process::refused(&database, &[]);
+    assert!(
+        said.contains("is missing") && said.contains("put it back") && said.contains("rejoin keys accept"),
+        "{said}"
+    );
+    assert!(!file.exists(), "it makes no other in its place");
+    fs::create_dir(&file).unwrap();
+    assert!(Process::refused(&database, &[]).contains("is no file"));
+    fs::remove_dir(&file).unwrap();
+    // What starts is the right one, also where it is a link, as systems hand out secrets.
+    let kept = dir.path().join("kept");
+    fs::write(&kept, &good).unwrap();
+    chmod(&kept, 0o600);
+    std::os::unix::fs::symlink(&kept, &file).unwrap();
+    drop(Process::start(&database, &[]));
+}
+
+#[tokio::test]
+async fn the_file_may_be_elsewhere_and_made_beforehand() {
+    let dir = tempfile::tempdir().unwrap();
+    let (database, file) = (dir.path().join("rejoin.db"), dir.path().join("etc").join("our.keys"));
+    let name = file.to_str().unwrap();
+    let said = rejoin(&database, &["keys", "create", "--keys", name]).await.unwrap_err();
+    assert!(said.contains("our.keys") && said.contains("No such file"), "{said}");
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    assert_eq!(rejoin(&database, &["keys", "create", "--keys", name]).await.unwrap(), "");
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
+    let made = fs::read(&file).unwrap();
+    let said = rejoin(&database, &["keys", "create", "--keys", name]).await.unwrap_err();
+    assert!(said.contains("is there already") && !database.exists(), "{said}");
+    drop(Process::start(&database, &["--keys", name]));
+    assert!(!keys_of(&database).exists() && fs::read(&file).unwrap() == made);
+    assert!(Process::refused(&database, &[]).contains("is missing"), "it is found by its name alone");
+    // What issues nothing needs no keys.
+    for args in [&["audit"][..], &["sessions"], &["backup", "copy.db"], &["app", "add", "--name", "wiki"]] {
+        rejoin(&database, args).await.unwrap();
+    }
+    assert_eq!(fs::read_dir(dir.path().join("etc")).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[tokio::test]
+async fn keys_are_rotated_beside_a_running_server_and_nothing_that_waits_is_lost() {
+    let mut server = TestServer::start().await;
+    let (database, file) = (server.database(), keys_of(&server.database()));
+    let alice = server.pick("alice").await;
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
+    let before = Waiting::of(&app).await;
+    let old = fs::read(&file).unwrap();
+    rejoin(&database, &["keys", "rotate"]).await.unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!((text.matches("\"secret\"").count(), fs::metadata(&file).unwrap().mode() & 0o7777), (2, 0o600));
+    let meanwhile = Waiting::of(&app).await;
+    for device in [before, meanwhile] {
+        allow(&alice, &device.code).await;
+        device.let_in().await;
+    }
+    // From the next day on the new key is the one in use, after a restart too.
+    server.pass(DAY);
+    let after = Waiting::of(&app).await;
+    let keys_in_use = "(SELECT DISTINCT key FROM device_code)";
+    assert_eq!(server.rows(keys_in_use), 1, "those that were used are gone");
+    server.restart().await;
+    allow(&alice, &after.code).await;
+    after.let_in().await.snapshot().await;
+    // Then the file of before is no longer the database's.
+    server.stop().await;
+    let new = fs::read(&file).unwrap();
+    fs::write(&file, &old).unwrap();
+    let said = Process::refused(&database, &[]);
+    assert!(said.contains("from before a rotation"), "{said}");
+    fs::write(&file, &new).unwrap();
+    server.run().await;
+    // Nothing depends on the first key any more.
+    rejoin(&database, &["keys", "rotate", "--at-once"]).await.unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(text.matches("\"secret\"").count(), 2, "{text}");
+    let first =
+        serde_json::from_slice::<serde_json::Value>(&old).unwrap()["keys"][0]["id"].as_str().unwrap().to_owned();
+    assert!(!text.contains(&first));
+    let at_once = Waiting::of(&app).await;
+    server.restart().await;
+    allow(&alice, &at_once.code).await;
+    at_once.let_in().await.snapshot().await;
+    assert_sound(&database);
+}
+
+/// Nodes get a new file one by one, so for a day the file of before starts a server, too.
+#[tokio::test]
+async fn during_a_rotation_both_files_are_the_databases() {
+    let (_dir, database) = stopped();
+    let file = keys_of(&database);
+    let old = fs::read(&file).unwrap();
+    rejoin(&database, &["keys", "rotate"]).await.unwrap();
+    let new = fs::read(&file).unwrap();
+    for bytes in [&old, &new, &old, &new] {
+        fs::write(&file, bytes).unwrap();
+        Process::start(&database, &[]).terminate();
+    }
+    rejoin(&database, &["keys", "rotate", "--at-once"]).await.unwrap();
+    // It may have leaked.
+    for bytes in [&new, &old] {
+        fs::write(&file, bytes).unwrap();
+        assert!(Process::refused(&database, &[]).contains("from before a rotation"));
+    }
+}
+
+#[tokio::test]
+async fn what_a_rotation_cannot_do_is_refused_and_changes_nothing() {
+    let (dir, database) = stopped();
+    let (_other_dir, other) = stopped();
+    let file = keys_of(&database);
+    let good = fs::read(&file).unwrap();
+    let foreign = keys_of(&other);
+    let foreign = foreign.to_str().unwrap();
+    let rotate = async |args: &[&str]| rejoin(&database, &[&["keys", "rotate"], args].concat()).await.unwrap_err();
+    assert!(rotate(&["--keys", foreign]).await.contains("not the one of this database"));
+    assert!(rotate(&["--keys", "nowhere"]).await.contains("is missing"));
+    chmod(&file, 0o644);
+    assert!(rotate(&[]).await.contains("chmod 600"));
+    chmod(&file, 0o600);
+    let process = Process::start(&database, &[]);
+    let said = rotate(&["--keys", foreign]).await;
+    assert!(said.contains("running server's key file is") && said.contains("rejoin.db.keys"), "{said}");
+    drop(process);
+    assert_eq!(fs::read(&file).unwrap(), good);
+    // A folder into which nothing can be written.
+    fs::create_dir(dir.path().join("rejoin.db.keys.new")).unwrap();
+    assert!(rotate(&[]).await.contains("cannot be written"));
+    fs::remove_dir(dir.path().join("rejoin.db.keys.new")).unwrap();
+    assert_eq!(fs::read(&file).unwrap(), good);
+    drop(Process::start(&database, &[]));
+}
+
+#[tokio::test]
+async fn keys_that_are_lost_are_replaced_by_hand_and_sessions_go_on() {
+    let (_dir, database) = stopped();
+    let file = keys_of(&database);
+    let process = Process::start(&database, &[]);
+    let alice = process.pick("alice").await;
+    let app = App::of(&process.device(), &register(&database, "tv", &["--public", "--device"]).await);
+    let device = Waiting::of(&app).await;
+    let base = process.address().to_string();
+    process.terminate();
+    fs::remove_file(&file).unwrap();
+    assert!(rejoin(&database, &["keys", "accept"]).await.unwrap_err().contains("is missing"));
+    rejoin(&database, &["keys", "create"]).await.unwrap();
+    assert!(Process::refused(&database, &[]).contains("not the one of this database"));
+    rejoin(&database, &["keys", "accept"]).await.unwrap();
+    let process = Process::listening(&database, &base, &[]);
+    alice.snapshot().await;
+    assert_eq!(device.refusal().await, "expired_token", "nobody finds it by what it shows");
+    let device = Waiting::of(&app).await;
+    allow(&alice, &device.code).await;
+    device.let_in().await.snapshot().await;
+    assert_eq!(rejoin(&database, &["keys", "accept"]).await.unwrap(), "", "it is accepted already");
+    drop(process);
+}
+
+/// A stolen database or backup says nothing of the keys.
+#[tokio::test]
+async fn the_keys_are_in_no_other_file() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
+    allow(&alice, &Waiting::of(&app).await.code).await;
+    rejoin(&server.database(), &["keys", "rotate", "--at-once"]).await.unwrap();
+    Waiting::of(&app).await;
+    rejoin(&server.database(), &["backup", "copy.db"]).await.unwrap();
+    let file = keys_of(&server.database());
+    let keys: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let mut secrets = Vec::new();
+    for key in keys["keys"].as_array().unwrap() {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        let text = key["secret"].as_str().unwrap();
+        secrets.extend([URL_SAFE_NO_PAD.decode(text).unwrap(), text.as_bytes().to_vec()]);
+    }
+    assert_eq!(secrets.len(), 4);
+    let others = fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let others = others.filter(|other| other.is_file() && *other != file).collect::<Vec<_>>();
+    assert!(others.iter().any(|other| other.ends_with("copy.db")) && others.len() >= 3, "{others:?}");
+    for other in others {
+        let bytes = fs::read(&other).unwrap();
+        let found = secrets.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret));
+        assert!(!found, "{}", other.display());
+    }
+}
+
+/// A copy of the database from before a rotation goes with the keys of today.
+#[tokio::test]
+async fn an_older_copy_of_the_database_starts_with_a_newer_key_file_of_its_own() {
+    let (dir, database) = stopped();
+    let file = keys_of(&database);
+    rejoin(&database, &["backup", "copy.db"]).await.unwrap();
+    let first = fs::read(&file).unwrap();
+    for _ in 0..3 {
+        rejoin(&database, &["keys", "rotate", "--at-once"]).await.unwrap();
+    }
+    let copy = dir.path().join("copy.db");
+    let newest = file.to_str().unwrap();
+    Process::start(&copy, &["--keys", newest]).terminate();
+    Process::start(&database, &[]).terminate();
+    // From then on it is this one's, too.
+    let old = dir.path().join("old.keys");
+    fs::write(&old, &first).unwrap();
+    chmod(&old, 0o600);
+    for database in [&copy, &database] {
+        let said = Process::refused(database, &["--keys", old.to_str().unwrap()]);
+        assert!(said.contains("from before a rotation"), "{said}");
+    }
+}
