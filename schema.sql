@@ -246,12 +246,13 @@ CREATE INDEX app_grant_live ON app_grant (app_id, session_id) WHERE ended_at IS 
 CREATE INDEX app_grant_ended ON app_grant (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX app_grant_expiring ON app_grant (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
 
--- The ends of grants in commit order, for resource servers that cache.
+-- The ends of grants, and of single access tokens, in commit order, for resource servers that cache.
 CREATE TABLE grant_end (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     grant_id INTEGER NOT NULL,
     reason   TEXT NOT NULL,
-    time     INTEGER NOT NULL
+    time     INTEGER NOT NULL,
+    jti      TEXT                               -- the access token that ended; NULL: the whole grant
 ) STRICT;
 CREATE INDEX grant_end_time ON grant_end (time);
 
@@ -267,7 +268,8 @@ CREATE TABLE authorization_code (
     challenge    TEXT NOT NULL,                 -- S256 of the verifier
     grant_id     INTEGER REFERENCES app_grant (id) ON DELETE CASCADE, -- the grant it joins; once used, the one it issued from
     expires_at   INTEGER NOT NULL,
-    used_at      INTEGER
+    used_at      INTEGER,
+    began        INTEGER NOT NULL DEFAULT 0     -- 1: its first use made the grant
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX authorization_code_of_app ON authorization_code (app_id);
 CREATE INDEX authorization_code_of_session ON authorization_code (session_id);
@@ -313,9 +315,11 @@ CREATE TABLE token (
     created_at    INTEGER NOT NULL,
     expires_at    INTEGER NOT NULL,
     limit_at      INTEGER NOT NULL,             -- its end in any case, which no rotation moves
-    superseded_at INTEGER
+    superseded_at INTEGER,
+    code_hash     BLOB                          -- the authorization code that it descends from; NULL: none
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX token_of_grant ON token (grant_id);
+CREATE INDEX token_of_code ON token (code_hash) WHERE code_hash IS NOT NULL;
 CREATE INDEX token_expiring ON token (expires_at);
 
 -- What happened to sessions, clients, keys and grants: append-only, by its own retention, without secrets or foreign keys.

@@ -33,6 +33,8 @@ pub struct Live {
     pub expires_at: Timestamp,
     /// When the access token expires that it calls with.
     token_expires_at: Option<Timestamp>,
+    /// Whether that token was ended, and its grant was not.
+    token_ended: AtomicBool,
     /// Whether its holder is known to have the secret.
     presented: AtomicBool,
     usage: Arc<Usage>,
@@ -76,6 +78,7 @@ impl Live {
             caller,
             expires_at,
             token_expires_at: None,
+            token_ended: AtomicBool::default(),
             presented,
             usage,
             sponsor: None,
@@ -90,6 +93,7 @@ impl Live {
             caller: Caller { scope: access.scope, grant: Some(access.grant), ..self.caller },
             expires_at: access.client_expires_at,
             token_expires_at: Some(access.expires_at),
+            token_ended: AtomicBool::default(),
             presented: AtomicBool::new(true),
             usage: self.usage.clone(),
             sponsor,
@@ -139,7 +143,8 @@ impl Live {
 
     /// Why it has ended, once it has.
     pub fn ended(&self) -> Option<EndReason> {
-        self.usage.ended.get().copied()
+        let token = self.token_ended.load(Acquire).then_some(EndReason::Revoked);
+        self.usage.ended.get().copied().or(token)
     }
 
     /// The last event it acknowledged.
@@ -240,6 +245,7 @@ impl Callers {
             Effect::Admitted(admission) => self.write().admit(admission),
             Effect::ClientEnded { session, client, reason } => self.write().end(*session, *client, *reason),
             Effect::TokenIssued(access) => self.write().issue(access),
+            Effect::TokenEnded { secret } => self.write().end_token(*secret),
             Effect::GrantEnded { grant } => self.write().end_grant(*grant),
             Effect::Logged { targets, .. } => {
                 let map = self.read();
@@ -322,6 +328,12 @@ impl Map {
         let &Access { secret, grant, app, session, scope, expires_at, alone, .. } = access;
         self.grants.entry(grant).or_default().push(secret);
         self.tokens.insert(secret, Token { grant, app, session, scope, expires_at, alone, live: caller });
+    }
+
+    fn end_token(&mut self, secret: SecretHash) {
+        if let Some(Token { live: Some(live), .. }) = self.tokens.remove(&secret) {
+            live.token_ended.store(true, Release);
+        }
     }
 
     fn end_grant(&mut self, grant: GrantId) {

@@ -33,7 +33,10 @@ pub struct Following {
 impl Followers {
     /// Takes the effects of one commit.
     pub fn apply(&self, effects: &[Effect]) {
-        if effects.iter().any(|effect| matches!(effect, Effect::GrantEnded { .. } | Effect::AppEnded)) {
+        if effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::GrantEnded { .. } | Effect::TokenEnded { .. } | Effect::AppEnded))
+        {
             self.wake.send_replace(());
         }
     }

@@ -166,7 +166,7 @@ impl Hub {
                     }
                 }
                 // A grant's client ends by itself.
-                Effect::TokenIssued(_) | Effect::GrantEnded { .. } | Effect::AppEnded => {}
+                Effect::TokenIssued(_) | Effect::TokenEnded { .. } | Effect::GrantEnded { .. } | Effect::AppEnded => {}
                 Effect::ChannelMade { .. } | Effect::ChannelEnded { .. } => {}
                 // A client that is not new has a new secret: what the old one opened is over.
                 Effect::Admitted(admission) => {

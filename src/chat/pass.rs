@@ -12,7 +12,7 @@ use crate::{
     irc::Reply,
     model::{Arrival, Caller, HashedPassword, Nick, Password, SERVER_NAME, Timestamp},
     password::Verdict,
-    store::{self, session},
+    store::{self, approval, session},
 };
 
 /// What the program is called, wherever it runs.
@@ -129,6 +129,7 @@ fn store_password(
     if !session::set_password(tx, caller.session, judged, hash)? {
         return Ok(None);
     }
+    approval::void_of_session(tx, caller.session)?;
     let mut act = Act::new(tx, caller, label.map(|label| label.text.as_str()), now, limits)?;
     let action = if judged.is_some() { Action::PasswordChanged } else { Action::PasswordSet };
     act.notice(match judged {

@@ -13,6 +13,7 @@ use crate::{
     model::{ClientId, ClientView, EndReason, Network, Nick, Scope, Timestamp},
     secret::Secret,
     store::{
+        approval,
         client::{self, NewClient},
         member,
         session::{self, LastWords, Session},
@@ -122,6 +123,8 @@ impl Chat {
             for other in devices.iter().filter(|one| Some(one.id) != stays) {
                 client::leave(tx, caller.session, other.id, EndReason::Removed, None, now)?;
             }
+            // The caller's own approvals too, because a copied cookie is the same client.
+            approval::void_of_session(tx, caller.session)?;
             remains::tell(tx, caller.session, now)
         })
         .await

@@ -25,6 +25,7 @@ use crate::{
         audit,
         authorization_code::{self, AuthorizationCode},
         grant::{self, Grant, NewGrant},
+        token,
     },
 };
 
@@ -104,6 +105,7 @@ impl Request {
             grant: joins,
             expires_at: due.plus(CODE),
             used: false,
+            began: false,
         }
     }
 
@@ -199,7 +201,8 @@ pub struct Redemption {
     pub challenge: String,
 }
 
-/// Issues tokens for a code, once. A code that comes back was in two hands: what it issued is revoked (RFC 6749 §4.1.2).
+/// Issues tokens for a code, once. A code that comes back with the right redirect URI and verifier was in two hands: the tokens
+/// that it issued end (RFC 6749 §4.1.2), and the grant if the code made it.
 pub async fn redeem(chat: &Chat, request: TokenRequest, redemption: Redemption) -> Result<Issued> {
     tokens::issue(chat, request, move |tx, app, mint| exchange(tx, app, mint, &redemption)).await
 }
@@ -211,15 +214,24 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     let code = authorization_code::find(tx, by.code)?.filter(|code| code.app == app.id).ok_or_else(invalid_grant)?;
     let joined = code.grant.map(|id| grant::get(tx, id)).transpose()?.flatten();
     let subject = |grant: &Grant| Subject { session: grant.session, client: grant.client, ..app.subject() };
+    // First it is checked, and then punished: a stranger who has only seen a used code ends nothing with it.
+    if code.redirect_uri != by.redirect_uri || code.challenge != by.challenge {
+        return Err(invalid_grant());
+    }
     if code.used {
         if let Some(grant) = joined {
-            audit::record(tx, Action::ReuseDetected, &subject(&grant), mint.now)?;
-            grant::end(tx, grant.id, EndReason::Revoked, mint.now)?;
+            let subject = Subject { address: Some(mint.address), ..subject(&grant) };
+            audit::record(tx, Action::ReuseDetected, &subject, mint.now)?;
+            if code.began {
+                grant::end(tx, grant.id, EndReason::Revoked, mint.now)?;
+            } else {
+                token::end_of_code(tx, grant.id, by.code, mint.now)?;
+            }
         }
         // What is recorded must stay, so the transaction itself succeeds.
         return Ok(Err(invalid_grant()));
     }
-    if mint.due >= code.expires_at || code.redirect_uri != by.redirect_uri || code.challenge != by.challenge {
+    if mint.due >= code.expires_at {
         return Err(invalid_grant());
     }
     let again = mint.due.plus(GRANT_LIFE);
@@ -250,8 +262,10 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     if stood {
         audit::record(tx, Action::GrantJoined, &subject(&grant), mint.now)?;
     }
-    authorization_code::note_used(tx, by.code, grant.id, mint.now)?;
-    mint.pair(tx, &grant, code.scope, code.scope, limit_at).map(Ok)
+    authorization_code::note_used(tx, by.code, grant.id, !stood, mint.now)?;
+    let minted = mint.pair(tx, &grant, code.scope, code.scope, limit_at)?;
+    mint.descend_from(tx, by.code)?;
+    Ok(Ok(minted))
 }
 
 /// What a verifier hashes to (RFC 7636 §4.2); one that is no verifier, to nothing that anybody asked with.

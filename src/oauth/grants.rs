@@ -8,6 +8,7 @@ use crate::{
     model::{EndReason, GrantId, Nick, SessionId, Timestamp},
     store::{
         app::{self, App},
+        approval::{self, Approval},
         audit,
         channel::Channel,
         grant::{self, Grant},
@@ -21,6 +22,37 @@ use crate::{
 pub async fn list(chat: &Chat, live: &Live) -> Result<Vec<(Grant, App)>> {
     let caller = live.caller;
     chat.look(caller, move |tx| grant::live_of(tx, caller.session)).await
+}
+
+/// An approval that no app has redeemed yet.
+#[derive(Debug)]
+pub struct Pending {
+    pub approval: Approval,
+    pub app: App,
+}
+
+/// What the session has approved and no app has redeemed yet, those that expire first before the others.
+pub async fn pending(chat: &Chat, live: &Live, due: Timestamp) -> Result<Vec<Pending>> {
+    let caller = live.caller;
+    chat.look(caller, move |tx| {
+        let with_app = |approval: Approval| Ok(Pending { app: app::get(tx, approval.app)?, approval });
+        approval::pending_of(tx, caller.session, due)?.into_iter().map(with_app).collect()
+    })
+    .await
+}
+
+/// Takes back what the session has approved for an app that has not redeemed it yet.
+pub async fn withdraw(chat: &Chat, live: &Live, client_id: String) -> Result<()> {
+    let caller = live.caller;
+    chat.change(caller, move |tx| {
+        let app = app::by_client_id(tx, &client_id)?;
+        let voided = app.map_or(Ok(0), |app| approval::void_of_app(tx, caller.session, app.id))?;
+        if voided == 0 {
+            return Err(Error::new(Code::NotFound, "this session has approved nothing for this app that waits"));
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Revokes one grant of the session, with all its tokens and its client.

@@ -45,5 +45,7 @@ fn rotate(
     }
     token::supersede(tx, presented, mint.now)?;
     audit::record(tx, Action::GrantRefreshed, &subject, mint.now)?;
-    mint.pair(tx, &grant, narrowed, token.scope, token.limit_at).map(Ok)
+    let minted = mint.pair(tx, &grant, narrowed, token.scope, token.limit_at)?;
+    token.code.map_or(Ok(()), |code| mint.descend_from(tx, code))?;
+    Ok(Ok(minted))
 }

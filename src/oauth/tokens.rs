@@ -67,7 +67,8 @@ pub struct Mint {
     client: SecretHash,
     client_expires_at: Timestamp,
     max_clients: usize,
-    address: IpAddr,
+    /// Where the request comes from.
+    pub address: IpAddr,
     pub now: Timestamp,
     pub due: Timestamp,
 }
@@ -88,6 +89,12 @@ impl Mint {
         token::issue_refresh(tx, grant.id, self.refresh, asked, expires_at, limit_at, self.now)?;
         grant::prolong(tx, grant.id, expires_at)?;
         Ok(Minted { refreshable: true, client: grant.client, ..self.access(tx, grant.id, scope, Some(limit_at))? })
+    }
+
+    /// Notes the authorization code that the pair descends from.
+    pub fn descend_from(&self, tx: &Write, code: SecretHash) -> Result<()> {
+        token::note_code(tx, self.access, code)?;
+        token::note_code(tx, self.refresh, code)
     }
 
     /// Makes the grant that a session gave an app, with a client of that session unless it only says who it is.
@@ -180,13 +187,15 @@ pub(super) async fn issue(
 #[derive(Debug)]
 pub struct Introspection {
     pub token: Token,
+    /// Of an access token: the name by which its end is told.
+    pub jti: Option<String>,
     pub client_id: String,
     /// The session as which it calls, and its nick.
     pub user: Option<(SessionId, Nick)>,
     pub res: Option<Vec<ChannelName>>,
 }
 
-/// Looks into a token for an app: any for a resource server, for others their own. `None`: it is not active, or nothing to
+/// Looks into a token for an app: its own, and any access token for a resource server. `None`: it is not active, or nothing to
 /// this app.
 pub async fn introspect(
     chat: &Chat,
@@ -199,13 +208,15 @@ pub async fn introspect(
             return Ok(None);
         };
         let Some(grant) = grant::get(tx, token.grant)? else { return Ok(None) };
-        if grant.app != asking.id && !asking.resource_server {
+        // A refresh token is nothing that anybody presents to a resource server.
+        if grant.app != asking.id && !(asking.resource_server && token.is_access) {
             return Ok(None);
         }
         let session = grant.session.map(|id| session::get(tx, id)).transpose()?;
         let user = session.map(|session| (session.id, session.nick));
         let client_id = app::get(tx, grant.app)?.client_id;
-        Ok(Some((grant.client, Introspection { token, client_id, user, res: grant.res })))
+        let jti = token.is_access.then(|| token::jti(presented));
+        Ok(Some((grant.client, Introspection { token, jti, client_id, user, res: grant.res })))
     });
     // A client that is due to leave calls no more, even if nobody has come to end it yet.
     let calls = |client: &Option<ClientId>| client.is_none_or(|client| !chat.is_over(client, due));

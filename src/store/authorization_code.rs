@@ -32,6 +32,8 @@ pub struct AuthorizationCode {
     pub grant: Option<GrantId>,
     pub expires_at: Timestamp,
     pub used: bool,
+    /// Whether its first use made the grant.
+    pub began: bool,
 }
 
 impl AuthorizationCode {
@@ -47,6 +49,7 @@ impl AuthorizationCode {
             grant: row.get::<_, Option<_>>("grant_id")?.map(GrantId),
             expires_at: Timestamp(row.get("expires_at")?),
             used: row.get::<_, Option<i64>>("used_at")?.is_some(),
+            began: row.get("began")?,
         })
     }
 }
@@ -81,11 +84,11 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<AuthorizationCode>> 
         .optional()?)
 }
 
-/// Notes that a code was used, and for which grant.
-pub fn note_used(tx: &Write, secret: SecretHash, grant: GrantId, now: Timestamp) -> Result<()> {
+/// Notes that a code was used, for which grant, and whether it `began` that grant.
+pub fn note_used(tx: &Write, secret: SecretHash, grant: GrantId, began: bool, now: Timestamp) -> Result<()> {
     tx.sql
-        .prepare_cached("UPDATE authorization_code SET grant_id = ?2, used_at = ?3 WHERE secret_hash = ?1")?
-        .execute(params![secret.0, grant.0, now.0])?;
+        .prepare_cached("UPDATE authorization_code SET grant_id = ?2, used_at = ?3, began = ?4 WHERE secret_hash = ?1")?
+        .execute(params![secret.0, grant.0, now.0, began])?;
     Ok(())
 }
 

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Admission, Effect, Read, Write, as_sql, audit, authorization_code, device_code, grant, log, session};
+use super::{
+    Admission, Effect, Read, Write, approval, as_sql, audit, authorization_code, device_code, grant, log, session,
+};
 use crate::{
     audit::{Action, Subject},
     error::Result,
@@ -93,6 +95,8 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, name: Option<&str>, no
         .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0, name], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
+    // A renewal puts a copied cookie out. What its holder approved meanwhile must not let it back in.
+    approval::void_of_session(tx, caller.session)?;
     tx.effect(Effect::Admitted(Admission {
         caller,
         is_device: true,

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, app, as_sql, audit, client, grant_end, log, token};
+use super::{Effect, Read, Write, app, approval, as_sql, audit, client, grant_end, log, token};
 use crate::{
     audit::{Action, Subject},
     error::Result,
@@ -211,6 +211,10 @@ pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) 
         .optional()?;
     let Some((app, session)) = ended else { return Ok(()) };
     token::remove_of(tx, id)?;
+    if let Some(session) = session {
+        // What the app was allowed beside this grant ends with it, or the app would be back at once.
+        approval::void_of_app(tx, session, app)?;
+    }
     grant_end::record(tx, id, reason, now)?;
     tx.effect(Effect::GrantEnded { grant: id });
     for key in app::live_made_through(tx, id)? {

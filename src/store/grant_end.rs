@@ -1,4 +1,4 @@
-//! The ends of grants, numbered in commit order, for resource servers that cache what a token stands for.
+//! The ends of grants and of single access tokens, numbered in commit order, for resource servers that cache what a token stands for.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -8,12 +8,14 @@ use crate::{
     model::{EndReason, GrantEndId, GrantId, Timestamp},
 };
 
-/// That a grant has ended.
-#[derive(Clone, Copy, Debug)]
+/// That a grant has ended, or one access token of a grant that goes on.
+#[derive(Clone, Debug)]
 pub struct GrantEnd {
     pub id: GrantEndId,
     pub grant: GrantId,
     pub reason: EndReason,
+    /// The access token that ended; none: the whole grant.
+    pub jti: Option<String>,
 }
 
 impl GrantEnd {
@@ -22,6 +24,7 @@ impl GrantEnd {
             id: GrantEndId(row.get("id")?),
             grant: GrantId(row.get("grant_id")?),
             reason: EndReason::parse(row.get_ref("reason")?.as_str()?).unwrap_or(EndReason::Revoked),
+            jti: row.get("jti")?,
         })
     }
 }
@@ -32,6 +35,14 @@ pub(super) fn record(tx: &Write, grant: GrantId, reason: EndReason, now: Timesta
         reason.name(),
         now.0
     ])?;
+    Ok(())
+}
+
+/// Records that one access token has ended, and its grant has not.
+pub(super) fn record_token(tx: &Write, grant: GrantId, jti: String, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached("INSERT INTO grant_end (grant_id, reason, time, jti) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![grant.0, EndReason::Revoked.name(), now.0, jti])?;
     Ok(())
 }
 

@@ -253,6 +253,12 @@ const STEPS: &[&str] = &[
         until       INTEGER
     ) STRICT, WITHOUT ROWID;
     ALTER TABLE device_code ADD COLUMN key TEXT;",
+    // 16: which authorization code a token descends from, and which single tokens have ended: a code that comes back ends what
+    // it issued, and the grant only if it made the grant.
+    "ALTER TABLE token ADD COLUMN code_hash BLOB;
+    CREATE INDEX token_of_code ON token (code_hash) WHERE code_hash IS NOT NULL;
+    ALTER TABLE authorization_code ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE grant_end ADD COLUMN jti TEXT;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

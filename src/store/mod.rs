@@ -30,6 +30,7 @@ use crate::{
 
 pub mod app;
 pub mod app_secret;
+pub mod approval;
 pub mod audit;
 pub mod authorization_code;
 pub mod ban;
@@ -91,6 +92,10 @@ pub enum Effect {
     },
     /// An access token works from now on.
     TokenIssued(token::Access),
+    /// This access token works no more; its grant goes on.
+    TokenEnded {
+        secret: SecretHash,
+    },
     /// No token of this grant works any more.
     GrantEnded {
         grant: GrantId,

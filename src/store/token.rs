@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql};
+use super::{Effect, Read, Write, as_sql, grant_end};
 use crate::{
     error::Result,
     model::{AppId, ClientId, GrantId, Scopes, SessionId, Timestamp},
-    secret::SecretHash,
+    secret::{SecretHash, sha256},
 };
 
 /// How long an expired token is kept: whoever finds one can still revoke by it (RFC 7009 §2).
@@ -122,6 +122,8 @@ pub struct Token {
     pub limit_at: Timestamp,
     /// Of a refresh token: whether it was used.
     pub superseded: bool,
+    /// The authorization code that it descends from.
+    pub code: Option<SecretHash>,
 }
 
 impl Token {
@@ -140,6 +142,7 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
             expires_at: Timestamp(row.get("expires_at")?),
             limit_at: Timestamp(row.get("limit_at")?),
             superseded: row.get::<_, Option<i64>>("superseded_at")?.is_some(),
+            code: row.get::<_, Option<_>>("code_hash")?.map(SecretHash),
         })
     };
     let mut statement = tx.sql.prepare_cached("SELECT * FROM token WHERE secret_hash = ?1")?;
@@ -152,6 +155,35 @@ pub fn for_each_access(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         each(Effect::TokenIssued(Access::read(row)?));
+    }
+    Ok(())
+}
+
+/// The public name of an access token, which resource servers are told of (RFC 7662 §2.2, `jti`). It is made of the token's
+/// hash, and says nothing of the token.
+pub fn jti(secret: SecretHash) -> String {
+    let hash = sha256(&[b"jti".as_slice(), &secret.0].concat());
+    hash[..16].iter().fold(String::new(), |jti, byte| format!("{jti}{byte:02x}"))
+}
+
+/// Notes that a token descends from an authorization code.
+pub fn note_code(tx: &Write, secret: SecretHash, code: SecretHash) -> Result<()> {
+    tx.sql
+        .prepare_cached("UPDATE token SET code_hash = ?2 WHERE secret_hash = ?1")?
+        .execute(params![secret.0, code.0])?;
+    Ok(())
+}
+
+/// Ends the tokens of a grant that descend from an authorization code.
+pub fn end_of_code(tx: &Write, grant: GrantId, code: SecretHash, now: Timestamp) -> Result<()> {
+    let mut statement = tx.sql.prepare_cached("DELETE FROM token WHERE code_hash = ?1 RETURNING secret_hash, kind")?;
+    let ended = statement.query_map([code.0], |row| Ok((SecretHash(row.get(0)?), row.get::<_, String>(1)?)))?;
+    for token in ended {
+        let (secret, kind) = token?;
+        if kind == "access" {
+            grant_end::record_token(tx, grant, jti(secret), now)?;
+            tx.effect(Effect::TokenEnded { secret });
+        }
     }
     Ok(())
 }

@@ -18,8 +18,10 @@ async fn introspection_tells_an_app_of_its_own_tokens_and_a_resource_server_of_a
     let (api, own) = (server.app("api", &["--resource-server"]).await, server.app("own", &[]).await);
     let bot = key.token("identity").await;
     let session = alice.snapshot().await["session"]["id"].to_string();
+    let jti = key.introspect(&bot).await["jti"].clone();
+    assert!(jti.as_str().is_some_and(|jti| jti.len() == 32 && !bot.token.as_ref().unwrap().contains(jti)), "{jti}");
     let told = json!({
-        "active": true, "scope": "identity", "client_id": key.client_id, "username": "alice", "sub": session,
+        "active": true, "scope": "identity", "client_id": key.client_id, "jti": jti, "username": "alice", "sub": session,
         "token_type": "Bearer", "exp": 1_795_000_600, "iat": 1_795_000_000, "iss": alice.base,
         "grant_id": alice.get("/api/v1/grants").await[0]["id"],
     });

@@ -6,6 +6,7 @@ mod accessible;
 mod acting;
 mod adapted;
 mod approvals;
+mod approved;
 mod apps;
 mod apps_page;
 mod authlib;

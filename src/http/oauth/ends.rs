@@ -31,8 +31,8 @@ pub struct After {
     after: Option<String>,
 }
 
-/// Every end of a grant from now on, or from a position, in the order in which they were committed: `id:` is the position,
-/// `grant_ended` tells of one, `current` says that all have been told so far, `reset` that some never will be.
+/// Every end of a grant or of a single token from now on, or from a position, in commit order: `id:` is the position,
+/// `grant_ended` and `token_ended` (with the `jti` that introspection gave) tell of one, `current` says that all have been told so far, `reset` that some never will be.
 #[utoipa::path(get, security(("app" = []), ("token" = [])), path = "/auth/grants/events", tag = "oauth",
     params(After, ("Last-Event-ID" = Option<i64>, Header, nullable = false, minimum = 0,
         description = "Where a stream that broke goes on")),
@@ -100,6 +100,9 @@ impl Stream {
 }
 
 fn frame(end: &GrantEnd) -> String {
-    let GrantEnd { id, grant, reason } = end;
+    let GrantEnd { id, grant, reason, jti } = end;
+    if let Some(jti) = jti {
+        return format!("event: token_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"jti\":\"{jti}\"}}\n\n");
+    }
     format!("event: grant_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"reason\":\"{}\"}}\n\n", reason.name())
 }

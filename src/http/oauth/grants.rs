@@ -13,15 +13,18 @@ use crate::{
         problem::{NotFound, Problems, TimedOut},
     },
     model::{ChannelName, ClientId, GrantId, Scope, Timestamp, whole_number},
-    oauth::grants,
+    oauth::grants::{self, Pending},
     store::{app::App, grant::Grant},
 };
 
-/// What an app may do as this session.
+/// What an app may do as this session, or may soon: an approval that the app has not redeemed yet.
 #[derive(Serialize, ToSchema)]
 pub struct GrantView {
-    #[schema(value_type = i64)]
-    id: GrantId,
+    /// None: it is pending.
+    #[schema(value_type = Option<i64>)]
+    id: Option<GrantId>,
+    /// Whether it is an approval that the app has not redeemed yet.
+    pending: bool,
     /// The app's name, and its name on the wire.
     app: String,
     client_id: String,
@@ -34,31 +37,70 @@ pub struct GrantView {
     /// The client by which it calls.
     #[schema(value_type = Option<i64>)]
     client: Option<ClientId>,
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    /// None: it is pending.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    created_at: Option<Timestamp>,
+    /// Of one that is pending: the time after which the app comes too late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+}
+
+impl From<Pending> for GrantView {
+    fn from(Pending { approval, app }: Pending) -> Self {
+        Self {
+            id: None,
+            pending: true,
+            key: false,
+            app: app.name,
+            client_id: app.client_id,
+            scope: approval.scope.to_string(),
+            res: approval.res,
+            client: None,
+            created_at: None,
+            expires_at: Some(approval.expires_at),
+        }
+    }
 }
 
 impl From<(Grant, App)> for GrantView {
     fn from((grant, app): (Grant, App)) -> Self {
         Self {
-            id: grant.id,
+            id: Some(grant.id),
+            pending: false,
             key: app.session.is_some(),
             app: app.name,
             client_id: app.client_id,
             scope: grant.scope.to_string(),
             res: grant.res,
             client: grant.client,
-            created_at: grant.created_at,
+            created_at: Some(grant.created_at),
+            expires_at: None,
         }
     }
 }
 
-/// What apps may do as this session.
+/// What apps may do as this session, and after that what it has approved and no app has redeemed yet.
 #[utoipa::path(get, path = "/api/v1/grants", tag = "oauth",
-    responses((status = 200, description = "Oldest first", body = [GrantView]), Problems))]
+    responses((status = 200, description = "Grants, oldest first; then what is pending", body = [GrantView]), Problems))]
 pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<GrantView>>> {
-    let grants = grants::list(&app.chat, caller.allowed(Scope::SessionManage)?).await?;
-    Ok(Json(grants.into_iter().map(GrantView::from).collect()))
+    let live = caller.allowed(Scope::SessionManage)?;
+    let grants = grants::list(&app.chat, live).await?;
+    let pending = grants::pending(&app.chat, live, app.clock.due()).await?;
+    Ok(Json(grants.into_iter().map(GrantView::from).chain(pending.into_iter().map(GrantView::from)).collect()))
+}
+
+/// Takes back what the session has approved for an app that has not redeemed it yet.
+#[utoipa::path(delete, path = "/api/v1/approvals/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
+    responses((status = 204, description = "It is void"), Problems, NotFound))]
+pub async fn withdraw(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Segment(client_id): Segment,
+) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    grants::withdraw(&app.chat, live, client_id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Revokes a grant, with all its tokens and its client.

@@ -27,6 +27,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(keys::rotate))
         .routes(routes!(grants::list))
         .routes(routes!(grants::revoke))
+        .routes(routes!(grants::withdraw))
         .routes(routes!(authorize::ask, authorize::ask_posted))
         .routes(routes!(authorize::decide))
         .routes(routes!(tokens::issue))

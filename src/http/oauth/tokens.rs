@@ -194,9 +194,13 @@ struct ActiveView<'a> {
     iat: i64,
     iss: &'a str,
     grant_id: i64,
+    /// Of an access token: the name by which `GET /auth/grants/events` tells of its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    jti: Option<String>,
 }
 
-/// Tells an app of a token: a resource server of any, others of their own.
+/// Tells an app of a token: of its own, and a resource server of any access token.
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/introspect", tag = "oauth",
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "What it stands for, or that it is not active", body = IntrospectionView),
@@ -222,6 +226,7 @@ pub async fn introspect(State(app): State<Shared>, form: Result<AppForm, Refusal
         iat: found.token.created_at.seconds(),
         iss: app.site.issuer(),
         grant_id: found.token.grant.0,
+        jti: found.jti,
     }))
     .into_response())
 }

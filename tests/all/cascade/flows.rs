@@ -43,7 +43,7 @@ impl World {
         let text = |name: &str| body[name].as_str().map(str::to_owned);
         let until = (self.model.now + 600).min(limit.unwrap_or(i64::MAX));
         let (access, refresh) = (text("access_token").unwrap(), text("refresh_token"));
-        self.model.tokens.push(Token { grant, access, until, refresh, used: false });
+        self.model.tokens.push(Token { grant, access, until, refresh, used: false, code: None, ended: false });
     }
 
     pub(super) async fn introspect(&self, token: &str) -> Value {
@@ -64,12 +64,14 @@ impl World {
         self.model.tell("consent_given");
         // An app that keeps a secret is in one place.
         let standing = self.model.given(session, owner).find(|grant| self.model.grants[*grant].queue == queue);
+        let mut began = false;
         let grant = match standing.filter(|_| owner == 0) {
             Some(grant) => {
                 self.model.tell("grant_joined");
                 grant
             }
             None => {
+                began = true;
                 self.model.tell("grant_issued");
                 let grant = self.begin(session, owner, queue, &body).await;
                 if queue {
@@ -79,7 +81,13 @@ impl World {
             }
         };
         self.take(grant, &body, None);
-        self.model.codes.push((code, owner, grant));
+        self.redeemed(code, owner, grant, began);
+    }
+
+    /// The newest token came by this code.
+    fn redeemed(&mut self, code: String, owner: usize, grant: usize, began: bool) {
+        self.model.tokens.last_mut().unwrap().code = Some(self.model.codes.len());
+        self.model.codes.push((code, owner, grant, began));
     }
 
     /// The client by which a new grant acts.
@@ -134,7 +142,7 @@ impl World {
         assert_eq!(status, 200, "{body} {:?}", self.story);
         self.model.tell("grant_joined");
         self.take(grant, &body, None);
-        self.model.codes.push((code, owner, grant));
+        self.redeemed(code, owner, grant, false);
     }
 
     pub(super) async fn refresh(&mut self, which: usize, used: bool) {
@@ -142,12 +150,13 @@ impl World {
         let refreshable = |token: &usize| tokens[*token].refresh.is_some() && tokens[*token].used == used;
         let all = (0..self.model.tokens.len()).filter(refreshable).collect::<Vec<_>>();
         let Some(token) = which.checked_rem(all.len()).map(|which| all[which]) else { return };
-        let Token { grant, ref refresh, used, .. } = self.model.tokens[token];
+        let Token { grant, ref refresh, used, code, ended, .. } = self.model.tokens[token];
         let owner = self.model.grants[grant].owner;
         let (status, body) = self.model.owners[owner].app.refresh(refresh.as_ref().unwrap(), "").await;
         let error = match (self.model.owners[owner].live, self.model.grants[grant].live, used) {
             (false, _, _) => Some("invalid_client"),
             (true, false, _) => Some("invalid_grant"),
+            _ if ended => Some("invalid_grant"),
             (true, true, true) => {
                 self.model.tell("reuse_detected");
                 self.model.end_grant(grant);
@@ -160,19 +169,24 @@ impl World {
             self.model.tokens[token].used = true;
             self.model.tell("grant_refreshed");
             self.take(grant, &body, None);
+            self.model.tokens.last_mut().unwrap().code = code;
         }
     }
 
     pub(super) async fn replay(&mut self, which: usize) {
         let Some(which) = which.checked_rem(self.model.codes.len()) else { return };
-        let (ref code, owner, grant) = self.model.codes[which];
+        let (ref code, owner, grant, began) = self.model.codes[which];
         let (_, body) = self.model.owners[owner].app.redeem(code).await;
         let live = self.model.owners[owner].live;
         let error = if live { "invalid_grant" } else { "invalid_client" };
         assert_eq!(body["error"], error, "{:?}", self.story);
         if self.model.grants[grant].live {
             self.model.tell("reuse_detected");
-            self.model.end_grant(grant);
+            if began {
+                self.model.end_grant(grant);
+            }
+            let descend = self.model.tokens.iter_mut().filter(|token| token.code == Some(which));
+            descend.for_each(|token| token.ended = true);
         }
     }
 
@@ -183,6 +197,9 @@ impl World {
         let owner = &self.model.owners[self.model.grants[grant].owner];
         let (status, body) = owner.app.ask("/auth/revoke", &[("token", text)]).await;
         assert_eq!(status, if owner.live { 200 } else { 401 }, "{body} {:?}", self.story);
-        self.model.end_grant(grant);
+        // One that ended by itself is unknown.
+        if !token.ended {
+            self.model.end_grant(grant);
+        }
     }
 }

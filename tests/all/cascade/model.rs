@@ -49,6 +49,10 @@ pub struct Token {
     pub until: i64,
     pub refresh: Option<String>,
     pub used: bool,
+    /// The code that it descends from.
+    pub code: Option<usize>,
+    /// Whether it ended, and its grant did not.
+    pub ended: bool,
 }
 
 #[derive(Default)]
@@ -59,8 +63,8 @@ pub struct Model {
     pub owners: Vec<Owner>,
     pub grants: Vec<Grant>,
     pub tokens: Vec<Token>,
-    /// Codes that were used, with their app and their grant.
-    pub codes: Vec<(String, usize, usize)>,
+    /// Codes that were used, with their app, their grant, and whether they made it.
+    pub codes: Vec<(String, usize, usize, bool)>,
     /// How often the audit log tells of what.
     pub told: BTreeMap<&'static str, i64>,
 }
@@ -148,7 +152,7 @@ impl Model {
 
     /// Whether an access token works.
     pub fn works(&self, token: &Token) -> bool {
-        self.grants[token.grant].live && self.now < token.until
+        self.grants[token.grant].live && !token.ended && self.now < token.until
     }
 
     /// The live grants that a session gave an app, oldest first.
