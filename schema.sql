@@ -333,6 +333,7 @@ CREATE TABLE audit (
     address    TEXT,
     reason     TEXT,
     app        TEXT,                        -- the client_id of the app it is about
-    channel    TEXT                         -- the name of the channel it is about
+    channel    TEXT,                        -- the name of the channel it is about
+    count      INTEGER                      -- how many times it happened, where the line stands for more than one
 ) STRICT;
 CREATE INDEX audit_of_session ON audit (session_id, id);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What can happen that is worth a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     SessionCreated,
     ClientCreated,
@@ -60,6 +60,10 @@ pub enum Action {
     ChannelEnded,
     /// A limit was reached; told once in an hour for whatever it is counted by.
     Throttled(Limit),
+    /// A wrong key of a channel was given to join it.
+    ChannelKeyRefused,
+    /// Refusals of so many kinds that they are told of together.
+    Refusals,
 }
 
 macro_rules! limits {
@@ -99,8 +103,10 @@ limits! {
     Keys "keys"
     /// Tokens for an app from a network.
     Tokens "tokens"
-    /// Refused requests for tokens in the name of an app from a network.
-    RefusedTokens "refused_tokens"
+    /// Refused requests in the names of apps from a network, whatever names.
+    Apps "apps"
+    /// Polls of a device that come too fast.
+    FastPolls "fast_polls"
     /// Authorization codes of a session.
     Codes "codes"
     /// Device codes for an app from a network.
@@ -109,6 +115,12 @@ limits! {
     UserCodes "user_codes"
     /// Wrong user codes of a session.
     SessionUserCodes "session_user_codes"
+    /// Wrong keys of channels from a network.
+    ChannelKeys "channel_keys"
+    /// Wrong keys of channels from a session.
+    SessionChannelKeys "session_channel_keys"
+    /// Wrong keys of a channel.
+    Channel "channel"
 }
 
 impl Action {
@@ -144,6 +156,8 @@ impl Action {
             Self::OpGiven => "op_given",
             Self::ChannelEnded => "channel_ended",
             Self::Throttled(_) => "throttled",
+            Self::ChannelKeyRefused => "channel_key_refused",
+            Self::Refusals => "refusals",
         }
     }
 
@@ -193,13 +207,17 @@ pub struct Entry {
     pub app: Option<String>,
     /// The name of the channel it is about.
     pub channel: Option<String>,
+    /// How many times it happened, where the line stands for more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub count: Option<i64>,
 }
 
 impl Entry {
     pub fn at(id: i64, time: Timestamp, action: String) -> Self {
         let time = time.to_string();
-        let (session, client, nick, address, reason, app, channel) = Default::default();
-        Self { id, time, action, session, client, nick, address, reason, app, channel }
+        let (session, client, nick, address, reason, app, channel, count) = Default::default();
+        Self { id, time, action, session, client, nick, address, reason, app, channel, count }
     }
 }
 
@@ -215,6 +233,7 @@ impl fmt::Display for Entry {
             ("reason", self.reason.clone()),
             ("app", self.app.clone()),
             ("channel", self.channel.as_deref().map(|channel| with_hidden_escaped(channel).into_owned())),
+            ("count", number(self.count)),
         ] {
             if let Some(value) = value {
                 write!(f, " {name}={value}")?;

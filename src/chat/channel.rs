@@ -1,6 +1,6 @@
 //! What is done to channels and on them: JOIN, PART, TOPIC, KICK, INVITE.
 
-use super::{act::Act, lookalikes::Lookalikes, query};
+use super::{act::Act, channel_keys::Held, lookalikes::Lookalikes, query};
 use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
@@ -14,7 +14,7 @@ use crate::{
 
 /// JOIN of one channel; one that does not exist is made, and its maker is op. Joining again only answers again. Outside what
 /// a caller is confined to there are no channels, and none are made.
-pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>, lookalikes: &Lookalikes) -> Result<()> {
+pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>, lookalikes: &Lookalikes, held: &Held) -> Result<()> {
     let me = act.caller.session;
     act.sight.require(name)?;
     let found = act.sight.find_channel(name)?;
@@ -32,7 +32,7 @@ pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>, lookalikes: &L
             let first = found.is_none();
             let channel = match found {
                 Some(channel) => {
-                    admit(act, &channel, key)?;
+                    admit(act, &channel, key, held)?;
                     channel
                 }
                 None => make(act, name, lookalikes)?,
@@ -69,10 +69,13 @@ fn make(act: &Act, name: &ChannelName, lookalikes: &Lookalikes) -> Result<Channe
 /// Whether the channel's modes and bans let this session in. An invitation is used up by it.
 ///
 /// How full a channel is, is the last thing looked at: only a session that it would let in otherwise learns of it.
-fn admit(act: &Act, channel: &Channel, key: Option<&str>) -> Result<()> {
+fn admit(act: &Act, channel: &Channel, key: Option<&str>, held: &Held) -> Result<()> {
     let refuse = |code, detail: &str| Err(Error::new(code, detail).about(&channel.name));
     if ban::matches(act.tx, channel.id, &act.session)? {
         return refuse(Code::BannedFromChannel, "you are banned from this channel");
+    }
+    if let Some(refusal) = held.refusal(&channel.name) {
+        return Err(refusal);
     }
     if channel.modes.key.is_some() && channel.modes.key.as_deref() != key {
         return refuse(Code::BadChannelKey, "this channel wants a key, and this is not it");

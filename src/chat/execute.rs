@@ -6,6 +6,7 @@ use super::{
     act::Answer,
     callers::Live,
     channel,
+    channel_keys::Held,
     label::{self, Label},
     lookalikes::Lookalikes,
     marks, modes, query, session, silence, talk,
@@ -41,10 +42,14 @@ impl Chat {
             Command::Ack(id) => Some(id),
             _ => None,
         };
+        let held = match &command {
+            Command::Join(joined) => self.guess_channel_keys(live.caller, joined, &arrival).await?,
+            _ => Held::default(),
+        };
         let answer = match (verb.reads, place) {
             (true, _) => self.query(live.caller, command, label, now).await?,
-            (false, Some(place)) => self.perform(place, live.caller, command, label, now).await?,
-            (false, None) => self.perform(self.place().await?, live.caller, command, label, now).await?,
+            (false, Some(place)) => self.perform(place, live.caller, command, label, held, now).await?,
+            (false, None) => self.perform(self.place().await?, live.caller, command, label, held, now).await?,
         };
         if let Some(id) = acknowledged {
             live.acknowledge(id);
@@ -59,6 +64,7 @@ impl Chat {
         caller: Caller,
         command: Command,
         label: Option<Label>,
+        held: Held,
         now: Timestamp,
     ) -> Result<Answer> {
         let (limits, lookalikes) = (self.limits, self.lookalikes.clone());
@@ -67,7 +73,7 @@ impl Chat {
                 return Ok(answer);
             }
             let mut act = Act::new(tx, caller, label.as_ref().map(|l| l.text.as_str()), now, &limits)?;
-            carry_out(&mut act, command.clone(), &lookalikes)?;
+            carry_out(&mut act, command.clone(), &lookalikes, &held)?;
             let answer = std::mem::take(&mut act.answer);
             // A client that has just left has no labels any more.
             if let (Some(label), false) = (&label, matches!(command, Command::Quit(_))) {
@@ -101,11 +107,11 @@ impl Chat {
     }
 }
 
-fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes) -> Result<()> {
+fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes, held: &Held) -> Result<()> {
     match command {
         Command::Nick(nick) => session::rename(act, nick),
         Command::Join(channels) => {
-            act.each("JOIN", channels, |act, (name, key)| channel::join(act, &name, key.as_deref(), lookalikes))
+            act.each("JOIN", channels, |act, (name, key)| channel::join(act, &name, key.as_deref(), lookalikes, held))
         }
         Command::Part { channels, reason } => {
             act.each("PART", channels, |act, name| channel::part(act, &name, reason.as_deref()))

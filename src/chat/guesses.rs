@@ -64,12 +64,7 @@ impl Chat {
         let attempt = self.begin(charges, &subject, &subject, arrival).await?;
         let verdict = self.hasher.verify(arrival.network(), guess, stored).await;
         if let Ok(Verdict::Wrong) = verdict {
-            let arrival = *arrival;
-            self.change(caller, move |tx| {
-                let subject = store::session::get(tx, caller.session)?.subject(of_caller(caller, &arrival));
-                store::audit::record(tx, Action::PasswordRefused, &subject, arrival.now)
-            })
-            .await?;
+            self.record_refusal(Action::PasswordRefused, subject, arrival).await?;
         } else {
             attempt.pass();
         }
@@ -81,7 +76,7 @@ impl Chat {
         let charge = Charge::new(Limit::Passwords, caller.session);
         let Err(refusal) = self.tries.charge(&[charge], arrival.steady) else { return Ok(()) };
         if refusal.first {
-            self.throttled(refusal.limit, of_caller(caller, arrival), arrival.now).await;
+            self.throttled(refusal.limit, of_caller(caller, arrival), arrival).await;
         }
         Err(refusal.into())
     }
@@ -100,7 +95,7 @@ impl Chat {
             Err(refusal) => {
                 if refusal.first {
                     let subject = if refusal.limit == Limit::Address { of_address } else { of_session };
-                    self.throttled(refusal.limit, subject.clone(), arrival.now).await;
+                    self.throttled(refusal.limit, subject.clone(), arrival).await;
                 }
                 Err(refusal.into())
             }

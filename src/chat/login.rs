@@ -98,11 +98,15 @@ impl Chat {
             };
             let verified = Verified { session, stored, rehashed };
             if let Some(admitted) = self.admit_verified(login, verified, present, subject.clone(), arrival).await? {
+                if let Err(refusal) = &admitted {
+                    self.record_refusal(Action::LoginRefused(refusal.code), subject, arrival).await?;
+                }
                 return admitted;
             }
             found = self.find(nick.clone()).await?;
         }
-        self.fail(subject, arrival.now).await
+        self.record_refusal(Action::LoginFailed, subject, arrival).await?;
+        Err(Error::new(Code::LoginFailed, "there is no session with this nick and this password"))
     }
 
     /// Lets a verified login in, or refuses it for another reason, which is recorded. `None` if what was verified is so no
@@ -130,11 +134,8 @@ impl Chat {
                 let client = match admit(tx, &session, present, &new, terms, now) {
                     Ok(client) => client,
                     Err(refusal) if refusal.is_failure() => return Err(refusal),
-                    // What is recorded must stay, so the transaction itself succeeds; nothing else was done in it.
-                    Err(refusal) => {
-                        audit::record(tx, Action::LoginRefused(refusal.code), &subject, now)?;
-                        return Ok(Some(Err(refusal)));
-                    }
+                    // It is recorded afterwards; nothing was done in this transaction.
+                    Err(refusal) => return Ok(Some(Err(refusal))),
                 };
                 if let Some(hash) = &rehashed {
                     session::set_password(tx, session.id, Some(&stored), hash)?;
@@ -145,12 +146,6 @@ impl Chat {
             .await?;
         let admitted = |(session, client)| Admitted { secret, session, client };
         Ok(admission.map(|admission| admission.map(admitted)))
-    }
-
-    /// Records a failed login, and refuses it: what is recorded must stay, so the transaction itself succeeds.
-    async fn fail(&self, subject: Subject, now: Timestamp) -> Result<Admitted> {
-        self.store.write(move |tx| audit::record(tx, Action::LoginFailed, &subject, now)).await?;
-        Err(Error::new(Code::LoginFailed, "there is no session with this nick and this password"))
     }
 }
 

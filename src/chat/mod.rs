@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::Mutex;
 
 use crate::{
-    audit::{Action, Entry, Limit, Subject},
+    audit::Entry,
     error::{Code, Error, Result},
     irc::mode::Shown,
     limits::Counts,
@@ -25,6 +25,7 @@ mod act;
 pub mod callers;
 mod channel;
 pub mod channel_admin;
+mod channel_keys;
 mod execute;
 pub mod followers;
 mod guesses;
@@ -45,6 +46,7 @@ mod session;
 mod silence;
 pub mod snapshot;
 mod talk;
+mod told;
 mod upkeep;
 mod usage;
 mod warning;
@@ -95,6 +97,8 @@ pub struct Chat {
     pub host: Option<String>,
     /// What people may try and make.
     pub tries: Arc<Counts>,
+    /// What was told of refusals, and how many were not.
+    told: told::Told,
     /// What user codes are hashed with, and refresh tokens are exchanged by.
     pub(crate) keys: keys::Keys,
     /// What the last check of the store found, and when. Held while one is made: those who ask meanwhile share it.
@@ -136,8 +140,8 @@ impl Chat {
         })?;
         let keys = keys::Keys::new(key_file, ring);
         let tries = Arc::new(Counts::new(limits.tries));
-        let (host, health) = Default::default();
-        Ok(Self { store, callers, hub, lookalikes, followers, hasher, host, tries, keys, health, limits })
+        let (host, told, health) = Default::default();
+        Ok(Self { store, callers, hub, lookalikes, followers, hasher, host, tries, told, keys, health, limits })
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.
@@ -230,16 +234,6 @@ impl Chat {
     pub async fn own_audit(&self, live: &callers::Live, before: i64, limit: usize) -> Result<Vec<Entry>> {
         let caller = live.caller;
         self.look(caller, move |tx| store::audit::of_session(tx, caller.session, before, limit)).await
-    }
-
-    /// Records that a limit was reached. A nick that is nobody's is not written down: it may be a password in the wrong field.
-    pub async fn throttled(&self, limit: Limit, subject: Subject, now: Timestamp) {
-        tracing::warn!(limit = limit.name(), address = subject.address.map(tracing::field::display), "throttled");
-        let recorded =
-            self.store.write(move |tx| store::audit::record(tx, Action::Throttled(limit), &subject, now)).await;
-        if let Err(error) = recorded {
-            tracing::error!(%error, "that a limit was reached could not be recorded");
-        }
     }
 
     /// Writes a consistent copy of the database to a new file.

@@ -10,8 +10,16 @@ use axum::{
 use hyper::{body::Incoming, service::Service};
 use hyper_util::service::TowerToHyperService;
 
-use super::{Shared, body, csrf, headers, ops::Seen, part::Part, preflight, site};
-use crate::{error::Result, limits, model::Network};
+use super::{Shared, body, csrf, headers, held::Held, ops::Seen, part::Part, preflight, site};
+use crate::{
+    error::{Code, Error, Result},
+    limits,
+    model::Network,
+};
+
+/// Seconds after which to try again where a network has all that it may have at one time. Nobody knows when one of its requests
+/// ends; most do within this time.
+const HELD_RETRY: u64 = 5;
 
 /// The routes as one connection reaches them. It stands around the router and is no layer of it: axum boxes and clones for a
 /// layer, which costs more than all that is done here.
@@ -31,11 +39,16 @@ impl Front {
         let seen = Seen::of(&self.app, &request);
         let network = Network::of(self.app.proxies.client(self.peer.ip(), request.headers()));
         let part = Part::of(request.uri());
-        let refused = self.admit(part, &request).err().map(IntoResponse::into_response);
+        let held = self.admit(part, &request).and_then(|()| self.hold(network));
+        let refused = held.as_ref().err().cloned().map(IntoResponse::into_response);
+        let held = held.ok().flatten();
         let routed = match refused.or_else(|| preflight::answer(part, &request)) {
             Some(answered) => Err(answered),
             None => {
                 request.extensions_mut().insert(ConnectInfo(self.peer));
+                if let Some(held) = &held {
+                    request.extensions_mut().insert(held.clone());
+                }
                 Ok(self.router.call(request))
             }
         };
@@ -47,8 +60,25 @@ impl Front {
             };
             headers::add(&app.site, part, response.headers_mut());
             seen.answered(&app.metrics, response.status());
-            Ok(response)
+            Ok(match held {
+                Some(held) => held.until_read(response),
+                None => response,
+            })
         })
+    }
+
+    /// What a forwarded request holds of its network's connections. A proxy's own connections, and its own requests, are not
+    /// limited.
+    fn hold(&self, network: Network) -> Result<Option<Held>> {
+        let Self { app, peer, .. } = self;
+        if !app.limits_addresses || network == Network::of(peer.ip()) || !app.proxies.include(peer.ip()) {
+            return Ok(None);
+        }
+        let share = app.places.share(network).ok_or_else(|| {
+            let detail = "your network has all the requests under way, streams among them, that it may have: end some";
+            Error::retry(Code::Throttled, HELD_RETRY, detail)
+        })?;
+        Ok(Some(Held::new(share)))
     }
 
     fn admit(&self, part: Part, request: &Request<Incoming>) -> Result<()> {

@@ -1,12 +1,18 @@
 //! What may be tried and made, and how often, where it is no password: user codes, new sessions, keys and tokens. Passwords are
 //! counted where they are judged ([`crate::chat`]).
 
-use super::{Shared, address::Address};
+use super::{
+    Shared,
+    address::Address,
+    oauth::{AppForm, Refused},
+};
 use crate::{
     audit::{Limit, Subject},
-    error::{Code, Result},
+    error::{Code, Error, Result},
     limits::{Charge, Refusal},
     model::{Caller, SessionId},
+    oauth::{self, Credentials, Shown},
+    secret::SecretHash,
 };
 
 /// Lets a client type the code that a device shows. Wrong ones count, by session and by network. What neighbours have tried
@@ -26,14 +32,14 @@ pub async fn user_code<T>(
         Err(refusal) if refusal.limit == Limit::UserCodes && app.chat.tries.is_unused(&own, now) => {
             match app.chat.tries.attempt(vec![own], now).await {
                 Ok(charged) => (charged, Some(refusal)),
-                Err(refusal) => return refuse(app, subject, refusal).await,
+                Err(refusal) => return refuse(app, address, subject, refusal).await,
             }
         }
-        Err(refusal) => return refuse(app, subject, refusal).await,
+        Err(refusal) => return refuse(app, address, subject, refusal).await,
     };
     let result = attempt.await;
     match (result, neighbours) {
-        (Err(wrong), Some(refusal)) if wrong.code == Code::NotFound => refuse(app, subject, refusal).await,
+        (Err(wrong), Some(refusal)) if wrong.code == Code::NotFound => refuse(app, address, subject, refusal).await,
         (Err(wrong), None) if wrong.code == Code::NotFound => Err(wrong),
         (result, _) => {
             charged.pass();
@@ -44,56 +50,145 @@ pub async fn user_code<T>(
 
 /// Lets somebody make a session.
 pub async fn new_session(app: &Shared, address: &Address) -> Result<()> {
-    charge(app, address.subject(), &Charge::of_network(Limit::NewSessions, address.network)).await
+    charge(app, address, address.subject(), &Charge::of_network(Limit::NewSessions, address.network)).await
 }
 
 /// Lets a session have one more API key, or one more secret of one.
 pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject { session: Some(session), ..address.subject() };
-    charge(app, subject, &[Charge::new(Limit::Keys, session)]).await
+    charge(app, address, subject, &[Charge::new(Limit::Keys, session)]).await
 }
 
-/// Lets somebody ask for a token in the name of an app. What was no guess costs little: an app whose users are many asks often.
+/// Lets an app ask for a token. Those that it gets are counted, by app and network; what it is refused is not.
 pub async fn new_token<T>(
     app: &Shared,
     address: &Address,
-    client_id: String,
+    client_id: &str,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let guess = Charge::of_network_and(Limit::RefusedTokens, address.network, &client_id);
-    let token = Charge::of_network_and(Limit::Tokens, address.network, &client_id);
-    charge(app, address.subject(), &[&guess[..], &token].concat()).await?;
+    let token = Charge::of_network_and(Limit::Tokens, address.network, client_id);
+    charge(app, address, address.subject(), &token).await?;
     let result = attempt.await;
-    // A device that waits as it was told to asks as often as it likes.
-    if result.as_ref().err().is_none_or(|error| error.code == Code::AuthorizationPending) {
-        app.chat.tries.refund(&guess);
+    if result.is_err() {
+        app.chat.tries.refund(&token);
     }
     result
+}
+
+/// Lets a device ask for a code in the name of an app. What it is refused does not count.
+pub async fn new_device_code<T>(
+    app: &Shared,
+    address: &Address,
+    client_id: &str,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let code = Charge::of_network_and(Limit::DeviceCodes, address.network, client_id);
+    charge(app, address, address.subject(), &code).await?;
+    let result = attempt.await;
+    if result.is_err() {
+        app.chat.tries.refund(&code);
+    }
+    result
+}
+
+/// Lets a device poll with its code. Polls that come too fast count.
+pub async fn poll<T>(
+    app: &Shared,
+    address: &Address,
+    code: SecretHash,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let fast = [Charge::new(Limit::FastPolls, code.hex())];
+    let now = app.clock.steady();
+    if let Err(refusal) = app.chat.tries.check(&fast, now) {
+        return refuse(app, address, address.subject(), refusal).await;
+    }
+    let result = attempt.await;
+    if result.as_ref().is_err_and(|error| error.code == Code::SlowDown) {
+        // If others came in between, this one was judged already.
+        let _ = app.chat.tries.charge(&fast, now);
+    }
+    result
+}
+
+/// Carries out what an app asks for. Refusals count by network, whatever app they name, and a network that had too many of
+/// them is refused at once what cannot succeed. Secrets of 256 bits cannot be guessed, so they are looked up before anything
+/// is charged: one that works always works.
+pub async fn app_call<T>(
+    app: &Shared,
+    address: &Address,
+    credentials: &Credentials,
+    shown: Shown,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let refusals = Charge::of_network(Limit::Apps, address.network);
+    if let Err(refusal) = app.chat.tries.check(&refusals, app.clock.steady())
+        && !oauth::may_succeed(&app.chat, credentials.clone(), shown, app.clock.due()).await?
+    {
+        return refuse(app, address, address.subject(), refusal).await;
+    }
+    let result = attempt.await;
+    if let Err(error) = &result {
+        note_refusal(app, address, error);
+    }
+    result
+}
+
+/// The form of an app, or its refusal, which counts like any other.
+pub async fn app_form(app: &Shared, address: &Address, form: Result<AppForm, Refused>) -> Result<AppForm> {
+    let error = match form {
+        Ok(form) => return Ok(form),
+        Err(Refused(error)) => error,
+    };
+    let refusals = Charge::of_network(Limit::Apps, address.network);
+    match app.chat.tries.check(&refusals, app.clock.steady()) {
+        Err(refusal) if !error.is_failure() => refuse(app, address, address.subject(), refusal).await,
+        _ => {
+            note_refusal(app, address, &error);
+            Err(error)
+        }
+    }
+}
+
+/// Counts what was as good as refused to an app.
+pub fn count_refusal(app: &Shared, address: &Address) {
+    // Where others came in between, it may be one too many: this one was judged already.
+    let _ = app.chat.tries.charge(&Charge::of_network(Limit::Apps, address.network), app.clock.steady());
+}
+
+/// Counts what an app was refused.
+fn note_refusal(app: &Shared, address: &Address, error: &Error) {
+    let waits = matches!(error.code, Code::Throttled | Code::AuthorizationPending | Code::SlowDown);
+    if !waits && !error.is_failure() {
+        count_refusal(app, address);
+    }
+    if error.code == Code::InvalidClient {
+        let arrival = address.arrival(app, app.clock.now());
+        if app.chat.tells("an app was not let in", arrival.network().widest(), &arrival) {
+            // Not the client_id: people mistake the fields, and then it is the secret.
+            tracing::warn!(address = %address.ip, "an app was not let in");
+        }
+    }
 }
 
 /// Lets a session have one more authorization code.
 pub async fn new_code(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject { session: Some(session), ..address.subject() };
-    charge(app, subject, &[Charge::new(Limit::Codes, session)]).await
-}
-
-/// Lets a device ask for a code in the name of an app.
-pub async fn new_device_code(app: &Shared, address: &Address, client_id: String) -> Result<()> {
-    charge(app, address.subject(), &Charge::of_network_and(Limit::DeviceCodes, address.network, client_id)).await
+    charge(app, address, subject, &[Charge::new(Limit::Codes, session)]).await
 }
 
 /// Charges the keys.
-async fn charge(app: &Shared, subject: Subject, charges: &[Charge]) -> Result<()> {
+async fn charge(app: &Shared, address: &Address, subject: Subject, charges: &[Charge]) -> Result<()> {
     match app.chat.tries.charge(charges, app.clock.steady()) {
         Ok(()) => Ok(()),
-        Err(refusal) => refuse(app, subject, refusal).await,
+        Err(refusal) => refuse(app, address, subject, refusal).await,
     }
 }
 
 /// Refuses; the first refusal of a key in an hour is recorded.
-async fn refuse<T>(app: &Shared, subject: Subject, refusal: Refusal) -> Result<T> {
+async fn refuse<T>(app: &Shared, address: &Address, subject: Subject, refusal: Refusal) -> Result<T> {
     if refusal.first {
-        app.chat.throttled(refusal.limit, subject, app.clock.now()).await;
+        app.chat.throttled(refusal.limit, subject, &address.arrival(app, app.clock.now())).await;
     }
     Err(refusal.into())
 }

@@ -150,19 +150,28 @@ pub async fn login_api(
 }
 
 async fn attempt(app: &Shared, address: &Address, present: Present, login: Login, now: Timestamp) -> Result<Admitted> {
-    let result = app.chat.login(login, present.0, address.arrival(app, now)).await;
+    let arrival = address.arrival(app, now);
+    let result = app.chat.login(login, present.0, arrival).await;
+    // Strangers cause these lines, so only so many of a network are written.
+    let tells = |line| app.chat.tells(line, arrival.network().widest(), &arrival);
     match &result {
         Ok(admitted) => {
             app.metrics.logins(true);
-            tracing::info!(session = %admitted.session.id, client = %admitted.client.id, address = %address.ip, "logged in");
+            if tells("logged in") {
+                tracing::info!(session = %admitted.session.id, client = %admitted.client.id, address = %address.ip, "logged in");
+            }
         }
         Err(error) if error.code == Code::LoginFailed => {
             app.metrics.logins(false);
             // Not the nick: people mistake the fields, and then it is their password.
-            tracing::warn!(address = %address.ip, "login failed");
+            if tells("login failed") {
+                tracing::warn!(address = %address.ip, "login failed");
+            }
         }
         Err(error) if matches!(error.code, Code::TooManyClients | Code::AlreadyInSession) => {
-            tracing::warn!(address = %address.ip, code = error.code.name(), "login refused, though the password was right");
+            if tells("login refused") {
+                tracing::warn!(address = %address.ip, code = error.code.name(), "login refused, though the password was right");
+            }
         }
         Err(_) => {}
     }

@@ -120,7 +120,7 @@ pub async fn charge(app: &Shared, live: &Live, address: &Address, lines: usize, 
     if let Err(wait) = app.flood.charge(client, lines as u64, app.clock.steady()) {
         if wait.first {
             let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
-            app.chat.throttled(Limit::Commands, subject, now).await;
+            app.chat.throttled(Limit::Commands, subject, &address.arrival(app, now)).await;
         }
         return Err(wait.into());
     }

@@ -42,6 +42,7 @@ mod front;
 mod grammar;
 mod guard;
 mod headers;
+mod held;
 mod login;
 mod login_code;
 mod messages;
@@ -248,6 +249,9 @@ impl Server {
         if let Err(error) = upkeep.await {
             tracing::error!(%error, "upkeep failed");
         }
+        if let Err(error) = app.chat.tell_all(app.clock.now()).await {
+            tracing::error!(%error, "refusals that were counted could not be recorded");
+        }
         app.chat.close(deadline).await;
         Ok(())
     }
@@ -255,7 +259,10 @@ impl Server {
 
 /// Does what the clock asks for, until the server is stopping: who is due leaves within a second, however long the rest takes.
 async fn keep_up(app: Shared) {
-    let expire = async |app: Shared| app.chat.expire(app.clock.now(), app.clock.due()).await;
+    let expire = async |app: Shared| {
+        let told = app.chat.tell_untold(app.clock.steady(), app.clock.now()).await;
+        app.chat.expire(app.clock.now(), app.clock.due()).await.and(told)
+    };
     let upkeep = async |app: Shared| app.chat.upkeep(app.clock.due()).await;
     let drop_unreadable = async |app: Shared| app.chat.drop_unreadable().await;
     tokio::select! {

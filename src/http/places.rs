@@ -1,4 +1,5 @@
-//! Places for connections: so many for each address, so many in all.
+//! Places for connections: so many for each network, so many in all. A request that a trusted proxy forwards counts like a
+//! connection of the network for which it does.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -10,10 +11,17 @@ use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::model::Network;
+use crate::model::{Network, NetworkWidth};
 
-/// Connections of one address: a large office behind one router, and not enough to crowd out everyone else.
-const OF_ONE_ADDRESS: usize = 512;
+/// Connections of one network: a large office behind one router, and not enough to crowd out everyone else. Of a wider network
+/// twice and four times as many, or one customer of IPv6 could have all.
+fn most_of(network: Network) -> usize {
+    match network.width() {
+        NetworkWidth::Narrowest => 512,
+        NetworkWidth::Site => 1024,
+        NetworkWidth::Organization => 2048,
+    }
+}
 /// Open files that connections leave alone: the database's, a backup's, the control socket's.
 const RESERVE: u64 = 64;
 /// Between two lines in the log about refused connections.
@@ -23,7 +31,7 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 pub struct Places {
     /// Those nobody has: as many as this process may open files, but for the reserve.
     free: Arc<Semaphore>,
-    /// How many each address has. Never held over an await.
+    /// How many each network has. Never held over an await.
     of: Mutex<HashMap<Network, usize>>,
     /// When a refusal was last logged. Never held over an await.
     told: Mutex<Option<Instant>>,
@@ -36,8 +44,14 @@ pub struct Places {
 /// One connection's place; it is given up when dropped.
 pub struct Place {
     places: Arc<Places>,
-    network: Option<Network>,
+    _share: Option<Share>,
     _room: Option<OwnedSemaphorePermit>,
+}
+
+/// One of a network's connections, or a request that a proxy forwards for it; it is given up when dropped.
+pub struct Share {
+    places: Arc<Places>,
+    network: Network,
 }
 
 impl Places {
@@ -57,20 +71,28 @@ impl Places {
         self.free.clone().acquire_owned().await.ok()
     }
 
-    /// A place of an address, or of one that is not limited; `None` if the address has as many as it may have.
+    /// A place of a network, or of one that is not limited; `None` if the network has as many as it may have.
     pub fn take(self: &Arc<Self>, network: Option<Network>, room: Option<OwnedSemaphorePermit>) -> Option<Place> {
-        if let Some(network) = network {
-            let mut of = self.of.lock().unwrap_or_else(|e| e.into_inner());
-            let taken = of.entry(network).or_default();
-            if *taken == OF_ONE_ADDRESS {
-                drop(of);
-                self.refuse(network);
-                return None;
-            }
-            *taken += 1;
-        }
+        let share = match network {
+            Some(network) => Some(self.share(network)?),
+            None => None,
+        };
         self.open.inc();
-        Some(Place { places: self.clone(), network, _room: room })
+        Some(Place { places: self.clone(), _share: share, _room: room })
+    }
+
+    /// One more of a network's; `None` if it has as many as it may have.
+    pub fn share(self: &Arc<Self>, network: Network) -> Option<Share> {
+        let mut of = self.of.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(full) =
+            network.and_wider().find(|wider| of.get(wider).is_some_and(|taken| *taken >= most_of(*wider)))
+        {
+            drop(of);
+            self.refuse(full);
+            return None;
+        }
+        network.and_wider().for_each(|wider| *of.entry(wider).or_default() += 1);
+        Some(Share { places: self.clone(), network })
     }
 
     fn refuse(&self, network: Network) {
@@ -78,7 +100,7 @@ impl Places {
         let mut told = self.told.lock().unwrap_or_else(|e| e.into_inner());
         if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
             *told = Some(Instant::now());
-            tracing::warn!(%network, refused, "an address has {OF_ONE_ADDRESS} connections, and further ones are refused");
+            tracing::warn!(%network, refused, "a network has all the connections that it may have, and further ones are refused");
         }
     }
 }
@@ -86,12 +108,18 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         self.places.open.dec();
-        let Some(network) = self.network else { return };
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
         let mut of = self.places.of.lock().unwrap_or_else(|e| e.into_inner());
-        if let Entry::Occupied(mut taken) = of.entry(network) {
-            *taken.get_mut() -= 1;
-            if *taken.get() == 0 {
-                taken.remove();
+        for network in self.network.and_wider() {
+            if let Entry::Occupied(mut taken) = of.entry(network) {
+                *taken.get_mut() -= 1;
+                if *taken.get() == 0 {
+                    taken.remove();
+                }
             }
         }
     }
@@ -107,4 +135,31 @@ fn capacity() -> usize {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let capacity = files - RESERVE.min(files / 2);
     usize::try_from(capacity).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_and_the_wider_ones_around_it_have_so_many() {
+        let places = Places::new();
+        let take = |prefix: &str, networks: std::ops::Range<u32>| {
+            let networks = networks.map(|n| Network::of(format!("2001:db8:{prefix}{n:02x}::1").parse().unwrap()));
+            networks
+                .flat_map(|network| (0..600).map_while(|_| places.share(network)).collect::<Vec<_>>())
+                .collect::<Vec<_>>()
+        };
+        let one = take("1:12", 0..1);
+        let site = take("1:12", 1..4);
+        let organization = take("1:13", 0..4);
+        assert_eq!((one.len(), site.len(), organization.len()), (512, 512, 1024));
+        assert_eq!(take("2:12", 0..1).len(), 512);
+        drop(site);
+        assert_eq!(take("1:12", 1..2).len(), 512, "what is given up is there again");
+        drop((one, organization));
+        assert!(places.of.lock().unwrap().is_empty());
+        let v4 = Network::of([192, 0, 2, 1].into());
+        assert_eq!((0..600).map_while(|_| places.share(v4)).collect::<Vec<_>>().len(), 512);
+    }
 }

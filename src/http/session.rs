@@ -73,7 +73,10 @@ pub async fn create(
     let nick = Nick::parse(&body.nick)?;
     guard::new_session(&app, &address).await?;
     let admitted = app.chat.create(nick, client_name(body.client_name, &headers)?, address.ip, now).await?;
-    tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
+    let arrival = address.arrival(&app, now);
+    if app.chat.tells("session created", arrival.network().widest(), &arrival) {
+        tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
+    }
     Ok(entered(&app, StatusCode::CREATED, admitted, now))
 }
 

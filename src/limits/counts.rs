@@ -141,6 +141,18 @@ impl Counts {
         }
     }
 
+    /// Whether the charges could be made, without making them.
+    pub fn check(&self, charges: &[Charge], now: Duration) -> Result<(), Refusal> {
+        if !self.on {
+            return Ok(());
+        }
+        let mut state = self.lock();
+        match state.longest_wait(charges, now) {
+            Some((charge, wait)) => Err(state.refuse(charge, wait, now)),
+            None => Ok(()),
+        }
+    }
+
     /// Gives back what was charged.
     pub fn refund(&self, charges: &[Charge]) {
         if self.on {
@@ -263,9 +275,8 @@ mod tests {
         times(&counts, &wide, 20);
         let unknown = (0..KEYS * 3).map(|n| Charge::new(Limit::Nick, format!("made-up-{n}")).unknown().amount(50));
         let nicks = (0..KEYS * 3).map(|n| Charge::new(Limit::Nick, format!("another-{n}"))).chain(unknown);
-        let networks = (0..KEYS as u32 * 3).map(|n| {
-            Charge::of_network(Limit::RefusedTokens, network(&format!("2001:{:x}:{:x}::", n >> 16, n & 0xffff)))
-        });
+        let networks = (0..KEYS as u32 * 3)
+            .map(|n| Charge::of_network(Limit::Apps, network(&format!("2001:{:x}:{:x}::", n >> 16, n & 0xffff))));
         for charges in nicks.map(|nick| vec![nick]).chain(networks) {
             counts.charge(&charges, at(0)).unwrap();
         }

@@ -14,10 +14,12 @@ mod counts;
 pub mod fair;
 mod payer;
 mod rates;
+mod tally;
 mod throttle;
 
 pub use attempt::Attempt;
 pub use counts::{Charge, Counts, Refusal};
 pub use payer::{on_behalf_of, payer, step_for};
 pub use rates::Rate;
+pub use tally::{Bounds, Tally, Untold};
 pub use throttle::{Throttle, Wait};

@@ -25,10 +25,11 @@ impl Rate {
             Limit::Logins => (100, 30),
             Limit::NewSessions => (100, 10),
             Limit::Keys => (100, 60),
-            Limit::RefusedTokens | Limit::Codes => (60, 10),
+            Limit::Apps | Limit::FastPolls | Limit::Codes => (60, 10),
             Limit::DeviceCodes => (30, 20),
-            Limit::UserCodes => (20, 15),
-            Limit::SessionUserCodes => (10, 30),
+            Limit::UserCodes | Limit::ChannelKeys => (20, 15),
+            Limit::SessionUserCodes | Limit::SessionChannelKeys => (10, 30),
+            Limit::Channel => (50, 30),
             // By `--flood-limit`, and in memory.
             Limit::Commands => (u32::MAX, 0),
         };

@@ -76,6 +76,11 @@ impl Network {
         self.widened(NetworkWidth::Organization)
     }
 
+    /// Its first address.
+    pub fn address(self) -> IpAddr {
+        self.address
+    }
+
     pub fn width(self) -> NetworkWidth {
         self.width
     }

@@ -17,7 +17,7 @@ use crate::{
     audit::{Action, Subject},
     chat::{Chat, callers::Live},
     error::{Code, Error, Result},
-    model::{Caller, ChannelName, EndReason, GrantId, RedirectUri, Scopes, Timestamp},
+    model::{Arrival, Caller, ChannelName, EndReason, GrantId, RedirectUri, Scopes, Timestamp},
     secret::{Kind, Secret, SecretHash, sha256},
     store::{
         Read, Write,
@@ -140,13 +140,11 @@ pub async fn approve(
 }
 
 /// The session said no.
-pub async fn deny(chat: &Chat, live: &Live, request: Request, now: Timestamp) -> Result<()> {
+pub async fn deny(chat: &Chat, live: &Live, request: Request, arrival: &Arrival) -> Result<()> {
     let caller = live.caller;
-    chat.change(caller, move |tx| {
-        require_live(tx, &request)?;
-        audit::record(tx, Action::ConsentDenied, &request.subject(caller), now)
-    })
-    .await
+    let subject = request.subject(caller);
+    chat.look(caller, move |tx| require_live(tx, &request).map(drop)).await?;
+    chat.record_refusal(Action::ConsentDenied, subject, arrival).await
 }
 
 /// A code without a page, where the session has granted the app as much before.

@@ -97,7 +97,8 @@ fn insert(tx: &Write, new: &NewDeviceCode, hashes: &[UserCodeHash], now: Timesta
     }
     if device_code::count_pending(tx, new.app, new.address, due)? >= MAX_PENDING {
         let detail = format!("{MAX_PENDING} codes for your address wait to be typed already");
-        return Err(Error::retry(Code::Throttled, LIFE.as_secs(), detail));
+        let first = device_code::first_pending(tx, new.app, new.address, due)?.unwrap_or(due);
+        return Err(Error::retry(Code::Throttled, first.since(due).as_millis().div_ceil(1000).max(1) as u64, detail));
     }
     if device_code::find_typed(tx, hashes)?.is_some() {
         return Ok(false);

@@ -16,6 +16,7 @@ use crate::{
         Read,
         app::{self, App},
         app_secret::{self, AppSecret},
+        authorization_code, device_code, grant, token,
     },
 };
 
@@ -45,6 +46,41 @@ impl Credentials {
     pub fn presented(client_id: String, secret: Option<&str>) -> Self {
         Self { client_id, secret: secret.filter(|secret| !secret.is_empty()).map(SecretHash::of) }
     }
+}
+
+/// What an app shows beside its credentials.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown {
+    /// Its name is enough for what it asks, if it can keep no secret.
+    Name,
+    /// Nothing that could make up for a secret.
+    Nothing,
+    /// A token or a code.
+    Secret(SecretHash),
+}
+
+/// Whether what an app asks may succeed: its secret is right, or it can keep none and shows a token or a code of its own that
+/// there is. Nothing is changed by asking.
+pub async fn may_succeed(chat: &Chat, credentials: Credentials, shown: Shown, due: Timestamp) -> Result<bool> {
+    let look = move |tx: &Read| {
+        let Some((app, secret)) = find(tx, &credentials, due)?.filter(|(app, _)| !app.over(due)) else {
+            return Ok(false);
+        };
+        match shown {
+            _ if secret.is_some() => Ok(true),
+            Shown::Name => Ok(true),
+            Shown::Nothing => Ok(false),
+            Shown::Secret(shown) => {
+                if let Some(token) = token::find(tx, shown)? {
+                    return Ok(grant::get(tx, token.grant)?.is_some_and(|grant| grant.app == app.id));
+                }
+                let code = authorization_code::find(tx, shown)?.map(|code| code.app);
+                let device = device_code::find(tx, shown)?.map(|code| code.app);
+                Ok(code.or(device) == Some(app.id))
+            }
+        }
+    };
+    chat.store.read(look).await
 }
 
 /// The live app that these are the credentials of.

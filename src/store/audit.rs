@@ -10,10 +10,19 @@ use crate::{
 };
 
 pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> Result<()> {
+    insert(tx, action, subject, None, now)
+}
+
+/// Records that something happened so many times.
+pub fn record_many(tx: &Write, action: Action, subject: &Subject, count: u64, now: Timestamp) -> Result<()> {
+    insert(tx, action, subject, Some(i64::try_from(count).unwrap_or(i64::MAX)), now)
+}
+
+fn insert(tx: &Write, action: Action, subject: &Subject, count: Option<i64>, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached(
-            "INSERT INTO audit (time, action, session_id, client_id, nick, address, reason, app, channel)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO audit (time, action, session_id, client_id, nick, address, reason, app, channel, count)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             now.0,
@@ -25,6 +34,7 @@ pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> 
             action.reason(),
             subject.app,
             subject.channel,
+            count,
         ])?;
     Ok(())
 }
@@ -57,6 +67,7 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
         reason: row.get("reason")?,
         app: row.get("app")?,
         channel: row.get("channel")?,
+        count: row.get("count")?,
         ..Entry::at(row.get("id")?, Timestamp(row.get("time")?), row.get("action")?)
     })
 }

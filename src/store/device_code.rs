@@ -113,6 +113,18 @@ pub fn count_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> 
         .query_row(params![app.0, address.to_string(), due.0], |row| row.get(0))?)
 }
 
+/// When the first of them expires.
+pub fn first_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> Result<Option<Timestamp>> {
+    Ok(tx
+        .sql
+        .prepare_cached(
+            "SELECT min(expires_at) FROM device_code INDEXED BY device_code_of_app
+             WHERE app_id = ?1 AND address = ?2 AND expires_at > ?3 AND session_id IS NULL AND NOT denied",
+        )?
+        .query_row(params![app.0, address.to_string(), due.0], |row| row.get::<_, Option<i64>>(0))?
+        .map(Timestamp))
+}
+
 /// A device code, expired and decided ones too.
 pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<DeviceCode>> {
     let mut statement = tx.sql.prepare_cached("SELECT * FROM device_code WHERE secret_hash = ?1")?;

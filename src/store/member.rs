@@ -67,6 +67,12 @@ pub fn get(tx: &Read, channel: ChannelId, session: SessionId) -> Result<Option<M
     Ok(tx.sql.prepare_cached(&sql)?.query_row([channel.0, session.0], Member::read).optional()?)
 }
 
+/// Whether a session is or was on a channel.
+pub fn was(tx: &Read, channel: ChannelId, session: SessionId) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM membership WHERE session_id = ?2 AND channel_id = ?1)";
+    Ok(tx.sql.prepare_cached(sql)?.query_row([channel.0, session.0], |row| row.get(0))?)
+}
+
 pub fn count(tx: &Read, channel: ChannelId) -> Result<i64> {
     Ok(tx
         .sql

@@ -259,6 +259,8 @@ const STEPS: &[&str] = &[
     CREATE INDEX token_of_code ON token (code_hash) WHERE code_hash IS NOT NULL;
     ALTER TABLE authorization_code ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE grant_end ADD COLUMN jti TEXT;",
+    // 17: lines of the audit log that stand for more than one refusal.
+    "ALTER TABLE audit ADD COLUMN count INTEGER;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

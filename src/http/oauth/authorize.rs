@@ -167,7 +167,7 @@ pub async fn decide(
             }
             Some("deny") => {
                 let denied = Error::new(Code::AccessDenied, "the session said no");
-                authorize::deny(&app.chat, &live, request, now).await.and(Err(denied))
+                authorize::deny(&app.chat, &live, request, &address.arrival(&app, now)).await.and(Err(denied))
             }
             _ => return Err(Wrong::Page(Error::malformed("the decision is allow or deny"))),
         };
@@ -177,7 +177,9 @@ pub async fn decide(
             }
             decided => {
                 let allowed = decided.is_ok();
-                tracing::info!(app = asked.request.asking.app.client_id, session = %live.caller.session, allowed, "asked for consent");
+                if app.chat.tells("asked for consent", live.caller.session, &address.arrival(&app, now)) {
+                    tracing::info!(app = asked.request.asking.app.client_id, session = %live.caller.session, allowed, "asked for consent");
+                }
                 decided.map_err(|error| asked.wrong(error))
             }
         }

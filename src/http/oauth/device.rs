@@ -32,7 +32,10 @@ use crate::{
         web,
     },
     model::Scopes,
-    oauth::device::{self, DeviceAuthorization, DeviceRequest, INTERVAL, LIFE, Waiting},
+    oauth::{
+        Shown,
+        device::{self, DeviceAuthorization, DeviceRequest, INTERVAL, LIFE, Waiting},
+    },
     secret::UserCode,
 };
 
@@ -75,14 +78,21 @@ pub async fn authorize(
     address: Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<Response, Refusal> {
-    let form = form?;
-    let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
-    let client_id = form.credentials.client_id.clone();
-    guard::new_device_code(&app, &address, client_id.clone()).await?;
-    let (credentials, now, due) = (form.credentials, app.clock.now(), app.clock.due());
-    let request = DeviceRequest { credentials, scope, address: address.ip, now, due };
-    let DeviceAuthorization { device_code, user_code } = device::authorize(&app.chat, request).await?;
-    tracing::info!(app = client_id, address = %address.ip, "device code issued");
+    let form = guard::app_form(&app, &address, form).await?;
+    let client_id = form.credentials.client_id.as_str();
+    let attempt = async {
+        let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
+        let (credentials, now, due) = (form.credentials.clone(), app.clock.now(), app.clock.due());
+        let request = DeviceRequest { credentials, scope, address: address.ip, now, due };
+        let given = guard::new_device_code(&app, &address, client_id, device::authorize(&app.chat, request)).await?;
+        let arrival = address.arrival(&app, now);
+        if app.chat.tells("device code issued", format_args!("{client_id} {}", arrival.network().widest()), &arrival) {
+            tracing::info!(app = client_id, address = %address.ip, "device code issued");
+        }
+        Ok(given)
+    };
+    let given = guard::app_call(&app, &address, &form.credentials, Shown::Name, attempt).await?;
+    let DeviceAuthorization { device_code, user_code } = given;
     let verification_uri = format!("{}/device", app.site.issuer());
     let user_code = user_code.reveal();
     Ok(Json(DeviceView {

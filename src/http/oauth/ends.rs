@@ -9,14 +9,17 @@ use super::form;
 use crate::{
     error::Result,
     http::{
-        Shared, auth,
+        Shared,
+        address::Address,
+        auth,
         body::Params,
+        guard,
         problem::{Problems, Throttled},
         stream,
     },
     model::GrantEndId,
     oauth::{
-        Credentials,
+        Credentials, Shown,
         ends::{self, Feed, Proof, Step},
         invalid_client,
     },
@@ -39,12 +42,21 @@ pub struct After {
     responses((status = 200, description = "The stream", content_type = "text/event-stream", body = String), Problems, Throttled))]
 pub async fn events(
     State(app): State<Shared>,
+    address: Address,
     headers: HeaderMap,
     Params(After { after }): Params<After>,
 ) -> Result<Response> {
     let proof = proof(&app, &headers)?;
     let after = stream::position(&headers, after.as_deref())?.map(|id| GrantEndId(id.0));
-    let feed = ends::follow(&app.chat, proof, after, app.clock.due()).await?;
+    let credentials = match &proof {
+        Proof::Credentials(credentials) => Some(credentials.clone()),
+        Proof::Token(_) => None,
+    };
+    let attempt = ends::follow(&app.chat, proof, after, app.clock.due());
+    let feed = match credentials {
+        Some(credentials) => guard::app_call(&app, &address, &credentials, Shown::Nothing, attempt).await?,
+        None => attempt.await?,
+    };
     let opening = Some(stream::opening(feed.position()));
     let stream = Stream { app, feed, heartbeat: stream::heartbeat(), opening, over: false };
     Ok(stream::answer(futures_util::stream::unfold(stream, |mut stream| async move {

@@ -18,7 +18,8 @@ mod metadata;
 mod refusal;
 mod tokens;
 
-pub use refusal::RefusalView;
+pub use form::AppForm;
+pub use refusal::{Refusal as Refused, RefusalView};
 
 pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()

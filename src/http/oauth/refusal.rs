@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// An error on its way to an app.
-pub struct Refusal(Error);
+pub struct Refusal(pub Error);
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {

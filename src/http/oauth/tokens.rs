@@ -17,7 +17,7 @@ use crate::{
     http::{Shared, address::Address, body::Json, guard},
     model::{ChannelName, Scopes},
     oauth::{
-        self,
+        self, Shown,
         authorize::{self, Redemption},
         client_credentials, device, refresh,
         tokens::{self, Issued, TokenRequest},
@@ -108,19 +108,27 @@ pub async fn issue(
     address: Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<Response, Refusal> {
-    let form = form?;
-    let grant_type = form.required("grant_type")?;
-    let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
-    let client_id = form.credentials.client_id.clone();
-    let attempt = by_grant_type(&app, &address, &form, grant_type, scope);
-    let issued = guard::new_token(&app, &address, client_id.clone(), attempt).await;
-    if issued.as_ref().is_err_and(|error| error.code == Code::InvalidClient) {
-        // Not the client_id: people mistake the fields, and then it is the secret.
-        tracing::warn!(address = %address.ip, "an app was not let in");
-    }
-    let issued = issued?;
-    tracing::info!(app = client_id, address = %address.ip, grant_type, "token issued");
+    let form = guard::app_form(&app, &address, form).await?;
+    let client_id = form.credentials.client_id.as_str();
+    let attempt = async {
+        let grant_type = form.required("grant_type")?;
+        let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
+        let attempt = by_grant_type(&app, &address, &form, grant_type, scope);
+        let issued = guard::new_token(&app, &address, client_id, attempt).await?;
+        let arrival = address.arrival(&app, app.clock.now());
+        if app.chat.tells("token issued", format_args!("{client_id} {}", arrival.network().widest()), &arrival) {
+            tracing::info!(app = client_id, address = %address.ip, grant_type, "token issued");
+        }
+        Ok(issued)
+    };
+    let issued = guard::app_call(&app, &address, &form.credentials, shown(&form), attempt).await?;
     Ok(Json(TokenView::from(issued)).into_response())
+}
+
+/// What is shown for a token beside the app's credentials.
+fn shown(form: &AppForm) -> Shown {
+    let mut secrets = ["refresh_token", "code", "device_code"].into_iter().filter_map(|name| form.get(name).ok()?);
+    secrets.next().map_or(Shown::Nothing, |secret| Shown::Secret(SecretHash::of(secret)))
 }
 
 async fn by_grant_type(
@@ -152,7 +160,7 @@ async fn by_grant_type(
         }
         DEVICE_CODE => {
             let presented = SecretHash::of(form.required("device_code")?);
-            device::issue(&app.chat, request, presented).await
+            guard::poll(app, address, presented, device::issue(&app.chat, request, presented)).await
         }
         _ => Err(Error::new(Code::UnsupportedGrantType, "this grant_type is not known here")),
     }
@@ -205,12 +213,19 @@ struct ActiveView<'a> {
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "What it stands for, or that it is not active", body = IntrospectionView),
         Refusals))]
-pub async fn introspect(State(app): State<Shared>, form: Result<AppForm, Refusal>) -> Result<Response, Refusal> {
-    let form = form?;
-    let presented = SecretHash::of(form.required("token")?);
+pub async fn introspect(
+    State(app): State<Shared>,
+    address: Address,
+    form: Result<AppForm, Refusal>,
+) -> Result<Response, Refusal> {
+    let form = guard::app_form(&app, &address, form).await?;
     let due = app.clock.due();
-    let asking = oauth::authenticate_confidential(&app.chat, form.credentials, due).await?;
-    let Some(found) = tokens::introspect(&app.chat, asking, presented, due).await? else {
+    let attempt = async {
+        let presented = SecretHash::of(form.required("token")?);
+        let asking = oauth::authenticate_confidential(&app.chat, form.credentials.clone(), due).await?;
+        tokens::introspect(&app.chat, asking, presented, due).await
+    };
+    let Some(found) = guard::app_call(&app, &address, &form.credentials, Shown::Nothing, attempt).await? else {
         return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());
     };
     let (session, nick) = found.user.unzip();
@@ -235,12 +250,25 @@ pub async fn introspect(State(app): State<Shared>, form: Result<AppForm, Refusal
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/revoke", tag = "oauth",
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "It works no more"), Refusals))]
-pub async fn revoke(State(app): State<Shared>, form: Result<AppForm, Refusal>) -> Result<StatusCode, Refusal> {
-    let form = form?;
-    let presented = SecretHash::of(form.required("token")?);
-    let asking = oauth::authenticate(&app.chat, form.credentials, app.clock.due()).await?;
-    if let Some(grant) = tokens::revoke(&app.chat, asking, presented, app.clock.now()).await? {
-        tracing::info!(%grant, "grant revoked by its app");
-    }
+pub async fn revoke(
+    State(app): State<Shared>,
+    address: Address,
+    form: Result<AppForm, Refusal>,
+) -> Result<StatusCode, Refusal> {
+    let form = guard::app_form(&app, &address, form).await?;
+    let shown = form.get("token")?.map_or(Shown::Nothing, |token| Shown::Secret(SecretHash::of(token)));
+    let attempt = async {
+        let presented = SecretHash::of(form.required("token")?);
+        let asking = oauth::authenticate(&app.chat, form.credentials.clone(), app.clock.due()).await?;
+        let public = asking.public;
+        match tokens::revoke(&app.chat, asking, presented, app.clock.now()).await? {
+            Some(grant) => tracing::info!(%grant, "grant revoked by its app"),
+            // Anybody can come in the name of such an app.
+            None if public => guard::count_refusal(&app, &address),
+            None => {}
+        }
+        Ok(())
+    };
+    guard::app_call(&app, &address, &form.credentials, shown, attempt).await?;
     Ok(StatusCode::OK)
 }

@@ -7,6 +7,7 @@
 use std::{pin::pin, time::Duration};
 
 use axum::{
+    Extension,
     body::Bytes,
     extract::{
         State,
@@ -22,6 +23,7 @@ use super::{
     address::Address,
     auth::Authenticated,
     body::Params,
+    held::Held,
     messages::{MessageView, gap, render},
     problem::{Problems, Throttled},
     stream::Position,
@@ -67,6 +69,7 @@ pub async fn socket(
     caller: Authenticated,
     address: Address,
     Params(position): Params<Position>,
+    held: Option<Extension<Held>>,
     handshake: Result<Handshake, Response>,
 ) -> Result<Response> {
     let Handshake(upgrade) = match handshake {
@@ -79,7 +82,7 @@ pub async fn socket(
     let upgrade = upgrade.read_buffer_size(READ).write_buffer_size(WRITE).max_write_buffer_size(usize::MAX);
     // What is only somewhat too long is refused by name.
     let upgrade = upgrade.max_message_size(4 * BODY_LIMIT).max_frame_size(4 * BODY_LIMIT);
-    let open = Open::new(&app);
+    let open = (Open::new(&app), held);
     let network = address.network;
     Ok(upgrade.on_upgrade(move |socket| async move {
         let every = app.patience.ping;

@@ -1,0 +1,107 @@
+//! Guesses at the keys of channels. People choose those, so they can be guessed: wrong ones count by session, by network and by
+//! channel. A right key is no guess, and members of a channel have nothing to guess.
+//!
+//! Keys are judged here before the command's transaction, which may run more than once, and judged by it again.
+
+use super::Chat;
+use crate::{
+    audit::{Action, Limit, Subject},
+    error::{Error, Result},
+    irc::command::Each,
+    limits::Charge,
+    model::{Arrival, Caller, ChannelId, ChannelName},
+    store::{Read, invite, member, sight::Sight},
+};
+
+/// The channels whose keys may not be tried at this moment, and the refusal of each.
+#[derive(Clone, Default)]
+pub struct Held(Vec<(String, Error)>);
+
+impl Held {
+    pub fn refusal(&self, name: &ChannelName) -> Option<Error> {
+        let folded = name.folded();
+        self.0.iter().find(|(held, _)| *held == folded).map(|(_, refusal)| refusal.clone())
+    }
+}
+
+/// A key tried.
+struct Guess {
+    name: ChannelName,
+    channel: ChannelId,
+    right: bool,
+    /// Whether the session was invited, or was on the channel before: strangers do not keep it out.
+    known: bool,
+}
+
+impl Chat {
+    /// Judges the keys that a JOIN gives.
+    pub(super) async fn guess_channel_keys(
+        &self,
+        caller: Caller,
+        joined: &Each<(ChannelName, Option<String>)>,
+        arrival: &Arrival,
+    ) -> Result<Held> {
+        let given = joined.iter().flatten().filter_map(|(name, key)| Some((name.clone(), key.clone()?)));
+        let given = given.collect::<Vec<_>>();
+        let mut held = Held::default();
+        if given.is_empty() {
+            return Ok(held);
+        }
+        for guess in self.look(caller, move |tx| guesses(tx, caller, given)).await? {
+            if let Err(refusal) = self.guess_channel_key(caller, &guess, arrival).await {
+                held.0.push((guess.name.folded(), refusal.about(&guess.name)));
+            }
+        }
+        Ok(held)
+    }
+
+    async fn guess_channel_key(&self, caller: Caller, guess: &Guess, arrival: &Arrival) -> Result<()> {
+        let subject = Subject {
+            session: Some(caller.session),
+            client: Some(caller.client),
+            address: Some(arrival.address),
+            channel: Some(guess.name.to_string()),
+            ..Subject::default()
+        };
+        let own = Charge::new(Limit::SessionChannelKeys, caller.session);
+        let mut charges = Charge::of_network(Limit::ChannelKeys, arrival.network());
+        charges.push(own.clone());
+        if !guess.known {
+            charges.push(Charge::new(Limit::Channel, guess.channel.0));
+        }
+        let unused = self.tries.is_unused(&own, arrival.steady);
+        match self.tries.charge(&charges, arrival.steady) {
+            Ok(()) if guess.right => self.tries.refund(&charges),
+            Ok(()) => self.record_refusal(Action::ChannelKeyRefused, subject, arrival).await?,
+            // What neighbours have tried does not keep out a session that has made no mistake.
+            Err(refusal) if refusal.limit == Limit::ChannelKeys && unused && guess.right => {}
+            Err(refusal) => {
+                if refusal.limit == Limit::ChannelKeys && unused {
+                    // Its mistake, and not the first that it can make.
+                    let _ = self.tries.charge(&[own], arrival.steady);
+                }
+                if refusal.first {
+                    self.throttled(refusal.limit, subject, arrival).await;
+                }
+                return Err(refusal.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The keys that are tried of channels that have one.
+fn guesses(tx: &Read, caller: Caller, given: Vec<(ChannelName, String)>) -> Result<Vec<Guess>> {
+    let sight = Sight::of(tx, caller)?;
+    let mut guesses = Vec::new();
+    for (name, key) in given {
+        let Some(channel) = sight.find_channel(&name)? else { continue };
+        let Some(wanted) = &channel.modes.key else { continue };
+        if member::get(tx, channel.id, caller.session)?.is_some() {
+            continue;
+        }
+        let known = invite::is_pending(tx, channel.id, caller.session)? || member::was(tx, channel.id, caller.session)?;
+        guesses.push(Guess { right: *wanted == key, channel: channel.id, known, name });
+    }
+    Ok(guesses)
+}

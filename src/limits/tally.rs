@@ -1,0 +1,143 @@
+//! What happens again and again is told so many times, and then counted; the count is told when its time is over.
+//!
+//! It bounds the lines that strangers can cause, in the log and in the audit, by key and window: what matters stays visible,
+//! and a flood of it is one line more.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+/// How many keys are told of apart, and how often each.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Times that one key is told of in a window.
+    pub told: u32,
+    /// Keys; what happens to further ones is told of as one more.
+    pub keys: usize,
+    /// Times that all those further ones together are told of in a window.
+    pub told_of_others: u32,
+    pub window: Duration,
+}
+
+pub struct Tally<K> {
+    bounds: Bounds,
+    /// Never held over an await.
+    windows: Mutex<Windows<K>>,
+}
+
+struct Windows<K> {
+    keys: HashMap<K, Window>,
+    others: Option<Window>,
+    /// Before this no window is over.
+    next: Duration,
+}
+
+#[derive(Clone, Copy)]
+struct Window {
+    ends: Duration,
+    told: u32,
+    untold: u64,
+}
+
+/// What was not told of one by one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Untold<K> {
+    /// `None`: of those beyond the keys that are told of apart.
+    pub key: Option<K>,
+    pub count: u64,
+}
+
+impl<K: Eq + Hash> Tally<K> {
+    pub fn new(bounds: Bounds) -> Self {
+        let windows = Windows { keys: HashMap::new(), others: None, next: Duration::MAX };
+        Self { bounds, windows: Mutex::new(windows) }
+    }
+
+    /// Notes that it happened. Whether it is to be told now; else it is counted.
+    pub fn note(&self, key: K, now: Duration) -> bool {
+        let Self { bounds, .. } = self;
+        let mut windows = self.lock();
+        let new = Window { ends: now + bounds.window, told: 0, untold: 0 };
+        let known = windows.keys.len() < bounds.keys || windows.keys.contains_key(&key);
+        let (window, most) = if known {
+            (windows.keys.entry(key).or_insert(new), bounds.told)
+        } else {
+            (windows.others.get_or_insert(new), bounds.told_of_others)
+        };
+        let (tell, ends) = (window.told < most, window.ends);
+        window.told += u32::from(tell);
+        window.untold += u64::from(!tell);
+        windows.next = windows.next.min(ends);
+        tell
+    }
+
+    /// Ends the windows whose time is over; what was counted in them.
+    pub fn due(&self, now: Duration) -> Vec<Untold<K>> {
+        let mut windows = self.lock();
+        if now < windows.next {
+            return Vec::new();
+        }
+        let over = windows.keys.extract_if(|_, window| window.ends <= now).collect::<Vec<_>>();
+        let others = windows.others.take_if(|window| window.ends <= now);
+        let left = windows.keys.values().chain(&windows.others);
+        windows.next = left.map(|window| window.ends).min().unwrap_or(Duration::MAX);
+        let keys = over.into_iter().map(|(key, window)| (Some(key), window));
+        let all = keys.chain(others.map(|window| (None, window)));
+        all.filter(|(_, window)| window.untold > 0).map(|(key, window)| Untold { key, count: window.untold }).collect()
+    }
+
+    /// Ends all windows.
+    pub fn end(&self) -> Vec<Untold<K>> {
+        self.lock().next = Duration::ZERO;
+        self.due(Duration::MAX)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Windows<K>> {
+        self.windows.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { told: 3, keys: 2, told_of_others: 4, window: Duration::from_secs(60) };
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn told(tally: &Tally<u8>, key: u8, times: usize, seconds: u64) -> usize {
+        (0..times).filter(|_| tally.note(key, at(seconds))).count()
+    }
+
+    #[test]
+    fn so_many_are_told_and_the_rest_is_counted_until_the_window_is_over() {
+        let tally = Tally::new(BOUNDS);
+        assert_eq!(told(&tally, 1, 3, 0), 3);
+        assert_eq!(tally.due(at(1000)), [], "nothing is left to tell");
+        assert_eq!(told(&tally, 1, 10, 1000), 3);
+        assert_eq!(told(&tally, 2, 10, 1030), 3);
+        assert_eq!(tally.due(at(1059)), []);
+        assert_eq!(tally.due(at(1060)), [Untold { key: Some(1), count: 7 }]);
+        assert_eq!(told(&tally, 1, 4, 1060), 3);
+        assert_eq!(tally.due(at(1090)), [Untold { key: Some(2), count: 7 }]);
+        assert_eq!(tally.end(), [Untold { key: Some(1), count: 1 }]);
+        assert_eq!(tally.end(), []);
+    }
+
+    #[test]
+    fn further_keys_are_told_of_together() {
+        let tally = Tally::new(BOUNDS);
+        assert_eq!((told(&tally, 1, 5, 0), told(&tally, 2, 5, 0)), (3, 3));
+        assert_eq!((told(&tally, 3, 3, 0), told(&tally, 4, 3, 0), told(&tally, 1, 1, 0)), (3, 1, 0));
+        let mut due = tally.due(at(60));
+        due.sort_by_key(|untold| untold.key);
+        let untold = |key, count| Untold { key, count };
+        assert_eq!(due, [untold(None, 2), untold(Some(1), 3), untold(Some(2), 2)]);
+        assert_eq!(told(&tally, 3, 5, 60), 3, "there is room for a key again");
+    }
+}

@@ -1,0 +1,142 @@
+//! Guesses at apps' secrets, and floods in the names of apps: counted by network, whatever names; a secret that works always
+//! works.
+
+use reqwest::{Method, Response, header};
+use serde_json::Value;
+
+use crate::support::{App, Device, TestServer};
+
+/// What one network is refused at once.
+const BURST: usize = 60;
+
+/// How an app proves itself.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Basic,
+    Post,
+}
+
+const TOKEN: &str = "rja_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// Every endpoint that looks at an app's secret, and what is asked there.
+const ENDPOINTS: [(&str, &[(&str, &str)]); 4] = [
+    ("/auth/token", &[("grant_type", "client_credentials")]),
+    ("/auth/device", &[]),
+    ("/auth/introspect", &[("token", TOKEN)]),
+    ("/auth/revoke", &[("token", TOKEN)]),
+];
+
+async fn server() -> TestServer {
+    TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await
+}
+
+async fn ask(from: &Device, path: &str, params: &[(&str, &str)], id: &str, secret: &str, by: By) -> Response {
+    let request = from.request(Method::POST, path);
+    let request = match by {
+        By::Basic => request.basic_auth(id, Some(secret)).form(params),
+        By::Post => request.form(&[params, &[("client_id", id), ("client_secret", secret)]].concat()),
+    };
+    request.send().await.unwrap()
+}
+
+async fn too_many(response: Response) {
+    assert_eq!((response.status().as_u16(), response.headers()[header::RETRY_AFTER].to_str().unwrap()), (429, "10"));
+    assert_eq!(response.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");
+}
+
+/// A neighbour's wrong secrets and made-up names never keep the right secret waiting, at any endpoint, by any method.
+#[tokio::test]
+async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_works() {
+    let server = server().await;
+    let flows = ["--redirect-uri", "https://app.example/done", "--device", "--resource-server"];
+    let app = server.app("validator", &flows).await;
+    let neighbour = server.device().from("192.0.2.1");
+    let mut refused = 0;
+    for n in 0..BURST {
+        let (path, params) = ENDPOINTS[n % ENDPOINTS.len()];
+        let by = if n % 2 == 0 { By::Basic } else { By::Post };
+        // Names that nobody has, and wrong secrets of one that somebody has.
+        let id = if n % 3 == 0 { app.client_id.clone() } else { format!("made-up-{n}") };
+        let response = ask(&neighbour, path, params, &id, "rjk_wrong", by).await;
+        refused += usize::from(response.status() == 401);
+    }
+    assert_eq!(refused, BURST);
+    for (path, params) in ENDPOINTS {
+        for by in [By::Basic, By::Post] {
+            for id in [app.client_id.as_str(), "made-up-again"] {
+                too_many(ask(&neighbour, path, params, id, "rjk_wrong", by).await).await;
+            }
+            let right = ask(&neighbour, path, params, &app.client_id, &app.secret, by).await;
+            assert_eq!(right.status(), 200, "{path} {by:?}");
+        }
+    }
+    let stream = neighbour.request(Method::GET, "/auth/grants/events");
+    let wrong = stream.try_clone().unwrap().basic_auth(&app.client_id, Some("rjk_wrong")).send().await.unwrap();
+    assert_eq!(wrong.status(), 429);
+    assert_eq!(stream.basic_auth(&app.client_id, Some(&app.secret)).send().await.unwrap().status(), 200);
+    let elsewhere = server.device().from("192.0.2.2");
+    assert_eq!(ask(&elsewhere, "/auth/token", ENDPOINTS[0].1, "made-up", "x", By::Post).await.status(), 401);
+}
+
+/// Of an app that can keep no secret, what there is to guess are tokens and codes: those that there are always work.
+#[tokio::test]
+async fn a_public_apps_tokens_and_codes_work_beside_a_flood_of_made_up_ones() {
+    let server = server().await;
+    let app = server.app("terminal", &["--public", "--device", "--scope", "chat:read"]).await;
+    let alice = server.device().from("192.0.2.1").try_pick("alice").await.unwrap();
+    let home = App { program: app.program.from("192.0.2.1"), ..app };
+    let (_, waiting) = home.ask("/auth/device", &[]).await;
+    let kind = "urn:ietf:params:oauth:grant-type:device_code";
+    let poll = |code: String| {
+        let home = home.clone();
+        async move { home.post("/auth/token", &[("grant_type", kind), ("device_code", &code)]).await }
+    };
+    for n in 0..BURST {
+        let params: &[_] = if n % 2 == 0 {
+            &[("grant_type", "refresh_token"), ("refresh_token", "rjr_made_up")]
+        } else {
+            &[("token", TOKEN)]
+        };
+        let path = if n % 2 == 0 { "/auth/token" } else { "/auth/revoke" };
+        assert_eq!(home.post(path, params).await.status(), if n % 2 == 0 { 400 } else { 200 }, "{n}");
+    }
+    too_many(poll("rjd_made_up".into()).await).await;
+    too_many(home.post("/auth/revoke", &[("token", TOKEN)]).await).await;
+    let code = waiting["device_code"].as_str().unwrap().to_owned();
+    assert_eq!(poll(code.clone()).await.json::<Value>().await.unwrap()["error"], "authorization_pending");
+    let user_code = waiting["user_code"].as_str().unwrap();
+    let allow = [("user_code", user_code), ("decision", "allow")];
+    assert_eq!(alice.request(Method::POST, "/device").form(&allow).send().await.unwrap().status(), 200);
+    server.pass(std::time::Duration::from_secs(5));
+    let issued = poll(code).await.json::<Value>().await.unwrap();
+    let token = issued["refresh_token"].as_str().unwrap_or_else(|| panic!("{issued}"));
+    let renewed = home.post("/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await;
+    assert_eq!(renewed.status(), 200);
+    assert_eq!(home.ask("/auth/device", &[]).await.0, 200, "its name is enough for a code");
+}
+
+/// Forms that no app could mean count like any other refusal.
+#[tokio::test]
+async fn malformed_requests_count_too() {
+    let server = server().await;
+    let stranger = server.device().from("192.0.2.1");
+    let post = async || {
+        let form = [("grant_type", "password"), ("grant_type", "twice")];
+        stranger.request(Method::POST, "/auth/token").form(&form).send().await.unwrap()
+    };
+    for n in 0..BURST {
+        assert_eq!(post().await.status(), 400, "{n}");
+    }
+    too_many(post().await).await;
+}
+
+/// Made-up names write neither the log's lines nor the audit's without end: one line of the audit says that there was a flood.
+#[tokio::test]
+async fn a_flood_of_made_up_names_is_one_line_of_the_audit() {
+    let server = server().await;
+    let stranger = server.device().from("192.0.2.1");
+    let before = server.rows("audit");
+    for n in 0..3 * BURST {
+        ask(&stranger, "/auth/token", ENDPOINTS[0].1, &format!("made-up-{n}"), "x", By::Post).await;
+    }
+    assert_eq!((server.rows("audit") - before, server.rows("audit WHERE reason = 'apps'")), (1, 1));
+}

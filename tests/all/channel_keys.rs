@@ -1,0 +1,124 @@
+//! Guesses at the keys of channels: limited by session, by network and by channel, and recorded.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Device, Socket, TestServer};
+
+/// A server behind a proxy, and alice, who is the operator of a channel with a key.
+async fn vault() -> (TestServer, Device) {
+    let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
+    let alice = server.device().from("192.0.2.1").try_pick("alice").await.unwrap();
+    alice.send("JOIN #vault").await;
+    alice.send("MODE #vault +k secret").await;
+    (server, alice)
+}
+
+async fn stranger(server: &TestServer, nick: &str, from: &str) -> Device {
+    server.device().from(from).try_pick(nick).await.unwrap()
+}
+
+async fn join(device: &Device, key: &str) -> (String, Option<u64>) {
+    match device.try_send(&format!("JOIN #vault {key}")).await {
+        Ok(_) => ("joined".into(), None),
+        Err(problem) => (problem.code, problem.retry_after),
+    }
+}
+
+fn wrong() -> (String, Option<u64>) {
+    ("bad_channel_key".into(), None)
+}
+
+fn throttled(seconds: u64) -> (String, Option<u64>) {
+    ("throttled".into(), Some(seconds))
+}
+
+#[tokio::test]
+async fn a_session_guesses_so_often_whichever_way_and_wherever_from() {
+    let (server, _alice) = vault().await;
+    let mallory = stranger(&server, "mallory", "198.51.100.1").await;
+    for n in 0..8 {
+        assert_eq!(join(&mallory.from(&format!("198.51.100.{n}")), "guess").await, wrong());
+    }
+    let message = json!({"command": "JOIN", "params": ["#other,#vault", ",guess"]});
+    let replies = mallory.try_send_json(message).await.unwrap()["replies"].clone();
+    assert!(replies.as_array().unwrap().iter().any(|reply| reply["command"] == "475"), "{replies}");
+    let mut socket = Socket::open(&mallory, "").await;
+    let message = json!({"command": "JOIN", "params": ["#vault", "guess"]});
+    socket.send(message.clone()).await;
+    assert_eq!(socket.answer().await["code"], "bad_channel_key");
+    socket.send(message).await;
+    let answer: Value = socket.answer().await;
+    assert_eq!((&answer["code"], &answer["retry_after"]), (&json!("throttled"), &json!(30)));
+    // The right one is not told from a wrong one, until Retry-After has passed.
+    assert_eq!(join(&mallory, "secret").await, throttled(30));
+    server.pass(Duration::from_secs(30));
+    assert_eq!(join(&mallory, "secret").await.0, "joined");
+    let audit = mallory.get("/api/v1/audit").await;
+    let refused = audit.as_array().unwrap().iter().filter(|line| line["action"] == "channel_key_refused");
+    assert_eq!(refused.clone().count(), 10);
+    assert!(refused.clone().all(|line| line["channel"] == "#vault" && line["nick"] == "mallory"));
+    assert!(audit.as_array().unwrap().iter().any(|line| line["reason"] == "session_channel_keys"));
+}
+
+#[tokio::test]
+async fn a_network_guesses_so_often_and_hinders_nobody_who_made_no_mistake() {
+    let (server, _alice) = vault().await;
+    for nick in ["mallory", "malice"] {
+        let mallory = stranger(&server, nick, "198.51.100.1").await;
+        for _ in 0..10 {
+            assert_eq!(join(&mallory, "guess").await, wrong());
+        }
+    }
+    let bob = stranger(&server, "bob", "198.51.100.1").await;
+    assert_eq!(join(&bob, "guess").await, throttled(15));
+    assert_eq!(join(&bob, "secret").await, throttled(15), "he has made one");
+    let carol = stranger(&server, "carol", "198.51.100.1").await;
+    assert_eq!(join(&carol, "secret").await.0, "joined");
+}
+
+#[tokio::test]
+async fn a_channel_is_guessed_at_so_often_and_those_it_knows_come_in() {
+    let (server, alice) = vault().await;
+    let [bob, guest] = [("bob", "203.0.113.1"), ("guest", "203.0.113.2")];
+    let bob = stranger(&server, bob.0, bob.1).await;
+    let guest = stranger(&server, guest.0, guest.1).await;
+    bob.send("JOIN #vault secret").await;
+    bob.send("PART #vault").await;
+    alice.send("INVITE guest #vault").await;
+    for n in 0..5 {
+        let mallory = stranger(&server, &format!("mallory{n}"), &format!("198.51.100.{n}")).await;
+        for _ in 0..10 {
+            assert_eq!(join(&mallory, "guess").await, wrong());
+        }
+    }
+    let newcomer = stranger(&server, "newcomer", "203.0.113.3").await;
+    assert_eq!(join(&newcomer, "secret").await, throttled(30));
+    assert_eq!((join(&bob, "secret").await.0, join(&guest, "secret").await.0), ("joined".into(), "joined".into()));
+    // Members and operators are not held up.
+    alice.send("MODE #vault +k another").await;
+    alice.send("JOIN #vault wrong").await;
+    bob.send("JOIN #vault").await;
+    server.pass(Duration::from_secs(30));
+    assert_eq!(join(&newcomer, "another").await.0, "joined");
+}
+
+/// Right keys are no guesses, nor is a JOIN without one, or with one that the channel does not want.
+#[tokio::test]
+async fn what_is_no_guess_counts_for_nothing() {
+    let (server, alice) = vault().await;
+    let bob = stranger(&server, "bob", "198.51.100.1").await;
+    alice.send("JOIN #open").await;
+    for _ in 0..25 {
+        bob.send("JOIN #vault secret").await;
+        bob.send("PART #vault").await;
+        assert_eq!(join(&bob, "").await, wrong());
+        bob.send("JOIN #open unwanted").await;
+        bob.send("PART #open").await;
+    }
+    assert_eq!(server.rows("audit WHERE action = 'channel_key_refused' OR action = 'throttled'"), 0);
+    for _ in 0..10 {
+        assert_eq!(join(&bob, "guess").await, wrong());
+    }
+}

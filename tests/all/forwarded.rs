@@ -1,0 +1,66 @@
+//! Requests that a trusted proxy forwards: each network has so many under way, as it has so many connections.
+
+use futures_util::future::join_all;
+
+use crate::support::{Device, Socket, Stream, TestServer, until};
+
+/// Held polls and streams of one client, and requests of one network, at one time.
+const OF_CLIENT: usize = 32;
+const OF_NETWORK: usize = 512;
+
+/// Streams, sockets and held polls count alike, and each only as long as it is held.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forwarded_network_has_so_many_requests_under_way() {
+    let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
+    let mut devices = Vec::new();
+    for n in 0..=OF_NETWORK / OF_CLIENT {
+        devices.push(server.device().from("192.0.2.1").try_pick(&format!("s{n}")).await.unwrap());
+    }
+    let (mut streams, mut sockets, mut polls) = (Vec::new(), Vec::new(), Vec::new());
+    for (n, device) in devices[1..].iter().enumerate() {
+        match n {
+            0 => {
+                for _ in 0..OF_CLIENT {
+                    let from = [("x-forwarded-for", "192.0.2.1")];
+                    sockets.push(Socket::try_open(device, "", &from).await.unwrap());
+                }
+            }
+            1 => polls.extend((0..OF_CLIENT).map(|_| {
+                let device = device.clone();
+                tokio::spawn(async move { device.poll("timeout=60").await })
+            })),
+            _ => streams.extend(join_all((0..OF_CLIENT).map(|_| device.stream(""))).await),
+        }
+    }
+    server.connected(OF_NETWORK).await;
+    let refused = devices[0].call(reqwest::Method::GET, "/api/v1/session").await.unwrap_err();
+    assert_eq!((refused.status, refused.code.as_str(), refused.retry_after), (429, "throttled", Some(5)));
+    // Others, and the proxy itself, are not hindered.
+    server.device().from("192.0.2.2").try_pick("other").await.unwrap();
+    assert_eq!(server.device().get("/api/v1/server").await["name"], "rejoin.server");
+    let is_let_in = async |device: &Device| device.call(reqwest::Method::GET, "/api/v1/session").await.is_ok();
+    // Whatever ends leaves its place: a stream, a socket, a poll.
+    drop::<Option<Stream>>(streams.pop());
+    until("a stream's place", async || is_let_in(&devices[0]).await).await;
+    let _held = devices[0].stream("").await;
+    assert!(!is_let_in(&devices[0]).await);
+    drop(sockets.pop());
+    until("a socket's place", async || is_let_in(&devices[0]).await).await;
+    let _also_held = devices[0].stream("").await;
+    assert!(!is_let_in(&devices[0]).await);
+    polls.pop().unwrap().abort();
+    until("a poll's place", async || is_let_in(&devices[0]).await).await;
+    for poll in polls {
+        poll.abort();
+    }
+}
+
+/// Answers that are read leave nothing behind.
+#[tokio::test]
+async fn requests_that_were_answered_hold_nothing() {
+    let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
+    let stranger = server.device().from("192.0.2.1");
+    for _ in 0..OF_NETWORK + 8 {
+        stranger.get("/api/v1/server").await;
+    }
+}

@@ -1,0 +1,57 @@
+//! What strangers can make happen again and again is a bounded number of lines, and nothing of it is hidden.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Device, TestServer, until};
+
+async fn lines(device: &Device, action: &str) -> Vec<Value> {
+    let lines = device.get("/api/v1/audit?limit=500").await;
+    lines.as_array().unwrap().iter().filter(|line| line["action"] == action).cloned().collect()
+}
+
+/// Fifty failed logins are told of one by one within an hour, the others as one line when it is over; so are the next hour's.
+#[tokio::test]
+async fn failed_logins_are_told_one_by_one_and_then_counted() {
+    let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
+    let alice = server.pick("alice").await;
+    alice.send("PASS :correct horse battery").await;
+    let mut failed = 0;
+    for n in 0..110 {
+        let stranger = server.device().from(&format!("198.51.100.{n}"));
+        failed += usize::from(stranger.login("alice", "a wrong one").await.unwrap_err().code == "login_failed");
+        // Those that the limit allows come back one by one.
+        if n >= 50 {
+            server.pass(Duration::from_secs(30));
+        }
+    }
+    assert!(failed > 100, "{failed}");
+    let told = lines(&alice, "login_failed").await;
+    assert_eq!(told.len(), 50);
+    assert!(told.iter().all(|line| line["count"].is_null() && line["address"].is_string()));
+    server.pass(Duration::from_hours(1));
+    until("the count to be told", async || lines(&alice, "login_failed").await.len() > 50).await;
+    let told = lines(&alice, "login_failed").await;
+    let [last] = &told[50..] else { panic!("{told:?}") };
+    assert_eq!((&last["count"], &last["session"]), (&json!(failed - 50), &told[0]["session"]));
+    server.device().from("203.0.113.1").login("alice", "a wrong one").await.unwrap_err();
+    assert_eq!(lines(&alice, "login_failed").await.len(), 52, "the next hour begins anew");
+}
+
+/// What was counted when the server stops is told all the same.
+#[tokio::test]
+async fn what_was_counted_is_not_lost_by_a_restart() {
+    let mut server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
+    for n in 0..60 {
+        server
+            .device()
+            .from(&format!("2001:db8:1:{n:x}::1"))
+            .login(&format!("nobody{n}"), "a wrong one")
+            .await
+            .unwrap_err();
+    }
+    assert_eq!(server.rows("audit WHERE action = 'login_failed'"), 50);
+    server.restart().await;
+    assert_eq!(server.rows("audit WHERE action = 'login_failed' AND count = 10 AND address = '2001:db8:1::'"), 1);
+}
