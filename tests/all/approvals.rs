@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     device_flow::{Waiting, allow, decide, operators_app},
-    support::{FLAGS, REDIRECT, Socket, TestServer, assert_sound, but, commands, params, said},
+    support::{FLAGS, REDIRECT, Socket, TestServer, assert_sound, but, params, said},
 };
 
 const DAY: Duration = Duration::from_hours(24);

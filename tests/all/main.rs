@@ -36,6 +36,7 @@ mod focus;
 mod forwarded;
 mod frames;
 mod grammar;
+mod grammar_auth;
 mod guard;
 mod guesses;
 mod hostile;
