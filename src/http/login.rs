@@ -208,7 +208,7 @@ fn sentence(error: &Error) -> &str {
         Code::TooManyClients => {
             "This session has as many devices as it may have. Choose one to sign out, and give the password again."
         }
-        Code::Throttled => "There were too many failed logins from here. Please wait a little and try again.",
+        Code::Throttled => "Too many passwords were tried here. Please wait a little and try again.",
         Code::Overloaded => "Too many people are logging in at this moment. Please try again shortly.",
         Code::MalformedRequest => "This browser sent something unexpected. Clear this site's cookies and try again.",
         _ => &error.detail,

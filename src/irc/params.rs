@@ -67,7 +67,7 @@ pub fn notice(params: &[String]) -> Result<Command> {
 fn message_text(params: &[String]) -> Result<String> {
     let text = params.get(1).cloned().unwrap_or_default();
     // What CTCP marks is for programs, and need not show.
-    if text::is_blank(&text) && !text.contains(CTCP) {
+    if text::is_blank(&text) && !text.starts_with(CTCP) {
         return Err(Error::new(Code::NoTextToSend, "no text to send"));
     }
     let text = within(text, TEXT_LIMIT, "the text")?;

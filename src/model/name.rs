@@ -84,7 +84,7 @@ impl ChannelName {
         let name = &self.0[1..];
         let rules = if text::nfc(name) != name {
             "a channel's name is in Unicode's Normalization Form C"
-        } else if name.contains(text::is_hidden) || text::is_blank(name) {
+        } else if name.contains(text::shows_nothing) {
             "a channel's name has no control, format or other invisible characters, and no separators"
         } else if text::begins_with_mark(name) {
             "a channel's name does not begin with a combining mark"
@@ -135,7 +135,7 @@ pub fn checked_name(given: &str) -> Result<String> {
     if name.chars().count() > CLIENT_NAME_LIMIT {
         return Err(Error::too_long("the name", CLIENT_NAME_LIMIT, "characters"));
     }
-    if name.contains(text::is_hidden) || text::begins_with_mark(name) || (text::is_blank(name) && !name.is_empty()) {
+    if name.contains(text::shows_nothing) || text::begins_with_mark(name) {
         let rules = "a name has no control, format or other invisible characters, no separators but the plain space, and \
                      begins with no combining mark";
         return Err(Error::malformed(rules));

@@ -51,10 +51,17 @@ pub fn is_hidden(c: char) -> bool {
     c != ' ' && (hidden.contains(category(c)) || is_ignorable(c) && !is_variation_selector(c))
 }
 
+/// Braille's pattern without dots, which is a symbol and yet looks like a space.
+const BLANK_BRAILLE: char = '\u{2800}';
+
 /// Whether a reader sees nothing of a text.
 pub fn is_blank(text: &str) -> bool {
-    // The last one is Braille's pattern without dots.
-    text.chars().all(|c| c == ' ' || is_hidden(c) || is_variation_selector(c) || c == '\u{2800}')
+    text.chars().all(|c| c == ' ' || shows_nothing(c) || is_variation_selector(c))
+}
+
+/// Whether a character has no place in a name: it is hidden, or looks like a space and is none.
+pub fn shows_nothing(c: char) -> bool {
+    is_hidden(c) || c == BLANK_BRAILLE
 }
 
 /// A text as it may be printed on somebody's terminal: hidden characters, which could move the cursor or turn the reading

@@ -140,8 +140,9 @@ pub async fn rename(chat: &Chat, live: &Live, client_id: String, name: String, n
     .await
 }
 
-/// Gives a key a new secret; those before it work for as long as `overlap`. Of one that manages the session it takes the
-/// session's password, as a new key would; from its own bot it does not, which has a secret of it already.
+/// Gives a key a new secret; those before it work for as long as `overlap`. It takes the session's password, as a new key
+/// would, where the key manages the session, and where the caller is a grant. The key's own bot, which has a secret of the
+/// key, needs none.
 pub async fn rotate(chat: &Chat, by: By<'_>, client_id: String, overlap: Duration) -> Result<Issued> {
     let By { live, arrival: Arrival { now, .. }, due, .. } = by;
     let caller = live.caller;
@@ -155,7 +156,9 @@ pub async fn rotate(chat: &Chat, by: By<'_>, client_id: String, overlap: Duratio
         .await?;
     // Else a caller that may only manage would read by the key's new secret.
     require_cover(caller, scope)?;
-    let judged = if own { None } else { by.prove(chat, scope).await? };
+    // A secret given to a grant outlasts that grant, so a grant takes the password whatever the key may do.
+    let proven = if caller.grant.is_some() { Scopes::ALL } else { scope };
+    let judged = if own { None } else { by.prove(chat, proven).await? };
     let secret = Secret::generate_as(Kind::Key)?;
     let hash = secret.hash();
     let key = chat

@@ -140,13 +140,14 @@ pub fn note_presented(tx: &Write, client: ClientId, secret: SecretHash) -> Resul
     Ok(())
 }
 
-/// The addresses that the last devices of a session were let in from, those that were removed aside. Bots run where others'
-/// do too.
+/// The addresses that the last devices of a session were let in from: of those that are live or have idled out. A device that
+/// was removed or has logged out may have been a stranger's, and the programs of apps and bots run where others' do too.
 pub fn addresses(tx: &Read, session: SessionId) -> Result<Vec<IpAddr>> {
     let mut statement = tx.sql.prepare_cached(
-        "SELECT address FROM client WHERE session_id = ?1 AND NOT key AND end_reason IS NOT ?2 ORDER BY id DESC LIMIT 100",
+        "SELECT address FROM client WHERE session_id = ?1 AND grant_id IS NULL AND (ended_at IS NULL OR end_reason = ?2)
+         ORDER BY id DESC LIMIT 100",
     )?;
-    let rows = statement.query_map(params![session.0, EndReason::Removed.name()], address)?;
+    let rows = statement.query_map(params![session.0, EndReason::Expired.name()], address)?;
     let addresses = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(addresses.into_iter().flatten().collect())
 }

@@ -180,11 +180,8 @@ pub fn count(tx: &Read) -> Result<i64> {
         .query_row([], |row| row.get(0))?)
 }
 
-/// Gives a session another nick. Masks made of the nick that it gives up go on matching it.
+/// Gives a session another nick.
 pub fn rename(tx: &Write, session: &Session, nick: &Nick) -> Result<()> {
-    if session.nick.folded() != nick.folded() {
-        session_mask::hold(tx, session)?;
-    }
     let renamed = tx
         .sql
         .prepare_cached("UPDATE session SET nick = ?2, folded_nick = ?3 WHERE id = ?1")?

@@ -1,11 +1,10 @@
 //! Masks by which bans and SILENCE name sessions, and the one rule of whom such a mask matches.
 //!
 //! A mask whose nick part has no wildcard is *made of a nick*. It also holds a session, whatever nick that takes later: the
-//! session that has the nick when the mask is set and that the whole mask matches, or, if there is none, the first one that
-//! changes from that nick while the mask is set. A mask holds one session at a time, until that session ends: a new session
-//! is held by no mask that was set before.
+//! session that has the nick when the mask is set and that the whole mask matches. It holds that session until it ends. A mask
+//! that is set while nobody has its nick goes by the nick of the moment, because it cannot know whom it is meant for.
 
-use rusqlite::{Row, params};
+use rusqlite::Row;
 
 use super::{Write, session::Session, sight::Sight};
 use crate::{error::Result, irc::mode::Mask, model::SessionId};
@@ -36,22 +35,6 @@ impl SessionMask {
     pub fn matches(&self, session: &Session) -> bool {
         self.held == Some(session.id) || self.mask.matches(&session.mask())
     }
-}
-
-/// Before a session changes its nick: the masks made of that nick that hold no session hold this one.
-pub(super) fn hold(tx: &Write, session: &Session) -> Result<()> {
-    for table in TABLES {
-        let free = format!("SELECT DISTINCT mask FROM {table} WHERE nick = ?1 AND held IS NULL");
-        let mut free = tx.sql.prepare_cached(&free)?;
-        let masks = free.query_map([session.nick.folded()], |row| row.get(0).map(Mask::stored))?;
-        for mask in masks.collect::<rusqlite::Result<Vec<_>>>()? {
-            if mask.matches(&session.mask()) {
-                let hold = format!("UPDATE {table} SET held = ?3 WHERE nick = ?1 AND held IS NULL AND mask = ?2");
-                tx.sql.prepare_cached(&hold)?.execute(params![session.nick.folded(), mask.as_str(), session.id.0])?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Lets go of a session that ends.

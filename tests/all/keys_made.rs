@@ -61,6 +61,10 @@ async fn a_key_that_manages_the_session_takes_its_password() {
     let harmless = make(&alice, "chat:read", None).await.unwrap();
     let path = format!("/api/v1/keys/{}/rotate", harmless.client_id);
     alice.post(&path, json!({"overlap": 0})).await.unwrap();
+    // A secret that a grant gets outlasts the grant, whatever the key may do.
+    let by_grant = other.post(&path, json!({"overlap": 0})).await.map_err(said);
+    assert_eq!(by_grant.err(), refused::<()>(403, "password_required").err());
+    other.post(&path, json!({"overlap": 0, "password": PASSWORD})).await.unwrap();
     let audit = alice.get("/api/v1/audit").await.to_string();
     assert_eq!(audit.matches("password_refused").count(), 6);
 }

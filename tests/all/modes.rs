@@ -102,19 +102,18 @@ async fn a_ban_made_of_a_nick_holds_the_session_whatever_its_nick() {
     }
 }
 
+/// Nobody can say whom it was meant for, so it must not follow whoever happens to have had the nick.
 #[tokio::test]
-async fn a_ban_made_of_a_nick_that_nobody_has_holds_the_first_who_gives_it_up() {
+async fn a_ban_made_of_a_nick_that_nobody_has_goes_by_the_nick_of_the_moment() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     alice.send("JOIN #rust").await;
     alice.send("MODE #rust +b mallory").await;
     let mallory = server.pick("mallory").await;
     assert_eq!(mallory.try_send("JOIN #rust").await.unwrap_err().code, "banned_from_channel");
-    mallory.send("NICK Mallory").await;
     mallory.send("NICK innocent").await;
-    assert_eq!(mallory.try_send("JOIN #rust").await.unwrap_err().code, "banned_from_channel");
-    alice.send("MODE #rust -b mallory").await;
     mallory.send("JOIN #rust").await;
+    assert_eq!(server.rows("ban WHERE held IS NOT NULL"), 0);
 }
 
 #[tokio::test]

@@ -68,9 +68,6 @@ impl Model {
             return Err(Code::NicknameInUse);
         }
         self.happens(me, "NICK", [nick], self.everyone(me));
-        if folded(nick) != folded(&self.sessions[&me].nick) {
-            self.hold(me);
-        }
         self.sessions.get_mut(&me).unwrap().nick = nick.to_owned();
         for name in self.channels_of(me) {
             self.consider(&name, me);

@@ -255,16 +255,6 @@ impl Model {
         masks.contains_key(&folded(&self.sessions[&key].nick)) || masks.values().any(|held| *held == Some(key))
     }
 
-    /// A session gives up its nick: the masks made of it that hold nobody hold this session.
-    pub fn hold(&mut self, key: Key) {
-        let nick = folded(&self.sessions[&key].nick);
-        for masks in self.masks() {
-            if let Some(held @ None) = masks.get_mut(&nick) {
-                *held = Some(key);
-            }
-        }
-    }
-
     fn masks(&mut self) -> impl Iterator<Item = &mut Masks> {
         let bans = self.channels.values_mut().map(|channel| &mut channel.bans);
         bans.chain(self.sessions.values_mut().map(|session| &mut session.silenced))
