@@ -173,6 +173,8 @@ const DAY = 86_400
 export function apps() {
 	const keys = h("ul.devices")
 	const grants = h("ul.devices")
+	const pending = h("ul.devices")
+	const waiting = h("section", { hidden: "" }, h("h3", "Approved, and not used yet"), pending)
 	const shown = h("div", { role: "status" })
 	const name = field("Name, shown with its messages", { maxlength: 64, required: true, autocomplete: "off" })
 	const scopes = choices("It may", Object.entries(SCOPES).slice(0, -1))
@@ -184,14 +186,17 @@ export function apps() {
 	const dialog = showPanel("apps", "Apps and keys",
 		h("p.soft", "Programs that take part as you. They end with this session."),
 		h("h3", "API keys"), shown, keys, h("details", h("summary", "New key"), form),
-		h("h3", "Apps you let in"), grants)
+		h("h3", "Apps you let in"), grants, waiting)
 	load()
 
 	async function load() {
 		try {
 			const [made, granted] = await Promise.all([get("/keys"), get("/grants")])
 			fill(dialog, keys, made.map(key), "No keys yet.")
-			fill(dialog, grants, granted.filter((grant) => !grant.key).map(grant), "No apps.")
+			fill(dialog, grants, granted.filter((grant) => !grant.key && !grant.pending).map(grant), "No apps.")
+			const approved = granted.filter((grant) => grant.pending)
+			fill(dialog, pending, approved.map(approval))
+			waiting.hidden = approved.length === 0
 		} catch ({ message }) {
 			setText($(".last", dialog).previousSibling, message)
 		}
@@ -228,6 +233,11 @@ export function apps() {
 
 	const grant = ({ id, app, scope, res, created_at }) =>
 		item([app], [may(scope, res), `Let in ${fromNow(created_at)}`], revoke(app, `/grants/${id}`))
+
+	// The app has not come yet for what the session approved.
+	const approval = ({ app, client_id, scope, res, expires_at }) =>
+		item([app], [may(scope, res), `Void ${fromNow(expires_at)} if the app does not come`],
+			sure("Take back", app, "The app can no longer use what you approved.", () => remove(`/approvals/${client_id}`).then(load)))
 
 	const revoke = (name, path) =>
 		sure("Revoke", name, "It is cut off at once, and no secret of it works again.", () => remove(path).then(() => shown.replaceChildren()).then(load))

@@ -85,3 +85,22 @@ async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_approved_and_not_used_yet_is_shown_and_taken_back() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.shows("#composer").await;
+        let alice = page.device(&server).await;
+        let app = server.app("The wiki", &FLAGS).await;
+        let code = alice.allows(&app.asking("identity"), &[]).await.code();
+        page.press("[data-panel=apps]").await;
+        page.says("#apps section", "The wiki").await;
+        page.says("#apps section", "May know who you are").await;
+        page.click("#apps [aria-label='Take back The wiki']").await;
+        page.click("#ask .primary").await;
+        page.until("return document.querySelector('#apps section').hidden", vec![]).await;
+        assert_eq!(app.redeem(&code).await.1["error"], "invalid_grant");
+    })
+    .await;
+}
