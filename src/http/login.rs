@@ -50,7 +50,7 @@ struct LoginForm {
     #[schema(nullable = false, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     client_name: Option<String>,
     /// The id of the client to remove when there are too many. A form sends an empty field rather than none.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, pattern = "^(-?[0-9]{1,18})?$")]
     replace: Option<String>,
     /// A path of this origin to go to afterwards.
     #[schema(nullable = false)]

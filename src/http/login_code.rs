@@ -20,6 +20,7 @@ use crate::{error::Result, model::Nick};
 #[into_params(parameter_in = Query)]
 pub struct LoginCode {
     /// Whose session it leads to.
+    #[param(pattern = r"^[A-Za-z\[-`{-}][-A-Za-z0-9\[-`{-}]{0,31}$")]
     nick: String,
 }
 
