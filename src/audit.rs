@@ -97,8 +97,12 @@ limits! {
     Logins "logins"
     /// New sessions from a network.
     NewSessions "new_sessions"
-    /// Commands of a client.
+    /// Commands of a session.
     Commands "commands"
+    /// Bytes that a session adds to the disk.
+    Bytes "bytes"
+    /// Bytes that a network adds to the disk in a day.
+    Storage "storage"
     /// New API keys of a session, and new secrets of them.
     Keys "keys"
     /// Tokens for an app from a network.

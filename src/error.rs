@@ -59,6 +59,7 @@ codes! {
     MisdirectedRequest  "misdirected_request"    None,        421 "Misdirected request";
     CrossSiteRequest    "cross_site_request"     None,        403 "Cross-site request";
     Throttled           "throttled"              Some("263"), 429 "Too fast";
+    StorageLimit        "storage_limit"          Some("263"), 429 "Storage limit reached";
     Overloaded          "overloaded"             Some("263"), 503 "Overloaded";
     // The other refusals of modern IRC, by the same pattern.
     TooManyTargets      "too_many_targets"       Some("407"), 400 "Too many targets";
@@ -133,7 +134,7 @@ pub enum Extra {
     Reason(EndReason),
     /// `insufficient_scope`: what is needed.
     Scope(Scope),
-    /// `throttled`, `overloaded`, `storage_failed`: seconds until a try can succeed.
+    /// `throttled`, `storage_limit`, `overloaded`, `storage_failed`: seconds until a try can succeed.
     RetryAfter(u64),
     /// `too_many_clients`: the clients one can be chosen from for removal.
     Clients(Vec<ClientView>),
@@ -199,6 +200,11 @@ impl Error {
     pub fn storage(cause: impl fmt::Display) -> Self {
         tracing::error!(%cause, "storage failed");
         Self::retry(Code::StorageFailed, 5, "the server's storage fails at this moment; nothing was changed, try again")
+    }
+
+    /// Whether there was no room for what was to be added.
+    pub fn is_want_of_room(&self) -> bool {
+        matches!(self.code, Code::StorageLimit | Code::StorageFailed)
     }
 
     /// Whether the server failed, rather than refused.

@@ -27,6 +27,10 @@ pub struct Answer {
     /// Ids of the events that were made.
     #[schema(value_type = Vec<i64>)]
     pub ids: Vec<EventId>,
+    /// Bytes that the command added to the disk. It is told to nobody.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub added: u64,
 }
 
 /// A command being carried out.

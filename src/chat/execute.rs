@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    irc::{Command, Message, Reply},
+    irc::{Command, Message, Reply, mode::Change},
     model::{Arrival, Caller, SERVER_NAME, Timestamp},
-    store::{self, Place, Read, log, sight::Sight},
+    store::{self, Place, Priority, Read, log, sight::Sight},
 };
 
 /// Bytes of a query's answer that is kept with its label.
@@ -46,10 +46,10 @@ impl Chat {
             Command::Join(joined) => self.guess_channel_keys(live.caller, joined, &arrival).await?,
             _ => Held::default(),
         };
-        let answer = match (verb.reads, place) {
-            (true, _) => self.query(live.caller, command, label, now).await?,
-            (false, Some(place)) => self.perform(place, live.caller, command, label, held, now).await?,
-            (false, None) => self.perform(self.place().await?, live.caller, command, label, held, now).await?,
+        let answer = match place {
+            Some(place) if !verb.reads => self.perform(place, live.caller, command, label, held, now).await?,
+            _ if command.asks() => self.query(live.caller, command, label, now).await?,
+            _ => self.perform(self.place().await?, live.caller, command, label, held, now).await?,
         };
         if let Some(id) = acknowledged {
             live.acknowledge(id);
@@ -68,24 +68,33 @@ impl Chat {
         now: Timestamp,
     ) -> Result<Answer> {
         let (limits, lookalikes) = (self.limits, self.lookalikes.clone());
-        super::change(place, caller, move |tx| {
+        let question = command.asks().then(|| (command.clone(), label.clone()));
+        let performed = super::change(place, priority(&command, label.as_ref()), caller, move |tx| {
             if let Some(answer) = Label::answered(label.as_ref(), tx, caller)? {
                 return Ok(answer);
             }
             let mut act = Act::new(tx, caller, label.as_ref().map(|l| l.text.as_str()), now, &limits)?;
             carry_out(&mut act, command.clone(), &lookalikes, &held)?;
-            let answer = std::mem::take(&mut act.answer);
+            let mut answer = std::mem::take(&mut act.answer);
             // A client that has just left has no labels any more.
             if let (Some(label), false) = (&label, matches!(command, Command::Quit(_))) {
                 label.keep(tx, caller, &answer, now)?;
             }
+            answer.added = tx.added();
             Ok(answer)
         })
-        .await
+        .await;
+        match (performed, question) {
+            // What only asks needs no room.
+            (Err(refusal), Some((question, label))) if refusal.is_want_of_room() => {
+                self.query(caller, question, label, now).await
+            }
+            (performed, _) => performed,
+        }
     }
 
-    /// Answers what changes nothing, on a reading connection. A labelled answer is kept like any other, unless it is long:
-    /// asking again does no harm.
+    /// Answers what changes nothing, on a reading connection. A labelled answer is kept like any other, unless it is long or
+    /// there is no room for it: asking again does no harm.
     async fn query(&self, caller: Caller, command: Command, label: Option<Label>, now: Timestamp) -> Result<Answer> {
         let known = label.clone();
         let (answered, answer) = self
@@ -96,15 +105,37 @@ impl Chat {
             .await?;
         match label {
             Some(label) if !answered && label::write(&answer)?.len() <= KEPT_LENGTH => {
-                self.change(caller, move |tx| match Label::answered(Some(&label), tx, caller)? {
+                let unkept = answer.clone();
+                let keep = move |tx: &store::Write| match Label::answered(Some(&label), tx, caller)? {
                     Some(first) => Ok(first),
-                    None => label.keep(tx, caller, &answer, now).map(|()| answer.clone()),
-                })
-                .await
+                    None => {
+                        label.keep(tx, caller, &answer, now)?;
+                        Ok(Answer { added: tx.added(), ..answer.clone() })
+                    }
+                };
+                match self.change_ordinary(caller, keep).await {
+                    Err(refusal) if refusal.is_want_of_room() => Ok(unkept),
+                    kept => kept,
+                }
             }
             _ => Ok(answer),
         }
     }
+}
+
+/// What ends something is never refused for want of room; it can end no more than was added before.
+fn priority(command: &Command, label: Option<&Label>) -> Priority {
+    let essential = match command {
+        Command::Part { .. } | Command::Kick { .. } | Command::Quit(_) | Command::Away(None) => true,
+        Command::Silence(Some((_, on))) => !on,
+        // With a label the list of bans would be kept.
+        Command::Mode { changes, .. } => changes.iter().all(|change| match change {
+            Change::ListBans => label.is_none(),
+            change => change.ends(),
+        }),
+        _ => false,
+    };
+    if essential { Priority::Essential } else { Priority::Ordinary }
 }
 
 fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes, held: &Held) -> Result<()> {
@@ -156,5 +187,5 @@ fn read_only(tx: &Read, caller: Caller, command: &Command) -> Result<Answer> {
         Command::Ping(token) => vec![Reply::command("PONG", &[&SERVER_NAME, token])],
         other => return Err(Error::internal(format!("{other:?} is no query"))),
     };
-    Ok(Answer { replies, ids: Vec::new() })
+    Ok(Answer { replies, ..Answer::default() })
 }

@@ -73,7 +73,7 @@ fn read(column: &str) -> Result<Answer> {
         let params = texts.by_ref().take(count).map(str::to_owned).collect::<Vec<_>>();
         replies.push(Reply { source: SERVER_NAME.into(), command: command.into(), params });
     }
-    Ok(Answer { replies, ids })
+    Ok(Answer { replies, ids, added: 0 })
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
         };
         for ids in [vec![], vec![EventId(7)], vec![EventId(7), EventId(1 << 60)]] {
             for replies in [vec![], vec![reply(&[])], vec![reply(&["a", "", "b\u{1}"]), reply(&[""]), reply(&["7"])]] {
-                let answer = Answer { replies, ids: ids.clone() };
+                let answer = Answer { replies, ids: ids.clone(), added: 0 };
                 assert_eq!(read(&write(&answer).unwrap()).unwrap(), answer);
             }
         }

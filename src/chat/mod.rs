@@ -14,11 +14,11 @@ use crate::{
     audit::Entry,
     error::{Code, Error, Result},
     irc::mode::Shown,
-    limits::Counts,
+    limits::{Counts, Storage},
     model::{Caller, ClientId, Timestamp},
     password::Hasher,
     secret::SecretHash,
-    store::{self, DatabaseLock, Effect, Place, Store, sight::Sight},
+    store::{self, DatabaseLock, Effect, Place, Priority, Store, sight::Sight},
 };
 
 mod act;
@@ -276,25 +276,42 @@ impl Chat {
         self.store.free_place()
     }
 
-    /// Runs a change for a caller that is checked, in the same transaction, to be live still.
+    /// Runs a change for a caller that is checked, in the same transaction, to be live still. It is essential: it ends
+    /// something, or lets somebody in, and no limit of what may be added refuses it.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         caller: Caller,
         work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        change(self.place().await?, caller, work).await
+        change(self.place().await?, Priority::Essential, caller, work).await
+    }
+
+    /// The same for a change that adds something and may be refused for that.
+    pub(crate) async fn change_ordinary<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        change(self.place().await?, Priority::Ordinary, caller, work).await
+    }
+
+    /// Limits from now on what each network adds to the disk.
+    pub fn limit_storage(&self, storage: Storage) {
+        self.store.limit(storage);
     }
 }
 
 /// Runs a change in its place, for a caller that is checked, in the same transaction, to be live still.
 async fn change<T: Send + 'static>(
     place: Place,
+    priority: Priority,
     caller: Caller,
     mut work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     place
-        .take(move |tx| {
+        .take(priority, move |tx| {
             store::client::require_live(tx, caller)?;
+            tx.work_for(caller.session);
             work(tx)
         })
         .await

@@ -37,7 +37,7 @@ impl Chat {
         let max = self.limits.max_sessions;
         let (session, client) = self
             .store
-            .write(move |tx| {
+            .write_ordinary(move |tx| {
                 if let Some(max) = max
                     && session::count_from(tx, Network::of(address))? >= max
                 {
@@ -74,7 +74,7 @@ impl Chat {
     pub async fn rename_client(&self, live: &Live, id: ClientId, name: String, now: Timestamp) -> Result<ClientView> {
         let caller = live.caller;
         let renamed = self
-            .change(caller, move |tx| {
+            .change_ordinary(caller, move |tx| {
                 let devices = client::live_of(tx, caller.session)?;
                 let device = devices.into_iter().find(|device| device.id == id).ok_or_else(no_such_client)?;
                 if device.name != name {

@@ -47,9 +47,12 @@ pub struct Config {
     /// A proxy whose X-Forwarded-For is believed, as an address or a CIDR; repeatable
     #[arg(long, env = "REJOIN_TRUSTED_PROXY", value_delimiter = ',', value_parser = network)]
     pub trusted_proxy: Vec<IpNet>,
-    /// Commands of one client, burst:per second, or off
+    /// Commands of one session, burst:per second, or off, which also frees it from the limit of bytes
     #[arg(long, env = "REJOIN_FLOOD_LIMIT", default_value = "20:5")]
     pub flood_limit: FloodLimit,
+    /// How much one network may add to the disk in a day, as 200MB, or off
+    #[arg(long, env = "REJOIN_STORAGE_LIMIT", default_value = "200MB")]
+    pub storage_limit: StorageLimit,
     /// Limit failed logins, and what an address may have; off: for load tests
     #[arg(long, env = "REJOIN_LOGIN_LIMIT", default_value = "on")]
     pub login_limit: Switch,
@@ -171,6 +174,33 @@ impl FromStr for FloodLimit {
     }
 }
 
+/// Bytes that one network may add to the disk in a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorageLimit(pub Option<u64>);
+
+impl FromStr for StorageLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let factor = match text[digits.len()..].trim_start().to_ascii_uppercase().as_str() {
+            "" | "B" => 1,
+            "KB" => 1000,
+            "MB" => 1_000_000,
+            "GB" => 1_000_000_000,
+            "TB" => 1_000_000_000_000,
+            _ => 0,
+        };
+        let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).filter(|bytes| *bytes > 0);
+        bytes
+            .map(|bytes| Self(Some(bytes)))
+            .ok_or_else(|| "it is a number and one of KB, MB, GB, as 200MB, or off".into())
+    }
+}
+
 /// `90s`, `15m`, `12h`, `30d`.
 fn duration(text: &str) -> Result<Duration, String> {
     let bad = || "it is a number and one of s, m, h, d, as 30d".to_owned();
@@ -248,6 +278,13 @@ mod tests {
 
     #[test]
     fn limits_and_durations_are_read() {
+        assert_eq!("off".parse(), Ok(StorageLimit(None)));
+        for (text, bytes) in [("200MB", 200_000_000), ("1kb", 1000), ("5 GB", 5_000_000_000), ("4096", 4096)] {
+            assert_eq!(text.parse(), Ok(StorageLimit(Some(bytes))), "{text}");
+        }
+        for bad in ["", "MB", "0", "0MB", "-1MB", "200MiBs", "2.5MB", "99999999999999999999", "99999999999TB", "12é"] {
+            assert!(bad.parse::<StorageLimit>().is_err(), "{bad}");
+        }
         assert_eq!("off".parse(), Ok(FloodLimit(None)));
         assert!("5".parse::<FloodLimit>().is_err() && "0:5".parse::<FloodLimit>().is_err());
         assert_eq!(duration("12h"), Ok(Duration::from_hours(12)));

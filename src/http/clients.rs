@@ -12,8 +12,7 @@ use super::{
     address::Address,
     auth::Authenticated,
     body::{Json, Segment},
-    grammar,
-    messages::charge,
+    flood, grammar,
     problem::{NotFound, Problems, Throttled, TimedOut},
 };
 use crate::{
@@ -50,7 +49,7 @@ pub async fn rename(
     let live = caller.allowed(Scope::SessionManage)?;
     let id = whole_number(&id).ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
     let name = required_name(&body.name)?;
-    charge(&app, live, &address, 1, caller.now).await?;
+    flood::charge(&app, live, &address, 1, caller.now).await?;
     app.chat.rename_client(live, ClientId(id), name, caller.now).await.map(Json)
 }
 

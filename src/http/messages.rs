@@ -15,10 +15,10 @@ use super::{
     address::Address,
     auth::Authenticated,
     body::{self, Json, Params, number},
+    flood, guard,
     problem::{Conflict, NotFound, Problems, PublicProblems, StoreProblems, Throttled, TimedOut},
 };
 use crate::{
-    audit::{Limit, Subject},
     chat::{
         Answer,
         callers::Live,
@@ -30,7 +30,7 @@ use crate::{
         self,
         params::{event_id, session_id},
     },
-    model::{Caller, ClientId, Event, EventId, Page, SERVER_NAME, Scope, Target, Timestamp},
+    model::{ClientId, Event, EventId, Page, SERVER_NAME, Scope, Target, Timestamp},
     store::{Place, history::Part},
 };
 
@@ -110,22 +110,10 @@ pub async fn carry_out(
     now: Timestamp,
     place: Option<Place>,
 ) -> Result<Answer> {
-    charge(app, live, address, message.lines(), now).await?;
-    app.chat.execute(live, message, address.arrival(app, now), place).await
-}
-
-/// Charges a client for a command, good or bad, by its lines.
-pub async fn charge(app: &Shared, live: &Live, address: &Address, lines: usize, now: Timestamp) -> Result<()> {
-    let Caller { session, client, .. } = live.caller;
-    if let Err(wait) = app.flood.charge(client, lines as u64, app.clock.steady()) {
-        if wait.first {
-            let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
-            app.chat.throttled(Limit::Commands, subject, &address.arrival(app, now)).await;
-        }
-        return Err(wait.into());
-    }
-    app.metrics.command();
-    Ok(())
+    flood::charge(app, live, address, message.lines(), now).await?;
+    let executed = app.chat.execute(live, message.clone(), address.arrival(app, now), place);
+    let result = flood::carry_out(app, live, address, now, &message, executed).await;
+    guard::storage(app, address, Some(live.caller), result).await
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -24,8 +24,8 @@ use crate::{
     chat::Chat,
     config::{Config, Patience, Switch},
     error::{Code, Error, Result},
-    limits::Throttle,
-    model::{ClientId, Clock, Origin},
+    limits::Storage,
+    model::{Clock, Origin},
     password::Hasher,
     store::DatabaseLock,
 };
@@ -38,6 +38,7 @@ mod clients;
 mod cookie;
 mod csrf;
 mod fields;
+mod flood;
 mod front;
 mod grammar;
 mod guard;
@@ -86,8 +87,8 @@ pub struct App {
     limits_addresses: bool,
     /// How long a connection may keep us waiting.
     patience: Patience,
-    /// Commands of each client.
-    flood: Throttle<ClientId>,
+    /// What each session sends.
+    flood: flood::Flood,
     metrics: ops::Metrics,
     /// The paths of all routes, as the description has them.
     paths: Vec<String>,
@@ -183,6 +184,9 @@ impl Server {
         let lock = DatabaseLock::for_server(&config.database)?;
         let key_file = config.key_file(lock.path());
         let mut chat = Chat::open(lock, Some(key_file), config.limits(), hasher, clock.now())?;
+        if let Some(bytes) = config.storage_limit.0 {
+            chat.limit_storage(Storage::new(bytes, clock.clone()));
+        }
         chat.host = config.public_url.as_ref().map(Origin::host);
         let (stop, stopping) = watch::channel(false);
         let site = site::Site::new(&config, address);
@@ -199,7 +203,7 @@ impl Server {
             proxies: address::Proxies::new(config.trusted_proxy),
             limits_addresses: config.login_limit == Switch::On,
             patience: config.patience,
-            flood: Throttle::new(config.flood_limit.0),
+            flood: flood::Flood::new(config.flood_limit),
             metrics: ops::Metrics::new(&places),
             places,
             paths: description.paths.paths.keys().cloned().collect(),

@@ -72,7 +72,8 @@ pub async fn create(
     let now = app.clock.now();
     let nick = Nick::parse(&body.nick)?;
     guard::new_session(&app, &address).await?;
-    let admitted = app.chat.create(nick, client_name(body.client_name, &headers)?, address.ip, now).await?;
+    let created = app.chat.create(nick, client_name(body.client_name, &headers)?, address.ip, now).await;
+    let admitted = guard::storage(&app, &address, None, created).await?;
     let arrival = address.arrival(&app, now);
     if app.chat.tells("session created", arrival.network().widest(), &arrival) {
         tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");

@@ -176,6 +176,32 @@ impl Command {
         }
         Ok(self)
     }
+
+    /// Whether it changes nothing, as it was written. Some verbs both ask and change.
+    pub fn asks(&self) -> bool {
+        match self {
+            Self::Names(_) | Self::List(_) | Self::Who(_) | Self::Whois(_) | Self::UserMode { .. } => true,
+            Self::Ack(_) | Self::Ping(_) => true,
+            Self::Topic { text, .. } => text.is_none(),
+            Self::Mode { changes, .. } => changes.is_empty(),
+            Self::MarkRead { id, .. } => id.is_none(),
+            Self::Silence(change) => change.is_none(),
+            _ => false,
+        }
+    }
+
+    /// How many events it may make, and how many bytes of its text are in each.
+    pub fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Privmsg { targets, text, .. } | Self::Notice { targets, text, .. } => (targets.len(), text.len()),
+            Self::Join(channels) => (channels.len(), 0),
+            Self::Part { channels, reason } => (channels.len(), reason.as_ref().map_or(0, String::len)),
+            Self::Kick { nicks, reason, .. } => (nicks.len(), reason.as_ref().map_or(0, String::len)),
+            Self::Topic { text: Some(text), .. } | Self::Away(Some(text)) => (1, text.len()),
+            Self::Nick(_) | Self::Invite { .. } | Self::Mode { .. } | Self::MarkRead { .. } => (1, 0),
+            _ => (0, 0),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -197,6 +223,19 @@ mod tests {
         let mut names = HashSet::new();
         for verb in VERBS {
             assert!(names.insert(verb.name) && verb.syntax.starts_with(verb.name) && !verb.help.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_a_verb_reads_only_asks() {
+        for verb in VERBS.iter().filter(|verb| verb.reads) {
+            let args = vec!["#c".to_owned(); verb.min_params.max(1)];
+            if let Ok(command) = (verb.parse)(&args) {
+                assert!(command.asks() && command.size() == (0, 0), "{}", verb.name);
+            }
+        }
+        for (line, asks) in [("TOPIC #c", true), ("TOPIC #c :", false), ("MODE #c", true), ("MODE #c +n", false)] {
+            assert_eq!(parse(line).unwrap().asks(), asks, "{line}");
         }
     }
 

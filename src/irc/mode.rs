@@ -142,6 +142,18 @@ pub enum Change {
     ListBans,
 }
 
+impl Change {
+    /// Whether it only takes something away.
+    pub fn ends(&self) -> bool {
+        match self {
+            Self::Flag(_, on) | Self::Op(_, on) | Self::Voice(_, on) | Self::Ban(_, on) => !on,
+            Self::Key(key) => key.is_none(),
+            Self::Limit(limit) => limit.is_none(),
+            Self::ListBans => false,
+        }
+    }
+}
+
 /// Parses `+o-v+l`, `[bob, carol, 50]`. One mistake refuses the whole command, so nothing is half done.
 pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
     let mut args = args.iter().map(String::as_str);

@@ -30,8 +30,8 @@ impl Rate {
             Limit::UserCodes | Limit::ChannelKeys => (20, 15),
             Limit::SessionUserCodes | Limit::SessionChannelKeys => (10, 30),
             Limit::Channel => (50, 30),
-            // By `--flood-limit`, and in memory.
-            Limit::Commands => (u32::MAX, 0),
+            // These are counted elsewhere: by `Throttle` and by `Storage`.
+            Limit::Commands | Limit::Bytes | Limit::Storage => (u32::MAX, 0),
         };
         Self { burst, every: Duration::from_secs(seconds) }
     }

@@ -54,6 +54,13 @@ impl<K: Eq + Hash> Throttle<K> {
         }
     }
 
+    /// Charges a key in any case.
+    pub fn take(&self, key: K, amount: u64, now: Duration) {
+        if let Some(rate) = self.rate {
+            self.lock().take(key, rate, amount, nanoseconds(now));
+        }
+    }
+
     /// Gives back what was charged.
     pub fn refund(&self, key: &K, amount: u64) {
         if let Some(rate) = self.rate {

@@ -126,7 +126,7 @@ pub async fn approve(
     let (caller, max) = (live.caller, chat.limits.max_clients);
     let secret = Secret::generate_as(Kind::Code)?;
     let hash = secret.hash();
-    chat.change(caller, move |tx| {
+    chat.change_ordinary(caller, move |tx| {
         let app = require_live(tx, &request)?;
         let code = request.code(caller, res.clone(), None, due);
         if code.scope.need_client() && standing(tx, &app, &code)?.is_none() {
@@ -152,7 +152,7 @@ pub async fn silently(chat: &Chat, live: &Live, request: Request, due: Timestamp
     let caller = live.caller;
     let secret = Secret::generate_as(Kind::Code)?;
     let hash = secret.hash();
-    chat.change(caller, move |tx| {
+    chat.change_ordinary(caller, move |tx| {
         let app = require_live(tx, &request)?;
         let given = grant::given(tx, caller.session, app.id)?;
         let covering = |grant: &Grant| {

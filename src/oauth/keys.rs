@@ -85,7 +85,7 @@ pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
     let (client_id, secret) = (secret::app_name()?, Secret::generate_as(Kind::Key)?);
     let hash = secret.hash();
     let key = chat
-        .change(caller, move |tx| {
+        .change_ordinary(caller, move |tx| {
             require_still(tx, caller, &judged)?;
             if app::live_keys_of(tx, caller.session)?.len() >= MAX_KEYS {
                 let detail = format!("a session has at most {MAX_KEYS} keys: revoke one first");
@@ -130,7 +130,7 @@ pub async fn live_of(chat: &Chat, session: SessionId) -> Result<Vec<App>> {
 /// Gives a key another name.
 pub async fn rename(chat: &Chat, live: &Live, client_id: String, name: String, now: Timestamp) -> Result<Key> {
     let caller = live.caller;
-    chat.change(caller, move |tx| {
+    chat.change_ordinary(caller, move |tx| {
         let key = app::live_key(tx, caller.session, &client_id)?;
         app::rename(tx, key.id, &name)?;
         client::rename_of_app(tx, key.id, &name)?;
@@ -162,7 +162,7 @@ pub async fn rotate(chat: &Chat, by: By<'_>, client_id: String, overlap: Duratio
     let secret = Secret::generate_as(Kind::Key)?;
     let hash = secret.hash();
     let key = chat
-        .change(caller, move |tx| {
+        .change_ordinary(caller, move |tx| {
             require_still(tx, caller, &judged)?;
             let key = app::live_key(tx, caller.session, &client_id)?;
             app_secret::rotate(tx, &key, hash, overlap, now, due)?;

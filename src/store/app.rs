@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, app_secret, as_sql, audit, authorization_code, device_code, grant, log};
+use super::{
+    Effect, Read, Write, app_secret, as_sql, audit, authorization_code, device_code, grant, log, size::length,
+};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
@@ -125,6 +127,8 @@ pub struct NewApp {
 
 /// Registers an app of the operator's.
 pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
+    // Nobody is charged for what the operator adds, but every row is counted.
+    tx.add_row(new.client_id.len() + new.name.len(), 4);
     let app = tx
         .sql
         .prepare_cached(
@@ -170,6 +174,9 @@ pub struct NewKey {
 
 /// Makes an API key and its first secret.
 pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
+    let (scope, res) = (new.scope.to_string(), new.res.as_ref().map(log::to_json).transpose()?);
+    let texts = [new.client_id.len(), new.client_id.len(), new.name.len(), scope.len(), length(res.as_ref())];
+    tx.add_row(texts.iter().sum(), 4);
     let app = tx
         .sql
         .prepare_cached(
@@ -182,8 +189,8 @@ pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
                 new.name,
                 new.session.0,
                 new.maker.0,
-                new.scope.to_string(),
-                new.res.as_ref().map(log::to_json).transpose()?,
+                scope,
+                res,
                 now.0,
                 new.expires_at.map(|end| end.0),
                 new.through.map(|grant| grant.0),

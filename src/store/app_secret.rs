@@ -8,6 +8,7 @@ use super::{
     Read, Write,
     app::{self, App},
     as_sql, audit,
+    size::HASH,
 };
 use crate::{
     audit::Action,
@@ -55,6 +56,7 @@ pub(super) fn insert(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp)
     tx.sql
         .prepare_cached("INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, ?3)")?
         .execute(params![app.0, secret.0, now.0])?;
+    tx.add_row(2 * HASH, 2);
     Ok(())
 }
 

@@ -2,7 +2,10 @@
 
 use rusqlite::{Row, params};
 
-use super::{Read, Write, as_sql};
+use super::{
+    Read, Write, as_sql,
+    size::{ADDRESS, length},
+};
 use crate::{
     audit::{Action, Entry, Subject},
     error::Result,
@@ -19,6 +22,8 @@ pub fn record_many(tx: &Write, action: Action, subject: &Subject, count: u64, no
 }
 
 fn insert(tx: &Write, action: Action, subject: &Subject, count: Option<i64>, now: Timestamp) -> Result<()> {
+    let texts = [length(subject.nick.as_ref()), length(subject.app.as_ref()), length(subject.channel.as_ref())];
+    tx.add_row(action.name().len() + ADDRESS + texts.iter().sum::<usize>(), 1);
     tx.sql
         .prepare_cached(
             "INSERT INTO audit (time, action, session_id, client_id, nick, address, reason, app, channel, count)

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Read, Write, app, as_sql, log};
+use super::{
+    Read, Write, app, as_sql, log,
+    size::{HASH, length},
+};
 use crate::{
     error::Result,
     model::{AppId, ChannelName, ClientId, GrantId, Scopes, SessionId, Timestamp},
@@ -55,6 +58,9 @@ impl AuthorizationCode {
 }
 
 pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Result<()> {
+    let (scope, res) = (code.scope.to_string(), code.res.as_ref().map(log::to_json).transpose()?);
+    let texts = [HASH, scope.len(), length(res.as_ref()), length(code.redirect_uri.as_ref()), code.challenge.len()];
+    tx.add_row(texts.iter().sum(), 4);
     tx.sql
         .prepare_cached(
             "INSERT INTO authorization_code (secret_hash, app_id, session_id, scope, res, redirect_uri, challenge, grant_id,
@@ -64,8 +70,8 @@ pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Resul
             secret.0,
             code.app.0,
             code.session.0,
-            code.scope.to_string(),
-            code.res.as_ref().map(log::to_json).transpose()?,
+            scope,
+            res,
             code.redirect_uri,
             code.challenge,
             code.grant.map(|grant| grant.0),

@@ -52,6 +52,7 @@ pub fn add(tx: &Write, channel: ChannelId, ban: &Ban) -> Result<bool> {
             ban.set_by,
             ban.set_at.0
         ])?;
+    tx.add_row(3 * mask.as_str().len() + ban.set_by.len(), 2);
     Ok(added == 1)
 }
 

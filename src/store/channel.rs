@@ -56,6 +56,7 @@ pub fn insert(tx: &Write, name: &ChannelName, now: Timestamp) -> Result<Channel>
     tx.sql
         .prepare_cached("INSERT INTO channel (id, name, folded_name, created_at, modes) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![id.0, name.as_str(), name.folded(), now.0, modes.letters()])?;
+    tx.add_row(3 * name.as_str().len(), 3);
     Ok(Channel { id, name: name.clone(), created_at: now, modes, topic: None })
 }
 
@@ -107,6 +108,7 @@ pub(super) fn all(tx: &Read) -> Result<Vec<(Channel, i64)>> {
 }
 
 pub fn set_topic(tx: &Write, id: ChannelId, topic: Option<&Topic>) -> Result<()> {
+    tx.add_text(topic.map_or("", |topic| &topic.text));
     tx.sql
         .prepare_cached("UPDATE channel SET topic = ?2, topic_set_by = ?3, topic_set_at = ?4 WHERE id = ?1")?
         .execute(params![id.0, topic.map(|t| &t.text), topic.map(|t| &t.set_by), topic.map(|t| t.set_at.0)])?;
@@ -114,6 +116,7 @@ pub fn set_topic(tx: &Write, id: ChannelId, topic: Option<&Topic>) -> Result<()>
 }
 
 pub fn set_modes(tx: &Write, id: ChannelId, modes: &Modes) -> Result<()> {
+    tx.add_text(modes.key.as_deref().unwrap_or_default());
     tx.sql
         .prepare_cached("UPDATE channel SET modes = ?2, key = ?3, member_limit = ?4 WHERE id = ?1")?
         .execute(params![id.0, modes.letters(), modes.key, modes.limit])?;

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     Admission, Effect, Read, Write, approval, as_sql, audit, authorization_code, device_code, grant, log, session,
+    size::{ADDRESS, HASH},
 };
 use crate::{
     audit::{Action, Subject},
@@ -40,6 +41,8 @@ pub struct Granted {
 
 /// Admits a client to a session. Its queue begins here, until its first snapshot moves the beginning.
 pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -> Result<ClientId> {
+    tx.work_for(session);
+    tx.add_row(new.name.len() + 2 * HASH + 2 * ADDRESS, 7);
     let head = log::head(tx)?;
     tx.sql
         .prepare_cached(

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Read, Write, app, as_sql, log};
+use super::{Read, Write, app, as_sql, log, size::HASH};
 use crate::{
     error::Result,
     model::{AppId, ChannelName, ClientId, Scopes, SessionId, Timestamp},
@@ -82,6 +82,8 @@ pub struct NewDeviceCode {
 
 /// Makes a device code; whether its user code was free.
 pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
+    let (scope, address) = (new.scope.to_string(), new.address.to_string());
+    tx.add_row(2 * HASH + scope.len() + 2 * address.len(), 4);
     let inserted = tx
         .sql
         .prepare_cached(
@@ -92,8 +94,8 @@ pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
             new.secret.0,
             new.user_code.0,
             new.app.0,
-            new.scope.to_string(),
-            new.address.to_string(),
+            scope,
+            address,
             now.0,
             new.expires_at.0,
             millis(new.interval),

@@ -42,6 +42,7 @@ pub fn note_written(tx: &Write, session: SessionId, other: SessionId, message: E
              ON CONFLICT DO UPDATE SET wrote = 1, last = ?3",
         )?
         .execute([session.0, other.0, message.0])?;
+    tx.add_row(0, 4);
     forget_least(tx, session, true)
 }
 
@@ -59,6 +60,7 @@ pub fn note_received(tx: &Write, session: SessionId, other: SessionId, message: 
             "INSERT INTO direct (session_id, other_id, wrote, unread, last, read) VALUES (?1, ?2, 0, 1, ?3, 0)",
         )?
         .execute([session.0, other.0, message.0])?;
+    tx.add_row(0, 4);
     forget_least(tx, session, false)
 }
 
@@ -82,6 +84,7 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
         )?
         .execute([session.0, other.0, to.0])?;
     if made == 1 {
+        tx.add_row(0, 4);
         forget_least(tx, session, false)?;
         return Ok(true);
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, app, approval, as_sql, audit, client, grant_end, log, token};
+use super::{Effect, Read, Write, app, approval, as_sql, audit, client, grant_end, log, size::length, token};
 use crate::{
     audit::{Action, Subject},
     error::Result,
@@ -66,6 +66,8 @@ impl NewGrant {
 
 /// Makes a grant; a client of it, if it is to have one, follows in the same transaction.
 pub fn insert(tx: &Write, app: &app::App, new: &NewGrant, now: Timestamp) -> Result<GrantId> {
+    let (scope, res) = (new.scope.to_string(), new.res.as_ref().map(log::to_json).transpose()?);
+    tx.add_row(scope.len() + length(res.as_ref()), 5);
     tx.sql
         .prepare_cached(
             "INSERT INTO app_grant (session_id, app_id, scope, res, created_at, limit_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -73,8 +75,8 @@ pub fn insert(tx: &Write, app: &app::App, new: &NewGrant, now: Timestamp) -> Res
         .execute(params![
             new.session.map(|session| session.0),
             app.id.0,
-            new.scope.to_string(),
-            new.res.as_ref().map(log::to_json).transpose()?,
+            scope,
+            res,
             now.0,
             new.limit_at.map(|limit| limit.0),
         ])?;

@@ -30,6 +30,7 @@ impl GrantEnd {
 }
 
 pub(super) fn record(tx: &Write, grant: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
+    tx.add_row(reason.name().len(), 1);
     tx.sql.prepare_cached("INSERT INTO grant_end (grant_id, reason, time) VALUES (?1, ?2, ?3)")?.execute(params![
         grant.0,
         reason.name(),
@@ -40,6 +41,7 @@ pub(super) fn record(tx: &Write, grant: GrantId, reason: EndReason, now: Timesta
 
 /// Records that one access token has ended, and its grant has not.
 pub(super) fn record_token(tx: &Write, grant: GrantId, jti: String, now: Timestamp) -> Result<()> {
+    tx.add_row(jti.len(), 1);
     tx.sql
         .prepare_cached("INSERT INTO grant_end (grant_id, reason, time, jti) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![grant.0, EndReason::Revoked.name(), now.0, jti])?;

@@ -27,6 +27,7 @@ pub fn add(tx: &Write, channel: ChannelId, session: SessionId, silenced: bool) -
     if added == 0 {
         return Ok(false);
     }
+    tx.add_row(0, 2);
     for sql in [
         "DELETE FROM invite WHERE channel_id = ?1 AND session_id != ?2 AND session_id <= (
              SELECT session_id FROM invite WHERE channel_id = ?1 AND session_id != ?2

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Read, Write, as_sql};
+use super::{Read, Write, as_sql, size::HASH};
 use crate::{
     error::{Code, Error, Result},
     model::{ClientId, Timestamp},
@@ -37,6 +37,7 @@ pub fn reused() -> Error {
 
 /// Keeps an answer, and of the client's others the newest.
 pub fn keep(tx: &Write, client: ClientId, label: &str, command: &[u8; 32], answer: &str, now: Timestamp) -> Result<()> {
+    tx.add_row(2 * label.len() + HASH + answer.len(), 4);
     tx.sql
         .prepare_cached(
             "INSERT OR REPLACE INTO label (client_id, label, command, answer, time) VALUES (?1, ?2, ?3, ?4, ?5)",

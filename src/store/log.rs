@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, sight::Sight, texts, unread};
+use super::{Effect, Read, Write, as_sql, sight::Sight, size::length, texts, unread};
 use crate::{
     error::{Code, Error, Result},
     model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp},
@@ -62,6 +62,9 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
         Some((sender, Recipient::Channel(channel))) => Some(unread::last_of_others(tx, channel, sender)?),
         _ => None,
     };
+    let (params_column, targets_column) = (texts::join(params.iter().map(String::as_str))?, to_json(&targets)?);
+    let lengths = [source.len(), command.len(), params_column.len(), targets_column.len(), label.map_or(0, str::len)];
+    tx.add_row(lengths.iter().sum::<usize>() + length(app.as_ref()), targets.len() + 1);
     tx.sql
         .prepare_cached(
             "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others,
@@ -72,8 +75,8 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
             time.0,
             source,
             command,
-            texts::join(params.iter().map(String::as_str))?,
-            to_json(&targets)?,
+            params_column,
+            targets_column,
             message.map(|(sender, _)| sender.0),
             recipient,
             client,

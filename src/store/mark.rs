@@ -30,6 +30,7 @@ pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) 
     let made =
         run("INSERT INTO read_mark (session_id, target_id, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
     if made == 1 {
+        tx.add_row(0, 2);
         forget_least(tx, session, channel)?;
     }
     Ok(made == 1)

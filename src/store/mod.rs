@@ -5,7 +5,7 @@
 //! [`Write`] change something and note what follows from it in memory as an [`Effect`].
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -18,7 +18,7 @@ use self::{readers::Readers, writer::Writer};
 use crate::{
     error::{Code, Error, Result},
     limits::{
-        self,
+        self, Storage,
         fair::{Bounds, Fair, Full},
     },
     model::{
@@ -28,6 +28,7 @@ use crate::{
     secret::{KeyRing, SecretHash},
 };
 
+mod account;
 pub mod app;
 pub mod app_secret;
 pub mod approval;
@@ -60,6 +61,7 @@ pub mod session;
 pub mod session_mask;
 pub mod sight;
 pub mod silence;
+mod size;
 pub mod succession;
 pub mod texts;
 pub mod token;
@@ -67,6 +69,7 @@ pub mod unread;
 pub mod unreadable;
 mod writer;
 
+pub use account::Priority;
 pub use lock::DatabaseLock;
 pub use writer::Place;
 
@@ -147,11 +150,35 @@ pub struct Read<'c> {
 pub struct Write<'c> {
     read: Read<'c>,
     effects: RefCell<Vec<Effect>>,
+    /// Bytes that it has added to the disk.
+    added: Cell<u64>,
+    /// The session that is charged for them.
+    author: Cell<Option<SessionId>>,
 }
 
 impl<'c> Write<'c> {
     fn new(sql: &'c Connection) -> Self {
-        Self { read: Read { sql }, effects: RefCell::default() }
+        Self { read: Read { sql }, effects: RefCell::default(), added: Cell::default(), author: Cell::default() }
+    }
+
+    /// Says for which session this is done, and so which one is charged for what it adds.
+    pub fn work_for(&self, session: SessionId) {
+        self.author.set(Some(session));
+    }
+
+    /// Bytes that this has added to the disk so far.
+    pub fn added(&self) -> u64 {
+        self.added.get()
+    }
+
+    /// Counts a row that is added: how many bytes its texts and hashes take, and how many entries in indexes it has.
+    fn add_row(&self, values: usize, entries: usize) {
+        self.added.set(self.added.get() + size::of_row(values, entries));
+    }
+
+    /// Counts a text that a row is given in the place of another.
+    fn add_text(&self, text: &str) {
+        self.added.set(self.added.get() + text.len() as u64);
     }
 
     fn effect(&self, effect: Effect) {
@@ -201,12 +228,35 @@ impl Store {
 
     /// Runs `work` in a transaction and answers once it is on disk. `work` may be run again, so it changes nothing outside
     /// the transaction. An `Err` undoes what it did; a refusal that records something is an `Ok` value.
+    ///
+    /// It is essential: no limit of what may be added and no full disk refuses it. What may be refused is for
+    /// [`Store::write_ordinary`].
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        self.place().await?.take(work).await
+        self.place().await?.take(Priority::Essential, work).await
+    }
+
+    /// The same for what adds something and may be refused for that.
+    pub async fn write_ordinary<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Write) -> Result<T> + Send + 'static,
+    {
+        self.place().await?.take(Priority::Ordinary, work).await
+    }
+
+    /// Limits from now on what each network adds to the disk.
+    pub fn limit(&self, storage: Storage) {
+        // It is set once, at the start.
+        let _ = self.writer.counted.set(storage);
+    }
+
+    /// What each network has added, if that is limited.
+    pub fn storage(&self) -> Option<&Storage> {
+        self.writer.counted.get()
     }
 
     /// Waits for a place in the line of those who write.
@@ -243,7 +293,7 @@ impl Store {
 
     /// Whether the store writes and reads, by doing both.
     pub async fn check(&self) -> Result<()> {
-        self.write(|tx| Ok(touch(tx.sql)?)).await?;
+        self.write_ordinary(|tx| Ok(touch(tx.sql)?)).await?;
         self.read(|tx| log::head(tx).map(drop)).await
     }
 
@@ -298,6 +348,7 @@ fn touch(sql: &Connection) -> rusqlite::Result<()> {
 /// Draws an id from the sequence that sessions and channels share.
 fn new_target(tx: &Write) -> Result<TargetId> {
     tx.sql.prepare_cached("INSERT INTO target DEFAULT VALUES")?.execute([])?;
+    tx.add_row(0, 0);
     Ok(TargetId(tx.sql.last_insert_rowid()))
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     Effect, Read, Write, app, as_sql, audit, authorization_code, client, device_code, direct, grant, invite, log,
-    member, new_target, on_unique, session_mask, silence, unreadable,
+    member, new_target, on_unique, session_mask, silence, size::ADDRESS, unreadable,
 };
 use crate::{
     audit::{Action, Subject},
@@ -107,6 +107,7 @@ pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Resul
         .prepare_cached("INSERT INTO session (id, nick, folded_nick, created_at, network) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![id.0, nick.as_str(), nick.folded(), now.0, Network::of(address).to_string()]);
     on_unique(inserted, || in_use(nick))?;
+    tx.add_row(3 * nick.as_str().len() + 2 * ADDRESS, 3);
     let subject =
         Subject { session: Some(id), nick: Some(nick.to_string()), address: Some(address), ..Subject::default() };
     audit::record(tx, Action::SessionCreated, &subject, now)?;
@@ -196,6 +197,7 @@ pub fn set_password(
     expected: Option<&HashedPassword>,
     hash: &HashedPassword,
 ) -> Result<bool> {
+    tx.add_text(hash.as_phc());
     let changed = tx
         .sql
         .prepare_cached(
@@ -206,6 +208,7 @@ pub fn set_password(
 }
 
 pub fn set_away(tx: &Write, id: SessionId, away: Option<&str>) -> Result<()> {
+    tx.add_text(away.unwrap_or_default());
     tx.sql.prepare_cached("UPDATE session SET away = ?2 WHERE id = ?1")?.execute(params![id.0, away])?;
     Ok(())
 }

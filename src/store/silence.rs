@@ -37,6 +37,7 @@ pub fn add(tx: &Write, session: SessionId, mask: &SessionMask) -> Result<bool> {
             mask.mask.nick().as_ref().map(Nick::folded),
             mask.held.map(|session| session.0)
         ])?;
+    tx.add_row(3 * mask.mask.as_str().len(), 2);
     Ok(added == 1)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, grant_end};
+use super::{Effect, Read, Write, as_sql, grant_end, size::HASH};
 use crate::{
     error::Result,
     model::{AppId, ClientId, GrantId, Scopes, SessionId, Timestamp},
@@ -70,6 +70,7 @@ pub fn issue_access(
     expires_at: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
+    tx.add_row(HASH + scope.to_string().len(), 2);
     tx.sql
         .prepare_cached(
             "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at)
@@ -93,6 +94,7 @@ pub fn issue_refresh(
     limit_at: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
+    tx.add_row(HASH + scope.to_string().len(), 2);
     tx.sql
         .prepare_cached(
             "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at)

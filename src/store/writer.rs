@@ -17,7 +17,11 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Effect, Observer, Write, open};
+use super::{
+    Effect, Observer, Write,
+    account::{Account, Counted, Priority},
+    open,
+};
 use crate::error::{Code, Error, Result};
 
 /// Jobs waiting for the writer; beyond it callers wait for a place.
@@ -37,6 +41,7 @@ trait Job: Send {
 
 struct Work<T, F> {
     work: F,
+    account: Account,
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
 }
@@ -44,13 +49,15 @@ struct Work<T, F> {
 impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
     fn run(&mut self, tx: &Write) -> bool {
         self.result = None;
-        let result = (self.work)(tx);
+        self.account.refund();
+        let result = (self.work)(tx).and_then(|done| self.account.charge(tx).map(|()| done));
         let keep = result.is_ok();
         self.result = Some(result);
         keep
     }
 
     fn fail(&mut self, error: Error) {
+        self.account.refund();
         self.result = Some(Err(error));
     }
 
@@ -62,17 +69,21 @@ impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
 }
 
 /// A place in the writer's line, for one job. Whoever has it comes after all who had theirs used before.
-pub struct Place(mpsc::OwnedPermit<Box<dyn Job>>);
+pub struct Place {
+    permit: mpsc::OwnedPermit<Box<dyn Job>>,
+    counted: Counted,
+}
 
 impl Place {
     /// Runs `work` in this place; it is in the line as soon as this is polled.
-    pub async fn take<T, F>(self, work: F) -> Result<T>
+    pub async fn take<T, F>(self, priority: Priority, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        drop(self.0.send(Box::new(Work { work, result: None, caller })));
+        let account = Account::of_task(self.counted, priority);
+        drop(self.permit.send(Box::new(Work { work, account, result: None, caller })));
         answer.await.map_err(|_| stopping())?
     }
 }
@@ -80,6 +91,8 @@ impl Place {
 pub struct Writer {
     line: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// What is added to the disk, and for whom.
+    pub counted: Counted,
 }
 
 impl Writer {
@@ -93,18 +106,22 @@ impl Writer {
                 open::close(connection, &path);
             })
             .map_err(Error::internal)?;
-        Ok(Self { line: Mutex::new(Some(line)), thread: Mutex::new(Some(thread)) })
+        Ok(Self { line: Mutex::new(Some(line)), thread: Mutex::new(Some(thread)), counted: Counted::default() })
     }
 
     /// Waits for a place in the line.
     pub async fn place(&self) -> Result<Place> {
         let line = self.line().ok_or_else(stopping)?;
-        line.reserve_owned().await.map(Place).map_err(|_| stopping())
+        line.reserve_owned().await.map(|permit| self.taken(permit)).map_err(|_| stopping())
     }
 
     /// A place in the line, if there is one at once.
     pub fn free_place(&self) -> Option<Place> {
-        self.line()?.try_reserve_owned().ok().map(Place)
+        self.line()?.try_reserve_owned().ok().map(|permit| self.taken(permit))
+    }
+
+    fn taken(&self, permit: mpsc::OwnedPermit<Box<dyn Job>>) -> Place {
+        Place { permit, counted: self.counted.clone() }
     }
 
     /// None once it is stopping.

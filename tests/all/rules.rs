@@ -188,3 +188,20 @@ fn every_dependency_is_in_the_readme() {
         assert!(told.contains(&name), "the README does not tell why {name} is there");
     }
 }
+
+/// What is added to the disk is counted for the network that has it added: each statement that inserts stands beside a count.
+#[test]
+fn every_row_that_is_added_is_counted() {
+    let modules = modules();
+    for (path, code) in &modules["store"] {
+        // What the server writes for itself, and what is to be swept, which was counted when it was added.
+        if ["migrate.rs", "key_file.rs", "unreadable.rs", "cost.rs", "tests.rs"].iter().any(|name| path.ends_with(name))
+        {
+            continue;
+        }
+        let counted = code.matches(".add_row(").count();
+        // An event is one row, with one count for all its addresses.
+        let inserted = code.matches("INSERT ").count() - code.matches("INSERT INTO address").count();
+        assert!(inserted <= counted, "{}: {inserted} statements insert, {counted} count", path.display());
+    }
+}

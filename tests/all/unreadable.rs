@@ -92,7 +92,7 @@ async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
 #[tokio::test]
 async fn the_room_is_used_again_and_the_file_stops_growing() {
     let server = TestServer::start().await;
-    let text = "\u{1}".repeat(4096);
+    let text = "x".to_owned() + &"\u{1}".repeat(4095);
     let pages = || {
         let database = Connection::open(server.database()).unwrap();
         database.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap()

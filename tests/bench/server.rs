@@ -34,7 +34,17 @@ impl Server {
     /// Rejoin on the database `rejoin.db` in a folder.
     pub fn rejoin_in(dir: TempDir) -> Self {
         let mut command = pinned(env!("CARGO_BIN_EXE_rejoin"));
-        command.args(["--listen", "127.0.0.1:0", "--flood-limit", "off", "--login-limit", "off", "--database"]);
+        command.args([
+            "--listen",
+            "127.0.0.1:0",
+            "--flood-limit",
+            "off",
+            "--login-limit",
+            "off",
+            "--storage-limit",
+            "off",
+            "--database",
+        ]);
         command.arg(dir.path().join("rejoin.db")).env("RUST_LOG", "error");
         Self::announced(command, dir)
     }

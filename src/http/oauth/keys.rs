@@ -174,7 +174,8 @@ pub async fn issue(
     let wanted = Wanted { name, scope: Scopes::parse(&body.scope)?, res, expires_in };
     guard::new_key(&app, &address, live.caller.session).await?;
     let by = by(&app, &caller, live, &address, body.password);
-    let issued = keys::issue(&app.chat, by, wanted).await?;
+    let issued = keys::issue(&app.chat, by, wanted).await;
+    let issued = guard::storage(&app, &address, Some(live.caller), issued).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key issued");
     Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
 }
@@ -224,7 +225,8 @@ pub async fn rotate(
     let overlap = seconds("overlap", overlap, OVERLAP)?;
     guard::new_key(&app, &address, live.caller.session).await?;
     let by = by(&app, &caller, live, &address, body.password);
-    let issued = keys::rotate(&app.chat, by, client_id, overlap).await?;
+    let rotated = keys::rotate(&app.chat, by, client_id, overlap).await;
+    let issued = guard::storage(&app, &address, Some(live.caller), rotated).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key rotated");
     Ok(Json(issued.into()))
 }

@@ -46,7 +46,7 @@ pub fn name(error: &Error) -> &'static str {
         | Code::ExpiredToken
         | Code::LoginRequired
         | Code::ConsentRequired) => code.name(),
-        Code::Throttled | Code::Overloaded | Code::StorageFailed => "temporarily_unavailable",
+        Code::Throttled | Code::StorageLimit | Code::Overloaded | Code::StorageFailed => "temporarily_unavailable",
         _ if error.is_failure() => "server_error",
         _ => "invalid_request",
     }

@@ -6,13 +6,7 @@ use axum::extract::ws::Utf8Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use serde::Serialize;
 
-use super::super::{
-    Shared,
-    address::Address,
-    body,
-    messages::{carry_out, charge},
-    problem::Problem,
-};
+use super::super::{Shared, address::Address, body, flood, messages::carry_out, problem::Problem};
 use crate::{
     chat::{self, Answer, callers::Live},
     error::Result,
@@ -150,7 +144,7 @@ impl Commands {
                 // A stolen token is of use for no longer than it lives.
                 _ if expired => Err(chat::invalid_token()),
                 Ok(message) => carry_out(&app, &live, &address, message, now, place).await,
-                Err(error) => charge(&app, &live, &address, 1, now).await.and(Err(error)),
+                Err(error) => flood::charge(&app, &live, &address, 1, now).await.and(Err(error)),
             };
             let outcome = match &result {
                 Ok(answer) => Outcome::Done(answer),

@@ -1,0 +1,246 @@
+//! How much each network adds to the disk within a rolling day, and how much of that each session.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use super::windows::Windows;
+use crate::{
+    error::{Code, Error},
+    model::{Clock, Network, NetworkWidth, SessionId, Timestamp},
+};
+
+/// A session younger than this is a newcomer.
+const NEWCOMER: Duration = Duration::from_hours(24);
+/// Of what a network may add, newcomers may add one part of so many, all of them together.
+const NEWCOMERS_PART: u64 = 2;
+/// And each session one part of so many.
+const SESSION_PART: u64 = 10;
+
+/// Who adds something: a network, and the session that it acts for, with the time when that was created. What is added for no
+/// session yet is a newcomer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Author {
+    pub network: Network,
+    pub session: Option<(SessionId, Timestamp)>,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Network(Network),
+    /// The newcomers of a network.
+    Newcomers(Network),
+    Session(SessionId),
+}
+
+impl Key {
+    /// Each kind of key has a map of its own, and of networks each width has, so that none makes others be forgotten.
+    fn map(self) -> usize {
+        match self {
+            Self::Network(network) => network.width() as usize,
+            Self::Newcomers(network) => NetworkWidth::ALL.len() + network.width() as usize,
+            Self::Session(_) => 2 * NetworkWidth::ALL.len(),
+        }
+    }
+}
+
+const MAPS: usize = 2 * NetworkWidth::ALL.len() + 1;
+
+/// What was charged, to give it back.
+#[derive(Debug)]
+pub struct Receipt {
+    keys: Vec<Key>,
+    bytes: u64,
+    slot: u64,
+}
+
+/// An author has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub seconds: u64,
+}
+
+impl From<Refused> for Error {
+    fn from(Refused { seconds }: Refused) -> Self {
+        let detail = "as much was stored for you or your network as may be in a day; reading, logging in and leaving still \
+                      work";
+        Self::retry(Code::StorageLimit, seconds, detail)
+    }
+}
+
+/// The counts, in the memory of this process.
+pub struct Storage {
+    /// Bytes that the narrowest network may add in a day.
+    limit: u64,
+    clock: Clock,
+    /// Never held over an await.
+    windows: Mutex<Vec<Windows<Key>>>,
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl Storage {
+    pub fn new(limit: u64, clock: Clock) -> Self {
+        Self { limit, clock, windows: Mutex::new(std::iter::repeat_with(Windows::default).take(MAPS).collect()) }
+    }
+
+    /// Charges an author for what it adds, unless that is too much. What is essential is charged in any case.
+    pub fn charge(&self, author: Author, bytes: u64, essential: bool) -> Result<Receipt, Refused> {
+        let (keys, now) = (self.keys(author), self.clock.steady());
+        let mut windows = self.lock();
+        if !essential {
+            let wait = |(key, limit): &(Key, u64)| windows[key.map()].wait(*key, *limit, bytes, now);
+            if let Some(seconds) = keys.iter().filter_map(wait).max() {
+                return Err(Refused { seconds });
+            }
+        }
+        let mut slot = 0;
+        let keys = keys.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        for key in &keys {
+            slot = windows[key.map()].take(*key, bytes, now);
+        }
+        Ok(Receipt { keys, bytes, slot })
+    }
+
+    /// Gives back what was charged for something that was not stored.
+    pub fn refund(&self, Receipt { keys, bytes, slot }: Receipt) {
+        let mut windows = self.lock();
+        for key in keys {
+            windows[key.map()].give_back(key, bytes, slot);
+        }
+    }
+
+    /// By what an author is counted, and how much each of these may add.
+    fn keys(&self, Author { network, session }: Author) -> Vec<(Key, u64)> {
+        let is_old = |(_, created_at): (SessionId, Timestamp)| created_at.plus(NEWCOMER) <= self.clock.now();
+        let newcomer = !session.is_some_and(is_old);
+        let mut keys = Vec::with_capacity(MAPS);
+        for network in network.and_wider() {
+            let limit = self.limit.saturating_mul(network.width().factor().into());
+            keys.push((Key::Network(network), limit));
+            if newcomer {
+                keys.push((Key::Newcomers(network), limit / NEWCOMERS_PART));
+            }
+        }
+        keys.extend(session.map(|(session, _)| (Key::Session(session), self.limit / SESSION_PART)));
+        keys
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Windows<Key>>> {
+        self.windows.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    };
+
+    use super::*;
+
+    /// Storage with a limit of 1,000, and what moves its clock on by so many seconds.
+    fn storage() -> (Storage, impl Fn(i64)) {
+        let passed = Arc::new(AtomicI64::new(0));
+        let (now, steady) = (passed.clone(), passed.clone());
+        let clock = Clock::new(
+            move || Timestamp(1_000_000_000 + now.load(Relaxed) * 1000),
+            move || Duration::from_secs(steady.load(Relaxed).try_into().unwrap()),
+        );
+        (Storage::new(1000, clock), move |seconds| {
+            passed.fetch_add(seconds, Relaxed);
+        })
+    }
+
+    fn network(text: &str) -> Network {
+        Network::of(text.parse().unwrap())
+    }
+
+    fn author(address: &str, session: i64, old: bool) -> Author {
+        let created_at = if old { 0 } else { 1_000_000_000 };
+        Author { network: network(address), session: Some((SessionId(session), Timestamp(created_at))) }
+    }
+
+    /// How much an author can add, ten at a time.
+    fn fills(storage: &Storage, author: Author) -> u64 {
+        let mut filled = 0;
+        while storage.charge(author, 10, false).is_ok() {
+            filled += 10;
+        }
+        filled
+    }
+
+    #[test]
+    fn a_session_has_a_tenth_newcomers_half_and_a_network_all() {
+        let (storage, _) = storage();
+        let newcomers = (1..=9).map(|session| fills(&storage, author("192.0.2.1", session, false)));
+        assert_eq!(newcomers.collect::<Vec<_>>(), [100, 100, 100, 100, 100, 0, 0, 0, 0]);
+        let nobody = Author { network: network("192.0.2.1"), session: None };
+        assert!(storage.charge(nobody, 10, false).is_err());
+        let old = (11..=19).map(|session| fills(&storage, author("192.0.2.1", session, true)));
+        assert_eq!(old.collect::<Vec<_>>(), [100, 100, 100, 100, 100, 0, 0, 0, 0]);
+        assert_eq!(fills(&storage, author("192.0.2.2", 1, false)), 0, "a session's tenth is the same from everywhere");
+        assert_eq!(fills(&storage, author("192.0.2.2", 20, false)), 100, "another network has its own");
+    }
+
+    #[test]
+    fn what_is_essential_is_never_refused_and_counts() {
+        let (storage, _) = storage();
+        for _ in 0..3 {
+            storage.charge(author("192.0.2.1", 1, true), 500, true).unwrap();
+        }
+        assert!(storage.charge(author("192.0.2.1", 2, true), 1, false).is_err());
+    }
+
+    #[test]
+    fn a_day_later_there_is_room_again_and_the_wait_says_so() {
+        let (storage, pass) = storage();
+        let alice = author("192.0.2.1", 1, true);
+        fills(&storage, alice);
+        let Refused { seconds } = storage.charge(alice, 10, false).unwrap_err();
+        pass(seconds as i64 - 1);
+        storage.charge(alice, 10, false).unwrap_err();
+        pass(1);
+        storage.charge(alice, 10, false).unwrap();
+    }
+
+    #[test]
+    fn what_is_given_back_was_not_added() {
+        let (storage, _) = storage();
+        let alice = author("192.0.2.1", 1, false);
+        let receipt = storage.charge(alice, 100, false).unwrap();
+        storage.charge(alice, 1, false).unwrap_err();
+        storage.refund(receipt);
+        assert_eq!(fills(&storage, alice), 100);
+    }
+
+    #[test]
+    fn wider_networks_have_wider_limits() {
+        let (storage, _) = storage();
+        let mut session = 0;
+        let mut fill = |prefix: &str, networks: std::ops::Range<u32>| {
+            networks
+                .map(|n| {
+                    (0..12)
+                        .map(|_| {
+                            session += 1;
+                            fills(&storage, author(&format!("{prefix}{n:x}::1"), session, true))
+                        })
+                        .sum::<u64>()
+                })
+                .sum::<u64>()
+        };
+        assert_eq!(fill("2001:db8:1:", 0..1), 1000, "of a /64");
+        assert_eq!(fill("2001:db8:1:", 1..0x100), 2000, "3,000 of a /56");
+        assert_eq!(fill("2001:db8:1:", 0x100..0x400), 7000, "10,000 of a /48");
+        assert_eq!(fill("2001:db8:2:", 0..1), 1000);
+    }
+}

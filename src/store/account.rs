@@ -1,0 +1,65 @@
+//! Who is charged for what a job adds to the disk.
+
+use std::sync::{Arc, OnceLock};
+
+use rusqlite::OptionalExtension;
+
+use super::Write;
+use crate::{
+    error::Result,
+    limits::{self, Author, Receipt, Storage},
+    model::{Network, SessionId, Timestamp},
+};
+
+/// Whether a job may be refused when its network has added as much as it may, or when the disk is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// It ends something, lets somebody in, or serves somebody who reads. It is never refused for that.
+    Essential,
+    /// Everything else that adds something.
+    Ordinary,
+}
+
+/// The counts of what is added, once there are any: subcommands and tests do without.
+pub type Counted = Arc<OnceLock<Storage>>;
+
+/// The account of one job.
+pub struct Account {
+    counted: Counted,
+    pub priority: Priority,
+    /// `None`: the server does it by itself.
+    network: Option<Network>,
+    charged: Option<Receipt>,
+}
+
+impl Account {
+    /// An account of the network that this task works for.
+    pub fn of_task(counted: Counted, priority: Priority) -> Self {
+        Self { counted, priority, network: limits::payer(), charged: None }
+    }
+
+    /// Charges what the job has added; refused if that is too much.
+    pub fn charge(&mut self, tx: &Write) -> Result<()> {
+        let (Some(storage), Some(network), bytes @ 1..) = (self.counted.get(), self.network, tx.added.get()) else {
+            return Ok(());
+        };
+        let author = Author { network, session: author(tx)? };
+        self.charged = Some(storage.charge(author, bytes, self.priority == Priority::Essential)?);
+        Ok(())
+    }
+
+    /// Gives back what was charged for something that came to nothing.
+    pub fn refund(&mut self) {
+        if let (Some(storage), Some(receipt)) = (self.counted.get(), self.charged.take()) {
+            storage.refund(receipt);
+        }
+    }
+}
+
+/// The session that a transaction works for, and when it was created.
+fn author(tx: &Write) -> Result<Option<(SessionId, Timestamp)>> {
+    let Some(session) = tx.author.get() else { return Ok(None) };
+    let created = tx.sql.prepare_cached("SELECT created_at FROM session WHERE id = ?1")?;
+    let created = { created }.query_row([session.0], |row| row.get(0)).optional()?;
+    Ok(created.map(|created_at| (session, Timestamp(created_at))))
+}

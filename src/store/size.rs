@@ -1,0 +1,101 @@
+//! How many bytes a row takes on the disk: rather too many than too few, so that what is counted is never less than what the
+//! database grows by.
+//!
+//! SQLite lays rows into pages. The row that no longer fits into a page begins the next one, and what it left free stays
+//! free: at most as much as its own size. A row that is longer than a page continues in pages of its own.
+
+/// Bytes of a page (SQLite's default).
+const PAGE: usize = 4096;
+/// What of a page holds rows, and what of a page that a long row continues in.
+const ROOM: usize = PAGE - 8;
+const CONTINUED: usize = PAGE - 4;
+/// The longest row that lies in one page, and the least of a longer one that does (SQLite's file format, section 1.6).
+const WHOLE: usize = PAGE - 35;
+const LEAST: usize = (PAGE - 12) * 32 / 255 - 23;
+/// Ids, times, the row's header and its place in the page: at least and at most.
+const ROW: [usize; 2] = [8, 64];
+/// An entry in an index, or in a table that is one: a few ids, in pages that may be half full.
+const ENTRY: usize = 40;
+
+/// A hash.
+pub const HASH: usize = 32;
+/// An address as text, at most.
+pub const ADDRESS: usize = 39;
+
+/// A text that may be missing.
+pub fn length(text: Option<&String>) -> usize {
+    text.map_or(0, String::len)
+}
+
+/// A row whose texts and hashes take so many bytes, with so many entries in indexes.
+pub fn of_row(values: usize, entries: usize) -> u64 {
+    // A row just longer than a page may take less of it than one that just fits.
+    let row = ROW.map(|more| in_pages(values + more)).into_iter().max().unwrap_or_default();
+    (row + entries * ENTRY) as u64
+}
+
+fn in_pages(row: usize) -> usize {
+    let (local, pages) = if row <= WHOLE {
+        (row, 0)
+    } else {
+        let local = LEAST + (row - LEAST) % CONTINUED;
+        let local = if local <= WHOLE { local } else { LEAST };
+        (local, (row - local).div_ceil(CONTINUED))
+    };
+    // Short rows leave at most a quarter of a page free, which is a third of what it holds.
+    let local = if local <= ROOM / 4 { local * 4 / 3 } else { local * 2 };
+    local + pages * PAGE
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    /// Fills a table like the log's, with rows of these lengths in turn; what it takes, and what was counted.
+    fn fill(lengths: &[usize]) -> (u64, u64) {
+        let database = Connection::open_in_memory().unwrap();
+        database
+            .execute_batch(
+                "CREATE TABLE event (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER, text TEXT);
+                 CREATE TABLE address (target INTEGER, event INTEGER, PRIMARY KEY (target, event)) WITHOUT ROWID;",
+            )
+            .unwrap();
+        let pages = || database.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap() as u64;
+        let (before, mut counted) = (pages(), 0);
+        for (n, length) in lengths.iter().cycle().take(3000).enumerate() {
+            let event = "INSERT INTO event (time, text) VALUES (1795000000000, ?1)";
+            database.execute(event, ["x".repeat(*length)]).unwrap();
+            let address = "INSERT INTO address VALUES (?1, ?2)";
+            database.execute(address, [n as i64 % 20, database.last_insert_rowid()]).unwrap();
+            counted += of_row(*length, 1);
+        }
+        ((pages() - before) * PAGE as u64, counted)
+    }
+
+    #[test]
+    fn what_is_counted_is_what_it_takes_and_not_much_more() {
+        for lengths in [
+            &[10][..],
+            &[100],
+            &[500],
+            &[1000],
+            &[1400],
+            &[2030],
+            &[2100],
+            &[4000],
+            &[4096],
+            &[4200],
+            &[8100],
+            &[30_000],
+            &[3000, 10],
+            &[4000, 200],
+            &[10, 4096, 900],
+        ] {
+            let (taken, counted) = fill(lengths);
+            assert!(taken <= counted, "{lengths:?}: {taken} bytes, {counted} counted");
+            assert!(counted <= 2 * taken + 3000 * 100, "{lengths:?}: {taken} bytes, {counted} counted");
+        }
+    }
+}
