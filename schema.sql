@@ -315,8 +315,11 @@ CREATE TABLE token (
     created_at    INTEGER NOT NULL,
     expires_at    INTEGER NOT NULL,
     limit_at      INTEGER NOT NULL,             -- its end in any case, which no rotation moves
-    superseded_at INTEGER,
-    code_hash     BLOB                          -- the authorization code that it descends from; NULL: none
+    superseded_at INTEGER,                      -- of a refresh token: when it was exchanged for a pair of new tokens
+    code_hash     BLOB,                         -- the authorization code that it descends from; NULL: none
+    parent        BLOB,                         -- the refresh token that it was issued for
+    derived_by    TEXT,                         -- of one that was exchanged: the key from which the pair was derived
+    settled_at    INTEGER                       -- and when a token of that pair was first presented
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX token_of_grant ON token (grant_id);
 CREATE INDEX token_of_code ON token (code_hash) WHERE code_hash IS NOT NULL;

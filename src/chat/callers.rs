@@ -59,6 +59,20 @@ pub struct Token {
     pub alone: bool,
     /// The client that calls with it, with this token's scope. Not every grant has one.
     pub live: Option<Arc<Live>>,
+    /// Whether its first use is to be written down.
+    unsettled: Arc<AtomicBool>,
+}
+
+impl Token {
+    /// Whether its first use is to be written down.
+    pub fn is_unsettled(&self) -> bool {
+        self.unsettled.load(Relaxed)
+    }
+
+    /// Notes that its first use was written down.
+    pub fn settle(&self) {
+        self.unsettled.store(false, Relaxed);
+    }
 }
 
 impl Live {
@@ -325,9 +339,13 @@ impl Map {
         });
         let caller = access.client.and_then(live).map(|client| Arc::new(client.by_token(access, sponsor)));
         caller.iter().for_each(|live| live.touch(access.created_at));
-        let &Access { secret, grant, app, session, scope, expires_at, alone, .. } = access;
-        self.grants.entry(grant).or_default().push(secret);
-        self.tokens.insert(secret, Token { grant, app, session, scope, expires_at, alone, live: caller });
+        let &Access { secret, grant, app, session, scope, expires_at, alone, unsettled, .. } = access;
+        let unsettled = Arc::new(AtomicBool::new(unsettled));
+        let token = Token { grant, app, session, scope, expires_at, alone, live: caller, unsettled };
+        // One that is issued again is known already.
+        if self.tokens.insert(secret, token).is_none() {
+            self.grants.entry(grant).or_default().push(secret);
+        }
     }
 
     fn end_token(&mut self, secret: SecretHash) {

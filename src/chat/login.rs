@@ -1,6 +1,6 @@
 //! Login: rejoining a session from another client, or renewing one's own.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{Chat, act::notice, callers::Live, session::Admitted};
 use crate::{
@@ -193,6 +193,16 @@ pub fn admit_granted(tx: &Write, session: SessionId, new: &NewClient, max: usize
 /// Tells the session's devices of an app that was let in and is no device itself.
 pub fn announce_app(tx: &Write, session: SessionId, name: &str, now: Timestamp) -> Result<()> {
     let text = format!("An app was let in, to know who you are: {name}.");
+    notice(tx, &session::get(tx, session)?, text, None, now).map(drop)
+}
+
+/// Tells the session's devices that a token or a code of an app came back that was used before, and so is in two hands.
+pub fn tell_of_theft(tx: &Write, session: SessionId, name: &str, address: IpAddr, now: Timestamp) -> Result<()> {
+    let family = AddressFamily::of(address).name();
+    let text = format!(
+        "Somebody else may have had access through the app {name}: what it signs in with was used a second time, from an \
+         {family} address. That access is ended; let the app in again if you still want it."
+    );
     notice(tx, &session::get(tx, session)?, text, None, now).map(drop)
 }
 

@@ -53,7 +53,7 @@ mod warning;
 
 pub use act::Answer;
 pub(crate) use act::notice;
-pub use login::{Login, admit_granted, already_in_session, announce_app, require_place};
+pub use login::{Login, admit_granted, already_in_session, announce_app, require_place, tell_of_theft};
 pub(crate) use pass::require_unchanged;
 pub use session::Admitted;
 
@@ -165,8 +165,20 @@ impl Chat {
 
     /// What a presented access token stands for, at a time by which some may be `due` to be over. It is not noted as use of
     /// its client: whether the token may call is not known here.
-    pub fn authenticate_token(&self, secret: SecretHash, due: Timestamp) -> Result<callers::Token> {
-        let token = self.callers.token(secret).filter(|token| due < token.expires_at).ok_or_else(invalid_token)?;
+    pub async fn authenticate_token(
+        &self,
+        secret: SecretHash,
+        now: Timestamp,
+        due: Timestamp,
+    ) -> Result<callers::Token> {
+        let token = self.callers.token(secret).ok_or_else(invalid_token)?;
+        // Also of one that has expired: its pair has arrived.
+        if token.is_unsettled() {
+            Box::pin(self.note_token_presented(&token, secret, now)).await;
+        }
+        if due >= token.expires_at {
+            return Err(invalid_token());
+        }
         if let Some(live) = &token.live
             && let Some(reason) = live.over(due, self.limits.client_idle)
         {
@@ -194,6 +206,15 @@ impl Chat {
         match self.store.write(move |tx| store::client::note_presented(tx, client, secret)).await {
             Ok(()) => live.present(),
             Err(error) => tracing::warn!(%error, %client, "that a client has its secret could not be written down"),
+        }
+    }
+
+    /// Writes down that a token was presented, before anything is done by it: its refresh token is not exchanged for the same
+    /// again. If it fails, the next request tries again.
+    async fn note_token_presented(&self, token: &callers::Token, secret: SecretHash, now: Timestamp) {
+        match self.store.write(move |tx| store::token::settle_parent(tx, secret, now)).await {
+            Ok(()) => token.settle(),
+            Err(error) => tracing::warn!(%error, grant = %token.grant, "a token's first use could not be written down"),
         }
     }
 

@@ -61,7 +61,7 @@ impl FromRequestParts<Shared> for Authenticated {
         match (cookie::presented(headers, &app.site)?, bearer(headers)?, identity(headers)?) {
             (Some(cookie), None, None) => Self::by_cookie(cookie, headers, app).await,
             (None, Some(token), beside) => {
-                let ByToken { token, now } = ByToken::of(token, beside, app, |token| token.alone)?;
+                let ByToken { token, now } = ByToken::of(token, beside, app, |token| token.alone).await?;
                 Ok(Self { live: token.live, now, acknowledges: true })
             }
             (None, None, None) => Err(chat::unauthenticated()),
@@ -80,17 +80,17 @@ pub struct ByToken {
 
 impl ByToken {
     /// The user's token: the one in Authorization if it `may` stand alone, or one beside the app's own.
-    fn of(
+    async fn of(
         bearer: SecretHash,
         beside: Option<SecretHash>,
         app: &Shared,
         may: impl FnOnce(&Token) -> bool,
     ) -> Result<Self> {
         let (now, due) = (app.clock.now(), app.clock.due());
-        let first = app.chat.authenticate_token(bearer, due)?;
+        let first = app.chat.authenticate_token(bearer, now, due).await?;
         let token = match beside {
             Some(beside) => {
-                let user = app.chat.authenticate_token(beside, due).map_err(invalid_identity)?;
+                let user = app.chat.authenticate_token(beside, now, due).await.map_err(invalid_identity)?;
                 // An app's own token is the one that calls as no session.
                 if first.session.is_some() || user.session.is_none() || user.app != first.app {
                     return Err(identity_mismatch());
@@ -105,11 +105,11 @@ impl ByToken {
     }
 
     /// By the token that a request has in its headers or in its form, by one method and no other (RFC 6750 §2).
-    fn named(headers: &HeaderMap, in_form: Option<&str>, app: &Shared) -> Result<Self> {
+    async fn named(headers: &HeaderMap, in_form: Option<&str>, app: &Shared) -> Result<Self> {
         let in_form = in_form.map(|token| presented_token(token.as_bytes()));
         match (bearer(headers)?.xor(in_form), identity(headers)?) {
             // Any library for OAuth asks who the user is by the user's token alone.
-            (Some(token), beside) => Self::of(token, beside, app, |_| true),
+            (Some(token), beside) => Self::of(token, beside, app, |_| true).await,
             (None, _) if in_form.is_some() => Err(Error::malformed("the access token is there by two methods")),
             (None, Some(_)) => Err(nobody_beside()),
             (None, None) => Err(Error::new(Code::Unauthenticated, "this wants an access token in Authorization")),
@@ -121,7 +121,7 @@ impl FromRequestParts<Shared> for ByToken {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        Self::named(&parts.headers, None, app)
+        Self::named(&parts.headers, None, app).await
     }
 }
 
@@ -138,7 +138,7 @@ impl FromRequest<Shared> for Posted {
             _ => None,
         };
         let in_form = form.as_ref().map(|form| form.only("access_token")).transpose()?.flatten();
-        ByToken::named(&headers, in_form, app).map(Self)
+        ByToken::named(&headers, in_form, app).await.map(Self)
     }
 }
 

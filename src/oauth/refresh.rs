@@ -1,51 +1,121 @@
-//! New tokens for a refresh token (RFC 6749 §6), which works once: one that comes back is in two hands, and nobody can tell
-//! which of them is the app's (RFC 9700 §4.14).
+//! New tokens for a refresh token (RFC 6749 §6), which works once.
+//!
+//! The new pair is derived from the token that is presented, under a key of the server's. So an answer that was lost, and
+//! two tabs that refresh at once, get the same pair. Once a token of that pair was presented, the old one has no use any
+//! more. If it still comes back it is in two hands, and nobody can tell which of them is the app's (RFC 9700 §4.14).
 
 use super::{
     invalid_grant,
-    tokens::{self, Issued, Mint, TokenRequest},
+    tokens::{self, Issued, Mint, Minted, TokenRequest},
 };
 use crate::{
-    audit::{Action, Subject},
-    chat::Chat,
+    audit::Action,
+    chat::{self, Chat},
     error::{Code, Error, Result},
     model::{EndReason, Scopes},
-    secret::SecretHash,
-    store::{Write, app::App, audit, grant, token},
+    secret::{KeyRing, SecretHash, keys::Pair},
+    store::{
+        Write,
+        app::App,
+        audit,
+        grant::{self, Grant},
+        token::{self, Exchanged, Token},
+    },
 };
 
-/// Issues a new pair for a refresh token, which is superseded in the same transaction. One that was used before ends its
-/// grant, with the tokens that came after it.
-pub async fn issue(chat: &Chat, request: TokenRequest, presented: SecretHash, scope: Option<Scopes>) -> Result<Issued> {
-    tokens::issue(chat, request, move |tx, app, mint| rotate(tx, app, mint, presented, scope)).await
+/// Issues a new pair for a refresh token, which is superseded in the same transaction.
+pub async fn issue(chat: &Chat, request: TokenRequest, presented: &str, scope: Option<Scopes>) -> Result<Issued> {
+    let (keys, presented) = (chat.keys.ring(), presented.to_owned());
+    let hash = SecretHash::of(&presented);
+    tokens::issue(chat, request, move |tx, app, mint| {
+        let token = token::find(tx, hash)?.filter(|token| !token.is_access).ok_or_else(invalid_grant)?;
+        let grant = grant::get(tx, token.grant)?.filter(|grant| grant.app == app.id).ok_or_else(invalid_grant)?;
+        // Its own pair has arrived. What is noted must stay, so from here on a refusal is a success of the transaction.
+        token::settle_parent(tx, hash, mint.now)?;
+        let exchange =
+            Exchange { tx, app, mint, keys: &keys, presented: &presented, hash, grant: &grant, token: &token };
+        match exchange.decide(scope) {
+            Err(refusal) if !refusal.is_failure() => Ok(Err(refusal)),
+            decided => decided.map(Ok),
+        }
+    })
+    .await
 }
 
-fn rotate(
-    tx: &Write,
-    app: &App,
-    mint: &Mint,
-    presented: SecretHash,
-    scope: Option<Scopes>,
-) -> Result<tokens::Decision> {
-    let token = token::find(tx, presented)?.filter(|token| !token.is_access).ok_or_else(invalid_grant)?;
-    let grant = grant::get(tx, token.grant)?.filter(|grant| grant.app == app.id).ok_or_else(invalid_grant)?;
-    let subject = Subject { session: grant.session, client: grant.client, ..app.subject() };
-    if token.superseded {
-        audit::record(tx, Action::ReuseDetected, &subject, mint.now)?;
-        grant::end(tx, grant.id, EndReason::Revoked, mint.now)?;
-        // What is recorded must stay, so the transaction itself succeeds.
-        return Ok(Err(invalid_grant()));
+/// A refresh token that is being exchanged.
+struct Exchange<'a> {
+    tx: &'a Write<'a>,
+    app: &'a App,
+    mint: &'a Mint,
+    keys: &'a KeyRing,
+    presented: &'a str,
+    hash: SecretHash,
+    grant: &'a Grant,
+    token: &'a Token,
+}
+
+impl Exchange<'_> {
+    fn decide(&self, scope: Option<Scopes>) -> Result<Minted> {
+        if let Some(Exchanged { settled: true, .. }) = self.token.exchanged {
+            return self.end_both_holders().and_then(|()| Err(invalid_grant()));
+        }
+        let scope = scope.unwrap_or(self.token.scope);
+        if !self.token.scope.covers(scope) {
+            return Err(Error::new(Code::InvalidScope, "this is more than the refresh token stands for"));
+        }
+        match &self.token.exchanged {
+            // A key that is lost, or an exchange from before there were keys, gives nothing again.
+            Some(Exchanged { by: None, .. }) => Err(invalid_grant()),
+            Some(Exchanged { by: Some(by), .. }) => {
+                let pair = self.keys.pair(by, self.presented).ok_or_else(invalid_grant)?;
+                self.repeat(pair, scope)
+            }
+            None if self.token.is_active(self.mint.due) => self.begin(scope),
+            None => Err(invalid_grant()),
+        }
     }
-    if !token.is_active(mint.due) {
-        return Err(invalid_grant());
+
+    /// The first exchange.
+    fn begin(&self, scope: Scopes) -> Result<Minted> {
+        let &Self { tx, mint, token, grant, .. } = self;
+        let by = self.keys.current(mint.due);
+        let pair = self.keys.pair(by, self.presented).ok_or_else(|| Error::internal("the key in use is missing"))?;
+        token::supersede(tx, self.hash, by, mint.refresh_expires_at(token.limit_at), mint.now)?;
+        audit::record(tx, Action::GrantRefreshed, &mint.subject(self.app, grant), mint.now)?;
+        let mint = mint.deriving(&pair, self.hash);
+        let minted = mint.pair(tx, grant, scope, token.scope, token.limit_at)?;
+        token.code.map_or(Ok(()), |code| mint.descend_from(tx, code))?;
+        Ok(Minted { derived: Some(pair), ..minted })
     }
-    let narrowed = scope.unwrap_or(token.scope);
-    if !token.scope.covers(narrowed) {
-        return Err(Error::new(Code::InvalidScope, "this is more than the refresh token stands for"));
+
+    /// The same pair again. An access token that expired before anybody had it begins anew.
+    fn repeat(&self, pair: Pair, scope: Scopes) -> Result<Minted> {
+        let &Self { tx, mint, grant, .. } = self;
+        let (access, refresh) = pair.hashes();
+        let next = token::find(tx, refresh)?.filter(|next| next.is_active(mint.due)).ok_or_else(invalid_grant)?;
+        let known = token::find(tx, access)?;
+        let scope = known.as_ref().map_or(scope, |access| access.scope);
+        let minted = match known.filter(|access| access.is_active(mint.due)) {
+            Some(access) => {
+                Minted { scope, expires_at: access.expires_at, refreshable: true, client: grant.client, derived: None }
+            }
+            None => {
+                let mint = mint.deriving(&pair, self.hash);
+                let minted = mint.access(tx, grant.id, scope, Some(next.limit_at))?;
+                self.token.code.map_or(Ok(()), |code| mint.descend_from(tx, code))?;
+                minted
+            }
+        };
+        Ok(Minted { refreshable: true, client: grant.client, derived: Some(pair), ..minted })
     }
-    token::supersede(tx, presented, mint.now)?;
-    audit::record(tx, Action::GrantRefreshed, &subject, mint.now)?;
-    let minted = mint.pair(tx, &grant, narrowed, token.scope, token.limit_at)?;
-    token.code.map_or(Ok(()), |code| mint.descend_from(tx, code))?;
-    Ok(Ok(minted))
+
+    /// It was stolen: all that came of it ends, for the thief and for the app, and the session's devices are told.
+    fn end_both_holders(&self) -> Result<()> {
+        let &Self { tx, mint, app, grant, .. } = self;
+        audit::record(tx, Action::ReuseDetected, &mint.subject(app, grant), mint.now)?;
+        if let Some(session) = grant.session {
+            chat::tell_of_theft(tx, session, &app.name, mint.address(), mint.now)?;
+        }
+        grant::end(tx, grant.id, EndReason::Revoked, mint.now)
+    }
 }

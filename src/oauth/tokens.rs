@@ -4,10 +4,11 @@ use std::{net::IpAddr, time::Duration};
 
 use super::{Credentials, invalid_client, known};
 use crate::{
+    audit::Subject,
     chat::{self, Chat},
     error::{Code, Error, Result},
     model::{ChannelName, ClientId, EndReason, GrantId, Nick, Scopes, SessionId, Timestamp},
-    secret::{Kind, Secret, SecretHash},
+    secret::{Kind, Secret, SecretHash, keys::Pair},
     store::{
         Read, Write,
         app::{self, App},
@@ -15,7 +16,7 @@ use crate::{
         client::{self, Granted, NewClient},
         grant::{self, Grant, NewGrant},
         session,
-        token::{self, Token},
+        token::{self, NewToken, Token},
     },
 };
 
@@ -47,12 +48,14 @@ pub struct Issued {
 }
 
 /// What a transaction issued of a [`Mint`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Minted {
-    scope: Scopes,
-    expires_at: Timestamp,
-    refreshable: bool,
-    client: Option<ClientId>,
+    pub scope: Scopes,
+    pub expires_at: Timestamp,
+    pub refreshable: bool,
+    pub client: Option<ClientId>,
+    /// The secrets, where they are not the mint's own.
+    pub derived: Option<Pair>,
 }
 
 /// What became of a request whose transaction stays, because something is recorded in it.
@@ -63,6 +66,8 @@ pub type Decision = Result<Minted>;
 pub struct Mint {
     access: SecretHash,
     refresh: SecretHash,
+    /// The refresh token that they are issued for.
+    parent: Option<SecretHash>,
     /// The secret of a new grant's client, which nobody ever gets.
     client: SecretHash,
     client_expires_at: Timestamp,
@@ -74,19 +79,42 @@ pub struct Mint {
 }
 
 impl Mint {
+    /// The same mint for the pair that a refresh token is exchanged for.
+    pub fn deriving(&self, pair: &Pair, parent: SecretHash) -> Self {
+        let (access, refresh) = pair.hashes();
+        Self { access, refresh, parent: Some(parent), ..*self }
+    }
+
+    /// What the audit log is told of a request for tokens of a grant.
+    pub fn subject(&self, app: &App, grant: &Grant) -> Subject {
+        Subject { session: grant.session, client: grant.client, address: Some(self.address), ..app.subject() }
+    }
+
+    /// Where the request comes from.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// When a refresh token expires that is issued now.
+    pub fn refresh_expires_at(&self, limit_at: Timestamp) -> Timestamp {
+        limit_at.min(self.due.plus(REFRESH))
+    }
+
     /// Issues an access token of a grant, which ends with its app at the latest.
     pub fn access(&self, tx: &Write, grant: GrantId, scope: Scopes, limit_at: Option<Timestamp>) -> Result<Minted> {
         // By the clock by which it is refused.
         let end = self.due.plus(ACCESS);
         let expires_at = limit_at.map_or(end, |limit| limit.min(end));
-        token::issue_access(tx, grant, self.access, scope, expires_at, self.now)?;
-        Ok(Minted { scope, expires_at, refreshable: false, client: None })
+        let new = NewToken { secret: self.access, grant, scope, expires_at, parent: self.parent };
+        token::issue_access(tx, &new, self.now)?;
+        Ok(Minted { scope, expires_at, refreshable: false, client: None, derived: None })
     }
 
     /// Issues an access token of this scope, and a refresh token of all that was asked for.
     pub fn pair(&self, tx: &Write, grant: &Grant, scope: Scopes, asked: Scopes, limit_at: Timestamp) -> Result<Minted> {
-        let expires_at = limit_at.min(self.due.plus(REFRESH));
-        token::issue_refresh(tx, grant.id, self.refresh, asked, expires_at, limit_at, self.now)?;
+        let expires_at = self.refresh_expires_at(limit_at);
+        let new = NewToken { secret: self.refresh, grant: grant.id, scope: asked, expires_at, parent: self.parent };
+        token::issue_refresh(tx, &new, limit_at, self.now)?;
         grant::prolong(tx, grant.id, expires_at)?;
         Ok(Minted { refreshable: true, client: grant.client, ..self.access(tx, grant.id, scope, Some(limit_at))? })
     }
@@ -148,6 +176,7 @@ pub(super) async fn issue(
     let mint = Mint {
         access: access.hash(),
         refresh: refresh.hash(),
+        parent: None,
         client: Secret::generate()?.hash(),
         client_expires_at: now.plus(chat.limits.client_lifetime),
         max_clients: chat.limits.max_clients,
@@ -175,6 +204,7 @@ pub(super) async fn issue(
     if let Some(client) = minted.client {
         chat.touch(client, now);
     }
+    let (access, refresh) = minted.derived.map_or((access, refresh), |pair| (pair.access, pair.refresh));
     Ok(Issued {
         access,
         refresh: minted.refreshable.then_some(refresh),
@@ -201,6 +231,7 @@ pub async fn introspect(
     chat: &Chat,
     asking: App,
     presented: SecretHash,
+    now: Timestamp,
     due: Timestamp,
 ) -> Result<Option<Introspection>> {
     let found = chat.store.read(move |tx| {
@@ -215,12 +246,18 @@ pub async fn introspect(
         let session = grant.session.map(|id| session::get(tx, id)).transpose()?;
         let user = session.map(|session| (session.id, session.nick));
         let client_id = app::get(tx, grant.app)?.client_id;
+        let unsettled = token::is_unsettled(tx, presented)?;
         let jti = token.is_access.then(|| token::jti(presented));
-        Ok(Some((grant.client, Introspection { token, jti, client_id, user, res: grant.res })))
+        Ok(Some((grant.client, unsettled, Introspection { token, jti, client_id, user, res: grant.res })))
     });
     // A client that is due to leave calls no more, even if nobody has come to end it yet.
     let calls = |client: &Option<ClientId>| client.is_none_or(|client| !chat.is_over(client, due));
-    Ok(found.await?.filter(|(client, _)| calls(client)).map(|(_, found)| found))
+    let Some((_, unsettled, found)) = found.await?.filter(|(client, ..)| calls(client)) else { return Ok(None) };
+    if unsettled {
+        // Somebody presented it to whoever asks.
+        chat.store.write(move |tx| token::settle_parent(tx, presented, now)).await?;
+    }
+    Ok(Some(found))
 }
 
 /// Ends the grant of a token of this app's, expired or superseded too (RFC 7009 §2.1). One that is unknown needs no end;

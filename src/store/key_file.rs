@@ -246,7 +246,10 @@ pub fn adopt(tx: &Write, ring: &KeyRing, due: Timestamp) -> Result<()> {
 
 /// The keys on which something still depends.
 pub fn needed(tx: &Read) -> Result<Vec<KeyId>> {
-    let mut statement = tx.sql.prepare_cached("SELECT DISTINCT key FROM device_code WHERE key IS NOT NULL LIMIT ?1")?;
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT key FROM device_code WHERE key IS NOT NULL UNION
+         SELECT derived_by FROM token WHERE derived_by IS NOT NULL AND settled_at IS NULL LIMIT ?1",
+    )?;
     let keys = statement.query_map([super::as_sql(MAX_KEYS)], |row| row.get(0).map(KeyId))?;
     Ok(keys.collect::<rusqlite::Result<_>>()?)
 }

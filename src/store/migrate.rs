@@ -261,6 +261,12 @@ const STEPS: &[&str] = &[
     ALTER TABLE grant_end ADD COLUMN jti TEXT;",
     // 17: lines of the audit log that stand for more than one refusal.
     "ALTER TABLE audit ADD COLUMN count INTEGER;",
+    // 18: a refresh token is exchanged for the same pair again until a token of that was presented; those that were exchanged
+    // before this are not.
+    "ALTER TABLE token ADD COLUMN parent BLOB;
+    ALTER TABLE token ADD COLUMN derived_by TEXT;
+    ALTER TABLE token ADD COLUMN settled_at INTEGER;
+    UPDATE token SET settled_at = superseded_at WHERE superseded_at IS NOT NULL;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;
@@ -345,5 +351,21 @@ mod tests {
         let mut statement = old.prepare(flows).unwrap();
         let apps = statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<String>>>();
         assert_eq!(apps.unwrap(), ["app_old 1 session:manage", "app_key 0 chat:read"]);
+    }
+
+    /// What such a token was exchanged for is derived from nothing, so nobody gets it again.
+    #[test]
+    fn a_refresh_token_that_was_used_before_pairs_were_derived_is_settled() {
+        let mut old = of_version(15);
+        let insert = "INSERT INTO app (client_id, name, scope, created_at) VALUES ('app_x', 'x', 'identity', 0);
+             INSERT INTO app_grant (app_id, scope, created_at) VALUES (1, 'identity', 0);
+             INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at, superseded_at)
+                 VALUES (x'01', 1, 'refresh', 'identity', 0, 9, 9, 5), (x'02', 1, 'refresh', 'identity', 5, 9, 9, NULL)";
+        old.execute_batch(insert).unwrap();
+        run(&mut old).unwrap();
+        let mut statement = old.prepare("SELECT settled_at FROM token ORDER BY secret_hash").unwrap();
+        let settled =
+            statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<Option<i64>>>>();
+        assert_eq!(settled.unwrap(), [Some(5), None]);
     }
 }

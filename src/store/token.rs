@@ -8,7 +8,7 @@ use super::{Effect, Read, Write, as_sql, grant_end, size::HASH};
 use crate::{
     error::Result,
     model::{AppId, ClientId, GrantId, Scopes, SessionId, Timestamp},
-    secret::{SecretHash, sha256},
+    secret::{KeyId, SecretHash, sha256},
 };
 
 /// How long an expired token is kept: whoever finds one can still revoke by it (RFC 7009 §2).
@@ -34,6 +34,8 @@ pub struct Access {
     pub scope: Scopes,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
+    /// Whether its first use is to be noted: until then its refresh token is exchanged for the same pair again.
+    pub unsettled: bool,
 }
 
 impl Access {
@@ -50,6 +52,7 @@ impl Access {
             scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
             created_at: Timestamp(row.get("created_at")?),
             expires_at: Timestamp(row.get("expires_at")?),
+            unsettled: row.get("unsettled")?,
         })
     }
 }
@@ -57,63 +60,94 @@ impl Access {
 /// Access tokens with all that the caller map wants to know.
 const ACCESS: &str =
     "SELECT token.*, app_grant.session_id, app_id, maker, client.id AS client, client.expires_at AS client_expires_at,
-        app_grant.session_id IS NULL OR app.session_id IS NOT NULL OR public OR bearer_alone AS alone
+        app_grant.session_id IS NULL OR app.session_id IS NOT NULL OR public OR bearer_alone AS alone,
+        EXISTS (SELECT 1 FROM token AS parent WHERE parent.secret_hash = token.parent AND settled_at IS NULL) AS unsettled
     FROM token JOIN app_grant ON app_grant.id = token.grant_id JOIN app ON app.id = app_grant.app_id
     LEFT JOIN client ON client.grant_id = app_grant.id WHERE token.kind = 'access'";
 
-/// Issues an access token of a live grant.
-pub fn issue_access(
-    tx: &Write,
-    grant: GrantId,
-    secret: SecretHash,
-    scope: Scopes,
-    expires_at: Timestamp,
-    now: Timestamp,
-) -> Result<()> {
+/// A token about to be issued by a live grant.
+#[derive(Clone, Copy, Debug)]
+pub struct NewToken {
+    pub secret: SecretHash,
+    pub grant: GrantId,
+    pub scope: Scopes,
+    pub expires_at: Timestamp,
+    /// The refresh token that it was issued for.
+    pub parent: Option<SecretHash>,
+}
+
+/// Issues an access token, or, where its refresh token is exchanged for the same again, one that has expired once more.
+pub fn issue_access(tx: &Write, new: &NewToken, now: Timestamp) -> Result<()> {
+    let NewToken { secret, grant, scope, expires_at, parent } = *new;
     tx.add_row(HASH + scope.to_string().len(), 2);
     tx.sql
         .prepare_cached(
-            "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at)
-             VALUES (?1, ?2, 'access', ?3, ?4, ?5, ?5)",
+            "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at, parent)
+             VALUES (?1, ?2, 'access', ?3, ?4, ?5, ?5, ?6)
+             ON CONFLICT (secret_hash) DO UPDATE SET created_at = ?4, expires_at = ?5, limit_at = ?5",
         )?
-        .execute(params![secret.0, grant.0, scope.to_string(), now.0, expires_at.0])?;
+        .execute(params![secret.0, grant.0, scope.to_string(), now.0, expires_at.0, parent.map(|parent| parent.0)])?;
     let access =
         tx.sql.prepare_cached(&format!("{ACCESS} AND token.secret_hash = ?1"))?.query_row([secret.0], Access::read)?;
     tx.effect(Effect::TokenIssued(access));
     Ok(())
 }
 
-/// Issues a refresh token of a live grant. It works until `expires_at`; those that come after it, until `limit_at` at the
-/// latest.
-pub fn issue_refresh(
-    tx: &Write,
-    grant: GrantId,
-    secret: SecretHash,
-    scope: Scopes,
-    expires_at: Timestamp,
-    limit_at: Timestamp,
-    now: Timestamp,
-) -> Result<()> {
+/// Issues a refresh token. Those that come after it work until `limit_at` at the latest.
+pub fn issue_refresh(tx: &Write, new: &NewToken, limit_at: Timestamp, now: Timestamp) -> Result<()> {
+    let NewToken { secret, grant, scope, expires_at, parent } = *new;
     tx.add_row(HASH + scope.to_string().len(), 2);
     tx.sql
         .prepare_cached(
-            "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at)
-             VALUES (?1, ?2, 'refresh', ?3, ?4, ?5, ?6)",
+            "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at, parent)
+             VALUES (?1, ?2, 'refresh', ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute(params![secret.0, grant.0, scope.to_string(), now.0, expires_at.0, limit_at.0])?;
+        .execute(params![
+            secret.0,
+            grant.0,
+            scope.to_string(),
+            now.0,
+            expires_at.0,
+            limit_at.0,
+            parent.map(|parent| parent.0)
+        ])?;
     Ok(())
 }
 
-/// Notes that a refresh token was used, so that its coming back tells of a theft.
-pub fn supersede(tx: &Write, secret: SecretHash, now: Timestamp) -> Result<()> {
+/// Notes that a refresh token was exchanged, by which key, and for tokens that live until `until`. It is kept as long as
+/// those, because it may come back.
+pub fn supersede(tx: &Write, secret: SecretHash, by: &KeyId, until: Timestamp, now: Timestamp) -> Result<()> {
     tx.sql
-        .prepare_cached("UPDATE token SET superseded_at = ?2 WHERE secret_hash = ?1")?
-        .execute(params![secret.0, now.0])?;
+        .prepare_cached(
+            "UPDATE token SET superseded_at = ?2, derived_by = ?3, expires_at = max(expires_at, ?4) WHERE secret_hash = ?1",
+        )?
+        .execute(params![secret.0, now.0, by.0, until.0])?;
     Ok(())
+}
+
+/// Notes that a token was presented, so its pair has arrived: the refresh token that it was issued for is not exchanged for
+/// that pair again.
+pub fn settle_parent(tx: &Write, presented: SecretHash, now: Timestamp) -> Result<()> {
+    tx.sql
+        .prepare_cached(
+            "UPDATE token SET settled_at = ?2
+             WHERE secret_hash = (SELECT parent FROM token WHERE secret_hash = ?1) AND settled_at IS NULL",
+        )?
+        .execute(params![presented.0, now.0])?;
+    Ok(())
+}
+
+/// Whether [`settle_parent`] has something to note.
+pub fn is_unsettled(tx: &Read, secret: SecretHash) -> Result<bool> {
+    let mut parent = tx.sql.prepare_cached(
+        "SELECT 1 FROM token JOIN token AS parent ON parent.secret_hash = token.parent
+         WHERE token.secret_hash = ?1 AND parent.settled_at IS NULL",
+    )?;
+    Ok(parent.exists([secret.0])?)
 }
 
 /// A token that is there, of whatever kind, expired and superseded ones too; its grant is live.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Token {
     pub grant: GrantId,
     pub scope: Scopes,
@@ -122,33 +156,46 @@ pub struct Token {
     pub expires_at: Timestamp,
     /// Its end in any case, which no rotation moves.
     pub limit_at: Timestamp,
-    /// Of a refresh token: whether it was used.
-    pub superseded: bool,
+    /// Of a refresh token: what it was exchanged for.
+    pub exchanged: Option<Exchanged>,
     /// The authorization code that it descends from.
     pub code: Option<SecretHash>,
 }
 
-impl Token {
-    pub fn is_active(&self, due: Timestamp) -> bool {
-        !self.superseded && due < self.expires_at
-    }
+/// What a refresh token was exchanged for.
+#[derive(Clone, Debug)]
+pub struct Exchanged {
+    /// The key from which its pair was derived; none if that was before there were such keys.
+    pub by: Option<KeyId>,
+    /// Whether a token of that pair was presented.
+    pub settled: bool,
 }
 
-pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
-    let read = |row: &Row| {
-        Ok(Token {
+impl Token {
+    pub fn is_active(&self, due: Timestamp) -> bool {
+        self.exchanged.is_none() && due < self.expires_at
+    }
+
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        let by = row.get::<_, Option<_>>("derived_by")?.map(KeyId);
+        let settled = row.get::<_, Option<i64>>("settled_at")?.is_some();
+        let superseded = row.get::<_, Option<i64>>("superseded_at")?.is_some();
+        Ok(Self {
             grant: GrantId(row.get("grant_id")?),
             scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
             is_access: row.get_ref("kind")?.as_str()? == "access",
             created_at: Timestamp(row.get("created_at")?),
             expires_at: Timestamp(row.get("expires_at")?),
             limit_at: Timestamp(row.get("limit_at")?),
-            superseded: row.get::<_, Option<i64>>("superseded_at")?.is_some(),
+            exchanged: superseded.then_some(Exchanged { by, settled }),
             code: row.get::<_, Option<_>>("code_hash")?.map(SecretHash),
         })
-    };
+    }
+}
+
+pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
     let mut statement = tx.sql.prepare_cached("SELECT * FROM token WHERE secret_hash = ?1")?;
-    Ok(statement.query_row([secret.0], read).optional()?)
+    Ok(statement.query_row([secret.0], Token::read).optional()?)
 }
 
 /// Every access token, for the caller map's start.

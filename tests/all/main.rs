@@ -50,6 +50,7 @@ mod keys_told;
 mod labels;
 mod logged;
 mod login;
+mod lost_answer;
 mod model;
 mod modes;
 mod names;

@@ -46,7 +46,7 @@ pub async fn events(
     headers: HeaderMap,
     Params(After { after }): Params<After>,
 ) -> Result<Response> {
-    let proof = proof(&app, &headers)?;
+    let proof = proof(&app, &headers).await?;
     let after = stream::position(&headers, after.as_deref())?.map(|id| GrantEndId(id.0));
     let credentials = match &proof {
         Proof::Credentials(credentials) => Some(credentials.clone()),
@@ -66,9 +66,9 @@ pub async fn events(
 }
 
 /// What the resource server proves itself with: an access token of its own, or its credentials by HTTP Basic.
-fn proof(app: &Shared, headers: &HeaderMap) -> Result<Proof> {
+async fn proof(app: &Shared, headers: &HeaderMap) -> Result<Proof> {
     if let Some(token) = auth::bearer(headers)? {
-        let token = app.chat.authenticate_token(token, app.clock.due())?;
+        let token = app.chat.authenticate_token(token, app.clock.now(), app.clock.due()).await?;
         return Ok(Proof::Token(token.grant));
     }
     let (client_id, secret) = form::basic(headers)?.ok_or_else(invalid_client)?;

@@ -146,10 +146,7 @@ async fn by_grant_type(
     };
     match grant_type {
         "client_credentials" => client_credentials::issue(&app.chat, request, scope).await,
-        "refresh_token" => {
-            let presented = SecretHash::of(form.required("refresh_token")?);
-            refresh::issue(&app.chat, request, presented, scope).await
-        }
+        "refresh_token" => refresh::issue(&app.chat, request, form.required("refresh_token")?, scope).await,
         "authorization_code" => {
             let redemption = Redemption {
                 code: SecretHash::of(form.required("code")?),
@@ -223,7 +220,7 @@ pub async fn introspect(
     let attempt = async {
         let presented = SecretHash::of(form.required("token")?);
         let asking = oauth::authenticate_confidential(&app.chat, form.credentials.clone(), due).await?;
-        tokens::introspect(&app.chat, asking, presented, due).await
+        tokens::introspect(&app.chat, asking, presented, app.clock.now(), due).await
     };
     let Some(found) = guard::app_call(&app, &address, &form.credentials, Shown::Nothing, attempt).await? else {
         return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());

@@ -152,7 +152,8 @@ impl World {
         let Some(token) = which.checked_rem(all.len()).map(|which| all[which]) else { return };
         let Token { grant, ref refresh, used, code, ended, .. } = self.model.tokens[token];
         let owner = self.model.grants[grant].owner;
-        let (status, body) = self.model.owners[owner].app.refresh(refresh.as_ref().unwrap(), "").await;
+        let (app, refresh) = (self.model.owners[owner].app.clone(), refresh.clone().unwrap());
+        let (status, body) = app.refresh(&refresh, "").await;
         let error = match (self.model.owners[owner].live, self.model.grants[grant].live, used) {
             (false, _, _) => Some("invalid_client"),
             (true, false, _) => Some("invalid_grant"),
@@ -166,6 +167,10 @@ impl World {
         };
         assert_eq!(body["error"].as_str(), error, "{status} {body} {:?}", self.story);
         if error.is_none() {
+            // Nobody has presented a token of the pair yet: the answer may have been lost.
+            let (_, again) = app.refresh(&refresh, "").await;
+            let same = |name: &str| again[name] == body[name];
+            assert!(same("access_token") && same("refresh_token"), "{body} {again} {:?}", self.story);
             self.model.tokens[token].used = true;
             self.model.tell("grant_refreshed");
             self.take(grant, &body, None);
