@@ -14,12 +14,13 @@ const told = $(".told", panel)
 const empty = $(".empty", panel)
 const { browse } = model
 let channels = []
+let more = false
 
 $("form", panel).onsubmit = (event) => {
 	event.preventDefault()
 	join(name.value.trim())
 }
-name.oninput = list
+name.oninput = () => (list(), more && load(name.value.trim()).catch(() => {}))
 chat.parts.push({ show, draw })
 
 async function show(view) {
@@ -28,12 +29,19 @@ async function show(view) {
 	if (panel.hidden) return
 	name.value = ""
 	try {
-		channels = await get("/channels")
-		channels.sort((a, b) => (b.members ?? 0) - (a.members ?? 0) || a.name.localeCompare(b.name))
-		list()
+		await load("")
 	} catch (problem) {
 		setText(empty, problem.message)
 	}
+}
+
+// The largest, or the largest of those that fit what is typed.
+async function load(typed) {
+	const page = await get("/channels?limit=500&match=" + encodeURIComponent(typed))
+	if (typed !== name.value.trim()) return
+	channels = page.channels
+	if (!typed) more = page.next !== null
+	list()
 }
 
 function draw() {

@@ -1,6 +1,6 @@
 //! What is done to channels and on them: JOIN, PART, TOPIC, KICK, INVITE.
 
-use super::{act::Act, channel_keys::Held, lookalikes::Lookalikes, query};
+use super::{act::Act, channel_keys::Held, lookalikes::Lookalikes, query, replies::Replies};
 use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
@@ -50,8 +50,9 @@ pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>, lookalikes: &L
     if let Some(topic) = &channel.topic {
         act.answer.replies.extend(query::topic_replies(&act.session, &channel.name, topic));
     }
-    let names = query::names_of(act.tx, &act.session, &channel)?;
-    act.answer.replies.extend(names);
+    let mut names = Replies::behind(&act.session, &act.answer.replies);
+    query::names_of(act.tx, &mut names, &channel)?;
+    act.answer.replies.extend(names.finish("JOIN", &channel.name));
     Ok(())
 }
 

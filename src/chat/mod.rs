@@ -13,12 +13,11 @@ use tokio::sync::Mutex;
 use crate::{
     audit::Entry,
     error::{Code, Error, Result},
-    irc::mode::Shown,
     limits::{Counts, Storage},
     model::{Caller, ClientId, Timestamp},
     password::Hasher,
     secret::SecretHash,
-    store::{self, DatabaseLock, Effect, Place, Priority, Store, sight::Sight},
+    store::{self, DatabaseLock, Effect, Place, Priority, Store},
 };
 
 mod act;
@@ -26,6 +25,7 @@ pub mod callers;
 mod channel;
 pub mod channel_admin;
 mod channel_keys;
+pub mod channel_list;
 mod execute;
 pub mod followers;
 mod guesses;
@@ -41,6 +41,7 @@ mod query;
 pub mod queue;
 pub mod registry;
 mod remains;
+mod replies;
 pub mod restore;
 mod session;
 mod silence;
@@ -103,6 +104,8 @@ pub struct Chat {
     pub(crate) keys: keys::Keys,
     /// What the last check of the store found, and when. Held while one is made: those who ask meanwhile share it.
     health: Mutex<Option<(Instant, Result<()>)>>,
+    /// The public list of channels as it was read last; commits tell of its changes.
+    channel_list: Arc<channel_list::Latest>,
     pub limits: Limits,
 }
 
@@ -119,14 +122,16 @@ impl Chat {
         let hub = Arc::new(hub::Hub::default());
         let followers = Arc::new(followers::Followers::default());
         let lookalikes = Arc::new(lookalikes::Lookalikes::default());
+        let channel_list = Arc::new(channel_list::Latest::default());
         let observe = {
             let (callers, hub, followers) = (callers.clone(), hub.clone(), followers.clone());
-            let lookalikes = lookalikes.clone();
+            let (lookalikes, channel_list) = (lookalikes.clone(), channel_list.clone());
             move |effects: Vec<Effect>| {
                 // The caller map first: whoever is told of an end is out of it already.
                 effects.iter().for_each(|effect| callers.apply(effect));
                 followers.apply(&effects);
                 effects.iter().for_each(|effect| lookalikes.apply(effect));
+                channel_list.apply(&effects);
                 hub.apply(effects);
             }
         };
@@ -141,7 +146,21 @@ impl Chat {
         let keys = keys::Keys::new(key_file, ring);
         let tries = Arc::new(Counts::new(limits.tries));
         let (host, told, health) = Default::default();
-        Ok(Self { store, callers, hub, lookalikes, followers, hasher, host, tries, told, keys, health, limits })
+        Ok(Self {
+            store,
+            callers,
+            hub,
+            lookalikes,
+            followers,
+            hasher,
+            host,
+            tries,
+            told,
+            keys,
+            channel_list,
+            health,
+            limits,
+        })
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.
@@ -230,20 +249,6 @@ impl Chat {
                 found
             }
         }
-    }
-
-    /// The public list: live channels and how many are on each, as far as the channels show it to everybody.
-    pub async fn channels(&self) -> Result<Vec<(store::channel::Channel, Option<i64>)>> {
-        let channels = self.store.read(|tx| Sight::whole(tx).channels()).await?;
-        let shown = channels.into_iter().filter_map(|(mut channel, members)| match channel.modes.shown_outside() {
-            Shown::Nothing => None,
-            Shown::Name => {
-                channel.topic = None;
-                Some((channel, None))
-            }
-            Shown::Everything => Some((channel, Some(members))),
-        });
-        Ok(shown.collect())
     }
 
     /// The last lines of the audit log before one, ascending.

@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 
+use super::replies::{ANSWER_BYTES, Replies};
 use crate::{
     error::{Code, Error, Result},
     irc::{
         Reply,
         command::Each,
-        mode::{Flag, Shown, glob},
+        mode::{Flag, Shown},
         reply::*,
     },
     model::{ChannelName, Nick, SERVER_NAME},
@@ -22,8 +23,10 @@ use crate::{
 
 /// Bytes of names in one 353, so that it fits a line of IRC.
 const NAMES_BYTES: usize = 400;
-/// Answers to a WHO with a mask, at most.
-const WHO_LIMIT: usize = 200;
+/// Lines of an answer to WHO, at most.
+const WHO_LIMIT: usize = 500;
+/// Channels in an answer to LIST, at most: the largest, and those that the session is on.
+const LIST_LIMIT: usize = 500;
 
 fn reply(me: &Session, numeric: &str, params: &[&dyn Display]) -> Reply {
     Reply::numeric(numeric, &me.nick, params)
@@ -72,68 +75,77 @@ pub fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Ve
 }
 
 pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
-    let bans = ban::list(tx, channel.id)?;
-    let replies = bans.iter().map(|ban| {
-        reply(me, RPL_BANLIST, &[&channel.name, &ban.mask.mask.as_str(), &ban.set_by, &ban.set_at.seconds()])
-    });
-    Ok(replies.chain([reply(me, RPL_ENDOFBANLIST, &[&channel.name, &"End of channel ban list"])]).collect())
+    let mut replies = Replies::new(me);
+    for ban in ban::list(tx, channel.id)? {
+        replies.add(RPL_BANLIST, &[&channel.name, &ban.mask.mask.as_str(), &ban.set_by, &ban.set_at.seconds()]);
+    }
+    replies.end(RPL_ENDOFBANLIST, &[&channel.name, &"End of channel ban list"]);
+    Ok(replies.finish("MODE", &channel.name))
 }
 
 /// NAMES of channels, or of one's own. A channel that does not exist has an empty list, as in IRC, and so has one that does
 /// not show its members.
 pub fn names(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {
+    let mut replies = Replies::new(me);
     if names.is_empty() {
-        let mut replies = Vec::new();
         for channel in sight.channels_of(me.id)? {
-            replies.extend(names_of(sight.tx, me, &channel)?);
+            if replies.is_truncated() {
+                break;
+            }
+            names_of(sight.tx, &mut replies, &channel)?;
         }
         if replies.is_empty() {
-            replies.push(end_of_names(me, &"*"));
+            end_of_names(&mut replies, &"*");
         }
-        return Ok(replies);
     }
-    let mut replies = Vec::new();
     for name in names {
         match name {
             Ok(name) => match sight.find_channel(name)? {
                 Some(channel) if sight.shown(&channel, me.id)? == Shown::Everything => {
-                    replies.extend(names_of(sight.tx, me, &channel)?);
+                    names_of(sight.tx, &mut replies, &channel)?;
                 }
-                _ => replies.push(end_of_names(me, name)),
+                _ => end_of_names(&mut replies, name),
             },
-            Err(error) => replies.push(end_of_names(me, &error.context.join(" "))),
+            Err(error) => end_of_names(&mut replies, &error.context.join(" ")),
         }
     }
-    Ok(replies)
+    Ok(replies.finish("NAMES", &"*"))
 }
 
 /// The 353s of a channel, and the 366.
-pub fn names_of(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
-    let mut lines = vec![String::new()];
-    for member in member::of_channel(tx, channel.id)? {
-        let name = format!("{}{}", member.prefix(), member.nick);
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => *line = name,
-            Some(line) if line.len() + name.len() < NAMES_BYTES => {
-                line.push(' ');
-                line.push_str(&name);
-            }
-            _ => lines.push(name),
-        }
-    }
+pub fn names_of(tx: &Read, replies: &mut Replies, channel: &Channel) -> Result<()> {
     let kind = if channel.modes.has(Flag::Secret) { "@" } else { "=" };
-    let replies = lines.iter().map(|line| reply(me, RPL_NAMREPLY, &[&kind, &channel.name, line]));
-    Ok(replies.chain([end_of_names(me, &channel.name)]).collect())
+    // A name takes two bytes at least, with the blank behind it.
+    let members = member::first_of_channel(tx, channel.id, ANSWER_BYTES / 2)?;
+    let mut line = String::new();
+    for member in members {
+        let name = format!("{}{}", member.prefix(), member.nick);
+        if !line.is_empty() && line.len() + name.len() >= NAMES_BYTES {
+            replies.add(RPL_NAMREPLY, &[&kind, &channel.name, &line]);
+            line.clear();
+        }
+        if replies.is_truncated() {
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&name);
+    }
+    replies.add(RPL_NAMREPLY, &[&kind, &channel.name, &line]);
+    end_of_names(replies, &channel.name);
+    Ok(())
 }
 
-fn end_of_names(me: &Session, name: &dyn Display) -> Reply {
-    reply(me, RPL_ENDOFNAMES, &[name, &"End of /NAMES list"])
+fn end_of_names(replies: &mut Replies, name: &dyn Display) {
+    replies.end(RPL_ENDOFNAMES, &[name, &"End of /NAMES list"]);
 }
 
 pub fn list(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {
-    let mut channels = Vec::new();
+    let mut replies = Replies::new(me);
+    let (mut channels, mut complete) = (Vec::new(), true);
     if names.is_empty() {
-        channels = sight.channels()?;
+        (channels, complete) = sight.listed_channels(me.id, LIST_LIMIT)?;
     }
     for name in names.iter().flatten() {
         if let Some(channel) = sight.find_channel(name)? {
@@ -141,53 +153,63 @@ pub fn list(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Ve
             channels.push((channel, members));
         }
     }
-    let mut replies = vec![reply(me, RPL_LISTSTART, &[&"Channel", &"Users  Name"])];
+    replies.end(RPL_LISTSTART, &[&"Channel", &"Users  Name"]);
     for (channel, members) in &channels {
         match sight.shown(channel, me.id)? {
             Shown::Nothing => {}
-            Shown::Name => replies.push(reply(me, RPL_LIST, &[&channel.name, &0, &""])),
+            Shown::Name => replies.add(RPL_LIST, &[&channel.name, &0, &""]),
             Shown::Everything => {
                 let topic = channel.topic.as_ref().map_or("", |topic| topic.text.as_str());
-                replies.push(reply(me, RPL_LIST, &[&channel.name, members, &topic]));
+                replies.add(RPL_LIST, &[&channel.name, members, &topic]);
             }
         }
     }
-    replies.push(reply(me, RPL_LISTEND, &[&"End of /LIST"]));
-    Ok(replies)
+    if !complete {
+        replies.truncate();
+    }
+    replies.end(RPL_LISTEND, &[&"End of /LIST"]);
+    Ok(replies.finish("LIST", &"*"))
 }
 
 pub fn who(sight: &Sight, me: &Session, mask: &str) -> Result<Vec<Reply>> {
-    let mut replies = Vec::new();
+    let mut replies = Replies::new(me);
     match ChannelName::parse(mask) {
         Ok(name) => {
             if let Some(channel) = sight.find_channel(&name)?
                 && sight.shown(&channel, me.id)? == Shown::Everything
             {
-                for member in member::of_channel(sight.tx, channel.id)? {
+                let members = member::first_of_channel(sight.tx, channel.id, WHO_LIMIT + 1)?;
+                if members.len() > WHO_LIMIT {
+                    replies.truncate();
+                }
+                for member in members.iter().take(WHO_LIMIT) {
                     let session = session::get(sight.tx, member.session)?;
-                    replies.push(who_reply(me, channel.name.as_str(), &session, Some(&member)));
+                    who_reply(&mut replies, channel.name.as_str(), &session, Some(member));
                 }
             }
         }
         Err(_) if mask.contains(['*', '?']) => {
-            let fitting = sight.people()?.into_iter().filter(|s| glob(mask, s.nick.as_str())).take(WHO_LIMIT);
-            replies.extend(fitting.map(|session| who_reply(me, "*", &session, None)));
+            let (people, complete) = sight.people(mask, WHO_LIMIT)?;
+            people.iter().for_each(|session| who_reply(&mut replies, "*", session, None));
+            if !complete {
+                replies.truncate();
+            }
         }
         Err(_) => {
             if let Some(session) = Nick::parse(mask).ok().map(|nick| sight.find_person(&nick)).transpose()?.flatten() {
-                replies.push(who_reply(me, "*", &session, None));
+                who_reply(&mut replies, "*", &session, None);
             }
         }
     }
-    replies.push(reply(me, RPL_ENDOFWHO, &[&mask, &"End of WHO list"]));
-    Ok(replies)
+    replies.end(RPL_ENDOFWHO, &[&mask, &"End of WHO list"]);
+    Ok(replies.finish("WHO", &mask))
 }
 
-fn who_reply(me: &Session, channel: &str, them: &Session, member: Option<&Member>) -> Reply {
+fn who_reply(replies: &mut Replies, channel: &str, them: &Session, member: Option<&Member>) {
     let here = if them.away.is_some() { "G" } else { "H" };
     let flags = format!("{here}{}", member.map_or("", Member::prefix));
     let realname = format!("0 {}", them.nick);
-    reply(me, RPL_WHOREPLY, &[&channel, &them.user(), &SERVER_NAME, &SERVER_NAME, &them.nick, &flags, &realname])
+    replies.add(RPL_WHOREPLY, &[&channel, &them.user(), &SERVER_NAME, &SERVER_NAME, &them.nick, &flags, &realname]);
 }
 
 pub fn whois(sight: &Sight, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {

@@ -16,7 +16,7 @@ use super::{
     auth::Authenticated,
     body::{self, Json, Params, number},
     flood, guard,
-    problem::{Conflict, NotFound, Problems, PublicProblems, StoreProblems, Throttled, TimedOut},
+    problem::{Conflict, NotFound, Problems, Throttled, TimedOut},
 };
 use crate::{
     chat::{
@@ -211,28 +211,4 @@ pub async fn history(
     let events = app.chat.history(live, of, part, limit as usize).await?;
     let messages = events.iter().map(|event| MessageView::of(event, live.caller.client)).collect();
     Ok(Json(History { messages }).into_response())
-}
-
-/// A channel as anyone may see it.
-#[derive(Serialize, ToSchema)]
-pub struct PublicChannel {
-    name: String,
-    topic: Option<String>,
-    /// How many are on it; absent if the channel does not tell outsiders.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    members: Option<i64>,
-}
-
-/// The public list of channels.
-#[utoipa::path(get, security(()), path = "/api/v1/channels", tag = "chat",
-    responses((status = 200, description = "In the order of their names", body = [PublicChannel]),
-        PublicProblems, StoreProblems))]
-pub async fn channels(State(app): State<Shared>) -> Result<Json<Vec<PublicChannel>>> {
-    let channels = app.chat.channels().await?;
-    let view = |(channel, members): (crate::store::channel::Channel, Option<i64>)| PublicChannel {
-        name: channel.name.to_string(),
-        topic: channel.topic.map(|topic| topic.text),
-        members,
-    };
-    Ok(Json(channels.into_iter().map(view).collect()))
 }

@@ -34,6 +34,7 @@ mod address;
 mod audit;
 mod auth;
 mod body;
+mod channels;
 mod clients;
 mod cookie;
 mod csrf;
@@ -90,6 +91,8 @@ pub struct App {
     /// What each session sends.
     flood: flood::Flood,
     metrics: ops::Metrics,
+    /// The public list of channels, as it was rendered.
+    pages: channels::Pages,
     /// The paths of all routes, as the description has them.
     paths: Vec<String>,
     /// The API's description, rendered once.
@@ -158,7 +161,7 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(stream::events))
         .routes(routes!(socket::socket))
         .routes(routes!(messages::history))
-        .routes(routes!(messages::channels))
+        .routes(routes!(channels::list))
         .routes(routes!(ops::server))
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::metrics))
@@ -205,6 +208,7 @@ impl Server {
             patience: config.patience,
             flood: flood::Flood::new(config.flood_limit),
             metrics: ops::Metrics::new(&places),
+            pages: channels::Pages::default(),
             places,
             paths: description.paths.paths.keys().cloned().collect(),
             openapi: description.to_json().map_err(Error::internal)?.into(),

@@ -19,6 +19,9 @@ macro_rules! numerics {
     };
 }
 
+/// Of an answer that is not complete. (IRC2 has it; it refuses nothing, so it is none of the errors.)
+pub const ERR_TOOMANYMATCHES: &str = "416";
+
 numerics! {
     RPL_UMODEIS "221"
     RPL_SILELIST "271"

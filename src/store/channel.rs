@@ -2,10 +2,10 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, ban, invite, new_target};
+use super::{Effect, Read, Write, as_sql, ban, invite, new_target};
 use crate::{
     error::Result,
-    irc::mode::Modes,
+    irc::mode::{Flag, Modes},
     model::{ChannelId, ChannelName, Timestamp},
 };
 
@@ -97,13 +97,16 @@ pub(super) fn name(tx: &Read, id: ChannelId) -> Result<String> {
     Ok({ name }.query_row([id.0], |row| row.get(0))?)
 }
 
-/// Live channels and how many are on each, in the order of their names.
-pub(super) fn all(tx: &Read) -> Result<Vec<(Channel, i64)>> {
+/// Live channels that are not hidden and how many are on each, the largest first, at most so many. What each of them shows
+/// to whom is for the caller to see to.
+pub fn largest(tx: &Read, limit: usize) -> Result<Vec<(Channel, i64)>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT channel.*, (SELECT count(*) FROM membership WHERE channel_id = channel.id AND until IS NULL) AS members
-         FROM channel WHERE ended_at IS NULL ORDER BY folded_name",
+         FROM channel WHERE ended_at IS NULL AND instr(modes, ?1) = 0 ORDER BY members DESC, folded_name LIMIT ?2",
     )?;
-    let rows = statement.query_map([], |row| Ok((Channel::read(row)?, row.get("members")?)))?;
+    let hidden = Flag::Secret.letter().to_string();
+    let rows =
+        statement.query_map(params![hidden, as_sql(limit)], |row| Ok((Channel::read(row)?, row.get("members")?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

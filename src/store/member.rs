@@ -62,6 +62,14 @@ pub fn ops_last(tx: &Read, channel: ChannelId, batch: usize) -> Result<Vec<Membe
     Ok(members)
 }
 
+/// The first of them, at most so many.
+pub fn first_of_channel(tx: &Read, channel: ChannelId, limit: usize) -> Result<Vec<Member>> {
+    let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick LIMIT ?2");
+    let mut statement = tx.sql.prepare_cached(&sql)?;
+    let members = statement.query_map([channel.0, as_sql(limit)], Member::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(members)
+}
+
 pub fn get(tx: &Read, channel: ChannelId, session: SessionId) -> Result<Option<Member>> {
     let sql = format!("{MEMBER} WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL");
     Ok(tx.sql.prepare_cached(&sql)?.query_row([channel.0, session.0], Member::read).optional()?)

@@ -11,8 +11,12 @@ use super::{
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
+    irc::mode::glob,
     model::{EndReason, EventId, HashedPassword, Network, Nick, SessionId, TargetId, Timestamp},
 };
+
+/// Sessions that are looked at for a mask.
+const LOOKED_AT: usize = 10_000;
 
 /// A live session.
 #[derive(Clone, Debug)]
@@ -167,11 +171,32 @@ pub fn count_from(tx: &Read, network: Network) -> Result<i64> {
         .query_row([network.to_string()], |row| row.get(0))?)
 }
 
-/// Live sessions in the order of their nicks.
-pub(super) fn all(tx: &Read) -> Result<Vec<Session>> {
-    let mut statement = tx.sql.prepare_cached("SELECT * FROM session WHERE ended_at IS NULL ORDER BY folded_nick")?;
-    let sessions = statement.query_map([], Session::read)?.collect::<rusqlite::Result<_>>()?;
-    Ok(sessions)
+/// Live sessions whose nicks fit a mask, in the order of their nicks, at most `limit` of those that are looked at; and whether
+/// these are all.
+pub(super) fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
+    let first = mask.split(['*', '?']).next().unwrap_or_default().to_ascii_lowercase();
+    // Behind every nick that begins so.
+    let last = format!("{first}\u{7f}");
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT * FROM session INDEXED BY session_by_nick
+         WHERE folded_nick >= ?1 AND folded_nick < ?2 AND ended_at IS NULL ORDER BY folded_nick LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![first, last, as_sql(LOOKED_AT + 1)])?;
+    let (mut fitting, mut looked_at) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        looked_at += 1;
+        if looked_at > LOOKED_AT {
+            return Ok((fitting, false));
+        }
+        if !glob(mask, row.get_ref("folded_nick")?.as_str().map_err(rusqlite::Error::from)?) {
+            continue;
+        }
+        if fitting.len() == limit {
+            return Ok((fitting, false));
+        }
+        fitting.push(Session::read(row)?);
+    }
+    Ok((fitting, true))
 }
 
 pub fn count(tx: &Read) -> Result<i64> {

@@ -3,7 +3,10 @@
 //! Whoever calls by a grant with `res` sees the channels it names and nothing else; what lies outside reads as if it were
 //! not there. Nothing else finds a channel or a session by its name, so that no command can forget to ask.
 
-use std::collections::BTreeSet;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
     Read,
@@ -15,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    irc::mode::Shown,
+    irc::mode::{Shown, glob},
     model::{Caller, ChannelId, ChannelName, Nick, SessionId},
 };
 
@@ -102,11 +105,40 @@ impl<'a> Sight<'a> {
         })
     }
 
-    /// Live channels and how many are on each, in the order of their names.
-    pub fn channels(&self) -> Result<Vec<(Channel, i64)>> {
-        let mut channels = channel::all(self.tx)?;
-        channels.retain(|(channel, _)| self.holds(&channel.name));
-        Ok(channels)
+    /// Live channels that are listed for a session, those it is on and the largest of the others, and how many are on each:
+    /// at most `limit`, in the order of their names; and whether these are all.
+    pub fn listed_channels(&self, session: SessionId, limit: usize) -> Result<(Vec<(Channel, i64)>, bool)> {
+        let mut listed = BTreeMap::new();
+        let mut add = |channel: Channel, members: i64| listed.insert(channel.name.folded(), (channel, members));
+        for channel in self.channels_of(session)? {
+            let members = member::count(self.tx, channel.id)?;
+            add(channel, members);
+        }
+        let others = match &self.inside {
+            Some(inside) => self.live(&inside.channels)?,
+            None => channel::largest(self.tx, limit + 1)?,
+        };
+        others.into_iter().for_each(|(channel, members)| drop(add(channel, members)));
+        let mut channels = Vec::from_iter(listed.into_values());
+        let complete = channels.len() <= limit;
+        if !complete {
+            channels.sort_by_key(|(_, members)| Reverse(*members));
+            channels.truncate(limit);
+            channels.sort_by_cached_key(|(channel, _)| channel.name.folded());
+        }
+        Ok((channels, complete))
+    }
+
+    /// The live ones of these channels and how many are on each.
+    fn live(&self, names: &BTreeSet<String>) -> Result<Vec<(Channel, i64)>> {
+        let mut live = Vec::new();
+        for name in names {
+            if let Some(channel) = channel::by_name(self.tx, &ChannelName::stored(name.clone()))? {
+                let members = member::count(self.tx, channel.id)?;
+                live.push((channel, members));
+            }
+        }
+        Ok(live)
     }
 
     /// The channels that somebody is on, in the order in which they were joined.
@@ -130,17 +162,19 @@ impl<'a> Sight<'a> {
         self.find_person(nick)?.ok_or_else(|| Error::no_such_nick(nick.as_str()))
     }
 
-    /// Everybody, in the order of their nicks.
-    pub fn people(&self) -> Result<Vec<Session>> {
-        let mut people = session::all(self.tx)?;
-        if let Some(inside) = &self.inside {
-            let mut seen = BTreeSet::from([inside.me]);
-            for (channel, _) in self.channels()? {
-                seen.extend(member::of_channel(self.tx, channel.id)?.into_iter().map(|member| member.session));
-            }
-            people.retain(|session| seen.contains(&session.id));
+    /// Those whose nicks fit a mask, in the order of their nicks, at most `limit`; and whether these are all.
+    pub fn people(&self, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
+        let Some(inside) = &self.inside else { return session::fitting(self.tx, mask, limit) };
+        let me = session::get(self.tx, inside.me)?;
+        let mut seen = BTreeMap::from([(me.nick.folded(), me.id)]);
+        for (channel, _) in self.live(&inside.channels)? {
+            let members = member::of_channel(self.tx, channel.id)?.into_iter();
+            seen.extend(members.map(|member| (member.nick.folded(), member.session)));
         }
-        Ok(people)
+        seen.retain(|nick, _| glob(mask, nick));
+        let complete = seen.len() <= limit;
+        let people = seen.into_values().take(limit).map(|id| session::get(self.tx, id));
+        Ok((people.collect::<Result<_>>()?, complete))
     }
 
     /// Whoever has a nick, to exchange direct messages with: a confined caller has nobody for that.

@@ -186,7 +186,7 @@ async fn asking_who_is_where() {
         (Some("PONG"), vec!["rejoin.server", "are you there"])
     );
     let channels = server.device().get("/api/v1/channels").await;
-    assert_eq!(channels[1], json!({"name": "#rust", "topic": "all about rust", "members": 2}));
+    assert_eq!(channels["channels"][0], json!({"name": "#rust", "topic": "all about rust", "members": 2}));
 }
 
 #[tokio::test]

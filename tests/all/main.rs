@@ -16,6 +16,7 @@ mod bots;
 mod browser;
 mod cascade;
 mod channel_keys;
+mod channel_list;
 mod channel_subcommand;
 mod commands;
 mod confined;

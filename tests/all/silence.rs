@@ -131,8 +131,9 @@ async fn what_was_silenced_is_never_received_by_any_way() {
     mallory.send("PRIVMSG alice :three").await;
     mallory.send("INVITE alice #club").await;
     assert_eq!(received(&alice.queue().await), ["fine", "three", "#club"], "now it is told of the invitation");
-    let direct = alice.snapshot().await["directs"][1].clone();
-    assert_eq!((&direct["nick"], &direct["unread"]["count"]), (&json!("mallory"), &json!(1)));
+    let directs = alice.snapshot().await["directs"].clone();
+    let direct = directs.as_array().unwrap().iter().find(|direct| direct["nick"] == "mallory").unwrap();
+    assert_eq!(direct["unread"]["count"], 1);
     alice.send("JOIN #club").await;
 }
 

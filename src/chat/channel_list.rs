@@ -1,0 +1,314 @@
+//! The public list of channels: read once for everybody, and shown in pages.
+//!
+//! It is at most a second old. Where it takes little time to read, it is read anew as soon as something on it has changed, but
+//! never so often that it takes more than a tenth of the time.
+
+use std::{
+    cmp::Reverse,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
+    time::{Duration, Instant},
+};
+
+use super::Chat;
+use crate::{
+    error::{Error, Result},
+    irc::mode::Shown,
+    model::{CHANNEL_LIMIT, Timestamp},
+    store::{Effect, Read, channel, log::PAGE_BYTES, texts},
+};
+
+/// How old a list may be.
+const FRESH: Duration = Duration::from_secs(1);
+/// The time between two readings, in the time that one takes.
+const PAUSE: u32 = 10;
+/// How long it is waited for to show a change; where the pause is longer, the list as it was is shown.
+const WAIT: Duration = Duration::from_millis(50);
+/// Channels of which the list is made, the largest. More are not listed, and the list says so.
+const LISTED: usize = 10_000;
+/// Bytes of a channel in a page, beside its name and topic, about.
+const FIELDS: usize = 40;
+/// Bytes of a place in the list: a number, a comma and a name.
+const PLACE: usize = 20 + CHANNEL_LIMIT;
+
+/// The list as it was at some moment.
+#[derive(Debug)]
+pub struct ChannelList {
+    read_at: Timestamp,
+    /// The largest first; those that do not tell how many are on them are the last.
+    channels: Vec<Listed>,
+    /// The same in the order of their names.
+    by_name: Vec<usize>,
+    /// Whether there are channels beyond it.
+    pub truncated: bool,
+}
+
+/// A channel as outsiders see it.
+#[derive(Debug)]
+pub struct Listed {
+    pub name: String,
+    folded: String,
+    pub members: Option<i64>,
+    pub topic: Option<String>,
+}
+
+/// Where a page begins.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum From {
+    /// With the largest channel.
+    Largest,
+    /// In the same order, behind a channel of so many members and this folded name.
+    Smaller(i64, String),
+    /// In the order of their names, behind this folded one.
+    Name(String),
+}
+
+/// Some of the list.
+pub struct ListPage<'l> {
+    pub channels: Vec<&'l Listed>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// The last list that was read.
+#[derive(Default)]
+pub struct Latest {
+    /// Never held over an await.
+    last: Mutex<Option<Reading>>,
+    /// Whether something on it may have changed since.
+    changed: AtomicBool,
+    /// Held by the one who reads it.
+    reading: tokio::sync::Mutex<()>,
+}
+
+struct Reading {
+    list: Arc<ChannelList>,
+    done: Instant,
+    took: Duration,
+}
+
+impl From {
+    /// As a caller gives it: a name, or the `next` of a page that began with the largest.
+    pub fn parse(after: &str) -> Result<Self> {
+        if after.len() > PLACE {
+            return Err(Error::malformed(format!("after has at most {PLACE} bytes")));
+        }
+        let smaller = after.split_once(',').and_then(|(members, name)| Some((members.parse().ok()?, name)));
+        Ok(match smaller {
+            Some((members, name)) => Self::Smaller(members, name.to_ascii_lowercase()),
+            None => Self::Name(after.to_ascii_lowercase()),
+        })
+    }
+}
+
+impl Chat {
+    /// The public list, at most a second old.
+    pub async fn channel_list(self: &Arc<Self>, now: Timestamp) -> Result<Arc<ChannelList>> {
+        if let Some(list) = self.channel_list.fresh(now) {
+            return Ok(list);
+        }
+        // In a task of the server's own: who asks and hangs up must not leave the next one to read it anew, and everybody
+        // who waits for it waits as the server does and not as the network that came first.
+        let chat = self.clone();
+        let read = tokio::spawn(async move {
+            let _reading = chat.channel_list.reading.lock().await;
+            if let Some(list) = chat.channel_list.fresh(now) {
+                return Ok(list);
+            }
+            tokio::time::sleep(chat.channel_list.pause()).await;
+            let started = Instant::now();
+            chat.channel_list.changed.store(false, Release);
+            let list = Arc::new(chat.store.read(move |tx| ChannelList::read(tx, now)).await?);
+            let reading = Reading { list: list.clone(), done: Instant::now(), took: started.elapsed() };
+            *chat.channel_list.last() = Some(reading);
+            Ok(list)
+        });
+        read.await.map_err(Error::internal)?
+    }
+}
+
+impl Latest {
+    /// Takes what commits have changed.
+    pub fn apply(&self, effects: &[Effect]) {
+        let shown = |effect: &Effect| match effect {
+            Effect::Joined { .. } | Effect::Left { .. } => true,
+            Effect::Logged { event, .. } => ["TOPIC", "MODE"].contains(&event.command.as_str()),
+            _ => false,
+        };
+        if effects.iter().any(shown) {
+            self.changed.store(true, Release);
+        }
+    }
+
+    /// The list, if it need not be read anew.
+    fn fresh(&self, now: Timestamp) -> Option<Arc<ChannelList>> {
+        let last = self.last();
+        let fresh = |reading: &&Reading| {
+            let read_at = reading.list.read_at;
+            // A clock that was set back makes none younger.
+            let young = read_at <= now && now.since(read_at) < FRESH;
+            young && (reading.took * PAUSE > WAIT || !self.changed.load(Acquire))
+        };
+        last.as_ref().filter(fresh).map(|reading| reading.list.clone())
+    }
+
+    /// How long it is until the list may be read again.
+    fn pause(&self) -> Duration {
+        let last = self.last();
+        last.as_ref().map_or(Duration::ZERO, |last| (last.took * PAUSE).min(FRESH).saturating_sub(last.done.elapsed()))
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Reading>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ChannelList {
+    fn read(tx: &Read, now: Timestamp) -> Result<Self> {
+        let mut found = channel::largest(tx, LISTED + 1)?;
+        let truncated = found.len() > LISTED;
+        found.truncate(LISTED);
+        let mut channels = Vec::new();
+        for (channel, members) in found {
+            let (members, topic) = match channel.modes.shown_outside() {
+                Shown::Nothing => continue,
+                Shown::Name => (None, None),
+                Shown::Everything => (Some(members), channel.topic.map(|topic| topic.text)),
+            };
+            channels.push(Listed { folded: channel.name.folded(), name: channel.name.to_string(), members, topic });
+        }
+        Ok(Self::new(channels, truncated, now))
+    }
+
+    fn new(mut channels: Vec<Listed>, truncated: bool, read_at: Timestamp) -> Self {
+        channels.sort_by(|one, other| one.place().cmp(&other.place()));
+        let mut by_name: Vec<usize> = (0..channels.len()).collect();
+        by_name.sort_by(|one, other| channels[*one].folded.cmp(&channels[*other].folded));
+        Self { read_at, channels, by_name, truncated }
+    }
+
+    /// A page of those whose name has `matching` in it, in whatever ASCII case; of `limit` channels, or of as many as a page
+    /// holds.
+    pub fn page(&self, from: &From, limit: usize, matching: &str) -> ListPage<'_> {
+        match from {
+            From::Largest => self.take(self.channels.iter(), limit, matching, Listed::after_in_size),
+            From::Smaller(members, name) => {
+                let start = self.channels.partition_point(|one| one.place() <= (Reverse(*members), name.as_str()));
+                self.take(self.channels[start..].iter(), limit, matching, Listed::after_in_size)
+            }
+            From::Name(name) => {
+                let start = self.by_name.partition_point(|n| self.channels[*n].folded <= *name);
+                let channels = self.by_name[start..].iter().map(|n| &self.channels[*n]);
+                self.take(channels, limit, matching, |last| last.name.clone())
+            }
+        }
+    }
+
+    fn take<'l>(
+        &'l self,
+        channels: impl Iterator<Item = &'l Listed>,
+        limit: usize,
+        matching: &str,
+        next: impl Fn(&Listed) -> String,
+    ) -> ListPage<'l> {
+        let matching = matching.to_ascii_lowercase();
+        let mut channels = channels.filter(|channel| channel.folded.contains(&matching)).peekable();
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while taken.len() < limit
+            && bytes < PAGE_BYTES
+            && let Some(channel) = channels.next()
+        {
+            bytes += texts::rendered_length(channel.topic.as_deref().unwrap_or_default());
+            bytes += channel.name.len() + FIELDS;
+            taken.push(channel);
+        }
+        let next = channels.peek().and(taken.last()).map(|last| next(last));
+        ListPage { channels: taken, next }
+    }
+}
+
+impl Listed {
+    /// Its place among all, the largest first.
+    fn place(&self) -> (Reverse<i64>, &str) {
+        (Reverse(self.members.unwrap_or(0)), &self.folded)
+    }
+
+    /// Where a page behind it begins. No channel's name begins with a number.
+    fn after_in_size(&self) -> String {
+        format!("{},{}", self.members.unwrap_or(0), self.folded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ChannelId, SessionId};
+
+    fn list(channels: &[(&str, Option<i64>)]) -> ChannelList {
+        let listed = |(name, members): &(&str, Option<i64>)| Listed {
+            name: name.to_string(),
+            folded: name.to_ascii_lowercase(),
+            members: *members,
+            topic: None,
+        };
+        ChannelList::new(channels.iter().map(listed).collect(), false, Timestamp(0))
+    }
+
+    /// All pages, one after the other, each as its names.
+    fn walk(list: &ChannelList, mut from: From, limit: usize, matching: &str) -> Vec<Vec<String>> {
+        let mut pages = Vec::new();
+        loop {
+            let page = list.page(&from, limit, matching);
+            pages.push(page.channels.iter().map(|channel| channel.name.clone()).collect());
+            let Some(next) = page.next else { return pages };
+            from = From::parse(&next).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_walk_meets_every_channel_once_in_either_order() {
+        let list = list(&[("#b", Some(2)), ("#A", Some(1)), ("#c", Some(7)), ("#key", None), ("#d", Some(2))]);
+        assert_eq!(walk(&list, From::Largest, 2, ""), [vec!["#c", "#b"], vec!["#d", "#A"], vec!["#key"]]);
+        assert_eq!(walk(&list, From::Largest, 5, ""), [["#c", "#b", "#d", "#A", "#key"]]);
+        let by_name = |after: &str| walk(&list, From::parse(after).unwrap(), 2, "");
+        assert_eq!(by_name(""), [vec!["#A", "#b"], vec!["#c", "#d"], vec!["#key"]]);
+        assert_eq!(by_name("#B"), [vec!["#c", "#d"], vec!["#key"]]);
+        assert_eq!(by_name("#bb"), [vec!["#c", "#d"], vec!["#key"]], "behind one that there is not");
+        assert_eq!(by_name("#x"), [Vec::<String>::new()]);
+        assert_eq!(walk(&list, From::Largest, 1, "A"), [["#A"]]);
+        assert_eq!(walk(&list, From::Name(String::new()), 1, "#"), [["#A"], ["#b"], ["#c"], ["#d"], ["#key"]]);
+    }
+
+    #[test]
+    fn a_list_is_read_anew_after_a_second_or_where_that_is_cheap_after_a_change() {
+        let latest = Latest::default();
+        let (now, a_second) = (Timestamp(1000), Timestamp(2000));
+        let read = |took| {
+            let list = ChannelList::new(Vec::new(), false, now);
+            *latest.last() = Some(Reading { list: Arc::new(list), done: Instant::now(), took });
+        };
+        let fresh = |at| latest.fresh(at).is_some();
+        for (took, shows_changes) in [(Duration::from_millis(1), true), (Duration::from_millis(20), false)] {
+            latest.changed.store(false, Release);
+            read(took);
+            assert!(fresh(now) && fresh(Timestamp(1999)) && !fresh(a_second) && !fresh(Timestamp(999)));
+            latest.apply(&[Effect::Left { session: SessionId(1), channel: ChannelId(1) }]);
+            assert_eq!(fresh(now), !shows_changes);
+            assert!(latest.pause() <= took * PAUSE);
+        }
+        read(Duration::from_mins(1));
+        assert!(latest.pause() <= FRESH);
+    }
+
+    #[test]
+    fn a_page_ends_where_it_is_long_enough() {
+        let mut long = list(&[("#a", Some(2)), ("#b", Some(1)), ("#c", Some(1))]);
+        long.channels[0].topic = Some("\u{1}".repeat(PAGE_BYTES / 6));
+        assert_eq!(walk(&long, From::Largest, 500, ""), [vec!["#a"], vec!["#b", "#c"]]);
+    }
+}
