@@ -3,7 +3,11 @@
 //! Everything below `http` returns [`Error`]; `http::problem` renders it as RFC 9457 problem details, and a command with
 //! several targets renders the failed ones as error numerics among its replies.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use crate::model::{ClientView, EndReason, Scope};
 
@@ -192,13 +196,17 @@ impl Error {
 
     /// A failure of ours, not the caller's: the cause is for the log, the caller learns only that it happened.
     pub fn internal(cause: impl fmt::Display) -> Self {
-        tracing::error!(%cause, "internal error");
+        if let Some(untold) = INTERNAL.tells() {
+            tracing::error!(%cause, untold, "internal error");
+        }
         Self::new(Code::InternalError, "the server failed at this; nothing was changed")
     }
 
     /// A failure of the machine below the store, which may pass: the caller may try again, the cause is for the log.
     pub fn storage(cause: impl fmt::Display) -> Self {
-        tracing::error!(%cause, "storage failed");
+        if let Some(untold) = STORAGE.tells() {
+            tracing::error!(%cause, untold, "storage failed");
+        }
         Self::retry(Code::StorageFailed, 5, "the server's storage fails at this moment; nothing was changed, try again")
     }
 
@@ -210,6 +218,42 @@ impl Error {
     /// Whether the server failed, rather than refused.
     pub fn is_failure(&self) -> bool {
         self.code.status() >= 500
+    }
+}
+
+/// Lines of the log about failures of one kind. While a disk is full, strangers can cause one with every request, so only so
+/// many are written, and the next line says how many were not.
+struct Lines(Mutex<Written>);
+
+struct Written {
+    since: Option<Instant>,
+    lines: u32,
+    untold: u64,
+}
+
+static INTERNAL: Lines = Lines::new();
+static STORAGE: Lines = Lines::new();
+/// So many lines in so much time.
+const LINES: u32 = 10;
+const LINES_EVERY: Duration = Duration::from_secs(10);
+
+impl Lines {
+    const fn new() -> Self {
+        Self(Mutex::new(Written { since: None, lines: 0, untold: 0 }))
+    }
+
+    /// Whether a line is to be written, and how many were not since the last one.
+    fn tells(&self) -> Option<u64> {
+        let mut written = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        if written.since.is_none_or(|since| since.elapsed() >= LINES_EVERY) {
+            (written.since, written.lines) = (Some(Instant::now()), 0);
+        }
+        if written.lines == LINES {
+            written.untold += 1;
+            return None;
+        }
+        written.lines += 1;
+        Some(std::mem::take(&mut written.untold))
     }
 }
 
@@ -226,6 +270,16 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn a_failure_that_goes_on_is_a_bounded_number_of_lines() {
+        let lines = Lines::new();
+        let told = (0..1000).filter(|_| lines.tells().is_some()).count();
+        assert_eq!(told, LINES as usize);
+        lines.0.lock().unwrap().since = Instant::now().checked_sub(LINES_EVERY);
+        assert_eq!(lines.tells(), Some(990));
+        assert_eq!(lines.tells(), Some(0));
+    }
 
     #[test]
     fn the_table_is_complete_and_unambiguous() {

@@ -77,8 +77,8 @@ impl Chat {
             Err(refusal) if refusal.limit == Limit::ChannelKeys && unused && guess.right => {}
             Err(refusal) => {
                 if refusal.limit == Limit::ChannelKeys && unused {
-                    // Its mistake, and not the first that it can make.
-                    let _ = self.tries.charge(&[own], arrival.steady);
+                    // It has made a mistake now.
+                    self.tries.note(&[own], arrival.steady);
                 }
                 if refusal.first {
                     self.throttled(refusal.limit, subject, arrival).await;

@@ -105,8 +105,7 @@ pub async fn poll<T>(
     }
     let result = attempt.await;
     if result.as_ref().is_err_and(|error| error.code == Code::SlowDown) {
-        // If others came in between, this one was judged already.
-        let _ = app.chat.tries.charge(&fast, now);
+        app.chat.tries.note(&fast, now);
     }
     result
 }
@@ -152,8 +151,7 @@ pub async fn app_form(app: &Shared, address: &Address, form: Result<AppForm, Ref
 
 /// Counts what was as good as refused to an app.
 pub fn count_refusal(app: &Shared, address: &Address) {
-    // Where others came in between, it may be one too many: this one was judged already.
-    let _ = app.chat.tries.charge(&Charge::of_network(Limit::Apps, address.network), app.clock.steady());
+    app.chat.tries.note(&Charge::of_network(Limit::Apps, address.network), app.clock.steady());
 }
 
 /// Counts what an app was refused.

@@ -141,6 +141,18 @@ impl Counts {
         }
     }
 
+    /// Charges for what has happened already. Where others have used up what is allowed at the same time, nothing is charged,
+    /// and nobody is refused.
+    pub fn note(&self, charges: &[Charge], now: Duration) {
+        if !self.on {
+            return;
+        }
+        let mut state = self.lock();
+        if state.longest_wait(charges, now).is_none() {
+            state.take(charges, now);
+        }
+    }
+
     /// Whether the charges could be made, without making them.
     pub fn check(&self, charges: &[Charge], now: Duration) -> Result<(), Refusal> {
         if !self.on {
