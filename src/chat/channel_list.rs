@@ -19,7 +19,7 @@ use super::Chat;
 use crate::{
     error::{Error, Result},
     irc::mode::Shown,
-    model::{CHANNEL_LIMIT, Timestamp},
+    model::CHANNEL_LIMIT,
     store::{Effect, Read, channel, log::PAGE_BYTES, texts},
 };
 
@@ -39,7 +39,6 @@ const PLACE: usize = 20 + CHANNEL_LIMIT;
 /// The list as it was at some moment.
 #[derive(Debug)]
 pub struct ChannelList {
-    read_at: Timestamp,
     /// The largest first; those that do not tell how many are on them are the last.
     channels: Vec<Listed>,
     /// The same in the order of their names.
@@ -108,8 +107,8 @@ impl From {
 
 impl Chat {
     /// The public list, at most a second old.
-    pub async fn channel_list(self: &Arc<Self>, now: Timestamp) -> Result<Arc<ChannelList>> {
-        if let Some(list) = self.channel_list.fresh(now) {
+    pub async fn channel_list(self: &Arc<Self>) -> Result<Arc<ChannelList>> {
+        if let Some(list) = self.channel_list.fresh(Instant::now()) {
             return Ok(list);
         }
         // In a task of the server's own: who asks and hangs up must not leave the next one to read it anew, and everybody
@@ -117,13 +116,13 @@ impl Chat {
         let chat = self.clone();
         let read = tokio::spawn(async move {
             let _reading = chat.channel_list.reading.lock().await;
-            if let Some(list) = chat.channel_list.fresh(now) {
+            if let Some(list) = chat.channel_list.fresh(Instant::now()) {
                 return Ok(list);
             }
             tokio::time::sleep(chat.channel_list.pause()).await;
             let started = Instant::now();
             chat.channel_list.changed.store(false, Release);
-            let list = Arc::new(chat.store.read(move |tx| ChannelList::read(tx, now)).await?);
+            let list = Arc::new(chat.store.read(ChannelList::read).await?);
             let reading = Reading { list: list.clone(), done: Instant::now(), took: started.elapsed() };
             *chat.channel_list.last() = Some(reading);
             Ok(list)
@@ -146,12 +145,10 @@ impl Latest {
     }
 
     /// The list, if it need not be read anew.
-    fn fresh(&self, now: Timestamp) -> Option<Arc<ChannelList>> {
+    fn fresh(&self, at: Instant) -> Option<Arc<ChannelList>> {
         let last = self.last();
         let fresh = |reading: &&Reading| {
-            let read_at = reading.list.read_at;
-            // A clock that was set back makes none younger.
-            let young = read_at <= now && now.since(read_at) < FRESH;
+            let young = at.duration_since(reading.done) + reading.took < FRESH;
             young && (reading.took * PAUSE > WAIT || !self.changed.load(Acquire))
         };
         last.as_ref().filter(fresh).map(|reading| reading.list.clone())
@@ -169,7 +166,7 @@ impl Latest {
 }
 
 impl ChannelList {
-    fn read(tx: &Read, now: Timestamp) -> Result<Self> {
+    fn read(tx: &Read) -> Result<Self> {
         let mut found = channel::largest(tx, LISTED + 1)?;
         let truncated = found.len() > LISTED;
         found.truncate(LISTED);
@@ -182,14 +179,14 @@ impl ChannelList {
             };
             channels.push(Listed { folded: channel.name.folded(), name: channel.name.to_string(), members, topic });
         }
-        Ok(Self::new(channels, truncated, now))
+        Ok(Self::new(channels, truncated))
     }
 
-    fn new(mut channels: Vec<Listed>, truncated: bool, read_at: Timestamp) -> Self {
+    fn new(mut channels: Vec<Listed>, truncated: bool) -> Self {
         channels.sort_by(|one, other| one.place().cmp(&other.place()));
         let mut by_name: Vec<usize> = (0..channels.len()).collect();
         by_name.sort_by(|one, other| channels[*one].folded.cmp(&channels[*other].folded));
-        Self { read_at, channels, by_name, truncated }
+        Self { channels, by_name, truncated }
     }
 
     /// A page of those whose name has `matching` in it, in whatever ASCII case; of `limit` channels, or of as many as a page
@@ -256,7 +253,7 @@ mod tests {
             members: *members,
             topic: None,
         };
-        ChannelList::new(channels.iter().map(listed).collect(), false, Timestamp(0))
+        ChannelList::new(channels.iter().map(listed).collect(), false)
     }
 
     /// All pages, one after the other, each as its names.
@@ -287,18 +284,18 @@ mod tests {
     #[test]
     fn a_list_is_read_anew_after_a_second_or_where_that_is_cheap_after_a_change() {
         let latest = Latest::default();
-        let (now, a_second) = (Timestamp(1000), Timestamp(2000));
+        let now = Instant::now();
         let read = |took| {
-            let list = ChannelList::new(Vec::new(), false, now);
-            *latest.last() = Some(Reading { list: Arc::new(list), done: Instant::now(), took });
+            let list = ChannelList::new(Vec::new(), false);
+            *latest.last() = Some(Reading { list: Arc::new(list), done: now + took, took });
         };
-        let fresh = |at| latest.fresh(at).is_some();
+        let fresh = |after| latest.fresh(now + after).is_some();
         for (took, shows_changes) in [(Duration::from_millis(1), true), (Duration::from_millis(20), false)] {
             latest.changed.store(false, Release);
             read(took);
-            assert!(fresh(now) && fresh(Timestamp(1999)) && !fresh(a_second) && !fresh(Timestamp(999)));
+            assert!(fresh(took) && fresh(Duration::from_millis(999)) && !fresh(Duration::from_secs(1)));
             latest.apply(&[Effect::Left { session: SessionId(1), channel: ChannelId(1) }]);
-            assert_eq!(fresh(now), !shows_changes);
+            assert_eq!(fresh(took), !shows_changes);
             assert!(latest.pause() <= took * PAUSE);
         }
         read(Duration::from_mins(1));

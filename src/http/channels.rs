@@ -90,7 +90,7 @@ pub async fn list(State(app): State<Shared>, Params(params): Params<ListParams>)
     if matching.len() > CHANNEL_LIMIT {
         return Err(Error::malformed(format!("match has at most {CHANNEL_LIMIT} bytes")));
     }
-    let list = app.chat.channel_list(app.clock.now()).await?;
+    let list = app.chat.channel_list().await?;
     let page = app.pages.of(&list, (from, limit as usize, matching));
     Ok(([(header::CONTENT_TYPE, "application/json")], page).into_response())
 }

@@ -175,7 +175,7 @@ pub async fn new_code(app: &Shared, address: &Address, session: SessionId) -> Re
     charge(app, address, subject, &[Charge::new(Limit::Codes, session)]).await
 }
 
-/// Records, once in an hour, that somebody has added as much to the disk as may be.
+/// Records, within the bounds on such lines, that somebody has added as much to the disk as may be.
 pub async fn storage<T>(app: &Shared, address: &Address, caller: Option<Caller>, result: Result<T>) -> Result<T> {
     if result.as_ref().is_err_and(|error| error.code == Code::StorageLimit) {
         let (session, client) = (caller.map(|caller| caller.session), caller.map(|caller| caller.client));

@@ -91,7 +91,9 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
         // Not sent again by itself: by now somebody else may have that nick.
         let stranger = server.pick("bob").await;
         page.reload().await;
-        page.says("#messages", "Perhaps not sent to bob (left): are you there?").await;
+        page.press("#directs .target").await;
+        page.says("#title", "bob (left)").await;
+        page.says("#messages .refused", "are you there?").await;
         page.say("/msg bob who are you?").await;
         until("the stranger to be asked", async || !stranger.queue().await.is_empty()).await;
         assert_eq!(stranger.queue().await[0]["params"][1], "who are you?");

@@ -84,6 +84,7 @@ async fn the_description_is_true() {
     let expected = [
         "/",
         "/.well-known/oauth-authorization-server",
+        "/api/v1/approvals/{client_id}",
         "/api/v1/audit",
         "/api/v1/channels",
         "/api/v1/clients",

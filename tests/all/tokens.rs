@@ -61,6 +61,7 @@ async fn every_command_asks_for_its_scope() {
             "KICK" => "#rust bob",
             "ACK" => "0",
             "PASS" => "short",
+            "SILENCE" => "+bob",
             _ => "alice :x",
         };
         for (scope, program) in &programs {

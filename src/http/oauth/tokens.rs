@@ -167,7 +167,7 @@ async fn by_grant_type(
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum IntrospectionView<'a> {
-    Active(ActiveView<'a>),
+    Active(Box<ActiveView<'a>>),
     /// One that is not active says nothing else.
     Inactive {
         active: bool,
@@ -226,7 +226,7 @@ pub async fn introspect(
         return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());
     };
     let (session, nick) = found.user.unzip();
-    Ok(Json(IntrospectionView::Active(ActiveView {
+    Ok(Json(IntrospectionView::Active(Box::new(ActiveView {
         active: true,
         scope: found.token.scope.to_string(),
         client_id: found.client_id,
@@ -239,7 +239,7 @@ pub async fn introspect(
         iss: app.site.issuer(),
         grant_id: found.token.grant.0,
         jti: found.jti,
-    }))
+    })))
     .into_response())
 }
 
