@@ -128,9 +128,13 @@ impl Server {
 
     async fn page(&mut self, question: Question, clock: &Clock) -> Result<Answer, String> {
         match self {
-            Self::Running(stream) => {
-                ask(stream, &question).await.map_err(|e| format!("the running server did not answer: {e}"))
-            }
+            Self::Running(stream) => match ask(stream, &question).await {
+                // The question was never read, because the server stopped first, so nothing was done.
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+                    Ok(Answer::Again("the server stopped before it read the question".into()))
+                }
+                answered => answered.map_err(|error| format!("the running server did not answer: {error}")),
+            },
             Self::Here(chat) => Ok(answer(chat, question, clock).await),
         }
     }

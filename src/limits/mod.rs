@@ -5,7 +5,7 @@
 //!   knows where the counts are kept.
 //! - [`Storage`] is the same for what networks add to the disk: how much within a rolling day, and not how fast.
 //! - [`Throttle`] is for the counts that protect this machine, such as commands: they stay in the memory of the process.
-//! - [`fair`] shares out what is scarce on this machine by network; [`payer`] is the network that a task works for.
+//! - [`fair`] shares out what is scarce on this machine by network; [`payer()`] is the network that a task works for.
 //!
 //! Both, but for storage, hold each key to a burst that refills at a steady rate (the generic cell rate algorithm), in bounded memory.
 
