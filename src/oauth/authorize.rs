@@ -218,8 +218,7 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     }
     if code.used {
         if let Some(grant) = joined {
-            let subject = Subject { address: Some(mint.address), ..subject(&grant) };
-            audit::record(tx, Action::ReuseDetected, &subject, mint.now)?;
+            audit::record(tx, Action::ReuseDetected, &mint.subject(app, &grant), mint.now)?;
             if code.began {
                 grant::end(tx, grant.id, EndReason::Revoked, mint.now)?;
             } else {

@@ -72,8 +72,7 @@ pub struct Mint {
     client: SecretHash,
     client_expires_at: Timestamp,
     max_clients: usize,
-    /// Where the request comes from.
-    pub address: IpAddr,
+    address: IpAddr,
     pub now: Timestamp,
     pub due: Timestamp,
 }

@@ -43,33 +43,32 @@ pub fn pending_of(tx: &Read, session: SessionId, due: Timestamp) -> Result<Vec<A
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Voids everything that a session has approved and nobody has redeemed. A device that polls is told that it was denied.
-pub fn void_of_session(tx: &Write, session: SessionId) -> Result<usize> {
-    let codes = tx
-        .sql
-        .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1 AND used_at IS NULL")?
-        .execute([session.0])?;
-    let devices = tx
-        .sql
-        .prepare_cached(
-            "UPDATE device_code SET denied = 1, session_id = NULL, client_id = NULL, res = NULL WHERE session_id = ?1",
-        )?
-        .execute([session.0])?;
-    Ok(codes + devices)
+/// Voids everything that a session has approved and nobody has redeemed.
+pub fn void_of_session(tx: &Write, session: SessionId) -> Result<()> {
+    void(tx, session, None).map(drop)
 }
 
 /// Voids what a session has approved for one app; how many approvals those were.
 pub fn void_of_app(tx: &Write, session: SessionId, app: AppId) -> Result<usize> {
+    void(tx, session, Some(app))
+}
+
+/// Voids approvals for one app or for all. A device that polls is told that it was denied.
+fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
+    let of = params![session.0, app.map(|app| app.0)];
     let codes = tx
         .sql
-        .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1 AND app_id = ?2 AND used_at IS NULL")?
-        .execute(params![session.0, app.0])?;
+        .prepare_cached(
+            "DELETE FROM authorization_code
+             WHERE session_id = ?1 AND (?2 IS NULL OR app_id = ?2) AND used_at IS NULL",
+        )?
+        .execute(of)?;
     let devices = tx
         .sql
         .prepare_cached(
             "UPDATE device_code SET denied = 1, session_id = NULL, client_id = NULL, res = NULL
-             WHERE session_id = ?1 AND app_id = ?2",
+             WHERE session_id = ?1 AND (?2 IS NULL OR app_id = ?2)",
         )?
-        .execute(params![session.0, app.0])?;
+        .execute(of)?;
     Ok(codes + devices)
 }
