@@ -38,7 +38,8 @@ addEventListener("pageshow", (event) => event.persisted && location.reload())
 
 function showStart(told) {
 	// What the chat left behind, with the nick of the session that is over.
-	const [reason = told, former = ""] = JSON.parse(sessionStorage.getItem("over") ?? "[]")
+	const { reason = told, nick: former = "" } = history.state ?? {}
+	history.replaceState(null, "")
 	showPage("#start-view")
 	sessionStorage.clear()
 	document.title = former ? "Signed out · Rejoin" : "Rejoin"

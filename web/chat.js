@@ -46,8 +46,8 @@ export function signedOut(reason) {
 	if (over) return
 	over = true
 	sessionStorage.clear()
-	sessionStorage.setItem("over", JSON.stringify([reason, model.nick]))
-	history.replaceState(null, "", location.pathname)
+	// In the entry of the history: a logout tells the browser to clear the storage, at a moment of its own.
+	history.replaceState({ reason, nick: model.nick }, "", location.pathname)
 	location.reload()
 }
 
