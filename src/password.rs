@@ -26,6 +26,8 @@ use crate::{
 const WAITING_OF_ONE: usize = 64;
 const WAITING: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What a network that was idle may hash before it takes turns with those that hash all the time: some fifty passwords.
+const BURST: Duration = Duration::from_secs(1);
 /// How much the hashing threads give way to all others (nice(2)): a tenth of a processor is left to them in the worst case.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
@@ -78,6 +80,7 @@ impl Hasher {
             permits_of_one: (threads - 1).max(1),
             waiting_of_one: WAITING_OF_ONE,
             waiting: WAITING,
+            burst: BURST,
         })
         .expecting(cost);
         let hasher = Self { turns, line: Arc::default(), patience: PATIENCE, dummy };

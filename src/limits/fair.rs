@@ -3,7 +3,8 @@
 //! It is start-time fair queuing (Goyal, Vin and Cheng, 1996). Each network has a virtual time, which its turns move on by
 //! what they cost. A free permit goes to the waiting network whose virtual time is least, so networks whose turns cost the
 //! same take turns one by one, and one whose turns cost much waits for those whose turns cost little. A network that was
-//! idle starts at the present virtual time: it has saved nothing up, and it owes nothing.
+//! idle starts a burst before the present virtual time: until it has used that much, it goes before those that are busy
+//! all the time. More it cannot save up, and it owes nothing.
 //!
 //! Everything is bounded: the permits one network holds, the callers of one network that wait, and those of all. Every
 //! operation is O(log n) in the number of networks and callers.
@@ -16,7 +17,8 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// Idle networks whose virtual time is remembered because it is ahead; beyond it the one that is least ahead is forgotten.
+/// Idle networks whose virtual time is remembered because they have used something; beyond it the one that has used least is
+/// forgotten.
 const REMEMBERED: usize = 4096;
 /// The cost of a network's first turn until it is known.
 const FIRST_COST: Duration = Duration::from_millis(1);
@@ -33,6 +35,8 @@ pub struct Bounds {
     /// Callers of all networks that wait. When they are that many, a newcomer takes the place of the last caller of the
     /// network with most waiting callers.
     pub waiting: usize,
+    /// How much a network that was idle may use before it takes turns with those that are busy all the time.
+    pub burst: Duration,
 }
 
 /// The line is full for this network.
@@ -64,7 +68,8 @@ impl<K: Ord + Clone> Fair<K> {
             free: bounds.permits,
             bounds,
             waiting: 0,
-            now: 0,
+            // Nobody starts before the beginning.
+            now: nanoseconds(bounds.burst),
             tickets: 0,
             typical: nanoseconds(FIRST_COST),
             shares: BTreeMap::new(),
@@ -163,7 +168,7 @@ struct Line<K> {
     eligible: BTreeSet<(u64, K)>,
     /// Networks that wait, by how many of their callers do.
     longest: BTreeSet<(usize, K)>,
-    /// Idle networks that are ahead of the present virtual time, least used first.
+    /// Idle networks that have used of their burst, or more than that, least used first.
     idle: BTreeSet<(u64, K)>,
 }
 
@@ -259,11 +264,16 @@ impl<K: Ord + Clone> Line<K> {
     /// Forgets idle networks that have nothing to make up for, and where there are too many, those that have least.
     fn forget(&mut self) {
         while let Some((used, key)) = self.idle.first()
-            && (*used <= self.now || self.idle.len() > REMEMBERED)
+            && (*used <= self.start() || self.idle.len() > REMEMBERED)
         {
             self.shares.remove(key);
             self.idle.pop_first();
         }
+    }
+
+    /// The virtual time at which a network that was idle starts.
+    fn start(&self) -> u64 {
+        self.now.saturating_sub(nanoseconds(self.bounds.burst))
     }
 
     fn full(&self, key: &K) -> Full {
@@ -278,14 +288,15 @@ impl<K: Ord + Clone> Line<K> {
 
     /// Changes a network's share, and its places in the orders with it.
     fn update<R>(&mut self, key: &K, change: impl FnOnce(&mut Share) -> R) -> R {
-        let Self { bounds, now, shares, eligible, longest, idle, .. } = self;
-        let new = || Share { used: *now, expected: nanoseconds(FIRST_COST), running: 0, callers: BTreeMap::new() };
+        let start = self.start();
+        let Self { bounds, shares, eligible, longest, idle, .. } = self;
+        let new = || Share { used: start, expected: nanoseconds(FIRST_COST), running: 0, callers: BTreeMap::new() };
         let share = shares.entry(key.clone()).or_insert_with(new);
         eligible.remove(&(share.used, key.clone()));
         longest.remove(&(share.callers.len(), key.clone()));
         idle.remove(&(share.used, key.clone()));
         if share.running == 0 && share.callers.is_empty() {
-            share.used = share.used.max(*now);
+            share.used = share.used.max(start);
         }
         let result = change(share);
         let waits = !share.callers.is_empty();

@@ -9,7 +9,7 @@ use std::{
     ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, ErrorCode};
@@ -73,9 +73,23 @@ pub use account::Priority;
 pub use lock::DatabaseLock;
 pub use writer::Place;
 
-/// Readers at one time; each is a connection and a thread of the blocking pool. A network that takes much of their time
-/// waits behind those that take little, and never has all of them.
-const READERS: Bounds = Bounds { permits: 4, permits_of_one: 2, waiting_of_one: 256, waiting: 4096 };
+/// Readers at one time; each is a connection and a thread of the blocking pool.
+const READERS: usize = 4;
+/// What they may do for one network, however many processors there are. A network that takes much of their time waits behind
+/// those that take little, and never has all readers, or more than half of the processors.
+const READERS_OF_ONE: usize = 2;
+
+fn readers() -> Bounds {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Bounds {
+        permits: READERS,
+        permits_of_one: (processors / 2).clamp(1, READERS_OF_ONE),
+        waiting_of_one: 256,
+        waiting: 4096,
+        // Some twenty pages of a history.
+        burst: Duration::from_millis(100),
+    }
+}
 
 /// What a commit means for what is kept in memory. Effects reach the observer in the order of the commits, after the
 /// commit and before anyone is answered.
@@ -220,7 +234,7 @@ impl Store {
         let store = Self {
             writer: Arc::new(Writer::start(connection, path.clone(), observe)?),
             readers: Arc::new(Readers::new(path)),
-            turns: Fair::new(READERS),
+            turns: Fair::new(readers()),
             lock: Arc::new(Mutex::new(Some(lock))),
         };
         Ok((store, keys))
@@ -508,7 +522,7 @@ mod tests {
         let (_dir, _, store) = store_of(0).await;
         let [attacker, sibling, stranger] =
             ["2001:db8:1:1::1", "2001:db8:1:2::1", "192.0.2.1"].map(|ip| Network::of(ip.parse().unwrap()));
-        let Bounds { permits_of_one, waiting_of_one, .. } = READERS;
+        let Bounds { permits_of_one, waiting_of_one, .. } = readers();
         let (end, begun) = endless(&store, attacker, permits_of_one + waiting_of_one);
         while store.turns.busy() < permits_of_one + waiting_of_one || *begun.lock().unwrap() < permits_of_one {
             tokio::task::yield_now().await;

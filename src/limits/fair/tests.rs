@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const BOUNDS: Bounds = Bounds { permits: 1, permits_of_one: 1, waiting_of_one: 100, waiting: 1000 };
+const BOUNDS: Bounds =
+    Bounds { permits: 1, permits_of_one: 1, waiting_of_one: 100, waiting: 1000, burst: Duration::ZERO };
 const MS: Duration = Duration::from_millis(1);
 
 type Entering = Pin<Box<dyn Future<Output = Result<Turn<u8>, Full>>>>;
@@ -25,7 +26,9 @@ impl Callers {
 
     async fn enter(&mut self, network: u8) {
         let fair = self.fair.clone();
-        self.waiting.push_back((network, Box::pin(async move { fair.enter(network).await })));
+        // Without tokio's budget, after which a task that polls much sees nothing ready any more.
+        let entering = tokio::task::unconstrained(async move { fair.enter(network).await });
+        self.waiting.push_back((network, Box::pin(entering)));
         self.poll().await;
     }
 
@@ -103,6 +106,39 @@ async fn who_was_idle_has_saved_nothing_up_and_owes_nothing() {
         order.push(callers.finish(|_| MS).await);
     }
     assert_eq!(order.iter().filter(|network| **network == 1).count(), 4, "{order:?}");
+}
+
+#[tokio::test]
+async fn who_wants_little_now_and_then_goes_before_those_that_are_always_busy() {
+    let mut callers = Callers::new(Bounds { burst: 100 * MS, ..BOUNDS });
+    for network in [1, 2, 3, 4] {
+        for _ in 0..100 {
+            callers.enter(network).await;
+        }
+    }
+    for _ in 0..40 {
+        callers.finish(|_| 10 * MS).await;
+    }
+    // Ten turns of ten milliseconds, each as soon as the last has ended: none waits for more than the turn under way.
+    let mut before = Vec::new();
+    for _ in 0..20 {
+        callers.enter(5).await;
+        let mut turns = 0;
+        while callers.finish(|_| 10 * MS).await != 5 {
+            turns += 1;
+        }
+        before.push(turns);
+    }
+    assert_eq!(before[..10], [1; 10], "{before:?}");
+    // Then it is one of five that are always busy.
+    assert!(before[15..].iter().all(|turns| (3..=5).contains(turns)), "{before:?}");
+    // Four busy networks use a hundred milliseconds more each, and it has its burst again.
+    for _ in 0..60 {
+        callers.finish(|_| 10 * MS).await;
+    }
+    callers.enter(5).await;
+    callers.finish(|_| 10 * MS).await;
+    assert_eq!(callers.running(5), 1);
 }
 
 #[tokio::test]
@@ -193,7 +229,7 @@ proptest! {
     fn every_permit_is_accounted_for(steps in prop::collection::vec(step(), 1..200)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let bounds = Bounds { permits: 3, permits_of_one: 2, waiting_of_one: 4, waiting: 8 };
+            let bounds = Bounds { permits: 3, permits_of_one: 2, waiting_of_one: 4, waiting: 8, burst: Duration::from_micros(60) };
             let mut callers = Callers::new(bounds);
             for step in steps {
                 match step {
