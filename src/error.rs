@@ -210,6 +210,13 @@ impl Error {
         Self::retry(Code::StorageFailed, 5, "the server's storage fails at this moment; nothing was changed, try again")
     }
 
+    /// The disk is full, and this is not what the reserve is for. The log was told once, when the disk became full.
+    pub fn disk_full() -> Self {
+        let detail = "the server's disk is full, and nothing can be added at this moment; nothing was changed, try again. \
+                      What only reads, leaves or revokes goes on";
+        Self::retry(Code::StorageFailed, 5, detail)
+    }
+
     /// Whether there was no room for what was to be added.
     pub fn is_want_of_room(&self) -> bool {
         matches!(self.code, Code::StorageLimit | Code::StorageFailed)

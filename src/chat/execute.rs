@@ -123,7 +123,8 @@ impl Chat {
     }
 }
 
-/// What ends something is never refused for want of room; it can end no more than was added before.
+/// What ends something is never refused for want of room; it can end no more than was added before. With a label its answer
+/// is kept, and so it adds something, again and again: on a full disk it has no more than those who come in.
 fn priority(command: &Command, label: Option<&Label>) -> Priority {
     let essential = match command {
         Command::Part { .. } | Command::Kick { .. } | Command::Quit(_) | Command::Away(None) => true,
@@ -135,7 +136,12 @@ fn priority(command: &Command, label: Option<&Label>) -> Priority {
         }),
         _ => false,
     };
-    if essential { Priority::Essential } else { Priority::Ordinary }
+    match label {
+        _ if !essential => Priority::Ordinary,
+        // A client that leaves keeps no labels.
+        Some(_) if !matches!(command, Command::Quit(_)) => Priority::Entry,
+        _ => Priority::Essential,
+    }
 }
 
 fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes, held: &Held) -> Result<()> {
@@ -176,7 +182,8 @@ fn read_only(tx: &Read, caller: Caller, command: &Command) -> Result<Answer> {
         Command::Who(mask) => query::who(sight, &me, mask)?,
         Command::Whois(nick) => query::whois(sight, &me, nick)?,
         Command::Topic { channel, .. } => query::topic(sight, &me, channel)?,
-        Command::Mode { channel, .. } => query::modes(sight, &me, channel)?,
+        Command::Mode { channel, changes } if changes.is_empty() => query::modes(sight, &me, channel)?,
+        Command::Mode { channel, .. } => query::own_bans(sight, &me, channel)?,
         Command::UserMode { nick, changes } => query::user_modes(&me, nick, changes.as_deref())?,
         Command::MarkRead { target, to, .. } => marks::show(sight, &me, target, *to)?,
         Command::Silence(_) => silence::show(tx, &me)?,

@@ -12,7 +12,7 @@ use crate::{
     password::Verdict,
     secret::Secret,
     store::{
-        Read, Write, audit,
+        Priority, Read, Write, audit,
         client::{self, NewClient},
         session::{self, Session},
         sight::Sight,
@@ -125,7 +125,7 @@ impl Chat {
         let terms = Terms { max, replace: login.replace, names_client: login.names_client };
         let admission = self
             .store
-            .write(move |tx| {
+            .write_as(Priority::Entry, move |tx| {
                 // The same session, live, with the same password.
                 let current = Sight::whole(tx).find_person(&session.nick)?.filter(|s| s.id == session.id);
                 if current.and_then(|s| s.password_hash).as_ref() != Some(&stored) {

@@ -224,6 +224,8 @@ impl Chat {
         let client = live.caller.client;
         match self.store.write(move |tx| store::client::note_presented(tx, client, secret)).await {
             Ok(()) => live.present(),
+            // Failures of the disk are in the log, as many as there may be.
+            Err(error) if error.is_want_of_room() => {}
             Err(error) => tracing::warn!(%error, %client, "that a client has its secret could not be written down"),
         }
     }
@@ -233,6 +235,7 @@ impl Chat {
     async fn note_token_presented(&self, token: &callers::Token, secret: SecretHash, now: Timestamp) {
         match self.store.write(move |tx| store::token::settle_parent(tx, secret, now)).await {
             Ok(()) => token.settle(),
+            Err(error) if error.is_want_of_room() => {}
             Err(error) => tracing::warn!(%error, grant = %token.grant, "a token's first use could not be written down"),
         }
     }
@@ -273,6 +276,11 @@ impl Chat {
         Ok((sessions, self.callers.count(), self.hub.connections()))
     }
 
+    /// Whether the disk is full, and how many bytes of the reserve are left.
+    pub fn room(&self) -> (bool, u64) {
+        (self.store.room.is_full(), self.store.room.reserve())
+    }
+
     /// Passwords that are being hashed, or wait for it.
     pub fn passwords(&self) -> usize {
         self.hasher.busy_with()
@@ -303,13 +311,13 @@ impl Chat {
     }
 
     /// Runs a change for a caller that is checked, in the same transaction, to be live still. It is essential: it ends
-    /// something, or lets somebody in, and no limit of what may be added refuses it.
+    /// something, or serves somebody who reads, and neither a limit of what may be added nor a full disk refuses it.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         caller: Caller,
         work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        change(self.place().await?, Priority::Essential, caller, work).await
+        self.change_as(Priority::Essential, caller, work).await
     }
 
     /// The same for a change that adds something and may be refused for that.
@@ -318,7 +326,17 @@ impl Chat {
         caller: Caller,
         work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        change(self.place().await?, Priority::Ordinary, caller, work).await
+        self.change_as(Priority::Ordinary, caller, work).await
+    }
+
+    /// The same for a change that may be refused as its priority says.
+    pub(crate) async fn change_as<T: Send + 'static>(
+        &self,
+        priority: Priority,
+        caller: Caller,
+        work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        change(self.place().await?, priority, caller, work).await
     }
 
     /// Limits from now on what each network adds to the disk.

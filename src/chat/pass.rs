@@ -12,7 +12,7 @@ use crate::{
     irc::Reply,
     model::{Arrival, Caller, HashedPassword, Nick, Password, SERVER_NAME, Timestamp},
     password::Verdict,
-    store::{self, approval, session},
+    store::{self, Priority, approval, session},
 };
 
 /// What the program is called, wherever it runs.
@@ -68,7 +68,7 @@ impl Chat {
             let hash = self.hasher.hash(arrival.network(), new).await?;
             let (label, limits) = (label.clone(), self.limits);
             let done = self
-                .change(caller, move |tx| {
+                .change_as(Priority::Entry, caller, move |tx| {
                     store_password(tx, caller, stored.as_ref(), &hash, label.as_ref(), now, &limits)?
                         .map(|(answer, action)| record(tx, caller, action, &arrival).map(|()| answer))
                         .transpose()

@@ -83,6 +83,13 @@ pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
     Ok(replies.finish("MODE", &channel.name))
 }
 
+/// The bans of a channel that the session is on.
+pub fn own_bans(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
+    let channel = sight.channel(name)?;
+    member::get(sight.tx, channel.id, me.id)?.ok_or_else(|| Error::not_on_channel(&channel.name))?;
+    bans(sight.tx, me, &channel)
+}
+
 /// NAMES of channels, or of one's own. A channel that does not exist has an empty list, as in IRC, and so has one that does
 /// not show its members.
 pub fn names(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {

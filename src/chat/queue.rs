@@ -93,8 +93,12 @@ impl Chat {
     async fn position(&self, live: &Live, Start { after, acknowledges }: Start) -> Result<EventId> {
         if acknowledges && !live.begun() {
             let caller = live.caller;
-            self.change(caller, move |tx| client::begin_queue(tx, caller.client, EventId(0))).await?;
-            live.begin(EventId(0));
+            match self.change(caller, move |tx| client::begin_queue(tx, caller.client, EventId(0))).await {
+                Ok(()) => live.begin(EventId(0)),
+                // Not even the reserve is left. The next reading begins the queue.
+                Err(error) if error.is_want_of_room() => {}
+                Err(error) => return Err(error),
+            }
         }
         let Some(after) = after else { return Ok(live.cursor()) };
         // What was pushed to anyone was issued; only what is beyond it has to be looked up.

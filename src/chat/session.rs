@@ -13,7 +13,7 @@ use crate::{
     model::{ClientId, ClientView, EndReason, Network, Nick, Scope, Timestamp},
     secret::Secret,
     store::{
-        approval,
+        Priority, approval,
         client::{self, NewClient},
         member,
         session::{self, LastWords, Session},
@@ -37,7 +37,7 @@ impl Chat {
         let max = self.limits.max_sessions;
         let (session, client) = self
             .store
-            .write_ordinary(move |tx| {
+            .write_as(Priority::Ordinary, move |tx| {
                 if let Some(max) = max
                     && session::count_from(tx, Network::of(address))? >= max
                 {

@@ -121,10 +121,13 @@ impl Chat {
         let (begun, changes) = (live.begun(), live.changes());
         let snapshot = self.look_at(live.caller).await?;
         if acknowledges && !begun {
-            let start = self.begin_queue(live, snapshot.cursor).await?;
-            // Of two first snapshots at the same instant, the other has begun it: past what this one shows.
-            if start > snapshot.cursor {
-                return self.look_at(live.caller).await;
+            match self.begin_queue(live, snapshot.cursor).await {
+                // Of two first snapshots at the same instant, the other has begun it: past what this one shows.
+                Ok(start) if start > snapshot.cursor => return self.look_at(live.caller).await,
+                Ok(_) => {}
+                // Not even the reserve is left. The next snapshot begins the queue; until then it shows what came before, too.
+                Err(error) if error.is_want_of_room() => return Ok(snapshot),
+                Err(error) => return Err(error),
             }
         }
         // One that was remembered before the queue began would keep it from beginning.

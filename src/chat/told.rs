@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     limits::{Bounds, Tally, Untold},
     model::{Arrival, Network, SessionId, Timestamp},
-    store,
+    store::{self, Priority},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -61,8 +61,9 @@ impl Chat {
             return Ok(());
         }
         let now = arrival.now;
-        self.store
-            .write(move |tx| {
+        let recorded = self
+            .store
+            .write_as(Priority::Record, move |tx| {
                 let named = match subject.session {
                     Some(session) if subject.nick.is_none() => {
                         store::session::get(tx, session)?.subject(subject.clone())
@@ -71,23 +72,32 @@ impl Chat {
                 };
                 store::audit::record(tx, action, &named, now)
             })
-            .await
+            .await;
+        match recorded {
+            // What is refused is refused all the same, and told with what was counted.
+            Err(error) if error.is_want_of_room() => {
+                self.told.audited.count(Some((action, about)), 1, arrival.steady);
+                Ok(())
+            }
+            recorded => recorded,
+        }
     }
 
     /// Tells what was counted in the hours that are over.
     pub async fn tell_untold(&self, steady: Duration, now: Timestamp) -> Result<()> {
-        self.tell(self.told.logged.due(steady), self.told.audited.due(steady), now).await
+        self.tell(self.told.logged.due(steady), self.told.audited.due(steady), steady, now).await
     }
 
     /// Tells all that was counted, because the server is stopping.
-    pub async fn tell_all(&self, now: Timestamp) -> Result<()> {
-        self.tell(self.told.logged.end(), self.told.audited.end(), now).await
+    pub async fn tell_all(&self, steady: Duration, now: Timestamp) -> Result<()> {
+        self.tell(self.told.logged.end(), self.told.audited.end(), steady, now).await
     }
 
     async fn tell(
         &self,
         logged: Vec<Untold<(&'static str, String)>>,
         audited: Vec<Untold<(Action, About)>>,
+        steady: Duration,
         now: Timestamp,
     ) -> Result<()> {
         for Untold { key, count } in logged {
@@ -97,8 +107,10 @@ impl Chat {
         if audited.is_empty() {
             return Ok(());
         }
-        self.store
-            .write(move |tx| {
+        let counted = audited.clone();
+        let recorded = self
+            .store
+            .write_as(Priority::Record, move |tx| {
                 audited.iter().try_for_each(|Untold { key, count }| {
                     let Some((action, about)) = key else {
                         return store::audit::record_many(tx, Action::Refusals, &Subject::default(), *count, now);
@@ -110,6 +122,14 @@ impl Chat {
                     store::audit::record_many(tx, *action, &subject, *count, now)
                 })
             })
-            .await
+            .await;
+        match recorded {
+            // It is told in an hour.
+            Err(error) if error.is_want_of_room() => {
+                counted.into_iter().for_each(|Untold { key, count }| self.told.audited.count(key, count, steady));
+                Ok(())
+            }
+            recorded => recorded,
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     error::Result,
     model::Timestamp,
     store::{
+        Priority,
         client::{self, Ending},
         session::{self, Session},
     },
@@ -23,8 +24,9 @@ impl Chat {
     pub(super) async fn warn(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let until = due.plus(AHEAD);
         while !self.store.read(move |tx| client::ending(tx, until, 1)).await?.is_empty() {
-            self.store
-                .write(move |tx| {
+            let warned = self
+                .store
+                .write_as(Priority::Record, move |tx| {
                     for ending in client::ending(tx, until, BATCH)? {
                         let session = session::get(tx, ending.session)?;
                         let alone = client::live_of(tx, ending.session)?.len() == 1;
@@ -33,7 +35,12 @@ impl Chat {
                     }
                     Ok(())
                 })
-                .await?;
+                .await;
+            match warned {
+                // They are told when there is room again.
+                Err(error) if error.is_want_of_room() => break,
+                warned => warned?,
+            }
         }
         Ok(())
     }

@@ -257,7 +257,7 @@ impl Server {
         if let Err(error) = upkeep.await {
             tracing::error!(%error, "upkeep failed");
         }
-        if let Err(error) = app.chat.tell_all(app.clock.now()).await {
+        if let Err(error) = app.chat.tell_all(app.clock.steady(), app.clock.now()).await {
             tracing::error!(%error, "refusals that were counted could not be recorded");
         }
         app.chat.close(deadline).await;

@@ -47,6 +47,8 @@ pub struct Metrics {
     clients: Gauge,
     connections: Gauge,
     passwords: Gauge,
+    disk_full: Gauge,
+    reserve: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,9 +74,22 @@ impl Metrics {
             clients: Gauge::default(),
             connections: Gauge::default(),
             passwords: Gauge::default(),
+            disk_full: Gauge::default(),
+            reserve: Gauge::default(),
         };
-        let Self { registry, requests, seconds, commands, logins, sessions, clients, connections, passwords } =
-            &mut metrics;
+        let Self {
+            registry,
+            requests,
+            seconds,
+            commands,
+            logins,
+            sessions,
+            clients,
+            connections,
+            passwords,
+            disk_full,
+            reserve,
+        } = &mut metrics;
         registry.register("http_requests", "Requests answered, by status", requests.clone());
         registry.register("http_request_seconds", "Time to the answer's head, held polls included", seconds.clone());
         registry.register("commands", "Commands received", commands.clone());
@@ -83,6 +98,8 @@ impl Metrics {
         registry.register("clients", "Live clients", clients.clone());
         registry.register("connections", "Held polls and open streams", connections.clone());
         registry.register("passwords", "Passwords being hashed or waiting for it", passwords.clone());
+        registry.register("disk_full", "1 while the disk is full, so that nothing can be added", disk_full.clone());
+        registry.register("reserve_bytes", "What is left of the reserve for a full disk", reserve.clone());
         registry.register("tcp_connections", "Open TCP connections", places.open.clone());
         let refused = "TCP connections refused because their address had enough";
         registry.register("tcp_connections_refused", refused, places.refused.clone());
@@ -196,7 +213,7 @@ pub async fn server(State(app): State<Shared>) -> Json<ServerView> {
     })
 }
 
-/// 200 `ok` while the store writes and reads.
+/// 200 `ok` while the store writes and reads. On a full disk it is 503, and says so.
 #[utoipa::path(get, security(()), path = "/healthz", tag = "service",
     responses((status = 200, description = "It is well", content_type = "text/plain", body = String),
         PageProblems, StoreProblems))]
@@ -218,6 +235,9 @@ pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
     metrics.clients.set(i64::try_from(clients).unwrap_or(i64::MAX));
     metrics.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
     metrics.passwords.set(i64::try_from(app.chat.passwords()).unwrap_or(i64::MAX));
+    let (full, reserve) = app.chat.room();
+    metrics.disk_full.set(full.into());
+    metrics.reserve.set(i64::try_from(reserve).unwrap_or(i64::MAX));
     let mut text = String::new();
     encode(&mut text, &metrics.registry).map_err(Error::internal)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -183,7 +183,7 @@ impl Command {
             Self::Names(_) | Self::List(_) | Self::Who(_) | Self::Whois(_) | Self::UserMode { .. } => true,
             Self::Ack(_) | Self::Ping(_) => true,
             Self::Topic { text, .. } => text.is_none(),
-            Self::Mode { changes, .. } => changes.is_empty(),
+            Self::Mode { changes, .. } => changes.iter().all(|change| matches!(change, Change::ListBans)),
             Self::MarkRead { id, .. } => id.is_none(),
             Self::Silence(change) => change.is_none(),
             _ => false,
@@ -234,7 +234,9 @@ mod tests {
                 assert!(command.asks() && command.size() == (0, 0), "{}", verb.name);
             }
         }
-        for (line, asks) in [("TOPIC #c", true), ("TOPIC #c :", false), ("MODE #c", true), ("MODE #c +n", false)] {
+        for (line, asks) in
+            [("TOPIC #c", true), ("TOPIC #c :", false), ("MODE #c", true), ("MODE #c b", true), ("MODE #c +n", false)]
+        {
             assert_eq!(parse(line).unwrap().asks(), asks, "{line}");
         }
     }

@@ -35,6 +35,20 @@ struct Windows<K> {
     next: Duration,
 }
 
+impl<K: Eq + Hash> Windows<K> {
+    /// The window of a key, or of all others, and how often is told of it.
+    fn of(&mut self, key: Option<K>, bounds: &Bounds, now: Duration) -> (&mut Window, u32) {
+        let new = Window { ends: now + bounds.window, told: 0, untold: 0 };
+        let key = key.filter(|key| self.keys.len() < bounds.keys || self.keys.contains_key(key));
+        let (window, most) = match key {
+            Some(key) => (self.keys.entry(key).or_insert(new), bounds.told),
+            None => (self.others.get_or_insert(new), bounds.told_of_others),
+        };
+        self.next = self.next.min(window.ends);
+        (window, most)
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Window {
     ends: Duration,
@@ -43,7 +57,7 @@ struct Window {
 }
 
 /// What was not told of one by one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Untold<K> {
     /// `None`: of those beyond the keys that are told of apart.
     pub key: Option<K>,
@@ -60,18 +74,16 @@ impl<K: Eq + Hash> Tally<K> {
     pub fn note(&self, key: K, now: Duration) -> bool {
         let Self { bounds, .. } = self;
         let mut windows = self.lock();
-        let new = Window { ends: now + bounds.window, told: 0, untold: 0 };
-        let known = windows.keys.len() < bounds.keys || windows.keys.contains_key(&key);
-        let (window, most) = if known {
-            (windows.keys.entry(key).or_insert(new), bounds.told)
-        } else {
-            (windows.others.get_or_insert(new), bounds.told_of_others)
-        };
-        let (tell, ends) = (window.told < most, window.ends);
+        let (window, most) = windows.of(Some(key), bounds, now);
+        let tell = window.told < most;
         window.told += u32::from(tell);
         window.untold += u64::from(!tell);
-        windows.next = windows.next.min(ends);
         tell
+    }
+
+    /// Counts what could not be told, to be told when a window is over.
+    pub fn count(&self, key: Option<K>, count: u64, now: Duration) {
+        self.lock().of(key, &self.bounds, now).0.untold += count;
     }
 
     /// Ends the windows whose time is over; what was counted in them.
@@ -127,6 +139,16 @@ mod tests {
         assert_eq!(tally.due(at(1090)), [Untold { key: Some(2), count: 7 }]);
         assert_eq!(tally.end(), [Untold { key: Some(1), count: 1 }]);
         assert_eq!(tally.end(), []);
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_counted() {
+        let tally = Tally::new(BOUNDS);
+        assert!(tally.note(1, at(0)));
+        tally.count(Some(1), 1, at(0));
+        tally.count(None, 5, at(30));
+        assert_eq!(tally.due(at(60)), [Untold { key: Some(1), count: 1 }]);
+        assert_eq!(tally.due(at(90)), [Untold { key: None, count: 5 }]);
     }
 
     #[test]

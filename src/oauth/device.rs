@@ -16,7 +16,7 @@ use crate::{
     model::{Caller, ChannelName, Scopes, Timestamp},
     secret::{Kind, Secret, SecretHash, UserCode, UserCodeHash},
     store::{
-        Read, Write,
+        Priority, Read, Write,
         app::{self, App},
         audit,
         device_code::{self, Decision, DeviceCode, NewDeviceCode},
@@ -78,7 +78,7 @@ pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuth
             expires_at: due.plus(LIFE),
             interval: INTERVAL,
         };
-        if chat.store.write(move |tx| insert(tx, &new, &hashes, now, due)).await? {
+        if chat.store.write_as(Priority::Entry, move |tx| insert(tx, &new, &hashes, now, due)).await? {
             return Ok(DeviceAuthorization { device_code, user_code });
         }
     }
@@ -140,7 +140,7 @@ pub async fn approve(
     due: Timestamp,
 ) -> Result<()> {
     let (caller, code, max) = (live.caller, chat.keys.ring().hashes(code), chat.limits.max_clients);
-    chat.change(caller, move |tx| {
+    chat.change_as(Priority::Entry, caller, move |tx| {
         let (found, app) = pending(tx, &code, due)?;
         if found.scope.need_client() {
             approval::require_place(tx, caller.session, max, due)?;

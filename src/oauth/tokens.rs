@@ -10,7 +10,7 @@ use crate::{
     model::{ChannelName, ClientId, EndReason, GrantId, Nick, Scopes, SessionId, Timestamp},
     secret::{Kind, Secret, SecretHash, keys::Pair},
     store::{
-        Read, Write,
+        Priority, Read, Write,
         app::{self, App},
         app_secret,
         client::{self, Granted, NewClient},
@@ -183,7 +183,7 @@ pub(super) async fn issue(
         now,
         due,
     };
-    let decided = chat.store.write(move |tx| {
+    let decided = chat.store.write_as(Priority::Entry, move |tx| {
         let (app, by) = known(tx, &credentials)?.ok_or_else(invalid_client)?;
         // What is recorded must stay, so the transaction itself succeeds.
         if app.over(due) {
@@ -254,7 +254,11 @@ pub async fn introspect(
     let Some((_, unsettled, found)) = found.await?.filter(|(client, ..)| calls(client)) else { return Ok(None) };
     if unsettled {
         // Somebody presented it to whoever asks.
-        chat.store.write(move |tx| token::settle_parent(tx, presented, now)).await?;
+        match chat.store.write(move |tx| token::settle_parent(tx, presented, now)).await {
+            // Whoever only asks is answered even where nothing can be written; the next one who asks tries again.
+            Err(error) if error.is_want_of_room() => {}
+            settled => settled?,
+        }
     }
     Ok(Some(found))
 }

@@ -11,12 +11,16 @@ use crate::{
     model::{Network, SessionId, Timestamp},
 };
 
-/// Whether a job may be refused when its network has added as much as it may, or when the disk is full.
+/// What may refuse a job: that its network has added as much as it may, or that the disk is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
-    /// It ends something, lets somebody in, or serves somebody who reads. It is never refused for that.
+    /// It ends something, or serves somebody who reads. Neither refuses it: on a full disk it has the reserve.
     Essential,
-    /// Everything else that adds something.
+    /// It lets somebody in. The storage limit does not refuse it, and on a full disk it has a part of the reserve.
+    Entry,
+    /// It records what strangers tried. The storage limit does not refuse it, a full disk does.
+    Record,
+    /// Everything else that adds something. Either refuses it.
     Ordinary,
 }
 
@@ -28,28 +32,32 @@ pub struct Account {
     counted: Counted,
     pub priority: Priority,
     /// `None`: the server does it by itself.
-    network: Option<Network>,
+    pub network: Option<Network>,
+    /// Bytes that it has added.
+    pub added: u64,
     charged: Option<Receipt>,
 }
 
 impl Account {
     /// An account of the network that this task works for.
     pub fn of_task(counted: Counted, priority: Priority) -> Self {
-        Self { counted, priority, network: limits::payer(), charged: None }
+        Self { counted, priority, network: limits::payer(), added: 0, charged: None }
     }
 
     /// Charges what the job has added; refused if that is too much.
     pub fn charge(&mut self, tx: &Write) -> Result<()> {
-        let (Some(storage), Some(network), bytes @ 1..) = (self.counted.get(), self.network, tx.added.get()) else {
+        self.added = tx.added();
+        let (Some(storage), Some(network), bytes @ 1..) = (self.counted.get(), self.network, self.added) else {
             return Ok(());
         };
         let author = Author { network, session: author(tx)? };
-        self.charged = Some(storage.charge(author, bytes, self.priority == Priority::Essential)?);
+        self.charged = Some(storage.charge(author, bytes, self.priority != Priority::Ordinary)?);
         Ok(())
     }
 
     /// Gives back what was charged for something that came to nothing.
     pub fn refund(&mut self) {
+        self.added = 0;
         if let (Some(storage), Some(receipt)) = (self.counted.get(), self.charged.take()) {
             storage.refund(receipt);
         }

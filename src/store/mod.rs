@@ -14,7 +14,11 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode};
 
-use self::{readers::Readers, writer::Writer};
+use self::{
+    readers::Readers,
+    room::{Room, RoomView},
+    writer::Writer,
+};
 use crate::{
     error::{Code, Error, Result},
     limits::{
@@ -55,8 +59,10 @@ pub mod member;
 mod migrate;
 mod open;
 mod readers;
+mod reserve;
 pub mod restore;
 pub mod retention;
+mod room;
 pub mod session;
 pub mod session_mask;
 pub mod sight;
@@ -214,6 +220,8 @@ pub struct Store {
     readers: Arc<Readers>,
     /// Whose turn it is to read.
     turns: Fair<Option<Network>>,
+    /// Whether the disk is full.
+    pub room: Arc<RoomView>,
     /// Held until the database is closed: a second server is refused.
     lock: Arc<Mutex<Option<DatabaseLock>>>,
 }
@@ -228,11 +236,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<(Self, KeyRing)> {
         let path = lock.path().to_owned();
-        let connection = open::writer(&path, now)?;
-        let keys = key_file.map_or_else(KeyRing::generate, |file| key_file::open(&connection, file, now))?;
-        succession::heal(&connection, now)?;
+        let mut room = Room::of(&path);
+        let (connection, keys) = loop {
+            match prepare(&path, key_file, now) {
+                Err(error) if error.code == Code::StorageFailed && room.make(Priority::Essential) => {}
+                prepared => break prepared?,
+            }
+        };
+        room.review(&connection);
         let store = Self {
-            writer: Arc::new(Writer::start(connection, path.clone(), observe)?),
+            room: room.view(),
+            writer: Arc::new(Writer::start(connection, path.clone(), room, observe)?),
             readers: Arc::new(Readers::new(path)),
             turns: Fair::new(readers()),
             lock: Arc::new(Mutex::new(Some(lock))),
@@ -244,22 +258,22 @@ impl Store {
     /// the transaction. An `Err` undoes what it did; a refusal that records something is an `Ok` value.
     ///
     /// It is essential: no limit of what may be added and no full disk refuses it. What may be refused is for
-    /// [`Store::write_ordinary`].
+    /// [`Store::write_as`].
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        self.place().await?.take(Priority::Essential, work).await
+        self.write_as(Priority::Essential, work).await
     }
 
     /// The same for what adds something and may be refused for that.
-    pub async fn write_ordinary<T, F>(&self, work: F) -> Result<T>
+    pub async fn write_as<T, F>(&self, priority: Priority, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        self.place().await?.take(Priority::Ordinary, work).await
+        self.place().await?.take(priority, work).await
     }
 
     /// Limits from now on what each network adds to the disk.
@@ -307,7 +321,7 @@ impl Store {
 
     /// Whether the store writes and reads, by doing both.
     pub async fn check(&self) -> Result<()> {
-        self.write_ordinary(|tx| Ok(touch(tx.sql)?)).await?;
+        self.write_as(Priority::Ordinary, |tx| Ok(touch(tx.sql)?)).await?;
         self.read(|tx| log::head(tx).map(drop)).await
     }
 
@@ -337,6 +351,14 @@ impl Drop for Store {
     fn drop(&mut self) {
         close(&self.writer, &self.readers, &self.lock, Instant::now());
     }
+}
+
+/// Opens a database and its key file, and brings both up to date.
+fn prepare(path: &Path, key_file: Option<&Path>, now: Timestamp) -> Result<(Connection, KeyRing)> {
+    let connection = open::writer(path, now)?;
+    let keys = key_file.map_or_else(KeyRing::generate, |file| key_file::open(&connection, file, now))?;
+    succession::heal(&connection, now)?;
+    Ok((connection, keys))
 }
 
 /// The writer is last: it folds the write-ahead log into the database, which no reader may be using then.

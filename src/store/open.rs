@@ -5,9 +5,11 @@ use std::{fs, io, path::Path, time::Duration};
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{
+    account::Priority,
     files::{self, private},
     migrate,
     readers::Readers,
+    room::Room,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -21,7 +23,10 @@ const STATEMENTS: usize = 128;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the end waits for such a process. Nobody's commands stand behind it any more.
 pub const CLOSING: Duration = Duration::from_secs(2);
+/// Bytes of the write-ahead log that are kept to be written over; what it was longer is given back to the disk.
+const LOG_LIMIT: i64 = 16 << 20;
 
+/// Opens a database for the writer. A failure of the machine's, such as a full disk, is `storage_failed`.
 pub fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
     // Made before SQLite would make it, so that it and what SQLite lays beside it are its owner's alone.
     files::close_to_others(path);
@@ -35,6 +40,7 @@ pub fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
     migrate::check(&connection).map_err(|e| describe(path, &e))?.map_err(|why| refuse(path, why))?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(|e| describe(path, &e))?;
     connection.pragma_update(None, "synchronous", "full").map_err(|e| describe(path, &e))?;
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT).map_err(|e| describe(path, &e))?;
     migrate::run(&mut connection).map_err(|e| describe(path, &e))?;
     migrate::adopt(&mut connection, now).map_err(|e| describe(path, &e))?;
     Ok(connection)
@@ -72,13 +78,18 @@ pub fn copy(from: &Readers, to: &Path) -> Result<()> {
 }
 
 /// Closes the writer's connection, once all others are closed: the write-ahead log is folded into the database and removed,
-/// so that the database is one whole file. Where that cannot be, it says which files belong together.
-pub fn close(connection: Connection, path: &Path) {
+/// so that the database is one whole file; on a full disk with the reserve. Where that cannot be, it says which files belong
+/// together.
+pub fn close(connection: Connection, path: &Path, room: &mut Room) {
     let patience = connection.busy_timeout(CLOSING);
-    let folded = patience.and_then(|()| {
+    let fold = || {
         // The first column says whether somebody else's reader or writer was in the way.
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
-    });
+    };
+    let mut folded = patience.and_then(|()| fold());
+    while folded.is_err() && room.make(Priority::Essential) {
+        folded = fold();
+    }
     let closed = connection.close().map_err(|(_, error)| error);
     let why = match folded.and_then(|busy| closed.map(|()| busy)) {
         Ok(true) => "another process is using the database".to_owned(),
@@ -112,6 +123,9 @@ pub fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 fn describe(path: &Path, error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => refuse(path, "is not a database"),
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+            Error { code: Code::StorageFailed, ..refuse(path, format!("cannot be opened: {error}")) }
+        }
         _ => refuse(path, format!("cannot be opened: {error}")),
     }
 }

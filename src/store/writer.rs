@@ -2,7 +2,8 @@
 //! in memory and then answers all of them. That is group commit: the more wait, the more share one sync of the disk.
 //!
 //! If the transaction comes to nothing, its jobs are run again, each in one of its own: what is one job's fault is its own
-//! failure. What is nobody's fault (the disk refuses, another process holds the database) fails all that wait, at once.
+//! failure. What is nobody's fault (the disk refuses, another process holds the database) fails all that wait, at once. On a
+//! full disk, a job is refused or has the reserve, by its priority ([`super::room`]).
 
 use std::{
     collections::VecDeque,
@@ -21,6 +22,7 @@ use super::{
     Effect, Observer, Write,
     account::{Account, Counted, Priority},
     open,
+    room::Room,
 };
 use crate::error::{Code, Error, Result};
 
@@ -32,10 +34,13 @@ const GROUP_TIME: Duration = Duration::from_millis(20);
 
 /// A piece of work whose type the writer need not know.
 trait Job: Send {
+    fn account(&self) -> &Account;
     /// Runs it; whether to keep what it did.
     fn run(&mut self, tx: &Write) -> bool;
     /// Puts a failure of the whole in place of its result.
     fn fail(&mut self, error: Error);
+    /// Whether the machine failed it.
+    fn is_failed(&self) -> bool;
     fn answer(self: Box<Self>);
 }
 
@@ -47,6 +52,10 @@ struct Work<T, F> {
 }
 
 impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
+    fn account(&self) -> &Account {
+        &self.account
+    }
+
     fn run(&mut self, tx: &Write) -> bool {
         self.result = None;
         self.account.refund();
@@ -59,6 +68,10 @@ impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
     fn fail(&mut self, error: Error) {
         self.account.refund();
         self.result = Some(Err(error));
+    }
+
+    fn is_failed(&self) -> bool {
+        matches!(&self.result, Some(Err(error)) if error.code == Code::StorageFailed)
     }
 
     fn answer(self: Box<Self>) {
@@ -97,13 +110,13 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the thread. At its end it closes the database at `path`.
-    pub fn start(mut connection: Connection, path: PathBuf, observe: Observer) -> Result<Self> {
+    pub fn start(mut connection: Connection, path: PathBuf, mut room: Room, observe: Observer) -> Result<Self> {
         let (line, jobs) = mpsc::channel(WAITING);
         let thread = thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
-                work(&mut connection, jobs, &observe);
-                open::close(connection, &path);
+                work(&mut connection, jobs, &mut room, &observe);
+                open::close(connection, &path, &mut room);
             })
             .map_err(Error::internal)?;
         Ok(Self { line: Mutex::new(Some(line)), thread: Mutex::new(Some(thread)), counted: Counted::default() })
@@ -157,23 +170,40 @@ enum Failure {
     Machine(Error),
 }
 
-fn work(connection: &mut Connection, mut line: mpsc::Receiver<Box<dyn Job>>, observe: &Observer) {
+fn work(connection: &mut Connection, mut line: mpsc::Receiver<Box<dyn Job>>, room: &mut Room, observe: &Observer) {
     // The jobs of a group whose transaction is gone, and with it all that they did: each has a second chance, alone.
     let mut again = VecDeque::new();
     loop {
         let retried = again.pop_front();
         let alone = retried.is_some();
         let Some(first) = retried.or_else(|| line.blocking_recv()) else { return };
+        room.review(connection);
+        let Some(first) = admitted(first, room) else { continue };
         let started = Instant::now();
-        let more = |taken: usize| match taken {
-            0..GROUP if !alone && started.elapsed() < GROUP_TIME => line.try_recv().ok(),
-            _ => None,
+        let more = |taken: usize| {
+            let goes_on = || taken < GROUP && !alone && started.elapsed() < GROUP_TIME;
+            iter::from_fn(|| if goes_on() { line.try_recv().ok() } else { None }).find_map(|job| admitted(job, room))
         };
         let mut jobs = vec![first];
-        match commit(connection, &mut jobs, more) {
-            Ok(effects) => observe(effects),
+        let committed = commit(connection, &mut jobs, more);
+        let failed = match &committed {
+            Ok(_) => false,
+            Err(Failure::Jobs) => jobs.iter().any(|job| job.is_failed()),
+            Err(Failure::Machine(error)) => error.code == Code::StorageFailed,
+        };
+        match committed {
+            Ok(effects) => {
+                jobs.iter().for_each(|job| room.note(job.account()));
+                observe(effects);
+            }
             Err(Failure::Jobs) if jobs.len() > 1 => again.extend(jobs.drain(..)),
+            // It is alone, and there is room for it now.
+            Err(_) if failed && room.make(jobs[0].account().priority) => {
+                jobs.drain(..).rev().for_each(|job| again.push_front(job));
+            }
             Err(Failure::Jobs) => {}
+            // The others may be of a kind for which there is still room.
+            Err(Failure::Machine(error)) if room.is_full() => jobs.iter_mut().for_each(|job| job.fail(error.clone())),
             Err(Failure::Machine(error)) => {
                 // One after the other they would each wait as long for the same.
                 jobs.extend(again.drain(..));
@@ -183,6 +213,14 @@ fn work(connection: &mut Connection, mut line: mpsc::Receiver<Box<dyn Job>>, obs
         }
         jobs.into_iter().for_each(Job::answer);
     }
+}
+
+/// The job, unless it is refused because the disk is full: then it is answered.
+fn admitted(mut job: Box<dyn Job>, room: &Room) -> Option<Box<dyn Job>> {
+    let Some(refusal) = room.refusal(job.account()) else { return Some(job) };
+    job.fail(refusal);
+    job.answer();
+    None
 }
 
 /// Runs the first of `jobs`, and what `more` gives, in one transaction; all that were run are in `jobs` afterwards,
@@ -230,6 +268,10 @@ fn savepoint(connection: &Connection, job: &mut dyn Job) -> Option<Vec<Effect>> 
     }
     let tx = Write::new(connection);
     let kept = catch_unwind(AssertUnwindSafe(|| job.run(&tx))).unwrap_or(false);
+    if job.is_failed() {
+        // It may be run again, and keep its place before those that came after it.
+        return None;
+    }
     // Either fails if the transaction has ended.
     let undone = if kept { Ok(()) } else { run(connection, "ROLLBACK TO job") };
     match undone.and_then(|()| run(connection, "RELEASE job")) {
@@ -265,7 +307,8 @@ fn roll_back(connection: &Connection) {
 /// whole, and a server that is started after a crash would take it for committed.
 fn bury(connection: &Connection) {
     if let Err(error) = super::touch(connection) {
-        tracing::warn!(%error, "nothing can be written at this moment");
+        // By this it is logged, as often as failures are.
+        drop(Error::from(error));
     }
 }
 

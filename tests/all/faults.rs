@@ -106,6 +106,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     let (alice, bob, visitor) = (&scene.alice, &scene.bob, scene.process.device());
     let tablet = visitor.login("alice", PASSWORD).await.unwrap();
     tablet.snapshot().await;
+    let new = visitor.login("alice", PASSWORD).await.unwrap();
     let before = scene.seen().await;
     let start = alice.snapshot().await["cursor"].as_i64().unwrap();
     let mut stream = scene.phone.stream(&format!("after={start}")).await;
@@ -128,6 +129,9 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     assert_refused(health(&scene.process).await);
     assert_eq!(scene.seen().await, before, "everyone reads on, and nothing of what was refused is there");
     tablet.snapshot().await;
+    // A first snapshot would begin the queue, and so would a first poll.
+    assert_eq!(new.snapshot().await["cursor"], before[4]);
+    new.queue().await;
     end();
 
     until("it to be well again", async || health(&scene.process).await.is_ok()).await;
@@ -171,8 +175,9 @@ fn on_disk(fault: &str) -> impl Fn(&Scene) -> Box<dyn FnOnce()> {
     }
 }
 
+/// Nothing is left of the reserve either.
 #[tokio::test]
-async fn a_full_disk() {
+async fn a_disk_on_which_there_is_no_room_for_anything() {
     goes_wrong(on_disk("full")).await;
 }
 

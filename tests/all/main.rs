@@ -37,6 +37,7 @@ mod flood;
 mod focus;
 mod forwarded;
 mod frames;
+mod full_disk;
 mod grammar;
 mod grammar_auth;
 mod guard;

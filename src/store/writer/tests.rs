@@ -33,7 +33,7 @@ fn counter_with(
     let tables = "CREATE TABLE n (v INTEGER UNIQUE); CREATE TABLE blob (b);
         CREATE TABLE later (v INTEGER REFERENCES n (v) DEFERRABLE INITIALLY DEFERRED)";
     writer.execute_batch(&format!("PRAGMA journal_mode={journal}; PRAGMA max_page_count=100; {tables}")).unwrap();
-    (dir, Arc::new(Writer::start(writer, path, Box::new(observe)).unwrap()), other)
+    (dir, Arc::new(Writer::start(writer, path.clone(), Room::of(&path), Box::new(observe)).unwrap()), other)
 }
 
 fn values(connection: &Connection) -> Vec<i64> {

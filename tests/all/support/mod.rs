@@ -30,7 +30,7 @@ pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
 }
 
 pub use app::{App, register};
-pub use disk::Disk;
+pub use disk::{Disk, SmallDisk};
 pub use given::FLAGS;
 pub use person::{Device, Problem, Stream, checked, commands, params, said};
 pub use process::{Process, copy_keys, rejoin};

@@ -113,7 +113,7 @@ async fn growth(table: &mut Table) {
 /// What is preloaded into the server makes its folder a disk of so many bytes.
 fn small_disk(folder: &Path) -> Option<std::path::PathBuf> {
     let library = folder.join("small_disk.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/abuse/small_disk.c");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/small_disk.c");
     let made = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source).status();
     made.is_ok_and(|status| status.success()).then_some(library)
 }

@@ -1,0 +1,277 @@
+//! A full disk: what ends, revokes, reads or lets somebody in goes on, everything else is refused, and all of it is well
+//! again when there is room.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use self::site::{
+    RESERVE, Site, assert_done, assert_everything_is_read, assert_full, assert_nothing_is_added, assert_refused,
+    health, well,
+};
+use crate::{
+    device_flow::{Waiting, allow, decide},
+    support::{App, Device, FLAGS, REDIRECT, Socket, Stream, assert_sound, checked, register, rejoin, said, until},
+};
+
+mod site;
+
+const PASSWORD: &str = "correct horse battery";
+const DISK: u64 = 48 << 20;
+
+/// What there is to see, but for how devices are used.
+async fn seen(devices: &[&Device]) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for device in devices {
+        let snapshot = device.snapshot().await;
+        seen.extend(["session", "channels", "directs", "cursor"].map(|field| snapshot[field].clone()));
+        seen.extend([device.get("/api/v1/keys").await, device.get("/api/v1/grants").await]);
+    }
+    seen
+}
+
+async fn assert_is_no_login(visitor: &Device) {
+    assert_eq!(said(visitor.login("alice", "a wrong password").await.unwrap_err()), (401, "login_failed".into()));
+}
+
+/// The reason why a device's cookie works no more.
+async fn end_of(device: &Device) -> Option<Value> {
+    let problem = device.call(Method::GET, "/api/v1/session").await.err()?;
+    assert_eq!(problem.code, "client_ended");
+    Some(problem.body["reason"].clone())
+}
+
+#[tokio::test]
+async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
+    let mut site = Site::new(DISK);
+    let process = site.start();
+    let visitor = process.device();
+    let database = site.database();
+    let [alice, bob, carol, dave, eve] = [
+        process.pick("alice").await,
+        process.pick("bob").await,
+        process.pick("carol").await,
+        process.pick("dave").await,
+        process.pick("eve").await,
+    ];
+    for somebody in [&alice, &bob, &carol, &dave, &eve] {
+        somebody.send("JOIN #room").await;
+    }
+    bob.send("JOIN #own").await;
+    bob.send("PRIVMSG alice :hello").await;
+    for line in [&format!("PASS :{PASSWORD}"), "AWAY :lunch", "SILENCE +mallory", "MODE #room +o bob", "MODE #room +t"]
+    {
+        alice.send(line).await;
+    }
+    let mut devices = Vec::new();
+    for _ in 0..5 {
+        devices.push(visitor.login("alice", PASSWORD).await.unwrap());
+    }
+    let [tablet, phone, old, older, new] = devices.try_into().unwrap();
+    let id_of_tablet = tablet.snapshot().await["client"]["id"].clone();
+    let password = json!({"name": "bot", "scope": "chat:read chat:write", "password": PASSWORD});
+    let (bot, spare) = (alice.key_of(password.clone()).await, alice.key_of(password).await);
+    let program = bot.token("chat:read").await;
+    program.snapshot().await;
+    let app = async |name: &str, flags: &[&str]| App::of(&visitor, &register(&database, name, flags).await);
+    let wiki = app("wiki", &FLAGS).await;
+    let blog = app("blog", &["--redirect-uri", REDIRECT, "--bearer-alone"]).await;
+    let terminal = app("terminal", &["--public", "--device"]).await;
+    let files = app("files", &["--redirect-uri", REDIRECT, "--resource-server"]).await;
+    let refresh = wiki.given(&alice, "chat:read").await;
+    let user = blog.user(&alice, "identity").await;
+    let denied = Waiting::of(&terminal).await;
+    let mut stream = bob.stream("").await;
+    process.connected(1).await;
+    assert_eq!((site.reserve(), site.told("disk")), (RESERVE, 0));
+
+    site.fill(&eve, "#room").await;
+    let problem = health(&process).await.unwrap_err();
+    assert!(problem.body["detail"].as_str().unwrap().contains("full"), "{problem:?}");
+    assert_full(problem);
+    process.device().measured("rejoin_disk_full 1").await;
+    assert_eq!(site.told("the disk is full"), 1);
+
+    // Nothing is added.
+    let before = seen(&[&alice, &bob, &carol]).await;
+    assert_nothing_is_added(&bob).await;
+    assert_eq!(seen(&[&alice, &bob, &carol]).await, before);
+
+    // Everything is read, and by a device that never was there, too.
+    assert_everything_is_read(&alice).await;
+    assert_eq!(new.snapshot().await["cursor"], before[3]);
+    assert_everything_is_read(&new).await;
+    program.snapshot().await;
+    assert_eq!(files.introspect(&program).await["active"], true);
+    assert_done("who the token's user is", user.call(Method::GET, "/auth/userinfo").await);
+    assert_eq!(new.is_sent(&wiki.asking("identity")).await.status, 200);
+    let mut socket = Socket::open(&bob, "").await;
+    socket.send(json!({"command": "NAMES", "params": ["#room"], "label": "1"})).await;
+    assert_eq!(socket.answer().await["label"], "1");
+    drop(socket);
+
+    // Who knows the password comes in, who does not is told so, and an app gets its tokens.
+    assert_is_no_login(&visitor).await;
+    let laptop = visitor.login("alice", PASSWORD).await.unwrap();
+    assert_eq!(laptop.snapshot().await["session"]["nick"], "alice");
+    let (status, renewed) = wiki.refresh(&refresh, "").await;
+    assert_eq!(status, 200, "{renewed}");
+    bot.token("chat:read").await;
+    let password = json!({"command": "PASS", "params": ["another password", PASSWORD]});
+    assert_done("a new password", alice.try_send_json(password).await);
+    let mended = visitor.login("alice", "another password").await.unwrap();
+    let approved = Waiting::of(&terminal).await;
+    allow(&alice, &approved.code).await;
+
+    // Everything ends.
+    for (device, line) in [
+        (&alice, "SILENCE -mallory"),
+        (&alice, "AWAY"),
+        (&alice, "KICK #room eve :enough"),
+        (&alice, "MODE #room -o bob"),
+        (&alice, "MODE #room -t"),
+        (&carol, "PART #room :bye"),
+        (&eve, "QUIT :bye"),
+    ] {
+        assert_done(line, device.try_send(line).await);
+    }
+    let labelled = json!({"command": "PART", "params": ["#own"], "label": "part"});
+    let parted = bob.try_send_json(labelled.clone()).await.unwrap();
+    assert_eq!(bob.try_send_json(labelled).await.unwrap(), parted);
+    assert_done("a logout", phone.call(Method::POST, "/api/v1/logout").await);
+    assert_done("a removal", alice.delete(&format!("/api/v1/clients/{id_of_tablet}")).await);
+    assert_done("QUIT", old.try_send("QUIT").await);
+    assert_done("the end of a key", alice.delete(&format!("/api/v1/keys/{}", spare.client_id)).await);
+    assert_eq!(decide(&alice, &denied.code, "deny").await.0, 200);
+    assert_done("the end of an approval", alice.delete(&format!("/api/v1/approvals/{}", terminal.client_id)).await);
+    let (status, _) = wiki.ask("/auth/revoke", &[("token", renewed["refresh_token"].as_str().unwrap())]).await;
+    assert_eq!(status, 200);
+    let grants = alice.get("/api/v1/grants").await;
+    let grant = grants.as_array().unwrap().iter().find(|grant| grant["client_id"] == blog.client_id.as_str()).unwrap();
+    assert_done("the end of a grant", alice.delete(&format!("/api/v1/grants/{}", grant["id"])).await);
+    assert_done("the end of all keys", alice.delete("/api/v1/keys").await);
+    assert_done("the removal of all others", alice.delete("/api/v1/clients").await);
+    assert_done("the end of a session", carol.delete("/api/v1/session").await);
+    rejoin(&database, &["session", "dave", "--end"]).await.unwrap();
+    rejoin(&database, &["app", "remove", &blog.client_id]).await.unwrap();
+    let told = async |stream: &mut Stream| stream.message().await.unwrap();
+    while told(&mut stream).await["command"] != "PART" {}
+
+    // What has ended has ended, also after a crash.
+    let ended = [
+        (&tablet, "removed"),
+        (&phone, "logged_out"),
+        (&old, "quit"),
+        (&older, "removed"),
+        (&new, "removed"),
+        (&laptop, "removed"),
+        (&mended, "removed"),
+        (&carol, "session_ended"),
+        (&dave, "session_ended"),
+        (&eve, "quit"),
+    ];
+    for (device, reason) in ended {
+        assert_eq!(end_of(device).await, Some(json!(reason)));
+    }
+    let before = seen(&[&alice, &bob]).await;
+    process.kill();
+    let process = site.start();
+    let again = |device: &Device| process.device().with_cookie(device.cookie.as_deref().unwrap());
+    let (alice, bob) = (again(&alice), again(&bob));
+    for (device, reason) in ended {
+        assert_eq!(end_of(&again(device)).await, Some(json!(reason)));
+    }
+    assert_eq!(seen(&[&alice, &bob]).await, before);
+    for program in [program, user] {
+        assert!(process.device().with_token(program.token.as_deref().unwrap()).is_cut_off().await);
+    }
+    assert_sound(&database);
+    assert_is_no_login(&process.device()).await;
+    assert_full(health(&process).await.unwrap_err());
+    assert_refused("a message", bob.try_send("PRIVMSG #room :hello").await);
+    assert_everything_is_read(&alice).await;
+
+    // And everything is well again.
+    site.disk.free();
+    well(&process).await;
+    process.device().measured("rejoin_disk_full 0").await;
+    assert_eq!((site.reserve(), site.told("the disk has room again")), (RESERVE, 1));
+    for line in ["PRIVMSG #room :hello", "JOIN #new", "NICK robert", "TOPIC #new :news", "AWAY :lunch"] {
+        bob.send(line).await;
+    }
+    process.pick("zoe").await;
+    let audit = rejoin(&database, &["audit", "--json", "--limit", "1000"]).await.unwrap();
+    assert!(process.terminate().success());
+    // The refusal that there was no room to record is told at the end.
+    let after = rejoin(&database, &["audit", "--json", "--limit", "1000"]).await.unwrap();
+    assert_eq!((audit.matches("login_failed").count(), after.matches("login_failed").count()), (0, 1));
+    site.assert_one_file();
+    assert_sound(&database);
+}
+
+#[tokio::test]
+async fn a_server_stops_and_starts_on_a_full_disk() {
+    let mut site = Site::new(DISK);
+    let process = site.start();
+    let alice = process.pick("alice").await;
+    alice.send("JOIN #room").await;
+    alice.send(&format!("PASS :{PASSWORD}")).await;
+    alice.snapshot().await;
+    site.fill(&alice, "#room").await;
+    let before = seen(&[&alice]).await;
+    assert!(process.terminate().success());
+    site.assert_one_file();
+    // What the write-ahead log took is taken, too.
+    site.disk.fill();
+
+    let process = site.start();
+    assert_eq!(site.told("what adds something is refused"), 1, "one line says so");
+    let alice = process.device().with_cookie(alice.cookie.as_deref().unwrap());
+    assert_eq!(seen(&[&alice]).await, before);
+    let phone = process.device().login("alice", PASSWORD).await.unwrap();
+    phone.snapshot().await;
+    assert_refused("a message", alice.try_send("PRIVMSG #room :hello").await);
+    assert_done("a logout", phone.call(Method::POST, "/api/v1/logout").await);
+    // The clock's own work is done, too.
+    assert!(process.terminate().success());
+    site.assert_one_file();
+    assert_sound(&site.database());
+    assert_eq!(site.told("did not finish"), 0);
+
+    site.disk.free();
+    let process = site.start();
+    assert_eq!((site.reserve(), site.told("disk")), (RESERVE, 0));
+    let alice = process.device().with_cookie(alice.cookie.as_deref().unwrap());
+    alice.send("PRIVMSG #room :hello").await;
+}
+
+/// Nobody but the chat fills the disk, and nobody but the chat can make room.
+#[tokio::test]
+async fn what_ends_makes_room_for_others() {
+    let mut site = Site::new(96 << 20);
+    let process = site.start();
+    let (alice, mallory) = (process.pick("alice").await, process.pick("mallory").await);
+    alice.send("JOIN #room").await;
+    let channels = (0..20).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",");
+    mallory.send(&format!("JOIN {channels}")).await;
+    for _ in 0..300 {
+        mallory.send(&format!("PRIVMSG {channels} :{}", "x".repeat(4000))).await;
+    }
+    site.fill(&mallory, &channels).await;
+    assert_refused("a message", alice.try_send("PRIVMSG #room :hello").await);
+    rejoin(&site.database(), &["session", "mallory", "--end"]).await.unwrap();
+    until("room for a message", async || alice.try_send("PRIVMSG #room :hello").await.is_ok()).await;
+    well(&process).await;
+    process.device().measured("rejoin_disk_full 0").await;
+    assert!(site.reserve() < RESERVE, "the disk is as full as before");
+    assert_sound(&site.database());
+}
+
+#[tokio::test]
+async fn a_new_database_on_a_disk_without_room_for_a_reserve_says_so() {
+    let mut site = Site::new(RESERVE);
+    let process = site.start();
+    assert_eq!(site.told("the disk has no room for the reserve"), 1);
+    assert_full(health(&process).await.unwrap_err());
+    checked(process.device().request(Method::GET, "/api/v1/server").send().await.unwrap()).await.unwrap();
+    assert_refused("a session", process.device().try_pick("alice").await.map(|_| Value::Null));
+}
