@@ -2,7 +2,7 @@
 //! there are. Skeletons are in memory alone, because what looks alike changes with Unicode's data.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, MutexGuard},
 };
 
@@ -21,7 +21,8 @@ pub struct Lookalikes {
 
 #[derive(Default)]
 struct State {
-    by_skeleton: HashMap<String, Vec<ChannelId>>,
+    /// Sets, because names of ASCII alone may share one skeleton without end.
+    by_skeleton: HashMap<String, BTreeSet<ChannelId>>,
     skeletons: HashMap<ChannelId, [String; 2]>,
     /// All channels up to this one are known.
     newest: i64,
@@ -53,16 +54,16 @@ impl Lookalikes {
             return Ok(false);
         }
         let wanted = skeletons(name.as_str());
-        let (alike, newest) = {
+        let newest = {
             let state = self.lock();
-            let alike = wanted.iter().filter_map(|skeleton| state.by_skeleton.get(skeleton)).flatten();
-            (alike.copied().collect::<Vec<_>>(), state.newest)
-        };
-        for channel in alike {
-            if channel::is_live(tx, channel)? {
-                return Ok(true);
+            // All but those that this transaction has ended are live, so this looks at few.
+            for channel in wanted.iter().filter_map(|skeleton| state.by_skeleton.get(skeleton)).flatten() {
+                if channel::is_live(tx, *channel)? {
+                    return Ok(true);
+                }
             }
-        }
+            state.newest
+        };
         // What this transaction has made is not committed yet.
         let fresh = channel::made_after(tx, ChannelId(newest))?;
         Ok(fresh.iter().any(|(_, name)| skeletons(name.as_str()).iter().any(|skeleton| wanted.contains(skeleton))))
@@ -77,10 +78,7 @@ impl State {
     fn add(&mut self, channel: ChannelId, name: &ChannelName) {
         let skeletons = skeletons(name.as_str());
         for skeleton in &skeletons {
-            let alike = self.by_skeleton.entry(skeleton.clone()).or_default();
-            if !alike.contains(&channel) {
-                alike.push(channel);
-            }
+            self.by_skeleton.entry(skeleton.clone()).or_default().insert(channel);
         }
         self.skeletons.insert(channel, skeletons);
         self.newest = self.newest.max(channel.0);
@@ -89,7 +87,7 @@ impl State {
     fn remove(&mut self, channel: ChannelId) {
         for skeleton in self.skeletons.remove(&channel).into_iter().flatten() {
             if let Some(alike) = self.by_skeleton.get_mut(&skeleton) {
-                alike.retain(|other| *other != channel);
+                alike.remove(&channel);
                 if alike.is_empty() {
                     self.by_skeleton.remove(&skeleton);
                 }
@@ -118,5 +116,22 @@ mod tests {
         let state = lookalikes.lock();
         assert!(state.by_skeleton.is_empty() && state.skeletons.is_empty());
         assert_eq!(state.newest, 4);
+    }
+
+    /// At this size, looking through all channels of one skeleton for each of them would take minutes.
+    #[test]
+    fn many_channels_of_one_skeleton_do_not_take_long() {
+        const CHANNELS: i64 = 50_000;
+        let mut state = State::default();
+        // These look alike, so the names have one skeleton and are names of different channels all the same.
+        let name = |id: i64| {
+            let digits = (0..10).map(|place| ['l', '1', '|'][(id / 3_i64.pow(place) % 3) as usize]);
+            ChannelName::parse(&format!("#{}", digits.collect::<String>())).unwrap()
+        };
+        assert_eq!(skeletons(name(0).as_str()), skeletons(name(CHANNELS - 1).as_str()));
+        (0..CHANNELS).for_each(|id| state.add(ChannelId(id), &name(id)));
+        assert_eq!(state.by_skeleton.len(), 1);
+        (0..CHANNELS).for_each(|id| state.remove(ChannelId(id)));
+        assert!(state.by_skeleton.is_empty());
     }
 }
