@@ -92,11 +92,9 @@ CREATE TABLE ban (
     mask        TEXT NOT NULL,
     set_by      TEXT NOT NULL,
     set_at      INTEGER NOT NULL,
-    nick        TEXT,                       -- folded: the nick that the mask is made of, if it has no wildcard there
-    held        INTEGER,                    -- the session that it then holds, whatever nick that takes
+    held        INTEGER,                    -- of a mask made of a nick: the session that it holds, whatever nick that takes
     PRIMARY KEY (channel_id, folded_mask)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX ban_of_nick ON ban (nick) WHERE nick IS NOT NULL AND held IS NULL;
 CREATE INDEX ban_holding ON ban (held) WHERE held IS NOT NULL;
 
 -- Whose direct messages and invitations a session never receives.
@@ -104,11 +102,9 @@ CREATE TABLE silence (
     session_id  INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     folded_mask TEXT NOT NULL,
     mask        TEXT NOT NULL,
-    nick        TEXT,                       -- as in ban
-    held        INTEGER,
+    held        INTEGER,                    -- as in ban
     PRIMARY KEY (session_id, folded_mask)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX silence_of_nick ON silence (nick) WHERE nick IS NOT NULL AND held IS NULL;
 CREATE INDEX silence_holding ON silence (held) WHERE held IS NOT NULL;
 
 CREATE TABLE invite (

@@ -1,6 +1,7 @@
 //! IRC as a language: message syntax, the typed [`Command`], replies and their numerics. Pure.
 
 pub mod command;
+pub mod glob;
 pub mod message;
 pub mod mode;
 pub mod params;

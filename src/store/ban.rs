@@ -2,11 +2,15 @@
 
 use rusqlite::{Row, params};
 
-use super::{Read, Write, session::Session, session_mask::SessionMask};
+use super::{
+    Read, Write,
+    session::Session,
+    session_mask::{Masked, SessionMask},
+};
 use crate::{
     error::Result,
     irc::mode::Mask,
-    model::{ChannelId, Nick, Timestamp},
+    model::{ChannelId, Timestamp},
 };
 
 /// A ban, and who set it when.
@@ -31,7 +35,8 @@ pub fn list(tx: &Read, channel: ChannelId) -> Result<Vec<Ban>> {
 
 /// Whether a ban of the channel matches a session.
 pub fn matches(tx: &Read, channel: ChannelId, session: &Session) -> Result<bool> {
-    Ok(list(tx, channel)?.iter().any(|ban| ban.mask.matches(session)))
+    let mut masks = tx.sql.prepare_cached("SELECT mask, held FROM ban WHERE channel_id = ?1")?;
+    Masked::new(session).fits_one_of(&mut masks, channel.0)
 }
 
 /// Adds a ban; whether it is new.
@@ -40,19 +45,18 @@ pub fn add(tx: &Write, channel: ChannelId, ban: &Ban) -> Result<bool> {
     let added = tx
         .sql
         .prepare_cached(
-            "INSERT INTO ban (channel_id, folded_mask, mask, nick, held, set_by, set_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+            "INSERT INTO ban (channel_id, folded_mask, mask, held, set_by, set_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             channel.0,
             mask.folded(),
             mask.as_str(),
-            mask.nick().as_ref().map(Nick::folded),
             ban.mask.held.map(|session| session.0),
             ban.set_by,
             ban.set_at.0
         ])?;
-    tx.add_row(3 * mask.as_str().len() + ban.set_by.len(), 2);
+    tx.add_row(2 * mask.as_str().len() + ban.set_by.len(), 1);
     Ok(added == 1)
 }
 

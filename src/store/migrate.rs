@@ -267,6 +267,11 @@ const STEPS: &[&str] = &[
     ALTER TABLE token ADD COLUMN derived_by TEXT;
     ALTER TABLE token ADD COLUMN settled_at INTEGER;
     UPDATE token SET settled_at = superseded_at WHERE superseded_at IS NOT NULL;",
+    // 19: a mask holds a session when it is set, so nothing looks for masks by their nicks any more.
+    "DROP INDEX ban_of_nick;
+    ALTER TABLE ban DROP COLUMN nick;
+    DROP INDEX silence_of_nick;
+    ALTER TABLE silence DROP COLUMN nick;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

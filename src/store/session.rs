@@ -11,7 +11,7 @@ use super::{
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    irc::mode::glob,
+    irc::glob,
     model::{EndReason, EventId, HashedPassword, Network, Nick, SessionId, TargetId, Timestamp},
 };
 
@@ -188,7 +188,7 @@ pub(super) fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Sessio
         if looked_at > LOOKED_AT {
             return Ok((fitting, false));
         }
-        if !glob(mask, row.get_ref("folded_nick")?.as_str().map_err(rusqlite::Error::from)?) {
+        if !glob::fits(mask, row.get_ref("folded_nick")?.as_str().map_err(rusqlite::Error::from)?) {
             continue;
         }
         if fitting.len() == limit {

@@ -4,10 +4,14 @@
 //! session that has the nick when the mask is set and that the whole mask matches. It holds that session until it ends. A mask
 //! that is set while nobody has its nick goes by the nick of the moment, because it cannot know whom it is meant for.
 
-use rusqlite::Row;
+use rusqlite::{Row, Statement};
 
 use super::{Write, session::Session, sight::Sight};
-use crate::{error::Result, irc::mode::Mask, model::SessionId};
+use crate::{
+    error::Result,
+    irc::{glob::Candidate, mode::Mask},
+    model::SessionId,
+};
 
 /// A mask, and the session that it holds.
 #[derive(Clone, Debug)]
@@ -16,14 +20,14 @@ pub struct SessionMask {
     pub held: Option<SessionId>,
 }
 
-/// Where masks are kept; both have the columns `mask`, `nick` and `held`.
+/// Where masks are kept; both have the columns `mask` and `held`.
 const TABLES: [&str; 2] = ["ban", "silence"];
 
 impl SessionMask {
     /// A mask as it is set now, by a caller who sees this much.
     pub fn new(sight: &Sight, mask: Mask) -> Result<Self> {
         let session = mask.nick().map(|nick| sight.find_person(&nick)).transpose()?.flatten();
-        let held = session.filter(|session| mask.matches(&session.mask())).map(|session| session.id);
+        let held = session.filter(|session| mask.matches(&Candidate::new(session.mask()))).map(|session| session.id);
         Ok(Self { mask, held })
     }
 
@@ -31,9 +35,34 @@ impl SessionMask {
     pub(super) fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self { mask: Mask::stored(row.get("mask")?), held: row.get::<_, Option<_>>("held")?.map(SessionId) })
     }
+}
 
-    pub fn matches(&self, session: &Session) -> bool {
-        self.held == Some(session.id) || self.mask.matches(&session.mask())
+/// A session as masks see it, prepared for as many as there are.
+pub struct Masked {
+    session: SessionId,
+    name: Candidate,
+}
+
+impl Masked {
+    pub fn new(session: &Session) -> Self {
+        Self { session: session.id, name: Candidate::new(session.mask()) }
+    }
+
+    /// Whether one of the masks that a query gives, in its columns `mask` and `held`, matches the session.
+    pub(super) fn fits_one_of(&self, masks: &mut Statement, of: i64) -> Result<bool> {
+        let mut rows = masks.query([of])?;
+        while let Some(row) = rows.next()? {
+            let held = row.get::<_, Option<i64>>("held")?;
+            let mask = row.get_ref("mask")?.as_str().map_err(rusqlite::Error::from)?;
+            if held == Some(self.session.0) || self.name.fits(mask) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn fits(&self, SessionMask { mask, held }: &SessionMask) -> bool {
+        *held == Some(self.session) || mask.matches(&self.name)
     }
 }
 

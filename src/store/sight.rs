@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    irc::mode::{Shown, glob},
+    irc::{glob, mode::Shown},
     model::{Caller, ChannelId, ChannelName, Nick, SessionId},
 };
 
@@ -171,7 +171,7 @@ impl<'a> Sight<'a> {
             let members = member::of_channel(self.tx, channel.id)?.into_iter();
             seen.extend(members.map(|member| (member.nick.folded(), member.session)));
         }
-        seen.retain(|nick, _| glob(mask, nick));
+        seen.retain(|nick, _| glob::fits(mask, nick));
         let complete = seen.len() <= limit;
         let people = seen.into_values().take(limit).map(|id| session::get(self.tx, id));
         Ok((people.collect::<Result<_>>()?, complete))

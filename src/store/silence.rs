@@ -2,12 +2,12 @@
 
 use rusqlite::params;
 
-use super::{Read, Write, session::Session, session_mask::SessionMask};
-use crate::{
-    error::Result,
-    irc::mode::Mask,
-    model::{Nick, SessionId},
+use super::{
+    Read, Write,
+    session::Session,
+    session_mask::{Masked, SessionMask},
 };
+use crate::{error::Result, irc::mode::Mask, model::SessionId};
 
 /// The masks of a session, in their order.
 pub fn list(tx: &Read, session: SessionId) -> Result<Vec<SessionMask>> {
@@ -19,7 +19,11 @@ pub fn list(tx: &Read, session: SessionId) -> Result<Vec<SessionMask>> {
 
 /// Whether a session silences a sender. Nobody silences itself, whatever its masks match.
 pub fn silences(tx: &Read, session: SessionId, sender: &Session) -> Result<bool> {
-    Ok(session != sender.id && list(tx, session)?.iter().any(|mask| mask.matches(sender)))
+    if session == sender.id {
+        return Ok(false);
+    }
+    let mut masks = tx.sql.prepare_cached("SELECT mask, held FROM silence WHERE session_id = ?1")?;
+    Masked::new(sender).fits_one_of(&mut masks, session.0)
 }
 
 /// Adds a mask; whether it is new.
@@ -27,17 +31,10 @@ pub fn add(tx: &Write, session: SessionId, mask: &SessionMask) -> Result<bool> {
     let added = tx
         .sql
         .prepare_cached(
-            "INSERT INTO silence (session_id, folded_mask, mask, nick, held) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO silence (session_id, folded_mask, mask, held) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
         )?
-        .execute(params![
-            session.0,
-            mask.mask.folded(),
-            mask.mask.as_str(),
-            mask.mask.nick().as_ref().map(Nick::folded),
-            mask.held.map(|session| session.0)
-        ])?;
-    tx.add_row(3 * mask.mask.as_str().len(), 2);
+        .execute(params![session.0, mask.mask.folded(), mask.mask.as_str(), mask.held.map(|session| session.0)])?;
+    tx.add_row(2 * mask.mask.as_str().len(), 1);
     Ok(added == 1)
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{Read, Write, ban, channel, log, member, session};
+use super::{Read, Write, ban, channel, log, member, session, session_mask::Masked};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SERVER_NAME, SessionId, Timestamp},
@@ -48,7 +48,8 @@ fn successor(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
     let mut rows = by_stay.query([channel.0])?;
     while let Some(row) = rows.next()? {
         let session = session::get(tx, SessionId(row.get(0)?))?;
-        if !bans.iter().any(|ban| ban.mask.matches(&session)) {
+        let masked = Masked::new(&session);
+        if !bans.iter().any(|ban| masked.fits(&ban.mask)) {
             return Ok(Some(session.id));
         }
     }
