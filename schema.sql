@@ -111,9 +111,11 @@ CREATE TABLE invite (
     channel_id INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
     session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     silenced   INTEGER NOT NULL DEFAULT 0,  -- 1: by somebody whom the session silences; it is not told of it
+    since      INTEGER NOT NULL DEFAULT 0,  -- the last event before it
     PRIMARY KEY (channel_id, session_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX invite_of_session ON invite (session_id);
+CREATE INDEX invite_of_session ON invite (session_id, silenced, since);
+CREATE INDEX invite_to_channel ON invite (channel_id, silenced, since);
 
 -- How far a session has read a channel.
 CREATE TABLE read_mark (

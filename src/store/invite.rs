@@ -2,41 +2,41 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Read, Write};
+use super::{Read, Write, log};
 use crate::{
     error::Result,
     model::{ChannelId, SessionId},
 };
 
-/// Invitations to one channel, and of one session, that were not used yet, at most.
+/// Invitations to one channel, and of one session, that were not used yet, at most; and as many that are silenced.
 const MAX_PENDING: i64 = 1000;
 
-/// Keeps an invitation; whether it is new. Of a channel that has too many, the one of the oldest session gives way; of a
-/// session that has too many, the one to the oldest channel.
+/// Keeps an invitation; whether it is new. Of a channel or a session that has too many, the oldest gives way.
 ///
 /// An invitation by somebody whom the session silences is kept for its inviter alone, who sees no difference. It opens no
-/// door, and does not stand in the way of an invitation by somebody else.
+/// door, takes no place among the others, and does not stand in the way of an invitation by somebody else.
 pub fn add(tx: &Write, channel: ChannelId, session: SessionId, silenced: bool) -> Result<bool> {
     let added = tx
         .sql
         .prepare_cached(
-            "INSERT INTO invite (channel_id, session_id, silenced) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO UPDATE SET silenced = 0 WHERE silenced AND NOT excluded.silenced",
+            "INSERT INTO invite (channel_id, session_id, silenced, since) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET silenced = 0, since = excluded.since WHERE silenced AND NOT excluded.silenced",
         )?
-        .execute(params![channel.0, session.0, silenced])?;
+        .execute(params![channel.0, session.0, silenced, log::head(tx)?.0])?;
     if added == 0 {
         return Ok(false);
     }
-    tx.add_row(0, 2);
+    tx.add_row(0, 3);
+    // Those of each kind make room for their own kind alone.
     for sql in [
-        "DELETE FROM invite WHERE channel_id = ?1 AND session_id != ?2 AND session_id <= (
-             SELECT session_id FROM invite WHERE channel_id = ?1 AND session_id != ?2
-             ORDER BY session_id DESC LIMIT 1 OFFSET ?3)",
-        "DELETE FROM invite WHERE session_id = ?2 AND channel_id != ?1 AND channel_id <= (
-             SELECT channel_id FROM invite WHERE session_id = ?2 AND channel_id != ?1
-             ORDER BY channel_id DESC LIMIT 1 OFFSET ?3)",
+        "DELETE FROM invite WHERE channel_id = ?1 AND silenced = ?3 AND (since, session_id) <= (
+             SELECT since, session_id FROM invite WHERE channel_id = ?1 AND silenced = ?3 AND session_id != ?2
+             ORDER BY since DESC, session_id DESC LIMIT 1 OFFSET ?4) AND session_id != ?2",
+        "DELETE FROM invite WHERE session_id = ?2 AND silenced = ?3 AND (since, channel_id) <= (
+             SELECT since, channel_id FROM invite WHERE session_id = ?2 AND silenced = ?3 AND channel_id != ?1
+             ORDER BY since DESC, channel_id DESC LIMIT 1 OFFSET ?4) AND channel_id != ?1",
     ] {
-        tx.sql.prepare_cached(sql)?.execute([channel.0, session.0, MAX_PENDING - 1])?;
+        tx.sql.prepare_cached(sql)?.execute(params![channel.0, session.0, silenced, MAX_PENDING - 1])?;
     }
     Ok(true)
 }
@@ -64,4 +64,86 @@ pub(super) fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
 pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql.prepare_cached("DELETE FROM invite WHERE session_id = ?1")?.execute([session.0])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{ChannelName, Nick, Timestamp},
+        store::{channel, open, session},
+    };
+
+    /// Sessions and channels, each so many, the last of which was made first.
+    struct World {
+        _dir: tempfile::TempDir,
+        sql: rusqlite::Connection,
+        sessions: Vec<SessionId>,
+        channels: Vec<ChannelId>,
+    }
+
+    fn world(sessions: usize, channels: usize) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let now = Timestamp(0);
+        let sql = open::writer(&dir.path().join("i.db"), now).unwrap();
+        sql.execute_batch("BEGIN").unwrap();
+        let tx = Write::new(&sql);
+        let session = |n| session::insert(&tx, &Nick::parse(&format!("s{n}")).unwrap(), [127, 0, 0, 1].into(), now);
+        let channel = |n| channel::insert(&tx, &ChannelName::parse(&format!("#c{n}")).unwrap(), now);
+        let mut sessions = (0..sessions).map(|n| session(n).unwrap()).collect::<Vec<_>>();
+        let mut channels = (0..channels).map(|n| channel(n).unwrap().id).collect::<Vec<_>>();
+        sessions.reverse();
+        channels.reverse();
+        World { _dir: dir, sql, sessions, channels }
+    }
+
+    /// The newer an invitation, the later the channel or session was *not* made: age alone decides.
+    #[test]
+    fn the_oldest_gives_way_by_age_and_silenced_ones_take_no_place() {
+        let many = MAX_PENDING as usize + 1;
+        for of_session in [true, false] {
+            let world = if of_session { world(1, many + 20) } else { world(many + 20, 1) };
+            let tx = Write::new(&world.sql);
+            let pair = |n: usize| match of_session {
+                true => (world.channels[n], world.sessions[0]),
+                false => (world.channels[0], world.sessions[n]),
+            };
+            let invite = |n: usize, silenced: bool| {
+                // Each is an event, so each is younger than those before it.
+                let draft = log::Draft {
+                    time: Timestamp(0),
+                    source: "x",
+                    command: "INVITE",
+                    params: Vec::new(),
+                    origin: None,
+                    app: None,
+                    message: None,
+                };
+                log::append(&tx, draft, &[]).unwrap();
+                let (channel, session) = pair(n);
+                assert!(add(&tx, channel, session, silenced).unwrap());
+            };
+            let pending = |n: usize| {
+                let (channel, session) = pair(n);
+                is_pending(&tx, channel, session).unwrap()
+            };
+            (0..many - 1).for_each(|n| invite(n, false));
+            (many..many + 20).for_each(|n| invite(n, true));
+            assert!(pending(0) && !pending(many), "silenced ones open no door, and take no place");
+            invite(many - 1, false);
+            assert!(!pending(0) && (1..many).all(pending), "the oldest gave way");
+            invite(many, false);
+            assert!(!pending(1) && pending(many), "one that was silenced before is the youngest now");
+        }
+    }
+
+    #[test]
+    fn silenced_ones_are_bounded_too() {
+        let many = MAX_PENDING as usize + 5;
+        let world = world(1, many);
+        let tx = Write::new(&world.sql);
+        world.channels.iter().for_each(|channel| assert!(add(&tx, *channel, world.sessions[0], true).unwrap()));
+        let kept: i64 = world.sql.query_row("SELECT count(*) FROM invite", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, MAX_PENDING);
+    }
 }

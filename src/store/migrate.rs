@@ -272,6 +272,11 @@ const STEPS: &[&str] = &[
     ALTER TABLE ban DROP COLUMN nick;
     DROP INDEX silence_of_nick;
     ALTER TABLE silence DROP COLUMN nick;",
+    // 20: of too many invitations the oldest gives way; those of before this are older than all others.
+    "ALTER TABLE invite ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX invite_of_session;
+    CREATE INDEX invite_of_session ON invite (session_id, silenced, since);
+    CREATE INDEX invite_to_channel ON invite (channel_id, silenced, since);",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;
