@@ -16,7 +16,7 @@ CREATE TABLE session (
     away          TEXT,
     created_at    INTEGER NOT NULL,
     ended_at      INTEGER,
-    network       TEXT                      -- what it was made from: an IPv4 address, or the /64 of an IPv6 one
+    network       TEXT                      -- what it was made from: an IPv4 address, or 64 bits of an IPv6 one in hexadecimal
 ) STRICT;
 CREATE UNIQUE INDEX session_by_nick ON session (folded_nick) WHERE ended_at IS NULL;
 CREATE INDEX session_ended ON session (ended_at) WHERE ended_at IS NOT NULL;

@@ -13,7 +13,7 @@ use crate::{
     model::{ClientId, ClientView, EndReason, Network, Nick, Scope, Timestamp},
     secret::Secret,
     store::{
-        Priority, approval,
+        Priority, Read, approval,
         client::{self, NewClient},
         member,
         session::{self, LastWords, Session},
@@ -38,11 +38,8 @@ impl Chat {
         let (session, client) = self
             .store
             .write_as(Priority::Ordinary, move |tx| {
-                if let Some(max) = max
-                    && session::count_from(tx, Network::of(address))? >= max
-                {
-                    let detail = format!("there are {max} sessions from your address already");
-                    return Err(Error::new(Code::TooManySessions, detail));
+                if let Some(max) = max {
+                    require_room(tx, Network::of(address), max)?;
                 }
                 let session = session::insert(tx, &nick, address, now)?;
                 let client = client::insert(tx, session, &new, now)?;
@@ -148,6 +145,18 @@ impl Chat {
     }
 }
 
+/// Refuses one more session where a network, or a wider one around it, has as many live ones as it may have.
+fn require_room(tx: &Read, network: Network, max: i64) -> Result<()> {
+    for network in network.and_wider() {
+        let max = max.saturating_mul(network.width().factor().into());
+        if session::count_from(tx, network, max)? >= max {
+            let detail = format!("there are {max} sessions from your network already ({network})");
+            return Err(Error::new(Code::TooManySessions, detail));
+        }
+    }
+    Ok(())
+}
+
 fn no_such_client() -> Error {
     Error::new(Code::NotFound, "this session has no such client")
 }
@@ -176,4 +185,66 @@ pub fn quit(act: &mut Act, reason: Option<&str>) -> Result<()> {
     let ended = client::leave(act.tx, caller.session, caller.client, EndReason::Quit, words, act.now)?;
     act.answer.ids.extend(ended);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{chat::Limits, password::Hasher, store::DatabaseLock};
+
+    /// What is left of the limit of a wider network, whatever narrower ones in it are still free.
+    #[tokio::test]
+    async fn live_sessions_are_counted_by_network_and_by_the_wider_ones_around_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let day = Duration::from_hours(24);
+        let limits = Limits {
+            max_clients: 16,
+            max_channels: 100,
+            max_sessions: Some(2),
+            tries: false,
+            client_idle: day,
+            client_lifetime: day,
+            retention: day,
+            audit_retention: day,
+        };
+        let lock = DatabaseLock::for_server(&dir.path().join("c.db")).unwrap();
+        let chat = Chat::open(lock, None, limits, Hasher::start(1).unwrap(), Timestamp(0)).unwrap();
+        let mut made = 0;
+        let mut create = async |address: String| {
+            made += 1;
+            let nick = Nick::parse(&format!("s{made}")).unwrap();
+            chat.create(nick, "laptop".into(), address.parse().unwrap(), Timestamp(0)).await
+        };
+        let mut fill = async |prefix: &str, networks: std::ops::Range<u32>| {
+            let mut passed = 0;
+            for n in networks {
+                for host in 1..4 {
+                    match create(format!("{prefix}{n:x}::{host}")).await {
+                        Ok(_) => passed += 1,
+                        Err(refusal) => assert_eq!(refusal.code, Code::TooManySessions),
+                    }
+                }
+            }
+            passed
+        };
+        assert_eq!(fill("2001:db8:1:", 0..1).await, 2, "of a /64");
+        assert_eq!(fill("2001:db8:1:", 1..6).await, 4, "6 of a /56");
+        assert_eq!(fill("2001:db8:1:", 0x100..0x108).await, 6, "of another /56");
+        assert_eq!(fill("2001:db8:1:", 0x200..0x205).await, 6);
+        assert_eq!(fill("2001:db8:1:", 0x300..0x305).await, 2, "20 of a /48");
+        assert_eq!(fill("2001:db8:2:", 0..1).await, 2, "another network has its own");
+        for (address, passes) in [("192.0.2.1", true), ("192.0.2.1", true), ("192.0.2.1", false), ("192.0.2.2", true)] {
+            assert_eq!(create(address.to_owned()).await.is_ok(), passes, "{address}");
+        }
+        // One that ends makes room.
+        let gone =
+            chat.create(Nick::parse("gone").unwrap(), "x".into(), [192, 0, 2, 3].into(), Timestamp(0)).await.unwrap();
+        let live = chat.authenticate(gone.secret.hash(), Timestamp(0), Timestamp(0)).await.unwrap();
+        create("192.0.2.3".to_owned()).await.unwrap();
+        create("192.0.2.3".to_owned()).await.unwrap_err();
+        chat.end_session(&live, Timestamp(0)).await.unwrap();
+        create("192.0.2.3".to_owned()).await.unwrap();
+    }
 }

@@ -76,6 +76,20 @@ impl Network {
         self.widened(NetworkWidth::Organization)
     }
 
+    /// The narrowest networks in it, from the first to the last, as texts that are in the order of the addresses: an IPv4
+    /// address, or the 64 bits of a /64 of IPv6 as hexadecimal digits. Sessions are stored by them.
+    pub fn in_order(self) -> (String, String) {
+        match self.address {
+            IpAddr::V4(v4) => (v4.to_string(), v4.to_string()),
+            IpAddr::V6(v6) => {
+                let first = (v6.to_bits() >> 64) as u64;
+                let hosts = NetworkWidth::Narrowest.length() - self.width.length();
+                let last = first | ((1 << hosts) - 1);
+                (format!("{first:016x}"), format!("{last:016x}"))
+            }
+        }
+    }
+
     /// Its first address.
     pub fn address(self) -> IpAddr {
         self.address
@@ -136,6 +150,16 @@ mod tests {
         let of_v6 = ["2001:db8:1:2345::/64", "2001:db8:1:2300::/56", "2001:db8:1::/48"];
         assert_eq!(wider("2001:db8:1:2345::1"), of_v6);
         assert_eq!(wider("192.0.2.1"), ["192.0.2.1"]);
+        let in_order =
+            |text: &str| -> Vec<_> { Network::of(text.parse().unwrap()).and_wider().map(Network::in_order).collect() };
+        let range = |first: &str, last: &str| (first.to_owned(), last.to_owned());
+        let of_v6 = [
+            range("20010db800012345", "20010db800012345"),
+            range("20010db800012300", "20010db8000123ff"),
+            range("20010db800010000", "20010db80001ffff"),
+        ];
+        assert_eq!(in_order("2001:db8:1:2345::1"), of_v6);
+        assert_eq!(in_order("192.0.2.1"), [range("192.0.2.1", "192.0.2.1")]);
         let widest = |text: &str| Network::of(text.parse().unwrap()).widest().to_string();
         assert_eq!((widest("2001:db8:1:2345::1"), widest("192.0.2.1")), ("2001:db8:1::/48".into(), "192.0.2.1".into()));
     }

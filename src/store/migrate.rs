@@ -277,6 +277,12 @@ const STEPS: &[&str] = &[
     DROP INDEX invite_of_session;
     CREATE INDEX invite_of_session ON invite (session_id, silenced, since);
     CREATE INDEX invite_to_channel ON invite (channel_id, silenced, since);",
+    // 21: the networks of sessions are in order, so that the sessions of a wider one are found: no longer as 2001:db8::/64, but
+    // as the 16 digits of its 64 bits.
+    "UPDATE session SET network = substr(
+            (SELECT group_concat(substr('0000' || value, -4), '' ORDER BY key)
+             FROM json_each('[\"' || replace(replace(network, '::/64', ''), ':', '\",\"') || '\"]')) || '000000000000', 1, 16)
+        WHERE network LIKE '%::/64';",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;
@@ -361,6 +367,31 @@ mod tests {
         let mut statement = old.prepare(flows).unwrap();
         let apps = statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<String>>>();
         assert_eq!(apps.unwrap(), ["app_old 1 session:manage", "app_key 0 chat:read"]);
+    }
+
+    #[test]
+    fn the_networks_of_sessions_are_put_in_order() {
+        let mut old = of_version(18);
+        let networks = ["192.0.2.1", "2001:db8:1:2345::/64", "2001:db8::/64", "2001:db8:0:1::/64", "::/64"];
+        for (n, network) in networks.iter().enumerate() {
+            old.execute("INSERT INTO target (id) VALUES (?1)", [n as i64]).unwrap();
+            let insert = "INSERT INTO session (id, nick, folded_nick, created_at, network) VALUES (?1, ?1, ?1, 0, ?2)";
+            old.execute(insert, (n as i64, network)).unwrap();
+        }
+        old.execute_batch(
+            "INSERT INTO target (id) VALUES (9);
+            INSERT INTO session (id, nick, folded_nick, created_at) VALUES (9, 'x', 'x', 0)",
+        )
+        .unwrap();
+        run(&mut old).unwrap();
+        let mut statement = old.prepare("SELECT network FROM session ORDER BY id").unwrap();
+        let found =
+            statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<Option<String>>>>();
+        let expected = networks.map(|text| {
+            let address = text.split('/').next().unwrap().parse().unwrap();
+            Some(crate::model::Network::of(address).in_order().0)
+        });
+        assert_eq!(found.unwrap(), [&expected[..], &[None]].concat());
     }
 
     /// What such a token was exchanged for is derived from nothing, so nobody gets it again.

@@ -109,7 +109,7 @@ pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Resul
     let inserted = tx
         .sql
         .prepare_cached("INSERT INTO session (id, nick, folded_nick, created_at, network) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![id.0, nick.as_str(), nick.folded(), now.0, Network::of(address).to_string()]);
+        .execute(params![id.0, nick.as_str(), nick.folded(), now.0, Network::of(address).in_order().0]);
     on_unique(inserted, || in_use(nick))?;
     tx.add_row(3 * nick.as_str().len() + 2 * ADDRESS, 3);
     let subject =
@@ -163,12 +163,14 @@ pub(super) fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
         .optional()?)
 }
 
-/// How many live sessions were made from a network.
-pub fn count_from(tx: &Read, network: Network) -> Result<i64> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT count(*) FROM session WHERE network = ?1 AND ended_at IS NULL")?
-        .query_row([network.to_string()], |row| row.get(0))?)
+/// How many live sessions were made from a network, counted up to `most`.
+pub fn count_from(tx: &Read, network: Network, most: i64) -> Result<i64> {
+    let (first, last) = network.in_order();
+    let count = tx.sql.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM session INDEXED BY session_by_network
+                               WHERE network BETWEEN ?1 AND ?2 AND ended_at IS NULL LIMIT ?3)",
+    )?;
+    Ok({ count }.query_row(params![first, last, most], |row| row.get(0))?)
 }
 
 /// Live sessions whose nicks fit a mask, in the order of their nicks, at most `limit` of those that are looked at; and whether
