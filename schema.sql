@@ -139,10 +139,17 @@ CREATE TABLE direct (
 CREATE INDEX direct_in_order ON direct (session_id, wrote, unread, last);
 CREATE INDEX direct_of_other ON direct (other_id);
 
+-- What is known of the log as a whole: one row.
+CREATE TABLE log (
+    one  INTEGER PRIMARY KEY CHECK (one = 1),
+    time INTEGER NOT NULL                   -- of the last event ever, whether or not it is still there
+) STRICT;
+INSERT INTO log (one, time) VALUES (1, 0);
+
 -- The log: every event once, in one order.
 CREATE TABLE event (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
-    time      INTEGER NOT NULL,
+    time      INTEGER NOT NULL,             -- never less than that of the event before
     source    TEXT NOT NULL,
     command   TEXT NOT NULL,
     params    TEXT NOT NULL,                -- each as it is, with a CR behind it
@@ -154,7 +161,8 @@ CREATE TABLE event (
     app       TEXT,                         -- the name of the app through whose grant it came
     channel   INTEGER,                      -- of a message to a channel: that channel
     others    INTEGER,                      -- and the last message there before it that another session sent; 0: none
-    silenced_by INTEGER                     -- of a direct message whose recipient silences its sender: that recipient
+    silenced_by INTEGER,                    -- of a direct message whose recipient silences its sender: that recipient
+    clock       INTEGER                     -- what the clock said, where that was earlier than the time
 ) STRICT;
 CREATE INDEX event_exchange ON event (sender, recipient, id) WHERE recipient IS NOT NULL;
 CREATE INDEX event_silenced ON event (sender, silenced_by, id) WHERE silenced_by IS NOT NULL;

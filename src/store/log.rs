@@ -22,6 +22,7 @@ pub type Origin = Option<(ClientId, Option<String>)>;
 
 /// An event about to happen.
 pub struct Draft<'a> {
+    /// The time by the clock.
     pub time: Timestamp,
     pub source: &'a str,
     pub command: &'a str,
@@ -44,7 +45,8 @@ pub enum Recipient {
 
 /// Appends an event and addresses it, once per target.
 pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId> {
-    let Draft { time, source, command, params, origin, app, message } = draft;
+    let Draft { time: clock, source, command, params, origin, app, message } = draft;
+    let time = next_time(tx, clock)?;
     let mut targets = targets.to_vec();
     targets.sort();
     targets.dedup();
@@ -68,8 +70,8 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
     tx.sql
         .prepare_cached(
             "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others,
-                                silenced_by)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                                silenced_by, clock)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             time.0,
@@ -85,6 +87,7 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
             channel,
             others,
             silenced_by,
+            (clock != time).then_some(clock.0),
         ])?;
     let id = EventId(tx.sql.last_insert_rowid());
     let mut address = tx.sql.prepare_cached("INSERT INTO address (target_id, event_id) VALUES (?1, ?2)")?;
@@ -94,6 +97,16 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
     let event = Event { id, time, source: source.into(), command: command.into(), params, origin, app };
     tx.effect(Effect::Logged { event: Arc::new(event), targets });
     Ok(id)
+}
+
+/// The time of the next event: the clock's, or that of the last event ever if the clock has gone back since. Times never
+/// decrease as ids increase.
+fn next_time(tx: &Write, clock: Timestamp) -> Result<Timestamp> {
+    let last = tx.sql.prepare_cached("SELECT time FROM log")?.query_row([], |row| row.get(0).map(Timestamp))?;
+    if clock > last {
+        tx.sql.prepare_cached("UPDATE log SET time = ?1")?.execute([clock.0])?;
+    }
+    Ok(last.max(clock))
 }
 
 /// What an event is addressed to.

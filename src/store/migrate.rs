@@ -283,6 +283,13 @@ const STEPS: &[&str] = &[
             (SELECT group_concat(substr('0000' || value, -4), '' ORDER BY key)
              FROM json_each('[\"' || replace(replace(network, '::/64', ''), ':', '\",\"') || '\"]')) || '000000000000', 1, 16)
         WHERE network LIKE '%::/64';",
+    // 22: the times of events never decrease, whatever the clock does; how old an event is goes by the clock.
+    "CREATE TABLE log (
+        one  INTEGER PRIMARY KEY CHECK (one = 1),
+        time INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO log (one, time) SELECT 1, coalesce(max(time), 0) FROM event;
+    ALTER TABLE event ADD COLUMN clock INTEGER;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

@@ -9,15 +9,19 @@ use crate::{
 };
 
 /// Removes a batch of events older than `cutoff` and notes at each of their targets how far it has lost them. It goes by
-/// id and stops at the first event that is young enough, so a clock that jumped loses nothing out of order. A time that is
+/// id and stops at the first event that is young enough, so a clock that jumped loses nothing out of order. How old an event
+/// is, is what the clock said when it happened, which may be earlier than the event's own time. A time that is
 /// yet to come was a wrong clock's: such an event goes with the next one behind it, however far behind.
 pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
-    let mut oldest = tx.sql.prepare_cached("SELECT id, time, targets FROM event ORDER BY id LIMIT ?1")?;
-    let mut next = tx.sql.prepare_cached("SELECT time FROM event WHERE id > ?1 AND time <= ?2 ORDER BY id LIMIT 1")?;
+    let mut oldest =
+        tx.sql.prepare_cached("SELECT id, coalesce(clock, time), targets FROM event ORDER BY id LIMIT ?1")?;
+    let mut next = tx.sql.prepare_cached(
+        "SELECT coalesce(clock, time) FROM event WHERE id > ?1 AND coalesce(clock, time) <= ?2 ORDER BY id LIMIT 1",
+    )?;
     let (mut old, mut to_come) = (Vec::new(), Vec::new());
     let mut rows = oldest.query([as_sql(batch)])?;
     while let Some(row) = rows.next()? {
-        let time = Timestamp(row.get("time")?);
+        let time = Timestamp(row.get(1)?);
         if time > cutoff && time <= now {
             break;
         }

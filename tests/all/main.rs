@@ -91,6 +91,7 @@ mod succession;
 mod terminal;
 mod texts;
 mod tokens;
+mod times;
 mod told;
 mod unread;
 mod unreadable;

@@ -1,0 +1,64 @@
+//! The times of events: they never decrease as ids increase, whatever the clock does.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{Device, TestServer};
+
+const YEAR: i64 = 365 * 24 * 3600;
+
+/// The times of a queue's events, in the order of their ids.
+fn times(queue: &[Value]) -> Vec<String> {
+    assert!(queue.is_sorted_by_key(|event| event["id"].as_i64().unwrap()));
+    queue.iter().map(|event| event["time"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn say(device: &Device, text: &str) {
+    device.send(&format!("PRIVMSG #rust :{text}")).await;
+}
+
+#[tokio::test]
+async fn they_never_decrease_when_the_clock_is_set_back_and_not_after_a_restart() {
+    let mut server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    say(&alice, "before").await;
+    server.set_clock(-YEAR);
+    say(&alice, "set back").await;
+    bob.send("NICK robert").await;
+    server.restart().await;
+    say(&alice, "started again").await;
+    server.pass(Duration::from_secs(60));
+    say(&alice, "a minute later").await;
+    let first = times(&alice.queue().await);
+    assert!(first.is_sorted(), "{first:?}");
+    assert_eq!(first[0], first[first.len() - 1], "the clock is still behind the first event");
+    // As soon as the clock is ahead again, it is the clock's time.
+    server.set_clock(YEAR);
+    say(&alice, "set right").await;
+    let all = times(&alice.queue().await);
+    assert!(all.is_sorted(), "{all:?}");
+    assert_ne!(all[all.len() - 1], all[0]);
+    let history = alice.get("/api/v1/history?target=%23rust").await;
+    let told = times(history["messages"].as_array().unwrap());
+    assert!(told.len() >= 5 && told.is_sorted(), "{told:?}");
+}
+
+/// The last event may be gone when the next one happens.
+#[tokio::test]
+async fn they_never_decrease_when_nothing_is_left_of_the_log() {
+    let mut server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send("JOIN #rust").await;
+    let before = times(&alice.queue().await);
+    server.stop().await;
+    rusqlite::Connection::open(server.database())
+        .unwrap()
+        .execute_batch("DELETE FROM address; DELETE FROM event")
+        .unwrap();
+    server.set_clock(-YEAR);
+    server.run().await;
+    say(&alice, "later").await;
+    let after = times(&alice.queue().await);
+    assert_eq!(before.last(), after.last());
+}
