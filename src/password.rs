@@ -1,8 +1,8 @@
 //! Passwords: Argon2id as PHC strings, computed away from the async threads.
 //!
 //! A few threads of their own hash, each with one block of memory it reuses, and a bounded line of work waits for them,
-//! so a storm of logins costs time, never memory, and never a thread of the chat. The line is fair by network: whatever one
-//! does, the others' passwords go in between, and the one that makes it long is refused.
+//! so a storm of logins costs time, never memory, and never a thread of the chat. The line is fair by network, and within a
+//! network by session: whatever one does, the others' passwords go in between, and the one that makes it long is refused.
 
 use std::{
     collections::VecDeque,
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::{
     error::{Code, Error, Result},
     limits::fair::{Bounds, Fair, Turn},
-    model::{HashedPassword, Network, Password},
+    model::{HashedPassword, Network, Password, SessionId},
     secret,
 };
 
@@ -45,6 +45,20 @@ pub enum Verdict {
     Right,
     /// Right, and the stored hash was made with outdated parameters, or of the password as it was typed then: make a new one.
     RightButOutdated,
+}
+
+/// Who wants a password hashed: a network, and the live session for which one of its own devices asks. All others of a network
+/// stand in one line.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    pub network: Network,
+    pub session: Option<SessionId>,
+}
+
+impl From<Network> for Asker {
+    fn from(network: Network) -> Self {
+        Self { network, session: None }
+    }
 }
 
 /// Work, and its network's turn, which ends with it even if nobody waits for the answer any more.
@@ -108,24 +122,30 @@ impl Hasher {
     }
 
     /// The hash of a new password, in the form in which it is kept. It came from a network.
-    pub async fn hash(&self, from: Network, password: Password) -> Result<HashedPassword> {
+    pub async fn hash(&self, from: impl Into<Asker>, password: Password) -> Result<HashedPassword> {
         let (answer, result) = oneshot::channel();
-        self.run(from, Task::Hash(password, answer), result).await
+        self.run(from.into(), Task::Hash(password, answer), result).await
     }
 
     /// Checks a password against a hash, in the form in which it is kept and, where that is another, as it was given: older
     /// hashes were made so. Against none the same work is done and the verdict is `Wrong`.
-    pub async fn verify(&self, from: Network, password: Password, stored: Option<HashedPassword>) -> Result<Verdict> {
+    pub async fn verify(
+        &self,
+        from: impl Into<Asker>,
+        password: Password,
+        stored: Option<HashedPassword>,
+    ) -> Result<Verdict> {
         let (answer, result) = oneshot::channel();
         let known = stored.is_some();
         let task = Task::Verify(password, stored.unwrap_or_else(|| self.dummy.clone()), answer);
-        let verdict = self.run(from, task, result).await?;
+        let verdict = self.run(from.into(), task, result).await?;
         Ok(if known { verdict } else { Verdict::Wrong })
     }
 
-    async fn run<T>(&self, from: Network, task: Task, result: oneshot::Receiver<Result<T>>) -> Result<T> {
+    async fn run<T>(&self, from: Asker, task: Task, result: oneshot::Receiver<Result<T>>) -> Result<T> {
         let hashed = async {
-            let turn = self.turns.enter(from.widest()).await.map_err(|full| busy(full.seconds))?;
+            let turn = self.turns.enter_in(from.network.widest(), from.session).await;
+            let turn = turn.map_err(|full| busy(full.seconds))?;
             self.line.join(Job { task, _turn: turn });
             result.await.map_err(Error::internal)?
         };
@@ -372,6 +392,23 @@ mod tests {
         futures_util::future::join(many, hashed(2)).await;
         let place = done.lock().unwrap().iter().position(|from| *from == 2).unwrap();
         assert!(place <= 1, "{place}");
+    }
+
+    /// However much the neighbours of a live device have waiting, its password is among the next.
+    #[tokio::test]
+    async fn the_line_is_fair_by_session_within_a_network() {
+        let hasher = Hasher::start(1).unwrap();
+        let done = Mutex::new(Vec::new());
+        let hashed = async |session: Option<i64>| {
+            let asker = Asker { network: home(), session: session.map(SessionId) };
+            hasher.hash(asker, password("one of many")).await.unwrap();
+            done.lock().unwrap().push(session);
+        };
+        let strangers = futures_util::future::join_all((0..20).map(|_| hashed(None)));
+        let neighbour = futures_util::future::join_all((0..20).map(|_| hashed(Some(7))));
+        futures_util::future::join3(strangers, neighbour, hashed(Some(8))).await;
+        let place = done.lock().unwrap().iter().position(|session| *session == Some(8)).unwrap();
+        assert!(place <= 3, "{place}");
     }
 
     #[tokio::test]

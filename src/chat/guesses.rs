@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     limits::{Attempt, Charge},
     model::{Arrival, Caller, HashedPassword, Network, Nick, Password, SessionId},
-    password::Verdict,
+    password::{Asker, Verdict},
     store::{self, session::Session},
 };
 
@@ -62,7 +62,7 @@ impl Chat {
         let subject = of_caller(caller, arrival);
         let charges = by_device(caller.session);
         let attempt = self.begin(charges, &subject, &subject, arrival).await?;
-        let verdict = self.hasher.verify(arrival.network(), guess, stored).await;
+        let verdict = self.hasher.verify(device_of(caller, arrival), guess, stored).await;
         if let Ok(Verdict::Wrong) = verdict {
             self.record_refusal(Action::PasswordRefused, subject, arrival).await?;
         } else {
@@ -115,6 +115,11 @@ impl Chat {
 /// What a password counts for that a device of a session gives for it. Right ones cost, too: each takes time to hash.
 fn by_device(session: SessionId) -> Vec<Charge> {
     vec![Charge::new(Limit::Session, session), Charge::new(Limit::Passwords, session).kept()]
+}
+
+/// A live client, as it waits for its session's passwords to be hashed.
+pub(super) fn device_of(caller: Caller, arrival: &Arrival) -> Asker {
+    Asker { network: arrival.network(), session: Some(caller.session) }
 }
 
 fn of_caller(caller: Caller, arrival: &Arrival) -> Subject {

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Chat, act::notice, callers::Live, session::Admitted};
+use super::{Chat, act::notice, callers::Live, guesses::device_of, session::Admitted};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
@@ -87,13 +87,15 @@ impl Chat {
             let of_attempt = Subject { address: Some(arrival.address), ..Subject::default() };
             subject = found.as_ref().map_or(of_attempt.clone(), |session| session.subject(of_attempt));
             let stored = found.as_ref().and_then(|session| session.password_hash.clone());
-            let verdict = self.hasher.verify(arrival.network(), login.password.clone(), stored.clone()).await?;
+            let own = present.filter(|caller| found.as_ref().is_some_and(|session| session.id == caller.session));
+            let asker = own.map_or(arrival.network().into(), |caller| device_of(caller, arrival));
+            let verdict = self.hasher.verify(asker, login.password.clone(), stored.clone()).await?;
             let (Some(session), Some(stored), Verdict::Right | Verdict::RightButOutdated) = (found, stored, verdict)
             else {
                 break;
             };
             let rehashed = match verdict {
-                Verdict::RightButOutdated => Some(self.hasher.hash(arrival.network(), login.password.clone()).await?),
+                Verdict::RightButOutdated => Some(self.hasher.hash(asker, login.password.clone()).await?),
                 _ => None,
             };
             let verified = Verified { session, stored, rehashed };

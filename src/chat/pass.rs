@@ -3,6 +3,7 @@
 use super::{
     Chat, Limits,
     act::{Act, Answer},
+    guesses::device_of,
     label::Label,
     remains,
 };
@@ -65,7 +66,7 @@ impl Chat {
             } else {
                 self.first_password(caller, &arrival).await?;
             }
-            let hash = self.hasher.hash(arrival.network(), new).await?;
+            let hash = self.hasher.hash(device_of(caller, &arrival), new).await?;
             let (label, limits) = (label.clone(), self.limits);
             let done = self
                 .change_as(Priority::Entry, caller, move |tx| {

@@ -6,8 +6,11 @@
 //! idle starts a burst before the present virtual time: until it has used that much, it goes before those that are busy
 //! all the time. More it cannot save up, and it owes nothing.
 //!
+//! Within a network the callers of each lane take turns one by one, too: a caller says in which lane it is, such as its session.
+//! So whoever has many callers waiting delays nobody else of the same network by more than one turn.
+//!
 //! Everything is bounded: the permits one network holds, the callers of one network that wait, and those of all. Every
-//! operation is O(log n) in the number of networks and callers.
+//! operation is O(log n) in the number of networks, and at most O(n) in the callers of one of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +19,11 @@ use std::{
 };
 
 use tokio::sync::oneshot;
+
+use crate::model::SessionId;
+
+/// Who within a network: a session, or all others together.
+pub type Lane = Option<SessionId>;
 
 /// Idle networks whose virtual time is remembered because they have used something; beyond it the one that has used least is
 /// forgotten.
@@ -30,7 +38,8 @@ pub struct Bounds {
     pub permits: usize,
     /// Turns of one network at one time: some are left to others, however long the turns of one take.
     pub permits_of_one: usize,
-    /// Callers of one network that wait.
+    /// Callers of one network that wait. When they are that many, a newcomer takes the place of the last caller of the lane
+    /// with most waiting callers.
     pub waiting_of_one: usize,
     /// Callers of all networks that wait. When they are that many, a newcomer takes the place of the last caller of the
     /// network with most waiting callers.
@@ -88,7 +97,12 @@ impl<K: Ord + Clone> Fair<K> {
     /// Waits for this network's next turn; refuses at once where too many wait. A caller that goes away meanwhile leaves
     /// the line, and loses no permit.
     pub async fn enter(&self, key: K) -> Result<Turn<K>, Full> {
-        let (ticket, granted) = self.lock().join(&key)?;
+        self.enter_in(key, None).await
+    }
+
+    /// The same in a lane of the network's.
+    pub async fn enter_in(&self, key: K, lane: Lane) -> Result<Turn<K>, Full> {
+        let (ticket, granted) = self.lock().join(&key, lane)?;
         let mut waiting = Waiting { fair: self.clone(), key, ticket, granted };
         // The sender is in the line until it has sent something.
         let granted = (&mut waiting.granted).await.unwrap_or(Err(Full { seconds: 1 }));
@@ -131,7 +145,7 @@ impl<K: Ord + Clone> Drop for Turn<K> {
 struct Waiting<K: Ord + Clone> {
     fair: Fair<K>,
     key: K,
-    ticket: u64,
+    ticket: Ticket,
     granted: oneshot::Receiver<Result<u64, Full>>,
 }
 
@@ -151,6 +165,9 @@ impl<K: Ord + Clone> Drop for Waiting<K> {
         }
     }
 }
+
+/// A caller's place within its network: the round in which its turn comes, and its number.
+type Ticket = (u64, u64);
 
 /// Virtual times are in nanoseconds of use.
 #[derive(Debug)]
@@ -179,22 +196,61 @@ struct Share {
     /// What its last turn cost.
     expected: u64,
     running: usize,
-    /// Its waiting callers, by ticket.
-    callers: BTreeMap<u64, oneshot::Sender<Result<u64, Full>>>,
+    /// Its waiting callers, in the order of their turns.
+    callers: BTreeMap<Ticket, Caller>,
+    /// The round of turns in which the last of them began.
+    round: u64,
+}
+
+#[derive(Debug)]
+struct Caller {
+    lane: Lane,
+    granted: oneshot::Sender<Result<u64, Full>>,
+}
+
+impl Share {
+    /// The places in which the callers of a lane wait.
+    fn places(&self, lane: Lane) -> impl Iterator<Item = Ticket> {
+        self.callers.iter().filter(move |(_, caller)| caller.lane == lane).map(|(ticket, _)| *ticket)
+    }
+
+    /// The round in which the turn of a newcomer in this lane comes: one turn of each lane is in a round.
+    fn next_round(&self, lane: Lane) -> u64 {
+        self.places(lane).last().map_or(self.round, |(last, _)| last.max(self.round)) + 1
+    }
+
+    /// The last caller of the lane with most waiting callers, if those are more than the newcomer's would be.
+    fn last_of_longest_lane(&self, newcomer: Lane) -> Option<Ticket> {
+        let mut lanes = BTreeMap::<Lane, (usize, Ticket)>::new();
+        for (ticket, caller) in &self.callers {
+            let (waiting, last) = lanes.entry(caller.lane).or_insert((0, *ticket));
+            (*waiting, *last) = (*waiting + 1, *ticket);
+        }
+        let newcomers = lanes.get(&newcomer).map_or(0, |(waiting, _)| *waiting);
+        lanes.into_values().filter(|(waiting, _)| *waiting > newcomers + 1).max().map(|(_, last)| last)
+    }
 }
 
 impl<K: Ord + Clone> Line<K> {
-    fn join(&mut self, key: &K) -> Result<(u64, oneshot::Receiver<Result<u64, Full>>), Full> {
+    fn join(&mut self, key: &K, lane: Lane) -> Result<(Ticket, oneshot::Receiver<Result<u64, Full>>), Full> {
         let bounds = self.bounds;
         let waiting = self.shares.get(key).map_or(0, |share| share.callers.len());
-        if waiting >= bounds.waiting_of_one || (self.waiting >= bounds.waiting && !self.push_out(waiting)) {
+        let has_room = match waiting >= bounds.waiting_of_one {
+            true => self.push_out_of_lane(key, lane),
+            false => self.waiting < bounds.waiting || self.push_out(waiting),
+        };
+        if !has_room {
             return Err(self.full(key));
         }
         let (granted, receiver) = oneshot::channel();
-        let ticket = self.tickets;
+        let number = self.tickets;
         self.tickets += 1;
         self.waiting += 1;
-        self.update(key, |share| share.callers.insert(ticket, granted));
+        let ticket = self.update(key, |share| {
+            let ticket = (share.next_round(lane), number);
+            share.callers.insert(ticket, Caller { lane, granted });
+            ticket
+        });
         self.serve();
         Ok((ticket, receiver))
     }
@@ -203,17 +259,27 @@ impl<K: Ord + Clone> Line<K> {
     fn push_out(&mut self, newcomers: usize) -> bool {
         let longest = self.longest.last().filter(|(callers, _)| *callers > newcomers + 1);
         let Some((_, key)) = longest.cloned() else { return false };
-        let full = self.full(&key);
-        let last = self.update(&key, |share| share.callers.pop_last());
+        let last = self.shares.get(&key).and_then(|share| share.callers.keys().next_back().copied());
+        last.is_some_and(|last| self.refuse(&key, last))
+    }
+
+    /// Takes the last place of the network's lane with most waiting callers, if those are more than the newcomer's would be.
+    fn push_out_of_lane(&mut self, key: &K, newcomer: Lane) -> bool {
+        let last = self.shares.get(key).and_then(|share| share.last_of_longest_lane(newcomer));
+        last.is_some_and(|last| self.refuse(key, last))
+    }
+
+    /// Refuses a caller that waits; whether there was one.
+    fn refuse(&mut self, key: &K, ticket: Ticket) -> bool {
+        let full = self.full(key);
+        let Some(caller) = self.update(key, |share| share.callers.remove(&ticket)) else { return false };
         self.waiting -= 1;
-        if let Some((_, granted)) = last {
-            // A caller that has gone away meanwhile needs no answer.
-            let _ = granted.send(Err(full));
-        }
+        // A caller that has gone away meanwhile needs no answer.
+        let _ = caller.granted.send(Err(full));
         true
     }
 
-    fn leave(&mut self, key: &K, ticket: u64) {
+    fn leave(&mut self, key: &K, ticket: Ticket) {
         if self.shares.get(key).is_some_and(|share| share.callers.contains_key(&ticket)) {
             self.update(key, |share| share.callers.remove(&ticket));
             self.waiting -= 1;
@@ -227,10 +293,11 @@ impl<K: Ord + Clone> Line<K> {
         {
             self.waiting -= 1;
             let started = self.update(&key, |share| {
-                let (_, granted) = share.callers.pop_first()?;
+                let ((round, _), caller) = share.callers.pop_first()?;
+                share.round = share.round.max(round);
                 let expected = share.expected;
                 // A caller that is going away leaves its place to the next.
-                granted.send(Ok(expected)).ok()?;
+                caller.granted.send(Ok(expected)).ok()?;
                 share.running += 1;
                 share.used = used.saturating_add(expected);
                 Some(())
@@ -290,7 +357,8 @@ impl<K: Ord + Clone> Line<K> {
     fn update<R>(&mut self, key: &K, change: impl FnOnce(&mut Share) -> R) -> R {
         let start = self.start();
         let Self { bounds, shares, eligible, longest, idle, .. } = self;
-        let new = || Share { used: start, expected: nanoseconds(FIRST_COST), running: 0, callers: BTreeMap::new() };
+        let expected = nanoseconds(FIRST_COST);
+        let new = || Share { used: start, expected, running: 0, callers: BTreeMap::new(), round: 0 };
         let share = shares.entry(key.clone()).or_insert_with(new);
         eligible.remove(&(share.used, key.clone()));
         longest.remove(&(share.callers.len(), key.clone()));

@@ -205,6 +205,59 @@ async fn networks_that_are_gone_are_forgotten() {
     assert!(wide.lock().shares.len() <= REMEMBERED);
 }
 
+/// Callers of one network, each of a lane, who enter one after the other while the first has its turn.
+async fn entering(fair: &Fair<u8>, lanes: &[i64]) -> Vec<(i64, Entering)> {
+    let mut waiting = Vec::new();
+    for lane in lanes {
+        let (fair, own) = (fair.clone(), (*lane > 0).then_some(SessionId(*lane)));
+        let mut entering: Entering = Box::pin(async move { fair.enter_in(1, own).await });
+        match poll_immediate(&mut entering).await {
+            Some(Ok(turn)) => waiting.push((*lane, Box::pin(async { Ok(turn) }) as Entering)),
+            Some(Err(full)) => waiting.push((*lane, Box::pin(async move { Err(full) }) as Entering)),
+            None => waiting.push((*lane, entering)),
+        }
+    }
+    waiting
+}
+
+/// The lanes in the order of their turns; those that are refused come as they are told.
+async fn order(mut waiting: Vec<(i64, Entering)>) -> Vec<Result<i64, i64>> {
+    let mut order = Vec::new();
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        for (lane, mut entering) in std::mem::take(&mut waiting) {
+            match poll_immediate(&mut entering).await {
+                Some(turn) => order.push(turn.map(|turn| turn.finish(MS)).map_or(Err(lane), |()| Ok(lane))),
+                None => waiting.push((lane, entering)),
+            }
+        }
+        assert!(waiting.len() < before, "nobody has a turn");
+    }
+    order
+}
+
+/// Zero stands for those who are in no session.
+#[tokio::test]
+async fn lanes_of_a_network_take_turns_however_many_callers_each_has() {
+    let fair = Fair::new(BOUNDS);
+    let all = [vec![0; 20], vec![7; 20], vec![8; 2], vec![9]].concat();
+    let order = order(entering(&fair, &all).await).await;
+    // The first had its turn before the others came.
+    let first = [0, 0, 7, 8, 9, 0, 7, 8, 0, 7, 0, 7].map(Ok);
+    assert_eq!(order[..12], first);
+    assert_eq!(order.len(), all.len());
+}
+
+#[tokio::test]
+async fn whoever_fills_a_network_s_places_gives_one_to_another_lane() {
+    let fair = Fair::new(Bounds { waiting_of_one: 4, ..BOUNDS });
+    // The eighth takes the place of the last of the lane with most, and its equals do not.
+    let order = order(entering(&fair, &[7, 7, 7, 7, 7, 7, 8, 8, 8, 9]).await).await;
+    let count = |lane| order.iter().filter(|turn| **turn == Ok(lane)).count();
+    assert_eq!((count(7), count(8), count(9)), (2 + 1, 1, 1), "{order:?}");
+    assert_eq!(order.iter().filter(|turn| turn.is_err()).count(), 5);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Enter(u8),
