@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::fmt::Display;
 use utoipa::ToSchema;
 
-use super::Limits;
+use super::{Limits, excerpts::Excerpt};
 use crate::{
     error::{Error, Result},
     irc::{Reply, command::Each},
@@ -31,6 +31,10 @@ pub struct Answer {
     #[serde(skip)]
     #[schema(ignore)]
     pub added: u64,
+    /// Channels that are still to be shown among the replies. An answer that is told has none.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub excerpts: Vec<Excerpt>,
 }
 
 /// A command being carried out.

@@ -1,6 +1,6 @@
 //! What is done to channels and on them: JOIN, PART, TOPIC, KICK, INVITE.
 
-use super::{act::Act, channel_keys::Held, lookalikes::Lookalikes, query, replies::Replies};
+use super::{act::Act, channel_keys::Held, lookalikes::Lookalikes};
 use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
@@ -12,9 +12,15 @@ use crate::{
     },
 };
 
-/// JOIN of one channel; one that does not exist is made, and its maker is op. Joining again only answers again. Outside what
-/// a caller is confined to there are no channels, and none are made.
-pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>, lookalikes: &Lookalikes, held: &Held) -> Result<()> {
+/// JOIN of one channel, which is returned; one that does not exist is made, and its maker is op. Joining again changes
+/// nothing. Outside what a caller is confined to there are no channels, and none are made.
+pub fn join(
+    act: &mut Act,
+    name: &ChannelName,
+    key: Option<&str>,
+    lookalikes: &Lookalikes,
+    held: &Held,
+) -> Result<Channel> {
     let me = act.caller.session;
     act.sight.require(name)?;
     let found = act.sight.find_channel(name)?;
@@ -22,38 +28,29 @@ pub fn join(act: &mut Act, name: &ChannelName, key: Option<&str>, lookalikes: &L
         Some(channel) => member::get(act.tx, channel.id, me)?.is_some(),
         None => false,
     };
+    if let Some(channel) = found.as_ref().filter(|_| on_it) {
+        return Ok(channel.clone());
+    }
+    if member::channels_of(act.tx, me)?.len() >= act.limits.max_channels {
+        let detail = format!("a session is on at most {} channels", act.limits.max_channels);
+        return Err(Error::new(Code::TooManyChannels, detail).about(name));
+    }
+    let first = found.is_none();
     let channel = match found {
-        Some(channel) if on_it => channel,
-        found => {
-            if member::channels_of(act.tx, me)?.len() >= act.limits.max_channels {
-                let detail = format!("a session is on at most {} channels", act.limits.max_channels);
-                return Err(Error::new(Code::TooManyChannels, detail).about(name));
-            }
-            let first = found.is_none();
-            let channel = match found {
-                Some(channel) => {
-                    admit(act, &channel, key, held)?;
-                    channel
-                }
-                None => make(act, name, lookalikes)?,
-            };
-            let id = member::join(act.tx, me, channel.id, first, act.draft("JOIN", &[&channel.name]))?;
-            act.answer.ids.push(id);
-            // Those on it learn that somebody is away only by an AWAY (IRCv3 away-notify); a JOIN does not say it.
-            if let Some(text) = act.session.away.clone().filter(|_| !first) {
-                act.emit("AWAY", &[&text], &[channel.id.into()])?;
-            }
-            succession::consider(act.tx, channel.id, me, act.now)?;
+        Some(channel) => {
+            admit(act, &channel, key, held)?;
             channel
         }
+        None => make(act, name, lookalikes)?,
     };
-    if let Some(topic) = &channel.topic {
-        act.answer.replies.extend(query::topic_replies(&act.session, &channel.name, topic));
+    let id = member::join(act.tx, me, channel.id, first, act.draft("JOIN", &[&channel.name]))?;
+    act.answer.ids.push(id);
+    // Those on it learn that somebody is away only by an AWAY (IRCv3 away-notify); a JOIN does not say it.
+    if let Some(text) = act.session.away.clone().filter(|_| !first) {
+        act.emit("AWAY", &[&text], &[channel.id.into()])?;
     }
-    let mut names = Replies::behind(&act.session, &act.answer.replies);
-    query::names_of(act.tx, &mut names, &channel)?;
-    act.answer.replies.extend(names.finish("JOIN", &channel.name));
-    Ok(())
+    succession::consider(act.tx, channel.id, me, act.now)?;
+    Ok(channel)
 }
 
 /// Makes a channel, unless its name can be taken for another channel's.

@@ -1,15 +1,8 @@
 //! Carrying out a command: the scope, the label, one transaction, the answer.
 
 use super::{
-    Chat,
-    act::Act,
-    act::Answer,
-    callers::Live,
-    channel,
-    channel_keys::Held,
-    label::{self, Label},
-    lookalikes::Lookalikes,
-    marks, modes, query, session, silence, talk,
+    Chat, act::Act, act::Answer, callers::Live, channel, channel_keys::Held, excerpts, label::Label,
+    lookalikes::Lookalikes, marks, modes, query, session, silence, talk,
 };
 use crate::{
     error::{Error, Result},
@@ -17,9 +10,6 @@ use crate::{
     model::{Arrival, Caller, SERVER_NAME, Timestamp},
     store::{self, Place, Priority, Read, log, sight::Sight},
 };
-
-/// Bytes of a query's answer that is kept with its label.
-const KEPT_LENGTH: usize = 16 * 1024;
 
 impl Chat {
     /// Carries out one message of a client, and answers once it is on disk. Where the order among several matters, they come
@@ -42,15 +32,22 @@ impl Chat {
             Command::Ack(id) => Some(id),
             _ => None,
         };
-        let held = match &command {
-            Command::Join(joined) => self.guess_channel_keys(live.caller, joined, &arrival).await?,
-            _ => Held::default(),
-        };
+        let mut held = Held::default();
+        if let Command::Join(joined) = &command {
+            // With a place in the order, what comes before it may not be done yet.
+            if place.is_none()
+                && let Some(answer) = self.rejoin(live.caller, joined, label.as_ref(), now).await?
+            {
+                return Ok(answer);
+            }
+            held = self.guess_channel_keys(live.caller, joined, &arrival).await?;
+        }
         let answer = match place {
             Some(place) if !verb.reads => self.perform(place, live.caller, command, label, held, now).await?,
             _ if command.asks() => self.query(live.caller, command, label, now).await?,
             _ => self.perform(self.place().await?, live.caller, command, label, held, now).await?,
         };
+        let answer = self.complete(live.caller, answer).await?;
         if let Some(id) = acknowledged {
             live.acknowledge(id);
         }
@@ -76,8 +73,12 @@ impl Chat {
             let mut act = Act::new(tx, caller, label.as_ref().map(|l| l.text.as_str()), now, &limits)?;
             carry_out(&mut act, command.clone(), &lookalikes, &held)?;
             let mut answer = std::mem::take(&mut act.answer);
-            // A client that has just left has no labels any more.
-            if let (Some(label), false) = (&label, matches!(command, Command::Quit(_))) {
+            let keeps = match command {
+                // A client that has just left has no labels any more.
+                Command::Quit(_) => false,
+                _ => !command.asks() || Label::has_room_for(&answer)?,
+            };
+            if let Some(label) = label.as_ref().filter(|_| keeps) {
                 label.keep(tx, caller, &answer, now)?;
             }
             answer.added = tx.added();
@@ -103,22 +104,33 @@ impl Chat {
                 None => read_only(tx, caller, &command).map(|answer| (false, answer)),
             })
             .await?;
-        match label {
-            Some(label) if !answered && label::write(&answer)?.len() <= KEPT_LENGTH => {
-                let unkept = answer.clone();
-                let keep = move |tx: &store::Write| match Label::answered(Some(&label), tx, caller)? {
-                    Some(first) => Ok(first),
-                    None => {
-                        label.keep(tx, caller, &answer, now)?;
-                        Ok(Answer { added: tx.added(), ..answer.clone() })
-                    }
-                };
-                match self.change_ordinary(caller, keep).await {
-                    Err(refusal) if refusal.is_want_of_room() => Ok(unkept),
-                    kept => kept,
-                }
+        let keeps = !answered && Label::has_room_for(&answer)?;
+        let Some(label) = label.filter(|_| keeps) else { return Ok(answer) };
+        Ok(match self.keep(caller, label, answer.clone(), now).await? {
+            (Some(first), _) => first,
+            (None, added) => Answer { added, ..answer },
+        })
+    }
+
+    /// Keeps the answer to what changes nothing, if there is room for it. The first answer, if there was one meanwhile, and
+    /// how many bytes it takes.
+    pub(super) async fn keep(
+        &self,
+        caller: Caller,
+        label: Label,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Result<(Option<Answer>, u64)> {
+        let keep = move |tx: &store::Write| match Label::answered(Some(&label), tx, caller)? {
+            Some(first) => Ok((Some(first), 0)),
+            None => {
+                label.keep(tx, caller, &answer, now)?;
+                Ok((None, tx.added()))
             }
-            _ => Ok(answer),
+        };
+        match self.change_ordinary(caller, keep).await {
+            Err(refusal) if refusal.is_want_of_room() => Ok((None, 0)),
+            kept => kept,
         }
     }
 }
@@ -148,7 +160,11 @@ fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes, held: &He
     match command {
         Command::Nick(nick) => session::rename(act, nick),
         Command::Join(channels) => {
-            act.each("JOIN", channels, |act, (name, key)| channel::join(act, &name, key.as_deref(), lookalikes, held))
+            let mut names = excerpts::NAMES;
+            act.each("JOIN", channels, |act, (name, key)| {
+                let channel = channel::join(act, &name, key.as_deref(), lookalikes, held)?;
+                excerpts::show(act, &channel, &mut names)
+            })
         }
         Command::Part { channels, reason } => {
             act.each("PART", channels, |act, name| channel::part(act, &name, reason.as_deref()))
@@ -160,7 +176,9 @@ fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes, held: &He
         Command::Topic { channel, text: Some(text) } => channel::set_topic(act, &channel, &text),
         Command::Kick { channel, nicks, reason } => channel::kick(act, &channel, nicks, reason.as_deref()),
         Command::Invite { nick, channel } => channel::invite(act, &nick, &channel),
-        Command::Mode { channel, changes } if !changes.is_empty() => modes::change(act, &channel, changes),
+        Command::Mode { channel, changes } if !changes.iter().all(Change::asks) => {
+            modes::change(act, &channel, changes)
+        }
         Command::Away(text) => talk::away(act, text.as_deref()),
         Command::MarkRead { target, id: Some(id), to } => marks::mark_read(act, &target, to, id),
         Command::Silence(Some((mask, on))) => silence::change(act, mask, on),

@@ -1,6 +1,6 @@
 //! Labels: what makes a command safe to send again.
 
-use super::act::Answer;
+use super::{act::Answer, excerpts::Excerpt};
 use crate::{
     error::{Error, Result},
     irc::{Command, Message, Reply},
@@ -8,6 +8,9 @@ use crate::{
     secret::sha256,
     store::{Read, Write, label, texts},
 };
+
+/// Bytes of an answer that is kept to a command that only asks.
+const KEPT_LENGTH: usize = 16 * 1024;
 
 /// A label, and what it stands for.
 #[derive(Clone)]
@@ -45,35 +48,51 @@ impl Label {
         label::reused()
     }
 
+    /// Whether the answer to what only asks is short enough to be kept.
+    pub fn has_room_for(answer: &Answer) -> Result<bool> {
+        Ok(write(answer)?.len() <= KEPT_LENGTH)
+    }
+
     pub fn keep(&self, tx: &Write, caller: Caller, answer: &Answer, now: Timestamp) -> Result<()> {
         label::keep(tx, caller.client, &self.text, &self.command, &write(answer)?, now)
     }
 }
 
-/// An answer as it is stored: the ids, then of each reply the command, the number of params and the params.
-pub(super) fn write(answer: &Answer) -> Result<String> {
-    let ids = answer.ids.iter().map(|id| id.to_string()).collect::<Vec<_>>().join(" ");
+/// An answer as it is stored: the ids, with the channels that are still to be shown behind them as `index:name`, then of each
+/// reply the command, the number of params and the params.
+fn write(answer: &Answer) -> Result<String> {
+    let ids = answer.ids.iter().map(|id| id.to_string());
+    let excerpts = answer.excerpts.iter().map(|Excerpt { before, channel }| format!("{before}:{channel}"));
+    let head = ids.chain(excerpts).collect::<Vec<_>>().join(" ");
     let counts = answer.replies.iter().map(|reply| reply.params.len().to_string()).collect::<Vec<_>>();
     let replies = answer
         .replies
         .iter()
         .zip(&counts)
         .flat_map(|(reply, count)| [&reply.command, count].into_iter().chain(&reply.params).map(String::as_str));
-    texts::join(std::iter::once(ids.as_str()).chain(replies))
+    texts::join(std::iter::once(head.as_str()).chain(replies))
 }
 
 fn read(column: &str) -> Result<Answer> {
     let broken = || Error::internal("a kept answer cannot be read");
     let mut texts = texts::split(column);
-    let ids = texts.next().ok_or_else(broken)?.split_terminator(' ');
-    let ids = ids.map(|id| id.parse().map(EventId).map_err(|_| broken())).collect::<Result<_>>()?;
-    let mut replies = Vec::new();
+    let mut answer = Answer::default();
+    // A channel's name has no blank.
+    for word in texts.next().ok_or_else(broken)?.split_terminator(' ') {
+        match word.split_once(':') {
+            Some((before, name)) => {
+                let (before, channel) = (before.parse().map_err(|_| broken())?, name.to_owned());
+                answer.excerpts.push(Excerpt { before, channel });
+            }
+            None => answer.ids.push(word.parse().map(EventId).map_err(|_| broken())?),
+        }
+    }
     while let Some(command) = texts.next() {
         let count: usize = texts.next().and_then(|count| count.parse().ok()).ok_or_else(broken)?;
         let params = texts.by_ref().take(count).map(str::to_owned).collect::<Vec<_>>();
-        replies.push(Reply { source: SERVER_NAME.into(), command: command.into(), params });
+        answer.replies.push(Reply { source: SERVER_NAME.into(), command: command.into(), params });
     }
-    Ok(Answer { replies, ids, added: 0 })
+    Ok(answer)
 }
 
 #[cfg(test)]
@@ -87,10 +106,15 @@ mod tests {
             command: "353".into(),
             params: params.iter().map(|text| text.to_string()).collect(),
         };
+        let excerpt = |before, name: &str| Excerpt { before, channel: name.into() };
         for ids in [vec![], vec![EventId(7)], vec![EventId(7), EventId(1 << 60)]] {
-            for replies in [vec![], vec![reply(&[])], vec![reply(&["a", "", "b\u{1}"]), reply(&[""]), reply(&["7"])]] {
-                let answer = Answer { replies, ids: ids.clone(), added: 0 };
-                assert_eq!(read(&write(&answer).unwrap()).unwrap(), answer);
+            for excerpts in [vec![], vec![excerpt(0, "#a"), excerpt(12, "#1:2:\u{e9}")]] {
+                for replies in
+                    [vec![], vec![reply(&[])], vec![reply(&["a", "", "b\u{1}"]), reply(&[""]), reply(&["7"])]]
+                {
+                    let answer = Answer { replies, ids: ids.clone(), added: 0, excerpts: excerpts.clone() };
+                    assert_eq!(read(&write(&answer).unwrap()).unwrap(), answer);
+                }
             }
         }
     }

@@ -26,6 +26,7 @@ mod channel;
 pub mod channel_admin;
 mod channel_keys;
 pub mod channel_list;
+mod excerpts;
 mod execute;
 pub mod followers;
 mod guesses;

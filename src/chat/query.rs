@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::replies::{ANSWER_BYTES, Replies};
+use super::replies::Replies;
 use crate::{
     error::{Code, Error, Result},
     irc::{
@@ -119,11 +119,15 @@ pub fn names(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<V
     Ok(replies.finish("NAMES", &"*"))
 }
 
-/// The 353s of a channel, and the 366.
+/// The 353s of a channel, as many as there is room for, and the 366.
 pub fn names_of(tx: &Read, replies: &mut Replies, channel: &Channel) -> Result<()> {
+    if replies.is_truncated() {
+        end_of_names(replies, &channel.name);
+        return Ok(());
+    }
     let kind = if channel.modes.has(Flag::Secret) { "@" } else { "=" };
     // A name takes two bytes at least, with the blank behind it.
-    let members = member::first_of_channel(tx, channel.id, ANSWER_BYTES / 2)?;
+    let members = member::first_of_channel(tx, channel.id, replies.room() / 2 + 1)?;
     let mut line = String::new();
     for member in members {
         let name = format!("{}{}", member.prefix(), member.nick);
@@ -144,7 +148,7 @@ pub fn names_of(tx: &Read, replies: &mut Replies, channel: &Channel) -> Result<(
     Ok(())
 }
 
-fn end_of_names(replies: &mut Replies, name: &dyn Display) {
+pub fn end_of_names(replies: &mut Replies, name: &dyn Display) {
     replies.end(RPL_ENDOFNAMES, &[name, &"End of /NAMES list"]);
 }
 

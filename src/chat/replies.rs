@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Bytes of one answer's replies: an answer is held in memory until its reader has it.
-pub const ANSWER_BYTES: usize = 128 * 1024;
+const ANSWER_BYTES: usize = 128 * 1024;
 
 /// Replies that are gathered for a session.
 pub struct Replies<'a> {
@@ -30,7 +30,11 @@ impl<'a> Replies<'a> {
 
     /// Adds one of many, if there is room for it.
     pub fn add(&mut self, numeric: &str, params: &[&dyn Display]) {
-        let reply = Reply::numeric(numeric, &self.me.nick, params);
+        self.push(Reply::numeric(numeric, &self.me.nick, params));
+    }
+
+    /// The same of one that there is already.
+    pub fn push(&mut self, reply: Reply) {
         self.bytes += length(&reply);
         if self.bytes <= ANSWER_BYTES {
             self.list.push(reply);
@@ -51,6 +55,11 @@ impl<'a> Replies<'a> {
 
     pub fn is_truncated(&self) -> bool {
         self.truncated
+    }
+
+    /// Bytes that there is room for.
+    pub fn room(&self) -> usize {
+        ANSWER_BYTES.saturating_sub(self.bytes)
     }
 
     pub fn is_empty(&self) -> bool {

@@ -183,7 +183,7 @@ impl Command {
             Self::Names(_) | Self::List(_) | Self::Who(_) | Self::Whois(_) | Self::UserMode { .. } => true,
             Self::Ack(_) | Self::Ping(_) => true,
             Self::Topic { text, .. } => text.is_none(),
-            Self::Mode { changes, .. } => changes.iter().all(|change| matches!(change, Change::ListBans)),
+            Self::Mode { changes, .. } => changes.iter().all(Change::asks),
             Self::MarkRead { id, .. } => id.is_none(),
             Self::Silence(change) => change.is_none(),
             _ => false,

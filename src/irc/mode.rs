@@ -144,6 +144,11 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether it changes nothing and only shows something.
+    pub fn asks(&self) -> bool {
+        matches!(self, Self::ListBans)
+    }
+
     /// Whether it only takes something away.
     pub fn ends(&self) -> bool {
         match self {

@@ -88,6 +88,14 @@ pub fn count(tx: &Read, channel: ChannelId) -> Result<i64> {
         .query_row([channel.0], |row| row.get(0))?)
 }
 
+/// How many are on a channel, counted up to `most`.
+pub fn count_to(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
+    let members = tx.sql.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL LIMIT ?2)",
+    )?;
+    Ok({ members }.query_row([channel.0, most], |row| row.get(0))?)
+}
+
 fn is_empty(tx: &Read, channel: ChannelId) -> Result<bool> {
     let any =
         tx.sql.prepare_cached("SELECT EXISTS (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL)")?;

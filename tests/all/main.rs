@@ -44,6 +44,7 @@ mod guard;
 mod guesses;
 mod hostile;
 mod interop;
+mod joining;
 mod key_file;
 mod keys;
 
@@ -90,8 +91,8 @@ mod storm;
 mod succession;
 mod terminal;
 mod texts;
-mod tokens;
 mod times;
+mod tokens;
 mod told;
 mod unread;
 mod unreadable;

@@ -1,0 +1,153 @@
+//! What an answer to JOIN shows of channels: the topic, and who is on them.
+//!
+//! A channel may have thousands of members, and all that changes goes through one writer. So a JOIN renders in the writer no
+//! more than a few names in all; larger channels are shown by a reader, after the commit. A label keeps of those only that
+//! they are to be shown: the same label again shows them as they are then. A JOIN of channels that the session is on already
+//! changes nothing, and so takes no turn of the writer's.
+
+use super::{
+    Chat,
+    act::{Act, Answer},
+    label::Label,
+    query,
+    replies::Replies,
+};
+use crate::{
+    error::{Code, Result},
+    irc::{
+        Reply,
+        command::Each,
+        mode::Shown,
+        reply::{ERR_TOOMANYMATCHES, RPL_ENDOFNAMES},
+    },
+    model::{Caller, ChannelName, Timestamp},
+    store::{
+        Read,
+        channel::Channel,
+        member,
+        session::{self, Session},
+        sight::Sight,
+    },
+};
+
+/// Names that one JOIN renders in the writer, at most.
+pub const NAMES: i64 = 200;
+
+/// A channel that is to be shown in an answer, before the reply with this index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Excerpt {
+    pub before: usize,
+    pub channel: String,
+}
+
+/// Shows a channel that was joined, or leaves that to a reader where it has more members than are `left` to be named.
+pub fn show(act: &mut Act, channel: &Channel, left: &mut i64) -> Result<()> {
+    let members = member::count_to(act.tx, channel.id, *left + 1)?;
+    if members > *left {
+        let before = act.answer.replies.len();
+        act.answer.excerpts.push(Excerpt { before, channel: channel.name.to_string() });
+        return Ok(());
+    }
+    *left -= members;
+    let mut replies = Replies::behind(&act.session, &act.answer.replies);
+    render(act.tx, &act.session, &mut replies, channel)?;
+    act.answer.replies.extend(replies.finish("JOIN", &channel.name));
+    Ok(())
+}
+
+fn render(tx: &Read, me: &Session, replies: &mut Replies, channel: &Channel) -> Result<()> {
+    if let Some(topic) = &channel.topic {
+        query::topic_replies(me, &channel.name, topic).into_iter().for_each(|reply| replies.push(reply));
+    }
+    query::names_of(tx, replies, channel)
+}
+
+impl Chat {
+    /// The answer to a JOIN of channels that the session is on already, all of them; `None` if there is something to do.
+    pub(super) async fn rejoin(
+        &self,
+        caller: Caller,
+        joined: &Each<(ChannelName, Option<String>)>,
+        label: Option<&Label>,
+        now: Timestamp,
+    ) -> Result<Option<Answer>> {
+        let names = joined.iter().map(|item| item.as_ref().ok().map(|(name, _)| name.clone()));
+        let Some(names) = names.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let known = label.cloned();
+        let look = move |tx: &Read| match Label::answered(known.as_ref(), tx, caller)? {
+            Some(first) => Ok(Some((true, first))),
+            None => Ok(all_joined(tx, caller, names)?.map(|answer| (false, answer))),
+        };
+        let Some((answered, short)) = self.look(caller, look).await? else { return Ok(None) };
+        let answer = self.complete(caller, short.clone()).await?;
+        let Some(label) = label.filter(|_| !answered) else { return Ok(Some(answer)) };
+        let kept = if Label::has_room_for(&answer)? { answer.clone() } else { short };
+        Ok(Some(match self.keep(caller, label.clone(), kept, now).await? {
+            (Some(first), _) => self.complete(caller, first).await?,
+            (None, added) => Answer { added, ..answer },
+        }))
+    }
+
+    /// Shows in an answer the channels that are still to be shown. What was done is done: that it cannot be shown at this
+    /// moment is no refusal.
+    pub(super) async fn complete(&self, caller: Caller, answer: Answer) -> Result<Answer> {
+        if answer.excerpts.is_empty() {
+            return Ok(answer);
+        }
+        let unread = answer.clone();
+        match self.look(caller, move |tx| complete(tx, caller, answer)).await {
+            Err(busy) if busy.code == Code::Overloaded => Ok(incomplete(unread)),
+            completed => completed,
+        }
+    }
+}
+
+/// The answer to a JOIN of these channels, if the session is on all of them.
+fn all_joined(tx: &Read, caller: Caller, names: Vec<ChannelName>) -> Result<Option<Answer>> {
+    let sight = Sight::of(tx, caller)?;
+    let mut excerpts = Vec::new();
+    for name in names {
+        let Some(channel) = sight.find_channel(&name)? else { return Ok(None) };
+        if member::get(tx, channel.id, caller.session)?.is_none() {
+            return Ok(None);
+        }
+        excerpts.push(Excerpt { before: 0, channel: channel.name.to_string() });
+    }
+    Ok(Some(Answer { excerpts, ..Answer::default() }))
+}
+
+fn complete(tx: &Read, caller: Caller, answer: Answer) -> Result<Answer> {
+    let (sight, me) = (Sight::of(tx, caller)?, session::get(tx, caller.session)?);
+    let mut replies = Replies::new(&me);
+    let mut excerpts = answer.excerpts.into_iter().peekable();
+    let show = |replies: &mut Replies, name: String| {
+        let name = ChannelName::stored(name);
+        match sight.find_channel(&name)? {
+            Some(channel) if sight.shown(&channel, me.id)? == Shown::Everything => render(tx, &me, replies, &channel),
+            _ => {
+                query::end_of_names(replies, &name);
+                Ok(())
+            }
+        }
+    };
+    for (n, reply) in answer.replies.into_iter().enumerate() {
+        while let Some(excerpt) = excerpts.next_if(|excerpt| excerpt.before <= n) {
+            show(&mut replies, excerpt.channel)?;
+        }
+        replies.push(reply);
+    }
+    excerpts.try_for_each(|excerpt| show(&mut replies, excerpt.channel))?;
+    Ok(Answer { replies: replies.finish("JOIN", &"*"), excerpts: Vec::new(), ..answer })
+}
+
+/// The answer without those channels, which says so.
+fn incomplete(answer: Answer) -> Answer {
+    let nobody = "*";
+    let mut replies = answer.replies;
+    for Excerpt { channel, .. } in &answer.excerpts {
+        replies.push(Reply::command(RPL_ENDOFNAMES, &[&nobody, channel, &"End of /NAMES list"]));
+    }
+    let text = "The channels were joined; ask with NAMES who is on them";
+    replies.push(Reply::command(ERR_TOOMANYMATCHES, &[&nobody, &"JOIN", &nobody, &text]));
+    Answer { replies, excerpts: Vec::new(), ..answer }
+}
