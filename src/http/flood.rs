@@ -17,6 +17,8 @@ use crate::{
 const BYTES: Rate = Rate { burst: 64 * 1024, every: Duration::from_nanos(1_000_000_000 / 4096) };
 /// About as many bytes as an event takes beside its text.
 const EVENT: u64 = 256;
+/// Targets of one command that count as one.
+const TARGETS: usize = 4;
 
 /// What the sessions have sent of late.
 pub struct Flood {
@@ -30,10 +32,33 @@ impl Flood {
     }
 }
 
-/// Charges a session for a command, good or bad, by its lines.
-pub async fn charge(app: &Shared, live: &Live, address: &Address, lines: usize, now: Timestamp) -> Result<()> {
+/// What a command is charged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// As so many commands.
+    pub commands: usize,
+    /// Bytes that it may add to the disk.
+    bytes: u64,
+}
+
+impl Cost {
+    /// A command counts once for each line of its text, and all that again for each further four targets.
+    pub fn of(message: &Message) -> Self {
+        // One that cannot be read is refused for that.
+        let command = Command::parse(message).map(|(_, command)| command).ok();
+        let targets = command.as_ref().map_or(1, Command::targets);
+        let (events, text) = command.as_ref().map_or((0, 0), Command::size);
+        Self {
+            commands: message.lines() * targets.div_ceil(TARGETS).max(1),
+            bytes: events as u64 * (EVENT + text as u64),
+        }
+    }
+}
+
+/// Charges a session for a command, good or bad, as so many commands.
+pub async fn charge(app: &Shared, live: &Live, address: &Address, commands: usize, now: Timestamp) -> Result<()> {
     let session = live.caller.session;
-    let charged = app.flood.commands.charge(session, lines as u64, app.clock.steady());
+    let charged = app.flood.commands.charge(session, commands as u64, app.clock.steady());
     checked(app, live, address, now, Limit::Commands, charged).await?;
     app.metrics.command();
     Ok(())
@@ -46,10 +71,10 @@ pub async fn carry_out(
     live: &Live,
     address: &Address,
     now: Timestamp,
-    message: &Message,
+    Cost { bytes: expected, .. }: Cost,
     attempt: impl Future<Output = Result<Answer>>,
 ) -> Result<Answer> {
-    let (session, expected) = (live.caller.session, expected(message));
+    let session = live.caller.session;
     if expected > 0 {
         let charged = app.flood.bytes.charge(session, expected, app.clock.steady());
         checked(app, live, address, now, Limit::Bytes, charged).await?;
@@ -61,13 +86,6 @@ pub async fn carry_out(
         None => app.flood.bytes.refund(&session, expected - added),
     }
     result
-}
-
-/// About how many bytes a command adds to the disk.
-fn expected(message: &Message) -> u64 {
-    // One that cannot be read is refused for that.
-    let (events, text) = Command::parse(message).map_or((0, 0), |(_, command)| command.size());
-    events as u64 * (EVENT + text as u64)
 }
 
 async fn checked(
@@ -85,4 +103,53 @@ async fn checked(
         app.chat.throttled(limit, subject, &address.arrival(app, now)).await;
     }
     Err(wait.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commands(line: &str) -> usize {
+        Cost::of(&Message::parse_line(line).unwrap()).commands
+    }
+
+    /// `a,b,c…` with so many names.
+    fn list(names: usize, prefix: &str) -> String {
+        (0..names).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>().join(",")
+    }
+
+    #[test]
+    fn whatever_names_many_targets_counts_by_them() {
+        for (targets, counted) in [(1, 1), (4, 1), (5, 2), (8, 2), (9, 3), (20, 5)] {
+            let (channels, nicks) = (list(targets, "#c"), list(targets, "n"));
+            for line in [
+                format!("JOIN {channels}"),
+                format!("PART {channels}"),
+                format!("PRIVMSG {channels} :x"),
+                format!("NOTICE {nicks} :x"),
+                format!("NAMES {channels}"),
+                format!("LIST {channels}"),
+                format!("KICK #c {nicks}"),
+            ] {
+                assert_eq!(commands(&line), counted, "{line}");
+            }
+        }
+        let masks = |count: usize| format!("MODE #c +{} {}", "b".repeat(count), list(count, "m").replace(',', " "));
+        assert_eq!((commands(&masks(4)), commands(&masks(13))), (1, 4));
+        assert_eq!(commands(&format!("MODE #c {}", "+n-n".repeat(100))), 50, "so do changes that need no parameter");
+        for line in ["MODE #c", "MODE #c b", "NAMES", "LIST", "WHO *", "PING x", "AWAY", "INVITE bob #c", "NO SUCH"] {
+            assert_eq!(commands(line), 1, "{line}");
+        }
+        // What names too many is refused, and counts once.
+        assert_eq!(commands(&format!("JOIN {}", list(21, "#c"))), 1);
+    }
+
+    #[test]
+    fn each_line_goes_to_each_target() {
+        let text = |targets, lines: usize| {
+            let params = vec![list(targets, "#c"), vec!["x"; lines].join("\n")];
+            Cost::of(&Message::new(None, "PRIVMSG".into(), params).unwrap()).commands
+        };
+        assert_eq!([text(1, 3), text(4, 3), text(5, 3), text(20, 100)], [3, 3, 6, 500]);
+    }
 }

@@ -110,9 +110,10 @@ pub async fn carry_out(
     now: Timestamp,
     place: Option<Place>,
 ) -> Result<Answer> {
-    flood::charge(app, live, address, message.lines(), now).await?;
-    let executed = app.chat.execute(live, message.clone(), address.arrival(app, now), place);
-    let result = flood::carry_out(app, live, address, now, &message, executed).await;
+    let cost = flood::Cost::of(&message);
+    flood::charge(app, live, address, cost.commands, now).await?;
+    let executed = app.chat.execute(live, message, address.arrival(app, now), place);
+    let result = flood::carry_out(app, live, address, now, cost, executed).await;
     guard::storage(app, address, Some(live.caller), result).await
 }
 

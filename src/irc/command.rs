@@ -193,6 +193,7 @@ impl Command {
     /// How many events it may make, and how many bytes of its text are in each.
     pub fn size(&self) -> (usize, usize) {
         match self {
+            _ if self.asks() => (0, 0),
             Self::Privmsg { targets, text, .. } | Self::Notice { targets, text, .. } => (targets.len(), text.len()),
             Self::Join(channels) => (channels.len(), 0),
             Self::Part { channels, reason } => (channels.len(), reason.as_ref().map_or(0, String::len)),
@@ -200,6 +201,18 @@ impl Command {
             Self::Topic { text: Some(text), .. } | Self::Away(Some(text)) => (1, text.len()),
             Self::Nick(_) | Self::Invite { .. } | Self::Mode { .. } | Self::MarkRead { .. } => (1, 0),
             _ => (0, 0),
+        }
+    }
+
+    /// How many targets it names, or changes: what one asks the server to do so many times over.
+    pub fn targets(&self) -> usize {
+        match self {
+            Self::Privmsg { targets, .. } | Self::Notice { targets, .. } => targets.len(),
+            Self::Join(channels) => channels.len(),
+            Self::Part { channels, .. } | Self::Names(channels) | Self::List(channels) => channels.len(),
+            Self::Kick { nicks, .. } => nicks.len(),
+            Self::Mode { changes, .. } => changes.len(),
+            _ => 1,
         }
     }
 }

@@ -320,7 +320,7 @@ mod tests {
         assert!(matches!(parse("b", &[]).unwrap().as_slice(), [Change::ListBans]));
     }
 
-    /// At these sizes a look ahead for each letter would take minutes, and a new start for each star for ever.
+    /// At this size a look ahead for each letter would take minutes.
     #[test]
     fn many_modes_do_not_take_long() {
         assert_eq!(parse(&"-k".repeat(200_000), &[]).unwrap().len(), 200_000);
