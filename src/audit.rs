@@ -119,6 +119,10 @@ limits! {
     UserCodes "user_codes"
     /// Wrong user codes of a session.
     SessionUserCodes "session_user_codes"
+    /// Further wrong user codes from a network, of sessions that have made no mistake.
+    FurtherUserCodes "further_user_codes"
+    /// Wrong user codes from everywhere.
+    AllUserCodes "all_user_codes"
     /// Wrong keys of channels from a network.
     ChannelKeys "channel_keys"
     /// Wrong keys of channels from a session.

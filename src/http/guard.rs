@@ -10,39 +10,59 @@ use crate::{
     audit::{Limit, Subject},
     error::{Code, Error, Result},
     limits::{Charge, Refusal},
-    model::{Caller, SessionId},
+    model::{Caller, Network, SessionId},
     oauth::{self, Credentials, Shown},
     secret::SecretHash,
 };
 
-/// Lets a client type the code that a device shows. Wrong ones count, by session and by network. What neighbours have tried
-/// does not keep out the right code of a session that has made no mistake.
-pub async fn user_code<T>(
+/// Lets a client type the code that a device shows. Wrong ones count, by session, by network and of all networks together.
+///
+/// What neighbours have tried does not keep out the right code of a session that has made no mistake; but however many such
+/// sessions there are, a network has so many tries more and no others. When all networks together have tried too much, codes
+/// go on to be looked for among those that were asked for from the client's own network, which is given to `attempt`: most
+/// people have the device beside them.
+pub async fn user_code<T, F: Future<Output = Result<T>>>(
     app: &Shared,
     address: &Address,
     Caller { session, client, .. }: Caller,
-    attempt: impl Future<Output = Result<T>>,
+    attempt: impl FnOnce(Option<Network>) -> F,
 ) -> Result<T> {
     let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
-    let now = app.clock.steady();
+    let (now, tries) = (app.clock.steady(), &app.chat.tries);
     let own = Charge::new(Limit::SessionUserCodes, session);
-    let all = [Charge::of_network(Limit::UserCodes, address.network), vec![own.clone()]].concat();
-    let (charged, neighbours) = match app.chat.tries.attempt(all, now).await {
-        Ok(charged) => (charged, None),
-        Err(refusal) if refusal.limit == Limit::UserCodes && app.chat.tries.is_unused(&own, now) => {
-            match app.chat.tries.attempt(vec![own], now).await {
-                Ok(charged) => (charged, Some(refusal)),
-                Err(refusal) => return refuse(app, address, subject, refusal).await,
-            }
-        }
+    let with_own = |limit| [Charge::of_network(limit, address.network), vec![own.clone()]].concat();
+    let mut charged = tries.attempt(with_own(Limit::UserCodes), now).await;
+    // What a wrong one is refused with, because it is no more than an exception.
+    let mut refusal = None;
+    if let Err(neighbours) = &charged
+        && neighbours.limit == Limit::UserCodes
+        && tries.is_unused(&own, now)
+    {
+        refusal = Some(neighbours.clone());
+        charged = tries.attempt(with_own(Limit::FurtherUserCodes), now).await;
+    }
+    let charged = match charged {
+        Ok(charged) => charged,
         Err(refusal) => return refuse(app, address, subject, refusal).await,
     };
-    let result = attempt.await;
-    match (result, neighbours) {
-        (Err(wrong), Some(refusal)) if wrong.code == Code::NotFound => refuse(app, address, subject, refusal).await,
-        (Err(wrong), None) if wrong.code == Code::NotFound => Err(wrong),
-        (result, _) => {
+    let everywhere = [Charge::new(Limit::AllUserCodes, "")];
+    let within = match tries.charge(&everywhere, now) {
+        Ok(()) => None,
+        Err(all) => {
+            refusal = Some(all);
+            Some(address.network.widest())
+        }
+    };
+    match attempt(within).await {
+        Err(wrong) if wrong.code == Code::NotFound => match refusal {
+            Some(refusal) => refuse(app, address, subject, refusal).await,
+            None => Err(wrong),
+        },
+        result => {
             charged.pass();
+            if within.is_none() {
+                tries.refund(&everywhere);
+            }
             result
         }
     }

@@ -29,6 +29,8 @@ impl Rate {
             Limit::DeviceCodes => (30, 20),
             Limit::UserCodes | Limit::ChannelKeys => (20, 15),
             Limit::SessionUserCodes | Limit::SessionChannelKeys => (10, 30),
+            Limit::FurtherUserCodes => (60, 15),
+            Limit::AllUserCodes => (1000, 1),
             Limit::Channel => (50, 30),
             // These are counted elsewhere: by `Throttle` and by `Storage`.
             Limit::Commands | Limit::Bytes | Limit::Storage => (u32::MAX, 0),

@@ -13,7 +13,7 @@ use crate::{
     audit::{Action, Subject},
     chat::{Chat, callers::Live},
     error::{Code, Error, Result},
-    model::{Caller, ChannelName, Scopes, Timestamp},
+    model::{Caller, ChannelName, Network, Scopes, Timestamp},
     secret::{Kind, Secret, SecretHash, UserCode, UserCodeHash},
     store::{
         Priority, Read, Write,
@@ -117,11 +117,22 @@ pub struct Waiting {
     pub asked: Asked,
 }
 
-/// The device that shows this code. Codes that are unknown, expired and used are one refusal.
-pub async fn look_up(chat: &Chat, live: &Live, code: &UserCode, due: Timestamp) -> Result<Waiting> {
+/// The device that shows this code, perhaps only one that asked for it from `within` a network. Codes that are unknown,
+/// expired and used are one refusal.
+pub async fn look_up(
+    chat: &Chat,
+    live: &Live,
+    code: &UserCode,
+    within: Option<Network>,
+    due: Timestamp,
+) -> Result<Waiting> {
     let (caller, code) = (live.caller, chat.keys.ring().hashes(code));
     chat.look(caller, move |tx| {
         let (found, app) = pending(tx, &code, due)?;
+        let asked_from = || found.address.parse().ok().map(|address| Network::of(address).widest());
+        if within.is_some() && within != asked_from() {
+            return Err(no_such_code());
+        }
         let age = due.since(found.expires_at.minus(LIFE));
         let asked = Asked::of(tx, caller)?;
         Ok(Waiting { app: app.name, scope: found.scope, address: found.address, age, asked })

@@ -31,7 +31,7 @@ use crate::{
         problem::{self, Malformed, PageProblems, PublicProblems, StoreProblems, TimedOut},
         web,
     },
-    model::Scopes,
+    model::{Network, Scopes},
     oauth::{
         Shown,
         device::{self, DeviceAuthorization, DeviceRequest, INTERVAL, LIFE, Waiting},
@@ -160,9 +160,9 @@ pub async fn decide(
     let typed = form.only("user_code")?.unwrap_or_default();
     let code = UserCode::parse(typed);
     let Some(live) = live else { return Ok(to_login(code)) };
-    let go_on = async {
+    let go_on = async |within| {
         let code = code.as_ref().ok_or_else(device::no_such_code)?;
-        step(&app, &live, code, &form).await
+        step(&app, &live, code, &form, within).await
     };
     Ok(match guard::user_code(&app, &address, live.caller, go_on).await {
         Ok(page) => page,
@@ -172,9 +172,15 @@ pub async fn decide(
 }
 
 /// One step on the way, and the page that comes after it.
-async fn step(app: &Shared, live: &Arc<Live>, code: &UserCode, form: &Fields) -> Result<Response> {
+async fn step(
+    app: &Shared,
+    live: &Arc<Live>,
+    code: &UserCode,
+    form: &Fields,
+    within: Option<Network>,
+) -> Result<Response> {
     let (now, due) = (app.clock.now(), app.clock.due());
-    let waiting = device::look_up(&app.chat, live, code, due).await?;
+    let waiting = device::look_up(&app.chat, live, code, within, due).await?;
     match form.only("decision")? {
         None => Ok(confirmation(code, &waiting, form, None)),
         Some("allow") => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rejoin::{audit::Limit, limits::Charge};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
@@ -140,6 +141,55 @@ async fn user_codes_cannot_be_guessed() {
     assert_eq!(device.refusal().await, "authorization_pending");
     server.pass(Duration::from_secs(30));
     allow(&alice, &device.code).await;
+}
+
+/// What a session sends from an address with this code, and how it is answered.
+async fn typed(person: &Device, address: &str, code: &str) -> u16 {
+    post(&person.from(address), &[("user_code", code)]).await.0
+}
+
+#[tokio::test]
+async fn however_many_sessions_take_part_a_network_has_so_many_guesses() {
+    let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
+    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
+    let mut told = Vec::new();
+    for n in 0..90 {
+        // Each has made no mistake before.
+        let session = server.pick(&format!("s{n}")).await;
+        told.push(typed(&session, "192.0.2.1", "BBBB-BBBB").await);
+        if n == 80 {
+            assert_eq!(audit(&session, "throttled").await[0]["reason"], "further_user_codes");
+        }
+    }
+    assert_eq!(told, [[404; 20].as_slice(), &[429; 70]].concat());
+    let late = server.pick("late").await;
+    assert_eq!(typed(&late, "192.0.2.1", &device.code).await, 429, "the exceptions are used up, too");
+    assert_eq!(typed(&late, "192.0.2.2", &device.code).await, 200);
+    server.pass(Duration::from_secs(15));
+    assert_eq!(typed(&late, "192.0.2.1", &device.code).await, 200);
+}
+
+/// Strangers everywhere have tried as many as all may: who has the device at hand is let in all the same.
+#[tokio::test]
+async fn all_networks_together_have_so_many_guesses() {
+    let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
+    let app = operators_app(&server, "terminal", true, "chat:read").await;
+    let near = Waiting::of(&App { program: app.program.from("2001:db8:1:1::1"), ..app.clone() }).await;
+    let far = Waiting::of(&App { program: app.program.from("2001:db8:2:1::1"), ..app.clone() }).await;
+    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let tries = server.chat().tries.clone();
+    tries.charge(&[Charge::new(Limit::AllUserCodes, "").amount(999)], Duration::ZERO).unwrap();
+    let home = "2001:db8:1:2::1";
+    assert_eq!(typed(&bob, "198.51.100.1", &far.code).await, 200, "a right one is no guess");
+    assert_eq!(typed(&bob, "198.51.100.1", "BBBB-BBBB").await, 404);
+    assert_eq!(typed(&bob, "198.51.100.2", "BBBB-BBBB").await, 429, "the next one is one too many");
+    assert_eq!(typed(&alice, home, &far.code).await, 429);
+    assert_eq!(typed(&alice, home, &near.code).await, 200, "the device is in her house");
+    let form = [("user_code", near.code.as_str()), ("decision", "allow")];
+    assert_eq!(post(&alice.from(home), &form).await.0, 200);
+    near.tokens().await;
+    server.pass(Duration::from_secs(1));
+    assert_eq!(typed(&bob, "198.51.100.3", &far.code).await, 200);
 }
 
 #[tokio::test]
