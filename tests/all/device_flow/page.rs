@@ -195,11 +195,15 @@ async fn all_networks_together_have_so_many_guesses() {
 #[tokio::test]
 async fn codes_for_an_address_are_limited() {
     let proxied = ["--trusted-proxy", "127.0.0.1"];
-    for (args, most, reason) in [(&["--login-limit", "on"], 30, "20"), (&["--login-limit", "off"], 50, "600")] {
+    for (args, most, reason) in [(&["--login-limit", "on"], 30, "20"), (&["--login-limit", "off"], 50, "480")] {
         let server = TestServer::with(&[&proxied[..], args].concat()).await;
         let app = operators_app(&server, "terminal", true, "chat:read").await;
         let alice = server.pick("alice").await;
         let first = Waiting::of(&app).await;
+        if most == 50 {
+            // The first of those that wait ends in eight minutes, and makes room then.
+            server.pass(Duration::from_secs(120));
+        }
         for _ in 1..most {
             Waiting::of(&app).await;
         }
