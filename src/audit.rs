@@ -27,6 +27,7 @@ pub enum Action {
     SessionEnded(EndReason),
     KeyIssued,
     KeyRotated,
+    KeyRenamed,
     KeyRevoked(EndReason),
     /// The operator registered an app.
     AppAdded,
@@ -54,6 +55,8 @@ pub enum Action {
     /// The session let a device join by the code it shows.
     DeviceApproved,
     DeviceDenied,
+    /// The session took back what it had approved for an app.
+    ApprovalWithdrawn,
     /// The operator gave op on a channel to a session.
     OpGiven,
     /// The operator ended a channel.
@@ -146,6 +149,7 @@ impl Action {
             Self::SessionEnded(_) => "session_ended",
             Self::KeyIssued => "key_issued",
             Self::KeyRotated => "key_rotated",
+            Self::KeyRenamed => "key_renamed",
             Self::KeyRevoked(_) => "key_revoked",
             Self::AppAdded => "app_added",
             Self::AppRotated => "app_rotated",
@@ -161,6 +165,7 @@ impl Action {
             Self::ConsentDenied => "consent_denied",
             Self::DeviceApproved => "device_approved",
             Self::DeviceDenied => "device_denied",
+            Self::ApprovalWithdrawn => "approval_withdrawn",
             Self::OpGiven => "op_given",
             Self::ChannelEnded => "channel_ended",
             Self::Throttled(_) => "throttled",
@@ -191,7 +196,7 @@ pub struct Subject {
     pub client: Option<ClientId>,
     /// The nick as it was then, or as it was tried.
     pub nick: Option<String>,
-    /// The address of the request, where it matters.
+    /// The address it is about, if that is not the one of the request that is recorded: that one every line has.
     pub address: Option<std::net::IpAddr>,
     /// The `client_id` of an app.
     pub app: Option<String>,

@@ -37,7 +37,8 @@ impl Front {
     /// Answers a request; one that is refused here never reaches a route.
     pub fn answer(&self, mut request: Request<Incoming>) -> impl Future<Output = Result<Response, Infallible>> + use<> {
         let seen = Seen::of(&self.app, &request);
-        let network = Network::of(self.app.proxies.client(self.peer.ip(), request.headers()));
+        let address = self.app.proxies.client(self.peer.ip(), request.headers()).to_canonical();
+        let network = Network::of(address);
         let part = Part::of(request.uri());
         let held = self.admit(part, &request).and_then(|()| self.hold(network));
         let refused = held.as_ref().err().cloned().map(IntoResponse::into_response);
@@ -53,7 +54,7 @@ impl Front {
             }
         };
         let app = self.app.clone();
-        limits::on_behalf_of(network, async move {
+        limits::on_behalf_of(address, async move {
             let mut response = match routed {
                 Ok(answer) => answer.await?,
                 Err(answered) => answered,

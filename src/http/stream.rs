@@ -95,8 +95,8 @@ pub fn heartbeat() -> Interval {
 pub fn answer<C: Into<Bytes>>(chunks: impl futures_util::Stream<Item = C> + Send + 'static) -> Response {
     let mut chunks = Box::pin(chunks.map(|chunk| Ok::<Bytes, Infallible>(chunk.into())));
     // It is read long after its request is over.
-    let payer = limits::payer();
-    let chunks = futures_util::stream::poll_fn(move |cx| limits::step_for(payer, || chunks.poll_next_unpin(cx)));
+    let requester = limits::requester();
+    let chunks = futures_util::stream::poll_fn(move |cx| limits::step_for(requester, || chunks.poll_next_unpin(cx)));
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     // Proxies that buffer are told not to.
     (headers, [("x-accel-buffering", "no")], Body::from_stream(chunks)).into_response()

@@ -5,7 +5,8 @@
 //!   knows where the counts are kept.
 //! - [`Storage`] is the same for what networks add to the disk: how much within a rolling day, and not how fast.
 //! - [`Throttle`] is for the counts that protect this machine, such as commands: they stay in the memory of the process.
-//! - [`fair`] shares out what is scarce on this machine by network; [`payer()`] is the network that a task works for.
+//! - [`fair`] shares out what is scarce on this machine by network; [`payer()`] is the network that a task works for, and
+//!   [`requester()`] the address.
 //!
 //! Both, but for storage, hold each key to a burst that refills at a steady rate (the generic cell rate algorithm), in bounded memory.
 
@@ -22,7 +23,7 @@ mod windows;
 
 pub use attempt::Attempt;
 pub use counts::{Charge, Counts, Refusal};
-pub use payer::{on_behalf_of, payer, step_for};
+pub use payer::{on_behalf_of, payer, requester, step_for};
 pub use rates::Rate;
 pub use storage::{Author, Receipt, Refused, Storage};
 pub use tally::{Bounds, Tally, Untold};

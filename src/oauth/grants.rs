@@ -42,15 +42,16 @@ pub async fn pending(chat: &Chat, live: &Live, due: Timestamp) -> Result<Vec<Pen
 }
 
 /// Takes back what the session has approved for an app that has not redeemed it yet.
-pub async fn withdraw(chat: &Chat, live: &Live, client_id: String) -> Result<()> {
+pub async fn withdraw(chat: &Chat, live: &Live, client_id: String, now: Timestamp) -> Result<()> {
     let caller = live.caller;
     chat.change(caller, move |tx| {
-        let app = app::by_client_id(tx, &client_id)?;
-        let voided = app.map_or(Ok(0), |app| approval::void_of_app(tx, caller.session, app.id))?;
-        if voided == 0 {
-            return Err(Error::new(Code::NotFound, "this session has approved nothing for this app that waits"));
+        let none = || Error::new(Code::NotFound, "this session has approved nothing for this app that waits");
+        let app = app::by_client_id(tx, &client_id)?.ok_or_else(none)?;
+        if approval::void_of_app(tx, caller.session, app.id)? == 0 {
+            return Err(none());
         }
-        Ok(())
+        let by = Subject { session: Some(caller.session), client: Some(caller.client), ..app.subject() };
+        audit::record(tx, Action::ApprovalWithdrawn, &by, now)
     })
     .await
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    audit::{Action, Subject},
     chat::{self, Chat, callers::Live},
     error::{Code, Error, Result},
     model::{
@@ -14,7 +15,7 @@ use crate::{
         Read, Write,
         app::{self, App},
         app_secret::{self, AppSecret},
-        client, grant, session,
+        audit, client, grant, session,
     },
 };
 
@@ -132,9 +133,13 @@ pub async fn rename(chat: &Chat, live: &Live, client_id: String, name: String, n
     let caller = live.caller;
     chat.change_ordinary(caller, move |tx| {
         let key = app::live_key(tx, caller.session, &client_id)?;
-        app::rename(tx, key.id, &name)?;
-        client::rename_of_app(tx, key.id, &name)?;
-        tell(tx, caller, format!("The API key {} is now called {name}", key.name), now)?;
+        if key.name != name {
+            app::rename(tx, key.id, &name)?;
+            client::rename_of_app(tx, key.id, &name)?;
+            tell(tx, caller, format!("The API key {} is now called {name}", key.name), now)?;
+            let by = Subject { client: Some(caller.client), ..key.subject() };
+            audit::record(tx, Action::KeyRenamed, &by, now)?;
+        }
         with_secrets(tx, App { name: name.clone(), ..key })
     })
     .await

@@ -1,6 +1,9 @@
 //! Who is charged for what a job adds to the disk.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 use rusqlite::OptionalExtension;
 
@@ -31,23 +34,28 @@ pub type Counted = Arc<OnceLock<Storage>>;
 pub struct Account {
     counted: Counted,
     pub priority: Priority,
-    /// `None`: the server does it by itself.
-    pub network: Option<Network>,
+    /// The address that asked for it. `None`: the server does it by itself.
+    pub requester: Option<IpAddr>,
     /// Bytes that it has added.
     pub added: u64,
     charged: Option<Receipt>,
 }
 
 impl Account {
-    /// An account of the network that this task works for.
+    /// An account of the address that this task works for.
     pub fn of_task(counted: Counted, priority: Priority) -> Self {
-        Self { counted, priority, network: limits::payer(), added: 0, charged: None }
+        Self { counted, priority, requester: limits::requester(), added: 0, charged: None }
+    }
+
+    /// The network that asked for it.
+    pub fn network(&self) -> Option<Network> {
+        self.requester.map(Network::of)
     }
 
     /// Charges what the job has added; refused if that is too much.
     pub fn charge(&mut self, tx: &Write) -> Result<()> {
         self.added = tx.added();
-        let (Some(storage), Some(network), bytes @ 1..) = (self.counted.get(), self.network, self.added) else {
+        let (Some(storage), Some(network), bytes @ 1..) = (self.counted.get(), self.network(), self.added) else {
             return Ok(());
         };
         let author = Author { network, session: author(tx)? };

@@ -21,6 +21,7 @@ pub fn record_many(tx: &Write, action: Action, subject: &Subject, count: u64, no
     insert(tx, action, subject, Some(i64::try_from(count).unwrap_or(i64::MAX)), now)
 }
 
+/// A line that a request causes has the address of that request, whether or not the caller knew it.
 fn insert(tx: &Write, action: Action, subject: &Subject, count: Option<i64>, now: Timestamp) -> Result<()> {
     let texts = [length(subject.nick.as_ref()), length(subject.app.as_ref()), length(subject.channel.as_ref())];
     tx.add_row(action.name().len() + ADDRESS + texts.iter().sum::<usize>(), 1);
@@ -35,7 +36,7 @@ fn insert(tx: &Write, action: Action, subject: &Subject, count: Option<i64>, now
             subject.session.map(|id| id.0),
             subject.client.map(|id| id.0),
             subject.nick,
-            subject.address.map(|address| address.to_string()),
+            subject.address.or(tx.requester.get()).map(|address| address.to_string()),
             action.reason(),
             subject.app,
             subject.channel,

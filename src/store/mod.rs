@@ -6,6 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    net::IpAddr,
     ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -174,11 +175,14 @@ pub struct Write<'c> {
     added: Cell<u64>,
     /// The session that is charged for them.
     author: Cell<Option<SessionId>>,
+    /// The address whose request this is. `None`: the server's own work, or the operator's.
+    requester: Cell<Option<IpAddr>>,
 }
 
 impl<'c> Write<'c> {
     fn new(sql: &'c Connection) -> Self {
-        Self { read: Read { sql }, effects: RefCell::default(), added: Cell::default(), author: Cell::default() }
+        let (effects, added, author, requester) = Default::default();
+        Self { read: Read { sql }, effects, added, author, requester }
     }
 
     /// Says for which session this is done, and so which one is charged for what it adds.
@@ -517,13 +521,13 @@ mod tests {
         }
     }
 
-    /// Reads of one network that go on until the sender is dropped, each in a task of its own, and how many have begun.
-    fn endless(store: &Arc<Store>, network: Network, count: usize) -> (std::sync::mpsc::Sender<()>, Arc<Mutex<usize>>) {
+    /// Reads for one address that go on until the sender is dropped, each in a task of its own, and how many have begun.
+    fn endless(store: &Arc<Store>, address: IpAddr, count: usize) -> (std::sync::mpsc::Sender<()>, Arc<Mutex<usize>>) {
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let (ended, begun) = (Arc::new(Mutex::new(ended)), Arc::new(Mutex::new(0)));
         for _ in 0..count {
             let (store, ended, begun) = (store.clone(), ended.clone(), begun.clone());
-            tokio::spawn(limits::on_behalf_of(network, async move {
+            tokio::spawn(limits::on_behalf_of(address, async move {
                 store
                     .read(move |_| {
                         *begun.lock().unwrap() += 1;
@@ -543,7 +547,7 @@ mod tests {
     async fn a_network_that_reads_without_end_leaves_readers_to_others_and_fills_its_own_line_alone() {
         let (_dir, _, store) = store_of(0).await;
         let [attacker, sibling, stranger] =
-            ["2001:db8:1:1::1", "2001:db8:1:2::1", "192.0.2.1"].map(|ip| Network::of(ip.parse().unwrap()));
+            ["2001:db8:1:1::1", "2001:db8:1:2::1", "192.0.2.1"].map(|ip| ip.parse().unwrap());
         let Bounds { permits_of_one, waiting_of_one, .. } = readers();
         let (end, begun) = endless(&store, attacker, permits_of_one + waiting_of_one);
         while store.turns.busy() < permits_of_one + waiting_of_one || *begun.lock().unwrap() < permits_of_one {
@@ -555,8 +559,8 @@ mod tests {
         store.read(|_| Ok(())).await.unwrap();
         assert_eq!(*begun.lock().unwrap(), permits_of_one);
         // One customer's other networks are that customer.
-        for network in [attacker, sibling] {
-            let refused = limits::on_behalf_of(network, store.read(|_| Ok(()))).await.unwrap_err();
+        for address in [attacker, sibling] {
+            let refused = limits::on_behalf_of(address, store.read(|_| Ok(()))).await.unwrap_err();
             assert_eq!(refused.code, Code::Overloaded);
         }
         drop(end);

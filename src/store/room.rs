@@ -93,7 +93,7 @@ impl Room {
     pub fn refusal(&self, account: &Account) -> Option<Error> {
         let refused = match account.priority {
             Priority::Essential => false,
-            Priority::Entry => self.reserve.size() <= FOR_ENDINGS || self.has_entered_enough(account.network),
+            Priority::Entry => self.reserve.size() <= FOR_ENDINGS || self.has_entered_enough(account.network()),
             Priority::Record | Priority::Ordinary => true,
         };
         (self.full && refused).then(Error::disk_full)
@@ -106,7 +106,7 @@ impl Room {
 
     /// Notes what a job has added that let somebody in.
     pub fn note(&mut self, account: &Account) {
-        let (true, Priority::Entry, Some(network)) = (self.full, account.priority, account.network) else { return };
+        let (true, Priority::Entry, Some(network)) = (self.full, account.priority, account.network()) else { return };
         let network = network.widest();
         if self.entered.len() < NETWORKS || self.entered.contains_key(&network) {
             *self.entered.entry(network).or_default() += account.added;
@@ -221,7 +221,7 @@ mod tests {
 
     fn of(priority: Priority, network: &str, added: u64) -> Account {
         let mut account = Account::of_task(Arc::default(), priority);
-        (account.network, account.added) = (Some(Network::of(network.parse().unwrap())), added);
+        (account.requester, account.added) = (Some(network.parse().unwrap()), added);
         account
     }
 

@@ -59,6 +59,7 @@ impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
     fn run(&mut self, tx: &Write) -> bool {
         self.result = None;
         self.account.refund();
+        tx.requester.set(self.account.requester);
         let result = (self.work)(tx).and_then(|done| self.account.charge(tx).map(|()| done));
         let keep = result.is_ok();
         self.result = Some(result);

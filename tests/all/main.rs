@@ -10,6 +10,7 @@ mod approvals;
 mod approved;
 mod apps;
 mod apps_page;
+mod audited;
 mod authlib;
 mod bad_input;
 mod bots;

@@ -39,17 +39,17 @@ async fn the_audit_log_tells_what_happened_beside_the_server_and_without_it() {
     alice.send("QUIT").await;
     let expected = [
         "session_created session=1 nick=alice address=127.0.0.1",
-        "client_created session=1 client=1",
+        "client_created session=1 client=1 address=127.0.0.1",
         "password_set session=1 client=1 nick=alice address=127.0.0.1",
         "login_failed session=1 nick=alice address=127.0.0.1",
         "login_failed address=127.0.0.1",
-        "client_created session=1 client=2",
+        "client_created session=1 client=2 address=127.0.0.1",
         "login_ok session=1 client=2 nick=alice address=127.0.0.1",
         "password_refused session=1 client=2 nick=alice address=127.0.0.1",
         "password_changed session=1 client=2 nick=alice address=127.0.0.1",
-        "client_left session=1 client=2 reason=quit",
-        "client_left session=1 client=1 reason=quit",
-        "session_ended session=1 nick=alice reason=quit",
+        "client_left session=1 client=2 address=127.0.0.1 reason=quit",
+        "client_left session=1 client=1 address=127.0.0.1 reason=quit",
+        "session_ended session=1 nick=alice address=127.0.0.1 reason=quit",
     ];
     assert_eq!(audit(&database).await, expected);
     assert_eq!(rejoin(&database, &["audit", "--limit", "2", "--before", "4"]).await.unwrap().lines().count(), 2);

@@ -99,7 +99,7 @@ pub async fn withdraw(
     Segment(client_id): Segment,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    grants::withdraw(&app.chat, live, client_id).await?;
+    grants::withdraw(&app.chat, live, client_id, caller.now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -83,14 +83,14 @@ pub async fn socket(
     // What is only somewhat too long is refused by name.
     let upgrade = upgrade.max_message_size(4 * BODY_LIMIT).max_frame_size(4 * BODY_LIMIT);
     let open = (Open::new(&app), held);
-    let network = address.network;
+    let ip = address.ip;
     Ok(upgrade.on_upgrade(move |socket| async move {
         let every = app.patience.ping;
         let mut ping = tokio::time::interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let connection =
             Connection { commands: Commands::new(app, live, address), socket, feed, ping, heard: Instant::now() };
-        limits::on_behalf_of(network, connection.run()).await;
+        limits::on_behalf_of(ip, connection.run()).await;
         drop(open);
     }))
 }
