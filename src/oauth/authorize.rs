@@ -200,7 +200,7 @@ pub struct Redemption {
 }
 
 /// Issues tokens for a code, once. A code that comes back with the right redirect URI and verifier was in two hands: the tokens
-/// that it issued end (RFC 6749 §4.1.2), and the grant if the code made it.
+/// that it issued end (RFC 6749 §4.1.2), and the grant if the code made it. The session's devices are told, once.
 pub async fn redeem(chat: &Chat, request: TokenRequest, redemption: Redemption) -> Result<Issued> {
     tokens::issue(chat, request, move |tx, app, mint| exchange(tx, app, mint, &redemption)).await
 }
@@ -218,7 +218,10 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     }
     if code.used {
         if let Some(grant) = joined {
-            audit::record(tx, Action::ReuseDetected, &mint.subject(app, &grant), mint.now)?;
+            let ends = code.began || token::is_of_code(tx, by.code)?;
+            if ends {
+                mint.report_reuse(tx, app, &grant)?;
+            }
             if code.began {
                 grant::end(tx, grant.id, EndReason::Revoked, mint.now)?;
             } else {

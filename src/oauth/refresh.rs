@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     audit::Action,
-    chat::{self, Chat},
+    chat::Chat,
     error::{Code, Error, Result},
     model::{EndReason, Scopes},
     secret::{KeyRing, SecretHash, keys::Pair},
@@ -112,10 +112,7 @@ impl Exchange<'_> {
     /// It was stolen: all that came of it ends, for the thief and for the app, and the session's devices are told.
     fn end_both_holders(&self) -> Result<()> {
         let &Self { tx, mint, app, grant, .. } = self;
-        audit::record(tx, Action::ReuseDetected, &mint.subject(app, grant), mint.now)?;
-        if let Some(session) = grant.session {
-            chat::tell_of_theft(tx, session, &app.name, mint.address(), mint.now)?;
-        }
+        mint.report_reuse(tx, app, grant)?;
         grant::end(tx, grant.id, EndReason::Revoked, mint.now)
     }
 }

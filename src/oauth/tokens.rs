@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use super::{Credentials, invalid_client, known};
 use crate::{
-    audit::Subject,
+    audit::{Action, Subject},
     chat::{self, Chat},
     error::{Code, Error, Result},
     model::{ChannelName, ClientId, EndReason, GrantId, Nick, Scopes, SessionId, Timestamp},
@@ -12,7 +12,7 @@ use crate::{
     store::{
         Priority, Read, Write,
         app::{self, App},
-        app_secret,
+        app_secret, audit,
         client::{self, Granted, NewClient},
         grant::{self, Grant, NewGrant},
         session,
@@ -89,9 +89,10 @@ impl Mint {
         Subject { session: grant.session, client: grant.client, address: Some(self.address), ..app.subject() }
     }
 
-    /// Where the request comes from.
-    pub fn address(&self) -> IpAddr {
-        self.address
+    /// Records that a token or a code came back that was used before, and tells the session's devices.
+    pub fn report_reuse(&self, tx: &Write, app: &App, grant: &Grant) -> Result<()> {
+        audit::record(tx, Action::ReuseDetected, &self.subject(app, grant), self.now)?;
+        grant.session.map_or(Ok(()), |session| chat::tell_of_theft(tx, session, &app.name, self.address, self.now))
     }
 
     /// When a refresh token expires that is issued now.

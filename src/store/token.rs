@@ -223,6 +223,11 @@ pub fn note_code(tx: &Write, secret: SecretHash, code: SecretHash) -> Result<()>
     Ok(())
 }
 
+/// Whether there are tokens that descend from an authorization code.
+pub fn is_of_code(tx: &Read, code: SecretHash) -> Result<bool> {
+    Ok(tx.sql.prepare_cached("SELECT 1 FROM token WHERE code_hash = ?1")?.exists([code.0])?)
+}
+
 /// Ends the tokens of a grant that descend from an authorization code.
 pub fn end_of_code(tx: &Write, grant: GrantId, code: SecretHash, now: Timestamp) -> Result<()> {
     let mut statement = tx.sql.prepare_cached("DELETE FROM token WHERE code_hash = ?1 RETURNING secret_hash, kind")?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     device_flow::{Waiting, allow, operators_app},
-    support::{App, Device, FLAGS, REDIRECT, Stream, TestServer, VERIFIER, assert_sound},
+    support::{App, Device, FLAGS, REDIRECT, Stream, TestServer, VERIFIER, assert_sound, params},
 };
 
 const PASSWORD: &str = "correct horse battery";
@@ -196,6 +196,42 @@ async fn a_code_that_comes_back_ends_only_what_it_issued_and_resource_servers_ar
     assert_eq!(api.introspect(&token(&first)).await["active"], true);
     assert_eq!(app.refresh(first["refresh_token"].as_str().unwrap(), "").await.0, 200);
     assert_sound(&server.database());
+}
+
+/// What the devices were told since they last looked of what was used a second time.
+async fn thefts(alice: &Device) -> Vec<String> {
+    let told = alice.drain().await.into_iter().filter(|message| message["command"] == "NOTICE");
+    told.map(|notice| params(&notice)[1].to_owned()).filter(|text| text.contains("a second time")).collect()
+}
+
+/// As of a stolen refresh token; once, however often it comes back, and never for a guess.
+#[tokio::test]
+async fn the_devices_are_told_of_a_code_that_comes_back() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let phone = server.phone_of(&alice, "alice").await;
+    let (native, wiki) = (native(&server).await, server.app("wiki", &FLAGS).await);
+    wiki.sign_in(&alice, "identity").await;
+    // One that made its grant, and one that joined a grant.
+    for (app, scope) in [(&native, "chat:read"), (&wiki, "identity")] {
+        let code = alice.allows(&app.asking(scope), &[]).await.code();
+        assert_eq!(app.redeem(&code).await.0, 200);
+        let guess = [("grant_type", "authorization_code"), ("code", code.as_str()), ("code_verifier", VERIFIER)];
+        assert_eq!(error(&app.ask("/auth/token", &guess).await), "invalid_grant");
+        for device in [&alice, &phone] {
+            assert_eq!(thefts(device).await, [] as [String; 0], "the redirect URI was missing");
+        }
+        for _ in 0..3 {
+            assert_eq!(error(&app.redeem(&code).await), "invalid_grant");
+        }
+        for device in [&alice, &phone] {
+            let [told] = &thefts(device).await[..] else { panic!("it was not told once") };
+            assert!(told.contains(if scope == "identity" { "the app wiki" } else { "the app native" }), "{told}");
+            assert!(told.contains("from an IPv4 address"), "{told}");
+        }
+    }
+    assert_eq!(server.rows("audit WHERE action = 'reuse_detected' AND address IS NOT NULL"), 2);
+    assert_eq!(grants(&alice).await.len(), 1, "the grant that was joined goes on");
 }
 
 #[tokio::test]
