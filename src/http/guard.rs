@@ -4,14 +4,14 @@
 use super::{
     Shared,
     address::Address,
-    oauth::{AppForm, Refused},
+    oauth::{Presented, Refused},
 };
 use crate::{
     audit::{Limit, Subject},
     error::{Code, Error, Result},
     limits::{Charge, Refusal},
     model::{Caller, Network, SessionId},
-    oauth::{self, Credentials, Shown},
+    oauth::{self, Proof, Shown},
     secret::SecretHash,
 };
 
@@ -136,13 +136,13 @@ pub async fn poll<T>(
 pub async fn app_call<T>(
     app: &Shared,
     address: &Address,
-    credentials: &Credentials,
+    by: impl Into<Proof>,
     shown: Shown,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let refusals = Charge::of_network(Limit::Apps, address.network);
     if let Err(refusal) = app.chat.tries.check(&refusals, app.clock.steady())
-        && !oauth::may_succeed(&app.chat, credentials.clone(), shown, app.clock.due()).await?
+        && !oauth::may_succeed(&app.chat, by.into(), shown, app.clock.due()).await?
     {
         return refuse(app, address, address.subject(), refusal).await;
     }
@@ -154,11 +154,26 @@ pub async fn app_call<T>(
 }
 
 /// The form of an app, or its refusal, which counts like any other.
-pub async fn app_form(app: &Shared, address: &Address, form: Result<AppForm, Refused>) -> Result<AppForm> {
-    let error = match form {
-        Ok(form) => return Ok(form),
-        Err(Refused(error)) => error,
-    };
+pub async fn app_form<T>(app: &Shared, address: &Address, form: Result<T, Refused>) -> Result<T> {
+    match form {
+        Ok(form) => Ok(form),
+        Err(Refused(error)) => count_refused(app, address, error).await,
+    }
+}
+
+/// What an app presents, if it may prove something. A made-up access token counts like any other refusal.
+pub async fn proof(app: &Shared, address: &Address, presented: Presented) -> Result<Proof> {
+    match presented {
+        Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
+        Presented::Token(token) => match app.chat.authenticate_token(token, app.clock.now(), app.clock.due()).await {
+            Ok(token) => Ok(Proof::Token(token.grant)),
+            Err(error) => count_refused(app, address, error).await,
+        },
+    }
+}
+
+/// Counts what an app was refused before anything was looked for; where there was too much of that, it is told so.
+async fn count_refused<T>(app: &Shared, address: &Address, error: Error) -> Result<T> {
     let refusals = Charge::of_network(Limit::Apps, address.network);
     match app.chat.tries.check(&refusals, app.clock.steady()) {
         Err(refusal) if !error.is_failure() => refuse(app, address, address.subject(), refusal).await,

@@ -20,6 +20,10 @@ use crate::{
 
 /// What credentials are asked for.
 const REALM: &str = "rejoin";
+/// A scheme, and the parameters by which it is offered.
+type Offer = (&'static str, &'static [(&'static str, &'static str)]);
+const BASIC: Offer = ("Basic", &[("realm", REALM), ("charset", "UTF-8")]);
+const BEARER: Offer = ("Bearer", &[("realm", REALM)]);
 
 /// The one shape of every refusal and failure.
 #[derive(Serialize, ToSchema)]
@@ -112,20 +116,38 @@ pub fn add_headers(error: &Error, headers: &mut HeaderMap) {
 /// How a caller would be let in: what every 401 has to say (RFC 9110 §15.5.2; RFC 6750 §3, with at least one parameter; RFC
 /// 6749 §5.2 of apps).
 fn challenge(error: &Error) -> Option<HeaderValue> {
-    let challenge = |scheme: &str, parameters: &[(&str, &str)]| {
-        let parameters = parameters.iter().map(|(name, value)| format!("{name}={}", grammar::quote(value)));
-        HeaderValue::try_from(format!("{scheme} {}", parameters.collect::<Vec<_>>().join(", "))).ok()
-    };
     match (error.code, &error.extra) {
-        (Code::InvalidClient, _) => challenge("Basic", &[("realm", REALM), ("charset", "UTF-8")]),
-        (Code::InvalidToken | Code::InvalidIdentity, _) => challenge("Bearer", &[("error", "invalid_token")]),
+        (Code::InvalidClient, _) => challenge_of(BASIC.0, BASIC.1),
+        (Code::InvalidToken | Code::InvalidIdentity, _) => challenge_of("Bearer", &[("error", "invalid_token")]),
         (Code::InsufficientScope, Extra::Scope(needed)) => {
-            challenge("Bearer", &[("error", "insufficient_scope"), ("scope", needed.name())])
+            challenge_of("Bearer", &[("error", "insufficient_scope"), ("scope", needed.name())])
         }
-        (Code::InsufficientScope, _) => challenge("Bearer", &[("error", "insufficient_scope")]),
-        (code, _) if code.status() == 401 => challenge("Bearer", &[("realm", REALM)]),
+        (Code::InsufficientScope, _) => challenge_of("Bearer", &[("error", "insufficient_scope")]),
+        (code, _) if code.status() == 401 => challenge_of(BEARER.0, BEARER.1),
         _ => None,
     }
+}
+
+fn challenge_of(scheme: &str, parameters: &[(&str, &str)]) -> Option<HeaderValue> {
+    let parameters = parameters.iter().map(|(name, value)| format!("{name}={}", grammar::quote(value)));
+    HeaderValue::try_from(format!("{scheme} {}", parameters.collect::<Vec<_>>().join(", "))).ok()
+}
+
+/// Offers both ways in with a 401 of an endpoint that takes an app's credentials as well as an access token of its own (RFC 9110
+/// §11.6.1): each has a line of its own, because few programs read more than one challenge in a line.
+pub fn offer_both(mut response: Response) -> Response {
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return response;
+    }
+    for (scheme, parameters) in [BASIC, BEARER] {
+        let names = |line: &HeaderValue| grammar::leading_token(line.as_bytes()) == scheme;
+        if !response.headers().get_all(header::WWW_AUTHENTICATE).iter().any(names)
+            && let Some(challenge) = challenge_of(scheme, parameters)
+        {
+            response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+    response
 }
 
 macro_rules! problems {

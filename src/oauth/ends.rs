@@ -3,53 +3,16 @@
 
 use std::sync::Arc;
 
-use super::{Credentials, find, invalid_client};
+use super::Proof;
 use crate::{
-    chat::{self, Chat, followers::Following},
-    error::{Code, Error, Result},
-    model::{GrantEndId, GrantId, Timestamp},
-    store::{
-        Read,
-        app::{self, App},
-        grant,
-        grant_end::{self, GrantEnd},
-    },
+    chat::{Chat, followers::Following},
+    error::Result,
+    model::{GrantEndId, Timestamp},
+    store::grant_end::{self, GrantEnd},
 };
 
 /// Ends read from the store at a time.
 const PAGE: usize = 200;
-
-/// What a resource server proves itself with.
-#[derive(Clone, Debug)]
-pub enum Proof {
-    Credentials(Credentials),
-    /// An access token of this grant.
-    Token(GrantId),
-}
-
-impl Proof {
-    /// The resource server's app, while this holds.
-    fn check(&self, tx: &Read, due: Timestamp) -> Result<App> {
-        let app = match self {
-            Self::Credentials(credentials) => {
-                find(tx, credentials, due)?.map(|(app, _)| app).ok_or_else(invalid_client)?
-            }
-            Self::Token(grant) => {
-                let grant = grant::get(tx, *grant)?.ok_or_else(chat::invalid_token)?;
-                // A grant that somebody gave it proves nothing of the app.
-                let app = app::get(tx, grant.app)?;
-                App { resource_server: app.resource_server && grant.session.is_none(), ..app }
-            }
-        };
-        match app {
-            app if app.over(due) => Err(invalid_client()),
-            app if app.public || !app.resource_server => {
-                Err(Error::new(Code::ResourceServerNeeded, "this is for resource servers, by credentials of their own"))
-            }
-            app => Ok(app),
-        }
-    }
-}
 
 /// The ends of grants past a position, as they come.
 pub struct Feed {
@@ -75,7 +38,7 @@ pub enum Step {
 /// Follows the ends of grants from `after`, or from the present.
 pub async fn follow(chat: &Arc<Chat>, proof: Proof, after: Option<GrantEndId>, due: Timestamp) -> Result<Feed> {
     let presented = proof.clone();
-    let (app, head) = chat.store.read(move |tx| Ok((presented.check(tx, due)?, grant_end::head(tx)?))).await?;
+    let (app, head) = chat.store.read(move |tx| Ok((presented.follows(tx, due)?, grant_end::head(tx)?))).await?;
     let following = chat.followers.follow(app.id)?;
     Ok(Feed { chat: chat.clone(), proof, following, position: after.unwrap_or(head), current: false })
 }
@@ -92,7 +55,7 @@ impl Feed {
             self.following.listen();
             let (proof, position) = (self.proof.clone(), self.position);
             let read = self.chat.store.read(move |tx| {
-                proof.check(tx, due)?;
+                proof.follows(tx, due)?;
                 Ok((grant_end::past(tx, position, PAGE)?, grant_end::head(tx)?))
             });
             match read.await {

@@ -28,8 +28,11 @@ pub mod device;
 pub mod ends;
 pub mod grants;
 pub mod keys;
+mod proof;
 pub mod refresh;
 pub mod tokens;
+
+pub use proof::Proof;
 
 /// How long secrets go on working after a rotation, at most.
 pub const MAX_OVERLAP: Duration = Duration::from_hours(90 * 24);
@@ -61,7 +64,12 @@ pub enum Shown {
 
 /// Whether what an app asks may succeed: its secret is right, or it can keep none and shows a token or a code of its own that
 /// there is. Nothing is changed by asking.
-pub async fn may_succeed(chat: &Chat, credentials: Credentials, shown: Shown, due: Timestamp) -> Result<bool> {
+pub async fn may_succeed(chat: &Chat, proof: Proof, shown: Shown, due: Timestamp) -> Result<bool> {
+    let credentials = match proof {
+        Proof::Credentials(credentials) => credentials,
+        // It was looked up when it was presented.
+        Proof::Token(_) => return Ok(true),
+    };
     let look = move |tx: &Read| {
         let Some((app, secret)) = find(tx, &credentials, due)?.filter(|(app, _)| !app.over(due)) else {
             return Ok(false);
@@ -87,11 +95,6 @@ pub async fn may_succeed(chat: &Chat, credentials: Credentials, shown: Shown, du
 pub async fn authenticate(chat: &Chat, credentials: Credentials, due: Timestamp) -> Result<App> {
     let found = chat.store.read(move |tx| find(tx, &credentials, due)).await?;
     found.map(|(app, _)| app).filter(|app| !app.over(due)).ok_or_else(invalid_client)
-}
-
-/// The same, if it can keep a secret.
-pub async fn authenticate_confidential(chat: &Chat, credentials: Credentials, due: Timestamp) -> Result<App> {
-    authenticate(chat, credentials, due).await.and_then(|app| if app.public { Err(invalid_client()) } else { Ok(app) })
 }
 
 /// The app that these are the credentials of, perhaps one that is over, and the secret it proved itself with, which is not.

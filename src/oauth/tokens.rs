@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{Credentials, invalid_client, known};
+use super::{Credentials, Proof, invalid_client, known};
 use crate::{
     audit::{Action, Subject},
     chat::{self, Chat},
@@ -225,16 +225,21 @@ pub struct Introspection {
     pub res: Option<Vec<ChannelName>>,
 }
 
-/// Looks into a token for an app: its own, and any access token for a resource server. `None`: it is not active, or nothing to
-/// this app.
+/// Looks into a token for an app that can keep a secret: its own, and any access token for a resource server. `None`: it is not
+/// active, or nothing to this app. An app that names itself names itself right.
 pub async fn introspect(
     chat: &Chat,
-    asking: App,
+    by: Proof,
+    named: Option<String>,
     presented: SecretHash,
     now: Timestamp,
     due: Timestamp,
 ) -> Result<Option<Introspection>> {
     let found = chat.store.read(move |tx| {
+        let asking = by.introspects(tx, due)?;
+        if named.is_some_and(|named| named != asking.client_id) {
+            return Err(Error::malformed("the access token is of another client_id"));
+        }
         let Some(token) = token::find(tx, presented)?.filter(|token| token.is_active(due)) else {
             return Ok(None);
         };

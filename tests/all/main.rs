@@ -45,6 +45,7 @@ mod guard;
 mod guesses;
 mod hostile;
 mod interop;
+mod introspecting;
 mod joining;
 mod key_file;
 mod keys;

@@ -1,27 +1,29 @@
 //! The ends of grants as server-sent events, for resource servers.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 use tokio::time::Interval;
 use utoipa::IntoParams;
 
-use super::form;
+use super::form::Presented;
 use crate::{
     error::Result,
     http::{
         Shared,
         address::Address,
-        auth,
         body::Params,
         guard,
-        problem::{Problems, Throttled},
+        problem::{self, Problems, Throttled},
         stream,
     },
     model::GrantEndId,
     oauth::{
-        Credentials, Shown,
-        ends::{self, Feed, Proof, Step},
-        invalid_client,
+        Shown,
+        ends::{self, Feed, Step},
     },
     store::grant_end::GrantEnd,
 };
@@ -44,35 +46,24 @@ pub async fn events(
     State(app): State<Shared>,
     address: Address,
     headers: HeaderMap,
-    Params(After { after }): Params<After>,
-) -> Result<Response> {
-    let proof = proof(&app, &headers).await?;
+    params: Result<Params<After>>,
+) -> Response {
+    problem::offer_both(follow(app, address, headers, params).await.into_response())
+}
+
+async fn follow(app: Shared, address: Address, headers: HeaderMap, params: Result<Params<After>>) -> Result<Response> {
+    let Params(After { after }) = params?;
+    let presented = guard::app_form(&app, &address, Presented::in_head(&headers)).await?;
+    let by = guard::proof(&app, &address, presented).await?;
     let after = stream::position(&headers, after.as_deref())?.map(|id| GrantEndId(id.0));
-    let credentials = match &proof {
-        Proof::Credentials(credentials) => Some(credentials.clone()),
-        Proof::Token(_) => None,
-    };
-    let attempt = ends::follow(&app.chat, proof, after, app.clock.due());
-    let feed = match credentials {
-        Some(credentials) => guard::app_call(&app, &address, &credentials, Shown::Nothing, attempt).await?,
-        None => attempt.await?,
-    };
+    let attempt = ends::follow(&app.chat, by.clone(), after, app.clock.due());
+    let feed = guard::app_call(&app, &address, by, Shown::Nothing, attempt).await?;
     let opening = Some(stream::opening(feed.position()));
     let stream = Stream { app, feed, heartbeat: stream::heartbeat(), opening, over: false };
     Ok(stream::answer(futures_util::stream::unfold(stream, |mut stream| async move {
         let chunk = stream.next().await?;
         Some((chunk, stream))
     })))
-}
-
-/// What the resource server proves itself with: an access token of its own, or its credentials by HTTP Basic.
-async fn proof(app: &Shared, headers: &HeaderMap) -> Result<Proof> {
-    if let Some(token) = auth::bearer(headers)? {
-        let token = app.chat.authenticate_token(token, app.clock.now(), app.clock.due()).await?;
-        return Ok(Proof::Token(token.grant));
-    }
-    let (client_id, secret) = form::basic(headers)?.ok_or_else(invalid_client)?;
-    Ok(Proof::Credentials(Credentials::presented(client_id, Some(&secret))))
 }
 
 struct Stream {

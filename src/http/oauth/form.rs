@@ -9,8 +9,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{fields::Fields, refusal::Refusal};
 use crate::{
     error::{Error, Result},
-    http::{Shared, grammar::Authorization},
+    http::{Shared, auth, grammar::Authorization},
     oauth::{Credentials, invalid_client},
+    secret::SecretHash,
 };
 
 /// What may be there more than once by standards of their own (RFC 8707 §2, RFC 8693 §2.1); nothing else (RFC 6749 §3.2).
@@ -39,15 +40,74 @@ impl FromRequest<Shared> for AppForm {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Refusal> {
-        if request.uri().query().is_some() {
-            // Queries are written into logs everywhere, and with them whatever secret they hold.
-            return Err(Error::malformed("parameters belong into the body, never into the query").into());
-        }
         let headers = request.headers().clone();
-        let params = Fields::from_request(request, app).await?;
-        params.refuse_repeated(&REPEATABLE)?;
+        let params = params(request, app).await?;
         Ok(Self { credentials: credentials(basic(&headers)?, &params)?, params })
     }
+}
+
+/// What an app presents where its own access token does as well as its credentials.
+pub enum Presented {
+    Credentials(Credentials),
+    Token(SecretHash),
+}
+
+impl Presented {
+    /// In the head of a request.
+    pub fn in_head(headers: &HeaderMap) -> Result<Self, Refusal> {
+        if let Some(token) = auth::bearer(headers)? {
+            return Ok(Self::Token(token));
+        }
+        let (client_id, secret) = basic(headers)?.ok_or_else(invalid_client)?;
+        Ok(Self::Credentials(Credentials::presented(client_id, Some(&secret))))
+    }
+}
+
+/// A form that asks about tokens, and what the app presents beside it or in it (RFC 7662 §2.1).
+pub struct AskingForm {
+    pub by: Presented,
+    params: Fields,
+}
+
+impl AskingForm {
+    pub fn required(&self, name: &str) -> Result<&str> {
+        self.params.required(name)
+    }
+
+    /// Of an app that presents an access token: the name that it gives itself, if any.
+    pub fn named(&self) -> Result<Option<String>> {
+        Ok(match self.by {
+            Presented::Credentials(_) => None,
+            Presented::Token(_) => self.params.only("client_id")?.map(str::to_owned),
+        })
+    }
+}
+
+impl FromRequest<Shared> for AskingForm {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, Refusal> {
+        let Some(token) = auth::bearer(request.headers())? else {
+            let AppForm { credentials, params } = AppForm::from_request(request, app).await?;
+            return Ok(Self { by: Presented::Credentials(credentials), params });
+        };
+        let params = params(request, app).await?;
+        if params.only("client_secret")?.is_some() {
+            return Err(Error::malformed("the credentials are there by two methods").into());
+        }
+        Ok(Self { by: Presented::Token(token), params })
+    }
+}
+
+/// The parameters of a form, each there once.
+async fn params(request: Request, app: &Shared) -> Result<Fields> {
+    if request.uri().query().is_some() {
+        // Queries are written into logs everywhere, and with them whatever secret they hold.
+        return Err(Error::malformed("parameters belong into the body, never into the query"));
+    }
+    let params = Fields::from_request(request, app).await?;
+    params.refuse_repeated(&REPEATABLE)?;
+    Ok(params)
 }
 
 /// The app's credentials, by one method and no other; one that can keep no secret sends its name alone.
@@ -69,7 +129,7 @@ fn credentials(basic: Option<(String, String)>, params: &Fields) -> Result<Crede
 }
 
 /// What HTTP Basic carries: both parts form-encoded, and so a colon is only between them (RFC 6749 §2.3.1, RFC 7617 §2).
-pub fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
+fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
     let Some(authorization) = Authorization::of(headers)? else { return Ok(None) };
     let read = || {
         let pair = STANDARD.decode(authorization.scheme("basic")??).ok()?;

@@ -54,7 +54,8 @@ pub async fn metadata(State(app): State<Shared>) -> Json<Metadata> {
         code_challenge_methods_supported: vec!["S256"],
         authorization_response_iss_parameter_supported: true,
         token_endpoint_auth_methods_supported: [&AUTH_METHODS[..], &["none"]].concat(),
-        introspection_endpoint_auth_methods_supported: AUTH_METHODS.into(),
+        // An access token of the app's own does, too; its type stands for that (RFC 8414 §2).
+        introspection_endpoint_auth_methods_supported: [&AUTH_METHODS[..], &["Bearer"]].concat(),
         revocation_endpoint_auth_methods_supported: [&AUTH_METHODS[..], &["none"]].concat(),
     })
 }

@@ -18,7 +18,7 @@ mod metadata;
 mod refusal;
 mod tokens;
 
-pub use form::AppForm;
+pub use form::Presented;
 pub use refusal::{Refusal as Refused, RefusalView};
 
 pub fn routes() -> OpenApiRouter<Shared> {

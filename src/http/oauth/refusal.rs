@@ -35,6 +35,7 @@ pub struct RefusalView<'a> {
 pub fn name(error: &Error) -> &'static str {
     match error.code {
         code @ (Code::InvalidClient
+        | Code::InvalidToken
         | Code::InvalidScope
         | Code::InvalidGrant
         | Code::UnauthorizedClient

@@ -9,12 +9,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    form::AppForm,
+    form::{AppForm, AskingForm},
     refusal::{Refusal, Refusals},
 };
 use crate::{
     error::{Code, Error},
-    http::{Shared, address::Address, body::Json, guard},
+    http::{Shared, address::Address, body::Json, guard, problem},
     model::{ChannelName, Scopes},
     oauth::{
         self, Shown,
@@ -205,24 +205,26 @@ struct ActiveView<'a> {
     jti: Option<String>,
 }
 
-/// Tells an app of a token: of its own, and a resource server of any access token.
-#[utoipa::path(post, security((), ("app" = [])), path = "/auth/introspect", tag = "oauth",
+/// Tells an app of a token: of its own, and a resource server of any access token. The app comes by its credentials or by an
+/// access token of its own.
+#[utoipa::path(post, security((), ("app" = []), ("token" = [])), path = "/auth/introspect", tag = "oauth",
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "What it stands for, or that it is not active", body = IntrospectionView),
         Refusals))]
-pub async fn introspect(
-    State(app): State<Shared>,
-    address: Address,
-    form: Result<AppForm, Refusal>,
-) -> Result<Response, Refusal> {
-    let form = guard::app_form(&app, &address, form).await?;
-    let due = app.clock.due();
+pub async fn introspect(State(app): State<Shared>, address: Address, form: Result<AskingForm, Refusal>) -> Response {
+    problem::offer_both(look_into(&app, &address, form).await.into_response())
+}
+
+async fn look_into(app: &Shared, address: &Address, form: Result<AskingForm, Refusal>) -> Result<Response, Refusal> {
+    let form = guard::app_form(app, address, form).await?;
+    let (presented, named) = (form.required("token").map(SecretHash::of), form.named());
+    let by = guard::proof(app, address, form.by).await?;
+    let proof = by.clone();
     let attempt = async {
-        let presented = SecretHash::of(form.required("token")?);
-        let asking = oauth::authenticate_confidential(&app.chat, form.credentials.clone(), due).await?;
-        tokens::introspect(&app.chat, asking, presented, app.clock.now(), due).await
+        let (now, due) = (app.clock.now(), app.clock.due());
+        tokens::introspect(&app.chat, proof, named?, presented?, now, due).await
     };
-    let Some(found) = guard::app_call(&app, &address, &form.credentials, Shown::Nothing, attempt).await? else {
+    let Some(found) = guard::app_call(app, address, by, Shown::Nothing, attempt).await? else {
         return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());
     };
     let (session, nick) = found.user.unzip();
