@@ -249,5 +249,12 @@ async fn a_refresh_token_is_active_to_its_own_app_alone() {
         }
         let (_, own) = app.ask("/auth/introspect", &params).await;
         assert_eq!((&own["active"], own.get("jti")), (&json!(true), None), "{hint:?}");
+        // All that an active token has; its type is that of no access token.
+        for member in ["scope", "client_id", "username", "sub", "exp", "iat", "iss", "grant_id"] {
+            assert!(own[member].is_string() || own[member].is_i64(), "{member}: {own}");
+        }
+        assert_eq!(own["token_type"], "N_A");
+        let access = app.program.with_token(tokens["access_token"].as_str().unwrap());
+        assert_eq!(app.introspect(&access).await["token_type"], "Bearer");
     }
 }

@@ -25,6 +25,11 @@ use crate::{
     secret::SecretHash,
 };
 
+/// How an access token is presented (RFC 6750).
+const BEARER: &str = "Bearer";
+/// The registered type of what is no access token and may not be used as one (RFC 8693 §2.2.1): what a validator that
+/// looks for `Bearer` lets nobody in by.
+const NO_ACCESS_TOKEN: &str = "N_A";
 /// The device flow's grant type (RFC 8628 §3.4).
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
@@ -91,7 +96,7 @@ impl From<Issued> for TokenView {
     fn from(issued: Issued) -> Self {
         Self {
             access_token: issued.access.reveal().to_owned(),
-            token_type: "Bearer",
+            token_type: BEARER,
             expires_in: issued.expires_in.as_secs(),
             refresh_token: issued.refresh.map(|secret| secret.reveal().to_owned()),
             scope: issued.scope.to_string(),
@@ -191,9 +196,9 @@ struct ActiveView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<Vec<String>>)]
     res: Option<Vec<ChannelName>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    token_type: Option<&'static str>,
+    /// `Bearer`; of a refresh token `N_A`, because nobody is let in by one.
+    #[schema(pattern = "^(Bearer|N_A)$")]
+    token_type: &'static str,
     /// Seconds since the epoch.
     exp: i64,
     iat: i64,
@@ -235,7 +240,7 @@ async fn look_into(app: &Shared, address: &Address, form: Result<AskingForm, Ref
         username: nick.map(|nick| nick.to_string()),
         sub: session.map(|session| session.to_string()),
         res: found.res,
-        token_type: found.token.is_access.then_some("Bearer"),
+        token_type: if found.token.is_access { BEARER } else { NO_ACCESS_TOKEN },
         exp: found.token.expires_at.seconds(),
         iat: found.token.created_at.seconds(),
         iss: app.site.issuer(),
