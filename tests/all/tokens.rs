@@ -281,3 +281,18 @@ async fn guesses_at_an_app_are_limited_by_address_and_those_who_are_let_in_are_n
     server.pass(Duration::from_secs(10));
     key.token("").await;
 }
+
+/// RFC 6749 §5.1 and §5.2: old caches know one header, newer ones the other.
+#[tokio::test]
+async fn no_cache_keeps_what_the_token_endpoint_says() {
+    let server = TestServer::start().await;
+    let key = server.pick("alice").await.key("chat:read").await;
+    let guess = App { secret: "rjk_x".into(), ..key.clone() };
+    let known = [("grant_type", "client_credentials")];
+    for (app, form, status) in [(&key, &known[..], 200), (&key, &[], 400), (&guess, &known, 401)] {
+        let response = app.post("/auth/token", form).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(header_of(&response, header::CACHE_CONTROL), "no-store", "{status}");
+        assert_eq!(header_of(&response, header::PRAGMA), "no-cache", "{status}");
+    }
+}

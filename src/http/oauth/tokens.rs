@@ -2,7 +2,7 @@
 
 use axum::{
     extract::State,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -108,26 +108,28 @@ impl From<Issued> for TokenView {
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/token", tag = "oauth",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Issued", body = TokenView), Refusals))]
-pub async fn issue(
-    State(app): State<Shared>,
-    address: Address,
-    form: Result<AppForm, Refusal>,
-) -> Result<Response, Refusal> {
-    let form = guard::app_form(&app, &address, form).await?;
+pub async fn issue(State(app): State<Shared>, address: Address, form: Result<AppForm, Refusal>) -> Response {
+    let mut response = issued(&app, &address, form).await.map(|view| Json(view).into_response()).into_response();
+    // Beside the Cache-Control that every answer has (RFC 6749 §5.1, §5.2).
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
+
+async fn issued(app: &Shared, address: &Address, form: Result<AppForm, Refusal>) -> Result<TokenView, Refusal> {
+    let form = guard::app_form(app, address, form).await?;
     let client_id = form.credentials.client_id.as_str();
     let attempt = async {
         let grant_type = form.required("grant_type")?;
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
-        let attempt = by_grant_type(&app, &address, &form, grant_type, scope);
-        let issued = guard::new_token(&app, &address, client_id, attempt).await?;
-        let arrival = address.arrival(&app, app.clock.now());
+        let attempt = by_grant_type(app, address, &form, grant_type, scope);
+        let issued = guard::new_token(app, address, client_id, attempt).await?;
+        let arrival = address.arrival(app, app.clock.now());
         if app.chat.tells("token issued", format_args!("{client_id} {}", arrival.network().widest()), &arrival) {
             tracing::info!(app = client_id, address = %address.ip, grant_type, "token issued");
         }
         Ok(issued)
     };
-    let issued = guard::app_call(&app, &address, &form.credentials, shown(&form), attempt).await?;
-    Ok(Json(TokenView::from(issued)).into_response())
+    guard::app_call(app, address, &form.credentials, shown(&form), attempt).await.map(TokenView::from).map_err(Refusal)
 }
 
 /// What is shown for a token beside the app's credentials.
