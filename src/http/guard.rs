@@ -153,6 +153,15 @@ pub async fn app_call<T>(
     result
 }
 
+/// Looks for the app that a page is about. It counts like what apps are refused themselves, so that nobody goes through made-up
+/// names here either; an app that there is is found, however much the network was refused.
+pub async fn app_of_page<T>(app: &Shared, address: &Address, look: impl Future<Output = Result<T>>) -> Result<T> {
+    match look.await {
+        Err(error) if !error.is_failure() => count_refused(app, address, error).await,
+        found => found,
+    }
+}
+
 /// The form of an app, or its refusal, which counts like any other.
 pub async fn app_form<T>(app: &Shared, address: &Address, form: Result<T, Refused>) -> Result<T> {
     match form {

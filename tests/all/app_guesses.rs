@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use reqwest::{Method, Response, header};
 use serde_json::Value;
 
-use crate::support::{App, Device, TestServer};
+use crate::support::{App, CONSENT, Device, FLAGS, TestServer, authorize, but};
 
 /// What one network is refused at once.
 const BURST: usize = 60;
@@ -144,4 +144,39 @@ async fn a_flood_of_made_up_names_is_one_line_of_the_audit() {
         join_all(flood).await;
     }
     assert_eq!((server.rows("audit") - before, server.rows("audit WHERE reason = 'apps'")), (1, 1));
+}
+
+/// What sends people to be asked is held to the same count, by link, by form and by the page's own answer; a page of an app that
+/// there is comes however much the network was refused.
+#[tokio::test]
+async fn made_up_names_on_the_way_to_a_page_count_too() {
+    let server = server().await;
+    let app = server.app("wiki", &FLAGS).await;
+    let alice = server.pick("alice").await.from("192.0.2.1");
+    let visit = async |n: usize, name: &str, value: &str| {
+        let asking = but(&app.asking("identity"), name, Some(value));
+        let request = match n % 3 {
+            0 => alice.request(Method::GET, &authorize(&asking)),
+            1 => alice.request(Method::POST, "/auth/authorize").form(&asking),
+            _ => alice.request(Method::POST, CONSENT).form(&asking),
+        };
+        request.send().await.unwrap()
+    };
+    for n in 0..BURST {
+        let (name, value) =
+            if n % 2 == 0 { ("client_id", "app_made_up") } else { ("redirect_uri", "https://x.example/") };
+        assert_eq!(visit(n, name, value).await.status(), 400, "{n}");
+    }
+    for n in 0..3 {
+        let refused = visit(n, "client_id", "app_another").await;
+        assert_eq!((refused.status().as_u16(), &refused.headers()[header::RETRY_AFTER]), (429, &"10".parse().unwrap()));
+        let page = refused.text().await.unwrap();
+        assert!(page.contains("Please wait") && page.contains("try again in 10 s"), "{page}");
+    }
+    let known = ENDPOINTS[0].1;
+    too_many(ask(&server.device().from("192.0.2.1"), "/auth/token", known, "app_x", "rjk_x", By::Basic).await).await;
+    assert_eq!(alice.is_sent(&app.asking("identity")).await.status, 200);
+    alice.allows(&app.asking("identity"), &[]).await.code();
+    let elsewhere = but(&app.asking("identity"), "client_id", Some("app_made_up"));
+    assert_eq!(alice.from("192.0.2.2").is_sent(&elsewhere).await.status, 400);
 }

@@ -83,6 +83,7 @@ struct DecisionForm {
     responses((status = 200, description = "The page", content_type = "text/html", body = String),
         (status = 303, description = "To the login page, or back to the app", headers(("location" = String))),
         (status = 400, description = "The app or its redirect URI is wrong", content_type = "text/html", body = String),
+        (status = 429, description = "Too many that were wrong", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn ask(State(app): State<Shared>, address: Address, present: Result<Present>, uri: Uri) -> Response {
     respond_to(&app, &address, present, Fields::of_query(uri.query())).await
@@ -90,7 +91,7 @@ pub async fn ask(State(app): State<Shared>, address: Address, present: Result<Pr
 
 async fn respond_to(app: &Shared, address: &Address, present: Result<Present>, params: Fields) -> Response {
     let result = async {
-        let asked = params.asked(app).await?;
+        let asked = params.asked(app, address).await?;
         let live = present.map_err(Wrong::Page)?.0;
         match (live, asked.silent) {
             (Some(live), false) => consent_page(app, &live, &params, &asked.request, None).await,
@@ -112,6 +113,7 @@ async fn respond_to(app: &Shared, address: &Address, present: Result<Present>, p
         (status = 303, description = "To the same request by GET, to the login page, or back to the app",
             headers(("location" = String))),
         (status = 400, description = "The app or its redirect URI is wrong", content_type = "text/html", body = String),
+        (status = 429, description = "Too many that were wrong", content_type = "text/html", body = String),
         (status = 413, description = "Too long to be asked for by GET", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn ask_posted(
@@ -141,6 +143,7 @@ pub async fn ask_posted(
         (status = 400, description = "The app or its redirect URI is wrong; or the page again, as what was chosen is",
             content_type = "text/html", body = String),
         (status = 409, description = "The session has too many devices", content_type = "text/html", body = String),
+        (status = 429, description = "Too many apps that were wrong", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn decide(
     State(app): State<Shared>,
@@ -150,7 +153,7 @@ pub async fn decide(
 ) -> Response {
     let result = async {
         let params = Fields::from_request(http, &app).await.map_err(Wrong::Page)?;
-        let asked = params.asked(&app).await?;
+        let asked = params.asked(&app, &address).await?;
         let Some(live) = present.map_err(Wrong::Page)?.0 else { return Ok(see_other(&to_login(&params))) };
         let request = asked.request.clone();
         let (now, due) = (app.clock.now(), app.clock.due());
@@ -195,12 +198,12 @@ async fn silently(app: &Shared, address: &Address, live: Option<&Live>, request:
 
 impl Fields {
     /// What is asked for, of this app and by way of this redirect.
-    async fn asked(&self, app: &Shared) -> Result<Checked, Wrong> {
-        let named = self
-            .required("client_id")
-            .and_then(|id| Ok((id.to_owned(), self.only("redirect_uri")?.map(str::to_owned))));
-        let (client_id, redirect_uri) = named.map_err(Wrong::Page)?;
-        let asking = authorize::asking(&app.chat, client_id, redirect_uri).await.map_err(Wrong::Page)?;
+    async fn asked(&self, app: &Shared, address: &Address) -> Result<Checked, Wrong> {
+        let look = async {
+            let redirect_uri = self.only("redirect_uri")?.map(str::to_owned);
+            authorize::asking(&app.chat, self.required("client_id")?.to_owned(), redirect_uri).await
+        };
+        let asking = guard::app_of_page(app, address, look).await.map_err(Wrong::Page)?;
         // A state that cannot be told is not sent back.
         let state = self.only("state").ok().flatten().map(str::to_owned);
         match self.rest(&asking) {
@@ -329,7 +332,10 @@ async fn consent_page(
 
 /// The page of `web/notice.html`: what is wrong, where there is nothing to do about it here.
 fn notice(error: &Error) -> Response {
-    let page = page::notice("This does not work", &format!("What brought you here is mistaken: {}.", error.detail));
+    let page = match error.code {
+        Code::Throttled => page::notice("Please wait", &page::sentence(&error.detail)),
+        _ => page::notice("This does not work", &format!("What brought you here is mistaken: {}.", error.detail)),
+    };
     // Nobody logs in to this page, so what came without credentials is no more than wrong.
     if error.code == Code::InvalidClient {
         return (StatusCode::BAD_REQUEST, Html(page)).into_response();
