@@ -59,6 +59,8 @@ pub use login::{Login, admit_granted, already_in_session, announce_app, require_
 pub(crate) use pass::require_unchanged;
 pub use session::Admitted;
 
+/// Secrets of no live client that are looked up in the store, of those that one request presents.
+const ENDED_AMONG: usize = 4;
 /// How long a check of the store holds.
 const HEALTH: Duration = Duration::from_secs(1);
 
@@ -181,6 +183,27 @@ impl Chat {
             Some(reason) => Error::client_ended(reason),
             None => unauthenticated(),
         })
+    }
+
+    /// Those of some secrets that name live clients.
+    pub fn live_among(&self, secrets: &[SecretHash], due: Timestamp) -> Vec<SecretHash> {
+        let idle = self.limits.client_idle;
+        let is_live =
+            |secret: &SecretHash| self.callers.get(*secret).is_some_and(|live| live.over(due, idle).is_none());
+        secrets.iter().copied().filter(is_live).collect()
+    }
+
+    /// Of secrets that name no live client, one whose client has ended if there is one among the first, or the first.
+    pub async fn ended_among(&self, secrets: Vec<SecretHash>) -> Result<Option<SecretHash>> {
+        let look = move |tx: &store::Read| {
+            for secret in secrets.iter().take(ENDED_AMONG) {
+                if store::client::end_reason(tx, *secret)?.is_some() {
+                    return Ok(Some(*secret));
+                }
+            }
+            Ok(secrets.first().copied())
+        };
+        self.store.read(look).await
     }
 
     /// What a presented access token stands for, at a time by which some may be `due` to be over. It is not noted as use of

@@ -58,7 +58,7 @@ impl FromRequestParts<Shared> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
         let headers = &parts.headers;
-        match (cookie::presented(headers, &app.site)?, bearer(headers)?, identity(headers)?) {
+        match (cookie_of(headers, app).await?, bearer(headers)?, identity(headers)?) {
             (Some(cookie), None, None) => Self::by_cookie(cookie, headers, app).await,
             (None, Some(token), beside) => {
                 let ByToken { token, now } = ByToken::of(token, beside, app, |token| token.alone).await?;
@@ -169,7 +169,7 @@ impl FromRequestParts<Shared> for Present {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        if cookie::presented(&parts.headers, &app.site)?.is_none() {
+        if cookie::presented(&parts.headers, &app.site)?.is_empty() {
             return Ok(Self(None));
         }
         match Authenticated::from_request_parts(parts, app).await {
@@ -177,6 +177,20 @@ impl FromRequestParts<Shared> for Present {
             Err(error) if matches!(error.code, Code::Unauthenticated | Code::ClientEnded) => Ok(Self(None)),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The hash of the cookie's secret that counts. Of several it is the one of a live client, so that what a neighbour plants locks
+/// nobody out; where a neighbour plants a live one, nobody can tell whose is whose.
+async fn cookie_of(headers: &HeaderMap, app: &Shared) -> Result<Option<SecretHash>> {
+    let presented = cookie::presented(headers, &app.site)?;
+    if presented.len() < 2 {
+        return Ok(presented.first().copied());
+    }
+    match app.chat.live_among(&presented, app.clock.due())[..] {
+        [live] => Ok(Some(live)),
+        [] => app.chat.ended_among(presented).await,
+        _ => Err(cookie::several()),
     }
 }
 

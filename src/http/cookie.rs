@@ -1,5 +1,7 @@
 //! The cookie: the one place where a client's secret travels.
 
+use std::collections::HashSet;
+
 use axum::http::{HeaderMap, header};
 use cookie::{Cookie, SameSite};
 
@@ -10,14 +12,18 @@ use crate::{
     secret::{Secret, SecretHash},
 };
 
-/// The hash of the secret a request presents (RFC 6265bis §5.7.3, read backwards). A cookie is ours if its name is, byte for
+/// The hashes of the secrets a request presents, each once (RFC 6265bis §5.7.3, read backwards). A cookie is ours if its name is, byte for
 /// byte; SP and HTAB alone are taken off names and values, as browsers do it. Every other cookie belongs to a neighbouring
-/// application, whatever it looks like. Two cookies of our name are refused, because no rule says which one counts.
+/// application, whatever it looks like.
+///
+/// Over https our name is ours alone, and two cookies of it are refused: browsers send none. Over plain http a page on another
+/// port of the host, or under another path of it, can plant more; no rule says in which order they come. There are as many as a
+/// request's head has room for.
 ///
 /// This is not the cookie crate's reading: that takes all of Unicode's white space off, so that a neighbour could plant a
 /// cookie under a name that browsers let it set and that would count as ours.
-pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Option<SecretHash>> {
-    let mut found = None;
+pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Vec<SecretHash>> {
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for line in headers.get_all(header::COOKIE) {
         for pair in line.as_bytes().split(|byte| *byte == b';') {
             let Some(end_of_name) = pair.iter().position(|byte| *byte == b'=') else { continue };
@@ -27,12 +33,20 @@ pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Option<SecretHash>>
             }
             // A value that is no text is presented, and nobody's.
             let secret = SecretHash::of(std::str::from_utf8(value).unwrap_or_default());
-            if found.replace(secret).is_some() {
-                return Err(Error::malformed("the request has more than one session cookie"));
+            if site.secure && !found.is_empty() {
+                return Err(several());
+            }
+            if seen.insert(secret) {
+                found.push(secret);
             }
         }
     }
     Ok(found)
+}
+
+/// It would be anybody's guess which cookie is meant.
+pub fn several() -> Error {
+    Error::malformed("the request has more than one session cookie: clear this site's cookies and try again")
 }
 
 pub fn set(site: &Site, secret: &Secret, expires_at: Timestamp, now: Timestamp) -> String {
@@ -62,7 +76,7 @@ mod tests {
     use super::*;
 
     /// What the lines of a request's Cookie header present to a server with a public URL.
-    fn presented_to(public_url: &str, lines: &[&str]) -> Result<Option<SecretHash>> {
+    fn presented_to(public_url: &str, lines: &[&str]) -> Result<Vec<SecretHash>> {
         let site = Site::of(&["--public-url", public_url], "127.0.0.1:8080");
         let line = |line: &&str| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         presented(&lines.iter().map(line).collect(), &site)
@@ -72,7 +86,7 @@ mod tests {
     fn a_cookie_is_ours_byte_for_byte() {
         for (url, name) in [("https://chat.example", "__Host-rejoin"), ("http://chat.example", "rejoin")] {
             let presented = |lines: &[&str]| presented_to(url, lines);
-            let ours = Ok(Some(SecretHash::of("SECRET")));
+            let ours = Ok(vec![SecretHash::of("SECRET")]);
             for own in [
                 format!("{name}=SECRET"),
                 format!(" \t{name}\t = \tSECRET \t"),
@@ -103,21 +117,26 @@ mod tests {
                 name.replace('e', "%65") + "=SECRET",
             ]);
             for neighbour in neighbours {
-                assert_eq!(presented(&[&neighbour]), Ok(None), "{neighbour:?}");
+                assert_eq!(presented(&[&neighbour]), Ok(vec![]), "{neighbour:?}");
                 let beside = format!("{neighbour}; {name}=SECRET");
                 assert_eq!(presented(&[&beside]), ours, "{beside:?}");
                 assert_eq!(presented(&[&neighbour, &format!("{name}=SECRET; {neighbour}")]), ours, "{neighbour:?}");
             }
-            for twice in [vec![format!("{name}=SECRET; {name} = OTHER")], vec![format!("{name}=SECRET"); 2]] {
+            let [ours, other] = ["SECRET", "OTHER"].map(SecretHash::of);
+            for (twice, both) in [
+                (vec![format!("{name}=OTHER; {name} = SECRET; {name}=OTHER")], vec![other, ours]),
+                (vec![format!("{name}=SECRET"); 2], vec![ours]),
+            ] {
                 let lines = twice.iter().map(String::as_str).collect::<Vec<_>>();
-                assert!(presented(&lines).is_err(), "{twice:?}");
+                let expected = if url.starts_with("https") { Err(several()) } else { Ok(both) };
+                assert_eq!(presented(&lines), expected, "{twice:?}");
             }
             // What is in quotes is another value.
-            assert_eq!(presented(&[&format!("{name}=\"SECRET\"")]), Ok(Some(SecretHash::of("\"SECRET\""))));
-            assert_eq!(presented(&[&format!("{name}=SECRET\u{2000}")]), Ok(Some(SecretHash::of("SECRET\u{2000}"))));
+            assert_eq!(presented(&[&format!("{name}=\"SECRET\"")]), Ok(vec![SecretHash::of("\"SECRET\"")]));
+            assert_eq!(presented(&[&format!("{name}=SECRET\u{2000}")]), Ok(vec![SecretHash::of("SECRET\u{2000}")]));
         }
         // The name that belongs to the other scheme is a neighbour's.
-        assert_eq!(presented_to("https://chat.example", &["rejoin=SECRET"]), Ok(None));
-        assert_eq!(presented_to("http://chat.example", &["__Host-rejoin=SECRET"]), Ok(None));
+        assert_eq!(presented_to("https://chat.example", &["rejoin=SECRET"]), Ok(vec![]));
+        assert_eq!(presented_to("http://chat.example", &["__Host-rejoin=SECRET"]), Ok(vec![]));
     }
 }

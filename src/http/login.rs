@@ -210,7 +210,6 @@ fn sentence(error: &Error) -> &str {
         }
         Code::Throttled => "Too many passwords were tried here. Please wait a little and try again.",
         Code::Overloaded => "Too many people are logging in at this moment. Please try again shortly.",
-        Code::MalformedRequest => "This browser sent something unexpected. Clear this site's cookies and try again.",
         _ => &error.detail,
     }
 }

@@ -208,7 +208,8 @@ async fn the_form_answers_with_the_page_whatever_is_wrong() {
     alice_with_password(&server).await;
     let empty = [("nick", "alice"), ("password", PASSWORD), ("replace", "")];
     assert_eq!(form(&server, &server.device(), &empty).await.0, 303);
-    let twice = server.device().with_cookie("rejoin=a; rejoin=b");
+    let live = [server.pick("bob").await, server.pick("carol").await].map(|device| device.cookie.unwrap());
+    let twice = server.device().with_cookie(&live.join("; "));
     let (status, _, _, page) = form(&server, &twice, &empty).await;
     assert!(status == 400 && page.contains("<form") && page.contains("cookies"), "{page}");
 }

@@ -80,6 +80,7 @@ mod returning;
 mod rules;
 mod service;
 mod sessions;
+mod several_cookies;
 mod sign_in;
 mod sign_in_input;
 mod sign_in_pages;

@@ -1,0 +1,93 @@
+//! Several cookies of the server's own name: over plain http a page on another port, or under another path, can plant them.
+
+use reqwest::Method;
+
+use crate::support::{Device, TestServer, said};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A device whose request has these cookies, in this order.
+fn with(server: &TestServer, cookies: &[&str]) -> Device {
+    server.device().with_cookie(&cookies.join("; "))
+}
+
+#[tokio::test]
+async fn the_one_of_a_live_device_counts_wherever_it_stands() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let own = alice.cookie.clone().unwrap();
+    let gone = server.pick("gone").await;
+    gone.send("QUIT").await;
+    let gone = gone.cookie.unwrap();
+    let unknown = format!("rejoin={}", "A".repeat(43));
+    let many = (0..200).map(|n| format!("rejoin={n:043}")).collect::<Vec<_>>();
+    let many = many.iter().map(String::as_str).collect::<Vec<_>>();
+    let long = [&many[..], &[own.as_str()]].concat();
+    for planted in [
+        &[&own, "rejoin=x"][..],
+        &["rejoin=x", &own],
+        &["rejoin=", &own, "rejoin=x"],
+        &[&unknown, &gone, "rejoin=x", "rejoin=y", "rejoin=z", &own],
+        &[&own, &own],
+        &long,
+    ] {
+        let browser = with(&server, planted);
+        assert_eq!(browser.snapshot().await["session"]["nick"], "alice", "{planted:?}");
+        browser.send("AWAY :still here").await;
+        assert_eq!(said(browser.try_pick("bob").await.unwrap_err()), (409, "already_in_session".into()), "{planted:?}");
+        assert_eq!(browser.opens("/device").await.status, 200, "{planted:?}");
+    }
+    // As ever a cookie and a token are two credentials.
+    let token = alice.key("chat:read").await.token("").await.token.unwrap();
+    let both = Device { token: Some(token), ..with(&server, &["rejoin=x", &own]) };
+    assert_eq!(both.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "malformed_request");
+    // To log out ends that one.
+    assert_eq!(with(&server, &["rejoin=x", &own]).request(Method::POST, "/logout").send().await.unwrap().status(), 204);
+    assert_eq!(alice.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "logged_out");
+}
+
+#[tokio::test]
+async fn several_dead_ones_are_as_good_as_none() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    alice.send(&format!("PASS :{PASSWORD}")).await;
+    let phone = server.login("alice", PASSWORD).await;
+    phone.send("QUIT").await;
+    let ended = phone.cookie.unwrap();
+    for dead in [&["rejoin=x", "rejoin=y"][..], &["rejoin=x", &ended], &[&ended, "rejoin=x"]] {
+        let browser = with(&server, dead);
+        let refused = browser.call(Method::GET, "/api/v1/session").await.unwrap_err();
+        let expected = if dead.contains(&ended.as_str()) { "client_ended" } else { "unauthenticated" };
+        assert_eq!((refused.status, refused.code.as_str()), (401, expected), "{dead:?}");
+        browser.login("alice", PASSWORD).await.unwrap().snapshot().await;
+        assert_eq!(browser.request(Method::POST, "/logout").send().await.unwrap().status(), 204, "{dead:?}");
+    }
+    with(&server, &["rejoin=x", "rejoin=y"]).try_pick("bob").await.unwrap();
+}
+
+/// Nobody can tell whose is whose where a neighbour has a session here, too.
+#[tokio::test]
+async fn of_two_live_ones_none_is_chosen() {
+    let server = TestServer::start().await;
+    let [alice, mallory] = [server.pick("alice").await, server.pick("mallory").await];
+    let cookies = [alice.cookie.as_deref().unwrap(), mallory.cookie.as_deref().unwrap()];
+    for order in [[cookies[0], cookies[1]], [cookies[1], cookies[0]]] {
+        let refused = with(&server, &order).call(Method::GET, "/api/v1/session").await.unwrap_err();
+        assert_eq!((refused.status, refused.code.as_str()), (400, "malformed_request"));
+    }
+    mallory.send("QUIT").await;
+    assert_eq!(with(&server, &cookies).snapshot().await["session"]["nick"], "alice");
+}
+
+/// Over https browsers send one alone, so two were put together by somebody else.
+#[tokio::test]
+async fn over_https_two_are_refused() {
+    let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
+    let alice = server.device().asking_for("chat.example").try_pick("alice").await.unwrap();
+    let own = alice.cookie.clone().unwrap();
+    for twice in [format!("{own}; __Host-rejoin=x"), format!("{own}; {own}")] {
+        let refused = alice.with_cookie(&twice).call(Method::GET, "/api/v1/session").await.unwrap_err();
+        assert_eq!((refused.status, refused.code.as_str()), (400, "malformed_request"));
+    }
+    assert_eq!(alice.with_cookie(&format!("rejoin=x; {own}")).snapshot().await["session"]["nick"], "alice");
+}
