@@ -45,7 +45,9 @@ pub struct LoginBody {
 #[schema(example = json!({"nick": "alice", "password": "correct horse battery"}))]
 #[allow(dead_code)]
 struct LoginForm {
+    #[schema(min_length = 1)]
     nick: String,
+    #[schema(min_length = 1)]
     password: String,
     #[schema(nullable = false, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     client_name: Option<String>,
@@ -97,14 +99,23 @@ pub async fn login(
     }
     let State(app) = state;
     let now = app.clock.now();
-    let form = Fields::from_request(request, &app).await?;
+    let form = match Fields::from_request(request, &app).await {
+        Ok(form) => form,
+        Err(error) if error.code == Code::MalformedRequest => return Ok(Page::again("", "/", &error)),
+        // It did not arrive whole, or in time.
+        Err(error) => return Err(error),
+    };
+    // What cannot be told is not filled in again.
+    let kept = |name| form.only(name).unwrap_or_default();
     // People who type a nick, or have it typed, leave blanks around it.
-    let (nick, next) = (form.only("nick")?.unwrap_or_default().trim_ascii(), own_path(form.only("next")?));
+    let (nick, next) = (kept("nick").unwrap_or_default().trim_ascii(), own_path(kept("next")));
     let result = async {
+        form.required("nick")?;
+        form.only("next")?;
         let replace = form.only("replace")?.map(|id| whole_number(id).ok_or_else(no_client)).transpose()?;
         let login = Login {
             nick: nick.to_owned(),
-            password: Password::new(form.only("password")?.unwrap_or_default().to_owned()),
+            password: Password::new(form.required("password")?.to_owned()),
             names_client: is_named(form.only("client_name")?),
             client_name: client_name(form.only("client_name")?.map(str::to_owned), &headers)?,
             replace: replace.map(ClientId),
@@ -201,8 +212,8 @@ fn start_page(next: &str) -> String {
     }
 }
 
-fn sentence(error: &Error) -> &str {
-    match error.code {
+fn sentence(error: &Error) -> String {
+    let known = match error.code {
         Code::LoginFailed => "There is no session with this nick and this password.",
         Code::AlreadyInSession => "This browser is in another session already. Quit that one first, then log in here.",
         Code::TooManyClients => {
@@ -210,8 +221,9 @@ fn sentence(error: &Error) -> &str {
         }
         Code::Throttled => "Too many passwords were tried here. Please wait a little and try again.",
         Code::Overloaded => "Too many people are logging in at this moment. Please try again shortly.",
-        _ => &error.detail,
-    }
+        _ => return page::sentence(&error.detail),
+    };
+    known.to_owned()
 }
 
 /// The card of `web/login.html`, which works without script.
@@ -229,7 +241,7 @@ impl Page<'_> {
             Extra::Clients(clients) => clients.as_slice(),
             _ => &[],
         };
-        let page = Page { nick, next, error: sentence(error), clients };
+        let page = Page { nick, next, error: &sentence(error), clients };
         let mut response = (problem::status(error), Html(page.render())).into_response();
         problem::add_headers(error, response.headers_mut());
         response

@@ -186,17 +186,35 @@ pub enum LoginProblems {}
 impl IntoResponses for LoginProblems {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
         let shared = [Problems::responses(), TimedOut::responses(), Conflict::responses(), Throttled::responses()];
-        let described = shared.into_iter().flatten().map(|(status, mut response)| {
-            // What comes from another site or is meant for another host is turned away before it is read.
-            let read = !["403", "421"].contains(&status.as_str());
-            if let (true, RefOr::T(response)) = (read, &mut response) {
-                let page = Content::new(Some(Object::with_type(Type::String)));
-                response.content.insert("text/html".into(), page.into());
-            }
-            (status, response)
-        });
-        described.collect()
+        as_pages(shared.into_iter().flatten())
     }
+}
+
+/// Of the page where the code of a device is typed.
+pub enum DevicePageProblems {}
+
+impl IntoResponses for DevicePageProblems {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        let shared = [PublicProblems::responses(), StoreProblems::responses(), Malformed::responses()];
+        let more = [NotFound::responses(), TimedOut::responses(), Conflict::responses(), Throttled::responses()];
+        as_pages(shared.into_iter().chain(more).flatten())
+    }
+}
+
+/// What a form is answered with the page for; some is refused before that.
+fn as_pages(
+    responses: impl Iterator<Item = (String, RefOr<openapi::Response>)>,
+) -> BTreeMap<String, RefOr<openapi::Response>> {
+    let described = responses.map(|(status, mut response)| {
+        // What comes from another site or is meant for another host is turned away before it is read.
+        let read = !["403", "421"].contains(&status.as_str());
+        if let (true, RefOr::T(response)) = (read, &mut response) {
+            let page = Content::new(Some(Object::with_type(Type::String)));
+            response.content.insert("text/html".into(), page.into());
+        }
+        (status, response)
+    });
+    described.collect()
 }
 
 fn described(status: u16) -> openapi::Response {

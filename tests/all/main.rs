@@ -36,6 +36,7 @@ mod faults;
 mod first_minute;
 mod flood;
 mod focus;
+mod forms;
 mod forwarded;
 mod frames;
 mod full_disk;

@@ -157,8 +157,8 @@ pub async fn decide(
         let Some(live) = present.map_err(Wrong::Page)?.0 else { return Ok(see_other(&to_login(&params))) };
         let request = asked.request.clone();
         let (now, due) = (app.clock.now(), app.clock.due());
-        let decided = match params.only("decision").map_err(Wrong::Page)? {
-            Some("allow") => {
+        let decided = match params.only("decision") {
+            Ok(Some("allow")) => {
                 let res = match approval::chosen_channels(request.scope, &params) {
                     Ok(res) => res,
                     Err(refusal) => return consent_page(&app, &live, &params, &request, Some(&refusal)).await,
@@ -168,11 +168,14 @@ pub async fn decide(
                     .await
                     .map(|code| asked.back_with(&app, &code))
             }
-            Some("deny") => {
+            Ok(Some("deny")) => {
                 let denied = Error::new(Code::AccessDenied, "the session said no");
                 authorize::deny(&app.chat, &live, request, &address.arrival(&app, now)).await.and(Err(denied))
             }
-            _ => return Err(Wrong::Page(Error::malformed("the decision is allow or deny"))),
+            undecided => {
+                let refusal = undecided.err().unwrap_or_else(|| Error::malformed("the decision is allow or deny"));
+                return consent_page(&app, &live, &params, &request, Some(&refusal)).await;
+            }
         };
         match decided {
             Err(full) if full.code == Code::TooManyClients => {

@@ -28,7 +28,7 @@ use crate::{
         body::{Json, Params},
         guard,
         page::{self, escape},
-        problem::{self, Malformed, PageProblems, PublicProblems, StoreProblems, TimedOut},
+        problem::{self, DevicePageProblems, Malformed, PageProblems, StoreProblems},
         web,
     },
     model::{Network, Scopes},
@@ -130,6 +130,7 @@ pub async fn page(present: Present, Params(params): Params<DevicePage>) -> Respo
 #[derive(ToSchema)]
 #[allow(dead_code)]
 struct DeviceForm {
+    #[schema(min_length = 1)]
     user_code: String,
     /// Without it, what the code stands for is shown.
     #[schema(nullable = false, pattern = "^(allow|deny)$")]
@@ -146,29 +147,38 @@ struct DeviceForm {
     request_body(content = DeviceForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The next page", content_type = "text/html", body = String),
         (status = 303, description = "To the login, and back", headers(("location" = String))),
-        (status = 404, description = "The page again: there is no such code", content_type = "text/html", body = String),
-        (status = 409, description = "The page again: no place is free", content_type = "text/html", body = String),
-        (status = 429, description = "The page again: too many tries", content_type = "text/html", body = String),
-        Malformed, PublicProblems, StoreProblems, TimedOut))]
+        DevicePageProblems))]
 pub async fn decide(
     State(app): State<Shared>,
     address: Address,
-    Present(live): Present,
+    present: Result<Present>,
     request: Request,
-) -> Result<Response> {
-    let form = Fields::from_request(request, &app).await?;
-    let typed = form.only("user_code")?.unwrap_or_default();
+) -> Response {
+    let form = match Fields::from_request(request, &app).await {
+        Ok(form) => form,
+        Err(error) if error.code == Code::MalformedRequest => return again("", &error),
+        // It did not arrive whole, or in time.
+        Err(error) => return error.into_response(),
+    };
+    let typed = match form.required("user_code") {
+        Ok(typed) => typed,
+        Err(error) => return again("", &error),
+    };
     let code = UserCode::parse(typed);
-    let Some(live) = live else { return Ok(to_login(code)) };
+    let live = match present {
+        Ok(Present(Some(live))) => live,
+        Ok(Present(None)) => return to_login(code),
+        Err(error) => return again(typed, &error),
+    };
     let go_on = async |within| {
         let code = code.as_ref().ok_or_else(device::no_such_code)?;
         step(&app, &live, code, &form, within).await
     };
-    Ok(match guard::user_code(&app, &address, live.caller, go_on).await {
+    match guard::user_code(&app, &address, live.caller, go_on).await {
         Ok(page) => page,
         Err(error) if error.code == Code::ClientEnded => to_login(code),
         Err(error) => again(typed, &error),
-    })
+    }
 }
 
 /// One step on the way, and the page that comes after it.
@@ -181,23 +191,25 @@ async fn step(
 ) -> Result<Response> {
     let (now, due) = (app.clock.now(), app.clock.due());
     let waiting = device::look_up(&app.chat, live, code, within, due).await?;
-    match form.only("decision")? {
-        None => Ok(confirmation(code, &waiting, form, None)),
-        Some("allow") => {
+    let once_more = |refusal: &Error| Ok(confirmation(code, &waiting, form, Some(refusal)));
+    match form.only("decision") {
+        Ok(None) => Ok(confirmation(code, &waiting, form, None)),
+        Ok(Some("allow")) => {
             let res = match approval::chosen_channels(waiting.scope, form) {
                 Ok(res) => res,
-                Err(refusal) => return Ok(confirmation(code, &waiting, form, Some(&refusal))),
+                Err(refusal) => return once_more(&refusal),
             };
             device::approve(&app.chat, live, code, res, now, due).await?;
             tracing::info!(by = %live.caller.client, "device approved");
             Ok(notice("Done", &format!("{} is let in. You can go back to your device.", waiting.app)))
         }
-        Some("deny") => {
+        Ok(Some("deny")) => {
             device::deny(&app.chat, live, code, now, due).await?;
             tracing::info!(by = %live.caller.client, "device denied");
             Ok(notice("Denied", &format!("{} is not let in. You can close this page.", waiting.app)))
         }
-        Some(_) => Err(Error::malformed("decision is allow or deny")),
+        Ok(Some(_)) => once_more(&Error::malformed("the decision is allow or deny")),
+        Err(refusal) => once_more(&refusal),
     }
 }
 
@@ -221,7 +233,7 @@ fn again(typed: &str, error: &Error) -> Response {
             "This session has as many devices as it may have. Sign one of them out, then come back with this code."
         }
         Code::Throttled => "There were too many wrong codes. Please wait a little and try again.",
-        _ => &error.detail,
+        _ => &page::sentence(&error.detail),
     };
     let mut response = (problem::status(error), Html(entry(typed, sentence))).into_response();
     problem::add_headers(error, response.headers_mut());

@@ -208,7 +208,7 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
     assert_eq!(public.ask("/auth/token", &refresh).await.1["error"], "invalid_grant");
     let code = ("user_code", device.code.as_str());
     for (form, status) in [
-        (vec![], 404),
+        (vec![], 400),
         (vec![("user_code", secret), ("decision", "allow")], 404),
         (vec![code, ("decision", "perhaps")], 400),
         (vec![code, ("decision", "allow"), ("decision", "deny")], 400),
