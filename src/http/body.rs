@@ -19,6 +19,7 @@ use utoipa::{
 use super::{
     BODY_LIMIT, Shared,
     grammar::{self, MediaType},
+    part::Part,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -33,6 +34,15 @@ const ROOM: usize = 512;
 pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
     let length = grammar::only(request.headers(), header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
     if length.is_some_and(|length: usize| length > BODY_LIMIT) { Err(too_long()) } else { Ok(()) }
+}
+
+/// Refuses a query of which something is no UTF-8, also where nobody would read it. What an app sends a browser with is judged
+/// field by field, so that the app can be told.
+pub fn refuse_garbled_query<B>(part: Part, request: &Request<B>) -> Result<()> {
+    match request.uri().query() {
+        Some(query) if part != Part::Authorize => grammar::require_utf_8(query.as_bytes()),
+        _ => Ok(()),
+    }
 }
 
 /// What a body says it is.

@@ -85,6 +85,7 @@ impl Front {
     fn admit(&self, part: Part, request: &Request<Incoming>) -> Result<()> {
         site::refuse_other_hosts(&self.app.site, request)?;
         csrf::refuse_other_sites(&self.app.site, part, request)?;
+        body::refuse_garbled_query(part, request)?;
         body::refuse_too_long(request)
     }
 }

@@ -241,6 +241,45 @@ pub fn token68(text: &[u8]) -> Option<&str> {
     (!letters.is_empty() && letters.bytes().all(allowed)).then_some(text)
 }
 
+/// The names and values of a query or a form (the URL standard's application/x-www-form-urlencoded). `None` stands for what is
+/// no UTF-8: the standard reads U+FFFD there, and so other things than were sent.
+pub fn form_pairs(encoded: &[u8]) -> impl Iterator<Item = (Option<String>, Option<String>)> {
+    // Half of a pair has all that is in it, whatever its bytes.
+    let decoded = |half: &[u8]| String::from_utf8(form_decoded(half)).ok();
+    let pairs = encoded.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+    pairs.map(move |pair| match pair.iter().position(|byte| *byte == b'=') {
+        Some(end) => (decoded(&pair[..end]), decoded(&pair[end + 1..])),
+        None => (decoded(pair), Some(String::new())),
+    })
+}
+
+/// Bytes behind `+` and percent signs. A percent sign without two digits behind it stands for itself.
+fn form_decoded(text: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| text.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+    let (mut bytes, mut at) = (Vec::with_capacity(text.len()), 0);
+    while let Some(&byte) = text.get(at) {
+        let escaped = if byte == b'%' { digit(at + 1).zip(digit(at + 2)) } else { None };
+        bytes.push(match (byte, escaped) {
+            (_, Some((high, low))) => (high * 16 + low) as u8,
+            (b'+', _) => b' ',
+            (byte, _) => byte,
+        });
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    bytes
+}
+
+/// Refuses a query or a form of which something is no UTF-8.
+pub fn require_utf_8(encoded: &[u8]) -> Result<()> {
+    // Most have nothing that could be anything else.
+    let plain = encoded.is_ascii() && !encoded.contains(&b'%');
+    if plain || form_pairs(encoded).all(|(name, value)| name.is_some() && value.is_some()) {
+        Ok(())
+    } else {
+        Err(Error::malformed("a parameter is not UTF-8"))
+    }
+}
+
 /// A header's value, if the request has it once and it is text.
 pub fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();

@@ -2,6 +2,8 @@
 
 use axum::http::Uri;
 
+use super::grammar;
+
 /// What a path belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -41,7 +43,8 @@ impl Part {
 
 /// Whether the start page is to lead on.
 fn has_next(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "next"))
+    let query = uri.query().unwrap_or_default().as_bytes();
+    grammar::form_pairs(query).any(|(name, _)| name.as_deref() == Some("next"))
 }
 
 #[cfg(test)]

@@ -283,3 +283,63 @@ async fn names_of_headers_are_in_any_case_and_values_keep_their_bytes() {
     assert_eq!(status_line(&server, folded).await, "HTTP/1.1 400 Bad Request", "obsolete folding");
     checked(alice.request(Method::GET, "/api/v1/session").send().await.unwrap()).await.unwrap();
 }
+
+/// Whoever reads U+FFFD there reads something else than was sent, and two things that differ as the same.
+#[tokio::test]
+async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let garbled = ["x=%ff", "x=a%C3", "%C3%28=x", "x=%ED%A0%80", "after=0&x=%80"];
+    let paths =
+        ["/api/v1/session", "/api/v1/messages", "/api/v1/channels", "/api/v1/history", "/api/v1/audit", "/login"];
+    for path in paths.into_iter().chain(["/", "/device", "/login/code", "/api/v1/events", "/auth/grants/events"]) {
+        for query in garbled {
+            let refused = alice.call(Method::GET, &format!("{path}?{query}")).await.map_err(said).unwrap_err();
+            assert_eq!(refused, (400, "malformed_request".into()), "{path}?{query}");
+        }
+    }
+    let mut raw = Raw::to(server.address).await;
+    raw.send([head("GET", "/login?nick=\u{e9}", &alice).as_bytes(), b"\r\n"].concat()).await;
+    assert_eq!(raw.answer().await.line, "HTTP/1.1 200 OK", "text need not be encoded");
+    let app = server.app("wiki", &["--redirect-uri", "https://app.example/done"]).await;
+    let own = format!("grant_type=client_credentials&client_id={}&client_secret={}", app.client_id, app.secret);
+    for (path, good) in [
+        ("/login", "nick=alice&password=x"),
+        ("/device", "user_code=BBBB-BBBB"),
+        ("/auth/token", &own),
+        ("/auth/consent", "client_id=x"),
+        ("/auth/authorize", "client_id=x"),
+        ("/auth/userinfo", "access_token=x"),
+    ] {
+        for garbled in garbled {
+            let request = alice.request(Method::POST, path).body(format!("{good}&{garbled}"));
+            let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 400, "{path} {garbled}");
+            assert!(response.text().await.unwrap().contains("is not UTF-8"), "{path} {garbled}");
+        }
+    }
+    // An app hears of it, as long as it is known which app that is.
+    let asked = form_urlencoded::Serializer::new(String::new()).extend_pairs(app.asking("identity")).finish();
+    for garbled in garbled {
+        assert_eq!(
+            alice.opens(&format!("/auth/authorize?{asked}&{garbled}")).await.error(),
+            "invalid_request",
+            "{garbled}"
+        );
+    }
+    assert_eq!(alice.opens("/auth/authorize?client_id=%ff").await.status, 400);
+}
+
+/// U+FFFD is a character like any other where it was sent as one.
+#[tokio::test]
+async fn a_password_may_have_a_replacement_character_in_it() {
+    let server = TestServer::start().await;
+    let alice = server.pick("alice").await;
+    let password = "correct \u{fffd} battery";
+    alice.send(&format!("PASS :{password}")).await;
+    server.login("alice", password).await;
+    let form = [("nick", "alice"), ("password", password)];
+    let response = server.device().request(Method::POST, "/login").form(&form).send().await.unwrap();
+    assert_eq!(response.status(), 303);
+}

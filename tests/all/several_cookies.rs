@@ -39,7 +39,7 @@ async fn the_one_of_a_live_device_counts_wherever_it_stands() {
     }
     // As ever a cookie and a token are two credentials.
     let token = alice.key("chat:read").await.token("").await.token.unwrap();
-    let both = Device { token: Some(token), ..with(&server, &["rejoin=x", &own]) };
+    let both = server.device().with_token(&token).with_cookie(&format!("rejoin=x; {own}"));
     assert_eq!(both.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "malformed_request");
     // To log out ends that one.
     assert_eq!(with(&server, &["rejoin=x", &own]).request(Method::POST, "/logout").send().await.unwrap().status(), 204);

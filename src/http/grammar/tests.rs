@@ -198,3 +198,45 @@ fn what_is_quoted_is_read_back() {
     }
     assert_eq!(quote("a\r\nb\u{e9}"), "\"ab\"");
 }
+
+#[test]
+fn a_form_is_read_as_the_standard_does_it_and_what_is_no_utf_8_is_nothing() {
+    let text = |text: &str| Some(text.to_owned());
+    for (encoded, pairs) in [
+        (&b""[..], vec![]),
+        (b"&&", vec![]),
+        (b"a=1&b=2&a=3", vec![(text("a"), text("1")), (text("b"), text("2")), (text("a"), text("3"))]),
+        (
+            b"a&=b&=&c==d",
+            vec![(text("a"), text("")), (text(""), text("b")), (text(""), text("")), (text("c"), text("=d"))],
+        ),
+        (b"a+b=c+%2B%20d", vec![(text("a b"), text("c + d"))]),
+        (
+            b"a=%&b=%4&c=%zz%C3%a9&d=%%41",
+            vec![
+                (text("a"), text("%")),
+                (text("b"), text("%4")),
+                (text("c"), text("%zz\u{e9}")),
+                (text("d"), text("%A")),
+            ],
+        ),
+        (
+            "a=\u{e9}&b=\u{fffd}&c=%EF%BF%BD".as_bytes(),
+            vec![(text("a"), text("\u{e9}")), (text("b"), text("\u{fffd}")), (text("c"), text("\u{fffd}"))],
+        ),
+        (
+            b"a=%ff&b=\xff&%ff=c&d=%C3&e=%ED%A0%80",
+            vec![(text("a"), None), (text("b"), None), (None, text("c")), (text("d"), None), (text("e"), None)],
+        ),
+    ] {
+        let read = form_pairs(encoded).collect::<Vec<_>>();
+        assert_eq!(read, pairs, "{}", encoded.escape_ascii());
+        let whole = pairs.iter().all(|(name, value)| name.is_some() && value.is_some());
+        assert_eq!(require_utf_8(encoded).is_ok(), whole, "{}", encoded.escape_ascii());
+        // But for that, everybody else reads the same.
+        if whole {
+            let standard = form_urlencoded::parse(encoded).map(|(name, value)| (text(&name), text(&value)));
+            assert_eq!(standard.collect::<Vec<_>>(), read);
+        }
+    }
+}

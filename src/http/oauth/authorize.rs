@@ -218,6 +218,7 @@ impl Fields {
     }
 
     fn rest(&self, asking: &Asking) -> Result<(Scopes, String, bool)> {
+        self.require_utf_8()?;
         self.only("state")?;
         if self.required("response_type")? != "code" {
             return Err(Error::new(Code::UnsupportedResponseType, "the response_type is code"));
