@@ -1,7 +1,7 @@
 //! What a session has approved and no app has redeemed yet: authorization codes, and device codes whose device has not come
 //! back. They end together, whichever kind they are.
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{Read, Write, app};
 use crate::{
@@ -41,6 +41,14 @@ pub fn pending_of(tx: &Read, session: SessionId, due: Timestamp) -> Result<Vec<A
     )?;
     let rows = statement.query_map([session.0, due.0], Approval::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Voids every approval in a copy of a database. What its session took back after the copy was made must not be redeemed.
+pub(super) fn void_all(sql: &Connection) -> rusqlite::Result<()> {
+    sql.execute_batch(
+        "DELETE FROM authorization_code WHERE used_at IS NULL;
+         UPDATE device_code SET denied = 1, session_id = NULL, client_id = NULL, res = NULL WHERE session_id IS NOT NULL;",
+    )
 }
 
 /// Voids everything that a session has approved and nobody has redeemed.

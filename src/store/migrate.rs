@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::approval;
 use crate::model::Timestamp;
 
 const SCHEMA: &str = include_str!("../../schema.sql");
@@ -312,7 +313,8 @@ pub fn check(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
 
 /// Makes a copy a database of its own, in one transaction. What the original goes on to issue after the copy was made, or
 /// another restore of the same copy, must not be issued again: clients know those ids. So they go on at the time, which is
-/// later at each restore, and above what even a wrong clock leaves possible.
+/// later at each restore, and above what even a wrong clock leaves possible. What was approved in the original and not redeemed
+/// when the copy was made is void: it may have been taken back or redeemed since.
 pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()> {
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != COPY {
@@ -326,6 +328,7 @@ pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()
         [],
     )?;
     transaction.execute("UPDATE sqlite_sequence SET seq = max(seq + (1 << 32), ?1)", [now.0 << 10])?;
+    approval::void_all(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.commit()
 }

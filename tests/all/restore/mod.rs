@@ -142,6 +142,49 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
     assert_eq!(commands(&alice.queue().await), [] as [&str; 0]);
 }
 
+/// What was approved when the copy was made may have been taken back since, whichever way the copy is put in place.
+#[tokio::test]
+async fn approvals_in_a_copy_are_void() {
+    for by_restore in [true, false] {
+        let (dir, database) = folder();
+        let server = Process::start(&database, &[]);
+        let alice = server.pick("alice").await;
+        let app = register(&database, "wiki", &[&FLAGS[..], &["--device"]].concat()).await;
+        let app = App::of(&server.device(), &app);
+        let redeemed = app.sign_in(&alice, "identity").await;
+        let code = alice.allows(&app.asking("chat:read"), &[]).await.code();
+        let (_, device) = app.ask("/auth/device", &[]).await;
+        let typed = [("user_code", device["user_code"].as_str().unwrap()), ("decision", "allow")];
+        assert_eq!(alice.request(Method::POST, "/device").form(&typed).send().await.unwrap().status(), 200);
+        assert_eq!(alice.get("/api/v1/grants").await.as_array().unwrap().len(), 3);
+        rejoin(&database, &["backup", "copy.db"]).await.unwrap();
+        alice.delete(&format!("/api/v1/approvals/{}", app.client_id)).await.unwrap();
+        server.terminate();
+
+        let copy = dir.path().join("copy.db");
+        // However long this test takes.
+        let later = "UPDATE authorization_code SET expires_at = expires_at + 86400000 WHERE used_at IS NULL;
+                     UPDATE device_code SET expires_at = expires_at + 86400000";
+        rusqlite::Connection::open(&copy).unwrap().execute_batch(later).unwrap();
+        match by_restore {
+            true => drop(restore(&database, &["copy.db"]).await),
+            false => std::fs::rename(&copy, &database).unwrap(),
+        }
+        let server = Process::start(&database, &[]);
+        let (app, alice) = (App { program: server.device(), ..app }, moved(&alice, &server));
+        let pending = alice.get("/api/v1/grants").await;
+        assert_eq!(pending.as_array().unwrap().len(), 1, "{by_restore}: {pending}");
+        assert_eq!(app.redeem(&code).await.1["error"], "invalid_grant", "{by_restore}");
+        let poll = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("device_code", device["device_code"].as_str().unwrap()),
+        ];
+        assert_eq!(app.ask("/auth/token", &poll).await.1["error"], "access_denied", "{by_restore}");
+        assert_eq!(app.refresh(redeemed["refresh_token"].as_str().unwrap(), "").await.0, 200, "{by_restore}");
+        assert_sound(&database);
+    }
+}
+
 /// A raw copy is as good as one that `backup` made, if the server was stopped or if its write-ahead log was copied with it.
 #[tokio::test]
 async fn a_crashed_servers_files_are_restored_with_their_log_and_ids_go_on_above() {
