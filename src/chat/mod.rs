@@ -48,7 +48,7 @@ mod session;
 mod silence;
 pub mod snapshot;
 mod talk;
-mod told;
+pub mod told;
 mod upkeep;
 mod usage;
 mod warning;
@@ -102,7 +102,7 @@ pub struct Chat {
     /// What people may try and make.
     pub tries: Arc<Counts>,
     /// What was told of refusals, and how many were not.
-    told: told::Told,
+    pub(crate) told: Arc<told::Told>,
     /// What user codes are hashed with, and refresh tokens are exchanged by.
     pub(crate) keys: keys::Keys,
     /// What the last check of the store found, and when. Held while one is made: those who ask meanwhile share it.

@@ -1,6 +1,6 @@
 //! What strangers can make happen again and again is told so many times in an hour, and then counted: in the log by line and
 //! network, in the audit by action and session, or by network where no session is known. When the hour is over, the count is
-//! one line more.
+//! one line more. So are refreshes, by grant and network.
 
 use std::{fmt::Display, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     audit::{Action, Limit, Subject},
     error::Result,
     limits::{Bounds, Tally, Untold},
-    model::{Arrival, Network, SessionId, Timestamp},
+    model::{Arrival, ClientId, GrantId, Network, SessionId, Timestamp},
     store::{self, Priority},
 };
 
@@ -19,10 +19,45 @@ const LOGGED: Bounds = Bounds { told: 20, keys: 1024, told_of_others: 20, window
 /// Lines of the audit. Of a session's own more are told, so that its owner sees what matters.
 const AUDITED: Bounds = Bounds { told: 50, keys: 16_384, told_of_others: 1024, window: HOUR };
 
+/// Refreshes, which an app may ask for ten times a second. An app that refreshes when its access token expires does so six times
+/// an hour, and all of that is told.
+const REFRESHED: Bounds = Bounds { told: 10, keys: 16_384, told_of_others: 1024, window: HOUR };
+
 /// What was told of so far.
 pub struct Told {
     logged: Tally<(&'static str, String)>,
     audited: Tally<(Action, About)>,
+    refreshed: Tally<Refreshed>,
+}
+
+/// A grant whose tokens were refreshed, and from where: somebody who comes from elsewhere is told of for sure.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Refreshed {
+    pub grant: GrantId,
+    pub network: Network,
+    pub session: Option<SessionId>,
+    pub client: Option<ClientId>,
+    /// The app's `client_id`.
+    pub app: String,
+}
+
+/// What was counted and is to be told.
+struct ToTell {
+    logged: Vec<Untold<(&'static str, String)>>,
+    audited: Vec<Untold<(Action, About)>>,
+    refreshed: Vec<Untold<Refreshed>>,
+}
+
+impl Told {
+    /// Whether a refresh is to be recorded in the transaction that carries it out.
+    pub fn records_refresh(&self, of: &Refreshed) -> bool {
+        self.refreshed.would_tell(of)
+    }
+
+    /// Notes a refresh that was carried out.
+    pub fn note_refresh(&self, of: Refreshed, steady: Duration) {
+        self.refreshed.note(of, steady);
+    }
 }
 
 /// Whom a refusal is about.
@@ -32,9 +67,21 @@ enum About {
     Network(Network),
 }
 
+impl Refreshed {
+    fn subject(&self) -> Subject {
+        Subject {
+            session: self.session,
+            client: self.client,
+            address: Some(self.network.address()),
+            app: Some(self.app.clone()),
+            ..Subject::default()
+        }
+    }
+}
+
 impl Default for Told {
     fn default() -> Self {
-        Self { logged: Tally::new(LOGGED), audited: Tally::new(AUDITED) }
+        Self { logged: Tally::new(LOGGED), audited: Tally::new(AUDITED), refreshed: Tally::new(REFRESHED) }
     }
 }
 
@@ -85,18 +132,21 @@ impl Chat {
 
     /// Tells what was counted in the hours that are over.
     pub async fn tell_untold(&self, steady: Duration, now: Timestamp) -> Result<()> {
-        self.tell(self.told.logged.due(steady), self.told.audited.due(steady), steady, now).await
+        let Told { logged, audited, refreshed } = &*self.told;
+        let (logged, audited, refreshed) = (logged.due(steady), audited.due(steady), refreshed.due(steady));
+        self.tell(ToTell { logged, audited, refreshed }, steady, now).await
     }
 
     /// Tells all that was counted, because the server is stopping.
     pub async fn tell_all(&self, steady: Duration, now: Timestamp) -> Result<()> {
-        self.tell(self.told.logged.end(), self.told.audited.end(), steady, now).await
+        let Told { logged, audited, refreshed } = &*self.told;
+        let counted = ToTell { logged: logged.end(), audited: audited.end(), refreshed: refreshed.end() };
+        self.tell(counted, steady, now).await
     }
 
     async fn tell(
         &self,
-        logged: Vec<Untold<(&'static str, String)>>,
-        audited: Vec<Untold<(Action, About)>>,
+        ToTell { logged, audited, refreshed }: ToTell,
         steady: Duration,
         now: Timestamp,
     ) -> Result<()> {
@@ -104,13 +154,17 @@ impl Chat {
             let (line, of) = key.unwrap_or_else(|| ("many lines", "many".into()));
             tracing::warn!(line, of, count, "not logged one by one within the last hour");
         }
-        if audited.is_empty() {
+        if audited.is_empty() && refreshed.is_empty() {
             return Ok(());
         }
-        let counted = audited.clone();
+        let counted = (audited.clone(), refreshed.clone());
         let recorded = self
             .store
             .write_as(Priority::Record, move |tx| {
+                refreshed.iter().try_for_each(|Untold { key, count }| {
+                    let subject = key.as_ref().map(Refreshed::subject).unwrap_or_default();
+                    store::audit::record_many(tx, Action::GrantRefreshed, &subject, *count, now)
+                })?;
                 audited.iter().try_for_each(|Untold { key, count }| {
                     let Some((action, about)) = key else {
                         return store::audit::record_many(tx, Action::Refusals, &Subject::default(), *count, now);
@@ -126,7 +180,9 @@ impl Chat {
         match recorded {
             // It is told in an hour.
             Err(error) if error.is_want_of_room() => {
-                counted.into_iter().for_each(|Untold { key, count }| self.told.audited.count(key, count, steady));
+                let (audited, refreshed) = counted;
+                audited.into_iter().for_each(|Untold { key, count }| self.told.audited.count(key, count, steady));
+                refreshed.into_iter().for_each(|Untold { key, count }| self.told.refreshed.count(key, count, steady));
                 Ok(())
             }
             recorded => recorded,

@@ -86,6 +86,18 @@ impl<K: Eq + Hash> Tally<K> {
         self.lock().of(key, &self.bounds, now).0.untold += count;
     }
 
+    /// Whether [`Tally::note`] would say that it is to be told.
+    pub fn would_tell(&self, key: &K) -> bool {
+        let Self { bounds, .. } = self;
+        let windows = self.lock();
+        let told = |window: Option<&Window>| window.map_or(0, |window| window.told);
+        match windows.keys.get(key) {
+            Some(window) => window.told < bounds.told,
+            None if windows.keys.len() < bounds.keys => bounds.told > 0,
+            None => told(windows.others.as_ref()) < bounds.told_of_others,
+        }
+    }
+
     /// Ends the windows whose time is over; what was counted in them.
     pub fn due(&self, now: Duration) -> Vec<Untold<K>> {
         let mut windows = self.lock();
@@ -123,7 +135,13 @@ mod tests {
     }
 
     fn told(tally: &Tally<u8>, key: u8, times: usize, seconds: u64) -> usize {
-        (0..times).filter(|_| tally.note(key, at(seconds))).count()
+        let tells = |_: &usize| {
+            let expected = tally.would_tell(&key);
+            let told = tally.note(key, at(seconds));
+            assert_eq!(told, expected);
+            told
+        };
+        (0..times).filter(tells).count()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     audit::Action,
-    chat::Chat,
+    chat::{Chat, told::Told},
     error::{Code, Error, Result},
     model::{EndReason, Scopes},
     secret::{KeyRing, SecretHash, keys::Pair},
@@ -25,15 +25,15 @@ use crate::{
 
 /// Issues a new pair for a refresh token, which is superseded in the same transaction.
 pub async fn issue(chat: &Chat, request: TokenRequest, presented: &str, scope: Option<Scopes>) -> Result<Issued> {
-    let (keys, presented) = (chat.keys.ring(), presented.to_owned());
+    let (keys, told, presented) = (chat.keys.ring(), chat.told.clone(), presented.to_owned());
     let hash = SecretHash::of(&presented);
     tokens::issue(chat, request, move |tx, app, mint| {
         let token = token::find(tx, hash)?.filter(|token| !token.is_access).ok_or_else(invalid_grant)?;
         let grant = grant::get(tx, token.grant)?.filter(|grant| grant.app == app.id).ok_or_else(invalid_grant)?;
         // Its own pair has arrived. What is noted must stay, so from here on a refusal is a success of the transaction.
         token::settle_parent(tx, hash, mint.now)?;
-        let exchange =
-            Exchange { tx, app, mint, keys: &keys, presented: &presented, hash, grant: &grant, token: &token };
+        let (keys, told, presented) = (&*keys, &*told, presented.as_str());
+        let exchange = Exchange { tx, app, mint, keys, told, presented, hash, grant: &grant, token: &token };
         match exchange.decide(scope) {
             Err(refusal) if !refusal.is_failure() => Ok(Err(refusal)),
             decided => decided.map(Ok),
@@ -48,6 +48,7 @@ struct Exchange<'a> {
     app: &'a App,
     mint: &'a Mint,
     keys: &'a KeyRing,
+    told: &'a Told,
     presented: &'a str,
     hash: SecretHash,
     grant: &'a Grant,
@@ -81,11 +82,15 @@ impl Exchange<'_> {
         let by = self.keys.current(mint.due);
         let pair = self.keys.pair(by, self.presented).ok_or_else(|| Error::internal("the key in use is missing"))?;
         token::supersede(tx, self.hash, by, mint.refresh_expires_at(token.limit_at), mint.now)?;
-        audit::record(tx, Action::GrantRefreshed, &mint.subject(self.app, grant), mint.now)?;
+        // Only so many are told of one by one, or an app could fill the audit log by it.
+        let refreshed = mint.refreshed(self.app, grant);
+        if self.told.records_refresh(&refreshed) {
+            audit::record(tx, Action::GrantRefreshed, &mint.subject(self.app, grant), mint.now)?;
+        }
         let mint = mint.deriving(&pair, self.hash);
         let minted = mint.pair(tx, grant, scope, token.scope, token.limit_at)?;
         token.code.map_or(Ok(()), |code| mint.descend_from(tx, code))?;
-        Ok(Minted { derived: Some(pair), ..minted })
+        Ok(Minted { derived: Some(pair), refreshed: Some(refreshed), ..minted })
     }
 
     /// The same pair again. An access token that expired before anybody had it begins anew.
@@ -96,9 +101,14 @@ impl Exchange<'_> {
         let known = token::find(tx, access)?;
         let scope = known.as_ref().map_or(scope, |access| access.scope);
         let minted = match known.filter(|access| access.is_active(mint.due)) {
-            Some(access) => {
-                Minted { scope, expires_at: access.expires_at, refreshable: true, client: grant.client, derived: None }
-            }
+            Some(access) => Minted {
+                scope,
+                expires_at: access.expires_at,
+                refreshable: true,
+                client: grant.client,
+                derived: None,
+                refreshed: None,
+            },
             None => {
                 let mint = mint.deriving(&pair, self.hash);
                 let minted = mint.access(tx, grant.id, scope, Some(next.limit_at))?;

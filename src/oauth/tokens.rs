@@ -5,9 +5,9 @@ use std::{net::IpAddr, time::Duration};
 use super::{Credentials, Proof, invalid_client, known};
 use crate::{
     audit::{Action, Subject},
-    chat::{self, Chat},
+    chat::{self, Chat, told::Refreshed},
     error::{Code, Error, Result},
-    model::{ChannelName, ClientId, EndReason, GrantId, Nick, Scopes, SessionId, Timestamp},
+    model::{Arrival, ChannelName, ClientId, EndReason, GrantId, Network, Nick, Scopes, SessionId, Timestamp},
     secret::{Kind, Secret, SecretHash, keys::Pair},
     store::{
         Priority, Read, Write,
@@ -31,8 +31,7 @@ pub const GRANT_LIFE: Duration = Duration::from_hours(180 * 24);
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
     pub credentials: Credentials,
-    pub address: IpAddr,
-    pub now: Timestamp,
+    pub arrival: Arrival,
     /// The time by which some things are over.
     pub due: Timestamp,
 }
@@ -56,6 +55,8 @@ pub struct Minted {
     pub client: Option<ClientId>,
     /// The secrets, where they are not the mint's own.
     pub derived: Option<Pair>,
+    /// What was refreshed, if it was.
+    pub refreshed: Option<Refreshed>,
 }
 
 /// What became of a request whose transaction stays, because something is recorded in it.
@@ -89,6 +90,12 @@ impl Mint {
         Subject { session: grant.session, client: grant.client, address: Some(self.address), ..app.subject() }
     }
 
+    /// The refresh of a grant's tokens, as it is told of.
+    pub fn refreshed(&self, app: &App, grant: &Grant) -> Refreshed {
+        let &Grant { id, session, client, .. } = grant;
+        Refreshed { grant: id, network: Network::of(self.address), session, client, app: app.client_id.clone() }
+    }
+
     /// Records that a token or a code came back that was used before, and tells the session's devices.
     pub fn report_reuse(&self, tx: &Write, app: &App, grant: &Grant) -> Result<()> {
         audit::record(tx, Action::ReuseDetected, &self.subject(app, grant), self.now)?;
@@ -107,7 +114,7 @@ impl Mint {
         let expires_at = limit_at.map_or(end, |limit| limit.min(end));
         let new = NewToken { secret: self.access, grant, scope, expires_at, parent: self.parent };
         token::issue_access(tx, &new, self.now)?;
-        Ok(Minted { scope, expires_at, refreshable: false, client: None, derived: None })
+        Ok(Minted { scope, expires_at, refreshable: false, client: None, derived: None, refreshed: None })
     }
 
     /// Issues an access token of this scope, and a refresh token of all that was asked for.
@@ -168,7 +175,7 @@ pub(super) async fn issue(
     request: TokenRequest,
     mut work: impl FnMut(&Write, &App, &Mint) -> Result<Decision> + Send + 'static,
 ) -> Result<Issued> {
-    let TokenRequest { credentials, address, now, due } = request;
+    let TokenRequest { credentials, arrival: Arrival { address, now, steady }, due } = request;
     let presented = credentials.clone();
     // Guesses are turned away before they take a turn of the writer's.
     chat.store.read(move |tx| known(tx, &presented)).await?.ok_or_else(invalid_client)?;
@@ -203,6 +210,9 @@ pub(super) async fn issue(
     let minted = decided.await??;
     if let Some(client) = minted.client {
         chat.touch(client, now);
+    }
+    if let Some(refreshed) = minted.refreshed {
+        chat.told.note_refresh(refreshed, steady);
     }
     let (access, refresh) = minted.derived.map_or((access, refresh), |pair| (pair.access, pair.refresh));
     Ok(Issued {

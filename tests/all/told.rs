@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, until};
+use crate::support::{App, Device, FLAGS, TestServer, until};
 
 async fn lines(device: &Device, action: &str) -> Vec<Value> {
     let lines = device.get("/api/v1/audit?limit=500").await;
@@ -54,4 +54,32 @@ async fn what_was_counted_is_not_lost_by_a_restart() {
     assert_eq!(server.rows("audit WHERE action = 'login_failed'"), 50);
     server.restart().await;
     assert_eq!(server.rows("audit WHERE action = 'login_failed' AND count = 10 AND address = '2001:db8:1::'"), 1);
+}
+
+/// An app that refreshes without end writes so many lines and one more; whoever refreshes from elsewhere is told of all the same.
+#[tokio::test]
+async fn refreshes_are_told_one_by_one_and_then_counted() {
+    let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
+    let alice = server.pick("alice").await;
+    let app = server.app("reader", &FLAGS).await;
+    let of = |address: &str| App { program: app.program.from(address), ..app.clone() };
+    let mut token = app.given(&alice, "chat:read").await;
+    for _ in 0..30 {
+        (_, token) = of("192.0.2.1").refreshed(&token).await;
+    }
+    (_, token) = of("192.0.2.2").refreshed(&token).await;
+    let told = lines(&alice, "grant_refreshed").await;
+    assert_eq!(told.len(), 11);
+    assert!(told.iter().all(|line| line["count"].is_null()), "{told:?}");
+    assert_eq!(told[10]["address"], "192.0.2.2");
+    server.pass(Duration::from_hours(1));
+    until("the count to be told", async || lines(&alice, "grant_refreshed").await.len() > 11).await;
+    let told = lines(&alice, "grant_refreshed").await;
+    let [last] = &told[11..] else { panic!("{told:?}") };
+    assert_eq!((&last["count"], &last["address"]), (&json!(20), &json!("192.0.2.1")));
+    for same in ["session", "client", "app"] {
+        assert!(last[same] == told[0][same] && !last[same].is_null(), "{same}: {last}");
+    }
+    of("192.0.2.1").refreshed(&token).await;
+    assert_eq!(lines(&alice, "grant_refreshed").await.len(), 13, "the next hour begins anew");
 }

@@ -147,8 +147,7 @@ async fn by_grant_type(
 ) -> Result<Issued, Error> {
     let request = TokenRequest {
         credentials: form.credentials.clone(),
-        address: address.ip,
-        now: app.clock.now(),
+        arrival: address.arrival(app, app.clock.now()),
         due: app.clock.due(),
     };
     match grant_type {
