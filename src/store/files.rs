@@ -51,9 +51,17 @@ pub fn private() -> OpenOptions {
 
 /// How a file is opened that is no link; one that is a pipe keeps nobody waiting.
 pub fn no_link() -> OpenOptions {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    to_read(OFlags::NOFOLLOW | OFlags::NONBLOCK)
+}
+
+/// How a file is opened that may be anything; one that is a pipe keeps nobody waiting.
+pub fn at_once() -> OpenOptions {
+    to_read(OFlags::NONBLOCK)
+}
+
+fn to_read(flags: OFlags) -> OpenOptions {
     let mut options = File::options();
-    options.read(true).custom_flags(i32::try_from(flags).unwrap_or(0));
+    options.read(true).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
     options
 }
 

@@ -4,7 +4,7 @@
 //! database there is gets a second name, under which it is kept, and one rename puts the copy in its place.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io,
     os::unix::fs::{FileExt as _, MetadataExt},
     path::{Path, PathBuf},
@@ -96,21 +96,24 @@ fn stage<T>(
     Ok((as_of, changed))
 }
 
-/// Copies the file, and the write-ahead log beside it if there is one. The original is never opened by SQLite.
+/// Copies the file, and the write-ahead log beside it if there is one. The original is never opened by SQLite. It is opened
+/// once, judged as what was opened, and read from that: what its name stands for meanwhile does not matter.
 fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
     let not_ours = |why: &dyn std::fmt::Display| no_copy(from, why);
-    let metadata = fs::metadata(from).map_err(|e| not_ours(&e))?;
+    let mut source = files::at_once().open(from).map_err(|e| not_ours(&e))?;
+    let metadata = source.metadata().map_err(|e| not_ours(&e))?;
     if !metadata.is_file() {
         return Err(not_ours(&"it is not a regular file"));
     }
-    if fs::metadata(database).is_ok_and(|there| (there.dev(), there.ino()) == (metadata.dev(), metadata.ino())) {
+    let is_opened = |path: &Path| fs::metadata(path).is_ok_and(|file| is_same(&file, &metadata));
+    if is_opened(database) {
         return Err(not_ours(&"it is the database itself"));
     }
-    if lock::is_held(from) {
+    // The lock beside a name is that of what the name stands for now.
+    if is_opened(from) && lock::is_held(from) {
         let holder = lock::holder(from);
         return Err(not_ours(&format!("it {}: copy it by `rejoin backup`", lock::in_use(&holder))));
     }
-    let mut source = File::open(from).map_err(|e| not_ours(&e))?;
     if !is_database(&source) {
         return Err(not_ours(&"it is not a database"));
     }
@@ -118,8 +121,15 @@ fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
     let mut file = private().create_new(true).open(staged).map_err(cannot)?;
     io::copy(&mut source, &mut file).map_err(cannot)?;
     let ([log, _], [staged_log, _]) = (write_ahead_log(from), write_ahead_log(staged));
-    match File::open(&log) {
+    match files::at_once().open(&log) {
         Ok(mut log) => {
+            // Beside another file it may be another file's.
+            if !is_opened(from) {
+                return Err(not_ours(&"another file took its place while it was read"));
+            }
+            if !log.metadata().is_ok_and(|log| log.is_file()) {
+                return Err(not_ours(&"its write-ahead log is not a regular file"));
+            }
             let mut file = private().create_new(true).open(&staged_log).map_err(cannot)?;
             io::copy(&mut log, &mut file).map_err(cannot)?;
         }
@@ -127,6 +137,10 @@ fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
         Err(e) => return Err(not_ours(&format!("its write-ahead log {} cannot be read: {e}", log.display()))),
     }
     Ok(file)
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// Whether a file begins as a database does.

@@ -22,7 +22,7 @@ fn killer(folder: &Path) -> PathBuf {
 }
 
 /// Whose session there is in a database, which must be whole.
-fn whose(database: &Path) -> String {
+pub fn whose(database: &Path) -> String {
     let database = Connection::open(database).unwrap();
     let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");

@@ -9,6 +9,7 @@ use crate::support::{App, Device, FLAGS, Process, assert_sound, commands, params
 
 mod atomic;
 mod refused;
+mod swapped;
 
 const PASSWORD: &str = "correct horse battery";
 
