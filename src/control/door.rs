@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::MetadataExt,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     pin::pin,
@@ -11,19 +11,25 @@ use std::{
 };
 
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use rustix::{
+    fs::{Mode, fchmod},
+    process::geteuid,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
-    net::{UnixListener, UnixStream},
+    net::{UnixListener, UnixSocket, UnixStream},
 };
 
 use super::{
     answer::{Answer, answer},
     say, socket,
 };
-use crate::{chat::Chat, model::Clock};
+use crate::{chat::Chat, model::Clock, store::files};
 
 /// Bytes of a question, at most.
 const QUESTION_LIMIT: u64 = 64 * 1024;
+/// Subcommands that wait to be accepted.
+const WAITING: u32 = 128;
 /// Between two tries to accept when that fails.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long conversations may go on once the server is stopping. Each question that was asked is answered by then.
@@ -33,7 +39,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Door {
     listener: UnixListener,
     path: PathBuf,
-    /// Whose socket it is: nobody else but root is heard.
+    /// The user that the server runs as: nobody else but root is heard.
     owner: u32,
     removed: bool,
 }
@@ -50,9 +56,17 @@ impl Door {
                 _ => {}
             }
         }
-        let listener = UnixListener::bind(&fresh)?;
-        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
-        let owner = fs::symlink_metadata(&fresh)?.uid();
+        let socket = UnixSocket::new_stream()?;
+        // The file gets the mode that the socket has when it is bound, so it is never open to others. Its name is not trusted
+        // with that: in a folder where others may write it can come to stand for another file.
+        fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+        socket.bind(&fresh)?;
+        let (made, owner) = (fs::symlink_metadata(&fresh)?, geteuid().as_raw());
+        if made.uid() != owner || made.mode() & files::OTHERS != 0 {
+            let why = format!("{} is not this user's alone", fresh.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
+        let listener = socket.listen(WAITING)?;
         fs::rename(&fresh, &path)?;
         Ok(Self { listener, path, owner, removed: false })
     }

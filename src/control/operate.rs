@@ -1,7 +1,8 @@
 //! A subcommand: it asks the running server, or, where there is none, opens the database and does the work itself.
 
-use std::{io, path::Path, time::Instant};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path, time::Instant};
 
+use rustix::process::geteuid;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::UnixStream,
@@ -80,6 +81,7 @@ impl Access {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
             if let Ok(stream) = UnixStream::connect(socket(database)).await {
+                require_trusted(&stream, database)?;
                 return Ok(Self::Running(stream));
             }
             if let Some(lock) = DatabaseLock::for_subcommand(database, name).map_err(|error| error.detail)? {
@@ -93,6 +95,22 @@ impl Access {
             tokio::time::sleep(LOCK_RETRY).await;
         }
     }
+}
+
+/// Refuses whoever answers on the control socket, unless it is root, the caller's own user or the owner of the database. In a folder
+/// where others may write, somebody else's socket may have the name of the server's, to answer in its place.
+fn require_trusted(stream: &UnixStream, database: &Path) -> Result<(), String> {
+    let uid = stream.peer_cred().map_err(|error| error.to_string())?.uid();
+    let owner = fs::metadata(database).map(|file| file.uid()).ok();
+    if uid == 0 || uid == geteuid().as_raw() || Some(uid) == owner {
+        return Ok(());
+    }
+    let socket = socket(database);
+    Err(format!(
+        "{} is answered by the user {uid}, who is neither root nor you nor the database's owner: look who put it there, and \
+         remove it",
+        socket.display()
+    ))
 }
 
 impl Server {

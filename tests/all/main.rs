@@ -23,6 +23,7 @@ mod commands;
 mod confined;
 mod connection;
 mod consent_page;
+mod control_socket;
 mod conversations;
 mod crash;
 mod delivery;

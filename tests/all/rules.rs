@@ -35,7 +35,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
-    ("rustix", &["password", "http", "store"]),
+    ("rustix", &["password", "http", "store", "control"]),
     ("cookie", &["http"]),
     ("clap", &["config", "main"]),
 ];

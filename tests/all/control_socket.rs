@@ -1,0 +1,85 @@
+//! The control socket in a folder that is not one's own alone: who may open it, and who answers there.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        net::UnixListener,
+    },
+    path::{Path, PathBuf},
+    process::Command,
+    sync::mpsc,
+    thread,
+};
+
+use rustix::{process::Uid, thread::set_thread_res_uid};
+
+use crate::support::{Process, rejoin};
+
+/// A user who is neither root nor whoever runs the tests.
+const STRANGER: u32 = 65_534;
+
+/// A database that a server made and left, in a folder into which everybody may write.
+fn shared() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let database = dir.path().join("rejoin.db");
+    Process::start(&database, &[]).terminate();
+    (dir, database)
+}
+
+/// Answers one question on a database's socket as another user, that it was done. `None`: these tests may not become one.
+fn impostor(database: &Path) -> Option<thread::JoinHandle<()>> {
+    let socket = database.with_extension("db.sock");
+    let (ready, begun) = mpsc::channel();
+    let answering = thread::spawn(move || {
+        let stranger = Uid::from_raw(STRANGER);
+        // It is this thread's alone.
+        if set_thread_res_uid(stranger, stranger, stranger).is_err() {
+            return;
+        }
+        let listener = UnixListener::bind(&socket).unwrap();
+        ready.send(()).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut question = String::new();
+        if BufReader::new(&stream).read_line(&mut question).unwrap_or(0) > 0 {
+            stream.write_all(b"\"Done\"\n").unwrap();
+        }
+        fs::remove_file(&socket).unwrap();
+    });
+    begun.recv().ok().map(|()| answering)
+}
+
+/// It could say that something is revoked that is not, or take a secret for its own.
+#[tokio::test]
+async fn a_subcommand_hears_nobody_but_root_its_own_user_and_the_database_s_owner() {
+    let (_dir, database) = shared();
+    for args in [&["session", "alice", "--end"][..], &["restore", "copy.db"]] {
+        let Some(answering) = impostor(&database) else { return };
+        let refusal = rejoin(&database, args).await.unwrap_err();
+        assert!(refusal.contains(&format!("is answered by the user {STRANGER}")), "{refusal}");
+        assert!(refusal.contains("rejoin.db.sock"), "{refusal}");
+        answering.join().unwrap();
+    }
+    // Where the server runs as the database's owner, root may ask it.
+    let Some(answering) = impostor(&database) else { return };
+    chown(&database, Some(STRANGER), None).unwrap();
+    assert_eq!(rejoin(&database, &["session", "alice", "--end"]).await.unwrap(), "");
+    answering.join().unwrap();
+}
+
+#[tokio::test]
+async fn the_socket_is_its_owners_alone_from_the_first_moment_and_no_name_is_trusted_with_that() {
+    let (dir, database) = shared();
+    let library = dir.path().join("no_chmod.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/no_chmod.c");
+    assert!(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status().unwrap().success());
+    let log = dir.path().join("log");
+    let _server = Process::prepared(&database, &log, |command| {
+        command.env("LD_PRELOAD", &library);
+    });
+    let mode = fs::metadata(database.with_extension("db.sock")).expect("it has one").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(rejoin(&database, &["sessions"]).await.unwrap(), "");
+}
