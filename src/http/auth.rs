@@ -32,7 +32,8 @@ pub struct Authenticated {
     /// A grant without a session calls as no client.
     live: Option<Arc<Live>>,
     pub now: Timestamp,
-    /// Whether the call acknowledges what it says. With the cookie, another site can lead a browser here; that changes nothing.
+    /// Whether the call acknowledges what it says. With the cookie, another site can lead a browser here, and over plain http
+    /// show what is here as an image; that changes nothing.
     pub acknowledges: bool,
 }
 
@@ -49,7 +50,7 @@ impl Authenticated {
     async fn by_cookie(secret: SecretHash, headers: &HeaderMap, app: &Shared) -> Result<Self> {
         let now = app.clock.now();
         let live = app.chat.authenticate(secret, now, app.clock.due()).await?;
-        Ok(Self { live: Some(live), now, acknowledges: !csrf::is_navigation(&app.site, headers) })
+        Ok(Self { live: Some(live), now, acknowledges: csrf::may_acknowledge(&app.site, headers) })
     }
 }
 

@@ -11,9 +11,11 @@ use crate::error::{Code, Error, Result};
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+/// What is answered to a request that may acknowledge.
+const ANSWERS: [&str; 3] = ["application/json", "application/problem+json", "text/event-stream"];
 
 /// Refuses unsafe requests from other sites, and all of theirs to the API but top-level navigations, which change nothing
-/// there ([`is_navigation`]). Cookies of a neighbour's page on another port of our host go along even with what it reads.
+/// there ([`may_acknowledge`]). Cookies of a neighbour's page on another port of our host go along even with what it reads.
 pub fn refuse_other_sites<B>(site: &Site, part: Part, request: &Request<B>) -> Result<()> {
     let headers = request.headers();
     let open = match part {
@@ -45,13 +47,28 @@ pub fn has_own_origin(site: &Site, headers: &HeaderMap) -> bool {
         || grammar::only(headers, header::ORIGIN).is_some_and(|origin| site.is_own_origin(origin))
 }
 
-/// Whether a browser is led here, by a link of anybody's or by its user: all that another site can do with our cookie. The
-/// browser says so itself; over plain http it may not, but asks for text/html as no script does.
-pub fn is_navigation(site: &Site, headers: &HeaderMap) -> bool {
-    match headers.contains_key(SEC_FETCH_MODE) {
-        true => says_navigate(headers),
-        false => !site.secure && grammar::accepts(headers, "text/html"),
+/// Whether it may acknowledge what it reads with our cookie: no page of another origin can be seen behind it.
+///
+/// Where browsers say what they fetch for, other sites' requests are turned away before this ([`refuse_other_sites`]). Where they do
+/// not, as over plain http off loopback, a page on another port of our host makes requests that carry the cookie. It is known by
+/// the page that a Referer names, and by an Accept that asks for anything but what the API answers with, as those of images,
+/// styles and media do. A script of such a page that leaves the Referer out cannot be told from a program.
+pub fn may_acknowledge(site: &Site, headers: &HeaderMap) -> bool {
+    if headers.contains_key(SEC_FETCH_MODE) {
+        return !says_navigate(headers);
     }
+    let asks_for_page = grammar::accepts(headers, "text/html") || grammar::accepts_only_others(headers, &ANSWERS);
+    comes_from_own_page(site, headers) && (site.secure || !asks_for_page)
+}
+
+/// Whether no Referer names a page of another origin.
+fn comes_from_own_page(site: &Site, headers: &HeaderMap) -> bool {
+    let own = |referer: &str| {
+        let after_scheme = referer.find("://").map_or(0, |at| at + 3);
+        let end = referer[after_scheme..].find(['/', '?', '#']).map_or(referer.len(), |at| after_scheme + at);
+        site.is_own_origin(&referer[..end])
+    };
+    !headers.contains_key(header::REFERER) || grammar::only(headers, header::REFERER).is_some_and(own)
 }
 
 /// Whether it is a navigation of a whole tab, not of a frame.
@@ -181,11 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn a_navigation_is_known_by_the_browsers_word_or_over_plain_http_by_accept() {
+    fn what_a_page_of_another_origin_may_have_caused_acknowledges_nothing() {
         let (plain, secure) =
             (Site::of(&[], "127.0.0.1:8080"), Site::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080"));
-        let is =
-            |site: &Site, headers: &[(&str, &str)]| is_navigation(site, request(Method::GET, "/", headers).headers());
+        let is = |site: &Site, headers: &[(&str, &str)]| {
+            !may_acknowledge(site, request(Method::GET, "/", headers).headers())
+        };
         let (mode, html) = (("sec-fetch-mode", "navigate"), ("accept", "text/html,*/*;q=0.8"));
         for site in [&plain, &secure] {
             assert!(is(site, &[mode]) && is(site, &[mode, ("accept", "*/*")]));
@@ -195,5 +213,45 @@ mod tests {
             }
         }
         assert!(is(&plain, &[html]) && !is(&secure, &[html]));
+        // What an element of a page asks for, in Chromium, Firefox and Safari.
+        for element in [
+            "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
+            "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
+            "text/css,*/*;q=0.1",
+            "video/webm,video/ogg,video/*;q=0.9,application/ogg;q=0.7,audio/*;q=0.6,*/*;q=0.5",
+            "image/*",
+            "application/json;q=0, image/png",
+        ] {
+            assert!(is(&plain, &[("accept", element)]) && !is(&secure, &[("accept", element)]), "{element}");
+        }
+        for program in [
+            "*/*",
+            "application/json",
+            "application/json, text/plain, */*",
+            "text/event-stream",
+            "application/*;q=0.5, text/plain",
+            "Application/JSON; charset=utf-8",
+            "nonsense",
+            "",
+        ] {
+            assert!(!is(&plain, &[("accept", program)]), "{program}");
+        }
+        // A page that a Referer names.
+        for (site, own) in [(&plain, "http://localhost:8080"), (&secure, "https://chat.example")] {
+            for path in ["/", "", "?x=/y", "/#a", "/login?next=http://localhost:8081/"] {
+                assert!(!is(site, &[("referer", &format!("{own}{path}"))]), "{own}{path}");
+            }
+            for other in
+                ["http://localhost:8081/", "https://evil.example/", "https://evil.example?http://localhost:8080/"]
+            {
+                assert!(is(site, &[("referer", other)]), "{other}");
+                assert!(!is(site, &[("referer", other), ("sec-fetch-mode", "cors")]), "the browser's word decides");
+            }
+            for odd in ["", "about:blank", "/", "localhost:8080", "http://localhost:8080@evil.example/"] {
+                assert!(is(site, &[("referer", odd)]), "{odd}");
+            }
+            let own = format!("{own}/");
+            assert!(is(site, &[("referer", &own), ("referer", &own)]), "twice");
+        }
     }
 }

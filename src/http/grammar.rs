@@ -150,6 +150,17 @@ pub fn accepts(headers: &HeaderMap, essence: &str) -> bool {
     ranges.any(|range| range.essence == essence && is_wanted(&range.parameters))
 }
 
+/// Whether Accept asks for something by name, and for none of these media types.
+pub fn accepts_only_others(headers: &HeaderMap, essences: &[&str]) -> bool {
+    let ranges = list(headers, &header::ACCEPT).filter_map(MediaType::parse);
+    let mut named = ranges.filter(|range| range.essence != "*/*" && is_wanted(&range.parameters)).peekable();
+    let fits = |range: MediaType| match range.essence.strip_suffix('*') {
+        Some(prefix) => essences.iter().any(|essence| essence.starts_with(prefix)),
+        None => essences.contains(&range.essence.as_str()),
+    };
+    named.peek().is_some() && !named.any(fits)
+}
+
 /// Whether Accept-Encoding takes a content coding: by one of its names or, if it has none of them, by `*` (§12.5.3).
 pub fn takes_coding(headers: &HeaderMap, names: &[&str]) -> bool {
     let (mut named, mut any) = (None, None);

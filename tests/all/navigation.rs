@@ -59,6 +59,36 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
     assert_eq!(acknowledged().await.to_string(), next);
 }
 
+/// Over plain http a browser does not say what it fetches for, unless the host is its own machine. Cookies know no ports, so a page
+/// on another port can have what is here fetched as an image, or by a script.
+#[tokio::test]
+async fn what_another_ports_page_fetches_acknowledges_nothing_where_it_can_be_told() {
+    const IMAGE: Head = &[("accept", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8")];
+    const STYLE: Head = &[("accept", "text/css,*/*;q=0.1")];
+    const SCRIPT: Head = &[("accept", "*/*"), ("referer", "http://127.0.0.1:1/")];
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    alice.drain().await;
+    let last = bob.send("PRIVMSG #rust :hello").await["ids"][0].to_string();
+    let path = format!("/api/v1/messages?timeout=0&after={last}");
+    for head in [IMAGE, STYLE, SCRIPT] {
+        read(&alice, &path, head).await;
+        let mut stream = Stream::of(led(&alice, &format!("/api/v1/events?after={last}"), head).send().await.unwrap());
+        assert_eq!(stream.frame().await.unwrap()[1], ("id".into(), last.clone()));
+        assert_eq!(alice.queue().await.len(), 1, "{head:?}");
+    }
+    // The page's own requests, and those of programs, acknowledge.
+    let referer = format!("{}/", alice.base);
+    for (name, value) in
+        [("referer", referer.as_str()), ("accept", "application/json, text/plain, */*"), ("accept", "*/*")]
+    {
+        let next = bob.send("PRIVMSG #rust :more").await["ids"][0].to_string();
+        let request = alice.request(Method::GET, &format!("/api/v1/messages?timeout=0&after={next}"));
+        assert_eq!(request.header(name, value).send().await.unwrap().status(), 200);
+        assert_eq!(alice.snapshot().await["acknowledged"].to_string(), next, "{name}: {value}");
+    }
+}
+
 #[tokio::test]
 async fn a_queue_begins_with_its_clients_own_first_snapshot() {
     let server = TestServer::start().await;
