@@ -2,15 +2,20 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{Read, Write, ban, channel, log, member, session, session_mask::Masked};
+use super::{Read, Write, as_sql, ban, channel, log, member, session, session_mask::Masked};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SERVER_NAME, SessionId, Timestamp},
 };
 
+/// How many times a member is tried on a ban, at most, to find the next op: the writer does it, and some have thousands of
+/// members and a hundred bans.
+const TRIALS: usize = 20_000;
+
 /// Makes another member op, if the channel has none: the voiced member who has been there longest, or else the member who
-/// has been there longest among those whom no ban matches. If bans match all of them, the channel stays without an op until
-/// a session that no ban matches is on it (see [`consider`]).
+/// has been there longest among those whom no ban matches. If bans match all of them, or all of those that have been there
+/// longest and are looked at, the channel stays without an op until a session that no ban matches joins it or changes its
+/// nick (see [`consider`]).
 pub(super) fn pass_on(tx: &Write, channel: ChannelId, now: Timestamp) -> Result<()> {
     if member::has_op(tx, channel)? {
         return Ok(());
@@ -22,7 +27,7 @@ pub(super) fn pass_on(tx: &Write, channel: ChannelId, now: Timestamp) -> Result<
 }
 
 /// Makes a session op of a channel that has no op, unless a ban matches it. It is called for a session that joins or that
-/// changes its nick: of the other members of such a channel it is known that bans match them.
+/// changes its nick: of the other members of such a channel it is known, as far as they are looked at, that bans match them.
 pub fn consider(tx: &Write, channel: ChannelId, session: SessionId, now: Timestamp) -> Result<()> {
     if !member::has_op(tx, channel)? && !ban::matches(tx, channel, &session::get(tx, session)?)? {
         give_op(tx, channel, session, now)?;
@@ -42,10 +47,10 @@ fn successor(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
         return Ok(voiced);
     }
     let bans = ban::list(tx, channel)?;
-    let mut by_stay = tx
-        .sql
-        .prepare_cached("SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL ORDER BY since")?;
-    let mut rows = by_stay.query([channel.0])?;
+    let mut by_stay = tx.sql.prepare_cached(
+        "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL ORDER BY since LIMIT ?2",
+    )?;
+    let mut rows = by_stay.query([channel.0, as_sql(TRIALS / bans.len().max(1))])?;
     while let Some(row) = rows.next()? {
         let session = session::get(tx, SessionId(row.get(0)?))?;
         let masked = Masked::new(&session);

@@ -113,6 +113,32 @@ async fn a_channel_of_banned_members_alone_waits_for_somebody_else() {
     dave.send("MODE #rust -b *!s2@*").await;
 }
 
+/// The writer looks for the next op, so it looks at no more members than it can in a moment.
+#[tokio::test]
+async fn of_many_members_and_bans_those_are_looked_at_who_have_been_there_longest() {
+    for (guests, successor) in [(150, true), (300, false)] {
+        let server = TestServer::start().await;
+        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let fill = format!(
+            "CREATE TEMP TABLE n AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {guests})
+                 SELECT n FROM n;
+             INSERT INTO session (id, nick, folded_nick, created_at) SELECT 1000 + n, 'guest' || n, 'guest' || n, 0 FROM n;
+             INSERT INTO membership (session_id, channel_id, since) SELECT 1000 + n, id, 0 FROM n, channel;
+             INSERT INTO ban (channel_id, folded_mask, mask, set_by, set_at)
+                 SELECT id, mask, mask, 'alice', 0
+                 FROM channel, (SELECT iif(n = 1, 'guest*!*@*', 'nobody' || n || '!*@*') AS mask FROM n WHERE n <= 100);"
+        );
+        let database = rusqlite::Connection::open(server.database()).unwrap();
+        database.pragma_update(None, "foreign_keys", "off").unwrap();
+        database.execute_batch(&fill).unwrap();
+        alice.send("PART #rust").await;
+        assert_eq!(ops(&bob).await == ["bob"], successor, "{guests} guests");
+        // Whoever was not looked at becomes op by the next nick.
+        bob.send("NICK robert").await;
+        assert_eq!(ops(&bob).await, ["robert"]);
+    }
+}
+
 #[tokio::test]
 async fn a_nick_that_no_ban_matches_any_more_may_be_op() {
     let server = TestServer::start().await;
