@@ -103,6 +103,22 @@ async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
     alice.send("QUIT").await;
 }
 
+/// With the default limit a page joins its twenty channels at once, and goes on.
+#[tokio::test]
+async fn each_four_targets_count_as_one_command() {
+    let server = TestServer::with(&["--flood-limit", "20:5"]).await;
+    let alice = server.pick("alice").await;
+    server.pass(Duration::from_secs(60));
+    let channels = (0..20).map(|n| format!("#{n}")).collect::<Vec<_>>().join(",");
+    let joined = alice.send(&format!("JOIN {channels}")).await;
+    assert_eq!(joined["ids"].as_array().unwrap().len(), 20);
+    let (sent, refusal) = fill(&alice, "PING x").await;
+    assert_eq!((sent, refusal.retry_after), (15, Some(1)), "it counted five");
+    server.pass(Duration::from_secs(1));
+    alice.send(&format!("NAMES {channels}")).await;
+    assert!(throttled(&alice.try_send("PING x").await.unwrap_err()), "five came back in a second");
+}
+
 #[tokio::test]
 async fn off_is_off() {
     let server = TestServer::with(&["--flood-limit", "off"]).await;
