@@ -18,6 +18,8 @@ const PASSWORD: &str = "correct horse battery";
 const ANOTHER: &str = "battery horse correct";
 const SESSIONS: usize = 80;
 const LOGINS: usize = 15;
+/// How long the attack is under way before anybody logs in: each of its networks has used up its burst by then.
+const ATTACKED: Duration = Duration::from_secs(5);
 /// After so long a login counts as one that took so long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -81,7 +83,7 @@ async fn stranger(table: &mut Table) {
         }
     }));
     let watch = async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(ATTACKED).await;
         let attacked = logins(&site).await;
         over.set(true);
         attacked
