@@ -134,6 +134,7 @@ CREATE TABLE direct (
     unread     INTEGER NOT NULL,            -- 1: it has not read all that the other wrote
     last       INTEGER NOT NULL,            -- the last message, whoever of the two wrote it; 0: none yet
     read       INTEGER NOT NULL,            -- how far the session has read
+    written    INTEGER NOT NULL DEFAULT 0,  -- the last message that the session itself wrote; 0: none
     PRIMARY KEY (session_id, other_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX direct_in_order ON direct (session_id, wrote, unread, last);

@@ -10,7 +10,7 @@ use crate::{
     irc::{Reply, command::Each},
     model::{Caller, ChannelName, EventId, Nick, SERVER_NAME, TargetId, Timestamp},
     store::{
-        Write,
+        Write, audience,
         channel::Channel,
         grant,
         log::{self, Draft, Origin, Recipient},
@@ -123,12 +123,10 @@ impl<'a> Act<'a> {
         self.answer.replies.push(Reply::numeric(numeric, &self.session.nick, params));
     }
 
-    /// The session's channels and the session itself: whoever is to know what it does. A confined caller does nothing that
-    /// is to be known outside.
-    pub fn everyone(&self) -> Result<Vec<TargetId>> {
+    /// The session's channels and the session itself. A confined caller does nothing that is to be known outside.
+    pub fn around(&self) -> Result<Vec<TargetId>> {
         self.sight.require_whole()?;
-        let channels = member::channels_of(self.tx, self.caller.session)?;
-        Ok(channels.into_iter().map(TargetId::from).chain([self.caller.session.into()]).collect())
+        audience::around(self.tx, self.caller.session)
     }
 
     /// Does `act` to each target that can be done; refused ones are error numerics among the replies, and if there is

@@ -13,7 +13,7 @@ use crate::{
     model::{ClientId, ClientView, EndReason, Network, Nick, Scope, Timestamp},
     secret::Secret,
     store::{
-        Priority, Read, approval,
+        Priority, Read, approval, audience,
         client::{self, NewClient},
         member,
         session::{self, LastWords, Session},
@@ -161,13 +161,14 @@ fn no_such_client() -> Error {
     Error::new(Code::NotFound, "this session has no such client")
 }
 
-/// NICK: one event to everyone who can see the session.
+/// NICK: one event to all who are to know the session's nick.
 pub fn rename(act: &mut Act, nick: Nick) -> Result<()> {
     if nick.as_str() == act.nick().as_str() {
         return Ok(());
     }
+    act.sight.require_whole()?;
     session::rename(act.tx, &act.session, &nick)?;
-    let targets = act.everyone()?;
+    let targets = audience::of(act.tx, &act.session)?;
     act.emit("NICK", &[&nick], &targets)?;
     // A ban that no longer matches is no longer in the way of being op.
     for channel in member::channels_of(act.tx, act.caller.session)? {

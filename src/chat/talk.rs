@@ -74,7 +74,7 @@ fn may_speak(act: &Act, channel: &Channel) -> Result<bool> {
 }
 
 pub fn away(act: &mut Act, text: Option<&str>) -> Result<()> {
-    let targets = act.everyone()?;
+    let targets = act.around()?;
     if act.session.away.as_deref() != text {
         session::set_away(act.tx, act.caller.session, text)?;
         match &text {

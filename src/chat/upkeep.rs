@@ -89,7 +89,7 @@ impl Chat {
 
     async fn drop_old(&self, due: Timestamp) -> Result<()> {
         let cutoff = due.minus(self.limits.retention);
-        while self.store.write(move |tx| retention::drop_events(tx, cutoff, due, BATCH)).await? == BATCH {}
+        while self.store.write(move |tx| retention::drop_events(tx, cutoff, due, BATCH)).await? > 0 {}
         while self.store.write(|tx| retention::drop_memberships(tx, BATCH)).await? == BATCH {}
         while self.store.write(move |tx| retention::drop_tombstones(tx, cutoff, due, BATCH)).await? >= BATCH {}
         while self.store.write(move |tx| grant_end::expire(tx, cutoff, BATCH)).await? == BATCH {}

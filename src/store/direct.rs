@@ -5,16 +5,20 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Read, Write};
+use super::{Read, Write, as_sql};
 use crate::{
     error::Result,
     model::{EventId, Nick, SessionId},
 };
 
-/// Conversations of a session in which it has written, at most; and those in which it has not.
+/// Conversations of a session in which it has not written, at most.
 const MOST: i64 = 1000;
+/// Sessions that are told of a session's NICK and QUIT because it has written to them, at most: the latest.
+pub const CONTACTS: usize = 1000;
 /// Conversations that are shown of a session.
 const SHOWN: i64 = 200;
+/// Conversations of a session in which it has written, at most: all its contacts, and as many others as are shown.
+const MOST_WRITTEN: i64 = CONTACTS as i64 + SHOWN;
 
 /// A conversation, as one of its two sessions has it.
 #[derive(Clone, Debug)]
@@ -31,19 +35,21 @@ pub struct Conversation {
 pub fn note_written(tx: &Write, session: SessionId, other: SessionId, message: EventId) -> Result<()> {
     let noted = tx
         .sql
-        .prepare_cached("UPDATE direct SET last = ?3 WHERE session_id = ?1 AND other_id = ?2 AND wrote = 1")?
+        .prepare_cached(
+            "UPDATE direct SET last = ?3, written = ?3 WHERE session_id = ?1 AND other_id = ?2 AND wrote = 1",
+        )?
         .execute([session.0, other.0, message.0])?;
     if noted == 1 {
         return Ok(());
     }
     tx.sql
         .prepare_cached(
-            "INSERT INTO direct (session_id, other_id, wrote, unread, last, read) VALUES (?1, ?2, 1, 0, ?3, 0)
-             ON CONFLICT DO UPDATE SET wrote = 1, last = ?3",
+            "INSERT INTO direct (session_id, other_id, wrote, unread, last, read, written) VALUES (?1, ?2, 1, 0, ?3, 0, ?3)
+             ON CONFLICT DO UPDATE SET wrote = 1, last = ?3, written = ?3",
         )?
         .execute([session.0, other.0, message.0])?;
     tx.add_row(0, 4);
-    forget_least(tx, session, true)
+    forget_least_written(tx, session)
 }
 
 /// Notes that a session was written to by another one.
@@ -61,7 +67,7 @@ pub fn note_received(tx: &Write, session: SessionId, other: SessionId, message: 
         )?
         .execute([session.0, other.0, message.0])?;
     tx.add_row(0, 4);
-    forget_least(tx, session, false)
+    forget_least(tx, session)
 }
 
 /// How far a session has read what another one wrote to it.
@@ -85,7 +91,7 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
         .execute([session.0, other.0, to.0])?;
     if made == 1 {
         tx.add_row(0, 4);
-        forget_least(tx, session, false)?;
+        forget_least(tx, session)?;
         return Ok(true);
     }
     tx.sql
@@ -99,19 +105,40 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
     Ok(true)
 }
 
-/// Where a session has too many conversations of a kind, the least go: read ones before unread, older ones before newer.
-fn forget_least(tx: &Write, session: SessionId, wrote: bool) -> Result<()> {
-    let count = tx.sql.prepare_cached("SELECT count(*) FROM direct WHERE session_id = ?1 AND wrote = ?2")?;
-    let count: i64 = { count }.query_row(params![session.0, wrote], |row| row.get(0))?;
-    if count > MOST {
+/// Where a session has too many conversations in which it has not written, the least go: read ones before unread, older ones
+/// before newer.
+fn forget_least(tx: &Write, session: SessionId) -> Result<()> {
+    let more = count(tx, session, false)? - MOST;
+    if more > 0 {
         tx.sql
             .prepare_cached(
                 "DELETE FROM direct WHERE session_id = ?1 AND other_id IN (
-                     SELECT other_id FROM direct WHERE session_id = ?1 AND wrote = ?2 ORDER BY unread, last LIMIT ?3)",
+                     SELECT other_id FROM direct WHERE session_id = ?1 AND wrote = 0 ORDER BY unread, last LIMIT ?2)",
             )?
-            .execute(params![session.0, wrote, count - MOST])?;
+            .execute([session.0, more])?;
     }
     Ok(())
+}
+
+/// The same of those in which it has written. Its contacts are not among those that go, and neither are those that are shown.
+fn forget_least_written(tx: &Write, session: SessionId) -> Result<()> {
+    let more = count(tx, session, true)? - MOST_WRITTEN;
+    if more > 0 {
+        tx.sql
+            .prepare_cached(
+                "DELETE FROM direct WHERE session_id = ?1 AND other_id IN (
+                     SELECT other_id FROM (SELECT other_id, unread, last FROM direct WHERE session_id = ?1 AND wrote = 1
+                                           ORDER BY written DESC LIMIT -1 OFFSET ?2)
+                     ORDER BY unread, last LIMIT ?3)",
+            )?
+            .execute(params![session.0, as_sql(CONTACTS), more])?;
+    }
+    Ok(())
+}
+
+fn count(tx: &Read, session: SessionId, wrote: bool) -> Result<i64> {
+    let count = tx.sql.prepare_cached("SELECT count(*) FROM direct WHERE session_id = ?1 AND wrote = ?2")?;
+    Ok({ count }.query_row(params![session.0, wrote], |row| row.get(0))?)
 }
 
 /// A session's conversations as they are shown: first those in which it has written, of these the unread ones, of these the
@@ -135,11 +162,12 @@ pub(super) fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversati
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The live sessions to which a session has itself written, the latest first.
+/// The live sessions to which a session has itself written something that the log still has, the latest first.
 pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT other_id FROM direct CROSS JOIN session ON session.id = other_id
-         WHERE session_id = ?1 AND wrote = 1 AND ended_at IS NULL ORDER BY last DESC",
+         WHERE session_id = ?1 AND wrote = 1 AND written >= (SELECT min(id) FROM event) AND ended_at IS NULL
+         ORDER BY written DESC",
     )?;
     let rows = statement.query_map([session.0], |row| row.get(0).map(SessionId))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -291,6 +291,12 @@ const STEPS: &[&str] = &[
     ) STRICT;
     INSERT INTO log (one, time) SELECT 1, coalesce(max(time), 0) FROM event;
     ALTER TABLE event ADD COLUMN clock INTEGER;",
+    // 23: the last message that a session itself wrote to each of its contacts.
+    "ALTER TABLE direct ADD COLUMN written INTEGER NOT NULL DEFAULT 0;
+    UPDATE direct SET written = max(
+        coalesce((SELECT max(id) FROM event WHERE sender = session_id AND recipient = other_id), 0),
+        coalesce((SELECT max(id) FROM event WHERE sender = session_id AND silenced_by = other_id), 0))
+    WHERE wrote = 1;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

@@ -37,6 +37,7 @@ mod account;
 pub mod app;
 pub mod app_secret;
 pub mod approval;
+pub mod audience;
 pub mod audit;
 pub mod authorization_code;
 pub mod ban;

@@ -8,10 +8,14 @@ use crate::{
     model::{ChannelId, TargetId, Timestamp},
 };
 
+/// Addresses that are removed at once, for each event of a batch.
+pub(super) const ADDRESSES: usize = 8;
+
 /// Removes a batch of events older than `cutoff` and notes at each of their targets how far it has lost them. It goes by
 /// id and stops at the first event that is young enough, so a clock that jumped loses nothing out of order. How old an event
 /// is, is what the clock said when it happened, which may be earlier than the event's own time. A time that is
-/// yet to come was a wrong clock's: such an event goes with the next one behind it, however far behind.
+/// yet to come was a wrong clock's: such an event goes with the next one behind it, however far behind. A batch also ends
+/// with `ADDRESSES` times as many addresses, as a NICK may have a thousand.
 pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
     let mut oldest =
         tx.sql.prepare_cached("SELECT id, coalesce(clock, time), targets FROM event ORDER BY id LIMIT ?1")?;
@@ -20,12 +24,15 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
     )?;
     let (mut old, mut to_come) = (Vec::new(), Vec::new());
     let mut rows = oldest.query([as_sql(batch)])?;
-    while let Some(row) = rows.next()? {
+    let mut addresses = 0;
+    while let Some(row) = rows.next()?.filter(|_| addresses < ADDRESSES * batch) {
         let time = Timestamp(row.get(1)?);
         if time > cutoff && time <= now {
             break;
         }
-        to_come.push((row.get::<_, i64>("id")?, log::from_json::<Vec<i64>>(&row.get::<_, String>("targets")?)?));
+        let targets = log::from_json::<Vec<i64>>(&row.get::<_, String>("targets")?)?;
+        addresses += targets.len();
+        to_come.push((row.get::<_, i64>("id")?, targets));
         if time <= cutoff {
             old.append(&mut to_come);
         }

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app, as_sql, audit, authorization_code, client, device_code, direct, grant, invite, log,
-    member, new_target, on_unique, session_mask, silence, size::ADDRESS, unreadable,
+    Effect, Read, Write, app, as_sql, audience, audit, authorization_code, client, device_code, direct, grant, invite,
+    log, member, new_target, on_unique, session_mask, silence, size::ADDRESS, unreadable,
 };
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
     irc::glob,
-    model::{EndReason, EventId, HashedPassword, Network, Nick, SessionId, TargetId, Timestamp},
+    model::{EndReason, EventId, HashedPassword, Network, Nick, SessionId, Timestamp},
 };
 
 /// Sessions that are looked at for a mask.
@@ -247,12 +247,12 @@ pub struct LastWords<'a> {
     pub app: Option<String>,
 }
 
-/// Ends a session, whoever removed its last device: one QUIT to all who can see it, its memberships closed, its clients
+/// Ends a session, whoever removed its last device: one QUIT to all who are to know of it, its memberships closed, its clients
 /// out, its grants and API keys revoked, its nick free, its password gone.
 pub fn end(tx: &Write, id: SessionId, reason: EndReason, words: Option<LastWords>, now: Timestamp) -> Result<EventId> {
     let session = get(tx, id)?;
     let channels = member::channels_of(tx, id)?;
-    let targets = channels.iter().map(|c| TargetId::from(*c)).chain([id.into()]).collect::<Vec<_>>();
+    let targets = audience::of(tx, &session)?;
     let draft = log::Draft {
         time: now,
         source: session.nick.as_str(),

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{
     Read, Write,
-    session::Session,
+    session::{self, Session},
     session_mask::{Masked, SessionMask},
 };
 use crate::{error::Result, irc::mode::Mask, model::SessionId};
@@ -24,6 +24,27 @@ pub fn silences(tx: &Read, session: SessionId, sender: &Session) -> Result<bool>
     }
     let mut masks = tx.sql.prepare_cached("SELECT mask, held FROM silence WHERE session_id = ?1")?;
     Masked::new(sender).fits_one_of(&mut masks, session.0)
+}
+
+/// Those whom a session silences, for a look at many.
+pub(super) struct Silenced {
+    by: SessionId,
+    masks: Vec<SessionMask>,
+}
+
+impl Silenced {
+    pub fn by(tx: &Read, session: SessionId) -> Result<Self> {
+        Ok(Self { by: session, masks: list(tx, session)? })
+    }
+
+    /// Whether a live session is one of them.
+    pub fn includes(&self, tx: &Read, other: SessionId) -> Result<bool> {
+        if self.masks.is_empty() || other == self.by {
+            return Ok(false);
+        }
+        let other = Masked::new(&session::get(tx, other)?);
+        Ok(self.masks.iter().any(|mask| other.fits(mask)))
+    }
 }
 
 /// Adds a mask; whether it is new.

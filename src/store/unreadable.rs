@@ -39,20 +39,25 @@ pub fn is_noted(tx: &Read) -> Result<bool> {
     Ok({ noted }.exists([])?)
 }
 
-/// Removes a batch of such events. It goes through the targets that were noted, at most `batch` events and targets; how many.
+/// Removes a batch of such events. It goes through the targets that were noted, at most `batch` events and targets; how many,
+/// or `batch` where their addresses were too many for the rest.
 pub fn remove(tx: &Write, batch: usize) -> Result<usize> {
     let mut next = tx.sql.prepare_cached("SELECT target_id FROM sweep LIMIT 1")?;
     let mut done = tx.sql.prepare_cached("DELETE FROM sweep WHERE target_id = ?1")?;
     let mut unaddress = tx.sql.prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
     let mut gaps = Gaps { tx, known: HashMap::new() };
-    let mut looked_at = 0;
+    let (mut looked_at, mut addresses) = (0, 0);
     while looked_at < batch {
         let Some(target) = next.query_row([], |row| row.get::<_, i64>(0)).optional()? else { break };
         let wanted = batch - looked_at;
         let ids = within(tx, target, gaps.of(target)?, wanted)?;
         for id in &ids {
+            if addresses >= retention::ADDRESSES * batch {
+                return Ok(batch);
+            }
             // Another of its targets may still have somebody who can read it.
             let targets = log::targets_of(tx, *id)?;
+            addresses += targets.len();
             let mut readable = false;
             for target in &targets {
                 readable |= !holds(gaps.of(*target)?, *id);

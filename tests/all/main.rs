@@ -22,6 +22,7 @@ mod channel_subcommand;
 mod commands;
 mod confined;
 mod connection;
+mod contacts;
 mod consent_page;
 mod control_socket;
 mod conversations;

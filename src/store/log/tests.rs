@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     model::{ChannelName, EndReason, Nick},
     store::{
-        channel,
+        audience, channel, direct,
         history::{self, Part},
         member, migrate, retention, session, unreadable,
     },
@@ -52,7 +52,7 @@ enum Step {
         from: usize,
         to: usize,
     },
-    /// To oneself and to all one's channels.
+    /// To oneself, to all one's channels, and to those one wrote to.
     Rename {
         who: usize,
     },
@@ -159,10 +159,13 @@ impl World<'_> {
             }
             Step::Tell { from, to } => {
                 let (from, to) = (self.people[from], self.people[to]);
-                self.happens("PRIVMSG", 0, &[], &[from, to], Some((from, to)));
+                let id = self.happens("PRIVMSG", 0, &[], &[from, to], Some((from, to)));
+                direct::note_written(self.tx, from, to, id).unwrap();
             }
             Step::Rename { who } => {
-                self.happens("NICK", 0, &self.channels_of(self.people[who]), &[self.people[who]], None);
+                let session = session::get(self.tx, self.people[who]).unwrap();
+                let id = append(self.tx, self.draft("NICK", 0, None), &audience::of(self.tx, &session).unwrap()).unwrap();
+                self.note(id, 0, &self.channels_of(session.id), &self.told_by(session.id), None);
             }
             Step::End { who } => self.end(who),
             Step::Pass { time } => self.now += time,
@@ -192,7 +195,7 @@ impl World<'_> {
         let me = self.people[who];
         let channels = self.channels_of(me);
         let quit = session::end(self.tx, me, EndReason::Quit, None, Timestamp(self.now)).unwrap();
-        self.note(quit, EndReason::Quit.sentence().len(), &channels, &[me], None);
+        self.note(quit, EndReason::Quit.sentence().len(), &channels, &self.told_by(me), None);
         channels.into_iter().for_each(|channel| self.depart(me, channel));
         self.people[who] = self.newcomer(who);
     }
@@ -220,6 +223,13 @@ impl World<'_> {
 
     fn channels_of(&self, me: SessionId) -> Vec<ChannelId> {
         self.members.iter().filter(|(member, _)| *member == me).map(|(_, channel)| *channel).collect()
+    }
+
+    /// Who hears by itself of what a session is called, and that it has left: it, and those to whom it wrote what is not gone.
+    fn told_by(&self, me: SessionId) -> Vec<SessionId> {
+        let wrote = self.list.iter().filter(|event| !event.gone).filter_map(|event| event.exchange);
+        let to = wrote.filter(|(from, to)| *from == me && self.people.contains(to)).map(|(_, to)| to);
+        to.chain([me]).collect()
     }
 
     fn draft(&self, command: &'static str, text: usize, exchange: Option<(SessionId, SessionId)>) -> Draft<'static> {

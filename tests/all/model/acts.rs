@@ -67,7 +67,7 @@ impl Model {
         if self.find(nick).is_some_and(|other| other != me) {
             return Err(Code::NicknameInUse);
         }
-        self.happens(me, "NICK", [nick], self.everyone(me));
+        self.happens(me, "NICK", [nick], self.acquainted(me));
         self.sessions.get_mut(&me).unwrap().nick = nick.to_owned();
         for name in self.channels_of(me) {
             self.consider(&name, me);

@@ -184,7 +184,7 @@ impl Model {
     }
 
     pub fn end(&mut self, key: Key, reason: EndReason, saying: Option<&str>) {
-        let hears = self.everyone(key);
+        let hears = self.acquainted(key);
         self.happens(key, "QUIT", [saying.unwrap_or(reason.sentence())], hears);
         for client in self.live_of(key) {
             self.clients[client].ended = Some(reason);
@@ -331,6 +331,14 @@ impl Model {
             Some(((wrote, unread.1, last), (nick.clone(), ended, read, unread)))
         });
         conversations.collect::<BTreeMap<_, _>>().into_values().rev().collect()
+    }
+
+    /// Whoever is to know who a session is, and that it has left: everyone, and those to whom it has written, unless it
+    /// silences them.
+    pub fn acquainted(&self, key: Key) -> BTreeSet<Key> {
+        let written = self.log.iter().filter(|event| event.by == key).filter_map(|event| event.with);
+        let contacts = written.filter(|other| self.sessions.contains_key(other) && !self.silences(key, *other));
+        self.everyone(key).into_iter().chain(contacts).collect()
     }
 
     /// Whoever is to know what a session does: itself, and all that share a channel with it.

@@ -1,0 +1,238 @@
+//! Who hears of a NICK and a QUIT without sharing a channel: those to whom the session has itself written, and nobody else.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Device, Reader, TestServer, Way, browser::at_both_widths, commands, params, until};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// The NICKs and QUITs of others in a queue, as `source command parameter`.
+async fn heard(by: &Device) -> Vec<String> {
+    let told = by.drain().await;
+    let told = told.iter().filter(|event| ["NICK", "QUIT"].contains(&event["command"].as_str().unwrap()));
+    told.map(line).collect()
+}
+
+fn line(event: &Value) -> String {
+    let [source, command] = ["source", "command"].map(|field| event[field].as_str().unwrap());
+    format!("{source} {command} {}", params(event).join(" "))
+}
+
+/// Alice has written to bob, carol has written to alice, and dave is a stranger; nobody shares a channel.
+async fn people(server: &TestServer) -> [Device; 4] {
+    let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
+    let [carol, dave] = [server.pick("carol").await, server.pick("dave").await];
+    for device in [&alice, &bob, &carol, &dave] {
+        device.snapshot().await;
+    }
+    alice.send("NOTICE bob :hello").await;
+    carol.send("PRIVMSG alice :hello").await;
+    [alice, bob, carol, dave]
+}
+
+#[tokio::test]
+async fn those_written_to_hear_of_it_and_those_who_only_wrote_do_not() {
+    let mut server = TestServer::start().await;
+    let [alice, bob, carol, dave] = people(&server).await;
+    let mut readers = Vec::new();
+    for way in [Way::Poll, Way::Stream, Way::Socket] {
+        readers.push((way, Reader::open(&bob, way, None).await));
+    }
+    alice.send("NICK alicia").await;
+    alice.send("AWAY :at lunch").await;
+    alice.send("QUIT :good bye").await;
+    for (way, reader) in &mut readers {
+        let mut seen = Vec::new();
+        while seen.len() < 3 {
+            seen.push(line(&reader.next().await.unwrap()));
+        }
+        assert_eq!(seen, ["alice NOTICE bob hello", "alice NICK alicia", "alicia QUIT good bye"], "{way:?}");
+    }
+    drop(readers);
+    assert_eq!(heard(&carol).await, Vec::<String>::new());
+    assert_eq!(heard(&dave).await, Vec::<String>::new());
+    // The session has ended, and what it did stays for those who can read it.
+    until("what nobody can read to go", async || server.rows("sweep") == 0).await;
+    server.restart().await;
+    let page = bob.poll("after=0&timeout=0").await;
+    assert_eq!(commands(page["messages"].as_array().unwrap()), ["NOTICE", "NICK", "QUIT"]);
+}
+
+#[tokio::test]
+async fn a_queue_shows_it_once_however_many_targets_match() {
+    let server = TestServer::start().await;
+    let [alice, bob, carol] = server.pick_on("#rust", ["alice", "bob", "carol"]).await;
+    for person in [&alice, &bob] {
+        person.send("JOIN #den").await;
+        person.send("PRIVMSG alice,bob,carol :hello").await;
+        person.snapshot().await;
+    }
+    let phone = server.phone_of(&alice, "alice").await;
+    let mut stream = bob.stream("").await;
+    server.connected(1).await;
+    let renamed = alice.send("NICK al").await;
+    assert_eq!(renamed["ids"].as_array().unwrap().len(), 1);
+    alice.delete("/api/v1/session").await.unwrap();
+    let mut pushed = Vec::new();
+    while pushed.last().is_none_or(|last: &String| !last.contains("QUIT")) {
+        pushed.push(line(&stream.message().await.unwrap()));
+    }
+    pushed.retain(|line| line.contains("NICK") || line.contains("QUIT"));
+    assert_eq!(pushed, ["alice NICK al", "al QUIT the session was ended"]);
+    for other in [&bob, &carol] {
+        assert_eq!(heard(other).await, pushed);
+    }
+    assert_eq!(phone.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "client_ended");
+}
+
+/// However a session ends.
+#[tokio::test]
+async fn every_end_of_a_session_is_told_to_those_written_to() {
+    for how in ["quit", "log out", "removed", "session", "idle", "key"] {
+        let server = TestServer::with(&["--client-idle", "10d"]).await;
+        let [alice, bob, carol, _] = people(&server).await;
+        let phone = server.phone_of(&alice, "alice").await;
+        let reason = match how {
+            "quit" => alice.send("QUIT").await,
+            "log out" => alice.call(Method::POST, "/api/v1/logout").await.unwrap(),
+            "removed" => phone.delete("/api/v1/clients").await.unwrap(),
+            "session" => alice.delete("/api/v1/session").await.unwrap(),
+            "key" => {
+                let key = json!({"name": "bot", "scope": "session:manage", "password": "correct horse battery"});
+                alice.key_of(key).await.token("").await.delete("/api/v1/session").await.unwrap()
+            }
+            _ => {
+                server.pass(DAY * 9);
+                for awake in [&bob, &carol] {
+                    awake.send("PING x").await;
+                }
+                server.pass(DAY * 2);
+                Value::Null
+            }
+        };
+        assert!(!reason.to_string().contains("bob"), "{reason}");
+        if ["quit", "log out"].contains(&how) {
+            assert_eq!(heard(&bob).await, Vec::<String>::new(), "{how}: the phone is still there");
+            phone.call(Method::POST, "/api/v1/logout").await.unwrap();
+        }
+        if how == "removed" {
+            assert_eq!(heard(&bob).await, Vec::<String>::new(), "{how}: the phone is still there");
+            phone.send("QUIT").await;
+        }
+        until(how, async || carol.try_send("WHOIS alice").await.is_err()).await;
+        let told = heard(&bob).await;
+        assert!(told.len() == 1 && told[0].starts_with("alice QUIT "), "{how}: {told:?}");
+        assert_eq!(heard(&carol).await, Vec::<String>::new(), "{how}");
+    }
+}
+
+#[tokio::test]
+async fn those_whom_it_silences_hear_nothing() {
+    let server = TestServer::start().await;
+    let [alice, bob, ..] = people(&server).await;
+    alice.send("SILENCE +bob").await;
+    bob.send("NICK rob").await;
+    alice.send("NICK al").await;
+    assert_eq!(heard(&bob).await, ["bob NICK rob"], "the mask holds him, whatever his nick");
+    alice.send("SILENCE -bob").await;
+    alice.send("NICK alice").await;
+    assert_eq!(heard(&bob).await, ["al NICK alice"]);
+    assert_eq!(heard(&alice).await, ["alice NICK al", "al NICK alice"], "rob never wrote to her");
+}
+
+/// What retention has removed was not written any more, even if the other one goes on writing.
+#[tokio::test]
+async fn it_counts_as_long_as_the_message_is_kept() {
+    let mut server = TestServer::with(&["--retention", "10d"]).await;
+    let [alice, bob, carol, _] = people(&server).await;
+    server.pass(DAY * 6);
+    alice.send("PRIVMSG carol :hello").await;
+    bob.send("PRIVMSG alice :hello?").await;
+    alice.send("NICK al").await;
+    assert_eq!((heard(&bob).await, heard(&carol).await), (vec!["alice NICK al".into()], vec!["alice NICK al".into()]));
+    server.pass(DAY * 6);
+    // At its start the server removes what is old.
+    server.restart().await;
+    until("the old message to go", async || server.rows("event WHERE command = 'NOTICE'") == 0).await;
+    bob.send("PRIVMSG al :hello??").await;
+    alice.send("NICK alice").await;
+    assert_eq!(heard(&bob).await, Vec::<String>::new());
+    assert_eq!(heard(&carol).await, ["al NICK alice"]);
+}
+
+/// Of a session to which it was written, a confined grant's queue has the channel's events and no more.
+#[tokio::test]
+async fn a_confined_grant_hears_nothing_of_it() {
+    let server = TestServer::start().await;
+    let [alice, bob, ..] = people(&server).await;
+    bob.send("JOIN #in").await;
+    let key = json!({"name": "bot", "scope": "chat:read", "res": ["#in"]});
+    let (confined, free) = (bob.key_of(key).await.token("").await, bob.key("chat:read").await.token("").await);
+    for bot in [&confined, &free] {
+        bot.snapshot().await;
+    }
+    let mut stream = confined.stream("").await;
+    alice.send("NICK al").await;
+    bob.send("PRIVMSG #in :after").await;
+    assert_eq!(line(&stream.message().await.unwrap()), "bob PRIVMSG #in after");
+    assert_eq!(commands(&confined.queue().await), ["PRIVMSG"]);
+    assert_eq!(commands(&free.queue().await), ["NICK", "PRIVMSG"]);
+}
+
+/// The latest thousand; and a restart of the server knows them still.
+#[tokio::test]
+async fn the_latest_1000_are_told() {
+    let server = TestServer::start().await;
+    let [alice, bob, carol, dave] = people(&server).await;
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    let fill = "PRAGMA foreign_keys = off;
+        WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1198)
+            INSERT INTO session (id, nick, folded_nick, created_at) SELECT 5000 + n, 's' || n, 's' || n, 0 FROM n;
+        INSERT INTO direct (session_id, other_id, wrote, unread, last, read, written)
+            SELECT (SELECT id FROM session WHERE nick = 'alice'), id, 1, 1, 10000 + id, 0, 10000 + id FROM session WHERE id > 5000";
+    database.execute_batch(fill).unwrap();
+    let told = async |nick: &str| {
+        let id = alice.send(&format!("NICK {nick}")).await["ids"][0].clone();
+        let of = |condition: &str| server.rows(&format!("address WHERE event_id = {id} AND target_id {condition}"));
+        (of("> 5000"), of("= 5001"), heard(&bob).await.len())
+    };
+    // The first of a thousand and more, to whom alice has written the last, are told; bob, long ago, is not.
+    assert_eq!(told("al").await, (1000, 0, 0));
+    database.execute("UPDATE sqlite_sequence SET seq = 100000 WHERE name = 'event'", []).unwrap();
+    alice.send("PRIVMSG bob :hello").await;
+    assert_eq!(told("alice").await, (999, 0, 1));
+    // Unread ones do not push out those to whom she has written just now.
+    for nick in ["carol", "dave"] {
+        alice.send(&format!("PRIVMSG {nick} :hello")).await;
+    }
+    assert_eq!(told("al").await, (997, 0, 1));
+    assert_eq!((heard(&carol).await.len(), heard(&dave).await.len()), (1, 1));
+    assert_eq!(server.rows("direct WHERE wrote"), 1201, "as many as are told, and as many as are shown; and carol's");
+}
+
+/// In the page, of somebody with whom there is nothing but a direct conversation.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_follows_a_conversation_with_somebody_who_has_written() {
+    at_both_widths(async |server, page| {
+        page.pick(&server.url(""), "alice").await;
+        page.shows("#composer, #browse-panel").await;
+        let bob = server.pick("bob").await;
+        bob.send("PRIVMSG alice :hello").await;
+        page.press("#directs .target").await;
+        page.hears("bob: hello").await;
+        bob.send("NICK robert").await;
+        page.says("#title", "robert").await;
+        page.counts("#directs li", 1).await;
+        page.say("hello robert").await;
+        page.hears("alice: hello robert").await;
+        bob.send("QUIT").await;
+        page.says("#title", "robert (left)").await;
+        server.pick("robert").await.send("PRIVMSG alice :I am another").await;
+        page.counts("#directs li", 2).await;
+        assert!(!page.said().await.contains(&"robert: I am another".to_owned()));
+    })
+    .await;
+}
