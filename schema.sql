@@ -67,6 +67,15 @@ CREATE TABLE channel (
 CREATE UNIQUE INDEX channel_by_name ON channel (folded_name) WHERE ended_at IS NULL;
 CREATE INDEX channel_ended ON channel (ended_at) WHERE ended_at IS NOT NULL;
 
+-- While a channel was +H, as intervals of event ids, both ends within. They end with the channel.
+CREATE TABLE channel_history (
+    channel_id INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
+    since      INTEGER NOT NULL,
+    until      INTEGER,                     -- NULL while it is set
+    PRIMARY KEY (channel_id, since)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX channel_history_closed ON channel_history (until) WHERE until IS NOT NULL;
+
 -- A live session's stay on a channel, as an interval of event ids, both ends within.
 CREATE TABLE membership (
     session_id INTEGER NOT NULL REFERENCES session (id),

@@ -42,6 +42,7 @@ const MODES = {
 	"+o": "made # an operator", "-o": "took operator status from #",
 	"+v": "gave voice to #", "-v": "took voice from #",
 	"+b": "banned #", "-b": "lifted the ban on #",
+	"+H": "lets people who join later read what is said from now on", "-H": "ended that for what is said from now on",
 }
 
 export function parseModes([letters = "", ...rest]) {

@@ -3,12 +3,16 @@
 use super::{act::Act, channel_keys::Held, lookalikes::Lookalikes};
 use crate::{
     error::{Code, Error, Result},
-    irc::{command::Each, mode::Flag, reply},
+    irc::{
+        command::Each,
+        mode::{Flag, Modes},
+        reply,
+    },
     model::{ChannelName, Nick, TargetId},
     store::{
         ban,
         channel::{self, Channel, Topic},
-        invite, member, silence, succession,
+        channel_history, invite, member, silence, succession,
     },
 };
 
@@ -45,6 +49,9 @@ pub fn join(
     };
     let id = member::join(act.tx, me, channel.id, first, act.draft("JOIN", &[&channel.name]))?;
     act.answer.ids.push(id);
+    if first && channel.modes.has(Flag::History) {
+        channel_history::open(act.tx, channel.id, id)?;
+    }
     // Those on it learn that somebody is away only by an AWAY (IRCv3 away-notify); a JOIN does not say it.
     if let Some(text) = act.session.away.clone().filter(|_| !first) {
         act.emit("AWAY", &[&text], &[channel.id.into()])?;
@@ -61,7 +68,9 @@ fn make(act: &Act, name: &ChannelName, lookalikes: &Lookalikes) -> Result<Channe
         let detail = "this name looks like the name of another channel";
         return Err(Error::new(Code::ChannelNameConfusable, detail).about(name));
     }
-    channel::insert(act.tx, name, act.now)
+    let mut modes = Modes::new();
+    modes.set(Flag::History, act.limits.channel_history);
+    channel::insert(act.tx, name, modes, act.now)
 }
 
 /// Whether the channel's modes and bans let this session in. An invitation is used up by it.

@@ -71,6 +71,8 @@ pub struct Limits {
     pub max_clients: usize,
     /// Channels a session is on.
     pub max_channels: usize,
+    /// Whether new channels are +H.
+    pub channel_history: bool,
     /// Live sessions made from one network; without it, as many as they like.
     pub max_sessions: Option<i64>,
     /// Whether tries and what is made are limited at all.
@@ -411,6 +413,7 @@ mod tests {
         let limits = Limits {
             max_clients: 16,
             max_channels: 100,
+            channel_history: false,
             max_sessions: None,
             tries: false,
             client_idle: day,

@@ -7,11 +7,12 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    irc::mode::{Change, Mask, render_changes},
+    irc::mode::{Change, Flag, Mask, render_changes},
     model::{ChannelName, Nick},
     store::{
         ban::{self, Ban},
         channel::{self, Channel},
+        channel_history,
         member::{self, Member},
         session_mask::SessionMask,
     },
@@ -27,6 +28,7 @@ type Effect = (bool, char, Option<String>);
 /// numerics, or, if there is nothing else, the refusal.
 pub fn change(act: &mut Act, name: &ChannelName, changes: Vec<Change>) -> Result<()> {
     let (mut channel, member) = act.own_channel(name)?;
+    let had_history = channel.modes.has(Flag::History);
     let mut effects: Vec<Effect> = Vec::new();
     let mut first_refusal = None;
     let mut listed = false;
@@ -54,7 +56,12 @@ pub fn change(act: &mut Act, name: &ChannelName, changes: Vec<Change>) -> Result
     let rendered = render_changes(&effects);
     let mut params: Vec<&dyn std::fmt::Display> = vec![&channel.name];
     params.extend(rendered.iter().map(|p| p as &dyn std::fmt::Display));
-    act.emit("MODE", &params, &[channel.id.into()]).map(drop)
+    let id = act.emit("MODE", &params, &[channel.id.into()])?;
+    match (had_history, channel.modes.has(Flag::History)) {
+        (false, true) => channel_history::open(act.tx, channel.id, id),
+        (true, false) => channel_history::close(act.tx, channel.id, id),
+        _ => Ok(()),
+    }
 }
 
 /// Carries out one change; `None` if everything is so already.

@@ -7,8 +7,8 @@ use crate::{
     error::Result,
     model::{EndReason, Timestamp},
     store::{
-        Read, app, audit, authorization_code, client, device_code, grant, grant_end, label, retention, token,
-        unreadable,
+        Read, app, audit, authorization_code, channel_history, client, device_code, grant, grant_end, label, retention,
+        token, unreadable,
     },
 };
 
@@ -91,6 +91,7 @@ impl Chat {
         let cutoff = due.minus(self.limits.retention);
         while self.store.write(move |tx| retention::drop_events(tx, cutoff, due, BATCH)).await? > 0 {}
         while self.store.write(|tx| retention::drop_memberships(tx, BATCH)).await? == BATCH {}
+        while self.store.write(|tx| channel_history::drop_old(tx, BATCH)).await? == BATCH {}
         while self.store.write(move |tx| retention::drop_tombstones(tx, cutoff, due, BATCH)).await? >= BATCH {}
         while self.store.write(move |tx| grant_end::expire(tx, cutoff, BATCH)).await? == BATCH {}
         let cutoff = due.minus(self.limits.audit_retention);

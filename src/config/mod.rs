@@ -74,6 +74,9 @@ pub struct Config {
     /// Channels a session is on
     #[arg(long, env = "REJOIN_MAX_CHANNELS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_channels: u16,
+    /// Whether new channels are +H: members may read what was said before they joined
+    #[arg(long, env = "REJOIN_CHANNEL_HISTORY", default_value = "off")]
+    pub channel_history: Switch,
     /// Operations print JSON, an object a line
     #[arg(long, env = "REJOIN_JSON", global = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub json: bool,
@@ -142,6 +145,7 @@ impl Config {
         Limits {
             max_clients: self.max_clients.into(),
             max_channels: self.max_channels.into(),
+            channel_history: self.channel_history == Switch::On,
             tries: self.login_limit == Switch::On,
             max_sessions: (self.login_limit == Switch::On).then_some(MAX_SESSIONS),
             client_idle: self.client_idle,

@@ -160,6 +160,8 @@ pub struct ServerView {
     /// The source of its notices and replies.
     name: &'static str,
     version: &'static str,
+    /// Whether new channels are +H.
+    channel_history: bool,
     limits: LimitsView,
 }
 
@@ -192,6 +194,7 @@ pub async fn server(State(app): State<Shared>) -> Json<ServerView> {
     Json(ServerView {
         name: SERVER_NAME,
         version: env!("CARGO_PKG_VERSION"),
+        channel_history: limits.channel_history,
         limits: LimitsView {
             body_bytes: BODY_LIMIT,
             nick_characters: NICK_LIMIT,

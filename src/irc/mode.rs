@@ -1,4 +1,4 @@
-//! Channel modes: `n t m i s` flags, `k` and `l` with a value, `o v b` about somebody.
+//! Channel modes: `n t m i s H` flags, `k` and `l` with a value, `o v b` about somebody.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ const VALUE_LIMIT: usize = 64;
 /// What a channel is set to. A new one is `+nt`, as on most networks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Modes {
-    /// `i m n s t`, those that are set.
+    /// `i m n s t H`, those that are set.
     pub flags: Vec<Flag>,
     pub key: Option<String>,
     pub limit: Option<u32>,
@@ -27,6 +27,8 @@ pub enum Flag {
     NoExternal,
     Secret,
     TopicLocked,
+    /// Members may read what was said while it was set, before they joined, too.
+    History,
 }
 
 /// How much of a channel a session is shown.
@@ -40,12 +42,13 @@ pub enum Shown {
 }
 
 impl Flag {
-    const ALL: [(char, Self); 5] = [
+    const ALL: [(char, Self); 6] = [
         ('i', Self::InviteOnly),
         ('m', Self::Moderated),
         ('n', Self::NoExternal),
         ('s', Self::Secret),
         ('t', Self::TopicLocked),
+        ('H', Self::History),
     ];
 
     pub fn letter(self) -> char {

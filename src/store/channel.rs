@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, ban, invite, new_target};
+use super::{Effect, Read, Write, as_sql, ban, channel_history, invite, new_target};
 use crate::{
     error::Result,
     irc::mode::{Flag, Modes},
@@ -49,9 +49,9 @@ impl Channel {
     }
 }
 
-pub fn insert(tx: &Write, name: &ChannelName, now: Timestamp) -> Result<Channel> {
+/// Makes a channel, which its first member joins in the same transaction.
+pub fn insert(tx: &Write, name: &ChannelName, modes: Modes, now: Timestamp) -> Result<Channel> {
     let id = ChannelId(new_target(tx)?.0);
-    let modes = Modes::new();
     tx.effect(Effect::ChannelMade { channel: id, name: name.clone() });
     tx.sql
         .prepare_cached("INSERT INTO channel (id, name, folded_name, created_at, modes) VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -133,6 +133,7 @@ pub(super) fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
     tx.effect(Effect::ChannelEnded { channel: id });
     ban::remove_of_channel(tx, id)?;
     invite::remove_of_channel(tx, id)?;
+    channel_history::remove_of_channel(tx, id)?;
     tx.sql.prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?.execute([id.0])?;
     Ok(())
 }

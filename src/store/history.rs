@@ -1,7 +1,7 @@
-//! Histories: what a session witnessed on a channel, and what it exchanged with another session.
+//! Histories: what a session may read of a channel, and what it exchanged with another session.
 
 use super::{
-    Read, as_sql,
+    Read, as_sql, channel_history,
     log::{self, Span},
 };
 use crate::{
@@ -22,8 +22,8 @@ pub enum Part {
     Around(EventId),
 }
 
-/// The events of a channel while the session was on it, at most `limit` and as many as a page holds, ascending. `None`: it
-/// never was.
+/// The events of a channel while the session was on it and, if it is a member now, while the channel was +H; at most `limit`
+/// and as many as a page holds, ascending. `None`: it never was on it.
 pub fn of_channel(
     tx: &Read,
     session: SessionId,
@@ -39,6 +39,8 @@ pub fn of_channel(
     if stays.is_empty() {
         return Ok(None);
     }
+    let is_member = stays.iter().any(|stay| stay.until.is_none());
+    let stays = if is_member { joined(stays, channel_history::of(tx, channel)?) } else { stays };
     let lane = Lane {
         back: &|up_to, limit| {
             let spans = stays.iter().rev().map(|stay| (stay.since, stay.until.unwrap_or(i64::MAX).min(up_to)));
@@ -64,6 +66,20 @@ pub fn of_channel(
         },
     };
     lane.read(tx, part, limit).map(Some)
+}
+
+/// All of these spans, in order, those that overlap as one.
+fn joined(mut spans: Vec<Span>, more: Vec<Span>) -> Vec<Span> {
+    spans.extend(more);
+    spans.sort_by_key(|span| span.since);
+    let mut joined: Vec<Span> = Vec::new();
+    for span in spans {
+        match joined.last_mut().filter(|last| last.until.is_none_or(|until| span.since <= until + 1)) {
+            Some(last) => last.until = last.until.zip(span.until).map(|(last, until)| last.max(until)),
+            None => joined.push(span),
+        }
+    }
+    joined
 }
 
 fn in_spans(

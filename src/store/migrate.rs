@@ -297,6 +297,14 @@ const STEPS: &[&str] = &[
         coalesce((SELECT max(id) FROM event WHERE sender = session_id AND recipient = other_id), 0),
         coalesce((SELECT max(id) FROM event WHERE sender = session_id AND silenced_by = other_id), 0))
     WHERE wrote = 1;",
+    // 24: while channels were +H.
+    "CREATE TABLE channel_history (
+        channel_id INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
+        since      INTEGER NOT NULL,
+        until      INTEGER,
+        PRIMARY KEY (channel_id, since)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX channel_history_closed ON channel_history (until) WHERE until IS NOT NULL;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

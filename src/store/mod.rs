@@ -42,6 +42,7 @@ pub mod audit;
 pub mod authorization_code;
 pub mod ban;
 pub mod channel;
+pub mod channel_history;
 pub mod client;
 #[cfg(test)]
 mod cost;

@@ -1,5 +1,5 @@
 //! Events that nobody can read any more go before their time: those of an ended session, and those of a channel that lie
-//! outside all stays of live sessions there. They are in nobody's queue or history, so nobody loses anything by it and there
+//! outside all stays of live sessions there and outside the times when the live channel was +H. They are in nobody's queue or history, so nobody loses anything by it and there
 //! is no gap to tell of.
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ pub(super) fn note_ended(tx: &Write, session: SessionId) -> Result<()> {
     note(tx, session.0)
 }
 
-/// Notes that a stay on a channel was forgotten, perhaps the last in which something could be read.
+/// Notes that a stay on a channel, or a time when it was +H, was forgotten, perhaps the last in which something could be read.
 pub(super) fn note_forgotten(tx: &Write, channel: ChannelId) -> Result<()> {
     note(tx, channel.0)
 }
@@ -107,7 +107,8 @@ struct Gaps<'a> {
 }
 
 impl Gaps<'_> {
-    /// Of a live session, nothing; of a channel, what lies outside the stays of live sessions; else everything. In order.
+    /// Of a live session, nothing; of a channel, what lies outside the stays of live sessions and the times when it was +H;
+    /// else everything. In order.
     fn of(&mut self, target: i64) -> Result<&[Stretch]> {
         if !self.known.contains_key(&target) {
             self.known.insert(target, self.find(target)?);
@@ -120,10 +121,11 @@ impl Gaps<'_> {
         if { live }.exists([target])? {
             return Ok(Vec::new());
         }
-        let mut stays = self
-            .tx
-            .sql
-            .prepare_cached("SELECT since, until FROM membership WHERE channel_id = ?1 ORDER BY since LIMIT ?2")?;
+        let mut stays = self.tx.sql.prepare_cached(
+            "SELECT since, until FROM membership WHERE channel_id = ?1
+                 UNION ALL
+                 SELECT since, until FROM channel_history WHERE channel_id = ?1 ORDER BY since LIMIT ?2",
+        )?;
         let mut rows = stays.query([target, as_sql(STAYS)])?;
         let (mut gaps, mut first, mut count) = (Vec::new(), 0, 0);
         while let Some(row) = rows.next()? {
@@ -132,7 +134,8 @@ impl Gaps<'_> {
                 gaps.push((first, since - 1));
             }
             count += 1;
-            // Who is there now reads everything that comes. Past so many stays, somebody may.
+            // Whoever is there now, or comes to a channel that is +H, reads everything that comes. Past so many stays,
+            // somebody may.
             let Some(until) = until.filter(|_| count < STAYS) else { return Ok(gaps) };
             first = first.max(until + 1);
         }

@@ -10,7 +10,7 @@ use crate::irc::{
 
 /// A change of a mode, and how it is written: sign, letter, argument.
 fn change() -> impl Strategy<Value = (bool, char, Option<String>)> {
-    let flag = (any::<bool>(), select(vec!['i', 'm', 'n', 't'])).prop_map(|(on, flag)| (on, flag, None));
+    let flag = (any::<bool>(), select(vec!['i', 'm', 'n', 's', 't', 'H'])).prop_map(|(on, flag)| (on, flag, None));
     let about = (any::<bool>(), select(vec!['o', 'v', 'b']), "[a-z]{1,9}").prop_map(|(on, c, who)| (on, c, Some(who)));
     let key = option::of("[!-+--~é]{1,9}").prop_map(|key| (key.is_some(), 'k', key));
     let limit = option::of(1..u32::MAX).prop_map(|limit| (limit.is_some(), 'l', limit.map(|n| n.to_string())));
@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn no_modes_panic(modes in prop_oneof!["[-+imntklovb]{0,16}", text()], args in vec(param(), 0..6)) {
+    fn no_modes_panic(modes in prop_oneof!["[-+imnstHklovb]{0,16}", text()], args in vec(param(), 0..6)) {
         if let Ok(changes) = parse_changes(&modes, &args) {
             let told = changes.iter().filter(|change| written(change).2.is_some()).count();
             prop_assert!(told <= args.len() && changes.len() <= modes.len());

@@ -13,15 +13,17 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::{
+    irc::mode::Modes,
     model::{ChannelName, EndReason, Nick},
     store::{
-        audience, channel, direct,
+        audience, channel, channel_history, direct,
         history::{self, Part},
         member, migrate, retention, session, unreadable,
     },
 };
 
 mod reading;
+mod removing;
 
 /// `PROPTEST_CASES` sets another number.
 const CASES: u32 = 100;
@@ -51,6 +53,10 @@ enum Step {
     Tell {
         from: usize,
         to: usize,
+    },
+    /// A channel is set +H, or is not any more.
+    Keep {
+        channel: usize,
     },
     /// To oneself, to all one's channels, and to those one wrote to.
     Rename {
@@ -93,6 +99,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (who.clone(), channel.clone()).prop_map(|(who, channel)| Step::Join { who, channel }),
         3 => (who.clone(), channel.clone()).prop_map(|(who, channel)| Step::Part { who, channel }),
         6 => (channel, times, text).prop_map(|(channel, times, text)| Step::Say { channel, times, text }),
+        2 => (0..CHANNELS).prop_map(|channel| Step::Keep { channel }),
         2 => (who.clone(), who.clone()).prop_map(|(from, to)| Step::Tell { from, to }),
         2 => who.clone().prop_map(|who| Step::Rename { who }),
         1 => who.clone().prop_map(|who| Step::End { who }),
@@ -116,6 +123,8 @@ struct Happened {
     /// Whom it was for besides.
     to: BTreeSet<SessionId>,
     exchange: Option<(SessionId, SessionId)>,
+    /// The channels it was said to that were +H.
+    kept: BTreeSet<ChannelId>,
     /// Whether retention has removed it.
     gone: bool,
 }
@@ -136,6 +145,8 @@ struct World<'a> {
     known: Vec<ChannelId>,
     inside: BTreeSet<ChannelId>,
     members: BTreeSet<(SessionId, ChannelId)>,
+    /// The channels that are +H.
+    kept: BTreeSet<ChannelId>,
     list: Vec<Happened>,
     made: usize,
 }
@@ -157,6 +168,15 @@ impl World<'_> {
                     self.happens("PRIVMSG", text, &[channel], &[], None);
                 }
             }
+            Step::Keep { channel } => {
+                if let Some(channel) = self.channels[channel] {
+                    let on = self.kept.insert(channel);
+                    let id = self.happens("MODE", 0, &[channel], &[], None);
+                    let note = if on { channel_history::open } else { channel_history::close };
+                    note(self.tx, channel, id).unwrap();
+                    self.kept.retain(|kept| on || *kept != channel);
+                }
+            }
             Step::Tell { from, to } => {
                 let (from, to) = (self.people[from], self.people[to]);
                 let id = self.happens("PRIVMSG", 0, &[], &[from, to], Some((from, to)));
@@ -164,7 +184,8 @@ impl World<'_> {
             }
             Step::Rename { who } => {
                 let session = session::get(self.tx, self.people[who]).unwrap();
-                let id = append(self.tx, self.draft("NICK", 0, None), &audience::of(self.tx, &session).unwrap()).unwrap();
+                let id =
+                    append(self.tx, self.draft("NICK", 0, None), &audience::of(self.tx, &session).unwrap()).unwrap();
                 self.note(id, 0, &self.channels_of(session.id), &self.told_by(session.id), None);
             }
             Step::End { who } => self.end(who),
@@ -179,7 +200,7 @@ impl World<'_> {
     fn join(&mut self, me: SessionId, channel: usize) {
         let id = self.channels[channel].unwrap_or_else(|| {
             let name = ChannelName::parse(&format!("#{channel}")).unwrap();
-            channel::insert(self.tx, &name, Timestamp(self.now)).unwrap().id
+            channel::insert(self.tx, &name, Modes::new(), Timestamp(self.now)).unwrap().id
         });
         if self.channels[channel].replace(id).is_none() {
             self.known.push(id);
@@ -264,40 +285,12 @@ impl World<'_> {
     ) {
         let on = self.members.iter().filter(|(_, channel)| channels.contains(channel)).copied().collect();
         let to = sessions.iter().copied().collect();
+        let kept = self.kept.iter().filter(|channel| channels.contains(channel)).copied().collect();
         // As JSON, in brackets and quotes.
         let bytes = if text > 0 { text + 3 } else { 0 };
         // A clock that is set back does not take the times of events with it.
         let time = self.list.last().map_or(self.now, |last| last.time.max(self.now));
-        self.list.push(Happened { id: id.0, time, clock: self.now, bytes, on, to, exchange, gone: false });
-    }
-
-    fn retain(&mut self, age: i64, batch: usize, rest: bool) -> TestCaseResult {
-        let cutoff = Timestamp(self.now - age);
-        let dropped = retention::drop_events(self.tx, cutoff, Timestamp(self.now), batch).unwrap();
-        // Up to the last old one before the first that is young; a time to come is neither.
-        let (old, young) = (|time| time <= cutoff.0, |time| time > cutoff.0 && time <= self.now);
-        let left = || self.list.iter().filter(|event| !event.gone).take_while(|event| !young(event.clock));
-        let count =
-            left().enumerate().filter(|(_, event)| old(event.clock)).last().map_or(0, |(n, _)| n + 1).min(batch);
-        prop_assert_eq!(dropped, count);
-        self.list.iter_mut().filter(|event| !event.gone).take(count).for_each(|event| event.gone = true);
-        if rest {
-            while retention::drop_memberships(self.tx, batch).unwrap() == batch {}
-            while retention::drop_tombstones(self.tx, cutoff, cutoff, batch).unwrap() >= batch {}
-        }
-        Ok(())
-    }
-
-    /// What somebody can read stays, and all else goes.
-    fn sweep(&mut self, batch: usize) -> TestCaseResult {
-        while unreadable::remove(self.tx, batch).unwrap() >= batch {}
-        for event in self.list.iter_mut().filter(|event| !event.gone) {
-            let stayed = self.tx.sql.prepare_cached("SELECT 1 FROM event WHERE id = ?1").unwrap().exists([event.id]);
-            event.gone = !stayed.unwrap();
-            let readable = self.people.iter().any(|session| event.heard_by(*session));
-            prop_assert_eq!(event.gone, !readable, "{}", event.id);
-        }
-        Ok(())
+        self.list.push(Happened { id: id.0, time, clock: self.now, bytes, on, to, exchange, kept, gone: false });
     }
 
     fn head(&self) -> i64 {
@@ -316,7 +309,9 @@ impl World<'_> {
         let before = (back > 0).then_some(EventId(start + 1));
         for channel in &self.known {
             let history = |part| history::of_channel(self.tx, me, *channel, part, limits[0]).unwrap();
-            let mine = |event: &Happened| event.on.contains(&(me, *channel));
+            let is_member = self.members.contains(&(me, *channel));
+            let mine =
+                |event: &Happened| event.on.contains(&(me, *channel)) || (is_member && event.kept.contains(channel));
             let was_there = self.list.iter().any(mine);
             prop_assert!(history(Part::Latest).is_none() || was_there, "{} never was on {}", me, channel);
             self.read_history(|part| history(part).unwrap_or_default(), before, limits[0], mine)?;
@@ -364,6 +359,7 @@ fn run(connection: &Connection, steps: &[Step]) -> TestCaseResult {
         known: Vec::new(),
         inside: BTreeSet::new(),
         members: BTreeSet::new(),
+        kept: BTreeSet::new(),
         list: Vec::new(),
         made: 0,
     };

@@ -119,7 +119,7 @@ pub enum From {
 
 impl Change {
     pub fn flag(n: u8) -> char {
-        ['i', 'm', 'n', 's', 't'][usize::from(n) % 5]
+        ['i', 'm', 'n', 's', 't', 'H'][usize::from(n) % 6]
     }
 
     /// Sign, letter and argument as they are written in the command.
@@ -269,7 +269,7 @@ fn act() -> impl Strategy<Value = Act> {
 fn change() -> impl Strategy<Value = Change> {
     let on = || prop::bool::weighted(0.6);
     prop_oneof![
-        3 => (0..5u8, on()).prop_map(|(flag, on)| Change::Flag(flag, on)),
+        3 => (0..6u8, on()).prop_map(|(flag, on)| Change::Flag(flag, on)),
         1 => prop::option::of(0..2u8).prop_map(Change::Key),
         1 => prop::option::of(1..4u8).prop_map(Change::Limit),
         2 => (0..7u8, on()).prop_map(|(nick, on)| Change::Op(nick, on)),

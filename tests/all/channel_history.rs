@@ -1,0 +1,214 @@
+//! +H: what members read of a channel beyond what they witnessed themselves, and what nobody does.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Device, TestServer, assert_sound, params, until};
+
+/// The texts that somebody reads in the channel's history, or the refusal.
+async fn read(device: &Device, query: &str) -> Result<Vec<String>, String> {
+    let history = device.call(Method::GET, &format!("/api/v1/history?target=%23rust{query}")).await;
+    let history = history.map_err(|problem| problem.code)?["messages"].clone();
+    let said = history.as_array().unwrap().iter().filter(|event| event["command"] == "PRIVMSG");
+    Ok(said.map(|event| params(event)[1].to_owned()).collect())
+}
+
+async fn texts(device: &Device) -> Vec<String> {
+    read(device, "").await.unwrap()
+}
+
+/// Waits until what nobody can read is gone; how many messages there are.
+async fn kept(server: &TestServer) -> i64 {
+    until("what nobody can read to go", async || server.rows("sweep") == 0).await;
+    server.rows("event WHERE command = 'PRIVMSG'")
+}
+
+/// Says so many words on the channel, and sets a mode before each.
+async fn say(op: &Device, said: &[(&str, &str)]) {
+    for (mode, text) in said {
+        if !mode.is_empty() {
+            op.send(&format!("MODE #rust {mode}")).await;
+        }
+        op.send(&format!("PRIVMSG #rust :{text}")).await;
+    }
+}
+
+const STORY: [(&str, &str); 6] =
+    [("", "one"), ("+H", "two"), ("", "three"), ("-H", "four"), ("+H", "five"), ("-H", "six")];
+
+#[tokio::test]
+async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
+    let mut server = TestServer::start().await;
+    let [alice] = server.pick_on("#rust", ["alice"]).await;
+    say(&alice, &STORY).await;
+    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    alice.send("PRIVMSG #rust :seven").await;
+    for restarted in [false, true] {
+        assert_eq!(texts(&alice).await, ["one", "two", "three", "four", "five", "six", "seven"]);
+        assert_eq!(texts(&bob).await, ["two", "three", "five", "seven"]);
+        if !restarted {
+            server.restart().await;
+        }
+    }
+    // Page by page, in both directions.
+    let history = bob.get("/api/v1/history?target=%23rust").await["messages"].clone();
+    let ids: Vec<_> = history.as_array().unwrap().iter().map(|event| event["id"].as_i64().unwrap()).collect();
+    let (mut forth, mut back) = (vec![], vec![]);
+    for n in 0..ids.len() {
+        let after = if n == 0 { 0 } else { ids[n - 1] };
+        let before = ids.get(ids.len() - n).copied().unwrap_or(i64::from(i32::MAX));
+        for (query, to) in [(format!("after={after}"), &mut forth), (format!("before={before}"), &mut back)] {
+            let page = bob.get(&format!("/api/v1/history?target=%23rust&limit=1&{query}")).await;
+            to.push(page["messages"][0]["id"].as_i64().unwrap());
+        }
+    }
+    back.reverse();
+    assert_eq!((&forth, &back), (&ids, &ids));
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn it_changes_nothing_about_queues_and_what_is_unread() {
+    let server = TestServer::start().await;
+    let [alice] = server.pick_on("#rust", ["alice"]).await;
+    say(&alice, &[("+H", "bob, come in"), ("", "bob?")]).await;
+    let bob = server.pick("bob").await;
+    bob.snapshot().await;
+    bob.send("JOIN #rust").await;
+    assert_eq!(texts(&bob).await, ["bob, come in", "bob?"]);
+    let channel = bob.snapshot().await["channels"][0].clone();
+    assert_eq!((&channel["unread"], &channel["modes"]), (&json!({"count": 0, "mention": false}), &json!("+ntH")));
+    assert_eq!(bob.queue().await.len(), 1, "his JOIN alone");
+    assert_eq!(bob.poll("after=0&timeout=0").await["messages"].as_array().unwrap().len(), 1);
+    alice.send("PRIVMSG #rust :bob!").await;
+    assert_eq!(bob.snapshot().await["channels"][0]["unread"], json!({"count": 1, "mention": true}));
+}
+
+#[tokio::test]
+async fn who_is_no_member_reads_no_more_than_before() {
+    for modes in ["", "s", "i", "k sesame"] {
+        let server = TestServer::start().await;
+        let [alice, kicked, banned, left] = server.pick_on("#rust", ["alice", "kicked", "banned", "left"]).await;
+        say(&alice, &[("+H", "to all")]).await;
+        alice.send("MODE #rust +b banned").await;
+        for line in ["KICK #rust kicked", "KICK #rust banned"] {
+            alice.send(line).await;
+        }
+        left.send("PART #rust").await;
+        if !modes.is_empty() {
+            alice.send(&format!("MODE #rust +{modes}")).await;
+        }
+        say(&alice, &[("", "without them")]).await;
+        for gone in [&kicked, &banned, &left] {
+            assert_eq!(texts(gone).await, ["to all"], "{modes}");
+        }
+        let stranger = server.pick("stranger").await;
+        assert_eq!(read(&stranger, "").await, Err("not_on_channel".into()), "{modes}");
+        let key = json!({"name": "bot", "scope": "chat:read", "res": ["#other"]});
+        let outside = alice.key_of(key).await.token("").await;
+        assert_eq!(read(&outside, "").await, Err("no_such_channel".into()), "{modes}");
+        assert_eq!(banned.try_send("JOIN #rust sesame").await.unwrap_err().code, "banned_from_channel");
+        alice.send("INVITE left #rust").await;
+        left.send("JOIN #rust sesame").await;
+        assert_eq!(texts(&left).await, ["to all", "without them"], "{modes}");
+    }
+}
+
+#[tokio::test]
+async fn operators_alone_set_it_and_it_is_a_mode_like_others() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    assert_eq!(bob.try_send("MODE #rust +H").await.unwrap_err().code, "chanop_needed");
+    bob.drain().await;
+    alice.send("MODE #rust +Hm-t").await;
+    assert_eq!(alice.send("MODE #rust +H").await["ids"], json!([]), "it is so already");
+    assert_eq!(params(&bob.queue().await[0]), ["#rust", "+Hm-t"]);
+    assert_eq!(params(&bob.send("MODE #rust").await["replies"][0]), ["bob", "#rust", "+mnH"]);
+    // On and off in one command is neither.
+    let both = alice.send("MODE #rust -H+H").await;
+    assert_eq!(both["ids"].as_array().unwrap().len(), 1);
+    assert_eq!(server.rows("channel_history WHERE until IS NULL"), 1);
+    assert_eq!(server.rows("channel_history"), 1);
+}
+
+#[tokio::test]
+async fn a_new_channel_has_it_if_the_operator_says_so() {
+    for (args, modes) in
+        [(&[][..], "+nt"), (&["--channel-history", "off"], "+nt"), (&["--channel-history", "on"], "+ntH")]
+    {
+        let server = TestServer::with(args).await;
+        let [alice] = server.pick_on("#rust", ["alice"]).await;
+        assert_eq!(alice.snapshot().await["channels"][0]["modes"], modes);
+        assert_eq!(server.device().get("/api/v1/server").await["channel_history"], modes == "+ntH");
+        alice.send("PRIVMSG #rust :first").await;
+        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        let expected: &[&str] = if modes == "+ntH" { &["first"] } else { &[] };
+        assert_eq!(texts(&bob).await, expected);
+        if modes == "+ntH" {
+            say(&alice, &[("-H", "second")]).await;
+            let [carol] = server.pick_on("#rust", ["carol"]).await;
+            assert_eq!(texts(&carol).await, ["first"]);
+        }
+    }
+}
+
+/// What was said while it was set is for later members, so it stays when all who heard it have ended; and goes with the channel.
+#[tokio::test]
+async fn what_was_said_stays_as_long_as_a_member_may_come_to_read_it() {
+    let server = TestServer::start().await;
+    let [alice] = server.pick_on("#rust", ["alice"]).await;
+    say(&alice, &STORY).await;
+    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    alice.send("QUIT").await;
+    assert_eq!(kept(&server).await, 3);
+    assert_eq!(texts(&bob).await, ["two", "three", "five"]);
+    let [carol] = server.pick_on("#rust", ["carol"]).await;
+    bob.send("PRIVMSG #rust :six").await;
+    bob.send("QUIT").await;
+    assert_eq!(kept(&server).await, 4);
+    assert_eq!(texts(&carol).await, ["two", "three", "five", "six"]);
+    // The channel ends, and a new one of its name has no past.
+    carol.send("PART #rust").await;
+    assert_eq!(kept(&server).await, 1, "what carol heard herself");
+    assert_eq!(server.rows("channel_history"), 0);
+    let [dave] = server.pick_on("#rust", ["dave"]).await;
+    assert_eq!(texts(&dave).await, Vec::<String>::new());
+    assert_sound(&server.database());
+}
+
+#[tokio::test]
+async fn retention_takes_it_and_the_times_behind_it() {
+    let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
+    let [alice] = server.pick_on("#rust", ["alice"]).await;
+    say(&alice, &STORY[..4]).await;
+    server.pass(Duration::from_hours(11 * 24));
+    say(&alice, &STORY[4..]).await;
+    server.restart().await;
+    until("old times to go", async || server.rows("channel_history") == 1).await;
+    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    assert_eq!(texts(&bob).await, ["five"]);
+}
+
+/// Turning it on and off costs a command, so it is remembered so many times and no more.
+#[tokio::test]
+async fn the_last_1000_times_are_remembered() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    say(&alice, &[("+H", "forgotten"), ("-H", "between"), ("+H", "kept"), ("-H", "after")]).await;
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    let fill = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 998)
+        INSERT INTO channel_history (channel_id, since, until)
+            SELECT (SELECT id FROM channel), 1000 + n, 1000 + n FROM n";
+    database.execute_batch(fill).unwrap();
+    database.execute("UPDATE sqlite_sequence SET seq = 5000 WHERE name = 'event'", []).unwrap();
+    alice.send("QUIT").await;
+    let [carol] = server.pick_on("#rust", ["carol"]).await;
+    assert_eq!(texts(&carol).await, ["forgotten", "kept"]);
+    bob.send("MODE #rust +H").await;
+    assert_eq!(server.rows("channel_history"), 1000);
+    assert_eq!(texts(&carol).await, ["kept"]);
+    let messages: Value = bob.get("/api/v1/history?target=%23rust").await["messages"].clone();
+    assert!(messages.to_string().contains("forgotten"), "he was there");
+}
