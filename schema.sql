@@ -40,7 +40,8 @@ CREATE TABLE client (
     unpresented INTEGER,                    -- since when its secret is out and was never presented
     grant_id    INTEGER REFERENCES app_grant (id), -- what it acts by, its secret being nobody's; NULL: a cookie
     key         INTEGER NOT NULL DEFAULT 0, -- 1: an API key's bot, which is no device
-    warned      INTEGER NOT NULL DEFAULT 0  -- 1: its session was told that its lifetime is about to end
+    warned      INTEGER NOT NULL DEFAULT 0, -- 1: its session was told that its lifetime is about to end
+    area        INTEGER                     -- the network it was last used from (model::Area); NULL: that of the address
 ) STRICT;
 CREATE UNIQUE INDEX client_by_secret ON client (secret_hash);
 CREATE INDEX client_of_session ON client (session_id);

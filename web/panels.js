@@ -45,8 +45,9 @@ export function devices() {
 			h("img.code", { alt: "QR code of this address", src: `/login/code${login}` })]
 	}
 
-	function device({ id, name, current, created_at, seen_at, expires_at }) {
-		const told = `Added ${fromNow(created_at)}, ${current ? "in use now" : `last used ${fromNow(seen_at)}`}`
+	function device({ id, name, current, created_at, seen_at, expires_at, address }) {
+		const [from, last] = address ? [` from ${address.first}`, ` from ${address.last}`] : ["", ""]
+		const told = `Added ${fromNow(created_at)}${from}, ${current ? "in use now" : `last used ${fromNow(seen_at)}`}${last}`
 		return item([name, current && h("span.tag", "this device")], [told, `Signs out ${fromNow(expires_at)} unless renewed`],
 			current
 				? model.session.has_password && h("button.renew", { onclick: () => renew().then((done) => done && act()) }, "Renew")

@@ -21,9 +21,9 @@ use super::{
     usage::{Devices, Sponsor, Usage},
 };
 use crate::{
-    model::{AppId, Caller, ClientId, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp},
+    model::{AppId, Area, Caller, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp},
     secret::SecretHash,
-    store::{Admission, Effect, token::Access},
+    store::{Admission, Effect, client::Use, token::Access},
 };
 
 /// A live client: who it is, and what is gathered of its use before it is written down.
@@ -82,6 +82,7 @@ impl Live {
 
     fn renewed(&self, admission: &Admission) -> Self {
         self.touch(admission.seen_at);
+        admission.area.into_iter().for_each(|area| self.used_from(area));
         Self::with(admission, self.usage.clone(), self.changes.clone())
     }
 
@@ -188,11 +189,29 @@ impl Live {
         }
     }
 
+    /// Its use so far, as it is written down.
+    pub fn used(&self) -> Use {
+        Use { cursor: self.cursor(), seen_at: self.seen_at(), area: self.usage.area() }
+    }
+
     /// Notes that its use was written down as it was then.
-    pub fn written(&self, cursor: EventId, seen_at: Timestamp) {
+    pub fn written(&self, used: Use) {
         self.usage.ahead.store(false, Relaxed);
-        if (self.cursor(), self.seen_at()) != (cursor, seen_at) {
+        if self.used() != used {
             self.usage.ahead.store(true, Relaxed);
+        }
+    }
+
+    /// Notes from where it is used. An API key's bot is used from where it is, not from where its device is.
+    pub fn used_from(&self, area: Area) {
+        self.usage.used_from(area);
+    }
+
+    /// Adds to what the store knows of its use what the memory knows.
+    pub fn note_use(&self, view: &mut ClientView) {
+        view.seen_at = view.seen_at.max(self.seen_at());
+        if let (Some(address), Some(area)) = (&mut view.address, self.usage.area()) {
+            address.last = area;
         }
     }
 

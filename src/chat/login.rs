@@ -7,7 +7,8 @@ use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
     model::{
-        AddressFamily, Arrival, Caller, ClientId, EndReason, HashedPassword, Nick, Password, SessionId, Timestamp,
+        AddressFamily, Arrival, Caller, ClientId, ClientView, EndReason, HashedPassword, Nick, Password, SessionId,
+        Timestamp,
     },
     password::Verdict,
     secret::Secret,
@@ -174,6 +175,8 @@ fn admit(
     if others.len() >= max && replaced.is_none() {
         let detail =
             format!("a session has at most {max} clients: choose one to remove and log in with its id as replace");
+        // The one that asks is no device of the session yet.
+        let others = others.into_iter().map(|client| ClientView { address: None, ..client }).collect();
         return Err(Error { extra: Extra::Clients(others), ..Error::new(Code::TooManyClients, detail) });
     }
     announce(tx, session, "A device logged in to this session", new, now)?;

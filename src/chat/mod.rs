@@ -14,7 +14,7 @@ use crate::{
     audit::Entry,
     error::{Code, Error, Result},
     limits::{Counts, Storage},
-    model::{Caller, ClientId, Timestamp},
+    model::{Area, Caller, ClientId, Timestamp},
     password::Hasher,
     secret::SecretHash,
     store::{self, DatabaseLock, Effect, Place, Priority, Store},
@@ -237,10 +237,11 @@ impl Chat {
         self.callers.by_client(client).is_none_or(|live| live.over(due, self.limits.client_idle).is_some())
     }
 
-    /// Notes that a client is in use, though it did not call itself.
-    pub fn touch(&self, client: ClientId, now: Timestamp) {
+    /// Notes that a client is in use, though it did not call itself, and from where.
+    pub fn touch(&self, client: ClientId, area: Area, now: Timestamp) {
         if let Some(live) = self.callers.by_client(client) {
             live.touch(now);
+            live.used_from(area);
         }
     }
 

@@ -54,7 +54,10 @@ impl Chat {
         let caller = live.caller;
         let mut clients = self.look(caller, move |tx| client::live_of(tx, caller.session)).await?;
         self.note_use(&mut clients);
-        clients.iter_mut().for_each(|client| client.current = client.id == caller.client);
+        for client in &mut clients {
+            client.current = client.id == caller.client;
+            client.show_to(caller);
+        }
         Ok(clients)
     }
 
@@ -62,7 +65,7 @@ impl Chat {
     pub(super) fn note_use(&self, clients: &mut [ClientView]) {
         for client in clients {
             if let Some(live) = self.callers.by_client(client.id) {
-                client.seen_at = client.seen_at.max(live.seen_at());
+                live.note_use(client);
             }
         }
     }
@@ -84,7 +87,8 @@ impl Chat {
             .await?;
         let mut clients = [renamed];
         self.note_use(&mut clients);
-        let [renamed] = clients;
+        let [mut renamed] = clients;
+        renamed.show_to(caller);
         Ok(renamed)
     }
 

@@ -112,7 +112,7 @@ impl Chat {
             None => Box::pin(self.read_snapshot(live, acknowledges)).await?,
         };
         snapshot.acknowledged = live.cursor();
-        snapshot.client.seen_at = snapshot.client.seen_at.max(live.seen_at());
+        live.note_use(&mut snapshot.client);
         Ok(snapshot)
     }
 
@@ -165,7 +165,8 @@ impl Snapshot {
 fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
     let sight = Sight::of(tx, caller)?;
     let session = session::get(tx, caller.session)?;
-    let client = client::own_view(tx, caller.client)?;
+    let mut client = client::own_view(tx, caller.client)?;
+    client.show_to(caller);
     let channels = sight.channels_of(caller.session)?.into_iter().map(|channel| {
         let members = member::of_channel(tx, channel.id)?.into_iter().map(|member| MemberView {
             nick: member.nick.to_string(),

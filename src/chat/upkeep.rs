@@ -106,17 +106,13 @@ impl Chat {
 
     /// Writes down cursors and times of use that were gathered in memory.
     pub async fn write_down_use(&self) -> Result<()> {
-        let ahead = self.callers.ahead().into_iter().map(|live| (live.cursor(), live.seen_at(), live));
-        let ahead = ahead.collect::<Vec<_>>();
+        let ahead = self.callers.ahead().into_iter().map(|live| (live.used(), live)).collect::<Vec<_>>();
         for batch in ahead.chunks(BATCH) {
-            let uses = batch.iter().map(|(cursor, seen_at, live)| (live.caller.client, *cursor, *seen_at));
-            let uses = uses.collect::<Vec<_>>();
+            let uses = batch.iter().map(|(used, live)| (live.caller.client, *used)).collect::<Vec<_>>();
             self.store
-                .write(move |tx| {
-                    uses.iter().try_for_each(|(client, cursor, seen)| client::note_use(tx, *client, *cursor, *seen))
-                })
+                .write(move |tx| uses.iter().try_for_each(|(client, used)| client::note_use(tx, *client, *used)))
                 .await?;
-            batch.iter().for_each(|(cursor, seen_at, live)| live.written(*cursor, *seen_at));
+            batch.iter().for_each(|(used, live)| live.written(*used));
         }
         Ok(())
     }

@@ -2,13 +2,16 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock,
-    atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
 use crate::{
-    model::{ClientId, EndReason, Timestamp},
+    model::{Area, ClientId, EndReason, Timestamp},
     store::Admission,
 };
+
+/// The bits of no network.
+const UNKNOWN: u64 = u64::MAX;
 
 /// A client's use. Its tokens share it, and it outlives a renewed secret, because a request that came with the old one may
 /// still note it.
@@ -17,8 +20,10 @@ pub struct Usage {
     pub client: ClientId,
     pub cursor: AtomicI64,
     pub seen_at: AtomicI64,
+    /// The bits of the network it was last used from.
+    area: AtomicU64,
     pub begun: AtomicBool,
-    /// Whether cursor or time of use are ahead of the store's.
+    /// Whether cursor, network or time of use are ahead of the store's.
     pub ahead: AtomicBool,
     pub ended: OnceLock<EndReason>,
 }
@@ -29,9 +34,24 @@ impl Usage {
             client: admission.caller.client,
             cursor: AtomicI64::new(admission.cursor.0),
             seen_at: AtomicI64::new(admission.seen_at.0),
+            area: AtomicU64::new(admission.area.map_or(UNKNOWN, Area::to_bits)),
             begun: AtomicBool::new(admission.begun),
             ahead: AtomicBool::new(false),
             ended: OnceLock::new(),
+        }
+    }
+
+    /// From where it was last used, if that is known.
+    pub fn area(&self) -> Option<Area> {
+        let bits = self.area.load(Relaxed);
+        (bits != UNKNOWN).then(|| Area::from_bits(bits))
+    }
+
+    /// Notes from where it is used.
+    pub fn used_from(&self, area: Area) {
+        if self.area.load(Relaxed) != area.to_bits() {
+            self.area.store(area.to_bits(), Relaxed);
+            self.ahead.store(true, Relaxed);
         }
     }
 

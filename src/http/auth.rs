@@ -9,6 +9,7 @@ use axum::{
 
 use super::{
     Shared,
+    address::Address,
     body::{self, Kind},
     cookie, csrf,
     fields::Fields,
@@ -20,7 +21,7 @@ use crate::{
         callers::{Live, Token},
     },
     error::{Code, Error, Result},
-    model::{Scope, Timestamp},
+    model::{Area, Scope, Timestamp},
     secret::SecretHash,
 };
 
@@ -58,6 +59,16 @@ impl FromRequestParts<Shared> for Authenticated {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+        let caller = Self::of(parts, app).await?;
+        if let Some(live) = &caller.live {
+            live.used_from(area(parts, app).await?);
+        }
+        Ok(caller)
+    }
+}
+
+impl Authenticated {
+    async fn of(parts: &Parts, app: &Shared) -> Result<Self> {
         let headers = &parts.headers;
         match (cookie_of(headers, app).await?, bearer(headers)?, identity(headers)?) {
             (Some(cookie), None, None) => Self::by_cookie(cookie, headers, app).await,
@@ -105,6 +116,14 @@ impl ByToken {
         Ok(Self { token, now })
     }
 
+    /// Notes from where it came.
+    async fn used_here(self, parts: &mut Parts, app: &Shared) -> Result<Self> {
+        if let Some(live) = &self.token.live {
+            live.used_from(area(parts, app).await?);
+        }
+        Ok(self)
+    }
+
     /// By the token that a request has in its headers or in its form, by one method and no other (RFC 6750 §2).
     async fn named(headers: &HeaderMap, in_form: Option<&str>, app: &Shared) -> Result<Self> {
         let in_form = in_form.map(|token| presented_token(token.as_bytes()));
@@ -118,11 +137,16 @@ impl ByToken {
     }
 }
 
+/// The network that a request comes from.
+async fn area(parts: &mut Parts, app: &Shared) -> Result<Area> {
+    Ok(Area::of(Address::from_request_parts(parts, app).await?.ip))
+}
+
 impl FromRequestParts<Shared> for ByToken {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        Self::named(&parts.headers, None, app).await
+        Self::named(&parts.headers, None, app).await?.used_here(parts, app).await
     }
 }
 
@@ -133,13 +157,17 @@ impl FromRequest<Shared> for Posted {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self> {
-        let headers = request.headers().clone();
+        let (mut parts, body) = request.into_parts();
+        let (headers, area) = (parts.headers.clone(), area(&mut parts, app).await?);
+        let request = Request::from_parts(parts, body);
         let form = match body::kind(&headers) {
             Kind::Form => Some(Fields::from_request(request, app).await?),
             _ => None,
         };
         let in_form = form.as_ref().map(|form| form.only("access_token")).transpose()?.flatten();
-        ByToken::named(&headers, in_form, app).await.map(Self)
+        let by = ByToken::named(&headers, in_form, app).await?;
+        by.token.live.iter().for_each(|live| live.used_from(area));
+        Ok(Self(by))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use serde::Serialize;
@@ -109,8 +109,71 @@ impl fmt::Display for Network {
     }
 }
 
-/// What kind of address it is: all that a device's list tells of where it came from.
+/// Where a device comes from, as coarse as it is shown to its siblings: the /24 of an IPv4 address, the /48 of an IPv6 one.
+///
+/// It is one number, so that it can be noted in memory by every request: 48 bits of the address, and above them the family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Area(u64);
+
+impl Area {
+    const V6: u64 = 1 << 48;
+    const LENGTHS: [u32; 2] = [24, 48];
+
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self(u64::from(v4.to_bits() >> 8)),
+            // Its first 48 bits are no more than 48 bits.
+            IpAddr::V6(v6) => Self(Self::V6 | (v6.to_bits() >> 80) as u64),
+        }
+    }
+
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    fn is_v6(self) -> bool {
+        self.0 & Self::V6 != 0
+    }
+
+    /// Its first address.
+    pub fn address(self) -> IpAddr {
+        match self.is_v6() {
+            true => Ipv6Addr::from_bits(u128::from(self.0 ^ Self::V6) << 80).into(),
+            false => Ipv4Addr::from_bits((self.0 << 8) as u32).into(),
+        }
+    }
+}
+
+/// As a CIDR.
+impl fmt::Display for Area {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address(), Self::LENGTHS[usize::from(self.is_v6())])
+    }
+}
+
+impl Serialize for Area {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// From where a client came and comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ClientAddress {
+    /// The network from which it was let in.
+    #[schema(value_type = String, example = "203.0.113.0/24")]
+    pub first: Area,
+    /// The network from which it was last used.
+    #[schema(value_type = String, example = "2001:db8:1::/48")]
+    pub last: Area,
+}
+
+/// What kind of address it is: all that the notice of a new device tells of where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressFamily {
     IPv4,
     IPv6,
@@ -132,6 +195,23 @@ impl AddressFamily {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_area_is_shown_by_its_first_address_and_its_length() {
+        for (address, area) in [
+            ("203.0.113.7", "203.0.113.0/24"),
+            ("255.255.255.255", "255.255.255.0/24"),
+            ("0.0.0.1", "0.0.0.0/24"),
+            ("::ffff:203.0.113.7", "203.0.113.0/24"),
+            ("2001:db8:1:2345::1", "2001:db8:1::/48"),
+            ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff::/48"),
+            ("::1", "::/48"),
+        ] {
+            let found = Area::of(address.parse().unwrap());
+            assert_eq!(found.to_string(), area, "{address}");
+            assert_eq!((Area::from_bits(found.to_bits()), Area::of(found.address())), (found, found), "{address}");
+        }
+    }
 
     #[test]
     fn ipv6_is_counted_by_its_64() {

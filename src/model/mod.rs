@@ -19,7 +19,7 @@ mod redirect;
 mod scope;
 pub mod text;
 
-pub use address::{AddressFamily, Network, NetworkWidth};
+pub use address::{AddressFamily, Area, ClientAddress, Network, NetworkWidth};
 pub use arrival::Arrival;
 pub use clock::Clock;
 pub use name::{ChannelName, Nick, Target, checked_name, required_name};
@@ -274,10 +274,22 @@ pub struct ClientView {
     /// The end of its lifetime, used or not.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
-    /// Of the address it was let in from; unknown of those let in before that was kept.
-    pub address_family: Option<AddressFamily>,
+    /// Shown to the session's devices that came by a cookie, and to no key and no app. Unknown of a client that was let in
+    /// before this was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub address: Option<ClientAddress>,
     /// Whether it is the one that asks.
     pub current: bool,
+}
+
+impl ClientView {
+    /// Leaves out what a caller is not shown: where devices come from is for those who came by a cookie.
+    pub fn show_to(&mut self, caller: Caller) {
+        if caller.grant.is_some() {
+            self.address = None;
+        }
+    }
 }
 
 /// What a session has not read of a channel or an exchange of direct messages: what other sessions said there past its read

@@ -7,7 +7,7 @@ use crate::{
     audit::{Action, Subject},
     chat::{self, Chat, told::Refreshed},
     error::{Code, Error, Result},
-    model::{Arrival, ChannelName, ClientId, EndReason, GrantId, Network, Nick, Scopes, SessionId, Timestamp},
+    model::{Area, Arrival, ChannelName, ClientId, EndReason, GrantId, Network, Nick, Scopes, SessionId, Timestamp},
     secret::{Kind, Secret, SecretHash, keys::Pair},
     store::{
         Priority, Read, Write,
@@ -209,7 +209,7 @@ pub(super) async fn issue(
     });
     let minted = decided.await??;
     if let Some(client) = minted.client {
-        chat.touch(client, now);
+        chat.touch(client, Area::of(address), now);
     }
     if let Some(refreshed) = minted.refreshed {
         chat.told.note_refresh(refreshed, steady);

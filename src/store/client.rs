@@ -12,7 +12,8 @@ use crate::{
     audit::{Action, Subject},
     error::Result,
     model::{
-        AddressFamily, AppId, Caller, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp,
+        AppId, Area, Caller, ClientAddress, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId,
+        Timestamp,
     },
     secret::SecretHash,
 };
@@ -78,6 +79,7 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
         begun: false,
         presented: new.grant.is_some(),
         seen_at: now,
+        area: Some(Area::of(new.address)),
         expires_at: new.expires_at,
     }));
     let subject = Subject { session: Some(session), client: Some(id), ..Subject::default() };
@@ -108,6 +110,7 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, name: Option<&str>, no
         begun,
         presented: true,
         seen_at: now,
+        area: Some(Area::of(new.address)),
         expires_at: new.expires_at,
     }));
     Ok(())
@@ -215,9 +218,18 @@ fn view(row: &Row) -> rusqlite::Result<ClientView> {
         created_at: Timestamp(row.get("created_at")?),
         seen_at: Timestamp(row.get("seen_at")?),
         expires_at: Timestamp(row.get("expires_at")?),
-        address_family: address(row)?.map(AddressFamily::of),
+        address: client_address(row)?,
         current: false,
     })
+}
+
+fn client_address(row: &Row) -> rusqlite::Result<Option<ClientAddress>> {
+    let Some(first) = address(row)?.map(Area::of) else { return Ok(None) };
+    Ok(Some(ClientAddress { first, last: stored_area(row.get("area")?).unwrap_or(first) }))
+}
+
+fn stored_area(bits: Option<i64>) -> Option<Area> {
+    bits.map(|bits| Area::from_bits(bits.cast_unsigned()))
 }
 
 fn address(row: &Row) -> rusqlite::Result<Option<IpAddr>> {
@@ -260,6 +272,14 @@ pub(super) fn close(tx: &Write, session: SessionId, id: ClientId, reason: EndRea
     Ok(is_device)
 }
 
+/// What is gathered of a client's use: how far it has acknowledged, and when and from where it was last used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Use {
+    pub cursor: EventId,
+    pub seen_at: Timestamp,
+    pub area: Option<Area>,
+}
+
 /// Where a client's queue begins.
 pub fn queue_start(tx: &Read, client: ClientId) -> Result<EventId> {
     Ok(tx
@@ -279,13 +299,14 @@ pub fn begin_queue(tx: &Write, client: ClientId, at: EventId) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what was gathered in memory of a client's use: neither value ever goes back.
-pub fn note_use(tx: &Write, client: ClientId, cursor: EventId, seen_at: Timestamp) -> Result<()> {
+/// Writes down what was gathered in memory of a client's use: neither position nor time ever goes back.
+pub fn note_use(tx: &Write, client: ClientId, Use { cursor, seen_at, area }: Use) -> Result<()> {
     tx.sql
         .prepare_cached(
-            "UPDATE client SET cursor = max(cursor, ?2), seen_at = max(seen_at, ?3) WHERE id = ?1 AND ended_at IS NULL",
+            "UPDATE client SET cursor = max(cursor, ?2), seen_at = max(seen_at, ?3), area = ifnull(?4, area)
+             WHERE id = ?1 AND ended_at IS NULL",
         )?
-        .execute([client.0, cursor.0, seen_at.0])?;
+        .execute(params![client.0, cursor.0, seen_at.0, area.map(|area| area.to_bits().cast_signed())])?;
     Ok(())
 }
 
@@ -350,7 +371,7 @@ pub fn note_warned(tx: &Write, client: ClientId) -> Result<()> {
 pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx.sql.prepare(
         "SELECT client.id, client.session_id, secret_hash, cursor, begun, unpresented IS NULL, seen_at, client.expires_at,
-                grant_id, scope, res IS NOT NULL, key
+                grant_id, scope, res IS NOT NULL, key, area, address
          FROM client LEFT JOIN app_grant ON app_grant.id = grant_id WHERE client.ended_at IS NULL",
     )?;
     let mut rows = statement.query([])?;
@@ -369,6 +390,7 @@ pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
             begun: row.get(4)?,
             presented: row.get(5)?,
             seen_at: Timestamp(row.get(6)?),
+            area: client_address(row)?.map(|address| address.last),
             expires_at: Timestamp(row.get(7)?),
         }));
     }

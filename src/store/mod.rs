@@ -27,8 +27,8 @@ use crate::{
         fair::{Bounds, Fair, Full},
     },
     model::{
-        Caller, ChannelId, ChannelName, ClientId, EndReason, Event, EventId, GrantId, Network, SessionId, TargetId,
-        Timestamp,
+        Area, Caller, ChannelId, ChannelName, ClientId, EndReason, Event, EventId, GrantId, Network, SessionId,
+        TargetId, Timestamp,
     },
     secret::{KeyRing, SecretHash},
 };
@@ -158,6 +158,8 @@ pub struct Admission {
     /// Whether its secret was ever presented.
     pub presented: bool,
     pub seen_at: Timestamp,
+    /// From where it comes, if that is known.
+    pub area: Option<Area>,
     pub expires_at: Timestamp,
 }
 

@@ -20,6 +20,7 @@ mod channel_history;
 mod channel_keys;
 mod channel_list;
 mod channel_subcommand;
+mod client_addresses;
 mod commands;
 mod confined;
 mod connection;

@@ -11,6 +11,7 @@ use crate::{
     chat::{self, Answer, callers::Live},
     error::Result,
     irc::{self, Verb},
+    model::Area,
     store::Place,
 };
 
@@ -139,6 +140,7 @@ impl Commands {
             let expired = live.token_over(app.clock.due());
             if !expired {
                 live.touch(now);
+                live.used_from(Area::of(address.ip));
             }
             let result = match message {
                 // A stolen token is of use for no longer than it lives.
