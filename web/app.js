@@ -1,7 +1,7 @@
 // The entry, and the pages without a session. The chat is only loaded once there is one.
 
 import { get, post } from "./api.js"
-import { $, setText, showPage } from "./dom.js"
+import { $, changesPassword, setText, showPage } from "./dom.js"
 import { isNick } from "./text.js"
 
 const LONGEST_RETRY = 30_000
@@ -51,7 +51,7 @@ function showStart(told) {
 
 	nick.oninput = () => {
 		complain(!wanted() || isNick(wanted()) ? "" : RULE)
-		$("#log-in").href = `/login?nick=${encodeURIComponent(wanted())}`
+		$("#log-in").href = `/login?nick=${encodeURIComponent(wanted())}${changesPassword() ? "&next=/?change-password" : ""}`
 	}
 	$("form").onsubmit = async (event) => {
 		event.preventDefault()

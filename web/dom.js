@@ -18,6 +18,9 @@ export function h(name, ...children) {
 	return element
 }
 
+// Whether a password manager led here, by /.well-known/change-password.
+export const changesPassword = () => new URLSearchParams(location.search).has("change-password")
+
 export const looking = () => !document.hidden && document.hasFocus()
 
 export const showPage = (id) => $("#app").replaceChildren($(id).content.cloneNode(true))

@@ -7,7 +7,7 @@ import { attentive } from "./messages.js"
 import "./composer.js"
 import "./frame.js"
 import { deliver, handled } from "./delivery.js"
-import { $, looking, setText } from "./dom.js"
+import { $, changesPassword, looking, openPanel, setText } from "./dom.js"
 import { countable, model, SERVER } from "./model.js"
 import { notify } from "./notices.js"
 import * as unsent from "./unsent.js"
@@ -31,7 +31,10 @@ export function start(snapshot) {
 	chat.begin(snapshot)
 	model.server.read = told
 	unsent.restore()
+	// The address is the view's, once there is one.
+	const changing = changesPassword()
 	chat.open(chat.first())
+	if (changing) openPanel("password").catch(chat.explain)
 	deliver(snapshot.acknowledged, onMessage, onState)
 }
 

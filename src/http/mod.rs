@@ -167,6 +167,7 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(ops::metrics))
         .routes(routes!(ops::openapi))
         .routes(routes!(web::index))
+        .routes(routes!(web::change_password))
         .routes(routes!(web::asset))
         .fallback(|| async { Error::new(Code::NotFound, "there is nothing at this address") })
         .split_for_parts()

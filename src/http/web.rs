@@ -105,6 +105,16 @@ pub async fn index(headers: HeaderMap) -> Response {
     file(&headers, INDEX)
 }
 
+/// Where the page opens the panel in which the password is changed.
+const CHANGE_PASSWORD: &str = "/?change-password";
+
+/// Leads a password manager to the page where the password is changed (W3C, "A Well-Known URL for Changing Passwords").
+#[utoipa::path(get, security(()), path = "/.well-known/change-password", tag = "service",
+    responses((status = 302, description = "To that page", headers(("location" = String))), PageProblems))]
+pub async fn change_password() -> impl IntoResponse {
+    (StatusCode::FOUND, [(header::LOCATION, CHANGE_PASSWORD)])
+}
+
 /// A part of the web client.
 #[utoipa::path(get, security(()), path = "/assets/{name}", tag = "service", params(("name" = String, Path)),
     responses(

@@ -16,6 +16,7 @@ mod bad_input;
 mod bots;
 mod browser;
 mod cascade;
+mod change_password;
 mod channel_history;
 mod channel_keys;
 mod channel_list;
