@@ -104,7 +104,7 @@ codes! {
     NotFound            "not_found"              None,        404 "Not found";
     RequestTimeout      "request_timeout"        None,        408 "Request took too long";
     MethodNotAllowed    "method_not_allowed"     None,        405 "Method not allowed";
-    StorageFailed       "storage_failed"         None,        503 "Storage failed";
+    StorageFailed       "storage_failed"         Some("263"), 503 "Storage failed";
     InternalError       "internal_error"         None,        500 "Internal error";
 }
 
@@ -286,6 +286,26 @@ mod tests {
         lines.0.lock().unwrap().since = Instant::now().checked_sub(LINES_EVERY);
         assert_eq!(lines.tells(), Some(990));
         assert_eq!(lines.tells(), Some(0));
+    }
+
+    /// The rows of the contract's own table. The codes beyond it follow the same pattern.
+    #[test]
+    fn the_table_is_the_contracts() {
+        const CONTRACT: &str = "unauthenticated 451 401, client_ended 451 401, login_failed 464 401, password_mismatch 464 403,
+            password_required 464 403, weak_password - 400, already_in_session 462 409, nickname_in_use 433 409,
+            erroneous_nickname 432 400, no_nickname_given 431 400, unknown_command 421 400, need_more_params 461 400,
+            no_such_nick 401 404, no_such_channel 403 404, bad_channel_name 476 400, cannot_send_to_channel 404 403,
+            not_on_channel 442 403, chanop_needed 482 403, no_recipient 411 400, no_text_to_send 412 400,
+            channel_name_confusable 476 409, input_too_long 417 413, too_many_channels 405 409, too_many_clients - 409,
+            too_many_sessions - 409, label_reused - 409, nick_reassigned - 409, invalid_cursor - 400, malformed_request - 400,
+            misdirected_request - 421, cross_site_request - 403, request_timeout - 408, throttled 263 429,
+            storage_limit 263 429, overloaded 263 503, storage_failed 263 503";
+        for row in CONTRACT.split(',').map(str::trim) {
+            let found = Code::ALL.iter().find(|code| row.starts_with(&format!("{} ", code.name())));
+            let found =
+                found.map(|code| format!("{} {} {}", code.name(), code.numeric().unwrap_or("-"), code.status()));
+            assert_eq!(found.as_deref(), Some(row));
+        }
     }
 
     #[test]

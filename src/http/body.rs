@@ -215,8 +215,9 @@ pub struct MessageBody {
 }
 
 fn params_schema() -> Array {
-    let param = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[^\x00\r\n]*$"));
-    ArrayBuilder::new().items(param).max_items(Some(irc::message::MAX_PARAMS)).build()
+    let param = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[^\x00\r]*$"));
+    let about = "LF is allowed in the text of a PRIVMSG or NOTICE alone, which has at most 100 lines.";
+    ArrayBuilder::new().description(Some(about)).items(param).max_items(Some(irc::message::MAX_PARAMS)).build()
 }
 
 impl FromRequest<Shared> for Message {
