@@ -147,6 +147,8 @@ class Model {
 	#adoptRead(view, { read, unread }) {
 		if (read < view.read) this.readTo(view, view.read)
 		else Object.assign(view, { read }, unread)
+		// A direct message is for the reader, whether or not it names them.
+		if (view.kind === "direct") view.mention = view.count > 0
 	}
 
 	direct(nick) {

@@ -186,7 +186,7 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
     });
     let channels = channels.collect::<Result<_>>()?;
     let directs = sight.conversations(caller.session)?.into_iter().map(|Conversation { other, nick, ended, read }| {
-        let unread = unread::of_exchange(tx, session.id, other, read)?;
+        let unread = unread::of_exchange(tx, &session, other, read)?;
         Ok(DirectView { nick: nick.to_string(), session: other, read, unread, ended })
     });
     let directs = directs.collect::<Result<_>>()?;

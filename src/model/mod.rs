@@ -298,8 +298,7 @@ impl ClientView {
 pub struct Unread {
     /// How many messages, PRIVMSG and NOTICE; they are counted from the newest back and up to 100, which means 100 or more.
     pub count: u32,
-    /// Whether one of those that were counted is meant for the reader: on a channel, one in whose text the session's present
-    /// nick is a word, in whatever case; of an exchange, each.
+    /// Whether in the text of one of those that were counted the session's present nick is a word, in whatever case.
     pub mention: bool,
 }
 

@@ -128,7 +128,10 @@ fn what_is_shown_of_an_exchange_costs_what_is_shown() {
         away.sql.execute_batch(&exchange).unwrap();
         away.steps(|tx| {
             assert_eq!(history::of_exchange(tx, me, SessionId(100), Part::Latest, 40).unwrap().len(), 40);
-            assert_eq!(unread::of_exchange(tx, me, SessionId(100), EventId(0)).unwrap().count, 100);
+            assert_eq!(
+                unread::of_exchange(tx, &session::get(tx, me).unwrap(), SessionId(100), EventId(0)).unwrap().count,
+                100
+            );
         })
     };
     let (day, week) = (history(away(1, 202)), history(away(1, 4000)));
@@ -256,7 +259,7 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         direct::read_mark(tx, me, me).unwrap();
         direct::written_to(tx, me).unwrap();
         unread::of_channel(tx, &session::get(tx, me).unwrap(), channel, EventId(0)).unwrap();
-        unread::of_exchange(tx, me, SessionId(100), EventId(0)).unwrap();
+        unread::of_exchange(tx, &session::get(tx, me).unwrap(), SessionId(100), EventId(0)).unwrap();
     });
     std::mem::take(&mut *run.lock().unwrap())
 }

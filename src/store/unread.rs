@@ -51,13 +51,18 @@ pub(super) fn last_of_others(tx: &Read, channel: ChannelId, me: SessionId) -> Re
     Ok(last.optional()?.unwrap_or(0))
 }
 
-/// What is unread of an exchange of direct messages; all of it is for the session. What it tells itself it has read.
-pub fn of_exchange(tx: &Read, me: SessionId, other: SessionId, read: EventId) -> Result<Unread> {
+/// What is unread of an exchange of direct messages, from the newest back. What the session tells itself it has read.
+pub fn of_exchange(tx: &Read, me: &Session, other: SessionId, read: EventId) -> Result<Unread> {
+    let mut unread = Unread::default();
     let mut statement = tx.sql.prepare_cached(
-        "SELECT count(*) FROM (SELECT 1 FROM event WHERE sender = ?1 AND recipient = ?2 AND id > ?3 AND ?1 != ?2 LIMIT ?4)",
+        "SELECT params FROM event WHERE sender = ?1 AND recipient = ?2 AND id > ?3 AND ?1 != ?2 ORDER BY id DESC LIMIT ?4",
     )?;
-    let count = statement.query_row(params![other.0, me.0, read.0, MOST], |row| row.get(0))?;
-    Ok(Unread { count, mention: count > 0 })
+    let mut rows = statement.query(params![other.0, me.id.0, read.0, MOST])?;
+    while let Some(row) = rows.next()? {
+        unread.count += 1;
+        unread.mention = unread.mention || me.nick.is_named_in(text(row)?);
+    }
+    Ok(unread)
 }
 
 /// What a message says, behind its target.

@@ -127,7 +127,7 @@ async fn a_conversation_with_somebody_who_left_stays_until_its_last_message_goes
         assert_eq!(listed(&phone).await, ["(bob)*", "bob*"]);
         let directs = phone.snapshot().await["directs"].clone();
         assert_eq!((&directs[0]["session"], &directs[1]["session"]), (&json!(first), &json!(second)));
-        assert_eq!(directs[0]["unread"], json!({"count": 2, "mention": true}));
+        assert_eq!(directs[0]["unread"], json!({"count": 2, "mention": false}));
         assert_eq!(directs[1]["ended"], Value::Null);
         assert_eq!(texts(&phone, &format!("session={first}")).await, ["one", "two", "three"]);
         assert_eq!(texts(&phone, "target=bob").await, ["another bob"]);

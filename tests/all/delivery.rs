@@ -164,7 +164,7 @@ async fn read_marks_are_shared_by_devices_and_only_move_forward() {
     assert_eq!(phone.try_send("MARKREAD #none 1").await.unwrap_err().code, "no_such_channel");
     bob.send("PRIVMSG alice :psst").await;
     phone.send(&format!("MARKREAD bob {said}")).await;
-    let unread = json!({"count": 1, "mention": true});
+    let unread = json!({"count": 1, "mention": false});
     let session = bob.snapshot().await["session"]["id"].clone();
     let direct = json!({"nick": "bob", "session": session, "read": said, "unread": unread});
     assert_eq!(alice.snapshot().await["directs"], json!([direct]));

@@ -6,7 +6,7 @@ use crate::support::{Device, TestServer};
 
 const NONE: (u64, bool) = (0, false);
 
-/// How much a device is told is unread of a channel or an exchange, and whether some of it is meant for it.
+/// How much a device is told is unread of a channel or an exchange, and whether its nick is a word of that.
 async fn unread(device: &Device, of: &str) -> (u64, bool) {
     let snapshot = device.snapshot().await;
     let mut found = snapshot["channels"].as_array().unwrap().iter().chain(snapshot["directs"].as_array().unwrap());
@@ -35,7 +35,7 @@ async fn what_others_say_raises_it_and_the_read_mark_lowers_it_for_every_device(
     for restarted in [false, true] {
         for device in [&alice, &phone] {
             assert_eq!(unread(device, "#rust").await, (2, false));
-            assert_eq!(unread(device, "rob").await, (1, true));
+            assert_eq!(unread(device, "rob").await, (1, false));
         }
         assert_eq!((unread(&bob, "#rust").await, unread(&bob, "alice").await), (NONE, NONE));
         if !restarted {
@@ -49,7 +49,7 @@ async fn what_others_say_raises_it_and_the_read_mark_lowers_it_for_every_device(
     alice.send(&format!("MARKREAD rob {direct}")).await;
     assert_eq!(unread(&phone, "rob").await, NONE);
     bob.send("PRIVMSG #rust,alice :again").await;
-    assert_eq!((unread(&phone, "#rust").await, unread(&phone, "rob").await), ((1, false), (1, true)));
+    assert_eq!((unread(&phone, "#rust").await, unread(&phone, "rob").await), ((1, false), (1, false)));
 }
 
 #[tokio::test]
@@ -68,12 +68,12 @@ async fn what_a_session_says_itself_does_not_count_by_whatever_client_and_nick()
             assert_eq!(unread(device, of).await, NONE, "{of}");
         }
     }
-    assert_eq!((unread(&bob, "#rust").await, unread(&bob, "alix").await), ((3, false), (3, true)));
+    assert_eq!((unread(&bob, "#rust").await, unread(&bob, "alix").await), ((3, false), (3, false)));
     // Who takes a nick that was one's own is somebody else; so is another's bot.
     bob.send("NICK alice").await;
     bob.key("chat:write").await.token("").await.send("PRIVMSG #rust,alix :from a bot").await;
     bob.send("PRIVMSG #rust,alix :from its owner").await;
-    assert_eq!((unread(&alice, "#rust").await, unread(&alice, "alice").await), ((2, false), (2, true)));
+    assert_eq!((unread(&alice, "#rust").await, unread(&alice, "alice").await), ((2, false), (2, false)));
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn it_is_counted_from_the_newest_back_and_up_to_a_hundred() {
         }
         bob.send("PRIVMSG #rust,alice :hello").await;
     }
-    assert_eq!((unread(&alice, "#rust").await, unread(&alice, "bob").await), ((100, false), (100, true)));
+    assert_eq!((unread(&alice, "#rust").await, unread(&alice, "bob").await), ((100, false), (100, false)));
 }
 
 #[tokio::test]
@@ -128,10 +128,10 @@ async fn an_exchange_is_with_a_session_not_with_a_nick() {
     carol.send("PRIVMSG bob :not for alice").await;
     carol.send("NOTICE alice :from carol").await;
     carol.send("NOTICE alice :again").await;
-    assert_eq!((unread(&alice, "bob").await, unread(&alice, "carol").await), ((1, true), (2, true)));
+    assert_eq!((unread(&alice, "bob").await, unread(&alice, "carol").await), ((1, false), (2, false)));
     bob.send("QUIT").await;
     server.pick("bob").await.send("PRIVMSG alice :from another bob").await;
-    assert_eq!(unread(&alice, "bob").await, (1, true));
+    assert_eq!(unread(&alice, "bob").await, (1, false));
     // Whoever speaks from outside is heard on the channel, and is no less unread.
     alice.send("MODE #rust -n").await;
     server.pick("dave").await.send("PRIVMSG #rust :from outside").await;
@@ -150,14 +150,17 @@ async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
         ("#rust", false),
         ("\u{1}ACTION waves at Alice\u{1}", true),
     ] {
-        bob.send("PRIVMSG #rust :before").await;
-        let said = say(&bob, &format!("PRIVMSG #rust :{text}")).await;
-        assert_eq!(unread(&alice, "#rust").await, (2, mention), "{text}");
-        let next = say(&bob, "PRIVMSG #rust :after").await;
-        assert_eq!(unread(&alice, "#rust").await, (3, mention), "{text}");
-        alice.send(&format!("MARKREAD #rust {said}")).await;
-        assert_eq!(unread(&alice, "#rust").await, (1, false), "the mention was read: {text}");
-        alice.send(&format!("MARKREAD #rust {next}")).await;
+        // On a channel, and of an exchange alike.
+        for (to, of) in [("#rust", "#rust"), ("alice", "bob")] {
+            bob.send(&format!("PRIVMSG {to} :before")).await;
+            let said = say(&bob, &format!("PRIVMSG {to} :{text}")).await;
+            assert_eq!(unread(&alice, of).await, (2, mention), "{of} {text}");
+            let next = say(&bob, &format!("NOTICE {to} :after")).await;
+            assert_eq!(unread(&alice, of).await, (3, mention), "{of} {text}");
+            alice.send(&format!("MARKREAD {of} {said}")).await;
+            assert_eq!(unread(&alice, of).await, (1, false), "the mention was read: {of} {text}");
+            alice.send(&format!("MARKREAD {of} {next}")).await;
+        }
     }
     bob.send("PRIVMSG #rust :alix?").await;
     alice.send("PRIVMSG #rust :alice, alix").await;

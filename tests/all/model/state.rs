@@ -301,17 +301,21 @@ impl Model {
         let there = |event: &&Event| event.params.first().is_some_and(|name| folded(name) == channel);
         let stay = self.log.iter().rev().filter(there).take_while(|event| event.command != "JOIN" || event.by != me);
         let unread = Vec::from_iter(stay.filter(|event| event.is_said() && event.by != me && event.id > read));
-        let nick = folded(&self.sessions[&me].nick);
-        let names_me = |event: &&Event| folded(&event.params[1]).split(' ').any(|word| word == nick);
-        (unread.len(), unread.iter().any(names_me))
+        (unread.len(), unread.iter().any(|event| self.names(me, event)))
     }
 
-    /// How much another session has told one past `read`: all of it is for oneself.
+    /// Whether somebody's present nick is a word of what was said.
+    fn names(&self, me: Key, event: &Event) -> bool {
+        let nick = folded(&self.sessions[&me].nick);
+        folded(&event.params[1]).split(' ').any(|word| word == nick)
+    }
+
+    /// How much another session has told one past `read`, and whether it names one.
     pub fn unread_from(&self, me: Key, other: Key, read: i64) -> Unread {
         let told = |event: &&Event| event.is_said() && event.by == other && event.hears.contains(&me);
         let unread = self.log.iter().filter(told).filter(|event| event.id > read && !event.params[0].starts_with('#'));
-        let count = if other == me { 0 } else { unread.count() };
-        (count, count > 0)
+        let unread = Vec::from_iter(unread.filter(|_| other != me));
+        (unread.len(), unread.iter().any(|event| self.names(me, event)))
     }
 
     /// A session's conversations by direct messages, in the order in which they are shown: those first in which it wrote, of
@@ -328,7 +332,7 @@ impl Model {
             let wrote = self.log.iter().filter(direct).any(|event| event.by == me);
             let read = self.sessions[&me].read.get(&other).copied().unwrap_or(0);
             let unread = self.unread_from(me, other, read);
-            Some(((wrote, unread.1, last), (nick.clone(), ended, read, unread)))
+            Some(((wrote, unread.0 > 0, last), (nick.clone(), ended, read, unread)))
         });
         conversations.collect::<BTreeMap<_, _>>().into_values().rev().collect()
     }
