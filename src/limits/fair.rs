@@ -20,7 +20,10 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use self::share::{Caller, Share, Ticket};
 use crate::model::SessionId;
+
+mod share;
 
 /// Who within a network: a session, or all others together.
 pub type Lane = Option<SessionId>;
@@ -102,11 +105,20 @@ impl<K: Ord + Clone> Fair<K> {
 
     /// The same in a lane of the network's.
     pub async fn enter_in(&self, key: K, lane: Lane) -> Result<Turn<K>, Full> {
+        if let Some(turn) = self.try_enter(&key) {
+            return Ok(turn);
+        }
         let (ticket, granted) = self.lock().join(&key, lane)?;
         let mut waiting = Waiting { fair: self.clone(), key, ticket, granted };
         // The sender is in the line until it has sent something.
         let granted = (&mut waiting.granted).await.unwrap_or(Err(Full { seconds: 1 }));
         granted.map(|expected| waiting.turn(expected))
+    }
+
+    /// This network's next turn, if it need not be waited for.
+    pub fn try_enter(&self, key: &K) -> Option<Turn<K>> {
+        let expected = self.lock().start_at_once(key)?;
+        Some(Turn { fair: self.clone(), key: key.clone(), since: Instant::now(), expected, cost: None })
     }
 
     /// How many turns are taken or waited for.
@@ -166,9 +178,6 @@ impl<K: Ord + Clone> Drop for Waiting<K> {
     }
 }
 
-/// A caller's place within its network: the round in which its turn comes, and its number.
-type Ticket = (u64, u64);
-
 /// Virtual times are in nanoseconds of use.
 #[derive(Debug)]
 struct Line<K> {
@@ -187,48 +196,6 @@ struct Line<K> {
     longest: BTreeSet<(usize, K)>,
     /// Idle networks that have used of their burst, or more than that, least used first.
     idle: BTreeSet<(u64, K)>,
-}
-
-#[derive(Debug)]
-struct Share {
-    /// Its virtual time.
-    used: u64,
-    /// What its last turn cost.
-    expected: u64,
-    running: usize,
-    /// Its waiting callers, in the order of their turns.
-    callers: BTreeMap<Ticket, Caller>,
-    /// The round of turns in which the last of them began.
-    round: u64,
-}
-
-#[derive(Debug)]
-struct Caller {
-    lane: Lane,
-    granted: oneshot::Sender<Result<u64, Full>>,
-}
-
-impl Share {
-    /// The places in which the callers of a lane wait.
-    fn places(&self, lane: Lane) -> impl Iterator<Item = Ticket> {
-        self.callers.iter().filter(move |(_, caller)| caller.lane == lane).map(|(ticket, _)| *ticket)
-    }
-
-    /// The round in which the turn of a newcomer in this lane comes: one turn of each lane is in a round.
-    fn next_round(&self, lane: Lane) -> u64 {
-        self.places(lane).last().map_or(self.round, |(last, _)| last.max(self.round)) + 1
-    }
-
-    /// The last caller of the lane with most waiting callers, if those are more than the newcomer's would be.
-    fn last_of_longest_lane(&self, newcomer: Lane) -> Option<Ticket> {
-        let mut lanes = BTreeMap::<Lane, (usize, Ticket)>::new();
-        for (ticket, caller) in &self.callers {
-            let (waiting, last) = lanes.entry(caller.lane).or_insert((0, *ticket));
-            (*waiting, *last) = (*waiting + 1, *ticket);
-        }
-        let newcomers = lanes.get(&newcomer).map_or(0, |(waiting, _)| *waiting);
-        lanes.into_values().filter(|(waiting, _)| *waiting > newcomers + 1).max().map(|(_, last)| last)
-    }
 }
 
 impl<K: Ord + Clone> Line<K> {
@@ -253,6 +220,30 @@ impl<K: Ord + Clone> Line<K> {
         });
         self.serve();
         Ok((ticket, receiver))
+    }
+
+    /// Gives a network a free permit, where none of its callers waits. (While a permit is free, networks that wait have as many
+    /// turns as they may.) What its turn is expected to cost.
+    fn start_at_once(&mut self, key: &K) -> Option<u64> {
+        let may = |share: &Share| share.callers.is_empty() && share.running < self.bounds.permits_of_one;
+        if self.free == 0 || !self.shares.get(key).is_none_or(may) {
+            return None;
+        }
+        let started = self.update(key, |share| {
+            let used = share.used;
+            share.running += 1;
+            share.used = used.saturating_add(share.expected);
+            (used, share.expected)
+        });
+        Some(self.started(started))
+    }
+
+    /// Notes that a turn began at this virtual time. What it is expected to cost.
+    fn started(&mut self, (used, expected): (u64, u64)) -> u64 {
+        self.free -= 1;
+        self.now = self.now.max(used);
+        self.forget();
+        expected
     }
 
     /// Takes the last place of the network with most waiting callers, if those are more than the newcomer's would be.

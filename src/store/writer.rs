@@ -24,10 +24,26 @@ use super::{
     open,
     room::Room,
 };
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    limits::{
+        self,
+        fair::{Bounds, Fair, Turn},
+    },
+    model::Network,
+};
 
-/// Jobs waiting for the writer; beyond it callers wait for a place.
+/// Jobs in the writer's line, done or waiting; beyond it callers wait for a place. The places of one network leave those of
+/// others free, and for a place its callers wait for each other alone, unless several networks do the same.
 const WAITING: usize = 1024;
+const PLACES: Bounds = Bounds {
+    permits: WAITING,
+    permits_of_one: WAITING / 4,
+    // More than have a connection, for what ends something is not to be refused.
+    waiting_of_one: 4096,
+    waiting: 65_536,
+    burst: Duration::from_millis(100),
+};
 /// Jobs in one commit, and how long a commit goes on taking more.
 const GROUP: usize = 256;
 const GROUP_TIME: Duration = Duration::from_millis(20);
@@ -49,6 +65,8 @@ struct Work<T, F> {
     account: Account,
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
+    /// Others get it when this is answered.
+    _place: Turn<Option<Network>>,
 }
 
 impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
@@ -84,7 +102,8 @@ impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
 
 /// A place in the writer's line, for one job. Whoever has it comes after all who had theirs used before.
 pub struct Place {
-    permit: mpsc::OwnedPermit<Box<dyn Job>>,
+    line: mpsc::UnboundedSender<Box<dyn Job>>,
+    turn: Turn<Option<Network>>,
     counted: Counted,
 }
 
@@ -95,15 +114,21 @@ impl Place {
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
+        let Self { line, turn, counted } = self;
         let (caller, answer) = oneshot::channel();
-        let account = Account::of_task(self.counted, priority);
-        drop(self.permit.send(Box::new(Work { work, account, result: None, caller })));
+        let account = Account::of_task(counted, priority);
+        // Without a receiver the job is dropped, and its caller told.
+        let _ = line.send(Box::new(Work { work, account, result: None, caller, _place: turn }));
+        // Or the line would be open for as long as the caller waits.
+        drop(line);
         answer.await.map_err(|_| stopping())?
     }
 }
 
 pub struct Writer {
-    line: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    line: Mutex<Option<mpsc::UnboundedSender<Box<dyn Job>>>>,
+    /// What bounds it.
+    places: Fair<Option<Network>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// What is added to the disk, and for whom.
     pub counted: Counted,
@@ -112,7 +137,7 @@ pub struct Writer {
 impl Writer {
     /// Starts the thread. At its end it closes the database at `path`.
     pub fn start(mut connection: Connection, path: PathBuf, mut room: Room, observe: Observer) -> Result<Self> {
-        let (line, jobs) = mpsc::channel(WAITING);
+        let (line, jobs) = mpsc::unbounded_channel();
         let thread = thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
@@ -120,27 +145,25 @@ impl Writer {
                 open::close(connection, &path, &mut room);
             })
             .map_err(Error::internal)?;
-        Ok(Self { line: Mutex::new(Some(line)), thread: Mutex::new(Some(thread)), counted: Counted::default() })
+        let (line, thread) = (Mutex::new(Some(line)), Mutex::new(Some(thread)));
+        Ok(Self { line, places: Fair::new(PLACES), thread, counted: Counted::default() })
     }
 
     /// Waits for a place in the line.
     pub async fn place(&self) -> Result<Place> {
-        let line = self.line().ok_or_else(stopping)?;
-        line.reserve_owned().await.map(|permit| self.taken(permit)).map_err(|_| stopping())
+        let turn = self.places.enter(payer()).await.map_err(super::crowded)?;
+        self.placed(turn).ok_or_else(stopping)
     }
 
     /// A place in the line, if there is one at once.
     pub fn free_place(&self) -> Option<Place> {
-        self.line()?.try_reserve_owned().ok().map(|permit| self.taken(permit))
-    }
-
-    fn taken(&self, permit: mpsc::OwnedPermit<Box<dyn Job>>) -> Place {
-        Place { permit, counted: self.counted.clone() }
+        self.placed(self.places.try_enter(&payer())?)
     }
 
     /// None once it is stopping.
-    fn line(&self) -> Option<mpsc::Sender<Box<dyn Job>>> {
-        self.line.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    fn placed(&self, turn: Turn<Option<Network>>) -> Option<Place> {
+        let line = self.line.lock().unwrap_or_else(|e| e.into_inner()).clone()?;
+        Some(Place { line, turn, counted: self.counted.clone() })
     }
 
     /// Lets the thread finish what waits, and waits for it.
@@ -159,6 +182,11 @@ impl Drop for Writer {
     }
 }
 
+/// By whose turns it goes. One customer's networks are that customer.
+fn payer() -> Option<Network> {
+    limits::payer().map(Network::widest)
+}
+
 fn stopping() -> Error {
     Error::retry(Code::Overloaded, 5, "the server is stopping")
 }
@@ -171,7 +199,12 @@ enum Failure {
     Machine(Error),
 }
 
-fn work(connection: &mut Connection, mut line: mpsc::Receiver<Box<dyn Job>>, room: &mut Room, observe: &Observer) {
+fn work(
+    connection: &mut Connection,
+    mut line: mpsc::UnboundedReceiver<Box<dyn Job>>,
+    room: &mut Room,
+    observe: &Observer,
+) {
     // The jobs of a group whose transaction is gone, and with it all that they did: each has a second chance, alone.
     let mut again = VecDeque::new();
     loop {

@@ -65,6 +65,23 @@ impl Callers {
 }
 
 #[tokio::test]
+async fn a_turn_that_need_not_be_waited_for_is_taken_at_once_and_before_nobody() {
+    let fair = Fair::new(Bounds { permits: 3, permits_of_one: 2, ..BOUNDS });
+    let turns = [1, 1].map(|network| fair.try_enter(&network).unwrap());
+    assert!(fair.try_enter(&1).is_none(), "it has as many as it may");
+    let mut waiting = Box::pin(fair.enter(1));
+    assert!(poll_immediate(&mut waiting).await.is_none());
+    let other = fair.try_enter(&2).unwrap();
+    assert!(fair.try_enter(&3).is_none(), "there are no more");
+    drop(other);
+    drop(turns);
+    let turn = waiting.await.unwrap();
+    assert_eq!(fair.busy(), 1);
+    drop(turn);
+    assert_eq!(fair.busy(), 0);
+}
+
+#[tokio::test]
 async fn networks_take_turns_however_many_callers_each_has() {
     let mut callers = Callers::new(BOUNDS);
     for network in [1; 50].into_iter().chain([2; 3]).chain([3; 3]) {
@@ -188,6 +205,7 @@ async fn a_refusal_says_how_long_its_network_has_to_wait() {
     }
     assert_eq!(callers.fair.enter(1).await.unwrap_err(), Full { seconds: 8 });
     let unknown = Fair::new(Bounds { waiting_of_one: 0, ..BOUNDS }).expecting(3000 * MS);
+    let _other = unknown.enter(2).await.unwrap();
     assert_eq!(unknown.enter(1).await.unwrap_err(), Full { seconds: 4 }, "before any turn has ended");
 }
 

@@ -1,6 +1,6 @@
 //! The writer on a database of its own: refusals, failures of the machine, and who waits for them.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::*;
 use crate::model::{ChannelId, SessionId};
@@ -180,6 +180,34 @@ async fn what_waits_is_committed_in_groups_of_bounded_size() {
     let sizes: Vec<_> = commits.try_iter().collect();
     assert!(sizes.iter().sum::<usize>() == 600 && sizes.iter().all(|size| *size <= GROUP), "{sizes:?}");
     assert!(sizes.len() < 100, "{} commits are no groups", sizes.len());
+}
+
+#[tokio::test]
+async fn a_network_that_writes_without_end_waits_for_itself_and_keeps_its_order() {
+    let (_dir, writer, reader) = counter();
+    let [attacker, sibling, stranger] =
+        ["2001:db8:1:1::1", "2001:db8:1:2::1", "192.0.2.1"].map(|ip| ip.parse::<IpAddr>().unwrap());
+    let (go, stay) = std::sync::mpsc::channel::<()>();
+    let busy = limits::on_behalf_of(attacker, writer.run(move |_| stay.recv().map_err(Error::internal)));
+    // Without tokio's budget, by which a task that polls much looks at some of them later.
+    let flood = (1..=2000)
+        .map(|v| tokio::task::unconstrained(limits::on_behalf_of(attacker, writer.run(move |tx| insert(tx, v)))));
+    let mut flood = Box::pin(futures_util::future::join(busy, futures_util::future::join_all(flood)));
+    assert!(futures_util::future::poll_immediate(&mut flood).await.is_none());
+    for (address, free) in [(attacker, false), (sibling, false), (stranger, true)] {
+        assert_eq!(limits::on_behalf_of(address, async { writer.free_place().is_some() }).await, free);
+    }
+    let mut other = Box::pin(limits::on_behalf_of(stranger, writer.run(|tx| insert(tx, 0))));
+    assert!(futures_util::future::poll_immediate(&mut other).await.is_none());
+    go.send(()).unwrap();
+    let ((busy, flood), other) = futures_util::future::join(flood, other).await;
+    assert!(busy.is_ok() && other.is_ok() && flood.iter().all(Result::is_ok), "nobody is refused");
+    let mut order = reader.prepare("SELECT v FROM n ORDER BY rowid").unwrap();
+    let mut order = order.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect::<Vec<i64>>();
+    let place = order.iter().position(|v| *v == 0).unwrap();
+    assert!(place < PLACES.permits_of_one, "{place} of the attacker's were first");
+    order.remove(place);
+    assert!(order.is_sorted());
 }
 
 #[tokio::test]
