@@ -213,6 +213,7 @@ mod tests {
             client_lifetime: day,
             retention: day,
             audit_retention: day,
+            channel_history: false,
         };
         let lock = DatabaseLock::for_server(&dir.path().join("c.db")).unwrap();
         let chat = Chat::open(lock, None, limits, Hasher::start(1).unwrap(), Timestamp(0)).unwrap();

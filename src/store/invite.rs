@@ -70,6 +70,7 @@ pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
 mod tests {
     use super::*;
     use crate::{
+        irc::mode::Modes,
         model::{ChannelName, Nick, Timestamp},
         store::{channel, open, session},
     };
@@ -89,7 +90,8 @@ mod tests {
         sql.execute_batch("BEGIN").unwrap();
         let tx = Write::new(&sql);
         let session = |n| session::insert(&tx, &Nick::parse(&format!("s{n}")).unwrap(), [127, 0, 0, 1].into(), now);
-        let channel = |n| channel::insert(&tx, &ChannelName::parse(&format!("#c{n}")).unwrap(), now);
+        let named = |n: usize| ChannelName::parse(&format!("#c{n}")).unwrap();
+        let channel = |n| channel::insert(&tx, &named(n), Modes::new(), now);
         let mut sessions = (0..sessions).map(|n| session(n).unwrap()).collect::<Vec<_>>();
         let mut channels = (0..channels).map(|n| channel(n).unwrap().id).collect::<Vec<_>>();
         sessions.reverse();
