@@ -305,7 +305,7 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (channel_id, since)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX channel_history_closed ON channel_history (until) WHERE until IS NOT NULL;",
-    // 21: from where clients were last used.
+    // 25: from where clients were last used.
     "ALTER TABLE client ADD COLUMN area INTEGER;",
 ];
 

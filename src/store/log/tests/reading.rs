@@ -67,3 +67,18 @@ impl World<'_> {
         held(&found.take(limit).collect::<Vec<_>>())
     }
 }
+
+/// As many as a page holds: the one that fills it is the last.
+fn held(events: &[&Happened]) -> Vec<(i64, i64)> {
+    let mut bytes = 0;
+    let room = |event: &&&Happened| {
+        let room = bytes < PAGE_BYTES;
+        bytes += event.bytes;
+        room
+    };
+    events.iter().take_while(room).map(|event| (event.id, event.time)).collect()
+}
+
+fn seen(events: &[Event]) -> Vec<(i64, i64)> {
+    events.iter().map(|event| (event.id.0, event.time.0)).collect()
+}
