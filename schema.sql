@@ -173,11 +173,12 @@ CREATE TABLE event (
     channel   INTEGER,                      -- of a message to a channel: that channel
     others    INTEGER,                      -- and the last message there before it that another session sent; 0: none
     silenced_by INTEGER,                    -- of a direct message whose recipient silences its sender: that recipient
-    clock       INTEGER                     -- what the clock said, where that was earlier than the time
+    clock       INTEGER,                    -- what the clock said, where that was earlier than the time
+    words       INTEGER                     -- of a message: a filter of its words; NULL: it has none
 ) STRICT;
-CREATE INDEX event_exchange ON event (sender, recipient, id) WHERE recipient IS NOT NULL;
+CREATE INDEX event_exchange ON event (sender, recipient, id, words) WHERE recipient IS NOT NULL;
 CREATE INDEX event_silenced ON event (sender, silenced_by, id) WHERE silenced_by IS NOT NULL;
-CREATE INDEX event_said ON event (channel, id) WHERE channel IS NOT NULL;
+CREATE INDEX event_said ON event (channel, id, sender, others, words) WHERE channel IS NOT NULL;
 
 -- Where an event is addressed: one row per target, however many receive it.
 CREATE TABLE address (

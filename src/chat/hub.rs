@@ -17,11 +17,14 @@ use tokio::sync::Notify;
 use crate::{
     error::{Code, Error, Result},
     model::{Caller, ChannelId, ClientId, EndReason, Event, EventId, SessionId, TargetId},
-    store::Effect,
+    store::{Effect, texts},
 };
 
-/// Events a connection may have waiting before it has to read the log.
+/// Events a connection may have waiting before it has to read the log, and bytes of them.
 const BUFFER: usize = 512;
+pub const BUFFER_BYTES: usize = 128 * 1024;
+/// Bytes of an event as it is sent, beside its parameters, about.
+const EVENT: usize = 128;
 
 /// Held polls and streams of one client at one time: the tabs of a browser, and room for some that the network has lost. Each
 /// costs its buffer, and a wake-up for every event.
@@ -31,12 +34,15 @@ pub const HELD: usize = 32;
 #[derive(Debug)]
 pub struct Delivery {
     pub event: Arc<Event>,
+    /// Bytes of it as it is sent, about.
+    bytes: usize,
     rendered: OnceLock<Bytes>,
 }
 
 impl Delivery {
     pub fn new(event: Arc<Event>) -> Arc<Self> {
-        Arc::new(Self { event, rendered: OnceLock::new() })
+        let bytes = EVENT + event.params.iter().map(|param| texts::rendered_length(param)).sum::<usize>();
+        Arc::new(Self { event, bytes, rendered: OnceLock::new() })
     }
 
     /// The event as the edge renders it for everyone but its sender; the first to need it does the work.
@@ -74,6 +80,8 @@ struct Connection {
 #[derive(Debug, Default)]
 struct Inbox {
     waiting: VecDeque<Arc<Delivery>>,
+    /// Bytes of those.
+    bytes: usize,
     overflowed: bool,
     over: Option<Over>,
 }
@@ -186,12 +194,13 @@ impl Hub {
 impl State {
     fn push(&self, run: &[Arc<Delivery>], targets: &[TargetId]) {
         let mut reached = HashSet::new();
+        let bytes = run.iter().map(|delivery| delivery.bytes).sum();
         let mut reach = |session: SessionId| {
             if let Some(connections) = self.listeners.get(&session)
                 // Several targets of one event may lead to the same session.
                 && (targets.len() == 1 || reached.insert(session))
             {
-                connections.iter().for_each(|connection| connection.push(run));
+                connections.iter().for_each(|connection| connection.push(run, bytes));
             }
         };
         for target in targets {
@@ -204,14 +213,17 @@ impl State {
 }
 
 impl Connection {
-    fn push(&self, run: &[Arc<Delivery>]) {
+    /// Takes a run of events of so many bytes.
+    fn push(&self, run: &[Arc<Delivery>], bytes: usize) {
         {
             let mut inbox = self.lock();
-            if inbox.overflowed || inbox.waiting.len() + run.len() > self.room {
+            let full = inbox.waiting.len() + run.len() > self.room || inbox.bytes + bytes > BUFFER_BYTES;
+            if inbox.overflowed || full {
                 inbox.overflowed = true;
-                inbox.waiting = VecDeque::new();
+                (inbox.waiting, inbox.bytes) = (VecDeque::new(), 0);
             } else {
                 inbox.waiting.extend(run.iter().cloned());
+                inbox.bytes += bytes;
             }
         }
         self.wake.notify_one();
@@ -241,6 +253,7 @@ impl Attachment {
         // Read before the inbox: what was pushed up to here is in it, or was taken before.
         let head = self.hub.head();
         let mut inbox = self.connection.lock();
+        inbox.bytes = 0;
         Taken {
             waiting: std::mem::take(&mut inbox.waiting),
             overflowed: std::mem::take(&mut inbox.overflowed),

@@ -5,15 +5,15 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use super::{
     Chat,
     callers::Live,
-    hub::{Attachment, Delivery, Over},
+    hub::{Attachment, BUFFER_BYTES, Delivery, Over},
 };
 use crate::{
     error::{Error, Extra, Result},
     model::{Event, EventId, Page, SessionId, Target, Timestamp},
     store::{
-        client,
+        Read, client,
         history::{self, Part},
-        log,
+        log::{self, PageSize},
         sight::Sight,
     },
 };
@@ -26,8 +26,8 @@ pub enum HistoryOf {
     Session(SessionId),
 }
 
-/// Events a stream reads from the log at a time.
-const STREAM_PAGE: usize = 200;
+/// What a stream reads from the log at a time: as much as may wait for it of what is pushed.
+const STREAM_PAGE: PageSize = PageSize { events: 200, bytes: BUFFER_BYTES };
 
 /// Where a reading of a queue begins.
 #[derive(Clone, Copy, Debug)]
@@ -73,17 +73,20 @@ impl Chat {
     /// What was said before: on a channel in one's own time, or between one's session and another.
     pub async fn history(&self, live: &Live, of: HistoryOf, part: Part, limit: usize) -> Result<Vec<Event>> {
         let caller = live.caller;
+        let issued = move |tx: &Read| part.id().map_or(Ok(()), |id| log::require_issued(tx, id));
         self.look(caller, move |tx| {
             let (sight, me) = (Sight::of(tx, caller)?, caller.session);
             let other = match of {
                 HistoryOf::Target(Target::Channel(name)) => {
                     let channel = sight.channel(&name)?;
+                    issued(tx)?;
                     let own = history::of_channel(tx, me, channel.id, part, limit)?;
                     return own.ok_or_else(|| Error::not_on_channel(&channel.name));
                 }
                 HistoryOf::Target(Target::Nick(nick)) => sight.correspondent(&nick)?.id,
                 HistoryOf::Session(session) => sight.past_correspondent(session)?.id,
             };
+            issued(tx)?;
             history::of_exchange(tx, me, other, part, limit)
         })
         .await
@@ -111,12 +114,12 @@ impl Chat {
         Ok(after)
     }
 
-    async fn page(&self, live: &Live, after: EventId, limit: usize) -> Result<Page> {
-        let caller = live.caller;
+    async fn page(&self, live: &Live, after: EventId, size: impl Into<PageSize>) -> Result<Page> {
+        let (caller, size) = (live.caller, size.into());
         self.look(caller, move |tx| {
             // What was said before a client came is not in its queue, whatever position it names.
             let start = client::queue_start(tx, caller.client)?;
-            log::page(&Sight::of(tx, caller)?, caller.session, after.max(start), limit)
+            log::page(&Sight::of(tx, caller)?, caller.session, after.max(start), size)
         })
         .await
     }

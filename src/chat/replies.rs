@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Bytes of one answer's replies: an answer is held in memory until its reader has it.
-const ANSWER_BYTES: usize = 128 * 1024;
+pub const ANSWER_BYTES: usize = 128 * 1024;
 
 /// Replies that are gathered for a session.
 pub struct Replies<'a> {

@@ -12,6 +12,9 @@ use crate::{
     store::{Read, Write, client, direct::Conversation, log, mark, member, session, sight::Sight, unread},
 };
 
+/// People that a snapshot shows on all its channels together, at most: an answer is held in memory until its reader has it.
+const MEMBERS: i64 = 10_000;
+
 /// The state of a session at one position of the log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Snapshot {
@@ -47,7 +50,13 @@ pub struct ChannelView {
     /// Mode letters and their parameters, as `+klnt key 50`.
     pub modes: String,
     pub topic: Option<TopicView>,
+    /// Those on it, in the order of their nicks. Where a snapshot would show more than 10,000 people, its largest channels
+    /// show some of theirs: the session itself, ops, voiced ones, and those who have been there longest.
     pub members: Vec<MemberView>,
+    /// How many are on it, where `members` are not all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub member_count: Option<i64>,
     /// The session's read mark.
     #[schema(value_type = i64)]
     pub read: EventId,
@@ -162,13 +171,35 @@ impl Snapshot {
     }
 }
 
+/// How many each may have at most, so that all together have no more than `room` and those that want less have all they want.
+fn largest_share(wanted: &[i64], mut room: i64) -> i64 {
+    let mut wanted = wanted.to_vec();
+    wanted.sort_unstable();
+    for (n, wanted_here) in wanted.iter().enumerate() {
+        let share = room / (wanted.len() - n) as i64;
+        if *wanted_here > share {
+            return share;
+        }
+        room -= wanted_here;
+    }
+    i64::MAX
+}
+
 fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
     let sight = Sight::of(tx, caller)?;
     let session = session::get(tx, caller.session)?;
     let mut client = client::own_view(tx, caller.client)?;
     client.show_to(caller);
-    let channels = sight.channels_of(caller.session)?.into_iter().map(|channel| {
-        let members = member::of_channel(tx, channel.id)?.into_iter().map(|member| MemberView {
+    let channels = sight.channels_of(caller.session)?;
+    let counts = channels.iter().map(|channel| member::count(tx, channel.id)).collect::<Result<Vec<_>>>()?;
+    let share = largest_share(&counts, MEMBERS);
+    let channels = channels.into_iter().zip(counts).map(|(channel, count)| {
+        let is_whole = count <= share;
+        let members = match is_whole {
+            true => member::of_channel(tx, channel.id)?,
+            false => member::foremost_of_channel(tx, channel.id, session.id, share.unsigned_abs() as usize)?,
+        };
+        let members = members.into_iter().map(|member| MemberView {
             nick: member.nick.to_string(),
             op: member.op,
             voice: member.voice,
@@ -177,6 +208,7 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
         let read = mark::get(tx, session.id, channel.id)?;
         Ok(ChannelView {
             members: members.collect(),
+            member_count: (!is_whole).then_some(count),
             modes: channel.modes.render(true),
             read,
             unread: unread::of_channel(tx, &session, channel.id, read)?,
@@ -197,4 +229,21 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
         (session.has_password, session.away) = (false, None);
     }
     Ok(Snapshot { session, client, channels, directs, cursor, acknowledged: cursor })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn small_channels_are_whole_and_the_largest_share_what_is_left(counts in prop::collection::vec(1..60_i64, 0..20), room in 20..400_i64) {
+            let share = largest_share(&counts, room);
+            let shown = |share: i64| counts.iter().map(|count| *count.min(&share)).sum::<i64>();
+            prop_assert!(share >= 1 && shown(share) <= room);
+            prop_assert!(share == i64::MAX || shown(share + 1) > room, "{} would fit too", share + 1);
+        }
+    }
 }

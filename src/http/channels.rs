@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::{
+    Extension,
     body::Bytes,
     extract::State,
     http::header,
@@ -17,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Shared,
     body::{Params, number},
+    held::Kept,
     problem::{Malformed, PublicProblems, StoreProblems},
 };
 use crate::{
@@ -91,26 +93,29 @@ pub async fn list(State(app): State<Shared>, Params(params): Params<ListParams>)
         return Err(Error::malformed(format!("match has at most {CHANNEL_LIMIT} bytes")));
     }
     let list = app.chat.channel_list().await?;
-    let page = app.pages.of(&list, (from, limit as usize, matching));
-    Ok(([(header::CONTENT_TYPE, "application/json")], page).into_response())
+    let (page, kept) = app.pages.of(&list, (from, limit as usize, matching));
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    Ok((kept.then_some(Extension(Kept)), kind, page).into_response())
 }
 
 impl Pages {
-    fn of(&self, list: &Arc<ChannelList>, asked: Asked) -> Bytes {
+    /// A page, and whether it is kept.
+    fn of(&self, list: &Arc<ChannelList>, asked: Asked) -> (Bytes, bool) {
         // Held while a page is rendered, never over an await: who asks for the same meanwhile shares it.
         let mut rendered = self.0.lock().unwrap_or_else(|e| e.into_inner());
         if !rendered.of.ptr_eq(&Arc::downgrade(list)) {
             *rendered = Rendered { of: Arc::downgrade(list), ..Rendered::default() };
         }
         if let Some(page) = rendered.pages.get(&asked) {
-            return page.clone();
+            return (page.clone(), true);
         }
         let page = render(list, &asked);
-        if rendered.pages.len() < PAGES && rendered.bytes + page.len() <= BYTES {
+        let kept = rendered.pages.len() < PAGES && rendered.bytes + page.len() <= BYTES;
+        if kept {
             rendered.bytes += page.len();
             rendered.pages.insert(asked, page.clone());
         }
-        page
+        (page, kept)
     }
 }
 

@@ -10,7 +10,13 @@ use axum::{
 use hyper::{body::Incoming, service::Service};
 use hyper_util::service::TowerToHyperService;
 
-use super::{Shared, body, csrf, headers, held::Held, ops::Seen, part::Part, preflight, site};
+use super::{
+    Shared, body, csrf, headers,
+    held::{self, Held},
+    ops::Seen,
+    part::Part,
+    preflight, site,
+};
 use crate::{
     error::{Code, Error, Result},
     limits,
@@ -42,44 +48,40 @@ impl Front {
         let part = Part::of(request.uri());
         let held = self.admit(part, &request).and_then(|()| self.hold(network));
         let refused = held.as_ref().err().cloned().map(IntoResponse::into_response);
-        let held = held.ok().flatten();
+        let (held, asks) = (held.unwrap_or_default(), held::asks(request.method()));
         let routed = match refused.or_else(|| preflight::answer(part, &request)) {
             Some(answered) => Err(answered),
             None => {
                 request.extensions_mut().insert(ConnectInfo(self.peer));
-                if let Some(held) = &held {
-                    request.extensions_mut().insert(held.clone());
-                }
+                request.extensions_mut().insert(held.clone());
                 Ok(self.router.call(request))
             }
         };
         let app = self.app.clone();
         limits::on_behalf_of(address, async move {
-            let mut response = match routed {
+            let response = match routed {
                 Ok(answer) => answer.await?,
                 Err(answered) => answered,
             };
+            let mut response = held.until_read(response, &app.in_flight, network, asks);
             headers::add(&app.site, part, response.headers_mut());
             seen.answered(&app.metrics, response.status());
-            Ok(match held {
-                Some(held) => held.until_read(response),
-                None => response,
-            })
+            Ok(response)
         })
     }
 
     /// What a forwarded request holds of its network's connections. A proxy's own connections, and its own requests, are not
     /// limited.
-    fn hold(&self, network: Network) -> Result<Option<Held>> {
+    fn hold(&self, network: Network) -> Result<Held> {
         let Self { app, peer, .. } = self;
         if !app.limits_addresses || network == Network::of(peer.ip()) || !app.proxies.include(peer.ip()) {
-            return Ok(None);
+            return Ok(Held::default());
         }
         let share = app.places.share(network).ok_or_else(|| {
             let detail = "your network has all the requests under way, streams among them, that it may have: end some";
             Error::retry(Code::Throttled, HELD_RETRY, detail)
         })?;
-        Ok(Some(Held::new(share)))
+        Ok(Held::new(share))
     }
 
     fn admit(&self, part: Part, request: &Request<Incoming>) -> Result<()> {

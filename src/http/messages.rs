@@ -8,7 +8,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{
+        KnownFormat, Object, ObjectBuilder, OneOfBuilder, Required, Schema, SchemaFormat, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle},
+        schema::AdditionalProperties,
+    },
+};
 
 use super::{
     Shared,
@@ -159,26 +166,65 @@ pub async fn poll(State(app): State<Shared>, caller: Authenticated, Params(param
     Ok(Json(Messages { messages, next: next.0 }).into_response())
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
+/// Exactly one of `target` and `session`, and at most one of `before`, `after` and `around`.
+#[derive(Deserialize)]
 pub struct HistoryParams {
-    /// A channel or a nick. Exactly one of `target` and `session` is given.
     target: Option<String>,
-    /// A session, live or ended, in place of a nick.
-    #[param(value_type = Option<i64>, minimum = 0)]
     session: Option<String>,
-    /// Only what came before this id. At most one of `before`, `after` and `around` is given.
-    #[param(value_type = Option<i64>, minimum = 0)]
     before: Option<String>,
-    /// Only what came after this id, from the oldest on.
-    #[param(value_type = Option<i64>, minimum = 0)]
     after: Option<String>,
-    /// What came around this id: as much up to it as after it, where there is as much.
-    #[param(value_type = Option<i64>, minimum = 0)]
     around: Option<String>,
-    /// Messages at most, 1 to 500.
-    #[param(value_type = Option<u64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
+}
+
+impl IntoParams for HistoryParams {
+    /// The whole query as one object, because only an object can say what goes with what. In the style `form`, exploded, each
+    /// of its properties is a parameter by itself.
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let queries = [TARGET, SESSION].into_iter().flat_map(|whose| {
+            [None, Some(BEFORE), Some(AFTER), Some(AROUND)].map(|part| history_query(&whose, part.as_ref()))
+        });
+        let query = queries.fold(OneOfBuilder::new(), OneOfBuilder::item).build();
+        let query = ParameterBuilder::new()
+            .name("history")
+            .parameter_in(ParameterIn::Query)
+            .required(Required::True)
+            .style(Some(ParameterStyle::Form))
+            .explode(Some(true))
+            .schema(Some(Schema::OneOf(query)));
+        vec![query.build()]
+    }
+}
+
+/// A parameter of a history: its name, what it says, and, of a text, its pattern; others are ids.
+type HistoryParam = (&'static str, &'static str, Option<&'static str>);
+
+const TARGET: HistoryParam = ("target", "A channel or a nick.", Some("^[^\\x00-\\x20\\x7f]+$"));
+const SESSION: HistoryParam = ("session", "A session, live or ended, in place of a nick.", None);
+const BEFORE: HistoryParam = ("before", "Only what came before this id.", None);
+const AFTER: HistoryParam = ("after", "Only what came after this id, from the oldest on.", None);
+const AROUND: HistoryParam =
+    ("around", "What came around this id: as much up to it as after it, where there is as much.", None);
+
+/// A query of exactly these parameters, and perhaps a limit.
+fn history_query((name, about, pattern): &HistoryParam, part: Option<&HistoryParam>) -> Object {
+    let id = |about: &str| {
+        let id = ObjectBuilder::new().schema_type(Type::Integer).description(Some(about));
+        id.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64))).minimum(Some(0))
+    };
+    let whose = match pattern {
+        Some(pattern) => {
+            ObjectBuilder::new().schema_type(Type::String).description(Some(*about)).pattern(Some(*pattern))
+        }
+        None => id(about),
+    };
+    let limit = ObjectBuilder::new().schema_type(Type::Integer).description(Some("Messages at most."));
+    let limit = limit.minimum(Some(1)).maximum(Some(500)).default(Some(200.into()));
+    let mut query = ObjectBuilder::new().schema_type(Type::Object).property(*name, whose).required(*name);
+    if let Some((name, about, _)) = part {
+        query = query.property(*name, id(about)).required(*name);
+    }
+    query.property("limit", limit).additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false))).build()
 }
 
 #[derive(Serialize, ToSchema)]
@@ -196,7 +242,7 @@ pub async fn history(
 ) -> Result<Response> {
     let live = caller.allowed(Scope::ChatRead)?;
     let of = match (params.target.as_deref(), params.session.as_deref()) {
-        (Some(target), None) => HistoryOf::Target(Target::parse(target)?),
+        (Some(target), None) => HistoryOf::Target(Target::named(target)?),
         (None, Some(session)) => HistoryOf::Session(session_id(session)?),
         _ => return Err(Error::malformed("this wants either target or session")),
     };

@@ -45,6 +45,7 @@ mod grammar;
 mod guard;
 mod headers;
 mod held;
+mod in_flight;
 mod login;
 mod login_code;
 mod messages;
@@ -84,6 +85,8 @@ pub struct App {
     proxies: address::Proxies,
     /// Who has a place among the connections.
     places: Arc<places::Places>,
+    /// Long answers that are under way.
+    in_flight: Arc<in_flight::InFlight>,
     /// Whether an address has no more than its share of them.
     limits_addresses: bool,
     /// How long a connection may keep us waiting.
@@ -211,6 +214,7 @@ impl Server {
             metrics: ops::Metrics::new(&places),
             pages: channels::Pages::default(),
             places,
+            in_flight: Arc::default(),
             paths: description.paths.paths.keys().cloned().collect(),
             openapi: description.to_json().map_err(Error::internal)?.into(),
             stopping,

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use axum::{
+    Extension,
     extract::{Request, State},
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
@@ -23,6 +24,7 @@ use utoipa::ToSchema;
 use super::{
     App, BODY_LIMIT, Shared,
     body::Json,
+    held::Kept,
     places::Places,
     problem::{PageProblems, PublicProblems, StoreProblems},
 };
@@ -251,5 +253,5 @@ pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
 #[utoipa::path(get, security(()), path = "/openapi.json", tag = "service",
     responses((status = 200, description = "OpenAPI 3.1", body = Object), PageProblems))]
 pub async fn openapi(State(app): State<Shared>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], app.openapi.clone())
+    (Extension(Kept), [(header::CONTENT_TYPE, "application/json")], app.openapi.clone())
 }

@@ -166,11 +166,11 @@ macro_rules! problems {
 // What a call may be refused with, for the description.
 problems! {
     /// Of any call that names its caller.
-    Problems: 400 401 403 413 421 500 503;
+    Problems: 400 401 403 413 421 429 500 503;
     /// Of one that does not, to the API.
-    PublicProblems: 403 413 421;
+    PublicProblems: 403 413 421 429;
     /// Of a page, a file, a probe.
-    PageProblems: 413 421;
+    PageProblems: 413 421 429;
     /// Of what asks the store.
     StoreProblems: 500 503;
     Malformed: 400;

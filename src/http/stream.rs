@@ -11,7 +11,7 @@ use axum::{
 use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Shared,
@@ -46,11 +46,30 @@ pub struct Position {
     pub after: Option<String>,
 }
 
+/// One event of a stream (the HTML standard, "Server-sent events").
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub struct StreamItem {
+    /// The position.
+    #[schema(nullable = false, pattern = "^[0-9]+$")]
+    id: Option<String>,
+    /// What kind of event it is; `message` where nothing else is said.
+    #[schema(nullable = false)]
+    event: Option<String>,
+    /// JSON.
+    #[schema(nullable = false)]
+    data: Option<String>,
+    /// Milliseconds after which to come again.
+    #[schema(nullable = false)]
+    retry: Option<u32>,
+}
+
 /// This client's queue as a stream: `id:` is the position, `data:` the message.
 #[utoipa::path(get, path = "/api/v1/events", tag = "delivery",
-    params(Position, ("Last-Event-ID" = Option<i64>, Header, nullable = false, minimum = 0,
+    params(Position, ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^[0-9]{1,18}$",
         description = "Where a stream that broke goes on")),
-    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = String), Problems, Throttled))]
+    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = StreamItem),
+        Problems, Throttled))]
 pub async fn events(
     State(app): State<Shared>,
     caller: Authenticated,

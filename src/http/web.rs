@@ -3,6 +3,7 @@
 use std::{collections::HashMap, io::Write, sync::LazyLock};
 
 use axum::{
+    Extension,
     body::Bytes,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -12,6 +13,7 @@ use flate2::{Compression, write::GzEncoder};
 use super::{
     body::Segment,
     grammar,
+    held::Kept,
     problem::{NotFound, PageProblems},
 };
 use crate::{
@@ -137,7 +139,8 @@ fn file(headers: &HeaderMap, name: &'static str) -> Response {
     if grammar::none_match(headers, &sent.tag) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
-    let mut response = (caching, [(header::CONTENT_TYPE, media_type(name))], sent.bytes.clone()).into_response();
+    let kind = [(header::CONTENT_TYPE, media_type(name))];
+    let mut response = (Extension(Kept), caching, kind, sent.bytes.clone()).into_response();
     if let Some(coding) = coding {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }

@@ -18,6 +18,7 @@ mod password;
 mod redirect;
 mod scope;
 pub mod text;
+mod words;
 
 pub use address::{AddressFamily, Area, ClientAddress, Network, NetworkWidth};
 pub use arrival::Arrival;
@@ -28,6 +29,7 @@ pub use origin::{HostPort, Origin, is_percent_encoded};
 pub use password::{HashedPassword, PASSWORD_LENGTH, Password};
 pub use redirect::RedirectUri;
 pub use scope::{Scope, Scopes};
+pub use words::Words;
 
 /// The source of replies, and of notices that the server itself sends. The dot keeps it from ever being a nick.
 pub const SERVER_NAME: &str = "rejoin.server";

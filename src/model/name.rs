@@ -52,7 +52,7 @@ impl Nick {
 }
 
 /// Whether nicks can have a character, if not as their first. RFC 2812's letters and specials are one range of ASCII.
-fn is_of_nicks(c: char) -> bool {
+pub(super) fn is_of_nicks(c: char) -> bool {
     matches!(c, 'A'..='}' | '0'..='9' | '-')
 }
 
@@ -162,6 +162,14 @@ impl Target {
             return ChannelName::parse(text).map(Self::Channel);
         }
         Nick::named(text).map(Self::Nick)
+    }
+
+    /// The target that is spoken of: a name that nothing can have names nothing.
+    pub fn named(text: &str) -> Result<Self> {
+        Self::parse(text).map_err(|error| match error.code {
+            Code::BadChannelName => Error { code: Code::NoSuchChannel, detail: "no such channel".into(), ..error },
+            _ => error,
+        })
     }
 
     pub fn folded(&self) -> String {

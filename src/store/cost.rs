@@ -16,7 +16,7 @@ use rusqlite::{
 use tempfile::TempDir;
 
 use super::{history::Part, sight::Sight, *};
-use crate::model::{ChannelName, Nick, Scopes};
+use crate::model::{ChannelName, Nick, Scopes, Unread};
 
 /// A page of the contract's usual length.
 const LIMIT: usize = 200;
@@ -189,6 +189,28 @@ fn what_a_session_said_itself_costs_nothing_however_much_it_is() {
 }
 
 #[test]
+fn texts_that_do_not_name_a_session_are_not_read() {
+    let mut away = away(1, 2);
+    talk(&away, &[(SessionId(100), 100)], 1);
+    let (me, channel) = (away.session, away.channel);
+    let me = session::get(&Read { sql: &away.sql }, me).unwrap();
+    // To be found there would be what the filter rules out.
+    away.sql.execute("UPDATE event SET params = '#c1' || char(13) || 'alice' || char(13)", []).unwrap();
+    let unread = |away: &mut Away| {
+        let mut unread = Unread::default();
+        let steps = away.steps(|tx| unread = unread::of_channel(tx, &me, channel, EventId(0)).unwrap());
+        assert_eq!(unread.count, 100);
+        (unread.mention, steps)
+    };
+    let (mention, steps) = unread(&mut away);
+    assert!(!mention, "a text was read");
+    assert!(steps <= 100 * 25, "{steps} steps for 100 messages");
+    // Messages from before there was a filter are read.
+    away.sql.execute("UPDATE event SET words = NULL", []).unwrap();
+    assert!(unread(&mut away).0);
+}
+
+#[test]
 fn what_happens_on_a_channel_beside_its_messages_costs_nothing() {
     let unread = |events: i64| {
         let mut away = away(1, 3);
@@ -254,6 +276,8 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         sight.channels_of(me).unwrap();
         assert!(grant::res(tx, GrantId(1)).is_err(), "there is no such grant");
         member::of_channel(tx, channel).unwrap();
+        member::foremost_of_channel(tx, channel, me, 10).unwrap();
+        member::count(tx, channel).unwrap();
         mark::get(tx, me, channel).unwrap();
         direct::of_session(tx, me).unwrap();
         direct::read_mark(tx, me, me).unwrap();

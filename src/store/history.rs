@@ -2,7 +2,7 @@
 
 use super::{
     Read, as_sql, channel_history,
-    log::{self, Span},
+    log::{self, PAGE_BYTES, Span},
 };
 use crate::{
     error::Result,
@@ -20,6 +20,16 @@ pub enum Part {
     After(EventId),
     /// The last events up to this one and the first ones after it, half of each where there are as many.
     Around(EventId),
+}
+
+impl Part {
+    /// The event from which it is counted, if it is from one.
+    pub fn id(self) -> Option<EventId> {
+        match self {
+            Self::Latest => None,
+            Self::Before(id) | Self::After(id) | Self::Around(id) => Some(id),
+        }
+    }
 }
 
 /// The events of a channel while the session was on it and, if it is a member now, while the channel was +H; at most `limit`
@@ -158,21 +168,21 @@ type Ids<'a> = dyn Fn(i64, usize) -> Result<Vec<i64>> + 'a;
 impl Lane<'_> {
     fn read(&self, tx: &Read, part: Part, limit: usize) -> Result<Vec<Event>> {
         let up_to = |id: i64| -> Result<Vec<Event>> {
-            let mut events = log::load(tx, &(self.back)(id, limit)?)?;
+            let mut events = log::load(tx, &(self.back)(id, limit)?, PAGE_BYTES)?;
             events.reverse();
             Ok(events)
         };
         match part {
             Part::Latest => up_to(i64::MAX),
             Part::Before(id) => up_to(id.0.saturating_sub(1)),
-            Part::After(id) => log::load(tx, &(self.forth)(id.0, limit)?),
+            Part::After(id) => log::load(tx, &(self.forth)(id.0, limit)?, PAGE_BYTES),
             Part::Around(id) => {
                 let (mut older, mut newer) = ((self.back)(id.0, limit)?, (self.forth)(id.0, limit)?);
                 newer.truncate(limit - older.len().min(limit.div_ceil(2)));
                 older.truncate(limit - newer.len());
-                let mut events = log::load(tx, &older)?;
+                let mut events = log::load(tx, &older, PAGE_BYTES)?;
                 events.reverse();
-                events.extend(log::load(tx, &newer)?);
+                events.extend(log::load(tx, &newer, PAGE_BYTES)?);
                 Ok(events)
             }
         }

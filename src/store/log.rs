@@ -11,11 +11,24 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Effect, Read, Write, as_sql, sight::Sight, size::length, texts, unread};
 use crate::{
     error::{Code, Error, Result},
-    model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp},
+    model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp, Words},
 };
 
 /// Bytes of a page's messages after which it ends, however few they are: an answer is held in memory until its reader has it.
 pub const PAGE_BYTES: usize = 256 * 1024;
+
+/// How much a page holds: so many events at most, and none behind the one that reaches so many bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct PageSize {
+    pub events: usize,
+    pub bytes: usize,
+}
+
+impl From<usize> for PageSize {
+    fn from(events: usize) -> Self {
+        Self { events, bytes: PAGE_BYTES }
+    }
+}
 
 /// The client whose command an event comes from, if it comes from one, and that command's label.
 pub type Origin = Option<(ClientId, Option<String>)>;
@@ -64,14 +77,17 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
         Some((sender, Recipient::Channel(channel))) => Some(unread::last_of_others(tx, channel, sender)?),
         _ => None,
     };
+    let words = message.and(params.get(1)).map(|text| Words::of(text).0);
     let (params_column, targets_column) = (texts::join(params.iter().map(String::as_str))?, to_json(&targets)?);
     let lengths = [source.len(), command.len(), params_column.len(), targets_column.len(), label.map_or(0, str::len)];
-    tx.add_row(lengths.iter().sum::<usize>() + length(app.as_ref()), targets.len() + 1);
+    // What tells of unread messages takes as much as two entries of the others.
+    let entries = targets.len() + if words.is_some() { 2 } else { 1 };
+    tx.add_row(lengths.iter().sum::<usize>() + length(app.as_ref()) + words.map_or(0, |_| 8), entries);
     tx.sql
         .prepare_cached(
             "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others,
-                                silenced_by, clock)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                                silenced_by, clock, words)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             time.0,
@@ -88,6 +104,7 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
             others,
             silenced_by,
             (clock != time).then_some(clock.0),
+            words,
         ])?;
     let id = EventId(tx.sql.last_insert_rowid());
     let mut address = tx.sql.prepare_cached("INSERT INTO address (target_id, event_id) VALUES (?1, ?2)")?;
@@ -130,12 +147,13 @@ pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
     Ok(())
 }
 
-/// The events of a session's targets past `after`, as far as they are seen, at most `limit` and as many as a page holds, in
+/// The events of a session's targets past `after`, as far as they are seen and as many as a page of this size holds, in
 /// order. What is addressed to the session itself lies outside whatever channels a caller is confined to.
 ///
 /// It is a merge of one lane per target, each refilled a little at a time, so that it costs the page, the number of targets
 /// and of stays that ended past `after`, never the backlog.
-pub fn page(sight: &Sight, session: SessionId, after: EventId, limit: usize) -> Result<Page> {
+pub fn page(sight: &Sight, session: SessionId, after: EventId, size: impl Into<PageSize>) -> Result<Page> {
+    let PageSize { events: limit, bytes } = size.into();
     let tx = sight.tx;
     let head = head(tx)?;
     let own = sight.is_whole().then_some(session);
@@ -162,7 +180,7 @@ pub fn page(sight: &Sight, session: SessionId, after: EventId, limit: usize) -> 
         }
         heap.extend(lanes[n].next(tx, chunk)?.map(|id| Reverse((id, n))));
     }
-    let events = load(tx, &ids)?;
+    let events = load(tx, &ids, bytes)?;
     let more = ids.len() == limit || events.len() < ids.len();
     let next = events.last().filter(|_| more).map_or(head, |last| last.id);
     Ok(Page { events, next, more, gap })
@@ -252,14 +270,14 @@ impl Lane {
     }
 }
 
-/// The events with these ids, in this order, as many as a page holds.
-pub(super) fn load(tx: &Read, ids: &[i64]) -> Result<Vec<Event>> {
+/// The events with these ids, in this order, up to the one that reaches so many bytes.
+pub(super) fn load(tx: &Read, ids: &[i64], most: usize) -> Result<Vec<Event>> {
     let mut statement = tx
         .sql
         .prepare_cached("SELECT id, time, source, command, params, client_id, label, app FROM event WHERE id = ?1")?;
     let (mut events, mut bytes) = (Vec::new(), 0);
     for id in ids {
-        if bytes >= PAGE_BYTES {
+        if bytes >= most {
             break;
         }
         events.push(statement.query_row([id], |row| {

@@ -1,5 +1,7 @@
 //! Who is on which channel: intervals of event ids, open while they last.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, Row};
 
 use super::{Effect, Read, Write, as_sql, channel, log, retention, succession, unreadable};
@@ -68,6 +70,27 @@ pub fn first_of_channel(tx: &Read, channel: ChannelId, limit: usize) -> Result<V
     let mut statement = tx.sql.prepare_cached(&sql)?;
     let members = statement.query_map([channel.0, as_sql(limit)], Member::read)?.collect::<rusqlite::Result<_>>()?;
     Ok(members)
+}
+
+/// Some of those on a channel where it has too many to be shown: the session `me`, then ops, voiced ones, and those who have
+/// been there longest; in the order of their nicks.
+pub fn foremost_of_channel(tx: &Read, channel: ChannelId, me: SessionId, limit: usize) -> Result<Vec<Member>> {
+    let mut foremost = BTreeMap::new();
+    if let Some(member) = get(tx, channel, me)? {
+        foremost.insert(member.nick.folded(), member);
+    }
+    for standing in ["AND op ORDER BY since", "AND voice ORDER BY since", "ORDER BY since"] {
+        let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL {standing}");
+        let mut statement = tx.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query([channel.0])?;
+        while foremost.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            let member = Member::read(row)?;
+            foremost.insert(member.nick.folded(), member);
+        }
+    }
+    Ok(foremost.into_values().collect())
 }
 
 pub fn get(tx: &Read, channel: ChannelId, session: SessionId) -> Result<Option<Member>> {

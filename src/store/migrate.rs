@@ -307,6 +307,12 @@ const STEPS: &[&str] = &[
     CREATE INDEX channel_history_closed ON channel_history (until) WHERE until IS NOT NULL;",
     // 25: from where clients were last used.
     "ALTER TABLE client ADD COLUMN area INTEGER;",
+    // 26: which words a message may have, and indexes that tell what is unread without reading messages.
+    "ALTER TABLE event ADD COLUMN words INTEGER;
+    DROP INDEX event_exchange;
+    CREATE INDEX event_exchange ON event (sender, recipient, id, words) WHERE recipient IS NOT NULL;
+    DROP INDEX event_said;
+    CREATE INDEX event_said ON event (channel, id, sender, others, words) WHERE channel IS NOT NULL;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;

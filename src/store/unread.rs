@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Read, session::Session, texts};
 use crate::{
     error::Result,
-    model::{ChannelId, EventId, SessionId, Unread},
+    model::{ChannelId, EventId, SessionId, Unread, Words},
 };
 
 /// Messages that are counted, at most.
@@ -13,12 +13,13 @@ const MOST: u32 = 100;
 
 /// What is unread of a channel that a session is on, in its present stay; for the session is what names it.
 ///
-/// The messages of the channel are read from the newest back. Each knows the last one before it that another session sent,
-/// so a run of the session's own messages, however long, costs one step.
+/// The index of the channel's messages is read from the newest back. Each knows the last one before it that another session
+/// sent, so a run of the session's own messages, however long, costs one step; and it has a filter of its words, so that
+/// few texts are read that do not name the session.
 pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) -> Result<Unread> {
     let mut unread = Unread::default();
     let mut statement = tx.sql.prepare_cached(
-        "SELECT id, sender, others, params FROM event
+        "SELECT id, sender, others, words FROM event
          WHERE channel = ?1 AND id <= ?2 AND id > max(?3, (
              SELECT since FROM membership WHERE channel_id = ?1 AND session_id = ?4 AND until IS NULL))
          ORDER BY id DESC",
@@ -32,7 +33,7 @@ pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) ->
                 break row.get("others")?;
             }
             unread.count += 1;
-            unread.mention = unread.mention || me.nick.is_named_in(text(row)?);
+            unread.mention = unread.mention || is_named(tx, me, row)?;
             if unread.count == MOST {
                 return Ok(unread);
             }
@@ -55,18 +56,25 @@ pub(super) fn last_of_others(tx: &Read, channel: ChannelId, me: SessionId) -> Re
 pub fn of_exchange(tx: &Read, me: &Session, other: SessionId, read: EventId) -> Result<Unread> {
     let mut unread = Unread::default();
     let mut statement = tx.sql.prepare_cached(
-        "SELECT params FROM event WHERE sender = ?1 AND recipient = ?2 AND id > ?3 AND ?1 != ?2 ORDER BY id DESC LIMIT ?4",
+        "SELECT id, words FROM event WHERE sender = ?1 AND recipient = ?2 AND id > ?3 AND ?1 != ?2 ORDER BY id DESC LIMIT ?4",
     )?;
     let mut rows = statement.query(params![other.0, me.id.0, read.0, MOST])?;
     while let Some(row) = rows.next()? {
         unread.count += 1;
-        unread.mention = unread.mention || me.nick.is_named_in(text(row)?);
+        unread.mention = unread.mention || is_named(tx, me, row)?;
     }
     Ok(unread)
 }
 
-/// What a message says, behind its target.
-fn text<'a>(row: &'a Row) -> rusqlite::Result<&'a str> {
-    let params = row.get_ref("params")?.as_str()?;
-    Ok(texts::split(params).nth(1).unwrap_or_default())
+/// Whether a message names a session in its text, which stands behind the target. Few are read that do not.
+fn is_named(tx: &Read, me: &Session, message: &Row) -> Result<bool> {
+    let (id, words): (i64, Option<i64>) = (message.get("id")?, message.get("words")?);
+    if words.is_some_and(|words| !Words(words).may_have(&me.nick)) {
+        return Ok(false);
+    }
+    let mut params = tx.sql.prepare_cached("SELECT params FROM event WHERE id = ?1")?;
+    Ok(params.query_row([id], |row| {
+        let text = texts::split(row.get_ref(0)?.as_str()?).nth(1).unwrap_or_default();
+        Ok(me.nick.is_named_in(text))
+    })?)
 }

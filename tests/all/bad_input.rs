@@ -3,7 +3,7 @@
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{Device, Problem, TestServer};
+use crate::support::{Device, Problem, TestServer, checked};
 
 async fn post(device: &Device, path: &str, kind: &str, body: impl Into<reqwest::Body>) -> Result<Value, Problem> {
     let request = device.request(Method::POST, path).header(header::CONTENT_TYPE, kind).body(body);
@@ -203,6 +203,47 @@ async fn positions_and_limits_are_checked() {
     );
     assert_eq!(alice.call(Method::GET, "/api/v1/history").await.unwrap_err().code, "malformed_request");
     assert_eq!(alice.queue().await.len(), 1, "none of it acknowledged anything");
+}
+
+#[tokio::test]
+async fn an_id_that_was_never_issued_is_refused_wherever_one_is_taken() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    bob.send("PRIVMSG alice,#rust :hello").await;
+    let id = bob.snapshot().await["session"]["id"].as_i64().unwrap();
+    let issued = alice.snapshot().await["cursor"].as_i64().unwrap();
+    let get = async |path: String, last: Option<i64>| {
+        let request = alice.request(Method::GET, &path);
+        let request = last.into_iter().fold(request, |request, last| request.header("last-event-id", last));
+        let response = request.send().await.unwrap();
+        // A stream that is open has no end to wait for.
+        if response.status() == 200 { Ok(()) } else { checked(response).await.map(drop) }
+    };
+    for (position, refused) in [(issued + 1, true), (i64::MAX, true), (issued, false)] {
+        let mut answers = vec![
+            get(format!("/api/v1/messages?timeout=0&after={position}"), None).await,
+            get(format!("/api/v1/events?after={position}"), None).await,
+            get("/api/v1/events".into(), Some(position)).await,
+        ];
+        let socket = alice.request(Method::GET, &format!("/api/v1/socket?after={position}"));
+        let socket = socket.header("connection", "upgrade").header("upgrade", "websocket");
+        let socket =
+            socket.header("sec-websocket-version", "13").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let socket = socket.send().await.unwrap();
+        answers.push(if socket.status() == 101 { Ok(()) } else { checked(socket).await.map(drop) });
+        for of in ["target=%23rust".to_owned(), "target=bob".into(), format!("session={id}")] {
+            for part in ["before", "after", "around"] {
+                answers.push(get(format!("/api/v1/history?{of}&{part}={position}"), None).await);
+            }
+        }
+        for line in ["ACK", "MARKREAD #rust", "MARKREAD bob"] {
+            answers.push(alice.try_send(&format!("{line} {position}")).await.map(drop));
+        }
+        let marked = json!({"command": "MARKREAD", "params": ["bob", position.to_string()], "to": id});
+        answers.push(alice.try_send_json(marked).await.map(drop));
+        let codes: Vec<_> = answers.into_iter().map(|answer| answer.err().map(|problem| problem.code)).collect();
+        assert_eq!(codes, vec![refused.then(|| "invalid_cursor".to_owned()); 17], "{position} of {issued}");
+    }
 }
 
 #[tokio::test]

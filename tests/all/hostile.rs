@@ -12,7 +12,7 @@ use crate::support::{Device, ELSEWHERE, PATIENCE, Process, Raw, TestServer, chec
 const SHORT: Duration = Duration::from_secs(1);
 
 /// Two people come, join, speak, poll and stream.
-async fn others_are_served(device: &Device) {
+pub async fn others_are_served(device: &Device) {
     let (alice, bob) = (device.try_pick("guest").await.unwrap(), device.try_pick("host").await.unwrap());
     alice.send("JOIN #served").await;
     bob.send("JOIN #served").await;

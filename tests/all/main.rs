@@ -92,6 +92,7 @@ mod sign_in_input;
 mod sign_in_pages;
 mod silence;
 mod single_page_app;
+mod slow_readers;
 mod socket;
 mod stopping;
 mod storage_limit;

@@ -1,5 +1,5 @@
 //! An authenticated request: the snapshot of a session without channels, against what answers the same length; and that of
-//! a session on many channels beside it.
+//! a session on many channels beside it, with nothing unread and with as much as is counted.
 
 use std::{
     process::Command,
@@ -20,6 +20,8 @@ const TIME: Duration = Duration::from_secs(1);
 /// Connections, each a client of its own.
 const CLIENTS: usize = 32;
 const CHANNELS: usize = 100;
+/// Messages that others have said on each: as many as are counted.
+const UNREAD: usize = 100;
 
 pub async fn measure(table: &mut Table) {
     let ours = Server::rejoin();
@@ -40,6 +42,12 @@ pub async fn measure(table: &mut Table) {
     let measure = "the same of a session on 100 channels";
     table.enter(measure, "of one on none", "per s of processor", &rounds, Goal::AtLeast(0.003));
 
+    others_speak(&ours).await;
+    let (of_many, of_none) = (async || efficiency(&ours, &many).await, async || efficiency(&ours, &asked).await);
+    let rounds = Rounds::taken(ROUNDS, of_many, of_none).await;
+    let measure = "the same with 100 unread messages of others on each";
+    table.enter(measure, "of one on none", "per s of processor", &rounds, Goal::AtLeast(0.002));
+
     against(table, &ours, &asked, "tower-sessions, SQLite", 3.0, tower_sessions(&length)).await;
     against(table, &ours, &asked, "express-session, in memory", 10.0, express(&length)).await;
 }
@@ -49,12 +57,30 @@ async fn on_many_channels(server: &Server) -> Vec<Vec<u8>> {
     let people = people(server.address, "m", CLIENTS, None).await;
     let mut connection = Connection::open(server.address).await;
     for person in &people {
-        for first in (0..CHANNELS).step_by(20) {
-            let names = (first..first + 20).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",");
+        for names in names() {
             command(&mut connection, server.address, person, "JOIN", &[&names]).await;
         }
     }
     people.iter().map(|person| request("GET", "/api/v1/session", server.address, &person.cookie, "")).collect()
+}
+
+/// Somebody says on all of the channels what is unread to all the others.
+async fn others_speak(server: &Server) {
+    let speaker = &people(server.address, "speaker", 1, None).await[0];
+    let mut connection = Connection::open(server.address).await;
+    for names in names() {
+        command(&mut connection, server.address, speaker, "JOIN", &[&names]).await;
+        for _ in 0..UNREAD {
+            let said = "somebody says something that is about as long as what people say";
+            command(&mut connection, server.address, speaker, "PRIVMSG", &[&names, said]).await;
+        }
+    }
+}
+
+/// The channels, in lists as long as a command takes.
+fn names() -> impl Iterator<Item = String> {
+    let list = |first: usize| (first..first + 20).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",");
+    (0..CHANNELS).step_by(20).map(list)
 }
 
 /// Requests answered for each second that a processor worked for the server. With a processor of its own that is what it

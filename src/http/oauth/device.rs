@@ -2,7 +2,7 @@
 //!
 //! Opening the page changes nothing, also by a link with a code in it: first the code is sent, then the decision.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequest, Request, State},
@@ -51,6 +51,9 @@ struct DeviceRequestForm {
     client_id: Option<String>,
     #[schema(nullable = false)]
     client_secret: Option<String>,
+    /// What else there is counts for nothing, but nothing is there twice.
+    #[serde(flatten)]
+    others: HashMap<String, String>,
 }
 
 /// RFC 8628 §3.2.

@@ -39,9 +39,10 @@ pub struct After {
 /// Every end of a grant or of a single token from now on, or from a position, in commit order: `id:` is the position,
 /// `grant_ended` and `token_ended` (with the `jti` that introspection gave) tell of one, `current` says that all have been told so far, `reset` that some never will be.
 #[utoipa::path(get, security(("app" = []), ("token" = [])), path = "/auth/grants/events", tag = "oauth",
-    params(After, ("Last-Event-ID" = Option<i64>, Header, nullable = false, minimum = 0,
+    params(After, ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^[0-9]{1,18}$",
         description = "Where a stream that broke goes on")),
-    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = String), Problems, Throttled))]
+    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = stream::StreamItem),
+        Problems, Throttled))]
 pub async fn events(
     State(app): State<Shared>,
     address: Address,

@@ -41,6 +41,9 @@ pub struct NewKey {
     #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: String,
     /// Scopes parted by spaces.
+    #[schema(
+        pattern = "^ *(chat:read|chat:write|chat:moderate|identity|session:manage)( +(chat:read|chat:write|chat:moderate|identity|session:manage))* *$"
+    )]
     scope: String,
     /// The channels it is to be confined to; left out, it is all of the session's, and its direct messages.
     #[schema(min_items = 1, max_items = 100)]

@@ -1,5 +1,7 @@
 //! Tokens: issued, looked into, revoked.
 
+use std::collections::HashMap;
+
 use axum::{
     extract::State,
     http::{HeaderValue, StatusCode, header},
@@ -62,12 +64,16 @@ struct TokenForm {
     client_id: Option<String>,
     #[schema(nullable = false)]
     client_secret: Option<String>,
+    /// What else there is counts for nothing, but nothing is there twice.
+    #[serde(flatten)]
+    others: HashMap<String, String>,
 }
 
 /// The app's credentials may come by HTTP Basic instead.
 #[derive(ToSchema)]
 #[allow(dead_code)]
 struct PresentedForm {
+    #[schema(min_length = 1)]
     token: String,
     /// It is found without.
     #[schema(nullable = false)]
@@ -76,6 +82,9 @@ struct PresentedForm {
     client_id: Option<String>,
     #[schema(nullable = false)]
     client_secret: Option<String>,
+    /// What else there is counts for nothing, but nothing is there twice.
+    #[serde(flatten)]
+    others: HashMap<String, String>,
 }
 
 /// RFC 6749 §5.1.

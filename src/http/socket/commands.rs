@@ -1,6 +1,6 @@
 //! The commands of one connection, in their order.
 
-use std::{pin::Pin, sync::Arc};
+use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
@@ -8,15 +8,17 @@ use serde::Serialize;
 
 use super::super::{Shared, address::Address, body, flood, messages::carry_out, problem::Problem};
 use crate::{
-    chat::{self, Answer, callers::Live},
+    chat::{self, ANSWER_BYTES, Answer, callers::Live},
     error::Result,
     irc::{self, Verb},
-    model::Area,
+    model::{Area, REASON_LIMIT},
     store::Place,
 };
 
 /// Commands of one connection on their way; beyond it, the next is not read.
 const IN_FLIGHT: usize = 256;
+/// Bytes of their answers at most. Who does not read has them wait here, and one that may be longer is carried out by itself.
+const ANSWERS: usize = 128 * 1024;
 
 /// The commands of one connection, carried out in their order.
 pub struct Commands {
@@ -24,6 +26,9 @@ pub struct Commands {
     pub live: Arc<Live>,
     address: Arc<Address>,
     running: FuturesOrdered<Running>,
+    /// How long the answer to each of them may be, and to all together.
+    lengths: VecDeque<usize>,
+    length: usize,
     /// One that waits for a place among all that write.
     arrived: Option<Arrived>,
     /// Whether the one that is running lets none begin before it is done.
@@ -54,10 +59,27 @@ struct Labelled<'a> {
     outcome: Outcome<'a>,
 }
 
+/// Bytes that the answer to a command may have.
+fn longest_answer(message: &Result<irc::Message>) -> usize {
+    /// A refusal, or what is said of one target that fails; and a text of somebody's, in which all is escaped.
+    const SHORT: usize = 1024;
+    const TEXT: usize = 6 * REASON_LIMIT + SHORT;
+    let Ok(message) = message else { return SHORT };
+    let targets = message.params.first().map_or("", String::as_str).split(',');
+    match Verb::find(&message.command).map(|verb| verb.name) {
+        Some("PRIVMSG") => targets.map(|target| if target.starts_with('#') { SHORT / 4 } else { TEXT }).sum(),
+        Some("NOTICE" | "NICK" | "AWAY" | "MARKREAD" | "QUIT") | None => SHORT,
+        Some("TOPIC" | "INVITE") => TEXT,
+        Some("PART" | "KICK" | "SILENCE") => 20 * SHORT,
+        // They list people, or bans.
+        Some(_) => ANSWER_BYTES,
+    }
+}
+
 impl Commands {
     pub fn new(app: Shared, live: Arc<Live>, address: Address) -> Self {
-        let running = FuturesOrdered::new();
-        Self { app, live, address: Arc::new(address), running, arrived: None, alone: false, next: None }
+        let (running, lengths, address) = (FuturesOrdered::new(), VecDeque::new(), Arc::new(address));
+        Self { app, live, address, running, lengths, length: 0, arrived: None, alone: false, next: None }
     }
 
     /// Whether any is being carried out.
@@ -80,10 +102,12 @@ impl Commands {
         let message = body::message(text.as_bytes());
         let verb = message.as_ref().ok().and_then(|message| Verb::find(&message.command));
         match verb {
-            Some(verb) if verb.is_one_write() => match self.app.chat.free_place() {
-                Some(place) => self.begin((message, text), Some(place)),
-                None => self.arrived = Some((message, text)),
-            },
+            Some(verb) if verb.is_one_write() && self.length + longest_answer(&message) <= ANSWERS => {
+                match self.app.chat.free_place() {
+                    Some(place) => self.begin((message, text), Some(place)),
+                    None => self.arrived = Some((message, text)),
+                }
+            }
             Some(_) if self.running.is_empty() => self.begin_alone((message, text)),
             Some(_) => self.next = Some((message, text)),
             // Even a refusal keeps its place in the order.
@@ -99,6 +123,9 @@ impl Commands {
     }
 
     fn begin(&mut self, arrived: Arrived, place: Option<Place>) {
+        let length = longest_answer(&arrived.0);
+        self.lengths.push_back(length);
+        self.length += length;
         let running = self.run(arrived, place);
         self.running.push_back(running);
     }
@@ -111,6 +138,7 @@ impl Commands {
     /// The next answer in the order of the commands; `None` if none is running.
     pub async fn answer(&mut self) -> Option<Utf8Bytes> {
         let answer = self.running.next().await?;
+        self.length -= self.lengths.pop_front().unwrap_or(0);
         if self.running.is_empty() {
             self.alone = false;
             if let Some(next) = self.next.take() {

@@ -1,0 +1,130 @@
+//! Long answers that are under way: so many bytes for each network, so many in all.
+//!
+//! An answer is held in memory until its reader has taken it, and a reader may take its time. Short answers are bounded by
+//! the connections there may be. A long one takes its bytes from here, and gives them back when the last of them has gone to
+//! the system.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex},
+};
+
+use crate::{
+    error::{Code, Error, Result},
+    model::Network,
+};
+
+/// Bytes from which on an answer is long.
+pub const LONG: usize = 64 * 1024;
+/// Bytes of long answers under way to one network (of IPv6, to its /48).
+const MOST_OF_ONE: usize = 16 * 1024 * 1024;
+/// Bytes of long answers under way in all. Beyond it a network has one long answer at a time, so that no number of others
+/// keeps it from reading.
+const MOST: usize = 64 * 1024 * 1024;
+/// Seconds after which to try again. A reader that takes nothing is cut off after 30; most have all within this time.
+const RETRY: u64 = 5;
+
+/// How many bytes of long answers are under way.
+#[derive(Default)]
+pub struct InFlight {
+    /// Never held over an await.
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    of: HashMap<Network, usize>,
+    all: usize,
+}
+
+/// The bytes of one long answer; they are given back when dropped.
+pub struct Lease {
+    in_flight: Arc<InFlight>,
+    network: Network,
+    bytes: usize,
+}
+
+impl InFlight {
+    /// Takes the bytes of an answer to a network, if it may have so many.
+    pub fn take(self: &Arc<Self>, network: Network, bytes: usize) -> Result<Lease> {
+        let network = network.widest();
+        let mut taken = self.lock();
+        // A network that has none under way gets one, however long.
+        if let Some(own) = taken.of.get(&network) {
+            if own + bytes > MOST_OF_ONE {
+                let detail = "your network has all the long answers under way that it may have: read them first";
+                return Err(Error::retry(Code::Throttled, RETRY, detail));
+            }
+            if taken.all + bytes > MOST {
+                return Err(Error::retry(Code::Overloaded, RETRY, "too many long answers are under way"));
+            }
+        }
+        Ok(self.lease(&mut taken, network, bytes))
+    }
+
+    /// The same for the answer to what is done already: it is given in any case, and counts.
+    pub fn take_anyway(self: &Arc<Self>, network: Network, bytes: usize) -> Lease {
+        self.lease(&mut self.lock(), network.widest(), bytes)
+    }
+
+    fn lease(self: &Arc<Self>, taken: &mut Taken, network: Network, bytes: usize) -> Lease {
+        *taken.of.entry(network).or_default() += bytes;
+        taken.all += bytes;
+        Lease { in_flight: self.clone(), network, bytes }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut taken = self.in_flight.lock();
+        taken.all -= self.bytes;
+        if let Entry::Occupied(mut own) = taken.of.entry(self.network) {
+            *own.get_mut() -= self.bytes;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(n: u8) -> Network {
+        Network::of([192, 0, 2, n].into())
+    }
+
+    #[test]
+    fn a_network_has_so_many_bytes_and_all_together_more_but_everybody_one_answer() {
+        let in_flight = Arc::<InFlight>::default();
+        let fill = |n: u8| (0..100).map_while(|_| in_flight.take(network(n), 1024 * 1024).ok()).collect::<Vec<_>>();
+        let code = |n: u8, bytes| in_flight.take(network(n), bytes).err().map(|refusal| refusal.code);
+        let first = fill(1);
+        assert_eq!((first.len(), code(1, 1)), (16, Some(Code::Throttled)));
+        let others = [fill(2), fill(3), fill(4)];
+        assert_eq!(others.each_ref().map(Vec::len), [16; 3]);
+        let beyond = [fill(5), fill(6)];
+        assert_eq!(beyond.each_ref().map(Vec::len), [1; 2], "one at a time");
+        assert_eq!(code(5, 1), Some(Code::Overloaded));
+        drop(in_flight.take_anyway(network(1), 1024 * 1024));
+        drop((first, others));
+        assert_eq!(fill(5).len(), 15, "what is given back is there again");
+        drop(beyond);
+        assert!(in_flight.lock().of.is_empty() && in_flight.lock().all == 0);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_its_48() {
+        let in_flight = Arc::<InFlight>::default();
+        let take = |address: &str| in_flight.take(Network::of(address.parse().unwrap()), 10 * 1024 * 1024);
+        let one = take("2001:db8:1:1::1").unwrap();
+        assert!(take("2001:db8:1:2::1").is_err() && take("2001:db8:2:1::1").is_ok());
+        drop(one);
+        assert!(take("2001:db8:1:2::1").is_ok());
+    }
+}
