@@ -42,7 +42,7 @@ mod query;
 pub mod queue;
 pub mod registry;
 mod remains;
-mod replies;
+pub mod replies;
 pub mod restore;
 mod session;
 mod silence;
@@ -57,7 +57,6 @@ pub use act::Answer;
 pub(crate) use act::notice;
 pub use login::{Login, admit_granted, already_in_session, announce_app, require_place, tell_of_theft};
 pub(crate) use pass::require_unchanged;
-pub use replies::ANSWER_BYTES;
 pub use session::Admitted;
 
 /// Secrets of no live client that are looked up in the store, of those that one request presents.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::{Shared, address::Address, body, flood, messages::carry_out, problem::Problem};
 use crate::{
-    chat::{self, ANSWER_BYTES, Answer, callers::Live},
+    chat::{self, Answer, callers::Live, replies::ANSWER_BYTES},
     error::Result,
     irc::{self, Verb},
     model::{Area, REASON_LIMIT},
