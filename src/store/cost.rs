@@ -249,6 +249,28 @@ fn conversations_are_shown_at_the_cost_of_those_that_are_shown() {
     assert!(many <= some + some / 10, "{many} steps with 1,000 conversations, {some} with 250");
 }
 
+#[test]
+fn of_a_large_channel_the_session_itself_ops_voiced_ones_and_the_oldest_members_are_shown() {
+    let away = away(1, 2);
+    let (me, channel) = (away.session, away.channel);
+    // The session came last, the op and the voiced one shortly before it.
+    let fill = format!(
+        "INSERT INTO target (id)
+             WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 50) SELECT 1000 + n FROM n;
+         INSERT INTO session (id, nick, folded_nick, created_at) SELECT id, 'n' || id, 'n' || id, 0 FROM target WHERE id > 1000;
+         INSERT INTO membership (session_id, channel_id, since, op, voice)
+             SELECT id, {channel}, id, id = 1048, id = 1049 FROM target WHERE id > 1000;
+         UPDATE membership SET since = 5000 WHERE session_id = {me};"
+    );
+    away.sql.execute_batch(&fill).unwrap();
+    let tx = Read { sql: &away.sql };
+    let shown = member::foremost_of_channel(&tx, channel, me, 5).unwrap();
+    let nicks = shown.iter().map(|member| member.nick.to_string()).collect::<Vec<_>>();
+    assert_eq!(nicks, ["alice", "n1001", "n1002", "n1048", "n1049"]);
+    assert_eq!(shown.iter().map(member::Member::prefix).collect::<String>(), "@+");
+    assert_eq!(member::count(&tx, channel).unwrap(), 51);
+}
+
 /// Every query of a page, a history and a snapshot, as it is asked.
 fn queries(away: &mut Away) -> BTreeSet<String> {
     let run = Arc::new(Mutex::new(BTreeSet::new()));
