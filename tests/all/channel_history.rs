@@ -58,9 +58,9 @@ async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
     let (mut forth, mut back) = (vec![], vec![]);
     for n in 0..ids.len() {
         let after = if n == 0 { 0 } else { ids[n - 1] };
-        let before = ids.get(ids.len() - n).copied().unwrap_or(i64::from(i32::MAX));
-        for (query, to) in [(format!("after={after}"), &mut forth), (format!("before={before}"), &mut back)] {
-            let page = bob.get(&format!("/api/v1/history?target=%23rust&limit=1&{query}")).await;
+        let before = ids.get(ids.len() - n).map_or(String::new(), |before| format!("&before={before}"));
+        for (query, to) in [(format!("&after={after}"), &mut forth), (before, &mut back)] {
+            let page = bob.get(&format!("/api/v1/history?target=%23rust&limit=1{query}")).await;
             to.push(page["messages"][0]["id"].as_i64().unwrap());
         }
     }
