@@ -27,7 +27,7 @@ BEYOND_A_SCHEMA = {
     "GET /api/v1/messages": {"invalid_cursor"},
     "GET /api/v1/events": {"invalid_cursor"},
     "GET /api/v1/socket": {"malformed_request"},
-    "GET /api/v1/history": {"bad_channel_name"},
+    "GET /api/v1/history": {"bad_channel_name", "invalid_cursor"},
     "POST /api/v1/keys": {"bad_channel_name", "invalid_scope", "malformed_request", "too_many_keys"},
     "GET /auth/grants/events": {"invalid_cursor", "resource_server_needed"},
     "POST /auth/device": {"invalid_request", "invalid_scope", "unauthorized_client"},
