@@ -114,7 +114,11 @@ pub async fn logout(state: State<Shared>, caller: Result<Authenticated>, headers
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
 pub async fn logout_api(State(app): State<Shared>, caller: Result<Authenticated>, headers: HeaderMap) -> Response {
     let named = headers.contains_key(IDENTITY);
-    let mut response = match leave(&app, caller).await {
+    let left = match caller {
+        Err(error) if error == cookie::several() => leave_all(&app, &headers).await,
+        caller => leave(&app, caller).await,
+    };
+    let mut response = match left {
         // The client stays, so its browser keeps the cookie and can try again.
         Err(error) if error.is_failure() => return error.into_response(),
         Err(error) if named || !matches!(error.code, Code::Unauthenticated | Code::ClientEnded) => {
@@ -126,6 +130,18 @@ pub async fn logout_api(State(app): State<Shared>, caller: Result<Authenticated>
     headers.extend(HeaderValue::try_from(cookie::clear(&app.site)).map(|cookie| (header::SET_COOKIE, cookie)));
     headers.insert(CLEAR_SITE_DATA, LEFT_BEHIND);
     response
+}
+
+/// Where the cookies of several live clients are presented, nobody can tell which is meant, and all of them are cleared: so all
+/// leave. To present their secrets is enough for that.
+async fn leave_all(app: &Shared, headers: &HeaderMap) -> Result<()> {
+    let (now, due) = (app.clock.now(), app.clock.due());
+    for secret in app.chat.live_among(&cookie::presented(headers, &app.site)?, due) {
+        let live = app.chat.authenticate(secret, now, due).await?;
+        app.chat.logout(&live, now).await?;
+        tracing::info!(client = %live.caller.client, "logged out");
+    }
+    Ok(())
 }
 
 async fn leave(app: &Shared, caller: Result<Authenticated>) -> Result<()> {

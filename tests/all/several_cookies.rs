@@ -77,6 +77,13 @@ async fn of_two_live_ones_none_is_chosen() {
     }
     mallory.send("QUIT").await;
     assert_eq!(with(&server, &cookies).snapshot().await["session"]["nick"], "alice");
+    // A logout clears them all in the browser, so it ends them all.
+    let [other, alice] = [server.pick("other").await, alice];
+    let cookies = [alice.cookie.as_deref().unwrap(), other.cookie.as_deref().unwrap()];
+    assert_eq!(with(&server, &cookies).request(Method::POST, "/logout").send().await.unwrap().status(), 204);
+    for ended in [alice, other] {
+        assert_eq!(ended.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "logged_out");
+    }
 }
 
 /// Over https browsers send one alone, so two were put together by somebody else.
