@@ -114,19 +114,26 @@ impl Chat {
     }
 
     /// Every device but the caller's leaves. Where an API key's bot calls, the device stays as whose use its own counts.
-    pub async fn remove_other_clients(&self, live: &Live, now: Timestamp) -> Result<()> {
+    /// How many have left.
+    ///
+    /// Only where any has left, the session is told what remains: what changes nothing writes nothing, however often it is
+    /// asked for.
+    pub async fn remove_other_clients(&self, live: &Live, now: Timestamp) -> Result<usize> {
         let (caller, device) = (live.caller, live.device());
         self.change(caller, move |tx| {
             let devices = client::live_of(tx, caller.session)?;
             // The one that memory knows of may have left meanwhile.
             let last_used = || devices.iter().max_by_key(|one| (one.seen_at, one.id)).map(|one| one.id);
             let stays = devices.iter().map(|one| one.id).find(|id| *id == device).or_else(last_used);
-            for other in devices.iter().filter(|one| Some(one.id) != stays) {
-                client::leave(tx, caller.session, other.id, EndReason::Removed, None, now)?;
-            }
+            let others = devices.iter().filter(|one| Some(one.id) != stays);
+            let left = others.map(|other| client::leave(tx, caller.session, other.id, EndReason::Removed, None, now));
+            let left = left.collect::<Result<Vec<_>>>()?.len();
             // The caller's own approvals too, because a copied cookie is the same client.
             approval::void_of_session(tx, caller.session)?;
-            remains::tell(tx, caller.session, now)
+            if left > 0 {
+                remains::tell(tx, caller.session, now)?;
+            }
+            Ok(left)
         })
         .await
     }

@@ -69,8 +69,10 @@ pub async fn remove(State(app): State<Shared>, caller: Authenticated, Segment(id
     responses((status = 204, description = "They have left"), Problems))]
 pub async fn remove_others(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    app.chat.remove_other_clients(live, caller.now).await?;
-    tracing::info!(by = %live.caller.client, "other clients removed");
+    let left = app.chat.remove_other_clients(live, caller.now).await?;
+    if left > 0 {
+        tracing::info!(by = %live.caller.client, left, "other clients removed");
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
