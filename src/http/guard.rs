@@ -18,9 +18,9 @@ use crate::{
 /// Lets a client type the code that a device shows. Wrong ones count, by session, by network and of all networks together.
 ///
 /// What neighbours have tried does not keep out the right code of a session that has made no mistake; but however many such
-/// sessions there are, a network has so many tries more and no others. When all networks together have tried too much, codes
-/// go on to be looked for among those that were asked for from the client's own network, which is given to `attempt`: most
-/// people have the device beside them.
+/// sessions there are, a network has so many tries more and no others. When all networks together have tried too much, a
+/// session and a network that have made no mistake try on. For the others, codes are looked for among those that were asked
+/// for from the client's own network, which is given to `attempt`: most people have the device beside them.
 pub async fn user_code<T, F: Future<Output = Result<T>>>(
     app: &Shared,
     address: &Address,
@@ -31,6 +31,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
     let (now, tries) = (app.clock.steady(), &app.chat.tries);
     let own = Charge::new(Limit::SessionUserCodes, session);
     let with_own = |limit| [Charge::of_network(limit, address.network), vec![own.clone()]].concat();
+    let innocent = with_own(Limit::UserCodes).iter().all(|charge| tries.is_unused(charge, now));
     let mut charged = tries.attempt(with_own(Limit::UserCodes), now).await;
     // What a wrong one is refused with, because it is no more than an exception.
     let mut refusal = None;
@@ -46,11 +47,11 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
         Err(refusal) => return refuse(app, address, subject, refusal).await,
     };
     let everywhere = [Charge::new(Limit::AllUserCodes, "")];
-    let within = match tries.charge(&everywhere, now) {
-        Ok(()) => None,
+    let (counted, within) = match tries.charge(&everywhere, now) {
+        Ok(()) => (true, None),
         Err(all) => {
             refusal = Some(all);
-            Some(address.network.widest())
+            (false, (!innocent).then(|| address.network.widest()))
         }
     };
     match attempt(within).await {
@@ -60,7 +61,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
         },
         result => {
             charged.pass();
-            if within.is_none() {
+            if counted {
                 tries.refund(&everywhere);
             }
             result

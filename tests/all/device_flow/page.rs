@@ -183,7 +183,11 @@ async fn all_networks_together_have_so_many_guesses() {
     assert_eq!(typed(&bob, "198.51.100.1", &far.code).await, 200, "a right one is no guess");
     assert_eq!(typed(&bob, "198.51.100.1", "BBBB-BBBB").await, 404);
     assert_eq!(typed(&bob, "198.51.100.2", "BBBB-BBBB").await, 429, "the next one is one too many");
+    assert_eq!(typed(&alice, home, "BBBB-BBBB").await, 429);
     assert_eq!(typed(&alice, home, &far.code).await, 429);
+    let carol = server.pick("carol").await;
+    assert_eq!(typed(&carol, "198.51.100.4", &far.code).await, 200, "neither she nor her network has guessed");
+    assert_eq!(typed(&carol, "198.51.100.2", &far.code).await, 429, "bob has, from there");
     assert_eq!(typed(&alice, home, &near.code).await, 200, "the device is in her house");
     let form = [("user_code", near.code.as_str()), ("decision", "allow")];
     assert_eq!(post(&alice.from(home), &form).await.0, 200);
