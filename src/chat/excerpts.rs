@@ -13,7 +13,7 @@ use super::{
     replies::Replies,
 };
 use crate::{
-    error::{Code, Result},
+    error::Result,
     irc::{
         Reply,
         command::Each,
@@ -96,7 +96,7 @@ impl Chat {
         }
         let unread = answer.clone();
         match self.look(caller, move |tx| complete(tx, caller, answer)).await {
-            Err(busy) if busy.code == Code::Overloaded => Ok(incomplete(unread)),
+            Err(_) => Ok(incomplete(unread)),
             completed => completed,
         }
     }

@@ -76,11 +76,12 @@ impl Reserve {
             opened => opened?,
         };
         files::share_owner(&file, &self.database);
-        file.set_len(self.size)?;
-        let written = fill(&file, self.size, wanted);
-        // What was to be beside it is room again, and so is what was written of too little.
-        self.size = if written.is_ok() { size } else { self.size };
-        file.set_len(self.size)?;
+        let written = file.set_len(self.size).and_then(|()| fill(&file, self.size, wanted));
+        let whole = if written.is_ok() { size } else { self.size };
+        // What was to be beside it is room again, and so is what was written of too little. A file system may have no room to
+        // shorten a file.
+        let written = file.set_len(whole).and(written);
+        self.size = if written.is_ok() { whole } else { self.size };
         match written {
             Err(error) if !is_full(&error) => Err(error),
             written => Ok(written.is_ok()),
