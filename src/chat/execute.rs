@@ -45,7 +45,7 @@ impl Chat {
         let answer = match place {
             Some(place) if !verb.reads => self.perform(place, live.caller, command, label, held, now).await?,
             _ if command.asks() => self.query(live.caller, command, label, now).await?,
-            _ => self.perform(self.place().await?, live.caller, command, label, held, now).await?,
+            _ => self.perform(self.place(live.caller).await?, live.caller, command, label, held, now).await?,
         };
         let answer = self.complete(live.caller, answer).await?;
         if let Some(id) = acknowledged {

@@ -320,7 +320,7 @@ impl Chat {
         work: impl FnOnce(&store::Read) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.store
-            .read(move |tx| {
+            .read_in(Some(caller.session), move |tx| {
                 store::client::require_live(tx, caller)?;
                 work(tx)
             })
@@ -328,8 +328,8 @@ impl Chat {
     }
 
     /// Waits for a place in the line of all that changes something.
-    pub async fn place(&self) -> Result<Place> {
-        self.store.place().await
+    pub async fn place(&self, caller: Caller) -> Result<Place> {
+        self.store.place(Some(caller.session)).await
     }
 
     /// A place in that line, if there is one at once.
@@ -363,7 +363,7 @@ impl Chat {
         caller: Caller,
         work: impl FnMut(&store::Write) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        change(self.place().await?, priority, caller, work).await
+        change(self.place(caller).await?, priority, caller, work).await
     }
 
     /// Limits from now on what each network adds to the disk.

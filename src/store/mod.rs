@@ -24,7 +24,7 @@ use crate::{
     error::{Code, Error, Result},
     limits::{
         self, Storage,
-        fair::{Bounds, Fair, Full},
+        fair::{Bounds, Fair, Full, Lane},
     },
     model::{
         Area, Caller, ChannelId, ChannelName, ClientId, EndReason, Event, EventId, GrantId, Network, SessionId,
@@ -281,7 +281,7 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        self.place().await?.take(priority, work).await
+        self.place(None).await?.take(priority, work).await
     }
 
     /// Limits from now on what each network adds to the disk.
@@ -295,9 +295,9 @@ impl Store {
         self.writer.counted.get()
     }
 
-    /// Waits for a place in the line of those who write.
-    pub async fn place(&self) -> Result<Place> {
-        self.writer.place().await
+    /// Waits for a place in the line of those who write; the sessions of a network take turns.
+    pub async fn place(&self, lane: Lane) -> Result<Place> {
+        self.writer.place(lane).await
     }
 
     /// A place in that line, if there is one at once.
@@ -311,8 +311,17 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Read) -> Result<T> + Send + 'static,
     {
+        self.read_in(None, work).await
+    }
+
+    /// The same for a session: the sessions of a network take turns.
+    pub async fn read_in<T, F>(&self, lane: Lane, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Read) -> Result<T> + Send + 'static,
+    {
         let readers = self.readers.clone();
-        let turn = self.turns.enter(limits::payer().map(Network::widest)).await.map_err(crowded)?;
+        let turn = self.turns.enter_in(limits::payer().map(Network::widest), lane).await.map_err(crowded)?;
         // The turn goes with the work: a caller that hangs up frees it only when the work is done.
         let read = tokio::task::spawn_blocking(move || {
             let result = readers.run(work);
@@ -567,6 +576,11 @@ mod tests {
             let refused = limits::on_behalf_of(address, store.read(|_| Ok(()))).await.unwrap_err();
             assert_eq!(refused.code, Code::Overloaded);
         }
+        // Another session there waits for its turn, and is not refused for the one that fills the line.
+        let neighbour = store.read_in(Some(SessionId(1)), |_| Ok(()));
+        let mut neighbour = Box::pin(limits::on_behalf_of(attacker, neighbour));
+        assert!(futures_util::future::poll_immediate(&mut neighbour).await.is_none());
         drop(end);
+        neighbour.await.unwrap();
     }
 }

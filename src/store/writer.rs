@@ -28,7 +28,7 @@ use crate::{
     error::{Code, Error, Result},
     limits::{
         self,
-        fair::{Bounds, Fair, Turn},
+        fair::{Bounds, Fair, Lane, Turn},
     },
     model::Network,
 };
@@ -150,8 +150,8 @@ impl Writer {
     }
 
     /// Waits for a place in the line.
-    pub async fn place(&self) -> Result<Place> {
-        let turn = self.places.enter(payer()).await.map_err(super::crowded)?;
+    pub async fn place(&self, lane: Lane) -> Result<Place> {
+        let turn = self.places.enter_in(payer(), lane).await.map_err(super::crowded)?;
         self.placed(turn).ok_or_else(stopping)
     }
 

@@ -152,7 +152,7 @@ impl Commands {
     pub async fn finish(&mut self) -> Option<Utf8Bytes> {
         if self.arrived.is_some() {
             let app = self.app.clone();
-            self.begin_arrived(app.chat.place().await.ok());
+            self.begin_arrived(app.chat.place(self.live.caller).await.ok());
         }
         self.answer().await
     }

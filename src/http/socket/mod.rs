@@ -200,11 +200,12 @@ impl Connection {
 
     /// Waits for something to happen, and does what it asks for.
     async fn turn(&mut self, app: &App, stopped: impl Future<Output = ()>) -> Result<(), Over> {
+        let caller = self.commands.live.caller;
         tokio::select! {
             step = self.feed.next() => self.deliver(step).await,
             frame = self.socket.recv(), if self.commands.has_room() => self.receive(frame),
             Some(answer) = self.commands.answer(), if self.commands.are_running() => self.answer(answer).await,
-            place = app.chat.place(), if self.commands.is_held_up() => {
+            place = app.chat.place(caller), if self.commands.is_held_up() => {
                 self.commands.begin_arrived(place.ok());
                 Ok(())
             }

@@ -11,7 +11,7 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        self.place().await?.take(Priority::Essential, work).await
+        self.place(None).await?.take(Priority::Essential, work).await
     }
 }
 
