@@ -145,7 +145,7 @@ def filter_failure(context, failure, case, response):
     if case.operation.path in ("/auth/authorize", "/auth/consent"):
         # Nobody guesses the client_id of an app, and then it is a page that says so.
         return response.status_code != 400
-    if response.headers["Content-Type"].startswith("text/html"):
+    if response.headers.get("content-type", [""])[0].startswith("text/html"):
         # A form is answered with its page, which says the same in words.
         return not beyond
     answer = response.json()
