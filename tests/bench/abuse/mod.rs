@@ -27,7 +27,7 @@ mod visitor;
 /// Between two requests of an attacker over one connection, at least.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long the others are watched, without the attack and then with it.
-const WATCHED: Duration = Duration::from_secs(4);
+const WATCHED: Duration = Duration::from_secs(8);
 
 pub const NAMES: [&str; 6] =
     ["abuse-storage", "abuse-readers", "abuse-logins", "abuse-apps", "abuse-guesses", "abuse-streams"];

@@ -67,6 +67,10 @@ async fn channel_list(table: &mut Table) {
         stream.write_all(visitor.head("GET", path, "", 0).as_bytes()).await.unwrap();
         held.push(stream);
     }
+    // Each has the first bytes of its answer: they are readers now, and slow ones.
+    for stream in &held {
+        stream.readable().await.unwrap();
+    }
     let grown = async {
         let (started, mut most) = (Instant::now(), 0.0_f64);
         while started.elapsed() < Duration::from_secs(8) {
