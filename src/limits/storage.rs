@@ -91,15 +91,16 @@ impl Storage {
         Self { limit, clock, windows: Mutex::new(std::iter::repeat_with(Windows::default).take(MAPS).collect()) }
     }
 
-    /// Charges an author for what it adds, unless that is too much. What is essential is charged in any case.
+    /// Charges an author for what it adds, unless that is too much. What is essential is never refused; where there is no room
+    /// for it, it is charged to its session alone, so that it takes nothing of what is left to others.
     pub fn charge(&self, author: Author, bytes: u64, essential: bool) -> Result<Receipt, Refused> {
-        let (keys, now) = (self.keys(author), self.clock.steady());
+        let (mut keys, now) = (self.keys(author), self.clock.steady());
         let mut windows = self.lock();
-        if !essential {
-            let wait = |(key, limit): &(Key, u64)| windows[key.map()].wait(*key, *limit, bytes, now);
-            if let Some(seconds) = keys.iter().filter_map(wait).max() {
-                return Err(Refused { seconds });
-            }
+        let wait = |(key, limit): &(Key, u64)| windows[key.map()].wait(*key, *limit, bytes, now);
+        match keys.iter().filter_map(wait).max() {
+            Some(seconds) if !essential => return Err(Refused { seconds }),
+            Some(_) => keys.retain(|(key, _)| matches!(key, Key::Session(_))),
+            None => {}
         }
         let mut slot = 0;
         let keys = keys.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
@@ -192,12 +193,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_essential_is_never_refused_and_counts() {
+    fn what_is_essential_is_never_refused_and_counts_where_there_is_room() {
         let (storage, _) = storage();
-        for _ in 0..3 {
-            storage.charge(author("192.0.2.1", 1, true), 500, true).unwrap();
+        for _ in 0..10 {
+            storage.charge(author("192.0.2.1", 1, false), 50, true).unwrap();
         }
-        assert!(storage.charge(author("192.0.2.1", 2, true), 1, false).is_err());
+        assert!(storage.charge(author("192.0.2.1", 1, false), 1, false).is_err(), "its tenth is used up");
+        assert_eq!(fills(&storage, author("192.0.2.1", 2, false)), 100, "and nothing else");
+        for session in 3..20 {
+            storage.charge(author("192.0.2.1", session, false), 100, true).unwrap();
+        }
+        assert!(storage.charge(author("192.0.2.1", 20, false), 1, false).is_err(), "newcomers have used up their half");
+        let old = (21..29).map(|session| fills(&storage, author("192.0.2.1", session, true)));
+        assert_eq!(old.collect::<Vec<_>>(), [100, 100, 100, 100, 100, 0, 0, 0], "and nothing of the others'");
     }
 
     #[test]
