@@ -110,6 +110,8 @@ limits! {
     Keys "keys"
     /// Tokens for an app from a network.
     Tokens "tokens"
+    /// Tokens that apps and API keys get for themselves from a network, whatever apps.
+    OwnTokens "own_tokens"
     /// Refused requests in the names of apps from a network, whatever names.
     Apps "apps"
     /// Polls of a device that come too fast.

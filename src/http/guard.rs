@@ -80,14 +80,19 @@ pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Res
     charge(app, address, subject, &[Charge::new(Limit::Keys, session)]).await
 }
 
-/// Lets an app ask for a token. Those that it gets are counted, by app and network; what it is refused is not.
+/// Lets an app ask for a token. Those that it gets are counted, by app and network; what it is refused is not. Those that it
+/// gets for itself are also counted by network, whatever the app: a session makes many API keys.
 pub async fn new_token<T>(
     app: &Shared,
     address: &Address,
     client_id: &str,
+    for_itself: bool,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let token = Charge::of_network_and(Limit::Tokens, address.network, client_id);
+    let mut token = Charge::of_network_and(Limit::Tokens, address.network, client_id);
+    if for_itself {
+        token.extend(Charge::of_network(Limit::OwnTokens, address.network));
+    }
     charge(app, address, address.subject(), &token).await?;
     let result = attempt.await;
     if result.is_err() {

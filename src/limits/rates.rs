@@ -17,7 +17,7 @@ impl Rate {
     /// What a key is held to. `docs/security.md` has the same numbers.
     pub fn of(limit: Limit) -> Self {
         let (burst, seconds) = match limit {
-            Limit::Tokens => return Self { burst: 1000, every: Duration::from_millis(100) },
+            Limit::Tokens | Limit::OwnTokens => return Self { burst: 1000, every: Duration::from_millis(100) },
             Limit::Address => (20, 15),
             Limit::Nick => (50, 30),
             Limit::NickAndAddress | Limit::Session => (10, 30),

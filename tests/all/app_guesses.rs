@@ -1,7 +1,10 @@
 //! Guesses at apps' secrets, and floods in the names of apps: counted by network, whatever names; a secret that works always
 //! works.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use rejoin::{audit::Limit, limits::Charge, model::Network};
 use reqwest::{Method, Response, header};
 use serde_json::Value;
 
@@ -25,6 +28,23 @@ const ENDPOINTS: [(&str, &[(&str, &str)]); 4] = [
     ("/auth/introspect", &[("token", TOKEN)]),
     ("/auth/revoke", &[("token", TOKEN)]),
 ];
+
+/// However many keys sessions make, and however many tokens those may have.
+#[tokio::test]
+async fn the_keys_of_a_network_get_so_many_tokens_together() {
+    let server = server().await;
+    let alice = server.pick("alice").await;
+    let [one, other] = [alice.key("chat:read").await, alice.key("chat:read").await];
+    let network = Network::of([127, 0, 0, 1].into());
+    let used = Charge::of_network(Limit::OwnTokens, network).into_iter().map(|charge| charge.amount(999));
+    server.chat().tries.charge(&used.collect::<Vec<_>>(), Duration::ZERO).unwrap();
+    assert_eq!(one.try_token("").await.0, 200);
+    for key in [&one, &other] {
+        assert_eq!(key.try_token("").await.0, 429);
+    }
+    server.pass(Duration::from_secs(1));
+    assert_eq!(other.try_token("").await.0, 200);
+}
 
 async fn server() -> TestServer {
     TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await

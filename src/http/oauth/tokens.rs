@@ -131,7 +131,7 @@ async fn issued(app: &Shared, address: &Address, form: Result<AppForm, Refusal>)
         let grant_type = form.required("grant_type")?;
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
         let attempt = by_grant_type(app, address, &form, grant_type, scope);
-        let issued = guard::new_token(app, address, client_id, attempt).await?;
+        let issued = guard::new_token(app, address, client_id, grant_type == "client_credentials", attempt).await?;
         let arrival = address.arrival(app, app.clock.now());
         if app.chat.tells("token issued", format_args!("{client_id} {}", arrival.network().widest()), &arrival) {
             tracing::info!(app = client_id, address = %address.ip, grant_type, "token issued");
