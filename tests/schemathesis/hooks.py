@@ -140,7 +140,8 @@ def filter_failure(context, failure, case, response):
     beyond = BEYOND_A_SCHEMA.get(case.operation.label, set())
     if case.operation.label == "POST /api/v1/messages":
         verb = case.body.get("command", "").upper() if isinstance(case.body, dict) else None
-        if verb is None or verb in READ_FURTHER:
+        # `to` goes with a message to one nick, and only the parameters say whether this is one.
+        if verb is None or verb in READ_FURTHER or "to" in case.body:
             beyond = beyond | {"malformed_request"}
     if case.operation.path in ("/auth/authorize", "/auth/consent"):
         # Nobody guesses the client_id of an app, and then it is a page that says so.
