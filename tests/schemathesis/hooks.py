@@ -35,7 +35,8 @@ BEYOND_A_SCHEMA = {
     "POST /auth/revoke": {"invalid_request"},
     # A token in the form beside the one in Authorization.
     "POST /auth/userinfo": {"malformed_request"},
-    "POST /auth/token": {"invalid_grant", "invalid_request", "invalid_scope"},
+    # A key is registered for none of the flows that people take part in.
+    "POST /auth/token": {"invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client"},
     "POST /api/v1/messages": {
         "bad_channel_name",
         "erroneous_nickname",
