@@ -93,12 +93,7 @@ pub async fn new_token<T>(
     if for_itself {
         token.extend(Charge::of_network(Limit::OwnTokens, address.network));
     }
-    charge(app, address, address.subject(), &token).await?;
-    let result = attempt.await;
-    if result.is_err() {
-        app.chat.tries.refund(&token);
-    }
-    result
+    if_granted(app, address, &token, attempt).await
 }
 
 /// Lets a device ask for a code in the name of an app. What it is refused does not count.
@@ -109,10 +104,20 @@ pub async fn new_device_code<T>(
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let code = Charge::of_network_and(Limit::DeviceCodes, address.network, client_id);
-    charge(app, address, address.subject(), &code).await?;
+    if_granted(app, address, &code, attempt).await
+}
+
+/// Charges for what an attempt gets, in advance. What is refused costs nothing.
+async fn if_granted<T>(
+    app: &Shared,
+    address: &Address,
+    charges: &[Charge],
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    charge(app, address, address.subject(), charges).await?;
     let result = attempt.await;
     if result.is_err() {
-        app.chat.tries.refund(&code);
+        app.chat.tries.refund(charges);
     }
     result
 }
