@@ -144,7 +144,7 @@ impl Hasher {
 
     async fn run<T>(&self, from: Asker, task: Task, result: oneshot::Receiver<Result<T>>) -> Result<T> {
         let hashed = async {
-            let turn = self.turns.enter_in(from.network.widest(), from.session).await;
+            let turn = self.turns.enter(from.network.widest(), from.session).await;
             let turn = turn.map_err(|full| busy(full.seconds))?;
             self.line.join(Job { task, _turn: turn });
             result.await.map_err(Error::internal)?

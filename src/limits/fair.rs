@@ -97,14 +97,9 @@ impl<K: Ord + Clone> Fair<K> {
         self
     }
 
-    /// Waits for this network's next turn; refuses at once where too many wait. A caller that goes away meanwhile leaves
-    /// the line, and loses no permit.
-    pub async fn enter(&self, key: K) -> Result<Turn<K>, Full> {
-        self.enter_in(key, None).await
-    }
-
-    /// The same in a lane of the network's.
-    pub async fn enter_in(&self, key: K, lane: Lane) -> Result<Turn<K>, Full> {
+    /// Waits for the next turn of this network's lane; refuses at once where too many wait. A caller that goes away meanwhile
+    /// leaves the line, and loses no permit.
+    pub async fn enter(&self, key: K, lane: Lane) -> Result<Turn<K>, Full> {
         if let Some(turn) = self.try_enter(&key) {
             return Ok(turn);
         }

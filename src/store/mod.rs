@@ -321,7 +321,7 @@ impl Store {
         F: FnOnce(&Read) -> Result<T> + Send + 'static,
     {
         let readers = self.readers.clone();
-        let turn = self.turns.enter_in(limits::payer().map(Network::widest), lane).await.map_err(crowded)?;
+        let turn = self.turns.enter(limits::payer().map(Network::widest), lane).await.map_err(crowded)?;
         // The turn goes with the work: a caller that hangs up frees it only when the work is done.
         let read = tokio::task::spawn_blocking(move || {
             let result = readers.run(work);

@@ -151,7 +151,7 @@ impl Writer {
 
     /// Waits for a place in the line.
     pub async fn place(&self, lane: Lane) -> Result<Place> {
-        let turn = self.places.enter_in(payer(), lane).await.map_err(super::crowded)?;
+        let turn = self.places.enter(payer(), lane).await.map_err(super::crowded)?;
         self.placed(turn).ok_or_else(stopping)
     }
 

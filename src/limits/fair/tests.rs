@@ -27,7 +27,7 @@ impl Callers {
     async fn enter(&mut self, network: u8) {
         let fair = self.fair.clone();
         // Without tokio's budget, after which a task that polls much sees nothing ready any more.
-        let entering = tokio::task::unconstrained(async move { fair.enter(network).await });
+        let entering = tokio::task::unconstrained(async move { fair.enter(network, None).await });
         self.waiting.push_back((network, Box::pin(entering)));
         self.poll().await;
     }
@@ -69,7 +69,7 @@ async fn a_turn_that_need_not_be_waited_for_is_taken_at_once_and_before_nobody()
     let fair = Fair::new(Bounds { permits: 3, permits_of_one: 2, ..BOUNDS });
     let turns = [1, 1].map(|network| fair.try_enter(&network).unwrap());
     assert!(fair.try_enter(&1).is_none(), "it has as many as it may");
-    let mut waiting = Box::pin(fair.enter(1));
+    let mut waiting = Box::pin(fair.enter(1, None));
     assert!(poll_immediate(&mut waiting).await.is_none());
     let other = fair.try_enter(&2).unwrap();
     assert!(fair.try_enter(&3).is_none(), "there are no more");
@@ -198,26 +198,26 @@ async fn a_refusal_says_how_long_its_network_has_to_wait() {
     for _ in 0..10 {
         callers.enter(1).await;
     }
-    assert_eq!(callers.fair.enter(1).await.unwrap_err(), Full { seconds: 6 });
+    assert_eq!(callers.fair.enter(1, None).await.unwrap_err(), Full { seconds: 6 });
     // Another network's turns come in between.
     for _ in 0..4 {
         callers.enter(2).await;
     }
-    assert_eq!(callers.fair.enter(1).await.unwrap_err(), Full { seconds: 8 });
+    assert_eq!(callers.fair.enter(1, None).await.unwrap_err(), Full { seconds: 8 });
     let unknown = Fair::new(Bounds { waiting_of_one: 0, ..BOUNDS }).expecting(3000 * MS);
-    let _other = unknown.enter(2).await.unwrap();
-    assert_eq!(unknown.enter(1).await.unwrap_err(), Full { seconds: 4 }, "before any turn has ended");
+    let _other = unknown.enter(2, None).await.unwrap();
+    assert_eq!(unknown.enter(1, None).await.unwrap_err(), Full { seconds: 4 }, "before any turn has ended");
 }
 
 #[tokio::test]
 async fn networks_that_are_gone_are_forgotten() {
     let fair = Fair::new(BOUNDS);
     for network in 0..3 * REMEMBERED {
-        fair.enter(network).await.unwrap().finish(MS);
+        fair.enter(network, None).await.unwrap().finish(MS);
     }
     assert!(fair.lock().shares.len() <= 1);
     let wide = Fair::new(Bounds { permits: usize::MAX, permits_of_one: 1, ..BOUNDS });
-    let turns = (0..2 * REMEMBERED).map(|network| wide.enter(network));
+    let turns = (0..2 * REMEMBERED).map(|network| wide.enter(network, None));
     let turns = futures_util::future::try_join_all(turns).await.unwrap();
     turns.into_iter().for_each(|turn| turn.finish(MS));
     assert!(wide.lock().shares.len() <= REMEMBERED);
@@ -228,7 +228,7 @@ async fn entering(fair: &Fair<u8>, lanes: &[i64]) -> Vec<(i64, Entering)> {
     let mut waiting = Vec::new();
     for lane in lanes {
         let (fair, own) = (fair.clone(), (*lane > 0).then_some(SessionId(*lane)));
-        let mut entering: Entering = Box::pin(async move { fair.enter_in(1, own).await });
+        let mut entering: Entering = Box::pin(async move { fair.enter(1, own).await });
         match poll_immediate(&mut entering).await {
             Some(Ok(turn)) => waiting.push((*lane, Box::pin(async { Ok(turn) }) as Entering)),
             Some(Err(full)) => waiting.push((*lane, Box::pin(async move { Err(full) }) as Entering)),
