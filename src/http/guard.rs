@@ -151,24 +151,49 @@ pub async fn app_call<T>(
     shown: Shown,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let refusals = Charge::of_network(Limit::Apps, address.network);
-    if let Err(refusal) = app.chat.tries.check(&refusals, app.clock.steady())
+    let attempt = async { attempt.await.map(|answer| (answer, Charged::Back)) };
+    app_call_charged(app, address, by, shown, attempt).await
+}
+
+/// Whether what an app is answered is as good as refused.
+pub enum Charged {
+    /// It stays charged.
+    Kept,
+    /// It gets back what it was charged.
+    Back,
+}
+
+/// The same, where some answers that are no errors are as good as refusals.
+pub async fn app_call_charged<T>(
+    app: &Shared,
+    address: &Address,
+    by: impl Into<Proof>,
+    shown: Shown,
+    attempt: impl Future<Output = Result<(T, Charged)>>,
+) -> Result<T> {
+    let refusals = refused_call(address);
+    // Charged in advance, because many that are under way together would else all be looked at.
+    let charged = app.chat.tries.charge(&refusals, app.clock.steady());
+    if let Err(refusal) = &charged
         && !oauth::may_succeed(&app.chat, by.into(), shown, app.clock.due()).await?
     {
-        return refuse(app, address, address.subject(), refusal).await;
+        return refuse(app, address, address.subject(), refusal.clone()).await;
     }
     let result = attempt.await;
-    if let Err(error) = &result {
-        note_refusal(app, address, error);
+    match &result {
+        Err(error) if counts(error) => tell_refusal(app, address, error),
+        Ok((_, Charged::Kept)) => {}
+        _ if charged.is_ok() => app.chat.tries.refund(&refusals),
+        _ => {}
     }
-    result
+    result.map(|(answer, _)| answer)
 }
 
 /// Looks for the app that a page is about. It counts like what apps are refused themselves, so that nobody goes through made-up
 /// names here either; an app that there is is found, however much the network was refused.
 pub async fn app_of_page<T>(app: &Shared, address: &Address, look: impl Future<Output = Result<T>>) -> Result<T> {
     match look.await {
-        Err(error) if !error.is_failure() => count_refused(app, address, error).await,
+        Err(error) => count_refused(app, address, error).await,
         found => found,
     }
 }
@@ -194,27 +219,26 @@ pub async fn proof(app: &Shared, address: &Address, presented: Presented) -> Res
 
 /// Counts what an app was refused before anything was looked for; where there was too much of that, it is told so.
 async fn count_refused<T>(app: &Shared, address: &Address, error: Error) -> Result<T> {
-    let refusals = Charge::of_network(Limit::Apps, address.network);
-    match app.chat.tries.check(&refusals, app.clock.steady()) {
-        Err(refusal) if !error.is_failure() => refuse(app, address, address.subject(), refusal).await,
-        _ => {
-            note_refusal(app, address, &error);
-            Err(error)
-        }
+    if counts(&error) {
+        charge(app, address, address.subject(), &refused_call(address)).await?;
+        tell_refusal(app, address, &error);
     }
+    Err(error)
 }
 
-/// Counts what was as good as refused to an app.
-pub fn count_refusal(app: &Shared, address: &Address) {
-    app.chat.tries.note(&Charge::of_network(Limit::Apps, address.network), app.clock.steady());
+/// What a network is charged for an app that it was refused.
+fn refused_call(address: &Address) -> Vec<Charge> {
+    Charge::of_network(Limit::Apps, address.network)
 }
 
-/// Counts what an app was refused.
-fn note_refusal(app: &Shared, address: &Address, error: &Error) {
+/// Whether it says that an app asked for what it may not have. To wait, or that we failed, is no such refusal.
+fn counts(error: &Error) -> bool {
     let waits = matches!(error.code, Code::Throttled | Code::AuthorizationPending | Code::SlowDown);
-    if !waits && !error.is_failure() {
-        count_refusal(app, address);
-    }
+    !waits && !error.is_failure()
+}
+
+/// Writes of an app that was not let in to the log.
+fn tell_refusal(app: &Shared, address: &Address, error: &Error) {
     if error.code == Code::InvalidClient {
         let arrival = address.arrival(app, app.clock.now());
         if app.chat.tells("an app was not let in", arrival.network().widest(), &arrival) {

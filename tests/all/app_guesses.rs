@@ -98,6 +98,21 @@ async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_wo
     assert_eq!(ask(&elsewhere, "/auth/token", ENDPOINTS[0].1, "made-up", "x", By::Post).await.status(), 401);
 }
 
+/// What is asked at the same instant counts at the same instant.
+#[tokio::test]
+async fn refusals_at_once_are_no_more_than_one_after_the_other() {
+    let server = server().await;
+    let (path, params) = ENDPOINTS[0];
+    let neighbour = server.device().from("192.0.2.1");
+    let neighbour = &neighbour;
+    let at_once = join_all((0..BURST * 3).map(|n| async move {
+        ask(neighbour, path, params, &format!("made-up-{n}"), "rjk_wrong", By::Post).await.status().as_u16()
+    }));
+    let answers = at_once.await;
+    let count = |status| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!((count(401), count(429)), (BURST, BURST * 2));
+}
+
 /// Of an app that can keep no secret, what there is to guess are tokens and codes: those that there are always work.
 #[tokio::test]
 async fn a_public_apps_tokens_and_codes_work_beside_a_flood_of_made_up_ones() {

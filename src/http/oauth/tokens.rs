@@ -16,7 +16,13 @@ use super::{
 };
 use crate::{
     error::{Code, Error},
-    http::{Shared, address::Address, body::Json, guard, problem},
+    http::{
+        Shared,
+        address::Address,
+        body::Json,
+        guard::{self, Charged},
+        problem,
+    },
     model::{ChannelName, Scopes},
     oauth::{
         self, Shown,
@@ -275,14 +281,14 @@ pub async fn revoke(
         let presented = SecretHash::of(form.required("token")?);
         let asking = oauth::authenticate(&app.chat, form.credentials.clone(), app.clock.due()).await?;
         let public = asking.public;
-        match tokens::revoke(&app.chat, asking, presented, app.clock.now()).await? {
-            Some(grant) => tracing::info!(%grant, "grant revoked by its app"),
-            // Anybody can come in the name of such an app.
-            None if public => guard::count_refusal(&app, &address),
-            None => {}
+        let revoked = tokens::revoke(&app.chat, asking, presented, app.clock.now()).await?;
+        if let Some(grant) = revoked {
+            tracing::info!(%grant, "grant revoked by its app");
         }
-        Ok(())
+        // Anybody can come in the name of a public app.
+        let is_guess = public && revoked.is_none();
+        Ok(((), if is_guess { Charged::Kept } else { Charged::Back }))
     };
-    guard::app_call(&app, &address, &form.credentials, shown, attempt).await?;
+    guard::app_call_charged(&app, &address, &form.credentials, shown, attempt).await?;
     Ok(StatusCode::OK)
 }
