@@ -96,7 +96,7 @@ pub struct Patience {
     pub head: Duration,
     /// For a request's whole body.
     pub body: Duration,
-    /// For the peer to take anything at all of what is written to it.
+    /// For the peer to take the next 64 KiB of what is written to it, or all of it.
     pub write: Duration,
     /// Between two pings of a WebSocket; one whose peer was not heard of for two and a half of them is dead.
     pub ping: Duration,

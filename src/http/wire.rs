@@ -18,22 +18,32 @@ use super::places::Place;
 /// How long a connection that is over still reads what its peer sends.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Bytes that a peer takes in its patience at least, while more of them wait for it. Fewer, and it would hold what waits for as
+/// long as it liked, a byte at a time.
+const LEAST: usize = 64 * 1024;
+
 /// A connection's bytes, in both directions.
 pub struct Wire {
     stream: TcpStream,
     /// Given up with the connection.
     _place: Place,
     patience: Duration,
-    /// Runs while the peer takes nothing of what is to be written.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// Runs while something waits for the peer to take it.
+    waiting: Option<Waiting>,
     /// Runs once the connection is over.
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
+/// The time that a peer has for the next bytes, and how many of them it has taken.
+struct Waiting {
+    over: Pin<Box<Sleep>>,
+    taken: usize,
+}
+
 impl Wire {
-    /// A write fails once the peer has taken nothing for as long as `patience`.
+    /// A write fails once the peer has taken fewer than [`LEAST`] bytes within `patience` of what waits for it.
     pub fn new(stream: TcpStream, place: Place, patience: Duration) -> Self {
-        Self { stream, _place: place, patience, stalled: None, lingering: None }
+        Self { stream, _place: place, patience, waiting: None, lingering: None }
     }
 }
 
@@ -53,12 +63,15 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { stream, patience, stalled, .. } = self.get_mut();
+        let Self { stream, patience, waiting, .. } = self.get_mut();
         if let Poll::Ready(written) = Pin::new(stream).poll_write_vectored(cx, slices) {
-            *stalled = None;
+            let taken = written.as_ref().copied().unwrap_or(0);
+            *waiting =
+                waiting.take().map(|now| Waiting { taken: now.taken + taken, ..now }).filter(|now| now.taken < LEAST);
             return Poll::Ready(written);
         }
-        ready!(stalled.get_or_insert_with(|| Box::pin(sleep(*patience))).as_mut().poll(cx));
+        let waiting = waiting.get_or_insert_with(|| Waiting { over: Box::pin(sleep(*patience)), taken: 0 });
+        ready!(waiting.over.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -66,8 +79,9 @@ impl AsyncWrite for Wire {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket has no buffer of its own to flush.
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket has no buffer of its own to flush. Whoever flushes has written everything: nothing waits.
+        self.waiting = None;
         Poll::Ready(Ok(()))
     }
 

@@ -109,8 +109,8 @@ async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
         bob.send(&format!("PRIVMSG #rust :{n} {filler}")).await;
         while quick.message().await.unwrap()["command"] != "PRIVMSG" {}
     }
-    let [mut deaf, mut slow, mut greedy] = Raw::crowd(3, server.address).await.try_into().ok().unwrap();
-    for stream in [&mut deaf, &mut slow] {
+    let [mut deaf, mut slow, mut greedy, mut sipping] = Raw::crowd(4, server.address).await.try_into().ok().unwrap();
+    for stream in [&mut deaf, &mut slow, &mut sipping] {
         stream.send(head("GET", "/api/v1/events?after=0", &alice) + "\r\n").await;
     }
     for _ in 0..50 {
@@ -121,6 +121,7 @@ async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
         slow.read(60_000).await;
     }
     drop(slow);
+    sipping.sip().await;
     // One is bob's stream, the other asks.
     server.measured("rejoin_tcp_connections 2").await;
     assert!(deaf.rest().await.contains("PRIVMSG"), "it had room for something");

@@ -107,6 +107,18 @@ impl Raw {
         }
     }
 
+    /// Takes a thousand bytes and then nothing for 50 milliseconds, again and again, until the server closes.
+    pub async fn sip(mut self) {
+        let mut sip = [0; 1000];
+        loop {
+            let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut sip)).await;
+            if read.expect("it neither sent anything nor closed").unwrap_or(0) == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Everything until the server closes.
     pub async fn rest(self) -> String {
         String::from_utf8(self.rest_bytes().await).unwrap()
