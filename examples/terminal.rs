@@ -51,11 +51,24 @@ async fn main() -> ExitCode {
 
 /// Errors are sentences that end the program; what passes is waited for.
 async fn run(args: Args) -> Result<(), String> {
-    let app = App { http: Client::new(), server: args.server, client_id: args.client_id };
+    let app = App {
+        http: Client::new(),
+        server: args.server,
+        client_id: args.client_id,
+    };
     let tokens = sign_in(&app).await?;
-    println!("You are in. Lines go to {}; /join #another goes elsewhere, /quit leaves.", args.channel);
-    let mut terminal =
-        Terminal { renew_at: renew_at(&tokens), tokens, app, channel: args.channel, sent: 0, position: None };
+    println!(
+        "You are in. Lines go to {}; /join #another goes elsewhere, /quit leaves.",
+        args.channel
+    );
+    let mut terminal = Terminal {
+        renew_at: renew_at(&tokens),
+        tokens,
+        app,
+        channel: args.channel,
+        sent: 0,
+        position: None,
+    };
     terminal.chat(read_lines()).await
 }
 
@@ -94,25 +107,49 @@ struct Refusal {
 
 impl App {
     /// Asks for something in this app's name. The outer error is one of the network's, or of something on the way.
-    async fn ask<T: DeserializeOwned>(&self, path: &str, form: &[(&str, &str)]) -> reqwest::Result<Result<T, Refusal>> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> reqwest::Result<Result<T, Refusal>> {
         let form = [&[("client_id", self.client_id.as_str())], form].concat();
-        let response = answered(self.http.post(format!("{}{path}", self.server)).form(&form)).await?;
-        if response.status().is_success() { response.json().await.map(Ok) } else { response.json().await.map(Err) }
+        let response =
+            answered(self.http.post(format!("{}{path}", self.server)).form(&form)).await?;
+        if response.status().is_success() {
+            response.json().await.map(Ok)
+        } else {
+            response.json().await.map(Err)
+        }
     }
 }
 
 /// Shows a code, and waits until somebody has typed it.
 async fn sign_in(app: &App) -> Result<Tokens, String> {
-    let codes = app.ask::<Codes>("/auth/device", &[("scope", "chat:read chat:write")]).await;
+    let codes = app
+        .ask::<Codes>("/auth/device", &[("scope", "chat:read chat:write")])
+        .await;
     let codes = codes.map_err(|error| format!("{} cannot be reached: {error}", app.server))?;
-    let codes = codes.map_err(|refusal| format!("The server gives no code: {}", refusal.error_description))?;
-    println!("To let this terminal join your session, open {}", codes.verification_uri);
+    let codes = codes
+        .map_err(|refusal| format!("The server gives no code: {}", refusal.error_description))?;
+    println!(
+        "To let this terminal join your session, open {}",
+        codes.verification_uri
+    );
     println!("and type the code {}, or scan this:\n", codes.user_code);
     let link = QrCode::new(&codes.verification_uri_complete).map_err(|error| error.to_string())?;
     // Light on dark, as terminals mostly are.
-    println!("{}\n", link.render().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build());
+    println!(
+        "{}\n",
+        link.render()
+            .dark_color(Dense1x2::Light)
+            .light_color(Dense1x2::Dark)
+            .build()
+    );
 
-    let form = [("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", &codes.device_code)];
+    let form = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+        ("device_code", &codes.device_code),
+    ];
     let mut interval = Duration::from_secs(codes.interval);
     loop {
         sleep(interval).await;
@@ -127,8 +164,17 @@ async fn sign_in(app: &App) -> Result<Tokens, String> {
                 "authorization_pending" => {}
                 "slow_down" => interval += Duration::from_secs(5),
                 "access_denied" => return Err("This terminal was denied.".into()),
-                "expired_token" => return Err("Nobody typed the code in time. Start again for another one.".into()),
-                _ => return Err(format!("This terminal is not let in: {}", refusal.error_description)),
+                "expired_token" => {
+                    return Err(
+                        "Nobody typed the code in time. Start again for another one.".into(),
+                    );
+                }
+                _ => {
+                    return Err(format!(
+                        "This terminal is not let in: {}",
+                        refusal.error_description
+                    ));
+                }
             },
         }
     }
@@ -141,7 +187,12 @@ fn renew_at(tokens: &Tokens) -> Instant {
 /// Lines as they are typed, until Ctrl-D.
 fn read_lines() -> mpsc::Receiver<String> {
     let (to, lines) = mpsc::channel(1);
-    thread::spawn(move || std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| to.blocking_send(line)));
+    thread::spawn(move || {
+        std::io::stdin()
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| to.blocking_send(line))
+    });
     lines
 }
 
@@ -184,12 +235,18 @@ impl Terminal {
 
     async fn say(&mut self, line: &str) -> Result<(), String> {
         let Some(command) = line.strip_prefix('/') else {
-            return self.send(&format!("PRIVMSG {} :{line}", self.channel)).await.map(drop);
+            return self
+                .send(&format!("PRIVMSG {} :{line}", self.channel))
+                .await
+                .map(drop);
         };
         let (verb, rest) = command.split_once(' ').unwrap_or((command, ""));
         let done = self.send(&format!("{verb} {rest}")).await?;
         // After the channel's name there may be its key, and after a comma others.
-        let channel = rest.split([' ', ',']).next().filter(|name| name.starts_with('#'));
+        let channel = rest
+            .split([' ', ','])
+            .next()
+            .filter(|name| name.starts_with('#'));
         if let Some(channel) = channel.filter(|_| done && verb.eq_ignore_ascii_case("join")) {
             self.channel = channel.to_owned();
         }
@@ -201,11 +258,29 @@ impl Terminal {
         self.sent += 1;
         let line = format!("@label={} {line}", self.sent);
         let url = format!("{}/api/v1/messages", self.app.server);
-        let request = self.app.http.post(url).header("content-type", "text/plain").body(line);
-        let answer = self.call(&request).await?.json::<Value>().await.unwrap_or_default();
+        let request = self
+            .app
+            .http
+            .post(url)
+            .header("content-type", "text/plain")
+            .body(line);
+        let answer = self
+            .call(&request)
+            .await?
+            .json::<Value>()
+            .await
+            .unwrap_or_default();
         for reply in answer["replies"].as_array().into_iter().flatten() {
             // The first word is whom it is for.
-            println!("* {}", plain(&words(&reply["params"]).get(1..).unwrap_or_default().join(" ")));
+            println!(
+                "* {}",
+                plain(
+                    &words(&reply["params"])
+                        .get(1..)
+                        .unwrap_or_default()
+                        .join(" ")
+                )
+            );
         }
         if let Some(why) = answer["detail"].as_str() {
             println!("* {why}");
@@ -215,23 +290,33 @@ impl Terminal {
 
     /// Opens the stream of all that was not shown yet.
     async fn listen(&mut self) -> Result<Stream, String> {
-        let request = self.app.http.get(format!("{}/api/v1/events", self.app.server));
+        let request = self
+            .app
+            .http
+            .get(format!("{}/api/v1/events", self.app.server));
         let request = match &self.position {
             Some(position) => request.header("last-event-id", position),
             None => request,
         };
         let response = self.call(&request).await?;
         if !response.status().is_success() {
-            return Err(format!("The server shows nothing: {}", response.text().await.unwrap_or_default()));
+            return Err(format!(
+                "The server shows nothing: {}",
+                response.text().await.unwrap_or_default()
+            ));
         }
-        Ok(Stream { response, buffer: Vec::new() })
+        Ok(Stream {
+            response,
+            buffer: Vec::new(),
+        })
     }
 
     /// Calls with the access token until the server can be reached; a token that has expired is renewed on the way.
     async fn call(&mut self, request: &RequestBuilder) -> Result<Response, String> {
         loop {
             let token = self.tokens.access_token.clone();
-            let response = patiently(|| answered(request.try_clone().unwrap().bearer_auth(&token))).await;
+            let response =
+                patiently(|| answered(request.try_clone().unwrap().bearer_auth(&token))).await;
             if response.status() != StatusCode::UNAUTHORIZED {
                 return Ok(response);
             }
@@ -245,7 +330,10 @@ impl Terminal {
     /// Gets new tokens for the refresh token, which works once: the old ones are dropped when the new ones are here. (Should
     /// the answer be lost, the token looks stolen when it comes again, and this device is removed.)
     async fn renew(&mut self) -> Result<(), String> {
-        let form = [("grant_type", "refresh_token"), ("refresh_token", self.tokens.refresh_token.as_str())];
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", self.tokens.refresh_token.as_str()),
+        ];
         let answer = patiently(|| self.app.ask("/auth/token", &form)).await;
         self.tokens = answer.map_err(|_: Refusal| goodbye("removed"))?;
         self.renew_at = renew_at(&self.tokens);
@@ -262,8 +350,13 @@ impl Terminal {
         }
         let message = &frame.data;
         // What has a label was typed here, and stands on the screen.
-        let (Some(command), None) = (message["command"].as_str(), message.get("label")) else { return Ok(()) };
-        let (source, params) = (message["source"].as_str().unwrap_or_default(), words(&message["params"]));
+        let (Some(command), None) = (message["command"].as_str(), message.get("label")) else {
+            return Ok(());
+        };
+        let (source, params) = (
+            message["source"].as_str().unwrap_or_default(),
+            words(&message["params"]),
+        );
         let line = match (command, params.as_slice()) {
             ("PRIVMSG" | "NOTICE", [target, text]) => format!("{target} <{source}> {text}"),
             _ => format!("* {source} {command} {}", params.join(" ")),
@@ -297,14 +390,17 @@ impl Stream {
                     match line.split_once(": ") {
                         Some(("id", id)) => frame.id = Some(id.to_owned()),
                         Some(("event", event)) => frame.event = event.to_owned(),
-                        Some(("data", data)) => frame.data = serde_json::from_str(data).unwrap_or_default(),
+                        Some(("data", data)) => {
+                            frame.data = serde_json::from_str(data).unwrap_or_default()
+                        }
                         _ => {}
                     }
                 }
                 return Some(frame);
             }
             // A server that is there says something every 15 seconds.
-            self.buffer.extend(timeout(SILENCE, self.response.chunk()).await.ok()?.ok()??);
+            self.buffer
+                .extend(timeout(SILENCE, self.response.chunk()).await.ok()?.ok()??);
         }
     }
 }
@@ -312,7 +408,11 @@ impl Stream {
 /// An answer of the server's; that it is too busy at this moment is as good as none.
 async fn answered(request: RequestBuilder) -> reqwest::Result<Response> {
     let response = request.send().await?;
-    if matches!(response.status().as_u16(), 429 | 503) { response.error_for_status() } else { Ok(response) }
+    if matches!(response.status().as_u16(), 429 | 503) {
+        response.error_for_status()
+    } else {
+        Ok(response)
+    }
 }
 
 /// Tries again and again until there is an answer, after longer and longer pauses.
@@ -337,7 +437,12 @@ fn goodbye(reason: &str) -> String {
 }
 
 fn words(params: &Value) -> Vec<&str> {
-    params.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    params
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// What others wrote, without what would move the cursor or ring the bell.

@@ -185,7 +185,9 @@ impl Action {
             | Self::GrantRevoked(reason) => Some(reason.name()),
             Self::Throttled(limit) => Some(limit.name()),
             Self::LoginRefused(code) => Some(code.name()),
-            Self::Restored { credentials_ended: true } => Some("credentials_ended"),
+            Self::Restored {
+                credentials_ended: true,
+            } => Some("credentials_ended"),
             _ => None,
         }
     }
@@ -232,7 +234,19 @@ impl Entry {
     pub fn at(id: i64, time: Timestamp, action: String) -> Self {
         let time = time.to_string();
         let (session, client, nick, address, reason, app, channel, count) = Default::default();
-        Self { id, time, action, session, client, nick, address, reason, app, channel, count }
+        Self {
+            id,
+            time,
+            action,
+            session,
+            client,
+            nick,
+            address,
+            reason,
+            app,
+            channel,
+            count,
+        }
     }
 }
 
@@ -243,11 +257,21 @@ impl fmt::Display for Entry {
         for (name, value) in [
             ("session", number(self.session)),
             ("client", number(self.client)),
-            ("nick", self.nick.as_ref().map(|nick| nick.escape_default().to_string())),
+            (
+                "nick",
+                self.nick
+                    .as_ref()
+                    .map(|nick| nick.escape_default().to_string()),
+            ),
             ("address", self.address.clone()),
             ("reason", self.reason.clone()),
             ("app", self.app.clone()),
-            ("channel", self.channel.as_deref().map(|channel| with_hidden_escaped(channel).into_owned())),
+            (
+                "channel",
+                self.channel
+                    .as_deref()
+                    .map(|channel| with_hidden_escaped(channel).into_owned()),
+            ),
             ("count", number(self.count)),
         ] {
             if let Some(value) = value {

@@ -156,7 +156,12 @@ pub struct Error {
 
 impl Error {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), context: Vec::new(), extra: Extra::None }
+        Self {
+            code,
+            detail: detail.into(),
+            context: Vec::new(),
+            extra: Extra::None,
+        }
     }
 
     /// Adds a middle parameter of the numeric.
@@ -170,18 +175,30 @@ impl Error {
     }
 
     pub fn too_long(what: &str, limit: usize, unit: &str) -> Self {
-        Self::new(Code::InputTooLong, format!("{what} is longer than {limit} {unit}"))
+        Self::new(
+            Code::InputTooLong,
+            format!("{what} is longer than {limit} {unit}"),
+        )
     }
 
     pub fn client_ended(reason: EndReason) -> Self {
         let detail = format!("this client has left: {}", reason.sentence());
-        Self { extra: Extra::Reason(reason), ..Self::new(Code::ClientEnded, detail) }
+        Self {
+            extra: Extra::Reason(reason),
+            ..Self::new(Code::ClientEnded, detail)
+        }
     }
 
     /// What was called with does not allow this (RFC 6750 §3.1).
     pub fn insufficient_scope(needed: Scope) -> Self {
-        let detail = format!("this is beyond the scope of what you called with: it takes {}", needed.name());
-        Self { extra: Extra::Scope(needed), ..Self::new(Code::InsufficientScope, detail) }
+        let detail = format!(
+            "this is beyond the scope of what you called with: it takes {}",
+            needed.name()
+        );
+        Self {
+            extra: Extra::Scope(needed),
+            ..Self::new(Code::InsufficientScope, detail)
+        }
     }
 
     /// What was called with is confined to channels, and this goes beyond them: no scope would help (RFC 6750 §3.1).
@@ -191,7 +208,10 @@ impl Error {
     }
 
     pub fn retry(code: Code, seconds: u64, detail: impl Into<String>) -> Self {
-        Self { extra: Extra::RetryAfter(seconds), ..Self::new(code, detail) }
+        Self {
+            extra: Extra::RetryAfter(seconds),
+            ..Self::new(code, detail)
+        }
     }
 
     /// A failure of ours, not the caller's: the cause is for the log, the caller learns only that it happened.
@@ -199,7 +219,10 @@ impl Error {
         if let Some(untold) = INTERNAL.tells() {
             tracing::error!(%cause, untold, "internal error");
         }
-        Self::new(Code::InternalError, "the server failed at this; nothing was changed")
+        Self::new(
+            Code::InternalError,
+            "the server failed at this; nothing was changed",
+        )
     }
 
     /// A failure of the machine below the store, which may pass: the caller may try again, the cause is for the log.
@@ -207,7 +230,11 @@ impl Error {
         if let Some(untold) = STORAGE.tells() {
             tracing::error!(%cause, untold, "storage failed");
         }
-        Self::retry(Code::StorageFailed, 5, "the server's storage fails at this moment; nothing was changed, try again")
+        Self::retry(
+            Code::StorageFailed,
+            5,
+            "the server's storage fails at this moment; nothing was changed, try again",
+        )
     }
 
     /// The disk is full, and this is not what the reserve is for. The log was told once, when the disk became full.
@@ -246,13 +273,20 @@ const LINES_EVERY: Duration = Duration::from_secs(10);
 
 impl Lines {
     const fn new() -> Self {
-        Self(Mutex::new(Written { since: None, lines: 0, untold: 0 }))
+        Self(Mutex::new(Written {
+            since: None,
+            lines: 0,
+            untold: 0,
+        }))
     }
 
     /// Whether a line is to be written, and how many were not since the last one.
     fn tells(&self) -> Option<u64> {
         let mut written = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        if written.since.is_none_or(|since| since.elapsed() >= LINES_EVERY) {
+        if written
+            .since
+            .is_none_or(|since| since.elapsed() >= LINES_EVERY)
+        {
             (written.since, written.lines) = (Some(Instant::now()), 0);
         }
         if written.lines == LINES {
@@ -301,9 +335,17 @@ mod tests {
             misdirected_request - 421, cross_site_request - 403, request_timeout - 408, throttled 263 429,
             storage_limit 263 429, overloaded 263 503, storage_failed 263 503";
         for row in CONTRACT.split(',').map(str::trim) {
-            let found = Code::ALL.iter().find(|code| row.starts_with(&format!("{} ", code.name())));
-            let found =
-                found.map(|code| format!("{} {} {}", code.name(), code.numeric().unwrap_or("-"), code.status()));
+            let found = Code::ALL
+                .iter()
+                .find(|code| row.starts_with(&format!("{} ", code.name())));
+            let found = found.map(|code| {
+                format!(
+                    "{} {} {}",
+                    code.name(),
+                    code.numeric().unwrap_or("-"),
+                    code.status()
+                )
+            });
             assert_eq!(found.as_deref(), Some(row));
         }
     }
@@ -313,9 +355,16 @@ mod tests {
         let mut names = HashSet::new();
         for &code in Code::ALL {
             assert!(names.insert(code.name()), "{} stands twice", code.name());
-            assert!(code.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+            assert!(
+                code.name()
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_')
+            );
             assert!((400..=599).contains(&code.status()));
-            assert!(code.numeric().is_none_or(|n| n.len() == 3 && n.parse::<u16>().is_ok()));
+            assert!(
+                code.numeric()
+                    .is_none_or(|n| n.len() == 3 && n.parse::<u16>().is_ok())
+            );
             assert!(!code.title().is_empty());
         }
     }

@@ -18,7 +18,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -39,13 +41,15 @@ async fn main() -> ExitCode {
 
 async fn run(config: Config) -> Result<(), String> {
     config.check()?;
-    let listener =
-        TcpListener::bind(config.listen).await.map_err(|e| format!("cannot listen on {}: {e}", config.listen))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|e| format!("cannot listen on {}: {e}", config.listen))?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let told_to_stop = told_to_stop()?;
     let database = config.database.clone();
     let clock = system_clock();
-    let server = http::Server::open(config, address, clock.clone()).map_err(|error| error.detail)?;
+    let server =
+        http::Server::open(config, address, clock.clone()).map_err(|error| error.detail)?;
     let chat = server.chat();
     let door = Door::open(&database);
     if let Err(error) = &door {
@@ -62,7 +66,10 @@ async fn run(config: Config) -> Result<(), String> {
     let knocked = async {
         if let Ok(door) = door {
             let mut stopping = stopping;
-            door.serve(chat, clock, async move { drop(stopping.wait_for(|stopping| *stopping).await) }).await;
+            door.serve(chat, clock, async move {
+                drop(stopping.wait_for(|stopping| *stopping).await)
+            })
+            .await;
         }
     };
     let (served, ()) = tokio::join!(server.serve(listener, shutdown), knocked);
@@ -86,7 +93,9 @@ async fn operate(config: &Config, operation: Operation) -> Result<(), String> {
     let clock = system_clock();
     if matches!(operation, Operation::Restore { .. }) {
         // It can be killed at any moment, and nothing is left open by that.
-        return control::operate(config, operation, &clock).await.map(|said| print!("{said}"));
+        return control::operate(config, operation, &clock)
+            .await
+            .map(|said| print!("{said}"));
     }
     let told_to_stop = told_to_stop()?;
     tokio::select! {
@@ -107,13 +116,22 @@ fn log() {
     });
     let discreet = tracing_subscriber::registry().with(filter).with(discreet);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() { discreet.with(lines).init() } else { discreet.with(lines.json()).init() }
+    if std::io::stderr().is_terminal() {
+        discreet.with(lines).init()
+    } else {
+        discreet.with(lines.json()).init()
+    }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place where the time comes from")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place where the time comes from"
+)]
 fn system_clock() -> Clock {
     let now = || {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     };
     let start = Instant::now();

@@ -57,7 +57,10 @@ pub struct Asker {
 
 impl From<Network> for Asker {
     fn from(network: Network) -> Self {
-        Self { network, session: None }
+        Self {
+            network,
+            session: None,
+        }
     }
 }
 
@@ -97,7 +100,12 @@ impl Hasher {
             burst: BURST,
         })
         .expecting(cost);
-        let hasher = Self { turns, line: Arc::default(), patience: PATIENCE, dummy };
+        let hasher = Self {
+            turns,
+            line: Arc::default(),
+            patience: PATIENCE,
+            dummy,
+        };
         for n in 0..threads {
             let line = hasher.line.clone();
             let work = move || {
@@ -111,7 +119,10 @@ impl Hasher {
                     }
                 }
             };
-            thread::Builder::new().name(format!("password-{n}")).spawn(work).map_err(Error::internal)?;
+            thread::Builder::new()
+                .name(format!("password-{n}"))
+                .spawn(work)
+                .map_err(Error::internal)?;
         }
         Ok(hasher)
     }
@@ -124,7 +135,8 @@ impl Hasher {
     /// The hash of a new password, in the form in which it is kept. It came from a network.
     pub async fn hash(&self, from: impl Into<Asker>, password: Password) -> Result<HashedPassword> {
         let (answer, result) = oneshot::channel();
-        self.run(from.into(), Task::Hash(password, answer), result).await
+        self.run(from.into(), Task::Hash(password, answer), result)
+            .await
     }
 
     /// Checks a password against a hash, in the form in which it is kept and, where that is another, as it was given: older
@@ -137,19 +149,30 @@ impl Hasher {
     ) -> Result<Verdict> {
         let (answer, result) = oneshot::channel();
         let known = stored.is_some();
-        let task = Task::Verify(password, stored.unwrap_or_else(|| self.dummy.clone()), answer);
+        let task = Task::Verify(
+            password,
+            stored.unwrap_or_else(|| self.dummy.clone()),
+            answer,
+        );
         let verdict = self.run(from.into(), task, result).await?;
         Ok(if known { verdict } else { Verdict::Wrong })
     }
 
-    async fn run<T>(&self, from: Asker, task: Task, result: oneshot::Receiver<Result<T>>) -> Result<T> {
+    async fn run<T>(
+        &self,
+        from: Asker,
+        task: Task,
+        result: oneshot::Receiver<Result<T>>,
+    ) -> Result<T> {
         let hashed = async {
             let turn = self.turns.enter(from.network.widest(), from.session).await;
             let turn = turn.map_err(|full| busy(full.seconds))?;
             self.line.join(Job { task, _turn: turn });
             result.await.map_err(Error::internal)?
         };
-        tokio::time::timeout(self.patience, hashed).await.unwrap_or_else(|_| Err(busy(self.patience.as_secs())))
+        tokio::time::timeout(self.patience, hashed)
+            .await
+            .unwrap_or_else(|_| Err(busy(self.patience.as_secs())))
     }
 }
 
@@ -161,7 +184,11 @@ impl Drop for Hasher {
 }
 
 fn busy(seconds: u64) -> Error {
-    Error::retry(Code::Overloaded, seconds, "too many passwords of your network are being checked; try again shortly")
+    Error::retry(
+        Code::Overloaded,
+        seconds,
+        "too many passwords of your network are being checked; try again shortly",
+    )
 }
 
 /// The work whose turn it is, and that a thread has not taken yet.
@@ -187,7 +214,10 @@ impl Line {
     /// The next job; waits for one. `None` when it is over.
     fn next(&self) -> Option<Job> {
         let empty = |waiting: &mut Waiting| waiting.jobs.is_empty() && !waiting.over;
-        let mut waiting = self.changed.wait_while(self.lock(), empty).unwrap_or_else(|e| e.into_inner());
+        let mut waiting = self
+            .changed
+            .wait_while(self.lock(), empty)
+            .unwrap_or_else(|e| e.into_inner());
         waiting.jobs.pop_front()
     }
 
@@ -200,7 +230,9 @@ impl Line {
 /// niceness is a thread's own (sched(7)); elsewhere it would be the whole process's.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
+    if let Err(error) =
+        rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS)
+    {
         tracing::warn!(%error, "passwords are hashed at ordinary priority");
     }
 }
@@ -221,7 +253,9 @@ impl Task {
         // It may go away even now; then nobody needs the answer.
         match self {
             Task::Hash(password, answer) => drop(answer.send(hash(&password, memory))),
-            Task::Verify(password, stored, answer) => drop(answer.send(verify(&password, &stored, memory))),
+            Task::Verify(password, stored, answer) => {
+                drop(answer.send(verify(&password, &stored, memory)))
+            }
         }
     }
 }
@@ -242,11 +276,17 @@ fn hash(password: &Password, memory: &mut Vec<Block>) -> Result<HashedPassword> 
     Ok(HashedPassword::from_phc(phc.to_string()))
 }
 
-fn verify(password: &Password, stored: &HashedPassword, memory: &mut Vec<Block>) -> Result<Verdict> {
+fn verify(
+    password: &Password,
+    stored: &HashedPassword,
+    memory: &mut Vec<Block>,
+) -> Result<Verdict> {
     let stored = PasswordHash::new(stored.as_phc()).map_err(Error::internal)?;
     let params = Params::try_from(&stored).map_err(Error::internal)?;
     let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else {
-        return Err(Error::internal("a stored password hash has no salt or no hash"));
+        return Err(Error::internal(
+            "a stored password hash has no salt or no hash",
+        ));
     };
     let prepared = password.prepared();
     let as_given = (prepared.as_ref() != Some(password)).then_some(password);
@@ -255,12 +295,19 @@ fn verify(password: &Password, stored: &HashedPassword, memory: &mut Vec<Block>)
         derive(form, &salt, &params, expected.len(), memory).map(|output| output == expected)
     };
     let now = current_params();
-    let current = (params.m_cost(), params.t_cost(), params.p_cost()) == (now.m_cost(), now.t_cost(), now.p_cost());
-    for (form, is_kept) in
-        prepared.iter().map(|form| (form, true)).chain(as_given.map(|form| (form, prepared.is_none())))
+    let current = (params.m_cost(), params.t_cost(), params.p_cost())
+        == (now.m_cost(), now.t_cost(), now.p_cost());
+    for (form, is_kept) in prepared
+        .iter()
+        .map(|form| (form, true))
+        .chain(as_given.map(|form| (form, prepared.is_none())))
     {
         if is_right(form)? {
-            return Ok(if current && is_kept { Verdict::Right } else { Verdict::RightButOutdated });
+            return Ok(if current && is_kept {
+                Verdict::Right
+            } else {
+                Verdict::RightButOutdated
+            });
         }
     }
     Ok(Verdict::Wrong)
@@ -279,7 +326,12 @@ fn derive(
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     let mut output = vec![0; length];
     argon2
-        .hash_password_into_with_memory(password.reveal().as_bytes(), salt.as_ref(), &mut output, memory)
+        .hash_password_into_with_memory(
+            password.reveal().as_bytes(),
+            salt.as_ref(),
+            &mut output,
+            memory,
+        )
         .map_err(Error::internal)?;
     phc::Output::new(&output).map_err(Error::internal)
 }
@@ -303,12 +355,26 @@ mod tests {
     #[tokio::test]
     async fn a_hash_is_a_phc_string_that_verifies_its_password_alone() {
         let hasher = Hasher::start(1).unwrap();
-        let stored = hasher.hash(home(), password("correct horse battery")).await.unwrap();
-        assert!(stored.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        let stored = hasher
+            .hash(home(), password("correct horse battery"))
+            .await
+            .unwrap();
+        assert!(
+            stored
+                .as_phc()
+                .starts_with("$argon2id$v=19$m=19456,t=2,p=1$")
+        );
         assert_eq!(format!("{stored:?}"), "HashedPassword(…)");
-        let verify = |text: &'static str| hasher.verify(home(), password(text), Some(stored.clone()));
-        assert_eq!(verify("correct horse battery").await.unwrap(), Verdict::Right);
-        assert_eq!(verify("correct horse battery ").await.unwrap(), Verdict::Wrong);
+        let verify =
+            |text: &'static str| hasher.verify(home(), password(text), Some(stored.clone()));
+        assert_eq!(
+            verify("correct horse battery").await.unwrap(),
+            Verdict::Right
+        );
+        assert_eq!(
+            verify("correct horse battery ").await.unwrap(),
+            Verdict::Wrong
+        );
         assert_eq!(verify("").await.unwrap(), Verdict::Wrong);
     }
 
@@ -326,28 +392,39 @@ mod tests {
         };
         let hasher = Hasher::start(1).unwrap();
         let verdict = hasher
-            .verify(home(), password("old times"), Some(HashedPassword::from_phc(old.to_string())))
+            .verify(
+                home(),
+                password("old times"),
+                Some(HashedPassword::from_phc(old.to_string())),
+            )
             .await
             .unwrap();
         assert_eq!(verdict, Verdict::RightButOutdated);
     }
 
     #[tokio::test]
-    async fn a_password_is_the_same_however_it_is_typed_and_an_older_hash_is_tried_as_it_was_given() {
+    async fn a_password_is_the_same_however_it_is_typed_and_an_older_hash_is_tried_as_it_was_given()
+    {
         let hasher = Hasher::start(1).unwrap();
-        let verify = |text: &str, stored: &HashedPassword| hasher.verify(home(), password(text), Some(stored.clone()));
+        let verify = |text: &str, stored: &HashedPassword| {
+            hasher.verify(home(), password(text), Some(stored.clone()))
+        };
         let (composed, decomposed) = ("caf\u{e9} au lait", "cafe\u{301} au\u{a0}lait");
         for typed in [composed, decomposed] {
             let stored = hasher.hash(home(), password(typed)).await.unwrap();
             assert_eq!(verify(composed, &stored).await.unwrap(), Verdict::Right);
             assert_eq!(verify(decomposed, &stored).await.unwrap(), Verdict::Right);
-            assert_eq!(verify("cafe au lait", &stored).await.unwrap(), Verdict::Wrong);
+            assert_eq!(
+                verify("cafe au lait", &stored).await.unwrap(),
+                Verdict::Wrong
+            );
         }
         // As they were made before, of whatever was typed.
         let old = |text: &str| {
             let salt = phc::Salt::new(b"0123456789abcdef").unwrap();
             let params = current_params();
-            let hash = derive(&password(text), &salt, &params, HASH_BYTES, &mut Vec::new()).unwrap();
+            let hash =
+                derive(&password(text), &salt, &params, HASH_BYTES, &mut Vec::new()).unwrap();
             let phc = PasswordHash {
                 algorithm: Algorithm::Argon2id.ident(),
                 version: Some(19),
@@ -357,16 +434,36 @@ mod tests {
             };
             HashedPassword::from_phc(phc.to_string())
         };
-        assert_eq!(verify(decomposed, &old(decomposed)).await.unwrap(), Verdict::RightButOutdated);
-        assert_eq!(verify(composed, &old(decomposed)).await.unwrap(), Verdict::Wrong, "nobody knows how");
-        assert_eq!(verify("cafe\u{301} au lait", &old(composed)).await.unwrap(), Verdict::Right);
-        assert_eq!(verify("tab\tulator", &old("tab\tulator")).await.unwrap(), Verdict::Right, "there is no newer form");
+        assert_eq!(
+            verify(decomposed, &old(decomposed)).await.unwrap(),
+            Verdict::RightButOutdated
+        );
+        assert_eq!(
+            verify(composed, &old(decomposed)).await.unwrap(),
+            Verdict::Wrong,
+            "nobody knows how"
+        );
+        assert_eq!(
+            verify("cafe\u{301} au lait", &old(composed)).await.unwrap(),
+            Verdict::Right
+        );
+        assert_eq!(
+            verify("tab\tulator", &old("tab\tulator")).await.unwrap(),
+            Verdict::Right,
+            "there is no newer form"
+        );
     }
 
     #[tokio::test]
     async fn without_a_stored_hash_no_password_is_right() {
         let hasher = Hasher::start(1).unwrap();
-        assert_eq!(hasher.verify(home(), password("a password nobody has"), None).await.unwrap(), Verdict::Wrong);
+        assert_eq!(
+            hasher
+                .verify(home(), password("a password nobody has"), None)
+                .await
+                .unwrap(),
+            Verdict::Wrong
+        );
     }
 
     #[tokio::test]
@@ -374,7 +471,10 @@ mod tests {
         let hasher = Hasher::start(1).unwrap();
         let tries = (0..WAITING_OF_ONE + 8).map(|_| hasher.hash(home(), password("one of many")));
         let results = futures_util::future::join_all(tries).await;
-        let refused = results.iter().filter_map(|r| r.as_ref().err()).collect::<Vec<_>>();
+        let refused = results
+            .iter()
+            .filter_map(|r| r.as_ref().err())
+            .collect::<Vec<_>>();
         assert!(!refused.is_empty());
         assert!(refused.iter().all(|e| e.code == Code::Overloaded));
     }
@@ -385,12 +485,20 @@ mod tests {
         let hasher = Hasher::start(1).unwrap();
         let done = Mutex::new(Vec::new());
         let hashed = async |from: u8| {
-            hasher.hash(network(from), password("one of many")).await.unwrap();
+            hasher
+                .hash(network(from), password("one of many"))
+                .await
+                .unwrap();
             done.lock().unwrap().push(from);
         };
         let many = futures_util::future::join_all((0..20).map(|_| hashed(1)));
         futures_util::future::join(many, hashed(2)).await;
-        let place = done.lock().unwrap().iter().position(|from| *from == 2).unwrap();
+        let place = done
+            .lock()
+            .unwrap()
+            .iter()
+            .position(|from| *from == 2)
+            .unwrap();
         assert!(place <= 1, "{place}");
     }
 
@@ -400,14 +508,22 @@ mod tests {
         let hasher = Hasher::start(1).unwrap();
         let done = Mutex::new(Vec::new());
         let hashed = async |session: Option<i64>| {
-            let asker = Asker { network: home(), session: session.map(SessionId) };
+            let asker = Asker {
+                network: home(),
+                session: session.map(SessionId),
+            };
             hasher.hash(asker, password("one of many")).await.unwrap();
             done.lock().unwrap().push(session);
         };
         let strangers = futures_util::future::join_all((0..20).map(|_| hashed(None)));
         let neighbour = futures_util::future::join_all((0..20).map(|_| hashed(Some(7))));
         futures_util::future::join3(strangers, neighbour, hashed(Some(8))).await;
-        let place = done.lock().unwrap().iter().position(|session| *session == Some(8)).unwrap();
+        let place = done
+            .lock()
+            .unwrap()
+            .iter()
+            .position(|session| *session == Some(8))
+            .unwrap();
         assert!(place <= 3, "{place}");
     }
 
@@ -430,14 +546,18 @@ mod tests {
         let tries = (0..WAITING_OF_ONE).map(|_| hasher.hash(home(), password("one of many")));
         let results = futures_util::future::join_all(tries).await;
         let refused = results.iter().filter_map(|result| result.as_ref().err());
-        assert!(refused.clone().count() > 0 && refused.clone().all(|error| error.code == Code::Overloaded));
+        assert!(
+            refused.clone().count() > 0
+                && refused.clone().all(|error| error.code == Code::Overloaded)
+        );
     }
 
     #[tokio::test]
     async fn whoever_goes_away_frees_a_place() {
         let hasher = Hasher::start(1).unwrap();
         for round in 0..3 {
-            let tries = (0..WAITING_OF_ONE).map(|_| Box::pin(hasher.hash(home(), password("gone before its turn"))));
+            let tries = (0..WAITING_OF_ONE)
+                .map(|_| Box::pin(hasher.hash(home(), password("gone before its turn"))));
             let mut tries = tries.collect::<Vec<_>>();
             for waiting in &mut tries {
                 // Polled once, it stands in the line, and there is a place for each.

@@ -61,9 +61,22 @@ impl<'a> Act<'a> {
         limits: &'a Limits,
     ) -> Result<Self> {
         let session = session::get(tx, caller.session)?;
-        let app = caller.grant.map(|grant| grant::app_name(tx, grant)).transpose()?;
+        let app = caller
+            .grant
+            .map(|grant| grant::app_name(tx, grant))
+            .transpose()?;
         let sight = Sight::of(tx, caller)?;
-        Ok(Self { tx, caller, sight, session, label, app, now, limits, answer: Answer::default() })
+        Ok(Self {
+            tx,
+            caller,
+            sight,
+            session,
+            label,
+            app,
+            now,
+            limits,
+            answer: Answer::default(),
+        })
     }
 
     pub fn nick(&self) -> &Nick {
@@ -76,7 +89,12 @@ impl<'a> Act<'a> {
     }
 
     /// Makes an event of this session's, told to `targets`.
-    pub fn emit(&mut self, command: &'static str, params: &[&dyn Display], targets: &[TargetId]) -> Result<EventId> {
+    pub fn emit(
+        &mut self,
+        command: &'static str,
+        params: &[&dyn Display],
+        targets: &[TargetId],
+    ) -> Result<EventId> {
         let id = log::append(self.tx, self.draft(command, params), targets)?;
         self.answer.ids.push(id);
         Ok(id)
@@ -90,7 +108,10 @@ impl<'a> Act<'a> {
         params: &[&dyn Display],
         targets: &[TargetId],
     ) -> Result<EventId> {
-        let draft = Draft { message: Some((self.caller.session, to)), ..self.draft(command, params) };
+        let draft = Draft {
+            message: Some((self.caller.session, to)),
+            ..self.draft(command, params)
+        };
         let id = log::append(self.tx, draft, targets)?;
         self.answer.ids.push(id);
         Ok(id)
@@ -98,7 +119,13 @@ impl<'a> Act<'a> {
 
     /// Tells this session's clients something, in the server's name.
     pub fn notice(&mut self, text: &str) -> Result<()> {
-        let id = notice(self.tx, &self.session, text.to_owned(), self.origin(), self.now)?;
+        let id = notice(
+            self.tx,
+            &self.session,
+            text.to_owned(),
+            self.origin(),
+            self.now,
+        )?;
         self.answer.ids.push(id);
         Ok(())
     }
@@ -120,7 +147,9 @@ impl<'a> Act<'a> {
     }
 
     pub fn reply(&mut self, numeric: &str, params: &[&dyn Display]) {
-        self.answer.replies.push(Reply::numeric(numeric, &self.session.nick, params));
+        self.answer
+            .replies
+            .push(Reply::numeric(numeric, &self.session.nick, params));
     }
 
     /// The session's channels and the session itself. A confined caller does nothing that is to be known outside.
@@ -149,11 +178,18 @@ impl<'a> Act<'a> {
     }
 
     /// Takes the refusal of one part of a command as an error numeric; a failure of ours fails the whole.
-    pub fn refuse(&mut self, verb: &'static str, error: Error, first: &mut Option<Error>) -> Result<()> {
+    pub fn refuse(
+        &mut self,
+        verb: &'static str,
+        error: Error,
+        first: &mut Option<Error>,
+    ) -> Result<()> {
         if error.is_failure() {
             return Err(error);
         }
-        self.answer.replies.push(Reply::error(&error, verb, &self.session.nick));
+        self.answer
+            .replies
+            .push(Reply::error(&error, verb, &self.session.nick));
         first.get_or_insert(error);
         Ok(())
     }
@@ -168,8 +204,22 @@ impl<'a> Act<'a> {
 }
 
 /// Tells a session's clients something, in the server's name.
-pub fn notice(tx: &Write, session: &Session, text: String, origin: Origin, now: Timestamp) -> Result<EventId> {
+pub fn notice(
+    tx: &Write,
+    session: &Session,
+    text: String,
+    origin: Origin,
+    now: Timestamp,
+) -> Result<EventId> {
     let params = vec![session.nick.to_string(), text];
-    let draft = Draft { time: now, source: SERVER_NAME, command: "NOTICE", params, origin, app: None, message: None };
+    let draft = Draft {
+        time: now,
+        source: SERVER_NAME,
+        command: "NOTICE",
+        params,
+        origin,
+        app: None,
+        message: None,
+    };
     log::append(tx, draft, &[session.id.into()])
 }

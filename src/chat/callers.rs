@@ -21,7 +21,10 @@ use super::{
     usage::{Devices, Sponsor, Usage},
 };
 use crate::{
-    model::{AppId, Area, Caller, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId, Timestamp},
+    model::{
+        AppId, Area, Caller, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId,
+        Timestamp,
+    },
     secret::SecretHash,
     store::{Admission, Effect, client::Use, token::Access},
 };
@@ -82,12 +85,20 @@ impl Live {
 
     fn renewed(&self, admission: &Admission) -> Self {
         self.touch(admission.seen_at);
-        admission.area.into_iter().for_each(|area| self.used_from(area));
+        admission
+            .area
+            .into_iter()
+            .for_each(|area| self.used_from(area));
         Self::with(admission, self.usage.clone(), self.changes.clone())
     }
 
     fn with(admission: &Admission, usage: Arc<Usage>, changes: Arc<AtomicU64>) -> Self {
-        let &Admission { caller, expires_at, presented, .. } = admission;
+        let &Admission {
+            caller,
+            expires_at,
+            presented,
+            ..
+        } = admission;
         let presented = AtomicBool::new(presented);
         Self {
             caller,
@@ -105,7 +116,11 @@ impl Live {
     /// The same client as it calls with an access token.
     fn by_token(&self, access: &Access, sponsor: Option<Sponsor>) -> Self {
         Self {
-            caller: Caller { scope: access.scope, grant: Some(access.grant), ..self.caller },
+            caller: Caller {
+                scope: access.scope,
+                grant: Some(access.grant),
+                ..self.caller
+            },
             expires_at: access.client_expires_at,
             token_expires_at: Some(access.expires_at),
             token_ended: AtomicBool::default(),
@@ -128,7 +143,10 @@ impl Live {
             return None;
         }
         let remembered = self.snapshot.lock().unwrap_or_else(|e| e.into_inner());
-        remembered.as_ref().filter(|(changes, _)| *changes == self.changes()).map(|(_, snapshot)| snapshot.clone())
+        remembered
+            .as_ref()
+            .filter(|(changes, _)| *changes == self.changes())
+            .map(|(_, snapshot)| snapshot.clone())
     }
 
     /// Remembers a snapshot that was read after there had been so many changes.
@@ -139,7 +157,8 @@ impl Live {
     /// Why it calls no more, if so: it has ended, or is due to, even if nobody has come to do it yet.
     pub fn over(&self, due: Timestamp, idle: Duration) -> Option<EndReason> {
         let expired = || due >= self.expires_at || due >= self.seen_at().plus(idle);
-        self.ended().or_else(|| expired().then_some(EndReason::Expired))
+        self.ended()
+            .or_else(|| expired().then_some(EndReason::Expired))
     }
 
     /// Whether the access token that it calls with has expired: what that opened goes on to be read, and nothing more.
@@ -191,7 +210,11 @@ impl Live {
 
     /// Its use so far, as it is written down.
     pub fn used(&self) -> Use {
-        Use { cursor: self.cursor(), seen_at: self.seen_at(), area: self.usage.area() }
+        Use {
+            cursor: self.cursor(),
+            seen_at: self.seen_at(),
+            area: self.usage.area(),
+        }
     }
 
     /// Notes that its use was written down as it was then.
@@ -265,7 +288,10 @@ impl Callers {
 
     pub fn by_client(&self, client: ClientId) -> Option<Arc<Live>> {
         let map = self.read();
-        map.secrets.get(&client).and_then(|secret| map.by_secret.get(secret)).cloned()
+        map.secrets
+            .get(&client)
+            .and_then(|secret| map.by_secret.get(secret))
+            .cloned()
     }
 
     pub fn count(&self) -> usize {
@@ -276,18 +302,26 @@ impl Callers {
     pub fn apply(&self, effect: &Effect) {
         match effect {
             Effect::Admitted(admission) => self.write().admit(admission),
-            Effect::ClientEnded { session, client, reason } => self.write().end(*session, *client, *reason),
+            Effect::ClientEnded {
+                session,
+                client,
+                reason,
+            } => self.write().end(*session, *client, *reason),
             Effect::TokenIssued(access) => self.write().issue(access),
             Effect::TokenEnded { secret } => self.write().end_token(*secret),
             Effect::GrantEnded { grant } => self.write().end_grant(*grant),
             Effect::Logged { targets, .. } => {
                 let map = self.read();
-                targets.iter().for_each(|target| map.changed(SessionId(target.0)));
+                targets
+                    .iter()
+                    .for_each(|target| map.changed(SessionId(target.0)));
             }
             // Its grants have ended by themselves.
             Effect::AppEnded | Effect::ChannelMade { .. } | Effect::ChannelEnded { .. } => {}
             // The events of these are addressed to the channel.
-            Effect::Joined { session, .. } | Effect::Left { session, .. } => self.read().changed(*session),
+            Effect::Joined { session, .. } | Effect::Left { session, .. } => {
+                self.read().changed(*session)
+            }
         }
     }
 
@@ -305,7 +339,11 @@ impl Callers {
     /// The clients whose use is ahead of the store's.
     pub fn ahead(&self) -> Vec<Arc<Live>> {
         let map = self.read();
-        map.by_secret.values().filter(|live| live.usage.ahead.load(Relaxed)).cloned().collect()
+        map.by_secret
+            .values()
+            .filter(|live| live.usage.ahead.load(Relaxed))
+            .cloned()
+            .collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Map> {
@@ -320,7 +358,10 @@ impl Callers {
 impl Map {
     fn admit(&mut self, admission: &Admission) {
         let &Admission { caller, secret, .. } = admission;
-        let old = self.secrets.insert(caller.client, secret).and_then(|old| self.by_secret.remove(&old));
+        let old = self
+            .secrets
+            .insert(caller.client, secret)
+            .and_then(|old| self.by_secret.remove(&old));
         let live = match old {
             Some(old) => old.renewed(admission),
             None => {
@@ -337,7 +378,13 @@ impl Map {
     }
 
     fn end(&mut self, session: SessionId, client: ClientId, reason: EndReason) {
-        let Some(live) = self.secrets.remove(&client).and_then(|secret| self.by_secret.remove(&secret)) else { return };
+        let Some(live) = self
+            .secrets
+            .remove(&client)
+            .and_then(|secret| self.by_secret.remove(&secret))
+        else {
+            return;
+        };
         // Whoever holds it from an earlier look-up learns of it here.
         let _ = live.usage.ended.set(reason);
         if let Some(presence) = self.sessions.get_mut(&session) {
@@ -350,17 +397,48 @@ impl Map {
     }
 
     fn issue(&mut self, access: &Access) {
-        let live = |client: ClientId| self.secrets.get(&client).and_then(|secret| self.by_secret.get(secret));
-        let presence = access.session.and_then(|session| self.sessions.get(&session));
+        let live = |client: ClientId| {
+            self.secrets
+                .get(&client)
+                .and_then(|secret| self.by_secret.get(secret))
+        };
+        let presence = access
+            .session
+            .and_then(|session| self.sessions.get(&session));
         // An API key's token alone has a maker.
         let sponsor = access.maker.zip(presence).map(|(maker, presence)| {
-            Sponsor::new(live(maker).map(|maker| maker.usage.clone()), presence.devices.clone())
+            Sponsor::new(
+                live(maker).map(|maker| maker.usage.clone()),
+                presence.devices.clone(),
+            )
         });
-        let caller = access.client.and_then(live).map(|client| Arc::new(client.by_token(access, sponsor)));
+        let caller = access
+            .client
+            .and_then(live)
+            .map(|client| Arc::new(client.by_token(access, sponsor)));
         caller.iter().for_each(|live| live.touch(access.created_at));
-        let &Access { secret, grant, app, session, scope, expires_at, alone, unsettled, .. } = access;
+        let &Access {
+            secret,
+            grant,
+            app,
+            session,
+            scope,
+            expires_at,
+            alone,
+            unsettled,
+            ..
+        } = access;
         let unsettled = Arc::new(AtomicBool::new(unsettled));
-        let token = Token { grant, app, session, scope, expires_at, alone, live: caller, unsettled };
+        let token = Token {
+            grant,
+            app,
+            session,
+            scope,
+            expires_at,
+            alone,
+            live: caller,
+            unsettled,
+        };
         // One that is issued again is known already.
         if self.tokens.insert(secret, token).is_none() {
             self.grants.entry(grant).or_default().push(secret);
@@ -368,7 +446,10 @@ impl Map {
     }
 
     fn end_token(&mut self, secret: SecretHash) {
-        if let Some(Token { live: Some(live), .. }) = self.tokens.remove(&secret) {
+        if let Some(Token {
+            live: Some(live), ..
+        }) = self.tokens.remove(&secret)
+        {
             live.token_ended.store(true, Release);
         }
     }

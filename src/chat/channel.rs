@@ -36,7 +36,10 @@ pub fn join(
         return Ok(channel.clone());
     }
     if member::channels_of(act.tx, me)?.len() >= act.limits.max_channels {
-        let detail = format!("a session is on at most {} channels", act.limits.max_channels);
+        let detail = format!(
+            "a session is on at most {} channels",
+            act.limits.max_channels
+        );
         return Err(Error::new(Code::TooManyChannels, detail).about(name));
     }
     let first = found.is_none();
@@ -47,7 +50,13 @@ pub fn join(
         }
         None => make(act, name, lookalikes)?,
     };
-    let id = member::join(act.tx, me, channel.id, first, act.draft("JOIN", &[&channel.name]))?;
+    let id = member::join(
+        act.tx,
+        me,
+        channel.id,
+        first,
+        act.draft("JOIN", &[&channel.name]),
+    )?;
     act.answer.ids.push(id);
     if first && channel.modes.has(Flag::History) {
         channel_history::open(act.tx, channel.id, id)?;
@@ -85,9 +94,14 @@ fn admit(act: &Act, channel: &Channel, key: Option<&str>, held: &Held) -> Result
         return Err(refusal);
     }
     if channel.modes.key.is_some() && channel.modes.key.as_deref() != key {
-        return refuse(Code::BadChannelKey, "this channel wants a key, and this is not it");
+        return refuse(
+            Code::BadChannelKey,
+            "this channel wants a key, and this is not it",
+        );
     }
-    if channel.modes.has(Flag::InviteOnly) && !invite::is_pending(act.tx, channel.id, act.caller.session)? {
+    if channel.modes.has(Flag::InviteOnly)
+        && !invite::is_pending(act.tx, channel.id, act.caller.session)?
+    {
         return refuse(Code::InviteOnlyChannel, "this channel is by invitation");
     }
     if let Some(limit) = channel.modes.limit
@@ -101,7 +115,11 @@ fn admit(act: &Act, channel: &Channel, key: Option<&str>, held: &Held) -> Result
 pub fn part(act: &mut Act, name: &ChannelName, reason: Option<&str>) -> Result<()> {
     let (channel, _) = act.own_channel(name)?;
     let with_reason: [&dyn std::fmt::Display; 2] = [&channel.name, &reason.unwrap_or_default()];
-    let params = if reason.is_some() { &with_reason[..] } else { &with_reason[..1] };
+    let params = if reason.is_some() {
+        &with_reason[..]
+    } else {
+        &with_reason[..1]
+    };
     let until = act.emit("PART", params, &[channel.id.into()])?;
     member::close(act.tx, act.caller.session, channel.id, until, act.now)
 }
@@ -113,14 +131,32 @@ pub fn set_topic(act: &mut Act, name: &ChannelName, text: &str) -> Result<()> {
     }
     // A topic is said to the whole channel.
     if !member.op && !member.voice && ban::matches(act.tx, channel.id, &act.session)? {
-        return Err(Error::new(Code::CannotSendToChannel, "you are banned from this channel").about(&channel.name));
+        return Err(Error::new(
+            Code::CannotSendToChannel,
+            "you are banned from this channel",
+        )
+        .about(&channel.name));
     }
-    let topic = Topic { text: text.into(), set_by: act.nick().to_string(), set_at: act.now };
-    channel::set_topic(act.tx, channel.id, Some(&topic).filter(|_| !text.is_empty()))?;
-    act.emit("TOPIC", &[&channel.name, &text], &[channel.id.into()]).map(drop)
+    let topic = Topic {
+        text: text.into(),
+        set_by: act.nick().to_string(),
+        set_at: act.now,
+    };
+    channel::set_topic(
+        act.tx,
+        channel.id,
+        Some(&topic).filter(|_| !text.is_empty()),
+    )?;
+    act.emit("TOPIC", &[&channel.name, &text], &[channel.id.into()])
+        .map(drop)
 }
 
-pub fn kick(act: &mut Act, name: &ChannelName, nicks: Each<Nick>, reason: Option<&str>) -> Result<()> {
+pub fn kick(
+    act: &mut Act,
+    name: &ChannelName,
+    nicks: Each<Nick>,
+    reason: Option<&str>,
+) -> Result<()> {
     let (channel, member) = act.own_channel(name)?;
     if !member.op {
         return Err(chanop_needed(&channel));
@@ -132,7 +168,11 @@ pub fn kick(act: &mut Act, name: &ChannelName, nicks: Each<Nick>, reason: Option
         if member::get(act.tx, channel.id, victim.id)?.is_none() {
             return Err(not_in_channel(&victim.nick, &channel));
         }
-        let until = act.emit("KICK", &[&channel.name, &victim.nick, &reason], &[channel.id.into()])?;
+        let until = act.emit(
+            "KICK",
+            &[&channel.name, &victim.nick, &reason],
+            &[channel.id.into()],
+        )?;
         member::close(act.tx, victim.id, channel.id, until, act.now)
     })
 }
@@ -145,13 +185,19 @@ pub fn invite(act: &mut Act, nick: &Nick, name: &ChannelName) -> Result<()> {
     }
     if member::get(act.tx, channel.id, guest.id)?.is_some() {
         let detail = format!("{} is on {} already", guest.nick, channel.name);
-        return Err(Error::new(Code::UserOnChannel, detail).about(&guest.nick).about(&channel.name));
+        return Err(Error::new(Code::UserOnChannel, detail)
+            .about(&guest.nick)
+            .about(&channel.name));
     }
     let silenced = silence::silences(act.tx, guest.id, &act.session)?;
     // Who is invited already is not told again.
     if invite::add(act.tx, channel.id, guest.id, silenced)? {
         let both: [TargetId; 2] = [act.caller.session.into(), guest.id.into()];
-        act.emit("INVITE", &[&guest.nick, &channel.name], if silenced { &both[..1] } else { &both })?;
+        act.emit(
+            "INVITE",
+            &[&guest.nick, &channel.name],
+            if silenced { &both[..1] } else { &both },
+        )?;
     }
     act.reply(reply::RPL_INVITING, &[&guest.nick, &channel.name]);
     if let Some(away) = &guest.away {
@@ -165,5 +211,10 @@ pub fn chanop_needed(channel: &Channel) -> Error {
 }
 
 pub fn not_in_channel(nick: &Nick, channel: &Channel) -> Error {
-    Error::new(Code::UserNotInChannel, format!("{nick} is not on {}", channel.name)).about(nick).about(&channel.name)
+    Error::new(
+        Code::UserNotInChannel,
+        format!("{nick} is not on {}", channel.name),
+    )
+    .about(nick)
+    .about(&channel.name)
 }

@@ -35,8 +35,15 @@ impl Chat {
         self.store
             .read(move |tx| {
                 let channel = Sight::whole(tx).channel(&name)?;
-                let (members, bans) = (member::of_channel(tx, channel.id)?, ban::list(tx, channel.id)?);
-                Ok(Shown { channel, members, bans })
+                let (members, bans) = (
+                    member::of_channel(tx, channel.id)?,
+                    ban::list(tx, channel.id)?,
+                );
+                Ok(Shown {
+                    channel,
+                    members,
+                    bans,
+                })
             })
             .await
     }
@@ -56,7 +63,13 @@ impl Chat {
                     return Ok(());
                 }
                 succession::give_op(tx, channel.id, session.id, now)?;
-                record(tx, Action::OpGiven, session.subject(Subject::default()), &channel, now)
+                record(
+                    tx,
+                    Action::OpGiven,
+                    session.subject(Subject::default()),
+                    &channel,
+                    now,
+                )
             })
             .await
     }
@@ -66,7 +79,10 @@ impl Chat {
     ///
     /// It fails with `no_such_channel`.
     pub async fn end_channel(&self, name: ChannelName, now: Timestamp) -> Result<usize> {
-        let found = self.store.read(move |tx| Sight::whole(tx).channel(&name)).await?;
+        let found = self
+            .store
+            .read(move |tx| Sight::whole(tx).channel(&name))
+            .await?;
         let (mut removed, mut batch) = (0, BATCH);
         while batch == BATCH {
             let channel = found.clone();
@@ -81,7 +97,9 @@ impl Chat {
                         members.first().ok_or_else(gone)?;
                         record(tx, Action::ChannelEnded, Subject::default(), &channel, now)?;
                     }
-                    members.iter().try_for_each(|member| remove(tx, &channel, member, now))?;
+                    members
+                        .iter()
+                        .try_for_each(|member| remove(tx, &channel, member, now))?;
                     Ok(members.len())
                 })
                 .await?;
@@ -97,7 +115,11 @@ fn remove(tx: &Write, channel: &Channel, member: &Member, now: Timestamp) -> Res
         time: now,
         source: SERVER_NAME,
         command: "KICK",
-        params: vec![channel.name.to_string(), member.nick.to_string(), ENDED.into()],
+        params: vec![
+            channel.name.to_string(),
+            member.nick.to_string(),
+            ENDED.into(),
+        ],
         origin: None,
         app: None,
         message: None,
@@ -107,6 +129,20 @@ fn remove(tx: &Write, channel: &Channel, member: &Member, now: Timestamp) -> Res
 }
 
 /// Records what the operator did to a channel.
-fn record(tx: &Write, action: Action, subject: Subject, channel: &Channel, now: Timestamp) -> Result<()> {
-    audit::record(tx, action, &Subject { channel: Some(channel.name.to_string()), ..subject }, now)
+fn record(
+    tx: &Write,
+    action: Action,
+    subject: Subject,
+    channel: &Channel,
+    now: Timestamp,
+) -> Result<()> {
+    audit::record(
+        tx,
+        action,
+        &Subject {
+            channel: Some(channel.name.to_string()),
+            ..subject
+        },
+        now,
+    )
 }

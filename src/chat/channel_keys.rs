@@ -20,7 +20,10 @@ pub struct Held(Vec<(String, Error)>);
 impl Held {
     pub fn refusal(&self, name: &ChannelName) -> Option<Error> {
         let folded = name.folded();
-        self.0.iter().find(|(held, _)| *held == folded).map(|(_, refusal)| refusal.clone())
+        self.0
+            .iter()
+            .find(|(held, _)| *held == folded)
+            .map(|(_, refusal)| refusal.clone())
     }
 }
 
@@ -41,21 +44,33 @@ impl Chat {
         joined: &Each<(ChannelName, Option<String>)>,
         arrival: &Arrival,
     ) -> Result<Held> {
-        let given = joined.iter().flatten().filter_map(|(name, key)| Some((name.clone(), key.clone()?)));
+        let given = joined
+            .iter()
+            .flatten()
+            .filter_map(|(name, key)| Some((name.clone(), key.clone()?)));
         let given = given.collect::<Vec<_>>();
         let mut held = Held::default();
         if given.is_empty() {
             return Ok(held);
         }
-        for guess in self.look(caller, move |tx| guesses(tx, caller, given)).await? {
+        for guess in self
+            .look(caller, move |tx| guesses(tx, caller, given))
+            .await?
+        {
             if let Err(refusal) = self.guess_channel_key(caller, &guess, arrival).await {
-                held.0.push((guess.name.folded(), refusal.about(&guess.name)));
+                held.0
+                    .push((guess.name.folded(), refusal.about(&guess.name)));
             }
         }
         Ok(held)
     }
 
-    async fn guess_channel_key(&self, caller: Caller, guess: &Guess, arrival: &Arrival) -> Result<()> {
+    async fn guess_channel_key(
+        &self,
+        caller: Caller,
+        guess: &Guess,
+        arrival: &Arrival,
+    ) -> Result<()> {
         let subject = Subject {
             session: Some(caller.session),
             client: Some(caller.client),
@@ -72,7 +87,10 @@ impl Chat {
         let unused = self.tries.is_unused(&own, arrival.steady);
         match self.tries.charge(&charges, arrival.steady) {
             Ok(()) if guess.right => self.tries.refund(&charges),
-            Ok(()) => self.record_refusal(Action::ChannelKeyRefused, subject, arrival).await?,
+            Ok(()) => {
+                self.record_refusal(Action::ChannelKeyRefused, subject, arrival)
+                    .await?
+            }
             // What neighbours have tried does not keep out a session that has made no mistake.
             Err(refusal) if refusal.limit == Limit::ChannelKeys && unused && guess.right => {}
             Err(refusal) => {
@@ -95,13 +113,23 @@ fn guesses(tx: &Read, caller: Caller, given: Vec<(ChannelName, String)>) -> Resu
     let sight = Sight::of(tx, caller)?;
     let mut guesses = Vec::new();
     for (name, key) in given {
-        let Some(channel) = sight.find_channel(&name)? else { continue };
-        let Some(wanted) = &channel.modes.key else { continue };
+        let Some(channel) = sight.find_channel(&name)? else {
+            continue;
+        };
+        let Some(wanted) = &channel.modes.key else {
+            continue;
+        };
         if member::get(tx, channel.id, caller.session)?.is_some() {
             continue;
         }
-        let known = invite::is_pending(tx, channel.id, caller.session)? || member::was(tx, channel.id, caller.session)?;
-        guesses.push(Guess { right: *wanted == key, channel: channel.id, known, name });
+        let known = invite::is_pending(tx, channel.id, caller.session)?
+            || member::was(tx, channel.id, caller.session)?;
+        guesses.push(Guess {
+            right: *wanted == key,
+            channel: channel.id,
+            known,
+            name,
+        });
     }
     Ok(guesses)
 }

@@ -97,7 +97,9 @@ impl From {
         if after.len() > PLACE {
             return Err(Error::malformed(format!("after has at most {PLACE} bytes")));
         }
-        let smaller = after.split_once(',').and_then(|(members, name)| Some((members.parse().ok()?, name)));
+        let smaller = after
+            .split_once(',')
+            .and_then(|(members, name)| Some((members.parse().ok()?, name)));
         Ok(match smaller {
             Some((members, name)) => Self::Smaller(members, name.to_ascii_lowercase()),
             None => Self::Name(after.to_ascii_lowercase()),
@@ -123,7 +125,11 @@ impl Chat {
             let started = Instant::now();
             chat.channel_list.changed.store(false, Release);
             let list = Arc::new(chat.store.read(ChannelList::read).await?);
-            let reading = Reading { list: list.clone(), done: Instant::now(), took: started.elapsed() };
+            let reading = Reading {
+                list: list.clone(),
+                done: Instant::now(),
+                took: started.elapsed(),
+            };
             *chat.channel_list.last() = Some(reading);
             Ok(list)
         });
@@ -151,13 +157,19 @@ impl Latest {
             let young = at.duration_since(reading.done) + reading.took < FRESH;
             young && (reading.took * PAUSE > WAIT || !self.changed.load(Acquire))
         };
-        last.as_ref().filter(fresh).map(|reading| reading.list.clone())
+        last.as_ref()
+            .filter(fresh)
+            .map(|reading| reading.list.clone())
     }
 
     /// How long it is until the list may be read again.
     fn pause(&self) -> Duration {
         let last = self.last();
-        last.as_ref().map_or(Duration::ZERO, |last| (last.took * PAUSE).min(FRESH).saturating_sub(last.done.elapsed()))
+        last.as_ref().map_or(Duration::ZERO, |last| {
+            (last.took * PAUSE)
+                .min(FRESH)
+                .saturating_sub(last.done.elapsed())
+        })
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Reading>> {
@@ -177,7 +189,12 @@ impl ChannelList {
                 Shown::Name => (None, None),
                 Shown::Everything => (Some(members), channel.topic.map(|topic| topic.text)),
             };
-            channels.push(Listed { folded: channel.name.folded(), name: channel.name.to_string(), members, topic });
+            channels.push(Listed {
+                folded: channel.name.folded(),
+                name: channel.name.to_string(),
+                members,
+                topic,
+            });
         }
         Ok(Self::new(channels, truncated))
     }
@@ -186,20 +203,35 @@ impl ChannelList {
         channels.sort_by(|one, other| one.place().cmp(&other.place()));
         let mut by_name: Vec<usize> = (0..channels.len()).collect();
         by_name.sort_by(|one, other| channels[*one].folded.cmp(&channels[*other].folded));
-        Self { channels, by_name, truncated }
+        Self {
+            channels,
+            by_name,
+            truncated,
+        }
     }
 
     /// A page of those whose name has `matching` in it, in whatever ASCII case; of `limit` channels, or of as many as a page
     /// holds.
     pub fn page(&self, from: &From, limit: usize, matching: &str) -> ListPage<'_> {
         match from {
-            From::Largest => self.take(self.channels.iter(), limit, matching, Listed::after_in_size),
+            From::Largest => {
+                self.take(self.channels.iter(), limit, matching, Listed::after_in_size)
+            }
             From::Smaller(members, name) => {
-                let start = self.channels.partition_point(|one| one.place() <= (Reverse(*members), name.as_str()));
-                self.take(self.channels[start..].iter(), limit, matching, Listed::after_in_size)
+                let start = self
+                    .channels
+                    .partition_point(|one| one.place() <= (Reverse(*members), name.as_str()));
+                self.take(
+                    self.channels[start..].iter(),
+                    limit,
+                    matching,
+                    Listed::after_in_size,
+                )
             }
             From::Name(name) => {
-                let start = self.by_name.partition_point(|n| self.channels[*n].folded <= *name);
+                let start = self
+                    .by_name
+                    .partition_point(|n| self.channels[*n].folded <= *name);
                 let channels = self.by_name[start..].iter().map(|n| &self.channels[*n]);
                 self.take(channels, limit, matching, |last| last.name.clone())
             }
@@ -214,7 +246,9 @@ impl ChannelList {
         next: impl Fn(&Listed) -> String,
     ) -> ListPage<'l> {
         let matching = matching.to_ascii_lowercase();
-        let mut channels = channels.filter(|channel| channel.folded.contains(&matching)).peekable();
+        let mut channels = channels
+            .filter(|channel| channel.folded.contains(&matching))
+            .peekable();
         let (mut taken, mut bytes) = (Vec::new(), 0);
         while taken.len() < limit
             && bytes < PAGE_BYTES
@@ -225,7 +259,10 @@ impl ChannelList {
             taken.push(channel);
         }
         let next = channels.peek().and(taken.last()).map(|last| next(last));
-        ListPage { channels: taken, next }
+        ListPage {
+            channels: taken,
+            next,
+        }
     }
 }
 
@@ -261,7 +298,12 @@ mod tests {
         let mut pages = Vec::new();
         loop {
             let page = list.page(&from, limit, matching);
-            pages.push(page.channels.iter().map(|channel| channel.name.clone()).collect());
+            pages.push(
+                page.channels
+                    .iter()
+                    .map(|channel| channel.name.clone())
+                    .collect(),
+            );
             let Some(next) = page.next else { return pages };
             from = From::parse(&next).unwrap();
         }
@@ -269,16 +311,38 @@ mod tests {
 
     #[test]
     fn a_walk_meets_every_channel_once_in_either_order() {
-        let list = list(&[("#b", Some(2)), ("#A", Some(1)), ("#c", Some(7)), ("#key", None), ("#d", Some(2))]);
-        assert_eq!(walk(&list, From::Largest, 2, ""), [vec!["#c", "#b"], vec!["#d", "#A"], vec!["#key"]]);
-        assert_eq!(walk(&list, From::Largest, 5, ""), [["#c", "#b", "#d", "#A", "#key"]]);
+        let list = list(&[
+            ("#b", Some(2)),
+            ("#A", Some(1)),
+            ("#c", Some(7)),
+            ("#key", None),
+            ("#d", Some(2)),
+        ]);
+        assert_eq!(
+            walk(&list, From::Largest, 2, ""),
+            [vec!["#c", "#b"], vec!["#d", "#A"], vec!["#key"]]
+        );
+        assert_eq!(
+            walk(&list, From::Largest, 5, ""),
+            [["#c", "#b", "#d", "#A", "#key"]]
+        );
         let by_name = |after: &str| walk(&list, From::parse(after).unwrap(), 2, "");
-        assert_eq!(by_name(""), [vec!["#A", "#b"], vec!["#c", "#d"], vec!["#key"]]);
+        assert_eq!(
+            by_name(""),
+            [vec!["#A", "#b"], vec!["#c", "#d"], vec!["#key"]]
+        );
         assert_eq!(by_name("#B"), [vec!["#c", "#d"], vec!["#key"]]);
-        assert_eq!(by_name("#bb"), [vec!["#c", "#d"], vec!["#key"]], "behind one that there is not");
+        assert_eq!(
+            by_name("#bb"),
+            [vec!["#c", "#d"], vec!["#key"]],
+            "behind one that there is not"
+        );
         assert_eq!(by_name("#x"), [Vec::<String>::new()]);
         assert_eq!(walk(&list, From::Largest, 1, "A"), [["#A"]]);
-        assert_eq!(walk(&list, From::Name(String::new()), 1, "#"), [["#A"], ["#b"], ["#c"], ["#d"], ["#key"]]);
+        assert_eq!(
+            walk(&list, From::Name(String::new()), 1, "#"),
+            [["#A"], ["#b"], ["#c"], ["#d"], ["#key"]]
+        );
     }
 
     #[test]
@@ -287,14 +351,26 @@ mod tests {
         let now = Instant::now();
         let read = |took| {
             let list = ChannelList::new(Vec::new(), false);
-            *latest.last() = Some(Reading { list: Arc::new(list), done: now + took, took });
+            *latest.last() = Some(Reading {
+                list: Arc::new(list),
+                done: now + took,
+                took,
+            });
         };
         let fresh = |after| latest.fresh(now + after).is_some();
-        for (took, shows_changes) in [(Duration::from_millis(1), true), (Duration::from_millis(20), false)] {
+        for (took, shows_changes) in [
+            (Duration::from_millis(1), true),
+            (Duration::from_millis(20), false),
+        ] {
             latest.changed.store(false, Release);
             read(took);
-            assert!(fresh(took) && fresh(Duration::from_millis(999)) && !fresh(Duration::from_secs(1)));
-            latest.apply(&[Effect::Left { session: SessionId(1), channel: ChannelId(1) }]);
+            assert!(
+                fresh(took) && fresh(Duration::from_millis(999)) && !fresh(Duration::from_secs(1))
+            );
+            latest.apply(&[Effect::Left {
+                session: SessionId(1),
+                channel: ChannelId(1),
+            }]);
             assert_eq!(fresh(took), !shows_changes);
             assert!(latest.pause() <= took * PAUSE);
         }
@@ -306,6 +382,9 @@ mod tests {
     fn a_page_ends_where_it_is_long_enough() {
         let mut long = list(&[("#a", Some(2)), ("#b", Some(1)), ("#c", Some(1))]);
         long.channels[0].topic = Some("\u{1}".repeat(PAGE_BYTES / 6));
-        assert_eq!(walk(&long, From::Largest, 500, ""), [vec!["#a"], vec!["#b", "#c"]]);
+        assert_eq!(
+            walk(&long, From::Largest, 500, ""),
+            [vec!["#a"], vec!["#b", "#c"]]
+        );
     }
 }

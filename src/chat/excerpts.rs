@@ -45,19 +45,26 @@ pub fn show(act: &mut Act, channel: &Channel, left: &mut i64) -> Result<()> {
     let members = member::count_to(act.tx, channel.id, *left + 1)?;
     if members > *left {
         let before = act.answer.replies.len();
-        act.answer.excerpts.push(Excerpt { before, channel: channel.name.to_string() });
+        act.answer.excerpts.push(Excerpt {
+            before,
+            channel: channel.name.to_string(),
+        });
         return Ok(());
     }
     *left -= members;
     let mut replies = Replies::behind(&act.session, &act.answer.replies);
     render(act.tx, &act.session, &mut replies, channel)?;
-    act.answer.replies.extend(replies.finish("JOIN", &channel.name));
+    act.answer
+        .replies
+        .extend(replies.finish("JOIN", &channel.name));
     Ok(())
 }
 
 fn render(tx: &Read, me: &Session, replies: &mut Replies, channel: &Channel) -> Result<()> {
     if let Some(topic) = &channel.topic {
-        query::topic_replies(me, &channel.name, topic).into_iter().for_each(|reply| replies.push(reply));
+        query::topic_replies(me, &channel.name, topic)
+            .into_iter()
+            .for_each(|reply| replies.push(reply));
     }
     query::names_of(tx, replies, channel)
 }
@@ -71,21 +78,35 @@ impl Chat {
         label: Option<&Label>,
         now: Timestamp,
     ) -> Result<Option<Answer>> {
-        let names = joined.iter().map(|item| item.as_ref().ok().map(|(name, _)| name.clone()));
-        let Some(names) = names.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let names = joined
+            .iter()
+            .map(|item| item.as_ref().ok().map(|(name, _)| name.clone()));
+        let Some(names) = names.collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
         let known = label.cloned();
         let look = move |tx: &Read| match Label::answered(known.as_ref(), tx, caller)? {
             Some(first) => Ok(Some((true, first))),
             None => Ok(all_joined(tx, caller, names)?.map(|answer| (false, answer))),
         };
-        let Some((answered, short)) = self.look(caller, look).await? else { return Ok(None) };
+        let Some((answered, short)) = self.look(caller, look).await? else {
+            return Ok(None);
+        };
         let answer = self.complete(caller, short.clone()).await?;
-        let Some(label) = label.filter(|_| !answered) else { return Ok(Some(answer)) };
-        let kept = if Label::has_room_for(&answer)? { answer.clone() } else { short };
-        Ok(Some(match self.keep(caller, label.clone(), kept, now).await? {
-            (Some(first), _) => self.complete(caller, first).await?,
-            (None, added) => Answer { added, ..answer },
-        }))
+        let Some(label) = label.filter(|_| !answered) else {
+            return Ok(Some(answer));
+        };
+        let kept = if Label::has_room_for(&answer)? {
+            answer.clone()
+        } else {
+            short
+        };
+        Ok(Some(
+            match self.keep(caller, label.clone(), kept, now).await? {
+                (Some(first), _) => self.complete(caller, first).await?,
+                (None, added) => Answer { added, ..answer },
+            },
+        ))
     }
 
     /// Shows in an answer the channels that are still to be shown. What was done is done: that it cannot be shown at this
@@ -95,7 +116,10 @@ impl Chat {
             return Ok(answer);
         }
         let unread = answer.clone();
-        match self.look(caller, move |tx| complete(tx, caller, answer)).await {
+        match self
+            .look(caller, move |tx| complete(tx, caller, answer))
+            .await
+        {
             Err(_) => Ok(incomplete(unread)),
             completed => completed,
         }
@@ -107,13 +131,21 @@ fn all_joined(tx: &Read, caller: Caller, names: Vec<ChannelName>) -> Result<Opti
     let sight = Sight::of(tx, caller)?;
     let mut excerpts = Vec::new();
     for name in names {
-        let Some(channel) = sight.find_channel(&name)? else { return Ok(None) };
+        let Some(channel) = sight.find_channel(&name)? else {
+            return Ok(None);
+        };
         if member::get(tx, channel.id, caller.session)?.is_none() {
             return Ok(None);
         }
-        excerpts.push(Excerpt { before: 0, channel: channel.name.to_string() });
+        excerpts.push(Excerpt {
+            before: 0,
+            channel: channel.name.to_string(),
+        });
     }
-    Ok(Some(Answer { excerpts, ..Answer::default() }))
+    Ok(Some(Answer {
+        excerpts,
+        ..Answer::default()
+    }))
 }
 
 fn complete(tx: &Read, caller: Caller, answer: Answer) -> Result<Answer> {
@@ -123,7 +155,9 @@ fn complete(tx: &Read, caller: Caller, answer: Answer) -> Result<Answer> {
     let show = |replies: &mut Replies, name: String| {
         let name = ChannelName::stored(name);
         match sight.find_channel(&name)? {
-            Some(channel) if sight.shown(&channel, me.id)? == Shown::Everything => render(tx, &me, replies, &channel),
+            Some(channel) if sight.shown(&channel, me.id)? == Shown::Everything => {
+                render(tx, &me, replies, &channel)
+            }
             _ => {
                 query::end_of_names(replies, &name);
                 Ok(())
@@ -137,7 +171,11 @@ fn complete(tx: &Read, caller: Caller, answer: Answer) -> Result<Answer> {
         replies.push(reply);
     }
     excerpts.try_for_each(|excerpt| show(&mut replies, excerpt.channel))?;
-    Ok(Answer { replies: replies.finish("JOIN", &"*"), excerpts: Vec::new(), ..answer })
+    Ok(Answer {
+        replies: replies.finish("JOIN", &"*"),
+        excerpts: Vec::new(),
+        ..answer
+    })
 }
 
 /// The answer without those channels, which says so.
@@ -145,9 +183,19 @@ fn incomplete(answer: Answer) -> Answer {
     let nobody = "*";
     let mut replies = answer.replies;
     for Excerpt { channel, .. } in &answer.excerpts {
-        replies.push(Reply::command(RPL_ENDOFNAMES, &[&nobody, channel, &"End of /NAMES list"]));
+        replies.push(Reply::command(
+            RPL_ENDOFNAMES,
+            &[&nobody, channel, &"End of /NAMES list"],
+        ));
     }
     let text = "The channels were joined; ask with NAMES who is on them";
-    replies.push(Reply::command(ERR_TOOMANYMATCHES, &[&nobody, &"JOIN", &nobody, &text]));
-    Answer { replies, excerpts: Vec::new(), ..answer }
+    replies.push(Reply::command(
+        ERR_TOOMANYMATCHES,
+        &[&nobody, &"JOIN", &nobody, &text],
+    ));
+    Answer {
+        replies,
+        excerpts: Vec::new(),
+        ..answer
+    }
 }

@@ -1,8 +1,8 @@
 //! Carrying out a command: the scope, the label, one transaction, the answer.
 
 use super::{
-    Chat, act::Act, act::Answer, callers::Live, channel, channel_keys::Held, excerpts, label::Label,
-    lookalikes::Lookalikes, marks, modes, query, session, silence, talk,
+    Chat, act::Act, act::Answer, callers::Live, channel, channel_keys::Held, excerpts,
+    label::Label, lookalikes::Lookalikes, marks, modes, query, session, silence, talk,
 };
 use crate::{
     error::{Error, Result},
@@ -26,7 +26,9 @@ impl Chat {
         live.caller.require(verb.scope)?;
         let label = Label::of(&message, &command);
         if let Command::Pass { new, current } = command {
-            return self.set_password(live.caller, new, current, label, arrival).await;
+            return self
+                .set_password(live.caller, new, current, label, arrival)
+                .await;
         }
         let acknowledged = match command {
             Command::Ack(id) => Some(id),
@@ -36,16 +38,33 @@ impl Chat {
         if let Command::Join(joined) = &command {
             // With a place in the order, what comes before it may not be done yet.
             if place.is_none()
-                && let Some(answer) = self.rejoin(live.caller, joined, label.as_ref(), now).await?
+                && let Some(answer) = self
+                    .rejoin(live.caller, joined, label.as_ref(), now)
+                    .await?
             {
                 return Ok(answer);
             }
-            held = self.guess_channel_keys(live.caller, joined, &arrival).await?;
+            held = self
+                .guess_channel_keys(live.caller, joined, &arrival)
+                .await?;
         }
         let answer = match place {
-            Some(place) if !verb.reads => self.perform(place, live.caller, command, label, held, now).await?,
+            Some(place) if !verb.reads => {
+                self.perform(place, live.caller, command, label, held, now)
+                    .await?
+            }
             _ if command.asks() => self.query(live.caller, command, label, now).await?,
-            _ => self.perform(self.place(live.caller).await?, live.caller, command, label, held, now).await?,
+            _ => {
+                self.perform(
+                    self.place(live.caller).await?,
+                    live.caller,
+                    command,
+                    label,
+                    held,
+                    now,
+                )
+                .await?
+            }
         };
         let answer = self.complete(live.caller, answer).await?;
         if let Some(id) = acknowledged {
@@ -66,24 +85,35 @@ impl Chat {
     ) -> Result<Answer> {
         let (limits, lookalikes) = (self.limits, self.lookalikes.clone());
         let question = command.asks().then(|| (command.clone(), label.clone()));
-        let performed = super::change(place, priority(&command, label.as_ref()), caller, move |tx| {
-            if let Some(answer) = Label::answered(label.as_ref(), tx, caller)? {
-                return Ok(answer);
-            }
-            let mut act = Act::new(tx, caller, label.as_ref().map(|l| l.text.as_str()), now, &limits)?;
-            carry_out(&mut act, command.clone(), &lookalikes, &held)?;
-            let mut answer = std::mem::take(&mut act.answer);
-            let keeps = match command {
-                // A client that has just left has no labels any more.
-                Command::Quit(_) => false,
-                _ => !command.asks() || Label::has_room_for(&answer)?,
-            };
-            if let Some(label) = label.as_ref().filter(|_| keeps) {
-                label.keep(tx, caller, &answer, now)?;
-            }
-            answer.added = tx.added();
-            Ok(answer)
-        })
+        let performed = super::change(
+            place,
+            priority(&command, label.as_ref()),
+            caller,
+            move |tx| {
+                if let Some(answer) = Label::answered(label.as_ref(), tx, caller)? {
+                    return Ok(answer);
+                }
+                let mut act = Act::new(
+                    tx,
+                    caller,
+                    label.as_ref().map(|l| l.text.as_str()),
+                    now,
+                    &limits,
+                )?;
+                carry_out(&mut act, command.clone(), &lookalikes, &held)?;
+                let mut answer = std::mem::take(&mut act.answer);
+                let keeps = match command {
+                    // A client that has just left has no labels any more.
+                    Command::Quit(_) => false,
+                    _ => !command.asks() || Label::has_room_for(&answer)?,
+                };
+                if let Some(label) = label.as_ref().filter(|_| keeps) {
+                    label.keep(tx, caller, &answer, now)?;
+                }
+                answer.added = tx.added();
+                Ok(answer)
+            },
+        )
         .await;
         match (performed, question) {
             // What only asks needs no room.
@@ -96,16 +126,26 @@ impl Chat {
 
     /// Answers what changes nothing, on a reading connection. A labelled answer is kept like any other, unless it is long or
     /// there is no room for it: asking again does no harm.
-    async fn query(&self, caller: Caller, command: Command, label: Option<Label>, now: Timestamp) -> Result<Answer> {
+    async fn query(
+        &self,
+        caller: Caller,
+        command: Command,
+        label: Option<Label>,
+        now: Timestamp,
+    ) -> Result<Answer> {
         let known = label.clone();
         let (answered, answer) = self
-            .look(caller, move |tx| match Label::answered(known.as_ref(), tx, caller)? {
-                Some(answer) => Ok((true, answer)),
-                None => read_only(tx, caller, &command).map(|answer| (false, answer)),
+            .look(caller, move |tx| {
+                match Label::answered(known.as_ref(), tx, caller)? {
+                    Some(answer) => Ok((true, answer)),
+                    None => read_only(tx, caller, &command).map(|answer| (false, answer)),
+                }
             })
             .await?;
         let keeps = !answered && Label::has_room_for(&answer)?;
-        let Some(label) = label.filter(|_| keeps) else { return Ok(answer) };
+        let Some(label) = label.filter(|_| keeps) else {
+            return Ok(answer);
+        };
         Ok(match self.keep(caller, label, answer.clone(), now).await? {
             (Some(first), _) => first,
             (None, added) => Answer { added, ..answer },
@@ -139,7 +179,9 @@ impl Chat {
 /// is kept, and so it adds something, again and again: on a full disk it has no more than those who come in.
 fn priority(command: &Command, label: Option<&Label>) -> Priority {
     let essential = match command {
-        Command::Part { .. } | Command::Kick { .. } | Command::Quit(_) | Command::Away(None) => true,
+        Command::Part { .. } | Command::Kick { .. } | Command::Quit(_) | Command::Away(None) => {
+            true
+        }
         Command::Silence(Some((_, on))) => !on,
         // With a label the list of bans would be kept.
         Command::Mode { changes, .. } => changes.iter().all(|change| match change {
@@ -166,21 +208,32 @@ fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes, held: &He
                 excerpts::show(act, &channel, &mut names)
             })
         }
-        Command::Part { channels, reason } => {
-            act.each("PART", channels, |act, name| channel::part(act, &name, reason.as_deref()))
-        }
-        Command::Privmsg { targets, text, to } => {
-            act.each("PRIVMSG", targets, |act, target| talk::send(act, "PRIVMSG", &target, &text, to))
-        }
+        Command::Part { channels, reason } => act.each("PART", channels, |act, name| {
+            channel::part(act, &name, reason.as_deref())
+        }),
+        Command::Privmsg { targets, text, to } => act.each("PRIVMSG", targets, |act, target| {
+            talk::send(act, "PRIVMSG", &target, &text, to)
+        }),
         Command::Notice { targets, text, to } => talk::notice(act, targets, &text, to),
-        Command::Topic { channel, text: Some(text) } => channel::set_topic(act, &channel, &text),
-        Command::Kick { channel, nicks, reason } => channel::kick(act, &channel, nicks, reason.as_deref()),
+        Command::Topic {
+            channel,
+            text: Some(text),
+        } => channel::set_topic(act, &channel, &text),
+        Command::Kick {
+            channel,
+            nicks,
+            reason,
+        } => channel::kick(act, &channel, nicks, reason.as_deref()),
         Command::Invite { nick, channel } => channel::invite(act, &nick, &channel),
         Command::Mode { channel, changes } if !changes.iter().all(Change::asks) => {
             modes::change(act, &channel, changes)
         }
         Command::Away(text) => talk::away(act, text.as_deref()),
-        Command::MarkRead { target, id: Some(id), to } => marks::mark_read(act, &target, to, id),
+        Command::MarkRead {
+            target,
+            id: Some(id),
+            to,
+        } => marks::mark_read(act, &target, to, id),
         Command::Silence(Some((mask, on))) => silence::change(act, mask, on),
         Command::Quit(reason) => session::quit(act, reason.as_deref()),
         query => {
@@ -200,7 +253,9 @@ fn read_only(tx: &Read, caller: Caller, command: &Command) -> Result<Answer> {
         Command::Who(mask) => query::who(sight, &me, mask)?,
         Command::Whois(nick) => query::whois(sight, &me, nick)?,
         Command::Topic { channel, .. } => query::topic(sight, &me, channel)?,
-        Command::Mode { channel, changes } if changes.is_empty() => query::modes(sight, &me, channel)?,
+        Command::Mode { channel, changes } if changes.is_empty() => {
+            query::modes(sight, &me, channel)?
+        }
         Command::Mode { channel, .. } => query::own_bans(sight, &me, channel)?,
         Command::UserMode { nick, changes } => query::user_modes(&me, nick, changes.as_deref())?,
         Command::MarkRead { target, to, .. } => marks::show(sight, &me, target, *to)?,
@@ -212,5 +267,8 @@ fn read_only(tx: &Read, caller: Caller, command: &Command) -> Result<Answer> {
         Command::Ping(token) => vec![Reply::command("PONG", &[&SERVER_NAME, token])],
         other => return Err(Error::internal(format!("{other:?} is no query"))),
     };
-    Ok(Answer { replies, ..Answer::default() })
+    Ok(Answer {
+        replies,
+        ..Answer::default()
+    })
 }

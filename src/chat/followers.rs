@@ -33,10 +33,12 @@ pub struct Following {
 impl Followers {
     /// Takes the effects of one commit.
     pub fn apply(&self, effects: &[Effect]) {
-        if effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::GrantEnded { .. } | Effect::TokenEnded { .. } | Effect::AppEnded))
-        {
+        if effects.iter().any(|effect| {
+            matches!(
+                effect,
+                Effect::GrantEnded { .. } | Effect::TokenEnded { .. } | Effect::AppEnded
+            )
+        }) {
             self.wake.send_replace(());
         }
     }
@@ -44,12 +46,17 @@ impl Followers {
     /// A place for one more stream of an app, unless it has as many as it may have.
     pub fn follow(&self, app: AppId) -> Result<Following> {
         let mut places = self.places.lock().unwrap_or_else(|e| e.into_inner());
-        let places = places.entry(app).or_insert_with(|| Arc::new(Semaphore::new(HELD)));
+        let places = places
+            .entry(app)
+            .or_insert_with(|| Arc::new(Semaphore::new(HELD)));
         let place = places.clone().try_acquire_owned().map_err(|_| {
             let detail = format!("this app has {HELD} streams open already: end one of them first");
             Error::retry(Code::Throttled, 5, detail)
         })?;
-        Ok(Following { woken: self.wake.subscribe(), _place: place })
+        Ok(Following {
+            woken: self.wake.subscribe(),
+            _place: place,
+        })
     }
 }
 

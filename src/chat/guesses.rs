@@ -27,18 +27,30 @@ impl Chat {
         present: Option<Caller>,
         arrival: &Arrival,
     ) -> Result<Attempt> {
-        let of_address = Subject { address: Some(arrival.address), ..Subject::default() };
-        let of_session = found.map_or(of_address.clone(), |session| session.subject(of_address.clone()));
+        let of_address = Subject {
+            address: Some(arrival.address),
+            ..Subject::default()
+        };
+        let of_session = found.map_or(of_address.clone(), |session| {
+            session.subject(of_address.clone())
+        });
         if let Some((own, caller)) = found.zip(present)
             && own.id == caller.session
         {
-            let subject = Subject { client: Some(caller.client), ..of_session };
-            return self.begin(by_device(own.id), &subject, &subject, arrival).await;
+            let subject = Subject {
+                client: Some(caller.client),
+                ..of_session
+            };
+            return self
+                .begin(by_device(own.id), &subject, &subject, arrival)
+                .await;
         }
         let network = arrival.network();
         let mut charges = Charge::of_network(Limit::Address, network);
         // What is nobody's nick counts like one that is somebody's, or the difference would tell.
-        let key = found.map(|session| session.id.to_string()).or_else(|| nick.map(Nick::folded));
+        let key = found
+            .map(|session| session.id.to_string())
+            .or_else(|| nick.map(Nick::folded));
         if let Some(key) = key {
             let by_both = |limit| Charge::of_network_and(limit, network, &key);
             let mut of_nick = by_both(Limit::NickAndAddress);
@@ -46,7 +58,13 @@ impl Chat {
             if !self.knows(found.map(|session| session.id), network).await? {
                 of_nick.push(Charge::new(Limit::Nick, key));
             }
-            charges.extend(of_nick.into_iter().map(|charge| if found.is_some() { charge } else { charge.unknown() }));
+            charges.extend(of_nick.into_iter().map(|charge| {
+                if found.is_some() {
+                    charge
+                } else {
+                    charge.unknown()
+                }
+            }));
         }
         self.begin(charges, &of_address, &of_session, arrival).await
     }
@@ -62,9 +80,13 @@ impl Chat {
         let subject = of_caller(caller, arrival);
         let charges = by_device(caller.session);
         let attempt = self.begin(charges, &subject, &subject, arrival).await?;
-        let verdict = self.hasher.verify(device_of(caller, arrival), guess, stored).await;
+        let verdict = self
+            .hasher
+            .verify(device_of(caller, arrival), guess, stored)
+            .await;
         if let Ok(Verdict::Wrong) = verdict {
-            self.record_refusal(Action::PasswordRefused, subject, arrival).await?;
+            self.record_refusal(Action::PasswordRefused, subject, arrival)
+                .await?;
         } else {
             attempt.pass();
         }
@@ -74,9 +96,12 @@ impl Chat {
     /// Lets a live client give its session a first password. It is no guess, and yet it is hashed.
     pub(super) async fn first_password(&self, caller: Caller, arrival: &Arrival) -> Result<()> {
         let charge = Charge::new(Limit::Passwords, caller.session);
-        let Err(refusal) = self.tries.charge(&[charge], arrival.steady) else { return Ok(()) };
+        let Err(refusal) = self.tries.charge(&[charge], arrival.steady) else {
+            return Ok(());
+        };
         if refusal.first {
-            self.throttled(refusal.limit, of_caller(caller, arrival), arrival).await;
+            self.throttled(refusal.limit, of_caller(caller, arrival), arrival)
+                .await;
         }
         Err(refusal.into())
     }
@@ -94,8 +119,13 @@ impl Chat {
             Ok(attempt) => Ok(attempt),
             Err(refusal) => {
                 if refusal.first {
-                    let subject = if refusal.limit == Limit::Address { of_address } else { of_session };
-                    self.throttled(refusal.limit, subject.clone(), arrival).await;
+                    let subject = if refusal.limit == Limit::Address {
+                        of_address
+                    } else {
+                        of_session
+                    };
+                    self.throttled(refusal.limit, subject.clone(), arrival)
+                        .await;
                 }
                 Err(refusal.into())
             }
@@ -105,8 +135,13 @@ impl Chat {
     /// Whether a client of this session came from this network; of clients that were removed nobody knows who they were.
     async fn knows(&self, session: Option<SessionId>, network: Network) -> Result<bool> {
         let look = move |tx: &store::Read| {
-            let addresses = session.map(|id| store::client::addresses(tx, id)).transpose()?.unwrap_or_default();
-            Ok(addresses.into_iter().any(|address| Network::of(address) == network))
+            let addresses = session
+                .map(|id| store::client::addresses(tx, id))
+                .transpose()?
+                .unwrap_or_default();
+            Ok(addresses
+                .into_iter()
+                .any(|address| Network::of(address) == network))
         };
         self.store.read(look).await
     }
@@ -114,12 +149,18 @@ impl Chat {
 
 /// What a password counts for that a device of a session gives for it. Right ones cost, too: each takes time to hash.
 fn by_device(session: SessionId) -> Vec<Charge> {
-    vec![Charge::new(Limit::Session, session), Charge::new(Limit::Passwords, session).kept()]
+    vec![
+        Charge::new(Limit::Session, session),
+        Charge::new(Limit::Passwords, session).kept(),
+    ]
 }
 
 /// A live client, as it waits for its session's passwords to be hashed.
 pub(super) fn device_of(caller: Caller, arrival: &Arrival) -> Asker {
-    Asker { network: arrival.network(), session: Some(caller.session) }
+    Asker {
+        network: arrival.network(),
+        session: Some(caller.session),
+    }
 }
 
 fn of_caller(caller: Caller, arrival: &Arrival) -> Subject {

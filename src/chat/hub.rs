@@ -41,8 +41,17 @@ pub struct Delivery {
 
 impl Delivery {
     pub fn new(event: Arc<Event>) -> Arc<Self> {
-        let bytes = EVENT + event.params.iter().map(|param| texts::rendered_length(param)).sum::<usize>();
-        Arc::new(Self { event, bytes, rendered: OnceLock::new() })
+        let bytes = EVENT
+            + event
+                .params
+                .iter()
+                .map(|param| texts::rendered_length(param))
+                .sum::<usize>();
+        Arc::new(Self {
+            event,
+            bytes,
+            rendered: OnceLock::new(),
+        })
     }
 
     /// The event as the edge renders it for everyone but its sender; the first to need it does the work.
@@ -122,8 +131,15 @@ impl Hub {
     pub fn attach(self: &Arc<Self>, caller: Caller) -> Result<Attachment> {
         let mut state = self.lock();
         let connections = state.listeners.entry(caller.session).or_default();
-        if connections.iter().filter(|connection| connection.client == caller.client).count() >= HELD {
-            let detail = format!("this client has {HELD} polls and streams open already: end one of them first");
+        if connections
+            .iter()
+            .filter(|connection| connection.client == caller.client)
+            .count()
+            >= HELD
+        {
+            let detail = format!(
+                "this client has {HELD} polls and streams open already: end one of them first"
+            );
             return Err(Error::retry(Code::Throttled, 5, detail));
         }
         let connection = Arc::new(Connection {
@@ -135,7 +151,11 @@ impl Hub {
             last_call: Notify::new(),
         });
         connections.push(connection.clone());
-        Ok(Attachment { hub: self.clone(), session: caller.session, connection })
+        Ok(Attachment {
+            hub: self.clone(),
+            session: caller.session,
+            connection,
+        })
     }
 
     /// Takes the effects of one commit, in order.
@@ -167,19 +187,31 @@ impl Hub {
                         }
                     }
                 }
-                Effect::ClientEnded { session, client, reason } => {
+                Effect::ClientEnded {
+                    session,
+                    client,
+                    reason,
+                } => {
                     let connections = state.listeners.get(&session).into_iter().flatten();
                     for connection in connections.filter(|connection| connection.client == client) {
                         connection.finish(Over::Ended(reason));
                     }
                 }
                 // A grant's client ends by itself.
-                Effect::TokenIssued(_) | Effect::TokenEnded { .. } | Effect::GrantEnded { .. } | Effect::AppEnded => {}
+                Effect::TokenIssued(_)
+                | Effect::TokenEnded { .. }
+                | Effect::GrantEnded { .. }
+                | Effect::AppEnded => {}
                 Effect::ChannelMade { .. } | Effect::ChannelEnded { .. } => {}
                 // A client that is not new has a new secret: what the old one opened is over.
                 Effect::Admitted(admission) => {
-                    let connections = state.listeners.get(&admission.caller.session).into_iter().flatten();
-                    let own = connections.filter(|connection| connection.client == admission.caller.client);
+                    let connections = state
+                        .listeners
+                        .get(&admission.caller.session)
+                        .into_iter()
+                        .flatten();
+                    let own = connections
+                        .filter(|connection| connection.client == admission.caller.client);
                     own.for_each(|connection| connection.finish(Over::Cut));
                 }
             }
@@ -200,7 +232,9 @@ impl State {
                 // Several targets of one event may lead to the same session.
                 && (targets.len() == 1 || reached.insert(session))
             {
-                connections.iter().for_each(|connection| connection.push(run, bytes));
+                connections
+                    .iter()
+                    .for_each(|connection| connection.push(run, bytes));
             }
         };
         for target in targets {
@@ -217,7 +251,8 @@ impl Connection {
     fn push(&self, run: &[Arc<Delivery>], bytes: usize) {
         {
             let mut inbox = self.lock();
-            let full = inbox.waiting.len() + run.len() > self.room || inbox.bytes + bytes > BUFFER_BYTES;
+            let full =
+                inbox.waiting.len() + run.len() > self.room || inbox.bytes + bytes > BUFFER_BYTES;
             if inbox.overflowed || full {
                 inbox.overflowed = true;
                 (inbox.waiting, inbox.bytes) = (VecDeque::new(), 0);

@@ -32,7 +32,11 @@ pub struct Keys {
 
 impl Keys {
     pub fn new(file: Option<PathBuf>, ring: KeyRing) -> Self {
-        Self { file, ring: RwLock::new(Arc::new(ring)), rotating: Mutex::default() }
+        Self {
+            file,
+            ring: RwLock::new(Arc::new(ring)),
+            rotating: Mutex::default(),
+        }
     }
 
     /// The keys as they are now.
@@ -47,7 +51,10 @@ impl Keys {
         if resolved(own) == resolved(file) {
             return Ok(());
         }
-        Err(Error::malformed(format!("the running server's key file is {}: name that by --keys", own.display())))
+        Err(Error::malformed(format!(
+            "the running server's key file is {}: name that by --keys",
+            own.display()
+        )))
     }
 }
 
@@ -69,10 +76,14 @@ impl Chat {
         // The database knows the new file before it is there, and forgets the one before after that: whenever a crash
         // comes, the file that is there is one that it knows.
         let next = ring.clone();
-        self.store.write(move |tx| key_file::accept(tx, &next)).await?;
+        self.store
+            .write(move |tx| key_file::accept(tx, &next))
+            .await?;
         key_file::replace(&file, &ring)?;
         let next = ring.clone();
-        self.store.write(move |tx| key_file::settle(tx, &next, Some((&before, next.newest_from())))).await?;
+        self.store
+            .write(move |tx| key_file::settle(tx, &next, Some((&before, next.newest_from()))))
+            .await?;
         if self.keys.file.is_some() {
             *self.keys.ring.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(ring);
         }
@@ -85,12 +96,20 @@ impl Chat {
         self.keys.require(&file)?;
         let ring = key_file::read(&file).map_err(|unread| unread.into_error(&file))?;
         let (known, named) = (ring.clone(), file);
-        if self.store.read(move |tx| Ok(key_file::require_newest(tx, &named, &known).is_ok())).await? {
+        if self
+            .store
+            .read(move |tx| Ok(key_file::require_newest(tx, &named, &known).is_ok()))
+            .await?
+        {
             return Ok(());
         }
         if self.keys.file.is_some() {
-            return Err(Error::malformed("a server runs with other keys: stop it first"));
+            return Err(Error::malformed(
+                "a server runs with other keys: stop it first",
+            ));
         }
-        self.store.write(move |tx| key_file::adopt(tx, &ring, due)).await
+        self.store
+            .write(move |tx| key_file::adopt(tx, &ring, due))
+            .await
     }
 }

@@ -33,7 +33,10 @@ impl Label {
                 whole.push_str(param);
             }
         }
-        Some(Self { text: message.label.clone()?, command: sha256(whole.as_bytes()) })
+        Some(Self {
+            text: message.label.clone()?,
+            command: sha256(whole.as_bytes()),
+        })
     }
 
     /// The first answer to a label, if there is a label and it was answered before.
@@ -54,7 +57,14 @@ impl Label {
     }
 
     pub fn keep(&self, tx: &Write, caller: Caller, answer: &Answer, now: Timestamp) -> Result<()> {
-        label::keep(tx, caller.client, &self.text, &self.command, &write(answer)?, now)
+        label::keep(
+            tx,
+            caller.client,
+            &self.text,
+            &self.command,
+            &write(answer)?,
+            now,
+        )
     }
 }
 
@@ -62,14 +72,26 @@ impl Label {
 /// reply the command, the number of params and the params.
 fn write(answer: &Answer) -> Result<String> {
     let ids = answer.ids.iter().map(|id| id.to_string());
-    let excerpts = answer.excerpts.iter().map(|Excerpt { before, channel }| format!("{before}:{channel}"));
+    let excerpts = answer
+        .excerpts
+        .iter()
+        .map(|Excerpt { before, channel }| format!("{before}:{channel}"));
     let head = ids.chain(excerpts).collect::<Vec<_>>().join(" ");
-    let counts = answer.replies.iter().map(|reply| reply.params.len().to_string()).collect::<Vec<_>>();
+    let counts = answer
+        .replies
+        .iter()
+        .map(|reply| reply.params.len().to_string())
+        .collect::<Vec<_>>();
     let replies = answer
         .replies
         .iter()
         .zip(&counts)
-        .flat_map(|(reply, count)| [&reply.command, count].into_iter().chain(&reply.params).map(String::as_str));
+        .flat_map(|(reply, count)| {
+            [&reply.command, count]
+                .into_iter()
+                .chain(&reply.params)
+                .map(String::as_str)
+        });
     texts::join(std::iter::once(head.as_str()).chain(replies))
 }
 
@@ -84,13 +106,26 @@ fn read(column: &str) -> Result<Answer> {
                 let (before, channel) = (before.parse().map_err(|_| broken())?, name.to_owned());
                 answer.excerpts.push(Excerpt { before, channel });
             }
-            None => answer.ids.push(word.parse().map(EventId).map_err(|_| broken())?),
+            None => answer
+                .ids
+                .push(word.parse().map(EventId).map_err(|_| broken())?),
         }
     }
     while let Some(command) = texts.next() {
-        let count: usize = texts.next().and_then(|count| count.parse().ok()).ok_or_else(broken)?;
-        let params = texts.by_ref().take(count).map(str::to_owned).collect::<Vec<_>>();
-        answer.replies.push(Reply { source: SERVER_NAME.into(), command: command.into(), params });
+        let count: usize = texts
+            .next()
+            .and_then(|count| count.parse().ok())
+            .ok_or_else(broken)?;
+        let params = texts
+            .by_ref()
+            .take(count)
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        answer.replies.push(Reply {
+            source: SERVER_NAME.into(),
+            command: command.into(),
+            params,
+        });
     }
     Ok(answer)
 }
@@ -106,13 +141,23 @@ mod tests {
             command: "353".into(),
             params: params.iter().map(|text| text.to_string()).collect(),
         };
-        let excerpt = |before, name: &str| Excerpt { before, channel: name.into() };
+        let excerpt = |before, name: &str| Excerpt {
+            before,
+            channel: name.into(),
+        };
         for ids in [vec![], vec![EventId(7)], vec![EventId(7), EventId(1 << 60)]] {
             for excerpts in [vec![], vec![excerpt(0, "#a"), excerpt(12, "#1:2:\u{e9}")]] {
-                for replies in
-                    [vec![], vec![reply(&[])], vec![reply(&["a", "", "b\u{1}"]), reply(&[""]), reply(&["7"])]]
-                {
-                    let answer = Answer { replies, ids: ids.clone(), added: 0, excerpts: excerpts.clone() };
+                for replies in [
+                    vec![],
+                    vec![reply(&[])],
+                    vec![reply(&["a", "", "b\u{1}"]), reply(&[""]), reply(&["7"])],
+                ] {
+                    let answer = Answer {
+                        replies,
+                        ids: ids.clone(),
+                        added: 0,
+                        excerpts: excerpts.clone(),
+                    };
                     assert_eq!(read(&write(&answer).unwrap()).unwrap(), answer);
                 }
             }

@@ -7,8 +7,8 @@ use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
     model::{
-        AddressFamily, Arrival, Caller, ClientId, ClientView, EndReason, HashedPassword, Nick, Password, SessionId,
-        Timestamp,
+        AddressFamily, Arrival, Caller, ClientId, ClientView, EndReason, HashedPassword, Nick,
+        Password, SessionId, Timestamp,
     },
     password::Verdict,
     secret::Secret,
@@ -57,11 +57,18 @@ impl Chat {
     /// client. `present` is the caller the request's own cookie names, if any.
     ///
     /// An unknown nick, a session without password and a wrong password are one refusal and the same work.
-    pub async fn login(&self, login: Login, present: Option<Arc<Live>>, arrival: Arrival) -> Result<Admitted> {
+    pub async fn login(
+        &self,
+        login: Login,
+        present: Option<Arc<Live>>,
+        arrival: Arrival,
+    ) -> Result<Admitted> {
         let present = present.map(|live| live.caller);
         let nick = Nick::parse(&login.nick).ok();
         let found = self.find(nick.clone()).await?;
-        let attempt = self.begin_login(nick.as_ref(), found.as_ref(), present, &arrival).await?;
+        let attempt = self
+            .begin_login(nick.as_ref(), found.as_ref(), present, &arrival)
+            .await?;
         let result = self.judge(&login, nick, found, present, &arrival).await;
         if !matches!(&result, Err(error) if error.code == Code::LoginFailed) {
             attempt.pass();
@@ -70,7 +77,9 @@ impl Chat {
     }
 
     async fn find(&self, nick: Option<Nick>) -> Result<Option<Session>> {
-        self.store.read(move |tx| nick.map_or(Ok(None), |nick| Sight::whole(tx).find_person(&nick))).await
+        self.store
+            .read(move |tx| nick.map_or(Ok(None), |nick| Sight::whole(tx).find_person(&nick)))
+            .await
     }
 
     /// Judges the password of a session that was found by its nick, or of none.
@@ -85,31 +94,62 @@ impl Chat {
         let mut subject = Subject::default();
         for _ in 0..JUDGED {
             // What is nobody's nick is not written down: it may be a password in the wrong field.
-            let of_attempt = Subject { address: Some(arrival.address), ..Subject::default() };
-            subject = found.as_ref().map_or(of_attempt.clone(), |session| session.subject(of_attempt));
-            let stored = found.as_ref().and_then(|session| session.password_hash.clone());
-            let own = present.filter(|caller| found.as_ref().is_some_and(|session| session.id == caller.session));
-            let asker = own.map_or(arrival.network().into(), |caller| device_of(caller, arrival));
-            let verdict = self.hasher.verify(asker, login.password.clone(), stored.clone()).await?;
-            let (Some(session), Some(stored), Verdict::Right | Verdict::RightButOutdated) = (found, stored, verdict)
+            let of_attempt = Subject {
+                address: Some(arrival.address),
+                ..Subject::default()
+            };
+            subject = found
+                .as_ref()
+                .map_or(of_attempt.clone(), |session| session.subject(of_attempt));
+            let stored = found
+                .as_ref()
+                .and_then(|session| session.password_hash.clone());
+            let own = present.filter(|caller| {
+                found
+                    .as_ref()
+                    .is_some_and(|session| session.id == caller.session)
+            });
+            let asker = own.map_or(arrival.network().into(), |caller| {
+                device_of(caller, arrival)
+            });
+            let verdict = self
+                .hasher
+                .verify(asker, login.password.clone(), stored.clone())
+                .await?;
+            let (Some(session), Some(stored), Verdict::Right | Verdict::RightButOutdated) =
+                (found, stored, verdict)
             else {
                 break;
             };
             let rehashed = match verdict {
-                Verdict::RightButOutdated => Some(self.hasher.hash(asker, login.password.clone()).await?),
+                Verdict::RightButOutdated => {
+                    Some(self.hasher.hash(asker, login.password.clone()).await?)
+                }
                 _ => None,
             };
-            let verified = Verified { session, stored, rehashed };
-            if let Some(admitted) = self.admit_verified(login, verified, present, subject.clone(), arrival).await? {
+            let verified = Verified {
+                session,
+                stored,
+                rehashed,
+            };
+            if let Some(admitted) = self
+                .admit_verified(login, verified, present, subject.clone(), arrival)
+                .await?
+            {
                 if let Err(refusal) = &admitted {
-                    self.record_refusal(Action::LoginRefused(refusal.code), subject, arrival).await?;
+                    self.record_refusal(Action::LoginRefused(refusal.code), subject, arrival)
+                        .await?;
                 }
                 return admitted;
             }
             found = self.find(nick.clone()).await?;
         }
-        self.record_refusal(Action::LoginFailed, subject, arrival).await?;
-        Err(Error::new(Code::LoginFailed, "there is no session with this nick and this password"))
+        self.record_refusal(Action::LoginFailed, subject, arrival)
+            .await?;
+        Err(Error::new(
+            Code::LoginFailed,
+            "there is no session with this nick and this password",
+        ))
     }
 
     /// Lets a verified login in, or refuses it for another reason, which is recorded. `None` if what was verified is so no
@@ -117,7 +157,11 @@ impl Chat {
     async fn admit_verified(
         &self,
         login: &Login,
-        Verified { session, stored, rehashed }: Verified,
+        Verified {
+            session,
+            stored,
+            rehashed,
+        }: Verified,
         present: Option<Caller>,
         subject: Subject,
         &Arrival { address, now, .. }: &Arrival,
@@ -125,12 +169,18 @@ impl Chat {
         let secret = Secret::generate()?;
         let new = self.new_client(login.client_name.clone(), &secret, address, now);
         let max = self.limits.max_clients;
-        let terms = Terms { max, replace: login.replace, names_client: login.names_client };
+        let terms = Terms {
+            max,
+            replace: login.replace,
+            names_client: login.names_client,
+        };
         let admission = self
             .store
             .write_as(Priority::Entry, move |tx| {
                 // The same session, live, with the same password.
-                let current = Sight::whole(tx).find_person(&session.nick)?.filter(|s| s.id == session.id);
+                let current = Sight::whole(tx)
+                    .find_person(&session.nick)?
+                    .filter(|s| s.id == session.id);
                 if current.and_then(|s| s.password_hash).as_ref() != Some(&stored) {
                     return Ok(None);
                 }
@@ -143,11 +193,26 @@ impl Chat {
                 if let Some(hash) = &rehashed {
                     session::set_password(tx, session.id, Some(&stored), hash)?;
                 }
-                audit::record(tx, Action::LoginOk, &Subject { client: Some(client), ..subject.clone() }, now)?;
-                Ok(Some(Ok((session::get(tx, session.id)?, client::own_view(tx, client)?))))
+                audit::record(
+                    tx,
+                    Action::LoginOk,
+                    &Subject {
+                        client: Some(client),
+                        ..subject.clone()
+                    },
+                    now,
+                )?;
+                Ok(Some(Ok((
+                    session::get(tx, session.id)?,
+                    client::own_view(tx, client)?,
+                ))))
             })
             .await?;
-        let admitted = |(session, client)| Admitted { secret, session, client };
+        let admitted = |(session, client)| Admitted {
+            secret,
+            session,
+            client,
+        };
         Ok(admission.map(|admission| admission.map(admitted)))
     }
 }
@@ -158,7 +223,11 @@ fn admit(
     session: &Session,
     present: Option<Caller>,
     new: &NewClient,
-    Terms { max, replace, names_client }: Terms,
+    Terms {
+        max,
+        replace,
+        names_client,
+    }: Terms,
     now: Timestamp,
 ) -> Result<ClientId> {
     if let Some(present) = present
@@ -167,17 +236,36 @@ fn admit(
         if present.session != session.id {
             return Err(already_in_session());
         }
-        client::renew(tx, present, new, names_client.then_some(new.name.as_str()), now)?;
+        client::renew(
+            tx,
+            present,
+            new,
+            names_client.then_some(new.name.as_str()),
+            now,
+        )?;
         return Ok(present.client);
     }
     let others = client::live_of(tx, session.id)?;
-    let replaced = others.iter().find(|client| Some(client.id) == replace).map(|client| client.id);
+    let replaced = others
+        .iter()
+        .find(|client| Some(client.id) == replace)
+        .map(|client| client.id);
     if others.len() >= max && replaced.is_none() {
-        let detail =
-            format!("a session has at most {max} clients: choose one to remove and log in with its id as replace");
+        let detail = format!(
+            "a session has at most {max} clients: choose one to remove and log in with its id as replace"
+        );
         // The one that asks is no device of the session yet.
-        let others = others.into_iter().map(|client| ClientView { address: None, ..client }).collect();
-        return Err(Error { extra: Extra::Clients(others), ..Error::new(Code::TooManyClients, detail) });
+        let others = others
+            .into_iter()
+            .map(|client| ClientView {
+                address: None,
+                ..client
+            })
+            .collect();
+        return Err(Error {
+            extra: Extra::Clients(others),
+            ..Error::new(Code::TooManyClients, detail)
+        });
     }
     announce(tx, session, "A device logged in to this session", new, now)?;
     // In before the other is out: the session never is without a client.
@@ -189,9 +277,21 @@ fn admit(
 }
 
 /// Lets in the client of a grant that the session gave: one more device.
-pub fn admit_granted(tx: &Write, session: SessionId, new: &NewClient, max: usize, now: Timestamp) -> Result<ClientId> {
+pub fn admit_granted(
+    tx: &Write,
+    session: SessionId,
+    new: &NewClient,
+    max: usize,
+    now: Timestamp,
+) -> Result<ClientId> {
     require_place(tx, session, 0, max)?;
-    announce(tx, &session::get(tx, session)?, "An app joined this session", new, now)?;
+    announce(
+        tx,
+        &session::get(tx, session)?,
+        "An app joined this session",
+        new,
+        now,
+    )?;
     client::insert(tx, session, new, now)
 }
 
@@ -202,7 +302,13 @@ pub fn announce_app(tx: &Write, session: SessionId, name: &str, now: Timestamp) 
 }
 
 /// Tells the session's devices that a token or a code of an app came back that was used before, and so is in two hands.
-pub fn tell_of_theft(tx: &Write, session: SessionId, name: &str, address: IpAddr, now: Timestamp) -> Result<()> {
+pub fn tell_of_theft(
+    tx: &Write,
+    session: SessionId,
+    name: &str,
+    address: IpAddr,
+    now: Timestamp,
+) -> Result<()> {
     let family = AddressFamily::of(address).name();
     let text = format!(
         "Somebody else may have had access through the app {name}: what it signs in with was used a second time, from an \
@@ -221,7 +327,13 @@ pub fn require_place(tx: &Read, session: SessionId, coming: usize, max: usize) -
 }
 
 /// Tells the session's clients of the one that comes; its own queue begins after that.
-fn announce(tx: &Write, session: &Session, what: &str, new: &NewClient, now: Timestamp) -> Result<()> {
+fn announce(
+    tx: &Write,
+    session: &Session,
+    what: &str,
+    new: &NewClient,
+    now: Timestamp,
+) -> Result<()> {
     let family = AddressFamily::of(new.address).name();
     let text = format!("{what}: {}, from an {family} address.", new.name);
     notice(tx, session, text, None, now).map(drop)
@@ -229,5 +341,8 @@ fn announce(tx: &Write, session: &Session, what: &str, new: &NewClient, now: Tim
 
 /// The cookie presented names a live client of another session, or of any, where none is expected.
 pub fn already_in_session() -> Error {
-    Error::new(Code::AlreadyInSession, "this browser is in a session already: quit it or log out first")
+    Error::new(
+        Code::AlreadyInSession,
+        "this browser is in a session already: quit it or log out first",
+    )
 }

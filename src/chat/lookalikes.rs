@@ -57,7 +57,11 @@ impl Lookalikes {
         let newest = {
             let state = self.lock();
             // All but those that this transaction has ended are live, so this looks at few.
-            for channel in wanted.iter().filter_map(|skeleton| state.by_skeleton.get(skeleton)).flatten() {
+            for channel in wanted
+                .iter()
+                .filter_map(|skeleton| state.by_skeleton.get(skeleton))
+                .flatten()
+            {
                 if channel::is_live(tx, *channel)? {
                     return Ok(true);
                 }
@@ -66,7 +70,11 @@ impl Lookalikes {
         };
         // What this transaction has made is not committed yet.
         let fresh = channel::made_after(tx, ChannelId(newest))?;
-        Ok(fresh.iter().any(|(_, name)| skeletons(name.as_str()).iter().any(|skeleton| wanted.contains(skeleton))))
+        Ok(fresh.iter().any(|(_, name)| {
+            skeletons(name.as_str())
+                .iter()
+                .any(|skeleton| wanted.contains(skeleton))
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -78,7 +86,10 @@ impl State {
     fn add(&mut self, channel: ChannelId, name: &ChannelName) {
         let skeletons = skeletons(name.as_str());
         for skeleton in &skeletons {
-            self.by_skeleton.entry(skeleton.clone()).or_default().insert(channel);
+            self.by_skeleton
+                .entry(skeleton.clone())
+                .or_default()
+                .insert(channel);
         }
         self.skeletons.insert(channel, skeletons);
         self.newest = self.newest.max(channel.0);
@@ -111,7 +122,9 @@ mod tests {
             lookalikes.apply(&made(id, name));
         }
         for id in 1..=4 {
-            lookalikes.apply(&Effect::ChannelEnded { channel: ChannelId(id) });
+            lookalikes.apply(&Effect::ChannelEnded {
+                channel: ChannelId(id),
+            });
         }
         let state = lookalikes.lock();
         assert!(state.by_skeleton.is_empty() && state.skeletons.is_empty());
@@ -128,7 +141,10 @@ mod tests {
             let digits = (0..10).map(|place| ['l', '1', '|'][(id / 3_i64.pow(place) % 3) as usize]);
             ChannelName::parse(&format!("#{}", digits.collect::<String>())).unwrap()
         };
-        assert_eq!(skeletons(name(0).as_str()), skeletons(name(CHANNELS - 1).as_str()));
+        assert_eq!(
+            skeletons(name(0).as_str()),
+            skeletons(name(CHANNELS - 1).as_str())
+        );
         (0..CHANNELS).for_each(|id| state.add(ChannelId(id), &name(id)));
         assert_eq!(state.by_skeleton.len(), 1);
         (0..CHANNELS).for_each(|id| state.remove(ChannelId(id)));

@@ -18,18 +18,30 @@ pub fn mark_read(act: &mut Act, target: &Target, to: Option<SessionId>, id: Even
         let (name, own) = (&marked.name, [me.into()]);
         match marked.place {
             // By now its nick may be another session's.
-            Place::Conversation { other, ended: true } => act.emit("MARKREAD", &[name, &id, &other], &own)?,
+            Place::Conversation { other, ended: true } => {
+                act.emit("MARKREAD", &[name, &id, &other], &own)?
+            }
             _ => act.emit("MARKREAD", &[name, &id], &own)?,
         };
     }
     let mark = marked.get(act.tx, me)?;
-    act.answer.replies.push(Reply::command("MARKREAD", &[&marked.name, &mark]));
+    act.answer
+        .replies
+        .push(Reply::command("MARKREAD", &[&marked.name, &mark]));
     Ok(())
 }
 
-pub fn show(sight: &Sight, me: &Session, target: &Target, to: Option<SessionId>) -> Result<Vec<Reply>> {
+pub fn show(
+    sight: &Sight,
+    me: &Session,
+    target: &Target,
+    to: Option<SessionId>,
+) -> Result<Vec<Reply>> {
     let marked = Marked::find(sight, me, target, to)?;
-    Ok(vec![Reply::command("MARKREAD", &[&marked.name, &marked.get(sight.tx, me.id)?])])
+    Ok(vec![Reply::command(
+        "MARKREAD",
+        &[&marked.name, &marked.get(sight.tx, me.id)?],
+    )])
 }
 
 /// What a mark is at: a channel that the session is on, or a conversation.
@@ -48,19 +60,35 @@ impl Marked {
     fn find(sight: &Sight, me: &Session, target: &Target, to: Option<SessionId>) -> Result<Self> {
         if let Some(to) = to {
             let other = sight.past_correspondent(to)?;
-            let place = Place::Conversation { other: other.id, ended: other.ended };
-            return Ok(Self { name: other.nick.to_string(), place });
+            let place = Place::Conversation {
+                other: other.id,
+                ended: other.ended,
+            };
+            return Ok(Self {
+                name: other.nick.to_string(),
+                place,
+            });
         }
         match target {
             Target::Channel(name) => {
                 let channel = sight.channel(name)?;
-                member::get(sight.tx, channel.id, me.id)?.ok_or_else(|| Error::not_on_channel(&channel.name))?;
-                Ok(Self { name: channel.name.to_string(), place: Place::Channel(channel.id) })
+                member::get(sight.tx, channel.id, me.id)?
+                    .ok_or_else(|| Error::not_on_channel(&channel.name))?;
+                Ok(Self {
+                    name: channel.name.to_string(),
+                    place: Place::Channel(channel.id),
+                })
             }
             Target::Nick(nick) => {
                 let other = sight.correspondent(nick)?;
-                let place = Place::Conversation { other: other.id, ended: false };
-                Ok(Self { name: other.nick.to_string(), place })
+                let place = Place::Conversation {
+                    other: other.id,
+                    ended: false,
+                };
+                Ok(Self {
+                    name: other.nick.to_string(),
+                    place,
+                })
             }
         }
     }

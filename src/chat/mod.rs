@@ -55,7 +55,9 @@ mod warning;
 
 pub use act::Answer;
 pub(crate) use act::notice;
-pub use login::{Login, admit_granted, already_in_session, announce_app, require_place, tell_of_theft};
+pub use login::{
+    Login, admit_granted, already_in_session, announce_app, require_place, tell_of_theft,
+};
 pub(crate) use pass::require_unchanged;
 pub use session::Admitted;
 
@@ -169,7 +171,12 @@ impl Chat {
     }
 
     /// The live caller a presented secret names, at a time by which some may be `due` to have left.
-    pub async fn authenticate(&self, secret: SecretHash, now: Timestamp, due: Timestamp) -> Result<Arc<callers::Live>> {
+    pub async fn authenticate(
+        &self,
+        secret: SecretHash,
+        now: Timestamp,
+        due: Timestamp,
+    ) -> Result<Arc<callers::Live>> {
         if let Some(live) = self.callers.get(secret) {
             if let Some(reason) = live.over(due, self.limits.client_idle) {
                 return Err(Error::client_ended(reason));
@@ -181,17 +188,27 @@ impl Chat {
             return Ok(live);
         }
         // Not on the way of any live client: the store alone remembers why one that has left did so.
-        Err(match Box::pin(self.store.read(move |tx| store::client::end_reason(tx, secret))).await? {
-            Some(reason) => Error::client_ended(reason),
-            None => unauthenticated(),
-        })
+        Err(
+            match Box::pin(
+                self.store
+                    .read(move |tx| store::client::end_reason(tx, secret)),
+            )
+            .await?
+            {
+                Some(reason) => Error::client_ended(reason),
+                None => unauthenticated(),
+            },
+        )
     }
 
     /// Those of some secrets that name live clients.
     pub fn live_among(&self, secrets: &[SecretHash], due: Timestamp) -> Vec<SecretHash> {
         let idle = self.limits.client_idle;
-        let is_live =
-            |secret: &SecretHash| self.callers.get(*secret).is_some_and(|live| live.over(due, idle).is_none());
+        let is_live = |secret: &SecretHash| {
+            self.callers
+                .get(*secret)
+                .is_some_and(|live| live.over(due, idle).is_none())
+        };
         secrets.iter().copied().filter(is_live).collect()
     }
 
@@ -234,7 +251,9 @@ impl Chat {
 
     /// Whether a client has ended, or is due to.
     pub fn is_over(&self, client: ClientId, due: Timestamp) -> bool {
-        self.callers.by_client(client).is_none_or(|live| live.over(due, self.limits.client_idle).is_some())
+        self.callers
+            .by_client(client)
+            .is_none_or(|live| live.over(due, self.limits.client_idle).is_some())
     }
 
     /// Notes that a client is in use, though it did not call itself, and from where.
@@ -249,21 +268,38 @@ impl Chat {
     /// fails, the client's next request tries again.
     async fn note_presented(&self, live: &callers::Live, secret: SecretHash) {
         let client = live.caller.client;
-        match self.store.write(move |tx| store::client::note_presented(tx, client, secret)).await {
+        match self
+            .store
+            .write(move |tx| store::client::note_presented(tx, client, secret))
+            .await
+        {
             Ok(()) => live.present(),
             // Failures of the disk are in the log, as many as there may be.
             Err(error) if error.is_want_of_room() => {}
-            Err(error) => tracing::warn!(%error, %client, "that a client has its secret could not be written down"),
+            Err(error) => {
+                tracing::warn!(%error, %client, "that a client has its secret could not be written down")
+            }
         }
     }
 
     /// Writes down that a token was presented, before anything is done by it: its refresh token is not exchanged for the same
     /// again. If it fails, the next request tries again.
-    async fn note_token_presented(&self, token: &callers::Token, secret: SecretHash, now: Timestamp) {
-        match self.store.write(move |tx| store::token::settle_parent(tx, secret, now)).await {
+    async fn note_token_presented(
+        &self,
+        token: &callers::Token,
+        secret: SecretHash,
+        now: Timestamp,
+    ) {
+        match self
+            .store
+            .write(move |tx| store::token::settle_parent(tx, secret, now))
+            .await
+        {
             Ok(()) => token.settle(),
             Err(error) if error.is_want_of_room() => {}
-            Err(error) => tracing::warn!(%error, grant = %token.grant, "a token's first use could not be written down"),
+            Err(error) => {
+                tracing::warn!(%error, grant = %token.grant, "a token's first use could not be written down")
+            }
         }
     }
 
@@ -283,13 +319,23 @@ impl Chat {
 
     /// The last lines of the audit log before one, ascending.
     pub async fn audit(&self, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
-        self.store.read(move |tx| store::audit::list(tx, before, limit)).await
+        self.store
+            .read(move |tx| store::audit::list(tx, before, limit))
+            .await
     }
 
     /// The same of the caller's own session.
-    pub async fn own_audit(&self, live: &callers::Live, before: i64, limit: usize) -> Result<Vec<Entry>> {
+    pub async fn own_audit(
+        &self,
+        live: &callers::Live,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
         let caller = live.caller;
-        self.look(caller, move |tx| store::audit::of_session(tx, caller.session, before, limit)).await
+        self.look(caller, move |tx| {
+            store::audit::of_session(tx, caller.session, before, limit)
+        })
+        .await
     }
 
     /// Writes a consistent copy of the database to a new file.
@@ -390,12 +436,18 @@ async fn change<T: Send + 'static>(
 
 /// Nobody is named by what was presented, if anything was.
 pub fn unauthenticated() -> Error {
-    Error::new(Code::Unauthenticated, "there is no session here yet: pick a nick, or log in")
+    Error::new(
+        Code::Unauthenticated,
+        "there is no session here yet: pick a nick, or log in",
+    )
 }
 
 /// No token that works was presented (RFC 6750 §3.1).
 pub fn invalid_token() -> Error {
-    Error::new(Code::InvalidToken, "this access token is unknown, expired or revoked")
+    Error::new(
+        Code::InvalidToken,
+        "this access token is unknown, expired or revoked",
+    )
 }
 
 #[cfg(test)]
@@ -425,14 +477,28 @@ mod tests {
         let lock = DatabaseLock::for_server(&dir.path().join("c.db")).unwrap();
         let chat = Chat::open(lock, None, limits, Hasher::start(1).unwrap(), Timestamp(0)).unwrap();
         let (nick, now) = (Nick::parse("alice").unwrap(), Timestamp(0));
-        let arrival = Arrival { address: [127, 0, 0, 1].into(), now, steady: Duration::ZERO };
-        let secret = chat.create(nick, "laptop".into(), arrival.address, now).await.unwrap().secret;
+        let arrival = Arrival {
+            address: [127, 0, 0, 1].into(),
+            now,
+            steady: Duration::ZERO,
+        };
+        let secret = chat
+            .create(nick, "laptop".into(), arrival.address, now)
+            .await
+            .unwrap()
+            .secret;
         let live = chat.authenticate(secret.hash(), now, now).await.unwrap();
         chat.logout(&live, now).await.unwrap();
         for line in ["JOIN #rust", "WHOIS alice", "PASS :correct horse battery"] {
-            let late = chat.execute(&live, Message::parse_line(line).unwrap(), arrival, None).await.unwrap_err();
+            let late = chat
+                .execute(&live, Message::parse_line(line).unwrap(), arrival, None)
+                .await
+                .unwrap_err();
             assert_eq!(late.code, Code::ClientEnded, "{line}");
         }
-        assert_eq!(chat.snapshot(&live, true).await.unwrap_err().code, Code::ClientEnded);
+        assert_eq!(
+            chat.snapshot(&live, true).await.unwrap_err().code,
+            Code::ClientEnded
+        );
     }
 }

@@ -97,32 +97,43 @@ fn apply(act: &Act, channel: &mut Channel, change: Change) -> Result<Option<Effe
             (member.voice != on).then(|| (on, 'v', Some(member.nick.to_string())))
         }
         Change::Ban(mask, true) => add_ban(act, channel, mask)?,
-        Change::Ban(mask, false) => {
-            ban::remove(act.tx, channel.id, &mask)?.then(|| (false, 'b', Some(mask.as_str().to_owned())))
-        }
+        Change::Ban(mask, false) => ban::remove(act.tx, channel.id, &mask)?
+            .then(|| (false, 'b', Some(mask.as_str().to_owned()))),
         Change::ListBans => None,
     })
 }
 
 /// A channel is never left without an op by MODE: who wants to give it up makes somebody else op first.
 fn last_op(nick: &Nick, channel: &Channel) -> Error {
-    let detail = format!("{nick} is the channel's last operator: make somebody else operator first");
+    let detail =
+        format!("{nick} is the channel's last operator: make somebody else operator first");
     Error::new(Code::ChanopNeeded, detail).about(&channel.name)
 }
 
 fn add_ban(act: &Act, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
     let bans = ban::list(act.tx, channel.id)?;
-    if bans.len() >= MAX_BANS && !bans.iter().any(|ban| ban.mask.mask.folded() == mask.folded()) {
+    if bans.len() >= MAX_BANS
+        && !bans
+            .iter()
+            .any(|ban| ban.mask.mask.folded() == mask.folded())
+    {
         let detail = format!("a channel has at most {MAX_BANS} bans");
-        return Err(Error::new(Code::BanListFull, detail).about(&channel.name).about('b'));
+        return Err(Error::new(Code::BanListFull, detail)
+            .about(&channel.name)
+            .about('b'));
     }
     let mask = SessionMask::new(&act.sight, mask)?;
-    let ban = Ban { mask, set_by: act.nick().to_string(), set_at: act.now };
+    let ban = Ban {
+        mask,
+        set_by: act.nick().to_string(),
+        set_at: act.now,
+    };
     let added = ban::add(act.tx, channel.id, &ban)?;
     Ok(added.then(|| (true, 'b', Some(ban.mask.mask.as_str().to_owned()))))
 }
 
 fn standing(act: &Act, channel: &Channel, nick: &Nick) -> Result<Member> {
     let session = act.sight.person(nick)?;
-    member::get(act.tx, channel.id, session.id)?.ok_or_else(|| not_in_channel(&session.nick, channel))
+    member::get(act.tx, channel.id, session.id)?
+        .ok_or_else(|| not_in_channel(&session.nick, channel))
 }

@@ -57,11 +57,19 @@ impl Chat {
             let new = new.accepted(&self.names_of(&session.nick))?;
             if let Some(stored) = &stored {
                 let Some(current) = current.clone() else {
-                    let detail = "a password is set: give the current one too, PASS <new> <current>";
+                    let detail =
+                        "a password is set: give the current one too, PASS <new> <current>";
                     return Err(Error::new(Code::PasswordRequired, detail));
                 };
-                if self.guess_password(caller, current, Some(stored.clone()), &arrival).await? == Verdict::Wrong {
-                    return Err(Error::new(Code::PasswordMismatch, "this is not the current password"));
+                if self
+                    .guess_password(caller, current, Some(stored.clone()), &arrival)
+                    .await?
+                    == Verdict::Wrong
+                {
+                    return Err(Error::new(
+                        Code::PasswordMismatch,
+                        "this is not the current password",
+                    ));
                 }
             } else {
                 self.first_password(caller, &arrival).await?;
@@ -70,9 +78,17 @@ impl Chat {
             let (label, limits) = (label.clone(), self.limits);
             let done = self
                 .change_as(Priority::Entry, caller, move |tx| {
-                    store_password(tx, caller, stored.as_ref(), &hash, label.as_ref(), now, &limits)?
-                        .map(|(answer, action)| record(tx, caller, action, &arrival).map(|()| answer))
-                        .transpose()
+                    store_password(
+                        tx,
+                        caller,
+                        stored.as_ref(),
+                        &hash,
+                        label.as_ref(),
+                        now,
+                        &limits,
+                    )?
+                    .map(|(answer, action)| record(tx, caller, action, &arrival).map(|()| answer))
+                    .transpose()
                 })
                 .await?;
             if let Some(answer) = done {
@@ -91,12 +107,28 @@ impl Chat {
         given: Option<Password>,
         arrival: &Arrival,
     ) -> Result<Option<HashedPassword>> {
-        let stored = self.look(caller, move |tx| Ok(session::get(tx, caller.session)?.password_hash)).await?;
+        let stored = self
+            .look(caller, move |tx| {
+                Ok(session::get(tx, caller.session)?.password_hash)
+            })
+            .await?;
         if let Some(stored) = &stored {
-            let needed = || Error::new(Code::PasswordRequired, "this needs the session's password, as `password`");
+            let needed = || {
+                Error::new(
+                    Code::PasswordRequired,
+                    "this needs the session's password, as `password`",
+                )
+            };
             let given = given.ok_or_else(needed)?;
-            if self.guess_password(caller, given, Some(stored.clone()), arrival).await? == Verdict::Wrong {
-                return Err(Error::new(Code::PasswordMismatch, "this is not the session's password"));
+            if self
+                .guess_password(caller, given, Some(stored.clone()), arrival)
+                .await?
+                == Verdict::Wrong
+            {
+                return Err(Error::new(
+                    Code::PasswordMismatch,
+                    "this is not the session's password",
+                ));
             }
         }
         Ok(stored)
@@ -104,17 +136,32 @@ impl Chat {
 
     /// What anybody would try first as the password of whoever has this nick.
     fn names_of<'a>(&'a self, nick: &'a Nick) -> Vec<&'a str> {
-        [nick.as_str(), SERVER_NAME, PROGRAM_NAME].into_iter().chain(self.host.as_deref()).collect()
+        [nick.as_str(), SERVER_NAME, PROGRAM_NAME]
+            .into_iter()
+            .chain(self.host.as_deref())
+            .collect()
     }
 }
 
 /// Refuses where the password is not the one any more that was judged.
-pub(crate) fn require_unchanged(tx: &store::Read, caller: Caller, judged: &Option<HashedPassword>) -> Result<()> {
-    if session::get(tx, caller.session)?.password_hash == *judged { Ok(()) } else { Err(changing()) }
+pub(crate) fn require_unchanged(
+    tx: &store::Read,
+    caller: Caller,
+    judged: &Option<HashedPassword>,
+) -> Result<()> {
+    if session::get(tx, caller.session)?.password_hash == *judged {
+        Ok(())
+    } else {
+        Err(changing())
+    }
 }
 
 fn changing() -> Error {
-    Error::retry(Code::Overloaded, 1, "the password is being changed elsewhere at this moment")
+    Error::retry(
+        Code::Overloaded,
+        1,
+        "the password is being changed elsewhere at this moment",
+    )
 }
 
 /// `None` if the password is not the one any more that the change was judged by.
@@ -131,15 +178,32 @@ fn store_password(
         return Ok(None);
     }
     approval::void_of_session(tx, caller.session)?;
-    let mut act = Act::new(tx, caller, label.map(|label| label.text.as_str()), now, limits)?;
-    let action = if judged.is_some() { Action::PasswordChanged } else { Action::PasswordSet };
+    let mut act = Act::new(
+        tx,
+        caller,
+        label.map(|label| label.text.as_str()),
+        now,
+        limits,
+    )?;
+    let action = if judged.is_some() {
+        Action::PasswordChanged
+    } else {
+        Action::PasswordSet
+    };
     act.notice(match judged {
         Some(_) => "The password of this session was changed.",
-        None => "A password was set: this session can now be rejoined from other devices by logging in.",
+        None => {
+            "A password was set: this session can now be rejoined from other devices by logging in."
+        }
     })?;
-    act.answer.replies.push(Reply::command("NOTE", &[&"PASS", &"PASSWORD_SET", &"The password is set"]));
+    act.answer.replies.push(Reply::command(
+        "NOTE",
+        &[&"PASS", &"PASSWORD_SET", &"The password is set"],
+    ));
     if judged.is_some() {
-        act.answer.replies.extend(remains::reply(tx, caller.session)?);
+        act.answer
+            .replies
+            .extend(remains::reply(tx, caller.session)?);
     }
     let answer = std::mem::take(&mut act.answer);
     if let Some(label) = label {
@@ -150,6 +214,15 @@ fn store_password(
 
 /// Tells the audit log what became of a password.
 fn record(tx: &store::Write, caller: Caller, action: Action, arrival: &Arrival) -> Result<()> {
-    let of_client = Subject { client: Some(caller.client), address: Some(arrival.address), ..Subject::default() };
-    store::audit::record(tx, action, &session::get(tx, caller.session)?.subject(of_client), arrival.now)
+    let of_client = Subject {
+        client: Some(caller.client),
+        address: Some(arrival.address),
+        ..Subject::default()
+    };
+    store::audit::record(
+        tx,
+        action,
+        &session::get(tx, caller.session)?.subject(of_client),
+        arrival.now,
+    )
 }

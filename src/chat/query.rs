@@ -46,7 +46,11 @@ pub fn topic(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<Repl
 pub fn topic_replies(me: &Session, name: &ChannelName, topic: &Topic) -> [Reply; 2] {
     [
         reply(me, RPL_TOPIC, &[name, &topic.text]),
-        reply(me, RPL_TOPICWHOTIME, &[name, &topic.set_by, &topic.set_at.seconds()]),
+        reply(
+            me,
+            RPL_TOPICWHOTIME,
+            &[name, &topic.set_by, &topic.set_at.seconds()],
+        ),
     ]
 }
 
@@ -59,17 +63,27 @@ pub fn modes(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<Repl
     params.extend(words.iter().map(|word| word as &dyn Display));
     Ok(vec![
         reply(me, RPL_CHANNELMODEIS, &params),
-        reply(me, RPL_CREATIONTIME, &[&channel.name, &channel.created_at.seconds()]),
+        reply(
+            me,
+            RPL_CREATIONTIME,
+            &[&channel.name, &channel.created_at.seconds()],
+        ),
     ])
 }
 
 /// People have no modes of their own here.
 pub fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Vec<Reply>> {
     if nick.folded() != me.nick.folded() {
-        return Err(Error::new(Code::UsersDontMatch, "cannot show or change modes for other users"));
+        return Err(Error::new(
+            Code::UsersDontMatch,
+            "cannot show or change modes for other users",
+        ));
     }
     match changes {
-        Some(_) => Err(Error::new(Code::UnknownUserMode, "there are no user modes here")),
+        Some(_) => Err(Error::new(
+            Code::UnknownUserMode,
+            "there are no user modes here",
+        )),
         None => Ok(vec![reply(me, RPL_UMODEIS, &[&"+"])]),
     }
 }
@@ -77,16 +91,28 @@ pub fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Ve
 pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     for ban in ban::list(tx, channel.id)? {
-        replies.add(RPL_BANLIST, &[&channel.name, &ban.mask.mask.as_str(), &ban.set_by, &ban.set_at.seconds()]);
+        replies.add(
+            RPL_BANLIST,
+            &[
+                &channel.name,
+                &ban.mask.mask.as_str(),
+                &ban.set_by,
+                &ban.set_at.seconds(),
+            ],
+        );
     }
-    replies.end(RPL_ENDOFBANLIST, &[&channel.name, &"End of channel ban list"]);
+    replies.end(
+        RPL_ENDOFBANLIST,
+        &[&channel.name, &"End of channel ban list"],
+    );
     Ok(replies.finish("MODE", &channel.name))
 }
 
 /// The bans of a channel that the session is on.
 pub fn own_bans(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
     let channel = sight.channel(name)?;
-    member::get(sight.tx, channel.id, me.id)?.ok_or_else(|| Error::not_on_channel(&channel.name))?;
+    member::get(sight.tx, channel.id, me.id)?
+        .ok_or_else(|| Error::not_on_channel(&channel.name))?;
     bans(sight.tx, me, &channel)
 }
 
@@ -125,7 +151,11 @@ pub fn names_of(tx: &Read, replies: &mut Replies, channel: &Channel) -> Result<(
         end_of_names(replies, &channel.name);
         return Ok(());
     }
-    let kind = if channel.modes.has(Flag::Secret) { "@" } else { "=" };
+    let kind = if channel.modes.has(Flag::Secret) {
+        "@"
+    } else {
+        "="
+    };
     // A name takes two bytes at least, with the blank behind it.
     let members = member::first_of_channel(tx, channel.id, replies.room() / 2 + 1)?;
     let mut line = String::new();
@@ -170,7 +200,10 @@ pub fn list(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Ve
             Shown::Nothing => {}
             Shown::Name => replies.add(RPL_LIST, &[&channel.name, &0, &""]),
             Shown::Everything => {
-                let topic = channel.topic.as_ref().map_or("", |topic| topic.text.as_str());
+                let topic = channel
+                    .topic
+                    .as_ref()
+                    .map_or("", |topic| topic.text.as_str());
                 replies.add(RPL_LIST, &[&channel.name, members, &topic]);
             }
         }
@@ -201,13 +234,20 @@ pub fn who(sight: &Sight, me: &Session, mask: &str) -> Result<Vec<Reply>> {
         }
         Err(_) if mask.contains(['*', '?']) => {
             let (people, complete) = sight.people(mask, WHO_LIMIT)?;
-            people.iter().for_each(|session| who_reply(&mut replies, "*", session, None));
+            people
+                .iter()
+                .for_each(|session| who_reply(&mut replies, "*", session, None));
             if !complete {
                 replies.truncate();
             }
         }
         Err(_) => {
-            if let Some(session) = Nick::parse(mask).ok().map(|nick| sight.find_person(&nick)).transpose()?.flatten() {
+            if let Some(session) = Nick::parse(mask)
+                .ok()
+                .map(|nick| sight.find_person(&nick))
+                .transpose()?
+                .flatten()
+            {
                 who_reply(&mut replies, "*", &session, None);
             }
         }
@@ -220,13 +260,28 @@ fn who_reply(replies: &mut Replies, channel: &str, them: &Session, member: Optio
     let here = if them.away.is_some() { "G" } else { "H" };
     let flags = format!("{here}{}", member.map_or("", Member::prefix));
     let realname = format!("0 {}", them.nick);
-    replies.add(RPL_WHOREPLY, &[&channel, &them.user(), &SERVER_NAME, &SERVER_NAME, &them.nick, &flags, &realname]);
+    replies.add(
+        RPL_WHOREPLY,
+        &[
+            &channel,
+            &them.user(),
+            &SERVER_NAME,
+            &SERVER_NAME,
+            &them.nick,
+            &flags,
+            &realname,
+        ],
+    );
 }
 
 pub fn whois(sight: &Sight, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
     let them = sight.person(nick)?;
     let mut replies = vec![
-        reply(me, RPL_WHOISUSER, &[&them.nick, &them.user(), &SERVER_NAME, &"*", &them.nick]),
+        reply(
+            me,
+            RPL_WHOISUSER,
+            &[&them.nick, &them.user(), &SERVER_NAME, &"*", &them.nick],
+        ),
         reply(me, RPL_WHOISSERVER, &[&them.nick, &SERVER_NAME, &"Rejoin"]),
     ];
     let mut channels = Vec::new();
@@ -235,14 +290,26 @@ pub fn whois(sight: &Sight, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
             continue;
         }
         let member = member::get(sight.tx, channel.id, them.id)?;
-        channels.push(format!("{}{}", member.as_ref().map_or("", Member::prefix), channel.name));
+        channels.push(format!(
+            "{}{}",
+            member.as_ref().map_or("", Member::prefix),
+            channel.name
+        ));
     }
     if !channels.is_empty() {
-        replies.push(reply(me, RPL_WHOISCHANNELS, &[&them.nick, &channels.join(" ")]));
+        replies.push(reply(
+            me,
+            RPL_WHOISCHANNELS,
+            &[&them.nick, &channels.join(" ")],
+        ));
     }
     if let Some(away) = &them.away {
         replies.push(reply(me, RPL_AWAY, &[&them.nick, away]));
     }
-    replies.push(reply(me, RPL_ENDOFWHOIS, &[&them.nick, &"End of /WHOIS list"]));
+    replies.push(reply(
+        me,
+        RPL_ENDOFWHOIS,
+        &[&them.nick, &"End of /WHOIS list"],
+    ));
     Ok(replies)
 }

@@ -27,7 +27,10 @@ pub enum HistoryOf {
 }
 
 /// What a stream reads from the log at a time: as much as may wait for it of what is pushed.
-const STREAM_PAGE: PageSize = PageSize { events: 200, bytes: BUFFER_BYTES };
+const STREAM_PAGE: PageSize = PageSize {
+    events: 200,
+    bytes: BUFFER_BYTES,
+};
 
 /// Where a reading of a queue begins.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +43,13 @@ pub struct Start {
 
 impl Chat {
     /// A page of the caller's queue from a start on. If there is nothing it waits up to `timeout` for something to happen.
-    pub async fn poll(&self, live: &Live, start: Start, timeout: Duration, limit: usize) -> Result<Page> {
+    pub async fn poll(
+        &self,
+        live: &Live,
+        start: Start,
+        timeout: Duration,
+        limit: usize,
+    ) -> Result<Page> {
         let deadline = tokio::time::Instant::now() + timeout;
         let after = self.position(live, start).await?;
         let attachment = self.hub.attach(live.caller)?;
@@ -56,7 +65,10 @@ impl Chat {
             if attachment.take().over == Some(Over::Cut) {
                 return Ok(page);
             }
-            if tokio::time::timeout_at(deadline, attachment.woken()).await.is_err() {
+            if tokio::time::timeout_at(deadline, attachment.woken())
+                .await
+                .is_err()
+            {
                 return Ok(page);
             }
         }
@@ -67,11 +79,25 @@ impl Chat {
         let position = self.position(&live, start).await?;
         let attachment = self.hub.attach(live.caller)?;
         let warned = position;
-        Ok(Feed { chat: self.clone(), attachment, live, position, warned, behind: true, reading: None })
+        Ok(Feed {
+            chat: self.clone(),
+            attachment,
+            live,
+            position,
+            warned,
+            behind: true,
+            reading: None,
+        })
     }
 
     /// What was said before: on a channel in one's own time, or between one's session and another.
-    pub async fn history(&self, live: &Live, of: HistoryOf, part: Part, limit: usize) -> Result<Vec<Event>> {
+    pub async fn history(
+        &self,
+        live: &Live,
+        of: HistoryOf,
+        part: Part,
+        limit: usize,
+    ) -> Result<Vec<Event>> {
         let caller = live.caller;
         let issued = move |tx: &Read| part.id().map_or(Ok(()), |id| log::require_issued(tx, id));
         self.look(caller, move |tx| {
@@ -93,20 +119,36 @@ impl Chat {
     }
 
     /// Where to read from.
-    async fn position(&self, live: &Live, Start { after, acknowledges }: Start) -> Result<EventId> {
+    async fn position(
+        &self,
+        live: &Live,
+        Start {
+            after,
+            acknowledges,
+        }: Start,
+    ) -> Result<EventId> {
         if acknowledges && !live.begun() {
             let caller = live.caller;
-            match self.change(caller, move |tx| client::begin_queue(tx, caller.client, EventId(0))).await {
+            match self
+                .change(caller, move |tx| {
+                    client::begin_queue(tx, caller.client, EventId(0))
+                })
+                .await
+            {
                 Ok(()) => live.begin(EventId(0)),
                 // Not even the reserve is left. The next reading begins the queue.
                 Err(error) if error.is_want_of_room() => {}
                 Err(error) => return Err(error),
             }
         }
-        let Some(after) = after else { return Ok(live.cursor()) };
+        let Some(after) = after else {
+            return Ok(live.cursor());
+        };
         // What was pushed to anyone was issued; only what is beyond it has to be looked up.
         if after > self.hub.head() {
-            self.store.read(move |tx| log::require_issued(tx, after)).await?;
+            self.store
+                .read(move |tx| log::require_issued(tx, after))
+                .await?;
         }
         if acknowledges {
             live.acknowledge(after);
@@ -119,7 +161,12 @@ impl Chat {
         self.look(caller, move |tx| {
             // What was said before a client came is not in its queue, whatever position it names.
             let start = client::queue_start(tx, caller.client)?;
-            log::page(&Sight::of(tx, caller)?, caller.session, after.max(start), size)
+            log::page(
+                &Sight::of(tx, caller)?,
+                caller.session,
+                after.max(start),
+                size,
+            )
         })
         .await
     }
@@ -189,7 +236,10 @@ impl Feed {
                 let page = reading.await;
                 self.reading = None;
                 let page = match page {
-                    Err(Error { extra: Extra::Reason(reason), .. }) => return Ok(Step::Over(Over::Ended(reason))),
+                    Err(Error {
+                        extra: Extra::Reason(reason),
+                        ..
+                    }) => return Ok(Step::Over(Over::Ended(reason))),
                     page => page?,
                 };
                 // First the gap alone; what is left in it comes with the page, which is read again.
@@ -200,7 +250,12 @@ impl Feed {
                 self.position = page.next;
                 self.behind = page.more;
                 if !page.events.is_empty() {
-                    return Ok(Step::Events(page.events.into_iter().map(|e| Delivery::new(Arc::new(e))).collect()));
+                    return Ok(Step::Events(
+                        page.events
+                            .into_iter()
+                            .map(|e| Delivery::new(Arc::new(e)))
+                            .collect(),
+                    ));
                 }
                 continue;
             }
@@ -210,7 +265,9 @@ impl Feed {
                 continue;
             }
             // What the log gave already was pushed too, if it was committed after attaching.
-            taken.waiting.retain(|delivery| delivery.event.id > self.position);
+            taken
+                .waiting
+                .retain(|delivery| delivery.event.id > self.position);
             self.position = self.position.max(taken.head);
             if let Some(last) = taken.waiting.back() {
                 self.position = self.position.max(last.event.id);

@@ -28,7 +28,9 @@ impl Named {
     /// The live session of this name.
     pub fn find(&self, tx: &Read) -> Result<Session> {
         match self {
-            Self::Nick(nick) => Sight::whole(tx).find_person(nick)?.ok_or_else(|| none(nick.as_str())),
+            Self::Nick(nick) => Sight::whole(tx)
+                .find_person(nick)?
+                .ok_or_else(|| none(nick.as_str())),
             Self::Id(id) => session::find(tx, *id)?.ok_or_else(|| none(&id.to_string())),
         }
     }
@@ -41,7 +43,9 @@ fn none(name: &str) -> Error {
 impl Chat {
     /// Live sessions after one, by their ids.
     pub async fn sessions(&self, after: SessionId, limit: usize) -> Result<Vec<Overview>> {
-        self.store.read(move |tx| session::overviews(tx, after, limit)).await
+        self.store
+            .read(move |tx| session::overviews(tx, after, limit))
+            .await
     }
 
     /// A live session, and its devices with their use up to now.
@@ -55,8 +59,18 @@ impl Chat {
             })
             .await?;
         self.note_use(&mut clients);
-        let seen_at = clients.iter().map(|client| client.seen_at).max().unwrap_or(overview.seen_at);
-        Ok((Overview { seen_at, ..overview }, clients))
+        let seen_at = clients
+            .iter()
+            .map(|client| client.seen_at)
+            .max()
+            .unwrap_or(overview.seen_at);
+        Ok((
+            Overview {
+                seen_at,
+                ..overview
+            },
+            clients,
+        ))
     }
 
     /// The operator ends a session, for every client.
@@ -65,7 +79,12 @@ impl Chat {
             .store
             .write(move |tx| {
                 let session = named.find(tx)?;
-                audit::record(tx, Action::ByOperator, &session.subject(Subject::default()), now)?;
+                audit::record(
+                    tx,
+                    Action::ByOperator,
+                    &session.subject(Subject::default()),
+                    now,
+                )?;
                 session::end(tx, session.id, EndReason::SessionEnded, None, now)?;
                 Ok(session.id)
             })

@@ -21,8 +21,14 @@ struct Remains {
 impl Remains {
     fn of(tx: &Read, session: SessionId) -> Result<Self> {
         let grants = grant::live_of(tx, session)?;
-        let apps = grants.iter().filter(|(grant, _)| grant.client.is_none()).count();
-        Ok(Self { keys: app::live_keys_of(tx, session)?.len(), apps })
+        let apps = grants
+            .iter()
+            .filter(|(grant, _)| grant.client.is_none())
+            .count();
+        Ok(Self {
+            keys: app::live_keys_of(tx, session)?.len(),
+            apps,
+        })
     }
 }
 
@@ -33,9 +39,17 @@ impl Display for Remains {
             1 => Some(format!("1 {what}")),
             _ => Some(format!("{count} {what}s")),
         };
-        let apps = counted(self.apps, "app").map(|apps| format!("{apps} that may know who you are"));
-        let what = [counted(self.keys, "API key"), apps].into_iter().flatten().collect::<Vec<_>>().join(" and ");
-        write!(f, "Still in place: {what}. Revoke what you do not need (DELETE /api/v1/keys ends all keys).")
+        let apps =
+            counted(self.apps, "app").map(|apps| format!("{apps} that may know who you are"));
+        let what = [counted(self.keys, "API key"), apps]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" and ");
+        write!(
+            f,
+            "Still in place: {what}. Revoke what you do not need (DELETE /api/v1/keys ends all keys)."
+        )
     }
 }
 
@@ -43,7 +57,14 @@ impl Display for Remains {
 pub fn tell(tx: &Write, session: SessionId, now: Timestamp) -> Result<()> {
     match Remains::of(tx, session)? {
         Remains { keys: 0, apps: 0 } => Ok(()),
-        remains => notice(tx, &session::get(tx, session)?, remains.to_string(), None, now).map(drop),
+        remains => notice(
+            tx,
+            &session::get(tx, session)?,
+            remains.to_string(),
+            None,
+            now,
+        )
+        .map(drop),
     }
 }
 
@@ -51,6 +72,15 @@ pub fn tell(tx: &Write, session: SessionId, now: Timestamp) -> Result<()> {
 pub fn reply(tx: &Read, session: SessionId) -> Result<Option<Reply>> {
     Ok(match Remains::of(tx, session)? {
         Remains { keys: 0, apps: 0 } => None,
-        remains => Some(Reply::command("NOTE", &[&"PASS", &"STILL_IN_PLACE", &remains.keys, &remains.apps, &remains])),
+        remains => Some(Reply::command(
+            "NOTE",
+            &[
+                &"PASS",
+                &"STILL_IN_PLACE",
+                &remains.keys,
+                &remains.apps,
+                &remains,
+            ],
+        )),
     })
 }

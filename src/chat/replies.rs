@@ -20,12 +20,20 @@ pub struct Replies<'a> {
 
 impl<'a> Replies<'a> {
     pub fn new(me: &'a Session) -> Self {
-        Self { me, list: Vec::new(), bytes: 0, truncated: false }
+        Self {
+            me,
+            list: Vec::new(),
+            bytes: 0,
+            truncated: false,
+        }
     }
 
     /// Further replies of an answer that has some already.
     pub fn behind(me: &'a Session, before: &[Reply]) -> Self {
-        Self { bytes: before.iter().map(length).sum(), ..Self::new(me) }
+        Self {
+            bytes: before.iter().map(length).sum(),
+            ..Self::new(me)
+        }
     }
 
     /// Adds one of many, if there is room for it.
@@ -45,7 +53,8 @@ impl<'a> Replies<'a> {
 
     /// Adds one that ends a part of the answer, and is there in any case.
     pub fn end(&mut self, numeric: &str, params: &[&dyn Display]) {
-        self.list.push(Reply::numeric(numeric, &self.me.nick, params));
+        self.list
+            .push(Reply::numeric(numeric, &self.me.nick, params));
     }
 
     /// Notes that there is more than was asked of the store.
@@ -69,7 +78,14 @@ impl<'a> Replies<'a> {
     /// All of them, behind what `verb` and `about` say of those that are missing.
     pub fn finish(mut self, verb: &str, about: &dyn Display) -> Vec<Reply> {
         if self.truncated {
-            self.end(ERR_TOOMANYMATCHES, &[&verb, about, &"This answer is not complete: there is more than it holds"]);
+            self.end(
+                ERR_TOOMANYMATCHES,
+                &[
+                    &verb,
+                    about,
+                    &"This answer is not complete: there is more than it holds",
+                ],
+            );
         }
         self.list
     }
@@ -77,5 +93,10 @@ impl<'a> Replies<'a> {
 
 /// Bytes of a reply as JSON, about.
 fn length(reply: &Reply) -> usize {
-    reply.params.iter().map(|param| texts::rendered_length(param) + 3).sum::<usize>() + 60
+    reply
+        .params
+        .iter()
+        .map(|param| texts::rendered_length(param) + 3)
+        .sum::<usize>()
+        + 60
 }

@@ -51,8 +51,19 @@ pub fn restore(
     now: Timestamp,
 ) -> Result<Restored<Option<Ended>>> {
     restore::restore(lock, from, force, now, |tx, as_of| {
-        audit::record(tx, Action::Restored { credentials_ended: end_credentials }, &Subject::default(), now)?;
-        if end_credentials { end_all(tx, &limits, now).map(Some) } else { tell(tx, as_of, now).map(|()| None) }
+        audit::record(
+            tx,
+            Action::Restored {
+                credentials_ended: end_credentials,
+            },
+            &Subject::default(),
+            now,
+        )?;
+        if end_credentials {
+            end_all(tx, &limits, now).map(Some)
+        } else {
+            tell(tx, as_of, now).map(|()| None)
+        }
     })
 }
 
@@ -72,14 +83,21 @@ fn tell(tx: &Write, as_of: Timestamp, now: Timestamp) -> Result<()> {
 fn end_all(tx: &Write, limits: &Limits, now: Timestamp) -> Result<Ended> {
     let mut ended = Ended::default();
     for_each_session(tx, |session| {
-        audit::record(tx, Action::ByOperator, &session.subject(Subject::default()), now)?;
+        audit::record(
+            tx,
+            Action::ByOperator,
+            &session.subject(Subject::default()),
+            now,
+        )?;
         end_of_session(tx, session, limits, now, &mut ended)
     })?;
     // What is left are the tokens that the operator's apps have for themselves.
     let mut after = GrantId(0);
     loop {
         let grants = grant::page(tx, None, None, after, BATCH)?;
-        let Some((last, _)) = grants.last() else { return Ok(ended) };
+        let Some((last, _)) = grants.last() else {
+            return Ok(ended);
+        };
         after = last.id;
         for (grant, _) in grants {
             grant::end(tx, grant.id, EndReason::Revoked, now)?;
@@ -90,7 +108,13 @@ fn end_all(tx: &Write, limits: &Limits, now: Timestamp) -> Result<Ended> {
 
 /// A session lives while it has a device. One with a password gets a device whose secret nobody has, so that it keeps its nick,
 /// its channels and its password until its user logs in. Nobody could log in to one without a password, so it ends.
-fn end_of_session(tx: &Write, session: &Session, limits: &Limits, now: Timestamp, ended: &mut Ended) -> Result<()> {
+fn end_of_session(
+    tx: &Write,
+    session: &Session,
+    limits: &Limits,
+    now: Timestamp,
+    ended: &mut Ended,
+) -> Result<()> {
     let id = session.id;
     let devices = client::live_of(tx, id)?;
     let (keys, grants) = (app::live_keys_of(tx, id)?, grant::live_of(tx, id)?);
@@ -130,8 +154,12 @@ fn for_each_session(tx: &Write, mut each: impl FnMut(&Session) -> Result<()>) ->
     let mut after = SessionId(0);
     loop {
         let sessions = session::overviews(tx, after, BATCH)?;
-        let Some(last) = sessions.last() else { return Ok(()) };
+        let Some(last) = sessions.last() else {
+            return Ok(());
+        };
         after = last.session.id;
-        sessions.iter().try_for_each(|overview| each(&overview.session))?;
+        sessions
+            .iter()
+            .try_for_each(|overview| each(&overview.session))?;
     }
 }

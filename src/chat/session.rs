@@ -31,7 +31,13 @@ pub struct Admitted {
 
 impl Chat {
     /// Makes a session and its first client.
-    pub async fn create(&self, nick: Nick, client_name: String, address: IpAddr, now: Timestamp) -> Result<Admitted> {
+    pub async fn create(
+        &self,
+        nick: Nick,
+        client_name: String,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Admitted> {
         let secret = Secret::generate()?;
         let new = self.new_client(client_name, &secret, address, now);
         let max = self.limits.max_sessions;
@@ -46,13 +52,19 @@ impl Chat {
                 Ok((session::get(tx, session)?, client::own_view(tx, client)?))
             })
             .await?;
-        Ok(Admitted { secret, session, client })
+        Ok(Admitted {
+            secret,
+            session,
+            client,
+        })
     }
 
     /// This session's clients, with their use up to now.
     pub async fn clients(&self, live: &Live) -> Result<Vec<ClientView>> {
         let caller = live.caller;
-        let mut clients = self.look(caller, move |tx| client::live_of(tx, caller.session)).await?;
+        let mut clients = self
+            .look(caller, move |tx| client::live_of(tx, caller.session))
+            .await?;
         self.note_use(&mut clients);
         for client in &mut clients {
             client.current = client.id == caller.client;
@@ -71,18 +83,31 @@ impl Chat {
     }
 
     /// Gives a device of the caller's session another name. The others hear of it: a name is part of what they show.
-    pub async fn rename_client(&self, live: &Live, id: ClientId, name: String, now: Timestamp) -> Result<ClientView> {
+    pub async fn rename_client(
+        &self,
+        live: &Live,
+        id: ClientId,
+        name: String,
+        now: Timestamp,
+    ) -> Result<ClientView> {
         let caller = live.caller;
         let renamed = self
             .change_ordinary(caller, move |tx| {
                 let devices = client::live_of(tx, caller.session)?;
-                let device = devices.into_iter().find(|device| device.id == id).ok_or_else(no_such_client)?;
+                let device = devices
+                    .into_iter()
+                    .find(|device| device.id == id)
+                    .ok_or_else(no_such_client)?;
                 if device.name != name {
                     client::rename(tx, id, &name)?;
                     let text = format!("The device {} is now called {name}.", device.name);
                     notice(tx, &session::get(tx, caller.session)?, text, None, now)?;
                 }
-                Ok(ClientView { name: name.clone(), current: id == caller.client, ..device })
+                Ok(ClientView {
+                    name: name.clone(),
+                    current: id == caller.client,
+                    ..device
+                })
             })
             .await?;
         let mut clients = [renamed];
@@ -96,7 +121,15 @@ impl Chat {
     pub async fn logout(&self, live: &Live, now: Timestamp) -> Result<()> {
         let caller = live.caller;
         self.change(caller, move |tx| {
-            client::leave(tx, caller.session, caller.client, EndReason::LoggedOut, None, now).map(drop)
+            client::leave(
+                tx,
+                caller.session,
+                caller.client,
+                EndReason::LoggedOut,
+                None,
+                now,
+            )
+            .map(drop)
         })
         .await
     }
@@ -105,7 +138,10 @@ impl Chat {
     pub async fn remove_client(&self, live: &Live, id: ClientId, now: Timestamp) -> Result<()> {
         let caller = live.caller;
         self.change(caller, move |tx| {
-            if !client::live_of(tx, caller.session)?.iter().any(|client| client.id == id) {
+            if !client::live_of(tx, caller.session)?
+                .iter()
+                .any(|client| client.id == id)
+            {
                 return Err(no_such_client());
             }
             client::leave(tx, caller.session, id, EndReason::Removed, None, now).map(drop)
@@ -123,10 +159,21 @@ impl Chat {
         self.change(caller, move |tx| {
             let devices = client::live_of(tx, caller.session)?;
             // The one that memory knows of may have left meanwhile.
-            let last_used = || devices.iter().max_by_key(|one| (one.seen_at, one.id)).map(|one| one.id);
-            let stays = devices.iter().map(|one| one.id).find(|id| *id == device).or_else(last_used);
+            let last_used = || {
+                devices
+                    .iter()
+                    .max_by_key(|one| (one.seen_at, one.id))
+                    .map(|one| one.id)
+            };
+            let stays = devices
+                .iter()
+                .map(|one| one.id)
+                .find(|id| *id == device)
+                .or_else(last_used);
             let others = devices.iter().filter(|one| Some(one.id) != stays);
-            let left = others.map(|other| client::leave(tx, caller.session, other.id, EndReason::Removed, None, now));
+            let left = others.map(|other| {
+                client::leave(tx, caller.session, other.id, EndReason::Removed, None, now)
+            });
             let left = left.collect::<Result<Vec<_>>>()?.len();
             // The caller's own approvals too, because a copied cookie is the same client.
             approval::void_of_session(tx, caller.session)?;
@@ -141,11 +188,19 @@ impl Chat {
     /// The session ends for every client.
     pub async fn end_session(&self, live: &Live, now: Timestamp) -> Result<()> {
         let caller = live.caller;
-        self.change(caller, move |tx| session::end(tx, caller.session, EndReason::SessionEnded, None, now).map(drop))
-            .await
+        self.change(caller, move |tx| {
+            session::end(tx, caller.session, EndReason::SessionEnded, None, now).map(drop)
+        })
+        .await
     }
 
-    pub(super) fn new_client(&self, name: String, secret: &Secret, address: IpAddr, now: Timestamp) -> NewClient {
+    pub(super) fn new_client(
+        &self,
+        name: String,
+        secret: &Secret,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> NewClient {
         NewClient {
             name,
             secret: secret.hash(),
@@ -193,8 +248,18 @@ pub fn quit(act: &mut Act, reason: Option<&str>) -> Result<()> {
     let caller = act.caller;
     // All channels of the session hear them, so who may not speak to those leaves without a word.
     let may_speak = caller.scope.allow(Scope::ChatWrite) && !caller.confined;
-    let words = reason.filter(|_| may_speak).map(|text| LastWords { text, app: act.app().map(str::to_owned) });
-    let ended = client::leave(act.tx, caller.session, caller.client, EndReason::Quit, words, act.now)?;
+    let words = reason.filter(|_| may_speak).map(|text| LastWords {
+        text,
+        app: act.app().map(str::to_owned),
+    });
+    let ended = client::leave(
+        act.tx,
+        caller.session,
+        caller.client,
+        EndReason::Quit,
+        words,
+        act.now,
+    )?;
     act.answer.ids.extend(ended);
     Ok(())
 }
@@ -228,7 +293,13 @@ mod tests {
         let mut create = async |address: String| {
             made += 1;
             let nick = Nick::parse(&format!("s{made}")).unwrap();
-            chat.create(nick, "laptop".into(), address.parse().unwrap(), Timestamp(0)).await
+            chat.create(
+                nick,
+                "laptop".into(),
+                address.parse().unwrap(),
+                Timestamp(0),
+            )
+            .await
         };
         let mut fill = async |prefix: &str, networks: std::ops::Range<u32>| {
             let mut passed = 0;
@@ -247,14 +318,37 @@ mod tests {
         assert_eq!(fill("2001:db8:1:", 0x100..0x108).await, 6, "of another /56");
         assert_eq!(fill("2001:db8:1:", 0x200..0x205).await, 6);
         assert_eq!(fill("2001:db8:1:", 0x300..0x305).await, 2, "20 of a /48");
-        assert_eq!(fill("2001:db8:2:", 0..1).await, 2, "another network has its own");
-        for (address, passes) in [("192.0.2.1", true), ("192.0.2.1", true), ("192.0.2.1", false), ("192.0.2.2", true)] {
-            assert_eq!(create(address.to_owned()).await.is_ok(), passes, "{address}");
+        assert_eq!(
+            fill("2001:db8:2:", 0..1).await,
+            2,
+            "another network has its own"
+        );
+        for (address, passes) in [
+            ("192.0.2.1", true),
+            ("192.0.2.1", true),
+            ("192.0.2.1", false),
+            ("192.0.2.2", true),
+        ] {
+            assert_eq!(
+                create(address.to_owned()).await.is_ok(),
+                passes,
+                "{address}"
+            );
         }
         // One that ends makes room.
-        let gone =
-            chat.create(Nick::parse("gone").unwrap(), "x".into(), [192, 0, 2, 3].into(), Timestamp(0)).await.unwrap();
-        let live = chat.authenticate(gone.secret.hash(), Timestamp(0), Timestamp(0)).await.unwrap();
+        let gone = chat
+            .create(
+                Nick::parse("gone").unwrap(),
+                "x".into(),
+                [192, 0, 2, 3].into(),
+                Timestamp(0),
+            )
+            .await
+            .unwrap();
+        let live = chat
+            .authenticate(gone.secret.hash(), Timestamp(0), Timestamp(0))
+            .await
+            .unwrap();
         create("192.0.2.3".to_owned()).await.unwrap();
         create("192.0.2.3".to_owned()).await.unwrap_err();
         chat.end_session(&live, Timestamp(0)).await.unwrap();

@@ -19,8 +19,13 @@ pub fn change(act: &mut Act, mask: Mask, on: bool) -> Result<()> {
     let me = act.caller.session;
     let changed = if on {
         let known = silence::list(act.tx, me)?;
-        if known.len() >= MAX_MASKS && !known.iter().any(|known| known.mask.folded() == mask.folded()) {
-            let detail = format!("your silence list is full: a session has at most {MAX_MASKS} masks");
+        if known.len() >= MAX_MASKS
+            && !known
+                .iter()
+                .any(|known| known.mask.folded() == mask.folded())
+        {
+            let detail =
+                format!("your silence list is full: a session has at most {MAX_MASKS} masks");
             return Err(Error::new(Code::SilenceListFull, detail).about(mask.as_str()));
         }
         silence::add(act.tx, me, &SessionMask::new(&act.sight, mask.clone())?)?
@@ -29,14 +34,20 @@ pub fn change(act: &mut Act, mask: Mask, on: bool) -> Result<()> {
     };
     if changed {
         let sign = if on { '+' } else { '-' };
-        act.emit("SILENCE", &[&format!("{sign}{}", mask.as_str())], &[me.into()])?;
+        act.emit(
+            "SILENCE",
+            &[&format!("{sign}{}", mask.as_str())],
+            &[me.into()],
+        )?;
     }
     Ok(())
 }
 
 pub fn show(tx: &Read, me: &Session) -> Result<Vec<Reply>> {
     let masks = silence::list(tx, me.id)?;
-    let listed = masks.iter().map(|mask| Reply::numeric(RPL_SILELIST, &me.nick, &[&me.nick, &mask.mask.as_str()]));
+    let listed = masks
+        .iter()
+        .map(|mask| Reply::numeric(RPL_SILELIST, &me.nick, &[&me.nick, &mask.mask.as_str()]));
     let end = Reply::numeric(RPL_ENDOFSILELIST, &me.nick, &[&"End of silence list"]);
     Ok(listed.chain([end]).collect())
 }

@@ -9,7 +9,9 @@ use super::{Chat, callers::Live};
 use crate::{
     error::Result,
     model::{Caller, ClientView, EventId, SessionId, Timestamp, Unread},
-    store::{Read, Write, client, direct::Conversation, log, mark, member, session, sight::Sight, unread},
+    store::{
+        Read, Write, client, direct::Conversation, log, mark, member, session, sight::Sight, unread,
+    },
 };
 
 /// People that a snapshot shows on all its channels together, at most: an answer is held in memory until its reader has it.
@@ -117,7 +119,10 @@ impl Chat {
         // In this order: whatever was pushed up to this head has been counted among the changes before.
         let head = self.hub.head();
         let mut snapshot = match live.remembered() {
-            Some(known) => Snapshot { cursor: known.cursor.max(head), ..Snapshot::clone(&known) },
+            Some(known) => Snapshot {
+                cursor: known.cursor.max(head),
+                ..Snapshot::clone(&known)
+            },
             None => Box::pin(self.read_snapshot(live, acknowledges)).await?,
         };
         snapshot.acknowledged = live.cursor();
@@ -191,13 +196,21 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
     let mut client = client::own_view(tx, caller.client)?;
     client.show_to(caller);
     let channels = sight.channels_of(caller.session)?;
-    let counts = channels.iter().map(|channel| member::count(tx, channel.id)).collect::<Result<Vec<_>>>()?;
+    let counts = channels
+        .iter()
+        .map(|channel| member::count(tx, channel.id))
+        .collect::<Result<Vec<_>>>()?;
     let share = largest_share(&counts, MEMBERS);
     let channels = channels.into_iter().zip(counts).map(|(channel, count)| {
         let is_whole = count <= share;
         let members = match is_whole {
             true => member::of_channel(tx, channel.id)?,
-            false => member::foremost_of_channel(tx, channel.id, session.id, share.unsigned_abs() as usize)?,
+            false => member::foremost_of_channel(
+                tx,
+                channel.id,
+                session.id,
+                share.unsigned_abs() as usize,
+            )?,
         };
         let members = members.into_iter().map(|member| MemberView {
             nick: member.nick.to_string(),
@@ -213,14 +226,31 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
             read,
             unread: unread::of_channel(tx, &session, channel.id, read)?,
             name: channel.name.to_string(),
-            topic: channel.topic.map(|t| TopicView { text: t.text, set_by: t.set_by, set_at: t.set_at }),
+            topic: channel.topic.map(|t| TopicView {
+                text: t.text,
+                set_by: t.set_by,
+                set_at: t.set_at,
+            }),
         })
     });
     let channels = channels.collect::<Result<_>>()?;
-    let directs = sight.conversations(caller.session)?.into_iter().map(|Conversation { other, nick, ended, read }| {
-        let unread = unread::of_exchange(tx, &session, other, read)?;
-        Ok(DirectView { nick: nick.to_string(), session: other, read, unread, ended })
-    });
+    let directs = sight.conversations(caller.session)?.into_iter().map(
+        |Conversation {
+             other,
+             nick,
+             ended,
+             read,
+         }| {
+            let unread = unread::of_exchange(tx, &session, other, read)?;
+            Ok(DirectView {
+                nick: nick.to_string(),
+                session: other,
+                read,
+                unread,
+                ended,
+            })
+        },
+    );
     let directs = directs.collect::<Result<_>>()?;
     let cursor = log::head(tx)?;
     let mut session = SessionView::from(session);
@@ -228,7 +258,14 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
         // Those are about the whole session.
         (session.has_password, session.away) = (false, None);
     }
-    Ok(Snapshot { session, client, channels, directs, cursor, acknowledged: cursor })
+    Ok(Snapshot {
+        session,
+        client,
+        channels,
+        directs,
+        cursor,
+        acknowledged: cursor,
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,13 @@ use crate::{
 };
 
 /// Sends a message. One to a nick may say for which session it is meant: `to`.
-pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str, to: Option<SessionId>) -> Result<()> {
+pub fn send(
+    act: &mut Act,
+    command: &'static str,
+    target: &Target,
+    text: &str,
+    to: Option<SessionId>,
+) -> Result<()> {
     match target {
         Target::Channel(name) => {
             let channel = act.sight.channel(name)?;
@@ -22,20 +28,30 @@ pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str, t
                 targets.push(act.caller.session.into());
             }
             let to = Recipient::Channel(channel.id);
-            act.emit_message(command, to, &[&channel.name, &text], &targets).map(drop)
+            act.emit_message(command, to, &[&channel.name, &text], &targets)
+                .map(drop)
         }
         Target::Nick(nick) => {
             let other = act.sight.correspondent(nick)?;
             if to.is_some_and(|to| to != other.id) {
-                return Err(Error::new(Code::NickReassigned, "somebody else has this nick by now").about(&other.nick));
+                return Err(
+                    Error::new(Code::NickReassigned, "somebody else has this nick by now")
+                        .about(&other.nick),
+                );
             }
             let params: [&dyn Display; 2] = [&other.nick, &text];
             let me = act.caller.session;
             let message = if silence::silences(act.tx, other.id, &act.session)? {
-                act.emit_message(command, Recipient::Silencing(other.id), &params, &[me.into()])?
+                act.emit_message(
+                    command,
+                    Recipient::Silencing(other.id),
+                    &params,
+                    &[me.into()],
+                )?
             } else {
                 let targets = [me.into(), other.id.into()];
-                let message = act.emit_message(command, Recipient::Session(other.id), &params, &targets)?;
+                let message =
+                    act.emit_message(command, Recipient::Session(other.id), &params, &targets)?;
                 if other.id != me {
                     direct::note_received(act.tx, other.id, me, message)?;
                 }
@@ -51,7 +67,12 @@ pub fn send(act: &mut Act, command: &'static str, target: &Target, text: &str, t
 }
 
 /// RFC 1459 §4.4.2: nothing is ever answered to a NOTICE, not even that it reached nobody.
-pub fn notice(act: &mut Act, targets: Each<Target>, text: &str, to: Option<SessionId>) -> Result<()> {
+pub fn notice(
+    act: &mut Act,
+    targets: Each<Target>,
+    text: &str,
+    to: Option<SessionId>,
+) -> Result<()> {
     for target in targets.into_iter().flatten() {
         match send(act, "NOTICE", &target, text, to) {
             Err(error) if error.is_failure() => return Err(error),
@@ -66,9 +87,13 @@ fn may_speak(act: &Act, channel: &Channel) -> Result<bool> {
     let member = member::get(act.tx, channel.id, act.caller.session)?;
     let standing = member.as_ref().is_some_and(|m| m.op || m.voice);
     let silenced = (member.is_none() && channel.modes.has(Flag::NoExternal))
-        || (!standing && (channel.modes.has(Flag::Moderated) || ban::matches(act.tx, channel.id, &act.session)?));
+        || (!standing
+            && (channel.modes.has(Flag::Moderated)
+                || ban::matches(act.tx, channel.id, &act.session)?));
     if silenced {
-        return Err(Error::new(Code::CannotSendToChannel, "cannot send to channel").about(&channel.name));
+        return Err(
+            Error::new(Code::CannotSendToChannel, "cannot send to channel").about(&channel.name),
+        );
     }
     Ok(member.is_some())
 }
@@ -84,7 +109,10 @@ pub fn away(act: &mut Act, text: Option<&str>) -> Result<()> {
     }
     match text {
         Some(_) => act.reply(reply::RPL_NOWAWAY, &[&"You have been marked as being away"]),
-        None => act.reply(reply::RPL_UNAWAY, &[&"You are no longer marked as being away"]),
+        None => act.reply(
+            reply::RPL_UNAWAY,
+            &[&"You are no longer marked as being away"],
+        ),
     }
     Ok(())
 }

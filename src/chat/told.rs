@@ -15,13 +15,28 @@ use crate::{
 
 const HOUR: Duration = Duration::from_hours(1);
 /// Lines of the log.
-const LOGGED: Bounds = Bounds { told: 20, keys: 1024, told_of_others: 20, window: HOUR };
+const LOGGED: Bounds = Bounds {
+    told: 20,
+    keys: 1024,
+    told_of_others: 20,
+    window: HOUR,
+};
 /// Lines of the audit. Of a session's own more are told, so that its owner sees what matters.
-const AUDITED: Bounds = Bounds { told: 50, keys: 16_384, told_of_others: 1024, window: HOUR };
+const AUDITED: Bounds = Bounds {
+    told: 50,
+    keys: 16_384,
+    told_of_others: 1024,
+    window: HOUR,
+};
 
 /// Refreshes, which an app may ask for ten times a second. An app that refreshes when its access token expires does so six times
 /// an hour, and all of that is told.
-const REFRESHED: Bounds = Bounds { told: 10, keys: 16_384, told_of_others: 1024, window: HOUR };
+const REFRESHED: Bounds = Bounds {
+    told: 10,
+    keys: 16_384,
+    told_of_others: 1024,
+    window: HOUR,
+};
 
 /// What was told of so far.
 pub struct Told {
@@ -81,29 +96,49 @@ impl Refreshed {
 
 impl Default for Told {
     fn default() -> Self {
-        Self { logged: Tally::new(LOGGED), audited: Tally::new(AUDITED), refreshed: Tally::new(REFRESHED) }
+        Self {
+            logged: Tally::new(LOGGED),
+            audited: Tally::new(AUDITED),
+            refreshed: Tally::new(REFRESHED),
+        }
     }
 }
 
 impl Chat {
     /// Whether a line about somebody is to be written into the log now; else it is counted.
     pub fn tells(&self, line: &'static str, of: impl Display, arrival: &Arrival) -> bool {
-        self.told.logged.note((line, of.to_string()), arrival.steady)
+        self.told
+            .logged
+            .note((line, of.to_string()), arrival.steady)
     }
 
     /// Records that a limit was reached. A nick that is nobody's is not written down: it may be a password in the wrong field.
     pub async fn throttled(&self, limit: Limit, subject: Subject, arrival: &Arrival) {
         if self.tells("throttled", arrival.network().widest(), arrival) {
-            tracing::warn!(limit = limit.name(), address = subject.address.map(tracing::field::display), "throttled");
+            tracing::warn!(
+                limit = limit.name(),
+                address = subject.address.map(tracing::field::display),
+                "throttled"
+            );
         }
-        if let Err(error) = self.record_refusal(Action::Throttled(limit), subject, arrival).await {
+        if let Err(error) = self
+            .record_refusal(Action::Throttled(limit), subject, arrival)
+            .await
+        {
             tracing::error!(%error, "that a limit was reached could not be recorded");
         }
     }
 
     /// Records that something was refused, or counts it.
-    pub(crate) async fn record_refusal(&self, action: Action, subject: Subject, arrival: &Arrival) -> Result<()> {
-        let about = subject.session.map_or(About::Network(arrival.network().widest()), About::Session);
+    pub(crate) async fn record_refusal(
+        &self,
+        action: Action,
+        subject: Subject,
+        arrival: &Arrival,
+    ) -> Result<()> {
+        let about = subject
+            .session
+            .map_or(About::Network(arrival.network().widest()), About::Session);
         if !self.told.audited.note((action, about), arrival.steady) {
             return Ok(());
         }
@@ -123,7 +158,9 @@ impl Chat {
         match recorded {
             // What is refused is refused all the same, and told with what was counted.
             Err(error) if error.is_want_of_room() => {
-                self.told.audited.count(Some((action, about)), 1, arrival.steady);
+                self.told
+                    .audited
+                    .count(Some((action, about)), 1, arrival.steady);
                 Ok(())
             }
             recorded => recorded,
@@ -132,27 +169,61 @@ impl Chat {
 
     /// Tells what was counted in the hours that are over.
     pub async fn tell_untold(&self, steady: Duration, now: Timestamp) -> Result<()> {
-        let Told { logged, audited, refreshed } = &*self.told;
-        let (logged, audited, refreshed) = (logged.due(steady), audited.due(steady), refreshed.due(steady));
-        self.tell(ToTell { logged, audited, refreshed }, steady, now).await
+        let Told {
+            logged,
+            audited,
+            refreshed,
+        } = &*self.told;
+        let (logged, audited, refreshed) = (
+            logged.due(steady),
+            audited.due(steady),
+            refreshed.due(steady),
+        );
+        self.tell(
+            ToTell {
+                logged,
+                audited,
+                refreshed,
+            },
+            steady,
+            now,
+        )
+        .await
     }
 
     /// Tells all that was counted, because the server is stopping.
     pub async fn tell_all(&self, steady: Duration, now: Timestamp) -> Result<()> {
-        let Told { logged, audited, refreshed } = &*self.told;
-        let counted = ToTell { logged: logged.end(), audited: audited.end(), refreshed: refreshed.end() };
+        let Told {
+            logged,
+            audited,
+            refreshed,
+        } = &*self.told;
+        let counted = ToTell {
+            logged: logged.end(),
+            audited: audited.end(),
+            refreshed: refreshed.end(),
+        };
         self.tell(counted, steady, now).await
     }
 
     async fn tell(
         &self,
-        ToTell { logged, audited, refreshed }: ToTell,
+        ToTell {
+            logged,
+            audited,
+            refreshed,
+        }: ToTell,
         steady: Duration,
         now: Timestamp,
     ) -> Result<()> {
         for Untold { key, count } in logged {
             let (line, of) = key.unwrap_or_else(|| ("many lines", "many".into()));
-            tracing::warn!(line, of, count, "not logged one by one within the last hour");
+            tracing::warn!(
+                line,
+                of,
+                count,
+                "not logged one by one within the last hour"
+            );
         }
         if audited.is_empty() && refreshed.is_empty() {
             return Ok(());
@@ -167,11 +238,23 @@ impl Chat {
                 })?;
                 audited.iter().try_for_each(|Untold { key, count }| {
                     let Some((action, about)) = key else {
-                        return store::audit::record_many(tx, Action::Refusals, &Subject::default(), *count, now);
+                        return store::audit::record_many(
+                            tx,
+                            Action::Refusals,
+                            &Subject::default(),
+                            *count,
+                            now,
+                        );
                     };
                     let subject = match about {
-                        About::Session(session) => Subject { session: Some(*session), ..Subject::default() },
-                        About::Network(network) => Subject { address: Some(network.address()), ..Subject::default() },
+                        About::Session(session) => Subject {
+                            session: Some(*session),
+                            ..Subject::default()
+                        },
+                        About::Network(network) => Subject {
+                            address: Some(network.address()),
+                            ..Subject::default()
+                        },
                     };
                     store::audit::record_many(tx, *action, &subject, *count, now)
                 })
@@ -181,8 +264,12 @@ impl Chat {
             // It is told in an hour.
             Err(error) if error.is_want_of_room() => {
                 let (audited, refreshed) = counted;
-                audited.into_iter().for_each(|Untold { key, count }| self.told.audited.count(key, count, steady));
-                refreshed.into_iter().for_each(|Untold { key, count }| self.told.refreshed.count(key, count, steady));
+                audited
+                    .into_iter()
+                    .for_each(|Untold { key, count }| self.told.audited.count(key, count, steady));
+                refreshed.into_iter().for_each(|Untold { key, count }| {
+                    self.told.refreshed.count(key, count, steady)
+                });
                 Ok(())
             }
             recorded => recorded,

@@ -7,8 +7,8 @@ use crate::{
     error::Result,
     model::{EndReason, Timestamp},
     store::{
-        Read, app, audit, authorization_code, channel_history, client, device_code, grant, grant_end, label, retention,
-        token, unreadable,
+        Read, app, audit, authorization_code, channel_history, client, device_code, grant,
+        grant_end, label, retention, token, unreadable,
     },
 };
 
@@ -45,13 +45,17 @@ impl Chat {
     }
 
     async fn expire_apps(&self, now: Timestamp, due: Timestamp) -> Result<()> {
-        let of_batch = move |tx: &Read| Ok((app::due(tx, due, BATCH)?, grant::due(tx, due, BATCH)?));
+        let of_batch =
+            move |tx: &Read| Ok((app::due(tx, due, BATCH)?, grant::due(tx, due, BATCH)?));
         while self.store.read(of_batch).await? != (Vec::new(), Vec::new()) {
             self.store
                 .write(move |tx| {
                     let (apps, grants) = of_batch(tx)?;
-                    apps.into_iter().try_for_each(|app| app::end(tx, app, EndReason::Expired, now))?;
-                    grants.into_iter().try_for_each(|grant| grant::end(tx, grant, EndReason::Expired, now))
+                    apps.into_iter()
+                        .try_for_each(|app| app::end(tx, app, EndReason::Expired, now))?;
+                    grants
+                        .into_iter()
+                        .try_for_each(|grant| grant::end(tx, grant, EndReason::Expired, now))
                 })
                 .await?;
         }
@@ -60,8 +64,15 @@ impl Chat {
 
     async fn expire_clients(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let limits = self.limits;
-        let of_batch =
-            move |tx: &Read| client::due(tx, due, due.minus(limits.client_idle), due.minus(UNPRESENTED), BATCH);
+        let of_batch = move |tx: &Read| {
+            client::due(
+                tx,
+                due,
+                due.minus(limits.client_idle),
+                due.minus(UNPRESENTED),
+                BATCH,
+            )
+        };
         if self.store.read(of_batch).await?.is_empty() {
             return Ok(());
         }
@@ -89,28 +100,89 @@ impl Chat {
 
     async fn drop_old(&self, due: Timestamp) -> Result<()> {
         let cutoff = due.minus(self.limits.retention);
-        while self.store.write(move |tx| retention::drop_events(tx, cutoff, due, BATCH)).await? > 0 {}
-        while self.store.write(|tx| retention::drop_memberships(tx, BATCH)).await? == BATCH {}
-        while self.store.write(|tx| channel_history::drop_old(tx, BATCH)).await? == BATCH {}
-        while self.store.write(move |tx| retention::drop_tombstones(tx, cutoff, due, BATCH)).await? >= BATCH {}
-        while self.store.write(move |tx| grant_end::expire(tx, cutoff, BATCH)).await? == BATCH {}
+        while self
+            .store
+            .write(move |tx| retention::drop_events(tx, cutoff, due, BATCH))
+            .await?
+            > 0
+        {}
+        while self
+            .store
+            .write(|tx| retention::drop_memberships(tx, BATCH))
+            .await?
+            == BATCH
+        {}
+        while self
+            .store
+            .write(|tx| channel_history::drop_old(tx, BATCH))
+            .await?
+            == BATCH
+        {}
+        while self
+            .store
+            .write(move |tx| retention::drop_tombstones(tx, cutoff, due, BATCH))
+            .await?
+            >= BATCH
+        {}
+        while self
+            .store
+            .write(move |tx| grant_end::expire(tx, cutoff, BATCH))
+            .await?
+            == BATCH
+        {}
         let cutoff = due.minus(self.limits.audit_retention);
-        while self.store.write(move |tx| audit::expire(tx, cutoff, BATCH)).await? == BATCH {}
-        while self.store.write(move |tx| label::expire(tx, due, BATCH)).await? == BATCH {}
-        while self.store.write(move |tx| token::expire(tx, due, BATCH)).await? == BATCH {}
-        while self.store.write(move |tx| authorization_code::expire(tx, due, BATCH)).await? == BATCH {}
-        while self.store.write(move |tx| device_code::expire(tx, due, BATCH)).await? == BATCH {}
+        while self
+            .store
+            .write(move |tx| audit::expire(tx, cutoff, BATCH))
+            .await?
+            == BATCH
+        {}
+        while self
+            .store
+            .write(move |tx| label::expire(tx, due, BATCH))
+            .await?
+            == BATCH
+        {}
+        while self
+            .store
+            .write(move |tx| token::expire(tx, due, BATCH))
+            .await?
+            == BATCH
+        {}
+        while self
+            .store
+            .write(move |tx| authorization_code::expire(tx, due, BATCH))
+            .await?
+            == BATCH
+        {}
+        while self
+            .store
+            .write(move |tx| device_code::expire(tx, due, BATCH))
+            .await?
+            == BATCH
+        {}
         self.callers.forget_expired(due);
         Ok(())
     }
 
     /// Writes down cursors and times of use that were gathered in memory.
     pub async fn write_down_use(&self) -> Result<()> {
-        let ahead = self.callers.ahead().into_iter().map(|live| (live.used(), live)).collect::<Vec<_>>();
+        let ahead = self
+            .callers
+            .ahead()
+            .into_iter()
+            .map(|live| (live.used(), live))
+            .collect::<Vec<_>>();
         for batch in ahead.chunks(BATCH) {
-            let uses = batch.iter().map(|(used, live)| (live.caller.client, *used)).collect::<Vec<_>>();
+            let uses = batch
+                .iter()
+                .map(|(used, live)| (live.caller.client, *used))
+                .collect::<Vec<_>>();
             self.store
-                .write(move |tx| uses.iter().try_for_each(|(client, used)| client::note_use(tx, *client, *used)))
+                .write(move |tx| {
+                    uses.iter()
+                        .try_for_each(|(client, used)| client::note_use(tx, *client, *used))
+                })
                 .await?;
             batch.iter().for_each(|(used, live)| live.written(*used));
         }

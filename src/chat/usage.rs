@@ -79,7 +79,10 @@ impl Devices {
     }
 
     fn last_used(&self) -> Option<Arc<Usage>> {
-        self.lock().iter().max_by_key(|device| (device.seen_at.load(Relaxed), device.client)).cloned()
+        self.lock()
+            .iter()
+            .max_by_key(|device| (device.seen_at.load(Relaxed), device.client))
+            .cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Usage>>> {
@@ -101,7 +104,10 @@ impl Sponsor {
     }
 
     pub fn device(&self) -> Option<Arc<Usage>> {
-        let maker = self.maker.as_ref().filter(|maker| maker.ended.get().is_none());
+        let maker = self
+            .maker
+            .as_ref()
+            .filter(|maker| maker.ended.get().is_none());
         maker.cloned().or_else(|| self.devices.last_used())
     }
 }

@@ -23,7 +23,12 @@ impl Chat {
     /// Tells sessions of the devices that will leave within a week.
     pub(super) async fn warn(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let until = due.plus(AHEAD);
-        while !self.store.read(move |tx| client::ending(tx, until, 1)).await?.is_empty() {
+        while !self
+            .store
+            .read(move |tx| client::ending(tx, until, 1))
+            .await?
+            .is_empty()
+        {
             let warned = self
                 .store
                 .write_as(Priority::Record, move |tx| {
@@ -46,16 +51,33 @@ impl Chat {
     }
 }
 
-fn warning(session: &Session, Ending { name, expires_at, by_cookie, .. }: &Ending, alone: bool) -> String {
+fn warning(
+    session: &Session,
+    Ending {
+        name,
+        expires_at,
+        by_cookie,
+        ..
+    }: &Ending,
+    alone: bool,
+) -> String {
     let end = expires_at.to_string();
     let end = end[..16].replace('T', " ");
-    let last = if alone { " It is the last device here, so this session ends with it." } else { "" };
+    let last = if alone {
+        " It is the last device here, so this session ends with it."
+    } else {
+        ""
+    };
     let remedy = match (by_cookie, &session.password_hash) {
         (false, _) => "To keep it, let the app in again before that.",
-        (true, Some(_)) => "To keep it, log in on it again before that, with your nick and password.",
+        (true, Some(_)) => {
+            "To keep it, log in on it again before that, with your nick and password."
+        }
         (true, None) => "To keep it, set a password and log in on it again before that.",
     };
-    format!("{name} will be signed out on {end} UTC, because its time here is over then.{last} {remedy}")
+    format!(
+        "{name} will be signed out on {end} UTC, because its time here is over then.{last} {remedy}"
+    )
 }
 
 #[cfg(test)]
@@ -80,10 +102,19 @@ mod tests {
             by_cookie,
         };
         let text = warning(&session(None), &ending(true), true);
-        assert!(text.starts_with("laptop will be signed out on 2026-11-21 03:04 UTC"), "{text}");
-        assert!(text.contains("last device") && text.contains("set a password"), "{text}");
+        assert!(
+            text.starts_with("laptop will be signed out on 2026-11-21 03:04 UTC"),
+            "{text}"
+        );
+        assert!(
+            text.contains("last device") && text.contains("set a password"),
+            "{text}"
+        );
         let text = warning(&session(Some("x")), &ending(true), false);
-        assert!(!text.contains("last device") && text.contains("log in on it again"), "{text}");
+        assert!(
+            !text.contains("last device") && text.contains("log in on it again"),
+            "{text}"
+        );
         let text = warning(&session(None), &ending(false), false);
         assert!(text.contains("let the app in again"), "{text}");
     }

@@ -30,7 +30,12 @@ pub struct Config {
     #[arg(long, env = "REJOIN_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// The database file, made if missing
-    #[arg(long, env = "REJOIN_DATABASE", default_value = "rejoin.db", global = true)]
+    #[arg(
+        long,
+        env = "REJOIN_DATABASE",
+        default_value = "rejoin.db",
+        global = true
+    )]
     pub database: PathBuf,
     /// The file of the server's own keys, made at the first start; left out, the database's name and `.keys`
     #[arg(long, env = "REJOIN_KEYS", global = true)]
@@ -105,7 +110,12 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let half_a_minute = Duration::from_secs(30);
-        Self { head: half_a_minute, body: half_a_minute, write: half_a_minute, ping: half_a_minute }
+        Self {
+            head: half_a_minute,
+            body: half_a_minute,
+            write: half_a_minute,
+            ping: half_a_minute,
+        }
     }
 }
 
@@ -138,7 +148,9 @@ impl Config {
 
     /// The key file of a server or a subcommand on this database.
     pub fn key_file(&self, database: &Path) -> PathBuf {
-        self.keys.clone().unwrap_or_else(|| files::beside(database, "keys"))
+        self.keys
+            .clone()
+            .unwrap_or_else(|| files::beside(database, "keys"))
     }
 
     pub fn limits(&self) -> Limits {
@@ -167,12 +179,14 @@ impl FromStr for FloodLimit {
         if text == "off" {
             return Ok(Self(None));
         }
-        let parsed =
-            text.split_once(':').and_then(|(burst, rate)| Some((burst.parse().ok()?, rate.parse::<u32>().ok()?)));
+        let parsed = text
+            .split_once(':')
+            .and_then(|(burst, rate)| Some((burst.parse().ok()?, rate.parse::<u32>().ok()?)));
         match parsed {
-            Some((burst, rate)) if burst > 0 && rate > 0 => {
-                Ok(Self(Some(Rate { burst, every: Duration::from_secs(1) / rate })))
-            }
+            Some((burst, rate)) if burst > 0 && rate > 0 => Ok(Self(Some(Rate {
+                burst,
+                every: Duration::from_secs(1) / rate,
+            }))),
             _ => Err("it is burst:per second, as 20:5, or off".into()),
         }
     }
@@ -190,7 +204,11 @@ impl FromStr for StorageLimit {
             return Ok(Self(None));
         }
         let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-        let factor = match text[digits.len()..].trim_start().to_ascii_uppercase().as_str() {
+        let factor = match text[digits.len()..]
+            .trim_start()
+            .to_ascii_uppercase()
+            .as_str()
+        {
             "" | "B" => 1,
             "KB" => 1000,
             "MB" => 1_000_000,
@@ -198,7 +216,11 @@ impl FromStr for StorageLimit {
             "TB" => 1_000_000_000_000,
             _ => 0,
         };
-        let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).filter(|bytes| *bytes > 0);
+        let bytes = digits
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(factor))
+            .filter(|bytes| *bytes > 0);
         bytes
             .map(|bytes| Self(Some(bytes)))
             .ok_or_else(|| "it is a number and one of KB, MB, GB, as 200MB, or off".into())
@@ -209,7 +231,9 @@ impl FromStr for StorageLimit {
 fn duration(text: &str) -> Result<Duration, String> {
     let bad = || "it is a number and one of s, m, h, d, as 30d".to_owned();
     let unit = text.chars().last().ok_or_else(bad)?;
-    let count: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| bad())?;
+    let count: u64 = text[..text.len() - unit.len_utf8()]
+        .parse()
+        .map_err(|_| bad())?;
     let seconds = match unit {
         's' => 1,
         'm' => 60,
@@ -217,8 +241,12 @@ fn duration(text: &str) -> Result<Duration, String> {
         'd' => 86400,
         _ => return Err(bad()),
     };
-    let total = count.checked_mul(seconds).filter(|total| (1..=100 * 365 * 86400).contains(total));
-    total.map(Duration::from_secs).ok_or_else(|| "it is at least 1s and at most 100 years".to_owned())
+    let total = count
+        .checked_mul(seconds)
+        .filter(|total| (1..=100 * 365 * 86400).contains(total));
+    total
+        .map(Duration::from_secs)
+        .ok_or_else(|| "it is at least 1s and at most 100 years".to_owned())
 }
 
 /// A cookie's name: a token (RFC 6265bis §4.1.1). Browsers reserve names that begin with `__` for rules of their own, as
@@ -236,7 +264,9 @@ fn cookie_name(text: &str) -> Result<String, String> {
 
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-    text.parse().or_else(|_| address()).map_err(|_| "it is an address or a CIDR, as 10.0.0.0/8".into())
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| "it is an address or a CIDR, as 10.0.0.0/8".into())
 }
 
 #[cfg(test)]
@@ -261,10 +291,28 @@ mod tests {
     fn off_loopback_it_wants_a_public_url_and_tls() {
         let refused = |args: &[&str]| config(args).check().unwrap_err();
         assert!(refused(&["--listen", "0.0.0.0:80"]).contains("--public-url"));
-        let plain = ["--listen", "0.0.0.0:80", "--public-url", "http://chat.example"];
+        let plain = [
+            "--listen",
+            "0.0.0.0:80",
+            "--public-url",
+            "http://chat.example",
+        ];
         assert!(refused(&plain).contains("--insecure-http"));
-        assert!(config(&[&plain[..], &["--insecure-http"]].concat()).check().is_ok());
-        assert!(config(&["--listen", "0.0.0.0:80", "--public-url", "https://chat.example"]).check().is_ok());
+        assert!(
+            config(&[&plain[..], &["--insecure-http"]].concat())
+                .check()
+                .is_ok()
+        );
+        assert!(
+            config(&[
+                "--listen",
+                "0.0.0.0:80",
+                "--public-url",
+                "https://chat.example"
+            ])
+            .check()
+            .is_ok()
+        );
     }
 
     #[test]
@@ -273,9 +321,19 @@ mod tests {
         for good in ["chat", "chat-2", "a.b_c"] {
             assert_eq!(config(&["--cookie-name", good]).cookie_name, good);
         }
-        for bad in
-            ["", "a b", "a=b", "a;b", "ä", "\"a\"", "a,b", "__Host-chat", "__secure-chat", "__x", &"x".repeat(65)]
-        {
+        for bad in [
+            "",
+            "a b",
+            "a=b",
+            "a;b",
+            "ä",
+            "\"a\"",
+            "a,b",
+            "__Host-chat",
+            "__secure-chat",
+            "__x",
+            &"x".repeat(65),
+        ] {
             assert!(cookie_name(bad).is_err(), "{bad}");
         }
     }
@@ -283,16 +341,41 @@ mod tests {
     #[test]
     fn limits_and_durations_are_read() {
         assert_eq!("off".parse(), Ok(StorageLimit(None)));
-        for (text, bytes) in [("200MB", 200_000_000), ("1kb", 1000), ("5 GB", 5_000_000_000), ("4096", 4096)] {
+        for (text, bytes) in [
+            ("200MB", 200_000_000),
+            ("1kb", 1000),
+            ("5 GB", 5_000_000_000),
+            ("4096", 4096),
+        ] {
             assert_eq!(text.parse(), Ok(StorageLimit(Some(bytes))), "{text}");
         }
-        for bad in ["", "MB", "0", "0MB", "-1MB", "200MiBs", "2.5MB", "99999999999999999999", "99999999999TB", "12é"] {
+        for bad in [
+            "",
+            "MB",
+            "0",
+            "0MB",
+            "-1MB",
+            "200MiBs",
+            "2.5MB",
+            "99999999999999999999",
+            "99999999999TB",
+            "12é",
+        ] {
             assert!(bad.parse::<StorageLimit>().is_err(), "{bad}");
         }
         assert_eq!("off".parse(), Ok(FloodLimit(None)));
         assert!("5".parse::<FloodLimit>().is_err() && "0:5".parse::<FloodLimit>().is_err());
         assert_eq!(duration("12h"), Ok(Duration::from_hours(12)));
-        for bad in ["", "5", "d", "5w", "-1d", "0s", "99999999999999999999d", "5é"] {
+        for bad in [
+            "",
+            "5",
+            "d",
+            "5w",
+            "-1d",
+            "0s",
+            "99999999999999999999d",
+            "5é",
+        ] {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert_eq!(network("10.1.2.3").unwrap().to_string(), "10.1.2.3/32");

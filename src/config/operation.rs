@@ -159,5 +159,9 @@ pub enum OnApps {
 
 /// A duration, or none at all.
 fn overlap(text: &str) -> Result<Duration, String> {
-    if text == "0s" { Ok(Duration::ZERO) } else { duration(text) }
+    if text == "0s" {
+        Ok(Duration::ZERO)
+    } else {
+        duration(text)
+    }
 }

@@ -48,38 +48,52 @@ pub enum Answer {
 
 /// Does what is asked.
 pub async fn answer(chat: &Chat, question: Question, clock: &Clock) -> Answer {
-    carry_out(chat, question, clock).await.unwrap_or_else(|error| match error.code {
-        Code::Overloaded => Answer::Again(error.detail),
-        _ => Answer::Failed(error.detail),
-    })
+    carry_out(chat, question, clock)
+        .await
+        .unwrap_or_else(|error| match error.code {
+            Code::Overloaded => Answer::Again(error.detail),
+            _ => Answer::Failed(error.detail),
+        })
 }
 
-async fn carry_out(chat: &Chat, Question { operation, after }: Question, clock: &Clock) -> Result<Answer> {
+async fn carry_out(
+    chat: &Chat,
+    Question { operation, after }: Question,
+    clock: &Clock,
+) -> Result<Answer> {
     Ok(match operation {
         Operation::Backup { file } => {
             chat.backup(file).await?;
             Answer::Done
         }
-        Operation::Restore { .. } => {
-            Answer::Failed("a server is running on this database: stop it, and then restore the copy".into())
-        }
+        Operation::Restore { .. } => Answer::Failed(
+            "a server is running on this database: stop it, and then restore the copy".into(),
+        ),
         Operation::Audit { before, limit } => Answer::Audit(chat.audit(before, limit).await?),
         Operation::App(operation) => on_apps(chat, operation, after, clock).await?,
-        Operation::Sessions => {
-            page(&chat.sessions(SessionId(after), PAGE).await?, views::sessions, |one| one.session.id.0)
-        }
+        Operation::Sessions => page(
+            &chat.sessions(SessionId(after), PAGE).await?,
+            views::sessions,
+            |one| one.session.id.0,
+        ),
         Operation::Session { session, end: true } => {
-            chat.remove_session(Named::parse(&session)?, clock.now()).await?;
+            chat.remove_session(Named::parse(&session)?, clock.now())
+                .await?;
             Answer::Done
         }
-        Operation::Session { session, end: false } => show(chat, Named::parse(&session)?).await?,
+        Operation::Session {
+            session,
+            end: false,
+        } => show(chat, Named::parse(&session)?).await?,
         Operation::Channel { name, op, end } => on_channel(chat, name, op, end, clock).await?,
         Operation::Grants { app, session } => {
             let session = session.map(|session| Named::parse(&session)).transpose()?;
             let grants = grants::standing(chat, app, session, GrantId(after), PAGE).await?;
             page(&grants, views::grants, |one| one.grant.id.0)
         }
-        Operation::Keys(OnKeys::Create) => return Err(Error::malformed("a key file is made without the server")),
+        Operation::Keys(OnKeys::Create) => {
+            return Err(Error::malformed("a key file is made without the server"));
+        }
         Operation::Keys(OnKeys::Rotate { at_once, file }) => {
             chat.rotate_keys(file, at_once, clock.due()).await?;
             Answer::Done
@@ -100,32 +114,66 @@ async fn show(chat: &Chat, named: Named) -> Result<Answer> {
     let (overview, clients) = chat.session(named).await?;
     let session = overview.session.id;
     let keys = keys::live_of(chat, session).await?;
-    let grants = grants::standing(chat, None, Some(Named::Id(session)), GrantId(0), usize::MAX).await?;
-    let tables = [views::sessions(&[overview]), views::clients(&clients), views::keys(&keys), views::grants(&grants)];
-    Ok(Answer::Listed { tables: tables.into(), next: None })
+    let grants =
+        grants::standing(chat, None, Some(Named::Id(session)), GrantId(0), usize::MAX).await?;
+    let tables = [
+        views::sessions(&[overview]),
+        views::clients(&clients),
+        views::keys(&keys),
+        views::grants(&grants),
+    ];
+    Ok(Answer::Listed {
+        tables: tables.into(),
+        next: None,
+    })
 }
 
 /// Shows a channel, or changes it.
-async fn on_channel(chat: &Chat, name: String, op: Option<String>, end: bool, clock: &Clock) -> Result<Answer> {
+async fn on_channel(
+    chat: &Chat,
+    name: String,
+    op: Option<String>,
+    end: bool,
+    clock: &Clock,
+) -> Result<Answer> {
     // Not parsed: a channel may have a name from before today's rules.
-    let name = ChannelName::stored(if name.starts_with('#') { name } else { format!("#{name}") });
+    let name = ChannelName::stored(if name.starts_with('#') {
+        name
+    } else {
+        format!("#{name}")
+    });
     let (channel, nick) = (name.to_string(), op.clone().unwrap_or_default());
     // People who type at a command line are told what is not there.
     let by_name = |error: Error| match error.code {
-        Code::NoSuchChannel => Error { detail: format!("there is no channel {channel:?}"), ..error },
-        Code::NoSuchNick => Error { detail: format!("there is no live session {nick:?}"), ..error },
+        Code::NoSuchChannel => Error {
+            detail: format!("there is no channel {channel:?}"),
+            ..error
+        },
+        Code::NoSuchNick => Error {
+            detail: format!("there is no live session {nick:?}"),
+            ..error
+        },
         _ => error,
     };
     match op {
         Some(nick) => {
             let nick = Nick::named(&nick).map_err(by_name)?;
-            chat.give_op(name, nick, clock.now()).await.map_err(by_name)?;
+            chat.give_op(name, nick, clock.now())
+                .await
+                .map_err(by_name)?;
         }
         None if end => drop(chat.end_channel(name, clock.now()).await.map_err(by_name)?),
         None => {
             let shown = chat.channel(name).await.map_err(by_name)?;
-            let tables = [views::channel(&shown), views::members(&shown.members), views::bans(&shown.bans)];
-            return Ok(Answer::Listed { tables: tables.into(), next: None });
+            let tables = [
+                views::channel(&shown),
+                views::members(&shown.members),
+                views::bans(&shown.bans),
+            ];
+            return Ok(Answer::Listed {
+                tables: tables.into(),
+                next: None,
+            });
         }
     }
     Ok(Answer::Done)
@@ -133,15 +181,40 @@ async fn on_channel(chat: &Chat, name: String, op: Option<String>, end: bool, cl
 
 async fn on_apps(chat: &Chat, operation: OnApps, after: i64, clock: &Clock) -> Result<Answer> {
     Ok(match operation {
-        OnApps::Add { name, public, redirect_uris, device, resource_server, bearer_alone, scope } => {
-            let redirect_uris = redirect_uris.iter().map(|uri| RedirectUri::parse(uri)).collect::<Result<_>>()?;
+        OnApps::Add {
+            name,
+            public,
+            redirect_uris,
+            device,
+            resource_server,
+            bearer_alone,
+            scope,
+        } => {
+            let redirect_uris = redirect_uris
+                .iter()
+                .map(|uri| RedirectUri::parse(uri))
+                .collect::<Result<_>>()?;
             let scope = Scopes::parse(&scope)?;
-            let wanted = Wanted { name, public, resource_server, bearer_alone, device, redirect_uris, scope };
+            let wanted = Wanted {
+                name,
+                public,
+                resource_server,
+                bearer_alone,
+                device,
+                redirect_uris,
+                scope,
+            };
             apps::register(chat, wanted, clock.now()).await?.into()
         }
-        OnApps::List => page(&apps::list(chat, AppId(after), PAGE).await?, views::apps, |(app, _)| app.id.0),
+        OnApps::List => page(
+            &apps::list(chat, AppId(after), PAGE).await?,
+            views::apps,
+            |(app, _)| app.id.0,
+        ),
         OnApps::Rotate { client_id, overlap } => {
-            apps::rotate(chat, client_id, overlap, clock.now(), clock.due()).await?.into()
+            apps::rotate(chat, client_id, overlap, clock.now(), clock.due())
+                .await?
+                .into()
         }
         OnApps::Remove { client_id } => {
             apps::remove(chat, client_id, clock.now()).await?;
@@ -153,12 +226,18 @@ async fn on_apps(chat: &Chat, operation: OnApps, after: i64, clock: &Clock) -> R
 /// A page of a list; after a full one there may be more.
 fn page<T>(rows: &[T], table: fn(&[T]) -> Table, id: fn(&T) -> i64) -> Answer {
     let next = rows.last().filter(|_| rows.len() == PAGE).map(id);
-    Answer::Listed { tables: vec![table(rows)], next }
+    Answer::Listed {
+        tables: vec![table(rows)],
+        next,
+    }
 }
 
 impl From<Issued> for Answer {
     fn from(Issued { client_id, secret }: Issued) -> Self {
-        Self::Credentials { client_id, client_secret: secret.map(|secret| secret.reveal().to_owned()) }
+        Self::Credentials {
+            client_id,
+            client_secret: secret.map(|secret| secret.reveal().to_owned()),
+        }
     }
 }
 
@@ -168,18 +247,35 @@ impl Answer {
         match self {
             Self::Done => String::new(),
             Self::Failed(why) | Self::Again(why) => why.clone(),
-            Self::Audit(entries) if as_json => entries.iter().map(|entry| format!("{}\n", json!(entry))).collect(),
+            Self::Audit(entries) if as_json => entries
+                .iter()
+                .map(|entry| format!("{}\n", json!(entry)))
+                .collect(),
             Self::Audit(entries) => entries.iter().map(|entry| format!("{entry}\n")).collect(),
-            Self::Credentials { client_id, client_secret } if as_json => {
-                format!("{}\n", json!({"client_id": client_id, "client_secret": client_secret}))
+            Self::Credentials {
+                client_id,
+                client_secret,
+            } if as_json => {
+                format!(
+                    "{}\n",
+                    json!({"client_id": client_id, "client_secret": client_secret})
+                )
             }
-            Self::Credentials { client_id, client_secret } => {
-                let secret = client_secret.iter().map(|secret| format!("client_secret={secret}\n"));
+            Self::Credentials {
+                client_id,
+                client_secret,
+            } => {
+                let secret = client_secret
+                    .iter()
+                    .map(|secret| format!("client_secret={secret}\n"));
                 format!("client_id={client_id}\n") + &secret.collect::<String>()
             }
             Self::Listed { tables, .. } if as_json => tables.iter().map(Table::json).collect(),
             Self::Listed { tables, .. } => {
-                let tables = tables.iter().map(Table::to_string).filter(|table| !table.is_empty());
+                let tables = tables
+                    .iter()
+                    .map(Table::to_string)
+                    .filter(|table| !table.is_empty());
                 tables.collect::<Vec<_>>().join("\n")
             }
         }

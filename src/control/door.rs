@@ -68,11 +68,21 @@ impl Door {
         }
         let listener = socket.listen(WAITING)?;
         fs::rename(&fresh, &path)?;
-        Ok(Self { listener, path, owner, removed: false })
+        Ok(Self {
+            listener,
+            path,
+            owner,
+            removed: false,
+        })
     }
 
     /// Answers until the server is stopping. Those who have come by then are still answered; nobody else finds the socket.
-    pub async fn serve(mut self, chat: Arc<Chat>, clock: Clock, stopping: impl Future<Output = ()>) {
+    pub async fn serve(
+        mut self,
+        chat: Arc<Chat>,
+        clock: Clock,
+        stopping: impl Future<Output = ()>,
+    ) {
         let conversations = FuturesUnordered::new();
         let mut conversations = pin!(conversations);
         let owner = self.owner;
@@ -106,8 +116,13 @@ impl Door {
         while let Some(Ok((stream, _))) = self.listener.accept().now_or_never() {
             conversations.push(conversation(stream));
         }
-        if tokio::time::timeout(GRACE, conversations.for_each(async |_| {})).await.is_err() {
-            tracing::warn!("a conversation on the control socket did not finish in time and was cut off");
+        if tokio::time::timeout(GRACE, conversations.for_each(async |_| {}))
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "a conversation on the control socket did not finish in time and was cut off"
+            );
         }
     }
 
@@ -129,20 +144,32 @@ impl Drop for Door {
 async fn converse(stream: UnixStream, owner: u32, chat: &Chat, clock: &Clock) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     if uid != owner && uid != 0 {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("user {uid} is not the database's owner")));
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("user {uid} is not the database's owner"),
+        ));
     }
     let (from, mut to) = stream.into_split();
     let mut from = BufReader::new(from);
     loop {
         let mut line = String::new();
-        if (&mut from).take(QUESTION_LIMIT).read_line(&mut line).await? == 0 {
+        if (&mut from)
+            .take(QUESTION_LIMIT)
+            .read_line(&mut line)
+            .await?
+            == 0
+        {
             return Ok(());
         }
         match serde_json::from_str(&line) {
             Ok(question) => say(&mut to, &answer(chat, question, clock).await).await?,
             // Nothing after a question that is not understood can be trusted.
             Err(error) => {
-                return say(&mut to, &Answer::Failed(format!("the question is not understood: {error}"))).await;
+                return say(
+                    &mut to,
+                    &Answer::Failed(format!("the question is not understood: {error}")),
+                )
+                .await;
             }
         }
     }

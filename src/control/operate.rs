@@ -25,12 +25,20 @@ use crate::{
 };
 
 /// Carries out a subcommand. What to print.
-pub async fn operate(config: &Config, operation: Operation, clock: &Clock) -> Result<String, String> {
+pub async fn operate(
+    config: &Config,
+    operation: Operation,
+    clock: &Clock,
+) -> Result<String, String> {
     // The server may stand in another folder.
     let absolute = |file| std::path::absolute(file).map_err(|e| e.to_string());
     let key_file = || absolute(config.key_file(&files::resolve(&config.database)));
     let operation = match operation {
-        Operation::Restore { file, end_credentials, force } => {
+        Operation::Restore {
+            file,
+            end_credentials,
+            force,
+        } => {
             return restore::restore(config, &file, end_credentials, force, clock.now()).await;
         }
         // It needs no database: there may be none yet.
@@ -39,11 +47,16 @@ pub async fn operate(config: &Config, operation: Operation, clock: &Clock) -> Re
             let made = KeyRing::generate().and_then(|ring| key_file::create(&file, &ring));
             return made.map(|()| String::new()).map_err(|error| error.detail);
         }
-        Operation::Keys(OnKeys::Rotate { at_once, .. }) => {
-            Operation::Keys(OnKeys::Rotate { at_once, file: key_file()? })
+        Operation::Keys(OnKeys::Rotate { at_once, .. }) => Operation::Keys(OnKeys::Rotate {
+            at_once,
+            file: key_file()?,
+        }),
+        Operation::Keys(OnKeys::Accept { .. }) => {
+            Operation::Keys(OnKeys::Accept { file: key_file()? })
         }
-        Operation::Keys(OnKeys::Accept { .. }) => Operation::Keys(OnKeys::Accept { file: key_file()? }),
-        Operation::Backup { file } => Operation::Backup { file: absolute(file)? },
+        Operation::Backup { file } => Operation::Backup {
+            file: absolute(file)?,
+        },
         operation => operation,
     };
     let deadline = Instant::now() + LOCK_PATIENCE;
@@ -84,13 +97,18 @@ impl Access {
                 require_trusted(&stream, database)?;
                 return Ok(Self::Running(stream));
             }
-            if let Some(lock) = DatabaseLock::for_subcommand(database, name).map_err(|error| error.detail)? {
+            if let Some(lock) =
+                DatabaseLock::for_subcommand(database, name).map_err(|error| error.detail)?
+            {
                 return Ok(Self::Locked(lock));
             }
             if Instant::now() >= deadline {
                 let why = lock::in_use(&lock::holder(database));
                 let waited = LOCK_PATIENCE.as_secs();
-                return Err(format!("the database {} {why}; it was waited for {waited} seconds", database.display()));
+                return Err(format!(
+                    "the database {} {why}; it was waited for {waited} seconds",
+                    database.display()
+                ));
             }
             tokio::time::sleep(LOCK_RETRY).await;
         }
@@ -116,26 +134,53 @@ fn require_trusted(stream: &UnixStream, database: &Path) -> Result<(), String> {
 impl Server {
     async fn of(config: &Config, name: &str, now: Timestamp) -> Result<Self, String> {
         if !config.database.exists() {
-            return Err(format!("there is no database {}", config.database.display()));
+            return Err(format!(
+                "there is no database {}",
+                config.database.display()
+            ));
         }
         let lock = match Access::to(&config.database, name).await? {
             Access::Running(stream) => return Ok(Self::Running(BufReader::new(stream))),
             Access::Locked(lock) => lock,
         };
         let hasher = Hasher::start(1).map_err(|error| error.detail)?;
-        let chat = Chat::open(lock, None, config.limits(), hasher, now).map_err(|error| error.detail)?;
+        let chat =
+            Chat::open(lock, None, config.limits(), hasher, now).map_err(|error| error.detail)?;
         Ok(Self::Here(Box::new(chat)))
     }
 
     /// The whole answer; a list is asked for page by page.
     async fn answer(&mut self, operation: Operation, clock: &Clock) -> Result<Answer, String> {
-        let mut answer = self.page(Question { operation: operation.clone(), after: 0 }, clock).await?;
+        let mut answer = self
+            .page(
+                Question {
+                    operation: operation.clone(),
+                    after: 0,
+                },
+                clock,
+            )
+            .await?;
         while let Answer::Listed { tables, next } = &mut answer
             && let Some(after) = next.take()
         {
-            match self.page(Question { operation: operation.clone(), after }, clock).await? {
-                Answer::Listed { tables: more, next: then } => {
-                    tables.iter_mut().zip(more).for_each(|(table, more)| table.append(more));
+            match self
+                .page(
+                    Question {
+                        operation: operation.clone(),
+                        after,
+                    },
+                    clock,
+                )
+                .await?
+            {
+                Answer::Listed {
+                    tables: more,
+                    next: then,
+                } => {
+                    tables
+                        .iter_mut()
+                        .zip(more)
+                        .for_each(|(table, more)| table.append(more));
                     *next = then;
                 }
                 failed => return Ok(failed),
@@ -148,10 +193,19 @@ impl Server {
         match self {
             Self::Running(stream) => match ask(stream, &question).await {
                 // The question was never read, because the server stopped first, so nothing was done.
-                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
-                    Ok(Answer::Again("the server stopped before it read the question".into()))
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+                    ) =>
+                {
+                    Ok(Answer::Again(
+                        "the server stopped before it read the question".into(),
+                    ))
                 }
-                answered => answered.map_err(|error| format!("the running server did not answer: {error}")),
+                answered => {
+                    answered.map_err(|error| format!("the running server did not answer: {error}"))
+                }
             },
             Self::Here(chat) => Ok(answer(chat, question, clock).await),
         }
@@ -168,7 +222,8 @@ async fn ask(stream: &mut BufReader<UnixStream>, question: &Question) -> io::Res
     say(stream, question).await?;
     let mut line = String::new();
     if stream.read_line(&mut line).await? == 0 {
-        let why = "it ended first; look whether the subcommand was carried out before you repeat it";
+        let why =
+            "it ended first; look whether the subcommand was carried out before you repeat it";
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
     }
     Ok(serde_json::from_str(&line)?)

@@ -23,30 +23,44 @@ pub async fn restore(
     let lock = match Access::to(&config.database, "restore").await? {
         Access::Running(_) => {
             let database = config.database.display();
-            return Err(format!("a server is running on the database {database}: stop it, and then restore the copy"));
+            return Err(format!(
+                "a server is running on the database {database}: stop it, and then restore the copy"
+            ));
         }
         Access::Locked(lock) => lock,
     };
     let (file, limits, as_json) = (file.to_owned(), config.limits(), config.json);
     let restored = tokio::task::spawn_blocking(move || {
         let restored = restore::restore(&lock, &file, end_credentials, force, limits, now);
-        restored.map(|restored| print(&restored, &file, as_json)).map_err(|error| error.detail)
+        restored
+            .map(|restored| print(&restored, &file, as_json))
+            .map_err(|error| error.detail)
     });
     restored.await.map_err(|error| error.to_string())?
 }
 
 fn print(restored: &Restored<Option<Ended>>, file: &Path, as_json: bool) -> String {
-    let Restored { as_of, kept, change } = restored;
+    let Restored {
+        as_of,
+        kept,
+        change,
+    } = restored;
     if as_json {
         let ended = change.map(|ended| {
             json!({"devices": ended.devices, "keys": ended.keys, "grants": ended.grants, "sessions": ended.sessions,
                    "sessions_waiting": ended.waiting})
         });
-        return format!("{}\n", json!({"restored": file, "as_of": as_of, "kept": kept, "ended": ended}));
+        return format!(
+            "{}\n",
+            json!({"restored": file, "as_of": as_of, "kept": kept, "ended": ended})
+        );
     }
     let mut text = format!("{} is restored, as it was at {as_of}.\n", file.display());
     if let Some(kept) = kept {
-        text += &format!("The database that was there is kept as {}.\n", kept.display());
+        text += &format!(
+            "The database that was there is kept as {}.\n",
+            kept.display()
+        );
     }
     text += &match change {
         Some(Ended { waiting, sessions, devices, keys, grants }) => format!(

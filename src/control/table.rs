@@ -22,7 +22,10 @@ impl Table {
     pub fn of<T>(things: &[T], columns: &[Column<T>]) -> Self {
         let row = |thing| columns.iter().map(|(_, value)| value(thing)).collect();
         let names = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-        Self { names, rows: things.iter().map(row).collect() }
+        Self {
+            names,
+            rows: things.iter().map(row).collect(),
+        }
     }
 
     /// Adds the rows of a later page of the same table.
@@ -33,7 +36,9 @@ impl Table {
     /// An object a line.
     pub fn json(&self) -> String {
         let objects = self.rows.iter().map(|row| Object(&self.names, row));
-        objects.map(|object| serde_json::to_string(&object).unwrap_or_default() + "\n").collect()
+        objects
+            .map(|object| serde_json::to_string(&object).unwrap_or_default() + "\n")
+            .collect()
     }
 }
 
@@ -52,16 +57,31 @@ impl fmt::Display for Table {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let head = self.names.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>();
+        let head = self
+            .names
+            .iter()
+            .map(|name| name.to_uppercase())
+            .collect::<Vec<_>>();
         let rows = self.rows.iter().map(|row| row.iter().map(cell).collect());
-        let lines = std::iter::once(head).chain(rows).collect::<Vec<Vec<String>>>();
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+        let lines = std::iter::once(head)
+            .chain(rows)
+            .collect::<Vec<Vec<String>>>();
+        let width = |column: usize| {
+            lines
+                .iter()
+                .map(|line| line[column].chars().count())
+                .max()
+                .unwrap_or_default()
+        };
         let widths = (0..self.names.len()).map(width).collect::<Vec<_>>();
         for line in &lines {
-            let padded = line.iter().zip(&widths).fold(String::new(), |mut padded, (cell, width)| {
-                let _ = write!(padded, "{cell:width$}  ");
-                padded
-            });
+            let padded =
+                line.iter()
+                    .zip(&widths)
+                    .fold(String::new(), |mut padded, (cell, width)| {
+                        let _ = write!(padded, "{cell:width$}  ");
+                        padded
+                    });
             writeln!(f, "{}", padded.trim_end())?;
         }
         Ok(())
@@ -91,13 +111,23 @@ mod tests {
         let table = |rows: &[Value]| {
             Table::of(
                 rows,
-                &[("nick", |row| row[0].clone()), ("away", |row| row[1].clone()), ("on", |row| row[2].clone())],
+                &[
+                    ("nick", |row| row[0].clone()),
+                    ("away", |row| row[1].clone()),
+                    ("on", |row| row[2].clone()),
+                ],
             )
         };
         let mut both = table(&[json!(["zoë", null, ["#a", "#b"]])]);
         both.append(table(&[json!(["al", true, []])]));
-        assert_eq!(both.to_string(), "NICK  AWAY  ON\nzoë   -     #a,#b\nal    yes   -\n");
-        let (zoë, al) = (r##"{"nick":"zoë","away":null,"on":["#a","#b"]}"##, r#"{"nick":"al","away":true,"on":[]}"#);
+        assert_eq!(
+            both.to_string(),
+            "NICK  AWAY  ON\nzoë   -     #a,#b\nal    yes   -\n"
+        );
+        let (zoë, al) = (
+            r##"{"nick":"zoë","away":null,"on":["#a","#b"]}"##,
+            r#"{"nick":"al","away":true,"on":[]}"#,
+        );
         assert_eq!(both.json(), format!("{zoë}\n{al}\n"));
         assert_eq!(table(&[]).to_string(), "");
     }

@@ -35,7 +35,11 @@ fn kind(app: &App) -> Value {
         (app.resource_server, "resource-server"),
         (app.bearer_alone, "bearer-alone"),
     ];
-    words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect()
+    words
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, word)| word)
+        .collect()
 }
 
 pub fn keys(keys: &[App]) -> Table {
@@ -78,7 +82,9 @@ pub fn channel(shown: &Shown) -> Table {
             ("modes", |it| json!(it.channel.modes.render(true))),
             ("members", |it| json!(it.members.len())),
             ("created_at", |it| json!(it.channel.created_at)),
-            ("topic", |it| json!(it.channel.topic.as_ref().map(|topic| &topic.text))),
+            ("topic", |it| {
+                json!(it.channel.topic.as_ref().map(|topic| &topic.text))
+            }),
         ],
     )
 }

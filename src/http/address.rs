@@ -28,15 +28,22 @@ impl Proxies {
 
     /// Whether an address is a trusted proxy's.
     pub fn include(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|net| net.contains(&address.to_canonical()))
+        self.0
+            .iter()
+            .any(|net| net.contains(&address.to_canonical()))
     }
 
     /// The last address in the chain that no trusted proxy stands for.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let lines = headers.get_all(FORWARDED_FOR).iter();
         // No quotes: one that a client began would hide what the proxy wrote behind it.
-        let elements = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(grammar::trim);
-        let chain = elements.filter(|element| !element.is_empty()).map(hop).collect::<Vec<_>>();
+        let elements = lines
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .map(grammar::trim);
+        let chain = elements
+            .filter(|element| !element.is_empty())
+            .map(hop)
+            .collect::<Vec<_>>();
         let mut client = peer;
         for hop in chain.into_iter().rev() {
             match hop {
@@ -52,7 +59,13 @@ impl Proxies {
 fn hop(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
-    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    let bracketed = || {
+        text.strip_prefix('[')?
+            .strip_suffix(']')?
+            .parse()
+            .ok()
+            .map(IpAddr::V6)
+    };
     text.parse().ok().or_else(with_port).or_else(bracketed)
 }
 
@@ -65,12 +78,19 @@ pub struct Address {
 impl Address {
     /// What the layers below are told of a request that came from here.
     pub fn arrival(&self, app: &App, now: Timestamp) -> Arrival {
-        Arrival { address: self.ip, now, steady: app.clock.steady() }
+        Arrival {
+            address: self.ip,
+            now,
+            steady: app.clock.steady(),
+        }
     }
 
     /// What the audit log is told of it.
     pub fn subject(&self) -> Subject {
-        Subject { address: Some(self.ip), ..Subject::default() }
+        Subject {
+            address: Some(self.ip),
+            ..Subject::default()
+        }
     }
 }
 
@@ -78,10 +98,14 @@ impl FromRequestParts<Shared> for Address {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        let ConnectInfo(peer) =
-            ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await.map_err(Error::internal)?;
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
+            .await
+            .map_err(Error::internal)?;
         let ip = app.proxies.client(peer.ip(), &parts.headers).to_canonical();
-        Ok(Self { ip, network: Network::of(ip) })
+        Ok(Self {
+            ip,
+            network: Network::of(ip),
+        })
     }
 }
 
@@ -94,7 +118,10 @@ mod tests {
     fn client(trusted: &[&str], peer: &str, forwarded: &[u8]) -> String {
         let proxies = Proxies::new(trusted.iter().map(|net| net.parse().unwrap()).collect());
         let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", HeaderValue::from_bytes(forwarded).unwrap());
+        headers.insert(
+            "x-forwarded-for",
+            HeaderValue::from_bytes(forwarded).unwrap(),
+        );
         proxies.client(peer.parse().unwrap(), &headers).to_string()
     }
 
@@ -102,13 +129,33 @@ mod tests {
     fn only_a_trusted_proxy_is_believed_and_only_about_the_next_hop() {
         assert_eq!(client(&[], "10.0.0.1", b"1.2.3.4"), "10.0.0.1");
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"1.2.3.4"), "1.2.3.4");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"6.6.6.6, 1.2.3.4"), "1.2.3.4");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"1.2.3.4, 10.0.0.2"), "1.2.3.4");
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", b"6.6.6.6, 1.2.3.4"),
+            "1.2.3.4"
+        );
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", b"1.2.3.4, 10.0.0.2"),
+            "1.2.3.4"
+        );
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"nonsense"), "10.0.0.1");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"\xff, 1.2.3.4"), "1.2.3.4", "what a client sent hides nobody");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"1.2.3.4:567"), "1.2.3.4");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"[2001:db8::1]:9"), "2001:db8::1");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"\"6.6.6.6, 1.2.3.4"), "1.2.3.4", "nor by a quote");
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", b"\xff, 1.2.3.4"),
+            "1.2.3.4",
+            "what a client sent hides nobody"
+        );
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", b"1.2.3.4:567"),
+            "1.2.3.4"
+        );
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", b"[2001:db8::1]:9"),
+            "2001:db8::1"
+        );
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", b"\"6.6.6.6, 1.2.3.4"),
+            "1.2.3.4",
+            "nor by a quote"
+        );
         assert_eq!(client(&["10.0.0.0/8"], "9.9.9.9", b"1.2.3.4"), "9.9.9.9");
     }
 
@@ -153,7 +200,11 @@ mod tests {
             assert_eq!(from(nobody), "10.0.0.1", "{nobody:?}");
             assert_eq!(
                 from(&format!("1.2.3.4, {nobody}")),
-                if nobody.trim_matches([',', ' ']).is_empty() { "1.2.3.4" } else { "10.0.0.1" },
+                if nobody.trim_matches([',', ' ']).is_empty() {
+                    "1.2.3.4"
+                } else {
+                    "10.0.0.1"
+                },
                 "{nobody:?}"
             );
         }

@@ -32,10 +32,18 @@ pub async fn list(
     caller: Authenticated,
     Params(params): Params<AuditParams>,
 ) -> Result<Json<Vec<Entry>>> {
-    let before = number("before", params.before.as_deref(), 0..=i64::MAX as u64, i64::MAX as u64)?;
+    let before = number(
+        "before",
+        params.before.as_deref(),
+        0..=i64::MAX as u64,
+        i64::MAX as u64,
+    )?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let live = caller.allowed(Scope::SessionManage)?;
-    let mut lines = app.chat.own_audit(live, before as i64, limit as usize).await?;
+    let mut lines = app
+        .chat
+        .own_audit(live, before as i64, limit as usize)
+        .await?;
     // A program may manage a session for its user without knowing where that user is.
     if live.caller.grant.is_some() {
         lines.iter_mut().for_each(|line| line.address = None);

@@ -42,8 +42,15 @@ impl Authenticated {
     /// The live client that calls, if it may do this: a handler has no other way to learn whom it serves.
     pub fn allowed(&self, needed: Scope) -> Result<&Arc<Live>> {
         // A client is what chat needs.
-        let named = if needed == Scope::Any { Scope::ChatRead } else { needed };
-        let live = self.live.as_ref().ok_or_else(|| Error::insufficient_scope(named))?;
+        let named = if needed == Scope::Any {
+            Scope::ChatRead
+        } else {
+            needed
+        };
+        let live = self
+            .live
+            .as_ref()
+            .ok_or_else(|| Error::insufficient_scope(named))?;
         live.caller.require(needed)?;
         Ok(live)
     }
@@ -51,7 +58,11 @@ impl Authenticated {
     async fn by_cookie(secret: SecretHash, headers: &HeaderMap, app: &Shared) -> Result<Self> {
         let now = app.clock.now();
         let live = app.chat.authenticate(secret, now, app.clock.due()).await?;
-        Ok(Self { live: Some(live), now, acknowledges: csrf::may_acknowledge(&app.site, headers) })
+        Ok(Self {
+            live: Some(live),
+            now,
+            acknowledges: csrf::may_acknowledge(&app.site, headers),
+        })
     }
 }
 
@@ -70,16 +81,27 @@ impl FromRequestParts<Shared> for Authenticated {
 impl Authenticated {
     async fn of(parts: &Parts, app: &Shared) -> Result<Self> {
         let headers = &parts.headers;
-        match (cookie_of(headers, app).await?, bearer(headers)?, identity(headers)?) {
+        match (
+            cookie_of(headers, app).await?,
+            bearer(headers)?,
+            identity(headers)?,
+        ) {
             (Some(cookie), None, None) => Self::by_cookie(cookie, headers, app).await,
             (None, Some(token), beside) => {
-                let ByToken { token, now } = ByToken::of(token, beside, app, |token| token.alone).await?;
-                Ok(Self { live: token.live, now, acknowledges: true })
+                let ByToken { token, now } =
+                    ByToken::of(token, beside, app, |token| token.alone).await?;
+                Ok(Self {
+                    live: token.live,
+                    now,
+                    acknowledges: true,
+                })
             }
             (None, None, None) => Err(chat::unauthenticated()),
             (None, None, Some(_)) => Err(nobody_beside()),
             // Of two credentials it would be anybody's guess which one is meant.
-            (Some(_), _, _) => Err(Error::malformed("the request has both a cookie and an access token")),
+            (Some(_), _, _) => Err(Error::malformed(
+                "the request has both a cookie and an access token",
+            )),
         }
     }
 }
@@ -102,7 +124,11 @@ impl ByToken {
         let first = app.chat.authenticate_token(bearer, now, due).await?;
         let token = match beside {
             Some(beside) => {
-                let user = app.chat.authenticate_token(beside, now, due).await.map_err(invalid_identity)?;
+                let user = app
+                    .chat
+                    .authenticate_token(beside, now, due)
+                    .await
+                    .map_err(invalid_identity)?;
                 // An app's own token is the one that calls as no session.
                 if first.session.is_some() || user.session.is_none() || user.app != first.app {
                     return Err(identity_mismatch());
@@ -130,9 +156,14 @@ impl ByToken {
         match (bearer(headers)?.xor(in_form), identity(headers)?) {
             // Any library for OAuth asks who the user is by the user's token alone.
             (Some(token), beside) => Self::of(token, beside, app, |_| true).await,
-            (None, _) if in_form.is_some() => Err(Error::malformed("the access token is there by two methods")),
+            (None, _) if in_form.is_some() => {
+                Err(Error::malformed("the access token is there by two methods"))
+            }
             (None, Some(_)) => Err(nobody_beside()),
-            (None, None) => Err(Error::new(Code::Unauthenticated, "this wants an access token in Authorization")),
+            (None, None) => Err(Error::new(
+                Code::Unauthenticated,
+                "this wants an access token in Authorization",
+            )),
         }
     }
 }
@@ -146,7 +177,10 @@ impl FromRequestParts<Shared> for ByToken {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        Self::named(&parts.headers, None, app).await?.used_here(parts, app).await
+        Self::named(&parts.headers, None, app)
+            .await?
+            .used_here(parts, app)
+            .await
     }
 }
 
@@ -164,7 +198,11 @@ impl FromRequest<Shared> for Posted {
             Kind::Form => Some(Fields::from_request(request, app).await?),
             _ => None,
         };
-        let in_form = form.as_ref().map(|form| form.only("access_token")).transpose()?.flatten();
+        let in_form = form
+            .as_ref()
+            .map(|form| form.only("access_token"))
+            .transpose()?
+            .flatten();
         let by = ByToken::named(&headers, in_form, app).await?;
         by.token.live.iter().for_each(|live| live.used_from(area));
         Ok(Self(by))
@@ -172,12 +210,19 @@ impl FromRequest<Shared> for Posted {
 }
 
 fn nobody_beside() -> Error {
-    Error::new(Code::Unauthenticated, "Rejoin-Identity stands beside the app's own access token in Authorization")
+    Error::new(
+        Code::Unauthenticated,
+        "Rejoin-Identity stands beside the app's own access token in Authorization",
+    )
 }
 
 fn invalid_identity(error: Error) -> Error {
     let detail = "the user's access token in Rejoin-Identity is unknown, expired or revoked".into();
-    Error { code: Code::InvalidIdentity, detail, ..error }
+    Error {
+        code: Code::InvalidIdentity,
+        detail,
+        ..error
+    }
 }
 
 fn identity_mismatch() -> Error {
@@ -186,8 +231,7 @@ fn identity_mismatch() -> Error {
 }
 
 fn app_token_needed() -> Error {
-    let detail =
-        "a user's token of this app goes into Rejoin-Identity, with the app's own access token in Authorization";
+    let detail = "a user's token of this app goes into Rejoin-Identity, with the app's own access token in Authorization";
     Error::new(Code::AppTokenNeeded, detail)
 }
 
@@ -203,7 +247,9 @@ impl FromRequestParts<Shared> for Present {
         }
         match Authenticated::from_request_parts(parts, app).await {
             Ok(caller) => Ok(Self(caller.live)),
-            Err(error) if matches!(error.code, Code::Unauthenticated | Code::ClientEnded) => Ok(Self(None)),
+            Err(error) if matches!(error.code, Code::Unauthenticated | Code::ClientEnded) => {
+                Ok(Self(None))
+            }
             Err(error) => Err(error),
         }
     }
@@ -226,14 +272,17 @@ async fn cookie_of(headers: &HeaderMap, app: &Shared) -> Result<Option<SecretHas
 /// The hash of the access token a request presents (RFC 6750 §2.1). Other schemes are none of ours: a proxy may have a
 /// password of its own.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<SecretHash>> {
-    let token = Authorization::of(headers)?.and_then(|authorization| authorization.scheme("bearer"));
+    let token =
+        Authorization::of(headers)?.and_then(|authorization| authorization.scheme("bearer"));
     Ok(token.map(|token| presented_token(token.unwrap_or_default().as_bytes())))
 }
 
 /// The hash of the access token of the user for whom an app acts.
 fn identity(headers: &HeaderMap) -> Result<Option<SecretHash>> {
     let mut values = headers.get_all(IDENTITY).iter();
-    let token = values.next().map(|value| presented_token(grammar::trim(value.as_bytes())));
+    let token = values
+        .next()
+        .map(|value| presented_token(grammar::trim(value.as_bytes())));
     if values.next().is_some() {
         return Err(Error::malformed("there is more than one Rejoin-Identity"));
     }

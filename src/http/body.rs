@@ -32,8 +32,13 @@ const ROOM: usize = 512;
 
 /// Refuses a body that says itself that it is too long, also where nobody would read it.
 pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
-    let length = grammar::only(request.headers(), header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    if length.is_some_and(|length: usize| length > BODY_LIMIT) { Err(too_long()) } else { Ok(()) }
+    let length = grammar::only(request.headers(), header::CONTENT_LENGTH)
+        .and_then(|length| length.parse().ok());
+    if length.is_some_and(|length: usize| length > BODY_LIMIT) {
+        Err(too_long())
+    } else {
+        Ok(())
+    }
 }
 
 /// Refuses a query of which something is no UTF-8, also where nobody would read it. What an app sends a browser with is judged
@@ -58,9 +63,15 @@ pub enum Kind {
 /// text says something: it is UTF-8, or the part of it that is ASCII.
 pub fn kind(headers: &HeaderMap) -> Kind {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else { return Kind::Other };
-    let Some(media_type) = MediaType::parse(line.as_bytes()) else { return Kind::Other };
-    let utf_8 = |charset: &[u8]| charset.eq_ignore_ascii_case(b"utf-8") || charset.eq_ignore_ascii_case(b"us-ascii");
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return Kind::Other;
+    };
+    let Some(media_type) = MediaType::parse(line.as_bytes()) else {
+        return Kind::Other;
+    };
+    let utf_8 = |charset: &[u8]| {
+        charset.eq_ignore_ascii_case(b"utf-8") || charset.eq_ignore_ascii_case(b"us-ascii")
+    };
     match media_type.essence.as_str() {
         "application/json" => Kind::Json,
         "text/plain" if media_type.parameter("charset").all(utf_8) => Kind::Text,
@@ -71,10 +82,12 @@ pub fn kind(headers: &HeaderMap) -> Kind {
 
 /// A whole body within the limit, in time.
 async fn bytes(request: Request, app: &Shared) -> Result<Bytes> {
-    in_time(app, Bytes::from_request(limited(request), app)).await?.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_long(),
-        _ => Error::malformed("the body did not arrive whole"),
-    })
+    in_time(app, Bytes::from_request(limited(request), app))
+        .await?
+        .map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_long(),
+            _ => Error::malformed("the body did not arrive whole"),
+        })
 }
 
 fn limited(mut request: Request) -> Request {
@@ -84,7 +97,9 @@ fn limited(mut request: Request) -> Request {
 
 async fn in_time<T>(app: &Shared, body: impl Future<Output = T>) -> Result<T> {
     let late = |_| Error::new(Code::RequestTimeout, "the body took too long to arrive");
-    tokio::time::timeout(app.patience.body, body).await.map_err(late)
+    tokio::time::timeout(app.patience.body, body)
+        .await
+        .map_err(late)
 }
 
 fn too_long() -> Error {
@@ -99,7 +114,9 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self> {
         if kind(request.headers()) != Kind::Json {
-            return Err(Error::malformed("this wants a body with Content-Type: application/json"));
+            return Err(Error::malformed(
+                "this wants a body with Content-Type: application/json",
+            ));
         }
         json(&bytes(request, app).await?).map(Self)
     }
@@ -110,7 +127,14 @@ impl<T: Serialize> IntoResponse for Json<T> {
         // A plain Vec with room for most answers: axum's own takes twice the time.
         let mut text = Vec::with_capacity(ROOM);
         match serde_json::to_writer(&mut text, &self.0) {
-            Ok(()) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response(),
+            Ok(()) => (
+                [(
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/json"),
+                )],
+                text,
+            )
+                .into_response(),
             Err(error) => Error::internal(error).into_response(),
         }
     }
@@ -124,10 +148,14 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| {
         let text = error.to_string();
         // serde names the field, but also repeats a wrong value, which may be a password in the wrong place.
-        let named = ["unknown field", "missing field", "duplicate field"].iter().any(|kind| text.starts_with(kind));
+        let named = ["unknown field", "missing field", "duplicate field"]
+            .iter()
+            .any(|kind| text.starts_with(kind));
         let place = format!("line {} column {}", error.line(), error.column());
         Error::malformed(match error.classify() {
-            serde_json::error::Category::Data if named => text.chars().filter(|c| !c.is_control()).take(200).collect(),
+            serde_json::error::Category::Data if named => {
+                text.chars().filter(|c| !c.is_control()).take(200).collect()
+            }
             serde_json::error::Category::Data => format!("a value of the wrong type at {place}"),
             _ => format!("this is no JSON at {place}"),
         })
@@ -136,16 +164,22 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 /// A whole number. One that is written `7.0` is whole too, as JSON Schema has it (2020-12 Core §4.2.3).
 pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(None) };
+    let Some(number) = Option::<Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
     let whole = |n: f64| (n.fract() == 0.0 && n.abs() < 2f64.powi(63)).then_some(n as i64);
     let number = number.as_i64().or_else(|| number.as_f64().and_then(whole));
-    number.ok_or_else(|| D::Error::custom("not a whole number")).map(Some)
+    number
+        .ok_or_else(|| D::Error::custom("not a whole number"))
+        .map(Some)
 }
 
 /// A form's body, still encoded (the URL standard's application/x-www-form-urlencoded).
 pub async fn form(request: Request, app: &Shared) -> Result<Bytes> {
     if kind(request.headers()) != Kind::Form {
-        return Err(Error::malformed("this wants a body with Content-Type: application/x-www-form-urlencoded"));
+        return Err(Error::malformed(
+            "this wants a body with Content-Type: application/x-www-form-urlencoded",
+        ));
     }
     bytes(request, app).await
 }
@@ -165,9 +199,20 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Params<T> {
 }
 
 /// A parameter that is a whole number within a range.
-pub fn number(name: &str, text: Option<&str>, range: std::ops::RangeInclusive<u64>, default: u64) -> Result<u64> {
+pub fn number(
+    name: &str,
+    text: Option<&str>,
+    range: std::ops::RangeInclusive<u64>,
+    default: u64,
+) -> Result<u64> {
     let Some(text) = text else { return Ok(default) };
-    let bad = || Error::malformed(format!("{name} is a whole number from {} to {}", range.start(), range.end()));
+    let bad = || {
+        Error::malformed(format!(
+            "{name} is a whole number from {} to {}",
+            range.start(),
+            range.end()
+        ))
+    };
     let number = whole_number(text).and_then(|number| number.try_into().ok());
     number.filter(|n| range.contains(n)).ok_or_else(bad)
 }
@@ -190,7 +235,11 @@ pub struct Message(pub irc::Message);
 
 /// The line form of a message to the server.
 #[derive(ToSchema)]
-#[schema(example = "@label=c1 PRIVMSG #rust :hello", min_length = 1, pattern = r"^[^\x00\r\n]+(\r?\n)?$")]
+#[schema(
+    example = "@label=c1 PRIVMSG #rust :hello",
+    min_length = 1,
+    pattern = r"^[^\x00\r\n]+(\r?\n)?$"
+)]
 #[allow(dead_code)]
 pub struct Line(String);
 
@@ -215,9 +264,16 @@ pub struct MessageBody {
 }
 
 fn params_schema() -> Array {
-    let param = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[^\x00\r]*$"));
-    let about = "LF is allowed in the text of a PRIVMSG or NOTICE alone, which has at most 100 lines.";
-    ArrayBuilder::new().description(Some(about)).items(param).max_items(Some(irc::message::MAX_PARAMS)).build()
+    let param = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(r"^[^\x00\r]*$"));
+    let about =
+        "LF is allowed in the text of a PRIVMSG or NOTICE alone, which has at most 100 lines.";
+    ArrayBuilder::new()
+        .description(Some(about))
+        .items(param)
+        .max_items(Some(irc::message::MAX_PARAMS))
+        .build()
 }
 
 impl FromRequest<Shared> for Message {
@@ -229,10 +285,13 @@ impl FromRequest<Shared> for Message {
         match kind {
             Kind::Json => message(&bytes).map(Self),
             Kind::Text => {
-                let line = std::str::from_utf8(&bytes).map_err(|_| Error::malformed("the line is not UTF-8"))?;
+                let line = std::str::from_utf8(&bytes)
+                    .map_err(|_| Error::malformed("the line is not UTF-8"))?;
                 irc::Message::parse_line(line).map(Self)
             }
-            _ => Err(Error::malformed("a message is application/json, or one line of text/plain in UTF-8")),
+            _ => Err(Error::malformed(
+                "a message is application/json, or one line of text/plain in UTF-8",
+            )),
         }
     }
 }
@@ -242,7 +301,12 @@ pub fn message(text: &[u8]) -> Result<irc::Message> {
     if text.len() > BODY_LIMIT {
         return Err(too_long());
     }
-    let MessageBody { label, command, params, to } = json(text)?;
+    let MessageBody {
+        label,
+        command,
+        params,
+        to,
+    } = json(text)?;
     Ok(irc::Message::new(label, command, params)?.to(to.map(SessionId)))
 }
 

@@ -85,12 +85,20 @@ type Asked = (From, usize, String);
 /// The public list of channels, at most a second old. The largest come first, unless `after` is a name.
 #[utoipa::path(get, security(()), path = "/api/v1/channels", tag = "chat", params(ListParams),
     responses((status = 200, description = "A page of the list", body = Page), PublicProblems, StoreProblems, Malformed))]
-pub async fn list(State(app): State<Shared>, Params(params): Params<ListParams>) -> Result<Response> {
-    let from = params.after.as_deref().map_or(Ok(From::Largest), From::parse)?;
+pub async fn list(
+    State(app): State<Shared>,
+    Params(params): Params<ListParams>,
+) -> Result<Response> {
+    let from = params
+        .after
+        .as_deref()
+        .map_or(Ok(From::Largest), From::parse)?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 100)?;
     let matching = params.matching.unwrap_or_default();
     if matching.len() > CHANNEL_LIMIT {
-        return Err(Error::malformed(format!("match has at most {CHANNEL_LIMIT} bytes")));
+        return Err(Error::malformed(format!(
+            "match has at most {CHANNEL_LIMIT} bytes"
+        )));
     }
     let list = app.chat.channel_list().await?;
     let (page, kept) = app.pages.of(&list, (from, limit as usize, matching));
@@ -104,7 +112,10 @@ impl Pages {
         // Held while a page is rendered, never over an await: who asks for the same meanwhile shares it.
         let mut rendered = self.0.lock().unwrap_or_else(|e| e.into_inner());
         if !rendered.of.ptr_eq(&Arc::downgrade(list)) {
-            *rendered = Rendered { of: Arc::downgrade(list), ..Rendered::default() };
+            *rendered = Rendered {
+                of: Arc::downgrade(list),
+                ..Rendered::default()
+            };
         }
         if let Some(page) = rendered.pages.get(&asked) {
             return (page.clone(), true);
@@ -126,7 +137,11 @@ fn render(list: &ChannelList, (from, limit, matching): &Asked) -> Bytes {
         members: channel.members,
         topic: channel.topic.as_deref(),
     });
-    let page = Page { channels: channels.collect(), next: page.next, truncated: list.truncated };
+    let page = Page {
+        channels: channels.collect(),
+        next: page.next,
+        truncated: list.truncated,
+    };
     // Nothing in it can fail to be written.
     serde_json::to_vec(&page).unwrap_or_default().into()
 }

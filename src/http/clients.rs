@@ -17,14 +17,22 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, required_name, whole_number},
+    model::{
+        CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, required_name, whole_number,
+    },
 };
 
 /// This session's clients.
 #[utoipa::path(get, path = "/api/v1/clients", tag = "client",
     responses((status = 200, description = "Oldest first", body = [ClientView]), Problems))]
-pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<ClientView>>> {
-    app.chat.clients(caller.allowed(Scope::SessionManage)?).await.map(Json)
+pub async fn list(
+    State(app): State<Shared>,
+    caller: Authenticated,
+) -> Result<Json<Vec<ClientView>>> {
+    app.chat
+        .clients(caller.allowed(Scope::SessionManage)?)
+        .await
+        .map(Json)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -47,19 +55,30 @@ pub async fn rename(
     Json(body): Json<NewName>,
 ) -> Result<Json<ClientView>> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let id = whole_number(&id).ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
+    let id = whole_number(&id)
+        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
     let name = required_name(&body.name)?;
     flood::charge(&app, live, &address, 1, caller.now).await?;
-    app.chat.rename_client(live, ClientId(id), name, caller.now).await.map(Json)
+    app.chat
+        .rename_client(live, ClientId(id), name, caller.now)
+        .await
+        .map(Json)
 }
 
 /// One client leaves; its held poll or stream ends at once.
 #[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)),
     responses((status = 204, description = "It has left"), Problems, NotFound))]
-pub async fn remove(State(app): State<Shared>, caller: Authenticated, Segment(id): Segment) -> Result<StatusCode> {
+pub async fn remove(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Segment(id): Segment,
+) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let id = whole_number(&id).ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
-    app.chat.remove_client(live, ClientId(id), caller.now).await?;
+    let id = whole_number(&id)
+        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
+    app.chat
+        .remove_client(live, ClientId(id), caller.now)
+        .await?;
     tracing::info!(client = id, by = %live.caller.client, "client removed");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -87,7 +106,9 @@ pub fn client_name(given: Option<String>, headers: &HeaderMap) -> Result<String>
     if !given.is_empty() {
         return Ok(given);
     }
-    let agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let agent = headers
+        .get(header::USER_AGENT)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
     Ok(from_user_agent(&agent.unwrap_or_default()))
 }
 
@@ -112,15 +133,23 @@ fn from_user_agent(agent: &str) -> String {
         ("CrOS", "ChromeOS"),
         ("Linux", "Linux"),
     ];
-    let named =
-        |table: &[(&str, &'static str)]| table.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
+    let named = |table: &[(&str, &'static str)]| {
+        table
+            .iter()
+            .find(|(mark, _)| agent.contains(mark))
+            .map(|(_, name)| *name)
+    };
     match (named(&BROWSERS), named(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
         (None, _) => {
             // The first product's name (RFC 9110 §10.1.5).
             let program = grammar::leading_token(agent.as_bytes());
-            if program.is_empty() { "unnamed client".into() } else { program.chars().take(CLIENT_NAME_LIMIT).collect() }
+            if program.is_empty() {
+                "unnamed client".into()
+            } else {
+                program.chars().take(CLIENT_NAME_LIMIT).collect()
+            }
         }
     }
 }
@@ -132,7 +161,10 @@ mod tests {
     #[test]
     fn a_client_is_named_after_its_browser() {
         for (agent, name) in [
-            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                "Firefox on Linux",
+            ),
             (
                 "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
                 "Edge on Windows",
@@ -159,12 +191,22 @@ mod tests {
     fn a_given_name_is_checked() {
         let name = |given: &str| client_name(Some(given.into()), &HeaderMap::new());
         assert_eq!(name(" my phone "), Ok("my phone".into()));
-        assert_eq!(name("x".repeat(65).as_str()).unwrap_err().code, Code::InputTooLong);
+        assert_eq!(
+            name("x".repeat(65).as_str()).unwrap_err().code,
+            Code::InputTooLong
+        );
         assert_eq!(name("cafe\u{301}"), Ok("caf\u{e9}".into()));
         assert_eq!(name("   "), Ok("unnamed client".into()));
-        for unclean in
-            ["a\u{1b}[2J", "my phone\n", "\n", "bot\u{202e}tob", "bo\u{200b}t", "\u{3164}", "a\u{a0}b", "\u{301}a"]
-        {
+        for unclean in [
+            "a\u{1b}[2J",
+            "my phone\n",
+            "\n",
+            "bot\u{202e}tob",
+            "bo\u{200b}t",
+            "\u{3164}",
+            "a\u{a0}b",
+            "\u{301}a",
+        ] {
             assert_eq!(name(unclean).unwrap_err().code, Code::MalformedRequest);
         }
         assert_eq!(name("   "), Ok("unnamed client".into()));

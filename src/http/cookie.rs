@@ -26,8 +26,13 @@ pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Vec<SecretHash>> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for line in headers.get_all(header::COOKIE) {
         for pair in line.as_bytes().split(|byte| *byte == b';') {
-            let Some(end_of_name) = pair.iter().position(|byte| *byte == b'=') else { continue };
-            let (name, value) = (grammar::trim(&pair[..end_of_name]), grammar::trim(&pair[end_of_name + 1..]));
+            let Some(end_of_name) = pair.iter().position(|byte| *byte == b'=') else {
+                continue;
+            };
+            let (name, value) = (
+                grammar::trim(&pair[..end_of_name]),
+                grammar::trim(&pair[end_of_name + 1..]),
+            );
             if name != site.cookie.as_bytes() {
                 continue;
             }
@@ -46,7 +51,9 @@ pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Vec<SecretHash>> {
 
 /// It would be anybody's guess which cookie is meant.
 pub fn several() -> Error {
-    Error::malformed("the request has more than one session cookie: clear this site's cookies and try again")
+    Error::malformed(
+        "the request has more than one session cookie: clear this site's cookies and try again",
+    )
 }
 
 pub fn set(site: &Site, secret: &Secret, expires_at: Timestamp, now: Timestamp) -> String {
@@ -78,13 +85,21 @@ mod tests {
     /// What the lines of a request's Cookie header present to a server with a public URL.
     fn presented_to(public_url: &str, lines: &[&str]) -> Result<Vec<SecretHash>> {
         let site = Site::of(&["--public-url", public_url], "127.0.0.1:8080");
-        let line = |line: &&str| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+        let line = |line: &&str| {
+            (
+                header::COOKIE,
+                HeaderValue::from_bytes(line.as_bytes()).unwrap(),
+            )
+        };
         presented(&lines.iter().map(line).collect(), &site)
     }
 
     #[test]
     fn a_cookie_is_ours_byte_for_byte() {
-        for (url, name) in [("https://chat.example", "__Host-rejoin"), ("http://chat.example", "rejoin")] {
+        for (url, name) in [
+            ("https://chat.example", "__Host-rejoin"),
+            ("http://chat.example", "rejoin"),
+        ] {
             let presented = |lines: &[&str]| presented_to(url, lines);
             let ours = Ok(vec![SecretHash::of("SECRET")]);
             for own in [
@@ -97,20 +112,30 @@ mod tests {
                 assert_eq!(presented(&[&own]), ours, "{own}");
                 assert_eq!(presented(&["theme=dark", &own, "x=y"]), ours, "{own}");
             }
-            let mut neighbours =
-                vec![String::new(), name.to_owned(), format!("={name}=SECRET"), format!("{name}: SECRET")];
+            let mut neighbours = vec![
+                String::new(),
+                name.to_owned(),
+                format!("={name}=SECRET"),
+                format!("{name}: SECRET"),
+            ];
             // All that any standard calls white space, or that is not to be seen, and what others would fold or unquote.
             let odd = [
-                "\u{a0}", "\u{85}", "\u{1680}", "\u{2000}", "\u{200a}", "\u{2028}", "\u{202f}", "\u{205f}", "\u{3000}",
+                "\u{a0}", "\u{85}", "\u{1680}", "\u{2000}", "\u{200a}", "\u{2028}", "\u{202f}",
+                "\u{205f}", "\u{3000}",
             ];
-            for odd in odd.into_iter().chain(["\u{200b}", "\u{feff}", "\u{ad}", "\"", "'", "$", "_", "[", "."]) {
+            for odd in odd.into_iter().chain([
+                "\u{200b}", "\u{feff}", "\u{ad}", "\"", "'", "$", "_", "[", ".",
+            ]) {
                 neighbours.extend([
                     format!("{odd}{name}=SECRET"),
                     format!("{name}{odd}=SECRET"),
                     format!("{odd}{name}{odd}=SECRET"),
                 ]);
             }
-            neighbours.extend([name.to_ascii_uppercase() + "=SECRET", name.replace('r', "R") + "=SECRET"]);
+            neighbours.extend([
+                name.to_ascii_uppercase() + "=SECRET",
+                name.replace('r', "R") + "=SECRET",
+            ]);
             neighbours.extend([
                 format!("x{name}=SECRET"),
                 format!("{}=SECRET", &name[1..]),
@@ -120,23 +145,46 @@ mod tests {
                 assert_eq!(presented(&[&neighbour]), Ok(vec![]), "{neighbour:?}");
                 let beside = format!("{neighbour}; {name}=SECRET");
                 assert_eq!(presented(&[&beside]), ours, "{beside:?}");
-                assert_eq!(presented(&[&neighbour, &format!("{name}=SECRET; {neighbour}")]), ours, "{neighbour:?}");
+                assert_eq!(
+                    presented(&[&neighbour, &format!("{name}=SECRET; {neighbour}")]),
+                    ours,
+                    "{neighbour:?}"
+                );
             }
             let [ours, other] = ["SECRET", "OTHER"].map(SecretHash::of);
             for (twice, both) in [
-                (vec![format!("{name}=OTHER; {name} = SECRET; {name}=OTHER")], vec![other, ours]),
+                (
+                    vec![format!("{name}=OTHER; {name} = SECRET; {name}=OTHER")],
+                    vec![other, ours],
+                ),
                 (vec![format!("{name}=SECRET"); 2], vec![ours]),
             ] {
                 let lines = twice.iter().map(String::as_str).collect::<Vec<_>>();
-                let expected = if url.starts_with("https") { Err(several()) } else { Ok(both) };
+                let expected = if url.starts_with("https") {
+                    Err(several())
+                } else {
+                    Ok(both)
+                };
                 assert_eq!(presented(&lines), expected, "{twice:?}");
             }
             // What is in quotes is another value.
-            assert_eq!(presented(&[&format!("{name}=\"SECRET\"")]), Ok(vec![SecretHash::of("\"SECRET\"")]));
-            assert_eq!(presented(&[&format!("{name}=SECRET\u{2000}")]), Ok(vec![SecretHash::of("SECRET\u{2000}")]));
+            assert_eq!(
+                presented(&[&format!("{name}=\"SECRET\"")]),
+                Ok(vec![SecretHash::of("\"SECRET\"")])
+            );
+            assert_eq!(
+                presented(&[&format!("{name}=SECRET\u{2000}")]),
+                Ok(vec![SecretHash::of("SECRET\u{2000}")])
+            );
         }
         // The name that belongs to the other scheme is a neighbour's.
-        assert_eq!(presented_to("https://chat.example", &["rejoin=SECRET"]), Ok(vec![]));
-        assert_eq!(presented_to("http://chat.example", &["__Host-rejoin=SECRET"]), Ok(vec![]));
+        assert_eq!(
+            presented_to("https://chat.example", &["rejoin=SECRET"]),
+            Ok(vec![])
+        );
+        assert_eq!(
+            presented_to("http://chat.example", &["__Host-rejoin=SECRET"]),
+            Ok(vec![])
+        );
     }
 }

@@ -29,7 +29,11 @@ impl Fields {
 
     /// Refuses where anything is no UTF-8.
     pub fn require_utf_8(&self) -> Result<()> {
-        match self.0.iter().all(|(name, value)| name.is_some() && value.is_some()) {
+        match self
+            .0
+            .iter()
+            .all(|(name, value)| name.is_some() && value.is_some())
+        {
             true => Ok(()),
             false => Err(Error::malformed("a parameter is not UTF-8")),
         }
@@ -37,8 +41,13 @@ impl Fields {
 
     /// All of them, as a query.
     pub fn to_query(&self) -> String {
-        let pairs = self.0.iter().filter_map(|(name, value)| name.as_ref().zip(value.as_ref()));
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+        let pairs = self
+            .0
+            .iter()
+            .filter_map(|(name, value)| name.as_ref().zip(value.as_ref()));
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish()
     }
 
     /// What is no text is none of them.
@@ -47,7 +56,10 @@ impl Fields {
     }
 
     fn values(&self, name: &str) -> impl Iterator<Item = Option<&str>> {
-        self.0.iter().filter(move |(own, _)| own.as_deref() == Some(name)).map(|(_, value)| value.as_deref())
+        self.0
+            .iter()
+            .filter(move |(own, _)| own.as_deref() == Some(name))
+            .map(|(_, value)| value.as_deref())
     }
 
     /// A field that is there once or not at all (RFC 6749 §3.1); without a value it counts as left out.
@@ -55,10 +67,14 @@ impl Fields {
         match self.values(name).collect::<Vec<_>>()[..] {
             [] | [Some("")] => Ok(None),
             // It could not be sent back as it came.
-            [None] => Err(Error::malformed(format!("the parameter {name} is not UTF-8"))),
+            [None] => Err(Error::malformed(format!(
+                "the parameter {name} is not UTF-8"
+            ))),
             [value] => Ok(value),
             // It would be anybody's guess which one is meant.
-            _ => Err(Error::malformed(format!("the parameter {name} is there more than once"))),
+            _ => Err(Error::malformed(format!(
+                "the parameter {name} is there more than once"
+            ))),
         }
     }
 
@@ -73,7 +89,8 @@ impl Fields {
     }
 
     pub fn required(&self, name: &str) -> Result<&str> {
-        self.only(name)?.ok_or_else(|| Error::malformed(format!("the parameter {name} is missing")))
+        self.only(name)?
+            .ok_or_else(|| Error::malformed(format!("the parameter {name} is missing")))
     }
 }
 

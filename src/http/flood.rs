@@ -14,7 +14,10 @@ use crate::{
 };
 
 /// Bytes that a session may add at once, and as many seconds until one more.
-const BYTES: Rate = Rate { burst: 64 * 1024, every: Duration::from_nanos(1_000_000_000 / 4096) };
+const BYTES: Rate = Rate {
+    burst: 64 * 1024,
+    every: Duration::from_nanos(1_000_000_000 / 4096),
+};
 /// About as many bytes as an event takes beside its text.
 const EVENT: u64 = 256;
 /// Targets of one command that count as one.
@@ -28,7 +31,10 @@ pub struct Flood {
 
 impl Flood {
     pub fn new(FloodLimit(commands): FloodLimit) -> Self {
-        Self { commands: Throttle::new(commands), bytes: Throttle::new(commands.map(|_| BYTES)) }
+        Self {
+            commands: Throttle::new(commands),
+            bytes: Throttle::new(commands.map(|_| BYTES)),
+        }
     }
 }
 
@@ -56,9 +62,18 @@ impl Cost {
 }
 
 /// Charges a session for a command, good or bad, as so many commands.
-pub async fn charge(app: &Shared, live: &Live, address: &Address, commands: usize, now: Timestamp) -> Result<()> {
+pub async fn charge(
+    app: &Shared,
+    live: &Live,
+    address: &Address,
+    commands: usize,
+    now: Timestamp,
+) -> Result<()> {
     let session = live.caller.session;
-    let charged = app.flood.commands.charge(session, commands as u64, app.clock.steady());
+    let charged = app
+        .flood
+        .commands
+        .charge(session, commands as u64, app.clock.steady());
     checked(app, live, address, now, Limit::Commands, charged).await?;
     app.metrics.command();
     Ok(())
@@ -71,12 +86,17 @@ pub async fn carry_out(
     live: &Live,
     address: &Address,
     now: Timestamp,
-    Cost { bytes: expected, .. }: Cost,
+    Cost {
+        bytes: expected, ..
+    }: Cost,
     attempt: impl Future<Output = Result<Answer>>,
 ) -> Result<Answer> {
     let session = live.caller.session;
     if expected > 0 {
-        let charged = app.flood.bytes.charge(session, expected, app.clock.steady());
+        let charged = app
+            .flood
+            .bytes
+            .charge(session, expected, app.clock.steady());
         checked(app, live, address, now, Limit::Bytes, charged).await?;
     }
     let result = attempt.await;
@@ -98,9 +118,17 @@ async fn checked(
 ) -> Result<()> {
     let Err(wait) = charged else { return Ok(()) };
     if wait.first {
-        let Caller { session, client, .. } = live.caller;
-        let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
-        app.chat.throttled(limit, subject, &address.arrival(app, now)).await;
+        let Caller {
+            session, client, ..
+        } = live.caller;
+        let subject = Subject {
+            session: Some(session),
+            client: Some(client),
+            ..address.subject()
+        };
+        app.chat
+            .throttled(limit, subject, &address.arrival(app, now))
+            .await;
     }
     Err(wait.into())
 }
@@ -115,7 +143,10 @@ mod tests {
 
     /// `a,b,c…` with so many names.
     fn list(names: usize, prefix: &str) -> String {
-        (0..names).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>().join(",")
+        (0..names)
+            .map(|n| format!("{prefix}{n}"))
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     #[test]
@@ -134,10 +165,30 @@ mod tests {
                 assert_eq!(commands(&line), counted, "{line}");
             }
         }
-        let masks = |count: usize| format!("MODE #c +{} {}", "b".repeat(count), list(count, "m").replace(',', " "));
+        let masks = |count: usize| {
+            format!(
+                "MODE #c +{} {}",
+                "b".repeat(count),
+                list(count, "m").replace(',', " ")
+            )
+        };
         assert_eq!((commands(&masks(4)), commands(&masks(13))), (1, 4));
-        assert_eq!(commands(&format!("MODE #c {}", "+n-n".repeat(100))), 50, "so do changes that need no parameter");
-        for line in ["MODE #c", "MODE #c b", "NAMES", "LIST", "WHO *", "PING x", "AWAY", "INVITE bob #c", "NO SUCH"] {
+        assert_eq!(
+            commands(&format!("MODE #c {}", "+n-n".repeat(100))),
+            50,
+            "so do changes that need no parameter"
+        );
+        for line in [
+            "MODE #c",
+            "MODE #c b",
+            "NAMES",
+            "LIST",
+            "WHO *",
+            "PING x",
+            "AWAY",
+            "INVITE bob #c",
+            "NO SUCH",
+        ] {
             assert_eq!(commands(line), 1, "{line}");
         }
         // What names too many is refused, and counts once.
@@ -150,6 +201,9 @@ mod tests {
             let params = vec![list(targets, "#c"), vec!["x"; lines].join("\n")];
             Cost::of(&Message::new(None, "PRIVMSG".into(), params).unwrap()).commands
         };
-        assert_eq!([text(1, 3), text(4, 3), text(5, 3), text(20, 100)], [3, 3, 6, 500]);
+        assert_eq!(
+            [text(1, 3), text(4, 3), text(5, 3), text(20, 100)],
+            [3, 3, 6, 500]
+        );
     }
 }

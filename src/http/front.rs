@@ -37,17 +37,32 @@ pub struct Front {
 
 impl Front {
     pub fn new(app: Shared, router: Router, peer: SocketAddr) -> Self {
-        Self { app, router: TowerToHyperService::new(router), peer }
+        Self {
+            app,
+            router: TowerToHyperService::new(router),
+            peer,
+        }
     }
 
     /// Answers a request; one that is refused here never reaches a route.
-    pub fn answer(&self, mut request: Request<Incoming>) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+    pub fn answer(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
         let seen = Seen::of(&self.app, &request);
-        let address = self.app.proxies.client(self.peer.ip(), request.headers()).to_canonical();
+        let address = self
+            .app
+            .proxies
+            .client(self.peer.ip(), request.headers())
+            .to_canonical();
         let network = Network::of(address);
         let part = Part::of(request.uri());
         let held = self.admit(part, &request).and_then(|()| self.hold(network));
-        let refused = held.as_ref().err().cloned().map(IntoResponse::into_response);
+        let refused = held
+            .as_ref()
+            .err()
+            .cloned()
+            .map(IntoResponse::into_response);
         let (held, asks) = (held.unwrap_or_default(), held::asks(request.method()));
         let routed = match refused.or_else(|| preflight::answer(part, &request)) {
             Some(answered) => Err(answered),
@@ -74,7 +89,10 @@ impl Front {
     /// limited.
     fn hold(&self, network: Network) -> Result<Held> {
         let Self { app, peer, .. } = self;
-        if !app.limits_addresses || network == Network::of(peer.ip()) || !app.proxies.include(peer.ip()) {
+        if !app.limits_addresses
+            || network == Network::of(peer.ip())
+            || !app.proxies.include(peer.ip())
+        {
             return Ok(Held::default());
         }
         let share = app.places.share(network).ok_or_else(|| {

@@ -9,7 +9,10 @@ use crate::error::{Error, Result};
 pub fn trim(text: &[u8]) -> &[u8] {
     let blank = |b: &u8| matches!(b, b' ' | b'\t');
     let start = text.iter().position(|b| !blank(b)).unwrap_or(text.len());
-    let end = text.iter().rposition(|b| !blank(b)).map_or(start, |last| last + 1);
+    let end = text
+        .iter()
+        .rposition(|b| !blank(b))
+        .map_or(start, |last| last + 1);
     &text[start..end]
 }
 
@@ -52,10 +55,16 @@ impl<'t> Reader<'t> {
     }
 
     fn token(&mut self) -> Option<&'t str> {
-        let end = self.0.iter().position(|b| !is_tchar(*b)).unwrap_or(self.0.len());
+        let end = self
+            .0
+            .iter()
+            .position(|b| !is_tchar(*b))
+            .unwrap_or(self.0.len());
         let (token, rest) = self.0.split_at(end);
         self.0 = rest;
-        std::str::from_utf8(token).ok().filter(|token| !token.is_empty())
+        std::str::from_utf8(token)
+            .ok()
+            .filter(|token| !token.is_empty())
     }
 
     /// A quoted-string, unquoted.
@@ -120,17 +129,26 @@ impl MediaType {
         let r#type = reader.token()?;
         let subtype = reader.eat(b'/').then(|| reader.token())??;
         let essence = format!("{type}/{subtype}").to_ascii_lowercase();
-        reader.parameters().map(|parameters| Self { essence, parameters })
+        reader.parameters().map(|parameters| Self {
+            essence,
+            parameters,
+        })
     }
 
     pub fn parameter(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.parameters.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_slice())
+        self.parameters
+            .iter()
+            .filter(move |(own, _)| own == name)
+            .map(|(_, value)| value.as_slice())
     }
 }
 
 /// The elements of a list, over all lines of its header (§5.6.1). Empty ones are none; a comma in quotes parts nothing.
 pub fn list<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
-    headers.get_all(name).iter().flat_map(|line| elements(line.as_bytes()))
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|line| elements(line.as_bytes()))
 }
 
 fn elements(line: &[u8]) -> Vec<&[u8]> {
@@ -141,7 +159,10 @@ fn elements(line: &[u8]) -> Vec<&[u8]> {
         escaped = quoted && byte == b'\\' && !escaped;
         comma
     });
-    parts.map(trim).filter(|element| !element.is_empty()).collect()
+    parts
+        .map(trim)
+        .filter(|element| !element.is_empty())
+        .collect()
 }
 
 /// Whether Accept asks for a media type by its own name, and not with a weight of nothing (§12.5.1).
@@ -153,7 +174,9 @@ pub fn accepts(headers: &HeaderMap, essence: &str) -> bool {
 /// Whether Accept asks for something by name, and for none of these media types.
 pub fn accepts_only_others(headers: &HeaderMap, essences: &[&str]) -> bool {
     let ranges = list(headers, &header::ACCEPT).filter_map(MediaType::parse);
-    let mut named = ranges.filter(|range| range.essence != "*/*" && is_wanted(&range.parameters)).peekable();
+    let mut named = ranges
+        .filter(|range| range.essence != "*/*" && is_wanted(&range.parameters))
+        .peekable();
     let fits = |range: MediaType| match range.essence.strip_suffix('*') {
         Some(prefix) => essences.iter().any(|essence| essence.starts_with(prefix)),
         None => essences.contains(&range.essence.as_str()),
@@ -166,7 +189,9 @@ pub fn takes_coding(headers: &HeaderMap, names: &[&str]) -> bool {
     let (mut named, mut any) = (None, None);
     for choice in list(headers, &header::ACCEPT_ENCODING) {
         let mut reader = Reader(choice);
-        let Some((coding, parameters)) = reader.token().zip(reader.parameters()) else { continue };
+        let Some((coding, parameters)) = reader.token().zip(reader.parameters()) else {
+            continue;
+        };
         if names.iter().any(|name| name.eq_ignore_ascii_case(coding)) {
             named = Some(is_wanted(&parameters));
         } else if coding == "*" {
@@ -186,12 +211,17 @@ fn is_wanted(parameters: &[(String, Vec<u8>)]) -> bool {
         [b'1', b'.', digits @ ..] if digits.len() <= 3 => digits.iter().all(|digit| *digit == b'0'),
         _ => false,
     };
-    parameters.iter().filter(|(name, _)| name == "q").all(|(_, weight)| above_nothing(weight))
+    parameters
+        .iter()
+        .filter(|(name, _)| name == "q")
+        .all(|(_, weight)| above_nothing(weight))
 }
 
 /// Whether If-None-Match names an entity tag, compared weakly, or any at all (§13.1.2).
 pub fn none_match(headers: &HeaderMap, tag: &str) -> bool {
-    let names = |line: &HeaderValue| trim(line.as_bytes()) == b"*" || names_tag(line.as_bytes(), tag.as_bytes());
+    let names = |line: &HeaderValue| {
+        trim(line.as_bytes()) == b"*" || names_tag(line.as_bytes(), tag.as_bytes())
+    };
     headers.get_all(header::IF_NONE_MATCH).iter().any(names)
 }
 
@@ -202,7 +232,11 @@ fn names_tag(line: &[u8], tag: &[u8]) -> bool {
         while reader.blanks() > 0 || reader.eat(b',') {}
         reader.0 = reader.0.strip_prefix(b"W/").unwrap_or(reader.0);
         let start = reader.0;
-        let Some(end) = reader.eat(b'"').then(|| reader.0.iter().position(|b| *b == b'"')).flatten() else {
+        let Some(end) = reader
+            .eat(b'"')
+            .then(|| reader.0.iter().position(|b| *b == b'"'))
+            .flatten()
+        else {
             return false;
         };
         if &start[..end + 2] == tag {
@@ -223,7 +257,9 @@ impl<'h> Authorization<'h> {
     /// The header that a request has once, if it has it.
     pub fn of(headers: &'h HeaderMap) -> Result<Option<Self>> {
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(line) = lines.next() else { return Ok(None) };
+        let Some(line) = lines.next() else {
+            return Ok(None);
+        };
         if lines.next().is_some() {
             return Err(Error::malformed("there is more than one Authorization"));
         }
@@ -240,7 +276,9 @@ impl<'h> Authorization<'h> {
 
     /// Whether it is of this scheme, in any case (§11.1): then its token68, if it is well-formed.
     pub fn scheme(&self, name: &str) -> Option<Option<&'h str>> {
-        self.scheme.eq_ignore_ascii_case(name).then_some(self.token68)
+        self.scheme
+            .eq_ignore_ascii_case(name)
+            .then_some(self.token68)
     }
 }
 
@@ -257,19 +295,30 @@ pub fn token68(text: &[u8]) -> Option<&str> {
 pub fn form_pairs(encoded: &[u8]) -> impl Iterator<Item = (Option<String>, Option<String>)> {
     // Half of a pair has all that is in it, whatever its bytes.
     let decoded = |half: &[u8]| String::from_utf8(form_decoded(half)).ok();
-    let pairs = encoded.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
-    pairs.map(move |pair| match pair.iter().position(|byte| *byte == b'=') {
-        Some(end) => (decoded(&pair[..end]), decoded(&pair[end + 1..])),
-        None => (decoded(pair), Some(String::new())),
-    })
+    let pairs = encoded
+        .split(|byte| *byte == b'&')
+        .filter(|pair| !pair.is_empty());
+    pairs.map(
+        move |pair| match pair.iter().position(|byte| *byte == b'=') {
+            Some(end) => (decoded(&pair[..end]), decoded(&pair[end + 1..])),
+            None => (decoded(pair), Some(String::new())),
+        },
+    )
 }
 
 /// Bytes behind `+` and percent signs. A percent sign without two digits behind it stands for itself.
 fn form_decoded(text: &[u8]) -> Vec<u8> {
-    let digit = |at: usize| text.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+    let digit = |at: usize| {
+        text.get(at)
+            .and_then(|digit| char::from(*digit).to_digit(16))
+    };
     let (mut bytes, mut at) = (Vec::with_capacity(text.len()), 0);
     while let Some(&byte) = text.get(at) {
-        let escaped = if byte == b'%' { digit(at + 1).zip(digit(at + 2)) } else { None };
+        let escaped = if byte == b'%' {
+            digit(at + 1).zip(digit(at + 2))
+        } else {
+            None
+        };
         bytes.push(match (byte, escaped) {
             (_, Some((high, low))) => (high * 16 + low) as u8,
             (b'+', _) => b' ',

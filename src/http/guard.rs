@@ -24,14 +24,28 @@ use crate::{
 pub async fn user_code<T, F: Future<Output = Result<T>>>(
     app: &Shared,
     address: &Address,
-    Caller { session, client, .. }: Caller,
+    Caller {
+        session, client, ..
+    }: Caller,
     attempt: impl FnOnce(Option<Network>) -> F,
 ) -> Result<T> {
-    let subject = Subject { session: Some(session), client: Some(client), ..address.subject() };
+    let subject = Subject {
+        session: Some(session),
+        client: Some(client),
+        ..address.subject()
+    };
     let (now, tries) = (app.clock.steady(), &app.chat.tries);
     let own = Charge::new(Limit::SessionUserCodes, session);
-    let with_own = |limit| [Charge::of_network(limit, address.network), vec![own.clone()]].concat();
-    let innocent = with_own(Limit::UserCodes).iter().all(|charge| tries.is_unused(charge, now));
+    let with_own = |limit| {
+        [
+            Charge::of_network(limit, address.network),
+            vec![own.clone()],
+        ]
+        .concat()
+    };
+    let innocent = with_own(Limit::UserCodes)
+        .iter()
+        .all(|charge| tries.is_unused(charge, now));
     let mut charged = tries.attempt(with_own(Limit::UserCodes), now).await;
     // What a wrong one is refused with, because it is no more than an exception.
     let mut refusal = None;
@@ -71,12 +85,21 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
 
 /// Lets somebody make a session.
 pub async fn new_session(app: &Shared, address: &Address) -> Result<()> {
-    charge(app, address, address.subject(), &Charge::of_network(Limit::NewSessions, address.network)).await
+    charge(
+        app,
+        address,
+        address.subject(),
+        &Charge::of_network(Limit::NewSessions, address.network),
+    )
+    .await
 }
 
 /// Lets a session have one more API key, or one more secret of one.
 pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
-    let subject = Subject { session: Some(session), ..address.subject() };
+    let subject = Subject {
+        session: Some(session),
+        ..address.subject()
+    };
     charge(app, address, subject, &[Charge::new(Limit::Keys, session)]).await
 }
 
@@ -135,7 +158,10 @@ pub async fn poll<T>(
         return refuse(app, address, address.subject(), refusal).await;
     }
     let result = attempt.await;
-    if result.as_ref().is_err_and(|error| error.code == Code::SlowDown) {
+    if result
+        .as_ref()
+        .is_err_and(|error| error.code == Code::SlowDown)
+    {
         app.chat.tries.note(&fast, now);
     }
     result
@@ -191,7 +217,11 @@ pub async fn app_call_charged<T>(
 
 /// Looks for the app that a page is about. It counts like what apps are refused themselves, so that nobody goes through made-up
 /// names here either; an app that there is is found, however much the network was refused.
-pub async fn app_of_page<T>(app: &Shared, address: &Address, look: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn app_of_page<T>(
+    app: &Shared,
+    address: &Address,
+    look: impl Future<Output = Result<T>>,
+) -> Result<T> {
     match look.await {
         Err(error) => count_refused(app, address, error).await,
         found => found,
@@ -210,7 +240,11 @@ pub async fn app_form<T>(app: &Shared, address: &Address, form: Result<T, Refuse
 pub async fn proof(app: &Shared, address: &Address, presented: Presented) -> Result<Proof> {
     match presented {
         Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
-        Presented::Token(token) => match app.chat.authenticate_token(token, app.clock.now(), app.clock.due()).await {
+        Presented::Token(token) => match app
+            .chat
+            .authenticate_token(token, app.clock.now(), app.clock.due())
+            .await
+        {
             Ok(token) => Ok(Proof::Token(token.grant)),
             Err(error) => count_refused(app, address, error).await,
         },
@@ -233,7 +267,10 @@ fn refused_call(address: &Address) -> Vec<Charge> {
 
 /// Whether it says that an app asked for what it may not have. To wait, or that we failed, is no such refusal.
 fn counts(error: &Error) -> bool {
-    let waits = matches!(error.code, Code::Throttled | Code::AuthorizationPending | Code::SlowDown);
+    let waits = matches!(
+        error.code,
+        Code::Throttled | Code::AuthorizationPending | Code::SlowDown
+    );
     !waits && !error.is_failure()
 }
 
@@ -241,7 +278,11 @@ fn counts(error: &Error) -> bool {
 fn tell_refusal(app: &Shared, address: &Address, error: &Error) {
     if error.code == Code::InvalidClient {
         let arrival = address.arrival(app, app.clock.now());
-        if app.chat.tells("an app was not let in", arrival.network().widest(), &arrival) {
+        if app.chat.tells(
+            "an app was not let in",
+            arrival.network().widest(),
+            &arrival,
+        ) {
             // Not the client_id: people mistake the fields, and then it is the secret.
             tracing::warn!(address = %address.ip, "an app was not let in");
         }
@@ -250,22 +291,51 @@ fn tell_refusal(app: &Shared, address: &Address, error: &Error) {
 
 /// Lets a session have one more authorization code.
 pub async fn new_code(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
-    let subject = Subject { session: Some(session), ..address.subject() };
+    let subject = Subject {
+        session: Some(session),
+        ..address.subject()
+    };
     charge(app, address, subject, &[Charge::new(Limit::Codes, session)]).await
 }
 
 /// Records, within the bounds on such lines, that somebody has added as much to the disk as may be.
-pub async fn storage<T>(app: &Shared, address: &Address, caller: Option<Caller>, result: Result<T>) -> Result<T> {
-    if result.as_ref().is_err_and(|error| error.code == Code::StorageLimit) {
-        let (session, client) = (caller.map(|caller| caller.session), caller.map(|caller| caller.client));
-        let subject = Subject { session, client, ..address.subject() };
-        app.chat.throttled(Limit::Storage, subject, &address.arrival(app, app.clock.now())).await;
+pub async fn storage<T>(
+    app: &Shared,
+    address: &Address,
+    caller: Option<Caller>,
+    result: Result<T>,
+) -> Result<T> {
+    if result
+        .as_ref()
+        .is_err_and(|error| error.code == Code::StorageLimit)
+    {
+        let (session, client) = (
+            caller.map(|caller| caller.session),
+            caller.map(|caller| caller.client),
+        );
+        let subject = Subject {
+            session,
+            client,
+            ..address.subject()
+        };
+        app.chat
+            .throttled(
+                Limit::Storage,
+                subject,
+                &address.arrival(app, app.clock.now()),
+            )
+            .await;
     }
     result
 }
 
 /// Charges the keys.
-async fn charge(app: &Shared, address: &Address, subject: Subject, charges: &[Charge]) -> Result<()> {
+async fn charge(
+    app: &Shared,
+    address: &Address,
+    subject: Subject,
+    charges: &[Charge],
+) -> Result<()> {
     match app.chat.tries.charge(charges, app.clock.steady()) {
         Ok(()) => Ok(()),
         Err(refusal) => refuse(app, address, subject, refusal).await,
@@ -273,9 +343,20 @@ async fn charge(app: &Shared, address: &Address, subject: Subject, charges: &[Ch
 }
 
 /// Refuses; the first refusal of a key in an hour is recorded.
-async fn refuse<T>(app: &Shared, address: &Address, subject: Subject, refusal: Refusal) -> Result<T> {
+async fn refuse<T>(
+    app: &Shared,
+    address: &Address,
+    subject: Subject,
+    refusal: Refusal,
+) -> Result<T> {
     if refusal.first {
-        app.chat.throttled(refusal.limit, subject, &address.arrival(app, app.clock.now())).await;
+        app.chat
+            .throttled(
+                refusal.limit,
+                subject,
+                &address.arrival(app, app.clock.now()),
+            )
+            .await;
     }
     Err(refusal.into())
 }

@@ -33,7 +33,10 @@ pub struct Kept;
 
 impl Held {
     pub fn new(share: Share) -> Self {
-        Self { share: Some(Arc::new(share)), lease: None }
+        Self {
+            share: Some(Arc::new(share)),
+            lease: None,
+        }
     }
 
     /// The answer, which holds this until its body is over or nobody reads it any more. Where it is long, it takes its bytes
@@ -45,8 +48,14 @@ impl Held {
         network: Network,
         asks: bool,
     ) -> Response {
-        let length = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
-        if let Some(length) = length.filter(|length| *length >= LONG && response.extensions().get::<Kept>().is_none()) {
+        let length = response
+            .body()
+            .size_hint()
+            .exact()
+            .and_then(|length| usize::try_from(length).ok());
+        if let Some(length) =
+            length.filter(|length| *length >= LONG && response.extensions().get::<Kept>().is_none())
+        {
             match in_flight.take(network, length) {
                 Ok(lease) => self.lease = Some(Arc::new(lease)),
                 Err(refusal) if asks => response = refusal.into_response(),
@@ -74,10 +83,18 @@ impl HttpBody for HeldBody {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         // hyper is done with a body when it has taken its bytes, and has them until the peer takes them.
-        let hold = |bytes| Bytes::from_owner(HeldBytes { bytes, _held: self.held.clone() });
+        let hold = |bytes| {
+            Bytes::from_owner(HeldBytes {
+                bytes,
+                _held: self.held.clone(),
+            })
+        };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(hold))))
     }
 

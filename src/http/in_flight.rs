@@ -56,7 +56,11 @@ impl InFlight {
                 return Err(Error::retry(Code::Throttled, RETRY, detail));
             }
             if taken.all + bytes > MOST {
-                return Err(Error::retry(Code::Overloaded, RETRY, "too many long answers are under way"));
+                return Err(Error::retry(
+                    Code::Overloaded,
+                    RETRY,
+                    "too many long answers are under way",
+                ));
             }
         }
         Ok(self.lease(&mut taken, network, bytes))
@@ -70,7 +74,11 @@ impl InFlight {
     fn lease(self: &Arc<Self>, taken: &mut Taken, network: Network, bytes: usize) -> Lease {
         *taken.of.entry(network).or_default() += bytes;
         taken.all += bytes;
-        Lease { in_flight: self.clone(), network, bytes }
+        Lease {
+            in_flight: self.clone(),
+            network,
+            bytes,
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Taken> {
@@ -102,8 +110,17 @@ mod tests {
     #[test]
     fn a_network_has_so_many_bytes_and_all_together_more_but_everybody_one_answer() {
         let in_flight = Arc::<InFlight>::default();
-        let fill = |n: u8| (0..100).map_while(|_| in_flight.take(network(n), 1024 * 1024).ok()).collect::<Vec<_>>();
-        let code = |n: u8, bytes| in_flight.take(network(n), bytes).err().map(|refusal| refusal.code);
+        let fill = |n: u8| {
+            (0..100)
+                .map_while(|_| in_flight.take(network(n), 1024 * 1024).ok())
+                .collect::<Vec<_>>()
+        };
+        let code = |n: u8, bytes| {
+            in_flight
+                .take(network(n), bytes)
+                .err()
+                .map(|refusal| refusal.code)
+        };
         let first = fill(1);
         assert_eq!((first.len(), code(1, 1)), (16, Some(Code::Throttled)));
         let others = [fill(2), fill(3), fill(4)];
@@ -121,7 +138,8 @@ mod tests {
     #[test]
     fn a_network_of_ipv6_is_its_48() {
         let in_flight = Arc::<InFlight>::default();
-        let take = |address: &str| in_flight.take(Network::of(address.parse().unwrap()), 10 * 1024 * 1024);
+        let take =
+            |address: &str| in_flight.take(Network::of(address.parse().unwrap()), 10 * 1024 * 1024);
         let one = take("2001:db8:1:1::1").unwrap();
         assert!(take("2001:db8:1:2::1").is_err() && take("2001:db8:2:1::1").is_ok());
         drop(one);

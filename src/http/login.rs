@@ -17,7 +17,9 @@ use super::{
     cookie,
     fields::Fields,
     page::{self, escape},
-    problem::{self, Conflict, LoginProblems, Malformed, PageProblems, Problems, Throttled, TimedOut},
+    problem::{
+        self, Conflict, LoginProblems, Malformed, PageProblems, Problems, Throttled, TimedOut,
+    },
     session::{Entered, entered},
     web,
 };
@@ -49,7 +51,11 @@ struct LoginForm {
     nick: String,
     #[schema(min_length = 1)]
     password: String,
-    #[schema(nullable = false, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    #[schema(
+        nullable = false,
+        max_length = 64,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"
+    )]
     client_name: Option<String>,
     /// The id of the client to remove when there are too many. A form sends an empty field rather than none.
     #[schema(nullable = false, pattern = "^(-?[0-9]{1,18})?$")]
@@ -101,18 +107,26 @@ pub async fn login(
     let now = app.clock.now();
     let form = match Fields::from_request(request, &app).await {
         Ok(form) => form,
-        Err(error) if error.code == Code::MalformedRequest => return Ok(Page::again("", "/", &error)),
+        Err(error) if error.code == Code::MalformedRequest => {
+            return Ok(Page::again("", "/", &error));
+        }
         // It did not arrive whole, or in time.
         Err(error) => return Err(error),
     };
     // What cannot be told is not filled in again.
     let kept = |name| form.only(name).unwrap_or_default();
     // People who type a nick, or have it typed, leave blanks around it.
-    let (nick, next) = (kept("nick").unwrap_or_default().trim_ascii(), own_path(kept("next")));
+    let (nick, next) = (
+        kept("nick").unwrap_or_default().trim_ascii(),
+        own_path(kept("next")),
+    );
     let result = async {
         form.required("nick")?;
         form.only("next")?;
-        let replace = form.only("replace")?.map(|id| whole_number(id).ok_or_else(no_client)).transpose()?;
+        let replace = form
+            .only("replace")?
+            .map(|id| whole_number(id).ok_or_else(no_client))
+            .transpose()?;
         let login = Login {
             nick: nick.to_owned(),
             password: Password::new(form.required("password")?.to_owned()),
@@ -125,7 +139,10 @@ pub async fn login(
     Ok(match result.await {
         Ok(admitted) => {
             let cookie = cookie::set(&app.site, &admitted.secret, admitted.client.expires_at, now);
-            let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, next.to_owned())];
+            let headers = [
+                (header::SET_COOKIE, cookie),
+                (header::LOCATION, next.to_owned()),
+            ];
             (StatusCode::SEE_OTHER, headers).into_response()
         }
         Err(error) => Page::again(nick, next, &error),
@@ -160,7 +177,13 @@ pub async fn login_api(
     Ok(entered(&app, StatusCode::OK, admitted, now))
 }
 
-async fn attempt(app: &Shared, address: &Address, present: Present, login: Login, now: Timestamp) -> Result<Admitted> {
+async fn attempt(
+    app: &Shared,
+    address: &Address,
+    present: Present,
+    login: Login,
+    now: Timestamp,
+) -> Result<Admitted> {
     let arrival = address.arrival(app, now);
     let result = app.chat.login(login, present.0, arrival).await;
     // Strangers cause these lines, so only so many of a network are written.
@@ -208,19 +231,28 @@ fn own_path(next: Option<&str>) -> &str {
 fn start_page(next: &str) -> String {
     match next {
         "/" => next.to_owned(),
-        _ => format!("/?next={}", form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>()),
+        _ => format!(
+            "/?next={}",
+            form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>()
+        ),
     }
 }
 
 fn sentence(error: &Error) -> String {
     let known = match error.code {
         Code::LoginFailed => "There is no session with this nick and this password.",
-        Code::AlreadyInSession => "This browser is in another session already. Quit that one first, then log in here.",
+        Code::AlreadyInSession => {
+            "This browser is in another session already. Quit that one first, then log in here."
+        }
         Code::TooManyClients => {
             "This session has as many devices as it may have. Choose one to sign out, and give the password again."
         }
-        Code::Throttled => "Too many passwords were tried here. Please wait a little and try again.",
-        Code::Overloaded => "Too many people are logging in at this moment. Please try again shortly.",
+        Code::Throttled => {
+            "Too many passwords were tried here. Please wait a little and try again."
+        }
+        Code::Overloaded => {
+            "Too many people are logging in at this moment. Please try again shortly."
+        }
         _ => return page::sentence(&error.detail),
     };
     known.to_owned()
@@ -241,7 +273,12 @@ impl Page<'_> {
             Extra::Clients(clients) => clients.as_slice(),
             _ => &[],
         };
-        let page = Page { nick, next, error: &sentence(error), clients };
+        let page = Page {
+            nick,
+            next,
+            error: &sentence(error),
+            clients,
+        };
         let mut response = (problem::status(error), Html(page.render())).into_response();
         problem::add_headers(error, response.headers_mut());
         response
@@ -267,10 +304,16 @@ impl Page<'_> {
         }
         page.push_str("<fieldset class=\"choose\"><legend>Choose a device to sign out</legend>");
         for client in self.clients {
-            page.push_str(&format!("<label><input type=\"radio\" name=\"replace\" value=\"{}\" required> ", client.id));
+            page.push_str(&format!(
+                "<label><input type=\"radio\" name=\"replace\" value=\"{}\" required> ",
+                client.id
+            ));
             escape(&client.name, page);
             let seen = client.seen_at.to_string();
-            page.push_str(&format!(", last used {} UTC</label>", &seen[..16].replace('T', " ")));
+            page.push_str(&format!(
+                ", last used {} UTC</label>",
+                &seen[..16].replace('T', " ")
+            ));
         }
         page.push_str("</fieldset>");
     }
@@ -285,7 +328,10 @@ mod tests {
         for (next, path) in [
             ("/device?code=A", "/device?code=A"),
             ("/#rust", "/#rust"),
-            ("/a/./b//c?x=/y?z&%20=%C3%A9#%23x/y?", "/a/./b//c?x=/y?z&%20=%C3%A9#%23x/y?"),
+            (
+                "/a/./b//c?x=/y?z&%20=%C3%A9#%23x/y?",
+                "/a/./b//c?x=/y?z&%20=%C3%A9#%23x/y?",
+            ),
             ("/.//evil.example", "/.//evil.example"),
             ("/#a#b", "/"),
             ("/%", "/"),

@@ -28,7 +28,10 @@ pub struct LoginCode {
 #[utoipa::path(get, security(()), path = "/login/code", tag = "session", params(LoginCode),
     responses((status = 200, description = "The picture", content_type = "image/svg+xml", body = String),
         PageProblems, Malformed))]
-pub async fn code(State(app): State<Shared>, Params(params): Params<LoginCode>) -> Result<Response> {
+pub async fn code(
+    State(app): State<Shared>,
+    Params(params): Params<LoginCode>,
+) -> Result<Response> {
     let address = address(app.site.issuer(), &Nick::parse(&params.nick)?);
     // The longest nick at the longest host name is far from the most that a code can hold.
     let code = QrCode::with_error_correction_level(address, EcLevel::M).expect("an address fits");

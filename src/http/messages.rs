@@ -63,13 +63,32 @@ pub struct MessageView<'a> {
 impl<'a> MessageView<'a> {
     /// The event as `client` sees it.
     pub fn of(event: &'a Event, client: ClientId) -> Self {
-        Self { label: event.label_for(client), ..Self::shared(event) }
+        Self {
+            label: event.label_for(client),
+            ..Self::shared(event)
+        }
     }
 
     /// The event as everyone but its sender sees it.
     pub fn shared(event: &'a Event) -> Self {
-        let Event { id, time, source, command, params, origin: _, app } = event;
-        Self { id: id.0, time: *time, source, command, params, label: None, app: app.as_deref() }
+        let Event {
+            id,
+            time,
+            source,
+            command,
+            params,
+            origin: _,
+            app,
+        } = event;
+        Self {
+            id: id.0,
+            time: *time,
+            source,
+            command,
+            params,
+            label: None,
+            app: app.as_deref(),
+        }
     }
 
     pub fn json(&self) -> Bytes {
@@ -89,9 +108,25 @@ pub fn render(delivery: &Delivery, client: ClientId) -> Bytes {
 /// The warning that retention removed events of this client's before it had them.
 pub fn gap(first: EventId, last: EventId, now: Timestamp) -> Event {
     let text = "These events were removed before this client received them";
-    let params = ["*", "QUEUE_GAP", &first.to_string(), &last.to_string(), text].map(str::to_owned).into();
+    let params = [
+        "*",
+        "QUEUE_GAP",
+        &first.to_string(),
+        &last.to_string(),
+        text,
+    ]
+    .map(str::to_owned)
+    .into();
     let (source, command) = (SERVER_NAME.into(), "WARN".into());
-    Event { id: last, time: now, source, command, params, origin: None, app: None }
+    Event {
+        id: last,
+        time: now,
+        source,
+        command,
+        params,
+        origin: None,
+        app: None,
+    }
 }
 
 /// Carries out a command.
@@ -105,7 +140,16 @@ pub async fn send(
     body::Message(message): body::Message,
 ) -> Result<Json<Answer>> {
     // What it takes, its verb says.
-    carry_out(&app, caller.allowed(Scope::Any)?, &address, message, caller.now, None).await.map(Json)
+    carry_out(
+        &app,
+        caller.allowed(Scope::Any)?,
+        &address,
+        message,
+        caller.now,
+        None,
+    )
+    .await
+    .map(Json)
 }
 
 /// Carries out a command of a client, however it came, within the client's limits.
@@ -119,7 +163,9 @@ pub async fn carry_out(
 ) -> Result<Answer> {
     let cost = flood::Cost::of(&message);
     flood::charge(app, live, address, cost.commands, now).await?;
-    let executed = app.chat.execute(live, message, address.arrival(app, now), place);
+    let executed = app
+        .chat
+        .execute(live, message, address.arrival(app, now), place);
     let result = flood::carry_out(app, live, address, now, cost, executed).await;
     guard::storage(app, address, Some(live.caller), result).await
 }
@@ -148,10 +194,17 @@ struct Messages<'a> {
 /// A page of this client's queue; waits for one if it is empty.
 #[utoipa::path(get, path = "/api/v1/messages", tag = "delivery", params(Poll),
     responses((status = 200, description = "What there is, perhaps nothing", body = Messages), Problems, Throttled))]
-pub async fn poll(State(app): State<Shared>, caller: Authenticated, Params(params): Params<Poll>) -> Result<Response> {
+pub async fn poll(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Params(params): Params<Poll>,
+) -> Result<Response> {
     let live = caller.allowed(Scope::ChatRead)?;
     let after = params.after.as_deref().map(event_id).transpose()?;
-    let start = Start { after, acknowledges: caller.acknowledges };
+    let start = Start {
+        after,
+        acknowledges: caller.acknowledges,
+    };
     let timeout = number("timeout", params.timeout.as_deref(), 0..=60, 25)?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let polled = tokio::select! {
@@ -159,11 +212,24 @@ pub async fn poll(State(app): State<Shared>, caller: Authenticated, Params(param
         // A held poll ends with what there is: nothing.
         () = app.stopped() => app.chat.poll(live, start, Duration::ZERO, limit as usize).await,
     };
-    let Page { events, next, gap: lost, more: _ } = polled?;
+    let Page {
+        events,
+        next,
+        gap: lost,
+        more: _,
+    } = polled?;
     live.touch(app.clock.now());
     let lost = lost.map(|(first, last)| gap(first, last, caller.now));
-    let messages = lost.iter().chain(&events).map(|event| MessageView::of(event, live.caller.client)).collect();
-    Ok(Json(Messages { messages, next: next.0 }).into_response())
+    let messages = lost
+        .iter()
+        .chain(&events)
+        .map(|event| MessageView::of(event, live.caller.client))
+        .collect();
+    Ok(Json(Messages {
+        messages,
+        next: next.0,
+    })
+    .into_response())
 }
 
 /// Exactly one of `target` and `session`, and at most one of `before`, `after` and `around`.
@@ -182,9 +248,12 @@ impl IntoParams for HistoryParams {
     /// of its properties is a parameter by itself.
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let queries = [TARGET, SESSION].into_iter().flat_map(|whose| {
-            [None, Some(BEFORE), Some(AFTER), Some(AROUND)].map(|part| history_query(&whose, part.as_ref()))
+            [None, Some(BEFORE), Some(AFTER), Some(AROUND)]
+                .map(|part| history_query(&whose, part.as_ref()))
         });
-        let query = queries.fold(OneOfBuilder::new(), OneOfBuilder::item).build();
+        let query = queries
+            .fold(OneOfBuilder::new(), OneOfBuilder::item)
+            .build();
         let query = ParameterBuilder::new()
             .name("history")
             .parameter_in(ParameterIn::Query)
@@ -199,32 +268,62 @@ impl IntoParams for HistoryParams {
 /// A parameter of a history: its name, what it says, and, of a text, its pattern; others are ids.
 type HistoryParam = (&'static str, &'static str, Option<&'static str>);
 
-const TARGET: HistoryParam = ("target", "A channel or a nick.", Some("^[^\\x00-\\x20\\x7f]+$"));
-const SESSION: HistoryParam = ("session", "A session, live or ended, in place of a nick.", None);
+const TARGET: HistoryParam = (
+    "target",
+    "A channel or a nick.",
+    Some("^[^\\x00-\\x20\\x7f]+$"),
+);
+const SESSION: HistoryParam = (
+    "session",
+    "A session, live or ended, in place of a nick.",
+    None,
+);
 const BEFORE: HistoryParam = ("before", "Only what came before this id.", None);
-const AFTER: HistoryParam = ("after", "Only what came after this id, from the oldest on.", None);
-const AROUND: HistoryParam =
-    ("around", "What came around this id: as much up to it as after it, where there is as much.", None);
+const AFTER: HistoryParam = (
+    "after",
+    "Only what came after this id, from the oldest on.",
+    None,
+);
+const AROUND: HistoryParam = (
+    "around",
+    "What came around this id: as much up to it as after it, where there is as much.",
+    None,
+);
 
 /// A query of exactly these parameters, and perhaps a limit.
 fn history_query((name, about, pattern): &HistoryParam, part: Option<&HistoryParam>) -> Object {
     let id = |about: &str| {
-        let id = ObjectBuilder::new().schema_type(Type::Integer).description(Some(about));
-        id.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64))).minimum(Some(0))
+        let id = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .description(Some(about));
+        id.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(0))
     };
     let whose = match pattern {
-        Some(pattern) => {
-            ObjectBuilder::new().schema_type(Type::String).description(Some(*about)).pattern(Some(*pattern))
-        }
+        Some(pattern) => ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(*about))
+            .pattern(Some(*pattern)),
         None => id(about),
     };
-    let limit = ObjectBuilder::new().schema_type(Type::Integer).description(Some("Messages at most."));
-    let limit = limit.minimum(Some(1)).maximum(Some(500)).default(Some(200.into()));
-    let mut query = ObjectBuilder::new().schema_type(Type::Object).property(*name, whose).required(*name);
+    let limit = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .description(Some("Messages at most."));
+    let limit = limit
+        .minimum(Some(1))
+        .maximum(Some(500))
+        .default(Some(200.into()));
+    let mut query = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property(*name, whose)
+        .required(*name);
     if let Some((name, about, _)) = part {
         query = query.property(*name, id(about)).required(*name);
     }
-    query.property("limit", limit).additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false))).build()
+    query
+        .property("limit", limit)
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+        .build()
 }
 
 #[derive(Serialize, ToSchema)]
@@ -252,10 +351,17 @@ pub async fn history(
         (Some(id), None, None) => Part::Before(id),
         (None, Some(id), None) => Part::After(id),
         (None, None, Some(id)) => Part::Around(id),
-        _ => return Err(Error::malformed("this wants at most one of before, after and around")),
+        _ => {
+            return Err(Error::malformed(
+                "this wants at most one of before, after and around",
+            ));
+        }
     };
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let events = app.chat.history(live, of, part, limit as usize).await?;
-    let messages = events.iter().map(|event| MessageView::of(event, live.caller.client)).collect();
+    let messages = events
+        .iter()
+        .map(|event| MessageView::of(event, live.caller.client))
+        .collect();
     Ok(Json(History { messages }).into_response())
 }

@@ -139,11 +139,18 @@ fn describe_cookie(description: &mut utoipa::openapi::OpenApi, name: &str) {
 impl utoipa::Modify for Credentials {
     fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
         let components = description.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        components.add_security_scheme(
+            "token",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        );
         let about = "The access token of the user for whom an app acts, beside the app's own in Authorization.";
         let identity = ApiKeyValue::with_description(auth::IDENTITY.as_str(), about);
-        components.add_security_scheme("identity", SecurityScheme::ApiKey(ApiKey::Header(identity)));
-        components.add_security_scheme("app", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+        components
+            .add_security_scheme("identity", SecurityScheme::ApiKey(ApiKey::Header(identity)));
+        components.add_security_scheme(
+            "app",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)),
+        );
     }
 }
 
@@ -221,7 +228,11 @@ impl Server {
             sockets: watch::Sender::default(),
         };
         let app = Arc::new(app);
-        Ok(Self { router: routes.with_state(app.clone()), app, stop })
+        Ok(Self {
+            router: routes.with_state(app.clone()),
+            app,
+            stop,
+        })
     }
 
     /// The chat it serves, for the control socket.
@@ -231,7 +242,11 @@ impl Server {
 
     /// Serves until `shutdown`, then lets held polls and streams end, commits what was accepted and closes the database. The
     /// binary and every test start the server by this.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<()> {
         let Self { app, router, stop } = self;
         let upkeep = tokio::spawn(keep_up(app.clone()));
         let chat = app.chat.clone();
@@ -273,8 +288,14 @@ impl Server {
 /// Does what the clock asks for, until the server is stopping: who is due leaves within a second, however long the rest takes.
 async fn keep_up(app: Shared) {
     let expire = async |app: Shared| {
-        let told = app.chat.tell_untold(app.clock.steady(), app.clock.now()).await;
-        app.chat.expire(app.clock.now(), app.clock.due()).await.and(told)
+        let told = app
+            .chat
+            .tell_untold(app.clock.steady(), app.clock.now())
+            .await;
+        app.chat
+            .expire(app.clock.now(), app.clock.due())
+            .await
+            .and(told)
     };
     let upkeep = async |app: Shared| app.chat.upkeep(app.clock.due()).await;
     let drop_unreadable = async |app: Shared| app.chat.drop_unreadable().await;

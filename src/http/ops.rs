@@ -33,8 +33,8 @@ use crate::{
     error::{Error, Result},
     irc::command::MAX_TARGETS,
     model::{
-        CHANNEL_LIMIT, CLIENT_NAME_LIMIT, LABEL_LIMIT, NICK_LIMIT, PASSWORD_LENGTH, REASON_LIMIT, SERVER_NAME,
-        TEXT_LIMIT,
+        CHANNEL_LIMIT, CLIENT_NAME_LIMIT, LABEL_LIMIT, NICK_LIMIT, PASSWORD_LENGTH, REASON_LIMIT,
+        SERVER_NAME, TEXT_LIMIT,
     },
 };
 
@@ -92,17 +92,45 @@ impl Metrics {
             disk_full,
             reserve,
         } = &mut metrics;
-        registry.register("http_requests", "Requests answered, by status", requests.clone());
-        registry.register("http_request_seconds", "Time to the answer's head, held polls included", seconds.clone());
+        registry.register(
+            "http_requests",
+            "Requests answered, by status",
+            requests.clone(),
+        );
+        registry.register(
+            "http_request_seconds",
+            "Time to the answer's head, held polls included",
+            seconds.clone(),
+        );
         registry.register("commands", "Commands received", commands.clone());
         registry.register("logins", "Logins, by outcome", logins.clone());
         registry.register("sessions", "Live sessions", sessions.clone());
         registry.register("clients", "Live clients", clients.clone());
-        registry.register("connections", "Held polls and open streams", connections.clone());
-        registry.register("passwords", "Passwords being hashed or waiting for it", passwords.clone());
-        registry.register("disk_full", "1 while the disk is full, so that nothing can be added", disk_full.clone());
-        registry.register("reserve_bytes", "What is left of the reserve for a full disk", reserve.clone());
-        registry.register("tcp_connections", "Open TCP connections", places.open.clone());
+        registry.register(
+            "connections",
+            "Held polls and open streams",
+            connections.clone(),
+        );
+        registry.register(
+            "passwords",
+            "Passwords being hashed or waiting for it",
+            passwords.clone(),
+        );
+        registry.register(
+            "disk_full",
+            "1 while the disk is full, so that nothing can be added",
+            disk_full.clone(),
+        );
+        registry.register(
+            "reserve_bytes",
+            "What is left of the reserve for a full disk",
+            reserve.clone(),
+        );
+        registry.register(
+            "tcp_connections",
+            "Open TCP connections",
+            places.open.clone(),
+        );
         let refused = "TCP connections refused because their address had enough";
         registry.register("tcp_connections_refused", refused, places.refused.clone());
         metrics
@@ -113,7 +141,11 @@ impl Metrics {
     }
 
     pub fn logins(&self, right: bool) {
-        self.logins.get_or_create(&Outcome { outcome: if right { "right" } else { "failed" } }).inc();
+        self.logins
+            .get_or_create(&Outcome {
+                outcome: if right { "right" } else { "failed" },
+            })
+            .inc();
     }
 }
 
@@ -127,15 +159,28 @@ pub struct Seen {
 
 impl Seen {
     pub fn of<B>(app: &App, request: &Request<B>) -> Self {
-        let logged = || (request.method().clone(), route(&app.paths, request.uri().path()).to_owned());
-        Self { started: Instant::now(), logged: tracing::enabled!(tracing::Level::DEBUG).then(logged) }
+        let logged = || {
+            (
+                request.method().clone(),
+                route(&app.paths, request.uri().path()).to_owned(),
+            )
+        };
+        Self {
+            started: Instant::now(),
+            logged: tracing::enabled!(tracing::Level::DEBUG).then(logged),
+        }
     }
 
     /// Counts the answer, and logs it where that was asked for.
     pub fn answered(self, metrics: &Metrics, status: StatusCode) {
         let Self { started, logged } = self;
         let status = status.as_u16();
-        metrics.requests.get_or_create(&Status { status: status.into() }).inc();
+        metrics
+            .requests
+            .get_or_create(&Status {
+                status: status.into(),
+            })
+            .inc();
         metrics.seconds.observe(started.elapsed().as_secs_f64());
         if let Some((method, route)) = logged {
             tracing::debug!(%method, route, status, milliseconds = started.elapsed().as_millis() as u64, "answered");
@@ -147,12 +192,18 @@ impl Seen {
 fn route<'p>(paths: &'p [String], path: &str) -> &'p str {
     let fits = |known: &&String| {
         let (mut known, mut segments) = (known.split('/'), path.split('/'));
-        known.by_ref().zip(segments.by_ref()).all(|(known, own)| known == own || known.starts_with('{'))
+        known
+            .by_ref()
+            .zip(segments.by_ref())
+            .all(|(known, own)| known == own || known.starts_with('{'))
             && known.next().is_none()
             && segments.next().is_none()
     };
     // One that is written out goes before one that varies.
-    let found = paths.iter().filter(fits).min_by_key(|known| known.contains('{'));
+    let found = paths
+        .iter()
+        .filter(fits)
+        .min_by_key(|known| known.contains('{'));
     found.map_or("none", String::as_str)
 }
 
@@ -237,12 +288,20 @@ pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
     let (sessions, clients, connections) = app.chat.counts().await?;
     let metrics = &app.metrics;
     metrics.sessions.set(sessions);
-    metrics.clients.set(i64::try_from(clients).unwrap_or(i64::MAX));
-    metrics.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
-    metrics.passwords.set(i64::try_from(app.chat.passwords()).unwrap_or(i64::MAX));
+    metrics
+        .clients
+        .set(i64::try_from(clients).unwrap_or(i64::MAX));
+    metrics
+        .connections
+        .set(i64::try_from(connections).unwrap_or(i64::MAX));
+    metrics
+        .passwords
+        .set(i64::try_from(app.chat.passwords()).unwrap_or(i64::MAX));
     let (full, reserve) = app.chat.room();
     metrics.disk_full.set(full.into());
-    metrics.reserve.set(i64::try_from(reserve).unwrap_or(i64::MAX));
+    metrics
+        .reserve
+        .set(i64::try_from(reserve).unwrap_or(i64::MAX));
     let mut text = String::new();
     encode(&mut text, &metrics.registry).map_err(Error::internal)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -253,5 +312,9 @@ pub async fn metrics(State(app): State<Shared>) -> Result<Response> {
 #[utoipa::path(get, security(()), path = "/openapi.json", tag = "service",
     responses((status = 200, description = "OpenAPI 3.1", body = Object), PageProblems))]
 pub async fn openapi(State(app): State<Shared>) -> impl IntoResponse {
-    (Extension(Kept), [(header::CONTENT_TYPE, "application/json")], app.openapi.clone())
+    (
+        Extension(Kept),
+        [(header::CONTENT_TYPE, "application/json")],
+        app.openapi.clone(),
+    )
 }

@@ -62,11 +62,17 @@ mod tests {
 
     #[test]
     fn what_is_filled_in_is_text_and_no_placeholder() {
-        let page = render("<p title=\"{{title}}\">{{text}}{{unknown}}</p>{{", |name, page| match name {
-            "title" => escape("\"><script>{{text}}", page),
-            "text" => escape("<b> & 'b'", page),
-            _ => {}
-        });
-        assert_eq!(page, "<p title=\"&quot;&gt;&lt;script&gt;{{text}}\">&lt;b&gt; &amp; &#39;b&#39;</p>");
+        let page = render(
+            "<p title=\"{{title}}\">{{text}}{{unknown}}</p>{{",
+            |name, page| match name {
+                "title" => escape("\"><script>{{text}}", page),
+                "text" => escape("<b> & 'b'", page),
+                _ => {}
+            },
+        );
+        assert_eq!(
+            page,
+            "<p title=\"&quot;&gt;&lt;script&gt;{{text}}\">&lt;b&gt; &amp; &#39;b&#39;</p>"
+        );
     }
 }

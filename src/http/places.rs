@@ -72,27 +72,41 @@ impl Places {
     }
 
     /// A place of a network, or of one that is not limited; `None` if the network has as many as it may have.
-    pub fn take(self: &Arc<Self>, network: Option<Network>, room: Option<OwnedSemaphorePermit>) -> Option<Place> {
+    pub fn take(
+        self: &Arc<Self>,
+        network: Option<Network>,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> Option<Place> {
         let share = match network {
             Some(network) => Some(self.share(network)?),
             None => None,
         };
         self.open.inc();
-        Some(Place { places: self.clone(), _share: share, _room: room })
+        Some(Place {
+            places: self.clone(),
+            _share: share,
+            _room: room,
+        })
     }
 
     /// One more of a network's; `None` if it has as many as it may have.
     pub fn share(self: &Arc<Self>, network: Network) -> Option<Share> {
         let mut of = self.of.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(full) =
-            network.and_wider().find(|wider| of.get(wider).is_some_and(|taken| *taken >= most_of(*wider)))
+        if let Some(full) = network
+            .and_wider()
+            .find(|wider| of.get(wider).is_some_and(|taken| *taken >= most_of(*wider)))
         {
             drop(of);
             self.refuse(full);
             return None;
         }
-        network.and_wider().for_each(|wider| *of.entry(wider).or_default() += 1);
-        Some(Share { places: self.clone(), network })
+        network
+            .and_wider()
+            .for_each(|wider| *of.entry(wider).or_default() += 1);
+        Some(Share {
+            places: self.clone(),
+            network,
+        })
     }
 
     fn refuse(&self, network: Network) {
@@ -129,12 +143,20 @@ impl Drop for Share {
 /// small for the sake of programs that use `select`.
 fn capacity() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+    if let Err(error) = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    ) {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let capacity = files - RESERVE.min(files / 2);
-    usize::try_from(capacity).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+    usize::try_from(capacity)
+        .unwrap_or(usize::MAX)
+        .min(Semaphore::MAX_PERMITS)
 }
 
 #[cfg(test)]
@@ -145,21 +167,39 @@ mod tests {
     fn a_network_and_the_wider_ones_around_it_have_so_many() {
         let places = Places::new();
         let take = |prefix: &str, networks: std::ops::Range<u32>| {
-            let networks = networks.map(|n| Network::of(format!("2001:db8:{prefix}{n:02x}::1").parse().unwrap()));
+            let networks = networks
+                .map(|n| Network::of(format!("2001:db8:{prefix}{n:02x}::1").parse().unwrap()));
             networks
-                .flat_map(|network| (0..600).map_while(|_| places.share(network)).collect::<Vec<_>>())
+                .flat_map(|network| {
+                    (0..600)
+                        .map_while(|_| places.share(network))
+                        .collect::<Vec<_>>()
+                })
                 .collect::<Vec<_>>()
         };
         let one = take("1:12", 0..1);
         let site = take("1:12", 1..4);
         let organization = take("1:13", 0..4);
-        assert_eq!((one.len(), site.len(), organization.len()), (512, 512, 1024));
+        assert_eq!(
+            (one.len(), site.len(), organization.len()),
+            (512, 512, 1024)
+        );
         assert_eq!(take("2:12", 0..1).len(), 512);
         drop(site);
-        assert_eq!(take("1:12", 1..2).len(), 512, "what is given up is there again");
+        assert_eq!(
+            take("1:12", 1..2).len(),
+            512,
+            "what is given up is there again"
+        );
         drop((one, organization));
         assert!(places.of.lock().unwrap().is_empty());
         let v4 = Network::of([192, 0, 2, 1].into());
-        assert_eq!((0..600).map_while(|_| places.share(v4)).collect::<Vec<_>>().len(), 512);
+        assert_eq!(
+            (0..600)
+                .map_while(|_| places.share(v4))
+                .collect::<Vec<_>>()
+                .len(),
+            512
+        );
     }
 }

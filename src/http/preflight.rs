@@ -15,7 +15,8 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 /// ever comes with what follows.
 pub fn answer<B>(part: Part, request: &Request<B>) -> Option<Response> {
     let headers = request.headers();
-    let asks = headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let asks = headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     if part != Part::Open || request.method() != Method::OPTIONS || !asks {
         return None;
     }
@@ -27,7 +28,10 @@ pub fn answer<B>(part: Part, request: &Request<B>) -> Option<Response> {
     let allowed = [
         (header::ALLOW, methods.clone()),
         (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type")),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("Authorization, Content-Type"),
+        ),
         (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),
     ];
     Some((StatusCode::NO_CONTENT, allowed).into_response())

@@ -57,8 +57,12 @@ pub struct Problem<'a> {
 
 /// Every code there is.
 fn codes() -> Object {
-    let codes = openapi::ObjectBuilder::new().schema_type(Type::String).description(Some("Stable, in snake case."));
-    codes.enum_values(Some(Code::ALL.iter().map(|code| code.name()))).build()
+    let codes = openapi::ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("Stable, in snake case."));
+    codes
+        .enum_values(Some(Code::ALL.iter().map(|code| code.name())))
+        .build()
 }
 
 impl<'a> From<&'a Error> for Problem<'a> {
@@ -93,7 +97,10 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = (status(&self), Json(Problem::from(&self))).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         add_headers(&self, headers);
         response
     }
@@ -118,10 +125,13 @@ pub fn add_headers(error: &Error, headers: &mut HeaderMap) {
 fn challenge(error: &Error) -> Option<HeaderValue> {
     match (error.code, &error.extra) {
         (Code::InvalidClient, _) => challenge_of(BASIC.0, BASIC.1),
-        (Code::InvalidToken | Code::InvalidIdentity, _) => challenge_of("Bearer", &[("error", "invalid_token")]),
-        (Code::InsufficientScope, Extra::Scope(needed)) => {
-            challenge_of("Bearer", &[("error", "insufficient_scope"), ("scope", needed.name())])
+        (Code::InvalidToken | Code::InvalidIdentity, _) => {
+            challenge_of("Bearer", &[("error", "invalid_token")])
         }
+        (Code::InsufficientScope, Extra::Scope(needed)) => challenge_of(
+            "Bearer",
+            &[("error", "insufficient_scope"), ("scope", needed.name())],
+        ),
         (Code::InsufficientScope, _) => challenge_of("Bearer", &[("error", "insufficient_scope")]),
         (code, _) if code.status() == 401 => challenge_of(BEARER.0, BEARER.1),
         _ => None,
@@ -129,8 +139,14 @@ fn challenge(error: &Error) -> Option<HeaderValue> {
 }
 
 fn challenge_of(scheme: &str, parameters: &[(&str, &str)]) -> Option<HeaderValue> {
-    let parameters = parameters.iter().map(|(name, value)| format!("{name}={}", grammar::quote(value)));
-    HeaderValue::try_from(format!("{scheme} {}", parameters.collect::<Vec<_>>().join(", "))).ok()
+    let parameters = parameters
+        .iter()
+        .map(|(name, value)| format!("{name}={}", grammar::quote(value)));
+    HeaderValue::try_from(format!(
+        "{scheme} {}",
+        parameters.collect::<Vec<_>>().join(", ")
+    ))
+    .ok()
 }
 
 /// Offers both ways in with a 401 of an endpoint that takes an app's credentials as well as an access token of its own (RFC 9110
@@ -141,10 +157,16 @@ pub fn offer_both(mut response: Response) -> Response {
     }
     for (scheme, parameters) in [BASIC, BEARER] {
         let names = |line: &HeaderValue| grammar::leading_token(line.as_bytes()) == scheme;
-        if !response.headers().get_all(header::WWW_AUTHENTICATE).iter().any(names)
+        if !response
+            .headers()
+            .get_all(header::WWW_AUTHENTICATE)
+            .iter()
+            .any(names)
             && let Some(challenge) = challenge_of(scheme, parameters)
         {
-            response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+            response
+                .headers_mut()
+                .append(header::WWW_AUTHENTICATE, challenge);
         }
     }
     response
@@ -185,7 +207,12 @@ pub enum LoginProblems {}
 
 impl IntoResponses for LoginProblems {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
-        let shared = [Problems::responses(), TimedOut::responses(), Conflict::responses(), Throttled::responses()];
+        let shared = [
+            Problems::responses(),
+            TimedOut::responses(),
+            Conflict::responses(),
+            Throttled::responses(),
+        ];
         as_pages(shared.into_iter().flatten())
     }
 }
@@ -195,8 +222,17 @@ pub enum DevicePageProblems {}
 
 impl IntoResponses for DevicePageProblems {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
-        let shared = [PublicProblems::responses(), StoreProblems::responses(), Malformed::responses()];
-        let more = [NotFound::responses(), TimedOut::responses(), Conflict::responses(), Throttled::responses()];
+        let shared = [
+            PublicProblems::responses(),
+            StoreProblems::responses(),
+            Malformed::responses(),
+        ];
+        let more = [
+            NotFound::responses(),
+            TimedOut::responses(),
+            Conflict::responses(),
+            Throttled::responses(),
+        ];
         as_pages(shared.into_iter().chain(more).flatten())
     }
 }
@@ -232,9 +268,13 @@ fn described(status: u16) -> openapi::Response {
         _ => "Overloaded, or the storage fails",
     };
     let content = Content::new(Some(Ref::from_schema_name(Problem::name())));
-    let response = openapi::ResponseBuilder::new().description(about).content("application/problem+json", content);
+    let response = openapi::ResponseBuilder::new()
+        .description(about)
+        .content("application/problem+json", content);
     match status {
-        429 | 503 => response.header("retry-after", Header::new(Object::with_type(Type::Integer))).build(),
+        429 | 503 => response
+            .header("retry-after", Header::new(Object::with_type(Type::Integer)))
+            .build(),
         _ => response.build(),
     }
 }

@@ -52,7 +52,9 @@ pub async fn serve(app: Shared, router: Router, listener: TcpListener) {
 /// The protocol as every connection speaks it.
 fn http(patience: Patience) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(patience.head).max_buf_size(HEAD_LIMIT);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(patience.head)
+        .max_buf_size(HEAD_LIMIT);
     // A peer that closes its side has left: what is done for it ends, and its places are free.
     http.half_close(false);
     http
@@ -70,7 +72,12 @@ async fn accept(app: &Shared, listener: &TcpListener) -> (Wire, SocketAddr) {
             }
         };
         let limited = app.limits_addresses && !app.proxies.include(address.ip());
-        let Some(place) = app.places.take(limited.then(|| Network::of(address.ip())), room) else { continue };
+        let Some(place) = app
+            .places
+            .take(limited.then(|| Network::of(address.ip())), room)
+        else {
+            continue;
+        };
         // What is written is flushed when it is complete; waiting for more would only delay it.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
@@ -81,17 +88,29 @@ async fn accept(app: &Shared, listener: &TcpListener) -> (Wire, SocketAddr) {
 
 async fn recover_from(error: io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
         tracing::error!(%error, "no connection can be accepted; it is tried again in a second");
         tokio::time::sleep(BREATH).await;
     }
 }
 
 /// Answers the requests of one connection until it is over.
-async fn converse(app: Shared, http: http1::Builder, router: Router, wire: Wire, address: SocketAddr) {
+async fn converse(
+    app: Shared,
+    http: http1::Builder,
+    router: Router,
+    wire: Wire,
+    address: SocketAddr,
+) {
     let front = Front::new(app.clone(), router, address);
     let service = service_fn(move |request| front.answer(request));
-    let mut connection = pin!(http.serve_connection(TokioIo::new(wire), service).with_upgrades());
+    let mut connection = pin!(
+        http.serve_connection(TokioIo::new(wire), service)
+            .with_upgrades()
+    );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = app.stopped() => {

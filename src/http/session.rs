@@ -51,7 +51,10 @@ pub struct Entered {
 /// An answer that hands out the cookie.
 pub fn entered(app: &Shared, status: StatusCode, admitted: Admitted, now: Timestamp) -> Response {
     let cookie = cookie::set(&app.site, &admitted.secret, admitted.client.expires_at, now);
-    let body = Entered { session: admitted.session.into(), client: admitted.client };
+    let body = Entered {
+        session: admitted.session.into(),
+        client: admitted.client,
+    };
     (status, [(header::SET_COOKIE, cookie)], Json(body)).into_response()
 }
 
@@ -72,10 +75,21 @@ pub async fn create(
     let now = app.clock.now();
     let nick = Nick::parse(&body.nick)?;
     guard::new_session(&app, &address).await?;
-    let created = app.chat.create(nick, client_name(body.client_name, &headers)?, address.ip, now).await;
+    let created = app
+        .chat
+        .create(
+            nick,
+            client_name(body.client_name, &headers)?,
+            address.ip,
+            now,
+        )
+        .await;
     let admitted = guard::storage(&app, &address, None, created).await?;
     let arrival = address.arrival(&app, now);
-    if app.chat.tells("session created", arrival.network().widest(), &arrival) {
+    if app
+        .chat
+        .tells("session created", arrival.network().widest(), &arrival)
+    {
         tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
     }
     Ok(entered(&app, StatusCode::CREATED, admitted, now))
@@ -85,7 +99,10 @@ pub async fn create(
 #[utoipa::path(get, path = "/api/v1/session", tag = "session",
     responses((status = 200, description = "The state at this moment", body = Snapshot), Problems))]
 pub async fn snapshot(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Snapshot>> {
-    app.chat.snapshot(caller.allowed(Scope::ChatRead)?, caller.acknowledges).await.map(Json)
+    app.chat
+        .snapshot(caller.allowed(Scope::ChatRead)?, caller.acknowledges)
+        .await
+        .map(Json)
 }
 
 /// Ends the session for every client.
@@ -103,7 +120,11 @@ pub async fn end(State(app): State<Shared>, caller: Authenticated) -> Result<Sta
     tag = "session",
     responses((status = 204, description = "It has left, or had already",
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
-pub async fn logout(state: State<Shared>, caller: Result<Authenticated>, headers: HeaderMap) -> Response {
+pub async fn logout(
+    state: State<Shared>,
+    caller: Result<Authenticated>,
+    headers: HeaderMap,
+) -> Response {
     logout_api(state, caller, headers).await
 }
 
@@ -112,7 +133,11 @@ pub async fn logout(state: State<Shared>, caller: Result<Authenticated>, headers
     path = "/api/v1/logout", tag = "session",
     responses((status = 204, description = "It has left, or had already",
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
-pub async fn logout_api(State(app): State<Shared>, caller: Result<Authenticated>, headers: HeaderMap) -> Response {
+pub async fn logout_api(
+    State(app): State<Shared>,
+    caller: Result<Authenticated>,
+    headers: HeaderMap,
+) -> Response {
     let named = headers.contains_key(IDENTITY);
     let left = match caller {
         Err(error) if error == cookie::several() => leave_all(&app, &headers).await,
@@ -127,7 +152,9 @@ pub async fn logout_api(State(app): State<Shared>, caller: Result<Authenticated>
         Ok(()) | Err(_) => StatusCode::NO_CONTENT.into_response(),
     };
     let headers = response.headers_mut();
-    headers.extend(HeaderValue::try_from(cookie::clear(&app.site)).map(|cookie| (header::SET_COOKIE, cookie)));
+    headers.extend(
+        HeaderValue::try_from(cookie::clear(&app.site)).map(|cookie| (header::SET_COOKIE, cookie)),
+    );
     headers.insert(CLEAR_SITE_DATA, LEFT_BEHIND);
     response
 }
@@ -136,7 +163,10 @@ pub async fn logout_api(State(app): State<Shared>, caller: Result<Authenticated>
 /// leave. To present their secrets is enough for that.
 async fn leave_all(app: &Shared, headers: &HeaderMap) -> Result<()> {
     let (now, due) = (app.clock.now(), app.clock.due());
-    for secret in app.chat.live_among(&cookie::presented(headers, &app.site)?, due) {
+    for secret in app
+        .chat
+        .live_among(&cookie::presented(headers, &app.site)?, due)
+    {
         let live = app.chat.authenticate(secret, now, due).await?;
         app.chat.logout(&live, now).await?;
         tracing::info!(client = %live.caller.client, "logged out");

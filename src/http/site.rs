@@ -37,12 +37,24 @@ impl Site {
             let names = LOOPBACK_NAMES.into_iter().chain([listened.as_str()]);
             origins.extend(names.filter_map(|name| Origin::http(name, address.port())));
         }
-        let issuer = config.public_url.clone().or_else(|| Origin::http(&listened, address.port()));
+        let issuer = config
+            .public_url
+            .clone()
+            .or_else(|| Origin::http(&listened, address.port()));
         let issuer = issuer.as_ref().map(Origin::to_string).unwrap_or_default();
         // The prefix makes browsers refuse the cookie unless it is Secure, for this host alone and for every path
         // (RFC 6265bis §4.1.3.2).
-        let cookie = format!("{}{}", if secure { "__Host-" } else { "" }, config.cookie_name);
-        Self { origins, issuer, secure, cookie }
+        let cookie = format!(
+            "{}{}",
+            if secure { "__Host-" } else { "" },
+            config.cookie_name
+        );
+        Self {
+            origins,
+            issuer,
+            secure,
+            cookie,
+        }
     }
 
     /// The origin by which we speak of ourselves: the public URL's, or the address we listen on.
@@ -75,13 +87,18 @@ pub fn refuse_other_hosts<B>(site: &Site, request: &Request<B>) -> Result<()> {
     let uri = request.uri();
     let own = match (uri.scheme_str(), uri.authority()) {
         (Some(scheme), Some(authority)) => site.is_own_origin(&format!("{scheme}://{authority}")),
-        (None, Some(authority)) => HostPort::parse(authority.as_str()).is_some_and(|host| site.is_own_host(&host)),
+        (None, Some(authority)) => {
+            HostPort::parse(authority.as_str()).is_some_and(|host| site.is_own_host(&host))
+        }
         (_, None) => named.is_some_and(|host| site.is_own_host(&host)),
     };
     if own || FOR_PROBES.contains(&uri.path()) {
         return Ok(());
     }
-    Err(Error::new(Code::MisdirectedRequest, "this server does not answer for the host of this request"))
+    Err(Error::new(
+        Code::MisdirectedRequest,
+        "this server does not answer for the host of this request",
+    ))
 }
 
 /// What the Host header says. HTTP/1.0 may leave it out.
@@ -96,8 +113,11 @@ fn named_host<B>(request: &Request<B>) -> Result<Option<HostPort>> {
     if lines.next().is_some() {
         return Err(Error::malformed("the request has more than one Host"));
     }
-    let host = std::str::from_utf8(grammar::trim(line.as_bytes())).ok().and_then(HostPort::parse);
-    host.map(Some).ok_or_else(|| Error::malformed("the Host is no host with or without a port"))
+    let host = std::str::from_utf8(grammar::trim(line.as_bytes()))
+        .ok()
+        .and_then(HostPort::parse);
+    host.map(Some)
+        .ok_or_else(|| Error::malformed("the Host is no host with or without a port"))
 }
 
 #[cfg(test)]
@@ -118,24 +138,52 @@ mod tests {
         for host in hosts {
             request = request.header(header::HOST, host.as_bytes());
         }
-        refuse_other_hosts(site, &request.body(()).unwrap()).err().map(|error| error.code)
+        refuse_other_hosts(site, &request.body(()).unwrap())
+            .err()
+            .map(|error| error.code)
     }
 
     #[test]
     fn on_loopback_every_loopback_name_at_the_port_is_ours() {
         let site = Site::of(&[], "127.0.0.1:8080");
-        for host in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST:8080", "[0:0::1]:8080"] {
+        for host in [
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "LOCALHOST:8080",
+            "[0:0::1]:8080",
+        ] {
             assert_eq!(refusal(&site, "/", &[host]), None, "{host}");
             assert!(site.is_own_origin(&format!("http://{host}")), "{host}");
         }
-        for host in ["localhost", "localhost:8081", "localhost:", "evil.example", "evil.example:8080", "[::2]:8080"] {
-            assert_eq!(refusal(&site, "/", &[host]), Some(Code::MisdirectedRequest), "{host}");
+        for host in [
+            "localhost",
+            "localhost:8081",
+            "localhost:",
+            "evil.example",
+            "evil.example:8080",
+            "[::2]:8080",
+        ] {
+            assert_eq!(
+                refusal(&site, "/", &[host]),
+                Some(Code::MisdirectedRequest),
+                "{host}"
+            );
             assert!(!site.is_own_origin(&format!("http://{host}")), "{host}");
         }
-        for host in
-            ["localhost.evil.example:8080", "localhost.:8080", "127.1:8080", "2130706433:8080", "%6cocalhost:8080", ""]
-        {
-            assert_eq!(refusal(&site, "/", &[host]), Some(Code::MisdirectedRequest), "{host}");
+        for host in [
+            "localhost.evil.example:8080",
+            "localhost.:8080",
+            "127.1:8080",
+            "2130706433:8080",
+            "%6cocalhost:8080",
+            "",
+        ] {
+            assert_eq!(
+                refusal(&site, "/", &[host]),
+                Some(Code::MisdirectedRequest),
+                "{host}"
+            );
         }
         for bad in [
             "localhost:x",
@@ -145,37 +193,74 @@ mod tests {
             "a@localhost:8080",
             "localhost:8080/",
         ] {
-            assert_eq!(refusal(&site, "/", &[bad]), Some(Code::MalformedRequest), "{bad}");
+            assert_eq!(
+                refusal(&site, "/", &[bad]),
+                Some(Code::MalformedRequest),
+                "{bad}"
+            );
         }
         assert!(
-            !site.is_own_origin("https://localhost:8080") && !site.is_own_origin("null") && !site.is_own_origin("")
+            !site.is_own_origin("https://localhost:8080")
+                && !site.is_own_origin("null")
+                && !site.is_own_origin("")
         );
     }
 
     #[test]
     fn a_public_url_is_ours_and_if_it_is_https_nothing_else_is() {
         let site = Site::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080");
-        for host in ["chat.example", "chat.example:443", "chat.example:", "Chat.Example"] {
+        for host in [
+            "chat.example",
+            "chat.example:443",
+            "chat.example:",
+            "Chat.Example",
+        ] {
             assert_eq!(refusal(&site, "/", &[host]), None, "{host}");
             assert!(site.is_own_origin(&format!("https://{host}")), "{host}");
         }
-        for host in
-            ["chat.example:80", "chat.example:8080", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "x.chat.example"]
-        {
-            assert_eq!(refusal(&site, "/", &[host]), Some(Code::MisdirectedRequest), "{host}");
+        for host in [
+            "chat.example:80",
+            "chat.example:8080",
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "x.chat.example",
+        ] {
+            assert_eq!(
+                refusal(&site, "/", &[host]),
+                Some(Code::MisdirectedRequest),
+                "{host}"
+            );
             assert!(
-                !site.is_own_origin(&format!("http://{host}")) && !site.is_own_origin(&format!("https://{host}")),
+                !site.is_own_origin(&format!("http://{host}"))
+                    && !site.is_own_origin(&format!("https://{host}")),
                 "{host}"
             );
         }
         assert!(!site.is_own_origin("http://chat.example"));
-        let plain = Site::of(&["--public-url", "http://chat.example:8000"], "127.0.0.1:8080");
-        for own in ["http://chat.example:8000", "http://localhost:8080", "http://[::1]:8080"] {
+        let plain = Site::of(
+            &["--public-url", "http://chat.example:8000"],
+            "127.0.0.1:8080",
+        );
+        for own in [
+            "http://chat.example:8000",
+            "http://localhost:8080",
+            "http://[::1]:8080",
+        ] {
             assert!(plain.is_own_origin(own), "{own}");
         }
-        assert!(!plain.is_own_origin("http://localhost:8000") && !plain.is_own_origin("http://chat.example:8080"));
-        let open = Site::of(&["--public-url", "http://chat.example", "--insecure-http"], "0.0.0.0:8080");
-        assert!(open.is_own_origin("http://chat.example") && !open.is_own_origin("http://localhost:8080"));
+        assert!(
+            !plain.is_own_origin("http://localhost:8000")
+                && !plain.is_own_origin("http://chat.example:8080")
+        );
+        let open = Site::of(
+            &["--public-url", "http://chat.example", "--insecure-http"],
+            "0.0.0.0:8080",
+        );
+        assert!(
+            open.is_own_origin("http://chat.example")
+                && !open.is_own_origin("http://localhost:8080")
+        );
     }
 
     #[test]
@@ -183,24 +268,61 @@ mod tests {
         let site = Site::of(&[], "127.0.0.1:8080");
         for (target, hosts, expected) in [
             ("/", &[][..], Some(Code::MalformedRequest)),
-            ("/", &["localhost:8080", "localhost:8080"], Some(Code::MalformedRequest)),
+            (
+                "/",
+                &["localhost:8080", "localhost:8080"],
+                Some(Code::MalformedRequest),
+            ),
             ("/healthz", &[], Some(Code::MalformedRequest)),
             ("http://localhost:8080/", &["evil.example"], None),
-            ("http://evil.example/", &["localhost:8080"], Some(Code::MisdirectedRequest)),
+            (
+                "http://evil.example/",
+                &["localhost:8080"],
+                Some(Code::MisdirectedRequest),
+            ),
             ("http://localhost:8080/", &[], Some(Code::MalformedRequest)),
-            ("https://localhost:8080/", &["localhost:8080"], Some(Code::MisdirectedRequest)),
-            ("http://a@localhost:8080/", &["localhost:8080"], Some(Code::MisdirectedRequest)),
+            (
+                "https://localhost:8080/",
+                &["localhost:8080"],
+                Some(Code::MisdirectedRequest),
+            ),
+            (
+                "http://a@localhost:8080/",
+                &["localhost:8080"],
+                Some(Code::MisdirectedRequest),
+            ),
             ("/healthz", &["10.1.2.3:8080"], None),
             ("/metrics", &["whatever"], None),
-            ("/healthz/", &["10.1.2.3:8080"], Some(Code::MisdirectedRequest)),
-            ("/api/v1/server", &["10.1.2.3:8080"], Some(Code::MisdirectedRequest)),
+            (
+                "/healthz/",
+                &["10.1.2.3:8080"],
+                Some(Code::MisdirectedRequest),
+            ),
+            (
+                "/api/v1/server",
+                &["10.1.2.3:8080"],
+                Some(Code::MisdirectedRequest),
+            ),
         ] {
-            assert_eq!(refusal(&site, target, hosts), expected, "{target} {hosts:?}");
+            assert_eq!(
+                refusal(&site, target, hosts),
+                expected,
+                "{target} {hosts:?}"
+            );
         }
         let ask = |target: &str| {
-            let request = Request::builder().version(Version::HTTP_10).uri(target).body(()).unwrap();
-            refuse_other_hosts(&site, &request).err().map(|error| error.code)
+            let request = Request::builder()
+                .version(Version::HTTP_10)
+                .uri(target)
+                .body(())
+                .unwrap();
+            refuse_other_hosts(&site, &request)
+                .err()
+                .map(|error| error.code)
         };
-        assert_eq!((ask("/healthz"), ask("/")), (None, Some(Code::MisdirectedRequest)));
+        assert_eq!(
+            (ask("/healthz"), ask("/")),
+            (None, Some(Code::MisdirectedRequest))
+        );
     }
 }

@@ -79,13 +79,33 @@ pub async fn events(
     let after = position(&headers, params.after.as_deref())?;
     let live = caller.allowed(Scope::ChatRead)?.clone();
     let client = live.caller.client;
-    let feed = app.chat.follow(live, Start { after, acknowledges: caller.acknowledges }).await?;
+    let feed = app
+        .chat
+        .follow(
+            live,
+            Start {
+                after,
+                acknowledges: caller.acknowledges,
+            },
+        )
+        .await?;
     let opening = Some(opening(feed.position()));
-    let stream = Stream { app, feed, client, heartbeat: heartbeat(), opening, waiting: VecDeque::new(), over: false };
-    Ok(answer(futures_util::stream::unfold(stream, |mut stream| async move {
-        let chunk = stream.next().await?;
-        Some((chunk, stream))
-    })))
+    let stream = Stream {
+        app,
+        feed,
+        client,
+        heartbeat: heartbeat(),
+        opening,
+        waiting: VecDeque::new(),
+        over: false,
+    };
+    Ok(answer(futures_util::stream::unfold(
+        stream,
+        |mut stream| async move {
+            let chunk = stream.next().await?;
+            Some((chunk, stream))
+        },
+    )))
 }
 
 /// Where a stream begins: where one that broke goes on, or where the query says.
@@ -111,14 +131,26 @@ pub fn heartbeat() -> Interval {
 }
 
 /// A stream of server-sent events, as it is answered.
-pub fn answer<C: Into<Bytes>>(chunks: impl futures_util::Stream<Item = C> + Send + 'static) -> Response {
+pub fn answer<C: Into<Bytes>>(
+    chunks: impl futures_util::Stream<Item = C> + Send + 'static,
+) -> Response {
     let mut chunks = Box::pin(chunks.map(|chunk| Ok::<Bytes, Infallible>(chunk.into())));
     // It is read long after its request is over.
     let requester = limits::requester();
-    let chunks = futures_util::stream::poll_fn(move |cx| limits::step_for(requester, || chunks.poll_next_unpin(cx)));
-    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    let chunks = futures_util::stream::poll_fn(move |cx| {
+        limits::step_for(requester, || chunks.poll_next_unpin(cx))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
     // Proxies that buffer are told not to.
-    (headers, [("x-accel-buffering", "no")], Body::from_stream(chunks)).into_response()
+    (
+        headers,
+        [("x-accel-buffering", "no")],
+        Body::from_stream(chunks),
+    )
+        .into_response()
 }
 
 struct Stream {
@@ -161,7 +193,11 @@ impl Stream {
             Ok(Step::Gap(first, last)) => {
                 let warning = gap(first, last, self.app.clock.now());
                 let mut chunk = Vec::new();
-                frame(&mut chunk, self.feed.position(), &MessageView::shared(&warning).json());
+                frame(
+                    &mut chunk,
+                    self.feed.position(),
+                    &MessageView::shared(&warning).json(),
+                );
                 Some(chunk)
             }
             Ok(Step::Over(Over::Ended(reason))) => {
@@ -181,7 +217,11 @@ impl Stream {
         while chunk.len() < CHUNK
             && let Some(delivery) = self.waiting.pop_front()
         {
-            frame(&mut chunk, delivery.event.id, &render(&delivery, self.client));
+            frame(
+                &mut chunk,
+                delivery.event.id,
+                &render(&delivery, self.client),
+            );
         }
         chunk
     }

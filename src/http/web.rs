@@ -80,15 +80,28 @@ struct File {
 
 /// Every file by name. Each is compressed once, when the first page is asked for.
 static SENT: LazyLock<HashMap<&str, File>> = LazyLock::new(|| {
-    FILES.iter().copied().chain([(INDEX, INDEX_PAGE)]).map(|(name, text)| (name, File::of(text))).collect()
+    FILES
+        .iter()
+        .copied()
+        .chain([(INDEX, INDEX_PAGE)])
+        .map(|(name, text)| (name, File::of(text)))
+        .collect()
 });
 
 impl File {
     fn of(text: &'static str) -> Self {
-        let hash = sha256(text.as_bytes())[..8].iter().fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
-        let plain = Sent { tag: format!("\"{hash}\""), bytes: Bytes::from_static(text.as_bytes()) };
+        let hash = sha256(text.as_bytes())[..8]
+            .iter()
+            .fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
+        let plain = Sent {
+            tag: format!("\"{hash}\""),
+            bytes: Bytes::from_static(text.as_bytes()),
+        };
         // A strong ETag names one sequence of bytes (RFC 9110 §8.8.3.3).
-        let gzip = Sent { tag: format!("\"{hash}-gzip\""), bytes: gzip(text).into() };
+        let gzip = Sent {
+            tag: format!("\"{hash}-gzip\""),
+            bytes: gzip(text).into(),
+        };
         Self { plain, gzip }
     }
 }
@@ -96,7 +109,10 @@ impl File {
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     // Writing to memory does not fail.
-    encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap_or_default()
+    encoder
+        .write_all(text.as_bytes())
+        .and_then(|()| encoder.finish())
+        .unwrap_or_default()
 }
 
 /// The web client.
@@ -125,7 +141,8 @@ pub async fn change_password() -> impl IntoResponse {
         (status = 304, description = "What has the ETag that was named is the newest"), PageProblems, NotFound))]
 pub async fn asset(Segment(name): Segment, headers: HeaderMap) -> Result<Response> {
     let found = FILES.iter().find(|(known, _)| *known == name);
-    let (name, _) = found.ok_or_else(|| Error::new(Code::NotFound, "the web client has no such file"))?;
+    let (name, _) =
+        found.ok_or_else(|| Error::new(Code::NotFound, "the web client has no such file"))?;
     Ok(file(&headers, name))
 }
 
@@ -133,16 +150,25 @@ pub async fn asset(Segment(name): Segment, headers: HeaderMap) -> Result<Respons
 fn file(headers: &HeaderMap, name: &'static str) -> Response {
     let file = &SENT[name];
     let gzip = grammar::takes_coding(headers, &["gzip", "x-gzip"]);
-    let (sent, coding) = if gzip { (&file.gzip, Some("gzip")) } else { (&file.plain, None) };
-    let caching =
-        [(header::ETAG, sent.tag.as_str()), (header::CACHE_CONTROL, "no-cache"), (header::VARY, "Accept-Encoding")];
+    let (sent, coding) = if gzip {
+        (&file.gzip, Some("gzip"))
+    } else {
+        (&file.plain, None)
+    };
+    let caching = [
+        (header::ETAG, sent.tag.as_str()),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::VARY, "Accept-Encoding"),
+    ];
     if grammar::none_match(headers, &sent.tag) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
     let kind = [(header::CONTENT_TYPE, media_type(name))];
     let mut response = (Extension(Kept), caching, kind, sent.bytes.clone()).into_response();
     if let Some(coding) = coding {
-        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     response
 }
@@ -178,29 +204,50 @@ mod tests {
     /// What travels: 100 KiB for everything, 20 KiB of script before the first page.
     #[test]
     fn every_file_is_served_with_its_type_and_the_whole_is_small() {
-        let mut bytes = PAGES.iter().map(|(_, text)| gzip(text).len()).sum::<usize>();
+        let mut bytes = PAGES
+            .iter()
+            .map(|(_, text)| gzip(text).len())
+            .sum::<usize>();
         for (name, text) in FILES {
             assert_ne!(media_type(name), "application/octet-stream", "{name}");
             bytes += gzip(text).len();
         }
         let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web")).unwrap();
         let folder = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let known = FILES.iter().chain(&PAGES).map(|(name, _)| (*name).to_owned());
-        assert_eq!(known.collect::<BTreeSet<_>>(), folder.collect::<BTreeSet<_>>());
-        assert!(bytes < 100 * 1024, "the web client has {bytes} bytes compressed");
+        let known = FILES
+            .iter()
+            .chain(&PAGES)
+            .map(|(name, _)| (*name).to_owned());
+        assert_eq!(
+            known.collect::<BTreeSet<_>>(),
+            folder.collect::<BTreeSet<_>>()
+        );
+        assert!(
+            bytes < 100 * 1024,
+            "the web client has {bytes} bytes compressed"
+        );
         let mut first = vec!["app.js"];
         let mut next = 0;
         while let Some(name) = first.get(next) {
-            let imports = source(name).lines().filter_map(|line| line.split_once("from \"./")?.1.strip_suffix('"'));
+            let imports = source(name)
+                .lines()
+                .filter_map(|line| line.split_once("from \"./")?.1.strip_suffix('"'));
             let imports: Vec<_> = imports.filter(|name| !first.contains(name)).collect();
             first.extend(imports);
             next += 1;
         }
         let first: usize = first.into_iter().map(|name| gzip(source(name)).len()).sum();
-        assert!(first < 20 * 1024, "the first view has {first} bytes of script, compressed");
+        assert!(
+            first < 20 * 1024,
+            "the first view has {first} bytes of script, compressed"
+        );
     }
 
     fn source(name: &str) -> &'static str {
-        FILES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name}")).1
+        FILES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .unwrap_or_else(|| panic!("{name}"))
+            .1
     }
 }

@@ -43,18 +43,32 @@ struct Waiting {
 impl Wire {
     /// A write fails once the peer has taken fewer than [`LEAST`] bytes within `patience` of what waits for it.
     pub fn new(stream: TcpStream, place: Place, patience: Duration) -> Self {
-        Self { stream, _place: place, patience, waiting: None, lingering: None }
+        Self {
+            stream,
+            _place: place,
+            patience,
+            waiting: None,
+            lingering: None,
+        }
     }
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
 
@@ -63,14 +77,27 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { stream, patience, waiting, .. } = self.get_mut();
+        let Self {
+            stream,
+            patience,
+            waiting,
+            ..
+        } = self.get_mut();
         if let Poll::Ready(written) = Pin::new(stream).poll_write_vectored(cx, slices) {
             let taken = written.as_ref().copied().unwrap_or(0);
-            *waiting =
-                waiting.take().map(|now| Waiting { taken: now.taken + taken, ..now }).filter(|now| now.taken < LEAST);
+            *waiting = waiting
+                .take()
+                .map(|now| Waiting {
+                    taken: now.taken + taken,
+                    ..now
+                })
+                .filter(|now| now.taken < LEAST);
             return Poll::Ready(written);
         }
-        let waiting = waiting.get_or_insert_with(|| Waiting { over: Box::pin(sleep(*patience)), taken: 0 });
+        let waiting = waiting.get_or_insert_with(|| Waiting {
+            over: Box::pin(sleep(*patience)),
+            taken: 0,
+        });
         ready!(waiting.over.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -88,12 +115,16 @@ impl AsyncWrite for Wire {
     /// Closes in stages (RFC 9112 §9.6): closing while the peer still sends would reset the connection, and the peer might
     /// lose its last answer by it.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, lingering, .. } = self.get_mut();
+        let Self {
+            stream, lingering, ..
+        } = self.get_mut();
         if lingering.is_none() {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
         }
         // Looked at first: a peer that never stops sending would take all of the task's turn each time.
-        let mut lingering = lingering.get_or_insert_with(|| Box::pin(sleep(LINGER))).as_mut();
+        let mut lingering = lingering
+            .get_or_insert_with(|| Box::pin(sleep(LINGER)))
+            .as_mut();
         if lingering.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }

@@ -95,7 +95,9 @@ pub struct Verb {
 impl Verb {
     /// The row of a verb, in whatever case it is written.
     pub fn find(name: &str) -> Option<&'static Self> {
-        VERBS.iter().find(|verb| verb.name.eq_ignore_ascii_case(name))
+        VERBS
+            .iter()
+            .find(|verb| verb.name.eq_ignore_ascii_case(name))
     }
 
     /// Whether it is one transaction of the writer, so that others may follow it without waiting: they come after it.
@@ -153,11 +155,19 @@ impl Command {
     pub fn parse(message: &Message) -> Result<(&'static Verb, Self)> {
         let Some(verb) = Verb::find(&message.command) else {
             let name = message.command.to_ascii_uppercase();
-            let shown: String = name.chars().take(32).filter(|c| !c.is_control() && *c != ' ').collect();
+            let shown: String = name
+                .chars()
+                .take(32)
+                .filter(|c| !c.is_control() && *c != ' ')
+                .collect();
             return Err(Error::new(Code::UnknownCommand, "unknown command").about(shown));
         };
         if message.params.len() < verb.min_params {
-            return Err(Error::new(Code::NeedMoreParams, format!("the form is: {}", verb.syntax)).about(verb.name));
+            return Err(Error::new(
+                Code::NeedMoreParams,
+                format!("the form is: {}", verb.syntax),
+            )
+            .about(verb.name));
         }
         let command = (verb.parse)(&message.params)?;
         Ok((verb, command.addressed(message.to)?))
@@ -168,11 +178,25 @@ impl Command {
         if session.is_none() {
             return Ok(self);
         }
-        let one_nick = |targets: &Each<Target>| matches!(targets.as_slice(), [Ok(Target::Nick(_)) | Err(_)] | []);
+        let one_nick = |targets: &Each<Target>| {
+            matches!(targets.as_slice(), [Ok(Target::Nick(_)) | Err(_)] | [])
+        };
         match &mut self {
-            Self::Privmsg { targets, to, .. } | Self::Notice { targets, to, .. } if one_nick(targets) => *to = session,
-            Self::MarkRead { target: Target::Nick(_), to, .. } => *to = session,
-            _ => return Err(Error::malformed("`to` goes with PRIVMSG, NOTICE and MARKREAD of one nick")),
+            Self::Privmsg { targets, to, .. } | Self::Notice { targets, to, .. }
+                if one_nick(targets) =>
+            {
+                *to = session
+            }
+            Self::MarkRead {
+                target: Target::Nick(_),
+                to,
+                ..
+            } => *to = session,
+            _ => {
+                return Err(Error::malformed(
+                    "`to` goes with PRIVMSG, NOTICE and MARKREAD of one nick",
+                ));
+            }
         }
         Ok(self)
     }
@@ -180,7 +204,11 @@ impl Command {
     /// Whether it changes nothing, as it was written. Some verbs both ask and change.
     pub fn asks(&self) -> bool {
         match self {
-            Self::Names(_) | Self::List(_) | Self::Who(_) | Self::Whois(_) | Self::UserMode { .. } => true,
+            Self::Names(_)
+            | Self::List(_)
+            | Self::Who(_)
+            | Self::Whois(_)
+            | Self::UserMode { .. } => true,
             Self::Ack(_) | Self::Ping(_) => true,
             Self::Topic { text, .. } => text.is_none(),
             Self::Mode { changes, .. } => changes.iter().all(Change::asks),
@@ -194,12 +222,23 @@ impl Command {
     pub fn size(&self) -> (usize, usize) {
         match self {
             _ if self.asks() => (0, 0),
-            Self::Privmsg { targets, text, .. } | Self::Notice { targets, text, .. } => (targets.len(), text.len()),
+            Self::Privmsg { targets, text, .. } | Self::Notice { targets, text, .. } => {
+                (targets.len(), text.len())
+            }
             Self::Join(channels) => (channels.len(), 0),
-            Self::Part { channels, reason } => (channels.len(), reason.as_ref().map_or(0, String::len)),
-            Self::Kick { nicks, reason, .. } => (nicks.len(), reason.as_ref().map_or(0, String::len)),
-            Self::Topic { text: Some(text), .. } | Self::Away(Some(text)) => (1, text.len()),
-            Self::Nick(_) | Self::Invite { .. } | Self::Mode { .. } | Self::MarkRead { .. } => (1, 0),
+            Self::Part { channels, reason } => {
+                (channels.len(), reason.as_ref().map_or(0, String::len))
+            }
+            Self::Kick { nicks, reason, .. } => {
+                (nicks.len(), reason.as_ref().map_or(0, String::len))
+            }
+            Self::Topic {
+                text: Some(text), ..
+            }
+            | Self::Away(Some(text)) => (1, text.len()),
+            Self::Nick(_) | Self::Invite { .. } | Self::Mode { .. } | Self::MarkRead { .. } => {
+                (1, 0)
+            }
             _ => (0, 0),
         }
     }
@@ -209,7 +248,9 @@ impl Command {
         match self {
             Self::Privmsg { targets, .. } | Self::Notice { targets, .. } => targets.len(),
             Self::Join(channels) => channels.len(),
-            Self::Part { channels, .. } | Self::Names(channels) | Self::List(channels) => channels.len(),
+            Self::Part { channels, .. } | Self::Names(channels) | Self::List(channels) => {
+                channels.len()
+            }
             Self::Kick { nicks, .. } => nicks.len(),
             Self::Mode { changes, .. } => changes.len(),
             _ => 1,
@@ -235,7 +276,11 @@ mod tests {
     fn the_table_tells_of_every_verb_once() {
         let mut names = HashSet::new();
         for verb in VERBS {
-            assert!(names.insert(verb.name) && verb.syntax.starts_with(verb.name) && !verb.help.is_empty());
+            assert!(
+                names.insert(verb.name)
+                    && verb.syntax.starts_with(verb.name)
+                    && !verb.help.is_empty()
+            );
         }
     }
 
@@ -247,9 +292,13 @@ mod tests {
                 assert!(command.asks() && command.size() == (0, 0), "{}", verb.name);
             }
         }
-        for (line, asks) in
-            [("TOPIC #c", true), ("TOPIC #c :", false), ("MODE #c", true), ("MODE #c b", true), ("MODE #c +n", false)]
-        {
+        for (line, asks) in [
+            ("TOPIC #c", true),
+            ("TOPIC #c :", false),
+            ("MODE #c", true),
+            ("MODE #c b", true),
+            ("MODE #c +n", false),
+        ] {
             assert_eq!(parse(line).unwrap().asks(), asks, "{line}");
         }
     }
@@ -278,22 +327,46 @@ mod tests {
         ] {
             assert_eq!(refusal(line), code, "{line}");
         }
-        assert_eq!(refusal(&format!("PRIVMSG bob :{}", "x".repeat(4097))), Code::InputTooLong);
+        assert_eq!(
+            refusal(&format!("PRIVMSG bob :{}", "x".repeat(4097))),
+            Code::InputTooLong
+        );
         assert!(parse(&format!("PRIVMSG bob :{}", "x".repeat(4096))).is_ok());
-        let many = (0..21).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",");
+        let many = (0..21)
+            .map(|n| format!("#c{n}"))
+            .collect::<Vec<_>>()
+            .join(",");
         assert_eq!(refusal(&format!("JOIN {many}")), Code::TooManyTargets);
-        assert!(parse(&format!("JOIN {}", many.replace("#c20", "#C0"))).is_ok(), "the 21st is the first again");
+        assert!(
+            parse(&format!("JOIN {}", many.replace("#c20", "#C0"))).is_ok(),
+            "the 21st is the first again"
+        );
     }
 
     #[test]
     fn targets_are_judged_one_by_one_and_named_once() {
-        let Command::Join(items) = parse("join #a,bad,#A,#b k").unwrap() else { panic!() };
+        let Command::Join(items) = parse("join #a,bad,#A,#b k").unwrap() else {
+            panic!()
+        };
         let seen: Vec<_> = items
             .iter()
-            .map(|item| item.as_ref().map(|(name, key)| (name.as_str(), key.as_deref())).map_err(|e| e.code))
+            .map(|item| {
+                item.as_ref()
+                    .map(|(name, key)| (name.as_str(), key.as_deref()))
+                    .map_err(|e| e.code)
+            })
             .collect();
-        assert_eq!(seen, [Ok(("#a", Some("k"))), Err(Code::BadChannelName), Ok(("#b", None))]);
-        let Command::Join(items) = parse("JOIN #a,#b k1,k2").unwrap() else { panic!() };
+        assert_eq!(
+            seen,
+            [
+                Ok(("#a", Some("k"))),
+                Err(Code::BadChannelName),
+                Ok(("#b", None))
+            ]
+        );
+        let Command::Join(items) = parse("JOIN #a,#b k1,k2").unwrap() else {
+            panic!()
+        };
         assert_eq!(items[1].as_ref().unwrap().1.as_deref(), Some("k2"));
     }
 

@@ -85,15 +85,29 @@ mod tests {
 
     #[test]
     fn masks_are_matched() {
-        assert!(fits("b?b*!*@*", "BOBBY!s7@rejoin.server") && !fits("bob!*@*", "bobby!s7@rejoin.server"));
+        assert!(
+            fits("b?b*!*@*", "BOBBY!s7@rejoin.server")
+                && !fits("bob!*@*", "bobby!s7@rejoin.server")
+        );
         assert!(fits("*a*b*c", "xxaxxbxxcxxc") && !fits("*a*b*c", "xxaxxbxxcx"));
         assert!(
-            fits("*", "") && fits("", "") && fits("**", "x") && !fits("?", "") && !fits("", "x") && !fits("a", "ab")
+            fits("*", "")
+                && fits("", "")
+                && fits("**", "x")
+                && !fits("?", "")
+                && !fits("", "x")
+                && !fits("a", "ab")
         );
         for length in [LONGEST - 1, LONGEST, LONGEST + 1, 10_000] {
             let (text, stars) = ("a".repeat(length), "*a".repeat(32));
-            assert!(fits(&text, &text) && fits("*", &text) && fits(&stars, &text), "{length}");
-            assert!(!fits(&format!("{text}?"), &text) && !fits(&format!("{stars}b"), &text), "{length}");
+            assert!(
+                fits(&text, &text) && fits("*", &text) && fits(&stars, &text),
+                "{length}"
+            );
+            assert!(
+                !fits(&format!("{text}?"), &text) && !fits(&format!("{stars}b"), &text),
+                "{length}"
+            );
         }
     }
 

@@ -30,14 +30,23 @@ impl Message {
     pub fn new(label: Option<String>, command: String, params: Vec<String>) -> Result<Self> {
         let has_text = TEXTS.iter().any(|verb| command.eq_ignore_ascii_case(verb));
         for (n, param) in params.iter().enumerate() {
-            if has_text && n == TEXT { refuse(param, &['\r', '\0'])? } else { refuse(param, LINE_ENDS)? }
+            if has_text && n == TEXT {
+                refuse(param, &['\r', '\0'])?
+            } else {
+                refuse(param, LINE_ENDS)?
+            }
         }
-        label.iter().chain([&command]).try_for_each(|text| refuse(text, LINE_ENDS))?;
+        label
+            .iter()
+            .chain([&command])
+            .try_for_each(|text| refuse(text, LINE_ENDS))?;
         if command.is_empty() {
             return Err(Error::malformed("the message has no command"));
         }
         if params.len() > MAX_PARAMS {
-            return Err(Error::malformed(format!("a message has at most {MAX_PARAMS} params")));
+            return Err(Error::malformed(format!(
+                "a message has at most {MAX_PARAMS} params"
+            )));
         }
         if let Some(label) = &label {
             if label.is_empty() {
@@ -47,7 +56,12 @@ impl Message {
                 return Err(Error::too_long("the label", LABEL_LIMIT, "characters"));
             }
         }
-        Ok(Self { label, command, params, to: None })
+        Ok(Self {
+            label,
+            command,
+            params,
+            to: None,
+        })
     }
 
     /// The same message, meant for a session.
@@ -58,14 +72,20 @@ impl Message {
     /// How many lines it has: one, unless it is a message of several. Each counts as a command does. More than are allowed
     /// are refused, and count no more than those.
     pub fn lines(&self) -> usize {
-        let breaks = self.params.iter().map(|param| param.matches('\n').count()).sum::<usize>();
+        let breaks = self
+            .params
+            .iter()
+            .map(|param| param.matches('\n').count())
+            .sum::<usize>();
         (1 + breaks).min(LINES_LIMIT)
     }
 
     /// Parses one line, with or without its CR LF: `@label=x JOIN #rust`. A source, and tags other than `label`, are
     /// passed over: a client cannot say who it is.
     pub fn parse_line(line: &str) -> Result<Self> {
-        let line = line.strip_suffix('\n').map_or(line, |l| l.strip_suffix('\r').unwrap_or(l));
+        let line = line
+            .strip_suffix('\n')
+            .map_or(line, |l| l.strip_suffix('\r').unwrap_or(l));
         refuse(line, LINE_ENDS)?;
         let (tags, line) = prefixed(line, '@');
         let (_source, line) = prefixed(line, ':');
@@ -89,8 +109,7 @@ impl Message {
 
 fn refuse(text: &str, characters: &[char]) -> Result<()> {
     if text.contains(characters) {
-        let rules =
-            "a message has no CR or NUL in it, and LF only in the text of a PRIVMSG or NOTICE that is sent as JSON";
+        let rules = "a message has no CR or NUL in it, and LF only in the text of a PRIVMSG or NOTICE that is sent as JSON";
         return Err(Error::malformed(rules));
     }
     Ok(())
@@ -110,8 +129,11 @@ fn prefixed(line: &str, mark: char) -> (Option<&str>, &str) {
 /// The label among the tags. Of several the last one counts, and one without a value is one with an empty value (IRCv3
 /// message tags, "Format").
 fn label(tags: &str) -> Option<&str> {
-    let mut tags = tags.split(';').map(|tag| tag.split_once('=').unwrap_or((tag, "")));
-    tags.rfind(|(key, _)| *key == "label").map(|(_, value)| value)
+    let mut tags = tags
+        .split(';')
+        .map(|tag| tag.split_once('=').unwrap_or((tag, "")));
+    tags.rfind(|(key, _)| *key == "label")
+        .map(|(_, value)| value)
 }
 
 /// A tag's value in the clear (IRCv3 message tags, "Escaping values").
@@ -141,36 +163,70 @@ mod tests {
     use crate::error::Code;
 
     fn line(text: &str) -> (Option<String>, String, Vec<String>) {
-        let Message { label, command, params, .. } = Message::parse_line(text).unwrap();
+        let Message {
+            label,
+            command,
+            params,
+            ..
+        } = Message::parse_line(text).unwrap();
         (label, command, params)
     }
 
     #[test]
     fn a_line_has_a_command_and_params_and_perhaps_a_trailing_one() {
         let parsed = |command: &str, params: &[&str]| {
-            (None, command.to_owned(), params.iter().map(|p| (*p).to_owned()).collect())
+            (
+                None,
+                command.to_owned(),
+                params.iter().map(|p| (*p).to_owned()).collect(),
+            )
         };
         assert_eq!(line("JOIN #rust"), parsed("JOIN", &["#rust"]));
-        assert_eq!(line("  JOIN   #rust  key \r\n"), parsed("JOIN", &["#rust", "key"]));
-        assert_eq!(line("PRIVMSG #rust :hi there :)"), parsed("PRIVMSG", &["#rust", "hi there :)"]));
+        assert_eq!(
+            line("  JOIN   #rust  key \r\n"),
+            parsed("JOIN", &["#rust", "key"])
+        );
+        assert_eq!(
+            line("PRIVMSG #rust :hi there :)"),
+            parsed("PRIVMSG", &["#rust", "hi there :)"])
+        );
         assert_eq!(line("TOPIC #rust :"), parsed("TOPIC", &["#rust", ""]));
-        assert_eq!(line(":mallory PRIVMSG bob x"), parsed("PRIVMSG", &["bob", "x"]));
-        assert_eq!(line("PASS :correct horse battery"), parsed("PASS", &["correct horse battery"]));
+        assert_eq!(
+            line(":mallory PRIVMSG bob x"),
+            parsed("PRIVMSG", &["bob", "x"])
+        );
+        assert_eq!(
+            line("PASS :correct horse battery"),
+            parsed("PASS", &["correct horse battery"])
+        );
     }
 
     #[test]
     fn the_label_is_a_tag() {
         assert_eq!(line("@label=c1 PING x").0.as_deref(), Some("c1"));
-        assert_eq!(line("@time=1;label=a\\sb\\:c PING x").0.as_deref(), Some("a b;c"));
+        assert_eq!(
+            line("@time=1;label=a\\sb\\:c PING x").0.as_deref(),
+            Some("a b;c")
+        );
         assert_eq!(line("@other=1 PING x").0, None);
-        assert_eq!(line("@label=a;label=b PING x").0.as_deref(), Some("b"), "the last one counts");
+        assert_eq!(
+            line("@label=a;label=b PING x").0.as_deref(),
+            Some("b"),
+            "the last one counts"
+        );
     }
 
     #[test]
     fn only_the_text_of_a_message_has_several_lines() {
         let new = |command: &str, params: &[&str]| {
-            let message = Message::new(None, command.into(), params.iter().map(|p| (*p).to_owned()).collect());
-            message.map(|message| message.lines()).map_err(|error| error.code)
+            let message = Message::new(
+                None,
+                command.into(),
+                params.iter().map(|p| (*p).to_owned()).collect(),
+            );
+            message
+                .map(|message| message.lines())
+                .map_err(|error| error.code)
         };
         assert_eq!(new("privmsg", &["#a", "one\ntwo\n"]), Ok(3));
         assert_eq!(new("NOTICE", &["bob", "\n"]), Ok(2));
@@ -183,9 +239,16 @@ mod tests {
             ("PART", ["#a", "one\ntwo"]),
             ("PRIVMSG\n", ["#a", "x"]),
         ] {
-            assert_eq!(new(command, &params), Err(Code::MalformedRequest), "{command} {params:?}");
+            assert_eq!(
+                new(command, &params),
+                Err(Code::MalformedRequest),
+                "{command} {params:?}"
+            );
         }
-        assert_eq!(new("PRIVMSG", &["#a", "x", "one\ntwo"]), Err(Code::MalformedRequest));
+        assert_eq!(
+            new("PRIVMSG", &["#a", "x", "one\ntwo"]),
+            Err(Code::MalformedRequest)
+        );
     }
 
     #[test]
@@ -203,11 +266,21 @@ mod tests {
             "@label= PING x",
             "@label PING x",
         ] {
-            assert_eq!(Message::parse_line(bad).err().map(|e| e.code), Some(Code::MalformedRequest), "{bad:?}");
+            assert_eq!(
+                Message::parse_line(bad).err().map(|e| e.code),
+                Some(Code::MalformedRequest),
+                "{bad:?}"
+            );
         }
         let many = format!("X {}", "p ".repeat(16));
-        assert_eq!(Message::parse_line(&many).err().map(|e| e.code), Some(Code::MalformedRequest));
+        assert_eq!(
+            Message::parse_line(&many).err().map(|e| e.code),
+            Some(Code::MalformedRequest)
+        );
         let long = format!("@label={} PING x", "l".repeat(65));
-        assert_eq!(Message::parse_line(&long).err().map(|e| e.code), Some(Code::InputTooLong));
+        assert_eq!(
+            Message::parse_line(&long).err().map(|e| e.code),
+            Some(Code::InputTooLong)
+        );
     }
 }

@@ -56,13 +56,20 @@ impl Flag {
     }
 
     fn of(letter: char) -> Option<Self> {
-        Self::ALL.into_iter().find(|(l, _)| *l == letter).map(|(_, flag)| flag)
+        Self::ALL
+            .into_iter()
+            .find(|(l, _)| *l == letter)
+            .map(|(_, flag)| flag)
     }
 }
 
 impl Modes {
     pub fn new() -> Self {
-        Self { flags: vec![Flag::NoExternal, Flag::TopicLocked], key: None, limit: None }
+        Self {
+            flags: vec![Flag::NoExternal, Flag::TopicLocked],
+            key: None,
+            limit: None,
+        }
     }
 
     pub fn has(&self, flag: Flag) -> bool {
@@ -168,11 +175,19 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
     let mut args = args.iter().map(String::as_str);
     let mut changes = Vec::new();
     // How many arguments the letters still to come want.
-    let mut wanted = signed(modes).filter(|(letter, on)| wants_argument(*letter, *on)).count();
+    let mut wanted = signed(modes)
+        .filter(|(letter, on)| wants_argument(*letter, *on))
+        .count();
     for (letter, on) in signed(modes) {
         wanted -= usize::from(wants_argument(letter, on));
         let mut argument = || {
-            let missing = || Error::new(Code::NeedMoreParams, format!("mode {letter} needs a parameter")).about("MODE");
+            let missing = || {
+                Error::new(
+                    Code::NeedMoreParams,
+                    format!("mode {letter} needs a parameter"),
+                )
+                .about("MODE")
+            };
             args.next().ok_or_else(missing)
         };
         changes.push(match letter {
@@ -194,7 +209,12 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
             },
             other => match Flag::of(other) {
                 Some(flag) => Change::Flag(flag, on),
-                None => return Err(Error::new(Code::UnknownMode, format!("there is no mode {other}")).about(other)),
+                None => {
+                    return Err(
+                        Error::new(Code::UnknownMode, format!("there is no mode {other}"))
+                            .about(other),
+                    );
+                }
             },
         });
     }
@@ -220,17 +240,31 @@ fn wants_argument(letter: char, on: bool) -> bool {
 
 fn parse_key(key: &str) -> Result<String> {
     if key.is_empty() || key.len() > VALUE_LIMIT || key.contains([' ', ',']) {
-        return Err(Error::new(Code::InvalidKey, "a key has 1 to 64 bytes without space or comma"));
+        return Err(Error::new(
+            Code::InvalidKey,
+            "a key has 1 to 64 bytes without space or comma",
+        ));
     }
     Ok(key.to_owned())
 }
 
 fn parse_ban(mask: &str) -> Result<Mask> {
-    Mask::parse(mask).map_err(|error| Error { code: Code::InvalidModeParam, ..error }.about("b").about("*"))
+    Mask::parse(mask).map_err(|error| {
+        Error {
+            code: Code::InvalidModeParam,
+            ..error
+        }
+        .about("b")
+        .about("*")
+    })
 }
 
 fn parse_limit(limit: &str) -> Result<u32> {
-    let bad = || Error::new(Code::InvalidModeParam, "a limit is a number above zero").about("l").about("*");
+    let bad = || {
+        Error::new(Code::InvalidModeParam, "a limit is a number above zero")
+            .about("l")
+            .about("*")
+    };
     let limit = whole_number(limit).and_then(|limit| limit.try_into().ok());
     limit.filter(|n| *n > 0).ok_or_else(bad)
 }
@@ -246,7 +280,9 @@ pub fn render_changes(changes: &[(bool, char, Option<String>)]) -> Vec<String> {
         }
         modes.push(*letter);
     }
-    std::iter::once(modes).chain(changes.iter().filter_map(|(_, _, arg)| arg.clone())).collect()
+    std::iter::once(modes)
+        .chain(changes.iter().filter_map(|(_, _, arg)| arg.clone()))
+        .collect()
 }
 
 /// A mask of a ban or of SILENCE, `nick!user@host` with `*` and `?`. A user is `s` and the session's id; the host is the
@@ -257,7 +293,9 @@ pub struct Mask(String);
 impl Mask {
     pub fn parse(text: &str) -> Result<Self> {
         if text.is_empty() || text.len() > VALUE_LIMIT || text.contains([' ', ',']) {
-            return Err(Error::malformed("a mask has 1 to 64 bytes without space or comma"));
+            return Err(Error::malformed(
+                "a mask has 1 to 64 bytes without space or comma",
+            ));
         }
         let (nick, rest) = match (text.split_once('!'), text.contains('@')) {
             (Some((nick, rest)), _) => (nick, rest),
@@ -265,8 +303,19 @@ impl Mask {
             (None, false) => (text, ""),
         };
         let (user, host) = rest.split_once('@').unwrap_or((rest, ""));
-        let or_any = |part: &str| if part.is_empty() { "*".to_owned() } else { part.to_owned() };
-        Ok(Self(format!("{}!{}@{}", or_any(nick), or_any(user), or_any(host))))
+        let or_any = |part: &str| {
+            if part.is_empty() {
+                "*".to_owned()
+            } else {
+                part.to_owned()
+            }
+        };
+        Ok(Self(format!(
+            "{}!{}@{}",
+            or_any(nick),
+            or_any(user),
+            or_any(host)
+        )))
     }
 
     /// A mask that was checked before it was stored.
@@ -280,7 +329,9 @@ impl Mask {
 
     /// The nick that it is made of, if its nick part has no wildcard.
     pub fn nick(&self) -> Option<Nick> {
-        self.0.split_once('!').and_then(|(nick, _)| Nick::parse(nick).ok())
+        self.0
+            .split_once('!')
+            .and_then(|(nick, _)| Nick::parse(nick).ok())
     }
 
     /// The form by which masks are compared.
@@ -298,7 +349,10 @@ mod tests {
     use super::*;
 
     fn parse(modes: &str, args: &[&str]) -> Result<Vec<Change>> {
-        parse_changes(modes, &args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
+        parse_changes(
+            modes,
+            &args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -314,13 +368,25 @@ mod tests {
         else {
             panic!("{changes:?}")
         };
-        assert_eq!((bob.as_str(), carol.as_str(), dave.as_str()), ("bob", "carol", "dave!*@*"));
-        assert!(matches!(parse("-ko", &["bob"]).unwrap().as_slice(), [Change::Key(None), Change::Op(_, false)]));
-        assert!(matches!(parse("-k+l", &["5"]).unwrap().as_slice(), [Change::Key(None), Change::Limit(Some(5))]));
+        assert_eq!(
+            (bob.as_str(), carol.as_str(), dave.as_str()),
+            ("bob", "carol", "dave!*@*")
+        );
+        assert!(matches!(
+            parse("-ko", &["bob"]).unwrap().as_slice(),
+            [Change::Key(None), Change::Op(_, false)]
+        ));
+        assert!(matches!(
+            parse("-k+l", &["5"]).unwrap().as_slice(),
+            [Change::Key(None), Change::Limit(Some(5))]
+        ));
         assert!(
             matches!(parse("-k+k", &["old", "new"]).unwrap().as_slice(), [_, Change::Key(Some(key))] if key == "new")
         );
-        assert!(matches!(parse("b", &[]).unwrap().as_slice(), [Change::ListBans]));
+        assert!(matches!(
+            parse("b", &[]).unwrap().as_slice(),
+            [Change::ListBans]
+        ));
     }
 
     /// At this size a look ahead for each letter would take minutes.
@@ -340,7 +406,11 @@ mod tests {
             ("+k", vec!["a,b"], Code::InvalidKey),
             ("+b", vec![""], Code::InvalidModeParam),
         ] {
-            assert_eq!(parse(modes, &args).unwrap_err().code, code, "{modes} {args:?}");
+            assert_eq!(
+                parse(modes, &args).unwrap_err().code,
+                code,
+                "{modes} {args:?}"
+            );
         }
     }
 
@@ -368,20 +438,40 @@ mod tests {
             ("s", None, Shown::Nothing),
             ("is", Some("sesame"), Shown::Nothing),
         ] {
-            let modes = Modes { flags: Modes::from_letters(flags), key: key.map(str::to_owned), limit: None };
+            let modes = Modes {
+                flags: Modes::from_letters(flags),
+                key: key.map(str::to_owned),
+                limit: None,
+            };
             assert_eq!(modes.shown_outside(), shown, "{flags} {key:?}");
         }
     }
 
     #[test]
     fn masks_are_completed() {
-        for (mask, full) in [("bob", "bob!*@*"), ("*!s7@*", "*!s7@*"), ("s7@x", "*!s7@x"), ("bob!", "bob!*@*")] {
+        for (mask, full) in [
+            ("bob", "bob!*@*"),
+            ("*!s7@*", "*!s7@*"),
+            ("s7@x", "*!s7@x"),
+            ("bob!", "bob!*@*"),
+        ] {
             assert_eq!(Mask::parse(mask).unwrap().as_str(), full);
         }
-        for (mask, nick) in
-            [("bob", Some("bob")), ("bob!s7@*", Some("bob")), ("b?b", None), ("*!s7@*", None), ("s7@x", None)]
-        {
-            assert_eq!(Mask::parse(mask).unwrap().nick().map(|nick| nick.to_string()).as_deref(), nick);
+        for (mask, nick) in [
+            ("bob", Some("bob")),
+            ("bob!s7@*", Some("bob")),
+            ("b?b", None),
+            ("*!s7@*", None),
+            ("s7@x", None),
+        ] {
+            assert_eq!(
+                Mask::parse(mask)
+                    .unwrap()
+                    .nick()
+                    .map(|nick| nick.to_string())
+                    .as_deref(),
+                nick
+            );
         }
     }
 }

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     model::{
-        ChannelName, EventId, LINES_LIMIT, Nick, Password, REASON_LIMIT, SessionId, TEXT_LIMIT, Target, text,
-        whole_number,
+        ChannelName, EventId, LINES_LIMIT, Nick, Password, REASON_LIMIT, SessionId, TEXT_LIMIT,
+        Target, text, whole_number,
     },
 };
 
@@ -18,13 +18,18 @@ use crate::{
 const CTCP: char = '\u{1}';
 
 pub fn pass(params: &[String]) -> Result<Command> {
-    let [new, current @ ..] = params else { unreachable!("PASS has at least one parameter") };
+    let [new, current @ ..] = params else {
+        unreachable!("PASS has at least one parameter")
+    };
     if current.len() > 1 {
         let detail = "PASS takes a new password and the current one; one with spaces is one parameter, PASS :like this";
         return Err(Error::malformed(detail));
     }
     // Whether the new one will do depends on whose it is to be.
-    Ok(Command::Pass { new: Password::new(new), current: current.first().map(Password::new) })
+    Ok(Command::Pass {
+        new: Password::new(new),
+        current: current.first().map(Password::new),
+    })
 }
 
 pub fn nick(params: &[String]) -> Result<Command> {
@@ -37,29 +42,50 @@ pub fn join(params: &[String]) -> Result<Command> {
         let key = keys.next().filter(|key| !key.is_empty()).map(str::to_owned);
         (name, key)
     });
-    each(items, |(name, key)| Ok((ChannelName::parse(name)?, key)), |(name, _)| name.folded()).map(Command::Join)
+    each(
+        items,
+        |(name, key)| Ok((ChannelName::parse(name)?, key)),
+        |(name, _)| name.folded(),
+    )
+    .map(Command::Join)
 }
 
 pub fn part(params: &[String]) -> Result<Command> {
-    Ok(Command::Part { channels: channels(&params[0])?, reason: reason(params.get(1))? })
+    Ok(Command::Part {
+        channels: channels(&params[0])?,
+        reason: reason(params.get(1))?,
+    })
 }
 
 pub fn privmsg(params: &[String]) -> Result<Command> {
     let recipients = params.first().map_or("", String::as_str);
     if recipients.is_empty() {
-        return Err(Error::new(Code::NoRecipient, "no recipient given (PRIVMSG)"));
+        return Err(Error::new(
+            Code::NoRecipient,
+            "no recipient given (PRIVMSG)",
+        ));
     }
     let text = message_text(params)?;
-    Ok(Command::Privmsg { targets: targets(recipients)?, text, to: None })
+    Ok(Command::Privmsg {
+        targets: targets(recipients)?,
+        text,
+        to: None,
+    })
 }
 
 /// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient, or whose text is refused, goes to nobody.
 pub fn notice(params: &[String]) -> Result<Command> {
     match (params, message_text(params)) {
-        ([recipients, ..], Ok(text)) => {
-            Ok(Command::Notice { targets: targets(recipients).unwrap_or_default(), text, to: None })
-        }
-        _ => Ok(Command::Notice { targets: Vec::new(), text: String::new(), to: None }),
+        ([recipients, ..], Ok(text)) => Ok(Command::Notice {
+            targets: targets(recipients).unwrap_or_default(),
+            text,
+            to: None,
+        }),
+        _ => Ok(Command::Notice {
+            targets: Vec::new(),
+            text: String::new(),
+            to: None,
+        }),
     }
 }
 
@@ -82,16 +108,29 @@ fn message_text(params: &[String]) -> Result<String> {
 }
 
 pub fn topic(params: &[String]) -> Result<Command> {
-    let text = params.get(1).cloned().map(|text| within(text, REASON_LIMIT, "the topic")).transpose()?;
-    Ok(Command::Topic { channel: existing_channel(&params[0])?, text })
+    let text = params
+        .get(1)
+        .cloned()
+        .map(|text| within(text, REASON_LIMIT, "the topic"))
+        .transpose()?;
+    Ok(Command::Topic {
+        channel: existing_channel(&params[0])?,
+        text,
+    })
 }
 
 pub fn names(params: &[String]) -> Result<Command> {
-    params.first().map_or(Ok(Vec::new()), |names| channels(names)).map(Command::Names)
+    params
+        .first()
+        .map_or(Ok(Vec::new()), |names| channels(names))
+        .map(Command::Names)
 }
 
 pub fn list(params: &[String]) -> Result<Command> {
-    params.first().map_or(Ok(Vec::new()), |names| channels(names)).map(Command::List)
+    params
+        .first()
+        .map_or(Ok(Vec::new()), |names| channels(names))
+        .map(Command::List)
 }
 
 pub fn who(params: &[String]) -> Result<Command> {
@@ -115,41 +154,63 @@ pub fn away(params: &[String]) -> Result<Command> {
 
 pub fn kick(params: &[String]) -> Result<Command> {
     let nicks = each(params[1].split(','), Nick::named, Nick::folded)?;
-    Ok(Command::Kick { channel: existing_channel(&params[0])?, nicks, reason: reason(params.get(2))? })
+    Ok(Command::Kick {
+        channel: existing_channel(&params[0])?,
+        nicks,
+        reason: reason(params.get(2))?,
+    })
 }
 
 pub fn invite(params: &[String]) -> Result<Command> {
-    Ok(Command::Invite { nick: Nick::named(&params[0])?, channel: existing_channel(&params[1])? })
+    Ok(Command::Invite {
+        nick: Nick::named(&params[0])?,
+        channel: existing_channel(&params[1])?,
+    })
 }
 
 pub fn mode(params: &[String]) -> Result<Command> {
     match Target::parse(&params[0])? {
         Target::Channel(channel) => {
             let modes = params.get(1).map_or("", String::as_str);
-            let changes = mode::parse_changes(modes, params.get(2..).unwrap_or_default()).map_err(|mut error| {
-                // These two numerics name the channel first, which the parser of modes does not know.
-                if matches!(error.code, Code::InvalidModeParam | Code::InvalidKey) {
-                    error.context.insert(0, channel.to_string());
-                }
-                error
-            })?;
+            let changes = mode::parse_changes(modes, params.get(2..).unwrap_or_default()).map_err(
+                |mut error| {
+                    // These two numerics name the channel first, which the parser of modes does not know.
+                    if matches!(error.code, Code::InvalidModeParam | Code::InvalidKey) {
+                        error.context.insert(0, channel.to_string());
+                    }
+                    error
+                },
+            )?;
             Ok(Command::Mode { channel, changes })
         }
-        Target::Nick(nick) => Ok(Command::UserMode { nick, changes: params.get(1).cloned() }),
+        Target::Nick(nick) => Ok(Command::UserMode {
+            nick,
+            changes: params.get(1).cloned(),
+        }),
     }
 }
 
 pub fn mark_read(params: &[String]) -> Result<Command> {
     let id = params.get(1).map(|id| event_id(id)).transpose()?;
-    Ok(Command::MarkRead { target: Target::parse(&params[0])?, id, to: None })
+    Ok(Command::MarkRead {
+        target: Target::parse(&params[0])?,
+        id,
+        to: None,
+    })
 }
 
 pub fn silence(params: &[String]) -> Result<Command> {
-    let Some(param) = params.first().filter(|param| !param.is_empty()) else { return Ok(Command::Silence(None)) };
+    let Some(param) = params.first().filter(|param| !param.is_empty()) else {
+        return Ok(Command::Silence(None));
+    };
     let (mask, on) = match (param.strip_prefix('+'), param.strip_prefix('-')) {
         (Some(mask), _) => (mask, true),
         (_, Some(mask)) => (mask, false),
-        _ => return Err(Error::malformed("a mask is added as +mask and removed as -mask")),
+        _ => {
+            return Err(Error::malformed(
+                "a mask is added as +mask and removed as -mask",
+            ));
+        }
     };
     Ok(Command::Silence(Some((Mask::parse(mask)?, on))))
 }
@@ -177,7 +238,9 @@ pub fn event_id(text: &str) -> Result<EventId> {
 
 /// A session's id. One that no session can have is that of nobody.
 pub fn session_id(text: &str) -> Result<SessionId> {
-    whole_number(text).map(SessionId).ok_or_else(|| Error::malformed("a session's id is a whole number"))
+    whole_number(text)
+        .map(SessionId)
+        .ok_or_else(|| Error::malformed("a session's id is a whole number"))
 }
 
 /// Parses each of a list of targets by itself, once for each that is named; too many refuse the command.
@@ -220,9 +283,14 @@ fn existing_channel(name: &str) -> Result<ChannelName> {
 
 fn reason(text: Option<&String>) -> Result<Option<String>> {
     let text = text.filter(|text| !text.is_empty()).cloned();
-    text.map(|text| within(text, REASON_LIMIT, "the text")).transpose()
+    text.map(|text| within(text, REASON_LIMIT, "the text"))
+        .transpose()
 }
 
 fn within(text: String, limit: usize, what: &str) -> Result<String> {
-    if text.len() > limit { Err(Error::too_long(what, limit, "bytes")) } else { Ok(text) }
+    if text.len() > limit {
+        Err(Error::too_long(what, limit, "bytes"))
+    } else {
+        Ok(text)
+    }
 }

@@ -61,14 +61,24 @@ pub struct Reply {
 impl Reply {
     /// A reply by numeric; its first parameter is the caller's nick.
     pub fn numeric(numeric: &str, nick: &Nick, params: &[&dyn fmt::Display]) -> Self {
-        let params = std::iter::once(nick.to_string()).chain(params.iter().map(|p| p.to_string())).collect();
-        Self { source: SERVER_NAME.into(), command: numeric.into(), params }
+        let params = std::iter::once(nick.to_string())
+            .chain(params.iter().map(|p| p.to_string()))
+            .collect();
+        Self {
+            source: SERVER_NAME.into(),
+            command: numeric.into(),
+            params,
+        }
     }
 
     /// A reply that is a command: PONG, MARKREAD, NOTE.
     pub fn command(command: &str, params: &[&dyn fmt::Display]) -> Self {
         let params = params.iter().map(|p| p.to_string()).collect();
-        Self { source: SERVER_NAME.into(), command: command.into(), params }
+        Self {
+            source: SERVER_NAME.into(),
+            command: command.into(),
+            params,
+        }
     }
 
     /// A refusal as a numeric; one that IRC has no numeric for is IRCv3's standard reply FAIL.
@@ -80,7 +90,11 @@ impl Reply {
         params.extend(error.context.iter().cloned());
         params.push(error.detail.clone());
         let command = error.code.numeric().unwrap_or("FAIL").to_owned();
-        Self { source: SERVER_NAME.into(), command, params }
+        Self {
+            source: SERVER_NAME.into(),
+            command,
+            params,
+        }
     }
 }
 
@@ -105,12 +119,18 @@ mod tests {
         let reply = Reply::error(&error, "JOIN", &alice);
         assert_eq!(
             (reply.command.as_str(), reply.params),
-            ("403", ["alice", "#x", "no such channel"].map(String::from).into())
+            (
+                "403",
+                ["alice", "#x", "no such channel"].map(String::from).into()
+            )
         );
         let reply = Reply::error(&Error::new(Code::InvalidCursor, "no"), "ACK", &alice);
         assert_eq!(
             (reply.command.as_str(), reply.params),
-            ("FAIL", ["ACK", "INVALID_CURSOR", "no"].map(String::from).into())
+            (
+                "FAIL",
+                ["ACK", "INVALID_CURSOR", "no"].map(String::from).into()
+            )
         );
     }
 }

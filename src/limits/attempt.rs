@@ -31,17 +31,28 @@ pub struct Flight {
 impl Counts {
     /// Charges all the keys, or none of them, for an attempt that begins. Where attempts under way are all that stands in its
     /// way, it waits for their outcome.
-    pub async fn attempt(self: &Arc<Self>, charges: Vec<Charge>, now: Duration) -> Result<Attempt, Refusal> {
+    pub async fn attempt(
+        self: &Arc<Self>,
+        charges: Vec<Charge>,
+        now: Duration,
+    ) -> Result<Attempt, Refusal> {
         loop {
             let settled = {
                 let mut state = self.lock();
-                let wait = if self.on { state.longest_wait(&charges, now) } else { None };
+                let wait = if self.on {
+                    state.longest_wait(&charges, now)
+                } else {
+                    None
+                };
                 let Some((charge, wait)) = wait else {
                     if self.on {
                         state.take(&charges, now);
                         state.begin(&charges);
                     }
-                    return Ok(Attempt { counts: self.clone(), charges });
+                    return Ok(Attempt {
+                        counts: self.clone(),
+                        charges,
+                    });
                 };
                 match state.flights.get(&(charge.map(), charge.key.clone())) {
                     Some(flight) if Arc::strong_count(&flight.settled) <= WAITING => {
@@ -58,7 +69,12 @@ impl Counts {
 impl Attempt {
     /// It was no failure: what was charged is given back.
     pub fn pass(self) {
-        let back = self.charges.iter().filter(|charge| !charge.kept).cloned().collect::<Vec<_>>();
+        let back = self
+            .charges
+            .iter()
+            .filter(|charge| !charge.kept)
+            .cloned()
+            .collect::<Vec<_>>();
         self.counts.refund(&back);
     }
 }
@@ -75,15 +91,23 @@ impl State {
     fn begin(&mut self, charges: &[Charge]) {
         // What is kept is not worth waiting for.
         for charge in charges.iter().filter(|charge| !charge.kept) {
-            let new = || Flight { attempts: 0, settled: Arc::default() };
-            self.flights.entry((charge.map(), charge.key.clone())).or_insert_with(new).attempts += 1;
+            let new = || Flight {
+                attempts: 0,
+                settled: Arc::default(),
+            };
+            self.flights
+                .entry((charge.map(), charge.key.clone()))
+                .or_insert_with(new)
+                .attempts += 1;
         }
     }
 
     fn end(&mut self, charges: &[Charge]) {
         for charge in charges.iter().filter(|charge| !charge.kept) {
             let of = (charge.map(), charge.key.clone());
-            let Some(flight) = self.flights.get_mut(&of) else { continue };
+            let Some(flight) = self.flights.get_mut(&of) else {
+                continue;
+            };
             flight.attempts -= 1;
             flight.settled.notify_waiters();
             if flight.attempts == 0 {
@@ -145,7 +169,10 @@ mod tests {
     async fn attempts_that_fail_refuse_those_that_wait() {
         let counts = counts();
         let mut under_way = ten(&counts).await;
-        let (mut next, mut other) = (pin!(counts.attempt(charges(), NOW)), pin!(counts.attempt(charges(), NOW)));
+        let (mut next, mut other) = (
+            pin!(counts.attempt(charges(), NOW)),
+            pin!(counts.attempt(charges(), NOW)),
+        );
         assert!(look(next.as_mut()).is_none() && look(other.as_mut()).is_none());
         drop(under_way.pop());
         assert!(look(next.as_mut()).is_none(), "nine are still under way");
@@ -162,11 +189,23 @@ mod tests {
     async fn so_many_wait_and_one_more_is_refused() {
         let counts = counts();
         let under_way = ten(&counts).await;
-        let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(counts.attempt(charges(), NOW))).collect();
-        assert!(waiting.iter_mut().all(|attempt| look(attempt.as_mut()).is_none()));
-        assert_eq!(counts.attempt(charges(), NOW).await.err().unwrap().seconds, 30);
+        let mut waiting: Vec<_> = (0..WAITING)
+            .map(|_| Box::pin(counts.attempt(charges(), NOW)))
+            .collect();
+        assert!(
+            waiting
+                .iter_mut()
+                .all(|attempt| look(attempt.as_mut()).is_none())
+        );
+        assert_eq!(
+            counts.attempt(charges(), NOW).await.err().unwrap().seconds,
+            30
+        );
         waiting.pop();
-        assert!(look(pin!(counts.attempt(charges(), NOW))).is_none(), "one that goes away leaves its place");
+        assert!(
+            look(pin!(counts.attempt(charges(), NOW))).is_none(),
+            "one that goes away leaves its place"
+        );
         drop(under_way);
     }
 

@@ -31,14 +31,25 @@ impl<K> Default for Buckets<K> {
 impl<K: Eq + Hash> Buckets<K> {
     /// How long a key has to wait before so much is allowed, if it has to. More than the burst is allowed to a key that is
     /// free, and takes longer to come back.
-    pub fn wait<Q: Eq + Hash + ?Sized>(&self, key: &Q, rate: Rate, amount: u64, now: u64) -> Option<u64>
+    pub fn wait<Q: Eq + Hash + ?Sized>(
+        &self,
+        key: &Q,
+        rate: Rate,
+        amount: u64,
+        now: u64,
+    ) -> Option<u64>
     where
         K: Borrow<Q>,
     {
-        let free_at = self.0.get(key).map_or(now, |bucket| bucket.free_at.max(now));
+        let free_at = self
+            .0
+            .get(key)
+            .map_or(now, |bucket| bucket.free_at.max(now));
         let burst = u64::from(rate.burst);
         let full_at = free_at.saturating_add(cost(rate, amount.min(burst)));
-        full_at.checked_sub(now.saturating_add(cost(rate, burst))).filter(|wait| *wait > 0)
+        full_at
+            .checked_sub(now.saturating_add(cost(rate, burst)))
+            .filter(|wait| *wait > 0)
     }
 
     /// Takes an amount, whether or not it is allowed.
@@ -46,7 +57,10 @@ impl<K: Eq + Hash> Buckets<K> {
         if self.0.len() >= KEYS && !self.0.contains_key(&key) {
             self.make_room(now);
         }
-        let bucket = self.0.entry(key).or_insert(Bucket { free_at: now, news_at: now });
+        let bucket = self.0.entry(key).or_insert(Bucket {
+            free_at: now,
+            news_at: now,
+        });
         bucket.free_at = bucket.free_at.max(now).saturating_add(cost(rate, amount));
     }
 
@@ -86,7 +100,8 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 
     fn make_room(&mut self, now: u64) {
-        self.0.retain(|_, bucket| bucket.free_at > now || bucket.news_at > now);
+        self.0
+            .retain(|_, bucket| bucket.free_at > now || bucket.news_at > now);
         if self.0.len() < KEYS {
             return;
         }

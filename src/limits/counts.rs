@@ -37,7 +37,14 @@ const KINDS_OF_LIMIT: usize = NetworkWidth::ALL.len() * 2;
 impl Charge {
     /// One of something that is no network's.
     pub fn new(limit: Limit, key: impl Display) -> Self {
-        Self { limit, width: NetworkWidth::Narrowest, key: key.to_string(), amount: 1, unknown: false, kept: false }
+        Self {
+            limit,
+            width: NetworkWidth::Narrowest,
+            key: key.to_string(),
+            amount: 1,
+            unknown: false,
+            kept: false,
+        }
     }
 
     /// One of a network's, and of each wider network around it, which has a wider limit.
@@ -49,7 +56,10 @@ impl Charge {
     pub fn of_network_and(limit: Limit, network: Network, other: impl Display) -> Vec<Self> {
         let charge = |network: Network| {
             let of_network = Self::new(limit, format_args!("{network} {other}"));
-            Self { width: network.width(), ..of_network }
+            Self {
+                width: network.width(),
+                ..of_network
+            }
         };
         network.and_wider().map(charge).collect()
     }
@@ -62,7 +72,10 @@ impl Charge {
     /// Of a key that the caller may have made up, such as a nick that nobody has: it is held to the same limit, and never
     /// makes the count of one that exists be forgotten.
     pub fn unknown(self) -> Self {
-        Self { unknown: true, ..self }
+        Self {
+            unknown: true,
+            ..self
+        }
     }
 
     /// An attempt stays charged for it even if it passes.
@@ -92,7 +105,11 @@ pub struct Refusal {
 
 impl From<Refusal> for Error {
     fn from(Refusal { seconds, .. }: Refusal) -> Self {
-        Self::retry(Code::Throttled, seconds, format!("too fast: try again in {seconds} s"))
+        Self::retry(
+            Code::Throttled,
+            seconds,
+            format!("too fast: try again in {seconds} s"),
+        )
     }
 }
 
@@ -114,15 +131,25 @@ pub(super) struct State {
 
 impl fmt::Debug for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Counts").field("on", &self.on).finish_non_exhaustive()
+        f.debug_struct("Counts")
+            .field("on", &self.on)
+            .finish_non_exhaustive()
     }
 }
 
 impl Counts {
     pub fn new(on: bool) -> Self {
         let kinds = Limit::ALL.len() * KINDS_OF_LIMIT;
-        let maps = std::iter::repeat_with(Buckets::default).take(kinds).collect();
-        Self { on, state: Mutex::new(State { maps, ..State::default() }) }
+        let maps = std::iter::repeat_with(Buckets::default)
+            .take(kinds)
+            .collect();
+        Self {
+            on,
+            state: Mutex::new(State {
+                maps,
+                ..State::default()
+            }),
+        }
     }
 
     /// Makes all the charges, or none of them if any has to wait: then the refusal is the one that has to wait longest.
@@ -184,23 +211,44 @@ impl Counts {
 
 impl State {
     /// Of the charges that have to wait, the one that has to wait longest, and how long, in nanoseconds.
-    pub(super) fn longest_wait<'c>(&self, charges: &'c [Charge], now: Duration) -> Option<(&'c Charge, u64)> {
+    pub(super) fn longest_wait<'c>(
+        &self,
+        charges: &'c [Charge],
+        now: Duration,
+    ) -> Option<(&'c Charge, u64)> {
         let now = nanoseconds(now);
         let wait = |charge: &'c Charge| {
-            let wait = self.maps[charge.map()].wait(charge.key.as_str(), charge.rate(), charge.amount, now)?;
+            let wait = self.maps[charge.map()].wait(
+                charge.key.as_str(),
+                charge.rate(),
+                charge.amount,
+                now,
+            )?;
             Some((charge, wait))
         };
-        charges.iter().filter_map(wait).max_by_key(|(_, wait)| *wait)
+        charges
+            .iter()
+            .filter_map(wait)
+            .max_by_key(|(_, wait)| *wait)
     }
 
     pub(super) fn refuse(&mut self, charge: &Charge, wait: u64, now: Duration) -> Refusal {
         let first = self.maps[charge.map()].is_news(charge.key.as_str(), nanoseconds(now));
-        Refusal { limit: charge.limit, seconds: seconds(wait), first }
+        Refusal {
+            limit: charge.limit,
+            seconds: seconds(wait),
+            first,
+        }
     }
 
     pub(super) fn take(&mut self, charges: &[Charge], now: Duration) {
         for charge in charges {
-            self.maps[charge.map()].take(charge.key.clone(), charge.rate(), charge.amount, nanoseconds(now));
+            self.maps[charge.map()].take(
+                charge.key.clone(),
+                charge.rate(),
+                charge.amount,
+                nanoseconds(now),
+            );
         }
     }
 
@@ -230,14 +278,23 @@ mod tests {
     #[test]
     fn several_keys_are_charged_together_or_not_at_all() {
         let counts = Counts::new(true);
-        let (client, nick) = (Charge::new(Limit::Session, 1), Charge::new(Limit::Nick, "alice"));
+        let (client, nick) = (
+            Charge::new(Limit::Session, 1),
+            Charge::new(Limit::Nick, "alice"),
+        );
         let both = [client, nick.clone()];
         times(&counts, &both, 10);
         for _ in 0..60 {
-            assert_eq!(counts.charge(&both, at(0)).unwrap_err().limit, Limit::Session);
+            assert_eq!(
+                counts.charge(&both, at(0)).unwrap_err().limit,
+                Limit::Session
+            );
         }
         times(&counts, std::slice::from_ref(&nick), 40);
-        assert_eq!(counts.charge(&[nick], at(0)).unwrap_err().limit, Limit::Nick);
+        assert_eq!(
+            counts.charge(&[nick], at(0)).unwrap_err().limit,
+            Limit::Nick
+        );
     }
 
     #[test]
@@ -259,8 +316,11 @@ mod tests {
         let tries = |prefix: &str, networks: std::ops::Range<u32>| {
             let mut passed = 0;
             for n in networks {
-                let charges = Charge::of_network(Limit::Address, network(&format!("{prefix}{n:x}::1")));
-                passed += (0..30).filter(|_| counts.charge(&charges, at(0)).is_ok()).count();
+                let charges =
+                    Charge::of_network(Limit::Address, network(&format!("{prefix}{n:x}::1")));
+                passed += (0..30)
+                    .filter(|_| counts.charge(&charges, at(0)).is_ok())
+                    .count();
             }
             passed
         };
@@ -285,10 +345,20 @@ mod tests {
         let wide = Charge::of_network(Limit::Address, network("2001:db8::1"));
         times(&counts, std::slice::from_ref(&guessed), 50);
         times(&counts, &wide, 20);
-        let unknown = (0..KEYS * 3).map(|n| Charge::new(Limit::Nick, format!("made-up-{n}")).unknown().amount(50));
-        let nicks = (0..KEYS * 3).map(|n| Charge::new(Limit::Nick, format!("another-{n}"))).chain(unknown);
-        let networks = (0..KEYS as u32 * 3)
-            .map(|n| Charge::of_network(Limit::Apps, network(&format!("2001:{:x}:{:x}::", n >> 16, n & 0xffff))));
+        let unknown = (0..KEYS * 3).map(|n| {
+            Charge::new(Limit::Nick, format!("made-up-{n}"))
+                .unknown()
+                .amount(50)
+        });
+        let nicks = (0..KEYS * 3)
+            .map(|n| Charge::new(Limit::Nick, format!("another-{n}")))
+            .chain(unknown);
+        let networks = (0..KEYS as u32 * 3).map(|n| {
+            Charge::of_network(
+                Limit::Apps,
+                network(&format!("2001:{:x}:{:x}::", n >> 16, n & 0xffff)),
+            )
+        });
         for charges in nicks.map(|nick| vec![nick]).chain(networks) {
             counts.charge(&charges, at(0)).unwrap();
         }

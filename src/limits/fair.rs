@@ -104,16 +104,29 @@ impl<K: Ord + Clone> Fair<K> {
             return Ok(turn);
         }
         let (ticket, granted) = self.lock().join(&key, lane)?;
-        let mut waiting = Waiting { fair: self.clone(), key, ticket, granted };
+        let mut waiting = Waiting {
+            fair: self.clone(),
+            key,
+            ticket,
+            granted,
+        };
         // The sender is in the line until it has sent something.
-        let granted = (&mut waiting.granted).await.unwrap_or(Err(Full { seconds: 1 }));
+        let granted = (&mut waiting.granted)
+            .await
+            .unwrap_or(Err(Full { seconds: 1 }));
         granted.map(|expected| waiting.turn(expected))
     }
 
     /// This network's next turn, if it need not be waited for.
     pub fn try_enter(&self, key: &K) -> Option<Turn<K>> {
         let expected = self.lock().start_at_once(key)?;
-        Some(Turn { fair: self.clone(), key: key.clone(), since: Instant::now(), expected, cost: None })
+        Some(Turn {
+            fair: self.clone(),
+            key: key.clone(),
+            since: Instant::now(),
+            expected,
+            cost: None,
+        })
     }
 
     /// How many turns are taken or waited for.
@@ -144,7 +157,9 @@ impl<K: Ord + Clone> Turn<K> {
 impl<K: Ord + Clone> Drop for Turn<K> {
     fn drop(&mut self) {
         let cost = self.cost.unwrap_or_else(|| self.since.elapsed());
-        self.fair.lock().finish(&self.key, self.expected, nanoseconds(cost));
+        self.fair
+            .lock()
+            .finish(&self.key, self.expected, nanoseconds(cost));
     }
 }
 
@@ -158,7 +173,13 @@ struct Waiting<K: Ord + Clone> {
 
 impl<K: Ord + Clone> Waiting<K> {
     fn turn(&self, expected: u64) -> Turn<K> {
-        Turn { fair: self.fair.clone(), key: self.key.clone(), since: Instant::now(), expected, cost: None }
+        Turn {
+            fair: self.fair.clone(),
+            key: self.key.clone(),
+            since: Instant::now(),
+            expected,
+            cost: None,
+        }
     }
 }
 
@@ -194,7 +215,11 @@ struct Line<K> {
 }
 
 impl<K: Ord + Clone> Line<K> {
-    fn join(&mut self, key: &K, lane: Lane) -> Result<(Ticket, oneshot::Receiver<Result<u64, Full>>), Full> {
+    fn join(
+        &mut self,
+        key: &K,
+        lane: Lane,
+    ) -> Result<(Ticket, oneshot::Receiver<Result<u64, Full>>), Full> {
         let bounds = self.bounds;
         let waiting = self.shares.get(key).map_or(0, |share| share.callers.len());
         let has_room = match waiting >= bounds.waiting_of_one {
@@ -220,7 +245,8 @@ impl<K: Ord + Clone> Line<K> {
     /// Gives a network a free permit, where none of its callers waits. (While a permit is free, networks that wait have as many
     /// turns as they may.) What its turn is expected to cost.
     fn start_at_once(&mut self, key: &K) -> Option<u64> {
-        let may = |share: &Share| share.callers.is_empty() && share.running < self.bounds.permits_of_one;
+        let may =
+            |share: &Share| share.callers.is_empty() && share.running < self.bounds.permits_of_one;
         if self.free == 0 || !self.shares.get(key).is_none_or(may) {
             return None;
         }
@@ -243,22 +269,35 @@ impl<K: Ord + Clone> Line<K> {
 
     /// Takes the last place of the network with most waiting callers, if those are more than the newcomer's would be.
     fn push_out(&mut self, newcomers: usize) -> bool {
-        let longest = self.longest.last().filter(|(callers, _)| *callers > newcomers + 1);
-        let Some((_, key)) = longest.cloned() else { return false };
-        let last = self.shares.get(&key).and_then(|share| share.callers.keys().next_back().copied());
+        let longest = self
+            .longest
+            .last()
+            .filter(|(callers, _)| *callers > newcomers + 1);
+        let Some((_, key)) = longest.cloned() else {
+            return false;
+        };
+        let last = self
+            .shares
+            .get(&key)
+            .and_then(|share| share.callers.keys().next_back().copied());
         last.is_some_and(|last| self.refuse(&key, last))
     }
 
     /// Takes the last place of the network's lane with most waiting callers, if those are more than the newcomer's would be.
     fn push_out_of_lane(&mut self, key: &K, newcomer: Lane) -> bool {
-        let last = self.shares.get(key).and_then(|share| share.last_of_longest_lane(newcomer));
+        let last = self
+            .shares
+            .get(key)
+            .and_then(|share| share.last_of_longest_lane(newcomer));
         last.is_some_and(|last| self.refuse(key, last))
     }
 
     /// Refuses a caller that waits; whether there was one.
     fn refuse(&mut self, key: &K, ticket: Ticket) -> bool {
         let full = self.full(key);
-        let Some(caller) = self.update(key, |share| share.callers.remove(&ticket)) else { return false };
+        let Some(caller) = self.update(key, |share| share.callers.remove(&ticket)) else {
+            return false;
+        };
         self.waiting -= 1;
         // A caller that has gone away meanwhile needs no answer.
         let _ = caller.granted.send(Err(full));
@@ -266,7 +305,11 @@ impl<K: Ord + Clone> Line<K> {
     }
 
     fn leave(&mut self, key: &K, ticket: Ticket) {
-        if self.shares.get(key).is_some_and(|share| share.callers.contains_key(&ticket)) {
+        if self
+            .shares
+            .get(key)
+            .is_some_and(|share| share.callers.contains_key(&ticket))
+        {
             self.update(key, |share| share.callers.remove(&ticket));
             self.waiting -= 1;
         }
@@ -330,21 +373,44 @@ impl<K: Ord + Clone> Line<K> {
     }
 
     fn full(&self, key: &K) -> Full {
-        let (waiting, cost) = self.shares.get(key).map_or((0, 0), |share| (share.callers.len(), share.expected));
+        let (waiting, cost) = self
+            .shares
+            .get(key)
+            .map_or((0, 0), |share| (share.callers.len(), share.expected));
         // In the meantime each other network has as many turns as this one, or as it waits for.
         let others = self.longest.iter().filter(|(_, other)| other != key);
-        let before = waiting + others.map(|(callers, _)| (*callers).min(waiting + 1)).sum::<usize>();
-        let turns = (waiting / self.bounds.permits_of_one.max(1)).max(before / self.bounds.permits.max(1)) + 1;
+        let before = waiting
+            + others
+                .map(|(callers, _)| (*callers).min(waiting + 1))
+                .sum::<usize>();
+        let turns = (waiting / self.bounds.permits_of_one.max(1))
+            .max(before / self.bounds.permits.max(1))
+            + 1;
         let wait = Duration::from_nanos(cost.max(self.typical).saturating_mul(turns as u64));
-        Full { seconds: wait.as_secs().clamp(0, 59) + 1 }
+        Full {
+            seconds: wait.as_secs().clamp(0, 59) + 1,
+        }
     }
 
     /// Changes a network's share, and its places in the orders with it.
     fn update<R>(&mut self, key: &K, change: impl FnOnce(&mut Share) -> R) -> R {
         let start = self.start();
-        let Self { bounds, shares, eligible, longest, idle, .. } = self;
+        let Self {
+            bounds,
+            shares,
+            eligible,
+            longest,
+            idle,
+            ..
+        } = self;
         let expected = nanoseconds(FIRST_COST);
-        let new = || Share { used: start, expected, running: 0, callers: BTreeMap::new(), round: 0 };
+        let new = || Share {
+            used: start,
+            expected,
+            running: 0,
+            callers: BTreeMap::new(),
+            round: 0,
+        };
         let share = shares.entry(key.clone()).or_insert_with(new);
         eligible.remove(&(share.used, key.clone()));
         longest.remove(&(share.callers.len(), key.clone()));

@@ -17,7 +17,12 @@ impl Rate {
     /// What a key is held to. `docs/security.md` has the same numbers.
     pub fn of(limit: Limit) -> Self {
         let (burst, seconds) = match limit {
-            Limit::Tokens | Limit::OwnTokens => return Self { burst: 1000, every: Duration::from_millis(100) },
+            Limit::Tokens | Limit::OwnTokens => {
+                return Self {
+                    burst: 1000,
+                    every: Duration::from_millis(100),
+                };
+            }
             Limit::Address => (20, 15),
             Limit::Nick => (50, 30),
             Limit::NickAndAddress | Limit::Session => (10, 30),
@@ -35,12 +40,18 @@ impl Rate {
             // These are counted elsewhere: by `Throttle` and by `Storage`.
             Limit::Commands | Limit::Bytes | Limit::Storage => (u32::MAX, 0),
         };
-        Self { burst, every: Duration::from_secs(seconds) }
+        Self {
+            burst,
+            every: Duration::from_secs(seconds),
+        }
     }
 
     /// The wider limit of a wider network.
     pub fn widened(self, width: NetworkWidth) -> Self {
         let factor = width.factor();
-        Self { burst: self.burst.saturating_mul(factor), every: self.every / factor }
+        Self {
+            burst: self.burst.saturating_mul(factor),
+            every: self.every / factor,
+        }
     }
 }

@@ -82,13 +82,23 @@ pub struct Storage {
 
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Storage").field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("Storage")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 
 impl Storage {
     pub fn new(limit: u64, clock: Clock) -> Self {
-        Self { limit, clock, windows: Mutex::new(std::iter::repeat_with(Windows::default).take(MAPS).collect()) }
+        Self {
+            limit,
+            clock,
+            windows: Mutex::new(
+                std::iter::repeat_with(Windows::default)
+                    .take(MAPS)
+                    .collect(),
+            ),
+        }
     }
 
     /// Charges an author for what it adds, unless that is too much. What is essential is never refused; where there is no room
@@ -120,7 +130,8 @@ impl Storage {
 
     /// By what an author is counted, and how much each of these may add.
     fn keys(&self, Author { network, session }: Author) -> Vec<(Key, u64)> {
-        let is_old = |(_, created_at): (SessionId, Timestamp)| created_at.plus(NEWCOMER) <= self.clock.now();
+        let is_old =
+            |(_, created_at): (SessionId, Timestamp)| created_at.plus(NEWCOMER) <= self.clock.now();
         let newcomer = !session.is_some_and(is_old);
         let mut keys = Vec::with_capacity(MAPS);
         for network in network.and_wider() {
@@ -167,7 +178,10 @@ mod tests {
 
     fn author(address: &str, session: i64, old: bool) -> Author {
         let created_at = if old { 0 } else { 1_000_000_000 };
-        Author { network: network(address), session: Some((SessionId(session), Timestamp(created_at))) }
+        Author {
+            network: network(address),
+            session: Some((SessionId(session), Timestamp(created_at))),
+        }
     }
 
     /// How much an author can add, ten at a time.
@@ -183,29 +197,68 @@ mod tests {
     fn a_session_has_a_tenth_newcomers_half_and_a_network_all() {
         let (storage, _) = storage();
         let newcomers = (1..=9).map(|session| fills(&storage, author("192.0.2.1", session, false)));
-        assert_eq!(newcomers.collect::<Vec<_>>(), [100, 100, 100, 100, 100, 0, 0, 0, 0]);
-        let nobody = Author { network: network("192.0.2.1"), session: None };
+        assert_eq!(
+            newcomers.collect::<Vec<_>>(),
+            [100, 100, 100, 100, 100, 0, 0, 0, 0]
+        );
+        let nobody = Author {
+            network: network("192.0.2.1"),
+            session: None,
+        };
         assert!(storage.charge(nobody, 10, false).is_err());
         let old = (11..=19).map(|session| fills(&storage, author("192.0.2.1", session, true)));
-        assert_eq!(old.collect::<Vec<_>>(), [100, 100, 100, 100, 100, 0, 0, 0, 0]);
-        assert_eq!(fills(&storage, author("192.0.2.2", 1, false)), 0, "a session's tenth is the same from everywhere");
-        assert_eq!(fills(&storage, author("192.0.2.2", 20, false)), 100, "another network has its own");
+        assert_eq!(
+            old.collect::<Vec<_>>(),
+            [100, 100, 100, 100, 100, 0, 0, 0, 0]
+        );
+        assert_eq!(
+            fills(&storage, author("192.0.2.2", 1, false)),
+            0,
+            "a session's tenth is the same from everywhere"
+        );
+        assert_eq!(
+            fills(&storage, author("192.0.2.2", 20, false)),
+            100,
+            "another network has its own"
+        );
     }
 
     #[test]
     fn what_is_essential_is_never_refused_and_counts_where_there_is_room() {
         let (storage, _) = storage();
         for _ in 0..10 {
-            storage.charge(author("192.0.2.1", 1, false), 50, true).unwrap();
+            storage
+                .charge(author("192.0.2.1", 1, false), 50, true)
+                .unwrap();
         }
-        assert!(storage.charge(author("192.0.2.1", 1, false), 1, false).is_err(), "its tenth is used up");
-        assert_eq!(fills(&storage, author("192.0.2.1", 2, false)), 100, "and nothing else");
+        assert!(
+            storage
+                .charge(author("192.0.2.1", 1, false), 1, false)
+                .is_err(),
+            "its tenth is used up"
+        );
+        assert_eq!(
+            fills(&storage, author("192.0.2.1", 2, false)),
+            100,
+            "and nothing else"
+        );
         for session in 3..20 {
-            storage.charge(author("192.0.2.1", session, false), 100, true).unwrap();
+            storage
+                .charge(author("192.0.2.1", session, false), 100, true)
+                .unwrap();
         }
-        assert!(storage.charge(author("192.0.2.1", 20, false), 1, false).is_err(), "newcomers have used up their half");
+        assert!(
+            storage
+                .charge(author("192.0.2.1", 20, false), 1, false)
+                .is_err(),
+            "newcomers have used up their half"
+        );
         let old = (21..29).map(|session| fills(&storage, author("192.0.2.1", session, true)));
-        assert_eq!(old.collect::<Vec<_>>(), [100, 100, 100, 100, 100, 0, 0, 0], "and nothing of the others'");
+        assert_eq!(
+            old.collect::<Vec<_>>(),
+            [100, 100, 100, 100, 100, 0, 0, 0],
+            "and nothing of the others'"
+        );
     }
 
     #[test]
@@ -240,7 +293,10 @@ mod tests {
                     (0..12)
                         .map(|_| {
                             session += 1;
-                            fills(&storage, author(&format!("{prefix}{n:x}::1"), session, true))
+                            fills(
+                                &storage,
+                                author(&format!("{prefix}{n:x}::1"), session, true),
+                            )
                         })
                         .sum::<u64>()
                 })

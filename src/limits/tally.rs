@@ -38,7 +38,11 @@ struct Windows<K> {
 impl<K: Eq + Hash> Windows<K> {
     /// The window of a key, or of all others, and how often is told of it.
     fn of(&mut self, key: Option<K>, bounds: &Bounds, now: Duration) -> (&mut Window, u32) {
-        let new = Window { ends: now + bounds.window, told: 0, untold: 0 };
+        let new = Window {
+            ends: now + bounds.window,
+            told: 0,
+            untold: 0,
+        };
         let key = key.filter(|key| self.keys.len() < bounds.keys || self.keys.contains_key(key));
         let (window, most) = match key {
             Some(key) => (self.keys.entry(key).or_insert(new), bounds.told),
@@ -66,8 +70,15 @@ pub struct Untold<K> {
 
 impl<K: Eq + Hash> Tally<K> {
     pub fn new(bounds: Bounds) -> Self {
-        let windows = Windows { keys: HashMap::new(), others: None, next: Duration::MAX };
-        Self { bounds, windows: Mutex::new(windows) }
+        let windows = Windows {
+            keys: HashMap::new(),
+            others: None,
+            next: Duration::MAX,
+        };
+        Self {
+            bounds,
+            windows: Mutex::new(windows),
+        }
     }
 
     /// Notes that it happened. Whether it is to be told now; else it is counted.
@@ -104,13 +115,24 @@ impl<K: Eq + Hash> Tally<K> {
         if now < windows.next {
             return Vec::new();
         }
-        let over = windows.keys.extract_if(|_, window| window.ends <= now).collect::<Vec<_>>();
+        let over = windows
+            .keys
+            .extract_if(|_, window| window.ends <= now)
+            .collect::<Vec<_>>();
         let others = windows.others.take_if(|window| window.ends <= now);
         let left = windows.keys.values().chain(&windows.others);
-        windows.next = left.map(|window| window.ends).min().unwrap_or(Duration::MAX);
+        windows.next = left
+            .map(|window| window.ends)
+            .min()
+            .unwrap_or(Duration::MAX);
         let keys = over.into_iter().map(|(key, window)| (Some(key), window));
         let all = keys.chain(others.map(|window| (None, window)));
-        all.filter(|(_, window)| window.untold > 0).map(|(key, window)| Untold { key, count: window.untold }).collect()
+        all.filter(|(_, window)| window.untold > 0)
+            .map(|(key, window)| Untold {
+                key,
+                count: window.untold,
+            })
+            .collect()
     }
 
     /// Ends all windows.
@@ -128,7 +150,12 @@ impl<K: Eq + Hash> Tally<K> {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { told: 3, keys: 2, told_of_others: 4, window: Duration::from_secs(60) };
+    const BOUNDS: Bounds = Bounds {
+        told: 3,
+        keys: 2,
+        told_of_others: 4,
+        window: Duration::from_secs(60),
+    };
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -152,10 +179,28 @@ mod tests {
         assert_eq!(told(&tally, 1, 10, 1000), 3);
         assert_eq!(told(&tally, 2, 10, 1030), 3);
         assert_eq!(tally.due(at(1059)), []);
-        assert_eq!(tally.due(at(1060)), [Untold { key: Some(1), count: 7 }]);
+        assert_eq!(
+            tally.due(at(1060)),
+            [Untold {
+                key: Some(1),
+                count: 7
+            }]
+        );
         assert_eq!(told(&tally, 1, 4, 1060), 3);
-        assert_eq!(tally.due(at(1090)), [Untold { key: Some(2), count: 7 }]);
-        assert_eq!(tally.end(), [Untold { key: Some(1), count: 1 }]);
+        assert_eq!(
+            tally.due(at(1090)),
+            [Untold {
+                key: Some(2),
+                count: 7
+            }]
+        );
+        assert_eq!(
+            tally.end(),
+            [Untold {
+                key: Some(1),
+                count: 1
+            }]
+        );
         assert_eq!(tally.end(), []);
     }
 
@@ -165,19 +210,41 @@ mod tests {
         assert!(tally.note(1, at(0)));
         tally.count(Some(1), 1, at(0));
         tally.count(None, 5, at(30));
-        assert_eq!(tally.due(at(60)), [Untold { key: Some(1), count: 1 }]);
-        assert_eq!(tally.due(at(90)), [Untold { key: None, count: 5 }]);
+        assert_eq!(
+            tally.due(at(60)),
+            [Untold {
+                key: Some(1),
+                count: 1
+            }]
+        );
+        assert_eq!(
+            tally.due(at(90)),
+            [Untold {
+                key: None,
+                count: 5
+            }]
+        );
     }
 
     #[test]
     fn further_keys_are_told_of_together() {
         let tally = Tally::new(BOUNDS);
         assert_eq!((told(&tally, 1, 5, 0), told(&tally, 2, 5, 0)), (3, 3));
-        assert_eq!((told(&tally, 3, 3, 0), told(&tally, 4, 3, 0), told(&tally, 1, 1, 0)), (3, 1, 0));
+        assert_eq!(
+            (
+                told(&tally, 3, 3, 0),
+                told(&tally, 4, 3, 0),
+                told(&tally, 1, 1, 0)
+            ),
+            (3, 1, 0)
+        );
         let mut due = tally.due(at(60));
         due.sort_by_key(|untold| untold.key);
         let untold = |key, count| Untold { key, count };
-        assert_eq!(due, [untold(None, 2), untold(Some(1), 3), untold(Some(2), 2)]);
+        assert_eq!(
+            due,
+            [untold(None, 2), untold(Some(1), 3), untold(Some(2), 2)]
+        );
         assert_eq!(told(&tally, 3, 5, 60), 3, "there is room for a key again");
     }
 }

@@ -31,13 +31,20 @@ pub struct Wait {
 
 impl From<Wait> for Error {
     fn from(Wait { seconds, .. }: Wait) -> Self {
-        Self::retry(Code::Throttled, seconds, format!("too fast: try again in {seconds} s"))
+        Self::retry(
+            Code::Throttled,
+            seconds,
+            format!("too fast: try again in {seconds} s"),
+        )
     }
 }
 
 impl<K: Eq + Hash> Throttle<K> {
     pub fn new(rate: Option<Rate>) -> Self {
-        Self { rate, buckets: Mutex::default() }
+        Self {
+            rate,
+            buckets: Mutex::default(),
+        }
     }
 
     /// Charges a key, or says how long it has to wait. An amount beyond the burst is allowed to a key that is free.
@@ -46,7 +53,10 @@ impl<K: Eq + Hash> Throttle<K> {
         let now = nanoseconds(now);
         let mut buckets = self.lock();
         match buckets.wait(&key, rate, amount, now) {
-            Some(wait) => Err(Wait { seconds: seconds(wait), first: buckets.is_news(&key, now) }),
+            Some(wait) => Err(Wait {
+                seconds: seconds(wait),
+                first: buckets.is_news(&key, now),
+            }),
             None => {
                 buckets.take(key, rate, amount, now);
                 Ok(())
@@ -82,7 +92,10 @@ mod tests {
     }
 
     fn throttle() -> Throttle<u32> {
-        Throttle::new(Some(Rate { burst: 3, every: Duration::from_secs(2) }))
+        Throttle::new(Some(Rate {
+            burst: 3,
+            every: Duration::from_secs(2),
+        }))
     }
 
     #[test]
@@ -91,8 +104,17 @@ mod tests {
         for _ in 0..3 {
             throttle.charge(1, 1, at(100)).unwrap();
         }
-        assert_eq!(throttle.charge(1, 1, at(100)), Err(Wait { seconds: 2, first: true }));
-        assert!(throttle.charge(2, 1, at(100)).is_ok(), "another key is another's");
+        assert_eq!(
+            throttle.charge(1, 1, at(100)),
+            Err(Wait {
+                seconds: 2,
+                first: true
+            })
+        );
+        assert!(
+            throttle.charge(2, 1, at(100)).is_ok(),
+            "another key is another's"
+        );
         assert!(throttle.charge(1, 1, at(101)).is_err());
         assert!(throttle.charge(1, 1, at(102)).is_ok() && throttle.charge(1, 1, at(102)).is_err());
         assert!(throttle.charge(1, 1, at(104)).is_ok());

@@ -24,7 +24,10 @@ struct Window {
 impl Window {
     /// Slots of the day that ends with this one.
     fn of_day(&self, slot: u64) -> impl Iterator<Item = (u64, u64)> {
-        self.slots.iter().copied().filter(move |(used_in, _)| used_in + DAY >= slot)
+        self.slots
+            .iter()
+            .copied()
+            .filter(move |(used_in, _)| used_in + DAY >= slot)
     }
 
     fn used(&self, slot: u64) -> u64 {
@@ -66,7 +69,10 @@ impl<K: Eq + Hash + Copy> Windows<K> {
             self.make_room(slot);
         }
         let slots = &mut self.0.entry(key).or_default().slots;
-        while slots.front().is_some_and(|(used_in, _)| used_in + DAY < slot) {
+        while slots
+            .front()
+            .is_some_and(|(used_in, _)| used_in + DAY < slot)
+        {
             slots.pop_front();
         }
         match slots.back_mut() {
@@ -79,7 +85,12 @@ impl<K: Eq + Hash + Copy> Windows<K> {
     /// Takes back what was counted in a slot.
     pub fn give_back(&mut self, key: K, amount: u64, slot: u64) {
         let window = self.0.get_mut(&key);
-        let used = window.and_then(|window| window.slots.iter_mut().find(|(used_in, _)| *used_in == slot));
+        let used = window.and_then(|window| {
+            window
+                .slots
+                .iter_mut()
+                .find(|(used_in, _)| *used_in == slot)
+        });
         if let Some((_, used)) = used {
             *used = used.saturating_sub(amount);
         }
@@ -134,7 +145,11 @@ mod tests {
             }
         }
         for from in &used {
-            let day = used.iter().filter(|time| (*from..from + 86_400).contains(time)).count() as u64 * 7;
+            let day = used
+                .iter()
+                .filter(|time| (*from..from + 86_400).contains(time))
+                .count() as u64
+                * 7;
             assert!(day <= limit, "{day} from {from} on");
         }
         assert!(used.len() as u64 * 7 >= 3 * 90, "{used:?}");
@@ -145,11 +160,17 @@ mod tests {
         let mut windows = Windows::default();
         let slot = windows.take(1, 60, at(0));
         windows.take(1, 40, at(2 * 3600));
-        assert!(windows.wait(1, 100, 1, at(2 * 3600)).is_some() && windows.wait(2, 100, 1, at(0)).is_none());
+        assert!(
+            windows.wait(1, 100, 1, at(2 * 3600)).is_some()
+                && windows.wait(2, 100, 1, at(0)).is_none()
+        );
         windows.give_back(1, 60, slot);
         assert!(windows.wait(1, 100, 60, at(2 * 3600)).is_none());
         assert_eq!(windows.wait(1, 100, 61, at(2 * 3600)), Some(25 * 3600));
-        assert!(windows.wait(3, 100, 101, at(0)).is_some(), "more than the limit never fits");
+        assert!(
+            windows.wait(3, 100, 101, at(0)).is_some(),
+            "more than the limit never fits"
+        );
     }
 
     #[test]

@@ -50,7 +50,11 @@ impl NetworkWidth {
 
 impl Network {
     pub fn of(address: IpAddr) -> Self {
-        Self { address: address.to_canonical(), width: NetworkWidth::Narrowest }.widened(NetworkWidth::Narrowest)
+        Self {
+            address: address.to_canonical(),
+            width: NetworkWidth::Narrowest,
+        }
+        .widened(NetworkWidth::Narrowest)
     }
 
     /// The network of this width around it. Of IPv4 there are none.
@@ -58,7 +62,10 @@ impl Network {
         match self.address {
             IpAddr::V6(v6) => {
                 let host = 128 - width.length();
-                Self { address: IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> host << host)), width }
+                Self {
+                    address: IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> host << host)),
+                    width,
+                }
             }
             IpAddr::V4(_) => self,
         }
@@ -66,7 +73,11 @@ impl Network {
 
     /// This network and the wider ones around it, by which it is counted as well.
     pub fn and_wider(self) -> impl Iterator<Item = Self> {
-        let widths = if self.address.is_ipv4() { &NetworkWidth::ALL[..1] } else { &NetworkWidth::ALL[..] };
+        let widths = if self.address.is_ipv4() {
+            &NetworkWidth::ALL[..1]
+        } else {
+            &NetworkWidth::ALL[..]
+        };
         widths.iter().map(move |width| self.widened(*width))
     }
 
@@ -151,7 +162,12 @@ impl Area {
 /// As a CIDR.
 impl fmt::Display for Area {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address(), Self::LENGTHS[usize::from(self.is_v6())])
+        write!(
+            f,
+            "{}/{}",
+            self.address(),
+            Self::LENGTHS[usize::from(self.is_v6())]
+        )
     }
 }
 
@@ -181,7 +197,11 @@ pub enum AddressFamily {
 
 impl AddressFamily {
     pub fn of(address: IpAddr) -> Self {
-        if address.to_canonical().is_ipv4() { Self::IPv4 } else { Self::IPv6 }
+        if address.to_canonical().is_ipv4() {
+            Self::IPv4
+        } else {
+            Self::IPv6
+        }
     }
 
     pub fn name(self) -> &'static str {
@@ -204,12 +224,19 @@ mod tests {
             ("0.0.0.1", "0.0.0.0/24"),
             ("::ffff:203.0.113.7", "203.0.113.0/24"),
             ("2001:db8:1:2345::1", "2001:db8:1::/48"),
-            ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff::/48"),
+            (
+                "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                "ffff:ffff:ffff::/48",
+            ),
             ("::1", "::/48"),
         ] {
             let found = Area::of(address.parse().unwrap());
             assert_eq!(found.to_string(), area, "{address}");
-            assert_eq!((Area::from_bits(found.to_bits()), Area::of(found.address())), (found, found), "{address}");
+            assert_eq!(
+                (Area::from_bits(found.to_bits()), Area::of(found.address())),
+                (found, found),
+                "{address}"
+            );
         }
     }
 
@@ -225,13 +252,24 @@ mod tests {
     #[test]
     fn ipv6_is_counted_by_wider_networks_too() {
         let wider = |text: &str| -> Vec<_> {
-            Network::of(text.parse().unwrap()).and_wider().map(|network| network.to_string()).collect()
+            Network::of(text.parse().unwrap())
+                .and_wider()
+                .map(|network| network.to_string())
+                .collect()
         };
-        let of_v6 = ["2001:db8:1:2345::/64", "2001:db8:1:2300::/56", "2001:db8:1::/48"];
+        let of_v6 = [
+            "2001:db8:1:2345::/64",
+            "2001:db8:1:2300::/56",
+            "2001:db8:1::/48",
+        ];
         assert_eq!(wider("2001:db8:1:2345::1"), of_v6);
         assert_eq!(wider("192.0.2.1"), ["192.0.2.1"]);
-        let in_order =
-            |text: &str| -> Vec<_> { Network::of(text.parse().unwrap()).and_wider().map(Network::in_order).collect() };
+        let in_order = |text: &str| -> Vec<_> {
+            Network::of(text.parse().unwrap())
+                .and_wider()
+                .map(Network::in_order)
+                .collect()
+        };
         let range = |first: &str, last: &str| (first.to_owned(), last.to_owned());
         let of_v6 = [
             range("20010db800012345", "20010db800012345"),
@@ -241,6 +279,9 @@ mod tests {
         assert_eq!(in_order("2001:db8:1:2345::1"), of_v6);
         assert_eq!(in_order("192.0.2.1"), [range("192.0.2.1", "192.0.2.1")]);
         let widest = |text: &str| Network::of(text.parse().unwrap()).widest().to_string();
-        assert_eq!((widest("2001:db8:1:2345::1"), widest("192.0.2.1")), ("2001:db8:1::/48".into(), "192.0.2.1".into()));
+        assert_eq!(
+            (widest("2001:db8:1:2345::1"), widest("192.0.2.1")),
+            ("2001:db8:1::/48".into(), "192.0.2.1".into())
+        );
     }
 }

@@ -37,8 +37,16 @@ impl Clock {
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         steady: impl Fn() -> Duration + Send + Sync + 'static,
     ) -> Self {
-        let trust = Trust { time: now(), steady: steady(), ahead_since: None };
-        Self { now: Arc::new(now), steady: Arc::new(steady), trust: Arc::new(Mutex::new(trust)) }
+        let trust = Trust {
+            time: now(),
+            steady: steady(),
+            ahead_since: None,
+        };
+        Self {
+            now: Arc::new(now),
+            steady: Arc::new(steady),
+            trust: Arc::new(Mutex::new(trust)),
+        }
     }
 
     /// The time of day: when things happen.
@@ -70,7 +78,11 @@ impl Clock {
         if steady.saturating_sub(since) < MISTRUST {
             return lasted;
         }
-        *trust = Trust { time: now, steady, ahead_since: None };
+        *trust = Trust {
+            time: now,
+            steady,
+            ahead_since: None,
+        };
         now
     }
 }
@@ -85,7 +97,10 @@ mod tests {
 
     #[test]
     fn what_falls_due_goes_by_time_that_has_passed_until_a_set_clock_has_proved_itself() {
-        let (wall, steady) = (Arc::new(AtomicI64::new(100 * DAY)), Arc::new(AtomicI64::new(0)));
+        let (wall, steady) = (
+            Arc::new(AtomicI64::new(100 * DAY)),
+            Arc::new(AtomicI64::new(0)),
+        );
         let (now, passed) = (wall.clone(), steady.clone());
         let clock = Clock::new(
             move || Timestamp(now.load(Relaxed) * 1000),
@@ -109,6 +124,10 @@ mod tests {
         pass(10);
         assert_eq!(due(), 70 + 3600 - DAY);
         wall.fetch_add(2 * DAY, Relaxed);
-        assert_eq!(due(), 70 + 3600 + DAY, "and set right again: it is where it was");
+        assert_eq!(
+            due(),
+            70 + 3600 + DAY,
+            "and set right again: it is where it was"
+        );
     }
 }

@@ -139,7 +139,8 @@ struct Rfc3339([u8; 24]);
 
 impl Rfc3339 {
     fn of(Timestamp(millis): Timestamp) -> Self {
-        let time = OffsetDateTime::from_unix_timestamp(millis.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let time = OffsetDateTime::from_unix_timestamp(millis.div_euclid(1000))
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let mut text = *b"0000-00-00T00:00:00.000Z";
         let mut write = |end: usize, mut number: u32| {
             let mut at = end;
@@ -190,7 +191,14 @@ impl Caller {
     /// The refusal of a caller whose client has left: of a cookie that is one thing, of a token another (RFC 6750 §3.1).
     pub fn ended(self, reason: EndReason) -> Error {
         let ended = Error::client_ended(reason);
-        if self.grant.is_some() { Error { code: Code::InvalidToken, ..ended } } else { ended }
+        if self.grant.is_some() {
+            Error {
+                code: Code::InvalidToken,
+                ..ended
+            }
+        } else {
+            ended
+        }
     }
 }
 
@@ -207,8 +215,14 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    pub const ALL: [Self; 6] =
-        [Self::Quit, Self::LoggedOut, Self::Removed, Self::Expired, Self::Revoked, Self::SessionEnded];
+    pub const ALL: [Self; 6] = [
+        Self::Quit,
+        Self::LoggedOut,
+        Self::Removed,
+        Self::Expired,
+        Self::Revoked,
+        Self::SessionEnded,
+    ];
 
     /// The reason on the wire and in the store.
     pub fn name(self) -> &'static str {
@@ -322,7 +336,10 @@ mod tests {
 
     #[test]
     fn times_are_rfc_3339_in_utc_with_milliseconds() {
-        assert_eq!(Timestamp(1_795_230_245_678).to_string(), "2026-11-21T03:04:05.678Z");
+        assert_eq!(
+            Timestamp(1_795_230_245_678).to_string(),
+            "2026-11-21T03:04:05.678Z"
+        );
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
     }
 }

@@ -46,7 +46,9 @@ impl Nick {
 
     /// Whether a text has it as a whole word, in any ASCII case. A word ends where a character stands that no nick can have.
     pub fn is_named_in(&self, text: &str) -> bool {
-        let mut words = text.as_bytes().split(|byte| !is_of_nicks(char::from(*byte)));
+        let mut words = text
+            .as_bytes()
+            .split(|byte| !is_of_nicks(char::from(*byte)));
         words.any(|word| word.eq_ignore_ascii_case(self.0.as_bytes()))
     }
 }
@@ -71,8 +73,13 @@ pub struct ChannelName(String);
 impl ChannelName {
     pub fn parse(text: &str) -> Result<Self> {
         let forbidden = |c: char| c == ' ' || c == ',' || c.is_control();
-        if !text.starts_with('#') || text.len() < 2 || text.len() > CHANNEL_LIMIT || text.contains(forbidden) {
-            let rules = "a channel's name is # and 1 to 63 bytes without space, comma or control character";
+        if !text.starts_with('#')
+            || text.len() < 2
+            || text.len() > CHANNEL_LIMIT
+            || text.contains(forbidden)
+        {
+            let rules =
+                "a channel's name is # and 1 to 63 bytes without space, comma or control character";
             return Err(Error::new(Code::BadChannelName, rules).about(shown(text)));
         }
         Ok(Self(text.to_owned()))
@@ -122,8 +129,11 @@ impl fmt::Display for ChannelName {
 
 /// A refused name as an error may repeat it: never longer than a good one, never with a space that would split it.
 fn shown(text: &str) -> String {
-    let text: String =
-        text.chars().take(NICK_LIMIT).map(|c| if c == ' ' || c.is_control() { '_' } else { c }).collect();
+    let text: String = text
+        .chars()
+        .take(NICK_LIMIT)
+        .map(|c| if c == ' ' || c.is_control() { '_' } else { c })
+        .collect();
     if text.is_empty() { "*".into() } else { text }
 }
 
@@ -146,7 +156,11 @@ pub fn checked_name(given: &str) -> Result<String> {
 /// The same, where there must be one.
 pub fn required_name(given: &str) -> Result<String> {
     let name = checked_name(given)?;
-    if name.is_empty() { Err(Error::malformed("a name is needed")) } else { Ok(name) }
+    if name.is_empty() {
+        Err(Error::malformed("a name is needed"))
+    } else {
+        Ok(name)
+    }
 }
 
 /// What a message is sent to: IRC's msgtarget.
@@ -167,7 +181,11 @@ impl Target {
     /// The target that is spoken of: a name that nothing can have names nothing.
     pub fn named(text: &str) -> Result<Self> {
         Self::parse(text).map_err(|error| match error.code {
-            Code::BadChannelName => Error { code: Code::NoSuchChannel, detail: "no such channel".into(), ..error },
+            Code::BadChannelName => Error {
+                code: Code::NoSuchChannel,
+                detail: "no such channel".into(),
+                ..error
+            },
             _ => error,
         })
     }
@@ -191,7 +209,11 @@ impl fmt::Display for Target {
 
 impl Error {
     pub fn no_such_nick(nick: &str) -> Self {
-        Self::new(Code::NoSuchNick, format!("there is nobody called {nick} here")).about(nick)
+        Self::new(
+            Code::NoSuchNick,
+            format!("there is nobody called {nick} here"),
+        )
+        .about(nick)
     }
 
     pub fn no_such_channel(name: &ChannelName) -> Self {
@@ -212,24 +234,70 @@ mod tests {
 
     #[test]
     fn nicks_are_those_of_rfc_2812() {
-        for good in ["a", "alice", "[bot]", "_x-1", "a2345678901234567890123456789012", "`^{|}\\"] {
+        for good in [
+            "a",
+            "alice",
+            "[bot]",
+            "_x-1",
+            "a2345678901234567890123456789012",
+            "`^{|}\\",
+        ] {
             assert_eq!(Nick::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["0", "1a", "-a", " ", "a b", "é", "a.b", "a#b", "a!b", &"a".repeat(33), &"a".repeat(10_000)] {
-            assert_eq!(Nick::parse(bad).unwrap_err().code, Code::ErroneousNickname, "{bad}");
+        for bad in [
+            "0",
+            "1a",
+            "-a",
+            " ",
+            "a b",
+            "é",
+            "a.b",
+            "a#b",
+            "a!b",
+            &"a".repeat(33),
+            &"a".repeat(10_000),
+        ] {
+            assert_eq!(
+                Nick::parse(bad).unwrap_err().code,
+                Code::ErroneousNickname,
+                "{bad}"
+            );
         }
         assert_eq!(Nick::parse("").unwrap_err().code, Code::NoNicknameGiven);
         assert_eq!(Nick::parse("ALICE[]").unwrap().folded(), "alice[]");
-        assert!(Nick::parse(SERVER_NAME).is_err(), "nobody can pass for the server");
+        assert!(
+            Nick::parse(SERVER_NAME).is_err(),
+            "nobody can pass for the server"
+        );
     }
 
     #[test]
     fn channel_names_are_hash_and_up_to_63_bytes() {
-        for good in ["#a", "#rust", "#日本語", "##", &format!("#{}", "x".repeat(63))] {
+        for good in [
+            "#a",
+            "#rust",
+            "#日本語",
+            "##",
+            &format!("#{}", "x".repeat(63)),
+        ] {
             assert_eq!(ChannelName::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["", "#", "rust", "&local", "#a b", "#a,b", "#a\u{7}", "#a\n", &format!("#{}", "x".repeat(64))] {
-            assert_eq!(ChannelName::parse(bad).unwrap_err().code, Code::BadChannelName, "{bad}");
+        for bad in [
+            "",
+            "#",
+            "rust",
+            "&local",
+            "#a b",
+            "#a,b",
+            "#a\u{7}",
+            "#a\n",
+            &format!("#{}", "x".repeat(64)),
+        ] {
+            assert_eq!(
+                ChannelName::parse(bad).unwrap_err().code,
+                Code::BadChannelName,
+                "{bad}"
+            );
         }
     }
 
@@ -244,19 +312,48 @@ mod tests {
         ] {
             assert_eq!(checked_name(given), Ok(name.into()));
         }
-        for given in ["\t", "a\u{202e}b", "a\u{200b}b", "a\u{2028}b", "a\u{a0}b", "\u{3164}", "\u{301}a", "\u{2800}"] {
-            assert_eq!(checked_name(given).unwrap_err().code, Code::MalformedRequest, "{given:?}");
+        for given in [
+            "\t",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\u{2028}b",
+            "a\u{a0}b",
+            "\u{3164}",
+            "\u{301}a",
+            "\u{2800}",
+        ] {
+            assert_eq!(
+                checked_name(given).unwrap_err().code,
+                Code::MalformedRequest,
+                "{given:?}"
+            );
         }
         assert_eq!(checked_name(&"é".repeat(64)).unwrap().chars().count(), 64);
-        assert_eq!(checked_name(&"é".repeat(65)).unwrap_err().code, Code::InputTooLong);
+        assert_eq!(
+            checked_name(&"é".repeat(65)).unwrap_err().code,
+            Code::InputTooLong
+        );
         assert_eq!(required_name(" ").unwrap_err().code, Code::MalformedRequest);
     }
 
     #[test]
     fn a_channel_is_made_under_a_name_that_shows_all_of_itself() {
-        for good in ["#a", "#café", "#日本語", "##", "#a\u{301}\u{323}x", "#❤\u{fe0f}", "#हिन्दी", "#a-b_c", "#🦀"]
-        {
-            assert_eq!(ChannelName::parse(&text::nfc(good)).unwrap().check_new(), Ok(()), "{good}");
+        for good in [
+            "#a",
+            "#café",
+            "#日本語",
+            "##",
+            "#a\u{301}\u{323}x",
+            "#❤\u{fe0f}",
+            "#हिन्दी",
+            "#a-b_c",
+            "#🦀",
+        ] {
+            assert_eq!(
+                ChannelName::parse(&text::nfc(good)).unwrap().check_new(),
+                Ok(()),
+                "{good}"
+            );
         }
         for bad in [
             "#cafe\u{301}",
@@ -275,7 +372,10 @@ mod tests {
             "#\u{feff}a",
             "#\u{e0041}",
         ] {
-            let refused = ChannelName::parse(bad).unwrap().check_new().map_err(|error| error.code);
+            let refused = ChannelName::parse(bad)
+                .unwrap()
+                .check_new()
+                .map_err(|error| error.code);
             assert_eq!(refused, Err(Code::BadChannelName), "{bad:?}");
         }
     }
@@ -283,27 +383,43 @@ mod tests {
     #[test]
     fn a_nick_is_named_by_a_whole_word_in_any_ascii_case() {
         let alice = Nick::parse("alice").unwrap();
-        for text in
-            ["alice", "ALICE: hi", "hi @Alice!", "alice's", "(alice)", "é alice,bob", "\u{1}ACTION greets alice\u{1}"]
-        {
+        for text in [
+            "alice",
+            "ALICE: hi",
+            "hi @Alice!",
+            "alice's",
+            "(alice)",
+            "é alice,bob",
+            "\u{1}ACTION greets alice\u{1}",
+        ] {
             assert!(alice.is_named_in(text), "{text}");
         }
-        for text in ["", "malice", "alice2", "alice-", "_alice", "[alice]", "al ice", "bob", "alıce", "élice"] {
+        for text in [
+            "", "malice", "alice2", "alice-", "_alice", "[alice]", "al ice", "bob", "alıce",
+            "élice",
+        ] {
             assert!(!alice.is_named_in(text), "{text}");
         }
         let marks = Nick::parse("[a|b]").unwrap();
-        assert!(marks.is_named_in("so, [A|B]?") && !marks.is_named_in("{a|b}") && !marks.is_named_in("a|b"));
+        assert!(
+            marks.is_named_in("so, [A|B]?")
+                && !marks.is_named_in("{a|b}")
+                && !marks.is_named_in("a|b")
+        );
     }
 
     /// Names, and what is one only almost.
     fn name() -> impl Strategy<Value = String> {
         let marks = select(vec![
-            "#", "[", "]", "{", "}", "~", "^", "-", "0", "9", " ", ",", "\u{7}", "\u{85}", "é", "語", "I", "ı",
+            "#", "[", "]", "{", "}", "~", "^", "-", "0", "9", " ", ",", "\u{7}", "\u{85}", "é",
+            "語", "I", "ı",
         ]);
-        let piece =
-            prop_oneof![4 => "[a-zA-Z]", 2 => marks.prop_map(str::to_owned), 1 => any::<char>().prop_map(String::from)];
+        let piece = prop_oneof![4 => "[a-zA-Z]", 2 => marks.prop_map(str::to_owned), 1 => any::<char>().prop_map(String::from)];
         let mixed = prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat());
-        let long = (select(vec!["a", "#a", "#é"]), prop_oneof![28..34_usize, 58..66_usize])
+        let long = (
+            select(vec!["a", "#a", "#é"]),
+            prop_oneof![28..34_usize, 58..66_usize],
+        )
             .prop_map(|(start, more)| format!("{start}{}", "x".repeat(more)));
         let nick = "[A-Z\\[-`a-z{-}][-A-Z\\[-`a-z{-}0-9]{0,33}";
         prop_oneof![3 => mixed.clone(), 3 => mixed.prop_map(|name| format!("#{name}")), 2 => long, 1 => nick]

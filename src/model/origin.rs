@@ -28,7 +28,11 @@ enum Host {
 impl Origin {
     /// The origin of plain http at a host, which is a name or an address in a URI's form.
     pub fn http(host: &str, port: u16) -> Option<Self> {
-        Host::parse(host).map(|host| Self { https: false, host, port })
+        Host::parse(host).map(|host| Self {
+            https: false,
+            host,
+            port,
+        })
     }
 
     /// Reads an origin as browsers send it, `https://chat.example:8443` (RFC 6454 §6.2). Scheme and host are in any case,
@@ -40,7 +44,11 @@ impl Origin {
             return None;
         }
         let HostPort { host, port } = HostPort::parse(authority)?;
-        Some(Self { https, host, port: port.unwrap_or(default_port(https)) })
+        Some(Self {
+            https,
+            host,
+            port: port.unwrap_or(default_port(https)),
+        })
     }
 
     pub fn is_https(&self) -> bool {
@@ -68,7 +76,11 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { https, host, port } = self;
         write!(f, "{}://{host}", if *https { "https" } else { "http" })?;
-        if *port == default_port(*https) { Ok(()) } else { write!(f, ":{port}") }
+        if *port == default_port(*https) {
+            Ok(())
+        } else {
+            write!(f, ":{port}")
+        }
     }
 }
 
@@ -83,8 +95,11 @@ impl FromStr for Origin {
             Host::V6(_) => true,
         });
         named.ok_or_else(|| {
-            let why =
-                if text.is_ascii() { "" } else { "; a name outside ASCII is written as browsers send it, xn--…" };
+            let why = if text.is_ascii() {
+                ""
+            } else {
+                "; a name outside ASCII is written as browsers send it, xn--…"
+            };
             format!("it is http:// or https://, a host and perhaps a port, without a path{why}")
         })
     }
@@ -101,17 +116,28 @@ impl HostPort {
         let (host, port) = text.split_at(end);
         let port = match port.strip_prefix(':') {
             Some("") => None,
-            Some(digits) => Some(digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())??),
+            Some(digits) => Some(
+                digits
+                    .bytes()
+                    .all(|b| b.is_ascii_digit())
+                    .then(|| digits.parse().ok())??,
+            ),
             None if port.is_empty() => None,
             None => return None,
         };
-        Some(Self { host: Host::parse(host)?, port })
+        Some(Self {
+            host: Host::parse(host)?,
+            port,
+        })
     }
 }
 
 impl Host {
     fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        match text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+        {
             Some(address) => address.parse().ok().map(Self::V6),
             None => is_reg_name(text).then(|| Self::Name(text.to_ascii_lowercase())),
         }
@@ -135,14 +161,16 @@ fn is_reg_name(text: &str) -> bool {
 
 /// Whether each `%` stands before two hexadecimal digits.
 pub fn is_percent_encoded(text: &str) -> bool {
-    let encoded = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|digit| digit.is_ascii_hexdigit());
+    let encoded =
+        |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|digit| digit.is_ascii_hexdigit());
     text.split('%').skip(1).all(encoded)
 }
 
 /// A name that a browser can look up.
 fn is_dns_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
-    name.split('.').all(|label| !label.is_empty() && label.bytes().all(allowed))
+    name.split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(allowed))
 }
 
 #[cfg(test)]
@@ -183,27 +211,59 @@ mod tests {
             ("https://chät.example", None),
             ("https://chat\u{a0}.example", None),
         ] {
-            assert_eq!(Origin::parse(text).map(|origin| origin.to_string()).as_deref(), serialized, "{text}");
+            assert_eq!(
+                Origin::parse(text)
+                    .map(|origin| origin.to_string())
+                    .as_deref(),
+                serialized,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_host_is_at_an_origin_by_name_and_port() {
         let at = |origin: &str, host: &str| {
-            Origin::parse(origin).unwrap().is_at(&HostPort::parse(host).unwrap_or_else(|| panic!("{host}")))
+            Origin::parse(origin)
+                .unwrap()
+                .is_at(&HostPort::parse(host).unwrap_or_else(|| panic!("{host}")))
         };
-        for host in ["chat.example", "CHAT.example", "chat.example:443", "chat.example:", "chat.example:00443"] {
+        for host in [
+            "chat.example",
+            "CHAT.example",
+            "chat.example:443",
+            "chat.example:",
+            "chat.example:00443",
+        ] {
             assert!(at("https://chat.example", host), "{host}");
         }
-        for host in
-            ["", ":443", "chat.example:80", "chat.example.", "chat.example.evil", "xchat.example", "chat%2eexample"]
-        {
+        for host in [
+            "",
+            ":443",
+            "chat.example:80",
+            "chat.example.",
+            "chat.example.evil",
+            "xchat.example",
+            "chat%2eexample",
+        ] {
             assert!(!at("https://chat.example", host), "{host}");
         }
         assert!(at("http://[::1]:8080", "[0::1]:8080") && !at("http://[::1]:8080", "[::1]"));
-        for bad in
-            ["a b", "a:b", "a:1:2", "[::1", "::1", "u@a", "a/b", "a%2", "a%zz", "\"a\"", "ä", "[::1%25lo]", "a:-1"]
-        {
+        for bad in [
+            "a b",
+            "a:b",
+            "a:1:2",
+            "[::1",
+            "::1",
+            "u@a",
+            "a/b",
+            "a%2",
+            "a%zz",
+            "\"a\"",
+            "ä",
+            "[::1%25lo]",
+            "a:-1",
+        ] {
             assert_eq!(HostPort::parse(bad), None, "{bad}");
         }
     }
@@ -211,9 +271,15 @@ mod tests {
     #[test]
     fn an_operator_gives_an_address_that_people_can_open() {
         let given = |text: &str| text.parse::<Origin>().map(|origin| origin.to_string());
-        assert_eq!(given("HTTPS://Chat.Example:443/"), Ok("https://chat.example".into()));
+        assert_eq!(
+            given("HTTPS://Chat.Example:443/"),
+            Ok("https://chat.example".into())
+        );
         assert_eq!(given("http://[::1]:8080"), Ok("http://[::1]:8080".into()));
-        assert_eq!(given("http://my_host:8080"), Ok("http://my_host:8080".into()));
+        assert_eq!(
+            given("http://my_host:8080"),
+            Ok("http://my_host:8080".into())
+        );
         for bad in [
             "chat.example",
             "https://",

@@ -48,7 +48,10 @@ impl Password {
             rest.is_some_and(|rest| rest.chars().all(char::is_numeric))
         };
         if names.iter().any(|name| is_name(&name)) {
-            return weak("a password is neither your nick nor the server's name, nor one of them and digits".into());
+            return weak(
+                "a password is neither your nick nor the server's name, nor one of them and digits"
+                    .into(),
+            );
         }
         Ok(prepared)
     }
@@ -89,16 +92,27 @@ mod tests {
     use super::*;
 
     fn accepted(text: &str) -> Result<String, Code> {
-        let accepted = Password::new(text).accepted(&["alice42", "rejoin.server", "chat.example.org"]);
-        accepted.map(|password| password.0).map_err(|error| error.code)
+        let accepted =
+            Password::new(text).accepted(&["alice42", "rejoin.server", "chat.example.org"]);
+        accepted
+            .map(|password| password.0)
+            .map_err(|error| error.code)
     }
 
     #[test]
     fn a_password_hides_itself_and_has_8_to_256_characters() {
-        assert_eq!(format!("{:?}", Password::new("hunter2hunter2")), "Password(…)");
-        for good in
-            ["1234567x", "пароль-и", "🦀🦀🦀🦀🦀🦀🦀🦀", &"語".repeat(256), " a  b  c ", "\u{2764}\u{fe0f}1234567"]
-        {
+        assert_eq!(
+            format!("{:?}", Password::new("hunter2hunter2")),
+            "Password(…)"
+        );
+        for good in [
+            "1234567x",
+            "пароль-и",
+            "🦀🦀🦀🦀🦀🦀🦀🦀",
+            &"語".repeat(256),
+            " a  b  c ",
+            "\u{2764}\u{fe0f}1234567",
+        ] {
             assert_eq!(accepted(good), Ok(good.into()));
         }
         // Eleven as they are typed, and seven as they are kept.
@@ -116,8 +130,15 @@ mod tests {
 
     #[test]
     fn it_is_kept_in_one_form_whatever_it_is_typed_with() {
-        assert_eq!(accepted("cafe\u{301} au lait"), accepted("caf\u{e9} au\u{a0}lait"));
-        assert_eq!(accepted("Correct Horse"), Ok("Correct Horse".into()), "case counts");
+        assert_eq!(
+            accepted("cafe\u{301} au lait"),
+            accepted("caf\u{e9} au\u{a0}lait")
+        );
+        assert_eq!(
+            accepted("Correct Horse"),
+            Ok("Correct Horse".into()),
+            "case counts"
+        );
         for unclean in [
             "my cat is a \tby",
             "correct\nhorse",
@@ -126,14 +147,22 @@ mod tests {
             "correct\u{200b}horse",
             "correct\u{202e}horse",
         ] {
-            assert_eq!(accepted(unclean), Err(Code::MalformedRequest), "{unclean:?}");
+            assert_eq!(
+                accepted(unclean),
+                Err(Code::MalformedRequest),
+                "{unclean:?}"
+            );
         }
     }
 
     #[test]
     fn what_anybody_would_try_first_is_weak() {
         assert_eq!(COMMON_PASSWORDS.lines().count(), 3000);
-        assert!(COMMON_PASSWORDS.lines().all(|common| common == text::loosely(common)));
+        assert!(
+            COMMON_PASSWORDS
+                .lines()
+                .all(|common| common == text::loosely(common))
+        );
         for weak in [
             "password",
             "PassWord1",
@@ -150,7 +179,13 @@ mod tests {
         ] {
             assert_eq!(accepted(weak), Err(Code::WeakPassword), "{weak:?}");
         }
-        for good in ["alice42!!", "my alice42", "alice42-1999", "alice4 1999", "rejoin.servers"] {
+        for good in [
+            "alice42!!",
+            "my alice42",
+            "alice42-1999",
+            "alice4 1999",
+            "rejoin.servers",
+        ] {
             assert_eq!(accepted(good), Ok(good.into()));
         }
     }

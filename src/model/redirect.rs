@@ -35,9 +35,13 @@ impl RedirectUri {
         if !is_written_well(text) {
             return refuse("has a fragment, or characters that RFC 3986 wants percent-encoded");
         }
-        let Some((scheme, rest)) = text.split_once(':') else { return refuse("has no scheme") };
+        let Some((scheme, rest)) = text.split_once(':') else {
+            return refuse("has no scheme");
+        };
         if !matches!(scheme, "https" | "http") {
-            let private = scheme.contains('.') && is_dotted(scheme, "+-") && scheme.starts_with(char::is_alphabetic);
+            let private = scheme.contains('.')
+                && is_dotted(scheme, "+-")
+                && scheme.starts_with(char::is_alphabetic);
             return match private && !rest.is_empty() {
                 true => Ok(Self(text.to_owned())),
                 false => refuse(
@@ -64,7 +68,9 @@ impl RedirectUri {
         let on_loopback = |own: &Parts| own.scheme == "http";
         requested == self.0
             || match (Parts::of(&self.0).filter(on_loopback), Parts::of(requested)) {
-                (Some(own), Some(other)) => (own.scheme, own.host, own.rest) == (other.scheme, other.host, other.rest),
+                (Some(own), Some(other)) => {
+                    (own.scheme, own.host, own.rest) == (other.scheme, other.host, other.rest)
+                }
                 _ => false,
             }
     }
@@ -77,15 +83,24 @@ impl RedirectUri {
 impl<'u> Parts<'u> {
     /// Of a URI that has a host and is nothing but http or https.
     fn of(text: &'u str) -> Option<Self> {
-        let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "https" | "http"))?;
+        let (scheme, rest) = text
+            .split_once("://")
+            .filter(|(scheme, _)| matches!(*scheme, "https" | "http"))?;
         let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let end_of_host = authority.find(']').map_or_else(|| authority.find(':'), |bracket| Some(bracket + 1));
+        let end_of_host = authority
+            .find(']')
+            .map_or_else(|| authority.find(':'), |bracket| Some(bracket + 1));
         let (host, port) = authority.split_at(end_of_host.unwrap_or(authority.len()));
         if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
             return None;
         }
-        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let known = address.map_or_else(|| is_dotted(host, "-_"), |v6| v6.parse::<std::net::Ipv6Addr>().is_ok());
+        let address = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let known = address.map_or_else(
+            || is_dotted(host, "-_"),
+            |v6| v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        );
         known.then_some(Self { scheme, host, rest })
     }
 }
@@ -94,7 +109,9 @@ impl<'u> Parts<'u> {
 /// in the place of the host.
 fn is_written_well(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/?@!$&'()*+,;=%".contains(c);
-    let address = text.split_once("://[").and_then(|(scheme, rest)| Some((scheme, rest.split_once(']')?.1)));
+    let address = text
+        .split_once("://[")
+        .and_then(|(scheme, rest)| Some((scheme, rest.split_once(']')?.1)));
     let (before, after) = address.unwrap_or((text, ""));
     before.chars().chain(after.chars()).all(allowed) && is_percent_encoded(text)
 }
@@ -102,7 +119,8 @@ fn is_written_well(text: &str) -> bool {
 /// Words of lower-case letters, digits and some `others`, with a dot between each two.
 fn is_dotted(text: &str, others: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || others.contains(c);
-    text.split('.').all(|word| !word.is_empty() && word.chars().all(allowed))
+    text.split('.')
+        .all(|word| !word.is_empty() && word.chars().all(allowed))
 }
 
 fn is_port(digits: &str) -> bool {
@@ -193,7 +211,11 @@ mod tests {
 
     #[test]
     fn it_is_matched_character_by_character() {
-        for odd in ["https://app_1.example/", "https://[2001:db8::1]:8443/", "com.example.app:/~a(b)!$&'*+,;=:@"] {
+        for odd in [
+            "https://app_1.example/",
+            "https://[2001:db8::1]:8443/",
+            "com.example.app:/~a(b)!$&'*+,;=:@",
+        ] {
             assert!(uri(odd).matches(odd), "{odd}");
         }
         let registered = uri("https://app.example/done?a=%2F");
@@ -224,12 +246,29 @@ mod tests {
         for host in LOOPBACK {
             let registered = uri(&format!("http://{host}/done"));
             for port in ["", ":80", ":51004", ":65535"] {
-                assert!(registered.matches(&format!("http://{host}{port}/done")), "{host}{port}");
-                assert!(uri(&format!("http://{host}:8080/done")).matches(&format!("http://{host}{port}/done")));
+                assert!(
+                    registered.matches(&format!("http://{host}{port}/done")),
+                    "{host}{port}"
+                );
+                assert!(
+                    uri(&format!("http://{host}:8080/done"))
+                        .matches(&format!("http://{host}{port}/done"))
+                );
             }
-            for other in [":80@evil/done", ":/done", ":x/done", ":65536/done", "/done/", ":80/done#", "/", ".evil/done"]
-            {
-                assert!(!registered.matches(&format!("http://{host}{other}")), "{host}{other}");
+            for other in [
+                ":80@evil/done",
+                ":/done",
+                ":x/done",
+                ":65536/done",
+                "/done/",
+                ":80/done#",
+                "/",
+                ".evil/done",
+            ] {
+                assert!(
+                    !registered.matches(&format!("http://{host}{other}")),
+                    "{host}{other}"
+                );
             }
             assert!(!registered.matches(&format!("https://{host}/done")));
         }

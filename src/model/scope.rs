@@ -23,8 +23,13 @@ pub enum Scope {
 
 impl Scope {
     /// Those that can be granted, in the order in which they are written.
-    pub const ALL: [Self; 5] =
-        [Self::ChatRead, Self::ChatWrite, Self::ChatModerate, Self::Identity, Self::SessionManage];
+    pub const ALL: [Self; 5] = [
+        Self::ChatRead,
+        Self::ChatWrite,
+        Self::ChatModerate,
+        Self::Identity,
+        Self::SessionManage,
+    ];
 
     /// The scope on the wire and in the store; of `Any` there is none.
     pub fn name(self) -> &'static str {
@@ -57,7 +62,11 @@ impl Scopes {
                 None => return refuse("there is an unknown scope among these"),
             }
         }
-        if scopes == Self::NONE { refuse("at least one scope is needed") } else { Ok(scopes) }
+        if scopes == Self::NONE {
+            refuse("at least one scope is needed")
+        } else {
+            Ok(scopes)
+        }
     }
 
     /// What was checked before it was stored; what is not understood allows nothing.
@@ -87,7 +96,10 @@ impl Scopes {
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = Scope::ALL.into_iter().filter(|scope| self.allow(*scope)).map(Scope::name);
+        let words = Scope::ALL
+            .into_iter()
+            .filter(|scope| self.allow(*scope))
+            .map(Scope::name);
         f.write_str(&words.collect::<Vec<_>>().join(" "))
     }
 }
@@ -104,9 +116,25 @@ mod tests {
     fn scopes_are_words_in_any_order_and_written_in_one() {
         let scopes = Scopes::parse(" identity chat:write  chat:read chat:write").unwrap();
         assert_eq!(scopes.to_string(), "chat:read chat:write identity");
-        assert!(scopes.allow(Scope::ChatRead) && scopes.allow(Scope::Any) && !scopes.allow(Scope::SessionManage));
-        for bad in ["", "  ", "chat", "chat:read,chat:write", "CHAT:READ", "chat:read admin", "chat:read\tidentity"] {
-            assert_eq!(Scopes::parse(bad).unwrap_err().code, Code::InvalidScope, "{bad:?}");
+        assert!(
+            scopes.allow(Scope::ChatRead)
+                && scopes.allow(Scope::Any)
+                && !scopes.allow(Scope::SessionManage)
+        );
+        for bad in [
+            "",
+            "  ",
+            "chat",
+            "chat:read,chat:write",
+            "CHAT:READ",
+            "chat:read admin",
+            "chat:read\tidentity",
+        ] {
+            assert_eq!(
+                Scopes::parse(bad).unwrap_err().code,
+                Code::InvalidScope,
+                "{bad:?}"
+            );
         }
     }
 
@@ -116,7 +144,10 @@ mod tests {
         assert!(scopes("chat:read identity").covers(scopes("identity")));
         assert!(!scopes("chat:read identity").covers(scopes("identity chat:write")));
         assert!(Scopes::ALL.covers(scopes("session:manage")));
-        assert_eq!(Scopes::ALL.to_string(), "chat:read chat:write chat:moderate identity session:manage");
+        assert_eq!(
+            Scopes::ALL.to_string(),
+            "chat:read chat:write chat:moderate identity session:manage"
+        );
         assert_eq!(Scopes::stored("chat:read of:tomorrow"), Scopes::NONE);
     }
 }

@@ -16,7 +16,9 @@ pub fn nfc(text: &str) -> Cow<'_, str> {
 /// The form in which two texts are the same that differ only in case, in width or by other compatibility forms.
 pub fn loosely(text: &str) -> String {
     let compatible = ComposingNormalizerBorrowed::new_nfkc();
-    compatible.normalize(&compatible.normalize(text).to_lowercase()).into_owned()
+    compatible
+        .normalize(&compatible.normalize(text).to_lowercase())
+        .into_owned()
 }
 
 /// A text in the form in which passwords are compared (RFC 8265 §4.2, OpaqueString): every space is the plain one, and it is
@@ -38,7 +40,11 @@ pub fn opaque(text: &str) -> Option<String> {
 /// What a name looks like, whatever its ASCII case: its UTS 39 skeleton, folded. The skeleton of the folded name is another
 /// one, because a skeleton maps `I` to `l` and leaves `i` as it is. Names of which either is the same look alike.
 pub fn skeletons(name: &str) -> [String; 2] {
-    let of = |name: &str| unicode_security::skeleton(name).collect::<String>().to_ascii_lowercase();
+    let of = |name: &str| {
+        unicode_security::skeleton(name)
+            .collect::<String>()
+            .to_ascii_lowercase()
+    };
     [of(name), of(&name.to_ascii_lowercase())]
 }
 
@@ -46,8 +52,9 @@ pub fn skeletons(name: &str) -> [String; 2] {
 /// separators but the plain space, and others that Unicode lets a renderer ignore. Variation selectors are not among them:
 /// they choose how the character before them looks.
 pub fn is_hidden(c: char) -> bool {
-    let hidden =
-        GeneralCategoryGroup::Control.union(GeneralCategoryGroup::Format).union(GeneralCategoryGroup::Separator);
+    let hidden = GeneralCategoryGroup::Control
+        .union(GeneralCategoryGroup::Format)
+        .union(GeneralCategoryGroup::Separator);
     c != ' ' && (hidden.contains(category(c)) || is_ignorable(c) && !is_variation_selector(c))
 }
 
@@ -56,7 +63,8 @@ const BLANK_BRAILLE: char = '\u{2800}';
 
 /// Whether a reader sees nothing of a text.
 pub fn is_blank(text: &str) -> bool {
-    text.chars().all(|c| c == ' ' || shows_nothing(c) || is_variation_selector(c))
+    text.chars()
+        .all(|c| c == ' ' || shows_nothing(c) || is_variation_selector(c))
 }
 
 /// Whether a character has no place in a name: it is hidden, or looks like a space and is none.
@@ -70,7 +78,13 @@ pub fn with_hidden_escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
-    let escape = |c: char| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    let escape = |c: char| {
+        if is_hidden(c) {
+            c.escape_unicode().to_string()
+        } else {
+            c.to_string()
+        }
+    };
     Cow::Owned(text.chars().map(escape).collect())
 }
 
@@ -141,15 +155,25 @@ mod tests {
             assert!(is_hidden(c), "{c:?}");
             assert!(is_blank(&format!(" {c}\u{fe0f}\u{2800}")), "{c:?}");
         }
-        for c in [' ', 'a', 'é', '語', '\u{301}', '🦀', '\u{2764}', '\u{fe0f}', '-', '\u{2010}'] {
+        for c in [
+            ' ', 'a', 'é', '語', '\u{301}', '🦀', '\u{2764}', '\u{fe0f}', '-', '\u{2010}',
+        ] {
             assert!(!is_hidden(c), "{c:?}");
         }
-        assert!(is_blank("") && is_blank("\u{fe0f}") && !is_blank("\u{2764}\u{fe0f}") && !is_blank("\u{200b}a"));
+        assert!(
+            is_blank("")
+                && is_blank("\u{fe0f}")
+                && !is_blank("\u{2764}\u{fe0f}")
+                && !is_blank("\u{200b}a")
+        );
     }
 
     #[test]
     fn hidden_characters_are_escaped_for_a_terminal_and_others_are_not() {
-        assert_eq!(with_hidden_escaped("a\u{1b}[2J\u{202e}b\n"), "a\\u{1b}[2J\\u{202e}b\\u{a}");
+        assert_eq!(
+            with_hidden_escaped("a\u{1b}[2J\u{202e}b\n"),
+            "a\\u{1b}[2J\\u{202e}b\\u{a}"
+        );
         assert_eq!(with_hidden_escaped("café 🦀 \\"), "café 🦀 \\");
     }
 
@@ -157,8 +181,14 @@ mod tests {
     fn an_opaque_text_is_what_the_rfc_says() {
         // RFC 8265 §4.3, and what goes beyond its tables.
         for (given, kept) in [
-            ("correct horse battery staple", "correct horse battery staple"),
-            ("Correct Horse Battery Staple", "Correct Horse Battery Staple"),
+            (
+                "correct horse battery staple",
+                "correct horse battery staple",
+            ),
+            (
+                "Correct Horse Battery Staple",
+                "Correct Horse Battery Staple",
+            ),
             ("πßå", "πßå"),
             ("Jack of \u{2666}s", "Jack of \u{2666}s"),
             ("foo\u{1680}bar", "foo bar"),
@@ -170,9 +200,17 @@ mod tests {
             assert_eq!(opaque(given).as_deref(), Some(kept));
             assert_eq!(opaque(kept).as_deref(), Some(kept), "what is kept stays");
         }
-        for given in
-            ["my cat is a \tby", "\0", "\u{85}", "\u{ad}", "\u{2028}", "\u{feff}", "\u{e000}", "\u{fffe}", "\u{3164}"]
-        {
+        for given in [
+            "my cat is a \tby",
+            "\0",
+            "\u{85}",
+            "\u{ad}",
+            "\u{2028}",
+            "\u{feff}",
+            "\u{e000}",
+            "\u{fffe}",
+            "\u{3164}",
+        ] {
             assert_eq!(opaque(given), None, "{given:?}");
         }
     }
@@ -182,12 +220,18 @@ mod tests {
         assert_eq!(nfc("cafe\u{301}"), "caf\u{e9}");
         assert_eq!(loosely("ＰａＳＳ①"), "pass1");
         assert_eq!(loosely("CAFE\u{301}"), loosely("café"));
-        assert!(begins_with_mark("\u{301}a") && !begins_with_mark("a\u{301}") && !begins_with_mark(""));
+        assert!(
+            begins_with_mark("\u{301}a") && !begins_with_mark("a\u{301}") && !begins_with_mark("")
+        );
     }
 
     #[test]
     fn what_looks_alike_shares_a_skeleton() {
-        let alike = |one: &str, other: &str| skeletons(one).iter().any(|skeleton| skeletons(other).contains(skeleton));
+        let alike = |one: &str, other: &str| {
+            skeletons(one)
+                .iter()
+                .any(|skeleton| skeletons(other).contains(skeleton))
+        };
         for (one, other) in [
             // Cyrillic, Greek, full width, a mathematical letter, a Roman numeral.
             ("#rust", "#ruѕt"),
@@ -203,7 +247,12 @@ mod tests {
         ] {
             assert!(alike(one, other), "{one} {other}");
         }
-        for (one, other) in [("#rust", "#dust"), ("#café", "#cafe"), ("#日本", "#日本語"), ("#ö", "#o")] {
+        for (one, other) in [
+            ("#rust", "#dust"),
+            ("#café", "#cafe"),
+            ("#日本", "#日本語"),
+            ("#ö", "#o"),
+        ] {
             assert!(!alike(one, other), "{one} {other}");
         }
     }

@@ -12,12 +12,18 @@ pub struct Words(pub i64);
 
 impl Words {
     pub fn of(text: &str) -> Self {
-        let words = text.as_bytes().split(|byte| !is_of_nicks(char::from(*byte)));
+        let words = text
+            .as_bytes()
+            .split(|byte| !is_of_nicks(char::from(*byte)));
         let is_nick = |word: &&[u8]| match word {
             [b'0'..=b'9' | b'-', ..] | [] => false,
             word => word.len() <= NICK_LIMIT,
         };
-        Self(words.filter(is_nick).fold(0, |filter, word| filter | bits(word)))
+        Self(
+            words
+                .filter(is_nick)
+                .fold(0, |filter, word| filter | bits(word)),
+        )
     }
 
     /// Whether a text may have a nick as a word. If it has, this is true.
@@ -30,7 +36,9 @@ impl Words {
 /// Two bits of 64, by a word's hash (FNV-1a, and the last steps of MurmurHash3 so that short words differ as much as long
 /// ones).
 fn bits(word: &[u8]) -> i64 {
-    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3);
+    let fnv = |hash: u64, byte: &u8| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3)
+    };
     let mut hash = word.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash ^= hash >> 33;
@@ -59,7 +67,9 @@ mod tests {
     #[test]
     fn most_nicks_that_are_not_in_a_text_are_told_from_those_that_are() {
         let words = Words::of("somebody says something that is about as long as what people say");
-        let taken_for = (0..1000).filter(|n| words.may_have(&nick(&format!("nick{n}")))).count();
+        let taken_for = (0..1000)
+            .filter(|n| words.may_have(&nick(&format!("nick{n}"))))
+            .count();
         assert!(taken_for < 150, "{taken_for} of 1000");
     }
 

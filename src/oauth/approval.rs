@@ -12,14 +12,23 @@ use crate::{
 pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
     let scope = asked.unwrap_or(app.scope.without(Scope::SessionManage));
     if scope == Scopes::NONE || !app.scope.covers(scope) {
-        return Err(Error::new(Code::InvalidScope, "this is more than the app may do, or nothing"));
+        return Err(Error::new(
+            Code::InvalidScope,
+            "this is more than the app may do, or nothing",
+        ));
     }
     Ok(scope)
 }
 
 /// Refuses where a session would have more devices than it may with all that it has approved.
-pub(super) fn require_place(tx: &Read, session: SessionId, max: usize, due: Timestamp) -> Result<()> {
-    let coming = authorization_code::count_waiting(tx, session, due)? + device_code::count_approved(tx, session, due)?;
+pub(super) fn require_place(
+    tx: &Read,
+    session: SessionId,
+    max: usize,
+    due: Timestamp,
+) -> Result<()> {
+    let coming = authorization_code::count_waiting(tx, session, due)?
+        + device_code::count_approved(tx, session, due)?;
     chat::require_place(tx, session, coming, max)
 }
 
@@ -35,6 +44,9 @@ impl Asked {
     pub(super) fn of(tx: &Read, caller: Caller) -> Result<Self> {
         let channels = Sight::of(tx, caller)?.channels_of(caller.session)?;
         let channels = channels.into_iter().map(|channel| channel.name).collect();
-        Ok(Self { nick: session::get(tx, caller.session)?.nick, channels })
+        Ok(Self {
+            nick: session::get(tx, caller.session)?.nick,
+            channels,
+        })
     }
 }

@@ -46,11 +46,17 @@ pub struct Issued {
 pub async fn register(chat: &Chat, wanted: Wanted, now: Timestamp) -> Result<Issued> {
     let name = required_name(&wanted.name)?;
     if wanted.public && wanted.resource_server {
-        return Err(Error::malformed("a public app has no secret, and so nothing to introspect with"));
+        return Err(Error::malformed(
+            "a public app has no secret, and so nothing to introspect with",
+        ));
     }
     check_redirect_uris(&wanted.redirect_uris)?;
     let client_id = secret::app_name()?;
-    let secret = if wanted.public { None } else { Some(Secret::generate_as(Kind::Key)?) };
+    let secret = if wanted.public {
+        None
+    } else {
+        Some(Secret::generate_as(Kind::Key)?)
+    };
     let new = NewApp {
         client_id: client_id.clone(),
         name,
@@ -61,17 +67,27 @@ pub async fn register(chat: &Chat, wanted: Wanted, now: Timestamp) -> Result<Iss
         redirect_uris: wanted.redirect_uris,
         scope: wanted.scope,
     };
-    chat.store.write(move |tx| app::register(tx, &new, now).map(drop)).await?;
+    chat.store
+        .write(move |tx| app::register(tx, &new, now).map(drop))
+        .await?;
     tracing::info!(app = client_id, "app added");
     Ok(Issued { client_id, secret })
 }
 
 fn check_redirect_uris(uris: &[RedirectUri]) -> Result<()> {
     if uris.len() > MAX_REDIRECT_URIS {
-        return Err(Error::malformed(format!("an app has at most {MAX_REDIRECT_URIS} redirect URIs")));
+        return Err(Error::malformed(format!(
+            "an app has at most {MAX_REDIRECT_URIS} redirect URIs"
+        )));
     }
-    match uris.iter().enumerate().find(|(at, uri)| uris[..*at].contains(uri)) {
-        Some((_, twice)) => Err(Error::malformed(format!("the redirect URI {twice} is given twice"))),
+    match uris
+        .iter()
+        .enumerate()
+        .find(|(at, uri)| uris[..*at].contains(uri))
+    {
+        Some((_, twice)) => Err(Error::malformed(format!(
+            "the redirect URI {twice} is given twice"
+        ))),
         None => Ok(()),
     }
 }
@@ -79,7 +95,9 @@ fn check_redirect_uris(uris: &[RedirectUri]) -> Result<()> {
 /// The operator's apps after one, by their ids, each with how many live grants there are of it. Those that were removed are
 /// among them for 30 days.
 pub async fn list(chat: &Chat, after: AppId, limit: usize) -> Result<Vec<(App, i64)>> {
-    chat.store.read(move |tx| app::operators(tx, after, limit)).await
+    chat.store
+        .read(move |tx| app::operators(tx, after, limit))
+        .await
 }
 
 /// Gives an app a new secret; those before it work for as long as `overlap`.
@@ -92,7 +110,9 @@ pub async fn rotate(
 ) -> Result<Issued> {
     if overlap > MAX_OVERLAP {
         let days = MAX_OVERLAP.as_secs() / 86400;
-        return Err(Error::malformed(format!("an overlap is at most {days} days")));
+        return Err(Error::malformed(format!(
+            "an overlap is at most {days} days"
+        )));
     }
     let secret = Secret::generate_as(Kind::Key)?;
     let hash = secret.hash();
@@ -101,7 +121,9 @@ pub async fn rotate(
         .write(move |tx| {
             let app = live(tx, &client_id)?;
             if app.is_key() {
-                return Err(Error::malformed("this is an API key: its session alone may speak by it, and rotate it"));
+                return Err(Error::malformed(
+                    "this is an API key: its session alone may speak by it, and rotate it",
+                ));
             }
             if app.public {
                 return Err(Error::malformed("this app is public: it has no secret"));
@@ -111,7 +133,10 @@ pub async fn rotate(
         })
         .await?;
     tracing::info!(app = client_id, "app rotated");
-    Ok(Issued { client_id, secret: Some(secret) })
+    Ok(Issued {
+        client_id,
+        secret: Some(secret),
+    })
 }
 
 /// Removes an app, or somebody's API key, with all that it was granted: tokens and clients are gone at once.
@@ -134,5 +159,10 @@ pub async fn remove(chat: &Chat, client_id: String, now: Timestamp) -> Result<()
 /// The live app, or API key, with this name on the wire.
 pub(super) fn live(tx: &Read, client_id: &str) -> Result<App> {
     let found = app::by_client_id(tx, client_id)?.filter(|app| app.ended_at.is_none());
-    found.ok_or_else(|| Error::new(Code::NotFound, format!("there is no live app with the client_id {client_id:?}")))
+    found.ok_or_else(|| {
+        Error::new(
+            Code::NotFound,
+            format!("there is no live app with the client_id {client_id:?}"),
+        )
+    })
 }

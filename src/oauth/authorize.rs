@@ -66,18 +66,40 @@ pub struct Request {
 
 /// The operator's live app with this name on the wire, if it may be answered there (RFC 6749 §3.1.2.3). Left out, the answer
 /// goes to the one redirect URI that is registered.
-pub async fn asking(chat: &Chat, client_id: String, redirect_uri: Option<String>) -> Result<Asking> {
-    let app = chat.store.read(move |tx| app::by_client_id(tx, &client_id)).await?;
+pub async fn asking(
+    chat: &Chat,
+    client_id: String,
+    redirect_uri: Option<String>,
+) -> Result<Asking> {
+    let app = chat
+        .store
+        .read(move |tx| app::by_client_id(tx, &client_id))
+        .await?;
     let app = app.filter(|app| !app.is_key() && app.ended_at.is_none());
-    let app = app.ok_or_else(|| Error::new(Code::InvalidClient, "no app with this client_id is registered here"))?;
+    let app = app.ok_or_else(|| {
+        Error::new(
+            Code::InvalidClient,
+            "no app with this client_id is registered here",
+        )
+    })?;
     let fitting = match &redirect_uri {
-        Some(given) => app.redirect_uris.iter().find(|registered| registered.matches(given)),
-        None if app.redirect_uris.len() > 1 => return Err(Error::malformed("the redirect_uri is missing")),
+        Some(given) => app
+            .redirect_uris
+            .iter()
+            .find(|registered| registered.matches(given)),
+        None if app.redirect_uris.len() > 1 => {
+            return Err(Error::malformed("the redirect_uri is missing"));
+        }
         None => app.redirect_uris.first(),
     };
-    let registered =
-        fitting.cloned().ok_or_else(|| Error::malformed("the redirect_uri is none of those registered"))?;
-    Ok(Asking { app, registered, given: redirect_uri })
+    let registered = fitting
+        .cloned()
+        .ok_or_else(|| Error::malformed("the redirect_uri is none of those registered"))?;
+    Ok(Asking {
+        app,
+        registered,
+        given: redirect_uri,
+    })
 }
 
 /// The caller's session, as the page shows it.
@@ -110,7 +132,11 @@ impl Request {
     }
 
     fn subject(&self, caller: Caller) -> Subject {
-        Subject { session: Some(caller.session), client: Some(caller.client), ..self.asking.app.subject() }
+        Subject {
+            session: Some(caller.session),
+            client: Some(caller.client),
+            ..self.asking.app.subject()
+        }
     }
 }
 
@@ -143,12 +169,19 @@ pub async fn approve(
 pub async fn deny(chat: &Chat, live: &Live, request: Request, arrival: &Arrival) -> Result<()> {
     let caller = live.caller;
     let subject = request.subject(caller);
-    chat.look(caller, move |tx| require_live(tx, &request).map(drop)).await?;
-    chat.record_refusal(Action::ConsentDenied, subject, arrival).await
+    chat.look(caller, move |tx| require_live(tx, &request).map(drop))
+        .await?;
+    chat.record_refusal(Action::ConsentDenied, subject, arrival)
+        .await
 }
 
 /// A code without a page, where the session has granted the app as much before.
-pub async fn silently(chat: &Chat, live: &Live, request: Request, due: Timestamp) -> Result<Secret> {
+pub async fn silently(
+    chat: &Chat,
+    live: &Live,
+    request: Request,
+    due: Timestamp,
+) -> Result<Secret> {
     let caller = live.caller;
     let secret = Secret::generate_as(Kind::Code)?;
     let hash = secret.hash();
@@ -161,7 +194,10 @@ pub async fn silently(chat: &Chat, live: &Live, request: Request, due: Timestamp
                 && grant.limit_at.is_some_and(|limit| due < limit)
         };
         let Some(grant) = given.into_iter().rfind(covering) else {
-            return Err(Error::new(Code::ConsentRequired, "this session has not granted the app as much"));
+            return Err(Error::new(
+                Code::ConsentRequired,
+                "this session has not granted the app as much",
+            ));
         };
         let code = request.code(caller, grant.res, Some(grant.id), due);
         authorization_code::insert(tx, hash, &code)
@@ -185,10 +221,17 @@ fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result<Option<Gra
         return Ok(None);
     }
     let folded = |res: &Option<Vec<ChannelName>>| {
-        res.as_ref().map(|names| names.iter().map(ChannelName::folded).collect::<BTreeSet<_>>())
+        res.as_ref().map(|names| {
+            names
+                .iter()
+                .map(ChannelName::folded)
+                .collect::<BTreeSet<_>>()
+        })
     };
     let given = grant::given(tx, code.session, app.id)?;
-    Ok(given.into_iter().find(|grant| grant.scope == code.scope && folded(&grant.res) == folded(&code.res)))
+    Ok(given
+        .into_iter()
+        .find(|grant| grant.scope == code.scope && folded(&grant.res) == folded(&code.res)))
 }
 
 /// What an app redeems a code with (RFC 6749 §4.1.3, RFC 7636 §4.5).
@@ -202,16 +245,32 @@ pub struct Redemption {
 /// Issues tokens for a code, once. A code that comes back with the right redirect URI and verifier was in two hands: the tokens
 /// that it issued end (RFC 6749 §4.1.2), and the grant if the code made it. The session's devices are told, once.
 pub async fn redeem(chat: &Chat, request: TokenRequest, redemption: Redemption) -> Result<Issued> {
-    tokens::issue(chat, request, move |tx, app, mint| exchange(tx, app, mint, &redemption)).await
+    tokens::issue(chat, request, move |tx, app, mint| {
+        exchange(tx, app, mint, &redemption)
+    })
+    .await
 }
 
 fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decision> {
     if !app.has_code_flow() {
-        return Err(Error::new(Code::UnauthorizedClient, "this app has no redirect URI, and so not the code flow"));
+        return Err(Error::new(
+            Code::UnauthorizedClient,
+            "this app has no redirect URI, and so not the code flow",
+        ));
     }
-    let code = authorization_code::find(tx, by.code)?.filter(|code| code.app == app.id).ok_or_else(invalid_grant)?;
-    let joined = code.grant.map(|id| grant::get(tx, id)).transpose()?.flatten();
-    let subject = |grant: &Grant| Subject { session: grant.session, client: grant.client, ..app.subject() };
+    let code = authorization_code::find(tx, by.code)?
+        .filter(|code| code.app == app.id)
+        .ok_or_else(invalid_grant)?;
+    let joined = code
+        .grant
+        .map(|id| grant::get(tx, id))
+        .transpose()?
+        .flatten();
+    let subject = |grant: &Grant| Subject {
+        session: grant.session,
+        client: grant.client,
+        ..app.subject()
+    };
     // First it is checked, and then punished: a stranger who has only seen a used code ends nothing with it.
     if code.redirect_uri != by.redirect_uri || code.challenge != by.challenge {
         return Err(invalid_grant());
@@ -279,8 +338,16 @@ pub fn challenge_of(verifier: &str) -> String {
 
 /// A challenge of S256: 256 bits in base64url.
 pub fn require_challenge(challenge: &str) -> Result<()> {
-    let bits = URL_SAFE_NO_PAD.decode(challenge).is_ok_and(|bits| bits.len() == 32);
-    if bits { Ok(()) } else { Err(Error::malformed("the code_challenge is not S256's: 43 characters of base64url")) }
+    let bits = URL_SAFE_NO_PAD
+        .decode(challenge)
+        .is_ok_and(|bits| bits.len() == 32);
+    if bits {
+        Ok(())
+    } else {
+        Err(Error::malformed(
+            "the code_challenge is not S256's: 43 characters of base64url",
+        ))
+    }
 }
 
 #[cfg(test)]
@@ -291,9 +358,18 @@ mod tests {
     fn a_verifier_is_hashed_as_the_rfc_does_it() {
         // RFC 7636 appendix B.
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        assert_eq!(challenge_of(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(
+            challenge_of(verifier),
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+        );
         require_challenge(&challenge_of(verifier)).unwrap();
-        for bad in ["", "short", &"x".repeat(42), &"x".repeat(129), &format!("{} ", "x".repeat(43))] {
+        for bad in [
+            "",
+            "short",
+            &"x".repeat(42),
+            &"x".repeat(129),
+            &format!("{} ", "x".repeat(43)),
+        ] {
             assert_eq!(challenge_of(bad), "", "{bad:?}");
             require_challenge(bad).unwrap_err();
         }

@@ -25,7 +25,10 @@ pub async fn issue(chat: &Chat, request: TokenRequest, scope: Option<Scopes>) ->
         }
         let scope = scope.unwrap_or(app.scope);
         if !app.scope.covers(scope) {
-            return Err(Error::new(Code::InvalidScope, "this is more than the app may do"));
+            return Err(Error::new(
+                Code::InvalidScope,
+                "this is more than the app may do",
+            ));
         }
         let grant = own_grant(tx, app, mint)?;
         mint.access(tx, grant, scope, app.expires_at).map(Ok)
@@ -34,7 +37,9 @@ pub async fn issue(chat: &Chat, request: TokenRequest, scope: Option<Scopes>) ->
 }
 
 fn own_grant(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
-    let Some(grant) = grant::own_of(tx, app)? else { return begin(tx, app, mint) };
+    let Some(grant) = grant::own_of(tx, app)? else {
+        return begin(tx, app, mint);
+    };
     mint.prolong(tx, &grant, None)?;
     Ok(grant.id)
 }

@@ -60,7 +60,13 @@ pub struct DeviceAuthorization {
 
 /// Gives a device its codes (RFC 8628 §3.2). They are for apps of the operator's: an API key has a session already.
 pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuthorization> {
-    let DeviceRequest { credentials, scope, address, now, due } = request;
+    let DeviceRequest {
+        credentials,
+        scope,
+        address,
+        now,
+        due,
+    } = request;
     let app = authenticate(chat, credentials, due).await?;
     require_flow(&app)?;
     let scope = approval::scope(&app, scope)?;
@@ -78,27 +84,51 @@ pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuth
             expires_at: due.plus(LIFE),
             interval: INTERVAL,
         };
-        if chat.store.write_as(Priority::Entry, move |tx| insert(tx, &new, &hashes, now, due)).await? {
-            return Ok(DeviceAuthorization { device_code, user_code });
+        if chat
+            .store
+            .write_as(Priority::Entry, move |tx| {
+                insert(tx, &new, &hashes, now, due)
+            })
+            .await?
+        {
+            return Ok(DeviceAuthorization {
+                device_code,
+                user_code,
+            });
         }
     }
     Err(Error::internal("no user code was free"))
 }
 
 fn require_flow(app: &App) -> Result<()> {
-    let refusal = || Error::new(Code::UnauthorizedClient, "this app is not registered for the device flow");
+    let refusal = || {
+        Error::new(
+            Code::UnauthorizedClient,
+            "this app is not registered for the device flow",
+        )
+    };
     app.has_device_flow().then_some(()).ok_or_else(refusal)
 }
 
 /// Inserts a code, unless its user code is in use, whichever key that was hashed with; whether it did.
-fn insert(tx: &Write, new: &NewDeviceCode, hashes: &[UserCodeHash], now: Timestamp, due: Timestamp) -> Result<bool> {
+fn insert(
+    tx: &Write,
+    new: &NewDeviceCode,
+    hashes: &[UserCodeHash],
+    now: Timestamp,
+    due: Timestamp,
+) -> Result<bool> {
     if app::get(tx, new.app)?.over(due) {
         return Err(invalid_client());
     }
     if device_code::count_pending(tx, new.app, new.address, due)? >= MAX_PENDING {
         let detail = format!("{MAX_PENDING} codes for your address wait to be typed already");
         let first = device_code::first_pending(tx, new.app, new.address, due)?.unwrap_or(due);
-        return Err(Error::retry(Code::Throttled, first.since(due).as_millis().div_ceil(1000).max(1) as u64, detail));
+        return Err(Error::retry(
+            Code::Throttled,
+            first.since(due).as_millis().div_ceil(1000).max(1) as u64,
+            detail,
+        ));
     }
     if device_code::find_typed(tx, hashes)?.is_some() {
         return Ok(false);
@@ -129,13 +159,25 @@ pub async fn look_up(
     let (caller, code) = (live.caller, chat.keys.ring().hashes(code));
     chat.look(caller, move |tx| {
         let (found, app) = pending(tx, &code, due)?;
-        let asked_from = || found.address.parse().ok().map(|address| Network::of(address).widest());
+        let asked_from = || {
+            found
+                .address
+                .parse()
+                .ok()
+                .map(|address| Network::of(address).widest())
+        };
         if within.is_some() && within != asked_from() {
             return Err(no_such_code());
         }
         let age = due.since(found.expires_at.minus(LIFE));
         let asked = Asked::of(tx, caller)?;
-        Ok(Waiting { app: app.name, scope: found.scope, address: found.address, age, asked })
+        Ok(Waiting {
+            app: app.name,
+            scope: found.scope,
+            address: found.address,
+            age,
+            asked,
+        })
     })
     .await
 }
@@ -150,7 +192,11 @@ pub async fn approve(
     now: Timestamp,
     due: Timestamp,
 ) -> Result<()> {
-    let (caller, code, max) = (live.caller, chat.keys.ring().hashes(code), chat.limits.max_clients);
+    let (caller, code, max) = (
+        live.caller,
+        chat.keys.ring().hashes(code),
+        chat.limits.max_clients,
+    );
     chat.change_as(Priority::Entry, caller, move |tx| {
         let (found, app) = pending(tx, &code, due)?;
         if found.scope.need_client() {
@@ -159,7 +205,11 @@ pub async fn approve(
         device_code::decide(
             tx,
             found.user_code,
-            &Decision::Approved { session: caller.session, client: caller.client, res: res.clone() },
+            &Decision::Approved {
+                session: caller.session,
+                client: caller.client,
+                res: res.clone(),
+            },
             found.expires_at.plus(APPROVED),
         )?;
         audit::record(tx, Action::DeviceApproved, &decided_by(caller, &app), now)
@@ -168,7 +218,13 @@ pub async fn approve(
 }
 
 /// Refuses the device that shows this code.
-pub async fn deny(chat: &Chat, live: &Live, code: &UserCode, now: Timestamp, due: Timestamp) -> Result<()> {
+pub async fn deny(
+    chat: &Chat,
+    live: &Live,
+    code: &UserCode,
+    now: Timestamp,
+    due: Timestamp,
+) -> Result<()> {
     let (caller, code) = (live.caller, chat.keys.ring().hashes(code));
     chat.change(caller, move |tx| {
         let (found, app) = pending(tx, &code, due)?;
@@ -180,13 +236,23 @@ pub async fn deny(chat: &Chat, live: &Live, code: &UserCode, now: Timestamp, due
 
 fn pending(tx: &Read, code: &[UserCodeHash], due: Timestamp) -> Result<(DeviceCode, App)> {
     let found = device_code::find_typed(tx, code)?;
-    let found = found.filter(|code| code.decision.is_none() && due < code.expires_at).ok_or_else(no_such_code)?;
+    let found = found
+        .filter(|code| code.decision.is_none() && due < code.expires_at)
+        .ok_or_else(no_such_code)?;
     let app = app::get(tx, found.app)?;
-    if app.over(due) { Err(no_such_code()) } else { Ok((found, app)) }
+    if app.over(due) {
+        Err(no_such_code())
+    } else {
+        Ok((found, app))
+    }
 }
 
 fn decided_by(caller: Caller, app: &App) -> Subject {
-    Subject { session: Some(caller.session), client: Some(caller.client), ..app.subject() }
+    Subject {
+        session: Some(caller.session),
+        client: Some(caller.client),
+        ..app.subject()
+    }
 }
 
 /// No device that waits shows this code.
@@ -196,23 +262,40 @@ pub fn no_such_code() -> Error {
 
 /// Issues tokens for a device code that was approved, once, or says why not (yet).
 pub async fn issue(chat: &Chat, request: TokenRequest, presented: SecretHash) -> Result<Issued> {
-    tokens::issue(chat, request, move |tx, app, mint| redeem(tx, app, mint, presented)).await
+    tokens::issue(chat, request, move |tx, app, mint| {
+        redeem(tx, app, mint, presented)
+    })
+    .await
 }
 
 fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<tokens::Decision> {
     require_flow(app)?;
-    let code = device_code::find(tx, presented)?.filter(|code| code.app == app.id).ok_or_else(invalid_grant)?;
+    let code = device_code::find(tx, presented)?
+        .filter(|code| code.app == app.id)
+        .ok_or_else(invalid_grant)?;
     match code.decision {
-        Some(Decision::Denied) => Err(Error::new(Code::AccessDenied, "whoever was asked has denied it")),
-        _ if mint.due >= code.expires_at => Err(Error::new(Code::ExpiredToken, "the code was not approved in time")),
+        Some(Decision::Denied) => Err(Error::new(
+            Code::AccessDenied,
+            "whoever was asked has denied it",
+        )),
+        _ if mint.due >= code.expires_at => Err(Error::new(
+            Code::ExpiredToken,
+            "the code was not approved in time",
+        )),
         // What is recorded must stay, so the transaction itself succeeds.
         None => poll(tx, &code, presented, mint.due).map(Err),
         Some(Decision::Approved { session, res, .. }) => {
             device_code::remove(tx, presented)?;
             let limit_at = mint.due.plus(GRANT_LIFE);
-            let new = NewGrant { session: Some(session), scope: code.scope, res, limit_at: Some(limit_at) };
+            let new = NewGrant {
+                session: Some(session),
+                scope: code.scope,
+                res,
+                limit_at: Some(limit_at),
+            };
             let grant = mint.begin(tx, app, session, &new)?;
-            mint.pair(tx, &grant, code.scope, code.scope, limit_at).map(Ok)
+            mint.pair(tx, &grant, code.scope, code.scope, limit_at)
+                .map(Ok)
         }
     }
 }
@@ -220,11 +303,20 @@ fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<t
 /// Notes a poll that comes before anything is decided. One that comes too early makes every later one wait longer.
 fn poll(tx: &Write, code: &DeviceCode, presented: SecretHash, due: Timestamp) -> Result<Error> {
     let wait = code.interval.saturating_sub(EARLY);
-    let too_early = code.polled_at.is_some_and(|last| (last..last.plus(wait)).contains(&due));
-    let interval = if too_early { code.interval + SLOWER } else { code.interval };
+    let too_early = code
+        .polled_at
+        .is_some_and(|last| (last..last.plus(wait)).contains(&due));
+    let interval = if too_early {
+        code.interval + SLOWER
+    } else {
+        code.interval
+    };
     device_code::note_poll(tx, presented, interval, due)?;
     Ok(if too_early {
-        Error::new(Code::SlowDown, format!("wait {} seconds between two requests", interval.as_secs()))
+        Error::new(
+            Code::SlowDown,
+            format!("wait {} seconds between two requests", interval.as_secs()),
+        )
     } else {
         Error::new(Code::AuthorizationPending, "nobody has decided yet")
     })

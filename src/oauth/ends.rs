@@ -36,11 +36,25 @@ pub enum Step {
 }
 
 /// Follows the ends of grants from `after`, or from the present.
-pub async fn follow(chat: &Arc<Chat>, proof: Proof, after: Option<GrantEndId>, due: Timestamp) -> Result<Feed> {
+pub async fn follow(
+    chat: &Arc<Chat>,
+    proof: Proof,
+    after: Option<GrantEndId>,
+    due: Timestamp,
+) -> Result<Feed> {
     let presented = proof.clone();
-    let (app, head) = chat.store.read(move |tx| Ok((presented.follows(tx, due)?, grant_end::head(tx)?))).await?;
+    let (app, head) = chat
+        .store
+        .read(move |tx| Ok((presented.follows(tx, due)?, grant_end::head(tx)?)))
+        .await?;
     let following = chat.followers.follow(app.id)?;
-    Ok(Feed { chat: chat.clone(), proof, following, position: after.unwrap_or(head), current: false })
+    Ok(Feed {
+        chat: chat.clone(),
+        proof,
+        following,
+        position: after.unwrap_or(head),
+        current: false,
+    })
 }
 
 impl Feed {

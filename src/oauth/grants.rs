@@ -21,7 +21,8 @@ use crate::{
 /// The session's live grants, oldest first, each with its app.
 pub async fn list(chat: &Chat, live: &Live) -> Result<Vec<(Grant, App)>> {
     let caller = live.caller;
-    chat.look(caller, move |tx| grant::live_of(tx, caller.session)).await
+    chat.look(caller, move |tx| grant::live_of(tx, caller.session))
+        .await
 }
 
 /// An approval that no app has redeemed yet.
@@ -35,8 +36,16 @@ pub struct Pending {
 pub async fn pending(chat: &Chat, live: &Live, due: Timestamp) -> Result<Vec<Pending>> {
     let caller = live.caller;
     chat.look(caller, move |tx| {
-        let with_app = |approval: Approval| Ok(Pending { app: app::get(tx, approval.app)?, approval });
-        approval::pending_of(tx, caller.session, due)?.into_iter().map(with_app).collect()
+        let with_app = |approval: Approval| {
+            Ok(Pending {
+                app: app::get(tx, approval.app)?,
+                approval,
+            })
+        };
+        approval::pending_of(tx, caller.session, due)?
+            .into_iter()
+            .map(with_app)
+            .collect()
     })
     .await
 }
@@ -45,12 +54,21 @@ pub async fn pending(chat: &Chat, live: &Live, due: Timestamp) -> Result<Vec<Pen
 pub async fn withdraw(chat: &Chat, live: &Live, client_id: String, now: Timestamp) -> Result<()> {
     let caller = live.caller;
     chat.change(caller, move |tx| {
-        let none = || Error::new(Code::NotFound, "this session has approved nothing for this app that waits");
+        let none = || {
+            Error::new(
+                Code::NotFound,
+                "this session has approved nothing for this app that waits",
+            )
+        };
         let app = app::by_client_id(tx, &client_id)?.ok_or_else(none)?;
         if approval::void_of_app(tx, caller.session, app.id)? == 0 {
             return Err(none());
         }
-        let by = Subject { session: Some(caller.session), client: Some(caller.client), ..app.subject() };
+        let by = Subject {
+            session: Some(caller.session),
+            client: Some(caller.client),
+            ..app.subject()
+        };
         audit::record(tx, Action::ApprovalWithdrawn, &by, now)
     })
     .await
@@ -87,11 +105,23 @@ pub async fn standing(
 ) -> Result<Vec<Standing>> {
     chat.store
         .read(move |tx| {
-            let app = client_id.map(|client_id| apps::live(tx, &client_id)).transpose()?;
+            let app = client_id
+                .map(|client_id| apps::live(tx, &client_id))
+                .transpose()?;
             let session = session.map(|named| named.find(tx)).transpose()?;
-            let grants = grant::page(tx, app.map(|app| app.id), session.map(|session| session.id), after, limit)?;
+            let grants = grant::page(
+                tx,
+                app.map(|app| app.id),
+                session.map(|session| session.id),
+                after,
+                limit,
+            )?;
             let with_nick = |(grant, app): (Grant, App)| {
-                let nick = grant.session.map(|id| session::get(tx, id)).transpose()?.map(|session| session.nick);
+                let nick = grant
+                    .session
+                    .map(|id| session::get(tx, id))
+                    .transpose()?
+                    .map(|session| session.nick);
                 Ok(Standing { grant, app, nick })
             };
             grants.into_iter().map(with_nick).collect()
@@ -106,7 +136,15 @@ pub async fn remove(chat: &Chat, id: GrantId, now: Timestamp) -> Result<()> {
             let none = || Error::new(Code::NotFound, format!("there is no live grant {id}"));
             let grant = grant::get(tx, id)?.ok_or_else(none)?;
             let subject = app::get(tx, grant.app)?.subject();
-            audit::record(tx, Action::ByOperator, &Subject { session: grant.session, ..subject }, now)?;
+            audit::record(
+                tx,
+                Action::ByOperator,
+                &Subject {
+                    session: grant.session,
+                    ..subject
+                },
+                now,
+            )?;
             grant::end(tx, id, EndReason::Revoked, now)
         })
         .await?;
@@ -133,7 +171,11 @@ pub async fn identity(chat: &Chat, grant: GrantId, session: SessionId) -> Result
                 let own = member::get(tx, channel.id, session)?;
                 channels.extend(own.map(|member| (channel, member)));
             }
-            Ok(Identity { session, nick: session::get(tx, session)?.nick, channels })
+            Ok(Identity {
+                session,
+                nick: session::get(tx, session)?.nick,
+                channels,
+            })
         })
         .await
 }

@@ -7,8 +7,8 @@ use crate::{
     chat::{self, Chat, callers::Live},
     error::{Code, Error, Result},
     model::{
-        Arrival, Caller, ChannelName, ClientId, EndReason, HashedPassword, Password, Scope, Scopes, SessionId,
-        Timestamp,
+        Arrival, Caller, ChannelName, ClientId, EndReason, HashedPassword, Password, Scope, Scopes,
+        SessionId, Timestamp,
     },
     secret::{self, Kind, Secret},
     store::{
@@ -54,7 +54,9 @@ impl By<'_> {
         if !scope.allow(Scope::SessionManage) {
             return Ok(None);
         }
-        let judged = chat.prove_password(self.live.caller, self.password.clone(), &self.arrival).await?;
+        let judged = chat
+            .prove_password(self.live.caller, self.password.clone(), &self.arrival)
+            .await?;
         Ok(Some(Judged(judged)))
     }
 }
@@ -76,7 +78,12 @@ pub struct Issued {
 /// Issues a key. It allows no more than what it was asked for with, which never is confined to channels: that
 /// manages no session ([`Caller::require`]). One that manages the session takes its password.
 pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
-    let By { live, arrival: Arrival { now, .. }, due, .. } = by;
+    let By {
+        live,
+        arrival: Arrival { now, .. },
+        due,
+        ..
+    } = by;
     let caller = live.caller;
     require_cover(caller, wanted.scope)?;
     if let Some(res) = &wanted.res {
@@ -104,7 +111,12 @@ pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
                 // By the clock by which it is refused.
                 expires_at: wanted.expires_in.map(|time| due.plus(time)),
             };
-            tell(tx, caller, format!("A new API key, {}, has the scope {}", new.name, new.scope), now)?;
+            tell(
+                tx,
+                caller,
+                format!("A new API key, {}, has the scope {}", new.name, new.scope),
+                now,
+            )?;
             with_secrets(tx, app::insert_key(tx, &new, now)?)
         })
         .await?;
@@ -125,22 +137,44 @@ pub async fn list(chat: &Chat, live: &Live) -> Result<Vec<Key>> {
 
 /// A session's live keys, as the operator sees them.
 pub async fn live_of(chat: &Chat, session: SessionId) -> Result<Vec<App>> {
-    chat.store.read(move |tx| app::live_keys_of(tx, session)).await
+    chat.store
+        .read(move |tx| app::live_keys_of(tx, session))
+        .await
 }
 
 /// Gives a key another name.
-pub async fn rename(chat: &Chat, live: &Live, client_id: String, name: String, now: Timestamp) -> Result<Key> {
+pub async fn rename(
+    chat: &Chat,
+    live: &Live,
+    client_id: String,
+    name: String,
+    now: Timestamp,
+) -> Result<Key> {
     let caller = live.caller;
     chat.change_ordinary(caller, move |tx| {
         let key = app::live_key(tx, caller.session, &client_id)?;
         if key.name != name {
             app::rename(tx, key.id, &name)?;
             client::rename_of_app(tx, key.id, &name)?;
-            tell(tx, caller, format!("The API key {} is now called {name}", key.name), now)?;
-            let by = Subject { client: Some(caller.client), ..key.subject() };
+            tell(
+                tx,
+                caller,
+                format!("The API key {} is now called {name}", key.name),
+                now,
+            )?;
+            let by = Subject {
+                client: Some(caller.client),
+                ..key.subject()
+            };
             audit::record(tx, Action::KeyRenamed, &by, now)?;
         }
-        with_secrets(tx, App { name: name.clone(), ..key })
+        with_secrets(
+            tx,
+            App {
+                name: name.clone(),
+                ..key
+            },
+        )
     })
     .await
 }
@@ -148,22 +182,44 @@ pub async fn rename(chat: &Chat, live: &Live, client_id: String, name: String, n
 /// Gives a key a new secret; those before it work for as long as `overlap`. It takes the session's password, as a new key
 /// would, where the key manages the session, and where the caller is a grant. The key's own bot, which has a secret of the
 /// key, needs none.
-pub async fn rotate(chat: &Chat, by: By<'_>, client_id: String, overlap: Duration) -> Result<Issued> {
-    let By { live, arrival: Arrival { now, .. }, due, .. } = by;
+pub async fn rotate(
+    chat: &Chat,
+    by: By<'_>,
+    client_id: String,
+    overlap: Duration,
+) -> Result<Issued> {
+    let By {
+        live,
+        arrival: Arrival { now, .. },
+        due,
+        ..
+    } = by;
     let caller = live.caller;
     let id = client_id.clone();
     let (scope, own) = chat
         .look(caller, move |tx| {
             let key = app::live_key(tx, caller.session, &id)?;
-            let grant = caller.grant.map(|grant| grant::get(tx, grant)).transpose()?.flatten();
+            let grant = caller
+                .grant
+                .map(|grant| grant::get(tx, grant))
+                .transpose()?
+                .flatten();
             Ok((key.scope, grant.is_some_and(|grant| grant.app == key.id)))
         })
         .await?;
     // Else a caller that may only manage would read by the key's new secret.
     require_cover(caller, scope)?;
     // A secret given to a grant outlasts that grant, so a grant takes the password whatever the key may do.
-    let proven = if caller.grant.is_some() { Scopes::ALL } else { scope };
-    let judged = if own { None } else { by.prove(chat, proven).await? };
+    let proven = if caller.grant.is_some() {
+        Scopes::ALL
+    } else {
+        scope
+    };
+    let judged = if own {
+        None
+    } else {
+        by.prove(chat, proven).await?
+    };
     let secret = Secret::generate_as(Kind::Key)?;
     let hash = secret.hash();
     let key = chat
@@ -171,7 +227,12 @@ pub async fn rotate(chat: &Chat, by: By<'_>, client_id: String, overlap: Duratio
             require_still(tx, caller, &judged)?;
             let key = app::live_key(tx, caller.session, &client_id)?;
             app_secret::rotate(tx, &key, hash, overlap, now, due)?;
-            tell(tx, caller, format!("The API key {} has a new secret", key.name), now)?;
+            tell(
+                tx,
+                caller,
+                format!("The API key {} has a new secret", key.name),
+                now,
+            )?;
             with_secrets(tx, key)
         })
         .await?;
@@ -193,32 +254,45 @@ pub async fn revoke_all(chat: &Chat, live: &Live, now: Timestamp) -> Result<()> 
     let caller = live.caller;
     chat.change(caller, move |tx| {
         let keys = app::live_keys_of(tx, caller.session)?;
-        keys.into_iter().try_for_each(|key| app::end(tx, key.id, EndReason::Revoked, now))
+        keys.into_iter()
+            .try_for_each(|key| app::end(tx, key.id, EndReason::Revoked, now))
     })
     .await
 }
 
 /// Refuses where the password is not the one any more that was judged, if one was.
 fn require_still(tx: &Read, caller: Caller, judged: &Option<Judged>) -> Result<()> {
-    judged.as_ref().map_or(Ok(()), |Judged(judged)| chat::require_unchanged(tx, caller, judged))
+    judged.as_ref().map_or(Ok(()), |Judged(judged)| {
+        chat::require_unchanged(tx, caller, judged)
+    })
 }
 
 /// Tells the session's devices what was done, and by which of them.
 fn tell(tx: &Write, caller: Caller, what: String, now: Timestamp) -> Result<()> {
     let by = client::own_view(tx, caller.client)?.name;
-    chat::notice(tx, &session::get(tx, caller.session)?, format!("{what}, by {by}."), None, now).map(drop)
+    chat::notice(
+        tx,
+        &session::get(tx, caller.session)?,
+        format!("{what}, by {by}."),
+        None,
+        now,
+    )
+    .map(drop)
 }
 
 /// A narrow token makes no wider key.
 fn require_cover(caller: Caller, scope: Scopes) -> Result<()> {
-    let beyond = Scope::ALL.into_iter().find(|one| scope.allow(*one) && !caller.scope.allow(*one));
+    let beyond = Scope::ALL
+        .into_iter()
+        .find(|one| scope.allow(*one) && !caller.scope.allow(*one));
     beyond.map_or(Ok(()), |one| Err(Error::insufficient_scope(one)))
 }
 
 /// Refuses a `res` by which a key could do nothing, or not what its scope says.
 fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
     if res.is_empty() || res.len() > MAX_RES {
-        let detail = format!("res names 1 to {MAX_RES} channels; left out, it is all of the session's");
+        let detail =
+            format!("res names 1 to {MAX_RES} channels; left out, it is all of the session's");
         return Err(Error::malformed(detail));
     }
     if scope.allow(Scope::SessionManage) {
@@ -230,11 +304,21 @@ fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
 
 /// The device for which a key will work: the caller's, or, where a key makes another, the one that made that.
 fn maker(tx: &Read, caller: Caller) -> Result<ClientId> {
-    let by = caller.grant.map(|id| grant::get(tx, id)).transpose()?.flatten();
-    let maker = by.map(|grant| app::get(tx, grant.app)).transpose()?.and_then(|app| app.maker);
+    let by = caller
+        .grant
+        .map(|id| grant::get(tx, id))
+        .transpose()?
+        .flatten();
+    let maker = by
+        .map(|grant| app::get(tx, grant.app))
+        .transpose()?
+        .and_then(|app| app.maker);
     Ok(maker.unwrap_or(caller.client))
 }
 
 fn with_secrets(tx: &Read, app: App) -> Result<Key> {
-    Ok(Key { secrets: app_secret::of_app(tx, app.id)?, app })
+    Ok(Key {
+        secrets: app_secret::of_app(tx, app.id)?,
+        app,
+    })
 }

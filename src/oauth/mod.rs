@@ -47,7 +47,12 @@ pub struct Credentials {
 impl Credentials {
     /// Credentials as they were presented; an empty secret counts as none.
     pub fn presented(client_id: String, secret: Option<&str>) -> Self {
-        Self { client_id, secret: secret.filter(|secret| !secret.is_empty()).map(SecretHash::of) }
+        Self {
+            client_id,
+            secret: secret
+                .filter(|secret| !secret.is_empty())
+                .map(SecretHash::of),
+        }
     }
 }
 
@@ -71,7 +76,8 @@ pub async fn may_succeed(chat: &Chat, proof: Proof, shown: Shown, due: Timestamp
         Proof::Token(_) => return Ok(true),
     };
     let look = move |tx: &Read| {
-        let Some((app, secret)) = find(tx, &credentials, due)?.filter(|(app, _)| !app.over(due)) else {
+        let Some((app, secret)) = find(tx, &credentials, due)?.filter(|(app, _)| !app.over(due))
+        else {
             return Ok(false);
         };
         match shown {
@@ -80,7 +86,9 @@ pub async fn may_succeed(chat: &Chat, proof: Proof, shown: Shown, due: Timestamp
             Shown::Nothing => Ok(false),
             Shown::Secret(shown) => {
                 if let Some(token) = token::find(tx, shown)? {
-                    return Ok(grant::get(tx, token.grant)?.is_some_and(|grant| grant.app == app.id));
+                    return Ok(
+                        grant::get(tx, token.grant)?.is_some_and(|grant| grant.app == app.id)
+                    );
                 }
                 let code = authorization_code::find(tx, shown)?.map(|code| code.app);
                 let device = device_code::find(tx, shown)?.map(|code| code.app);
@@ -93,12 +101,22 @@ pub async fn may_succeed(chat: &Chat, proof: Proof, shown: Shown, due: Timestamp
 
 /// The live app that these are the credentials of.
 pub async fn authenticate(chat: &Chat, credentials: Credentials, due: Timestamp) -> Result<App> {
-    let found = chat.store.read(move |tx| find(tx, &credentials, due)).await?;
-    found.map(|(app, _)| app).filter(|app| !app.over(due)).ok_or_else(invalid_client)
+    let found = chat
+        .store
+        .read(move |tx| find(tx, &credentials, due))
+        .await?;
+    found
+        .map(|(app, _)| app)
+        .filter(|app| !app.over(due))
+        .ok_or_else(invalid_client)
 }
 
 /// The app that these are the credentials of, perhaps one that is over, and the secret it proved itself with, which is not.
-fn find(tx: &Read, credentials: &Credentials, due: Timestamp) -> Result<Option<(App, Option<AppSecret>)>> {
+fn find(
+    tx: &Read,
+    credentials: &Credentials,
+    due: Timestamp,
+) -> Result<Option<(App, Option<AppSecret>)>> {
     let found = known(tx, credentials)?;
     Ok(found.filter(|(_, secret)| secret.is_none_or(|secret| secret.is_valid(due))))
 }
@@ -115,10 +133,16 @@ fn known(tx: &Read, credentials: &Credentials) -> Result<Option<(App, Option<App
 
 /// RFC 6749 §5.2: unknown, without credentials, with wrong ones or several, and those that are over: one answer.
 pub fn invalid_client() -> Error {
-    Error::new(Code::InvalidClient, "there is no live app with this client_id and this secret")
+    Error::new(
+        Code::InvalidClient,
+        "there is no live app with this client_id and this secret",
+    )
 }
 
 /// RFC 6749 §5.2: a code or a refresh token that is unknown, over, used, or another app's: one answer.
 fn invalid_grant() -> Error {
-    Error::new(Code::InvalidGrant, "this is unknown, expired, used or revoked, or it is not this app's")
+    Error::new(
+        Code::InvalidGrant,
+        "this is unknown, expired, used or revoked, or it is not this app's",
+    )
 }

@@ -39,9 +39,9 @@ impl Proof {
     /// Who stands behind it, while it holds.
     pub(super) fn holder(&self, tx: &Read, due: Timestamp) -> Result<Holder> {
         let app = match self {
-            Self::Credentials(credentials) => {
-                find(tx, credentials, due)?.map(|(app, _)| app).ok_or_else(invalid_client)?
-            }
+            Self::Credentials(credentials) => find(tx, credentials, due)?
+                .map(|(app, _)| app)
+                .ok_or_else(invalid_client)?,
             Self::Token(grant) => {
                 let grant = grant::get(tx, *grant)?.ok_or_else(chat::invalid_token)?;
                 if grant.session.is_some() {

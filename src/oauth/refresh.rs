@@ -24,16 +24,35 @@ use crate::{
 };
 
 /// Issues a new pair for a refresh token, which is superseded in the same transaction.
-pub async fn issue(chat: &Chat, request: TokenRequest, presented: &str, scope: Option<Scopes>) -> Result<Issued> {
+pub async fn issue(
+    chat: &Chat,
+    request: TokenRequest,
+    presented: &str,
+    scope: Option<Scopes>,
+) -> Result<Issued> {
     let (keys, told, presented) = (chat.keys.ring(), chat.told.clone(), presented.to_owned());
     let hash = SecretHash::of(&presented);
     tokens::issue(chat, request, move |tx, app, mint| {
-        let token = token::find(tx, hash)?.filter(|token| !token.is_access).ok_or_else(invalid_grant)?;
-        let grant = grant::get(tx, token.grant)?.filter(|grant| grant.app == app.id).ok_or_else(invalid_grant)?;
+        let token = token::find(tx, hash)?
+            .filter(|token| !token.is_access)
+            .ok_or_else(invalid_grant)?;
+        let grant = grant::get(tx, token.grant)?
+            .filter(|grant| grant.app == app.id)
+            .ok_or_else(invalid_grant)?;
         // Its own pair has arrived. What is noted must stay, so from here on a refusal is a success of the transaction.
         token::settle_parent(tx, hash, mint.now)?;
         let (keys, told, presented) = (&*keys, &*told, presented.as_str());
-        let exchange = Exchange { tx, app, mint, keys, told, presented, hash, grant: &grant, token: &token };
+        let exchange = Exchange {
+            tx,
+            app,
+            mint,
+            keys,
+            told,
+            presented,
+            hash,
+            grant: &grant,
+            token: &token,
+        };
         match exchange.decide(scope) {
             Err(refusal) if !refusal.is_failure() => Ok(Err(refusal)),
             decided => decided.map(Ok),
@@ -62,13 +81,19 @@ impl Exchange<'_> {
         }
         let scope = scope.unwrap_or(self.token.scope);
         if !self.token.scope.covers(scope) {
-            return Err(Error::new(Code::InvalidScope, "this is more than the refresh token stands for"));
+            return Err(Error::new(
+                Code::InvalidScope,
+                "this is more than the refresh token stands for",
+            ));
         }
         match &self.token.exchanged {
             // A key that is lost, or an exchange from before there were keys, gives nothing again.
             Some(Exchanged { by: None, .. }) => Err(invalid_grant()),
             Some(Exchanged { by: Some(by), .. }) => {
-                let pair = self.keys.pair(by, self.presented).ok_or_else(invalid_grant)?;
+                let pair = self
+                    .keys
+                    .pair(by, self.presented)
+                    .ok_or_else(invalid_grant)?;
                 self.repeat(pair, scope)
             }
             None if self.token.is_active(self.mint.due) => self.begin(scope),
@@ -78,26 +103,56 @@ impl Exchange<'_> {
 
     /// The first exchange.
     fn begin(&self, scope: Scopes) -> Result<Minted> {
-        let &Self { tx, mint, token, grant, .. } = self;
+        let &Self {
+            tx,
+            mint,
+            token,
+            grant,
+            ..
+        } = self;
         let by = self.keys.current(mint.due);
-        let pair = self.keys.pair(by, self.presented).ok_or_else(|| Error::internal("the key in use is missing"))?;
-        token::supersede(tx, self.hash, by, mint.refresh_expires_at(token.limit_at), mint.now)?;
+        let pair = self
+            .keys
+            .pair(by, self.presented)
+            .ok_or_else(|| Error::internal("the key in use is missing"))?;
+        token::supersede(
+            tx,
+            self.hash,
+            by,
+            mint.refresh_expires_at(token.limit_at),
+            mint.now,
+        )?;
         // Only so many are told of one by one, or an app could fill the audit log by it.
         let refreshed = mint.refreshed(self.app, grant);
         if self.told.records_refresh(&refreshed) {
-            audit::record(tx, Action::GrantRefreshed, &mint.subject(self.app, grant), mint.now)?;
+            audit::record(
+                tx,
+                Action::GrantRefreshed,
+                &mint.subject(self.app, grant),
+                mint.now,
+            )?;
         }
         let mint = mint.deriving(&pair, self.hash);
         let minted = mint.pair(tx, grant, scope, token.scope, token.limit_at)?;
-        token.code.map_or(Ok(()), |code| mint.descend_from(tx, code))?;
-        Ok(Minted { derived: Some(pair), refreshed: Some(refreshed), ..minted })
+        token
+            .code
+            .map_or(Ok(()), |code| mint.descend_from(tx, code))?;
+        Ok(Minted {
+            derived: Some(pair),
+            refreshed: Some(refreshed),
+            ..minted
+        })
     }
 
     /// The same pair again. An access token that expired before anybody had it begins anew.
     fn repeat(&self, pair: Pair, scope: Scopes) -> Result<Minted> {
-        let &Self { tx, mint, grant, .. } = self;
+        let &Self {
+            tx, mint, grant, ..
+        } = self;
         let (access, refresh) = pair.hashes();
-        let next = token::find(tx, refresh)?.filter(|next| next.is_active(mint.due)).ok_or_else(invalid_grant)?;
+        let next = token::find(tx, refresh)?
+            .filter(|next| next.is_active(mint.due))
+            .ok_or_else(invalid_grant)?;
         let known = token::find(tx, access)?;
         let scope = known.as_ref().map_or(scope, |access| access.scope);
         let minted = match known.filter(|access| access.is_active(mint.due)) {
@@ -112,16 +167,29 @@ impl Exchange<'_> {
             None => {
                 let mint = mint.deriving(&pair, self.hash);
                 let minted = mint.access(tx, grant.id, scope, Some(next.limit_at))?;
-                self.token.code.map_or(Ok(()), |code| mint.descend_from(tx, code))?;
+                self.token
+                    .code
+                    .map_or(Ok(()), |code| mint.descend_from(tx, code))?;
                 minted
             }
         };
-        Ok(Minted { refreshable: true, client: grant.client, derived: Some(pair), ..minted })
+        Ok(Minted {
+            refreshable: true,
+            client: grant.client,
+            derived: Some(pair),
+            ..minted
+        })
     }
 
     /// It was stolen: all that came of it ends, for the thief and for the app, and the session's devices are told.
     fn end_both_holders(&self) -> Result<()> {
-        let &Self { tx, mint, app, grant, .. } = self;
+        let &Self {
+            tx,
+            mint,
+            app,
+            grant,
+            ..
+        } = self;
         mint.report_reuse(tx, app, grant)?;
         grant::end(tx, grant.id, EndReason::Revoked, mint.now)
     }

@@ -7,7 +7,10 @@ use crate::{
     audit::{Action, Subject},
     chat::{self, Chat, told::Refreshed},
     error::{Code, Error, Result},
-    model::{Area, Arrival, ChannelName, ClientId, EndReason, GrantId, Network, Nick, Scopes, SessionId, Timestamp},
+    model::{
+        Area, Arrival, ChannelName, ClientId, EndReason, GrantId, Network, Nick, Scopes, SessionId,
+        Timestamp,
+    },
     secret::{Kind, Secret, SecretHash, keys::Pair},
     store::{
         Priority, Read, Write,
@@ -82,24 +85,52 @@ impl Mint {
     /// The same mint for the pair that a refresh token is exchanged for.
     pub fn deriving(&self, pair: &Pair, parent: SecretHash) -> Self {
         let (access, refresh) = pair.hashes();
-        Self { access, refresh, parent: Some(parent), ..*self }
+        Self {
+            access,
+            refresh,
+            parent: Some(parent),
+            ..*self
+        }
     }
 
     /// What the audit log is told of a request for tokens of a grant.
     pub fn subject(&self, app: &App, grant: &Grant) -> Subject {
-        Subject { session: grant.session, client: grant.client, address: Some(self.address), ..app.subject() }
+        Subject {
+            session: grant.session,
+            client: grant.client,
+            address: Some(self.address),
+            ..app.subject()
+        }
     }
 
     /// The refresh of a grant's tokens, as it is told of.
     pub fn refreshed(&self, app: &App, grant: &Grant) -> Refreshed {
-        let &Grant { id, session, client, .. } = grant;
-        Refreshed { grant: id, network: Network::of(self.address), session, client, app: app.client_id.clone() }
+        let &Grant {
+            id,
+            session,
+            client,
+            ..
+        } = grant;
+        Refreshed {
+            grant: id,
+            network: Network::of(self.address),
+            session,
+            client,
+            app: app.client_id.clone(),
+        }
     }
 
     /// Records that a token or a code came back that was used before, and tells the session's devices.
     pub fn report_reuse(&self, tx: &Write, app: &App, grant: &Grant) -> Result<()> {
-        audit::record(tx, Action::ReuseDetected, &self.subject(app, grant), self.now)?;
-        grant.session.map_or(Ok(()), |session| chat::tell_of_theft(tx, session, &app.name, self.address, self.now))
+        audit::record(
+            tx,
+            Action::ReuseDetected,
+            &self.subject(app, grant),
+            self.now,
+        )?;
+        grant.session.map_or(Ok(()), |session| {
+            chat::tell_of_theft(tx, session, &app.name, self.address, self.now)
+        })
     }
 
     /// When a refresh token expires that is issued now.
@@ -108,22 +139,58 @@ impl Mint {
     }
 
     /// Issues an access token of a grant, which ends with its app at the latest.
-    pub fn access(&self, tx: &Write, grant: GrantId, scope: Scopes, limit_at: Option<Timestamp>) -> Result<Minted> {
+    pub fn access(
+        &self,
+        tx: &Write,
+        grant: GrantId,
+        scope: Scopes,
+        limit_at: Option<Timestamp>,
+    ) -> Result<Minted> {
         // By the clock by which it is refused.
         let end = self.due.plus(ACCESS);
         let expires_at = limit_at.map_or(end, |limit| limit.min(end));
-        let new = NewToken { secret: self.access, grant, scope, expires_at, parent: self.parent };
+        let new = NewToken {
+            secret: self.access,
+            grant,
+            scope,
+            expires_at,
+            parent: self.parent,
+        };
         token::issue_access(tx, &new, self.now)?;
-        Ok(Minted { scope, expires_at, refreshable: false, client: None, derived: None, refreshed: None })
+        Ok(Minted {
+            scope,
+            expires_at,
+            refreshable: false,
+            client: None,
+            derived: None,
+            refreshed: None,
+        })
     }
 
     /// Issues an access token of this scope, and a refresh token of all that was asked for.
-    pub fn pair(&self, tx: &Write, grant: &Grant, scope: Scopes, asked: Scopes, limit_at: Timestamp) -> Result<Minted> {
+    pub fn pair(
+        &self,
+        tx: &Write,
+        grant: &Grant,
+        scope: Scopes,
+        asked: Scopes,
+        limit_at: Timestamp,
+    ) -> Result<Minted> {
         let expires_at = self.refresh_expires_at(limit_at);
-        let new = NewToken { secret: self.refresh, grant: grant.id, scope: asked, expires_at, parent: self.parent };
+        let new = NewToken {
+            secret: self.refresh,
+            grant: grant.id,
+            scope: asked,
+            expires_at,
+            parent: self.parent,
+        };
         token::issue_refresh(tx, &new, limit_at, self.now)?;
         grant::prolong(tx, grant.id, expires_at)?;
-        Ok(Minted { refreshable: true, client: grant.client, ..self.access(tx, grant.id, scope, Some(limit_at))? })
+        Ok(Minted {
+            refreshable: true,
+            client: grant.client,
+            ..self.access(tx, grant.id, scope, Some(limit_at))?
+        })
     }
 
     /// Notes the authorization code that the pair descends from.
@@ -133,27 +200,47 @@ impl Mint {
     }
 
     /// Makes the grant that a session gave an app, with a client of that session unless it only says who it is.
-    pub fn begin(&self, tx: &Write, app: &App, session: SessionId, new: &NewGrant) -> Result<Grant> {
+    pub fn begin(
+        &self,
+        tx: &Write,
+        app: &App,
+        session: SessionId,
+        new: &NewGrant,
+    ) -> Result<Grant> {
         let id = grant::insert(tx, app, new, self.now)?;
         if new.scope.need_client() {
             let client = self.client_of(app, id, new.scope);
             // What is shown as its end is no later than its grant's.
-            let expires_at = new.limit_at.map_or(client.expires_at, |limit| limit.min(client.expires_at));
-            let client = NewClient { expires_at, ..client };
+            let expires_at = new
+                .limit_at
+                .map_or(client.expires_at, |limit| limit.min(client.expires_at));
+            let client = NewClient {
+                expires_at,
+                ..client
+            };
             let admitted = chat::admit_granted(tx, session, &client, self.max_clients, self.now);
-            admitted.map_err(
-                |error| if error.is_failure() { error } else { Error::new(Code::InvalidGrant, error.detail) },
-            )?;
+            admitted.map_err(|error| {
+                if error.is_failure() {
+                    error
+                } else {
+                    Error::new(Code::InvalidGrant, error.detail)
+                }
+            })?;
         } else {
             chat::announce_app(tx, session, &app.name, self.now)?;
         }
-        grant::get(tx, id)?.ok_or_else(|| Error::internal("a grant that was just made is not there"))
+        grant::get(tx, id)?
+            .ok_or_else(|| Error::internal("a grant that was just made is not there"))
     }
 
     /// Lets the client of a grant live on, as its app or its session has shown itself again; not past the grant's own limit.
     pub fn prolong(&self, tx: &Write, grant: &Grant, limit_at: Option<Timestamp>) -> Result<()> {
-        let until = limit_at.map_or(self.client_expires_at, |limit| limit.min(self.client_expires_at));
-        grant.client.map_or(Ok(()), |client| client::prolong(tx, client, until, self.now))
+        let until = limit_at.map_or(self.client_expires_at, |limit| {
+            limit.min(self.client_expires_at)
+        });
+        grant.client.map_or(Ok(()), |client| {
+            client::prolong(tx, client, until, self.now)
+        })
     }
 
     /// The client by which an app acts through a grant.
@@ -163,7 +250,11 @@ impl Mint {
             secret: self.client,
             expires_at: self.client_expires_at,
             address: self.address,
-            grant: Some(Granted { id: grant, scope, key: app.is_key() }),
+            grant: Some(Granted {
+                id: grant,
+                scope,
+                key: app.is_key(),
+            }),
         }
     }
 }
@@ -175,11 +266,25 @@ pub(super) async fn issue(
     request: TokenRequest,
     mut work: impl FnMut(&Write, &App, &Mint) -> Result<Decision> + Send + 'static,
 ) -> Result<Issued> {
-    let TokenRequest { credentials, arrival: Arrival { address, now, steady }, due } = request;
+    let TokenRequest {
+        credentials,
+        arrival: Arrival {
+            address,
+            now,
+            steady,
+        },
+        due,
+    } = request;
     let presented = credentials.clone();
     // Guesses are turned away before they take a turn of the writer's.
-    chat.store.read(move |tx| known(tx, &presented)).await?.ok_or_else(invalid_client)?;
-    let (access, refresh) = (Secret::generate_as(Kind::Access)?, Secret::generate_as(Kind::Refresh)?);
+    chat.store
+        .read(move |tx| known(tx, &presented))
+        .await?
+        .ok_or_else(invalid_client)?;
+    let (access, refresh) = (
+        Secret::generate_as(Kind::Access)?,
+        Secret::generate_as(Kind::Refresh)?,
+    );
     let mint = Mint {
         access: access.hash(),
         refresh: refresh.hash(),
@@ -214,7 +319,9 @@ pub(super) async fn issue(
     if let Some(refreshed) = minted.refreshed {
         chat.told.note_refresh(refreshed, steady);
     }
-    let (access, refresh) = minted.derived.map_or((access, refresh), |pair| (pair.access, pair.refresh));
+    let (access, refresh) = minted
+        .derived
+        .map_or((access, refresh), |pair| (pair.access, pair.refresh));
     Ok(Issued {
         access,
         refresh: minted.refreshable.then_some(refresh),
@@ -253,7 +360,9 @@ pub async fn introspect(
         let Some(token) = token::find(tx, presented)?.filter(|token| token.is_active(due)) else {
             return Ok(None);
         };
-        let Some(grant) = grant::get(tx, token.grant)? else { return Ok(None) };
+        let Some(grant) = grant::get(tx, token.grant)? else {
+            return Ok(None);
+        };
         // A refresh token is nothing that anybody presents to a resource server.
         if grant.app != asking.id && !(asking.resource_server && token.is_access) {
             return Ok(None);
@@ -263,14 +372,30 @@ pub async fn introspect(
         let client_id = app::get(tx, grant.app)?.client_id;
         let unsettled = token::is_unsettled(tx, presented)?;
         let jti = token.is_access.then(|| token::jti(presented));
-        Ok(Some((grant.client, unsettled, Introspection { token, jti, client_id, user, res: grant.res })))
+        Ok(Some((
+            grant.client,
+            unsettled,
+            Introspection {
+                token,
+                jti,
+                client_id,
+                user,
+                res: grant.res,
+            },
+        )))
     });
     // A client that is due to leave calls no more, even if nobody has come to end it yet.
     let calls = |client: &Option<ClientId>| client.is_none_or(|client| !chat.is_over(client, due));
-    let Some((_, unsettled, found)) = found.await?.filter(|(client, ..)| calls(client)) else { return Ok(None) };
+    let Some((_, unsettled, found)) = found.await?.filter(|(client, ..)| calls(client)) else {
+        return Ok(None);
+    };
     if unsettled {
         // Somebody presented it to whoever asks.
-        match chat.store.write(move |tx| token::settle_parent(tx, presented, now)).await {
+        match chat
+            .store
+            .write(move |tx| token::settle_parent(tx, presented, now))
+            .await
+        {
             // Whoever only asks is answered even where nothing can be written; the next one who asks tries again.
             Err(error) if error.is_want_of_room() => {}
             settled => settled?,
@@ -281,17 +406,31 @@ pub async fn introspect(
 
 /// Ends the grant of a token of this app's, expired or superseded too (RFC 7009 §2.1). One that is unknown needs no end;
 /// another app's is refused.
-pub async fn revoke(chat: &Chat, asking: App, presented: SecretHash, now: Timestamp) -> Result<Option<GrantId>> {
+pub async fn revoke(
+    chat: &Chat,
+    asking: App,
+    presented: SecretHash,
+    now: Timestamp,
+) -> Result<Option<GrantId>> {
     let of_app = move |tx: &Read| {
-        let grant = token::find(tx, presented)?.map(|token| grant::get(tx, token.grant)).transpose()?.flatten();
+        let grant = token::find(tx, presented)?
+            .map(|token| grant::get(tx, token.grant))
+            .transpose()?
+            .flatten();
         match grant {
-            Some(grant) if grant.app != asking.id => {
-                Err(Error::new(Code::InvalidGrant, "this token was issued to another app"))
-            }
+            Some(grant) if grant.app != asking.id => Err(Error::new(
+                Code::InvalidGrant,
+                "this token was issued to another app",
+            )),
             grant => Ok(grant.map(|grant| grant.id)),
         }
     };
     // Look the token up first, so that unknown tokens never occupy the writer.
-    let Some(id) = chat.store.read(of_app).await? else { return Ok(None) };
-    chat.store.write(move |tx| grant::end(tx, id, EndReason::Revoked, now)).await.map(|()| Some(id))
+    let Some(id) = chat.store.read(of_app).await? else {
+        return Ok(None);
+    };
+    chat.store
+        .write(move |tx| grant::end(tx, id, EndReason::Revoked, now))
+        .await
+        .map(|()| Some(id))
 }

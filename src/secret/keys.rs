@@ -87,23 +87,48 @@ struct StoredKey {
 impl Key {
     fn new(id: KeyId, from: Timestamp, secret: [u8; 32]) -> Result<Self> {
         let derived = |purpose: &str| {
-            let key = keyed(&secret)?.chain_update(purpose).finalize().into_bytes();
+            let key = keyed(&secret)?
+                .chain_update(purpose)
+                .finalize()
+                .into_bytes();
             keyed(&key)
         };
-        Ok(Self { id, from, secret, user_codes: derived("user codes")?, refresh: derived("refresh")? })
+        Ok(Self {
+            id,
+            from,
+            secret,
+            user_codes: derived("user codes")?,
+            refresh: derived("refresh")?,
+        })
     }
 
     fn generate(from: Timestamp) -> Result<Self> {
-        Self::new(KeyId(URL_SAFE_NO_PAD.encode(random::<6>()?)), from, random()?)
+        Self::new(
+            KeyId(URL_SAFE_NO_PAD.encode(random::<6>()?)),
+            from,
+            random()?,
+        )
     }
 
     fn user_code(&self, code: &UserCode) -> UserCodeHash {
-        UserCodeHash(self.user_codes.clone().chain_update(&code.0).finalize().into_bytes().into())
+        UserCodeHash(
+            self.user_codes
+                .clone()
+                .chain_update(&code.0)
+                .finalize()
+                .into_bytes()
+                .into(),
+        )
     }
 
     fn token(&self, kind: Kind, presented: &str) -> Secret {
         // The kind ends before the first byte that no kind has.
-        let mac = self.refresh.clone().chain_update(kind.prefix()).chain_update([0]).chain_update(presented);
+        let mac = self
+            .refresh
+            .clone()
+            .chain_update(kind.prefix())
+            .chain_update([0])
+            .chain_update(presented);
         Secret::of_bits(kind, mac.finalize().into_bytes().into())
     }
 }
@@ -116,23 +141,42 @@ impl KeyRing {
     /// A ring with one new key, in use from the beginning.
     pub fn generate() -> Result<Self> {
         let lineage = URL_SAFE_NO_PAD.encode(random::<12>()?);
-        Ok(Self { lineage, generation: 0, keys: vec![Key::generate(Timestamp(0))?], rest: Map::new() })
+        Ok(Self {
+            lineage,
+            generation: 0,
+            keys: vec![Key::generate(Timestamp(0))?],
+            rest: Map::new(),
+        })
     }
 
     /// The same ring with one more key, which comes into use at `from`. Of the others, the one in use stays, and what is
     /// `needed`; one that was to come into use later never does.
-    pub fn rotated(&self, from: Timestamp, due: Timestamp, needed: impl Fn(&KeyId) -> bool) -> Result<Self> {
+    pub fn rotated(
+        &self,
+        from: Timestamp,
+        due: Timestamp,
+        needed: impl Fn(&KeyId) -> bool,
+    ) -> Result<Self> {
         let current = self.current_at(due);
         let stays = |(at, key): &(usize, &Key)| *at == current || needed(&key.id);
         let others = self.keys.iter().enumerate().filter(stays);
         // A clock that was set back leaves no key behind a newer one.
-        let others = others.map(|(_, key)| Key { from: key.from.min(from), ..key.clone() });
+        let others = others.map(|(_, key)| Key {
+            from: key.from.min(from),
+            ..key.clone()
+        });
         let mut keys = others.collect::<Vec<_>>();
         keys.push(Key::generate(from)?);
         if keys.len() > MAX_KEYS {
-            return Err(Error::malformed(format!("{MAX_KEYS} keys are still in use; rotate again in some days")));
+            return Err(Error::malformed(format!(
+                "{MAX_KEYS} keys are still in use; rotate again in some days"
+            )));
         }
-        Ok(Self { generation: self.generation + 1, keys, ..self.clone() })
+        Ok(Self {
+            generation: self.generation + 1,
+            keys,
+            ..self.clone()
+        })
     }
 
     /// What it has in common with the rings that it was, or will be, rotated to, and which of them it is.
@@ -146,7 +190,10 @@ impl KeyRing {
     }
 
     fn current_at(&self, due: Timestamp) -> usize {
-        self.keys.iter().rposition(|key| key.from <= due).unwrap_or(0)
+        self.keys
+            .iter()
+            .rposition(|key| key.from <= due)
+            .unwrap_or(0)
     }
 
     /// The name of the key that is in use.
@@ -161,21 +208,33 @@ impl KeyRing {
 
     /// The hashes that a user code may have been stored with, newest first.
     pub fn hashes(&self, code: &UserCode) -> Vec<UserCodeHash> {
-        self.keys.iter().rev().map(|key| key.user_code(code)).collect()
+        self.keys
+            .iter()
+            .rev()
+            .map(|key| key.user_code(code))
+            .collect()
     }
 
     /// The pair of tokens that the refresh token `presented` is exchanged for, by one of these keys. Nobody derives it from
     /// the database, which has neither the key nor the token.
     pub fn pair(&self, by: &KeyId, presented: &str) -> Option<Pair> {
         let key = self.keys.iter().find(|key| key.id == *by)?;
-        Some(Pair { access: key.token(Kind::Access, presented), refresh: key.token(Kind::Refresh, presented) })
+        Some(Pair {
+            access: key.token(Kind::Access, presented),
+            refresh: key.token(Kind::Refresh, presented),
+        })
     }
 
     /// It changes with every key that is added or dropped.
     pub fn fingerprint(&self) -> Fingerprint {
-        let keys = self.keys.iter().flat_map(|key| [key.id.0.as_bytes(), b"\0", &key.secret, b"\0"].concat());
+        let keys = self
+            .keys
+            .iter()
+            .flat_map(|key| [key.id.0.as_bytes(), b"\0", &key.secret, b"\0"].concat());
         let of = format!("rejoin key file {} {}\n", self.lineage, self.generation);
-        Fingerprint(sha256(&of.into_bytes().into_iter().chain(keys).collect::<Vec<_>>()))
+        Fingerprint(sha256(
+            &of.into_bytes().into_iter().chain(keys).collect::<Vec<_>>(),
+        ))
     }
 
     /// The text of a key file.
@@ -194,36 +253,64 @@ impl KeyRing {
             rest: self.rest.clone(),
         };
         file.checksum = file.sum()?;
-        serde_json::to_string_pretty(&file).map(|text| text + "\n").map_err(Error::internal)
+        serde_json::to_string_pretty(&file)
+            .map(|text| text + "\n")
+            .map_err(Error::internal)
     }
 
     /// Reads the text of a key file; what is wrong with it, without any of it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let damaged = || "is damaged".to_owned();
-        let form = serde_json::from_str::<Value>(text).map_err(|_| "is damaged, or no key file".to_owned())?;
+        let form = serde_json::from_str::<Value>(text)
+            .map_err(|_| "is damaged, or no key file".to_owned())?;
         match form.get("rejoin_keys").and_then(Value::as_u64) {
             Some(format) if format == u64::from(FORMAT) => {}
-            Some(format) if format > u64::from(FORMAT) => return Err("was made by a newer rejoin".into()),
+            Some(format) if format > u64::from(FORMAT) => {
+                return Err("was made by a newer rejoin".into());
+            }
             _ => return Err("is no key file".into()),
         }
         let mut file: File = serde_json::from_value(form).map_err(|_| damaged())?;
         let sum = std::mem::take(&mut file.checksum);
-        if file.sum().map_err(|_| damaged())? != sum || file.keys.is_empty() || file.keys.len() > MAX_KEYS {
+        if file.sum().map_err(|_| damaged())? != sum
+            || file.keys.is_empty()
+            || file.keys.len() > MAX_KEYS
+        {
             return Err(damaged());
         }
         let key = |stored: StoredKey| {
-            let secret = URL_SAFE_NO_PAD.decode(&stored.secret).ok()?.try_into().ok()?;
+            let secret = URL_SAFE_NO_PAD
+                .decode(&stored.secret)
+                .ok()?
+                .try_into()
+                .ok()?;
             Key::new(stored.id, Timestamp(stored.from), secret).ok()
         };
-        let keys = file.keys.into_iter().map(key).collect::<Option<Vec<_>>>().ok_or_else(damaged)?;
-        Ok(Self { lineage: file.lineage, generation: file.generation, keys, rest: file.rest })
+        let keys = file
+            .keys
+            .into_iter()
+            .map(key)
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(damaged)?;
+        Ok(Self {
+            lineage: file.lineage,
+            generation: file.generation,
+            keys,
+            rest: file.rest,
+        })
     }
 }
 
 impl File {
     /// The checksum of all but the checksum.
     fn sum(&self) -> Result<String> {
-        let all = (self.rejoin_keys, &self.lineage, self.generation, &self.keys, &self.rest);
+        let all = (
+            self.rejoin_keys,
+            &self.lineage,
+            self.generation,
+            &self.keys,
+            &self.rest,
+        );
         let text = serde_json::to_string(&all).map_err(Error::internal)?;
         Ok(URL_SAFE_NO_PAD.encode(&sha256(text.as_bytes())[..16]))
     }
@@ -252,7 +339,8 @@ mod tests {
     }
 
     fn rotated(ring: &KeyRing, from: i64) -> KeyRing {
-        ring.rotated(Timestamp(from), Timestamp(from), |_| true).unwrap()
+        ring.rotated(Timestamp(from), Timestamp(from), |_| true)
+            .unwrap()
     }
 
     #[test]
@@ -261,18 +349,33 @@ mod tests {
         let text = ring.to_text().unwrap();
         let read = KeyRing::parse(&text).unwrap();
         assert_eq!(read.to_text().unwrap(), text);
-        assert_eq!((read.fingerprint(), read.hash(&code(), AT)), (ring.fingerprint(), ring.hash(&code(), AT)));
-        assert_eq!(format!("{ring:?} {:?}", ring.hash(&code(), AT)), "KeyRing(…) UserCodeHash(…)");
-        assert_ne!(KeyRing::generate().unwrap().fingerprint(), KeyRing::generate().unwrap().fingerprint());
+        assert_eq!(
+            (read.fingerprint(), read.hash(&code(), AT)),
+            (ring.fingerprint(), ring.hash(&code(), AT))
+        );
+        assert_eq!(
+            format!("{ring:?} {:?}", ring.hash(&code(), AT)),
+            "KeyRing(…) UserCodeHash(…)"
+        );
+        assert_ne!(
+            KeyRing::generate().unwrap().fingerprint(),
+            KeyRing::generate().unwrap().fingerprint()
+        );
     }
 
     /// What a later program puts beside the keys survives this one.
     #[test]
     fn what_else_is_in_the_file_stays_there() {
         let mut ring = KeyRing::generate().unwrap();
-        ring.rest.insert("signing".into(), serde_json::json!([{"kid": "1"}]));
+        ring.rest
+            .insert("signing".into(), serde_json::json!([{"kid": "1"}]));
         let read = KeyRing::parse(&ring.to_text().unwrap()).unwrap();
-        assert!(rotated(&read, 5).to_text().unwrap().contains("\"kid\": \"1\""));
+        assert!(
+            rotated(&read, 5)
+                .to_text()
+                .unwrap()
+                .contains("\"kid\": \"1\"")
+        );
     }
 
     #[test]
@@ -282,7 +385,10 @@ mod tests {
             assert!(KeyRing::parse(&text[..at]).is_err(), "cut off after {at}");
             let mut other = text.clone().into_bytes();
             other[at] = if other[at] == b'7' { b'8' } else { b'7' };
-            assert!(KeyRing::parse(std::str::from_utf8(&other).unwrap()).is_err(), "another byte at {at}");
+            assert!(
+                KeyRing::parse(std::str::from_utf8(&other).unwrap()).is_err(),
+                "another byte at {at}"
+            );
         }
         let newer = text.replace("\"rejoin_keys\": 1", "\"rejoin_keys\": 2");
         assert!(KeyRing::parse(&newer).unwrap_err().contains("newer rejoin"));
@@ -294,15 +400,27 @@ mod tests {
     #[test]
     fn the_next_key_comes_into_use_in_its_time_and_the_ones_before_stay_while_they_are_needed() {
         let one = KeyRing::generate().unwrap();
-        let two = one.rotated(Timestamp(900), Timestamp(800), |_| false).unwrap();
+        let two = one
+            .rotated(Timestamp(900), Timestamp(800), |_| false)
+            .unwrap();
         assert_eq!(two.hash(&code(), Timestamp(899)), one.hash(&code(), AT));
         assert_ne!(two.hash(&code(), Timestamp(900)), one.hash(&code(), AT));
-        assert!(two.hashes(&code()).contains(&one.hash(&code(), AT)), "a code of before is still found");
+        assert!(
+            two.hashes(&code()).contains(&one.hash(&code(), AT)),
+            "a code of before is still found"
+        );
         let first = one.current(AT).clone();
         assert!(two.pair(&first, "rjr_x").is_some());
-        let three = two.rotated(Timestamp(1000), Timestamp(950), |_| false).unwrap();
-        assert!(three.pair(&first, "rjr_x").is_none(), "nothing depends on it any more");
-        let kept = two.rotated(Timestamp(1000), Timestamp(950), |id| *id == first).unwrap();
+        let three = two
+            .rotated(Timestamp(1000), Timestamp(950), |_| false)
+            .unwrap();
+        assert!(
+            three.pair(&first, "rjr_x").is_none(),
+            "nothing depends on it any more"
+        );
+        let kept = two
+            .rotated(Timestamp(1000), Timestamp(950), |id| *id == first)
+            .unwrap();
         assert!(kept.pair(&first, "rjr_x").is_some());
         let mut many = one;
         for n in 1..MAX_KEYS {
@@ -319,7 +437,9 @@ mod tests {
         assert_eq!(first.hashes(), pair(&ring, "rjr_one").hashes());
         assert_ne!(first.hashes(), pair(&ring, "rjr_two").hashes());
         assert_ne!(first.hashes(), pair(&other, "rjr_one").hashes());
-        assert!(first.access.reveal().starts_with("rja_") && first.refresh.reveal().starts_with("rjr_"));
+        assert!(
+            first.access.reveal().starts_with("rja_") && first.refresh.reveal().starts_with("rjr_")
+        );
         assert_ne!(first.access.reveal()[4..], first.refresh.reveal()[4..]);
         assert_eq!(first.access.reveal().len(), 47);
     }
@@ -327,8 +447,17 @@ mod tests {
     /// RFC 4231 §4.3.
     #[test]
     fn the_hash_is_hmac_sha_256() {
-        let hash = keyed(b"Jefe").unwrap().chain_update("what do ya want for nothing?").finalize().into_bytes();
-        let hex = hash.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        let hash = keyed(b"Jefe")
+            .unwrap()
+            .chain_update("what do ya want for nothing?")
+            .finalize()
+            .into_bytes();
+        let hex = hash
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        assert_eq!(
+            hex,
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
     }
 }

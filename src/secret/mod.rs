@@ -132,7 +132,12 @@ mod tests {
         assert_eq!(one.reveal().len(), 43);
         assert_ne!(one.reveal(), other.reveal());
         assert_eq!(one.hash(), SecretHash::of(one.reveal()));
-        assert!(Secret::generate_as(Kind::Key).unwrap().reveal().starts_with("rjk_"));
+        assert!(
+            Secret::generate_as(Kind::Key)
+                .unwrap()
+                .reveal()
+                .starts_with("rjk_")
+        );
         let shown = format!("{one:?} {:?}", one.hash());
         assert_eq!(shown, "Secret(…) SecretHash(…)");
     }

@@ -27,7 +27,11 @@ impl UserCode {
 
     /// Reads one as it was typed: in any case, with anything between the letters that is none and no digit.
     pub fn parse(text: &str) -> Option<Self> {
-        let letters = text.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_uppercase()).collect::<String>();
+        let letters = text
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .map(|c| c.to_ascii_uppercase())
+            .collect::<String>();
         let known = letters.bytes().all(|byte| LETTERS.contains(&byte));
         (known && letters.len() == USER_CODE_LENGTH).then_some(Self(letters))
     }
@@ -71,7 +75,13 @@ mod tests {
     fn a_user_code_is_eight_letters_of_twenty_each_as_likely() {
         let letters = (0..=255).filter_map(letter).collect::<Vec<_>>();
         for letter in LETTERS {
-            assert_eq!(letters.iter().filter(|other| **other == char::from(*letter)).count(), 12);
+            assert_eq!(
+                letters
+                    .iter()
+                    .filter(|other| **other == char::from(*letter))
+                    .count(),
+                12
+            );
         }
         assert_eq!(letters.len(), 240);
         let (code, other) = (UserCode::generate().unwrap(), UserCode::generate().unwrap());
@@ -85,13 +95,27 @@ mod tests {
     fn a_user_code_is_read_however_it_was_typed() {
         let code = UserCode("BCDFWXZJ".into());
         assert_eq!(code.reveal(), "BCDF-WXZJ");
-        for typed in ["BCDF-WXZJ", "bcdfwxzj", " bCdF wXzJ\n", "B.C.D.F–W_X/Z,J", "--bcdf--wxzj--", "BCDF\u{a0}WXZJ"]
-        {
+        for typed in [
+            "BCDF-WXZJ",
+            "bcdfwxzj",
+            " bCdF wXzJ\n",
+            "B.C.D.F–W_X/Z,J",
+            "--bcdf--wxzj--",
+            "BCDF\u{a0}WXZJ",
+        ] {
             assert_eq!(UserCode::parse(typed), Some(code.clone()), "{typed:?}");
         }
-        for bad in
-            ["", "-", "BCDF-WXZ", "BCDF-WXZJJ", "BCDF-WXZA", "BCDF-WXZ1", "BCDF1WXZJ", "ＢＣＤＦ-ＷＸＺＪ", "ßCDF-WXZJ"]
-        {
+        for bad in [
+            "",
+            "-",
+            "BCDF-WXZ",
+            "BCDF-WXZJJ",
+            "BCDF-WXZA",
+            "BCDF-WXZ1",
+            "BCDF1WXZJ",
+            "ＢＣＤＦ-ＷＸＺＪ",
+            "ßCDF-WXZJ",
+        ] {
             assert_eq!(UserCode::parse(bad), None, "{bad:?}");
         }
     }

@@ -44,7 +44,13 @@ pub struct Account {
 impl Account {
     /// An account of the address that this task works for.
     pub fn of_task(counted: Counted, priority: Priority) -> Self {
-        Self { counted, priority, requester: limits::requester(), added: 0, charged: None }
+        Self {
+            counted,
+            priority,
+            requester: limits::requester(),
+            added: 0,
+            charged: None,
+        }
     }
 
     /// The network that asked for it.
@@ -55,10 +61,15 @@ impl Account {
     /// Charges what the job has added; refused if that is too much.
     pub fn charge(&mut self, tx: &Write) -> Result<()> {
         self.added = tx.added();
-        let (Some(storage), Some(network), bytes @ 1..) = (self.counted.get(), self.network(), self.added) else {
+        let (Some(storage), Some(network), bytes @ 1..) =
+            (self.counted.get(), self.network(), self.added)
+        else {
             return Ok(());
         };
-        let author = Author { network, session: author(tx)? };
+        let author = Author {
+            network,
+            session: author(tx)?,
+        };
         self.charged = Some(storage.charge(author, bytes, self.priority != Priority::Ordinary)?);
         Ok(())
     }
@@ -74,8 +85,14 @@ impl Account {
 
 /// The session that a transaction works for, and when it was created.
 fn author(tx: &Write) -> Result<Option<(SessionId, Timestamp)>> {
-    let Some(session) = tx.author.get() else { return Ok(None) };
-    let created = tx.sql.prepare_cached("SELECT created_at FROM session WHERE id = ?1")?;
-    let created = { created }.query_row([session.0], |row| row.get(0)).optional()?;
+    let Some(session) = tx.author.get() else {
+        return Ok(None);
+    };
+    let created = tx
+        .sql
+        .prepare_cached("SELECT created_at FROM session WHERE id = ?1")?;
+    let created = { created }
+        .query_row([session.0], |row| row.get(0))
+        .optional()?;
     Ok(created.map(|created_at| (session, Timestamp(created_at))))
 }

@@ -5,12 +5,15 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app_secret, as_sql, audit, authorization_code, device_code, grant, log, size::length,
+    Effect, Read, Write, app_secret, as_sql, audit, authorization_code, device_code, grant, log,
+    size::length,
 };
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{AppId, ChannelName, ClientId, EndReason, GrantId, RedirectUri, Scopes, SessionId, Timestamp},
+    model::{
+        AppId, ChannelName, ClientId, EndReason, GrantId, RedirectUri, Scopes, SessionId, Timestamp,
+    },
     secret::SecretHash,
 };
 
@@ -52,7 +55,10 @@ pub struct App {
 
 impl App {
     fn read(row: &Row) -> rusqlite::Result<Self> {
-        let time = |column: &str| row.get::<_, Option<i64>>(column).map(|time| time.map(Timestamp));
+        let time = |column: &str| {
+            row.get::<_, Option<i64>>(column)
+                .map(|time| time.map(Timestamp))
+        };
         Ok(Self {
             id: AppId(row.get("id")?),
             client_id: row.get("client_id")?,
@@ -96,13 +102,20 @@ impl App {
 
     /// What the audit log is told of it.
     pub fn subject(&self) -> Subject {
-        Subject { session: self.session, app: Some(self.client_id.clone()), ..Subject::default() }
+        Subject {
+            session: self.session,
+            app: Some(self.client_id.clone()),
+            ..Subject::default()
+        }
     }
 }
 
 /// The channels that an app or a grant is confined to.
 pub(super) fn res(row: &Row) -> rusqlite::Result<Option<Vec<ChannelName>>> {
-    let names = row.get::<_, Option<String>>("res")?.map(|json| log::from_json::<Vec<String>>(&json)).transpose()?;
+    let names = row
+        .get::<_, Option<String>>("res")?
+        .map(|json| log::from_json::<Vec<String>>(&json))
+        .transpose()?;
     Ok(names.map(|names| names.into_iter().map(ChannelName::stored).collect()))
 }
 
@@ -174,8 +187,17 @@ pub struct NewKey {
 
 /// Makes an API key and its first secret.
 pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
-    let (scope, res) = (new.scope.to_string(), new.res.as_ref().map(log::to_json).transpose()?);
-    let texts = [new.client_id.len(), new.client_id.len(), new.name.len(), scope.len(), length(res.as_ref())];
+    let (scope, res) = (
+        new.scope.to_string(),
+        new.res.as_ref().map(log::to_json).transpose()?,
+    );
+    let texts = [
+        new.client_id.len(),
+        new.client_id.len(),
+        new.name.len(),
+        scope.len(),
+        length(res.as_ref()),
+    ];
     tx.add_row(texts.iter().sum(), 4);
     let app = tx
         .sql
@@ -198,18 +220,33 @@ pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
             App::read,
         )?;
     app_secret::insert(tx, app.id, new.secret, now)?;
-    audit::record(tx, Action::KeyIssued, &Subject { client: Some(new.maker), ..app.subject() }, now)?;
+    audit::record(
+        tx,
+        Action::KeyIssued,
+        &Subject {
+            client: Some(new.maker),
+            ..app.subject()
+        },
+        now,
+    )?;
     Ok(app)
 }
 
 /// The app, live or ended, with this name on the wire.
 pub fn by_client_id(tx: &Read, client_id: &str) -> Result<Option<App>> {
-    Ok(tx.sql.prepare_cached("SELECT * FROM app WHERE client_id = ?1")?.query_row([client_id], App::read).optional()?)
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT * FROM app WHERE client_id = ?1")?
+        .query_row([client_id], App::read)
+        .optional()?)
 }
 
 /// An app by its id.
 pub fn get(tx: &Read, id: AppId) -> Result<App> {
-    Ok(tx.sql.prepare_cached("SELECT * FROM app WHERE id = ?1")?.query_row([id.0], App::read)?)
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT * FROM app WHERE id = ?1")?
+        .query_row([id.0], App::read)?)
 }
 
 /// The operator's apps after one, live and ended, each with how many live grants there are of it.
@@ -218,14 +255,20 @@ pub fn operators(tx: &Read, after: AppId, limit: usize) -> Result<Vec<(App, i64)
         "SELECT *, (SELECT count(*) FROM app_grant WHERE app_id = app.id AND ended_at IS NULL) AS grants
          FROM app WHERE session_id IS NULL AND id > ?1 ORDER BY id LIMIT ?2",
     )?;
-    let rows = statement.query_map([after.0, as_sql(limit)], |row| Ok((App::read(row)?, row.get("grants")?)))?;
+    let rows = statement.query_map([after.0, as_sql(limit)], |row| {
+        Ok((App::read(row)?, row.get("grants")?))
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// A session's live API keys.
 pub fn live_keys_of(tx: &Read, session: SessionId) -> Result<Vec<App>> {
-    let mut statement = tx.sql.prepare_cached("SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NULL")?;
-    let keys = statement.query_map([session.0], App::read)?.collect::<rusqlite::Result<_>>()?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NULL")?;
+    let keys = statement
+        .query_map([session.0], App::read)?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(keys)
 }
 
@@ -234,14 +277,18 @@ pub fn ended_keys_of(tx: &Read, session: SessionId, limit: usize) -> Result<Vec<
     let mut statement = tx.sql.prepare_cached(
         "SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?2",
     )?;
-    let keys = statement.query_map([session.0, as_sql(limit)], App::read)?.collect::<rusqlite::Result<_>>()?;
+    let keys = statement
+        .query_map([session.0, as_sql(limit)], App::read)?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(keys)
 }
 
 /// A live API key of a session.
 pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
     tx.sql
-        .prepare_cached("SELECT * FROM app WHERE client_id = ?2 AND session_id = ?1 AND ended_at IS NULL")?
+        .prepare_cached(
+            "SELECT * FROM app WHERE client_id = ?2 AND session_id = ?1 AND ended_at IS NULL",
+        )?
         .query_row(params![session.0, client_id], App::read)
         .optional()?
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such key"))
@@ -249,20 +296,26 @@ pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
 
 /// The live API keys that were made through a grant.
 pub(super) fn live_made_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>> {
-    let mut statement = tx.sql.prepare_cached("SELECT id FROM app WHERE made_through = ?1 AND ended_at IS NULL")?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT id FROM app WHERE made_through = ?1 AND ended_at IS NULL")?;
     let rows = statement.query_map([grant.0], |row| row.get(0).map(AppId))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Gives an app another name.
 pub fn rename(tx: &Write, app: AppId, name: &str) -> Result<()> {
-    tx.sql.prepare_cached("UPDATE app SET name = ?2 WHERE id = ?1")?.execute(params![app.0, name])?;
+    tx.sql
+        .prepare_cached("UPDATE app SET name = ?2 WHERE id = ?1")?
+        .execute(params![app.0, name])?;
     Ok(())
 }
 
 /// Notes that somebody still uses an app that is over.
 pub fn note_tried(tx: &Write, app: AppId, now: Timestamp) -> Result<()> {
-    tx.sql.prepare_cached("UPDATE app SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?.execute([app.0, now.0])?;
+    tx.sql
+        .prepare_cached("UPDATE app SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?
+        .execute([app.0, now.0])?;
     Ok(())
 }
 
@@ -270,7 +323,9 @@ pub fn note_tried(tx: &Write, app: AppId, now: Timestamp) -> Result<()> {
 pub fn end(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<()> {
     let ended = tx
         .sql
-        .prepare_cached("UPDATE app SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING *")?
+        .prepare_cached(
+            "UPDATE app SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING *",
+        )?
         .query_row([id.0, now.0], App::read)
         .optional()?;
     let Some(app) = ended else { return Ok(()) };
@@ -280,14 +335,19 @@ pub fn end(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<(
     authorization_code::remove_of_app(tx, id)?;
     tx.effect(Effect::AppEnded);
     device_code::remove_of_app(tx, id)?;
-    let action = if app.is_key() { Action::KeyRevoked(reason) } else { Action::AppRemoved };
+    let action = if app.is_key() {
+        Action::KeyRevoked(reason)
+    } else {
+        Action::AppRemoved
+    };
     audit::record(tx, action, &app.subject(), now)
 }
 
 /// Live apps whose time is over; a batch of them.
 pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<AppId>> {
-    let mut statement =
-        tx.sql.prepare_cached("SELECT id FROM app WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2")?;
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT id FROM app WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2",
+    )?;
     let rows = statement.query_map([now.0, as_sql(batch)], |row| row.get(0).map(AppId))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -54,7 +54,9 @@ impl AppSecret {
 /// Adds a secret to an app.
 pub(super) fn insert(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp) -> Result<()> {
     tx.sql
-        .prepare_cached("INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, ?3)")?
+        .prepare_cached(
+            "INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, ?3)",
+        )?
         .execute(params![app.0, secret.0, now.0])?;
     tx.add_row(2 * HASH, 2);
     Ok(())
@@ -73,10 +75,14 @@ pub fn rotate(
     tx.sql
         .prepare_cached("UPDATE app_secret SET valid_until = ?2 WHERE app_id = ?1 AND ifnull(valid_until > ?2, 1)")?
         .execute([app.id.0, due.plus(overlap).0])?;
-    let valid = of_app(tx, app.id)?.iter().filter(|secret| secret.is_valid(due)).count();
+    let valid = of_app(tx, app.id)?
+        .iter()
+        .filter(|secret| secret.is_valid(due))
+        .count();
     if valid >= KEPT_SECRETS {
-        let detail =
-            format!("{KEPT_SECRETS} secrets of it still work: wait for one to end, or rotate with a shorter overlap");
+        let detail = format!(
+            "{KEPT_SECRETS} secrets of it still work: wait for one to end, or rotate with a shorter overlap"
+        );
         return Err(Error::new(Code::TooManyKeys, detail));
     }
     insert(tx, app.id, secret, now)?;
@@ -86,13 +92,19 @@ pub fn rotate(
                  ORDER BY ifnull(valid_until > ?2, 1) DESC, id DESC LIMIT -1 OFFSET ?3)",
         )?
         .execute(params![app.id.0, due.0, as_sql(KEPT_SECRETS)])?;
-    let action = if app.is_key() { Action::KeyRotated } else { Action::AppRotated };
+    let action = if app.is_key() {
+        Action::KeyRotated
+    } else {
+        Action::AppRotated
+    };
     audit::record(tx, action, &app.subject(), now)
 }
 
 /// The app, live or ended, whose secret this is, and the secret.
 pub fn find(tx: &Read, client_id: &str, secret: SecretHash) -> Result<Option<(App, AppSecret)>> {
-    let Some(app) = app::by_client_id(tx, client_id)? else { return Ok(None) };
+    let Some(app) = app::by_client_id(tx, client_id)? else {
+        return Ok(None);
+    };
     let secret = tx
         .sql
         .prepare_cached("SELECT * FROM app_secret WHERE secret_hash = ?2 AND app_id = ?1")?
@@ -103,14 +115,20 @@ pub fn find(tx: &Read, client_id: &str, secret: SecretHash) -> Result<Option<(Ap
 
 /// An app's secrets, oldest first.
 pub fn of_app(tx: &Read, app: AppId) -> Result<Vec<AppSecret>> {
-    let mut statement = tx.sql.prepare_cached("SELECT * FROM app_secret WHERE app_id = ?1 ORDER BY id")?;
-    let secrets = statement.query_map([app.0], AppSecret::read)?.collect::<rusqlite::Result<_>>()?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT * FROM app_secret WHERE app_id = ?1 ORDER BY id")?;
+    let secrets = statement
+        .query_map([app.0], AppSecret::read)?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(secrets)
 }
 
 /// Notes the use of a secret.
 pub fn note_used(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
-    tx.sql.prepare_cached("UPDATE app_secret SET last_used_at = ?2 WHERE id = ?1")?.execute([secret.id, now.0])?;
+    tx.sql
+        .prepare_cached("UPDATE app_secret SET last_used_at = ?2 WHERE id = ?1")?
+        .execute([secret.id, now.0])?;
     Ok(())
 }
 

@@ -9,7 +9,11 @@ use crate::{
 /// The session's channels and the session itself.
 pub fn around(tx: &Read, session: SessionId) -> Result<Vec<TargetId>> {
     let channels = member::channels_of(tx, session)?;
-    Ok(channels.into_iter().map(TargetId::from).chain([session.into()]).collect())
+    Ok(channels
+        .into_iter()
+        .map(TargetId::from)
+        .chain([session.into()])
+        .collect())
 }
 
 /// These, and the sessions to which it has itself written: they know it, and hear who it is now, or that it has left. A

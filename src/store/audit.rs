@@ -17,14 +17,39 @@ pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> 
 }
 
 /// Records that something happened so many times.
-pub fn record_many(tx: &Write, action: Action, subject: &Subject, count: u64, now: Timestamp) -> Result<()> {
-    insert(tx, action, subject, Some(i64::try_from(count).unwrap_or(i64::MAX)), now)
+pub fn record_many(
+    tx: &Write,
+    action: Action,
+    subject: &Subject,
+    count: u64,
+    now: Timestamp,
+) -> Result<()> {
+    insert(
+        tx,
+        action,
+        subject,
+        Some(i64::try_from(count).unwrap_or(i64::MAX)),
+        now,
+    )
 }
 
 /// A line that a request causes has the address of that request, whether or not the caller knew it.
-fn insert(tx: &Write, action: Action, subject: &Subject, count: Option<i64>, now: Timestamp) -> Result<()> {
-    let texts = [length(subject.nick.as_ref()), length(subject.app.as_ref()), length(subject.channel.as_ref())];
-    tx.add_row(action.name().len() + ADDRESS + texts.iter().sum::<usize>(), 1);
+fn insert(
+    tx: &Write,
+    action: Action,
+    subject: &Subject,
+    count: Option<i64>,
+    now: Timestamp,
+) -> Result<()> {
+    let texts = [
+        length(subject.nick.as_ref()),
+        length(subject.app.as_ref()),
+        length(subject.channel.as_ref()),
+    ];
+    tx.add_row(
+        action.name().len() + ADDRESS + texts.iter().sum::<usize>(),
+        1,
+    );
     tx.sql
         .prepare_cached(
             "INSERT INTO audit (time, action, session_id, client_id, nick, address, reason, app, channel, count)
@@ -47,14 +72,17 @@ fn insert(tx: &Write, action: Action, subject: &Subject, count: Option<i64>, now
 
 /// The last `limit` lines before `before`, ascending.
 pub fn list(tx: &Read, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
-    let mut statement = tx.sql.prepare_cached("SELECT * FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT * FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?;
     ascending(statement.query_map([before.unwrap_or(i64::MAX), as_sql(limit)], entry)?)
 }
 
 /// The same of one session.
 pub fn of_session(tx: &Read, session: SessionId, before: i64, limit: usize) -> Result<Vec<Entry>> {
-    let mut statement =
-        tx.sql.prepare_cached("SELECT * FROM audit WHERE session_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3")?;
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT * FROM audit WHERE session_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+    )?;
     ascending(statement.query_map([session.0, before, as_sql(limit)], entry)?)
 }
 
@@ -74,7 +102,11 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
         app: row.get("app")?,
         channel: row.get("channel")?,
         count: row.get("count")?,
-        ..Entry::at(row.get("id")?, Timestamp(row.get("time")?), row.get("action")?)
+        ..Entry::at(
+            row.get("id")?,
+            Timestamp(row.get("time")?),
+            row.get("action")?,
+        )
     })
 }
 

@@ -58,8 +58,17 @@ impl AuthorizationCode {
 }
 
 pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Result<()> {
-    let (scope, res) = (code.scope.to_string(), code.res.as_ref().map(log::to_json).transpose()?);
-    let texts = [HASH, scope.len(), length(res.as_ref()), length(code.redirect_uri.as_ref()), code.challenge.len()];
+    let (scope, res) = (
+        code.scope.to_string(),
+        code.res.as_ref().map(log::to_json).transpose()?,
+    );
+    let texts = [
+        HASH,
+        scope.len(),
+        length(res.as_ref()),
+        length(code.redirect_uri.as_ref()),
+        code.challenge.len(),
+    ];
     tx.add_row(texts.iter().sum(), 4);
     tx.sql
         .prepare_cached(
@@ -91,7 +100,13 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<AuthorizationCode>> 
 }
 
 /// Notes that a code was used, for which grant, and whether it `began` that grant.
-pub fn note_used(tx: &Write, secret: SecretHash, grant: GrantId, began: bool, now: Timestamp) -> Result<()> {
+pub fn note_used(
+    tx: &Write,
+    secret: SecretHash,
+    grant: GrantId,
+    began: bool,
+    now: Timestamp,
+) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE authorization_code SET grant_id = ?2, used_at = ?3, began = ?4 WHERE secret_hash = ?1")?
         .execute(params![secret.0, grant.0, now.0, began])?;
@@ -100,7 +115,9 @@ pub fn note_used(tx: &Write, secret: SecretHash, grant: GrantId, began: bool, no
 
 /// Removes the codes of a session that has ended.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1")?.execute([session.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1")?
+        .execute([session.0])?;
     Ok(())
 }
 
@@ -126,7 +143,9 @@ pub fn count_waiting(tx: &Read, session: SessionId, due: Timestamp) -> Result<us
 
 /// Removes the codes of an app that has ended.
 pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM authorization_code WHERE app_id = ?1")?.execute([app.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM authorization_code WHERE app_id = ?1")?
+        .execute([app.0])?;
     Ok(())
 }
 

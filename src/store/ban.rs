@@ -23,19 +23,27 @@ pub struct Ban {
 
 impl Ban {
     fn read(row: &Row) -> rusqlite::Result<Self> {
-        Ok(Self { mask: SessionMask::read(row)?, set_by: row.get("set_by")?, set_at: Timestamp(row.get("set_at")?) })
+        Ok(Self {
+            mask: SessionMask::read(row)?,
+            set_by: row.get("set_by")?,
+            set_at: Timestamp(row.get("set_at")?),
+        })
     }
 }
 
 pub fn list(tx: &Read, channel: ChannelId) -> Result<Vec<Ban>> {
-    let mut statement = tx.sql.prepare_cached("SELECT mask, held, set_by, set_at FROM ban WHERE channel_id = ?1")?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT mask, held, set_by, set_at FROM ban WHERE channel_id = ?1")?;
     let rows = statement.query_map([channel.0], Ban::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Whether a ban of the channel matches a session.
 pub fn matches(tx: &Read, channel: ChannelId, session: &Session) -> Result<bool> {
-    let mut masks = tx.sql.prepare_cached("SELECT mask, held FROM ban WHERE channel_id = ?1")?;
+    let mut masks = tx
+        .sql
+        .prepare_cached("SELECT mask, held FROM ban WHERE channel_id = ?1")?;
     Masked::new(session).fits_one_of(&mut masks, channel.0)
 }
 
@@ -70,6 +78,8 @@ pub fn remove(tx: &Write, channel: ChannelId, mask: &Mask) -> Result<bool> {
 }
 
 pub(super) fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM ban WHERE channel_id = ?1")?.execute([channel.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM ban WHERE channel_id = ?1")?
+        .execute([channel.0])?;
     Ok(())
 }

@@ -30,9 +30,11 @@ impl Channel {
     pub(super) fn read(row: &Row) -> rusqlite::Result<Self> {
         let topic: Option<String> = row.get("topic")?;
         let topic = match topic {
-            Some(text) => {
-                Some(Topic { text, set_by: row.get("topic_set_by")?, set_at: Timestamp(row.get("topic_set_at")?) })
-            }
+            Some(text) => Some(Topic {
+                text,
+                set_by: row.get("topic_set_by")?,
+                set_at: Timestamp(row.get("topic_set_at")?),
+            }),
             None => None,
         };
         Ok(Self {
@@ -52,12 +54,21 @@ impl Channel {
 /// Makes a channel, which its first member joins in the same transaction.
 pub fn insert(tx: &Write, name: &ChannelName, modes: Modes, now: Timestamp) -> Result<Channel> {
     let id = ChannelId(new_target(tx)?.0);
-    tx.effect(Effect::ChannelMade { channel: id, name: name.clone() });
+    tx.effect(Effect::ChannelMade {
+        channel: id,
+        name: name.clone(),
+    });
     tx.sql
         .prepare_cached("INSERT INTO channel (id, name, folded_name, created_at, modes) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![id.0, name.as_str(), name.folded(), now.0, modes.letters()])?;
     tx.add_row(3 * name.as_str().len(), 3);
-    Ok(Channel { id, name: name.clone(), created_at: now, modes, topic: None })
+    Ok(Channel {
+        id,
+        name: name.clone(),
+        created_at: now,
+        modes,
+        topic: None,
+    })
 }
 
 pub(super) fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> {
@@ -70,30 +81,44 @@ pub(super) fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> 
 
 /// The name by which a channel is compared, live or ended.
 pub(super) fn folded_name(tx: &Read, id: ChannelId) -> Result<String> {
-    let name = tx.sql.prepare_cached("SELECT folded_name FROM channel WHERE id = ?1")?;
+    let name = tx
+        .sql
+        .prepare_cached("SELECT folded_name FROM channel WHERE id = ?1")?;
     Ok({ name }.query_row([id.0], |row| row.get(0))?)
 }
 
 /// Live channels that were made after the channel `after`, by their ids.
 pub fn made_after(tx: &Read, after: ChannelId) -> Result<Vec<(ChannelId, ChannelName)>> {
-    let mut statement = tx.sql.prepare_cached("SELECT id, name FROM channel WHERE id > ?1 AND ended_at IS NULL")?;
-    let rows = statement.query_map([after.0], |row| Ok((ChannelId(row.get(0)?), ChannelName::stored(row.get(1)?))))?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT id, name FROM channel WHERE id > ?1 AND ended_at IS NULL")?;
+    let rows = statement.query_map([after.0], |row| {
+        Ok((ChannelId(row.get(0)?), ChannelName::stored(row.get(1)?)))
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The channel that was made last, live or ended.
 pub fn newest(tx: &Read) -> Result<ChannelId> {
-    Ok(tx.sql.query_row("SELECT coalesce(max(id), 0) FROM channel", [], |row| row.get(0).map(ChannelId))?)
+    Ok(tx
+        .sql
+        .query_row("SELECT coalesce(max(id), 0) FROM channel", [], |row| {
+            row.get(0).map(ChannelId)
+        })?)
 }
 
 pub fn is_live(tx: &Read, id: ChannelId) -> Result<bool> {
-    let live = tx.sql.prepare_cached("SELECT EXISTS (SELECT 1 FROM channel WHERE id = ?1 AND ended_at IS NULL)")?;
+    let live = tx.sql.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM channel WHERE id = ?1 AND ended_at IS NULL)",
+    )?;
     Ok({ live }.query_row([id.0], |row| row.get(0))?)
 }
 
 /// The name of a channel, live or ended.
 pub(super) fn name(tx: &Read, id: ChannelId) -> Result<String> {
-    let name = tx.sql.prepare_cached("SELECT name FROM channel WHERE id = ?1")?;
+    let name = tx
+        .sql
+        .prepare_cached("SELECT name FROM channel WHERE id = ?1")?;
     Ok({ name }.query_row([id.0], |row| row.get(0))?)
 }
 
@@ -105,16 +130,24 @@ pub fn largest(tx: &Read, limit: usize) -> Result<Vec<(Channel, i64)>> {
          FROM channel WHERE ended_at IS NULL AND instr(modes, ?1) = 0 ORDER BY members DESC, folded_name LIMIT ?2",
     )?;
     let hidden = Flag::Secret.letter().to_string();
-    let rows =
-        statement.query_map(params![hidden, as_sql(limit)], |row| Ok((Channel::read(row)?, row.get("members")?)))?;
+    let rows = statement.query_map(params![hidden, as_sql(limit)], |row| {
+        Ok((Channel::read(row)?, row.get("members")?))
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 pub fn set_topic(tx: &Write, id: ChannelId, topic: Option<&Topic>) -> Result<()> {
     tx.add_text(topic.map_or("", |topic| &topic.text));
     tx.sql
-        .prepare_cached("UPDATE channel SET topic = ?2, topic_set_by = ?3, topic_set_at = ?4 WHERE id = ?1")?
-        .execute(params![id.0, topic.map(|t| &t.text), topic.map(|t| &t.set_by), topic.map(|t| t.set_at.0)])?;
+        .prepare_cached(
+            "UPDATE channel SET topic = ?2, topic_set_by = ?3, topic_set_at = ?4 WHERE id = ?1",
+        )?
+        .execute(params![
+            id.0,
+            topic.map(|t| &t.text),
+            topic.map(|t| &t.set_by),
+            topic.map(|t| t.set_at.0)
+        ])?;
     Ok(())
 }
 
@@ -134,6 +167,8 @@ pub(super) fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
     ban::remove_of_channel(tx, id)?;
     invite::remove_of_channel(tx, id)?;
     channel_history::remove_of_channel(tx, id)?;
-    tx.sql.prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?.execute([id.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?
+        .execute([id.0])?;
     Ok(())
 }

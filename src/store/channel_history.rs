@@ -22,29 +22,43 @@ pub fn open(tx: &Write, channel: ChannelId, since: EventId) -> Result<()> {
                  SELECT since FROM channel_history WHERE channel_id = ?1 ORDER BY since DESC LIMIT 1 OFFSET ?2)",
         )?
         .execute([channel.0, as_sql(MOST)])?;
-    if forgotten > 0 { unreadable::note_forgotten(tx, channel) } else { Ok(()) }
+    if forgotten > 0 {
+        unreadable::note_forgotten(tx, channel)
+    } else {
+        Ok(())
+    }
 }
 
 /// Notes that the mode was cleared by an event.
 pub fn close(tx: &Write, channel: ChannelId, until: EventId) -> Result<()> {
     tx.sql
-        .prepare_cached("UPDATE channel_history SET until = ?2 WHERE channel_id = ?1 AND until IS NULL")?
+        .prepare_cached(
+            "UPDATE channel_history SET until = ?2 WHERE channel_id = ?1 AND until IS NULL",
+        )?
         .execute([channel.0, until.0])?;
     Ok(())
 }
 
 /// The intervals of a channel, in order.
 pub(super) fn of(tx: &Read, channel: ChannelId) -> Result<Vec<Span>> {
-    let mut spans =
-        tx.sql.prepare_cached("SELECT since, until FROM channel_history WHERE channel_id = ?1 ORDER BY since")?;
+    let mut spans = tx.sql.prepare_cached(
+        "SELECT since, until FROM channel_history WHERE channel_id = ?1 ORDER BY since",
+    )?;
     let spans = spans.query_map([channel.0], Span::read)?;
     Ok(spans.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Forgets those of a channel that ends: nobody is on it to read them.
 pub(super) fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
-    let removed = tx.sql.prepare_cached("DELETE FROM channel_history WHERE channel_id = ?1")?.execute([channel.0])?;
-    if removed > 0 { unreadable::note_forgotten(tx, channel) } else { Ok(()) }
+    let removed = tx
+        .sql
+        .prepare_cached("DELETE FROM channel_history WHERE channel_id = ?1")?
+        .execute([channel.0])?;
+    if removed > 0 {
+        unreadable::note_forgotten(tx, channel)
+    } else {
+        Ok(())
+    }
 }
 
 /// Removes a batch of those that ended before the oldest event there is.

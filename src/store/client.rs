@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Admission, Effect, Read, Write, approval, as_sql, audit, authorization_code, device_code, grant, log, session,
+    Admission, Effect, Read, Write, approval, as_sql, audit, authorization_code, device_code,
+    grant, log, session,
     size::{ADDRESS, HASH},
 };
 use crate::{
     audit::{Action, Subject},
     error::Result,
     model::{
-        AppId, Area, Caller, ClientAddress, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId,
-        Timestamp,
+        AppId, Area, Caller, ClientAddress, ClientId, ClientView, EndReason, EventId, GrantId,
+        Scopes, SessionId, Timestamp,
     },
     secret::SecretHash,
 };
@@ -64,7 +65,11 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
             new.grant.is_some_and(|grant| grant.key),
         ])?;
     let id = ClientId(tx.sql.last_insert_rowid());
-    let res = new.grant.map(|by| grant::res(tx, by.id)).transpose()?.flatten();
+    let res = new
+        .grant
+        .map(|by| grant::res(tx, by.id))
+        .transpose()?
+        .flatten();
     tx.effect(Effect::Admitted(Admission {
         caller: Caller {
             session,
@@ -82,14 +87,24 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
         area: Some(Area::of(new.address)),
         expires_at: new.expires_at,
     }));
-    let subject = Subject { session: Some(session), client: Some(id), ..Subject::default() };
+    let subject = Subject {
+        session: Some(session),
+        client: Some(id),
+        ..Subject::default()
+    };
     audit::record(tx, Action::ClientCreated, &subject, now)?;
     Ok(id)
 }
 
 /// Gives a live client a new secret and a new lifetime; its queue goes on. Should the answer be lost, it is no client that
 /// never was: whoever knows the password can log in again.
-pub fn renew(tx: &Write, caller: Caller, new: &NewClient, name: Option<&str>, now: Timestamp) -> Result<()> {
+pub fn renew(
+    tx: &Write,
+    caller: Caller,
+    new: &NewClient,
+    name: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
     let (cursor, begun) = tx
         .sql
         .prepare_cached(
@@ -97,9 +112,10 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, name: Option<&str>, no
                                warned = 0, name = ifnull(?5, name)
              WHERE id = ?1 RETURNING cursor, begun",
         )?
-        .query_row(params![caller.client.0, new.secret.0, now.0, new.expires_at.0, name], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+        .query_row(
+            params![caller.client.0, new.secret.0, now.0, new.expires_at.0, name],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
     // A renewal puts a copied cookie out. What its holder approved meanwhile must not let it back in.
     approval::void_of_session(tx, caller.session)?;
     tx.effect(Effect::Admitted(Admission {
@@ -118,7 +134,9 @@ pub fn renew(tx: &Write, caller: Caller, new: &NewClient, name: Option<&str>, no
 
 /// Gives a client another name.
 pub fn rename(tx: &Write, id: ClientId, name: &str) -> Result<()> {
-    tx.sql.prepare_cached("UPDATE client SET name = ?2 WHERE id = ?1")?.execute(params![id.0, name])?;
+    tx.sql
+        .prepare_cached("UPDATE client SET name = ?2 WHERE id = ?1")?
+        .execute(params![id.0, name])?;
     Ok(())
 }
 
@@ -182,7 +200,9 @@ pub fn ended(tx: &Read, client: ClientId) -> Result<Option<EndReason>> {
 pub fn end_reason(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
     let reason = tx
         .sql
-        .prepare_cached("SELECT end_reason FROM client WHERE secret_hash = ?1 AND ended_at IS NOT NULL")?
+        .prepare_cached(
+            "SELECT end_reason FROM client WHERE secret_hash = ?1 AND ended_at IS NOT NULL",
+        )?
         .query_row([secret.0], |row| row.get::<_, String>(0))
         .optional()?;
     Ok(reason.and_then(|reason| EndReason::parse(&reason)))
@@ -190,25 +210,34 @@ pub fn end_reason(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
 
 /// The live clients of a session that are devices, oldest first: those that are listed, count, and keep it alive.
 pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT * FROM client WHERE session_id = ?1 AND ended_at IS NULL AND NOT key ORDER BY id")?;
-    let clients = statement.query_map([session.0], view)?.collect::<rusqlite::Result<_>>()?;
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT * FROM client WHERE session_id = ?1 AND ended_at IS NULL AND NOT key ORDER BY id",
+    )?;
+    let clients = statement
+        .query_map([session.0], view)?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(clients)
 }
 
 /// The live clients of a session that are API keys' bots.
 pub(super) fn bots_of(tx: &Read, session: SessionId) -> Result<Vec<ClientId>> {
-    let mut statement =
-        tx.sql.prepare_cached("SELECT id FROM client WHERE session_id = ?1 AND ended_at IS NULL AND key")?;
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT id FROM client WHERE session_id = ?1 AND ended_at IS NULL AND key",
+    )?;
     let rows = statement.query_map([session.0], |row| row.get(0).map(ClientId))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// One client, as its own holder sees it.
 pub fn own_view(tx: &Read, id: ClientId) -> Result<ClientView> {
-    let view = tx.sql.prepare_cached("SELECT * FROM client WHERE id = ?1")?.query_row([id.0], view)?;
-    Ok(ClientView { current: true, ..view })
+    let view = tx
+        .sql
+        .prepare_cached("SELECT * FROM client WHERE id = ?1")?
+        .query_row([id.0], view)?;
+    Ok(ClientView {
+        current: true,
+        ..view
+    })
 }
 
 fn view(row: &Row) -> rusqlite::Result<ClientView> {
@@ -224,8 +253,13 @@ fn view(row: &Row) -> rusqlite::Result<ClientView> {
 }
 
 fn client_address(row: &Row) -> rusqlite::Result<Option<ClientAddress>> {
-    let Some(first) = address(row)?.map(Area::of) else { return Ok(None) };
-    Ok(Some(ClientAddress { first, last: stored_area(row.get("area")?).unwrap_or(first) }))
+    let Some(first) = address(row)?.map(Area::of) else {
+        return Ok(None);
+    };
+    Ok(Some(ClientAddress {
+        first,
+        last: stored_area(row.get("area")?).unwrap_or(first),
+    }))
 }
 
 fn stored_area(bits: Option<i64>) -> Option<Area> {
@@ -233,7 +267,9 @@ fn stored_area(bits: Option<i64>) -> Option<Area> {
 }
 
 fn address(row: &Row) -> rusqlite::Result<Option<IpAddr>> {
-    Ok(row.get::<_, Option<String>>("address")?.and_then(|address| address.parse().ok()))
+    Ok(row
+        .get::<_, Option<String>>("address")?
+        .and_then(|address| address.parse().ok()))
 }
 
 /// A client leaves; with the last device the session ends, and its QUIT is returned.
@@ -246,28 +282,52 @@ pub fn leave(
     now: Timestamp,
 ) -> Result<Option<EventId>> {
     let last = close(tx, session, client, reason, now)? && live_of(tx, session)?.is_empty();
-    if last { session::end(tx, session, reason, words, now).map(Some) } else { Ok(None) }
+    if last {
+        session::end(tx, session, reason, words, now).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Ends one client, and the grant it acts by; whether it was a device that left. One that has left already stays as it is.
-pub(super) fn close(tx: &Write, session: SessionId, id: ClientId, reason: EndReason, now: Timestamp) -> Result<bool> {
+pub(super) fn close(
+    tx: &Write,
+    session: SessionId,
+    id: ClientId,
+    reason: EndReason,
+    now: Timestamp,
+) -> Result<bool> {
     let closed = tx
         .sql
         .prepare_cached(
             "UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL
              RETURNING grant_id, NOT key",
         )?
-        .query_row(params![id.0, now.0, reason.name()], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?)))
+        .query_row(params![id.0, now.0, reason.name()], |row| {
+            Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?))
+        })
         .optional()?;
-    let Some((by, is_device)) = closed else { return Ok(false) };
+    let Some((by, is_device)) = closed else {
+        return Ok(false);
+    };
     if let Some(grant) = by {
         grant::close(tx, GrantId(grant), reason, now)?;
     }
     authorization_code::remove_of_client(tx, session, id)?;
     device_code::remove_of_client(tx, session, id)?;
-    tx.sql.prepare_cached("DELETE FROM label WHERE client_id = ?1")?.execute([id.0])?;
-    tx.effect(Effect::ClientEnded { session, client: id, reason });
-    let subject = Subject { session: Some(session), client: Some(id), ..Subject::default() };
+    tx.sql
+        .prepare_cached("DELETE FROM label WHERE client_id = ?1")?
+        .execute([id.0])?;
+    tx.effect(Effect::ClientEnded {
+        session,
+        client: id,
+        reason,
+    });
+    let subject = Subject {
+        session: Some(session),
+        client: Some(id),
+        ..Subject::default()
+    };
     audit::record(tx, Action::ClientLeft(reason), &subject, now)?;
     Ok(is_device)
 }
@@ -300,7 +360,15 @@ pub fn begin_queue(tx: &Write, client: ClientId, at: EventId) -> Result<()> {
 }
 
 /// Writes down what was gathered in memory of a client's use: neither position nor time ever goes back.
-pub fn note_use(tx: &Write, client: ClientId, Use { cursor, seen_at, area }: Use) -> Result<()> {
+pub fn note_use(
+    tx: &Write,
+    client: ClientId,
+    Use {
+        cursor,
+        seen_at,
+        area,
+    }: Use,
+) -> Result<()> {
     tx.sql
         .prepare_cached(
             "UPDATE client SET cursor = max(cursor, ?2), seen_at = max(seen_at, ?3), area = ifnull(?4, area)
@@ -328,7 +396,9 @@ pub fn due(
          LIMIT ?4",
     )?;
     let times = params![now.0, idle_since.0, unpresented_since.0, as_sql(batch)];
-    let rows = statement.query_map(times, |row| Ok((SessionId(row.get(0)?), ClientId(row.get(1)?))))?;
+    let rows = statement.query_map(times, |row| {
+        Ok((SessionId(row.get(0)?), ClientId(row.get(1)?)))
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -363,7 +433,9 @@ pub fn ending(tx: &Read, until: Timestamp, batch: usize) -> Result<Vec<Ending>> 
 
 /// Notes that a client's session was told that its lifetime is about to end.
 pub fn note_warned(tx: &Write, client: ClientId) -> Result<()> {
-    tx.sql.prepare_cached("UPDATE client SET warned = 1 WHERE id = ?1")?.execute([client.0])?;
+    tx.sql
+        .prepare_cached("UPDATE client SET warned = 1 WHERE id = ?1")?
+        .execute([client.0])?;
     Ok(())
 }
 
@@ -380,7 +452,9 @@ pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
             caller: Caller {
                 client: ClientId(row.get(0)?),
                 session: SessionId(row.get(1)?),
-                scope: row.get::<_, Option<String>>(9)?.map_or(Scopes::ALL, |scope| Scopes::stored(&scope)),
+                scope: row
+                    .get::<_, Option<String>>(9)?
+                    .map_or(Scopes::ALL, |scope| Scopes::stored(&scope)),
                 grant: row.get::<_, Option<_>>(8)?.map(GrantId),
                 confined: row.get(10)?,
             },

@@ -62,10 +62,17 @@ fn away(channels: i64, messages: i64) -> Away {
                     channel.id, 0 FROM n, channel;
          INSERT INTO address (target_id, event_id) SELECT json_extract(targets, '$[0]'), id FROM event;"
     );
-    sql.execute_batch(&format!("BEGIN; {fill} COMMIT;")).unwrap();
+    sql.execute_batch(&format!("BEGIN; {fill} COMMIT;"))
+        .unwrap();
     // What was planned for another schema.
     sql.flush_prepared_statement_cache();
-    Away { _dir: dir, sql, session, client, channel: ChannelId(101) }
+    Away {
+        _dir: dir,
+        sql,
+        session,
+        client,
+        channel: ChannelId(101),
+    }
 }
 
 impl Away {
@@ -95,13 +102,19 @@ impl Away {
 #[test]
 fn a_page_costs_the_page_not_the_backlog() {
     let (day, week) = (away(20, 50).page(), away(20, 2000).page());
-    assert!(week <= day + day / 10, "{week} steps where forty times more was said, {day} where less was");
+    assert!(
+        week <= day + day / 10,
+        "{week} steps where forty times more was said, {day} where less was"
+    );
 }
 
 #[test]
 fn a_page_costs_no_more_than_in_proportion_to_the_channels() {
     let (few, many) = (away(20, 100).page(), away(80, 100).page());
-    assert!(many <= 4 * few, "{many} steps with four times the channels, {few} with few");
+    assert!(
+        many <= 4 * few,
+        "{many} steps with four times the channels, {few} with few"
+    );
 }
 
 #[test]
@@ -114,7 +127,10 @@ fn a_history_costs_what_it_shows() {
         })
     };
     let (day, week) = (history(away(20, 50)), history(away(20, 2000)));
-    assert!(week <= day + day / 10, "{week} steps where forty times more was said, {day} where less was");
+    assert!(
+        week <= day + day / 10,
+        "{week} steps where forty times more was said, {day} where less was"
+    );
 }
 
 #[test]
@@ -127,15 +143,30 @@ fn what_is_shown_of_an_exchange_costs_what_is_shown() {
         );
         away.sql.execute_batch(&exchange).unwrap();
         away.steps(|tx| {
-            assert_eq!(history::of_exchange(tx, me, SessionId(100), Part::Latest, 40).unwrap().len(), 40);
             assert_eq!(
-                unread::of_exchange(tx, &session::get(tx, me).unwrap(), SessionId(100), EventId(0)).unwrap().count,
+                history::of_exchange(tx, me, SessionId(100), Part::Latest, 40)
+                    .unwrap()
+                    .len(),
+                40
+            );
+            assert_eq!(
+                unread::of_exchange(
+                    tx,
+                    &session::get(tx, me).unwrap(),
+                    SessionId(100),
+                    EventId(0)
+                )
+                .unwrap()
+                .count,
                 100
             );
         })
     };
     let (day, week) = (history(away(1, 202)), history(away(1, 4000)));
-    assert!(week <= day + day / 10, "{week} steps where twenty times more was said, {day} where less was");
+    assert!(
+        week <= day + day / 10,
+        "{week} steps where twenty times more was said, {day} where less was"
+    );
 }
 
 #[test]
@@ -143,14 +174,28 @@ fn what_is_unread_costs_what_is_counted_and_where_all_is_read_next_to_nothing() 
     let unread = |away: &mut Away, read: EventId, count: u32| {
         let (me, channel) = (away.session, away.channel);
         let me = session::get(&Read { sql: &away.sql }, me).unwrap();
-        away.steps(|tx| assert_eq!(unread::of_channel(tx, &me, channel, read).unwrap().count, count))
+        away.steps(|tx| {
+            assert_eq!(
+                unread::of_channel(tx, &me, channel, read).unwrap().count,
+                count
+            )
+        })
     };
     let (mut day, mut week) = (away(20, 101), away(20, 4000));
-    let (few, many) = (unread(&mut day, EventId(0), 100), unread(&mut week, EventId(0), 100));
-    assert!(many <= few, "{many} steps where forty times more was said, {few} where less was");
+    let (few, many) = (
+        unread(&mut day, EventId(0), 100),
+        unread(&mut week, EventId(0), 100),
+    );
+    assert!(
+        many <= few,
+        "{many} steps where forty times more was said, {few} where less was"
+    );
     let newest = log::head(&Read { sql: &week.sql }).unwrap();
     let read = unread(&mut week, newest, 0);
-    assert!(read <= few / 20, "{read} steps where all is read, {few} where nothing is");
+    assert!(
+        read <= few / 20,
+        "{read} steps where all is read, {few} where nothing is"
+    );
 }
 
 /// Sessions say so many messages each on the channel, in turns, as often as told.
@@ -159,8 +204,17 @@ fn talk(away: &Away, speakers: &[(SessionId, usize)], turns: usize) {
     for (speaker, messages) in speakers.repeat(turns) {
         for _ in 0..messages {
             let params = vec!["#c1".to_owned(), "hello".to_owned()];
-            let (time, source, command, message) = (Timestamp(0), "x", "PRIVMSG", Some((speaker, to)));
-            let draft = log::Draft { time, source, command, params, origin: None, app: None, message };
+            let (time, source, command, message) =
+                (Timestamp(0), "x", "PRIVMSG", Some((speaker, to)));
+            let draft = log::Draft {
+                time,
+                source,
+                command,
+                params,
+                origin: None,
+                app: None,
+                message,
+            };
             log::append(&tx, draft, &[away.channel.into()]).unwrap();
         }
     }
@@ -173,19 +227,40 @@ fn what_a_session_said_itself_costs_nothing_however_much_it_is() {
         let mut away = away(1, 2);
         let (me, channel) = (away.session, away.channel);
         // As 0 it is the session itself that speaks.
-        let speakers = speakers.iter().map(|(id, messages)| (if *id == 0 { me } else { SessionId(*id) }, *messages));
+        let speakers = speakers
+            .iter()
+            .map(|(id, messages)| (if *id == 0 { me } else { SessionId(*id) }, *messages));
         talk(&away, &speakers.collect::<Vec<_>>(), turns);
         let me = session::get(&Read { sql: &away.sql }, me).unwrap();
-        away.steps(|tx| assert_eq!(unread::of_channel(tx, &me, channel, EventId(0)).unwrap().count, count))
+        away.steps(|tx| {
+            assert_eq!(
+                unread::of_channel(tx, &me, channel, EventId(0))
+                    .unwrap()
+                    .count,
+                count
+            )
+        })
     };
     let (little, much) = (unread(&[(0, 1)], 1, 1), unread(&[(0, 2000)], 1, 1));
-    assert_eq!(much, little, "steps where the session said 2,000 messages, and one");
+    assert_eq!(
+        much, little,
+        "steps where the session said 2,000 messages, and one"
+    );
     // Among the messages of others, before, between and behind them.
-    let (little, much) = (unread(&[(0, 1), (100, 3), (0, 1)], 5, 16), unread(&[(0, 200), (100, 3), (0, 200)], 5, 16));
-    assert_eq!(much, little, "steps where the session said 400 messages in each turn, and two");
+    let (little, much) = (
+        unread(&[(0, 1), (100, 3), (0, 1)], 5, 16),
+        unread(&[(0, 200), (100, 3), (0, 200)], 5, 16),
+    );
+    assert_eq!(
+        much, little,
+        "steps where the session said 400 messages in each turn, and two"
+    );
     let others = unread(&[(100, 1), (102, 1)], 60, 100);
     let mixed = unread(&[(100, 1), (0, 20), (102, 1)], 60, 100);
-    assert!(mixed <= 4 * others, "{mixed} steps with the session's own messages among them, {others} without");
+    assert!(
+        mixed <= 4 * others,
+        "{mixed} steps with the session's own messages among them, {others} without"
+    );
 }
 
 #[test]
@@ -195,10 +270,16 @@ fn texts_that_do_not_name_a_session_are_not_read() {
     let (me, channel) = (away.session, away.channel);
     let me = session::get(&Read { sql: &away.sql }, me).unwrap();
     // To be found there would be what the filter rules out.
-    away.sql.execute("UPDATE event SET params = '#c1' || char(13) || 'alice' || char(13)", []).unwrap();
+    away.sql
+        .execute(
+            "UPDATE event SET params = '#c1' || char(13) || 'alice' || char(13)",
+            [],
+        )
+        .unwrap();
     let unread = |away: &mut Away| {
         let mut unread = Unread::default();
-        let steps = away.steps(|tx| unread = unread::of_channel(tx, &me, channel, EventId(0)).unwrap());
+        let steps =
+            away.steps(|tx| unread = unread::of_channel(tx, &me, channel, EventId(0)).unwrap());
         assert_eq!(unread.count, 100);
         (unread.mention, steps)
     };
@@ -206,7 +287,9 @@ fn texts_that_do_not_name_a_session_are_not_read() {
     assert!(!mention, "a text was read");
     assert!(steps <= 100 * 25, "{steps} steps for 100 messages");
     // Messages from before there was a filter are read.
-    away.sql.execute("UPDATE event SET words = NULL", []).unwrap();
+    away.sql
+        .execute("UPDATE event SET words = NULL", [])
+        .unwrap();
     assert!(unread(&mut away).0);
 }
 
@@ -222,7 +305,14 @@ fn what_happens_on_a_channel_beside_its_messages_costs_nothing() {
         away.sql.execute_batch(&events).unwrap();
         let (me, channel) = (away.session, away.channel);
         let me = session::get(&Read { sql: &away.sql }, me).unwrap();
-        away.steps(|tx| assert_eq!(unread::of_channel(tx, &me, channel, EventId(0)).unwrap().count, 2))
+        away.steps(|tx| {
+            assert_eq!(
+                unread::of_channel(tx, &me, channel, EventId(0))
+                    .unwrap()
+                    .count,
+                2
+            )
+        })
     };
     let (quiet, busy) = (unread(1), unread(4000));
     assert_eq!(busy, quiet, "steps where 4,000 came and went, and one");
@@ -246,7 +336,10 @@ fn conversations_are_shown_at_the_cost_of_those_that_are_shown() {
         away.steps(|tx| assert_eq!(direct::of_session(tx, me).unwrap().len(), 200))
     };
     let (some, many) = (shown(250), shown(1000));
-    assert!(many <= some + some / 10, "{many} steps with 1,000 conversations, {some} with 250");
+    assert!(
+        many <= some + some / 10,
+        "{many} steps with 1,000 conversations, {some} with 250"
+    );
 }
 
 #[test]
@@ -265,9 +358,15 @@ fn of_a_large_channel_the_session_itself_ops_voiced_ones_and_the_oldest_members_
     away.sql.execute_batch(&fill).unwrap();
     let tx = Read { sql: &away.sql };
     let shown = member::foremost_of_channel(&tx, channel, me, 5).unwrap();
-    let nicks = shown.iter().map(|member| member.nick.to_string()).collect::<Vec<_>>();
+    let nicks = shown
+        .iter()
+        .map(|member| member.nick.to_string())
+        .collect::<Vec<_>>();
     assert_eq!(nicks, ["alice", "n1001", "n1002", "n1048", "n1049"]);
-    assert_eq!(shown.iter().map(member::Member::prefix).collect::<String>(), "@+");
+    assert_eq!(
+        shown.iter().map(member::Member::prefix).collect::<String>(),
+        "@+"
+    );
     assert_eq!(member::count(&tx, channel).unwrap(), 51);
 }
 
@@ -280,11 +379,19 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
             seen.lock().unwrap().insert(statement.sql().into_owned());
         }
     };
-    away.sql.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(see)).unwrap();
+    away.sql
+        .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(see))
+        .unwrap();
     away.page();
     let (me, client, channel) = (away.session, away.client, away.channel);
     away.steps(|tx| {
-        let caller = Caller { session: me, client, scope: Scopes::ALL, grant: None, confined: false };
+        let caller = Caller {
+            session: me,
+            client,
+            scope: Scopes::ALL,
+            grant: None,
+            confined: false,
+        };
         client::require_live(tx, caller).unwrap();
         grant::is_live(tx, GrantId(1)).unwrap();
         client::queue_start(tx, client).unwrap();
@@ -296,7 +403,10 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         let sight = Sight::confined(tx, me, &[ChannelName::parse("#c1").unwrap()]);
         log::page(&sight, me, EventId(0), LIMIT).unwrap();
         sight.channels_of(me).unwrap();
-        assert!(grant::res(tx, GrantId(1)).is_err(), "there is no such grant");
+        assert!(
+            grant::res(tx, GrantId(1)).is_err(),
+            "there is no such grant"
+        );
         member::of_channel(tx, channel).unwrap();
         member::foremost_of_channel(tx, channel, me, 10).unwrap();
         member::count(tx, channel).unwrap();
@@ -305,7 +415,13 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         direct::read_mark(tx, me, me).unwrap();
         direct::written_to(tx, me).unwrap();
         unread::of_channel(tx, &session::get(tx, me).unwrap(), channel, EventId(0)).unwrap();
-        unread::of_exchange(tx, &session::get(tx, me).unwrap(), SessionId(100), EventId(0)).unwrap();
+        unread::of_exchange(
+            tx,
+            &session::get(tx, me).unwrap(),
+            SessionId(100),
+            EventId(0),
+        )
+        .unwrap();
     });
     std::mem::take(&mut *run.lock().unwrap())
 }
@@ -316,14 +432,20 @@ fn reading_scans_nothing() {
     let run = queries(&mut away);
     assert!(run.len() >= 15, "{run:#?}");
     for query in run {
-        let mut statement = away.sql.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+        let mut statement = away
+            .sql
+            .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+            .unwrap();
         let (mut plan, mut steps) = (Vec::<String>::new(), statement.raw_query());
         while let Some(step) = steps.next().unwrap() {
             plan.push(step.get(3).unwrap());
         }
         // The log's position is the only row but one of its table; what is merged are pages that were looked up.
-        let scans =
-            |step: &String| step.starts_with("SCAN") && !step.contains("sqlite_sequence") && !step.contains("subquery");
+        let scans = |step: &String| {
+            step.starts_with("SCAN")
+                && !step.contains("sqlite_sequence")
+                && !step.contains("subquery")
+        };
         assert!(!plan.iter().any(scans), "{query}: {plan:#?}");
     }
 }
@@ -336,6 +458,10 @@ fn no_query_is_planned_anew_each_time_it_is_asked() {
         // The one that was asked, as the cache holds it.
         let statement = away.sql.prepare_cached(&query).unwrap();
         assert!(statement.get_status(StatementStatus::Run) >= 2, "{query}");
-        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{query}");
+        assert_eq!(
+            statement.get_status(StatementStatus::RePrepare),
+            0,
+            "{query}"
+        );
     }
 }

@@ -44,12 +44,18 @@ pub enum Decision {
 
 impl DeviceCode {
     fn read(row: &Row) -> rusqlite::Result<Self> {
-        let approved = row.get::<_, Option<_>>("session_id")?.zip(row.get::<_, Option<_>>("client_id")?);
+        let approved = row
+            .get::<_, Option<_>>("session_id")?
+            .zip(row.get::<_, Option<_>>("client_id")?);
         let decision = match (row.get("denied")?, approved) {
             (true, _) => Some(Decision::Denied),
             (false, Some((session, client))) => {
                 let (session, client) = (SessionId(session), ClientId(client));
-                Some(Decision::Approved { session, client, res: app::res(row)? })
+                Some(Decision::Approved {
+                    session,
+                    client,
+                    res: app::res(row)?,
+                })
             }
             (false, None) => None,
         };
@@ -116,7 +122,12 @@ pub fn count_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> 
 }
 
 /// When the first of them expires.
-pub fn first_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> Result<Option<Timestamp>> {
+pub fn first_pending(
+    tx: &Read,
+    app: AppId,
+    address: IpAddr,
+    due: Timestamp,
+) -> Result<Option<Timestamp>> {
     Ok(tx
         .sql
         .prepare_cached(
@@ -129,30 +140,49 @@ pub fn first_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> 
 
 /// A device code, expired and decided ones too.
 pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<DeviceCode>> {
-    let mut statement = tx.sql.prepare_cached("SELECT * FROM device_code WHERE secret_hash = ?1")?;
-    Ok(statement.query_row([secret.0], DeviceCode::read).optional()?)
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT * FROM device_code WHERE secret_hash = ?1")?;
+    Ok(statement
+        .query_row([secret.0], DeviceCode::read)
+        .optional()?)
 }
 
 /// The device code beside a user code, by the hashes that this may have.
 pub fn find_typed(tx: &Read, user_code: &[UserCodeHash]) -> Result<Option<DeviceCode>> {
-    let mut statement = tx.sql.prepare_cached("SELECT * FROM device_code WHERE user_code = ?1")?;
-    let mut found = user_code.iter().map(|hash| statement.query_row([hash.0], DeviceCode::read).optional());
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT * FROM device_code WHERE user_code = ?1")?;
+    let mut found = user_code
+        .iter()
+        .map(|hash| statement.query_row([hash.0], DeviceCode::read).optional());
     Ok(found.find_map(Result::transpose).transpose()?)
 }
 
 /// Notes a poll, and how long the next one is to wait.
 pub fn note_poll(tx: &Write, secret: SecretHash, interval: Duration, due: Timestamp) -> Result<()> {
     tx.sql
-        .prepare_cached("UPDATE device_code SET polled_at = ?2, interval = ?3 WHERE secret_hash = ?1")?
+        .prepare_cached(
+            "UPDATE device_code SET polled_at = ?2, interval = ?3 WHERE secret_hash = ?1",
+        )?
         .execute(params![secret.0, due.0, millis(interval)])?;
     Ok(())
 }
 
 /// Notes what was decided about a code that waits for it, and when it expires from now on.
-pub fn decide(tx: &Write, user_code: UserCodeHash, decision: &Decision, expires_at: Timestamp) -> Result<()> {
+pub fn decide(
+    tx: &Write,
+    user_code: UserCodeHash,
+    decision: &Decision,
+    expires_at: Timestamp,
+) -> Result<()> {
     let (session, client, res) = match decision {
         Decision::Denied => (None, None, &None),
-        Decision::Approved { session, client, res } => (Some(session.0), Some(client.0), res),
+        Decision::Approved {
+            session,
+            client,
+            res,
+        } => (Some(session.0), Some(client.0), res),
     };
     tx.sql
         .prepare_cached(
@@ -165,19 +195,25 @@ pub fn decide(tx: &Write, user_code: UserCodeHash, decision: &Decision, expires_
 
 /// Removes a code that is used: it works once.
 pub fn remove(tx: &Write, secret: SecretHash) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM device_code WHERE secret_hash = ?1")?.execute([secret.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM device_code WHERE secret_hash = ?1")?
+        .execute([secret.0])?;
     Ok(())
 }
 
 /// Removes the codes of an app that has ended.
 pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM device_code WHERE app_id = ?1")?.execute([app.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM device_code WHERE app_id = ?1")?
+        .execute([app.0])?;
     Ok(())
 }
 
 /// Removes the codes that a session approved which has ended.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM device_code WHERE session_id = ?1")?.execute([session.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM device_code WHERE session_id = ?1")?
+        .execute([session.0])?;
     Ok(())
 }
 

@@ -32,7 +32,12 @@ pub struct Conversation {
 }
 
 /// Notes that a session wrote to another one, or to itself.
-pub fn note_written(tx: &Write, session: SessionId, other: SessionId, message: EventId) -> Result<()> {
+pub fn note_written(
+    tx: &Write,
+    session: SessionId,
+    other: SessionId,
+    message: EventId,
+) -> Result<()> {
     let noted = tx
         .sql
         .prepare_cached(
@@ -53,10 +58,17 @@ pub fn note_written(tx: &Write, session: SessionId, other: SessionId, message: E
 }
 
 /// Notes that a session was written to by another one.
-pub fn note_received(tx: &Write, session: SessionId, other: SessionId, message: EventId) -> Result<()> {
+pub fn note_received(
+    tx: &Write,
+    session: SessionId,
+    other: SessionId,
+    message: EventId,
+) -> Result<()> {
     let noted = tx
         .sql
-        .prepare_cached("UPDATE direct SET last = ?3, unread = 1 WHERE session_id = ?1 AND other_id = ?2")?
+        .prepare_cached(
+            "UPDATE direct SET last = ?3, unread = 1 WHERE session_id = ?1 AND other_id = ?2",
+        )?
         .execute([session.0, other.0, message.0])?;
     if noted == 1 {
         return Ok(());
@@ -72,8 +84,12 @@ pub fn note_received(tx: &Write, session: SessionId, other: SessionId, message: 
 
 /// How far a session has read what another one wrote to it.
 pub fn read_mark(tx: &Read, session: SessionId, other: SessionId) -> Result<EventId> {
-    let mark = tx.sql.prepare_cached("SELECT read FROM direct WHERE session_id = ?1 AND other_id = ?2")?;
-    let mark = { mark }.query_row([session.0, other.0], |row| row.get(0)).optional()?;
+    let mark = tx
+        .sql
+        .prepare_cached("SELECT read FROM direct WHERE session_id = ?1 AND other_id = ?2")?;
+    let mark = { mark }
+        .query_row([session.0, other.0], |row| row.get(0))
+        .optional()?;
     Ok(EventId(mark.unwrap_or(0)))
 }
 
@@ -137,7 +153,9 @@ fn forget_least_written(tx: &Write, session: SessionId) -> Result<()> {
 }
 
 fn count(tx: &Read, session: SessionId, wrote: bool) -> Result<i64> {
-    let count = tx.sql.prepare_cached("SELECT count(*) FROM direct WHERE session_id = ?1 AND wrote = ?2")?;
+    let count = tx
+        .sql
+        .prepare_cached("SELECT count(*) FROM direct WHERE session_id = ?1 AND wrote = ?2")?;
     Ok({ count }.query_row(params![session.0, wrote], |row| row.get(0))?)
 }
 
@@ -175,6 +193,8 @@ pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
 
 /// Forgets the conversations of a session that ends; those who had them with it keep theirs.
 pub(super) fn remove_of(tx: &Write, session: SessionId) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM direct WHERE session_id = ?1")?.execute([session.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM direct WHERE session_id = ?1")?
+        .execute([session.0])?;
     Ok(())
 }

@@ -31,7 +31,10 @@ fn append(path: &Path, suffix: &str) -> PathBuf {
 
 /// The folder that a database lies in.
 pub fn folder(database: &Path) -> &Path {
-    database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    database
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// The database that a path names in the end. A link and its target are one database, with one lock and one socket.
@@ -61,14 +64,18 @@ pub fn at_once() -> OpenOptions {
 
 fn to_read(flags: OFlags) -> OpenOptions {
     let mut options = File::options();
-    options.read(true).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+    options
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
     options
 }
 
 /// Gives a new file to the owner of the database, where that is another: an operator may call a subcommand as root, and
 /// the server must be able to open the file all the same.
 pub fn share_owner(file: &File, database: &Path) {
-    let (Ok(own), Ok(wanted)) = (file.metadata(), fs::metadata(database)) else { return };
+    let (Ok(own), Ok(wanted)) = (file.metadata(), fs::metadata(database)) else {
+        return;
+    };
     if own.uid() == wanted.uid() {
         return;
     }
@@ -101,15 +108,21 @@ pub fn close_to_others(database: &Path) {
 /// Closes one file to everyone but its owner.
 pub(super) fn tighten(path: &Path) {
     // What is not there, and what is no file of ours, is left alone.
-    let Ok(metadata) = fs::symlink_metadata(path) else { return };
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return;
+    };
     let mode = metadata.mode() & 0o7777;
     if !metadata.is_file() || mode & OTHERS == 0 {
         return;
     }
     let name = path.display();
-    let closed = no_link().open(path).and_then(|file| file.set_permissions(fs::Permissions::from_mode(mode & !OTHERS)));
+    let closed = no_link()
+        .open(path)
+        .and_then(|file| file.set_permissions(fs::Permissions::from_mode(mode & !OTHERS)));
     match closed {
-        Ok(()) => tracing::warn!("{name} was open to others (mode {mode:04o}); it is open to its owner alone now"),
+        Ok(()) => tracing::warn!(
+            "{name} was open to others (mode {mode:04o}); it is open to its owner alone now"
+        ),
         Err(error) => tracing::warn!(
             %error,
             "{name} is open to others (mode {mode:04o}), and holds what they should not read; run: chmod go-rwx '{name}'"

@@ -2,7 +2,9 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, app, approval, as_sql, audit, client, grant_end, log, size::length, token};
+use super::{
+    Effect, Read, Write, app, approval, as_sql, audit, client, grant_end, log, size::length, token,
+};
 use crate::{
     audit::{Action, Subject},
     error::Result,
@@ -27,8 +29,7 @@ pub struct Grant {
 }
 
 /// A grant's columns, and its client.
-const GRANT: &str =
-    "SELECT app_grant.*, (SELECT id FROM client WHERE grant_id = app_grant.id) AS client FROM app_grant";
+const GRANT: &str = "SELECT app_grant.*, (SELECT id FROM client WHERE grant_id = app_grant.id) AS client FROM app_grant";
 
 impl Grant {
     fn read(row: &Row) -> rusqlite::Result<Self> {
@@ -60,13 +61,21 @@ pub struct NewGrant {
 impl NewGrant {
     /// All that an app may do, as the session that owns it or for itself.
     pub fn own_of(app: &app::App) -> Self {
-        Self { session: app.session, scope: app.scope, res: app.res.clone(), limit_at: None }
+        Self {
+            session: app.session,
+            scope: app.scope,
+            res: app.res.clone(),
+            limit_at: None,
+        }
     }
 }
 
 /// Makes a grant; a client of it, if it is to have one, follows in the same transaction.
 pub fn insert(tx: &Write, app: &app::App, new: &NewGrant, now: Timestamp) -> Result<GrantId> {
-    let (scope, res) = (new.scope.to_string(), new.res.as_ref().map(log::to_json).transpose()?);
+    let (scope, res) = (
+        new.scope.to_string(),
+        new.res.as_ref().map(log::to_json).transpose()?,
+    );
     tx.add_row(scope.len() + length(res.as_ref()), 5);
     tx.sql
         .prepare_cached(
@@ -81,38 +90,53 @@ pub fn insert(tx: &Write, app: &app::App, new: &NewGrant, now: Timestamp) -> Res
             new.limit_at.map(|limit| limit.0),
         ])?;
     let id = GrantId(tx.sql.last_insert_rowid());
-    audit::record(tx, Action::GrantIssued, &Subject { session: new.session, ..app.subject() }, now)?;
+    audit::record(
+        tx,
+        Action::GrantIssued,
+        &Subject {
+            session: new.session,
+            ..app.subject()
+        },
+        now,
+    )?;
     Ok(id)
 }
 
 /// Lets a grant that lives by refreshing live until its newest tokens expire.
 pub fn prolong(tx: &Write, id: GrantId, until: Timestamp) -> Result<()> {
     tx.sql
-        .prepare_cached("UPDATE app_grant SET expires_at = max(ifnull(expires_at, ?2), ?2) WHERE id = ?1")?
+        .prepare_cached(
+            "UPDATE app_grant SET expires_at = max(ifnull(expires_at, ?2), ?2) WHERE id = ?1",
+        )?
         .execute([id.0, until.0])?;
     Ok(())
 }
 
 /// Notes that the session of a grant has consented again.
 pub fn consent_again(tx: &Write, id: GrantId, limit_at: Timestamp) -> Result<()> {
-    tx.sql.prepare_cached("UPDATE app_grant SET limit_at = ?2 WHERE id = ?1")?.execute([id.0, limit_at.0])?;
+    tx.sql
+        .prepare_cached("UPDATE app_grant SET limit_at = ?2 WHERE id = ?1")?
+        .execute([id.0, limit_at.0])?;
     Ok(())
 }
 
 /// Live grants whose last tokens have expired; a batch of them.
 pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<GrantId>> {
-    let mut statement =
-        tx.sql.prepare_cached("SELECT id FROM app_grant WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2")?;
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT id FROM app_grant WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2",
+    )?;
     let rows = statement.query_map([now.0, as_sql(batch)], |row| row.get(0).map(GrantId))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The live grants that a session gave an app, oldest first.
 pub fn given(tx: &Read, session: SessionId, app: AppId) -> Result<Vec<Grant>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached(&format!("{GRANT} WHERE session_id = ?1 AND app_id = ?2 AND ended_at IS NULL ORDER BY id"))?;
-    let grants = statement.query_map([session.0, app.0], Grant::read)?.collect::<rusqlite::Result<_>>()?;
+    let mut statement = tx.sql.prepare_cached(&format!(
+        "{GRANT} WHERE session_id = ?1 AND app_id = ?2 AND ended_at IS NULL ORDER BY id"
+    ))?;
+    let grants = statement
+        .query_map([session.0, app.0], Grant::read)?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(grants)
 }
 
@@ -120,17 +144,25 @@ pub fn given(tx: &Read, session: SessionId, app: AppId) -> Result<Vec<Grant>> {
 pub fn get(tx: &Read, id: GrantId) -> Result<Option<Grant>> {
     Ok(tx
         .sql
-        .prepare_cached(&format!("{GRANT} WHERE app_grant.id = ?1 AND ended_at IS NULL"))?
+        .prepare_cached(&format!(
+            "{GRANT} WHERE app_grant.id = ?1 AND ended_at IS NULL"
+        ))?
         .query_row([id.0], Grant::read)
         .optional()?)
 }
 
 /// The live grants of a session, oldest first, each with its app.
 pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, app::App)>> {
-    let mut statement =
-        tx.sql.prepare_cached(&format!("{GRANT} WHERE session_id = ?1 AND ended_at IS NULL ORDER BY id"))?;
-    let grants = statement.query_map([session.0], Grant::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    grants.into_iter().map(|grant| app::get(tx, grant.app).map(|app| (grant, app))).collect()
+    let mut statement = tx.sql.prepare_cached(&format!(
+        "{GRANT} WHERE session_id = ?1 AND ended_at IS NULL ORDER BY id"
+    ))?;
+    let grants = statement
+        .query_map([session.0], Grant::read)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    grants
+        .into_iter()
+        .map(|grant| app::get(tx, grant.app).map(|app| (grant, app)))
+        .collect()
 }
 
 /// Live grants after one, by their ids, each with its app: all, or those of an app, of a session, or both.
@@ -148,26 +180,43 @@ pub fn page(
         (None, Some(_)) => "?2 IS NULL AND session_id = ?3",
         (None, None) => "?2 IS NULL AND ?3 IS NULL",
     };
-    let mut statement = tx
-        .sql
-        .prepare_cached(&format!("{GRANT} WHERE ended_at IS NULL AND id > ?1 AND {filter} ORDER BY id LIMIT ?4"))?;
-    let wanted = params![after.0, app.map(|app| app.0), session.map(|session| session.0), as_sql(limit)];
-    let grants = statement.query_map(wanted, Grant::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    grants.into_iter().map(|grant| app::get(tx, grant.app).map(|app| (grant, app))).collect()
+    let mut statement = tx.sql.prepare_cached(&format!(
+        "{GRANT} WHERE ended_at IS NULL AND id > ?1 AND {filter} ORDER BY id LIMIT ?4"
+    ))?;
+    let wanted = params![
+        after.0,
+        app.map(|app| app.0),
+        session.map(|session| session.0),
+        as_sql(limit)
+    ];
+    let grants = statement
+        .query_map(wanted, Grant::read)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    grants
+        .into_iter()
+        .map(|grant| app::get(tx, grant.app).map(|app| (grant, app)))
+        .collect()
 }
 
 /// The one live grant that an app has of itself: an API key's, as its session, or an operator's app's own.
 pub fn own_of(tx: &Read, app: &app::App) -> Result<Option<Grant>> {
     Ok(tx
         .sql
-        .prepare_cached(&format!("{GRANT} WHERE app_id = ?1 AND session_id IS ?2 AND ended_at IS NULL"))?
-        .query_row(params![app.id.0, app.session.map(|session| session.0)], Grant::read)
+        .prepare_cached(&format!(
+            "{GRANT} WHERE app_id = ?1 AND session_id IS ?2 AND ended_at IS NULL"
+        ))?
+        .query_row(
+            params![app.id.0, app.session.map(|session| session.0)],
+            Grant::read,
+        )
         .optional()?)
 }
 
 /// The live grants of an app.
 pub fn live_of_app(tx: &Read, app: AppId) -> Result<Vec<GrantId>> {
-    let mut statement = tx.sql.prepare_cached("SELECT id FROM app_grant WHERE app_id = ?1 AND ended_at IS NULL")?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT id FROM app_grant WHERE app_id = ?1 AND ended_at IS NULL")?;
     let rows = statement.query_map([app.0], |row| row.get(0).map(GrantId))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -176,28 +225,39 @@ pub fn live_of_app(tx: &Read, app: AppId) -> Result<Vec<GrantId>> {
 pub fn app_name(tx: &Read, grant: GrantId) -> Result<String> {
     Ok(tx
         .sql
-        .prepare_cached("SELECT name FROM app JOIN app_grant ON app_id = app.id WHERE app_grant.id = ?1")?
+        .prepare_cached(
+            "SELECT name FROM app JOIN app_grant ON app_id = app.id WHERE app_grant.id = ?1",
+        )?
         .query_row([grant.0], |row| row.get(0))?)
 }
 
 /// The channels that a grant is confined to; none: all of the session's.
 pub(super) fn res(tx: &Read, grant: GrantId) -> Result<Option<Vec<ChannelName>>> {
-    let res = tx.sql.prepare_cached("SELECT res FROM app_grant WHERE id = ?1")?;
+    let res = tx
+        .sql
+        .prepare_cached("SELECT res FROM app_grant WHERE id = ?1")?;
     Ok({ res }.query_row([grant.0], app::res)?)
 }
 
 /// Whether a grant still stands.
 pub fn is_live(tx: &Read, id: GrantId) -> Result<bool> {
-    Ok(tx.sql.prepare_cached("SELECT 1 FROM app_grant WHERE id = ?1 AND ended_at IS NULL")?.exists([id.0])?)
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT 1 FROM app_grant WHERE id = ?1 AND ended_at IS NULL")?
+        .exists([id.0])?)
 }
 
 /// Ends a grant, whoever asks for it: its tokens are dead, its client has left, and with the last device the session ends.
 /// A second end changes nothing.
 pub fn end(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
-    let Some(grant) = get(tx, id)? else { return Ok(()) };
+    let Some(grant) = get(tx, id)? else {
+        return Ok(());
+    };
     match (grant.session, grant.client) {
         // The client takes its grant with it.
-        (Some(session), Some(client)) => client::leave(tx, session, client, reason, None, now).map(drop),
+        (Some(session), Some(client)) => {
+            client::leave(tx, session, client, reason, None, now).map(drop)
+        }
         _ => close(tx, id, reason, now),
     }
 }
@@ -211,7 +271,9 @@ pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) 
         )?
         .query_row([id.0, now.0], |row| Ok((AppId(row.get(0)?), row.get::<_, Option<_>>(1)?.map(SessionId))))
         .optional()?;
-    let Some((app, session)) = ended else { return Ok(()) };
+    let Some((app, session)) = ended else {
+        return Ok(());
+    };
     token::remove_of(tx, id)?;
     if let Some(session) = session {
         // What the app was allowed beside this grant ends with it, or the app would be back at once.
@@ -222,7 +284,10 @@ pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) 
     for key in app::live_made_through(tx, id)? {
         app::end(tx, key, reason, now)?;
     }
-    let subject = Subject { session, ..app::get(tx, app)?.subject() };
+    let subject = Subject {
+        session,
+        ..app::get(tx, app)?.subject()
+    };
     audit::record(tx, Action::GrantRevoked(reason), &subject, now)
 }
 

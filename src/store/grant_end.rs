@@ -23,7 +23,8 @@ impl GrantEnd {
         Ok(Self {
             id: GrantEndId(row.get("id")?),
             grant: GrantId(row.get("grant_id")?),
-            reason: EndReason::parse(row.get_ref("reason")?.as_str()?).unwrap_or(EndReason::Revoked),
+            reason: EndReason::parse(row.get_ref("reason")?.as_str()?)
+                .unwrap_or(EndReason::Revoked),
             jti: row.get("jti")?,
         })
     }
@@ -31,11 +32,9 @@ impl GrantEnd {
 
 pub(super) fn record(tx: &Write, grant: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
     tx.add_row(reason.name().len(), 1);
-    tx.sql.prepare_cached("INSERT INTO grant_end (grant_id, reason, time) VALUES (?1, ?2, ?3)")?.execute(params![
-        grant.0,
-        reason.name(),
-        now.0
-    ])?;
+    tx.sql
+        .prepare_cached("INSERT INTO grant_end (grant_id, reason, time) VALUES (?1, ?2, ?3)")?
+        .execute(params![grant.0, reason.name(), now.0])?;
     Ok(())
 }
 
@@ -43,21 +42,31 @@ pub(super) fn record(tx: &Write, grant: GrantId, reason: EndReason, now: Timesta
 pub(super) fn record_token(tx: &Write, grant: GrantId, jti: String, now: Timestamp) -> Result<()> {
     tx.add_row(jti.len(), 1);
     tx.sql
-        .prepare_cached("INSERT INTO grant_end (grant_id, reason, time, jti) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "INSERT INTO grant_end (grant_id, reason, time, jti) VALUES (?1, ?2, ?3, ?4)",
+        )?
         .execute(params![grant.0, EndReason::Revoked.name(), now.0, jti])?;
     Ok(())
 }
 
 /// The last position issued, whether or not what ended there is still kept.
 pub fn head(tx: &Read) -> Result<GrantEndId> {
-    let mut last = tx.sql.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'grant_end'")?;
-    Ok(GrantEndId(last.query_row([], |row| row.get(0)).optional()?.unwrap_or(0)))
+    let mut last = tx
+        .sql
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'grant_end'")?;
+    Ok(GrantEndId(
+        last.query_row([], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0),
+    ))
 }
 
 /// The ends past a position, `limit` of them at most. `None`: not all that came after it is there, because it was removed,
 /// or because the position was issued by a database of which this one is an older copy, or by none.
 pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<GrantEnd>>> {
-    let mut statement = tx.sql.prepare_cached("SELECT * FROM grant_end WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT * FROM grant_end WHERE id > ?1 ORDER BY id LIMIT ?2")?;
     let ends = statement.query_map([position.0, as_sql(limit)], GrantEnd::read)?;
     let ends = ends.collect::<rusqlite::Result<Vec<_>>>()?;
     // Numbers follow each other, but for the leap of a restored copy.

@@ -50,10 +50,17 @@ pub fn of_channel(
         return Ok(None);
     }
     let is_member = stays.iter().any(|stay| stay.until.is_none());
-    let stays = if is_member { joined(stays, channel_history::of(tx, channel)?) } else { stays };
+    let stays = if is_member {
+        joined(stays, channel_history::of(tx, channel)?)
+    } else {
+        stays
+    };
     let lane = Lane {
         back: &|up_to, limit| {
-            let spans = stays.iter().rev().map(|stay| (stay.since, stay.until.unwrap_or(i64::MAX).min(up_to)));
+            let spans = stays
+                .iter()
+                .rev()
+                .map(|stay| (stay.since, stay.until.unwrap_or(i64::MAX).min(up_to)));
             in_spans(
                 tx,
                 "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3
@@ -64,7 +71,9 @@ pub fn of_channel(
             )
         },
         forth: &|past, limit| {
-            let spans = stays.iter().map(|stay| (stay.since.max(past + 1), stay.until.unwrap_or(i64::MAX)));
+            let spans = stays
+                .iter()
+                .map(|stay| (stay.since.max(past + 1), stay.until.unwrap_or(i64::MAX)));
             in_spans(
                 tx,
                 "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3
@@ -84,8 +93,16 @@ fn joined(mut spans: Vec<Span>, more: Vec<Span>) -> Vec<Span> {
     spans.sort_by_key(|span| span.since);
     let mut joined: Vec<Span> = Vec::new();
     for span in spans {
-        match joined.last_mut().filter(|last| last.until.is_none_or(|until| span.since <= until + 1)) {
-            Some(last) => last.until = last.until.zip(span.until).map(|(last, until)| last.max(until)),
+        match joined
+            .last_mut()
+            .filter(|last| last.until.is_none_or(|until| span.since <= until + 1))
+        {
+            Some(last) => {
+                last.until = last
+                    .until
+                    .zip(span.until)
+                    .map(|(last, until)| last.max(until))
+            }
             None => joined.push(span),
         }
     }
@@ -114,7 +131,13 @@ fn in_spans(
 }
 
 /// The direct messages between a session and another, as the first has them, at most `limit` and as many as a page holds, ascending.
-pub fn of_exchange(tx: &Read, one: SessionId, other: SessionId, part: Part, limit: usize) -> Result<Vec<Event>> {
+pub fn of_exchange(
+    tx: &Read,
+    one: SessionId,
+    other: SessionId,
+    part: Part,
+    limit: usize,
+) -> Result<Vec<Event>> {
     let ids = |sql: &str, id: i64, limit: usize| -> Result<Vec<i64>> {
         let mut statement = tx.sql.prepare_cached(sql)?;
         let rows = statement.query_map([one.0, other.0, id, as_sql(limit)], |row| row.get(0))?;
@@ -177,7 +200,8 @@ impl Lane<'_> {
             Part::Before(id) => up_to(id.0.saturating_sub(1)),
             Part::After(id) => log::load(tx, &(self.forth)(id.0, limit)?, PAGE_BYTES),
             Part::Around(id) => {
-                let (mut older, mut newer) = ((self.back)(id.0, limit)?, (self.forth)(id.0, limit)?);
+                let (mut older, mut newer) =
+                    ((self.back)(id.0, limit)?, (self.forth)(id.0, limit)?);
                 newer.truncate(limit - older.len().min(limit.div_ceil(2)));
                 older.truncate(limit - newer.len());
                 let mut events = log::load(tx, &older, PAGE_BYTES)?;

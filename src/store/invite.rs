@@ -43,9 +43,13 @@ pub fn add(tx: &Write, channel: ChannelId, session: SessionId, silenced: bool) -
 
 /// Whether a session is invited to a channel.
 pub fn is_pending(tx: &Read, channel: ChannelId, session: SessionId) -> Result<bool> {
-    let mut pending =
-        tx.sql.prepare_cached("SELECT 1 FROM invite WHERE channel_id = ?1 AND session_id = ?2 AND NOT silenced")?;
-    Ok(pending.query_row([channel.0, session.0], |_| Ok(())).optional()?.is_some())
+    let mut pending = tx.sql.prepare_cached(
+        "SELECT 1 FROM invite WHERE channel_id = ?1 AND session_id = ?2 AND NOT silenced",
+    )?;
+    Ok(pending
+        .query_row([channel.0, session.0], |_| Ok(()))
+        .optional()?
+        .is_some())
 }
 
 /// Uses up an invitation, if there is one.
@@ -57,12 +61,16 @@ pub fn remove(tx: &Write, channel: ChannelId, session: SessionId) -> Result<()> 
 }
 
 pub(super) fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM invite WHERE channel_id = ?1")?.execute([channel.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM invite WHERE channel_id = ?1")?
+        .execute([channel.0])?;
     Ok(())
 }
 
 pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM invite WHERE session_id = ?1")?.execute([session.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM invite WHERE session_id = ?1")?
+        .execute([session.0])?;
     Ok(())
 }
 
@@ -89,14 +97,30 @@ mod tests {
         let sql = open::writer(&dir.path().join("i.db"), now).unwrap();
         sql.execute_batch("BEGIN").unwrap();
         let tx = Write::new(&sql);
-        let session = |n| session::insert(&tx, &Nick::parse(&format!("s{n}")).unwrap(), [127, 0, 0, 1].into(), now);
+        let session = |n| {
+            session::insert(
+                &tx,
+                &Nick::parse(&format!("s{n}")).unwrap(),
+                [127, 0, 0, 1].into(),
+                now,
+            )
+        };
         let named = |n: usize| ChannelName::parse(&format!("#c{n}")).unwrap();
         let channel = |n| channel::insert(&tx, &named(n), Modes::new(), now);
-        let mut sessions = (0..sessions).map(|n| session(n).unwrap()).collect::<Vec<_>>();
-        let mut channels = (0..channels).map(|n| channel(n).unwrap().id).collect::<Vec<_>>();
+        let mut sessions = (0..sessions)
+            .map(|n| session(n).unwrap())
+            .collect::<Vec<_>>();
+        let mut channels = (0..channels)
+            .map(|n| channel(n).unwrap().id)
+            .collect::<Vec<_>>();
         sessions.reverse();
         channels.reverse();
-        World { _dir: dir, sql, sessions, channels }
+        World {
+            _dir: dir,
+            sql,
+            sessions,
+            channels,
+        }
     }
 
     /// The newer an invitation, the later the channel or session was *not* made: age alone decides.
@@ -104,7 +128,11 @@ mod tests {
     fn the_oldest_gives_way_by_age_and_silenced_ones_take_no_place() {
         let many = MAX_PENDING as usize + 1;
         for of_session in [true, false] {
-            let world = if of_session { world(1, many + 20) } else { world(many + 20, 1) };
+            let world = if of_session {
+                world(1, many + 20)
+            } else {
+                world(many + 20, 1)
+            };
             let tx = Write::new(&world.sql);
             let pair = |n: usize| match of_session {
                 true => (world.channels[n], world.sessions[0]),
@@ -131,11 +159,17 @@ mod tests {
             };
             (0..many - 1).for_each(|n| invite(n, false));
             (many..many + 20).for_each(|n| invite(n, true));
-            assert!(pending(0) && !pending(many), "silenced ones open no door, and take no place");
+            assert!(
+                pending(0) && !pending(many),
+                "silenced ones open no door, and take no place"
+            );
             invite(many - 1, false);
             assert!(!pending(0) && (1..many).all(pending), "the oldest gave way");
             invite(many, false);
-            assert!(!pending(1) && pending(many), "one that was silenced before is the youngest now");
+            assert!(
+                !pending(1) && pending(many),
+                "one that was silenced before is the youngest now"
+            );
         }
     }
 
@@ -144,8 +178,14 @@ mod tests {
         let many = MAX_PENDING as usize + 5;
         let world = world(1, many);
         let tx = Write::new(&world.sql);
-        world.channels.iter().for_each(|channel| assert!(add(&tx, *channel, world.sessions[0], true).unwrap()));
-        let kept: i64 = world.sql.query_row("SELECT count(*) FROM invite", [], |row| row.get(0)).unwrap();
+        world
+            .channels
+            .iter()
+            .for_each(|channel| assert!(add(&tx, *channel, world.sessions[0], true).unwrap()));
+        let kept: i64 = world
+            .sql
+            .query_row("SELECT count(*) FROM invite", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(kept, MAX_PENDING);
     }
 }

@@ -35,9 +35,10 @@ pub fn open(sql: &Connection, file: &Path, now: Timestamp) -> Result<KeyRing> {
     match read(file) {
         Ok(ring) => match Relation::of(&ring, &known) {
             Relation::Own(until) if until.is_none_or(|until| now < until) => Ok(ring),
-            Relation::Own(_) | Relation::Older => {
-                Err(refuse(file, "is the one from before a rotation: put the new one in its place"))
-            }
+            Relation::Own(_) | Relation::Older => Err(refuse(
+                file,
+                "is the one from before a rotation: put the new one in its place",
+            )),
             // The database is a copy from before a rotation.
             Relation::Newer => {
                 sql.execute("DELETE FROM key_file", [])?;
@@ -84,11 +85,18 @@ enum Relation {
 
 impl Relation {
     fn of(ring: &KeyRing, known: &[Known]) -> Self {
-        if let Some(own) = known.iter().find(|known| known.fingerprint == ring.fingerprint()) {
+        if let Some(own) = known
+            .iter()
+            .find(|known| known.fingerprint == ring.fingerprint())
+        {
             return Self::Own(own.until);
         }
         let (lineage, generation) = ring.descent();
-        let newest = known.iter().filter(|known| known.lineage == lineage).map(|known| known.generation).max();
+        let newest = known
+            .iter()
+            .filter(|known| known.lineage == lineage)
+            .map(|known| known.generation)
+            .max();
         match newest {
             Some(newest) if generation > newest => Self::Newer,
             Some(newest) if generation < newest => Self::Older,
@@ -134,10 +142,13 @@ pub fn read(file: &Path) -> Result<KeyRing, Unread> {
         return Err(Unread::Wrong(why));
     }
     let mut text = String::new();
-    opened.take(SIZE_LIMIT).read_to_string(&mut text).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => Unread::Wrong("is damaged, or no key file".into()),
-        _ => cannot(error),
-    })?;
+    opened
+        .take(SIZE_LIMIT)
+        .read_to_string(&mut text)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => Unread::Wrong("is damaged, or no key file".into()),
+            _ => cannot(error),
+        })?;
     KeyRing::parse(&text).map_err(Unread::Wrong)
 }
 
@@ -159,7 +170,9 @@ pub fn replace(file: &Path, ring: &KeyRing) -> Result<()> {
     let cannot = |error: io::Error| cannot_write(file, &error);
     let file = &fs::canonicalize(file).map_err(cannot)?;
     let draft = write_beside(file, ring).map_err(cannot)?;
-    fs::rename(&draft, file).and_then(|()| sync_folder(file)).map_err(cannot)
+    fs::rename(&draft, file)
+        .and_then(|()| sync_folder(file))
+        .map_err(cannot)
 }
 
 /// Writes and syncs a draft of a key file, readable by its owner alone.
@@ -167,9 +180,15 @@ fn write_beside(file: &Path, ring: &KeyRing) -> io::Result<PathBuf> {
     let draft = files::beside(file, "new");
     // What a crash left.
     let _ = fs::remove_file(&draft);
-    let mut written = fs::File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let mut written = fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)?;
     files::share_owner(&written, file);
-    let text = ring.to_text().map_err(|error| io::Error::other(error.detail))?;
+    let text = ring
+        .to_text()
+        .map_err(|error| io::Error::other(error.detail))?;
     written.write_all(text.as_bytes())?;
     written.sync_all()?;
     Ok(draft)
@@ -177,12 +196,18 @@ fn write_beside(file: &Path, ring: &KeyRing) -> io::Result<PathBuf> {
 
 /// Makes sure that a new name in a folder outlives a crash.
 fn sync_folder(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     fs::File::open(folder)?.sync_all()
 }
 
 fn refuse(file: &Path, why: impl std::fmt::Display) -> Error {
-    Error::new(Code::InternalError, format!("the key file {} {why}", file.display()))
+    Error::new(
+        Code::InternalError,
+        format!("the key file {} {why}", file.display()),
+    )
 }
 
 fn cannot_write(file: &Path, error: &io::Error) -> Error {
@@ -190,7 +215,8 @@ fn cannot_write(file: &Path, error: &io::Error) -> Error {
 }
 
 fn known(sql: &Connection) -> rusqlite::Result<Vec<Known>> {
-    let mut statement = sql.prepare("SELECT fingerprint, lineage, generation, until FROM key_file")?;
+    let mut statement =
+        sql.prepare("SELECT fingerprint, lineage, generation, until FROM key_file")?;
     let known = |row: &Row| {
         Ok(Known {
             fingerprint: Fingerprint(row.get(0)?),
@@ -215,7 +241,9 @@ fn remember(sql: &Connection, ring: &KeyRing) -> Result<()> {
 pub fn require_newest(tx: &Read, file: &Path, ring: &KeyRing) -> Result<()> {
     match Relation::of(ring, &known(tx.sql)?) {
         Relation::Own(None) | Relation::Newer => Ok(()),
-        Relation::Own(Some(_)) | Relation::Older => Err(refuse(file, "is the one from before a rotation")),
+        Relation::Own(Some(_)) | Relation::Older => {
+            Err(refuse(file, "is the one from before a rotation"))
+        }
         Relation::Foreign => Err(refuse(file, "is not the one of this database")),
     }
 }
@@ -227,7 +255,9 @@ pub fn accept(tx: &Write, ring: &KeyRing) -> Result<()> {
 
 /// From now on only this key file is the database's; until a time, another one counts too.
 pub fn settle(tx: &Write, ring: &KeyRing, before: Option<(&KeyRing, Timestamp)>) -> Result<()> {
-    let (before, until) = before.map_or((None, None), |(ring, until)| (Some(ring.fingerprint().0), Some(until.0)));
+    let (before, until) = before.map_or((None, None), |(ring, until)| {
+        (Some(ring.fingerprint().0), Some(until.0))
+    });
     tx.sql
         .prepare_cached("DELETE FROM key_file WHERE fingerprint != ?1 AND fingerprint IS NOT ?2")?
         .execute(params![ring.fingerprint().0, before])?;

@@ -18,11 +18,18 @@ const KEPT_BYTES: i64 = 1024 * 1024;
 
 /// The first answer to this label, as it was stored; it is there until `expire` removes it. A label that stands for another
 /// command is refused.
-pub fn find(tx: &Read, client: ClientId, label: &str, command: &[u8; 32]) -> Result<Option<String>> {
+pub fn find(
+    tx: &Read,
+    client: ClientId,
+    label: &str,
+    command: &[u8; 32],
+) -> Result<Option<String>> {
     let found = tx
         .sql
         .prepare_cached("SELECT command, answer FROM label WHERE client_id = ?1 AND label = ?2")?
-        .query_row(params![client.0, label], |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?)))
+        .query_row(params![client.0, label], |row| {
+            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?))
+        })
         .optional()?;
     match found {
         Some((known, _)) if known != *command => Err(reused()),
@@ -32,11 +39,21 @@ pub fn find(tx: &Read, client: ClientId, label: &str, command: &[u8; 32]) -> Res
 
 /// The refusal of a label that stands for something else.
 pub fn reused() -> Error {
-    Error::new(Code::LabelReused, "this label already stands for another command")
+    Error::new(
+        Code::LabelReused,
+        "this label already stands for another command",
+    )
 }
 
 /// Keeps an answer, and of the client's others the newest.
-pub fn keep(tx: &Write, client: ClientId, label: &str, command: &[u8; 32], answer: &str, now: Timestamp) -> Result<()> {
+pub fn keep(
+    tx: &Write,
+    client: ClientId,
+    label: &str,
+    command: &[u8; 32],
+    answer: &str,
+    now: Timestamp,
+) -> Result<()> {
     tx.add_row(2 * label.len() + HASH + answer.len(), 4);
     tx.sql
         .prepare_cached(
@@ -66,6 +83,8 @@ pub fn keep(tx: &Write, client: ClientId, label: &str, command: &[u8; 32], answe
 pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql
-        .prepare_cached("DELETE FROM label WHERE id IN (SELECT id FROM label WHERE time <= ?1 LIMIT ?2)")?
+        .prepare_cached(
+            "DELETE FROM label WHERE id IN (SELECT id FROM label WHERE time <= ?1 LIMIT ?2)",
+        )?
         .execute(params![now.minus(KEPT_FOR).0, as_sql(batch)])?)
 }

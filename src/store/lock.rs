@@ -44,7 +44,9 @@ impl DatabaseLock {
                 return Ok(lock);
             }
             let holder = holder(database);
-            let runs = holder.strip_prefix(SERVER).is_some_and(|rest| rest.starts_with(','));
+            let runs = holder
+                .strip_prefix(SERVER)
+                .is_some_and(|rest| rest.starts_with(','));
             if runs || Instant::now() >= deadline {
                 return Err(refuse(database, in_use(&holder)));
             }
@@ -70,7 +72,10 @@ impl DatabaseLock {
     fn attempt(database: &Path, holder: &str) -> Result<Option<Self>> {
         let path = files::resolve(database);
         let cannot = |e: io::Error| refuse(database, format!("cannot be locked: {e}"));
-        let file = files::private().truncate(false).open(beside(&path, "lock")).map_err(cannot)?;
+        let file = files::private()
+            .truncate(false)
+            .open(beside(&path, "lock"))
+            .map_err(cannot)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -106,7 +111,9 @@ impl Drop for DatabaseLock {
 pub fn holder(database: &Path) -> String {
     let mut text = String::new();
     let path = beside(&files::resolve(database), "lock");
-    let read = files::no_link().open(path).and_then(|file| file.take(200).read_to_string(&mut text));
+    let read = files::no_link()
+        .open(path)
+        .and_then(|file| file.take(200).read_to_string(&mut text));
     if read.is_err() {
         text.clear();
     }
@@ -116,10 +123,19 @@ pub fn holder(database: &Path) -> String {
 /// Whether some process has a database now.
 pub fn is_held(database: &Path) -> bool {
     let path = beside(&files::resolve(database), "lock");
-    files::no_link().open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    files::no_link()
+        .open(path)
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Why a database cannot be had.
 pub fn in_use(holder: &str) -> String {
-    format!("is in use by another process: {}", if holder.is_empty() { "it does not say which" } else { holder })
+    format!(
+        "is in use by another process: {}",
+        if holder.is_empty() {
+            "it does not say which"
+        } else {
+            holder
+        }
+    )
 }

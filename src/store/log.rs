@@ -26,7 +26,10 @@ pub struct PageSize {
 
 impl From<usize> for PageSize {
     fn from(events: usize) -> Self {
-        Self { events, bytes: PAGE_BYTES }
+        Self {
+            events,
+            bytes: PAGE_BYTES,
+        }
     }
 }
 
@@ -58,7 +61,15 @@ pub enum Recipient {
 
 /// Appends an event and addresses it, once per target.
 pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId> {
-    let Draft { time: clock, source, command, params, origin, app, message } = draft;
+    let Draft {
+        time: clock,
+        source,
+        command,
+        params,
+        origin,
+        app,
+        message,
+    } = draft;
     let time = next_time(tx, clock)?;
     let mut targets = targets.to_vec();
     targets.sort();
@@ -74,15 +85,29 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
         None => (None, None, None),
     };
     let others = match message {
-        Some((sender, Recipient::Channel(channel))) => Some(unread::last_of_others(tx, channel, sender)?),
+        Some((sender, Recipient::Channel(channel))) => {
+            Some(unread::last_of_others(tx, channel, sender)?)
+        }
         _ => None,
     };
     let words = message.and(params.get(1)).map(|text| Words::of(text).0);
-    let (params_column, targets_column) = (texts::join(params.iter().map(String::as_str))?, to_json(&targets)?);
-    let lengths = [source.len(), command.len(), params_column.len(), targets_column.len(), label.map_or(0, str::len)];
+    let (params_column, targets_column) = (
+        texts::join(params.iter().map(String::as_str))?,
+        to_json(&targets)?,
+    );
+    let lengths = [
+        source.len(),
+        command.len(),
+        params_column.len(),
+        targets_column.len(),
+        label.map_or(0, str::len),
+    ];
     // What tells of unread messages takes as much as two entries of the others.
     let entries = targets.len() + if words.is_some() { 2 } else { 1 };
-    tx.add_row(lengths.iter().sum::<usize>() + length(app.as_ref()) + words.map_or(0, |_| 8), entries);
+    tx.add_row(
+        lengths.iter().sum::<usize>() + length(app.as_ref()) + words.map_or(0, |_| 8),
+        entries,
+    );
     tx.sql
         .prepare_cached(
             "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others,
@@ -107,34 +132,56 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
             words,
         ])?;
     let id = EventId(tx.sql.last_insert_rowid());
-    let mut address = tx.sql.prepare_cached("INSERT INTO address (target_id, event_id) VALUES (?1, ?2)")?;
+    let mut address = tx
+        .sql
+        .prepare_cached("INSERT INTO address (target_id, event_id) VALUES (?1, ?2)")?;
     for target in &targets {
         address.execute([target.0, id.0])?;
     }
-    let event = Event { id, time, source: source.into(), command: command.into(), params, origin, app };
-    tx.effect(Effect::Logged { event: Arc::new(event), targets });
+    let event = Event {
+        id,
+        time,
+        source: source.into(),
+        command: command.into(),
+        params,
+        origin,
+        app,
+    };
+    tx.effect(Effect::Logged {
+        event: Arc::new(event),
+        targets,
+    });
     Ok(id)
 }
 
 /// The time of the next event: the clock's, or that of the last event ever if the clock has gone back since. Times never
 /// decrease as ids increase.
 fn next_time(tx: &Write, clock: Timestamp) -> Result<Timestamp> {
-    let last = tx.sql.prepare_cached("SELECT time FROM log")?.query_row([], |row| row.get(0).map(Timestamp))?;
+    let last = tx
+        .sql
+        .prepare_cached("SELECT time FROM log")?
+        .query_row([], |row| row.get(0).map(Timestamp))?;
     if clock > last {
-        tx.sql.prepare_cached("UPDATE log SET time = ?1")?.execute([clock.0])?;
+        tx.sql
+            .prepare_cached("UPDATE log SET time = ?1")?
+            .execute([clock.0])?;
     }
     Ok(last.max(clock))
 }
 
 /// What an event is addressed to.
 pub(super) fn targets_of(tx: &Read, id: i64) -> Result<Vec<i64>> {
-    let mut targets = tx.sql.prepare_cached("SELECT targets FROM event WHERE id = ?1")?;
+    let mut targets = tx
+        .sql
+        .prepare_cached("SELECT targets FROM event WHERE id = ?1")?;
     Ok(targets.query_row([id], |row| from_json(row.get_ref(0)?.as_str()?))?)
 }
 
 /// The log's position: the id of the last event ever appended, whether or not retention has removed it.
 pub fn head(tx: &Read) -> Result<EventId> {
-    let head = tx.sql.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?;
+    let head = tx
+        .sql
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?;
     let head = { head }.query_row([], |row| row.get(0)).optional()?;
     Ok(EventId(head.unwrap_or(0)))
 }
@@ -142,7 +189,10 @@ pub fn head(tx: &Read) -> Result<EventId> {
 /// Refuses an id that no event has had yet.
 pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
     if id > head(tx)? {
-        return Err(Error::new(Code::InvalidCursor, "no event has had this id yet"));
+        return Err(Error::new(
+            Code::InvalidCursor,
+            "no event has had this id yet",
+        ));
     }
     Ok(())
 }
@@ -152,16 +202,27 @@ pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
 ///
 /// It is a merge of one lane per target, each refilled a little at a time, so that it costs the page, the number of targets
 /// and of stays that ended past `after`, never the backlog.
-pub fn page(sight: &Sight, session: SessionId, after: EventId, size: impl Into<PageSize>) -> Result<Page> {
-    let PageSize { events: limit, bytes } = size.into();
+pub fn page(
+    sight: &Sight,
+    session: SessionId,
+    after: EventId,
+    size: impl Into<PageSize>,
+) -> Result<Page> {
+    let PageSize {
+        events: limit,
+        bytes,
+    } = size.into();
     let tx = sight.tx;
     let head = head(tx)?;
     let own = sight.is_whole().then_some(session);
     let spans = spans(sight, session, after)?;
     let gap = gap(tx, own, after, &spans)?;
-    let mut lanes = Vec::from_iter(own.map(|own| Lane::new(own.into(), [(after.0, head.0)].into())));
+    let mut lanes =
+        Vec::from_iter(own.map(|own| Lane::new(own.into(), [(after.0, head.0)].into())));
     for (channel, spans) in spans {
-        let spans = spans.iter().map(|span| (after.0.max(span.since - 1), span.until.unwrap_or(head.0)));
+        let spans = spans
+            .iter()
+            .map(|span| (after.0.max(span.since - 1), span.until.unwrap_or(head.0)));
         lanes.push(Lane::new(channel.into(), spans.collect()));
     }
     let chunk = (limit / lanes.len().max(1)).clamp(8, limit.max(8));
@@ -183,7 +244,12 @@ pub fn page(sight: &Sight, session: SessionId, after: EventId, size: impl Into<P
     let events = load(tx, &ids, bytes)?;
     let more = ids.len() == limit || events.len() < ids.len();
     let next = events.last().filter(|_| more).map_or(head, |last| last.id);
-    Ok(Page { events, next, more, gap })
+    Ok(Page {
+        events,
+        next,
+        more,
+        gap,
+    })
 }
 
 /// A stay on a channel, by the events at its ends.
@@ -194,19 +260,28 @@ pub(super) struct Span {
 
 impl Span {
     pub fn read(row: &Row) -> rusqlite::Result<Self> {
-        Ok(Self { since: row.get("since")?, until: row.get("until")? })
+        Ok(Self {
+            since: row.get("since")?,
+            until: row.get("until")?,
+        })
     }
 }
 
 /// The stays of a session that reach past `after`, on channels that are seen, by channel and in order.
-fn spans(sight: &Sight, session: SessionId, after: EventId) -> Result<BTreeMap<ChannelId, Vec<Span>>> {
+fn spans(
+    sight: &Sight,
+    session: SessionId,
+    after: EventId,
+) -> Result<BTreeMap<ChannelId, Vec<Span>>> {
     let mut statement = sight.tx.sql.prepare_cached(
         "SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until > ?2
          UNION ALL
          SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until IS NULL
          ORDER BY channel_id, since",
     )?;
-    let rows = statement.query_map([session.0, after.0], |row| Ok((ChannelId(row.get(0)?), Span::read(row)?)))?;
+    let rows = statement.query_map([session.0, after.0], |row| {
+        Ok((ChannelId(row.get(0)?), Span::read(row)?))
+    })?;
     let mut spans = BTreeMap::<_, Vec<_>>::new();
     for row in rows {
         let (channel, span) = row?;
@@ -225,8 +300,11 @@ fn gap(
     after: EventId,
     spans: &BTreeMap<ChannelId, Vec<Span>>,
 ) -> Result<Option<(EventId, EventId)>> {
-    let mut dropped_of = tx.sql.prepare_cached("SELECT dropped FROM target WHERE id = ?1")?;
-    let mut dropped = |target: TargetId| dropped_of.query_row([target.0], |row| row.get::<_, i64>(0));
+    let mut dropped_of = tx
+        .sql
+        .prepare_cached("SELECT dropped FROM target WHERE id = ?1")?;
+    let mut dropped =
+        |target: TargetId| dropped_of.query_row([target.0], |row| row.get::<_, i64>(0));
     let mut last = own.map_or(Ok(0), |own| dropped(own.into()))?;
     for (channel, spans) in spans {
         let dropped = dropped((*channel).into())?;
@@ -247,17 +325,26 @@ struct Lane {
 
 impl Lane {
     fn new(target: TargetId, spans: VecDeque<(i64, i64)>) -> Self {
-        Self { target, spans, read: VecDeque::new() }
+        Self {
+            target,
+            spans,
+            read: VecDeque::new(),
+        }
     }
 
     fn next(&mut self, tx: &Read, chunk: usize) -> Result<Option<i64>> {
         while self.read.is_empty() {
-            let Some((past, up_to)) = self.spans.front_mut() else { return Ok(None) };
+            let Some((past, up_to)) = self.spans.front_mut() else {
+                return Ok(None);
+            };
             let mut statement = tx.sql.prepare_cached(
                 "SELECT event_id FROM address WHERE target_id = ?1 AND event_id > ?2 AND event_id <= ?3
                  ORDER BY event_id LIMIT ?4",
             )?;
-            let rows = statement.query_map([self.target.0, *past, *up_to, as_sql(chunk)], |row| row.get(0))?;
+            let rows = statement
+                .query_map([self.target.0, *past, *up_to, as_sql(chunk)], |row| {
+                    row.get(0)
+                })?;
             for id in rows {
                 self.read.push_back(id?);
             }
@@ -272,9 +359,9 @@ impl Lane {
 
 /// The events with these ids, in this order, up to the one that reaches so many bytes.
 pub(super) fn load(tx: &Read, ids: &[i64], most: usize) -> Result<Vec<Event>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT id, time, source, command, params, client_id, label, app FROM event WHERE id = ?1")?;
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT id, time, source, command, params, client_id, label, app FROM event WHERE id = ?1",
+    )?;
     let (mut events, mut bytes) = (Vec::new(), 0);
     for id in ids {
         if bytes >= most {
@@ -300,8 +387,9 @@ pub(super) fn load(tx: &Read, ids: &[i64], most: usize) -> Result<Vec<Event>> {
 }
 
 pub(super) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> rusqlite::Result<T> {
-    serde_json::from_str(json)
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e.into()))
+    serde_json::from_str(json).map_err(|e| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e.into())
+    })
 }
 
 pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String> {

@@ -22,13 +22,20 @@ pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<EventId>
 
 /// Moves a mark forward; whether it moved.
 pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) -> Result<bool> {
-    let run = |sql: &str| tx.sql.prepare_cached(sql)?.execute(params![session.0, channel.0, to.0]);
-    let moved = run("UPDATE read_mark SET event_id = ?3 WHERE session_id = ?1 AND target_id = ?2 AND event_id < ?3")?;
+    let run = |sql: &str| {
+        tx.sql
+            .prepare_cached(sql)?
+            .execute(params![session.0, channel.0, to.0])
+    };
+    let moved = run(
+        "UPDATE read_mark SET event_id = ?3 WHERE session_id = ?1 AND target_id = ?2 AND event_id < ?3",
+    )?;
     if moved == 1 {
         return Ok(true);
     }
-    let made =
-        run("INSERT INTO read_mark (session_id, target_id, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
+    let made = run(
+        "INSERT INTO read_mark (session_id, target_id, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?;
     if made == 1 {
         tx.add_row(0, 2);
         forget_least(tx, session, channel)?;
@@ -38,7 +45,9 @@ pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) 
 
 /// Where a session has too many marks, the one that is least far gives way to the new one.
 fn forget_least(tx: &Write, session: SessionId, new: ChannelId) -> Result<()> {
-    let count = tx.sql.prepare_cached("SELECT count(*) FROM read_mark WHERE session_id = ?1")?;
+    let count = tx
+        .sql
+        .prepare_cached("SELECT count(*) FROM read_mark WHERE session_id = ?1")?;
     let count: i64 = { count }.query_row([session.0], |row| row.get(0))?;
     if count > MAX_MARKS {
         tx.sql

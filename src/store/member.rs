@@ -52,34 +52,51 @@ const MEMBER: &str = "SELECT session_id, nick, op, voice, away IS NOT NULL AS aw
 pub fn of_channel(tx: &Read, channel: ChannelId) -> Result<Vec<Member>> {
     let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick");
     let mut statement = tx.sql.prepare_cached(&sql)?;
-    let members = statement.query_map([channel.0], Member::read)?.collect::<rusqlite::Result<_>>()?;
+    let members = statement
+        .query_map([channel.0], Member::read)?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(members)
 }
 
 /// A batch of those on a channel, ops last.
 pub fn ops_last(tx: &Read, channel: ChannelId, batch: usize) -> Result<Vec<Member>> {
-    let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY op, since LIMIT ?2");
+    let sql =
+        format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY op, since LIMIT ?2");
     let mut statement = tx.sql.prepare_cached(&sql)?;
-    let members = statement.query_map([channel.0, as_sql(batch)], Member::read)?.collect::<rusqlite::Result<_>>()?;
+    let members = statement
+        .query_map([channel.0, as_sql(batch)], Member::read)?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(members)
 }
 
 /// The first of them, at most so many.
 pub fn first_of_channel(tx: &Read, channel: ChannelId, limit: usize) -> Result<Vec<Member>> {
-    let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick LIMIT ?2");
+    let sql =
+        format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick LIMIT ?2");
     let mut statement = tx.sql.prepare_cached(&sql)?;
-    let members = statement.query_map([channel.0, as_sql(limit)], Member::read)?.collect::<rusqlite::Result<_>>()?;
+    let members = statement
+        .query_map([channel.0, as_sql(limit)], Member::read)?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(members)
 }
 
 /// Some of those on a channel where it has too many to be shown: the session `me`, then ops, voiced ones, and those who have
 /// been there longest; in the order of their nicks.
-pub fn foremost_of_channel(tx: &Read, channel: ChannelId, me: SessionId, limit: usize) -> Result<Vec<Member>> {
+pub fn foremost_of_channel(
+    tx: &Read,
+    channel: ChannelId,
+    me: SessionId,
+    limit: usize,
+) -> Result<Vec<Member>> {
     let mut foremost = BTreeMap::new();
     if let Some(member) = get(tx, channel, me)? {
         foremost.insert(member.nick.folded(), member);
     }
-    for standing in ["AND op ORDER BY since", "AND voice ORDER BY since", "ORDER BY since"] {
+    for standing in [
+        "AND op ORDER BY since",
+        "AND voice ORDER BY since",
+        "ORDER BY since",
+    ] {
         let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL {standing}");
         let mut statement = tx.sql.prepare_cached(&sql)?;
         let mut rows = statement.query([channel.0])?;
@@ -95,13 +112,20 @@ pub fn foremost_of_channel(tx: &Read, channel: ChannelId, me: SessionId, limit: 
 
 pub fn get(tx: &Read, channel: ChannelId, session: SessionId) -> Result<Option<Member>> {
     let sql = format!("{MEMBER} WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL");
-    Ok(tx.sql.prepare_cached(&sql)?.query_row([channel.0, session.0], Member::read).optional()?)
+    Ok(tx
+        .sql
+        .prepare_cached(&sql)?
+        .query_row([channel.0, session.0], Member::read)
+        .optional()?)
 }
 
 /// Whether a session is or was on a channel.
 pub fn was(tx: &Read, channel: ChannelId, session: SessionId) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM membership WHERE session_id = ?2 AND channel_id = ?1)";
-    Ok(tx.sql.prepare_cached(sql)?.query_row([channel.0, session.0], |row| row.get(0))?)
+    Ok(tx
+        .sql
+        .prepare_cached(sql)?
+        .query_row([channel.0, session.0], |row| row.get(0))?)
 }
 
 pub fn count(tx: &Read, channel: ChannelId) -> Result<i64> {
@@ -120,8 +144,9 @@ pub fn count_to(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
 }
 
 fn is_empty(tx: &Read, channel: ChannelId) -> Result<bool> {
-    let any =
-        tx.sql.prepare_cached("SELECT EXISTS (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL)")?;
+    let any = tx.sql.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL)",
+    )?;
     Ok(!{ any }.query_row([channel.0], |row| row.get::<_, bool>(0))?)
 }
 
@@ -140,10 +165,12 @@ pub fn ops(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
 
 /// The channels a session is on, in the order in which it joined them.
 pub fn channels_of(tx: &Read, session: SessionId) -> Result<Vec<ChannelId>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT channel_id FROM membership WHERE session_id = ?1 AND until IS NULL ORDER BY since")?;
-    let ids = statement.query_map([session.0], |row| row.get(0).map(ChannelId))?.collect::<rusqlite::Result<_>>()?;
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT channel_id FROM membership WHERE session_id = ?1 AND until IS NULL ORDER BY since",
+    )?;
+    let ids = statement
+        .query_map([session.0], |row| row.get(0).map(ChannelId))?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(ids)
 }
 
@@ -153,17 +180,27 @@ pub(super) fn channels(tx: &Read, session: SessionId) -> Result<Vec<channel::Cha
         "SELECT channel.* FROM membership JOIN channel ON channel.id = channel_id
          WHERE session_id = ?1 AND until IS NULL ORDER BY since",
     )?;
-    let channels = statement.query_map([session.0], channel::Channel::read)?.collect::<rusqlite::Result<_>>()?;
+    let channels = statement
+        .query_map([session.0], channel::Channel::read)?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(channels)
 }
 
 /// A session joins a channel by the event `join`, which it receives itself.
-pub fn join(tx: &Write, session: SessionId, channel: ChannelId, op: bool, join: log::Draft) -> Result<EventId> {
+pub fn join(
+    tx: &Write,
+    session: SessionId,
+    channel: ChannelId,
+    op: bool,
+    join: log::Draft,
+) -> Result<EventId> {
     // First of all the hub counts it among the members, or its own JOIN would pass it by.
     tx.effect(Effect::Joined { session, channel });
     let since = log::append(tx, join, &[channel.into()])?;
     tx.sql
-        .prepare_cached("INSERT INTO membership (session_id, channel_id, since, op) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "INSERT INTO membership (session_id, channel_id, since, op) VALUES (?1, ?2, ?3, ?4)",
+        )?
         .execute(rusqlite::params![session.0, channel.0, since.0, op])?;
     tx.add_row(0, 10);
     Ok(since)
@@ -171,7 +208,13 @@ pub fn join(tx: &Write, session: SessionId, channel: ChannelId, op: bool, join: 
 
 /// Closes a membership with the event by which the session left; a channel ends with its last member, and op passes on with
 /// its last op.
-pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId, now: Timestamp) -> Result<()> {
+pub fn close(
+    tx: &Write,
+    session: SessionId,
+    channel: ChannelId,
+    until: EventId,
+    now: Timestamp,
+) -> Result<()> {
     let was_op = tx
         .sql
         .prepare_cached(
@@ -183,7 +226,11 @@ pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId,
     if is_empty(tx, channel)? {
         return channel::end(tx, channel, now);
     }
-    if was_op { succession::pass_on(tx, channel, now) } else { Ok(()) }
+    if was_op {
+        succession::pass_on(tx, channel, now)
+    } else {
+        Ok(())
+    }
 }
 
 /// Forgets all past stays of a session but the newest. What a client of it may have missed by that is noted at the session.
@@ -194,7 +241,9 @@ fn forget_stays(tx: &Write, session: SessionId) -> Result<()> {
              ORDER BY until DESC LIMIT 1 OFFSET ?2)
          RETURNING until, channel_id",
     )?;
-    let forgotten = forget.query_map([session.0, PAST_STAYS], |row| Ok((row.get(0)?, ChannelId(row.get(1)?))))?;
+    let forgotten = forget.query_map([session.0, PAST_STAYS], |row| {
+        Ok((row.get(0)?, ChannelId(row.get(1)?)))
+    })?;
     for (until, channel) in forgotten.collect::<rusqlite::Result<Vec<(i64, ChannelId)>>>()? {
         retention::note_dropped(tx, session.into(), until)?;
         unreadable::note_forgotten(tx, channel)?;

@@ -320,14 +320,17 @@ const VERSION: i32 = STEPS.len() as i32 + 1;
 /// Whether this database is ours to open; if not, why.
 pub fn check(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let (version, application) = (pragma("user_version")?, pragma("application_id")?);
     Ok(if tables == 0 && version == 0 {
         Ok(())
     } else if application != APPLICATION_ID && application != COPY {
         Err("is a database of another application".into())
     } else if version > VERSION {
-        Err(format!("was made by a newer rejoin (its version is {version}, this program knows {VERSION})"))
+        Err(format!(
+            "was made by a newer rejoin (its version is {version}, this program knows {VERSION})"
+        ))
     } else {
         Ok(())
     })
@@ -338,7 +341,8 @@ pub fn check(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
 /// later at each restore, and above what even a wrong clock leaves possible. What was approved in the original and not redeemed
 /// when the copy was made is void: it may have been taken back or redeemed since.
 pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()> {
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let application: i32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != COPY {
         return Ok(());
     }
@@ -349,7 +353,10 @@ pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()
          WHERE sql LIKE '%AUTOINCREMENT%' AND name NOT IN (SELECT name FROM sqlite_sequence)",
         [],
     )?;
-    transaction.execute("UPDATE sqlite_sequence SET seq = max(seq + (1 << 32), ?1)", [now.0 << 10])?;
+    transaction.execute(
+        "UPDATE sqlite_sequence SET seq = max(seq + (1 << 32), ?1)",
+        [now.0 << 10],
+    )?;
     approval::void_all(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.commit()
@@ -368,7 +375,9 @@ pub fn run(connection: &mut Connection) -> rusqlite::Result<()> {
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         }
         // What is a copy stays one until it is adopted.
-        known => STEPS[known - 1..].iter().try_for_each(|step| transaction.execute_batch(step))?,
+        known => STEPS[known - 1..]
+            .iter()
+            .try_for_each(|step| transaction.execute_batch(step))?,
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
@@ -381,9 +390,15 @@ mod tests {
     /// A database as the program of that version made it.
     fn of_version(version: usize) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../../tests/all/schema_v1.sql")).unwrap();
-        STEPS[..version - 1].iter().for_each(|step| connection.execute_batch(step).unwrap());
-        connection.pragma_update(None, "user_version", version as i32).unwrap();
+        connection
+            .execute_batch(include_str!("../../tests/all/schema_v1.sql"))
+            .unwrap();
+        STEPS[..version - 1]
+            .iter()
+            .for_each(|step| connection.execute_batch(step).unwrap());
+        connection
+            .pragma_update(None, "user_version", version as i32)
+            .unwrap();
         connection
     }
 
@@ -393,20 +408,34 @@ mod tests {
         let insert = "INSERT INTO session (id, nick, folded_nick, created_at) VALUES (1, 'a', 'a', 0);
              INSERT INTO app (client_id, name, session_id, scope, created_at)
                  VALUES ('app_old', 'old', NULL, 'session:manage', 0), ('app_key', 'key', 1, 'chat:read', 0)";
-        old.execute_batch(&format!("INSERT INTO target (id) VALUES (1); {insert}")).unwrap();
+        old.execute_batch(&format!("INSERT INTO target (id) VALUES (1); {insert}"))
+            .unwrap();
         run(&mut old).unwrap();
         let flows = "SELECT client_id || ' ' || device || ' ' || scope FROM app ORDER BY id";
         let mut statement = old.prepare(flows).unwrap();
-        let apps = statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<String>>>();
-        assert_eq!(apps.unwrap(), ["app_old 1 session:manage", "app_key 0 chat:read"]);
+        let apps = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<rusqlite::Result<Vec<String>>>();
+        assert_eq!(
+            apps.unwrap(),
+            ["app_old 1 session:manage", "app_key 0 chat:read"]
+        );
     }
 
     #[test]
     fn the_networks_of_sessions_are_put_in_order() {
         let mut old = of_version(18);
-        let networks = ["192.0.2.1", "2001:db8:1:2345::/64", "2001:db8::/64", "2001:db8:0:1::/64", "::/64"];
+        let networks = [
+            "192.0.2.1",
+            "2001:db8:1:2345::/64",
+            "2001:db8::/64",
+            "2001:db8:0:1::/64",
+            "::/64",
+        ];
         for (n, network) in networks.iter().enumerate() {
-            old.execute("INSERT INTO target (id) VALUES (?1)", [n as i64]).unwrap();
+            old.execute("INSERT INTO target (id) VALUES (?1)", [n as i64])
+                .unwrap();
             let insert = "INSERT INTO session (id, nick, folded_nick, created_at, network) VALUES (?1, ?1, ?1, 0, ?2)";
             old.execute(insert, (n as i64, network)).unwrap();
         }
@@ -416,9 +445,13 @@ mod tests {
         )
         .unwrap();
         run(&mut old).unwrap();
-        let mut statement = old.prepare("SELECT network FROM session ORDER BY id").unwrap();
-        let found =
-            statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<Option<String>>>>();
+        let mut statement = old
+            .prepare("SELECT network FROM session ORDER BY id")
+            .unwrap();
+        let found = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<rusqlite::Result<Vec<Option<String>>>>();
         let expected = networks.map(|text| {
             let address = text.split('/').next().unwrap().parse().unwrap();
             Some(crate::model::Network::of(address).in_order().0)
@@ -436,9 +469,13 @@ mod tests {
                  VALUES (x'01', 1, 'refresh', 'identity', 0, 9, 9, 5), (x'02', 1, 'refresh', 'identity', 5, 9, 9, NULL)";
         old.execute_batch(insert).unwrap();
         run(&mut old).unwrap();
-        let mut statement = old.prepare("SELECT settled_at FROM token ORDER BY secret_hash").unwrap();
-        let settled =
-            statement.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<Option<i64>>>>();
+        let mut statement = old
+            .prepare("SELECT settled_at FROM token ORDER BY secret_hash")
+            .unwrap();
+        let settled = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<rusqlite::Result<Vec<Option<i64>>>>();
         assert_eq!(settled.unwrap(), [Some(5), None]);
     }
 }

@@ -27,8 +27,8 @@ use crate::{
         fair::{Bounds, Fair, Full, Lane},
     },
     model::{
-        Area, Caller, ChannelId, ChannelName, ClientId, EndReason, Event, EventId, GrantId, Network, SessionId,
-        TargetId, Timestamp,
+        Area, Caller, ChannelId, ChannelName, ClientId, EndReason, Event, EventId, GrantId,
+        Network, SessionId, TargetId, Timestamp,
     },
     secret::{KeyRing, SecretHash},
 };
@@ -186,7 +186,13 @@ pub struct Write<'c> {
 impl<'c> Write<'c> {
     fn new(sql: &'c Connection) -> Self {
         let (effects, added, author, requester) = Default::default();
-        Self { read: Read { sql }, effects, added, author, requester }
+        Self {
+            read: Read { sql },
+            effects,
+            added,
+            author,
+            requester,
+        }
     }
 
     /// Says for which session this is done, and so which one is charged for what it adds.
@@ -201,7 +207,8 @@ impl<'c> Write<'c> {
 
     /// Counts a row that is added: how many bytes its texts and hashes take, and how many entries in indexes it has.
     fn add_row(&self, values: usize, entries: usize) {
-        self.added.set(self.added.get() + size::of_row(values, entries));
+        self.added
+            .set(self.added.get() + size::of_row(values, entries));
     }
 
     /// Counts a text that a row is given in the place of another.
@@ -247,7 +254,8 @@ impl Store {
         let mut room = Room::of(&path);
         let (connection, keys) = loop {
             match prepare(&path, key_file, now) {
-                Err(error) if error.code == Code::StorageFailed && room.make(Priority::Essential) => {}
+                Err(error)
+                    if error.code == Code::StorageFailed && room.make(Priority::Essential) => {}
                 prepared => break prepared?,
             }
         };
@@ -321,7 +329,11 @@ impl Store {
         F: FnOnce(&Read) -> Result<T> + Send + 'static,
     {
         let readers = self.readers.clone();
-        let turn = self.turns.enter(limits::payer().map(Network::widest), lane).await.map_err(crowded)?;
+        let turn = self
+            .turns
+            .enter(limits::payer().map(Network::widest), lane)
+            .await
+            .map_err(crowded)?;
         // The turn goes with the work: a caller that hangs up frees it only when the work is done.
         let read = tokio::task::spawn_blocking(move || {
             let result = readers.run(work);
@@ -338,26 +350,35 @@ impl Store {
 
     /// Whether the store writes and reads, by doing both.
     pub async fn check(&self) -> Result<()> {
-        self.write_as(Priority::Ordinary, |tx| Ok(touch(tx.sql)?)).await?;
+        self.write_as(Priority::Ordinary, |tx| Ok(touch(tx.sql)?))
+            .await?;
         self.read(|tx| log::head(tx).map(drop)).await
     }
 
     /// Writes a consistent copy of the database to a new file, readable by its owner alone.
     pub async fn backup(&self, to: PathBuf) -> Result<()> {
         let readers = self.readers.clone();
-        tokio::task::spawn_blocking(move || open::copy(&readers, &to)).await.map_err(Error::internal)?
+        tokio::task::spawn_blocking(move || open::copy(&readers, &to))
+            .await
+            .map_err(Error::internal)?
     }
 
     /// Says that the server is stopping, for a next one that waits for the database.
     pub fn announce_stop(&self) {
-        self.lock.lock().unwrap_or_else(|e| e.into_inner()).iter().for_each(DatabaseLock::announce_stop);
+        self.lock
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .iter()
+            .for_each(DatabaseLock::announce_stop);
     }
 
     /// Commits what was accepted, closes the database and lets its lock go. Who reads until `deadline` is interrupted. Later
     /// reads and writes fail.
     pub async fn close(&self, deadline: Instant) {
-        let (writer, readers, lock) = (self.writer.clone(), self.readers.clone(), self.lock.clone());
-        let closed = tokio::task::spawn_blocking(move || close(&writer, &readers, &lock, deadline)).await;
+        let (writer, readers, lock) =
+            (self.writer.clone(), self.readers.clone(), self.lock.clone());
+        let closed =
+            tokio::task::spawn_blocking(move || close(&writer, &readers, &lock, deadline)).await;
         if closed.is_err() {
             tracing::error!("closing the database panicked");
         }
@@ -373,13 +394,20 @@ impl Drop for Store {
 /// Opens a database and its key file, and brings both up to date.
 fn prepare(path: &Path, key_file: Option<&Path>, now: Timestamp) -> Result<(Connection, KeyRing)> {
     let connection = open::writer(path, now)?;
-    let keys = key_file.map_or_else(KeyRing::generate, |file| key_file::open(&connection, file, now))?;
+    let keys = key_file.map_or_else(KeyRing::generate, |file| {
+        key_file::open(&connection, file, now)
+    })?;
     succession::heal(&connection, now)?;
     Ok((connection, keys))
 }
 
 /// The writer is last: it folds the write-ahead log into the database, which no reader may be using then.
-fn close(writer: &Writer, readers: &Readers, lock: &Mutex<Option<DatabaseLock>>, deadline: Instant) {
+fn close(
+    writer: &Writer,
+    readers: &Readers,
+    lock: &Mutex<Option<DatabaseLock>>,
+    deadline: Instant,
+) {
     if !readers.close(deadline) {
         tracing::error!("some readers of the database did not end when they were interrupted");
     }
@@ -389,7 +417,11 @@ fn close(writer: &Writer, readers: &Readers, lock: &Mutex<Option<DatabaseLock>>,
 
 /// Too many requests of a network wait for a reader.
 fn crowded(full: Full) -> Error {
-    Error::retry(Code::Overloaded, full.seconds, "too many requests of your network wait already; try again shortly")
+    Error::retry(
+        Code::Overloaded,
+        full.seconds,
+        "too many requests of your network wait already; try again shortly",
+    )
 }
 
 /// A real write that changes nothing: the file's version as it is. (A row that is updated to what it was is not written.)
@@ -400,7 +432,9 @@ fn touch(sql: &Connection) -> rusqlite::Result<()> {
 
 /// Draws an id from the sequence that sessions and channels share.
 fn new_target(tx: &Write) -> Result<TargetId> {
-    tx.sql.prepare_cached("INSERT INTO target DEFAULT VALUES")?.execute([])?;
+    tx.sql
+        .prepare_cached("INSERT INTO target DEFAULT VALUES")?
+        .execute([])?;
     tx.add_row(0, 0);
     Ok(TargetId(tx.sql.last_insert_rowid()))
 }
@@ -450,7 +484,9 @@ mod tests {
     async fn a_reader_that_failed_is_not_used_again_and_one_that_refused_is() {
         let dir = tempfile::tempdir().unwrap();
         let lock = DatabaseLock::for_server(&dir.path().join("r.db")).unwrap();
-        let store = Store::open(lock, None, Box::new(|_| {}), Timestamp(0)).unwrap().0;
+        let store = Store::open(lock, None, Box::new(|_| {}), Timestamp(0))
+            .unwrap()
+            .0;
         // A setting that stays with the connection.
         let leave = |error: Error| {
             store.read(|tx| {
@@ -458,8 +494,13 @@ mod tests {
                 Err::<(), _>(error)
             })
         };
-        let found =
-            || store.read(|tx| Ok(tx.sql.pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0))?));
+        let found = || {
+            store.read(|tx| {
+                Ok(tx
+                    .sql
+                    .pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0))?)
+            })
+        };
         leave(Error::malformed("refused")).await.unwrap_err();
         assert_eq!(found().await.unwrap(), 77);
         leave(Error::internal("failed")).await.unwrap_err();
@@ -470,12 +511,21 @@ mod tests {
     async fn store_of(megabytes: i64) -> (tempfile::TempDir, PathBuf, Arc<Store>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.db");
-        let store =
-            Store::open(DatabaseLock::for_server(&path).unwrap(), None, Box::new(|_| {}), Timestamp(0)).unwrap().0;
+        let store = Store::open(
+            DatabaseLock::for_server(&path).unwrap(),
+            None,
+            Box::new(|_| {}),
+            Timestamp(0),
+        )
+        .unwrap()
+        .0;
         let fill = move |tx: &Write| {
             tx.sql.execute_batch("CREATE TABLE filling (bytes)")?;
             (0..megabytes).try_for_each(|_| {
-                tx.sql.execute("INSERT INTO filling VALUES (randomblob(1 << 20))", []).map(drop).map_err(Error::from)
+                tx.sql
+                    .execute("INSERT INTO filling VALUES (randomblob(1 << 20))", [])
+                    .map(drop)
+                    .map_err(Error::from)
             })
         };
         store.write(fill).await.unwrap();
@@ -483,7 +533,12 @@ mod tests {
     }
 
     fn assert_one_file(path: &std::path::Path) {
-        assert!(files::write_ahead_log(path).iter().all(|file| !file.exists()), "the write-ahead log is still there");
+        assert!(
+            files::write_ahead_log(path)
+                .iter()
+                .all(|file| !file.exists()),
+            "the write-ahead log is still there"
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -510,9 +565,14 @@ mod tests {
         begin.await.unwrap();
         store.close(Instant::now()).await;
         assert_one_file(&path);
-        assert_eq!(reading.await.unwrap().unwrap_err().code, crate::error::Code::Overloaded);
+        assert_eq!(
+            reading.await.unwrap().unwrap_err().code,
+            crate::error::Code::Overloaded
+        );
         assert!(store.read(|_| Ok(())).await.is_err() && store.write(|_| Ok(())).await.is_err());
-        DatabaseLock::for_subcommand(&path, "audit").unwrap().expect("the lock is free again");
+        DatabaseLock::for_subcommand(&path, "audit")
+            .unwrap()
+            .expect("the lock is free again");
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -535,7 +595,11 @@ mod tests {
     }
 
     /// Reads for one address that go on until the sender is dropped, each in a task of its own, and how many have begun.
-    fn endless(store: &Arc<Store>, address: IpAddr, count: usize) -> (std::sync::mpsc::Sender<()>, Arc<Mutex<usize>>) {
+    fn endless(
+        store: &Arc<Store>,
+        address: IpAddr,
+        count: usize,
+    ) -> (std::sync::mpsc::Sender<()>, Arc<Mutex<usize>>) {
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let (ended, begun) = (Arc::new(Mutex::new(ended)), Arc::new(Mutex::new(0)));
         for _ in 0..count {
@@ -545,7 +609,9 @@ mod tests {
                     .read(move |_| {
                         *begun.lock().unwrap() += 1;
                         // It fails once the sender is gone.
-                        while ended.lock().unwrap().try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
+                        while ended.lock().unwrap().try_recv()
+                            != Err(std::sync::mpsc::TryRecvError::Disconnected)
+                        {
                             std::thread::yield_now();
                         }
                         Ok(())
@@ -557,29 +623,44 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_network_that_reads_without_end_leaves_readers_to_others_and_fills_its_own_line_alone() {
+    async fn a_network_that_reads_without_end_leaves_readers_to_others_and_fills_its_own_line_alone()
+     {
         let (_dir, _, store) = store_of(0).await;
         let [attacker, sibling, stranger] =
             ["2001:db8:1:1::1", "2001:db8:1:2::1", "192.0.2.1"].map(|ip| ip.parse().unwrap());
-        let Bounds { permits_of_one, waiting_of_one, .. } = readers();
+        let Bounds {
+            permits_of_one,
+            waiting_of_one,
+            ..
+        } = readers();
         let (end, begun) = endless(&store, attacker, permits_of_one + waiting_of_one);
-        while store.turns.busy() < permits_of_one + waiting_of_one || *begun.lock().unwrap() < permits_of_one {
+        while store.turns.busy() < permits_of_one + waiting_of_one
+            || *begun.lock().unwrap() < permits_of_one
+        {
             tokio::task::yield_now().await;
         }
         for _ in 0..10 {
-            limits::on_behalf_of(stranger, store.read(|_| Ok(()))).await.unwrap();
+            limits::on_behalf_of(stranger, store.read(|_| Ok(())))
+                .await
+                .unwrap();
         }
         store.read(|_| Ok(())).await.unwrap();
         assert_eq!(*begun.lock().unwrap(), permits_of_one);
         // One customer's other networks are that customer.
         for address in [attacker, sibling] {
-            let refused = limits::on_behalf_of(address, store.read(|_| Ok(()))).await.unwrap_err();
+            let refused = limits::on_behalf_of(address, store.read(|_| Ok(())))
+                .await
+                .unwrap_err();
             assert_eq!(refused.code, Code::Overloaded);
         }
         // Another session there waits for its turn, and is not refused for the one that fills the line.
         let neighbour = store.read_in(Some(SessionId(1)), |_| Ok(()));
         let mut neighbour = Box::pin(limits::on_behalf_of(attacker, neighbour));
-        assert!(futures_util::future::poll_immediate(&mut neighbour).await.is_none());
+        assert!(
+            futures_util::future::poll_immediate(&mut neighbour)
+                .await
+                .is_none()
+        );
         drop(end);
         neighbour.await.unwrap();
     }

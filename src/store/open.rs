@@ -31,16 +31,27 @@ pub fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
     // Made before SQLite would make it, so that it and what SQLite lays beside it are its owner's alone.
     files::close_to_others(path);
     match private().create_new(true).open(path) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(refuse(path, format!("cannot be made: {e}"))),
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(refuse(path, format!("cannot be made: {e}")));
+        }
         _ => {}
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| describe(path, &e))?;
+    let mut connection =
+        Connection::open_with_flags(path, flags).map_err(|e| describe(path, &e))?;
     prepare(&connection).map_err(|e| describe(path, &e))?;
-    migrate::check(&connection).map_err(|e| describe(path, &e))?.map_err(|why| refuse(path, why))?;
-    connection.pragma_update(None, "journal_mode", "wal").map_err(|e| describe(path, &e))?;
-    connection.pragma_update(None, "synchronous", "full").map_err(|e| describe(path, &e))?;
-    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT).map_err(|e| describe(path, &e))?;
+    migrate::check(&connection)
+        .map_err(|e| describe(path, &e))?
+        .map_err(|why| refuse(path, why))?;
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .map_err(|e| describe(path, &e))?;
+    connection
+        .pragma_update(None, "synchronous", "full")
+        .map_err(|e| describe(path, &e))?;
+    connection
+        .pragma_update(None, "journal_size_limit", LOG_LIMIT)
+        .map_err(|e| describe(path, &e))?;
     migrate::run(&mut connection).map_err(|e| describe(path, &e))?;
     migrate::adopt(&mut connection, now).map_err(|e| describe(path, &e))?;
     Ok(connection)
@@ -56,20 +67,35 @@ pub fn reader(path: &Path) -> Result<Connection> {
 /// Copies a database that may be in use (`VACUUM INTO`), and syncs the copy.
 pub fn copy(from: &Readers, to: &Path) -> Result<()> {
     let cannot = |why: &dyn std::fmt::Display| {
-        Error::new(Code::InternalError, format!("the copy {} cannot be written: {why}", to.display()))
+        Error::new(
+            Code::InternalError,
+            format!("the copy {} cannot be written: {why}", to.display()),
+        )
     };
-    let target = to.to_str().ok_or_else(|| cannot(&"its name is not UTF-8"))?;
+    let target = to
+        .to_str()
+        .ok_or_else(|| cannot(&"its name is not UTF-8"))?;
     // SQLite writes into an empty file that is there already, which so is its owner's alone.
-    let file = private().create_new(true).open(to).map_err(|e| cannot(&e))?;
-    let copied = from.lease().map_err(|e| cannot(&e.detail)).and_then(|connection| {
-        connection.execute("VACUUM INTO ?1", [target]).map_err(|e| match e.sqlite_error_code() {
-            Some(ErrorCode::OperationInterrupted) => cannot(&"the server is stopping"),
-            _ => cannot(&e),
-        })?;
-        let mark = |copy: Connection| copy.pragma_update(None, "application_id", migrate::COPY);
-        Connection::open(to).and_then(mark).map_err(|e| cannot(&e))?;
-        file.sync_all().map_err(|e| cannot(&e))
-    });
+    let file = private()
+        .create_new(true)
+        .open(to)
+        .map_err(|e| cannot(&e))?;
+    let copied = from
+        .lease()
+        .map_err(|e| cannot(&e.detail))
+        .and_then(|connection| {
+            connection
+                .execute("VACUUM INTO ?1", [target])
+                .map_err(|e| match e.sqlite_error_code() {
+                    Some(ErrorCode::OperationInterrupted) => cannot(&"the server is stopping"),
+                    _ => cannot(&e),
+                })?;
+            let mark = |copy: Connection| copy.pragma_update(None, "application_id", migrate::COPY);
+            Connection::open(to)
+                .and_then(mark)
+                .map_err(|e| cannot(&e))?;
+            file.sync_all().map_err(|e| cannot(&e))
+        });
     if copied.is_err() {
         // Half a copy must not pass for a whole one.
         let _ = fs::remove_file(to);
@@ -84,7 +110,9 @@ pub fn close(connection: Connection, path: &Path, room: &mut Room) {
     let patience = connection.busy_timeout(CLOSING);
     let fold = || {
         // The first column says whether somebody else's reader or writer was in the way.
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            row.get::<_, bool>(0)
+        })
     };
     let mut folded = patience.and_then(|()| fold());
     while folded.is_err() && room.make(Priority::Essential) {
@@ -99,14 +127,18 @@ pub fn close(connection: Connection, path: &Path, room: &mut Room) {
     let [log, index] = files::write_ahead_log(path);
     let (database, log, index) = (path.display(), &log, index.exists());
     match fs::metadata(log).map(|log| log.len()) {
-        Err(_) if !index => tracing::info!("the database {database} is closed, and is one whole file"),
+        Err(_) if !index => {
+            tracing::info!("the database {database} is closed, and is one whole file")
+        }
         Ok(1..) => tracing::error!(
             "the database {database} is not whole without its write-ahead log {}: {why}. \
              Keep the two files together, and copy both or neither",
             log.display()
         ),
         // What is left is empty.
-        _ => tracing::warn!("the database {database} is whole, but its write-ahead log could not be removed: {why}"),
+        _ => tracing::warn!(
+            "the database {database} is whole, but its write-ahead log could not be removed: {why}"
+        ),
     }
 }
 
@@ -123,13 +155,17 @@ pub fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 fn describe(path: &Path, error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => refuse(path, "is not a database"),
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
-            Error { code: Code::StorageFailed, ..refuse(path, format!("cannot be opened: {error}")) }
-        }
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Error {
+            code: Code::StorageFailed,
+            ..refuse(path, format!("cannot be opened: {error}"))
+        },
         _ => refuse(path, format!("cannot be opened: {error}")),
     }
 }
 
 pub fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::new(Code::InternalError, format!("the database {} {why}", path.display()))
+    Error::new(
+        Code::InternalError,
+        format!("the database {} {why}", path.display()),
+    )
 }

@@ -46,7 +46,11 @@ pub struct Lease<'r> {
 
 impl Readers {
     pub fn new(path: PathBuf) -> Self {
-        Self { path, state: Mutex::default(), returned: Condvar::new() }
+        Self {
+            path,
+            state: Mutex::default(),
+            returned: Condvar::new(),
+        }
     }
 
     /// Runs `work` in a transaction that only reads.
@@ -84,7 +88,11 @@ impl Readers {
         let number = state.next;
         state.next += 1;
         state.busy.insert(number, connection.get_interrupt_handle());
-        Ok(Lease { readers: self, number, connection: Some(connection) })
+        Ok(Lease {
+            readers: self,
+            number,
+            connection: Some(connection),
+        })
     }
 
     /// Closes all connections: idle ones at once, busy ones when they are done, at `deadline` at the latest. Whether all are
@@ -104,7 +112,11 @@ impl Readers {
                 state.busy.values().for_each(InterruptHandle::interrupt);
                 AGAIN
             };
-            state = self.returned.wait_timeout(state, wait).unwrap_or_else(|e| e.into_inner()).0;
+            state = self
+                .returned
+                .wait_timeout(state, wait)
+                .unwrap_or_else(|e| e.into_inner())
+                .0;
         }
         true
     }
@@ -128,7 +140,9 @@ impl Deref for Lease<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        self.connection.as_ref().expect("it is there until it is given back")
+        self.connection
+            .as_ref()
+            .expect("it is there until it is given back")
     }
 }
 

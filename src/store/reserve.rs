@@ -29,9 +29,22 @@ impl Reserve {
     /// The reserve of a database, as much of it as there is.
     pub fn of(database: &Path) -> Self {
         let path = files::beside(database, "reserve");
-        let kept = |file: fs::Metadata| if file.blocks() * 512 < file.len() { 0 } else { file.len().min(SIZE) };
-        let size = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file).map_or(0, kept);
-        Self { path, database: database.to_owned(), size }
+        let kept = |file: fs::Metadata| {
+            if file.blocks() * 512 < file.len() {
+                0
+            } else {
+                file.len().min(SIZE)
+            }
+        };
+        let size = fs::symlink_metadata(&path)
+            .ok()
+            .filter(fs::Metadata::is_file)
+            .map_or(0, kept);
+        Self {
+            path,
+            database: database.to_owned(),
+            size,
+        }
     }
 
     pub fn size(&self) -> u64 {
@@ -52,11 +65,14 @@ impl Reserve {
     /// Gives a step of it back to the disk.
     pub fn give_up(&mut self) {
         let left = self.size.saturating_sub(STEP);
-        let shrunk = files::no_link().write(true).open(&self.path).and_then(|file| {
-            file.set_len(left)?;
-            // Some file systems give room back only when they have written down that it is free.
-            file.sync_all()
-        });
+        let shrunk = files::no_link()
+            .write(true)
+            .open(&self.path)
+            .and_then(|file| {
+                file.set_len(left)?;
+                // Some file systems give room back only when they have written down that it is free.
+                file.sync_all()
+            });
         self.size = if shrunk.is_ok() { left } else { 0 };
         if shrunk.is_err() {
             // A file system may have no room to shorten a file, and yet remove it.
@@ -76,7 +92,9 @@ impl Reserve {
             opened => opened?,
         };
         files::share_owner(&file, &self.database);
-        let written = file.set_len(self.size).and_then(|()| fill(&file, self.size, wanted));
+        let written = file
+            .set_len(self.size)
+            .and_then(|()| fill(&file, self.size, wanted));
         let whole = if written.is_ok() { size } else { self.size };
         // What was to be beside it is room again, and so is what was written of too little. A file system may have no room to
         // shorten a file.
@@ -110,7 +128,10 @@ fn fill(mut file: &File, at: u64, mut bytes: u64) -> io::Result<()> {
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 #[cfg(test)]
@@ -124,13 +145,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (database, file) = (dir.path().join("r.db"), dir.path().join("r.db.reserve"));
         let mut reserve = Reserve::of(&database);
-        assert!(reserve.size() == 0 && reserve.has_room_beside().unwrap() && reserve.take(0).unwrap());
+        assert!(
+            reserve.size() == 0 && reserve.has_room_beside().unwrap() && reserve.take(0).unwrap()
+        );
         let metadata = file.metadata().unwrap();
-        assert_eq!((metadata.len(), metadata.permissions().mode() & 0o777), (SIZE, 0o600));
-        assert!(metadata.blocks() * 512 >= SIZE, "the file system keeps room for all of it");
+        assert_eq!(
+            (metadata.len(), metadata.permissions().mode() & 0o777),
+            (SIZE, 0o600)
+        );
+        assert!(
+            metadata.blocks() * 512 >= SIZE,
+            "the file system keeps room for all of it"
+        );
         for steps in 1..=SIZE / STEP {
             reserve.give_up();
-            assert_eq!((reserve.size(), file.metadata().unwrap().len()), (SIZE - steps * STEP, reserve.size()));
+            assert_eq!(
+                (reserve.size(), file.metadata().unwrap().len()),
+                (SIZE - steps * STEP, reserve.size())
+            );
         }
         reserve.give_up();
         assert_eq!(reserve.size(), 0);

@@ -53,7 +53,11 @@ pub fn restore<T>(
     let done = stage(from, &staged, database, now, change).and_then(|(as_of, change)| {
         let kept = keep(database, now, force)?;
         put(&staged, database).map_err(|e| refuse(database, format!("cannot be replaced: {e}")))?;
-        Ok(Restored { as_of, kept, change })
+        Ok(Restored {
+            as_of,
+            kept,
+            change,
+        })
     });
     if done.is_err() {
         // The next restore would remove it too.
@@ -77,8 +81,12 @@ fn stage<T>(
         .map_err(|e| not_ours(&e))?;
     // Nothing of this is worth a sync before all of it is done.
     let unsynced = connection.pragma_update(None, "synchronous", "off");
-    unsynced.and_then(|()| connection.pragma_update(None, "journal_mode", "delete")).map_err(|e| damaged(from, &e))?;
-    migrate::check(&connection).map_err(|e| damaged(from, &e))?.map_err(|why| not_ours(&why))?;
+    unsynced
+        .and_then(|()| connection.pragma_update(None, "journal_mode", "delete"))
+        .map_err(|e| damaged(from, &e))?;
+    migrate::check(&connection)
+        .map_err(|e| damaged(from, &e))?
+        .map_err(|why| not_ours(&why))?;
     check_whole(&connection).map_err(|why| damaged(from, &why))?;
     migrate::run(&mut connection).map_err(|e| not_ours(&e))?;
     let as_of = last_time(&connection)?;
@@ -91,8 +99,16 @@ fn stage<T>(
         changed
     };
     connection.close().map_err(|(_, error)| error)?;
-    files::share_owner(&file, if database.exists() { database } else { files::folder(database) });
-    file.sync_all().map_err(|e| refuse(database, format!("cannot be replaced: {e}")))?;
+    files::share_owner(
+        &file,
+        if database.exists() {
+            database
+        } else {
+            files::folder(database)
+        },
+    );
+    file.sync_all()
+        .map_err(|e| refuse(database, format!("cannot be replaced: {e}")))?;
     Ok((as_of, changed))
 }
 
@@ -112,12 +128,20 @@ fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
     // The lock beside a name is that of what the name stands for now.
     if is_opened(from) && lock::is_held(from) {
         let holder = lock::holder(from);
-        return Err(not_ours(&format!("it {}: copy it by `rejoin backup`", lock::in_use(&holder))));
+        return Err(not_ours(&format!(
+            "it {}: copy it by `rejoin backup`",
+            lock::in_use(&holder)
+        )));
     }
     if !is_database(&source) {
         return Err(not_ours(&"it is not a database"));
     }
-    let cannot = |e: io::Error| Error::new(Code::InternalError, format!("{} cannot be written: {e}", staged.display()));
+    let cannot = |e: io::Error| {
+        Error::new(
+            Code::InternalError,
+            format!("{} cannot be written: {e}", staged.display()),
+        )
+    };
     let mut file = private().create_new(true).open(staged).map_err(cannot)?;
     io::copy(&mut source, &mut file).map_err(cannot)?;
     let ([log, _], [staged_log, _]) = (write_ahead_log(from), write_ahead_log(staged));
@@ -130,11 +154,19 @@ fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
             if !log.metadata().is_ok_and(|log| log.is_file()) {
                 return Err(not_ours(&"its write-ahead log is not a regular file"));
             }
-            let mut file = private().create_new(true).open(&staged_log).map_err(cannot)?;
+            let mut file = private()
+                .create_new(true)
+                .open(&staged_log)
+                .map_err(cannot)?;
             io::copy(&mut log, &mut file).map_err(cannot)?;
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) => return Err(not_ours(&format!("its write-ahead log {} cannot be read: {e}", log.display()))),
+        Err(e) => {
+            return Err(not_ours(&format!(
+                "its write-ahead log {} cannot be read: {e}",
+                log.display()
+            )));
+        }
     }
     Ok(file)
 }
@@ -151,12 +183,18 @@ fn is_database(file: &File) -> bool {
 
 /// Whether every page, row and reference is as it should be; if not, the first that is not.
 fn check_whole(connection: &Connection) -> std::result::Result<(), String> {
-    let check = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).map_err(|e| e.to_string());
+    let check = |sql: &str| {
+        connection
+            .query_row(sql, [], |row| row.get::<_, String>(0))
+            .map_err(|e| e.to_string())
+    };
     let found = check("PRAGMA integrity_check(1)")?;
     if found != "ok" {
         return Err(found);
     }
-    let mut broken = connection.prepare("PRAGMA foreign_key_check").map_err(|e| e.to_string())?;
+    let mut broken = connection
+        .prepare("PRAGMA foreign_key_check")
+        .map_err(|e| e.to_string())?;
     if broken.exists([]).map_err(|e| e.to_string())? {
         return Err("rows refer to what is not there".into());
     }
@@ -167,7 +205,9 @@ fn check_whole(connection: &Connection) -> std::result::Result<(), String> {
 fn last_time(connection: &Connection) -> Result<Timestamp> {
     let latest = "SELECT max(coalesce((SELECT time FROM event ORDER BY id DESC LIMIT 1), 0),
         coalesce((SELECT time FROM audit ORDER BY id DESC LIMIT 1), 0), coalesce((SELECT max(seen_at) FROM client), 0))";
-    Ok(Timestamp(connection.query_row(latest, [], |row| row.get(0))?))
+    Ok(Timestamp(
+        connection.query_row(latest, [], |row| row.get(0))?,
+    ))
 }
 
 /// Gives the database that is there a second name, under which it stays whole.
@@ -181,8 +221,9 @@ fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>>
         Err(why) => {
             let [log, _] = write_ahead_log(database);
             let log = log.display();
-            let why =
-                format!("cannot be kept as one file, because its write-ahead log {log} cannot be folded in: {why}");
+            let why = format!(
+                "cannot be kept as one file, because its write-ahead log {log} cannot be folded in: {why}"
+            );
             return Err(refuse(
                 database,
                 format!("{why}. With --force it is replaced all the same, and both are kept"),
@@ -193,9 +234,23 @@ fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>>
         Ok((name, with_log)) => {
             for (file, kept) in write_ahead_log(database).iter().zip(write_ahead_log(&name)) {
                 // The log of the old database would be taken for that of the new one.
-                let gone = if with_log { fs::rename(file, kept) } else { fs::remove_file(file) };
-                gone.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) }).map_err(|e| {
-                    refuse(database, format!("cannot be replaced: {} is in the way: {e}", file.display()))
+                let gone = if with_log {
+                    fs::rename(file, kept)
+                } else {
+                    fs::remove_file(file)
+                };
+                gone.or_else(|e| {
+                    if e.kind() == io::ErrorKind::NotFound {
+                        Ok(())
+                    } else {
+                        Err(e)
+                    }
+                })
+                .map_err(|e| {
+                    refuse(
+                        database,
+                        format!("cannot be replaced: {} is in the way: {e}", file.display()),
+                    )
                 })?;
             }
             files::tighten(&name);
@@ -203,10 +258,15 @@ fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>>
         }
         Err(why) if force => {
             tracing::warn!("the database {} is not kept: {why}", database.display());
-            write_ahead_log(database).iter().for_each(|file| drop(fs::remove_file(file)));
+            write_ahead_log(database)
+                .iter()
+                .for_each(|file| drop(fs::remove_file(file)));
             Ok(None)
         }
-        Err(why) => Err(refuse(database, format!("cannot be kept: {why}. With --force it is replaced all the same"))),
+        Err(why) => Err(refuse(
+            database,
+            format!("cannot be kept: {why}. With --force it is replaced all the same"),
+        )),
     }
 }
 
@@ -223,7 +283,9 @@ fn fold_log(database: &Path) -> std::result::Result<(), String> {
     let fold = || {
         let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(CLOSING)?;
-        let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
+        let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            row.get::<_, bool>(0)
+        })?;
         connection.close().map_err(|(_, error)| error)?;
         Ok::<_, rusqlite::Error>(busy)
     };
@@ -239,7 +301,14 @@ fn second_name(database: &Path, now: Timestamp) -> io::Result<PathBuf> {
     // Without colons, which some programs take for the end of a host's name.
     let time = now.to_string().replace(':', "");
     for n in 1.. {
-        let name = beside(database, &if n == 1 { format!("before-{time}") } else { format!("before-{time}-{n}") });
+        let name = beside(
+            database,
+            &if n == 1 {
+                format!("before-{time}")
+            } else {
+                format!("before-{time}-{n}")
+            },
+        );
         let named = fs::hard_link(database, &name).or_else(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => Err(e),
             _ => copy_private(database, &name),
@@ -254,7 +323,9 @@ fn second_name(database: &Path, now: Timestamp) -> io::Result<PathBuf> {
 
 fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
     let mut file = private().create_new(true).open(to)?;
-    let copied = File::open(from).and_then(|mut from| io::copy(&mut from, &mut file)).and_then(|_| file.sync_all());
+    let copied = File::open(from)
+        .and_then(|mut from| io::copy(&mut from, &mut file))
+        .and_then(|_| file.sync_all());
     if copied.is_err() {
         let _ = fs::remove_file(to);
     }
@@ -276,7 +347,10 @@ fn discard(staged: &Path) -> Result<()> {
     for file in [staged.to_owned(), log, index] {
         match fs::remove_file(&file) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                let detail = format!("{} is left from an earlier restore and cannot be removed: {e}", file.display());
+                let detail = format!(
+                    "{} is left from an earlier restore and cannot be removed: {e}",
+                    file.display()
+                );
                 return Err(Error::new(Code::InternalError, detail));
             }
             _ => {}
@@ -286,7 +360,10 @@ fn discard(staged: &Path) -> Result<()> {
 }
 
 fn no_copy(from: &Path, why: &dyn std::fmt::Display) -> Error {
-    Error::new(Code::InternalError, format!("{} cannot be restored: {why}", from.display()))
+    Error::new(
+        Code::InternalError,
+        format!("{} cannot be restored: {why}", from.display()),
+    )
 }
 
 fn damaged(from: &Path, why: &dyn std::fmt::Display) -> Error {

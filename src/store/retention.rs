@@ -17,8 +17,9 @@ pub(super) const ADDRESSES: usize = 8;
 /// yet to come was a wrong clock's: such an event goes with the next one behind it, however far behind. A batch also ends
 /// with `ADDRESSES` times as many addresses, as a NICK may have a thousand.
 pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
-    let mut oldest =
-        tx.sql.prepare_cached("SELECT id, coalesce(clock, time), targets FROM event ORDER BY id LIMIT ?1")?;
+    let mut oldest = tx.sql.prepare_cached(
+        "SELECT id, coalesce(clock, time), targets FROM event ORDER BY id LIMIT ?1",
+    )?;
     let mut next = tx.sql.prepare_cached(
         "SELECT coalesce(clock, time) FROM event WHERE id > ?1 AND coalesce(clock, time) <= ?2 ORDER BY id LIMIT 1",
     )?;
@@ -39,7 +40,9 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
     }
     // What is yet to come at the end of the batch goes too if the next one behind it is old.
     if let Some((last, _)) = to_come.last() {
-        let next = next.query_row([*last, now.0], |row| row.get(0)).optional()?;
+        let next = next
+            .query_row([*last, now.0], |row| row.get(0))
+            .optional()?;
         if next.is_some_and(|time: i64| time <= cutoff.0) {
             old.append(&mut to_come);
         }
@@ -55,11 +58,15 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
 
 /// Removes an event and what addresses it.
 pub(super) fn remove_event(tx: &Write, event: i64, targets: &[i64]) -> Result<()> {
-    let mut unaddress = tx.sql.prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
+    let mut unaddress = tx
+        .sql
+        .prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
     for target in targets {
         unaddress.execute([*target, event])?;
     }
-    tx.sql.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([event])?;
+    tx.sql
+        .prepare_cached("DELETE FROM event WHERE id = ?1")?
+        .execute([event])?;
     Ok(())
 }
 
@@ -78,10 +85,12 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
                              AND res IS NOT NULL AND instr(scope, 'chat:read') AND cursor < membership.until)
              LIMIT ?2",
     )?;
-    let mut remove =
-        tx.sql.prepare_cached("DELETE FROM membership WHERE session_id = ?1 AND channel_id = ?2 AND since = ?3")?;
-    let rows = closed
-        .query_map(params![floor, as_sql(batch)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let mut remove = tx.sql.prepare_cached(
+        "DELETE FROM membership WHERE session_id = ?1 AND channel_id = ?2 AND since = ?3",
+    )?;
+    let rows = closed.query_map(params![floor, as_sql(batch)], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    })?;
     let rows = rows.collect::<rusqlite::Result<Vec<(i64, i64, i64, i64)>>>()?;
     for (session, channel, since, until) in &rows {
         note_dropped(tx, TargetId(*session), *until)?;
@@ -92,10 +101,17 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
 }
 
 /// Removes a batch of tombstones: clients that left, grants, apps, sessions and channels that ended at `cutoff` or before.
-pub fn drop_tombstones(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
+pub fn drop_tombstones(
+    tx: &Write,
+    cutoff: Timestamp,
+    now: Timestamp,
+    batch: usize,
+) -> Result<usize> {
     let mut removed = tx
         .sql
-        .prepare_cached("DELETE FROM client WHERE id IN (SELECT id FROM client WHERE ended_at <= ?1 LIMIT ?2)")?
+        .prepare_cached(
+            "DELETE FROM client WHERE id IN (SELECT id FROM client WHERE ended_at <= ?1 LIMIT ?2)",
+        )?
         .execute(params![cutoff.0, as_sql(batch)])?;
     removed += grant::drop_ended(tx, cutoff, batch)?;
     removed += app::drop_ended(tx, cutoff, now, batch)?;
@@ -113,7 +129,10 @@ pub fn drop_tombstones(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usi
         let mut statement = tx.sql.prepare_cached(targets)?;
         let ids = statement.query_map(params![cutoff.0, as_sql(batch)], |row| row.get(0))?;
         for id in ids.collect::<rusqlite::Result<Vec<i64>>>()? {
-            removed += tx.sql.prepare_cached("DELETE FROM target WHERE id = ?1")?.execute([id])?;
+            removed += tx
+                .sql
+                .prepare_cached("DELETE FROM target WHERE id = ?1")?
+                .execute([id])?;
         }
     }
     Ok(removed)

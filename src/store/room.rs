@@ -93,7 +93,9 @@ impl Room {
     pub fn refusal(&self, account: &Account) -> Option<Error> {
         let refused = match account.priority {
             Priority::Essential => false,
-            Priority::Entry => self.reserve.size() <= FOR_ENDINGS || self.has_entered_enough(account.network()),
+            Priority::Entry => {
+                self.reserve.size() <= FOR_ENDINGS || self.has_entered_enough(account.network())
+            }
             Priority::Record | Priority::Ordinary => true,
         };
         (self.full && refused).then(Error::disk_full)
@@ -106,7 +108,11 @@ impl Room {
 
     /// Notes what a job has added that let somebody in.
     pub fn note(&mut self, account: &Account) {
-        let (true, Priority::Entry, Some(network)) = (self.full, account.priority, account.network()) else { return };
+        let (true, Priority::Entry, Some(network)) =
+            (self.full, account.priority, account.network())
+        else {
+            return;
+        };
         let network = network.widest();
         if self.entered.len() < NETWORKS || self.entered.contains_key(&network) {
             *self.entered.entry(network).or_default() += account.added;
@@ -148,15 +154,26 @@ impl Room {
     fn look(&mut self, connection: &Connection) {
         self.looked = Some(Instant::now());
         // A disk that was full has more than a little room before it counts as one that is not.
-        let beside = if self.full { reserve::ENOUGH } else { reserve::STEP };
+        let beside = if self.full {
+            reserve::ENOUGH
+        } else {
+            reserve::STEP
+        };
         match self.reserve.take(beside) {
-            Ok(true) if self.full => self.empty("the disk has room again, and the reserve is whole"),
+            Ok(true) if self.full => {
+                self.empty("the disk has room again, and the reserve is whole")
+            }
             Ok(true) => {}
             // What may add something leaves to the endings what is theirs.
-            Ok(false) if self.full && self.reserve.size() >= FOR_ENDINGS && free(connection) >= FREE => {
+            Ok(false)
+                if self.full && self.reserve.size() >= FOR_ENDINGS && free(connection) >= FREE =>
+            {
                 self.empty("the disk is full, but the database has room within itself again");
             }
-            Ok(false) if !self.full && (self.reserve.size() < FOR_ENDINGS || free(connection) < HARDLY_FREE) => {
+            Ok(false)
+                if !self.full
+                    && (self.reserve.size() < FOR_ENDINGS || free(connection) < HARDLY_FREE) =>
+            {
                 self.fill_up("the disk has no room for the reserve");
             }
             Ok(false) => {}
@@ -188,7 +205,10 @@ impl Room {
         self.full = false;
         self.entered.clear();
         self.show();
-        tracing::info!(reserve = self.reserve.size(), "{why}: everything can be written again");
+        tracing::info!(
+            reserve = self.reserve.size(),
+            "{why}: everything can be written again"
+        );
     }
 
     fn show(&mut self) {
@@ -199,7 +219,11 @@ impl Room {
 
 /// Bytes of the database's pages that are free. Where that cannot be read, none.
 fn free(connection: &Connection) -> u64 {
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0)).unwrap_or(0);
+    let pragma = |name: &str| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, u32>(0))
+            .unwrap_or(0)
+    };
     u64::from(pragma("freelist_count")) * u64::from(pragma("page_size"))
 }
 
@@ -234,8 +258,9 @@ mod tests {
         use Priority::*;
         for (steps, let_in) in [(16, true), (5, true), (4, false), (1, false), (0, false)] {
             let (_dir, mut room) = full(steps);
-            let refused =
-                |room: &Room| [Essential, Entry, Record, Ordinary].map(|one| is_refused(room, one, "192.0.2.1"));
+            let refused = |room: &Room| {
+                [Essential, Entry, Record, Ordinary].map(|one| is_refused(room, one, "192.0.2.1"))
+            };
             assert_eq!(refused(&room), [false, !let_in, true, true], "{steps}");
             room.full = false;
             assert_eq!(refused(&room), [false; 4]);
@@ -249,8 +274,16 @@ mod tests {
         room.note(&half);
         assert!(!is_refused(&room, Priority::Entry, "2001:db8:1:1::1"));
         room.note(&half);
-        for (network, refused) in [("2001:db8:1:1::1", true), ("2001:db8:1:2::1", true), ("2001:db8:2::1", false)] {
-            assert_eq!(is_refused(&room, Priority::Entry, network), refused, "{network}");
+        for (network, refused) in [
+            ("2001:db8:1:1::1", true),
+            ("2001:db8:1:2::1", true),
+            ("2001:db8:2::1", false),
+        ] {
+            assert_eq!(
+                is_refused(&room, Priority::Entry, network),
+                refused,
+                "{network}"
+            );
             assert!(!is_refused(&room, Priority::Essential, network));
         }
         room.empty("the disk has room again");

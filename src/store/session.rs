@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app, as_sql, audience, audit, authorization_code, client, device_code, direct, grant, invite,
-    log, member, new_target, on_unique, session_mask, silence, size::ADDRESS, unreadable,
+    Effect, Read, Write, app, as_sql, audience, audit, authorization_code, client, device_code,
+    direct, grant, invite, log, member, new_target, on_unique, session_mask, silence,
+    size::ADDRESS, unreadable,
 };
 use crate::{
     audit::{Action, Subject},
@@ -35,18 +36,29 @@ impl Session {
             nick: Nick::stored(row.get("nick")?),
             away: row.get("away")?,
             created_at: Timestamp(row.get("created_at")?),
-            password_hash: row.get::<_, Option<_>>("password_hash")?.map(HashedPassword::from_phc),
+            password_hash: row
+                .get::<_, Option<_>>("password_hash")?
+                .map(HashedPassword::from_phc),
         })
     }
 
     /// Everything others may see of whoever has this nick, for bans: `nick!user@host`.
     pub fn mask(&self) -> String {
-        format!("{}!{}@{}", self.nick, self.user(), crate::model::SERVER_NAME)
+        format!(
+            "{}!{}@{}",
+            self.nick,
+            self.user(),
+            crate::model::SERVER_NAME
+        )
     }
 
     /// What the audit log is told of it.
     pub fn subject(&self, of: Subject) -> Subject {
-        Subject { session: Some(self.id), nick: Some(self.nick.to_string()), ..of }
+        Subject {
+            session: Some(self.id),
+            nick: Some(self.nick.to_string()),
+            ..of
+        }
     }
 
     /// IRC's user name: the session's id, which stays when the nick changes.
@@ -93,14 +105,19 @@ impl Overview {
 
 /// Live sessions after one, by their ids.
 pub fn overviews(tx: &Read, after: SessionId, limit: usize) -> Result<Vec<Overview>> {
-    let mut statement = tx.sql.prepare_cached(&format!("{OVERVIEW} AND id > ?1 ORDER BY id LIMIT ?2"))?;
+    let mut statement = tx
+        .sql
+        .prepare_cached(&format!("{OVERVIEW} AND id > ?1 ORDER BY id LIMIT ?2"))?;
     let rows = statement.query_map(params![after.0, as_sql(limit)], Overview::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The same of one that is live.
 pub fn overview(tx: &Read, id: SessionId) -> Result<Overview> {
-    Ok(tx.sql.prepare_cached(&format!("{OVERVIEW} AND id = ?1"))?.query_row([id.0], Overview::read)?)
+    Ok(tx
+        .sql
+        .prepare_cached(&format!("{OVERVIEW} AND id = ?1"))?
+        .query_row([id.0], Overview::read)?)
 }
 
 /// Makes a session for a request from `address`; a client of it follows in the same transaction.
@@ -112,8 +129,12 @@ pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Resul
         .execute(params![id.0, nick.as_str(), nick.folded(), now.0, Network::of(address).in_order().0]);
     on_unique(inserted, || in_use(nick))?;
     tx.add_row(3 * nick.as_str().len() + 2 * ADDRESS, 3);
-    let subject =
-        Subject { session: Some(id), nick: Some(nick.to_string()), address: Some(address), ..Subject::default() };
+    let subject = Subject {
+        session: Some(id),
+        nick: Some(nick.to_string()),
+        address: Some(address),
+        ..Subject::default()
+    };
     audit::record(tx, Action::SessionCreated, &subject, now)?;
     Ok(id)
 }
@@ -149,9 +170,16 @@ pub struct PastSession {
 
 /// The session `id`, live or ended, as long as anything is known of it.
 pub(super) fn find_past(tx: &Read, id: SessionId) -> Result<Option<PastSession>> {
-    let found = tx.sql.prepare_cached("SELECT nick, ended_at IS NOT NULL FROM session WHERE id = ?1")?;
-    let past =
-        { found }.query_row([id.0], |row| Ok(PastSession { id, nick: Nick::stored(row.get(0)?), ended: row.get(1)? }));
+    let found = tx
+        .sql
+        .prepare_cached("SELECT nick, ended_at IS NOT NULL FROM session WHERE id = ?1")?;
+    let past = { found }.query_row([id.0], |row| {
+        Ok(PastSession {
+            id,
+            nick: Nick::stored(row.get(0)?),
+            ended: row.get(1)?,
+        })
+    });
     Ok(past.optional()?)
 }
 
@@ -176,7 +204,11 @@ pub fn count_from(tx: &Read, network: Network, most: i64) -> Result<i64> {
 /// Live sessions whose nicks fit a mask, in the order of their nicks, at most `limit` of those that are looked at; and whether
 /// these are all.
 pub(super) fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
-    let first = mask.split(['*', '?']).next().unwrap_or_default().to_ascii_lowercase();
+    let first = mask
+        .split(['*', '?'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     // Behind every nick that begins so.
     let last = format!("{first}\u{7f}");
     let mut statement = tx.sql.prepare_cached(
@@ -190,7 +222,12 @@ pub(super) fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Sessio
         if looked_at > LOOKED_AT {
             return Ok((fitting, false));
         }
-        if !glob::fits(mask, row.get_ref("folded_nick")?.as_str().map_err(rusqlite::Error::from)?) {
+        if !glob::fits(
+            mask,
+            row.get_ref("folded_nick")?
+                .as_str()
+                .map_err(rusqlite::Error::from)?,
+        ) {
             continue;
         }
         if fitting.len() == limit {
@@ -204,7 +241,9 @@ pub(super) fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Sessio
 pub fn count(tx: &Read) -> Result<i64> {
     Ok(tx
         .sql
-        .prepare_cached("SELECT count(*) FROM session INDEXED BY session_by_nick WHERE ended_at IS NULL")?
+        .prepare_cached(
+            "SELECT count(*) FROM session INDEXED BY session_by_nick WHERE ended_at IS NULL",
+        )?
         .query_row([], |row| row.get(0))?)
 }
 
@@ -236,7 +275,9 @@ pub fn set_password(
 
 pub fn set_away(tx: &Write, id: SessionId, away: Option<&str>) -> Result<()> {
     tx.add_text(away.unwrap_or_default());
-    tx.sql.prepare_cached("UPDATE session SET away = ?2 WHERE id = ?1")?.execute(params![id.0, away])?;
+    tx.sql
+        .prepare_cached("UPDATE session SET away = ?2 WHERE id = ?1")?
+        .execute(params![id.0, away])?;
     Ok(())
 }
 
@@ -249,7 +290,13 @@ pub struct LastWords<'a> {
 
 /// Ends a session, whoever removed its last device: one QUIT to all who are to know of it, its memberships closed, its clients
 /// out, its grants and API keys revoked, its nick free, its password gone.
-pub fn end(tx: &Write, id: SessionId, reason: EndReason, words: Option<LastWords>, now: Timestamp) -> Result<EventId> {
+pub fn end(
+    tx: &Write,
+    id: SessionId,
+    reason: EndReason,
+    words: Option<LastWords>,
+    now: Timestamp,
+) -> Result<EventId> {
     let session = get(tx, id)?;
     let channels = member::channels_of(tx, id)?;
     let targets = audience::of(tx, &session)?;
@@ -257,7 +304,12 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, words: Option<LastWords
         time: now,
         source: session.nick.as_str(),
         command: "QUIT",
-        params: vec![words.as_ref().map_or(reason.sentence(), |words| words.text).to_owned()],
+        params: vec![
+            words
+                .as_ref()
+                .map_or(reason.sentence(), |words| words.text)
+                .to_owned(),
+        ],
         origin: None,
         app: words.and_then(|words| words.app),
         message: None,
@@ -271,14 +323,21 @@ pub fn end(tx: &Write, id: SessionId, reason: EndReason, words: Option<LastWords
     }
     end_apps(tx, id, now)?;
     tx.sql
-        .prepare_cached("UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1")?
+        .prepare_cached(
+            "UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1",
+        )?
         .execute([id.0, now.0])?;
     unreadable::note_ended(tx, id)?;
     invite::remove_of_session(tx, id)?;
     silence::remove_of_session(tx, id)?;
     session_mask::let_go(tx, id)?;
     direct::remove_of(tx, id)?;
-    audit::record(tx, Action::SessionEnded(reason), &session.subject(Subject::default()), now)?;
+    audit::record(
+        tx,
+        Action::SessionEnded(reason),
+        &session.subject(Subject::default()),
+        now,
+    )?;
     Ok(quit)
 }
 
@@ -301,10 +360,15 @@ fn end_apps(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
 
 /// Memberships of live sessions, for the hub's start.
 pub fn for_each_membership(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
-    let mut statement = tx.sql.prepare("SELECT session_id, channel_id FROM membership WHERE until IS NULL")?;
+    let mut statement = tx
+        .sql
+        .prepare("SELECT session_id, channel_id FROM membership WHERE until IS NULL")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        each(Effect::Joined { session: SessionId(row.get(0)?), channel: crate::model::ChannelId(row.get(1)?) });
+        each(Effect::Joined {
+            session: SessionId(row.get(0)?),
+            channel: crate::model::ChannelId(row.get(1)?),
+        });
     }
     Ok(())
 }

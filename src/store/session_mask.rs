@@ -26,14 +26,23 @@ const TABLES: [&str; 2] = ["ban", "silence"];
 impl SessionMask {
     /// A mask as it is set now, by a caller who sees this much.
     pub fn new(sight: &Sight, mask: Mask) -> Result<Self> {
-        let session = mask.nick().map(|nick| sight.find_person(&nick)).transpose()?.flatten();
-        let held = session.filter(|session| mask.matches(&Candidate::new(session.mask()))).map(|session| session.id);
+        let session = mask
+            .nick()
+            .map(|nick| sight.find_person(&nick))
+            .transpose()?
+            .flatten();
+        let held = session
+            .filter(|session| mask.matches(&Candidate::new(session.mask())))
+            .map(|session| session.id);
         Ok(Self { mask, held })
     }
 
     /// Reads the columns `mask` and `held`.
     pub(super) fn read(row: &Row) -> rusqlite::Result<Self> {
-        Ok(Self { mask: Mask::stored(row.get("mask")?), held: row.get::<_, Option<_>>("held")?.map(SessionId) })
+        Ok(Self {
+            mask: Mask::stored(row.get("mask")?),
+            held: row.get::<_, Option<_>>("held")?.map(SessionId),
+        })
     }
 }
 
@@ -45,7 +54,10 @@ pub struct Masked {
 
 impl Masked {
     pub fn new(session: &Session) -> Self {
-        Self { session: session.id, name: Candidate::new(session.mask()) }
+        Self {
+            session: session.id,
+            name: Candidate::new(session.mask()),
+        }
     }
 
     /// Whether one of the masks that a query gives, in its columns `mask` and `held`, matches the session.
@@ -53,7 +65,10 @@ impl Masked {
         let mut rows = masks.query([of])?;
         while let Some(row) = rows.next()? {
             let held = row.get::<_, Option<i64>>("held")?;
-            let mask = row.get_ref("mask")?.as_str().map_err(rusqlite::Error::from)?;
+            let mask = row
+                .get_ref("mask")?
+                .as_str()
+                .map_err(rusqlite::Error::from)?;
             if held == Some(self.session.0) || self.name.fits(mask) {
                 return Ok(true);
             }

@@ -45,7 +45,12 @@ impl<'a> Sight<'a> {
         if !caller.confined {
             return Ok(Self::whole(tx));
         }
-        let res = caller.grant.map(|grant| grant::res(tx, grant)).transpose()?.flatten().unwrap_or_default();
+        let res = caller
+            .grant
+            .map(|grant| grant::res(tx, grant))
+            .transpose()?
+            .flatten()
+            .unwrap_or_default();
         Ok(Self::confined(tx, caller.session, &res))
     }
 
@@ -58,7 +63,13 @@ impl<'a> Sight<'a> {
     }
 
     pub(super) fn confined(tx: &'a Read<'a>, me: SessionId, res: &[ChannelName]) -> Self {
-        Self { tx, inside: Some(Inside { me, channels: res.iter().map(ChannelName::folded).collect() }) }
+        Self {
+            tx,
+            inside: Some(Inside {
+                me,
+                channels: res.iter().map(ChannelName::folded).collect(),
+            }),
+        }
     }
 
     pub(super) fn is_whole(&self) -> bool {
@@ -67,33 +78,50 @@ impl<'a> Sight<'a> {
 
     /// Refuses a confined caller what is about the whole session.
     pub fn require_whole(&self) -> Result<()> {
-        if self.is_whole() { Ok(()) } else { Err(Error::confined()) }
+        if self.is_whole() {
+            Ok(())
+        } else {
+            Err(Error::confined())
+        }
     }
 
     /// Whether a channel of this name is seen, if there is one.
     fn holds(&self, name: &ChannelName) -> bool {
-        self.inside.as_ref().is_none_or(|inside| inside.channels.contains(&name.folded()))
+        self.inside
+            .as_ref()
+            .is_none_or(|inside| inside.channels.contains(&name.folded()))
     }
 
     /// Refuses a channel of a name that is not seen, whether or not there is one.
     pub fn require(&self, name: &ChannelName) -> Result<()> {
-        if self.holds(name) { Ok(()) } else { Err(Error::no_such_channel(name)) }
+        if self.holds(name) {
+            Ok(())
+        } else {
+            Err(Error::no_such_channel(name))
+        }
     }
 
     /// Whether a channel is seen, live or ended.
     pub(super) fn includes(&self, id: ChannelId) -> Result<bool> {
         match &self.inside {
-            Some(inside) => Ok(inside.channels.contains(&channel::folded_name(self.tx, id)?)),
+            Some(inside) => Ok(inside
+                .channels
+                .contains(&channel::folded_name(self.tx, id)?)),
             None => Ok(true),
         }
     }
 
     pub fn find_channel(&self, name: &ChannelName) -> Result<Option<Channel>> {
-        if self.holds(name) { channel::by_name(self.tx, name) } else { Ok(None) }
+        if self.holds(name) {
+            channel::by_name(self.tx, name)
+        } else {
+            Ok(None)
+        }
     }
 
     pub fn channel(&self, name: &ChannelName) -> Result<Channel> {
-        self.find_channel(name)?.ok_or_else(|| Error::no_such_channel(name))
+        self.find_channel(name)?
+            .ok_or_else(|| Error::no_such_channel(name))
     }
 
     /// How much of a channel that is seen a session is shown: all of it as a member, else what its modes leave to outsiders.
@@ -107,9 +135,15 @@ impl<'a> Sight<'a> {
 
     /// Live channels that are listed for a session, those it is on and the largest of the others, and how many are on each:
     /// at most `limit`, in the order of their names; and whether these are all.
-    pub fn listed_channels(&self, session: SessionId, limit: usize) -> Result<(Vec<(Channel, i64)>, bool)> {
+    pub fn listed_channels(
+        &self,
+        session: SessionId,
+        limit: usize,
+    ) -> Result<(Vec<(Channel, i64)>, bool)> {
         let mut listed = BTreeMap::new();
-        let mut add = |channel: Channel, members: i64| listed.insert(channel.name.folded(), (channel, members));
+        let mut add = |channel: Channel, members: i64| {
+            listed.insert(channel.name.folded(), (channel, members))
+        };
         for channel in self.channels_of(session)? {
             let members = member::count(self.tx, channel.id)?;
             add(channel, members);
@@ -118,7 +152,9 @@ impl<'a> Sight<'a> {
             Some(inside) => self.live(&inside.channels)?,
             None => channel::largest(self.tx, limit + 1)?,
         };
-        others.into_iter().for_each(|(channel, members)| drop(add(channel, members)));
+        others
+            .into_iter()
+            .for_each(|(channel, members)| drop(add(channel, members)));
         let mut channels = Vec::from_iter(listed.into_values());
         let complete = channels.len() <= limit;
         if !complete {
@@ -150,7 +186,9 @@ impl<'a> Sight<'a> {
 
     /// Whoever has a nick. A confined caller sees itself, and those who are on a channel it sees.
     pub fn find_person(&self, nick: &Nick) -> Result<Option<Session>> {
-        let Some(session) = session::by_nick(self.tx, nick)? else { return Ok(None) };
+        let Some(session) = session::by_nick(self.tx, nick)? else {
+            return Ok(None);
+        };
         let seen = match &self.inside {
             Some(inside) => session.id == inside.me || !self.channels_of(session.id)?.is_empty(),
             None => true,
@@ -159,12 +197,15 @@ impl<'a> Sight<'a> {
     }
 
     pub fn person(&self, nick: &Nick) -> Result<Session> {
-        self.find_person(nick)?.ok_or_else(|| Error::no_such_nick(nick.as_str()))
+        self.find_person(nick)?
+            .ok_or_else(|| Error::no_such_nick(nick.as_str()))
     }
 
     /// Those whose nicks fit a mask, in the order of their nicks, at most `limit`; and whether these are all.
     pub fn people(&self, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
-        let Some(inside) = &self.inside else { return session::fitting(self.tx, mask, limit) };
+        let Some(inside) = &self.inside else {
+            return session::fitting(self.tx, mask, limit);
+        };
         let me = session::get(self.tx, inside.me)?;
         let mut seen = BTreeMap::from([(me.nick.folded(), me.id)]);
         for (channel, _) in self.live(&inside.channels)? {
@@ -173,23 +214,38 @@ impl<'a> Sight<'a> {
         }
         seen.retain(|nick, _| glob::fits(mask, nick));
         let complete = seen.len() <= limit;
-        let people = seen.into_values().take(limit).map(|id| session::get(self.tx, id));
+        let people = seen
+            .into_values()
+            .take(limit)
+            .map(|id| session::get(self.tx, id));
         Ok((people.collect::<Result<_>>()?, complete))
     }
 
     /// Whoever has a nick, to exchange direct messages with: a confined caller has nobody for that.
     pub fn correspondent(&self, nick: &Nick) -> Result<Session> {
-        if self.is_whole() { self.person(nick) } else { Err(Error::no_such_nick(nick.as_str())) }
+        if self.is_whole() {
+            self.person(nick)
+        } else {
+            Err(Error::no_such_nick(nick.as_str()))
+        }
     }
 
     /// A session, live or ended, with which direct messages may have been exchanged: a confined caller has none.
     pub fn past_correspondent(&self, id: SessionId) -> Result<PastSession> {
-        let found = if self.is_whole() { session::find_past(self.tx, id)? } else { None };
+        let found = if self.is_whole() {
+            session::find_past(self.tx, id)?
+        } else {
+            None
+        };
         found.ok_or_else(|| Error::no_such_nick("*"))
     }
 
     /// The conversations of a session by direct messages, as they are shown.
     pub fn conversations(&self, me: SessionId) -> Result<Vec<Conversation>> {
-        if self.is_whole() { direct::of_session(self.tx, me) } else { Ok(Vec::new()) }
+        if self.is_whole() {
+            direct::of_session(self.tx, me)
+        } else {
+            Ok(Vec::new())
+        }
     }
 }

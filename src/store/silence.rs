@@ -11,8 +11,9 @@ use crate::{error::Result, irc::mode::Mask, model::SessionId};
 
 /// The masks of a session, in their order.
 pub fn list(tx: &Read, session: SessionId) -> Result<Vec<SessionMask>> {
-    let mut statement =
-        tx.sql.prepare_cached("SELECT mask, held FROM silence WHERE session_id = ?1 ORDER BY folded_mask")?;
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT mask, held FROM silence WHERE session_id = ?1 ORDER BY folded_mask",
+    )?;
     let rows = statement.query_map([session.0], SessionMask::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -22,7 +23,9 @@ pub fn silences(tx: &Read, session: SessionId, sender: &Session) -> Result<bool>
     if session == sender.id {
         return Ok(false);
     }
-    let mut masks = tx.sql.prepare_cached("SELECT mask, held FROM silence WHERE session_id = ?1")?;
+    let mut masks = tx
+        .sql
+        .prepare_cached("SELECT mask, held FROM silence WHERE session_id = ?1")?;
     Masked::new(sender).fits_one_of(&mut masks, session.0)
 }
 
@@ -34,7 +37,10 @@ pub(super) struct Silenced {
 
 impl Silenced {
     pub fn by(tx: &Read, session: SessionId) -> Result<Self> {
-        Ok(Self { by: session, masks: list(tx, session)? })
+        Ok(Self {
+            by: session,
+            masks: list(tx, session)?,
+        })
     }
 
     /// Whether a live session is one of them.
@@ -69,6 +75,8 @@ pub fn remove(tx: &Write, session: SessionId, mask: &Mask) -> Result<bool> {
 }
 
 pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM silence WHERE session_id = ?1")?.execute([session.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM silence WHERE session_id = ?1")?
+        .execute([session.0])?;
     Ok(())
 }

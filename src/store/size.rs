@@ -30,7 +30,11 @@ pub fn length(text: Option<&String>) -> usize {
 /// A row whose texts and hashes take so many bytes, with so many entries in indexes.
 pub fn of_row(values: usize, entries: usize) -> u64 {
     // A row just longer than a page may take less of it than one that just fits.
-    let row = ROW.map(|more| in_pages(values + more)).into_iter().max().unwrap_or_default();
+    let row = ROW
+        .map(|more| in_pages(values + more))
+        .into_iter()
+        .max()
+        .unwrap_or_default();
     (row + entries * ENTRY) as u64
 }
 
@@ -43,7 +47,11 @@ fn in_pages(row: usize) -> usize {
         (local, (row - local).div_ceil(CONTINUED))
     };
     // Short rows leave at most a quarter of a page free, which is a third of what it holds.
-    let local = if local <= ROOM / 4 { local * 4 / 3 } else { local * 2 };
+    let local = if local <= ROOM / 4 {
+        local * 4 / 3
+    } else {
+        local * 2
+    };
     local + pages * PAGE
 }
 
@@ -62,13 +70,19 @@ mod tests {
                  CREATE TABLE address (target INTEGER, event INTEGER, PRIMARY KEY (target, event)) WITHOUT ROWID;",
             )
             .unwrap();
-        let pages = || database.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap() as u64;
+        let pages = || {
+            database
+                .pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))
+                .unwrap() as u64
+        };
         let (before, mut counted) = (pages(), 0);
         for (n, length) in lengths.iter().cycle().take(3000).enumerate() {
             let event = "INSERT INTO event (time, text) VALUES (1795000000000, ?1)";
             database.execute(event, ["x".repeat(*length)]).unwrap();
             let address = "INSERT INTO address VALUES (?1, ?2)";
-            database.execute(address, [n as i64 % 20, database.last_insert_rowid()]).unwrap();
+            database
+                .execute(address, [n as i64 % 20, database.last_insert_rowid()])
+                .unwrap();
             counted += of_row(*length, 1);
         }
         ((pages() - before) * PAGE as u64, counted)
@@ -94,8 +108,14 @@ mod tests {
             &[10, 4096, 900],
         ] {
             let (taken, counted) = fill(lengths);
-            assert!(taken <= counted, "{lengths:?}: {taken} bytes, {counted} counted");
-            assert!(counted <= 2 * taken + 3000 * 100, "{lengths:?}: {taken} bytes, {counted} counted");
+            assert!(
+                taken <= counted,
+                "{lengths:?}: {taken} bytes, {counted} counted"
+            );
+            assert!(
+                counted <= 2 * taken + 3000 * 100,
+                "{lengths:?}: {taken} bytes, {counted} counted"
+            );
         }
     }
 }

@@ -62,13 +62,22 @@ fn successor(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
 }
 
 /// Makes a member op in the server's name, and tells the channel.
-pub fn give_op(tx: &Write, channel: ChannelId, session: SessionId, now: Timestamp) -> Result<EventId> {
+pub fn give_op(
+    tx: &Write,
+    channel: ChannelId,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<EventId> {
     member::set_op(tx, channel, session, true)?;
     let draft = log::Draft {
         time: now,
         source: SERVER_NAME,
         command: "MODE",
-        params: vec![channel::name(tx, channel)?, "+o".into(), session::get(tx, session)?.nick.to_string()],
+        params: vec![
+            channel::name(tx, channel)?,
+            "+o".into(),
+            session::get(tx, session)?.nick.to_string(),
+        ],
         origin: None,
         app: None,
         message: None,
@@ -85,7 +94,10 @@ pub(super) fn heal(connection: &Connection, now: Timestamp) -> Result<()> {
         "SELECT id FROM channel WHERE ended_at IS NULL AND NOT EXISTS
              (SELECT 1 FROM membership WHERE channel_id = channel.id AND until IS NULL AND op)",
     )?;
-    let ids = { without_op }.query_map([], |row| row.get(0).map(ChannelId))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    ids.into_iter().try_for_each(|channel| pass_on(&tx, channel, now))?;
+    let ids = { without_op }
+        .query_map([], |row| row.get(0).map(ChannelId))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    ids.into_iter()
+        .try_for_each(|channel| pass_on(&tx, channel, now))?;
     Ok(transaction.commit()?)
 }

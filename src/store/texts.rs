@@ -40,11 +40,23 @@ mod tests {
 
     #[test]
     fn texts_come_back_as_they_were_and_take_one_byte_more_each() {
-        for texts in [&[][..], &[""], &["", ""], &["#a"], &["#a", "hello\nworld \u{1}\"\\[]"], &["a", "", "b"]] {
+        for texts in [
+            &[][..],
+            &[""],
+            &["", ""],
+            &["#a"],
+            &["#a", "hello\nworld \u{1}\"\\[]"],
+            &["a", "", "b"],
+        ] {
             let column = join(texts.iter().copied()).unwrap();
-            assert_eq!(column.len(), texts.iter().map(|text| text.len() + 1).sum::<usize>());
+            assert_eq!(
+                column.len(),
+                texts.iter().map(|text| text.len() + 1).sum::<usize>()
+            );
             assert_eq!(split(&column).collect::<Vec<_>>(), texts);
-            assert!(rendered_length(&column).abs_diff(serde_json::to_string(texts).unwrap().len()) <= 6);
+            assert!(
+                rendered_length(&column).abs_diff(serde_json::to_string(texts).unwrap().len()) <= 6
+            );
         }
         assert!(join(["a\rb"]).is_err());
     }

@@ -47,7 +47,9 @@ impl Access {
             session: row.get::<_, Option<_>>("session_id")?.map(SessionId),
             client: row.get::<_, Option<_>>("client")?.map(ClientId),
             alone: row.get("alone")?,
-            client_expires_at: Timestamp(row.get::<_, Option<_>>("client_expires_at")?.unwrap_or(0)),
+            client_expires_at: Timestamp(
+                row.get::<_, Option<_>>("client_expires_at")?.unwrap_or(0),
+            ),
             maker: row.get::<_, Option<_>>("maker")?.map(ClientId),
             scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
             created_at: Timestamp(row.get("created_at")?),
@@ -78,7 +80,13 @@ pub struct NewToken {
 
 /// Issues an access token, or, where its refresh token is exchanged for the same again, one that has expired once more.
 pub fn issue_access(tx: &Write, new: &NewToken, now: Timestamp) -> Result<()> {
-    let NewToken { secret, grant, scope, expires_at, parent } = *new;
+    let NewToken {
+        secret,
+        grant,
+        scope,
+        expires_at,
+        parent,
+    } = *new;
     tx.add_row(HASH + scope.to_string().len(), 2);
     tx.sql
         .prepare_cached(
@@ -87,15 +95,28 @@ pub fn issue_access(tx: &Write, new: &NewToken, now: Timestamp) -> Result<()> {
              ON CONFLICT (secret_hash) DO UPDATE SET created_at = ?4, expires_at = ?5, limit_at = ?5",
         )?
         .execute(params![secret.0, grant.0, scope.to_string(), now.0, expires_at.0, parent.map(|parent| parent.0)])?;
-    let access =
-        tx.sql.prepare_cached(&format!("{ACCESS} AND token.secret_hash = ?1"))?.query_row([secret.0], Access::read)?;
+    let access = tx
+        .sql
+        .prepare_cached(&format!("{ACCESS} AND token.secret_hash = ?1"))?
+        .query_row([secret.0], Access::read)?;
     tx.effect(Effect::TokenIssued(access));
     Ok(())
 }
 
 /// Issues a refresh token. Those that come after it work until `limit_at` at the latest.
-pub fn issue_refresh(tx: &Write, new: &NewToken, limit_at: Timestamp, now: Timestamp) -> Result<()> {
-    let NewToken { secret, grant, scope, expires_at, parent } = *new;
+pub fn issue_refresh(
+    tx: &Write,
+    new: &NewToken,
+    limit_at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    let NewToken {
+        secret,
+        grant,
+        scope,
+        expires_at,
+        parent,
+    } = *new;
     tx.add_row(HASH + scope.to_string().len(), 2);
     tx.sql
         .prepare_cached(
@@ -116,7 +137,13 @@ pub fn issue_refresh(tx: &Write, new: &NewToken, limit_at: Timestamp, now: Times
 
 /// Notes that a refresh token was exchanged, by which key, and for tokens that live until `until`. It is kept as long as
 /// those, because it may come back.
-pub fn supersede(tx: &Write, secret: SecretHash, by: &KeyId, until: Timestamp, now: Timestamp) -> Result<()> {
+pub fn supersede(
+    tx: &Write,
+    secret: SecretHash,
+    by: &KeyId,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
     tx.sql
         .prepare_cached(
             "UPDATE token SET superseded_at = ?2, derived_by = ?3, expires_at = max(expires_at, ?4) WHERE secret_hash = ?1",
@@ -194,7 +221,9 @@ impl Token {
 }
 
 pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
-    let mut statement = tx.sql.prepare_cached("SELECT * FROM token WHERE secret_hash = ?1")?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT * FROM token WHERE secret_hash = ?1")?;
     Ok(statement.query_row([secret.0], Token::read).optional()?)
 }
 
@@ -212,7 +241,9 @@ pub fn for_each_access(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
 /// hash, and says nothing of the token.
 pub fn jti(secret: SecretHash) -> String {
     let hash = sha256(&[b"jti".as_slice(), &secret.0].concat());
-    hash[..16].iter().fold(String::new(), |jti, byte| format!("{jti}{byte:02x}"))
+    hash[..16]
+        .iter()
+        .fold(String::new(), |jti, byte| format!("{jti}{byte:02x}"))
 }
 
 /// Notes that a token descends from an authorization code.
@@ -225,13 +256,20 @@ pub fn note_code(tx: &Write, secret: SecretHash, code: SecretHash) -> Result<()>
 
 /// Whether there are tokens that descend from an authorization code.
 pub fn is_of_code(tx: &Read, code: SecretHash) -> Result<bool> {
-    Ok(tx.sql.prepare_cached("SELECT 1 FROM token WHERE code_hash = ?1")?.exists([code.0])?)
+    Ok(tx
+        .sql
+        .prepare_cached("SELECT 1 FROM token WHERE code_hash = ?1")?
+        .exists([code.0])?)
 }
 
 /// Ends the tokens of a grant that descend from an authorization code.
 pub fn end_of_code(tx: &Write, grant: GrantId, code: SecretHash, now: Timestamp) -> Result<()> {
-    let mut statement = tx.sql.prepare_cached("DELETE FROM token WHERE code_hash = ?1 RETURNING secret_hash, kind")?;
-    let ended = statement.query_map([code.0], |row| Ok((SecretHash(row.get(0)?), row.get::<_, String>(1)?)))?;
+    let mut statement = tx
+        .sql
+        .prepare_cached("DELETE FROM token WHERE code_hash = ?1 RETURNING secret_hash, kind")?;
+    let ended = statement.query_map([code.0], |row| {
+        Ok((SecretHash(row.get(0)?), row.get::<_, String>(1)?))
+    })?;
     for token in ended {
         let (secret, kind) = token?;
         if kind == "access" {
@@ -244,7 +282,9 @@ pub fn end_of_code(tx: &Write, grant: GrantId, code: SecretHash, now: Timestamp)
 
 /// Removes the tokens of a grant that has ended.
 pub(super) fn remove_of(tx: &Write, grant: GrantId) -> Result<()> {
-    tx.sql.prepare_cached("DELETE FROM token WHERE grant_id = ?1")?.execute([grant.0])?;
+    tx.sql
+        .prepare_cached("DELETE FROM token WHERE grant_id = ?1")?
+        .execute([grant.0])?;
     Ok(())
 }
 

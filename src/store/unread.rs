@@ -28,7 +28,9 @@ pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) ->
     loop {
         let mut rows = statement.query([channel.0, newest, read.0, me.id.0])?;
         newest = loop {
-            let Some(row) = rows.next()? else { return Ok(unread) };
+            let Some(row) = rows.next()? else {
+                return Ok(unread);
+            };
             if row.get::<_, Option<i64>>("sender")? == Some(me.id.0) {
                 break row.get("others")?;
             }
@@ -43,8 +45,9 @@ pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) ->
 
 /// The last message on a channel that another session than `me` sent; 0: there is none.
 pub(super) fn last_of_others(tx: &Read, channel: ChannelId, me: SessionId) -> Result<i64> {
-    let last =
-        tx.sql.prepare_cached("SELECT id, sender, others FROM event WHERE channel = ?1 ORDER BY id DESC LIMIT 1")?;
+    let last = tx.sql.prepare_cached(
+        "SELECT id, sender, others FROM event WHERE channel = ?1 ORDER BY id DESC LIMIT 1",
+    )?;
     let last = { last }.query_row([channel.0], |row| {
         let (id, sender, others): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(if sender == me.0 { others } else { id })
@@ -72,9 +75,13 @@ fn is_named(tx: &Read, me: &Session, message: &Row) -> Result<bool> {
     if words.is_some_and(|words| !Words(words).may_have(&me.nick)) {
         return Ok(false);
     }
-    let mut params = tx.sql.prepare_cached("SELECT params FROM event WHERE id = ?1")?;
+    let mut params = tx
+        .sql
+        .prepare_cached("SELECT params FROM event WHERE id = ?1")?;
     Ok(params.query_row([id], |row| {
-        let text = texts::split(row.get_ref(0)?.as_str()?).nth(1).unwrap_or_default();
+        let text = texts::split(row.get_ref(0)?.as_str()?)
+            .nth(1)
+            .unwrap_or_default();
         Ok(me.nick.is_named_in(text))
     })?)
 }

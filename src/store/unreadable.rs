@@ -17,9 +17,15 @@ const STAYS: usize = 1000;
 
 /// Notes that a session has ended: its stays are nobody's, and neither are the events of its own.
 pub(super) fn note_ended(tx: &Write, session: SessionId) -> Result<()> {
-    let mut forget = tx.sql.prepare_cached("DELETE FROM membership WHERE session_id = ?1 RETURNING channel_id")?;
-    let channels = forget.query_map([session.0], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
-    channels.into_iter().try_for_each(|channel| note_forgotten(tx, ChannelId(channel)))?;
+    let mut forget = tx
+        .sql
+        .prepare_cached("DELETE FROM membership WHERE session_id = ?1 RETURNING channel_id")?;
+    let channels = forget
+        .query_map([session.0], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<i64>>>()?;
+    channels
+        .into_iter()
+        .try_for_each(|channel| note_forgotten(tx, ChannelId(channel)))?;
     note(tx, session.0)
 }
 
@@ -29,7 +35,9 @@ pub(super) fn note_forgotten(tx: &Write, channel: ChannelId) -> Result<()> {
 }
 
 fn note(tx: &Write, target: i64) -> Result<()> {
-    tx.sql.prepare_cached("INSERT INTO sweep (target_id) VALUES (?1) ON CONFLICT DO NOTHING")?.execute([target])?;
+    tx.sql
+        .prepare_cached("INSERT INTO sweep (target_id) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([target])?;
     Ok(())
 }
 
@@ -42,13 +50,24 @@ pub fn is_noted(tx: &Read) -> Result<bool> {
 /// Removes a batch of such events. It goes through the targets that were noted, at most `batch` events and targets; how many,
 /// or `batch` where their addresses were too many for the rest.
 pub fn remove(tx: &Write, batch: usize) -> Result<usize> {
-    let mut next = tx.sql.prepare_cached("SELECT target_id FROM sweep LIMIT 1")?;
-    let mut done = tx.sql.prepare_cached("DELETE FROM sweep WHERE target_id = ?1")?;
-    let mut unaddress = tx.sql.prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
-    let mut gaps = Gaps { tx, known: HashMap::new() };
+    let mut next = tx
+        .sql
+        .prepare_cached("SELECT target_id FROM sweep LIMIT 1")?;
+    let mut done = tx
+        .sql
+        .prepare_cached("DELETE FROM sweep WHERE target_id = ?1")?;
+    let mut unaddress = tx
+        .sql
+        .prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
+    let mut gaps = Gaps {
+        tx,
+        known: HashMap::new(),
+    };
     let (mut looked_at, mut addresses) = (0, 0);
     while looked_at < batch {
-        let Some(target) = next.query_row([], |row| row.get::<_, i64>(0)).optional()? else { break };
+        let Some(target) = next.query_row([], |row| row.get::<_, i64>(0)).optional()? else {
+            break;
+        };
         let wanted = batch - looked_at;
         let ids = within(tx, target, gaps.of(target)?, wanted)?;
         for id in &ids {
@@ -82,7 +101,9 @@ fn within(tx: &Read, target: i64, stretches: &[Stretch], limit: usize) -> Result
     )?;
     let mut ids = Vec::new();
     for (first, last) in stretches {
-        for id in events.query_map([target, *first, *last, as_sql(limit - ids.len())], |row| row.get(0))? {
+        for id in events.query_map([target, *first, *last, as_sql(limit - ids.len())], |row| {
+            row.get(0)
+        })? {
             ids.push(id?);
         }
         if ids.len() == limit {
@@ -117,7 +138,10 @@ impl Gaps<'_> {
     }
 
     fn find(&self, target: i64) -> Result<Vec<Stretch>> {
-        let live = self.tx.sql.prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND ended_at IS NULL")?;
+        let live = self
+            .tx
+            .sql
+            .prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND ended_at IS NULL")?;
         if { live }.exists([target])? {
             return Ok(Vec::new());
         }
@@ -136,7 +160,9 @@ impl Gaps<'_> {
             count += 1;
             // Whoever is there now, or comes to a channel that is +H, reads everything that comes. Past so many stays,
             // somebody may.
-            let Some(until) = until.filter(|_| count < STAYS) else { return Ok(gaps) };
+            let Some(until) = until.filter(|_| count < STAYS) else {
+                return Ok(gaps);
+            };
             first = first.max(until + 1);
         }
         gaps.push((first, i64::MAX));

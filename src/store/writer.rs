@@ -94,7 +94,9 @@ impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
     }
 
     fn answer(self: Box<Self>) {
-        let result = self.result.unwrap_or_else(|| Err(Error::internal("a transaction panicked")));
+        let result = self
+            .result
+            .unwrap_or_else(|| Err(Error::internal("a transaction panicked")));
         // A caller that has gone away needs no answer; what was done stays done.
         let _ = self.caller.send(result);
     }
@@ -114,11 +116,21 @@ impl Place {
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        let Self { line, turn, counted } = self;
+        let Self {
+            line,
+            turn,
+            counted,
+        } = self;
         let (caller, answer) = oneshot::channel();
         let account = Account::of_task(counted, priority);
         // Without a receiver the job is dropped, and its caller told.
-        let _ = line.send(Box::new(Work { work, account, result: None, caller, _place: turn }));
+        let _ = line.send(Box::new(Work {
+            work,
+            account,
+            result: None,
+            caller,
+            _place: turn,
+        }));
         // Or the line would be open for as long as the caller waits.
         drop(line);
         answer.await.map_err(|_| stopping())?
@@ -136,7 +148,12 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the thread. At its end it closes the database at `path`.
-    pub fn start(mut connection: Connection, path: PathBuf, mut room: Room, observe: Observer) -> Result<Self> {
+    pub fn start(
+        mut connection: Connection,
+        path: PathBuf,
+        mut room: Room,
+        observe: Observer,
+    ) -> Result<Self> {
         let (line, jobs) = mpsc::unbounded_channel();
         let thread = thread::Builder::new()
             .name("writer".into())
@@ -146,12 +163,21 @@ impl Writer {
             })
             .map_err(Error::internal)?;
         let (line, thread) = (Mutex::new(Some(line)), Mutex::new(Some(thread)));
-        Ok(Self { line, places: Fair::new(PLACES), thread, counted: Counted::default() })
+        Ok(Self {
+            line,
+            places: Fair::new(PLACES),
+            thread,
+            counted: Counted::default(),
+        })
     }
 
     /// Waits for a place in the line.
     pub async fn place(&self, lane: Lane) -> Result<Place> {
-        let turn = self.places.enter(payer(), lane).await.map_err(super::crowded)?;
+        let turn = self
+            .places
+            .enter(payer(), lane)
+            .await
+            .map_err(super::crowded)?;
         self.placed(turn).ok_or_else(stopping)
     }
 
@@ -162,8 +188,16 @@ impl Writer {
 
     /// None once it is stopping.
     fn placed(&self, turn: Turn<Option<Network>>) -> Option<Place> {
-        let line = self.line.lock().unwrap_or_else(|e| e.into_inner()).clone()?;
-        Some(Place { line, turn, counted: self.counted.clone() })
+        let line = self
+            .line
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .clone()?;
+        Some(Place {
+            line,
+            turn,
+            counted: self.counted.clone(),
+        })
     }
 
     /// Lets the thread finish what waits, and waits for it.
@@ -210,13 +244,24 @@ fn work(
     loop {
         let retried = again.pop_front();
         let alone = retried.is_some();
-        let Some(first) = retried.or_else(|| line.blocking_recv()) else { return };
+        let Some(first) = retried.or_else(|| line.blocking_recv()) else {
+            return;
+        };
         room.review(connection);
-        let Some(first) = admitted(first, room) else { continue };
+        let Some(first) = admitted(first, room) else {
+            continue;
+        };
         let started = Instant::now();
         let more = |taken: usize| {
             let goes_on = || taken < GROUP && !alone && started.elapsed() < GROUP_TIME;
-            iter::from_fn(|| if goes_on() { line.try_recv().ok() } else { None }).find_map(|job| admitted(job, room))
+            iter::from_fn(|| {
+                if goes_on() {
+                    line.try_recv().ok()
+                } else {
+                    None
+                }
+            })
+            .find_map(|job| admitted(job, room))
         };
         let mut jobs = vec![first];
         let committed = commit(connection, &mut jobs, more);
@@ -237,7 +282,9 @@ fn work(
             }
             Err(Failure::Jobs) => {}
             // The others may be of a kind for which there is still room.
-            Err(Failure::Machine(error)) if room.is_full() => jobs.iter_mut().for_each(|job| job.fail(error.clone())),
+            Err(Failure::Machine(error)) if room.is_full() => {
+                jobs.iter_mut().for_each(|job| job.fail(error.clone()))
+            }
             Err(Failure::Machine(error)) => {
                 // One after the other they would each wait as long for the same.
                 jobs.extend(again.drain(..));
@@ -251,7 +298,9 @@ fn work(
 
 /// The job, unless it is refused because the disk is full: then it is answered.
 fn admitted(mut job: Box<dyn Job>, room: &Room) -> Option<Box<dyn Job>> {
-    let Some(refusal) = room.refusal(job.account()) else { return Some(job) };
+    let Some(refusal) = room.refusal(job.account()) else {
+        return Some(job);
+    };
     job.fail(refusal);
     job.answer();
     None
@@ -282,7 +331,9 @@ fn commit(
         }
     }
     refuse_commits(connection, false);
-    let Err(error) = connection.execute_batch("COMMIT") else { return Ok(effects) };
+    let Err(error) = connection.execute_batch("COMMIT") else {
+        return Ok(effects);
+    };
     roll_back(connection);
     bury(connection);
     let error = Error::from(error);
@@ -307,7 +358,11 @@ fn savepoint(connection: &Connection, job: &mut dyn Job) -> Option<Vec<Effect>> 
         return None;
     }
     // Either fails if the transaction has ended.
-    let undone = if kept { Ok(()) } else { run(connection, "ROLLBACK TO job") };
+    let undone = if kept {
+        Ok(())
+    } else {
+        run(connection, "ROLLBACK TO job")
+    };
     match undone.and_then(|()| run(connection, "RELEASE job")) {
         Ok(()) if kept => Some(tx.effects.into_inner()),
         Ok(()) => Some(Vec::new()),

@@ -22,7 +22,8 @@ struct Tour<'a> {
 type Findings = RefCell<BTreeMap<String, String>>;
 
 /// What goes on moving for people whom that makes ill.
-const MOVING: &str = "const lasts = (durations) => durations.split(',').some((one) => parseFloat(one) > 0.01);
+const MOVING: &str =
+    "const lasts = (durations) => durations.split(',').some((one) => parseFloat(one) > 0.01);
     return [...document.querySelectorAll('*')].filter((element) => ['', '::before', '::after']
         .map((part) => getComputedStyle(element, part))
         .some(({ animationName, animationDuration, transitionDuration }) =>
@@ -34,8 +35,16 @@ impl Tour<'_> {
     async fn sees(&self, state: &str) {
         let width = self.page.run("return innerWidth", vec![]).await;
         for (scheme, rules) in [("light", EVERYTHING), ("dark", COLOURS)] {
-            self.page.prefers(&[("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")]).await;
-            self.keep(self.page.violations(rules).await, &format!("{state}, {width} pixels wide, in {scheme}"));
+            self.page
+                .prefers(&[
+                    ("prefers-color-scheme", scheme),
+                    ("prefers-reduced-motion", "reduce"),
+                ])
+                .await;
+            self.keep(
+                self.page.violations(rules).await,
+                &format!("{state}, {width} pixels wide, in {scheme}"),
+            );
         }
         let moving = serde_json::from_value(self.page.run(MOVING, vec![]).await).unwrap();
         self.keep(moving, &format!("{state}, {width} pixels wide"));
@@ -43,7 +52,10 @@ impl Tour<'_> {
 
     fn keep(&self, wrong: Vec<String>, place: &str) {
         for one in wrong {
-            self.found.borrow_mut().entry(one).or_insert_with(|| place.to_owned());
+            self.found
+                .borrow_mut()
+                .entry(one)
+                .or_insert_with(|| place.to_owned());
         }
     }
 }
@@ -59,14 +71,20 @@ async fn empty(page: &Page) {
 async fn axe_finds_nothing_and_nothing_moves() {
     let found = Findings::default();
     at_both_widths(async |server, page| {
-        let tour = Tour { page, found: &found };
+        let tour = Tour {
+            page,
+            found: &found,
+        };
         talk(&server, &tour).await;
         dialogs(&server, &tour).await;
         pages(&server, &tour).await;
     })
     .await;
     let found = found.into_inner();
-    let lines: Vec<_> = found.iter().map(|(wrong, place)| format!("{wrong}\n    {place}")).collect();
+    let lines: Vec<_> = found
+        .iter()
+        .map(|(wrong, place)| format!("{wrong}\n    {place}"))
+        .collect();
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
@@ -86,29 +104,55 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     carol.send("PART #rust :lunch").await;
     page.says("#messages summary", "carol left").await;
     page.click("#messages summary").await;
-    for line in ["TOPIC #rust :of https://example.org/ and more", "MODE #rust +v bob"] {
+    for line in [
+        "TOPIC #rust :of https://example.org/ and more",
+        "MODE #rust +v bob",
+    ] {
         alice.send(line).await;
     }
     dave.send("AWAY :out").await;
-    for text in ["one", "two", "Alice: three", "\u{1}ACTION waves\u{1}", "see https://example.org/x"] {
+    for text in [
+        "one",
+        "two",
+        "Alice: three",
+        "\u{1}ACTION waves\u{1}",
+        "see https://example.org/x",
+    ] {
         bob.send(&format!("PRIVMSG #rust :{text}")).await;
     }
     bob.send("NOTICE #rust :built").await;
     bob.send("NOTICE #rust :alice: broken").await;
     alice.send("PRIVMSG #rust :from there").await;
-    alice.key("chat:write").await.token("").await.send("PRIVMSG #rust :from a bot").await;
+    alice
+        .key("chat:write")
+        .await
+        .token("")
+        .await
+        .send("PRIVMSG #rust :from a bot")
+        .await;
     page.hears("alice: from a bot").await;
     page.say("/away out for lunch").await;
-    page.says("#messages .reply", "You have been marked as being away").await;
-    page.until("return document.querySelector('#back').title === 'out for lunch'", vec![]).await;
-    page.run("window.real = fetch; window.fetch = async () => { throw new TypeError(); }", vec![]).await;
+    page.says("#messages .reply", "You have been marked as being away")
+        .await;
+    page.until(
+        "return document.querySelector('#back').title === 'out for lunch'",
+        vec![],
+    )
+    .await;
+    page.run(
+        "window.real = fetch; window.fetch = async () => { throw new TypeError(); }",
+        vec![],
+    )
+    .await;
     page.say("lost").await;
-    page.says("#messages .lost .state", "Perhaps not sent").await;
+    page.says("#messages .lost .state", "Perhaps not sent")
+        .await;
     page.run("window.fetch = real", vec![]).await;
     page.say("/nosuch").await;
     page.says("#error", "There is no command").await;
     tour.sees("a channel").await;
-    page.run("document.querySelector('#messages').scrollTop = 0", vec![]).await;
+    page.run("document.querySelector('#messages').scrollTop = 0", vec![])
+        .await;
     tour.sees("a channel's beginning").await;
     empty(page).await;
     page.types("#composer", "/").await;
@@ -124,11 +168,13 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     page.types("#join-name", "\n").await;
     page.says("#join-error", "Type the name of a channel").await;
     bob.send("PRIVMSG alice :hello").await;
-    page.until("return document.title.startsWith('(1)')", vec![]).await;
+    page.until("return document.title.startsWith('(1)')", vec![])
+        .await;
     tour.sees("the list of channels").await;
     carol.send("JOIN #rust").await;
     carol.send("PRIVMSG #rust :alice: news").await;
-    page.until("return document.title.startsWith('(2)')", vec![]).await;
+    page.until("return document.title.startsWith('(2)')", vec![])
+        .await;
     if page.has_drawers().await {
         page.click("#open-sidebar").await;
         page.shows("#sidebar .target").await;
@@ -154,10 +200,18 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
 
     page.cut_off(true).await;
     page.says("#connection", "You are offline").await;
-    page.run("document.getAnimations().forEach((one) => one.finish())", vec![]).await;
+    page.run(
+        "document.getAnimations().forEach((one) => one.finish())",
+        vec![],
+    )
+    .await;
     tour.sees("a browser that is offline").await;
     page.cut_off(false).await;
-    page.until("return document.querySelector('#connection').dataset.state === 'connected'", vec![]).await;
+    page.until(
+        "return document.querySelector('#connection').dataset.state === 'connected'",
+        vec![],
+    )
+    .await;
 }
 
 /// The chat's panels and dialogs, until one quits.
@@ -170,7 +224,8 @@ async fn dialogs(server: &TestServer, tour: &Tour<'_>) {
     page.types("#new-password", "short\n").await;
     page.says("#password-error", "8").await;
     tour.sees("the first password with an error").await;
-    page.run("document.querySelector('#new-password').value = ''", vec![]).await;
+    page.run("document.querySelector('#new-password').value = ''", vec![])
+        .await;
     page.types("#new-password", "correct horse battery\n").await;
     page.counts("#password", 0).await;
     server.login("alice", "correct horse battery").await;
@@ -184,7 +239,11 @@ async fn dialogs(server: &TestServer, tour: &Tour<'_>) {
 
     page.press("[data-panel=devices]").await;
     page.counts("#devices .devices li", 2).await;
-    page.until("return document.querySelector('#devices .code')?.naturalWidth > 0", vec![]).await;
+    page.until(
+        "return document.querySelector('#devices .code')?.naturalWidth > 0",
+        vec![],
+    )
+    .await;
     tour.sees("the devices").await;
     page.click("#devices .others").await;
     page.says("#ask", "Remove all others?").await;
@@ -192,7 +251,9 @@ async fn dialogs(server: &TestServer, tour: &Tour<'_>) {
     page.click("#ask [type=button]").await;
     page.click("#devices .last button").await;
 
-    let wiki = server.app("The wiki", &[&FLAGS[..], &["--bearer-alone"]].concat()).await;
+    let wiki = server
+        .app("The wiki", &[&FLAGS[..], &["--bearer-alone"]].concat())
+        .await;
     wiki.user(&alice, "chat:read").await;
     page.press("[data-panel=apps]").await;
     page.says("#apps", "The wiki").await;
@@ -218,7 +279,11 @@ async fn dialogs(server: &TestServer, tour: &Tour<'_>) {
     tour.sees("leaving").await;
     page.click("#ask [type=button]").await;
     page.types("#composer", "one").await;
-    page.run("document.querySelector('#composer').value += '\\n\\ntwo'", vec![]).await;
+    page.run(
+        "document.querySelector('#composer').value += '\\n\\ntwo'",
+        vec![],
+    )
+    .await;
     page.click(".send").await;
     page.says("#ask", "Send 2 messages?").await;
     tour.sees("several lines").await;
@@ -256,13 +321,16 @@ async fn pages(server: &TestServer, tour: &Tour<'_>) {
     tour.sees("the login page with an error").await;
     page.types("#password", "correct horse battery\n").await;
 
-    let waiting = Waiting::of(&operators_app(server, "terminal", true, "chat:read chat:write").await).await;
+    let waiting =
+        Waiting::of(&operators_app(server, "terminal", true, "chat:read chat:write").await).await;
     page.shows("#code").await;
     tour.sees("the page for a device's code").await;
     page.types("#code", "bbbbbbbb\n").await;
     page.says("#error", "No device waits with this code").await;
-    tour.sees("the page for a device's code with an error").await;
-    page.goto(&server.url(&format!("/device?user_code={}", waiting.code))).await;
+    tour.sees("the page for a device's code with an error")
+        .await;
+    page.goto(&server.url(&format!("/device?user_code={}", waiting.code)))
+        .await;
     page.types("#code", "\n").await;
     page.says("h1", "Is this device in front of you?").await;
     tour.sees("the question about a device").await;
@@ -284,12 +352,16 @@ async fn pages(server: &TestServer, tour: &Tour<'_>) {
     page.click("[value=allow]").await;
     page.says(".error", "Choose at least one channel").await;
     tour.sees("the consent page with an error").await;
-    page.goto(&server.url(&authorize(&but(&asking, "client_id", None)))).await;
+    page.goto(&server.url(&authorize(&but(&asking, "client_id", None))))
+        .await;
     page.shows(".aside a").await;
     tour.sees("a notice").await;
 
     let full = TestServer::with(&["--max-clients", "1"]).await;
-    full.pick("erin").await.send("PASS :correct horse battery").await;
+    full.pick("erin")
+        .await
+        .send("PASS :correct horse battery")
+        .await;
     page.goto(&full.url("/login?nick=erin")).await;
     page.types("#password", "correct horse battery\n").await;
     page.shows("[name=replace]").await;

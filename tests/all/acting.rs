@@ -6,7 +6,8 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Device, FLAGS, Over, REDIRECT, Reader, Socket, TestServer, Way, assert_sound, checked, said,
+    App, Device, FLAGS, Over, REDIRECT, Reader, Socket, TestServer, Way, assert_sound, checked,
+    said,
 };
 
 const SCOPE: &str = "chat:read chat:write identity";
@@ -36,27 +37,53 @@ async fn an_app_acts_as_its_user_by_every_way() {
     let bob = server.pick("bob").await;
     let reader = own.acting_for(&user);
     let snapshot = reader.snapshot().await;
-    assert_eq!((&snapshot["session"]["nick"], &snapshot["client"]["name"]), (&json!("alice"), &json!("reader")));
-    let (mut stream, mut socket) =
-        (Reader::open(&reader, Way::Stream, None).await, Reader::open(&reader, Way::Socket, None).await);
+    assert_eq!(
+        (&snapshot["session"]["nick"], &snapshot["client"]["name"]),
+        (&json!("alice"), &json!("reader"))
+    );
+    let (mut stream, mut socket) = (
+        Reader::open(&reader, Way::Stream, None).await,
+        Reader::open(&reader, Way::Socket, None).await,
+    );
     bob.send("PRIVMSG alice :hello").await;
     for way in [&mut stream, &mut socket] {
         assert_eq!(way.next_of("PRIVMSG").await["source"], "bob");
     }
     reader.send("PRIVMSG bob :hello to you").await;
     let mut speaker = Socket::open(&reader, "").await;
-    speaker.send(json!({"command": "PRIVMSG", "params": ["bob", "and again"]})).await;
+    speaker
+        .send(json!({"command": "PRIVMSG", "params": ["bob", "and again"]}))
+        .await;
     assert!(speaker.answer().await["ids"][0].is_i64());
     for heard in &bob.queue().await[1..] {
-        assert_eq!((&heard["source"], &heard["app"]), (&json!("alice"), &json!("reader")));
+        assert_eq!(
+            (&heard["source"], &heard["app"]),
+            (&json!("alice"), &json!("reader"))
+        );
     }
     assert_eq!(reader.drain().await.len(), 3);
     let identity = reader.get("/auth/userinfo").await;
-    assert_eq!((&identity["sub"], &identity["nick"]), (&snapshot["session"]["id"].to_string().into(), &json!("alice")));
-    assert_eq!(user.get("/auth/userinfo").await, identity, "who it is any library asks with the user's token alone");
+    assert_eq!(
+        (&identity["sub"], &identity["nick"]),
+        (
+            &snapshot["session"]["id"].to_string().into(),
+            &json!("alice")
+        )
+    );
+    assert_eq!(
+        user.get("/auth/userinfo").await,
+        identity,
+        "who it is any library asks with the user's token alone"
+    );
     // It may do what the user's token allows, whatever the app's own does.
-    assert_eq!(refused(&reader, "/api/v1/keys").await, refusal(403, "insufficient_scope"));
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 2);
+    assert_eq!(
+        refused(&reader, "/api/v1/keys").await,
+        refusal(403, "insufficient_scope")
+    );
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        2
+    );
     assert_eq!(app.introspect(&user).await["username"], "alice");
     assert_sound(&server.database());
 }
@@ -66,36 +93,78 @@ async fn a_users_token_alone_calls_only_for_apps_that_were_registered_so() {
     let mut server = TestServer::start().await;
     let (alice, _, own, user) = acting(&server).await;
     let (public, trusted) = (
-        server.app("public", &["--public", "--redirect-uri", REDIRECT]).await,
-        server.app("trusted", &["--bearer-alone", "--redirect-uri", REDIRECT]).await,
+        server
+            .app("public", &["--public", "--redirect-uri", REDIRECT])
+            .await,
+        server
+            .app("trusted", &["--bearer-alone", "--redirect-uri", REDIRECT])
+            .await,
     );
     let of_public = public.user(&alice, SCOPE).await;
     let of_trusted = trusted.user(&alice, SCOPE).await;
     for round in ["issued", "loaded at the start"] {
-        for path in ["/api/v1/session", "/api/v1/messages?timeout=0", "/api/v1/events", "/api/v1/keys"] {
-            assert_eq!(refused(&user, path).await, refusal(403, "app_token_needed"), "{path} {round}");
+        for path in [
+            "/api/v1/session",
+            "/api/v1/messages?timeout=0",
+            "/api/v1/events",
+            "/api/v1/keys",
+        ] {
+            assert_eq!(
+                refused(&user, path).await,
+                refusal(403, "app_token_needed"),
+                "{path} {round}"
+            );
         }
-        assert_eq!(user.try_send("PING x").await.unwrap_err().code, "app_token_needed");
+        assert_eq!(
+            user.try_send("PING x").await.unwrap_err().code,
+            "app_token_needed"
+        );
         assert_eq!(Socket::try_open(&user, "", &[]).await.err(), Some(403));
         for alone in [&of_public, &of_trusted] {
-            assert_eq!(alone.snapshot().await["session"]["nick"], "alice", "{round}");
+            assert_eq!(
+                alone.snapshot().await["session"]["nick"],
+                "alice",
+                "{round}"
+            );
             alone.get("/auth/userinfo").await;
         }
         own.acting_for(&user).snapshot().await;
-        trusted.token("").await.acting_for(&of_trusted).snapshot().await;
+        trusted
+            .token("")
+            .await
+            .acting_for(&of_trusted)
+            .snapshot()
+            .await;
         server.restart().await;
     }
-    alice.key("chat:read").await.token("").await.snapshot().await;
-    assert_eq!(refused(&own, "/api/v1/session").await, refusal(403, "insufficient_scope"), "an app alone is nobody");
-    assert_eq!(refused(&own, "/auth/userinfo").await, refusal(403, "insufficient_scope"));
+    alice
+        .key("chat:read")
+        .await
+        .token("")
+        .await
+        .snapshot()
+        .await;
+    assert_eq!(
+        refused(&own, "/api/v1/session").await,
+        refusal(403, "insufficient_scope"),
+        "an app alone is nobody"
+    );
+    assert_eq!(
+        refused(&own, "/auth/userinfo").await,
+        refusal(403, "insufficient_scope")
+    );
 }
 
 #[tokio::test]
 async fn each_wrong_pair_is_refused_by_name() {
     let server = TestServer::start().await;
     let (alice, app, own, user) = acting(&server).await;
-    let (other, public) =
-        (server.app("other", &FLAGS).await, server.app("public", &["--public", "--redirect-uri", REDIRECT]).await);
+    let (other, public) = (
+        server.app("other", &FLAGS).await,
+        server
+            .app("public", &["--public", "--redirect-uri", REDIRECT])
+            .await,
+    );
     let stranger = other.user(&alice, SCOPE).await;
     let of_public = public.user(&alice, SCOPE).await;
     let refresh = app.given(&alice, SCOPE).await;
@@ -106,45 +175,151 @@ async fn each_wrong_pair_is_refused_by_name() {
     let narrow = none.with_token(narrow["access_token"].as_str().unwrap());
     let cookie = alice.cookie.clone().unwrap();
     for (what, program, expected) in [
-        ("no Authorization", none.acting_for(&user), refusal(401, "unauthenticated")),
-        ("a cookie instead", alice.acting_for(&user), refusal(400, "malformed_request")),
-        ("a cookie, too", own.acting_for(&user).with_cookie(&cookie), refusal(400, "malformed_request")),
-        ("an app's own token", own.acting_for(&own), refusal(403, "identity_mismatch")),
-        ("another app's own", others_own.acting_for(&user), refusal(403, "identity_mismatch")),
-        ("another app's user", own.acting_for(&stranger), refusal(403, "identity_mismatch")),
-        ("the two exchanged", user.acting_for(&own), refusal(403, "identity_mismatch")),
-        ("the user twice", user.acting_for(&user), refusal(403, "identity_mismatch")),
-        ("a public app's user twice", of_public.acting_for(&of_public), refusal(403, "identity_mismatch")),
-        ("a public app's user", own.acting_for(&of_public), refusal(403, "identity_mismatch")),
-        ("a bot", own.acting_for(&bot), refusal(403, "identity_mismatch")),
-        ("a bot for a user", bot.acting_for(&user), refusal(403, "identity_mismatch")),
-        ("a bot for itself", bot.acting_for(&bot), refusal(403, "identity_mismatch")),
-        ("a refresh token", own.acting_for(&none.with_token(&refresh)), refusal(401, "invalid_identity")),
-        ("a cookie's secret", own.acting_for(&none.with_token(&cookie[7..])), refusal(401, "invalid_identity")),
-        ("nothing", own.acting_for(&none.with_token("")), refusal(401, "invalid_identity")),
-        ("anything", own.acting_for(&none.with_token("rja_x")), refusal(401, "invalid_identity")),
-        ("an unknown app", none.with_token("rja_x").acting_for(&user), refusal(401, "invalid_token")),
-        ("too little scope", own.acting_for(&narrow), refusal(403, "insufficient_scope")),
+        (
+            "no Authorization",
+            none.acting_for(&user),
+            refusal(401, "unauthenticated"),
+        ),
+        (
+            "a cookie instead",
+            alice.acting_for(&user),
+            refusal(400, "malformed_request"),
+        ),
+        (
+            "a cookie, too",
+            own.acting_for(&user).with_cookie(&cookie),
+            refusal(400, "malformed_request"),
+        ),
+        (
+            "an app's own token",
+            own.acting_for(&own),
+            refusal(403, "identity_mismatch"),
+        ),
+        (
+            "another app's own",
+            others_own.acting_for(&user),
+            refusal(403, "identity_mismatch"),
+        ),
+        (
+            "another app's user",
+            own.acting_for(&stranger),
+            refusal(403, "identity_mismatch"),
+        ),
+        (
+            "the two exchanged",
+            user.acting_for(&own),
+            refusal(403, "identity_mismatch"),
+        ),
+        (
+            "the user twice",
+            user.acting_for(&user),
+            refusal(403, "identity_mismatch"),
+        ),
+        (
+            "a public app's user twice",
+            of_public.acting_for(&of_public),
+            refusal(403, "identity_mismatch"),
+        ),
+        (
+            "a public app's user",
+            own.acting_for(&of_public),
+            refusal(403, "identity_mismatch"),
+        ),
+        (
+            "a bot",
+            own.acting_for(&bot),
+            refusal(403, "identity_mismatch"),
+        ),
+        (
+            "a bot for a user",
+            bot.acting_for(&user),
+            refusal(403, "identity_mismatch"),
+        ),
+        (
+            "a bot for itself",
+            bot.acting_for(&bot),
+            refusal(403, "identity_mismatch"),
+        ),
+        (
+            "a refresh token",
+            own.acting_for(&none.with_token(&refresh)),
+            refusal(401, "invalid_identity"),
+        ),
+        (
+            "a cookie's secret",
+            own.acting_for(&none.with_token(&cookie[7..])),
+            refusal(401, "invalid_identity"),
+        ),
+        (
+            "nothing",
+            own.acting_for(&none.with_token("")),
+            refusal(401, "invalid_identity"),
+        ),
+        (
+            "anything",
+            own.acting_for(&none.with_token("rja_x")),
+            refusal(401, "invalid_identity"),
+        ),
+        (
+            "an unknown app",
+            none.with_token("rja_x").acting_for(&user),
+            refusal(401, "invalid_token"),
+        ),
+        (
+            "too little scope",
+            own.acting_for(&narrow),
+            refusal(403, "insufficient_scope"),
+        ),
     ] {
-        assert_eq!(refused(&program, "/api/v1/session").await, expected, "{what}");
+        assert_eq!(
+            refused(&program, "/api/v1/session").await,
+            expected,
+            "{what}"
+        );
         if expected.0 == 401 {
-            let answer = program.request(Method::GET, "/api/v1/session").send().await.unwrap();
-            let challenge = answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap().to_owned();
-            assert_eq!(challenge.contains("invalid_token"), expected.1 != "unauthenticated", "{what}");
+            let answer = program
+                .request(Method::GET, "/api/v1/session")
+                .send()
+                .await
+                .unwrap();
+            let challenge = answer.headers()[header::WWW_AUTHENTICATE]
+                .to_str()
+                .unwrap()
+                .to_owned();
+            assert_eq!(
+                challenge.contains("invalid_token"),
+                expected.1 != "unauthenticated",
+                "{what}"
+            );
         }
     }
-    let twice = own.acting_for(&user).request(Method::GET, "/api/v1/session");
-    let twice = checked(twice.header("rejoin-identity", user.token.as_ref().unwrap()).send().await.unwrap()).await;
+    let twice = own
+        .acting_for(&user)
+        .request(Method::GET, "/api/v1/session");
+    let twice = checked(
+        twice
+            .header("rejoin-identity", user.token.as_ref().unwrap())
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
     assert_eq!(said(twice.unwrap_err()), refusal(400, "malformed_request"));
     // Who asks who it is has the same rules, but for a token alone, and a cookie, which does not matter.
     for (program, expected) in [
         (none.acting_for(&user), "unauthenticated"),
         (own.acting_for(&stranger), "identity_mismatch"),
-        (own.acting_for(&none.with_token("rja_x")), "invalid_identity"),
+        (
+            own.acting_for(&none.with_token("rja_x")),
+            "invalid_identity",
+        ),
     ] {
         assert_eq!(refused(&program, "/auth/userinfo").await.1, expected);
     }
-    own.acting_for(&user).with_cookie(&cookie).get("/auth/userinfo").await;
+    own.acting_for(&user)
+        .with_cookie(&cookie)
+        .get("/auth/userinfo")
+        .await;
     own.acting_for(&user).snapshot().await;
     assert_sound(&server.database());
 }
@@ -161,15 +336,26 @@ async fn what_ends_either_token_ends_the_pair() {
         streams.push(Reader::open(&other, way, None).await);
     }
     bob.delete("/api/v1/session").await.unwrap();
-    let ended = other.call(Method::GET, "/api/v1/session").await.unwrap_err();
+    let ended = other
+        .call(Method::GET, "/api/v1/session")
+        .await
+        .unwrap_err();
     assert_eq!(said(ended), refusal(401, "invalid_identity"));
     for mut stream in streams {
         assert_eq!(stream.ended().await, Over::Ended("session_ended".into()));
     }
     // The app's own token can be revoked and asked for anew; what it opened lasts as long as the user's grant.
     let mut stream = Reader::open(&reader, Way::Stream, None).await;
-    assert_eq!(app.ask("/auth/revoke", &[("token", own.token.as_ref().unwrap())]).await.0, 200);
-    assert_eq!(refused(&reader, "/api/v1/session").await, refusal(401, "invalid_token"));
+    assert_eq!(
+        app.ask("/auth/revoke", &[("token", own.token.as_ref().unwrap())])
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        refused(&reader, "/api/v1/session").await,
+        refusal(401, "invalid_token")
+    );
     alice.send("PRIVMSG alice :note").await;
     assert_eq!(stream.next_of("PRIVMSG").await["source"], "alice");
     reader = app.token("").await.acting_for(&user);
@@ -178,11 +364,26 @@ async fn what_ends_either_token_ends_the_pair() {
     server.pass(Duration::from_mins(9));
     other = app.token("").await.acting_for(&user);
     server.pass(Duration::from_mins(1));
-    assert_eq!(refused(&other, "/api/v1/session").await, refusal(401, "invalid_identity"));
-    assert_eq!(refused(&reader, "/api/v1/session").await, refusal(401, "invalid_token"));
+    assert_eq!(
+        refused(&other, "/api/v1/session").await,
+        refusal(401, "invalid_identity")
+    );
+    assert_eq!(
+        refused(&reader, "/api/v1/session").await,
+        refusal(401, "invalid_token")
+    );
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    database.execute("UPDATE app SET expires_at = 1 WHERE client_id = ?1", [&app.client_id]).unwrap();
-    assert_eq!(stream.ended().await, Over::Ended("expired".into()), "with the app goes every grant of it");
+    database
+        .execute(
+            "UPDATE app SET expires_at = 1 WHERE client_id = ?1",
+            [&app.client_id],
+        )
+        .unwrap();
+    assert_eq!(
+        stream.ended().await,
+        Over::Ended("expired".into()),
+        "with the app goes every grant of it"
+    );
     assert_sound(&server.database());
 }
 
@@ -193,7 +394,13 @@ async fn a_refused_token_is_no_use_of_its_client() {
     let (alice, app, own, user) = acting(&server).await;
     let seen = async || {
         let clients = alice.get("/api/v1/clients").await;
-        clients.as_array().unwrap().iter().find(|client| client["name"] == "reader").unwrap()["seen_at"].clone()
+        clients
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|client| client["name"] == "reader")
+            .unwrap()["seen_at"]
+            .clone()
     };
     own.acting_for(&user).snapshot().await;
     let before: Value = seen().await;
@@ -220,16 +427,31 @@ async fn who_only_signs_in_is_told_who_it_is_and_nothing_else() {
     let session = alice.snapshot().await["session"]["id"].to_string();
     for program in [&user, &pair] {
         let told = program.get("/auth/userinfo").await;
-        assert_eq!((&told["sub"], &told["nick"]), (&json!(session), &json!("alice")));
+        assert_eq!(
+            (&told["sub"], &told["nick"]),
+            (&json!(session), &json!("alice"))
+        );
     }
     let beyond = pair.call(Method::GET, "/api/v1/session").await.unwrap_err();
     assert_eq!(said(beyond), refusal(403, "insufficient_scope"));
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        1
+    );
     server.restart().await;
     user.get("/auth/userinfo").await;
     let grants = alice.get("/api/v1/grants").await;
-    assert_eq!((&grants[0]["client"], &grants[0]["key"]), (&Value::Null, &json!(false)));
-    alice.delete(&format!("/api/v1/grants/{}", grants[0]["id"])).await.unwrap();
-    assert_eq!(refused(&user, "/auth/userinfo").await, refusal(401, "invalid_token"));
+    assert_eq!(
+        (&grants[0]["client"], &grants[0]["key"]),
+        (&Value::Null, &json!(false))
+    );
+    alice
+        .delete(&format!("/api/v1/grants/{}", grants[0]["id"]))
+        .await
+        .unwrap();
+    assert_eq!(
+        refused(&user, "/auth/userinfo").await,
+        refusal(401, "invalid_token")
+    );
     assert_sound(&server.database());
 }

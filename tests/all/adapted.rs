@@ -15,9 +15,12 @@ use crate::{
 const ENLARGED: [[u32; 3]; 2] = [[640, 512, 2], [320, 256, 4]];
 
 async fn enlarge(page: &Page, [width, height, scale]: [u32; 3]) {
-    let metrics = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": false});
-    page.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
-    page.until("return innerWidth === arguments[0]", vec![width.into()]).await;
+    let metrics =
+        json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": false});
+    page.devtools("Emulation.setDeviceMetricsOverride", metrics)
+        .await;
+    page.until("return innerWidth === arguments[0]", vec![width.into()])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,12 +47,17 @@ async fn enlarged_everything_stays_within_reach() {
         let reach = "return ['#composer', '.send'].every((css) => {
             const { top, bottom, height } = document.querySelector(css).getBoundingClientRect();
             return height > 20 && top >= 0 && bottom <= innerHeight })";
-        assert_eq!(page.run(reach, vec![]).await, true, "one can write and send: {scale:?}");
+        assert_eq!(
+            page.run(reach, vec![]).await,
+            true,
+            "one can write and send: {scale:?}"
+        );
         for panel in ["devices", "password", "apps", "help"] {
             page.press(&format!("[data-panel={panel}]")).await;
             page.shows("dialog h2").await;
             within(&page, panel).await;
-            page.run("document.querySelector('dialog').close()", vec![]).await;
+            page.run("document.querySelector('dialog').close()", vec![])
+                .await;
         }
     }
 }
@@ -90,17 +98,40 @@ async fn in_forced_colours_outlines_tell_what_is_current_chosen_focused_and_mean
         ("#channels [data-key] .target", json!([false, true])),
         ("#messages .message", json!([false, true])),
         ("#completions [aria-selected=true]", json!([true])),
-        ("#completions [aria-selected=false]:last-child", json!([false])),
+        (
+            "#completions [aria-selected=false]:last-child",
+            json!([false]),
+        ),
         (".compose", json!([true])),
     ] {
-        assert_eq!(page.run(outlined, vec![css.into()]).await, expected, "{css}");
+        assert_eq!(
+            page.run(outlined, vec![css.into()]).await,
+            expected,
+            "{css}"
+        );
     }
     // With the keyboard into the list of channels and onto the messages.
-    for css in [".send", "#channels .target:not([aria-current=true])", "#messages"] {
-        page.run("document.querySelector(arguments[0]).focus({ focusVisible: true })", vec![css.into()]).await;
-        assert_eq!(page.run(outlined, vec![format!("{css}:focus").into()]).await, json!([true]), "{css}");
+    for css in [
+        ".send",
+        "#channels .target:not([aria-current=true])",
+        "#messages",
+    ] {
+        page.run(
+            "document.querySelector(arguments[0]).focus({ focusVisible: true })",
+            vec![css.into()],
+        )
+        .await;
+        assert_eq!(
+            page.run(outlined, vec![format!("{css}:focus").into()])
+                .await,
+            json!([true]),
+            "{css}"
+        );
     }
-    assert_eq!(page.run(outlined, vec![".compose".into()]).await, json!([false]));
+    assert_eq!(
+        page.run(outlined, vec![".compose".into()]).await,
+        json!([false])
+    );
 }
 
 /// The contrasts of nicks in every hue, with the background of messages and of those that mention somebody: how many, and the
@@ -136,6 +167,9 @@ async fn nicks_of_every_hue_can_be_read() {
     for scheme in ["light", "dark"] {
         page.prefers(&[("prefers-color-scheme", scheme)]).await;
         let found = page.run(CONTRASTS, vec![]).await;
-        assert!(found[0] == 720 && found[1].as_f64().unwrap() >= 4.5, "{scheme}: {found}");
+        assert!(
+            found[0] == 720 && found[1].as_f64().unwrap() >= 4.5,
+            "{scheme}: {found}"
+        );
     }
 }

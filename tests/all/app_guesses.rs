@@ -36,8 +36,14 @@ async fn the_keys_of_a_network_get_so_many_tokens_together() {
     let alice = server.pick("alice").await;
     let [one, other] = [alice.key("chat:read").await, alice.key("chat:read").await];
     let network = Network::of([127, 0, 0, 1].into());
-    let used = Charge::of_network(Limit::OwnTokens, network).into_iter().map(|charge| charge.amount(999));
-    server.chat().tries.charge(&used.collect::<Vec<_>>(), Duration::ZERO).unwrap();
+    let used = Charge::of_network(Limit::OwnTokens, network)
+        .into_iter()
+        .map(|charge| charge.amount(999));
+    server
+        .chat()
+        .tries
+        .charge(&used.collect::<Vec<_>>(), Duration::ZERO)
+        .unwrap();
     assert_eq!(one.try_token("").await.0, 200);
     for key in [&one, &other] {
         assert_eq!(key.try_token("").await.0, 429);
@@ -50,25 +56,48 @@ async fn server() -> TestServer {
     TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await
 }
 
-async fn ask(from: &Device, path: &str, params: &[(&str, &str)], id: &str, secret: &str, by: By) -> Response {
+async fn ask(
+    from: &Device,
+    path: &str,
+    params: &[(&str, &str)],
+    id: &str,
+    secret: &str,
+    by: By,
+) -> Response {
     let request = from.request(Method::POST, path);
     let request = match by {
         By::Basic => request.basic_auth(id, Some(secret)).form(params),
-        By::Post => request.form(&[params, &[("client_id", id), ("client_secret", secret)]].concat()),
+        By::Post => {
+            request.form(&[params, &[("client_id", id), ("client_secret", secret)]].concat())
+        }
     };
     request.send().await.unwrap()
 }
 
 async fn too_many(response: Response) {
-    assert_eq!((response.status().as_u16(), response.headers()[header::RETRY_AFTER].to_str().unwrap()), (429, "10"));
-    assert_eq!(response.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");
+    assert_eq!(
+        (
+            response.status().as_u16(),
+            response.headers()[header::RETRY_AFTER].to_str().unwrap()
+        ),
+        (429, "10")
+    );
+    assert_eq!(
+        response.json::<Value>().await.unwrap()["error"],
+        "temporarily_unavailable"
+    );
 }
 
 /// A neighbour's wrong secrets and made-up names never keep the right secret waiting, at any endpoint, by any method.
 #[tokio::test]
 async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_works() {
     let server = server().await;
-    let flows = ["--redirect-uri", "https://app.example/done", "--device", "--resource-server"];
+    let flows = [
+        "--redirect-uri",
+        "https://app.example/done",
+        "--device",
+        "--resource-server",
+    ];
     let app = server.app("validator", &flows).await;
     let neighbour = server.device().from("192.0.2.1");
     let mut refused = 0;
@@ -76,7 +105,11 @@ async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_wo
         let (path, params) = ENDPOINTS[n % ENDPOINTS.len()];
         let by = if n % 2 == 0 { By::Basic } else { By::Post };
         // Names that nobody has, and wrong secrets of one that somebody has.
-        let id = if n % 3 == 0 { app.client_id.clone() } else { format!("made-up-{n}") };
+        let id = if n % 3 == 0 {
+            app.client_id.clone()
+        } else {
+            format!("made-up-{n}")
+        };
         let response = ask(&neighbour, path, params, &id, "rjk_wrong", by).await;
         refused += usize::from(response.status() == 401);
     }
@@ -91,11 +124,37 @@ async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_wo
         }
     }
     let stream = neighbour.request(Method::GET, "/auth/grants/events");
-    let wrong = stream.try_clone().unwrap().basic_auth(&app.client_id, Some("rjk_wrong")).send().await.unwrap();
+    let wrong = stream
+        .try_clone()
+        .unwrap()
+        .basic_auth(&app.client_id, Some("rjk_wrong"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(wrong.status(), 429);
-    assert_eq!(stream.basic_auth(&app.client_id, Some(&app.secret)).send().await.unwrap().status(), 200);
+    assert_eq!(
+        stream
+            .basic_auth(&app.client_id, Some(&app.secret))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
     let elsewhere = server.device().from("192.0.2.2");
-    assert_eq!(ask(&elsewhere, "/auth/token", ENDPOINTS[0].1, "made-up", "x", By::Post).await.status(), 401);
+    assert_eq!(
+        ask(
+            &elsewhere,
+            "/auth/token",
+            ENDPOINTS[0].1,
+            "made-up",
+            "x",
+            By::Post
+        )
+        .await
+        .status(),
+        401
+    );
 }
 
 /// What is asked at the same instant counts at the same instant.
@@ -106,7 +165,17 @@ async fn refusals_at_once_are_no_more_than_one_after_the_other() {
     let neighbour = server.device().from("192.0.2.1");
     let neighbour = &neighbour;
     let at_once = join_all((0..BURST * 3).map(|n| async move {
-        ask(neighbour, path, params, &format!("made-up-{n}"), "rjk_wrong", By::Post).await.status().as_u16()
+        ask(
+            neighbour,
+            path,
+            params,
+            &format!("made-up-{n}"),
+            "rjk_wrong",
+            By::Post,
+        )
+        .await
+        .status()
+        .as_u16()
     }));
     let answers = at_once.await;
     let count = |status| answers.iter().filter(|answer| **answer == status).count();
@@ -117,37 +186,90 @@ async fn refusals_at_once_are_no_more_than_one_after_the_other() {
 #[tokio::test]
 async fn a_public_apps_tokens_and_codes_work_beside_a_flood_of_made_up_ones() {
     let server = server().await;
-    let app = server.app("terminal", &["--public", "--device", "--scope", "chat:read"]).await;
-    let alice = server.device().from("192.0.2.1").try_pick("alice").await.unwrap();
-    let home = App { program: app.program.from("192.0.2.1"), ..app };
+    let app = server
+        .app(
+            "terminal",
+            &["--public", "--device", "--scope", "chat:read"],
+        )
+        .await;
+    let alice = server
+        .device()
+        .from("192.0.2.1")
+        .try_pick("alice")
+        .await
+        .unwrap();
+    let home = App {
+        program: app.program.from("192.0.2.1"),
+        ..app
+    };
     let (_, waiting) = home.ask("/auth/device", &[]).await;
     let kind = "urn:ietf:params:oauth:grant-type:device_code";
     let poll = |code: String| {
         let home = home.clone();
-        async move { home.post("/auth/token", &[("grant_type", kind), ("device_code", &code)]).await }
+        async move {
+            home.post(
+                "/auth/token",
+                &[("grant_type", kind), ("device_code", &code)],
+            )
+            .await
+        }
     };
     for n in 0..BURST {
         let params: &[_] = if n % 2 == 0 {
-            &[("grant_type", "refresh_token"), ("refresh_token", "rjr_made_up")]
+            &[
+                ("grant_type", "refresh_token"),
+                ("refresh_token", "rjr_made_up"),
+            ]
         } else {
             &[("token", TOKEN)]
         };
-        let path = if n % 2 == 0 { "/auth/token" } else { "/auth/revoke" };
-        assert_eq!(home.post(path, params).await.status(), if n % 2 == 0 { 400 } else { 200 }, "{n}");
+        let path = if n % 2 == 0 {
+            "/auth/token"
+        } else {
+            "/auth/revoke"
+        };
+        assert_eq!(
+            home.post(path, params).await.status(),
+            if n % 2 == 0 { 400 } else { 200 },
+            "{n}"
+        );
     }
     too_many(poll("rjd_made_up".into()).await).await;
     too_many(home.post("/auth/revoke", &[("token", TOKEN)]).await).await;
     let code = waiting["device_code"].as_str().unwrap().to_owned();
-    assert_eq!(poll(code.clone()).await.json::<Value>().await.unwrap()["error"], "authorization_pending");
+    assert_eq!(
+        poll(code.clone()).await.json::<Value>().await.unwrap()["error"],
+        "authorization_pending"
+    );
     let user_code = waiting["user_code"].as_str().unwrap();
     let allow = [("user_code", user_code), ("decision", "allow")];
-    assert_eq!(alice.request(Method::POST, "/device").form(&allow).send().await.unwrap().status(), 200);
+    assert_eq!(
+        alice
+            .request(Method::POST, "/device")
+            .form(&allow)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
     server.pass(std::time::Duration::from_secs(5));
     let issued = poll(code).await.json::<Value>().await.unwrap();
-    let token = issued["refresh_token"].as_str().unwrap_or_else(|| panic!("{issued}"));
-    let renewed = home.post("/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await;
+    let token = issued["refresh_token"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{issued}"));
+    let renewed = home
+        .post(
+            "/auth/token",
+            &[("grant_type", "refresh_token"), ("refresh_token", token)],
+        )
+        .await;
     assert_eq!(renewed.status(), 200);
-    assert_eq!(home.ask("/auth/device", &[]).await.0, 200, "its name is enough for a code");
+    assert_eq!(
+        home.ask("/auth/device", &[]).await.0,
+        200,
+        "its name is enough for a code"
+    );
 }
 
 /// Forms that no app could mean count like any other refusal.
@@ -157,7 +279,12 @@ async fn malformed_requests_count_too() {
     let stranger = server.device().from("192.0.2.1");
     let post = async || {
         let form = [("grant_type", "password"), ("grant_type", "twice")];
-        stranger.request(Method::POST, "/auth/token").form(&form).send().await.unwrap()
+        stranger
+            .request(Method::POST, "/auth/token")
+            .form(&form)
+            .send()
+            .await
+            .unwrap()
     };
     for n in 0..BURST {
         assert_eq!(post().await.status(), 400, "{n}");
@@ -174,11 +301,27 @@ async fn a_flood_of_made_up_names_is_one_line_of_the_audit() {
     for _ in 0..3 {
         let flood = (0..BURST).map(|n| {
             let stranger = stranger.clone();
-            async move { ask(&stranger, "/auth/token", ENDPOINTS[0].1, &format!("made-up-{n}"), "x", By::Post).await }
+            async move {
+                ask(
+                    &stranger,
+                    "/auth/token",
+                    ENDPOINTS[0].1,
+                    &format!("made-up-{n}"),
+                    "x",
+                    By::Post,
+                )
+                .await
+            }
         });
         join_all(flood).await;
     }
-    assert_eq!((server.rows("audit") - before, server.rows("audit WHERE reason = 'apps'")), (1, 1));
+    assert_eq!(
+        (
+            server.rows("audit") - before,
+            server.rows("audit WHERE reason = 'apps'")
+        ),
+        (1, 1)
+    );
 }
 
 /// What sends people to be asked is held to the same count, by link, by form and by the page's own answer; a page of an app that
@@ -198,20 +341,46 @@ async fn made_up_names_on_the_way_to_a_page_count_too() {
         request.send().await.unwrap()
     };
     for n in 0..BURST {
-        let (name, value) =
-            if n % 2 == 0 { ("client_id", "app_made_up") } else { ("redirect_uri", "https://x.example/") };
+        let (name, value) = if n % 2 == 0 {
+            ("client_id", "app_made_up")
+        } else {
+            ("redirect_uri", "https://x.example/")
+        };
         assert_eq!(visit(n, name, value).await.status(), 400, "{n}");
     }
     for n in 0..3 {
         let refused = visit(n, "client_id", "app_another").await;
-        assert_eq!((refused.status().as_u16(), &refused.headers()[header::RETRY_AFTER]), (429, &"10".parse().unwrap()));
+        assert_eq!(
+            (
+                refused.status().as_u16(),
+                &refused.headers()[header::RETRY_AFTER]
+            ),
+            (429, &"10".parse().unwrap())
+        );
         let page = refused.text().await.unwrap();
-        assert!(page.contains("Please wait") && page.contains("try again in 10 s"), "{page}");
+        assert!(
+            page.contains("Please wait") && page.contains("try again in 10 s"),
+            "{page}"
+        );
     }
     let known = ENDPOINTS[0].1;
-    too_many(ask(&server.device().from("192.0.2.1"), "/auth/token", known, "app_x", "rjk_x", By::Basic).await).await;
+    too_many(
+        ask(
+            &server.device().from("192.0.2.1"),
+            "/auth/token",
+            known,
+            "app_x",
+            "rjk_x",
+            By::Basic,
+        )
+        .await,
+    )
+    .await;
     assert_eq!(alice.is_sent(&app.asking("identity")).await.status, 200);
     alice.allows(&app.asking("identity"), &[]).await.code();
     let elsewhere = but(&app.asking("identity"), "client_id", Some("app_made_up"));
-    assert_eq!(alice.from("192.0.2.2").is_sent(&elsewhere).await.status, 400);
+    assert_eq!(
+        alice.from("192.0.2.2").is_sent(&elsewhere).await.status,
+        400
+    );
 }

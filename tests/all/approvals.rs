@@ -46,7 +46,12 @@ async fn a_public_app_gets_nothing_silently_where_nobody_can_tell_who_listens() 
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let loopback = "http://127.0.0.1:5000/done";
-    let local = server.app("local", &["--public", "--redirect-uri", "http://127.0.0.1/done"]).await;
+    let local = server
+        .app(
+            "local",
+            &["--public", "--redirect-uri", "http://127.0.0.1/done"],
+        )
+        .await;
     let asking = but(&local.asking("identity"), "redirect_uri", Some(loopback));
     let code = alice.allows(&asking, &[]).await.told(loopback)["code"].clone();
     let redeemed = [
@@ -57,11 +62,17 @@ async fn a_public_app_gets_nothing_silently_where_nobody_can_tell_who_listens() 
     ];
     assert_eq!(local.ask("/auth/token", &redeemed).await.0, 200);
     let silently = but(&asking, "prompt", Some("none"));
-    assert_eq!(alice.is_sent(&silently).await.told(loopback)["error"], "consent_required");
+    assert_eq!(
+        alice.is_sent(&silently).await.told(loopback)["error"],
+        "consent_required"
+    );
     // Where its address is its own, it is known by that.
     let site = server.app("site", &PUBLIC).await;
     site.sign_in(&alice, "identity").await;
-    alice.is_sent(&but(&site.asking("identity"), "prompt", Some("none"))).await.code();
+    alice
+        .is_sent(&but(&site.asking("identity"), "prompt", Some("none")))
+        .await
+        .code();
 }
 
 #[tokio::test]
@@ -78,10 +89,15 @@ async fn consent_holds_for_180_days_from_the_last_time_it_was_given() {
     // On day 168 a silent code lives no longer than the consent, and a second consent as long as the first did.
     let (_, short) = app.redeem(&alice.is_sent(&silently).await.code()).await;
     let exp = async |token: &Value| {
-        let (_, told) = app.ask("/auth/introspect", &[("token", token.as_str().unwrap())]).await;
+        let (_, told) = app
+            .ask("/auth/introspect", &[("token", token.as_str().unwrap())])
+            .await;
         told["exp"].as_i64().unwrap()
     };
-    assert_eq!(exp(&short["refresh_token"]).await, 1_795_000_000 + 180 * 86400);
+    assert_eq!(
+        exp(&short["refresh_token"]).await,
+        1_795_000_000 + 180 * 86400
+    );
     let mut refresh = app.given(&alice, "identity").await;
     server.pass(DAY * 20);
     refresh = app.refreshed(&refresh).await.1;
@@ -90,7 +106,10 @@ async fn consent_holds_for_180_days_from_the_last_time_it_was_given() {
         server.pass(DAY * 26);
         refresh = app.refreshed(&refresh).await.1;
     }
-    assert_eq!(exp(&json!(refresh)).await, 1_795_000_000 + (168 + 180) * 86400);
+    assert_eq!(
+        exp(&json!(refresh)).await,
+        1_795_000_000 + (168 + 180) * 86400
+    );
     server.pass(DAY * 4 + Duration::from_secs(1));
     assert_eq!(alice.is_sent(&silently).await.error(), "consent_required");
     assert_sound(&server.database());
@@ -100,13 +119,22 @@ async fn consent_holds_for_180_days_from_the_last_time_it_was_given() {
 async fn a_session_approves_no_more_than_it_has_places_for() {
     let server = TestServer::with(&["--max-clients", "3"]).await;
     let alice = server.pick("alice").await;
-    let (app, terminal) = (server.app("native", &PUBLIC).await, operators_app(&server, "tv", true, "chat:read").await);
+    let (app, terminal) = (
+        server.app("native", &PUBLIC).await,
+        operators_app(&server, "tv", true, "chat:read").await,
+    );
     let (first, second) = (Waiting::of(&terminal).await, Waiting::of(&terminal).await);
     allow(&alice, &first.code).await;
     let code = alice.allows(&app.asking("chat:read"), &[]).await.code();
     let (status, page) = decide(&alice, &second.code, "allow").await;
-    assert!(status == 409 && page.contains("as many devices as it may have"), "{page}");
-    assert_eq!(alice.allows(&app.asking("chat:read"), &[]).await.status, 409);
+    assert!(
+        status == 409 && page.contains("as many devices as it may have"),
+        "{page}"
+    );
+    assert_eq!(
+        alice.allows(&app.asking("chat:read"), &[]).await.status,
+        409
+    );
     // Those that were let in come in.
     first.let_in().await.snapshot().await;
     assert_eq!(app.redeem(&code).await.0, 200);
@@ -127,7 +155,10 @@ async fn a_socket_takes_no_commands_once_its_token_has_expired() {
     server.pass(Duration::from_mins(10));
     socket.send(say("too late")).await;
     let refusal = socket.answer().await;
-    assert_eq!((&refusal["label"], &refusal["code"]), (&json!("too late"), &json!("invalid_token")));
+    assert_eq!(
+        (&refusal["label"], &refusal["code"]),
+        (&json!("too late"), &json!("invalid_token"))
+    );
     bob.send("PRIVMSG #rust :still heard").await;
     let heard = loop {
         let message = socket.message().await.unwrap();
@@ -146,8 +177,14 @@ async fn an_old_secret_ends_by_the_clock_by_which_it_is_refused() {
     server.set_clock(3600);
     let path = format!("/api/v1/keys/{}/rotate", key.client_id);
     alice.post(&path, json!({"overlap": 0})).await.unwrap();
-    assert_eq!(key.try_token("").await.0, 401, "at once, though the clock on the wall was set");
-    let short = alice.key_of(json!({"name": "short", "scope": "chat:read", "expires_in": 60})).await;
+    assert_eq!(
+        key.try_token("").await.0,
+        401,
+        "at once, though the clock on the wall was set"
+    );
+    let short = alice
+        .key_of(json!({"name": "short", "scope": "chat:read", "expires_in": 60}))
+        .await;
     short.token("").await;
     server.pass(Duration::from_secs(60));
     assert_eq!(short.try_token("").await.0, 401);
@@ -162,7 +199,10 @@ async fn secrets_that_still_work_do_not_put_each_other_out() {
     for _ in 1..10 {
         alice.post(&path, json!({"overlap": 86400})).await.unwrap();
     }
-    let refusal = alice.post(&path, json!({"overlap": 86400})).await.unwrap_err();
+    let refusal = alice
+        .post(&path, json!({"overlap": 86400}))
+        .await
+        .unwrap_err();
     assert_eq!(said(refusal), (409, "too_many_keys".into()));
     first.token("").await;
     // A leaked one is put out all the same.
@@ -172,14 +212,22 @@ async fn secrets_that_still_work_do_not_put_each_other_out() {
     let secrets = key["secrets"].as_array().unwrap();
     assert_eq!(secrets.len(), 10);
     // Where it was forgotten can be seen: the oldest went, the next was not tried.
-    assert_eq!((&secrets[0]["tried"], &key["tried"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&secrets[0]["tried"], &key["tried"]),
+        (&json!(0), &json!(0))
+    );
 }
 
 /// The last words of a session go to all its channels, so they are those of somebody who may speak there.
 #[tokio::test]
 async fn who_may_not_speak_leaves_without_a_word() {
     for (scope, place, words, app) in [
-        ("chat:read chat:write", vec![("where", "chosen"), ("res", "#in")], "quit", Value::Null),
+        (
+            "chat:read chat:write",
+            vec![("where", "chosen"), ("res", "#in")],
+            "quit",
+            Value::Null,
+        ),
         ("chat:read", vec![], "quit", Value::Null),
         ("chat:read chat:write", vec![], "buy this", json!("native")),
     ] {
@@ -189,12 +237,24 @@ async fn who_may_not_speak_leaves_without_a_word() {
         let native = server.app("native", &PUBLIC).await;
         let code = alice.allows(&native.asking(scope), &place).await.code();
         let tokens = native.redeem(&code).await.1;
-        let program = native.program.with_token(tokens["access_token"].as_str().unwrap());
+        let program = native
+            .program
+            .with_token(tokens["access_token"].as_str().unwrap());
         alice.send("QUIT :not the last").await;
         program.send("QUIT :buy this").await;
         let heard = bob.queue().await;
-        let quit = heard.iter().find(|event| event["command"] == "QUIT").unwrap();
-        assert_eq!((params(quit)[0], quit.get("app").cloned().unwrap_or_default()), (words, app), "{scope} {place:?}");
+        let quit = heard
+            .iter()
+            .find(|event| event["command"] == "QUIT")
+            .unwrap();
+        assert_eq!(
+            (
+                params(quit)[0],
+                quit.get("app").cloned().unwrap_or_default()
+            ),
+            (words, app),
+            "{scope} {place:?}"
+        );
     }
 }
 
@@ -202,7 +262,10 @@ async fn who_may_not_speak_leaves_without_a_word() {
 async fn a_token_of_a_client_that_is_due_to_leave_is_not_active() {
     let server = TestServer::with(&["--client-idle", "5m"]).await;
     let alice = server.pick("alice").await;
-    let (app, api) = (server.app("native", &PUBLIC).await, server.app("api", &["--resource-server"]).await);
+    let (app, api) = (
+        server.app("native", &PUBLIC).await,
+        server.app("api", &["--resource-server"]).await,
+    );
     let program = app.user(&alice, "chat:read").await;
     assert_eq!(api.introspect(&program).await["active"], true);
     server.pass(Duration::from_mins(5));
@@ -218,9 +281,24 @@ async fn a_confined_snapshot_tells_nothing_of_the_whole_session() {
     alice.send("JOIN #in").await;
     alice.send("PASS :correct horse battery").await;
     alice.send("AWAY :at the dentist's").await;
-    let confined = alice.key_of(json!({"name": "bot", "scope": "chat:read", "res": ["#in"]})).await;
+    let confined = alice
+        .key_of(json!({"name": "bot", "scope": "chat:read", "res": ["#in"]}))
+        .await;
     let told = confined.token("").await.snapshot().await["session"].clone();
-    assert_eq!((&told["nick"], &told["has_password"], &told["away"]), (&json!("alice"), &json!(false), &Value::Null));
-    let whole = alice.key("chat:read").await.token("").await.snapshot().await["session"].clone();
-    assert_eq!((&whole["has_password"], &whole["away"]), (&json!(true), &json!("at the dentist's")));
+    assert_eq!(
+        (&told["nick"], &told["has_password"], &told["away"]),
+        (&json!("alice"), &json!(false), &Value::Null)
+    );
+    let whole = alice
+        .key("chat:read")
+        .await
+        .token("")
+        .await
+        .snapshot()
+        .await["session"]
+        .clone();
+    assert_eq!(
+        (&whole["has_password"], &whole["away"]),
+        (&json!(true), &json!("at the dentist's"))
+    );
 }

@@ -11,7 +11,12 @@ use crate::{
 const PASSWORD: &str = "correct horse battery";
 
 async fn grants(alice: &Device) -> Vec<Value> {
-    alice.get("/api/v1/grants").await.as_array().unwrap().clone()
+    alice
+        .get("/api/v1/grants")
+        .await
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 fn error(answer: &(u16, Value)) -> &str {
@@ -19,7 +24,12 @@ fn error(answer: &(u16, Value)) -> &str {
 }
 
 async fn native(server: &TestServer) -> App {
-    server.app("native", &["--public", "--redirect-uri", REDIRECT, "--device"]).await
+    server
+        .app(
+            "native",
+            &["--public", "--redirect-uri", REDIRECT, "--device"],
+        )
+        .await
 }
 
 #[tokio::test]
@@ -36,8 +46,18 @@ async fn the_end_of_a_grant_voids_what_else_its_app_was_allowed() {
         let (_, tokens) = app.redeem(&first).await;
         let grant = grants(&alice).await[0].clone();
         match ends {
-            "by its session" => drop(alice.delete(&format!("/api/v1/grants/{}", grant["id"])).await.unwrap()),
-            "by its client" => drop(alice.delete(&format!("/api/v1/clients/{}", grant["client"])).await.unwrap()),
+            "by its session" => drop(
+                alice
+                    .delete(&format!("/api/v1/grants/{}", grant["id"]))
+                    .await
+                    .unwrap(),
+            ),
+            "by its client" => drop(
+                alice
+                    .delete(&format!("/api/v1/clients/{}", grant["client"]))
+                    .await
+                    .unwrap(),
+            ),
             _ => {
                 let token = tokens["access_token"].as_str().unwrap();
                 assert_eq!(app.ask("/auth/revoke", &[("token", token)]).await.0, 200);
@@ -45,7 +65,11 @@ async fn the_end_of_a_grant_voids_what_else_its_app_was_allowed() {
         }
         assert_eq!(error(&app.redeem(&second).await), "invalid_grant", "{ends}");
         assert_eq!(terminal.refusal().await, "access_denied", "{ends}");
-        assert_eq!(other.redeem(&of_other).await.0, 200, "another app's is its own");
+        assert_eq!(
+            other.redeem(&of_other).await.0,
+            200,
+            "another app's is its own"
+        );
         assert_eq!(grants(&alice).await.len(), 1, "{ends}");
         assert_sound(&server.database());
         alice.delete("/api/v1/session").await.unwrap();
@@ -57,7 +81,12 @@ async fn the_end_of_a_grant_voids_what_else_its_app_was_allowed() {
 async fn a_renewal_a_new_password_and_the_removal_of_others_void_every_approval() {
     let server = TestServer::start().await;
     let app = native(&server).await;
-    for how in ["a renewal", "the first password", "a change of password", "the removal of all others"] {
+    for how in [
+        "a renewal",
+        "the first password",
+        "a change of password",
+        "the removal of all others",
+    ] {
         let alice = server.pick("alice").await;
         if how != "the first password" {
             alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -76,7 +105,12 @@ async fn a_renewal_a_new_password_and_the_removal_of_others_void_every_approval(
                 alice
             }
             _ => {
-                alice.try_send_json(json!({"command": "PASS", "params": ["another horse", PASSWORD]})).await.unwrap();
+                alice
+                    .try_send_json(
+                        json!({"command": "PASS", "params": ["another horse", PASSWORD]}),
+                    )
+                    .await
+                    .unwrap();
                 alice
             }
         };
@@ -91,33 +125,56 @@ async fn a_renewal_a_new_password_and_the_removal_of_others_void_every_approval(
 async fn pending_approvals_are_listed_with_the_grants_and_can_be_taken_back() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let (app, tv) = (server.app("wiki", &FLAGS).await, operators_app(&server, "tv", true, "chat:read").await);
+    let (app, tv) = (
+        server.app("wiki", &FLAGS).await,
+        operators_app(&server, "tv", true, "chat:read").await,
+    );
     let code = alice.allows(&app.asking("identity"), &[]).await.code();
     let terminal = Waiting::of(&tv).await;
     allow(&alice, &terminal.code).await;
     let listed = grants(&alice).await;
-    let shown =
-        |view: &Value| (view["app"].clone(), view["scope"].clone(), view["pending"].clone(), view["id"].clone());
+    let shown = |view: &Value| {
+        (
+            view["app"].clone(),
+            view["scope"].clone(),
+            view["pending"].clone(),
+            view["id"].clone(),
+        )
+    };
     let expected = |app: &str, scope: &str| (json!(app), json!(scope), json!(true), Value::Null);
     assert_eq!(
         listed.iter().map(shown).collect::<Vec<_>>(),
         [expected("wiki", "identity"), expected("tv", "chat:read")]
     );
-    assert!(listed.iter().all(|view| view["expires_at"].is_string() && view["client"].is_null()), "{listed:?}");
+    assert!(
+        listed
+            .iter()
+            .all(|view| view["expires_at"].is_string() && view["client"].is_null()),
+        "{listed:?}"
+    );
     assert!(grants(&bob).await.is_empty());
 
     let path = |app: &App| format!("/api/v1/approvals/{}", app.client_id);
     for stranger in [&bob, &server.pick("carol").await] {
-        assert_eq!(stranger.delete(&path(&app)).await.unwrap_err().code, "not_found");
+        assert_eq!(
+            stranger.delete(&path(&app)).await.unwrap_err().code,
+            "not_found"
+        );
     }
     alice.delete(&path(&app)).await.unwrap();
-    assert_eq!(alice.delete(&path(&app)).await.unwrap_err().code, "not_found");
+    assert_eq!(
+        alice.delete(&path(&app)).await.unwrap_err().code,
+        "not_found"
+    );
     assert_eq!(error(&app.redeem(&code).await), "invalid_grant");
     assert_eq!(grants(&alice).await.len(), 1);
     terminal.let_in().await.snapshot().await;
     let listed = grants(&alice).await;
     assert_eq!((listed.len(), &listed[0]["pending"]), (1, &json!(false)));
-    assert_eq!(alice.delete(&path(&tv)).await.unwrap_err().code, "not_found");
+    assert_eq!(
+        alice.delete(&path(&tv)).await.unwrap_err().code,
+        "not_found"
+    );
 }
 
 /// A stranger may have seen a used code and a public app's name, in a log or a browser's history.
@@ -128,28 +185,59 @@ async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verif
     let (app, other) = (native(&server).await, server.app("other", &FLAGS).await);
     let code = alice.allows(&app.asking("chat:read"), &[]).await.code();
     let (_, tokens) = app.redeem(&code).await;
-    let program = app.program.with_token(tokens["access_token"].as_str().unwrap());
+    let program = app
+        .program
+        .with_token(tokens["access_token"].as_str().unwrap());
     let wrong_verifier = "x".repeat(43);
     let tries: [&[(&str, &str)]; 4] = [
-        &[("redirect_uri", REDIRECT), ("code_verifier", &wrong_verifier)],
+        &[
+            ("redirect_uri", REDIRECT),
+            ("code_verifier", &wrong_verifier),
+        ],
         &[("code_verifier", &wrong_verifier)],
         &[("code_verifier", VERIFIER)],
-        &[("redirect_uri", "https://app.example/other"), ("code_verifier", VERIFIER)],
+        &[
+            ("redirect_uri", "https://app.example/other"),
+            ("code_verifier", VERIFIER),
+        ],
     ];
     for more in tries {
-        let form = [&[("grant_type", "authorization_code"), ("code", code.as_str())], more].concat();
-        assert_eq!(error(&app.ask("/auth/token", &form).await), "invalid_grant", "{more:?}");
+        let form = [
+            &[
+                ("grant_type", "authorization_code"),
+                ("code", code.as_str()),
+            ],
+            more,
+        ]
+        .concat();
+        assert_eq!(
+            error(&app.ask("/auth/token", &form).await),
+            "invalid_grant",
+            "{more:?}"
+        );
     }
     assert_eq!(error(&other.redeem(&code).await), "invalid_grant");
     program.snapshot().await;
     let audit = alice.get("/api/v1/audit").await;
-    assert!(audit.as_array().unwrap().iter().all(|line| line["action"] != "reuse_detected"), "{audit}");
+    assert!(
+        audit
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|line| line["action"] != "reuse_detected"),
+        "{audit}"
+    );
 
     // With all of it, the code was in two hands. It made the grant, so the grant ends; who sent it is written down.
     assert_eq!(error(&app.redeem(&code).await), "invalid_grant");
     assert!(program.is_cut_off().await);
     let audit = alice.get("/api/v1/audit").await;
-    let reuse = audit.as_array().unwrap().iter().find(|line| line["action"] == "reuse_detected").unwrap();
+    let reuse = audit
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["action"] == "reuse_detected")
+        .unwrap();
     assert_eq!(reuse["address"], "127.0.0.1");
     assert_sound(&server.database());
 }
@@ -158,23 +246,47 @@ async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verif
 async fn a_code_that_comes_back_ends_only_what_it_issued_and_resource_servers_are_told() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let (app, api) = (server.app("wiki", &FLAGS).await, server.app("api", &["--resource-server"]).await);
+    let (app, api) = (
+        server.app("wiki", &FLAGS).await,
+        server.app("api", &["--resource-server"]).await,
+    );
     let first = app.sign_in(&alice, "identity").await;
     let code = alice.allows(&app.asking("identity"), &[]).await.code();
     let (_, second) = app.redeem(&code).await;
-    let (_, third) = app.refresh(second["refresh_token"].as_str().unwrap(), "").await;
-    let token = |tokens: &Value| app.program.with_token(tokens["access_token"].as_str().unwrap());
-    let jti = async |tokens: &Value| api.introspect(&token(tokens)).await["jti"].as_str().unwrap().to_owned();
+    let (_, third) = app
+        .refresh(second["refresh_token"].as_str().unwrap(), "")
+        .await;
+    let token = |tokens: &Value| {
+        app.program
+            .with_token(tokens["access_token"].as_str().unwrap())
+    };
+    let jti = async |tokens: &Value| {
+        api.introspect(&token(tokens)).await["jti"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
     let mut expected = vec![jti(&second).await, jti(&third).await];
     assert!(!expected.contains(&jti(&first).await));
-    let response = api.token("").await.request(Method::GET, "/auth/grants/events").send().await.unwrap();
+    let response = api
+        .token("")
+        .await
+        .request(Method::GET, "/auth/grants/events")
+        .send()
+        .await
+        .unwrap();
     let mut feed = Stream::of(response);
 
     assert_eq!(error(&app.redeem(&code).await), "invalid_grant");
     let mut told = Vec::new();
     while told.len() < 2 {
         let frame = feed.frame().await.expect("the stream goes on");
-        let field = |name: &str| frame.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let field = |name: &str| {
+            frame
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
+        };
         match field("event").as_deref() {
             Some("token_ended") => {
                 let data: Value = serde_json::from_str(&field("data").unwrap()).unwrap();
@@ -189,19 +301,35 @@ async fn a_code_that_comes_back_ends_only_what_it_issued_and_resource_servers_ar
     expected.sort();
     assert_eq!(told, expected);
     for ended in [&second, &third] {
-        assert_eq!(api.introspect(&token(ended)).await, json!({"active": false}));
-        let refresh = app.refresh(ended["refresh_token"].as_str().unwrap(), "").await;
+        assert_eq!(
+            api.introspect(&token(ended)).await,
+            json!({"active": false})
+        );
+        let refresh = app
+            .refresh(ended["refresh_token"].as_str().unwrap(), "")
+            .await;
         assert_eq!(refresh.1["error"], "invalid_grant");
     }
     assert_eq!(api.introspect(&token(&first)).await["active"], true);
-    assert_eq!(app.refresh(first["refresh_token"].as_str().unwrap(), "").await.0, 200);
+    assert_eq!(
+        app.refresh(first["refresh_token"].as_str().unwrap(), "")
+            .await
+            .0,
+        200
+    );
     assert_sound(&server.database());
 }
 
 /// What the devices were told since they last looked of what was used a second time.
 async fn thefts(alice: &Device) -> Vec<String> {
-    let told = alice.drain().await.into_iter().filter(|message| message["command"] == "NOTICE");
-    told.map(|notice| params(&notice)[1].to_owned()).filter(|text| text.contains("a second time")).collect()
+    let told = alice
+        .drain()
+        .await
+        .into_iter()
+        .filter(|message| message["command"] == "NOTICE");
+    told.map(|notice| params(&notice)[1].to_owned())
+        .filter(|text| text.contains("a second time"))
+        .collect()
 }
 
 /// As of a stolen refresh token; once, however often it comes back, and never for a guess.
@@ -216,45 +344,103 @@ async fn the_devices_are_told_of_a_code_that_comes_back() {
     for (app, scope) in [(&native, "chat:read"), (&wiki, "identity")] {
         let code = alice.allows(&app.asking(scope), &[]).await.code();
         assert_eq!(app.redeem(&code).await.0, 200);
-        let guess = [("grant_type", "authorization_code"), ("code", code.as_str()), ("code_verifier", VERIFIER)];
-        assert_eq!(error(&app.ask("/auth/token", &guess).await), "invalid_grant");
+        let guess = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("code_verifier", VERIFIER),
+        ];
+        assert_eq!(
+            error(&app.ask("/auth/token", &guess).await),
+            "invalid_grant"
+        );
         for device in [&alice, &phone] {
-            assert_eq!(thefts(device).await, [] as [String; 0], "the redirect URI was missing");
+            assert_eq!(
+                thefts(device).await,
+                [] as [String; 0],
+                "the redirect URI was missing"
+            );
         }
         for _ in 0..3 {
             assert_eq!(error(&app.redeem(&code).await), "invalid_grant");
         }
         for device in [&alice, &phone] {
-            let [told] = &thefts(device).await[..] else { panic!("it was not told once") };
-            assert!(told.contains(if scope == "identity" { "the app wiki" } else { "the app native" }), "{told}");
+            let [told] = &thefts(device).await[..] else {
+                panic!("it was not told once")
+            };
+            assert!(
+                told.contains(if scope == "identity" {
+                    "the app wiki"
+                } else {
+                    "the app native"
+                }),
+                "{told}"
+            );
             assert!(told.contains("from an IPv4 address"), "{told}");
         }
     }
-    assert_eq!(server.rows("audit WHERE action = 'reuse_detected' AND address IS NOT NULL"), 2);
-    assert_eq!(grants(&alice).await.len(), 1, "the grant that was joined goes on");
+    assert_eq!(
+        server.rows("audit WHERE action = 'reuse_detected' AND address IS NOT NULL"),
+        2
+    );
+    assert_eq!(
+        grants(&alice).await.len(),
+        1,
+        "the grant that was joined goes on"
+    );
 }
 
 #[tokio::test]
 async fn a_refresh_token_is_active_to_its_own_app_alone() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let (app, api) = (server.app("wiki", &FLAGS).await, server.app("api", &["--resource-server"]).await);
-    let (other, tokens) = (server.app("other", &FLAGS).await, app.sign_in(&alice, "identity").await);
+    let (app, api) = (
+        server.app("wiki", &FLAGS).await,
+        server.app("api", &["--resource-server"]).await,
+    );
+    let (other, tokens) = (
+        server.app("other", &FLAGS).await,
+        app.sign_in(&alice, "identity").await,
+    );
     let refresh = tokens["refresh_token"].as_str().unwrap();
     for hint in [None, Some("refresh_token"), Some("access_token"), Some("x")] {
-        let params = [Some(("token", refresh)), hint.map(|hint| ("token_type_hint", hint))];
+        let params = [
+            Some(("token", refresh)),
+            hint.map(|hint| ("token_type_hint", hint)),
+        ];
         let params = params.into_iter().flatten().collect::<Vec<_>>();
         for stranger in [&api, &other] {
-            assert_eq!(stranger.ask("/auth/introspect", &params).await, (200, json!({"active": false})), "{hint:?}");
+            assert_eq!(
+                stranger.ask("/auth/introspect", &params).await,
+                (200, json!({"active": false})),
+                "{hint:?}"
+            );
         }
         let (_, own) = app.ask("/auth/introspect", &params).await;
-        assert_eq!((&own["active"], own.get("jti")), (&json!(true), None), "{hint:?}");
+        assert_eq!(
+            (&own["active"], own.get("jti")),
+            (&json!(true), None),
+            "{hint:?}"
+        );
         // All that an active token has; its type is that of no access token.
-        for member in ["scope", "client_id", "username", "sub", "exp", "iat", "iss", "grant_id"] {
-            assert!(own[member].is_string() || own[member].is_i64(), "{member}: {own}");
+        for member in [
+            "scope",
+            "client_id",
+            "username",
+            "sub",
+            "exp",
+            "iat",
+            "iss",
+            "grant_id",
+        ] {
+            assert!(
+                own[member].is_string() || own[member].is_i64(),
+                "{member}: {own}"
+            );
         }
         assert_eq!(own["token_type"], "N_A");
-        let access = app.program.with_token(tokens["access_token"].as_str().unwrap());
+        let access = app
+            .program
+            .with_token(tokens["access_token"].as_str().unwrap());
         assert_eq!(app.introspect(&access).await["token_type"], "Bearer");
     }
 }

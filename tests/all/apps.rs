@@ -14,12 +14,22 @@ use crate::{
 async fn introspection_tells_an_app_of_its_own_tokens_and_a_resource_server_of_all() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let (key, other) = (alice.key("chat:read identity").await, alice.key("chat:read").await);
-    let (api, own) = (server.app("api", &["--resource-server"]).await, server.app("own", &[]).await);
+    let (key, other) = (
+        alice.key("chat:read identity").await,
+        alice.key("chat:read").await,
+    );
+    let (api, own) = (
+        server.app("api", &["--resource-server"]).await,
+        server.app("own", &[]).await,
+    );
     let bot = key.token("identity").await;
     let session = alice.snapshot().await["session"]["id"].to_string();
     let jti = key.introspect(&bot).await["jti"].clone();
-    assert!(jti.as_str().is_some_and(|jti| jti.len() == 32 && !bot.token.as_ref().unwrap().contains(jti)), "{jti}");
+    assert!(
+        jti.as_str()
+            .is_some_and(|jti| jti.len() == 32 && !bot.token.as_ref().unwrap().contains(jti)),
+        "{jti}"
+    );
     let told = json!({
         "active": true, "scope": "identity", "client_id": key.client_id, "jti": jti, "username": "alice", "sub": session,
         "token_type": "Bearer", "exp": 1_795_000_600, "iat": 1_795_000_000, "iss": alice.base,
@@ -28,23 +38,55 @@ async fn introspection_tells_an_app_of_its_own_tokens_and_a_resource_server_of_a
     assert_eq!(key.introspect(&bot).await, told);
     assert_eq!(api.introspect(&bot).await, told);
     for hint in ["access_token", "refresh_token", "x"] {
-        let params = [("token", bot.token.as_deref().unwrap()), ("token_type_hint", hint)];
-        assert_eq!(key.ask("/auth/introspect", &params).await, (200, told.clone()), "{hint}");
+        let params = [
+            ("token", bot.token.as_deref().unwrap()),
+            ("token_type_hint", hint),
+        ];
+        assert_eq!(
+            key.ask("/auth/introspect", &params).await,
+            (200, told.clone()),
+            "{hint}"
+        );
     }
     for stranger in [&other, &own] {
         assert_eq!(stranger.introspect(&bot).await, json!({"active": false}));
     }
-    for nothing in ["rja_x", &key.secret, alice.cookie.as_deref().unwrap().strip_prefix("rejoin=").unwrap()] {
-        assert_eq!(api.introspect(&bot.with_token(nothing)).await, json!({"active": false}));
+    for nothing in [
+        "rja_x",
+        &key.secret,
+        alice
+            .cookie
+            .as_deref()
+            .unwrap()
+            .strip_prefix("rejoin=")
+            .unwrap(),
+    ] {
+        assert_eq!(
+            api.introspect(&bot.with_token(nothing)).await,
+            json!({"active": false})
+        );
     }
-    assert_eq!(api.ask("/auth/introspect", &[]).await.1["error"], "invalid_request");
-    let nobody = App { secret: "rjk_x".into(), ..api.clone() };
-    assert_eq!(nobody.ask("/auth/introspect", &[("token", "x")]).await.0, 401);
+    assert_eq!(
+        api.ask("/auth/introspect", &[]).await.1["error"],
+        "invalid_request"
+    );
+    let nobody = App {
+        secret: "rjk_x".into(),
+        ..api.clone()
+    };
+    assert_eq!(
+        nobody.ask("/auth/introspect", &[("token", "x")]).await.0,
+        401
+    );
     alice.send("NICK alicia").await;
     assert_eq!(api.introspect(&bot).await["username"], "alicia");
     alice.delete("/api/v1/session").await.unwrap();
     assert_eq!(api.introspect(&bot).await, json!({"active": false}));
-    assert_eq!(key.ask("/auth/introspect", &[("token", "x")]).await.1["error"], "invalid_client", "it ended too");
+    assert_eq!(
+        key.ask("/auth/introspect", &[("token", "x")]).await.1["error"],
+        "invalid_client",
+        "it ended too"
+    );
 }
 
 /// An operator's app has a grant of its own, which acts as nobody.
@@ -54,14 +96,35 @@ async fn an_apps_own_token_calls_as_nobody() {
     let api = server.app("api", &["--resource-server"]).await;
     let program = api.token("").await;
     let told = api.introspect(&program).await;
-    assert_eq!((&told["active"], told.get("sub"), told.get("username")), (&json!(true), None, None));
+    assert_eq!(
+        (&told["active"], told.get("sub"), told.get("username")),
+        (&json!(true), None, None)
+    );
     for path in ["/auth/userinfo", "/api/v1/session", "/api/v1/keys"] {
         let refusal = program.call(Method::GET, path).await.unwrap_err();
-        assert_eq!((refusal.status, refusal.code.as_str()), (403, "insufficient_scope"), "{path}");
+        assert_eq!(
+            (refusal.status, refusal.code.as_str()),
+            (403, "insufficient_scope"),
+            "{path}"
+        );
     }
-    assert_eq!(program.try_send("PING x").await.unwrap_err().code, "insufficient_scope");
-    assert_eq!(api.ask("/auth/revoke", &[("token", program.token.as_ref().unwrap())]).await.0, 200);
-    let refusal = program.call(Method::GET, "/auth/userinfo").await.unwrap_err();
+    assert_eq!(
+        program.try_send("PING x").await.unwrap_err().code,
+        "insufficient_scope"
+    );
+    assert_eq!(
+        api.ask(
+            "/auth/revoke",
+            &[("token", program.token.as_ref().unwrap())]
+        )
+        .await
+        .0,
+        200
+    );
+    let refusal = program
+        .call(Method::GET, "/auth/userinfo")
+        .await
+        .unwrap_err();
     assert_eq!(refusal.code, "invalid_token", "it is known no more");
     assert_eq!(api.introspect(&program).await, json!({"active": false}));
     assert_sound(&server.database());
@@ -72,25 +135,65 @@ async fn revoking_a_token_ends_its_grant_and_nobody_elses() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let (key, other) = (alice.key("chat:read").await, alice.key("chat:read").await);
-    let (bot, sibling, stranger) = (key.token("").await, key.token("").await, other.token("").await);
-    let revoke = async |by: &App, of: &Device| by.ask("/auth/revoke", &[("token", of.token.as_ref().unwrap())]).await.0;
+    let (bot, sibling, stranger) = (
+        key.token("").await,
+        key.token("").await,
+        other.token("").await,
+    );
+    let revoke = async |by: &App, of: &Device| {
+        by.ask("/auth/revoke", &[("token", of.token.as_ref().unwrap())])
+            .await
+            .0
+    };
     let params = [("token", bot.token.as_deref().unwrap())];
     let (status, body) = other.ask("/auth/revoke", &params).await;
-    assert_eq!((status, &body["error"]), (400, &json!("invalid_grant")), "another app's (RFC 7009 §2.1)");
+    assert_eq!(
+        (status, &body["error"]),
+        (400, &json!("invalid_grant")),
+        "another app's (RFC 7009 §2.1)"
+    );
     assert_eq!(revoke(&key, &bot.with_token("rja_unknown")).await, 200);
     bot.snapshot().await;
     assert_eq!(key.ask("/auth/revoke", &[]).await.0, 400);
-    assert_eq!(revoke(&App { secret: "x".into(), ..key.clone() }, &bot).await, 401);
+    assert_eq!(
+        revoke(
+            &App {
+                secret: "x".into(),
+                ..key.clone()
+            },
+            &bot
+        )
+        .await,
+        401
+    );
     bot.snapshot().await;
     server.pass(Duration::from_secs(700));
     let fresh = key.token("").await;
-    assert_eq!(revoke(&key, &bot).await, 200, "one that has expired will do");
+    assert_eq!(
+        revoke(&key, &bot).await,
+        200,
+        "one that has expired will do"
+    );
     for dead in [&bot, &sibling, &fresh] {
-        assert_eq!(dead.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "invalid_token");
+        assert_eq!(
+            dead.call(Method::GET, "/api/v1/session")
+                .await
+                .unwrap_err()
+                .code,
+            "invalid_token"
+        );
     }
     assert_eq!(revoke(&key, &bot).await, 200, "again is as good");
     other.token("").await.snapshot().await;
-    assert_eq!(stranger.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "invalid_token", "it expired");
+    assert_eq!(
+        stranger
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .code,
+        "invalid_token",
+        "it expired"
+    );
     key.token("").await.snapshot().await;
     assert_sound(&server.database());
 }
@@ -106,28 +209,60 @@ async fn userinfo_says_who_it_is_whatever_the_cookie() {
     let beside = bot.with_cookie(bob.cookie.as_ref().unwrap());
     assert_eq!(beside.get("/auth/userinfo").await, told);
     let refusal = bob.call(Method::GET, "/auth/userinfo").await.unwrap_err();
-    assert_eq!((refusal.status, refusal.code.as_str()), (401, "unauthenticated"));
+    assert_eq!(
+        (refusal.status, refusal.code.as_str()),
+        (401, "unauthenticated")
+    );
 }
 
 #[tokio::test]
 async fn the_metadata_lists_what_exists() {
     let server = TestServer::start().await;
     let key = server.pick("alice").await.key("chat:read identity").await;
-    let metadata = server.device().get("/.well-known/oauth-authorization-server").await;
+    let metadata = server
+        .device()
+        .get("/.well-known/oauth-authorization-server")
+        .await;
     assert_eq!(metadata["issuer"], server.url(""));
     assert_eq!(metadata["scopes_supported"], json!(SCOPES));
     let device = "urn:ietf:params:oauth:grant-type:device_code";
-    let known = json!(["authorization_code", "client_credentials", "refresh_token", device]);
+    let known = json!([
+        "authorization_code",
+        "client_credentials",
+        "refresh_token",
+        device
+    ]);
     assert_eq!(metadata["grant_types_supported"], known);
-    for endpoint in ["token_endpoint", "introspection_endpoint", "revocation_endpoint"] {
-        let path = metadata[endpoint].as_str().unwrap().strip_prefix(&server.url("")).unwrap();
-        let (status, body) = key.ask(path, &[("grant_type", "client_credentials"), ("token", "x")]).await;
+    for endpoint in [
+        "token_endpoint",
+        "introspection_endpoint",
+        "revocation_endpoint",
+    ] {
+        let path = metadata[endpoint]
+            .as_str()
+            .unwrap()
+            .strip_prefix(&server.url(""))
+            .unwrap();
+        let (status, body) = key
+            .ask(
+                path,
+                &[("grant_type", "client_credentials"), ("token", "x")],
+            )
+            .await;
         assert_eq!(status, 200, "{endpoint} {body}");
     }
-    let userinfo = metadata["userinfo_endpoint"].as_str().unwrap().strip_prefix(&server.url("")).unwrap();
+    let userinfo = metadata["userinfo_endpoint"]
+        .as_str()
+        .unwrap()
+        .strip_prefix(&server.url(""))
+        .unwrap();
     key.token("").await.get(userinfo).await;
     let public = TestServer::with(&["--public-url", "https://chat.example"]).await;
-    let metadata = public.device().asking_for("chat.example").get("/.well-known/oauth-authorization-server").await;
+    let metadata = public
+        .device()
+        .asking_for("chat.example")
+        .get("/.well-known/oauth-authorization-server")
+        .await;
     assert_eq!(metadata["issuer"], "https://chat.example");
 }
 
@@ -136,11 +271,20 @@ async fn the_metadata_lists_what_exists() {
 async fn a_public_app_is_known_by_its_name_with_an_empty_secret_in_either_form() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let app = server.app("native", &[&FLAGS[..], &["--public", "--device"]].concat()).await;
-    let own = server.app("own", &[&FLAGS[..], &["--device"]].concat()).await;
+    let app = server
+        .app("native", &[&FLAGS[..], &["--public", "--device"]].concat())
+        .await;
+    let own = server
+        .app("own", &[&FLAGS[..], &["--device"]].concat())
+        .await;
     let mut refresh = app.given(&alice, "identity").await;
     let basic = Some(("", true));
-    for (header, body) in [(None, None), (None, Some("")), (basic, None), (Some(("", false)), None)] {
+    for (header, body) in [
+        (None, None),
+        (None, Some("")),
+        (basic, None),
+        (Some(("", false)), None),
+    ] {
         let ask = async |path: &str, params: &[(&str, &str)]| {
             let mut form = params.to_vec();
             let mut request = server.device().request(Method::POST, path);
@@ -154,19 +298,45 @@ async fn a_public_app_is_known_by_its_name_with_an_empty_secret_in_either_form()
             }
             form.extend(body.map(|secret| ("client_secret", secret)));
             let response = request.form(&form).send().await.unwrap();
-            (response.status().as_u16(), response.json::<Value>().await.unwrap_or_default())
+            (
+                response.status().as_u16(),
+                response.json::<Value>().await.unwrap_or_default(),
+            )
         };
-        let (status, tokens) =
-            ask("/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", &refresh)]).await;
+        let (status, tokens) = ask(
+            "/auth/token",
+            &[("grant_type", "refresh_token"), ("refresh_token", &refresh)],
+        )
+        .await;
         assert_eq!(status, 200, "{header:?} {body:?} {tokens}");
         refresh = tokens["refresh_token"].as_str().unwrap().to_owned();
-        assert_eq!(ask("/auth/device", &[("scope", "identity")]).await.0, 200, "{header:?} {body:?}");
-        assert_eq!(ask("/auth/revoke", &[("token", "rja_unknown")]).await.0, 200, "{header:?} {body:?}");
+        assert_eq!(
+            ask("/auth/device", &[("scope", "identity")]).await.0,
+            200,
+            "{header:?} {body:?}"
+        );
+        assert_eq!(
+            ask("/auth/revoke", &[("token", "rja_unknown")]).await.0,
+            200,
+            "{header:?} {body:?}"
+        );
     }
     // What has a secret is not known without it, nor what has none by one.
     for (id, secret) in [(&own.client_id, ""), (&app.client_id, "rjk_x")] {
-        let request = server.device().request(Method::POST, "/auth/device").basic_auth(id, Some(secret));
-        assert_eq!(request.form(&[("scope", "identity")]).send().await.unwrap().status(), 401, "{secret:?}");
+        let request = server
+            .device()
+            .request(Method::POST, "/auth/device")
+            .basic_auth(id, Some(secret));
+        assert_eq!(
+            request
+                .form(&[("scope", "identity")])
+                .send()
+                .await
+                .unwrap()
+                .status(),
+            401,
+            "{secret:?}"
+        );
     }
 }
 
@@ -176,32 +346,77 @@ async fn an_app_has_no_flow_for_which_it_was_not_registered() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let bare = server.app("bare", &[]).await;
-    let (web, tv) = (server.app("web", &FLAGS).await, server.app("tv", &["--public", "--device"]).await);
+    let (web, tv) = (
+        server.app("web", &FLAGS).await,
+        server.app("tv", &["--public", "--device"]).await,
+    );
     let (key, code) = (alice.key("identity").await, ("code", "rjc_x"));
     let device = "urn:ietf:params:oauth:grant-type:device_code";
-    for (app, has_code, has_device) in
-        [(&bare, false, false), (&web, true, false), (&tv, false, true), (&key, false, false)]
-    {
+    for (app, has_code, has_device) in [
+        (&bare, false, false),
+        (&web, true, false),
+        (&tv, false, true),
+        (&key, false, false),
+    ] {
         let error = async |path: &str, params: &[(&str, &str)]| {
             let (status, body) = app.ask(path, params).await;
             assert!(status == 400 || body["error"].is_null(), "{status} {body}");
             body["error"].as_str().unwrap_or_default().to_owned()
         };
-        let expected = |has: bool, otherwise: &str| if has { otherwise } else { "unauthorized_client" }.to_owned();
-        let redeemed = [("grant_type", "authorization_code"), code, ("code_verifier", VERIFIER)];
-        assert_eq!(error("/auth/token", &redeemed).await, expected(has_code, "invalid_grant"), "{app:?}");
+        let expected = |has: bool, otherwise: &str| {
+            if has {
+                otherwise
+            } else {
+                "unauthorized_client"
+            }
+            .to_owned()
+        };
+        let redeemed = [
+            ("grant_type", "authorization_code"),
+            code,
+            ("code_verifier", VERIFIER),
+        ];
+        assert_eq!(
+            error("/auth/token", &redeemed).await,
+            expected(has_code, "invalid_grant"),
+            "{app:?}"
+        );
         let polled = [("grant_type", device), ("device_code", "rjd_x")];
-        assert_eq!(error("/auth/token", &polled).await, expected(has_device, "invalid_grant"), "{app:?}");
-        assert_eq!(error("/auth/device", &[("scope", "identity")]).await, expected(has_device, ""), "{app:?}");
-        assert_eq!(alice.is_sent(&app.asking("identity")).await.status == 200, has_code, "{app:?}");
+        assert_eq!(
+            error("/auth/token", &polled).await,
+            expected(has_device, "invalid_grant"),
+            "{app:?}"
+        );
+        assert_eq!(
+            error("/auth/device", &[("scope", "identity")]).await,
+            expected(has_device, ""),
+            "{app:?}"
+        );
+        assert_eq!(
+            alice.is_sent(&app.asking("identity")).await.status == 200,
+            has_code,
+            "{app:?}"
+        );
     }
     for app in [&bare, &web, &key] {
-        assert_eq!(app.try_token("").await.0, 200, "each confidential app speaks for itself");
+        assert_eq!(
+            app.try_token("").await.0,
+            200,
+            "each confidential app speaks for itself"
+        );
     }
     assert_eq!(tv.try_token("").await.1["error"], "unauthorized_client");
     // Without --scope it may ask for the usual ones alone.
-    for (scope, status) in [("chat:read chat:write identity", 200), ("chat:moderate", 400), ("session:manage", 400)] {
-        assert_eq!(tv.ask("/auth/device", &[("scope", scope)]).await.0, status, "{scope}");
+    for (scope, status) in [
+        ("chat:read chat:write identity", 200),
+        ("chat:moderate", 400),
+        ("session:manage", 400),
+    ] {
+        assert_eq!(
+            tv.ask("/auth/device", &[("scope", scope)]).await.0,
+            status,
+            "{scope}"
+        );
         assert_eq!(bare.try_token(scope).await.0, status, "{scope}");
     }
 }

@@ -69,14 +69,20 @@ async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         let alice = page.device(&server).await;
-        let app = server.app("The wiki", &[&FLAGS[..], &["--bearer-alone"]].concat()).await;
+        let app = server
+            .app("The wiki", &[&FLAGS[..], &["--bearer-alone"]].concat())
+            .await;
         let wiki = app.user(&alice, "chat:read chat:write").await;
         wiki.send("PRIVMSG #rust :a page was changed").await;
         page.hears("alice: a page was changed").await;
         assert_eq!(page.text("#messages .by small").await, "via The wiki");
 
         page.press("[data-panel=apps]").await;
-        page.says("#apps .devices li", "May read messages; write, join and leave").await;
+        page.says(
+            "#apps .devices li",
+            "May read messages; write, join and leave",
+        )
+        .await;
         page.click("#apps [aria-label='Revoke The wiki']").await;
         page.click("#ask .primary").await;
         page.says("#apps", "No apps.").await;
@@ -99,7 +105,11 @@ async fn what_was_approved_and_not_used_yet_is_shown_and_taken_back() {
         page.says("#apps section", "May know who you are").await;
         page.click("#apps [aria-label='Take back The wiki']").await;
         page.click("#ask .primary").await;
-        page.until("return document.querySelector('#apps section').hidden", vec![]).await;
+        page.until(
+            "return document.querySelector('#apps section').hidden",
+            vec![],
+        )
+        .await;
         assert_eq!(app.redeem(&code).await.1["error"], "invalid_grant");
     })
     .await;

@@ -15,31 +15,64 @@ const HOME: &str = "203.0.113.7";
 const CLOUD: &str = "198.51.100.9";
 const PASSWORD: &str = "correct horse battery";
 /// What the operator alone does, by subcommands; and lines that stand for many of any kind.
-const OF_NO_REQUEST: [&str; 8] =
-    ["app_added", "app_rotated", "app_removed", "restored", "by_operator", "op_given", "channel_ended", "refusals"];
+const OF_NO_REQUEST: [&str; 8] = [
+    "app_added",
+    "app_rotated",
+    "app_removed",
+    "restored",
+    "by_operator",
+    "op_given",
+    "channel_ended",
+    "refusals",
+];
 
 /// Every action, as the source has them.
 fn actions() -> BTreeSet<String> {
     let source = include_str!("../../src/audit.rs");
-    let names = source.split("pub fn name(self)").nth(2).unwrap().split("pub fn reason").next().unwrap();
-    names.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    let names = source
+        .split("pub fn name(self)")
+        .nth(2)
+        .unwrap()
+        .split("pub fn reason")
+        .next()
+        .unwrap();
+    names
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The actions of some lines of the log.
 fn recorded(server: &TestServer, which: &str) -> BTreeSet<String> {
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    let mut lines = database.prepare(&format!("SELECT DISTINCT action FROM audit WHERE {which}")).unwrap();
-    lines.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    let mut lines = database
+        .prepare(&format!("SELECT DISTINCT action FROM audit WHERE {which}"))
+        .unwrap();
+    lines
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap()
 }
 
 /// An app that runs elsewhere than its users are.
 async fn app(server: &TestServer, name: &str, flags: &[&str]) -> App {
     let app = server.app(name, flags).await;
-    App { program: app.program.from(CLOUD), ..app }
+    App {
+        program: app.program.from(CLOUD),
+        ..app
+    }
 }
 
 async fn rename(device: &Device, path: &str, name: &str) {
-    let renamed = device.request(Method::PATCH, path).json(&json!({"name": name})).send().await.unwrap();
+    let renamed = device
+        .request(Method::PATCH, path)
+        .json(&json!({"name": name}))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(renamed.status(), 200);
 }
 
@@ -49,11 +82,17 @@ async fn people(server: &TestServer) -> Device {
     let alice = visitor.try_pick("alice").await.unwrap();
     alice.send(&format!("PASS :{PASSWORD}")).await;
     alice.try_send("PASS 12345678x wrong").await.unwrap_err();
-    alice.try_send_json(json!({"command": "PASS", "params": [PASSWORD, PASSWORD]})).await.unwrap();
+    alice
+        .try_send_json(json!({"command": "PASS", "params": [PASSWORD, PASSWORD]}))
+        .await
+        .unwrap();
     visitor.login("alice", "a wrong one").await.unwrap_err();
     let phone = visitor.login("alice", PASSWORD).await.unwrap();
     let bob = visitor.try_pick("bob").await.unwrap();
-    assert_eq!(said(bob.login("alice", PASSWORD).await.unwrap_err()), (409, "already_in_session".into()));
+    assert_eq!(
+        said(bob.login("alice", PASSWORD).await.unwrap_err()),
+        (409, "already_in_session".into())
+    );
     bob.send("JOIN #club").await;
     bob.send("MODE #club +k secret").await;
     for _ in 0..11 {
@@ -68,8 +107,16 @@ async fn people(server: &TestServer) -> Device {
 async fn programs(server: &TestServer, alice: &Device) {
     let key = alice.key("chat:read").await;
     let path = format!("/api/v1/keys/{}", key.client_id);
-    App { program: key.program.from(CLOUD), ..key }.token("").await;
-    alice.post(&format!("{path}/rotate"), json!({"overlap": 60})).await.unwrap();
+    App {
+        program: key.program.from(CLOUD),
+        ..key
+    }
+    .token("")
+    .await;
+    alice
+        .post(&format!("{path}/rotate"), json!({"overlap": 60}))
+        .await
+        .unwrap();
     rename(alice, &path, "another name").await;
     alice.delete(&path).await.unwrap();
 
@@ -80,12 +127,24 @@ async fn programs(server: &TestServer, alice: &Device) {
     let code = alice.allows(&asking, &[]).await.code();
     assert_eq!(wiki.redeem(&code).await.0, 200);
     assert_eq!(wiki.redeem(&code).await.0, 400);
-    assert_eq!(alice.decides(&asking, &[("decision", "deny")]).await.error(), "access_denied");
+    assert_eq!(
+        alice
+            .decides(&asking, &[("decision", "deny")])
+            .await
+            .error(),
+        "access_denied"
+    );
     alice.allows(&asking, &[]).await.code();
-    alice.delete(&format!("/api/v1/approvals/{}", wiki.client_id)).await.unwrap();
+    alice
+        .delete(&format!("/api/v1/approvals/{}", wiki.client_id))
+        .await
+        .unwrap();
 
     let terminal = operators_app(server, "terminal", true, "chat:read").await;
-    let terminal = App { program: terminal.program.from(CLOUD), ..terminal };
+    let terminal = App {
+        program: terminal.program.from(CLOUD),
+        ..terminal
+    };
     let waiting = Waiting::of(&terminal).await;
     allow(alice, &waiting.code).await;
     waiting.tokens().await;
@@ -100,24 +159,52 @@ async fn every_line_that_a_request_causes_has_its_address() {
     programs(&server, &alice).await;
     let of_no_request = OF_NO_REQUEST.map(str::to_owned).into();
     let caused = recorded(&server, "action != 'app_added'");
-    let missing: Vec<_> =
-        actions().difference(&caused).filter(|action| !OF_NO_REQUEST.contains(&action.as_str())).cloned().collect();
+    let missing: Vec<_> = actions()
+        .difference(&caused)
+        .filter(|action| !OF_NO_REQUEST.contains(&action.as_str()))
+        .cloned()
+        .collect();
     assert_eq!(missing, [] as [String; 0], "this test does not cause them");
     assert!(caused.is_disjoint(&of_no_request), "{caused:?}");
-    assert_eq!(recorded(&server, "address IS NULL"), ["app_added".to_owned()].into());
+    assert_eq!(
+        recorded(&server, "address IS NULL"),
+        ["app_added".to_owned()].into()
+    );
     // It is the address of whoever asked: the app's for tokens, the user's for what the user said.
     let from = |address: &str| recorded(&server, &format!("address = '{address}'"));
-    assert_eq!(recorded(&server, &format!("address NOT IN ('{HOME}', '{CLOUD}')")), [].into());
-    let of_apps = ["grant_issued", "grant_joined", "grant_refreshed", "reuse_detected"].map(str::to_owned).into();
+    assert_eq!(
+        recorded(&server, &format!("address NOT IN ('{HOME}', '{CLOUD}')")),
+        [].into()
+    );
+    let of_apps = [
+        "grant_issued",
+        "grant_joined",
+        "grant_refreshed",
+        "reuse_detected",
+    ]
+    .map(str::to_owned)
+    .into();
     assert!(from(CLOUD).is_superset(&of_apps) && from(HOME).is_disjoint(&of_apps));
-    for action in ["consent_given", "consent_denied", "device_approved", "device_denied", "key_issued", "key_renamed"] {
-        assert!(from(HOME).contains(action) && !from(CLOUD).contains(action), "{action}");
+    for action in [
+        "consent_given",
+        "consent_denied",
+        "device_approved",
+        "device_denied",
+        "key_issued",
+        "key_renamed",
+    ] {
+        assert!(
+            from(HOME).contains(action) && !from(CLOUD).contains(action),
+            "{action}"
+        );
     }
 
     // What is due by the clock is nobody's request.
     server.pass(Duration::from_hours(24 * 31));
     server.expired(0).await;
-    let due = ["client_left", "session_ended", "grant_revoked", "app_added"].map(str::to_owned).into();
+    let due = ["client_left", "session_ended", "grant_revoked", "app_added"]
+        .map(str::to_owned)
+        .into();
     assert_eq!(recorded(&server, "address IS NULL"), due);
 }
 
@@ -127,10 +214,18 @@ async fn what_comes_over_a_socket_has_its_address_too() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let alice = server.device().from(HOME).try_pick("alice").await.unwrap();
     let mut socket = Socket::open(&alice, "").await;
-    socket.send(json!({"command": "PASS", "params": [PASSWORD]})).await;
-    until("the password to be set", async || server.rows("audit WHERE action = 'password_set'") == 1).await;
+    socket
+        .send(json!({"command": "PASS", "params": [PASSWORD]}))
+        .await;
+    until("the password to be set", async || {
+        server.rows("audit WHERE action = 'password_set'") == 1
+    })
+    .await;
     socket.send(json!({"command": "QUIT"})).await;
-    until("the session to end", async || server.rows("audit WHERE action = 'session_ended'") == 1).await;
+    until("the session to end", async || {
+        server.rows("audit WHERE action = 'session_ended'") == 1
+    })
+    .await;
     assert_eq!(recorded(&server, "address IS NULL"), [].into());
 }
 
@@ -140,15 +235,30 @@ async fn only_devices_that_come_by_a_cookie_see_addresses() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let bot = alice.key("session:manage").await.token("").await;
-    let app = server.app("board", &[&FLAGS[..], &["--scope", "session:manage", "--bearer-alone"]].concat()).await;
+    let app = server
+        .app(
+            "board",
+            &[&FLAGS[..], &["--scope", "session:manage", "--bearer-alone"]].concat(),
+        )
+        .await;
     let granted = app.user(&alice, "session:manage").await;
     let seen = async |device: &Device| {
         let lines: Value = device.get("/api/v1/audit").await;
         let lines = lines.as_array().unwrap().clone();
-        (lines.len(), lines.iter().filter(|line| line["address"] == "127.0.0.1").count(), lines.to_vec())
+        (
+            lines.len(),
+            lines
+                .iter()
+                .filter(|line| line["address"] == "127.0.0.1")
+                .count(),
+            lines.to_vec(),
+        )
     };
     let (lines, with_address, _) = seen(&alice).await;
-    assert!(lines > 5 && with_address == lines, "{with_address} of {lines}");
+    assert!(
+        lines > 5 && with_address == lines,
+        "{with_address} of {lines}"
+    );
     for program in [&bot, &granted] {
         let (same, with_address, all) = seen(program).await;
         assert_eq!((same, with_address), (lines, 0));

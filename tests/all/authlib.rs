@@ -16,13 +16,32 @@ struct Program(Child);
 impl Program {
     fn start(name: &str, args: &[&str]) -> Self {
         let readme = include_str!("../../README.md");
-        let script = readme.split(&format!("```python {name}\n")).nth(1).unwrap().split("```").next().unwrap();
+        let script = readme
+            .split(&format!("```python {name}\n"))
+            .nth(1)
+            .unwrap()
+            .split("```")
+            .next()
+            .unwrap();
         // Debian's own Python, for which its packages are.
         let mut command = Command::new("/usr/bin/python3");
-        command.arg("-").args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .arg("-")
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         // Plain http is for loopback alone, as Authlib sees it for nobody.
-        let mut child = command.env("AUTHLIB_INSECURE_TRANSPORT", "1").spawn().unwrap();
-        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let mut child = command
+            .env("AUTHLIB_INSECURE_TRANSPORT", "1")
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(script.as_bytes())
+            .unwrap();
         Self(child)
     }
 
@@ -51,14 +70,22 @@ async fn the_bot_of_the_readme_lives_as_its_key_does() {
     alice.send("JOIN #private").await;
     let mut wanted = json!({"name": "ping", "scope": "chat:read chat:write", "res": ["#bots"]});
     let key = alice.key_of(wanted.clone()).await;
-    let start = |secret: &str, channel: &str| Program::start("bot", &[&alice.base, &key.client_id, secret, channel]);
+    let start = |secret: &str, channel: &str| {
+        Program::start("bot", &[&alice.base, &key.client_id, secret, channel])
+    };
     let answered = async |times: usize| {
         let pong = |page: &serde_json::Value| {
-            let pongs =
-                page.as_array().unwrap().iter().filter(|m| params(m) == ["#bots", "pong, bob"] && m["app"] == "ping");
+            let pongs = page
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|m| params(m) == ["#bots", "pong, bob"] && m["app"] == "ping");
             pongs.count() >= times
         };
-        until("the bot's answer", async || pong(&bob.get("/api/v1/history?target=%23bots").await["messages"])).await;
+        until("the bot's answer", async || {
+            pong(&bob.get("/api/v1/history?target=%23bots").await["messages"])
+        })
+        .await;
     };
     let mut bot = start(&key.secret, "#bots");
     server.connected(1).await;
@@ -73,10 +100,16 @@ async fn the_bot_of_the_readme_lives_as_its_key_does() {
 
     // A new secret, and for a while the old one.
     let path = format!("/api/v1/keys/{}", key.client_id);
-    let rotated = alice.post(&format!("{path}/rotate"), json!({"overlap": 3600})).await.unwrap();
+    let rotated = alice
+        .post(&format!("{path}/rotate"), json!({"overlap": 3600}))
+        .await
+        .unwrap();
     drop(bot);
     server.connected(0).await;
-    for (secret, times) in [(key.secret.as_str(), 2), (rotated["client_secret"].as_str().unwrap(), 3)] {
+    for (secret, times) in [
+        (key.secret.as_str(), 2),
+        (rotated["client_secret"].as_str().unwrap(), 3),
+    ] {
         let bot = start(secret, "#bots");
         server.connected(1).await;
         bob.send("PRIVMSG #bots :!ping").await;
@@ -95,34 +128,62 @@ async fn the_bot_of_the_readme_lives_as_its_key_does() {
     until("the bot to be turned away", async || !again.is_running()).await;
     assert!(again.complaint().contains("invalid_client"));
     let remains = alice.keys().await;
-    assert_eq!((&remains[0]["client_id"], &remains[0]["tried"]), (&json!(key.client_id), &json!(1)));
+    assert_eq!(
+        (&remains[0]["client_id"], &remains[0]["tried"]),
+        (&json!(key.client_id), &json!(1))
+    );
     wanted["res"] = json!(["no channel"]);
-    assert_eq!(alice.post("/api/v1/keys", wanted).await.unwrap_err().status, 400);
+    assert_eq!(
+        alice.post("/api/v1/keys", wanted).await.unwrap_err().status,
+        400
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_of_the_readme_greets_who_signs_in() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let app = server.app("greeter", &["--redirect-uri", "http://127.0.0.1/done"]).await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut greeter = Program::start("app", &[&alice.base, &app.client_id, &app.secret, &port.to_string()]);
+    let app = server
+        .app("greeter", &["--redirect-uri", "http://127.0.0.1/done"])
+        .await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut greeter = Program::start(
+        "app",
+        &[&alice.base, &app.client_id, &app.secret, &port.to_string()],
+    );
     let own = crate::support::Device::new(format!("http://127.0.0.1:{port}"));
     until("the app to listen", async || {
         assert!(greeter.is_running(), "{}", greeter.complaint());
-        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+        tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .is_ok()
     })
     .await;
-    for (decision, greeting) in [("allow", "Hello alice"), ("deny", "Not signed in: access_denied")] {
+    for (decision, greeting) in [
+        ("allow", "Hello alice"),
+        ("deny", "Not signed in: access_denied"),
+    ] {
         let begun = own.request(Method::GET, "/").send().await.unwrap();
         let header = |name| begun.headers()[name].to_str().unwrap().to_owned();
         let (asked, cookie) = (header("location"), header("set-cookie"));
-        let query = asked.strip_prefix(&format!("{}/auth/authorize?", alice.base)).unwrap();
-        let asking = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let query = asked
+            .strip_prefix(&format!("{}/auth/authorize?", alice.base))
+            .unwrap();
+        let asking = form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
         let landing = alice.decides(&asking, &[("decision", decision)]).await;
         let back = landing.location.strip_prefix(&own.base).unwrap();
         // Another browser gets nowhere with it.
-        let stranger = own.request(Method::GET, "/done?state=x&code=x").send().await.unwrap();
+        let stranger = own
+            .request(Method::GET, "/done?state=x&code=x")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(stranger.status(), 400);
         let own = own.with_cookie(cookie.split(';').next().unwrap());
         let done = own.request(Method::GET, back).send().await.unwrap();

@@ -14,7 +14,11 @@ const DAY: Duration = Duration::from_hours(24);
 async fn a_bot_chats_under_its_sessions_nick_and_is_tagged() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let bot = alice.key_of(json!({"name": " deploy-bot ", "scope": "chat:write chat:read"})).await.token("").await;
+    let bot = alice
+        .key_of(json!({"name": " deploy-bot ", "scope": "chat:write chat:read"}))
+        .await
+        .token("")
+        .await;
     assert_eq!(bot.snapshot().await["session"]["nick"], "alice");
     let mut stream = bob.stream("").await;
     let said = bot.send("@label=x PRIVMSG #rust :deployed").await["ids"][0].clone();
@@ -32,12 +36,29 @@ async fn a_bot_chats_under_its_sessions_nick_and_is_tagged() {
     }
     for reader in [&alice, &bob, &bot] {
         tagged(reader.queue().await.last().unwrap());
-        tagged(reader.get("/api/v1/history?target=%23rust").await["messages"].as_array().unwrap().last().unwrap());
+        tagged(
+            reader.get("/api/v1/history?target=%23rust").await["messages"]
+                .as_array()
+                .unwrap()
+                .last()
+                .unwrap(),
+        );
     }
-    assert_eq!(bot.queue().await[0]["label"], "x", "its label is the bot's alone");
-    assert_eq!(bot.queue().await.len(), 1, "its queue is its own, and begins with its first snapshot");
+    assert_eq!(
+        bot.queue().await[0]["label"],
+        "x",
+        "its label is the bot's alone"
+    );
+    assert_eq!(
+        bot.queue().await.len(),
+        1,
+        "its queue is its own, and begins with its first snapshot"
+    );
     alice.send("PRIVMSG #rust :thanks").await;
-    assert!(bob.queue().await.last().unwrap().get("app").is_none(), "what comes by cookie has no tag");
+    assert!(
+        bob.queue().await.last().unwrap().get("app").is_none(),
+        "what comes by cookie has no tag"
+    );
     bot.send("JOIN #bots").await;
     assert_eq!(commands(&alice.queue().await).last(), Some(&"JOIN"));
 }
@@ -48,20 +69,42 @@ async fn a_bot_is_no_device() {
     let alice = server.pick("alice").await;
     let bot = alice.key("chat:read session:manage").await.token("").await;
     let phone = server.phone_of(&alice, "alice").await;
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 2);
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        2
+    );
     let full = alice.login("bob", PASSWORD).await.unwrap_err();
     assert_eq!(full.code, "login_failed");
     let full = server.device().login("alice", PASSWORD).await.unwrap_err();
-    assert_eq!((full.code.as_str(), full.body["clients"].as_array().unwrap().len()), ("too_many_clients", 2));
+    assert_eq!(
+        (
+            full.code.as_str(),
+            full.body["clients"].as_array().unwrap().len()
+        ),
+        ("too_many_clients", 2)
+    );
     let id = bot.snapshot().await["client"]["id"].clone();
-    let gone = alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap_err();
+    let gone = alice
+        .delete(&format!("/api/v1/clients/{id}"))
+        .await
+        .unwrap_err();
     assert_eq!(said(gone), (404, "not_found".into()));
     alice.delete("/api/v1/clients").await.unwrap();
-    assert_eq!(phone.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "client_ended");
+    assert_eq!(
+        phone
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .code,
+        "client_ended"
+    );
     bot.snapshot().await;
     let mut stream = Reader::open(&bot, Way::Stream, None).await;
     alice.send("QUIT").await;
-    assert!(bot.is_cut_off().await, "the session ended with its last device");
+    assert!(
+        bot.is_cut_off().await,
+        "the session ended with its last device"
+    );
     assert_eq!(stream.ended().await, Over::Ended("session_ended".into()));
     assert_eq!(server.rows("session WHERE ended_at IS NULL"), 0);
     assert_sound(&server.database());
@@ -79,15 +122,28 @@ async fn a_key_has_one_grant_and_one_client_however_many_tokens() {
     let other = key.token("chat:read").await;
     let second = other.snapshot().await;
     assert_eq!(first["client"]["id"], second["client"]["id"]);
-    assert_eq!(second["acknowledged"], second["cursor"], "they share one cursor");
+    assert_eq!(
+        second["acknowledged"], second["cursor"],
+        "they share one cursor"
+    );
     let grants = alice.get("/api/v1/grants").await;
     assert_eq!(grants.as_array().unwrap().len(), 1);
-    assert_eq!((&grants[0]["client"], &grants[0]["key"]), (&first["client"]["id"], &json!(true)));
+    assert_eq!(
+        (&grants[0]["client"], &grants[0]["key"]),
+        (&first["client"]["id"], &json!(true))
+    );
     server.restart().await;
     for bot in [&one, &other] {
-        assert_eq!(bot.snapshot().await["client"]["id"], first["client"]["id"], "tokens outlast a restart");
+        assert_eq!(
+            bot.snapshot().await["client"]["id"],
+            first["client"]["id"],
+            "tokens outlast a restart"
+        );
     }
-    assert_eq!(other.try_send("JOIN #rust").await.unwrap_err().code, "insufficient_scope");
+    assert_eq!(
+        other.try_send("JOIN #rust").await.unwrap_err().code,
+        "insufficient_scope"
+    );
     one.send("JOIN #rust").await;
     assert_sound(&server.database());
 }
@@ -102,7 +158,11 @@ async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
     let key = phone.key("chat:read").await;
     for day in [0, 6, 12] {
         let bot = key.token("").await;
-        assert_eq!(bot.snapshot().await["session"]["nick"], "alice", "day {day}");
+        assert_eq!(
+            bot.snapshot().await["session"]["nick"],
+            "alice",
+            "day {day}"
+        );
         if day == 6 {
             // What was gathered in memory is written down, and a restart reads it.
             server.restart().await;
@@ -110,9 +170,16 @@ async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
         server.pass(DAY * 6);
     }
     let clients = phone.get("/api/v1/clients").await;
-    assert_eq!(clients.as_array().unwrap().len(), 1, "alice's own device was not used for 18 days: {clients}");
+    assert_eq!(
+        clients.as_array().unwrap().len(),
+        1,
+        "alice's own device was not used for 18 days: {clients}"
+    );
     server.pass(DAY * 10);
-    until("the session to end", async || server.rows("session WHERE ended_at IS NULL") == 0).await;
+    until("the session to end", async || {
+        server.rows("session WHERE ended_at IS NULL") == 0
+    })
+    .await;
     assert_sound(&server.database());
 }
 
@@ -132,7 +199,10 @@ async fn a_bot_that_shows_its_keys_secret_again_lives_on() {
     lived.dedup();
     assert_eq!(lived.len(), 1);
     server.pass(DAY);
-    until("the session to end", async || server.rows("session WHERE ended_at IS NULL") == 0).await;
+    until("the session to end", async || {
+        server.rows("session WHERE ended_at IS NULL") == 0
+    })
+    .await;
 }
 
 /// The device that made the key leaves; from then on its bot's use is use of the device that was used last.
@@ -159,16 +229,31 @@ async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
         server.pass(DAY * 6);
     }
     // Her first device was not used for 25 days.
-    until("it to leave", async || phone.get("/api/v1/clients").await.as_array().unwrap().len() == 1).await;
+    until("it to leave", async || {
+        phone.get("/api/v1/clients").await.as_array().unwrap().len() == 1
+    })
+    .await;
     // A device that comes is used last, and then the bot's use counts for it.
     let laptop = server.login("alice", PASSWORD).await;
     laptop.snapshot().await;
     server.pass(DAY * 6);
     key.token("").await.snapshot().await;
     server.pass(DAY * 6);
-    until("the phone to leave", async || laptop.get("/api/v1/clients").await.as_array().unwrap().len() == 1).await;
+    until("the phone to leave", async || {
+        laptop
+            .get("/api/v1/clients")
+            .await
+            .as_array()
+            .unwrap()
+            .len()
+            == 1
+    })
+    .await;
     server.pass(DAY * 10);
-    until("the session to end", async || server.rows("session WHERE ended_at IS NULL") == 0).await;
+    until("the session to end", async || {
+        server.rows("session WHERE ended_at IS NULL") == 0
+    })
+    .await;
     assert_sound(&server.database());
 }
 
@@ -180,11 +265,26 @@ async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
     let phone = server.phone_of(&alice, "alice").await;
     let tablet = server.login("alice", PASSWORD).await;
     let managing = json!({"name": "bot", "scope": "session:manage", "password": PASSWORD});
-    let (mine, phones) = (alice.key_of(managing.clone()).await, phone.key_of(managing).await);
-    mine.token("").await.delete("/api/v1/clients").await.unwrap();
+    let (mine, phones) = (
+        alice.key_of(managing.clone()).await,
+        phone.key_of(managing).await,
+    );
+    mine.token("")
+        .await
+        .delete("/api/v1/clients")
+        .await
+        .unwrap();
     alice.snapshot().await;
     for removed in [&phone, &tablet] {
-        assert_eq!(said(removed.call(Method::GET, "/api/v1/session").await.unwrap_err()), (401, "client_ended".into()));
+        assert_eq!(
+            said(
+                removed
+                    .call(Method::GET, "/api/v1/session")
+                    .await
+                    .unwrap_err()
+            ),
+            (401, "client_ended".into())
+        );
     }
     // The device that made this one has left, so it works for the one that was used last.
     server.pass(DAY);
@@ -194,7 +294,15 @@ async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
     bot.delete("/api/v1/clients").await.unwrap();
     bot.delete("/api/v1/clients").await.unwrap();
     other.snapshot().await;
-    assert_eq!(said(alice.call(Method::GET, "/api/v1/session").await.unwrap_err()), (401, "client_ended".into()));
+    assert_eq!(
+        said(
+            alice
+                .call(Method::GET, "/api/v1/session")
+                .await
+                .unwrap_err()
+        ),
+        (401, "client_ended".into())
+    );
     assert!(!commands(&bob.queue().await).contains(&"QUIT"));
     // By name it removes the last one too.
     let id = other.get("/api/v1/clients").await[0]["id"].clone();
@@ -212,16 +320,25 @@ async fn a_bot_that_quits_ends_its_grant_and_its_key_begins_another() {
     let first = bot.snapshot().await["client"]["id"].clone();
     bot.send("QUIT").await;
     assert!(bot.is_cut_off().await && other.is_cut_off().await);
-    assert!(!commands(&bob.queue().await).contains(&"QUIT"), "the session goes on");
+    assert!(
+        !commands(&bob.queue().await).contains(&"QUIT"),
+        "the session goes on"
+    );
     let again = key.token("").await;
     assert_ne!(again.snapshot().await["client"]["id"], first);
     let grants = alice.get("/api/v1/grants").await;
     assert_eq!(grants.as_array().unwrap().len(), 1);
     let revoke = format!("/api/v1/grants/{}", grants[0]["id"]);
-    assert_eq!(said(bob.delete(&revoke).await.unwrap_err()), (404, "not_found".into()));
+    assert_eq!(
+        said(bob.delete(&revoke).await.unwrap_err()),
+        (404, "not_found".into())
+    );
     alice.delete(&revoke).await.unwrap();
     assert!(again.is_cut_off().await);
-    assert_eq!(said(alice.delete(&revoke).await.unwrap_err()), (404, "not_found".into()));
+    assert_eq!(
+        said(alice.delete(&revoke).await.unwrap_err()),
+        (404, "not_found".into())
+    );
     key.token("").await.snapshot().await;
     assert_sound(&server.database());
 }
@@ -233,10 +350,13 @@ async fn a_session_that_ends_at_the_same_instant_leaves_no_token() {
     for round in 0..10 {
         let alice = server.pick("alice").await;
         let key = alice.key("chat:read").await;
-        let ((status, body), ended) = tokio::join!(key.try_token(""), alice.delete("/api/v1/session"));
+        let ((status, body), ended) =
+            tokio::join!(key.try_token(""), alice.delete("/api/v1/session"));
         ended.unwrap();
         if status == 200 {
-            let bot = key.program.with_token(body["access_token"].as_str().unwrap());
+            let bot = key
+                .program
+                .with_token(body["access_token"].as_str().unwrap());
             assert!(bot.is_cut_off().await, "round {round}");
         }
         assert_eq!(key.try_token("").await.1["error"], "invalid_client");
@@ -249,12 +369,24 @@ async fn a_session_that_ends_at_the_same_instant_leaves_no_token() {
 #[tokio::test]
 async fn the_grant_is_checked_again_in_the_transaction() {
     let server = TestServer::start().await;
-    let bot = server.pick("alice").await.key("chat:read chat:write").await.token("").await;
+    let bot = server
+        .pick("alice")
+        .await
+        .key("chat:read chat:write")
+        .await
+        .token("")
+        .await;
     bot.snapshot().await;
     // As if it had ended without anybody being told.
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    database.execute("UPDATE app_grant SET ended_at = 1", []).unwrap();
+    database
+        .execute("UPDATE app_grant SET ended_at = 1", [])
+        .unwrap();
     for line in ["JOIN #rust", "WHOIS alice"] {
-        assert_eq!(said(bot.try_send(line).await.unwrap_err()), (401, "invalid_token".into()), "{line}");
+        assert_eq!(
+            said(bot.try_send(line).await.unwrap_err()),
+            (401, "invalid_token".into()),
+            "{line}"
+        );
     }
 }

@@ -13,7 +13,10 @@ async fn the_main_job() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("rejoin.db");
     let server = Process::listening(&database, LISTEN, &[]);
-    let (base, listen) = (server.base.clone(), server.base["http://".len()..].to_owned());
+    let (base, listen) = (
+        server.base.clone(),
+        server.base["http://".len()..].to_owned(),
+    );
     let driver = Driver::start();
     let (alices, bobs, phones) = (Profile::desktop(), Profile::desktop(), Profile::phone());
 
@@ -23,7 +26,12 @@ async fn the_main_job() {
     assert_eq!(alice.cookies().await, [("rejoin".to_owned(), true)]);
     let kept = "return [document.cookie, localStorage.length, sessionStorage.length]";
     assert_eq!(alice.run(kept, vec![]).await, serde_json::json!(["", 0, 0]));
-    let databases = alice.run("return indexedDB.databases().then((all) => all.length)", vec![]).await;
+    let databases = alice
+        .run(
+            "return indexedDB.databases().then((all) => all.length)",
+            vec![],
+        )
+        .await;
     assert_eq!(databases, 0);
 
     // Both talk, and see each other as it happens.
@@ -44,8 +52,10 @@ async fn the_main_job() {
     // The password: all that follows `/pass ` is the one new password, and it stands nowhere.
     alice.say("/pass correct horse battery").await;
     alice.says("body", "A password was set").await;
-    let source =
-        alice.run("return document.documentElement.outerHTML + document.querySelector('#composer').value", vec![]);
+    let source = alice.run(
+        "return document.documentElement.outerHTML + document.querySelector('#composer').value",
+        vec![],
+    );
     assert!(!source.await.as_str().unwrap().contains("horse"));
 
     // The phone rejoins the same session.
@@ -57,16 +67,32 @@ async fn the_main_job() {
     phone.click("#log-in").await;
     phone.shows("#composer").await;
     phone.says("#topic", "all about rust").await;
-    let members =
-        "return [...document.querySelectorAll('#members li')].map((li) => li.innerText.replace(/\\s+/g, ' '))";
-    let here = alice.run("return [...document.querySelectorAll('#members li')].length", vec![]).await;
+    let members = "return [...document.querySelectorAll('#members li')].map((li) => li.innerText.replace(/\\s+/g, ' '))";
+    let here = alice
+        .run(
+            "return [...document.querySelectorAll('#members li')].length",
+            vec![],
+        )
+        .await;
     assert_eq!(
-        (here, phone.run("return [...document.querySelectorAll('#members li')].length", vec![]).await),
+        (
+            here,
+            phone
+                .run(
+                    "return [...document.querySelectorAll('#members li')].length",
+                    vec![]
+                )
+                .await
+        ),
         (2.into(), 2.into()),
         "{}",
         phone.run(members, vec![]).await
     );
-    assert_eq!(bob.text("#messages").await, seen_by_bob, "bob saw nothing of the login");
+    assert_eq!(
+        bob.text("#messages").await,
+        seen_by_bob,
+        "bob saw nothing of the login"
+    );
     bob.say("are you on the phone?").await;
     phone.say("yes").await;
     alice.say("and here").await;
@@ -81,10 +107,19 @@ async fn the_main_job() {
     bob.say("one").await;
     alice.hears("bob: one").await;
     server.kill();
-    alice.until("return document.querySelector('#connection').dataset.state !== 'connected'", vec![]).await;
+    alice
+        .until(
+            "return document.querySelector('#connection').dataset.state !== 'connected'",
+            vec![],
+        )
+        .await;
     let server = Process::listening(&database, &listen, &[]);
     for page in [&alice, &bob] {
-        page.until("return document.querySelector('#connection').dataset.state === 'connected'", vec![]).await;
+        page.until(
+            "return document.querySelector('#connection').dataset.state === 'connected'",
+            vec![],
+        )
+        .await;
     }
     alice.say("two").await;
     bob.hears("alice: two").await;
@@ -111,18 +146,34 @@ async fn the_main_job() {
     alice.say("still here").await;
     bob.hears("alice: still here").await;
     assert!(bob.text("#messages").await.starts_with(&seen_by_bob));
-    assert_eq!(bob.run("return document.querySelectorAll('#members li').length", vec![]).await, 2);
+    assert_eq!(
+        bob.run(
+            "return document.querySelectorAll('#members li').length",
+            vec![]
+        )
+        .await,
+        2
+    );
     alice.say("/quit good bye").await;
     alice.says("#signed-out", "you quit here").await;
     bob.says("#messages", "good bye").await;
-    bob.until("return document.querySelectorAll('#members li').length === 1", vec![]).await;
+    bob.until(
+        "return document.querySelectorAll('#members li').length === 1",
+        vec![],
+    )
+    .await;
     for page in [&alice, &phone] {
         page.reload().await;
         page.says("#signed-out", "you quit here").await;
     }
     phone.goto(&format!("{base}/login?nick=alice")).await;
     phone.types("#password", "correct horse battery\n").await;
-    phone.says("#error", "There is no session with this nick and this password.").await;
+    phone
+        .says(
+            "#error",
+            "There is no session with this nick and this password.",
+        )
+        .await;
     phone.pick(&base, "alice").await;
     drop(server);
 }
@@ -141,24 +192,47 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
     alice.says("body", "A password was set").await;
 
     let phone = driver.open(&mobile).await;
-    phone.goto(&format!("{}/login?nick=alice", server.base)).await;
+    phone
+        .goto(&format!("{}/login?nick=alice", server.base))
+        .await;
     phone.types("#password", "the first password\n").await;
     phone.shows("#composer").await;
-    alice.says("body", "A device logged in to this session").await;
+    alice
+        .says("body", "A device logged in to this session")
+        .await;
 
     // A second /pass is a change, so a dialog asks for the current password; whoever knew that may be signed out.
     alice.say("/pass the second password").await;
-    alice.types("#current-password", "not the current one").await;
+    alice
+        .types("#current-password", "not the current one")
+        .await;
     alice.click("#password .primary").await;
-    alice.says("#password-error", "not the current password").await;
-    alice.run("document.querySelector('#current-password').value = ''", vec![]).await;
-    alice.types("#current-password", "the first password\n").await;
-    alice.says("#ask", "Sign your other devices out, too?").await;
-    phone.says("body", "The password of this session was changed").await;
+    alice
+        .says("#password-error", "not the current password")
+        .await;
+    alice
+        .run(
+            "document.querySelector('#current-password').value = ''",
+            vec![],
+        )
+        .await;
+    alice
+        .types("#current-password", "the first password\n")
+        .await;
+    alice
+        .says("#ask", "Sign your other devices out, too?")
+        .await;
+    phone
+        .says("body", "The password of this session was changed")
+        .await;
     alice.click("#ask .primary").await;
-    phone.says("#signed-out", "this device was removed from another one").await;
+    phone
+        .says("#signed-out", "this device was removed from another one")
+        .await;
 
-    phone.goto(&format!("{}/login?nick=alice", server.base)).await;
+    phone
+        .goto(&format!("{}/login?nick=alice", server.base))
+        .await;
     phone.types("#password", "the second password\n").await;
     phone.shows("#composer").await;
 
@@ -166,10 +240,19 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
     alice.says("#devices", "this device").await;
     alice.click("#devices [aria-label^=Remove]").await;
     alice.click("#ask .primary").await;
-    phone.says("#signed-out", "this device was removed from another one").await;
-    alice.until("return document.querySelectorAll('#devices li').length === 1", vec![]).await;
+    phone
+        .says("#signed-out", "this device was removed from another one")
+        .await;
+    alice
+        .until(
+            "return document.querySelectorAll('#devices li').length === 1",
+            vec![],
+        )
+        .await;
     phone.reload().await;
-    phone.says("#signed-out", "this device was removed from another one").await;
+    phone
+        .says("#signed-out", "this device was removed from another one")
+        .await;
 }
 
 /// Every page at the widths of a phone and of a desktop: nothing is wider than the window, and nothing broke a policy.
@@ -207,17 +290,34 @@ async fn every_page_fits_the_window_and_the_policy() {
             serde_json::json!([]),
             "the policy forbids nothing that is done"
         );
-        let elsewhere =
-            "return performance.getEntriesByType('resource').filter((r) => !r.name.startsWith(location.origin)).length";
-        assert_eq!(page.run(elsewhere, vec![]).await, 0, "the page asks nobody else");
+        let elsewhere = "return performance.getEntriesByType('resource').filter((r) => !r.name.startsWith(location.origin)).length";
+        assert_eq!(
+            page.run(elsewhere, vec![]).await,
+            0,
+            "the page asks nobody else"
+        );
         if let Some(folder) = std::env::var_os("REJOIN_SCREENSHOTS") {
             let name = format!("chat-{number}.png");
-            std::fs::write(std::path::Path::new(&folder).join(name), page.screenshot().await).unwrap();
+            std::fs::write(
+                std::path::Path::new(&folder).join(name),
+                page.screenshot().await,
+            )
+            .unwrap();
         }
     }
 }
 
 pub async fn fits(page: &Page, what: &str) {
-    let wide = page.run("return [document.documentElement.scrollWidth, innerWidth]", vec![]).await;
-    assert!(wide[0].as_i64() <= wide[1].as_i64(), "{what} is {} wide in a window of {}", wide[0], wide[1]);
+    let wide = page
+        .run(
+            "return [document.documentElement.scrollWidth, innerWidth]",
+            vec![],
+        )
+        .await;
+    assert!(
+        wide[0].as_i64() <= wide[1].as_i64(),
+        "{what} is {} wide in a window of {}",
+        wide[0],
+        wide[1]
+    );
 }

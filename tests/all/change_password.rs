@@ -11,20 +11,44 @@ const PASSWORD: &str = "correct horse battery";
 async fn it_redirects_to_a_page_of_this_origin() {
     let server = TestServer::start().await;
     let device = server.device();
-    let response = device.request(Method::GET, WELL_KNOWN).send().await.unwrap();
+    let response = device
+        .request(Method::GET, WELL_KNOWN)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(
         (response.status(), &response.headers()[header::LOCATION]),
-        (reqwest::StatusCode::FOUND, &"/?change-password".parse().unwrap())
+        (
+            reqwest::StatusCode::FOUND,
+            &"/?change-password".parse().unwrap()
+        )
     );
-    let there =
-        device.request(Method::GET, response.headers()[header::LOCATION].to_str().unwrap()).send().await.unwrap();
+    let there = device
+        .request(
+            Method::GET,
+            response.headers()[header::LOCATION].to_str().unwrap(),
+        )
+        .send()
+        .await
+        .unwrap();
     assert_eq!(
-        (there.status().as_u16(), &there.headers()[header::CONTENT_TYPE]),
+        (
+            there.status().as_u16(),
+            &there.headers()[header::CONTENT_TYPE]
+        ),
         (200, &"text/html; charset=utf-8".parse().unwrap())
     );
     // A password manager asks first whether the server answers everything with a page.
     let nothing = "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200";
-    assert_eq!(device.request(Method::GET, nothing).send().await.unwrap().status(), 404);
+    assert_eq!(
+        device
+            .request(Method::GET, nothing)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +56,10 @@ async fn the_password_is_changed_there_also_by_somebody_who_has_to_log_in_first(
     at_both_widths(async |server, page| {
         page.pick(&server.url(""), "alice").await;
         page.shows("#composer").await;
-        page.device(&server).await.send(&format!("PASS :{PASSWORD}")).await;
+        page.device(&server)
+            .await
+            .send(&format!("PASS :{PASSWORD}"))
+            .await;
         page.goto(&server.url(WELL_KNOWN)).await;
         page.says("#password h2", "Change password").await;
         page.types("#current-password", PASSWORD).await;
@@ -50,8 +77,13 @@ async fn the_password_is_changed_there_also_by_somebody_who_has_to_log_in_first(
         page.goto(&server.url(WELL_KNOWN)).await;
         page.types("#nick", "alice").await;
         page.click("#log-in").await;
-        page.until("return document.querySelector('[name=next]')?.value === '/?change-password'", vec![]).await;
-        page.types("[name=password]", "another horse battery\n").await;
+        page.until(
+            "return document.querySelector('[name=next]')?.value === '/?change-password'",
+            vec![],
+        )
+        .await;
+        page.types("[name=password]", "another horse battery\n")
+            .await;
         page.says("#password h2", "Change password").await;
         phone.snapshot().await;
     })

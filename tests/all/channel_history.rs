@@ -9,9 +9,18 @@ use crate::support::{Device, TestServer, assert_sound, params, until};
 
 /// The texts that somebody reads in the channel's history, or the refusal.
 async fn read(device: &Device, query: &str) -> Result<Vec<String>, String> {
-    let history = device.call(Method::GET, &format!("/api/v1/history?target=%23rust{query}")).await;
+    let history = device
+        .call(
+            Method::GET,
+            &format!("/api/v1/history?target=%23rust{query}"),
+        )
+        .await;
     let history = history.map_err(|problem| problem.code)?["messages"].clone();
-    let said = history.as_array().unwrap().iter().filter(|event| event["command"] == "PRIVMSG");
+    let said = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["command"] == "PRIVMSG");
     Ok(said.map(|event| params(event)[1].to_owned()).collect())
 }
 
@@ -21,7 +30,10 @@ async fn texts(device: &Device) -> Vec<String> {
 
 /// Waits until what nobody can read is gone; how many messages there are.
 async fn kept(server: &TestServer) -> i64 {
-    until("what nobody can read to go", async || server.rows("sweep") == 0).await;
+    until("what nobody can read to go", async || {
+        server.rows("sweep") == 0
+    })
+    .await;
     server.rows("event WHERE command = 'PRIVMSG'")
 }
 
@@ -35,8 +47,14 @@ async fn say(op: &Device, said: &[(&str, &str)]) {
     }
 }
 
-const STORY: [(&str, &str); 6] =
-    [("", "one"), ("+H", "two"), ("", "three"), ("-H", "four"), ("+H", "five"), ("-H", "six")];
+const STORY: [(&str, &str); 6] = [
+    ("", "one"),
+    ("+H", "two"),
+    ("", "three"),
+    ("-H", "four"),
+    ("+H", "five"),
+    ("-H", "six"),
+];
 
 #[tokio::test]
 async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
@@ -46,7 +64,10 @@ async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
     let [bob] = server.pick_on("#rust", ["bob"]).await;
     alice.send("PRIVMSG #rust :seven").await;
     for restarted in [false, true] {
-        assert_eq!(texts(&alice).await, ["one", "two", "three", "four", "five", "six", "seven"]);
+        assert_eq!(
+            texts(&alice).await,
+            ["one", "two", "three", "four", "five", "six", "seven"]
+        );
         assert_eq!(texts(&bob).await, ["two", "three", "five", "seven"]);
         if !restarted {
             server.restart().await;
@@ -54,13 +75,22 @@ async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
     }
     // Page by page, in both directions.
     let history = bob.get("/api/v1/history?target=%23rust").await["messages"].clone();
-    let ids: Vec<_> = history.as_array().unwrap().iter().map(|event| event["id"].as_i64().unwrap()).collect();
+    let ids: Vec<_> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["id"].as_i64().unwrap())
+        .collect();
     let (mut forth, mut back) = (vec![], vec![]);
     for n in 0..ids.len() {
         let after = if n == 0 { 0 } else { ids[n - 1] };
-        let before = ids.get(ids.len() - n).map_or(String::new(), |before| format!("&before={before}"));
+        let before = ids
+            .get(ids.len() - n)
+            .map_or(String::new(), |before| format!("&before={before}"));
         for (query, to) in [(format!("&after={after}"), &mut forth), (before, &mut back)] {
-            let page = bob.get(&format!("/api/v1/history?target=%23rust&limit=1{query}")).await;
+            let page = bob
+                .get(&format!("/api/v1/history?target=%23rust&limit=1{query}"))
+                .await;
             to.push(page["messages"][0]["id"].as_i64().unwrap());
         }
     }
@@ -79,18 +109,32 @@ async fn it_changes_nothing_about_queues_and_what_is_unread() {
     bob.send("JOIN #rust").await;
     assert_eq!(texts(&bob).await, ["bob, come in", "bob?"]);
     let channel = bob.snapshot().await["channels"][0].clone();
-    assert_eq!((&channel["unread"], &channel["modes"]), (&json!({"count": 0, "mention": false}), &json!("+ntH")));
+    assert_eq!(
+        (&channel["unread"], &channel["modes"]),
+        (&json!({"count": 0, "mention": false}), &json!("+ntH"))
+    );
     assert_eq!(bob.queue().await.len(), 1, "his JOIN alone");
-    assert_eq!(bob.poll("after=0&timeout=0").await["messages"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        bob.poll("after=0&timeout=0").await["messages"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     alice.send("PRIVMSG #rust :bob!").await;
-    assert_eq!(bob.snapshot().await["channels"][0]["unread"], json!({"count": 1, "mention": true}));
+    assert_eq!(
+        bob.snapshot().await["channels"][0]["unread"],
+        json!({"count": 1, "mention": true})
+    );
 }
 
 #[tokio::test]
 async fn who_is_no_member_reads_no_more_than_before() {
     for modes in ["", "s", "i", "k sesame"] {
         let server = TestServer::start().await;
-        let [alice, kicked, banned, left] = server.pick_on("#rust", ["alice", "kicked", "banned", "left"]).await;
+        let [alice, kicked, banned, left] = server
+            .pick_on("#rust", ["alice", "kicked", "banned", "left"])
+            .await;
         say(&alice, &[("+H", "to all")]).await;
         alice.send("MODE #rust +b banned").await;
         for line in ["KICK #rust kicked", "KICK #rust banned"] {
@@ -105,11 +149,22 @@ async fn who_is_no_member_reads_no_more_than_before() {
             assert_eq!(texts(gone).await, ["to all"], "{modes}");
         }
         let stranger = server.pick("stranger").await;
-        assert_eq!(read(&stranger, "").await, Err("not_on_channel".into()), "{modes}");
+        assert_eq!(
+            read(&stranger, "").await,
+            Err("not_on_channel".into()),
+            "{modes}"
+        );
         let key = json!({"name": "bot", "scope": "chat:read", "res": ["#other"]});
         let outside = alice.key_of(key).await.token("").await;
-        assert_eq!(read(&outside, "").await, Err("no_such_channel".into()), "{modes}");
-        assert_eq!(banned.try_send("JOIN #rust sesame").await.unwrap_err().code, "banned_from_channel");
+        assert_eq!(
+            read(&outside, "").await,
+            Err("no_such_channel".into()),
+            "{modes}"
+        );
+        assert_eq!(
+            banned.try_send("JOIN #rust sesame").await.unwrap_err().code,
+            "banned_from_channel"
+        );
         alice.send("INVITE left #rust").await;
         left.send("JOIN #rust sesame").await;
         assert_eq!(texts(&left).await, ["to all", "without them"], "{modes}");
@@ -120,12 +175,22 @@ async fn who_is_no_member_reads_no_more_than_before() {
 async fn operators_alone_set_it_and_it_is_a_mode_like_others() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    assert_eq!(bob.try_send("MODE #rust +H").await.unwrap_err().code, "chanop_needed");
+    assert_eq!(
+        bob.try_send("MODE #rust +H").await.unwrap_err().code,
+        "chanop_needed"
+    );
     bob.drain().await;
     alice.send("MODE #rust +Hm-t").await;
-    assert_eq!(alice.send("MODE #rust +H").await["ids"], json!([]), "it is so already");
+    assert_eq!(
+        alice.send("MODE #rust +H").await["ids"],
+        json!([]),
+        "it is so already"
+    );
     assert_eq!(params(&bob.queue().await[0]), ["#rust", "+Hm-t"]);
-    assert_eq!(params(&bob.send("MODE #rust").await["replies"][0]), ["bob", "#rust", "+mnH"]);
+    assert_eq!(
+        params(&bob.send("MODE #rust").await["replies"][0]),
+        ["bob", "#rust", "+mnH"]
+    );
     // On and off in one command is neither.
     let both = alice.send("MODE #rust -H+H").await;
     assert_eq!(both["ids"].as_array().unwrap().len(), 1);
@@ -135,13 +200,18 @@ async fn operators_alone_set_it_and_it_is_a_mode_like_others() {
 
 #[tokio::test]
 async fn a_new_channel_has_it_if_the_operator_says_so() {
-    for (args, modes) in
-        [(&[][..], "+nt"), (&["--channel-history", "off"], "+nt"), (&["--channel-history", "on"], "+ntH")]
-    {
+    for (args, modes) in [
+        (&[][..], "+nt"),
+        (&["--channel-history", "off"], "+nt"),
+        (&["--channel-history", "on"], "+ntH"),
+    ] {
         let server = TestServer::with(args).await;
         let [alice] = server.pick_on("#rust", ["alice"]).await;
         assert_eq!(alice.snapshot().await["channels"][0]["modes"], modes);
-        assert_eq!(server.device().get("/api/v1/server").await["channel_history"], modes == "+ntH");
+        assert_eq!(
+            server.device().get("/api/v1/server").await["channel_history"],
+            modes == "+ntH"
+        );
         alice.send("PRIVMSG #rust :first").await;
         let [bob] = server.pick_on("#rust", ["bob"]).await;
         let expected: &[&str] = if modes == "+ntH" { &["first"] } else { &[] };
@@ -186,7 +256,10 @@ async fn retention_takes_it_and_the_times_behind_it() {
     server.pass(Duration::from_hours(11 * 24));
     say(&alice, &STORY[4..]).await;
     server.restart().await;
-    until("old times to go", async || server.rows("channel_history") == 1).await;
+    until("old times to go", async || {
+        server.rows("channel_history") == 1
+    })
+    .await;
     let [bob] = server.pick_on("#rust", ["bob"]).await;
     assert_eq!(texts(&bob).await, ["five"]);
 }
@@ -196,13 +269,27 @@ async fn retention_takes_it_and_the_times_behind_it() {
 async fn the_last_1000_times_are_remembered() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    say(&alice, &[("+H", "forgotten"), ("-H", "between"), ("+H", "kept"), ("-H", "after")]).await;
+    say(
+        &alice,
+        &[
+            ("+H", "forgotten"),
+            ("-H", "between"),
+            ("+H", "kept"),
+            ("-H", "after"),
+        ],
+    )
+    .await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
     let fill = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 998)
         INSERT INTO channel_history (channel_id, since, until)
             SELECT (SELECT id FROM channel), 1000 + n, 1000 + n FROM n";
     database.execute_batch(fill).unwrap();
-    database.execute("UPDATE sqlite_sequence SET seq = 5000 WHERE name = 'event'", []).unwrap();
+    database
+        .execute(
+            "UPDATE sqlite_sequence SET seq = 5000 WHERE name = 'event'",
+            [],
+        )
+        .unwrap();
     alice.send("QUIT").await;
     let [carol] = server.pick_on("#rust", ["carol"]).await;
     assert_eq!(texts(&carol).await, ["forgotten", "kept"]);

@@ -9,7 +9,12 @@ use crate::support::{Device, Socket, TestServer};
 /// A server behind a proxy, and alice, who is the operator of a channel with a key.
 async fn vault() -> (TestServer, Device) {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let alice = server.device().from("192.0.2.1").try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .from("192.0.2.1")
+        .try_pick("alice")
+        .await
+        .unwrap();
     alice.send("JOIN #vault").await;
     alice.send("MODE #vault +k secret").await;
     (server, alice)
@@ -39,27 +44,54 @@ async fn a_session_guesses_so_often_whichever_way_and_wherever_from() {
     let (server, _alice) = vault().await;
     let mallory = stranger(&server, "mallory", "198.51.100.1").await;
     for n in 0..8 {
-        assert_eq!(join(&mallory.from(&format!("198.51.100.{n}")), "guess").await, wrong());
+        assert_eq!(
+            join(&mallory.from(&format!("198.51.100.{n}")), "guess").await,
+            wrong()
+        );
     }
     let message = json!({"command": "JOIN", "params": ["#other,#vault", ",guess"]});
     let replies = mallory.try_send_json(message).await.unwrap()["replies"].clone();
-    assert!(replies.as_array().unwrap().iter().any(|reply| reply["command"] == "475"), "{replies}");
+    assert!(
+        replies
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|reply| reply["command"] == "475"),
+        "{replies}"
+    );
     let mut socket = Socket::open(&mallory, "").await;
     let message = json!({"command": "JOIN", "params": ["#vault", "guess"]});
     socket.send(message.clone()).await;
     assert_eq!(socket.answer().await["code"], "bad_channel_key");
     socket.send(message).await;
     let answer: Value = socket.answer().await;
-    assert_eq!((&answer["code"], &answer["retry_after"]), (&json!("throttled"), &json!(30)));
+    assert_eq!(
+        (&answer["code"], &answer["retry_after"]),
+        (&json!("throttled"), &json!(30))
+    );
     // The right one is not told from a wrong one, until Retry-After has passed.
     assert_eq!(join(&mallory, "secret").await, throttled(30));
     server.pass(Duration::from_secs(30));
     assert_eq!(join(&mallory, "secret").await.0, "joined");
     let audit = mallory.get("/api/v1/audit").await;
-    let refused = audit.as_array().unwrap().iter().filter(|line| line["action"] == "channel_key_refused");
+    let refused = audit
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|line| line["action"] == "channel_key_refused");
     assert_eq!(refused.clone().count(), 10);
-    assert!(refused.clone().all(|line| line["channel"] == "#vault" && line["nick"] == "mallory"));
-    assert!(audit.as_array().unwrap().iter().any(|line| line["reason"] == "session_channel_keys"));
+    assert!(
+        refused
+            .clone()
+            .all(|line| line["channel"] == "#vault" && line["nick"] == "mallory")
+    );
+    assert!(
+        audit
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|line| line["reason"] == "session_channel_keys")
+    );
 }
 
 #[tokio::test]
@@ -95,7 +127,10 @@ async fn a_channel_is_guessed_at_so_often_and_those_it_knows_come_in() {
     }
     let newcomer = stranger(&server, "newcomer", "203.0.113.3").await;
     assert_eq!(join(&newcomer, "secret").await, throttled(30));
-    assert_eq!((join(&bob, "secret").await.0, join(&guest, "secret").await.0), ("joined".into(), "joined".into()));
+    assert_eq!(
+        (join(&bob, "secret").await.0, join(&guest, "secret").await.0),
+        ("joined".into(), "joined".into())
+    );
     // Members and operators are not held up.
     alice.send("MODE #vault +k another").await;
     alice.send("JOIN #vault wrong").await;
@@ -117,7 +152,10 @@ async fn what_is_no_guess_counts_for_nothing() {
         bob.send("JOIN #open unwanted").await;
         bob.send("PART #open").await;
     }
-    assert_eq!(server.rows("audit WHERE action = 'channel_key_refused' OR action = 'throttled'"), 0);
+    assert_eq!(
+        server.rows("audit WHERE action = 'channel_key_refused' OR action = 'throttled'"),
+        0
+    );
     for _ in 0..10 {
         assert_eq!(join(&bob, "guess").await, wrong());
     }

@@ -7,7 +7,11 @@ use crate::support::{Device, TestServer, params};
 /// A page of the list: its names, and what it says of the next.
 async fn page(device: &Device, query: &str) -> (Vec<String>, Value) {
     let page = device.get(&format!("/api/v1/channels?{query}")).await;
-    let names = page["channels"].as_array().unwrap().iter().map(|channel| channel["name"].as_str().unwrap().to_owned());
+    let names = page["channels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|channel| channel["name"].as_str().unwrap().to_owned());
     (names.collect(), page["next"].clone())
 }
 
@@ -37,8 +41,12 @@ fn fill_channels(server: &TestServer, count: usize, topic: &str) {
 
 /// The commands of an answer's replies, runs of the same one once.
 fn kinds(answer: &Value) -> Vec<&str> {
-    let mut kinds: Vec<_> =
-        answer["replies"].as_array().unwrap().iter().map(|reply| reply["command"].as_str().unwrap()).collect();
+    let mut kinds: Vec<_> = answer["replies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|reply| reply["command"].as_str().unwrap())
+        .collect();
     kinds.dedup();
     kinds
 }
@@ -54,7 +62,12 @@ async fn the_largest_come_first_unless_a_name_is_given() {
     alice.send("JOIN #alone,#hidden,#club").await;
     bob.send("JOIN #big,#hidden").await;
     carol.send("JOIN #big,#hidden,#club").await;
-    for line in ["JOIN #big", "PART #Middle", "MODE #hidden +s", "MODE #club +i"] {
+    for line in [
+        "JOIN #big",
+        "PART #Middle",
+        "MODE #hidden +s",
+        "MODE #club +i",
+    ] {
         alice.send(line).await;
     }
     bob.send("TOPIC #big :all of us").await;
@@ -68,13 +81,31 @@ async fn the_largest_come_first_unless_a_name_is_given() {
             {"name": "#club"},
         ], "next": null})
     );
-    let all = (vec!["#alone".to_owned(), "#big".into(), "#club".into(), "#Middle".into()], Value::Null);
+    let all = (
+        vec![
+            "#alone".to_owned(),
+            "#big".into(),
+            "#club".into(),
+            "#Middle".into(),
+        ],
+        Value::Null,
+    );
     for after in ["", "#", "#a"] {
-        assert_eq!(page(&visitor, &format!("after={}", encoded(after))).await, all, "{after:?}");
+        assert_eq!(
+            page(&visitor, &format!("after={}", encoded(after))).await,
+            all,
+            "{after:?}"
+        );
     }
-    assert_eq!(page(&visitor, "after=%23BIG&limit=1").await, (vec!["#club".into()], json!("#club")));
+    assert_eq!(
+        page(&visitor, "after=%23BIG&limit=1").await,
+        (vec!["#club".into()], json!("#club"))
+    );
     assert_eq!(page(&visitor, "match=I").await.0, ["#big", "#Middle"]);
-    assert_eq!(page(&visitor, "after=%23b&match=I").await.0, ["#big", "#Middle"]);
+    assert_eq!(
+        page(&visitor, "after=%23b&match=I").await.0,
+        ["#big", "#Middle"]
+    );
     assert_eq!(page(&visitor, "match=hidden").await, (vec![], Value::Null));
     // Page by page, in either order.
     for (start, expected) in [
@@ -90,11 +121,22 @@ async fn the_largest_come_first_unless_a_name_is_given() {
         }
         assert_eq!(seen, expected, "{start}");
     }
-    for query in
-        ["limit=0", "limit=501", "limit=x", &format!("match={}", "x".repeat(65)), &format!("after={}", "x".repeat(200))]
-    {
-        let refused = visitor.call(reqwest::Method::GET, &format!("/api/v1/channels?{query}")).await.unwrap_err();
-        assert_eq!((refused.status, refused.code.as_str()), (400, "malformed_request"), "{query}");
+    for query in [
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        &format!("match={}", "x".repeat(65)),
+        &format!("after={}", "x".repeat(200)),
+    ] {
+        let refused = visitor
+            .call(reqwest::Method::GET, &format!("/api/v1/channels?{query}"))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refused.status, refused.code.as_str()),
+            (400, "malformed_request"),
+            "{query}"
+        );
     }
 }
 
@@ -106,14 +148,22 @@ async fn a_page_has_a_hundred_channels_and_the_list_ten_thousand() {
     let visitor = server.device();
     let first = visitor.get("/api/v1/channels").await;
     assert_eq!(first["channels"].as_array().unwrap().len(), 100);
-    assert_eq!((&first["channels"][0]["name"], &first["truncated"]), (&json!("#large"), &json!(true)));
+    assert_eq!(
+        (&first["channels"][0]["name"], &first["truncated"]),
+        (&json!("#large"), &json!(true))
+    );
     let (mut seen, mut next) = (Vec::new(), String::new());
-    while let (names, Value::String(after)) = page(&visitor, &format!("limit=500&after={}", encoded(&next))).await {
+    while let (names, Value::String(after)) =
+        page(&visitor, &format!("limit=500&after={}", encoded(&next))).await
+    {
         assert_eq!(names.len(), 500);
         seen.extend(names);
         next = after;
     }
-    assert!(seen.len() == 9_500 && seen.is_sorted(), "the last page has no next");
+    assert!(
+        seen.len() == 9_500 && seen.is_sorted(),
+        "the last page has no next"
+    );
 }
 
 #[tokio::test]
@@ -127,13 +177,29 @@ async fn an_answer_that_is_not_complete_says_so() {
     assert_eq!(last(&list)[..3], ["alice", "LIST", "*"]);
     let replies = list["replies"].as_array().unwrap();
     assert_eq!(replies.len(), 503);
-    assert!(params(&replies[1])[1] == "#Large", "those that one is on are among them");
+    assert!(
+        params(&replies[1])[1] == "#Large",
+        "those that one is on are among them"
+    );
     // Long topics fill it earlier.
-    fill(&server, &format!("UPDATE channel SET topic = '{}' WHERE id > 10000", "t".repeat(1000)));
+    fill(
+        &server,
+        &format!(
+            "UPDATE channel SET topic = '{}' WHERE id > 10000",
+            "t".repeat(1000)
+        ),
+    );
     let list = alice.send("LIST").await;
     assert_eq!(kinds(&list), ["321", "322", "323", "416"]);
-    assert!(list.to_string().len() < 200_000, "{}", list.to_string().len());
-    assert_eq!(kinds(&alice.send("LIST #x1,#x2").await), ["321", "322", "323"]);
+    assert!(
+        list.to_string().len() < 200_000,
+        "{}",
+        list.to_string().len()
+    );
+    assert_eq!(
+        kinds(&alice.send("LIST #x1,#x2").await),
+        ["321", "322", "323"]
+    );
 
     assert_eq!(kinds(&alice.send("WHO *").await), ["352", "315"]);
     fill(
@@ -166,9 +232,21 @@ async fn an_answer_that_is_not_complete_says_so() {
     ] {
         let answer = alice.send(line).await;
         assert_eq!(kinds(&answer), expected, "{line}");
-        assert!(answer.to_string().len() < 200_000, "{line}: {}", answer.to_string().len());
+        assert!(
+            answer.to_string().len() < 200_000,
+            "{line}: {}",
+            answer.to_string().len()
+        );
     }
     let both = alice.send("JOIN #Large,#x1,#x2").await;
-    assert_eq!(both["ids"].as_array().unwrap().len(), 2, "the channels are joined all the same");
-    assert!(both.to_string().len() < 200_000, "{}", both.to_string().len());
+    assert_eq!(
+        both["ids"].as_array().unwrap().len(),
+        2,
+        "the channels are joined all the same"
+    );
+    assert!(
+        both.to_string().len() < 200_000,
+        "{}",
+        both.to_string().len()
+    );
 }

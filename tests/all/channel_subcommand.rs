@@ -8,12 +8,20 @@ use crate::support::{Process, TestServer, assert_sound, commands, params, rejoin
 
 async fn audited(database: &Path) -> Vec<String> {
     let lines = rejoin(database, &["audit"]).await.unwrap();
-    lines.lines().map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned()).collect()
+    lines
+        .lines()
+        .map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned())
+        .collect()
 }
 
 async fn shown(database: &Path, name: &str) -> Vec<Value> {
-    let lines = rejoin(database, &["channel", name, "--json"]).await.unwrap();
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let lines = rejoin(database, &["channel", name, "--json"])
+        .await
+        .unwrap();
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -25,21 +33,41 @@ async fn a_channel_is_shown_with_all_that_is_set_on_it() {
     alice.send("TOPIC #rust :\u{1b}[2J the topic").await;
     bob.send("AWAY :lunch").await;
     let rows = shown(&server.database(), "rust").await;
-    let [alice, bob] = [alice.snapshot().await, bob.snapshot().await].map(|it| it["session"]["id"].clone());
+    let [alice, bob] =
+        [alice.snapshot().await, bob.snapshot().await].map(|it| it["session"]["id"].clone());
     assert_eq!(rows.len(), 4);
     let (then, topic) = ("2026-11-18T11:06:40.000Z", "\u{1b}[2J the topic");
     let modes = rows[0]["modes"].as_str().unwrap();
     assert!(
-        modes.starts_with('+') && modes.ends_with(" secret") && "iknt".chars().all(|c| modes.contains(c)),
+        modes.starts_with('+')
+            && modes.ends_with(" secret")
+            && "iknt".chars().all(|c| modes.contains(c)),
         "{modes}"
     );
-    assert_eq!(rows[0], json!({"channel": "#Rust", "modes": modes, "members": 2, "created_at": then, "topic": topic}));
-    assert_eq!(rows[1], json!({"session": alice, "nick": "alice", "op": true, "voice": false, "away": false}));
-    assert_eq!(rows[2], json!({"session": bob, "nick": "bob", "op": false, "voice": true, "away": true}));
-    assert_eq!((&rows[3]["ban"], &rows[3]["set_by"]), (&json!("mallory!*@*"), &json!("alice")));
+    assert_eq!(
+        rows[0],
+        json!({"channel": "#Rust", "modes": modes, "members": 2, "created_at": then, "topic": topic})
+    );
+    assert_eq!(
+        rows[1],
+        json!({"session": alice, "nick": "alice", "op": true, "voice": false, "away": false})
+    );
+    assert_eq!(
+        rows[2],
+        json!({"session": bob, "nick": "bob", "op": false, "voice": true, "away": true})
+    );
+    assert_eq!(
+        (&rows[3]["ban"], &rows[3]["set_by"]),
+        (&json!("mallory!*@*"), &json!("alice"))
+    );
     // What would clear the operator's terminal is written out.
-    let table = rejoin(&server.database(), &["channel", "#RUST"]).await.unwrap();
-    assert!(table.contains("\\u{1b}[2J the topic") && !table.contains('\u{1b}'), "{table}");
+    let table = rejoin(&server.database(), &["channel", "#RUST"])
+        .await
+        .unwrap();
+    assert!(
+        table.contains("\\u{1b}[2J the topic") && !table.contains('\u{1b}'),
+        "{table}"
+    );
 }
 
 #[tokio::test]
@@ -49,15 +77,33 @@ async fn a_member_is_made_op_and_the_channel_sees_it() {
     alice.drain().await;
     let database = server.database();
     for _ in 0..2 {
-        rejoin(&database, &["channel", "#rust", "--op", "Bob"]).await.unwrap();
+        rejoin(&database, &["channel", "#rust", "--op", "Bob"])
+            .await
+            .unwrap();
     }
     let seen = alice.queue().await;
-    assert_eq!(commands(&seen), ["MODE"], "the second time there is nothing to do");
-    assert_eq!((&seen[0]["source"], params(&seen[0])), (&json!("rejoin.server"), vec!["#rust", "+o", "bob"]));
+    assert_eq!(
+        commands(&seen),
+        ["MODE"],
+        "the second time there is nothing to do"
+    );
+    assert_eq!(
+        (&seen[0]["source"], params(&seen[0])),
+        (&json!("rejoin.server"), vec!["#rust", "+o", "bob"])
+    );
     bob.send("KICK #rust alice").await;
     let told = audited(&database).await;
-    assert_eq!(told.iter().filter(|line| line.starts_with("op_given")).count(), 1);
-    assert!(told.iter().any(|line| line.ends_with("nick=bob channel=#rust")), "{told:?}");
+    assert_eq!(
+        told.iter()
+            .filter(|line| line.starts_with("op_given"))
+            .count(),
+        1
+    );
+    assert!(
+        told.iter()
+            .any(|line| line.ends_with("nick=bob channel=#rust")),
+        "{told:?}"
+    );
     assert_sound(&database);
 }
 
@@ -68,16 +114,29 @@ async fn a_channel_is_ended_for_everybody_on_it() {
     alice.send("MODE #rust +im").await;
     bob.drain().await;
     let database = server.database();
-    rejoin(&database, &["channel", "rust", "--end"]).await.unwrap();
+    rejoin(&database, &["channel", "rust", "--end"])
+        .await
+        .unwrap();
     let seen = bob.queue().await;
     assert_eq!(commands(&seen), ["KICK"]);
-    assert_eq!((&seen[0]["source"], &params(&seen[0])[..2]), (&json!("rejoin.server"), &["#rust", "bob"][..]));
+    assert_eq!(
+        (&seen[0]["source"], &params(&seen[0])[..2]),
+        (&json!("rejoin.server"), &["#rust", "bob"][..])
+    );
     for device in [&alice, &bob] {
         assert_eq!(device.snapshot().await["channels"], json!([]));
     }
-    assert!(audited(&database).await.contains(&"channel_ended channel=#rust".to_owned()));
+    assert!(
+        audited(&database)
+            .await
+            .contains(&"channel_ended channel=#rust".to_owned())
+    );
     bob.send("JOIN #rust").await;
-    assert_eq!(shown(&database, "rust").await[1]["op"], true, "it can be made anew");
+    assert_eq!(
+        shown(&database, "rust").await[1]["op"],
+        true,
+        "it can be made anew"
+    );
     assert_sound(&database);
 }
 
@@ -92,12 +151,18 @@ async fn a_channel_is_changed_without_a_server_too() {
     }
     alice.send("JOIN #other").await;
     server.terminate();
-    rejoin(&database, &["channel", "rust", "--op", "bob"]).await.unwrap();
-    rejoin(&database, &["channel", "other", "--end"]).await.unwrap();
+    rejoin(&database, &["channel", "rust", "--op", "bob"])
+        .await
+        .unwrap();
+    rejoin(&database, &["channel", "other", "--end"])
+        .await
+        .unwrap();
     let server = Process::start(&database, &[]);
     let bob = server.device().with_cookie(bob.cookie.as_deref().unwrap());
     bob.send("KICK #rust alice").await;
-    let alice = server.device().with_cookie(alice.cookie.as_deref().unwrap());
+    let alice = server
+        .device()
+        .with_cookie(alice.cookie.as_deref().unwrap());
     assert_eq!(alice.snapshot().await["channels"], json!([]));
     assert_sound(&database);
 }
@@ -115,9 +180,18 @@ async fn what_is_not_there_is_refused_by_name_and_leaves_no_trace() {
         (vec!["channel", "nowhere", "--end"], "#nowhere"),
         (vec!["channel", "nowhere", "--op", "alice"], "#nowhere"),
         (vec!["channel", "rust", "--op", "nobody"], "nobody"),
-        (vec!["channel", "rust", "--op", "bob"], "bob is not on #rust"),
-        (vec!["channel", "rust", "--op", "not a nick"], "no live session \"not a nick\""),
-        (vec!["channel", "rust", "--op", "alice", "--end"], "cannot be used with"),
+        (
+            vec!["channel", "rust", "--op", "bob"],
+            "bob is not on #rust",
+        ),
+        (
+            vec!["channel", "rust", "--op", "not a nick"],
+            "no live session \"not a nick\"",
+        ),
+        (
+            vec!["channel", "rust", "--op", "alice", "--end"],
+            "cannot be used with",
+        ),
     ] {
         let said = rejoin(&database, &args).await.unwrap_err();
         assert!(said.contains(why), "{args:?}: {said}");

@@ -10,7 +10,12 @@ const PROXY: [&str; 2] = ["--trusted-proxy", "127.0.0.1"];
 
 async fn addresses(by: &Device) -> Vec<Value> {
     let clients = by.get("/api/v1/clients").await;
-    clients.as_array().unwrap().iter().map(|client| client["address"].clone()).collect()
+    clients
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|client| client["address"].clone())
+        .collect()
 }
 
 fn from(first: &str, last: &str) -> Value {
@@ -20,20 +25,42 @@ fn from(first: &str, last: &str) -> Value {
 /// What the store has of the last networks, by their clients.
 fn stored(server: &TestServer) -> Vec<Option<i64>> {
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    let mut areas = database.prepare("SELECT area FROM client ORDER BY id").unwrap();
-    areas.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    let mut areas = database
+        .prepare("SELECT area FROM client ORDER BY id")
+        .unwrap();
+    areas
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap()
 }
 
 #[tokio::test]
 async fn the_first_and_the_last_network_are_shown_and_a_restart_forgets_neither() {
     let mut server = TestServer::with(&PROXY).await;
-    let alice = server.device().from("203.0.113.7").try_pick("alice").await.unwrap();
-    assert_eq!(addresses(&alice).await, [from("203.0.113.0/24", "203.0.113.0/24")]);
+    let alice = server
+        .device()
+        .from("203.0.113.7")
+        .try_pick("alice")
+        .await
+        .unwrap();
+    assert_eq!(
+        addresses(&alice).await,
+        [from("203.0.113.0/24", "203.0.113.0/24")]
+    );
     alice.send(&format!("PASS :{PASSWORD}")).await;
-    let phone = server.device().from("2001:db8:1:2::3").login("alice", PASSWORD).await.unwrap();
+    let phone = server
+        .device()
+        .from("2001:db8:1:2::3")
+        .login("alice", PASSWORD)
+        .await
+        .unwrap();
     let moved = alice.from("198.51.100.9");
     moved.send("PING x").await;
-    let expected = [from("203.0.113.0/24", "198.51.100.0/24"), from("2001:db8:1::/48", "2001:db8:1::/48")];
+    let expected = [
+        from("203.0.113.0/24", "198.51.100.0/24"),
+        from("2001:db8:1::/48", "2001:db8:1::/48"),
+    ];
     for restarted in [false, true] {
         assert_eq!(addresses(&phone).await, expected);
         assert_eq!(moved.snapshot().await["client"]["address"], expected[0]);
@@ -42,15 +69,27 @@ async fn the_first_and_the_last_network_are_shown_and_a_restart_forgets_neither(
         }
     }
     // A renewal is used from where it comes; where the device was let in stays.
-    let renewed = phone.from("203.0.113.99").login("alice", PASSWORD).await.unwrap();
-    assert_eq!(addresses(&renewed).await[1], from("2001:db8:1::/48", "203.0.113.0/24"));
+    let renewed = phone
+        .from("203.0.113.99")
+        .login("alice", PASSWORD)
+        .await
+        .unwrap();
+    assert_eq!(
+        addresses(&renewed).await[1],
+        from("2001:db8:1::/48", "203.0.113.0/24")
+    );
 }
 
 /// No request writes it: it is gathered, and written with the time of use.
 #[tokio::test]
 async fn it_is_written_down_with_the_time_of_use() {
     let server = TestServer::with(&PROXY).await;
-    let alice = server.device().from("203.0.113.7").try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .from("203.0.113.7")
+        .try_pick("alice")
+        .await
+        .unwrap();
     // This one is a write by itself: the cookie has arrived.
     alice.send("PING x").await;
     let moved = alice.from("198.51.100.9");
@@ -71,7 +110,10 @@ async fn every_use_tells_from_where_it_came() {
     let server = TestServer::with(&PROXY).await;
     let alice = server.pick("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
-    for (n, how) in ["poll", "stream", "command", "history", "clients"].iter().enumerate() {
+    for (n, how) in ["poll", "stream", "command", "history", "clients"]
+        .iter()
+        .enumerate()
+    {
         let phone = phone.from(&format!("203.0.{n}.1"));
         match *how {
             "poll" => drop(phone.poll("timeout=0").await),
@@ -80,33 +122,55 @@ async fn every_use_tells_from_where_it_came() {
             "history" => drop(phone.get("/api/v1/history?target=alice").await),
             _ => drop(addresses(&phone).await),
         }
-        assert_eq!(addresses(&alice).await[1]["last"], format!("203.0.{n}.0/24"), "{how}");
+        assert_eq!(
+            addresses(&alice).await[1]["last"],
+            format!("203.0.{n}.0/24"),
+            "{how}"
+        );
     }
 }
 
 #[tokio::test]
 async fn keys_and_apps_are_not_shown_it_whatever_they_may_do() {
     let server = TestServer::with(&PROXY).await;
-    let alice = server.device().from("203.0.113.7").try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .from("203.0.113.7")
+        .try_pick("alice")
+        .await
+        .unwrap();
     let scope = "chat:read session:manage";
-    let app: App = server.app("app", &[&FLAGS[..], &["--scope", scope, "--bearer-alone"]].concat()).await;
+    let app: App = server
+        .app(
+            "app",
+            &[&FLAGS[..], &["--scope", scope, "--bearer-alone"]].concat(),
+        )
+        .await;
     let key = alice.key(scope).await.token("").await;
     for program in [key, app.user(&alice, scope).await] {
         let clients = program.get("/api/v1/clients").await;
         assert!(!clients.as_array().unwrap().is_empty());
         let id = clients[0]["id"].clone();
         let snapshot = program.snapshot().await;
-        let renamed = program.request(Method::PATCH, &format!("/api/v1/clients/{id}")).json(&json!({"name": "mine"}));
+        let renamed = program
+            .request(Method::PATCH, &format!("/api/v1/clients/{id}"))
+            .json(&json!({"name": "mine"}));
         let renamed: Value = renamed.send().await.unwrap().json().await.unwrap();
         assert_eq!(renamed["name"], "mine");
         for shown in [clients, snapshot["client"].clone(), renamed] {
             let shown = shown.to_string();
-            assert!(!shown.contains("address") && !shown.contains("203.0.113"), "{shown}");
+            assert!(
+                !shown.contains("address") && !shown.contains("203.0.113"),
+                "{shown}"
+            );
         }
     }
     // The app is a device that the others see like any other.
     let shown = addresses(&alice).await;
-    assert_eq!((shown.len(), &shown[0]), (2, &from("203.0.113.0/24", "203.0.113.0/24")));
+    assert_eq!(
+        (shown.len(), &shown[0]),
+        (2, &from("203.0.113.0/24", "203.0.113.0/24"))
+    );
     assert!(shown[1]["last"].is_string());
 }
 
@@ -114,12 +178,21 @@ async fn keys_and_apps_are_not_shown_it_whatever_they_may_do() {
 #[tokio::test]
 async fn the_list_of_too_many_clients_has_none() {
     let server = TestServer::with(&[&PROXY[..], &["--max-clients", "1"]].concat()).await;
-    let alice = server.device().from("203.0.113.7").try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .from("203.0.113.7")
+        .try_pick("alice")
+        .await
+        .unwrap();
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let refused = server.device().login("alice", PASSWORD).await.unwrap_err();
     assert_eq!(refused.code, "too_many_clients");
     assert!(!refused.body["clients"].as_array().unwrap().is_empty());
-    assert!(!refused.body.to_string().contains("203.0.113"), "{}", refused.body);
+    assert!(
+        !refused.body.to_string().contains("203.0.113"),
+        "{}",
+        refused.body
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,9 +203,18 @@ async fn the_panel_of_devices_tells_it() {
         let alice = page.device(&server).await;
         server.phone_of(&alice, "alice").await;
         page.press("[data-panel=devices]").await;
-        page.says("#devices .devices li:nth-child(2)", "from 127.0.0.0/24, last used").await;
-        page.says("#devices .devices li:nth-child(2)", "ago from 127.0.0.0/24").await;
-        page.says("#devices .devices li:nth-child(1)", "in use now from 127.0.0.0/24").await;
+        page.says(
+            "#devices .devices li:nth-child(2)",
+            "from 127.0.0.0/24, last used",
+        )
+        .await;
+        page.says("#devices .devices li:nth-child(2)", "ago from 127.0.0.0/24")
+            .await;
+        page.says(
+            "#devices .devices li:nth-child(1)",
+            "in use now from 127.0.0.0/24",
+        )
+        .await;
     })
     .await;
 }

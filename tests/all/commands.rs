@@ -9,7 +9,13 @@ fn replies(answer: &Value) -> Vec<String> {
     let replies = answer["replies"].as_array().unwrap();
     replies
         .iter()
-        .map(|reply| format!("{} {}", reply["command"].as_str().unwrap(), params(reply)[1..].join(" | ")))
+        .map(|reply| {
+            format!(
+                "{} {}",
+                reply["command"].as_str().unwrap(),
+                params(reply)[1..].join(" | ")
+            )
+        })
         .collect()
 }
 
@@ -23,7 +29,11 @@ fn refusal(code: &str, numeric: &str, status: u16) -> (String, Option<String>, u
 }
 
 async fn people(server: &TestServer) -> [Device; 3] {
-    [server.pick("alice").await, server.pick("bob").await, server.pick("carol").await]
+    [
+        server.pick("alice").await,
+        server.pick("bob").await,
+        server.pick("carol").await,
+    ]
 }
 
 #[tokio::test]
@@ -31,17 +41,39 @@ async fn join_answers_with_topic_and_names_and_tells_the_channel() {
     let server = TestServer::start().await;
     let [alice, bob, _] = people(&server).await;
     let answer = alice.send("JOIN #Rust").await;
-    assert_eq!(replies(&answer), ["353 = | #Rust | @alice", "366 #Rust | End of /NAMES list"]);
+    assert_eq!(
+        replies(&answer),
+        ["353 = | #Rust | @alice", "366 #Rust | End of /NAMES list"]
+    );
     alice.send("TOPIC #rust :all about rust").await;
     alice.send("MODE #rust +v alice").await;
     let answer = bob.send("JOIN #RUST").await;
-    assert_eq!(answer["replies"][0]["params"], json!(["bob", "#Rust", "all about rust"]));
-    assert_eq!(params(&answer["replies"][1])[..3], ["bob", "#Rust", "alice"]);
-    assert_eq!(replies(&answer)[2..], ["353 = | #Rust | @alice bob", "366 #Rust | End of /NAMES list"]);
-    assert_eq!(bob.send("JOIN #rust").await["ids"], json!([]), "joining again changes nothing");
+    assert_eq!(
+        answer["replies"][0]["params"],
+        json!(["bob", "#Rust", "all about rust"])
+    );
+    assert_eq!(
+        params(&answer["replies"][1])[..3],
+        ["bob", "#Rust", "alice"]
+    );
+    assert_eq!(
+        replies(&answer)[2..],
+        [
+            "353 = | #Rust | @alice bob",
+            "366 #Rust | End of /NAMES list"
+        ]
+    );
+    assert_eq!(
+        bob.send("JOIN #rust").await["ids"],
+        json!([]),
+        "joining again changes nothing"
+    );
     let queue = alice.queue().await;
     assert_eq!(commands(&queue), ["JOIN", "TOPIC", "MODE", "JOIN"]);
-    assert_eq!((queue[3]["source"].as_str(), params(&queue[3])), (Some("bob"), vec!["#Rust"]));
+    assert_eq!(
+        (queue[3]["source"].as_str(), params(&queue[3])),
+        (Some("bob"), vec!["#Rust"])
+    );
 }
 
 #[tokio::test]
@@ -52,13 +84,36 @@ async fn several_targets_are_judged_one_by_one() {
     bob.send("JOIN #a").await;
     let answer = alice.send("PRIVMSG #a,#none,bob,nobody,#b :hello").await;
     assert_eq!(answer["ids"].as_array().unwrap().len(), 3);
-    assert_eq!(replies(&answer), ["403 #none | no such channel", "401 nobody | there is nobody called nobody here"]);
+    assert_eq!(
+        replies(&answer),
+        [
+            "403 #none | no such channel",
+            "401 nobody | there is nobody called nobody here"
+        ]
+    );
     let queue = bob.drain().await;
-    let got: Vec<_> = queue.iter().filter(|m| m["command"] == "PRIVMSG").map(params).collect();
-    assert_eq!(got, [["#a", "hello"], ["bob", "hello"]], "one event for each, naming that target alone");
-    assert_eq!(refused(&alice, "PRIVMSG #none,nobody :x").await, refusal("no_such_channel", "403", 404));
-    assert_eq!(alice.send("NOTICE #none,nobody :x").await, json!({"replies": [], "ids": []}));
-    assert_eq!(alice.send("NOTICE").await, json!({"replies": [], "ids": []}));
+    let got: Vec<_> = queue
+        .iter()
+        .filter(|m| m["command"] == "PRIVMSG")
+        .map(params)
+        .collect();
+    assert_eq!(
+        got,
+        [["#a", "hello"], ["bob", "hello"]],
+        "one event for each, naming that target alone"
+    );
+    assert_eq!(
+        refused(&alice, "PRIVMSG #none,nobody :x").await,
+        refusal("no_such_channel", "403", 404)
+    );
+    assert_eq!(
+        alice.send("NOTICE #none,nobody :x").await,
+        json!({"replies": [], "ids": []})
+    );
+    assert_eq!(
+        alice.send("NOTICE").await,
+        json!({"replies": [], "ids": []})
+    );
 }
 
 #[tokio::test]
@@ -75,12 +130,21 @@ async fn direct_messages_reach_both_sessions_and_nobody_else() {
     let answer = alice.send("PRIVMSG BOB :psst").await;
     assert_eq!(replies(&answer), ["301 bob | at lunch"]);
     assert_eq!(bob.send("AWAY").await["replies"][0]["command"], "305");
-    for (device, expected) in [(&alice, vec!["AWAY", "PRIVMSG", "AWAY"]), (&carol, vec!["AWAY", "AWAY"])] {
+    for (device, expected) in [
+        (&alice, vec!["AWAY", "PRIVMSG", "AWAY"]),
+        (&carol, vec!["AWAY", "AWAY"]),
+    ] {
         assert_eq!(commands(&device.queue().await), expected);
     }
     bob.send("PRIVMSG bob :note to self").await;
     let queue = bob.queue().await;
-    assert_eq!(queue.iter().filter(|m| params(m).last() == Some(&"note to self")).count(), 1);
+    assert_eq!(
+        queue
+            .iter()
+            .filter(|m| params(m).last() == Some(&"note to self"))
+            .count(),
+        1
+    );
     let session = bob.snapshot().await["session"]["id"].clone();
     assert_eq!(
         alice.snapshot().await["directs"],
@@ -95,22 +159,54 @@ async fn leaving_and_being_made_to_leave() {
     for person in [&alice, &bob, &carol] {
         person.send("JOIN #rust").await;
     }
-    assert_eq!(refused(&bob, "KICK #rust carol").await, refusal("chanop_needed", "482", 403));
-    assert_eq!(refused(&alice, "KICK #rust nobody").await, refusal("no_such_nick", "401", 404));
-    assert_eq!(refused(&bob, "PART #none").await, refusal("no_such_channel", "403", 404));
+    assert_eq!(
+        refused(&bob, "KICK #rust carol").await,
+        refusal("chanop_needed", "482", 403)
+    );
+    assert_eq!(
+        refused(&alice, "KICK #rust nobody").await,
+        refusal("no_such_nick", "401", 404)
+    );
+    assert_eq!(
+        refused(&bob, "PART #none").await,
+        refusal("no_such_channel", "403", 404)
+    );
     alice.send("KICK #rust Carol :be nice").await;
-    assert_eq!(refused(&alice, "KICK #rust carol").await, refusal("user_not_in_channel", "441", 404));
-    assert_eq!(refused(&carol, "PART #rust").await, refusal("not_on_channel", "442", 403));
-    assert_eq!(refused(&carol, "PRIVMSG #rust :hey").await, refusal("cannot_send_to_channel", "404", 403));
+    assert_eq!(
+        refused(&alice, "KICK #rust carol").await,
+        refusal("user_not_in_channel", "441", 404)
+    );
+    assert_eq!(
+        refused(&carol, "PART #rust").await,
+        refusal("not_on_channel", "442", 403)
+    );
+    assert_eq!(
+        refused(&carol, "PRIVMSG #rust :hey").await,
+        refusal("cannot_send_to_channel", "404", 403)
+    );
     alice.send("PRIVMSG #rust :she is gone").await;
     bob.send("PART #rust :bye").await;
     let queue = carol.drain().await;
-    assert_eq!(commands(&queue), ["JOIN", "KICK"], "from the event by which she joined to the one by which she left");
+    assert_eq!(
+        commands(&queue),
+        ["JOIN", "KICK"],
+        "from the event by which she joined to the one by which she left"
+    );
     assert_eq!(params(&queue[1]), ["#rust", "carol", "be nice"]);
-    assert_eq!(commands(&bob.drain().await), ["JOIN", "JOIN", "KICK", "PRIVMSG", "PART"]);
+    assert_eq!(
+        commands(&bob.drain().await),
+        ["JOIN", "JOIN", "KICK", "PRIVMSG", "PART"]
+    );
     alice.send("PART #rust").await;
-    assert_eq!(refused(&alice, "TOPIC #rust").await, refusal("no_such_channel", "403", 404));
-    assert_eq!(bob.send("JOIN #rust").await["replies"][0]["params"][3], "@bob", "a channel made anew has a new op");
+    assert_eq!(
+        refused(&alice, "TOPIC #rust").await,
+        refusal("no_such_channel", "403", 404)
+    );
+    assert_eq!(
+        bob.send("JOIN #rust").await["replies"][0]["params"][3],
+        "@bob",
+        "a channel made anew has a new op"
+    );
 }
 
 #[tokio::test]
@@ -126,8 +222,13 @@ async fn nick_is_one_event_however_many_channels_are_shared() {
     assert_eq!(answer["ids"].as_array().unwrap().len(), 1);
     for device in [&alice, &bob] {
         let queue = device.queue().await;
-        let [nick] = &queue[..] else { panic!("{queue:?}") };
-        assert_eq!((nick["source"].as_str(), params(nick)), (Some("alice"), vec!["malice"]));
+        let [nick] = &queue[..] else {
+            panic!("{queue:?}")
+        };
+        assert_eq!(
+            (nick["source"].as_str(), params(nick)),
+            (Some("alice"), vec!["malice"])
+        );
     }
     server.pick("alice").await;
 }
@@ -138,12 +239,24 @@ async fn topics_are_shown_set_and_cleared() {
     let [alice, bob, carol] = people(&server).await;
     alice.send("JOIN #rust").await;
     bob.send("JOIN #rust").await;
-    assert_eq!(replies(&bob.send("TOPIC #rust").await), ["331 #rust | No topic is set"]);
-    assert_eq!(refused(&bob, "TOPIC #rust :mine").await, refusal("chanop_needed", "482", 403));
+    assert_eq!(
+        replies(&bob.send("TOPIC #rust").await),
+        ["331 #rust | No topic is set"]
+    );
+    assert_eq!(
+        refused(&bob, "TOPIC #rust :mine").await,
+        refusal("chanop_needed", "482", 403)
+    );
     alice.send("MODE #rust -t").await;
     bob.send("TOPIC #rust :ours").await;
-    assert_eq!(replies(&alice.send("TOPIC #rust").await)[0], "332 #rust | ours");
-    assert_eq!(refused(&carol, "TOPIC #rust :x").await, refusal("not_on_channel", "442", 403));
+    assert_eq!(
+        replies(&alice.send("TOPIC #rust").await)[0],
+        "332 #rust | ours"
+    );
+    assert_eq!(
+        refused(&carol, "TOPIC #rust :x").await,
+        refusal("not_on_channel", "442", 403)
+    );
     alice.send("TOPIC #rust :").await;
     assert_eq!(alice.snapshot().await["channels"][0]["topic"], Value::Null);
 }
@@ -158,15 +271,27 @@ async fn asking_who_is_where() {
     bob.send("AWAY :out").await;
     assert_eq!(
         replies(&bob.send("NAMES #rust,#none").await),
-        ["353 = | #rust | @alice bob", "366 #rust | End of /NAMES list", "366 #none | End of /NAMES list"]
+        [
+            "353 = | #rust | @alice bob",
+            "366 #rust | End of /NAMES list",
+            "366 #none | End of /NAMES list"
+        ]
     );
     assert_eq!(
         replies(&bob.send("LIST").await),
-        ["321 Channel | Users  Name", "322 #ops | 1 | ", "322 #rust | 2 | all about rust", "323 End of /LIST"]
+        [
+            "321 Channel | Users  Name",
+            "322 #ops | 1 | ",
+            "322 #rust | 2 | all about rust",
+            "323 End of /LIST"
+        ]
     );
     let who = replies(&alice.send("WHO #rust").await);
     assert_eq!(who.len(), 3);
-    assert!(who[0].starts_with("352 #rust | s1 | rejoin.server | rejoin.server | alice | H@ | 0 alice"), "{who:?}");
+    assert!(
+        who[0].starts_with("352 #rust | s1 | rejoin.server | rejoin.server | alice | H@ | 0 alice"),
+        "{who:?}"
+    );
     assert!(who[1].contains("| bob | G | 0 bob"), "{who:?}");
     assert_eq!(replies(&alice.send("WHO b*").await).len(), 2);
     assert_eq!(
@@ -179,14 +304,23 @@ async fn asking_who_is_where() {
             "318 bob | End of /WHOIS list"
         ]
     );
-    assert_eq!(refused(&alice, "WHOIS nobody").await, refusal("no_such_nick", "401", 404));
+    assert_eq!(
+        refused(&alice, "WHOIS nobody").await,
+        refusal("no_such_nick", "401", 404)
+    );
     let pong = alice.send("PING :are you there").await;
     assert_eq!(
-        (pong["replies"][0]["command"].as_str(), params(&pong["replies"][0])),
+        (
+            pong["replies"][0]["command"].as_str(),
+            params(&pong["replies"][0])
+        ),
         (Some("PONG"), vec!["rejoin.server", "are you there"])
     );
     let channels = server.device().get("/api/v1/channels").await;
-    assert_eq!(channels["channels"][0], json!({"name": "#rust", "topic": "all about rust", "members": 2}));
+    assert_eq!(
+        channels["channels"][0],
+        json!({"name": "#rust", "topic": "all about rust", "members": 2})
+    );
 }
 
 #[tokio::test]
@@ -195,16 +329,37 @@ async fn an_invitation_reaches_the_guest_and_opens_the_door_once() {
     let [alice, bob, carol] = people(&server).await;
     alice.send("JOIN #club").await;
     alice.send("MODE #club +i").await;
-    assert_eq!(refused(&bob, "JOIN #club").await, refusal("invite_only_channel", "473", 403));
-    assert_eq!(refused(&bob, "INVITE carol #club").await, refusal("not_on_channel", "442", 403));
-    assert_eq!(replies(&alice.send("INVITE bob #club").await), ["341 bob | #club"]);
+    assert_eq!(
+        refused(&bob, "JOIN #club").await,
+        refusal("invite_only_channel", "473", 403)
+    );
+    assert_eq!(
+        refused(&bob, "INVITE carol #club").await,
+        refusal("not_on_channel", "442", 403)
+    );
+    assert_eq!(
+        replies(&alice.send("INVITE bob #club").await),
+        ["341 bob | #club"]
+    );
     let queue = bob.queue().await;
-    assert_eq!((commands(&queue), params(&queue[0])), (vec!["INVITE"], vec!["bob", "#club"]));
+    assert_eq!(
+        (commands(&queue), params(&queue[0])),
+        (vec!["INVITE"], vec!["bob", "#club"])
+    );
     bob.send("JOIN #club").await;
-    assert_eq!(refused(&alice, "INVITE bob #club").await, refusal("user_on_channel", "443", 409));
-    assert_eq!(refused(&bob, "INVITE carol #club").await, refusal("chanop_needed", "482", 403));
+    assert_eq!(
+        refused(&alice, "INVITE bob #club").await,
+        refusal("user_on_channel", "443", 409)
+    );
+    assert_eq!(
+        refused(&bob, "INVITE carol #club").await,
+        refusal("chanop_needed", "482", 403)
+    );
     bob.send("PART #club").await;
-    assert_eq!(refused(&bob, "JOIN #club").await, refusal("invite_only_channel", "473", 403));
+    assert_eq!(
+        refused(&bob, "JOIN #club").await,
+        refusal("invite_only_channel", "473", 403)
+    );
     assert!(carol.queue().await.is_empty());
 }
 
@@ -216,21 +371,38 @@ async fn an_invitation_that_is_pending_already_is_no_event() {
     alice.drain().await;
     for fresh in [1, 0, 0] {
         let answer = alice.send("INVITE bob #CLUB").await;
-        assert_eq!(replies(&answer), ["341 bob | #club"], "the answer is the same");
+        assert_eq!(
+            replies(&answer),
+            ["341 bob | #club"],
+            "the answer is the same"
+        );
         assert_eq!(answer["ids"].as_array().unwrap().len(), fresh);
     }
     assert_eq!((bob.queue().await.len(), alice.queue().await.len()), (1, 1));
     bob.send("JOIN #club").await;
     bob.send("PART #club").await;
-    assert_eq!(alice.send("INVITE bob #club").await["ids"].as_array().unwrap().len(), 1, "it was used");
+    assert_eq!(
+        alice.send("INVITE bob #club").await["ids"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1,
+        "it was used"
+    );
 }
 
 #[tokio::test]
 async fn json_and_lines_are_the_same_commands() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    alice.try_send_json(json!({"command": "join", "params": ["#rust"]})).await.unwrap();
-    alice.try_send_json(json!({"command": "PRIVMSG", "params": ["#rust", ":) spaces  kept "]})).await.unwrap();
+    alice
+        .try_send_json(json!({"command": "join", "params": ["#rust"]}))
+        .await
+        .unwrap();
+    alice
+        .try_send_json(json!({"command": "PRIVMSG", "params": ["#rust", ":) spaces  kept "]}))
+        .await
+        .unwrap();
     alice.send(":mallory PRIVMSG #rust ::) spaces  kept ").await;
     let queue = alice.queue().await;
     assert_eq!(params(&queue[1]), params(&queue[2]));

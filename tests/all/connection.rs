@@ -26,15 +26,25 @@ async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
         let [bob] = server.pick_on("#rust", ["bob"]).await;
         state_is(page, "connected").await;
         page.shows("#connection").await;
-        assert_eq!(page.run("return document.querySelector('#connection').title", vec![]).await, "Connected");
+        assert_eq!(
+            page.run("return document.querySelector('#connection').title", vec![])
+                .await,
+            "Connected"
+        );
 
         page.cut_off(true).await;
         page.says("#connection", "You are offline").await;
-        let covers = "const { bottom } = document.querySelector('#connection').getBoundingClientRect();
+        let covers =
+            "const { bottom } = document.querySelector('#connection').getBoundingClientRect();
             return bottom > document.querySelector('#messages').getBoundingClientRect().top";
-        assert_eq!(page.run(covers, vec![]).await, false, "it is in nobody's way");
+        assert_eq!(
+            page.run(covers, vec![]).await,
+            false,
+            "it is in nobody's way"
+        );
         page.say("from the tunnel").await;
-        page.says("#messages .lost .state", "Perhaps not sent.").await;
+        page.says("#messages .lost .state", "Perhaps not sent.")
+            .await;
         bob.send("PRIVMSG #rust :meanwhile").await;
 
         page.cut_off(false).await;
@@ -42,7 +52,10 @@ async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
         page.hears("bob: meanwhile").await;
         page.hears("alice: from the tunnel").await;
         page.counts("#messages .pending", 0).await;
-        assert_eq!(page.said().await, ["bob: meanwhile", "alice: from the tunnel"]);
+        assert_eq!(
+            page.said().await,
+            ["bob: meanwhile", "alice: from the tunnel"]
+        );
     })
     .await;
 }
@@ -58,12 +71,17 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
 
         page.run(MUTE, vec![]).await;
         page.say("came, and who knows").await;
-        page.says("#messages .lost .state", "Perhaps not sent.").await;
+        page.says("#messages .lost .state", "Perhaps not sent.")
+            .await;
         page.run(LOSE, vec![]).await;
         page.say("never came").await;
         page.counts("#messages .lost", 2).await;
         let asks = "return !dispatchEvent(new Event('beforeunload', { cancelable: true }))";
-        assert_eq!(page.run(asks, vec![]).await, true, "who closes the tab is asked");
+        assert_eq!(
+            page.run(asks, vec![]).await,
+            true,
+            "who closes the tab is asked"
+        );
         page.reload().await;
         page.hears("alice: came, and who knows").await;
         page.hears("alice: never came").await;
@@ -75,11 +93,22 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
         page.says("#error", "can’t be reached").await;
         page.run("mend()", vec![]).await;
         page.say("").await;
-        page.until("return document.querySelector('#composer').value === ''", vec![]).await;
+        page.until(
+            "return document.querySelector('#composer').value === ''",
+            vec![],
+        )
+        .await;
         bob.send("PRIVMSG #rust :the end").await;
         let heard = bob.queue().await;
-        let texts: Vec<_> = heard.iter().filter_map(|message| message["params"][1].as_str()).collect();
-        assert_eq!(texts, ["came, and who knows", "never came", "by command", "the end"], "each once");
+        let texts: Vec<_> = heard
+            .iter()
+            .filter_map(|message| message["params"][1].as_str())
+            .collect();
+        assert_eq!(
+            texts,
+            ["came, and who knows", "never came", "by command", "the end"],
+            "each once"
+        );
 
         // What was refused stays to be read, until one gives it up or the session is over.
         bob.send("PRIVMSG alice :hello").await;
@@ -95,7 +124,10 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
         page.says("#title", "bob (left)").await;
         page.says("#messages .refused", "are you there?").await;
         page.say("/msg bob who are you?").await;
-        until("the stranger to be asked", async || !stranger.queue().await.is_empty()).await;
+        until("the stranger to be asked", async || {
+            !stranger.queue().await.is_empty()
+        })
+        .await;
         assert_eq!(stranger.queue().await[0]["params"][1], "who are you?");
         let alice = page.device(&server).await;
         alice.delete("/api/v1/session").await.unwrap();
@@ -122,12 +154,24 @@ async fn it_is_tried_again_and_again_and_ever_less_often() {
         page.before(IMPATIENT).await;
         page.pick(&server.url(""), "alice").await;
         state_is(page, "connected").await;
-        page.run("window.down = true; dispatchEvent(new Event('offline'))", vec![]).await;
+        page.run(
+            "window.down = true; dispatchEvent(new Event('offline'))",
+            vec![],
+        )
+        .await;
         page.until("return delays.length >= 9", vec![]).await;
         let delays = page.run("return delays", vec![]).await;
         let mut expected = 500.0;
-        for delay in delays.as_array().unwrap().iter().map(|delay| delay.as_f64().unwrap()) {
-            assert!((expected * 0.75..=expected * 1.25).contains(&delay), "{expected}: {delays}");
+        for delay in delays
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|delay| delay.as_f64().unwrap())
+        {
+            assert!(
+                (expected * 0.75..=expected * 1.25).contains(&delay),
+                "{expected}: {delays}"
+            );
             expected = f64::min(expected * 2.0, 30_000.0);
         }
         page.run("window.down = false", vec![]).await;

@@ -23,8 +23,14 @@ async fn sign_in(profile: Profile) {
     alice.send("PASS :correct horse battery").await;
     alice.send("JOIN #rust").await;
     alice.send("JOIN #cooking").await;
-    let (wiki, shop) = (server.app("The wiki", &FLAGS).await, server.app("A shop", &FLAGS).await);
-    let (wiki, shop) = (WebApp::start(&wiki, "identity chat:read").await, WebApp::start(&shop, "identity").await);
+    let (wiki, shop) = (
+        server.app("The wiki", &FLAGS).await,
+        server.app("A shop", &FLAGS).await,
+    );
+    let (wiki, shop) = (
+        WebApp::start(&wiki, "identity chat:read").await,
+        WebApp::start(&shop, "identity").await,
+    );
     let driver = Driver::start();
     let page = driver.open(&profile).await;
 
@@ -40,7 +46,11 @@ async fn sign_in(profile: Profile) {
     page.says("main", "You are alice").await;
     fits(&page).await;
     if let Ok(folder) = std::env::var("REJOIN_SCREENSHOTS") {
-        std::fs::write(format!("{folder}/consent-{}.png", profile.width()), page.screenshot().await).unwrap();
+        std::fs::write(
+            format!("{folder}/consent-{}.png", profile.width()),
+            page.screenshot().await,
+        )
+        .unwrap();
     }
     page.types("input[value=chosen]", " ").await;
     page.types("[value=allow]", "\n").await;
@@ -49,7 +59,10 @@ async fn sign_in(profile: Profile) {
     page.types("[value=allow]", "\n").await;
     page.says("#said", "Hello alice").await;
     let grants = alice.get("/api/v1/grants").await;
-    assert_eq!((&grants[0]["app"], &grants[0]["res"]), (&json!("The wiki"), &json!(["#rust"])));
+    assert_eq!(
+        (&grants[0]["app"], &grants[0]["res"]),
+        (&json!("The wiki"), &json!(["#rust"]))
+    );
 
     // The next time without a page; another app has to ask, and is denied.
     page.goto(&format!("{}/silently", wiki.address)).await;
@@ -59,7 +72,10 @@ async fn sign_in(profile: Profile) {
     page.goto(&shop.address).await;
     page.click("[value=deny]").await;
     page.says("#said", "access_denied").await;
-    assert_eq!(alice.get("/api/v1/grants").await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        alice.get("/api/v1/grants").await.as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,14 +5,18 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Device, Reader, TestServer, Way, browser::at_both_widths, commands, params, until};
+use crate::support::{
+    Device, Reader, TestServer, Way, browser::at_both_widths, commands, params, until,
+};
 
 const DAY: Duration = Duration::from_hours(24);
 
 /// The NICKs and QUITs of others in a queue, as `source command parameter`.
 async fn heard(by: &Device) -> Vec<String> {
     let told = by.drain().await;
-    let told = told.iter().filter(|event| ["NICK", "QUIT"].contains(&event["command"].as_str().unwrap()));
+    let told = told
+        .iter()
+        .filter(|event| ["NICK", "QUIT"].contains(&event["command"].as_str().unwrap()));
     told.map(line).collect()
 }
 
@@ -49,16 +53,30 @@ async fn those_written_to_hear_of_it_and_those_who_only_wrote_do_not() {
         while seen.len() < 3 {
             seen.push(line(&reader.next().await.unwrap()));
         }
-        assert_eq!(seen, ["alice NOTICE bob hello", "alice NICK alicia", "alicia QUIT good bye"], "{way:?}");
+        assert_eq!(
+            seen,
+            [
+                "alice NOTICE bob hello",
+                "alice NICK alicia",
+                "alicia QUIT good bye"
+            ],
+            "{way:?}"
+        );
     }
     drop(readers);
     assert_eq!(heard(&carol).await, Vec::<String>::new());
     assert_eq!(heard(&dave).await, Vec::<String>::new());
     // The session has ended, and what it did stays for those who can read it.
-    until("what nobody can read to go", async || server.rows("sweep") == 0).await;
+    until("what nobody can read to go", async || {
+        server.rows("sweep") == 0
+    })
+    .await;
     server.restart().await;
     let page = bob.poll("after=0&timeout=0").await;
-    assert_eq!(commands(page["messages"].as_array().unwrap()), ["NOTICE", "NICK", "QUIT"]);
+    assert_eq!(
+        commands(page["messages"].as_array().unwrap()),
+        ["NOTICE", "NICK", "QUIT"]
+    );
 }
 
 #[tokio::test]
@@ -77,7 +95,10 @@ async fn a_queue_shows_it_once_however_many_targets_match() {
     assert_eq!(renamed["ids"].as_array().unwrap().len(), 1);
     alice.delete("/api/v1/session").await.unwrap();
     let mut pushed = Vec::new();
-    while pushed.last().is_none_or(|last: &String| !last.contains("QUIT")) {
+    while pushed
+        .last()
+        .is_none_or(|last: &String| !last.contains("QUIT"))
+    {
         pushed.push(line(&stream.message().await.unwrap()));
     }
     pushed.retain(|line| line.contains("NICK") || line.contains("QUIT"));
@@ -85,7 +106,14 @@ async fn a_queue_shows_it_once_however_many_targets_match() {
     for other in [&bob, &carol] {
         assert_eq!(heard(other).await, pushed);
     }
-    assert_eq!(phone.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "client_ended");
+    assert_eq!(
+        phone
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .code,
+        "client_ended"
+    );
 }
 
 /// However a session ends.
@@ -102,7 +130,14 @@ async fn every_end_of_a_session_is_told_to_those_written_to() {
             "session" => alice.delete("/api/v1/session").await.unwrap(),
             "key" => {
                 let key = json!({"name": "bot", "scope": "session:manage", "password": "correct horse battery"});
-                alice.key_of(key).await.token("").await.delete("/api/v1/session").await.unwrap()
+                alice
+                    .key_of(key)
+                    .await
+                    .token("")
+                    .await
+                    .delete("/api/v1/session")
+                    .await
+                    .unwrap()
             }
             _ => {
                 server.pass(DAY * 9);
@@ -115,16 +150,27 @@ async fn every_end_of_a_session_is_told_to_those_written_to() {
         };
         assert!(!reason.to_string().contains("bob"), "{reason}");
         if ["quit", "log out"].contains(&how) {
-            assert_eq!(heard(&bob).await, Vec::<String>::new(), "{how}: the phone is still there");
+            assert_eq!(
+                heard(&bob).await,
+                Vec::<String>::new(),
+                "{how}: the phone is still there"
+            );
             phone.call(Method::POST, "/api/v1/logout").await.unwrap();
         }
         if how == "removed" {
-            assert_eq!(heard(&bob).await, Vec::<String>::new(), "{how}: the phone is still there");
+            assert_eq!(
+                heard(&bob).await,
+                Vec::<String>::new(),
+                "{how}: the phone is still there"
+            );
             phone.send("QUIT").await;
         }
         until(how, async || carol.try_send("WHOIS alice").await.is_err()).await;
         let told = heard(&bob).await;
-        assert!(told.len() == 1 && told[0].starts_with("alice QUIT "), "{how}: {told:?}");
+        assert!(
+            told.len() == 1 && told[0].starts_with("alice QUIT "),
+            "{how}: {told:?}"
+        );
         assert_eq!(heard(&carol).await, Vec::<String>::new(), "{how}");
     }
 }
@@ -136,11 +182,19 @@ async fn those_whom_it_silences_hear_nothing() {
     alice.send("SILENCE +bob").await;
     bob.send("NICK rob").await;
     alice.send("NICK al").await;
-    assert_eq!(heard(&bob).await, ["bob NICK rob"], "the mask holds him, whatever his nick");
+    assert_eq!(
+        heard(&bob).await,
+        ["bob NICK rob"],
+        "the mask holds him, whatever his nick"
+    );
     alice.send("SILENCE -bob").await;
     alice.send("NICK alice").await;
     assert_eq!(heard(&bob).await, ["al NICK alice"]);
-    assert_eq!(heard(&alice).await, ["alice NICK al", "al NICK alice"], "rob never wrote to her");
+    assert_eq!(
+        heard(&alice).await,
+        ["alice NICK al", "al NICK alice"],
+        "rob never wrote to her"
+    );
 }
 
 /// What retention has removed was not written any more, even if the other one goes on writing.
@@ -152,11 +206,17 @@ async fn it_counts_as_long_as_the_message_is_kept() {
     alice.send("PRIVMSG carol :hello").await;
     bob.send("PRIVMSG alice :hello?").await;
     alice.send("NICK al").await;
-    assert_eq!((heard(&bob).await, heard(&carol).await), (vec!["alice NICK al".into()], vec!["alice NICK al".into()]));
+    assert_eq!(
+        (heard(&bob).await, heard(&carol).await),
+        (vec!["alice NICK al".into()], vec!["alice NICK al".into()])
+    );
     server.pass(DAY * 6);
     // At its start the server removes what is old.
     server.restart().await;
-    until("the old message to go", async || server.rows("event WHERE command = 'NOTICE'") == 0).await;
+    until("the old message to go", async || {
+        server.rows("event WHERE command = 'NOTICE'") == 0
+    })
+    .await;
     bob.send("PRIVMSG al :hello??").await;
     alice.send("NICK alice").await;
     assert_eq!(heard(&bob).await, Vec::<String>::new());
@@ -170,14 +230,20 @@ async fn a_confined_grant_hears_nothing_of_it() {
     let [alice, bob, ..] = people(&server).await;
     bob.send("JOIN #in").await;
     let key = json!({"name": "bot", "scope": "chat:read", "res": ["#in"]});
-    let (confined, free) = (bob.key_of(key).await.token("").await, bob.key("chat:read").await.token("").await);
+    let (confined, free) = (
+        bob.key_of(key).await.token("").await,
+        bob.key("chat:read").await.token("").await,
+    );
     for bot in [&confined, &free] {
         bot.snapshot().await;
     }
     let mut stream = confined.stream("").await;
     alice.send("NICK al").await;
     bob.send("PRIVMSG #in :after").await;
-    assert_eq!(line(&stream.message().await.unwrap()), "bob PRIVMSG #in after");
+    assert_eq!(
+        line(&stream.message().await.unwrap()),
+        "bob PRIVMSG #in after"
+    );
     assert_eq!(commands(&confined.queue().await), ["PRIVMSG"]);
     assert_eq!(commands(&free.queue().await), ["NICK", "PRIVMSG"]);
 }
@@ -196,12 +262,21 @@ async fn the_latest_1000_are_told() {
     database.execute_batch(fill).unwrap();
     let told = async |nick: &str| {
         let id = alice.send(&format!("NICK {nick}")).await["ids"][0].clone();
-        let of = |condition: &str| server.rows(&format!("address WHERE event_id = {id} AND target_id {condition}"));
+        let of = |condition: &str| {
+            server.rows(&format!(
+                "address WHERE event_id = {id} AND target_id {condition}"
+            ))
+        };
         (of("> 5000"), of("= 5001"), heard(&bob).await.len())
     };
     // The first of a thousand and more, to whom alice has written the last, are told; bob, long ago, is not.
     assert_eq!(told("al").await, (1000, 0, 0));
-    database.execute("UPDATE sqlite_sequence SET seq = 100000 WHERE name = 'event'", []).unwrap();
+    database
+        .execute(
+            "UPDATE sqlite_sequence SET seq = 100000 WHERE name = 'event'",
+            [],
+        )
+        .unwrap();
     alice.send("PRIVMSG bob :hello").await;
     assert_eq!(told("alice").await, (999, 0, 1));
     // Unread ones do not push out those to whom she has written just now.
@@ -209,8 +284,15 @@ async fn the_latest_1000_are_told() {
         alice.send(&format!("PRIVMSG {nick} :hello")).await;
     }
     assert_eq!(told("al").await, (997, 0, 1));
-    assert_eq!((heard(&carol).await.len(), heard(&dave).await.len()), (1, 1));
-    assert_eq!(server.rows("direct WHERE wrote"), 1201, "as many as are told, and as many as are shown; and carol's");
+    assert_eq!(
+        (heard(&carol).await.len(), heard(&dave).await.len()),
+        (1, 1)
+    );
+    assert_eq!(
+        server.rows("direct WHERE wrote"),
+        1201,
+        "as many as are told, and as many as are shown; and carol's"
+    );
 }
 
 /// In the page, of somebody with whom there is nothing but a direct conversation.
@@ -230,9 +312,18 @@ async fn the_page_follows_a_conversation_with_somebody_who_has_written() {
         page.hears("alice: hello robert").await;
         bob.send("QUIT").await;
         page.says("#title", "robert (left)").await;
-        server.pick("robert").await.send("PRIVMSG alice :I am another").await;
+        server
+            .pick("robert")
+            .await
+            .send("PRIVMSG alice :I am another")
+            .await;
         page.counts("#directs li", 2).await;
-        assert!(!page.said().await.contains(&"robert: I am another".to_owned()));
+        assert!(
+            !page
+                .said()
+                .await
+                .contains(&"robert: I am another".to_owned())
+        );
     })
     .await;
 }

@@ -43,7 +43,11 @@ fn impostor(database: &Path) -> Option<thread::JoinHandle<()>> {
         ready.send(()).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
         let mut question = String::new();
-        if BufReader::new(&stream).read_line(&mut question).unwrap_or(0) > 0 {
+        if BufReader::new(&stream)
+            .read_line(&mut question)
+            .unwrap_or(0)
+            > 0
+        {
             stream.write_all(b"\"Done\"\n").unwrap();
         }
         fs::remove_file(&socket).unwrap();
@@ -56,16 +60,28 @@ fn impostor(database: &Path) -> Option<thread::JoinHandle<()>> {
 async fn a_subcommand_hears_nobody_but_root_its_own_user_and_the_database_s_owner() {
     let (_dir, database) = shared();
     for args in [&["session", "alice", "--end"][..], &["restore", "copy.db"]] {
-        let Some(answering) = impostor(&database) else { return };
+        let Some(answering) = impostor(&database) else {
+            return;
+        };
         let refusal = rejoin(&database, args).await.unwrap_err();
-        assert!(refusal.contains(&format!("is answered by the user {STRANGER}")), "{refusal}");
+        assert!(
+            refusal.contains(&format!("is answered by the user {STRANGER}")),
+            "{refusal}"
+        );
         assert!(refusal.contains("rejoin.db.sock"), "{refusal}");
         answering.join().unwrap();
     }
     // Where the server runs as the database's owner, root may ask it.
-    let Some(answering) = impostor(&database) else { return };
+    let Some(answering) = impostor(&database) else {
+        return;
+    };
     chown(&database, Some(STRANGER), None).unwrap();
-    assert_eq!(rejoin(&database, &["session", "alice", "--end"]).await.unwrap(), "");
+    assert_eq!(
+        rejoin(&database, &["session", "alice", "--end"])
+            .await
+            .unwrap(),
+        ""
+    );
     answering.join().unwrap();
 }
 
@@ -74,12 +90,23 @@ async fn the_socket_is_its_owners_alone_from_the_first_moment_and_no_name_is_tru
     let (dir, database) = shared();
     let library = dir.path().join("no_chmod.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/no_chmod.c");
-    assert!(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status().unwrap().success());
+    assert!(
+        Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .arg(&library)
+            .arg(source)
+            .status()
+            .unwrap()
+            .success()
+    );
     let log = dir.path().join("log");
     let _server = Process::prepared(&database, &log, |command| {
         command.env("LD_PRELOAD", &library);
     });
-    let mode = fs::metadata(database.with_extension("db.sock")).expect("it has one").permissions().mode();
+    let mode = fs::metadata(database.with_extension("db.sock"))
+        .expect("it has one")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(rejoin(&database, &["sessions"]).await.unwrap(), "");
 }

@@ -12,10 +12,23 @@ async fn listed(device: &Device) -> Vec<String> {
     let snapshot = device.snapshot().await;
     let shown = |direct: &Value| {
         let nick = direct["nick"].as_str().unwrap();
-        let nick = if direct["ended"] == true { format!("({nick})") } else { nick.to_owned() };
-        if direct["unread"]["count"] == 0 { nick } else { format!("{nick}*") }
+        let nick = if direct["ended"] == true {
+            format!("({nick})")
+        } else {
+            nick.to_owned()
+        };
+        if direct["unread"]["count"] == 0 {
+            nick
+        } else {
+            format!("{nick}*")
+        }
     };
-    snapshot["directs"].as_array().unwrap().iter().map(shown).collect()
+    snapshot["directs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(shown)
+        .collect()
 }
 
 async fn session(device: &Device) -> i64 {
@@ -29,13 +42,26 @@ async fn say(device: &Device, line: &str) -> i64 {
 /// The texts of a history.
 async fn texts(device: &Device, query: &str) -> Vec<String> {
     let history = device.get(&format!("/api/v1/history?{query}")).await;
-    history["messages"].as_array().unwrap().iter().map(|message| params(message)[1].to_owned()).collect()
+    history["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| params(message)[1].to_owned())
+        .collect()
 }
 
 /// A message as JSON, with `to`.
-async fn send_to(device: &Device, command: &str, param: [&str; 2], to: i64) -> Result<Value, (u16, String)> {
+async fn send_to(
+    device: &Device,
+    command: &str,
+    param: [&str; 2],
+    to: i64,
+) -> Result<Value, (u16, String)> {
     let message = json!({"command": command, "params": param, "to": to});
-    device.try_send_json(message).await.map_err(|problem| (problem.status, problem.code))
+    device
+        .try_send_json(message)
+        .await
+        .map_err(|problem| (problem.status, problem.code))
 }
 
 #[tokio::test]
@@ -53,7 +79,10 @@ async fn those_written_to_come_first_then_the_unread_then_the_newest() {
     }
     alice.send("NOTICE alice :to myself").await;
     for restarted in [false, true] {
-        assert_eq!(listed(&alice).await, ["cat*", "alice", "bob", "eve*", "dan*", "ann*"]);
+        assert_eq!(
+            listed(&alice).await,
+            ["cat*", "alice", "bob", "eve*", "dan*", "ann*"]
+        );
         if !restarted {
             server.restart().await;
         }
@@ -62,11 +91,21 @@ async fn those_written_to_come_first_then_the_unread_then_the_newest() {
     for nick in ["cat", "eve", "ann"] {
         alice.send(&format!("MARKREAD {nick} {head}")).await;
     }
-    assert_eq!(listed(&alice).await, ["alice", "cat", "bob", "dan*", "eve", "ann"]);
+    assert_eq!(
+        listed(&alice).await,
+        ["alice", "cat", "bob", "dan*", "eve", "ann"]
+    );
     alice.send("PRIVMSG ann :at last").await;
-    assert_eq!(listed(&alice).await, ["ann", "alice", "cat", "bob", "dan*", "eve"]);
+    assert_eq!(
+        listed(&alice).await,
+        ["ann", "alice", "cat", "bob", "dan*", "eve"]
+    );
     alice.send(&format!("MARKREAD fay {head}")).await;
-    assert_eq!(listed(&alice).await.len(), 6, "a mark alone is no conversation");
+    assert_eq!(
+        listed(&alice).await.len(),
+        6,
+        "a mark alone is no conversation"
+    );
 }
 
 /// Strangers who write to somebody, and ops who invite, make rows of the store: there are so many and no more.
@@ -89,7 +128,9 @@ async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
         database.execute_batch(&sql).unwrap();
     };
     fill("session (id, nick, folded_nick, created_at) SELECT 5000 + n, 's' || n, 's' || n, 0");
-    fill("direct (session_id, other_id, wrote, unread, last, read) SELECT 1, 5000 + n, 0, 1, 100 + n, 0");
+    fill(
+        "direct (session_id, other_id, wrote, unread, last, read) SELECT 1, 5000 + n, 0, 1, 100 + n, 0",
+    );
     fill("invite (channel_id, session_id) SELECT (SELECT id FROM channel), -n");
     for n in 0..3 {
         let stranger = server.pick(&format!("stranger{n}")).await;
@@ -98,15 +139,31 @@ async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
     }
     let listed = listed(&alice).await;
     assert_eq!((listed.len(), listed[0].as_str()), (200, "friend*"));
-    assert_eq!((listed[1].as_str(), listed[199].as_str()), ("s1000", "s802"));
-    assert_eq!(server.rows("direct WHERE session_id = 1 AND NOT wrote"), 1000);
     assert_eq!(
-        server.rows("direct WHERE session_id = 1 AND other_id = (SELECT id FROM session WHERE nick = 'old')"),
+        (listed[1].as_str(), listed[199].as_str()),
+        ("s1000", "s802")
+    );
+    assert_eq!(
+        server.rows("direct WHERE session_id = 1 AND NOT wrote"),
+        1000
+    );
+    assert_eq!(
+        server.rows(
+            "direct WHERE session_id = 1 AND other_id = (SELECT id FROM session WHERE nick = 'old')"
+        ),
         0
     );
-    assert_eq!(texts(&alice, "target=old").await, ["read long ago"], "what is not listed is still there");
+    assert_eq!(
+        texts(&alice, "target=old").await,
+        ["read long ago"],
+        "what is not listed is still there"
+    );
     assert_eq!(server.rows("invite"), 1000);
-    assert_eq!(server.rows("invite WHERE session_id > 0"), 3, "the newest stay");
+    assert_eq!(
+        server.rows("invite WHERE session_id > 0"),
+        3,
+        "the newest stay"
+    );
 }
 
 #[tokio::test]
@@ -126,33 +183,59 @@ async fn a_conversation_with_somebody_who_left_stays_until_its_last_message_goes
     for restarted in [false, true] {
         assert_eq!(listed(&phone).await, ["(bob)*", "bob*"]);
         let directs = phone.snapshot().await["directs"].clone();
-        assert_eq!((&directs[0]["session"], &directs[1]["session"]), (&json!(first), &json!(second)));
+        assert_eq!(
+            (&directs[0]["session"], &directs[1]["session"]),
+            (&json!(first), &json!(second))
+        );
         assert_eq!(directs[0]["unread"], json!({"count": 2, "mention": false}));
         assert_eq!(directs[1]["ended"], Value::Null);
-        assert_eq!(texts(&phone, &format!("session={first}")).await, ["one", "two", "three"]);
+        assert_eq!(
+            texts(&phone, &format!("session={first}")).await,
+            ["one", "two", "three"]
+        );
         assert_eq!(texts(&phone, "target=bob").await, ["another bob"]);
-        assert_eq!(texts(&phone, &format!("session={second}")).await, ["another bob"]);
+        assert_eq!(
+            texts(&phone, &format!("session={second}")).await,
+            ["another bob"]
+        );
         if !restarted {
             server.restart().await;
         }
     }
     // Nobody else learns anything by the id, nor anybody by one that no session has.
-    assert_eq!(texts(&other, &format!("session={first}")).await, Vec::<String>::new());
-    let nobody = alice.call(Method::GET, "/api/v1/history?session=9999").await.unwrap_err();
+    assert_eq!(
+        texts(&other, &format!("session={first}")).await,
+        Vec::<String>::new()
+    );
+    let nobody = alice
+        .call(Method::GET, "/api/v1/history?session=9999")
+        .await
+        .unwrap_err();
     assert_eq!((nobody.status, nobody.code.as_str()), (404, "no_such_nick"));
     // Its mark is its own, and the siblings are told which one moved.
     alice.drain().await;
-    let marked = send_to(&phone, "MARKREAD", ["bob", &three.to_string()], first).await.unwrap();
+    let marked = send_to(&phone, "MARKREAD", ["bob", &three.to_string()], first)
+        .await
+        .unwrap();
     assert_eq!(params(&marked["replies"][0]), ["bob", &three.to_string()]);
     let told = alice.queue().await;
-    assert_eq!((commands(&told), params(&told[0])[2]), (vec!["MARKREAD"], first.to_string().as_str()));
+    assert_eq!(
+        (commands(&told), params(&told[0])[2]),
+        (vec!["MARKREAD"], first.to_string().as_str())
+    );
     assert_eq!(listed(&alice).await, ["(bob)", "bob*"]);
     server.pass(DAY * 5);
     say(&alice, "PRIVMSG bob :to the new one").await;
     server.pass(DAY * 6);
     server.restart().await;
-    until("old events to go", async || server.rows("event WHERE id <= 20 AND command = 'PRIVMSG'") < 5).await;
-    until("the conversation to go", async || listed(&alice).await == ["bob*"] || listed(&alice).await == ["bob"]).await;
+    until("old events to go", async || {
+        server.rows("event WHERE id <= 20 AND command = 'PRIVMSG'") < 5
+    })
+    .await;
+    until("the conversation to go", async || {
+        listed(&alice).await == ["bob*"] || listed(&alice).await == ["bob"]
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -160,26 +243,60 @@ async fn a_message_for_a_session_never_reaches_another_that_has_its_nick() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let first = session(&bob).await;
-    assert_eq!(send_to(&alice, "PRIVMSG", ["bob", "hello"], first).await.unwrap()["ids"].as_array().unwrap().len(), 1);
-    let labelled = json!({"command": "PRIVMSG", "params": ["bob", "hi"], "to": first, "label": "x"});
+    assert_eq!(
+        send_to(&alice, "PRIVMSG", ["bob", "hello"], first)
+            .await
+            .unwrap()["ids"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    let labelled =
+        json!({"command": "PRIVMSG", "params": ["bob", "hi"], "to": first, "label": "x"});
     let answer = alice.try_send_json(labelled.clone()).await.unwrap();
     bob.send("NICK rob").await;
     let nobody = Err((404, "no_such_nick".to_owned()));
-    assert_eq!(send_to(&alice, "PRIVMSG", ["bob", "hello"], first).await, nobody, "nobody has the nick");
+    assert_eq!(
+        send_to(&alice, "PRIVMSG", ["bob", "hello"], first).await,
+        nobody,
+        "nobody has the nick"
+    );
     let other = server.pick("bob").await;
     other.snapshot().await;
     let reassigned = Err((409, "nick_reassigned".to_owned()));
     for _ in 0..2 {
-        assert_eq!(send_to(&alice, "PRIVMSG", ["bob", "secret"], first).await, reassigned);
-        assert_eq!(send_to(&alice, "NOTICE", ["bob", "secret"], first).await, Ok(json!({"ids": [], "replies": []})));
+        assert_eq!(
+            send_to(&alice, "PRIVMSG", ["bob", "secret"], first).await,
+            reassigned
+        );
+        assert_eq!(
+            send_to(&alice, "NOTICE", ["bob", "secret"], first).await,
+            Ok(json!({"ids": [], "replies": []}))
+        );
     }
     assert!(other.queue().await.is_empty());
-    assert_eq!(alice.try_send_json(labelled.clone()).await.unwrap(), answer, "what was sent already stays sent");
+    assert_eq!(
+        alice.try_send_json(labelled.clone()).await.unwrap(),
+        answer,
+        "what was sent already stays sent"
+    );
     let mut changed = labelled.clone();
     changed["to"] = json!(session(&other).await);
-    assert_eq!(alice.try_send_json(changed).await.unwrap_err().code, "label_reused");
-    assert!(send_to(&alice, "PRIVMSG", ["rob", "hello"], first).await.is_ok());
-    assert!(send_to(&alice, "NOTICE", ["bob", "hello"], session(&other).await).await.is_ok());
+    assert_eq!(
+        alice.try_send_json(changed).await.unwrap_err().code,
+        "label_reused"
+    );
+    assert!(
+        send_to(&alice, "PRIVMSG", ["rob", "hello"], first)
+            .await
+            .is_ok()
+    );
+    assert!(
+        send_to(&alice, "NOTICE", ["bob", "hello"], session(&other).await)
+            .await
+            .is_ok()
+    );
     assert_eq!(commands(&other.queue().await), ["NOTICE"]);
 }
 
@@ -198,16 +315,30 @@ async fn a_session_is_named_beside_one_nick_and_nothing_else() {
         ("INVITE", ["bob", "#rust"]),
     ] {
         let refused = send_to(&alice, command, param, bob).await;
-        assert_eq!(refused, Err((400, "malformed_request".to_owned())), "{command} {param:?}");
+        assert_eq!(
+            refused,
+            Err((400, "malformed_request".to_owned())),
+            "{command} {param:?}"
+        );
     }
     for to in [json!("bob"), json!(1.5), json!([bob]), json!(true)] {
         let message = json!({"command": "PRIVMSG", "params": ["bob", "hi"], "to": to});
-        assert_eq!(alice.try_send_json(message).await.unwrap_err().code, "malformed_request", "{to}");
+        assert_eq!(
+            alice.try_send_json(message).await.unwrap_err().code,
+            "malformed_request",
+            "{to}"
+        );
     }
     let key = json!({"name": "bot", "scope": "chat:read chat:write", "res": ["#rust"]});
     let bot = alice.key_of(key).await.token("").await;
-    let confined = bot.call(Method::GET, &format!("/api/v1/history?session={bob}")).await.unwrap_err();
-    assert_eq!((confined.status, confined.code.as_str()), (404, "no_such_nick"));
+    let confined = bot
+        .call(Method::GET, &format!("/api/v1/history?session={bob}"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (confined.status, confined.code.as_str()),
+        (404, "no_such_nick")
+    );
 }
 
 #[tokio::test]
@@ -221,20 +352,68 @@ async fn a_history_is_read_in_any_direction() {
     }
     let five = ids[5];
     for (of, part, expected) in [
-        ("target=%23rust", format!("after={five}&limit=2"), vec!["6", "7"]),
-        ("target=%23rust", format!("before={five}&limit=2"), vec!["3", "4"]),
-        ("target=%23rust", format!("around={five}&limit=4"), vec!["4", "5", "6", "7"]),
-        ("target=%23rust", format!("around={five}&limit=3"), vec!["4", "5", "6"]),
-        ("target=%23rust", format!("around={five}&limit=1"), vec!["5"]),
-        ("target=%23rust", format!("around={}&limit=4", ids[8]), vec!["5", "6", "7", "8"]),
-        ("target=bob", format!("after={five}&limit=3"), vec!["5", "5'", "6"]),
-        ("target=bob", format!("around={}&limit=4", five + 1), vec!["4'", "5", "5'", "6"]),
+        (
+            "target=%23rust",
+            format!("after={five}&limit=2"),
+            vec!["6", "7"],
+        ),
+        (
+            "target=%23rust",
+            format!("before={five}&limit=2"),
+            vec!["3", "4"],
+        ),
+        (
+            "target=%23rust",
+            format!("around={five}&limit=4"),
+            vec!["4", "5", "6", "7"],
+        ),
+        (
+            "target=%23rust",
+            format!("around={five}&limit=3"),
+            vec!["4", "5", "6"],
+        ),
+        (
+            "target=%23rust",
+            format!("around={five}&limit=1"),
+            vec!["5"],
+        ),
+        (
+            "target=%23rust",
+            format!("around={}&limit=4", ids[8]),
+            vec!["5", "6", "7", "8"],
+        ),
+        (
+            "target=bob",
+            format!("after={five}&limit=3"),
+            vec!["5", "5'", "6"],
+        ),
+        (
+            "target=bob",
+            format!("around={}&limit=4", five + 1),
+            vec!["4'", "5", "5'", "6"],
+        ),
     ] {
-        assert_eq!(texts(&alice, &format!("{of}&{part}")).await, expected, "{of} {part}");
+        assert_eq!(
+            texts(&alice, &format!("{of}&{part}")).await,
+            expected,
+            "{of} {part}"
+        );
     }
-    for query in ["", "target=bob&session=2", "target=bob&after=1&before=9", "target=bob&around=1&after=1", "session=x"]
-    {
-        let refused = alice.call(Method::GET, &format!("/api/v1/history?{query}")).await.unwrap_err();
-        assert_eq!((refused.status, refused.code.as_str()), (400, "malformed_request"), "{query}");
+    for query in [
+        "",
+        "target=bob&session=2",
+        "target=bob&after=1&before=9",
+        "target=bob&around=1&after=1",
+        "session=x",
+    ] {
+        let refused = alice
+            .call(Method::GET, &format!("/api/v1/history?{query}"))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refused.status, refused.code.as_str()),
+            (400, "malformed_request"),
+            "{query}"
+        );
     }
 }

@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 use crate::support::{TestServer, commands, params};
 
 fn texts(messages: &[Value]) -> Vec<&str> {
-    messages.iter().filter(|m| m["command"] == "PRIVMSG").map(|m| params(m)[1]).collect()
+    messages
+        .iter()
+        .filter(|m| m["command"] == "PRIVMSG")
+        .map(|m| params(m)[1])
+        .collect()
 }
 
 #[tokio::test]
@@ -18,17 +22,43 @@ async fn a_poll_pages_acknowledges_and_can_be_repeated() {
         alice.send(&format!("PRIVMSG #rust :{n}")).await;
     }
     let first = alice.poll("timeout=0&limit=3").await;
-    assert_eq!(first, alice.poll("timeout=0&limit=3").await, "nothing is acknowledged by reading");
+    assert_eq!(
+        first,
+        alice.poll("timeout=0&limit=3").await,
+        "nothing is acknowledged by reading"
+    );
     let next = first["next"].as_i64().unwrap();
-    assert_eq!(first["messages"][2]["id"].as_i64(), Some(next), "a full page was read as far as its last event");
-    let second = alice.poll(&format!("timeout=0&limit=500&after={next}")).await;
-    assert_eq!(texts(second["messages"].as_array().unwrap()), ["2", "3", "4", "5", "6"]);
-    assert_eq!(second, alice.poll(&format!("timeout=0&limit=500&after={next}")).await);
-    assert_eq!(second, alice.poll("timeout=0&limit=500").await, "after acknowledged everything up to it");
+    assert_eq!(
+        first["messages"][2]["id"].as_i64(),
+        Some(next),
+        "a full page was read as far as its last event"
+    );
+    let second = alice
+        .poll(&format!("timeout=0&limit=500&after={next}"))
+        .await;
+    assert_eq!(
+        texts(second["messages"].as_array().unwrap()),
+        ["2", "3", "4", "5", "6"]
+    );
+    assert_eq!(
+        second,
+        alice
+            .poll(&format!("timeout=0&limit=500&after={next}"))
+            .await
+    );
+    assert_eq!(
+        second,
+        alice.poll("timeout=0&limit=500").await,
+        "after acknowledged everything up to it"
+    );
     assert_eq!(alice.snapshot().await["acknowledged"].as_i64(), Some(next));
     assert_eq!(texts(&alice.queue().await).len(), 5);
     alice.poll("timeout=0&after=1").await;
-    assert_eq!(alice.snapshot().await["acknowledged"].as_i64(), Some(next), "acknowledging never goes back");
+    assert_eq!(
+        alice.snapshot().await["acknowledged"].as_i64(),
+        Some(next),
+        "acknowledging never goes back"
+    );
 }
 
 #[tokio::test]
@@ -37,10 +67,16 @@ async fn ack_is_the_same_as_after_and_leaves_no_event() {
     let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
     let joined = alice.send("JOIN #rust").await["ids"][0].as_i64().unwrap();
     let said = bob.send("JOIN #other").await["ids"][0].as_i64().unwrap();
-    assert_eq!(alice.send(&format!("ACK {joined}")).await, json!({"replies": [], "ids": []}));
+    assert_eq!(
+        alice.send(&format!("ACK {joined}")).await,
+        json!({"replies": [], "ids": []})
+    );
     let page = alice.poll("timeout=0").await;
     assert_eq!(
-        (page["messages"].as_array().unwrap().len(), page["next"].as_i64()),
+        (
+            page["messages"].as_array().unwrap().len(),
+            page["next"].as_i64()
+        ),
         (0, Some(said)),
         "next is how far the log was read"
     );
@@ -63,7 +99,10 @@ async fn a_held_poll_answers_as_soon_as_something_happens() {
     });
     server.connected(1).await;
     bob.send("PRIVMSG #rust :now").await;
-    assert_eq!(texts(held.await.unwrap()["messages"].as_array().unwrap()), ["now"]);
+    assert_eq!(
+        texts(held.await.unwrap()["messages"].as_array().unwrap()),
+        ["now"]
+    );
 }
 
 #[tokio::test]
@@ -72,24 +111,40 @@ async fn a_stream_has_the_backlog_then_what_happens_and_resumes_exactly() {
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let mut stream = alice.stream("after=0").await;
     let opening = stream.frame().await.unwrap();
-    assert_eq!(opening, [("retry".into(), "1000".into()), ("id".into(), "0".into())]);
+    assert_eq!(
+        opening,
+        [("retry".into(), "1000".into()), ("id".into(), "0".into())]
+    );
     assert_eq!(stream.message().await.unwrap()["command"], "JOIN");
     assert_eq!(stream.message().await.unwrap()["command"], "JOIN");
     bob.send("PRIVMSG #rust :one").await;
     let frame = stream.frame().await.unwrap();
     let message: Value = serde_json::from_str(&frame[1].1).unwrap();
-    assert_eq!((frame[0].0.as_str(), frame[0].1.parse().ok()), ("id", message["id"].as_i64()));
+    assert_eq!(
+        (frame[0].0.as_str(), frame[0].1.parse().ok()),
+        ("id", message["id"].as_i64())
+    );
     drop(stream);
     bob.send("PRIVMSG #rust :two").await;
     bob.send("PRIVMSG #rust :three").await;
 
-    let resumed = alice.request(Method::GET, "/api/v1/events?after=0").header("last-event-id", &frame[0].1);
+    let resumed = alice
+        .request(Method::GET, "/api/v1/events?after=0")
+        .header("last-event-id", &frame[0].1);
     let mut stream = crate::support::Stream::of(resumed.send().await.unwrap());
     for expected in ["two", "three"] {
-        assert_eq!(params(&stream.message().await.unwrap())[1], expected, "Last-Event-ID is newer than after");
+        assert_eq!(
+            params(&stream.message().await.unwrap())[1],
+            expected,
+            "Last-Event-ID is newer than after"
+        );
     }
     let acknowledged = alice.snapshot().await["acknowledged"].as_i64();
-    assert_eq!(acknowledged, message["id"].as_i64(), "resuming acknowledges up to where it resumes");
+    assert_eq!(
+        acknowledged,
+        message["id"].as_i64(),
+        "resuming acknowledges up to where it resumes"
+    );
 }
 
 #[tokio::test]
@@ -101,7 +156,11 @@ async fn history_is_ones_own_time_and_a_channel_made_anew_has_no_past() {
     bob.send("JOIN #rust").await;
     let mut ids = Vec::new();
     for n in 0..5 {
-        ids.push(alice.send(&format!("PRIVMSG #rust :{n}")).await["ids"][0].as_i64().unwrap());
+        ids.push(
+            alice.send(&format!("PRIVMSG #rust :{n}")).await["ids"][0]
+                .as_i64()
+                .unwrap(),
+        );
     }
     bob.send("PART #rust").await;
     alice.send("PRIVMSG #rust :without bob").await;
@@ -109,19 +168,36 @@ async fn history_is_ones_own_time_and_a_channel_made_anew_has_no_past() {
     alice.send("PRIVMSG #rust :with bob").await;
     let of = |device: &crate::support::Device, query: String| {
         let device = device.clone();
-        async move { device.get(&format!("/api/v1/history?{query}")).await["messages"].as_array().unwrap().clone() }
+        async move {
+            device.get(&format!("/api/v1/history?{query}")).await["messages"]
+                .as_array()
+                .unwrap()
+                .clone()
+        }
     };
     let all = of(&bob, "target=%23rust".into()).await;
     assert_eq!(texts(&all), ["0", "1", "2", "3", "4", "with bob"]);
     assert_eq!(commands(&all)[0], "JOIN");
-    assert_eq!(texts(&of(&bob, format!("target=%23RUST&before={}&limit=2", ids[4])).await), ["2", "3"]);
+    assert_eq!(
+        texts(&of(&bob, format!("target=%23RUST&before={}&limit=2", ids[4])).await),
+        ["2", "3"]
+    );
     let carol = server.pick("carol").await;
-    let refusal = carol.call(Method::GET, "/api/v1/history?target=%23rust").await.unwrap_err();
+    let refusal = carol
+        .call(Method::GET, "/api/v1/history?target=%23rust")
+        .await
+        .unwrap_err();
     assert_eq!(refusal.code, "not_on_channel");
     for person in [&alice, &bob] {
         person.send("PART #rust").await;
     }
-    assert_eq!(bob.call(Method::GET, "/api/v1/history?target=%23rust").await.unwrap_err().code, "no_such_channel");
+    assert_eq!(
+        bob.call(Method::GET, "/api/v1/history?target=%23rust")
+            .await
+            .unwrap_err()
+            .code,
+        "no_such_channel"
+    );
     bob.send("JOIN #rust").await;
     assert_eq!(commands(&of(&bob, "target=%23rust".into()).await), ["JOIN"]);
 }
@@ -134,14 +210,38 @@ async fn the_history_of_an_exchange_is_with_the_session_that_has_the_nick_now() 
         alice.send(&format!("PRIVMSG bob :to {n}")).await;
         bob.send(&format!("PRIVMSG alice :from {n}")).await;
     }
-    server.pick("carol").await.send("PRIVMSG alice :not this").await;
+    server
+        .pick("carol")
+        .await
+        .send("PRIVMSG alice :not this")
+        .await;
     let history = alice.get("/api/v1/history?target=bob&limit=4").await;
-    assert_eq!(texts(history["messages"].as_array().unwrap()), ["to 1", "from 1", "to 2", "from 2"]);
+    assert_eq!(
+        texts(history["messages"].as_array().unwrap()),
+        ["to 1", "from 1", "to 2", "from 2"]
+    );
     bob.send("NICK robert").await;
-    assert_eq!(alice.get("/api/v1/history?target=robert").await["messages"].as_array().unwrap().len(), 6);
+    assert_eq!(
+        alice.get("/api/v1/history?target=robert").await["messages"]
+            .as_array()
+            .unwrap()
+            .len(),
+        6
+    );
     server.pick("bob").await;
-    assert_eq!(alice.get("/api/v1/history?target=bob").await["messages"], json!([]), "another bob, another exchange");
-    assert_eq!(alice.call(Method::GET, "/api/v1/history?target=nobody").await.unwrap_err().code, "no_such_nick");
+    assert_eq!(
+        alice.get("/api/v1/history?target=bob").await["messages"],
+        json!([]),
+        "another bob, another exchange"
+    );
+    assert_eq!(
+        alice
+            .call(Method::GET, "/api/v1/history?target=nobody")
+            .await
+            .unwrap_err()
+            .code,
+        "no_such_nick"
+    );
 }
 
 #[tokio::test]
@@ -149,19 +249,39 @@ async fn read_marks_are_shared_by_devices_and_only_move_forward() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
-    let said = bob.send("PRIVMSG #rust :x").await["ids"][0].as_i64().unwrap();
+    let said = bob.send("PRIVMSG #rust :x").await["ids"][0]
+        .as_i64()
+        .unwrap();
     phone.drain().await;
     bob.drain().await;
     let answer = alice.send(&format!("MARKREAD #rust {said}")).await;
     assert_eq!(params(&answer["replies"][0]), ["#rust", &said.to_string()]);
     let queue = phone.queue().await;
-    assert_eq!((commands(&queue), params(&queue[0])), (vec!["MARKREAD"], vec!["#rust", &said.to_string()]));
-    assert!(bob.queue().await.is_empty(), "how far one has read is nobody else's");
+    assert_eq!(
+        (commands(&queue), params(&queue[0])),
+        (vec!["MARKREAD"], vec!["#rust", &said.to_string()])
+    );
+    assert!(
+        bob.queue().await.is_empty(),
+        "how far one has read is nobody else's"
+    );
     let back = phone.send("MARKREAD #rust 1").await;
-    assert_eq!((&back["ids"], params(&back["replies"][0])[1]), (&json!([]), said.to_string().as_str()));
-    assert_eq!(phone.snapshot().await["channels"][0]["read"].as_i64(), Some(said));
-    assert_eq!(params(&phone.send("MARKREAD #rust").await["replies"][0])[1], said.to_string());
-    assert_eq!(phone.try_send("MARKREAD #none 1").await.unwrap_err().code, "no_such_channel");
+    assert_eq!(
+        (&back["ids"], params(&back["replies"][0])[1]),
+        (&json!([]), said.to_string().as_str())
+    );
+    assert_eq!(
+        phone.snapshot().await["channels"][0]["read"].as_i64(),
+        Some(said)
+    );
+    assert_eq!(
+        params(&phone.send("MARKREAD #rust").await["replies"][0])[1],
+        said.to_string()
+    );
+    assert_eq!(
+        phone.try_send("MARKREAD #none 1").await.unwrap_err().code,
+        "no_such_channel"
+    );
     bob.send("PRIVMSG alice :psst").await;
     phone.send(&format!("MARKREAD bob {said}")).await;
     let unread = json!({"count": 1, "mention": false});
@@ -174,7 +294,14 @@ async fn read_marks_are_shared_by_devices_and_only_move_forward() {
 async fn the_streams_head_says_what_it_is() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let response = alice.request(Method::GET, "/api/v1/events").send().await.unwrap();
-    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let response = alice
+        .request(Method::GET, "/api/v1/events")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        response.headers()[header::CONTENT_TYPE],
+        "text/event-stream"
+    );
     assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
 }

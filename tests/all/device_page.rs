@@ -12,7 +12,11 @@ use crate::{
 /// Keeps a picture of a page where somebody wants to look at it.
 async fn picture(page: &Page, name: &str) {
     if let Some(folder) = std::env::var_os("REJOIN_SCREENSHOTS") {
-        std::fs::write(std::path::Path::new(&folder).join(name), page.screenshot().await).unwrap();
+        std::fs::write(
+            std::path::Path::new(&folder).join(name),
+            page.screenshot().await,
+        )
+        .unwrap();
     }
 }
 
@@ -36,19 +40,33 @@ async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
         page.types("#code", "bbbbbbbb\n").await;
         page.says("#error", "No device waits with this code").await;
         picture(&page, &format!("device-wrong-{width}.png")).await;
-        page.run("document.querySelector('#code').value = ''", vec![]).await;
-        page.types("#code", &format!("{}\n", device.code.to_lowercase().replace('-', ""))).await;
+        page.run("document.querySelector('#code').value = ''", vec![])
+            .await;
+        page.types(
+            "#code",
+            &format!("{}\n", device.code.to_lowercase().replace('-', "")),
+        )
+        .await;
         page.says("h1", "Is this device in front of you?").await;
         assert_eq!(page.text("#code").await, device.code);
-        page.says("#who", "terminal asked just now from the address 127.0.0.1 to join as alice").await;
+        page.says(
+            "#who",
+            "terminal asked just now from the address 127.0.0.1 to join as alice",
+        )
+        .await;
         fits(&page, "the question").await;
         picture(&page, &format!("device-confirm-{width}.png")).await;
         let look = async |value: &str| {
             let script = "const button = document.querySelector(arguments[0]); const style = getComputedStyle(button);
                 return [button.offsetHeight, style.color, style.backgroundColor, style.borderColor, style.font]";
-            page.run(script, vec![format!("[value={value}]").into()]).await
+            page.run(script, vec![format!("[value={value}]").into()])
+                .await
         };
-        assert_eq!(look("allow").await, look("deny").await, "neither is recommended");
+        assert_eq!(
+            look("allow").await,
+            look("deny").await,
+            "neither is recommended"
+        );
         page.click("[name=where][value=chosen]").await;
         page.click("[value=allow]").await;
         page.says(".error", "Choose at least one channel").await;
@@ -77,13 +95,19 @@ async fn a_link_with_the_code_approves_nothing_and_enter_denies() {
     let profile = Profile::desktop();
     let page = driver.open(&profile).await;
     page.pick(&server.url(""), "alice").await;
-    page.goto(&server.url(&format!("/device?user_code={}&decision=allow", device.code))).await;
+    page.goto(&server.url(&format!("/device?user_code={}&decision=allow", device.code)))
+        .await;
     page.shows("#code").await;
-    let value = page.run("return document.querySelector('#code').value", vec![]).await;
+    let value = page
+        .run("return document.querySelector('#code').value", vec![])
+        .await;
     assert_eq!(value, device.code);
     assert_eq!(device.refusal().await, "authorization_pending");
     // Keys alone: the field has the focus, and of the two answers the one that lets nobody in is what Enter means.
-    assert_eq!(page.run("return document.activeElement.id", vec![]).await, "code");
+    assert_eq!(
+        page.run("return document.activeElement.id", vec![]).await,
+        "code"
+    );
     page.types("#code", "\n").await;
     page.says("h1", "Is this device in front of you?").await;
     assert_eq!(device.refusal().await, "slow_down", "it still waits");

@@ -14,10 +14,16 @@ async fn three_devices(server: &TestServer) -> ([Device; 3], Device) {
     let login = |name: &'static str| async move {
         server
             .device()
-            .login_with(json!({"nick": "alice", "password": "correct horse battery", "client_name": name}))
+            .login_with(
+                json!({"nick": "alice", "password": "correct horse battery", "client_name": name}),
+            )
             .await
     };
-    let devices = [alice.clone(), login("phone").await.unwrap(), login("tablet").await.unwrap()];
+    let devices = [
+        alice.clone(),
+        login("phone").await.unwrap(),
+        login("tablet").await.unwrap(),
+    ];
     for device in &devices {
         device.snapshot().await;
     }
@@ -26,8 +32,14 @@ async fn three_devices(server: &TestServer) -> ([Device; 3], Device) {
 }
 
 async fn reason(device: &Device) -> Value {
-    let refusal = device.call(Method::GET, "/api/v1/session").await.unwrap_err();
-    assert_eq!((refusal.status, refusal.code.as_str()), (401, "client_ended"));
+    let refusal = device
+        .call(Method::GET, "/api/v1/session")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refusal.status, refusal.code.as_str()),
+        (401, "client_ended")
+    );
     refusal.body["reason"].clone()
 }
 
@@ -36,14 +48,28 @@ async fn the_list_names_them_and_marks_the_one_that_asks() {
     let server = TestServer::start().await;
     let ([alice, phone, _], bob) = three_devices(&server).await;
     let list = phone.get("/api/v1/clients").await;
-    let shown: Vec<_> =
-        list.as_array().unwrap().iter().map(|c| (c["name"].as_str().unwrap(), c["current"] == true)).collect();
-    assert_eq!(shown, [("unnamed client", false), ("phone", true), ("tablet", false)]);
+    let shown: Vec<_> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| (c["name"].as_str().unwrap(), c["current"] == true))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("unnamed client", false),
+            ("phone", true),
+            ("tablet", false)
+        ]
+    );
     server.pass(Duration::from_mins(5));
     alice.snapshot().await;
     let list = phone.get("/api/v1/clients").await;
     assert!(list[0]["seen_at"].as_str() > list[2]["seen_at"].as_str());
-    assert_eq!(bob.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        bob.get("/api/v1/clients").await.as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -51,14 +77,29 @@ async fn a_new_device_is_announced_to_its_siblings() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let ([alice, ..], bob) = three_devices(&server).await;
     alice.drain().await;
-    let login = json!({"nick": "alice", "password": "correct horse battery", "client_name": "television"});
-    let television = server.device().from("2001:db8::1").login_with(login.clone()).await.unwrap();
+    let login =
+        json!({"nick": "alice", "password": "correct horse battery", "client_name": "television"});
+    let television = server
+        .device()
+        .from("2001:db8::1")
+        .login_with(login.clone())
+        .await
+        .unwrap();
     let heard = alice.queue().await;
     assert_eq!(commands(&heard), ["NOTICE"]);
-    assert_eq!((&heard[0]["source"], &heard[0]["params"][0]), (&json!("rejoin.server"), &json!("alice")));
+    assert_eq!(
+        (&heard[0]["source"], &heard[0]["params"][0]),
+        (&json!("rejoin.server"), &json!("alice"))
+    );
     let text = heard[0]["params"][1].as_str().unwrap();
-    assert_eq!(text, "A device logged in to this session: television, from an IPv6 address.");
-    assert!(television.queue().await.is_empty() && bob.queue().await.is_empty(), "nobody else hears of it");
+    assert_eq!(
+        text,
+        "A device logged in to this session: television, from an IPv6 address."
+    );
+    assert!(
+        television.queue().await.is_empty() && bob.queue().await.is_empty(),
+        "nobody else hears of it"
+    );
     // A renewal is no new device.
     television.login_with(login).await.unwrap();
     assert_eq!(alice.queue().await.len(), 1);
@@ -75,18 +116,37 @@ async fn one_is_removed_by_another_and_its_poll_and_stream_end_at_once() {
         async move { phone.call(Method::GET, "/api/v1/messages?timeout=60").await }
     });
     server.connected(2).await;
-    alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
+    alice
+        .delete(&format!("/api/v1/clients/{id}"))
+        .await
+        .unwrap();
     let refusal = held.await.unwrap().unwrap_err();
-    assert_eq!((refusal.code.as_str(), &refusal.body["reason"]), ("client_ended", &json!("removed")));
+    assert_eq!(
+        (refusal.code.as_str(), &refusal.body["reason"]),
+        ("client_ended", &json!("removed"))
+    );
     let mut last = Vec::new();
     while let Some(frame) = stream.frame().await {
         last = frame;
     }
-    assert_eq!(last, [("event".into(), "end".into()), ("data".into(), r#"{"reason":"removed"}"#.into())]);
+    assert_eq!(
+        last,
+        [
+            ("event".into(), "end".into()),
+            ("data".into(), r#"{"reason":"removed"}"#.into())
+        ]
+    );
     assert_eq!(reason(&phone).await, "removed");
     assert!(bob.queue().await.is_empty());
     tablet.send("PRIVMSG #rust :still here").await;
-    assert_eq!(alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap_err().status, 404);
+    assert_eq!(
+        alice
+            .delete(&format!("/api/v1/clients/{id}"))
+            .await
+            .unwrap_err()
+            .status,
+        404
+    );
 }
 
 #[tokio::test]
@@ -94,7 +154,11 @@ async fn nobody_removes_the_devices_of_others() {
     let server = TestServer::start().await;
     let ([alice, ..], bob) = three_devices(&server).await;
     let id = bob.snapshot().await["client"]["id"].clone();
-    for path in [format!("/api/v1/clients/{id}"), "/api/v1/clients/999".into(), "/api/v1/clients/x".into()] {
+    for path in [
+        format!("/api/v1/clients/{id}"),
+        "/api/v1/clients/999".into(),
+        "/api/v1/clients/x".into(),
+    ] {
         let refusal = alice.delete(&path).await.unwrap_err();
         assert_eq!((refusal.status, refusal.code.as_str()), (404, "not_found"));
     }
@@ -106,7 +170,10 @@ async fn all_others_are_removed_and_the_caller_stays() {
     let server = TestServer::start().await;
     let ([alice, phone, tablet], bob) = three_devices(&server).await;
     phone.delete("/api/v1/clients").await.unwrap();
-    assert_eq!((reason(&alice).await, reason(&tablet).await), (json!("removed"), json!("removed")));
+    assert_eq!(
+        (reason(&alice).await, reason(&tablet).await),
+        (json!("removed"), json!("removed"))
+    );
     phone.send("PRIVMSG #rust :only me now").await;
     assert_eq!(commands(&bob.queue().await), ["PRIVMSG"]);
 }
@@ -129,12 +196,19 @@ async fn an_unused_device_expires_and_a_used_one_does_not() {
     alice.snapshot().await;
     bob.snapshot().await;
     server.pass(Duration::from_hours(24 * 6));
-    assert_eq!(reason(&phone).await, "expired", "also before anyone has come to remove it");
+    assert_eq!(
+        reason(&phone).await,
+        "expired",
+        "also before anyone has come to remove it"
+    );
     alice.send("PRIVMSG #rust :still here").await;
     // Upkeep comes once a minute and at every start.
     server.restart().await;
     server.expired(2).await;
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        1
+    );
     assert_eq!(reason(&phone).await, "expired");
     assert_eq!(commands(&bob.queue().await), ["PRIVMSG"]);
 }
@@ -150,11 +224,21 @@ async fn after_its_lifetime_a_device_leaves_however_much_it_is_used() {
     assert_eq!(reason(&alice).await, "expired");
     server.restart().await;
     server.expired(1).await;
-    assert_eq!(phone.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        phone.get("/api/v1/clients").await.as_array().unwrap().len(),
+        1
+    );
     let queue = phone.queue().await;
-    let quits: Vec<_> =
-        queue.iter().filter(|m| m["command"] == "QUIT").map(|m| m["source"].as_str().unwrap()).collect();
-    assert_eq!(quits, ["bob"], "bob had no other device, so his session ended");
+    let quits: Vec<_> = queue
+        .iter()
+        .filter(|m| m["command"] == "QUIT")
+        .map(|m| m["source"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        quits,
+        ["bob"],
+        "bob had no other device, so his session ended"
+    );
     server.pick("bob").await;
 }
 
@@ -168,19 +252,41 @@ async fn the_seventeenth_is_refused_after_the_right_password_and_one_can_be_repl
         let device = server.device();
         async move { device.login_with(body).await }
     };
-    assert_eq!(login("a wrong password", None).await.unwrap_err().code, "login_failed");
+    assert_eq!(
+        login("a wrong password", None).await.unwrap_err().code,
+        "login_failed"
+    );
     let refusal = login("correct horse battery", None).await.unwrap_err();
-    assert_eq!((refusal.status, refusal.code.as_str()), (409, "too_many_clients"));
-    let names: Vec<_> =
-        refusal.body["clients"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        (refusal.status, refusal.code.as_str()),
+        (409, "too_many_clients")
+    );
+    let names: Vec<_> = refusal.body["clients"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["unnamed client", "phone", "tablet"]);
-    assert_eq!(login("correct horse battery", Some(999)).await.unwrap_err().code, "too_many_clients");
+    assert_eq!(
+        login("correct horse battery", Some(999))
+            .await
+            .unwrap_err()
+            .code,
+        "too_many_clients"
+    );
     let lines = alice.get("/api/v1/audit?limit=1").await;
-    assert_eq!((&lines[0]["action"], &lines[0]["reason"]), (&json!("login_refused"), &json!("too_many_clients")));
+    assert_eq!(
+        (&lines[0]["action"], &lines[0]["reason"]),
+        (&json!("login_refused"), &json!("too_many_clients"))
+    );
     let id = phone.snapshot().await["client"]["id"].as_i64().unwrap();
     login("correct horse battery", Some(id)).await.unwrap();
     assert_eq!(reason(&phone).await, "removed");
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 3);
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        3
+    );
 }
 
 #[tokio::test]
@@ -189,26 +295,44 @@ async fn a_device_is_renamed_and_its_siblings_hear_of_it() {
     let ([alice, phone, _], bob) = three_devices(&server).await;
     let id = phone.snapshot().await["client"]["id"].clone();
     let rename = async |by: &Device, name: &str| {
-        let request = by.request(Method::PATCH, &format!("/api/v1/clients/{id}")).json(&json!({"name": name}));
+        let request = by
+            .request(Method::PATCH, &format!("/api/v1/clients/{id}"))
+            .json(&json!({"name": name}));
         crate::support::checked(request.send().await.unwrap()).await
     };
     alice.drain().await;
     let shown = rename(&alice, " cafe\u{301} ").await.unwrap();
-    assert_eq!((&shown["id"], &shown["name"], &shown["current"]), (&id, &json!("café"), &json!(false)));
+    assert_eq!(
+        (&shown["id"], &shown["name"], &shown["current"]),
+        (&id, &json!("café"), &json!(false))
+    );
     assert_eq!(phone.snapshot().await["client"]["name"], "café");
     let notice = alice.queue().await.pop().unwrap();
-    assert!(notice["command"] == "NOTICE" && notice["params"][1].as_str().unwrap().contains("café"), "{notice}");
+    assert!(
+        notice["command"] == "NOTICE" && notice["params"][1].as_str().unwrap().contains("café"),
+        "{notice}"
+    );
     rename(&alice, "café").await.unwrap();
     assert_eq!(alice.queue().await.len(), 1, "nothing changed");
     for unclean in ["", "a\u{202e}b", "\u{3164}"] {
-        assert_eq!(rename(&alice, unclean).await.unwrap_err().code, "malformed_request", "{unclean:?}");
+        assert_eq!(
+            rename(&alice, unclean).await.unwrap_err().code,
+            "malformed_request",
+            "{unclean:?}"
+        );
     }
     assert_eq!(rename(&bob, "x").await.unwrap_err().code, "not_found");
     // So does a renewal that gives a name; one that gives none leaves it.
     let login = |name: Value| json!({"nick": "alice", "password": "correct horse battery", "client_name": name});
-    let phone = phone.login_with(login(json!("tablet of mine"))).await.unwrap();
+    let phone = phone
+        .login_with(login(json!("tablet of mine")))
+        .await
+        .unwrap();
     assert_eq!(phone.snapshot().await["client"]["name"], "tablet of mine");
     let phone = phone.login_with(login(Value::Null)).await.unwrap();
     let client = phone.snapshot().await["client"].clone();
-    assert_eq!((&client["name"], &client["id"]), (&json!("tablet of mine"), &id));
+    assert_eq!(
+        (&client["name"], &client["id"]),
+        (&json!("tablet of mine"), &id)
+    );
 }

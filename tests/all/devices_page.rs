@@ -24,7 +24,11 @@ async fn key(alice: &Device, scope: &str) -> Value {
 
 async fn live_keys(alice: &Device) -> usize {
     let keys = alice.get("/api/v1/keys").await;
-    keys.as_array().unwrap().iter().filter(|key| key["ended_at"].is_null()).count()
+    keys.as_array()
+        .unwrap()
+        .iter()
+        .filter(|key| key["ended_at"].is_null())
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,24 +36,38 @@ async fn a_device_is_renewed_by_the_password() {
     at_both_widths(async |server, page| {
         let old = alice(&server, page).await;
         page.press("[data-panel=devices]").await;
-        page.says("#devices .devices li", "days unless renewed").await;
+        page.says("#devices .devices li", "days unless renewed")
+            .await;
         let before = old.get("/api/v1/clients").await[0]["expires_at"].clone();
         server.pass(Duration::from_hours(24));
         page.click("#devices .renew").await;
         page.types("#current-password", "something else\n").await;
-        page.says("#renew .error", "here is no session with this nick").await;
-        page.run("document.querySelector('#current-password').value = ''", vec![]).await;
-        page.types("#current-password", &format!("{PASSWORD}\n")).await;
+        page.says("#renew .error", "here is no session with this nick")
+            .await;
+        page.run(
+            "document.querySelector('#current-password').value = ''",
+            vec![],
+        )
+        .await;
+        page.types("#current-password", &format!("{PASSWORD}\n"))
+            .await;
         page.counts("#renew", 0).await;
         let alice = page.device(&server).await;
         let clients = alice.get("/api/v1/clients").await;
         assert_eq!(clients.as_array().unwrap().len(), 1);
-        assert!(clients[0]["expires_at"].as_str() > before.as_str(), "{clients}");
+        assert!(
+            clients[0]["expires_at"].as_str() > before.as_str(),
+            "{clients}"
+        );
         // The page goes on with its new cookie.
         page.click("#devices .last button").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        page.until("return document.querySelector('#connection').dataset.state === 'connected'", vec![]).await;
+        page.until(
+            "return document.querySelector('#connection').dataset.state === 'connected'",
+            vec![],
+        )
+        .await;
     })
     .await;
 }
@@ -81,7 +99,8 @@ async fn removing_all_others_and_a_new_password_offer_to_revoke_the_keys() {
         page.press("#open-password").await;
         page.types("#current-password", PASSWORD).await;
         page.types("#new-password", "another horse battery\n").await;
-        page.says("#ask", "Password changed. Revoke your API keys, too?").await;
+        page.says("#ask", "Password changed. Revoke your API keys, too?")
+            .await;
         page.click("#ask .primary").await;
         until("no key to be left", async || live_keys(&alice).await == 0).await;
     })
@@ -97,8 +116,13 @@ async fn a_key_that_manages_the_session_gets_a_new_secret_by_the_password() {
         page.click("#apps [aria-label='Rotate deploy-bot']").await;
         page.types("#current-password", "something else\n").await;
         page.says("#ask-error", "not the session's password").await;
-        page.run("document.querySelector('#current-password').value = ''", vec![]).await;
-        page.types("#current-password", &format!("{PASSWORD}\n")).await;
+        page.run(
+            "document.querySelector('#current-password').value = ''",
+            vec![],
+        )
+        .await;
+        page.types("#current-password", &format!("{PASSWORD}\n"))
+            .await;
         page.counts("#ask", 0).await;
         page.counts("#apps .row", 2).await;
     })

@@ -14,8 +14,14 @@ use crate::support::{
 async fn hostile() -> (u16, tokio::task::JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let page = Router::new().route("/", get(|| async { Html("<!doctype html><title>Elsewhere</title><p>Hello") }));
-    (port, tokio::spawn(async move { axum::serve(listener, page).await.unwrap() }))
+    let page = Router::new().route(
+        "/",
+        get(|| async { Html("<!doctype html><title>Elsewhere</title><p>Hello") }),
+    );
+    (
+        port,
+        tokio::spawn(async move { axum::serve(listener, page).await.unwrap() }),
+    )
 }
 
 /// Every way a page has to make the browser ask: simple requests, preflighted ones, reading, streams, and forms, which go
@@ -102,21 +108,42 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
     bob.drain().await;
     let before = state(&alice, &bob).await;
 
-    for site in [format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}")] {
+    for site in [
+        format!("http://127.0.0.1:{port}"),
+        format!("http://localhost:{port}"),
+    ] {
         browser.goto(&site).await;
-        let got = browser.run_async(ATTACK, vec![base.clone().into(), said.clone()]).await;
-        assert_eq!(got, Value::from(vec![Value::Null; 15]), "from {site} it could read something");
+        let got = browser
+            .run_async(ATTACK, vec![base.clone().into(), said.clone()])
+            .await;
+        assert_eq!(
+            got,
+            Value::from(vec![Value::Null; 15]),
+            "from {site} it could read something"
+        );
         assert_eq!(state(&alice, &bob).await, before, "{site}");
 
         // Neither can it show ours in a frame. It can lead the browser to where reading acknowledges: that acknowledges
         // nothing, and what is read it cannot read.
         browser
-            .run("document.body.innerHTML = `<iframe src='${arguments[0]}'></iframe>`", vec![base.clone().into()])
+            .run(
+                "document.body.innerHTML = `<iframe src='${arguments[0]}'></iframe>`",
+                vec![base.clone().into()],
+            )
             .await;
-        until("the frame to come to something", async || browser.frame_address().await != "about:blank").await;
-        assert_eq!(browser.frame_address().await, "chrome-error://chromewebdata/");
-        let follow = "location.href = `${arguments[0]}/api/v1/messages?timeout=0&after=${arguments[1]}`";
-        browser.run(follow, vec![base.clone().into(), said.clone()]).await;
+        until("the frame to come to something", async || {
+            browser.frame_address().await != "about:blank"
+        })
+        .await;
+        assert_eq!(
+            browser.frame_address().await,
+            "chrome-error://chromewebdata/"
+        );
+        let follow =
+            "location.href = `${arguments[0]}/api/v1/messages?timeout=0&after=${arguments[1]}`";
+        browser
+            .run(follow, vec![base.clone().into(), said.clone()])
+            .await;
         browser.says("body", "\"messages\":[]").await;
         assert_eq!(state(&alice, &bob).await, before, "{site}");
     }

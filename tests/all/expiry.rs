@@ -13,16 +13,30 @@ const DAY: i64 = 24 * 60 * 60;
 /// Waits until somebody else sees that a nick is nobody's.
 async fn gone(witness: &Device, nick: &str) {
     let whois = format!("WHOIS {nick}");
-    until(&format!("{nick} to leave"), async || witness.try_send(&whois).await.is_err()).await;
+    until(&format!("{nick} to leave"), async || {
+        witness.try_send(&whois).await.is_err()
+    })
+    .await;
 }
 
 fn unpresented(server: &TestServer) -> i64 {
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    database.query_row("SELECT count(*) FROM client WHERE unpresented IS NOT NULL", [], |row| row.get(0)).unwrap()
+    database
+        .query_row(
+            "SELECT count(*) FROM client WHERE unpresented IS NOT NULL",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap()
 }
 
 async fn ended(device: &Device) -> Value {
-    device.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"].clone()
+    device
+        .call(Method::GET, "/api/v1/session")
+        .await
+        .unwrap_err()
+        .body["reason"]
+        .clone()
 }
 
 #[tokio::test]
@@ -39,22 +53,37 @@ async fn a_held_poll_and_a_stream_end_when_their_client_expires() {
     server.pass(Duration::from_hours(20 * 24));
     let both = async {
         let refusal = held.await.unwrap().unwrap_err();
-        assert_eq!((refusal.code.as_str(), &refusal.body["reason"]), ("client_ended", &json!("expired")));
+        assert_eq!(
+            (refusal.code.as_str(), &refusal.body["reason"]),
+            ("client_ended", &json!("expired"))
+        );
         let mut last = Vec::new();
         while let Some(frame) = stream.frame().await {
             last = frame;
         }
-        assert_eq!(last, [("event".into(), "end".into()), ("data".into(), r#"{"reason":"expired"}"#.into())]);
+        assert_eq!(
+            last,
+            [
+                ("event".into(), "end".into()),
+                ("data".into(), r#"{"reason":"expired"}"#.into())
+            ]
+        );
     };
     // Well before a minute's upkeep and a poll's own end.
-    tokio::time::timeout(Duration::from_secs(20), both).await.expect("they end within about a second");
+    tokio::time::timeout(Duration::from_secs(20), both)
+        .await
+        .expect("they end within about a second");
 }
 
 /// A lost answer holds no nick: without its cookie nobody can use the session, or give it up.
 #[tokio::test]
 async fn a_cookie_that_is_never_presented_is_worth_ten_minutes() {
     let server = TestServer::start().await;
-    let (_, kept, late) = (server.pick("lost").await, server.pick("kept").await, server.pick("late").await);
+    let (_, kept, late) = (
+        server.pick("lost").await,
+        server.pick("kept").await,
+        server.pick("late").await,
+    );
     kept.send("PING x").await;
     server.pass(Duration::from_secs(599));
     late.send("PING x").await;
@@ -74,7 +103,11 @@ async fn a_cookie_is_known_to_have_arrived_before_its_first_request_is_answered(
     let alice = server.pick("alice").await;
     assert_eq!(unpresented(&server), 1);
     alice.send("PING x").await;
-    assert_eq!(unpresented(&server), 0, "whatever happens to the server now, she stays");
+    assert_eq!(
+        unpresented(&server),
+        0,
+        "whatever happens to the server now, she stays"
+    );
     server.restart().await;
     server.pick("lost").await;
     server.pass(Duration::from_mins(10));
@@ -90,12 +123,18 @@ async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let phone = server.login("alice", PASSWORD).await;
     phone.snapshot().await;
-    let (lost, renewed) = (server.login("alice", PASSWORD).await, phone.login("alice", PASSWORD).await.unwrap());
+    let (lost, renewed) = (
+        server.login("alice", PASSWORD).await,
+        phone.login("alice", PASSWORD).await.unwrap(),
+    );
     server.pass(Duration::from_mins(10));
     server.expired(2).await;
     assert_eq!(ended(&lost).await, json!("expired"));
     renewed.snapshot().await;
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 2);
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        2
+    );
 }
 
 /// A clock set a day forward makes nobody leave who has not been away; set back it holds nobody up; and order is by id.
@@ -120,13 +159,28 @@ async fn a_clock_that_is_set_ends_nobody_and_breaks_no_order() {
     assert_eq!(ended(&lost).await, "expired");
     fresh.snapshot().await;
     let queue = phone.queue().await;
-    let ids = |messages: &[Value]| messages.iter().map(|message| message["id"].clone()).collect::<Vec<_>>();
+    let ids = |messages: &[Value]| {
+        messages
+            .iter()
+            .map(|message| message["id"].clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(ids(&queue), said, "and nothing was dropped");
-    let times: Vec<_> = queue.iter().map(|message| message["time"].as_str().unwrap()).collect();
+    let times: Vec<_> = queue
+        .iter()
+        .map(|message| message["time"].as_str().unwrap())
+        .collect();
     assert!(times.is_sorted(), "times never decrease: {times:?}");
     let next = phone.poll(&format!("timeout=0&after={}", said[0])).await;
     assert_eq!(ids(next["messages"].as_array().unwrap()), said[1..]);
-    assert_eq!(ids(alice.get("/api/v1/history?target=%23rust&limit=3").await["messages"].as_array().unwrap()), said);
+    assert_eq!(
+        ids(
+            alice.get("/api/v1/history?target=%23rust&limit=3").await["messages"]
+                .as_array()
+                .unwrap()
+        ),
+        said
+    );
 }
 
 /// Use is written down once a minute; who was here since then is not taken for having been away.
@@ -150,7 +204,14 @@ async fn a_clock_that_is_set_back_keeps_nobody_waiting() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
-    while server.device().login("alice", "a wrong one").await.unwrap_err().code != "throttled" {}
+    while server
+        .device()
+        .login("alice", "a wrong one")
+        .await
+        .unwrap_err()
+        .code
+        != "throttled"
+    {}
     server.set_clock(-DAY);
     server.pass(Duration::from_secs(30));
     server.login("alice", PASSWORD).await;

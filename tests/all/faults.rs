@@ -39,7 +39,14 @@ impl Scene {
         }
         alice.send("JOIN #all").await;
         bob.send("JOIN #all").await;
-        Self { dir, disk, process, alice, phone, bob }
+        Self {
+            dir,
+            disk,
+            process,
+            alice,
+            phone,
+            bob,
+        }
     }
 
     fn database(&self) -> PathBuf {
@@ -48,7 +55,11 @@ impl Scene {
 
     /// Many commands at the same time; `round` tells them and their labels from those of another round.
     async fn act(&self, round: &str) -> Vec<Result<Value, Problem>> {
-        let (channel, nick, text) = (format!("#{round}"), format!("bob-{round}"), format!("in round {round}"));
+        let (channel, nick, text) = (
+            format!("#{round}"),
+            format!("bob-{round}"),
+            format!("in round {round}"),
+        );
         let mut commands = vec![
             (&self.alice, "JOIN", vec![channel.as_str()]),
             (&self.alice, "TOPIC", vec!["#all", &text]),
@@ -57,11 +68,18 @@ impl Scene {
             (&self.bob, "PRIVMSG", vec!["#all,alice", &text]),
         ];
         for _ in 0..10 {
-            commands.extend([&self.alice, &self.bob].map(|device| (device, "PRIVMSG", vec!["#all", &text])));
+            commands.extend(
+                [&self.alice, &self.bob].map(|device| (device, "PRIVMSG", vec!["#all", &text])),
+            );
         }
-        let sent = commands.into_iter().enumerate().map(|(n, (device, command, params))| {
-            device.try_send_json(json!({"command": command, "params": params, "label": format!("{round} {n}")}))
-        });
+        let sent = commands
+            .into_iter()
+            .enumerate()
+            .map(|(n, (device, command, params))| {
+                device.try_send_json(
+                    json!({"command": command, "params": params, "label": format!("{round} {n}")}),
+                )
+            });
         futures_util::future::join_all(sent).await
     }
 
@@ -71,8 +89,15 @@ impl Scene {
         for device in [&self.alice, &self.phone, &self.bob] {
             let snapshot = device.snapshot().await;
             let clients = device.get("/api/v1/clients").await;
-            let clients = clients.as_array().unwrap().iter().map(|client| client["id"].clone()).collect();
-            seen.extend(["session", "channels", "directs", "cursor"].map(|field| snapshot[field].clone()));
+            let clients = clients
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|client| client["id"].clone())
+                .collect();
+            seen.extend(
+                ["session", "channels", "directs", "cursor"].map(|field| snapshot[field].clone()),
+            );
             seen.extend([clients, device.poll("after=0&timeout=0").await]);
         }
         seen
@@ -80,13 +105,30 @@ impl Scene {
 
     /// Kills the server, does something to its machine, and starts it again on the same database.
     fn restarted(self, meanwhile: impl FnOnce()) -> Self {
-        let Self { dir, disk, process, alice, phone, bob } = self;
+        let Self {
+            dir,
+            disk,
+            process,
+            alice,
+            phone,
+            bob,
+        } = self;
         process.kill();
         meanwhile();
         let process = Process::on_disk(&dir.path().join("rejoin.db"), &disk);
-        let [alice, phone, bob] =
-            [alice, phone, bob].map(|device| process.device().with_cookie(device.cookie.as_deref().unwrap()));
-        Self { dir, disk, process, alice, phone, bob }
+        let [alice, phone, bob] = [alice, phone, bob].map(|device| {
+            process
+                .device()
+                .with_cookie(device.cookie.as_deref().unwrap())
+        });
+        Self {
+            dir,
+            disk,
+            process,
+            alice,
+            phone,
+            bob,
+        }
     }
 }
 
@@ -96,8 +138,16 @@ async fn health(process: &Process) -> Result<Value, Problem> {
 
 #[track_caller]
 fn assert_refused<T: Debug>(result: Result<T, Problem>) {
-    let Problem { status, code, retry_after, .. } = result.unwrap_err();
-    assert_eq!((status, code.as_str(), retry_after), (503, "storage_failed", Some(5)));
+    let Problem {
+        status,
+        code,
+        retry_after,
+        ..
+    } = result.unwrap_err();
+    assert_eq!(
+        (status, code.as_str(), retry_after),
+        (503, "storage_failed", Some(5))
+    );
 }
 
 /// Lets the same go wrong twice: first it passes, then the server is killed while it lasts. `fail` gives what ends it.
@@ -124,36 +174,65 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
         visitor.login("alice", PASSWORD),
         tablet.call(Method::POST, "/api/v1/logout"),
     );
-    commands.into_iter().chain([password, logout]).for_each(assert_refused);
+    commands
+        .into_iter()
+        .chain([password, logout])
+        .for_each(assert_refused);
     [session, login].into_iter().for_each(assert_refused);
     assert_refused(health(&scene.process).await);
-    assert_eq!(scene.seen().await, before, "everyone reads on, and nothing of what was refused is there");
+    assert_eq!(
+        scene.seen().await,
+        before,
+        "everyone reads on, and nothing of what was refused is there"
+    );
     tablet.snapshot().await;
     // A first snapshot would begin the queue, and so would a first poll.
     assert_eq!(new.snapshot().await["cursor"], before[4]);
     new.queue().await;
     end();
 
-    until("it to be well again", async || health(&scene.process).await.is_ok()).await;
-    let answers: Vec<_> = scene.act("one").await.into_iter().map(Result::unwrap).collect();
-    let again: Vec<_> = scene.act("one").await.into_iter().map(Result::unwrap).collect();
+    until("it to be well again", async || {
+        health(&scene.process).await.is_ok()
+    })
+    .await;
+    let answers: Vec<_> = scene
+        .act("one")
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    let again: Vec<_> = scene
+        .act("one")
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
     assert_eq!(answers, again, "what has a label is done once");
     visitor.try_pick("eve").await.unwrap();
     visitor.login("alice", PASSWORD).await.unwrap();
     tablet.call(Method::POST, "/api/v1/logout").await.unwrap();
     let last = bob.send("PRIVMSG #all :the end").await;
-    let mut made: Vec<_> = answers.iter().chain([&last]).flat_map(|answer| answer["ids"].as_array().unwrap()).collect();
+    let mut made: Vec<_> = answers
+        .iter()
+        .chain([&last])
+        .flat_map(|answer| answer["ids"].as_array().unwrap())
+        .collect();
     made.sort_by_key(|id| id.as_i64());
     let mut received = Vec::new();
     while received.last() != Some(&last["ids"][0]) {
-        let message = tokio::time::timeout(PATIENCE, stream.message()).await.expect("what was done is told");
+        let message = tokio::time::timeout(PATIENCE, stream.message())
+            .await
+            .expect("what was done is told");
         let message = message.expect("the stream stays open");
         if message["source"] != "rejoin.server" {
             received.push(message["id"].clone());
         }
     }
     assert_eq!(received.iter().collect::<Vec<_>>(), made);
-    assert!(made.contains(&&held.await.unwrap()["messages"][0]["id"]), "and so does the poll");
+    assert!(
+        made.contains(&&held.await.unwrap()["messages"][0]["id"]),
+        "and so does the poll"
+    );
 
     let before = scene.seen().await;
     let end = fail(&scene);
@@ -161,8 +240,16 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     commands.into_iter().for_each(assert_refused);
     assert_refused(session);
     let scene = scene.restarted(end);
-    assert_eq!(scene.seen().await, before, "what was refused does not come to life");
-    scene.act("two").await.into_iter().for_each(|answer| drop(answer.unwrap()));
+    assert_eq!(
+        scene.seen().await,
+        before,
+        "what was refused does not come to life"
+    );
+    scene
+        .act("two")
+        .await
+        .into_iter()
+        .for_each(|answer| drop(answer.unwrap()));
     scene.process.pick("fay").await;
     assert_sound(&scene.database());
 }
@@ -215,7 +302,10 @@ async fn a_disk_that_cannot_be_read() {
     assert_refused(health(&scene.process).await);
     scene.disk.mend();
     assert_ne!(scene.seen().await, before);
-    until("it to be well again", async || health(&scene.process).await.is_ok()).await;
+    until("it to be well again", async || {
+        health(&scene.process).await.is_ok()
+    })
+    .await;
     scene.bob.send("PRIVMSG #all :hello again").await;
 }
 
@@ -224,7 +314,11 @@ async fn a_disk_that_cannot_be_read() {
 async fn health_is_found_out_by_writing_at_most_once_a_second() {
     let server = TestServer::start().await;
     server.pick("alice").await;
-    let log = || std::fs::metadata(server.database().with_extension("db-wal")).unwrap().len();
+    let log = || {
+        std::fs::metadata(server.database().with_extension("db-wal"))
+            .unwrap()
+            .len()
+    };
     let (before, started) = (log(), Instant::now());
     let ask = || server.device().request(Method::GET, "/healthz").send();
     for _ in 0..20 {
@@ -233,5 +327,8 @@ async fn health_is_found_out_by_writing_at_most_once_a_second() {
     }
     // A frame of the write-ahead log is a page and its header.
     let written = (log() - before) / (4096 + 24);
-    assert!((1..=1 + started.elapsed().as_secs()).contains(&written), "{written} pages were written");
+    assert!(
+        (1..=1 + started.elapsed().as_secs()).contains(&written),
+        "{written} pages were written"
+    );
 }

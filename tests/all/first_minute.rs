@@ -15,9 +15,14 @@ async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
         page.goto(&server.url("")).await;
         page.types("#nick", "2fast").await;
         page.says("#nick-error", "begins with no digit").await;
-        page.run("document.querySelector('#nick').value = ''", vec![]).await;
+        page.run("document.querySelector('#nick').value = ''", vec![])
+            .await;
         page.types("#nick", "bob").await;
-        page.until("return document.querySelector('#nick-error').textContent === ''", vec![]).await;
+        page.until(
+            "return document.querySelector('#nick-error').textContent === ''",
+            vec![],
+        )
+        .await;
         page.types("#nick", "\n").await;
         page.says("#nick-error", "bob is taken.").await;
         page.click("#suggestion").await;
@@ -27,26 +32,49 @@ async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
         page.says("#browse-panel li", "1 member").await;
 
         // The hint is quiet, and once put away it stays so.
-        page.says("#password-hint", "Set a password to use this chat from your phone, too.").await;
+        page.says(
+            "#password-hint",
+            "Set a password to use this chat from your phone, too.",
+        )
+        .await;
         page.click("#password-hint .close").await;
         page.reload().await;
         page.says("#browse-panel li", "#rust").await;
-        assert_eq!(page.run("return document.querySelector('#password-hint').hidden", vec![]).await, true);
+        assert_eq!(
+            page.run(
+                "return document.querySelector('#password-hint').hidden",
+                vec![]
+            )
+            .await,
+            true
+        );
 
         // Whoever an app sent here, and who has no session yet, is led on.
-        page.run("return fetch('/logout', { method: 'POST' })", vec![]).await;
-        page.goto(&server.url("/login?next=/device%3Fuser_code%3DA%26b")).await;
+        page.run("return fetch('/logout', { method: 'POST' })", vec![])
+            .await;
+        page.goto(&server.url("/login?next=/device%3Fuser_code%3DA%26b"))
+            .await;
         page.click(".aside a").await;
         page.types("#nick", "eve\n").await;
-        page.until("return location.pathname + location.search === '/device?user_code=A&b'", vec![]).await;
-        page.run("return fetch('/logout', { method: 'POST' })", vec![]).await;
-        page.goto(&server.url("/?next=//elsewhere.example/evil")).await;
+        page.until(
+            "return location.pathname + location.search === '/device?user_code=A&b'",
+            vec![],
+        )
+        .await;
+        page.run("return fetch('/logout', { method: 'POST' })", vec![])
+            .await;
+        page.goto(&server.url("/?next=//elsewhere.example/evil"))
+            .await;
         page.types("#nick", "eve\n").await;
         page.says("#own-nick", "eve").await;
 
         for (path, field) in [("/login", "nick"), ("/login?nick=bob", "password")] {
             page.goto(&server.url(path)).await;
-            page.until("return document.activeElement.id === arguments[0]", vec![field.into()]).await;
+            page.until(
+                "return document.activeElement.id === arguments[0]",
+                vec![field.into()],
+            )
+            .await;
         }
     })
     .await;
@@ -100,9 +128,14 @@ async fn a_code_leads_a_phone_to_the_login_page() {
         page.types("#new-password", "correct horse battery\n").await;
         let address = server.url("/login?nick=alice%5B%5D");
         page.says("#devices .add", &address).await;
-        page.until("return document.querySelector('#devices .code').naturalWidth > 0", vec![]).await;
+        page.until(
+            "return document.querySelector('#devices .code').naturalWidth > 0",
+            vec![],
+        )
+        .await;
         let grey: Vec<u8> = serde_json::from_value(page.run(PHOTOGRAPH, vec![]).await).unwrap();
-        let mut photograph = rqrr::PreparedImage::prepare_from_greyscale(200, 200, |x, y| grey[y * 200 + x]);
+        let mut photograph =
+            rqrr::PreparedImage::prepare_from_greyscale(200, 200, |x, y| grey[y * 200 + x]);
         let codes = photograph.detect_grids();
         assert_eq!(codes[0].decode().unwrap().1, address);
 
@@ -138,23 +171,51 @@ async fn notifications_are_asked_for_by_a_click_and_tell_of_what_is_meant_for_on
         let [bob] = server.pick_on("#rust", ["bob"]).await;
         bob.send("PRIVMSG #rust :alice, before").await;
         page.hears("bob: alice, before").await;
-        assert_eq!(page.run("return navigator.serviceWorker.controller", vec![]).await, json!(null));
+        assert_eq!(
+            page.run("return navigator.serviceWorker.controller", vec![])
+                .await,
+            json!(null)
+        );
 
-        page.devtools("Browser.grantPermissions", json!({"permissions": ["notifications"]})).await;
+        page.devtools(
+            "Browser.grantPermissions",
+            json!({"permissions": ["notifications"]}),
+        )
+        .await;
         page.press("#notify").await;
-        page.until("return document.querySelector('#notify').ariaPressed === 'true'", vec![]).await;
+        page.until(
+            "return document.querySelector('#notify').ariaPressed === 'true'",
+            vec![],
+        )
+        .await;
         bob.send("PRIVMSG #rust :alice, whom I see").await;
         page.hears("bob: alice, whom I see").await;
         page.run("document.hasFocus = () => false", vec![]).await;
-        for line in ["PRIVMSG #rust :hello all", "PRIVMSG #rust :hello Alice", "PRIVMSG alice :only you"] {
+        for line in [
+            "PRIVMSG #rust :hello all",
+            "PRIVMSG #rust :hello Alice",
+            "PRIVMSG alice :only you",
+        ] {
             bob.send(line).await;
         }
         page.says("#directs", "bob").await;
-        until("both to be shown", async || page.run_async(SHOWN, vec![]).await.as_array().unwrap().len() == 2).await;
+        until("both to be shown", async || {
+            page.run_async(SHOWN, vec![])
+                .await
+                .as_array()
+                .unwrap()
+                .len()
+                == 2
+        })
+        .await;
         let shown = json!(["bob in #rust: hello Alice", "bob: only you"]);
         assert_eq!(page.run_async(SHOWN, vec![]).await, shown);
         page.press("#notify").await;
-        page.until("return document.querySelector('#notify').ariaPressed === 'false'", vec![]).await;
+        page.until(
+            "return document.querySelector('#notify').ariaPressed === 'false'",
+            vec![],
+        )
+        .await;
         assert_eq!(page.run("return localStorage.length", vec![]).await, 0);
     })
     .await;

@@ -10,7 +10,11 @@ use crate::support::{Device, Problem, TestServer};
 const MANY: [&str; 2] = ["--flood-limit", "1000:1000"];
 
 fn throttled(refusal: &Problem) -> bool {
-    (refusal.status, refusal.code.as_str(), refusal.numeric.as_deref()) == (429, "throttled", Some("263"))
+    (
+        refusal.status,
+        refusal.code.as_str(),
+        refusal.numeric.as_deref(),
+    ) == (429, "throttled", Some("263"))
 }
 
 /// Sends as many of these as pass; how many, and what the next one is told.
@@ -38,7 +42,10 @@ async fn devices_and_keys_of_a_session_share_its_bytes() {
         }
     }
     let (sent, refusal) = fill(&bot, &line).await;
-    assert!(4096 * (12 + sent) <= 64 * 1024 && 64 * 1024 <= 5000 * (13 + sent), "{sent} more");
+    assert!(
+        4096 * (12 + sent) <= 64 * 1024 && 64 * 1024 <= 5000 * (13 + sent),
+        "{sent} more"
+    );
     for device in [&alice, &phone] {
         assert!(throttled(&device.try_send(&line).await.unwrap_err()));
     }
@@ -51,7 +58,14 @@ async fn devices_and_keys_of_a_session_share_its_bytes() {
     };
     assert!((7..=10).contains(&sent), "4 KiB a second: {sent} in ten");
     let lines = alice.get("/api/v1/audit").await;
-    assert!(lines.as_array().unwrap().iter().any(|line| line["reason"] == "bytes"), "{lines}");
+    assert!(
+        lines
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|line| line["reason"] == "bytes"),
+        "{lines}"
+    );
 }
 
 #[tokio::test]
@@ -76,15 +90,28 @@ async fn devices_and_keys_of_a_session_share_its_commands() {
 async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
     let server = TestServer::with(&MANY).await;
     let alice = server.pick("alice").await;
-    let channels = (0..20).map(|n| format!("#{n}")).collect::<Vec<_>>().join(",");
+    let channels = (0..20)
+        .map(|n| format!("#{n}"))
+        .collect::<Vec<_>>()
+        .join(",");
     alice.send(&format!("JOIN {channels}")).await;
     server.pass(Duration::from_secs(60));
     // More than the limit passes once nothing else was sent, and takes longer to come back.
-    alice.send(&format!("PRIVMSG {channels} :{}", "x".repeat(4096))).await;
+    alice
+        .send(&format!("PRIVMSG {channels} :{}", "x".repeat(4096)))
+        .await;
     let refusal = alice.try_send("PRIVMSG #1 :x").await.unwrap_err();
-    assert!(throttled(&refusal) && (1..=20).contains(&refusal.retry_after.unwrap()), "{refusal:?}");
+    assert!(
+        throttled(&refusal) && (1..=20).contains(&refusal.retry_after.unwrap()),
+        "{refusal:?}"
+    );
     // What adds nothing is only limited by commands.
-    for line in ["PING x", "WHOIS alice", "ACK 1", "PASS :correct horse battery"] {
+    for line in [
+        "PING x",
+        "WHOIS alice",
+        "ACK 1",
+        "PASS :correct horse battery",
+    ] {
         alice.send(line).await;
     }
     server.pass(Duration::from_secs(refusal.retry_after.unwrap()));
@@ -94,7 +121,10 @@ async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
     let mut changed = 0;
     let refusal = loop {
         changed += 1;
-        match alice.try_send_json(json!({"command": "NICK", "params": [format!("alice{changed}")]})).await {
+        match alice
+            .try_send_json(json!({"command": "NICK", "params": [format!("alice{changed}")]}))
+            .await
+        {
             Err(refusal) => break refusal,
             Ok(_) => assert!(changed < 100),
         }
@@ -109,14 +139,24 @@ async fn each_four_targets_count_as_one_command() {
     let server = TestServer::with(&["--flood-limit", "20:5"]).await;
     let alice = server.pick("alice").await;
     server.pass(Duration::from_secs(60));
-    let channels = (0..20).map(|n| format!("#{n}")).collect::<Vec<_>>().join(",");
+    let channels = (0..20)
+        .map(|n| format!("#{n}"))
+        .collect::<Vec<_>>()
+        .join(",");
     let joined = alice.send(&format!("JOIN {channels}")).await;
     assert_eq!(joined["ids"].as_array().unwrap().len(), 20);
     let (sent, refusal) = fill(&alice, "PING x").await;
-    assert_eq!((sent, refusal.retry_after), (15, Some(1)), "it counted five");
+    assert_eq!(
+        (sent, refusal.retry_after),
+        (15, Some(1)),
+        "it counted five"
+    );
     server.pass(Duration::from_secs(1));
     alice.send(&format!("NAMES {channels}")).await;
-    assert!(throttled(&alice.try_send("PING x").await.unwrap_err()), "five came back in a second");
+    assert!(
+        throttled(&alice.try_send("PING x").await.unwrap_err()),
+        "five came back in a second"
+    );
 }
 
 #[tokio::test]
@@ -124,6 +164,8 @@ async fn off_is_off() {
     let server = TestServer::with(&["--flood-limit", "off"]).await;
     let alice = server.pick("alice").await;
     for _ in 0..40 {
-        alice.send(&format!("PRIVMSG alice :{}", "x".repeat(4096))).await;
+        alice
+            .send(&format!("PRIVMSG alice :{}", "x".repeat(4096)))
+            .await;
     }
 }

@@ -5,7 +5,11 @@ use serde_json::json;
 use crate::support::browser::{Page, at_both_widths};
 
 async fn focused(page: &Page, css: &str) {
-    page.until("return document.activeElement?.matches(arguments[0])", vec![css.into()]).await;
+    page.until(
+        "return document.activeElement?.matches(arguments[0])",
+        vec![css.into()],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,7 +26,15 @@ async fn a_dialog_gives_the_focus_back_and_keys_go_where_one_writes() {
         focused(page, "#help h2").await;
         page.click("#help .last button").await;
         // On a phone it was opened from a drawer, which is closed by now.
-        focused(page, if narrow { "#open-sidebar" } else { "[data-panel=help]" }).await;
+        focused(
+            page,
+            if narrow {
+                "#open-sidebar"
+            } else {
+                "[data-panel=help]"
+            },
+        )
+        .await;
 
         page.click("#leave").await;
         page.click("#ask [type=button]").await;
@@ -36,7 +48,11 @@ async fn a_dialog_gives_the_focus_back_and_keys_go_where_one_writes() {
         page.run("document.activeElement.blur()", vec![]).await;
         page.types("body", "x").await;
         focused(page, "#join-name").await;
-        assert_eq!(page.run("return document.activeElement.value", vec![]).await, "x");
+        assert_eq!(
+            page.run("return document.activeElement.value", vec![])
+                .await,
+            "x"
+        );
     })
     .await;
 }
@@ -93,7 +109,11 @@ async fn two_tabs_are_one_device_with_two_drafts() {
         let first = page.new_tab().await;
         page.goto(&server.url("/#rust")).await;
         page.says("#title", "#rust").await;
-        assert_eq!(page.run("return document.querySelector('#composer').value", vec![]).await, "");
+        assert_eq!(
+            page.run("return document.querySelector('#composer').value", vec![])
+                .await,
+            ""
+        );
         page.say("from the second").await;
         page.hears("alice: from the second").await;
         let second = page.to_tab(first).await;

@@ -14,7 +14,14 @@ async fn a_forwarded_network_has_so_many_requests_under_way() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let mut devices = Vec::new();
     for n in 0..=OF_NETWORK / OF_CLIENT {
-        devices.push(server.device().from("192.0.2.1").try_pick(&format!("s{n}")).await.unwrap());
+        devices.push(
+            server
+                .device()
+                .from("192.0.2.1")
+                .try_pick(&format!("s{n}"))
+                .await
+                .unwrap(),
+        );
     }
     let (mut streams, mut sockets, mut polls) = (Vec::new(), Vec::new(), Vec::new());
     for (n, device) in devices[1..].iter().enumerate() {
@@ -33,12 +40,31 @@ async fn a_forwarded_network_has_so_many_requests_under_way() {
         }
     }
     server.connected(OF_NETWORK).await;
-    let refused = devices[0].call(reqwest::Method::GET, "/api/v1/session").await.unwrap_err();
-    assert_eq!((refused.status, refused.code.as_str(), refused.retry_after), (429, "throttled", Some(5)));
+    let refused = devices[0]
+        .call(reqwest::Method::GET, "/api/v1/session")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refused.status, refused.code.as_str(), refused.retry_after),
+        (429, "throttled", Some(5))
+    );
     // Others, and the proxy itself, are not hindered.
-    server.device().from("192.0.2.2").try_pick("other").await.unwrap();
-    assert_eq!(server.device().get("/api/v1/server").await["name"], "rejoin.server");
-    let is_let_in = async |device: &Device| device.call(reqwest::Method::GET, "/api/v1/session").await.is_ok();
+    server
+        .device()
+        .from("192.0.2.2")
+        .try_pick("other")
+        .await
+        .unwrap();
+    assert_eq!(
+        server.device().get("/api/v1/server").await["name"],
+        "rejoin.server"
+    );
+    let is_let_in = async |device: &Device| {
+        device
+            .call(reqwest::Method::GET, "/api/v1/session")
+            .await
+            .is_ok()
+    };
     // Whatever ends leaves its place: a stream, a socket, a poll.
     drop::<Option<Stream>>(streams.pop());
     until("a stream's place", async || is_let_in(&devices[0]).await).await;

@@ -12,7 +12,12 @@ const PASSWORD: &str = "correct horse battery";
 /// A server behind a proxy, with alice on it, who came from 192.0.2.1 and has set a password.
 async fn alice(args: &[&str]) -> (TestServer, Device) {
     let server = TestServer::with(&[&["--trusted-proxy", "127.0.0.1"], args].concat()).await;
-    let alice = server.device().from("192.0.2.1").try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .from("192.0.2.1")
+        .try_pick("alice")
+        .await
+        .unwrap();
     alice.send(&format!("PASS :{PASSWORD}")).await;
     (server, alice)
 }
@@ -23,12 +28,23 @@ async fn wrong(device: &Device, nick: &str) -> Problem {
 
 async fn fails(device: &Device, nick: &str, times: usize) {
     for n in 0..times {
-        assert_eq!(wrong(device, nick).await.code, "login_failed", "{nick}, try {n}");
+        assert_eq!(
+            wrong(device, nick).await.code,
+            "login_failed",
+            "{nick}, try {n}"
+        );
     }
 }
 
 fn assert_throttled(problem: &Problem, seconds: u64) {
-    assert_eq!((problem.code.as_str(), problem.status, problem.numeric.as_deref()), ("throttled", 429, Some("263")));
+    assert_eq!(
+        (
+            problem.code.as_str(),
+            problem.status,
+            problem.numeric.as_deref()
+        ),
+        ("throttled", 429, Some("263"))
+    );
     assert_eq!(problem.retry_after, Some(seconds));
 }
 
@@ -53,9 +69,17 @@ async fn an_address_may_try_so_many_passwords_of_a_nick_and_of_all() {
 async fn the_addresses_of_a_household_are_one() {
     let (server, _) = alice(&[]).await;
     for n in 0..10 {
-        fails(&server.device().from(&format!("2001:db8::{n:x}")), "alice", 1).await;
+        fails(
+            &server.device().from(&format!("2001:db8::{n:x}")),
+            "alice",
+            1,
+        )
+        .await;
     }
-    assert_throttled(&wrong(&server.device().from("2001:db8::ffff"), "alice").await, 30);
+    assert_throttled(
+        &wrong(&server.device().from("2001:db8::ffff"), "alice").await,
+        30,
+    );
     fails(&server.device().from("2001:db8:0:1::1"), "alice", 1).await;
 }
 
@@ -74,10 +98,19 @@ async fn many_guesses_at_once_are_limited_like_one_after_the_other() {
     let (server, _) = alice(&[]).await;
     let guesses = (0..60).map(|n| {
         let device = server.device();
-        async move { device.login("alice", &format!("guess number {n}")).await.unwrap_err().code }
+        async move {
+            device
+                .login("alice", &format!("guess number {n}"))
+                .await
+                .unwrap_err()
+                .code
+        }
     });
     let codes = join_all(guesses).await;
-    assert_eq!(codes.iter().filter(|code| *code == "login_failed").count(), 10);
+    assert_eq!(
+        codes.iter().filter(|code| *code == "login_failed").count(),
+        10
+    );
     assert_eq!(codes.iter().filter(|code| *code == "throttled").count(), 50);
 }
 
@@ -86,12 +119,25 @@ async fn many_guesses_at_once_are_limited_like_one_after_the_other() {
 #[tokio::test]
 async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
     let (server, alice) = alice(&[]).await;
-    let thief = server.device().from("203.0.113.1").login("alice", PASSWORD).await.unwrap();
+    let thief = server
+        .device()
+        .from("203.0.113.1")
+        .login("alice", PASSWORD)
+        .await
+        .unwrap();
     let id = thief.snapshot().await["client"]["id"].clone();
-    alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
+    alice
+        .delete(&format!("/api/v1/clients/{id}"))
+        .await
+        .unwrap();
     alice.send("NICK alicia").await;
     for n in 0..50 {
-        fails(&server.device().from(&format!("198.51.100.{n}")), "alicia", 1).await;
+        fails(
+            &server.device().from(&format!("198.51.100.{n}")),
+            "alicia",
+            1,
+        )
+        .await;
     }
     for stranger in ["198.51.100.200", "203.0.113.1"] {
         let stranger = server.device().from(stranger);
@@ -100,13 +146,21 @@ async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
         fails(&stranger, "bob", 1).await;
     }
     // Her own device may renew itself from anywhere.
-    let renewed = alice.from("198.51.100.202").login("alicia", PASSWORD).await.unwrap();
+    let renewed = alice
+        .from("198.51.100.202")
+        .login("alicia", PASSWORD)
+        .await
+        .unwrap();
     let home = server.device().from("192.0.2.1");
     fails(&home, "alicia", 2).await;
     home.login("alicia", PASSWORD).await.unwrap();
     let alice = renewed;
     let change = json!({"command": "PASS", "params": ["a new password", PASSWORD]});
-    alice.from("198.51.100.201").try_send_json(change).await.unwrap();
+    alice
+        .from("198.51.100.201")
+        .try_send_json(change)
+        .await
+        .unwrap();
     fails(&home, "alicia", 8).await;
     assert_throttled(&wrong(&home, "alicia").await, 30);
 }
@@ -115,9 +169,17 @@ async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
 async fn what_no_trusted_proxy_says_of_an_address_does_not_count() {
     let server = TestServer::start().await;
     for n in 0..20 {
-        fails(&server.device().from(&format!("198.51.100.{n}")), &format!("nick{n}"), 1).await;
+        fails(
+            &server.device().from(&format!("198.51.100.{n}")),
+            &format!("nick{n}"),
+            1,
+        )
+        .await;
     }
-    assert_throttled(&wrong(&server.device().from("192.0.2.1"), "alice").await, 15);
+    assert_throttled(
+        &wrong(&server.device().from("192.0.2.1"), "alice").await,
+        15,
+    );
 }
 
 #[tokio::test]
@@ -128,7 +190,12 @@ async fn an_address_makes_so_many_sessions_at_once() {
         stranger.try_pick(&format!("s{n}")).await.unwrap();
     }
     assert_throttled(&stranger.try_pick("s100").await.unwrap_err(), 10);
-    server.device().from("198.51.100.2").try_pick("s100").await.unwrap();
+    server
+        .device()
+        .from("198.51.100.2")
+        .try_pick("s100")
+        .await
+        .unwrap();
     server.pass(Duration::from_secs(10));
     stranger.try_pick("s101").await.unwrap();
     assert_throttled(&stranger.try_pick("s102").await.unwrap_err(), 10);
@@ -152,9 +219,19 @@ async fn an_address_has_so_many_live_sessions() {
             again.err().map(|problem| (problem.code, problem.status)),
             refused.then(|| ("too_many_sessions".into(), 409))
         );
-        server.device().from("192.0.2.2").try_pick("another").await.unwrap();
+        server
+            .device()
+            .from("192.0.2.2")
+            .try_pick("another")
+            .await
+            .unwrap();
         alice.send("QUIT").await;
-        server.device().from("192.0.2.1").try_pick("alice").await.unwrap();
+        server
+            .device()
+            .from("192.0.2.1")
+            .try_pick("alice")
+            .await
+            .unwrap();
     }
 }
 
@@ -162,7 +239,12 @@ async fn an_address_has_so_many_live_sessions() {
 async fn a_refusal_by_the_nicks_limit_is_recorded_for_its_session_whoever_meets_it() {
     let (server, alice) = alice(&[]).await;
     for n in 0..50 {
-        fails(&server.device().from(&format!("198.51.100.{n}")), "alice", 1).await;
+        fails(
+            &server.device().from(&format!("198.51.100.{n}")),
+            "alice",
+            1,
+        )
+        .await;
     }
     // The owner is not held to it.
     fails(&server.device().from("192.0.2.1"), "alice", 1).await;
@@ -192,7 +274,12 @@ async fn an_address_logs_in_so_often_even_with_the_right_password() {
         office.login("alice", PASSWORD).await.unwrap();
     }
     assert_throttled(&office.login("alice", PASSWORD).await.unwrap_err(), 30);
-    server.device().from("198.51.100.2").login("alice", PASSWORD).await.unwrap();
+    server
+        .device()
+        .from("198.51.100.2")
+        .login("alice", PASSWORD)
+        .await
+        .unwrap();
 }
 
 /// A throttle is one line of the audit log in an hour, however often it refuses, and the owner of the nick sees it.
@@ -201,8 +288,20 @@ async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
     let (server, alice) = alice(&[]).await;
     let throttled = async || {
         let lines: Value = alice.get("/api/v1/audit").await;
-        let lines = lines.as_array().unwrap().iter().filter(|line| line["action"] == "throttled");
-        lines.map(|line| (line["reason"].clone(), line["address"].clone(), line["nick"].clone())).collect::<Vec<_>>()
+        let lines = lines
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|line| line["action"] == "throttled");
+        lines
+            .map(|line| {
+                (
+                    line["reason"].clone(),
+                    line["address"].clone(),
+                    line["nick"].clone(),
+                )
+            })
+            .collect::<Vec<_>>()
     };
     let stranger = server.device().from("198.51.100.1");
     for _ in 0..3 {
@@ -215,10 +314,17 @@ async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
         wrong(&server.device().from("198.51.100.2"), "nobody").await;
     }
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    let named =
-        "SELECT count(*) FROM audit WHERE nick = 'nobody' OR (action = 'throttled' AND address = '198.51.100.2')";
-    assert_eq!(database.query_row(named, [], |row| row.get::<_, i64>(0)), Ok(1), "one line, without the nick");
-    let line = (json!("nick_and_address"), json!("198.51.100.1"), json!("alice"));
+    let named = "SELECT count(*) FROM audit WHERE nick = 'nobody' OR (action = 'throttled' AND address = '198.51.100.2')";
+    assert_eq!(
+        database.query_row(named, [], |row| row.get::<_, i64>(0)),
+        Ok(1),
+        "one line, without the nick"
+    );
+    let line = (
+        json!("nick_and_address"),
+        json!("198.51.100.1"),
+        json!("alice"),
+    );
     assert_eq!(throttled().await, std::slice::from_ref(&line));
     server.pass(Duration::from_hours(1));
     while wrong(&stranger, "alice").await.code != "throttled" {}

@@ -18,7 +18,12 @@ const EVERY: u64 = 30;
 /// A server behind a proxy, and alice on it, who came from 192.0.2.1 and has no password yet.
 async fn alice(args: &[&str]) -> (TestServer, Device) {
     let server = TestServer::with(&[&["--trusted-proxy", "127.0.0.1"], args].concat()).await;
-    let alice = server.device().from("192.0.2.1").try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .from("192.0.2.1")
+        .try_pick("alice")
+        .await
+        .unwrap();
     (server, alice)
 }
 
@@ -56,7 +61,11 @@ struct Held {
 impl Held {
     async fn of(device: &Device) -> Self {
         let key = device.key("session:manage chat:read chat:write").await;
-        Self { device: device.clone(), program: key.token("").await, key }
+        Self {
+            device: device.clone(),
+            program: key.token("").await,
+            key,
+        }
     }
 
     /// Guesses from an address; the code of the refusal and its Retry-After.
@@ -64,7 +73,10 @@ impl Held {
         let (device, program) = (self.device.from(from), self.program.from(from));
         let pass = json!({"command": "PASS", "params": [NEW, guess]});
         let refused = match way {
-            Way::PassText => device.try_send(&format!("PASS {} :{guess}", NEW.replace(' ', "-"))).await.unwrap_err(),
+            Way::PassText => device
+                .try_send(&format!("PASS {} :{guess}", NEW.replace(' ', "-")))
+                .await
+                .unwrap_err(),
             Way::PassJson => device.try_send_json(pass).await.unwrap_err(),
             Way::PassByKey => program.try_send_json(pass).await.unwrap_err(),
             Way::NewKey => {
@@ -73,21 +85,42 @@ impl Held {
             }
             Way::RotateKey => {
                 let path = format!("/api/v1/keys/{}/rotate", self.key.client_id);
-                device.post(&path, json!({"overlap": 0, "password": guess})).await.unwrap_err()
+                device
+                    .post(&path, json!({"overlap": 0, "password": guess}))
+                    .await
+                    .unwrap_err()
             }
             Way::Login => device.login("alice", guess).await.unwrap_err(),
             Way::PassSocket => {
-                let mut socket = Socket::try_open(&device, "", &[("x-forwarded-for", from)]).await.unwrap();
+                let mut socket = Socket::try_open(&device, "", &[("x-forwarded-for", from)])
+                    .await
+                    .unwrap();
                 socket.send(pass).await;
                 let answer = socket.answer().await;
-                return (answer["code"].as_str().unwrap().to_owned(), answer["retry_after"].as_u64());
+                return (
+                    answer["code"].as_str().unwrap().to_owned(),
+                    answer["retry_after"].as_u64(),
+                );
             }
             Way::LoginForm => {
-                let form = device.request(Method::POST, "/login").form(&[("nick", "alice"), ("password", guess)]);
+                let form = device
+                    .request(Method::POST, "/login")
+                    .form(&[("nick", "alice"), ("password", guess)]);
                 let answer = form.send().await.unwrap();
-                let retry = answer.headers().get(header::RETRY_AFTER).map(|v| v.to_str().unwrap().parse().unwrap());
-                let code = if answer.status() == 429 { "throttled" } else { "login_failed" };
-                assert!([401, 429].contains(&answer.status().as_u16()), "{}", answer.status());
+                let retry = answer
+                    .headers()
+                    .get(header::RETRY_AFTER)
+                    .map(|v| v.to_str().unwrap().parse().unwrap());
+                let code = if answer.status() == 429 {
+                    "throttled"
+                } else {
+                    "login_failed"
+                };
+                assert!(
+                    [401, 429].contains(&answer.status().as_u16()),
+                    "{}",
+                    answer.status()
+                );
                 return (code.to_owned(), retry);
             }
         };
@@ -106,7 +139,8 @@ fn throttled(problem: &Problem) -> Option<u64> {
 /// Every way, each from networks of its own, share the one count of the session; the right password is not told from a wrong
 /// one then, and passes when Retry-After has passed.
 #[tokio::test]
-async fn what_is_held_of_a_session_shares_one_count_of_wrong_passwords_whichever_way_and_wherever_from() {
+async fn what_is_held_of_a_session_shares_one_count_of_wrong_passwords_whichever_way_and_wherever_from()
+ {
     let (server, alice) = alice(&[]).await;
     let held = Held::of(&alice).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -135,7 +169,11 @@ async fn each_way_alone_is_limited() {
             let (code, _) = held.guess(way, WRONG, &format!("198.51.100.{n}")).await;
             assert!(is_wrong(&code), "{way:?} {n} {code}");
         }
-        assert_eq!(held.guess(way, PASSWORD, "198.51.100.200").await, ("throttled".into(), Some(EVERY)), "{way:?}");
+        assert_eq!(
+            held.guess(way, PASSWORD, "198.51.100.200").await,
+            ("throttled".into(), Some(EVERY)),
+            "{way:?}"
+        );
     }
 }
 
@@ -145,21 +183,45 @@ async fn strangers_never_hinder_a_live_device() {
     let (server, alice) = alice(&[]).await;
     let neighbour = server.device().from("192.0.2.1");
     for n in 0..20 {
-        neighbour.login(&format!("nobody{n}"), WRONG).await.unwrap_err();
+        neighbour
+            .login(&format!("nobody{n}"), WRONG)
+            .await
+            .unwrap_err();
     }
     assert!(throttled(&neighbour.login("alice", WRONG).await.unwrap_err()).is_some());
     // A first PASS, and one with the right current password, and a renewal.
     alice.send(&format!("PASS :{PASSWORD}")).await;
     for n in 0..50 {
-        server.device().from(&format!("198.51.100.{n}")).login("alice", WRONG).await.unwrap_err();
+        server
+            .device()
+            .from(&format!("198.51.100.{n}"))
+            .login("alice", WRONG)
+            .await
+            .unwrap_err();
     }
-    assert!(throttled(&server.device().from("203.0.113.9").login("alice", WRONG).await.unwrap_err()).is_some());
-    alice.try_send_json(json!({"command": "PASS", "params": [NEW, PASSWORD]})).await.unwrap();
+    assert!(
+        throttled(
+            &server
+                .device()
+                .from("203.0.113.9")
+                .login("alice", WRONG)
+                .await
+                .unwrap_err()
+        )
+        .is_some()
+    );
+    alice
+        .try_send_json(json!({"command": "PASS", "params": [NEW, PASSWORD]}))
+        .await
+        .unwrap();
     let renewed = alice.login("alice", NEW).await.unwrap();
     // Also from where nobody of hers has ever been, and after mistakes of her own.
     let abroad = renewed.from("203.0.113.1");
     for _ in 0..BURST - 1 {
-        assert_eq!(abroad.login("alice", WRONG).await.unwrap_err().code, "login_failed");
+        assert_eq!(
+            abroad.login("alice", WRONG).await.unwrap_err().code,
+            "login_failed"
+        );
     }
     abroad.login("alice", NEW).await.unwrap();
 }
@@ -172,7 +234,12 @@ async fn the_session_s_own_count_is_no_strangers() {
     for _ in 0..=BURST {
         alice.login("alice", WRONG).await.unwrap_err();
     }
-    server.device().from("198.51.100.1").login("alice", PASSWORD).await.unwrap();
+    server
+        .device()
+        .from("198.51.100.1")
+        .login("alice", PASSWORD)
+        .await
+        .unwrap();
 }
 
 /// A login that is under way is no failure: many right ones at once all pass, of one session and of several.
@@ -181,21 +248,39 @@ async fn right_logins_at_once_all_pass() {
     let (server, alice) = alice(&["--max-clients", "100"]).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     for n in 0..3 {
-        let other = server.device().from("192.0.2.2").try_pick(&format!("other{n}")).await.unwrap();
+        let other = server
+            .device()
+            .from("192.0.2.2")
+            .try_pick(&format!("other{n}"))
+            .await
+            .unwrap();
         other.send(&format!("PASS :{PASSWORD}")).await;
     }
     let office = server.device().from("198.51.100.1");
     let logins = (0..40).map(|n| {
         let office = office.clone();
-        let nick = if n % 2 == 0 { "alice".to_owned() } else { format!("other{}", n % 3) };
+        let nick = if n % 2 == 0 {
+            "alice".to_owned()
+        } else {
+            format!("other{}", n % 3)
+        };
         async move { office.login(&nick, PASSWORD).await.map(drop) }
     });
-    join_all(logins).await.into_iter().for_each(|login| login.unwrap());
+    join_all(logins)
+        .await
+        .into_iter()
+        .for_each(|login| login.unwrap());
     // And nothing of it counts.
     for _ in 0..10 {
-        assert_eq!(office.login("alice", WRONG).await.unwrap_err().code, "login_failed");
+        assert_eq!(
+            office.login("alice", WRONG).await.unwrap_err().code,
+            "login_failed"
+        );
     }
-    assert_eq!(throttled(&office.login("alice", WRONG).await.unwrap_err()), Some(30));
+    assert_eq!(
+        throttled(&office.login("alice", WRONG).await.unwrap_err()),
+        Some(30)
+    );
 }
 
 /// Wrong ones at once are as many as one after the other, and those that wait for them are told the truth.
@@ -205,11 +290,29 @@ async fn wrong_logins_at_once_are_limited_and_retry_after_is_true() {
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let stranger = server.device().from("198.51.100.1");
     let logins = (0..40).map(|_| stranger.login("alice", WRONG));
-    let refused: Vec<_> = join_all(logins).await.into_iter().map(Result::unwrap_err).collect();
-    assert_eq!(refused.iter().filter(|problem| problem.code == "login_failed").count(), 10);
-    assert!(refused.iter().filter(|problem| problem.code != "login_failed").all(|p| throttled(p) == Some(30)));
+    let refused: Vec<_> = join_all(logins)
+        .await
+        .into_iter()
+        .map(Result::unwrap_err)
+        .collect();
+    assert_eq!(
+        refused
+            .iter()
+            .filter(|problem| problem.code == "login_failed")
+            .count(),
+        10
+    );
+    assert!(
+        refused
+            .iter()
+            .filter(|problem| problem.code != "login_failed")
+            .all(|p| throttled(p) == Some(30))
+    );
     server.pass(Duration::from_millis(29_900));
-    assert_eq!(throttled(&stranger.login("alice", PASSWORD).await.unwrap_err()), Some(1));
+    assert_eq!(
+        throttled(&stranger.login("alice", PASSWORD).await.unwrap_err()),
+        Some(1)
+    );
     server.pass(Duration::from_millis(100));
     stranger.login("alice", PASSWORD).await.unwrap();
 }
@@ -222,15 +325,30 @@ async fn the_networks_of_one_customer_of_ipv6_share_wider_limits() {
     let wrong = async |prefix: &str, networks: std::ops::Range<u32>, nick: &str| {
         let mut failed = 0;
         for n in networks {
-            let nick = if nick.is_empty() { format!("nobody{n}") } else { nick.to_owned() };
-            let device = server.device().from(&format!("2001:db8:{prefix}{n:02x}::1"));
-            failed += usize::from(device.login(&nick, WRONG).await.unwrap_err().code == "login_failed");
+            let nick = if nick.is_empty() {
+                format!("nobody{n}")
+            } else {
+                nick.to_owned()
+            };
+            let device = server
+                .device()
+                .from(&format!("2001:db8:{prefix}{n:02x}::1"));
+            failed +=
+                usize::from(device.login(&nick, WRONG).await.unwrap_err().code == "login_failed");
         }
         failed
     };
-    assert_eq!(wrong("1:12", 0..40, "alice").await, 30, "of one nick, from a /56");
+    assert_eq!(
+        wrong("1:12", 0..40, "alice").await,
+        30,
+        "of one nick, from a /56"
+    );
     assert_eq!(wrong("1:13", 0..10, "alice").await, 10, "from the next");
-    assert_eq!(wrong("2:12", 0..70, "").await, 60, "of all nicks, from a /56");
+    assert_eq!(
+        wrong("2:12", 0..70, "").await,
+        60,
+        "of all nicks, from a /56"
+    );
     assert_eq!(wrong("2:13", 0..10, "").await, 10);
 }
 
@@ -247,9 +365,20 @@ async fn the_devices_of_a_session_give_so_many_right_passwords() {
     for _ in 0..15 {
         device = device.login("alice", PASSWORD).await.unwrap();
     }
-    assert_eq!(throttled(&device.try_send_json(change.clone()).await.unwrap_err()), Some(30));
-    assert_eq!(throttled(&device.login("alice", PASSWORD).await.unwrap_err()), Some(30));
-    server.device().from("192.0.2.1").login("alice", PASSWORD).await.unwrap();
+    assert_eq!(
+        throttled(&device.try_send_json(change.clone()).await.unwrap_err()),
+        Some(30)
+    );
+    assert_eq!(
+        throttled(&device.login("alice", PASSWORD).await.unwrap_err()),
+        Some(30)
+    );
+    server
+        .device()
+        .from("192.0.2.1")
+        .login("alice", PASSWORD)
+        .await
+        .unwrap();
     server.pass(Duration::from_secs(30));
     device.try_send_json(change).await.unwrap();
 }
@@ -260,14 +389,30 @@ async fn what_was_tried_is_in_the_session_s_audit() {
     let (_server, alice) = alice(&[]).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     for _ in 0..BURST {
-        alice.try_send_json(json!({"command": "PASS", "params": [NEW, WRONG]})).await.unwrap_err();
+        alice
+            .try_send_json(json!({"command": "PASS", "params": [NEW, WRONG]}))
+            .await
+            .unwrap_err();
     }
     alice.login("alice", WRONG).await.unwrap_err();
-    let response = alice.request(Method::GET, "/api/v1/audit").send().await.unwrap();
+    let response = alice
+        .request(Method::GET, "/api/v1/audit")
+        .send()
+        .await
+        .unwrap();
     let lines: Value = checked(response).await.unwrap();
-    let told: Vec<_> = lines.as_array().unwrap()[3..].iter().map(|line| (&line["action"], &line["reason"])).collect();
+    let told: Vec<_> = lines.as_array().unwrap()[3..]
+        .iter()
+        .map(|line| (&line["action"], &line["reason"]))
+        .collect();
     let refused = (json!("password_refused"), Value::Null);
     let throttled = (json!("throttled"), json!("session"));
     let expected = [vec![refused; BURST], vec![throttled]].concat();
-    assert_eq!(told, expected.iter().map(|(action, reason)| (action, reason)).collect::<Vec<_>>());
+    assert_eq!(
+        told,
+        expected
+            .iter()
+            .map(|(action, reason)| (action, reason))
+            .collect::<Vec<_>>()
+    );
 }

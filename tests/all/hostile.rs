@@ -6,14 +6,19 @@ use futures_util::future::join_all;
 use rejoin::config::Patience;
 use reqwest::Method;
 
-use crate::support::{Device, ELSEWHERE, PATIENCE, Process, Raw, TestServer, checked, head, params, until};
+use crate::support::{
+    Device, ELSEWHERE, PATIENCE, Process, Raw, TestServer, checked, head, params, until,
+};
 
 /// Short enough to wait for, long enough for honest requests on a busy machine.
 const SHORT: Duration = Duration::from_secs(1);
 
 /// Two people come, join, speak, poll and stream.
 pub async fn others_are_served(device: &Device) {
-    let (alice, bob) = (device.try_pick("guest").await.unwrap(), device.try_pick("host").await.unwrap());
+    let (alice, bob) = (
+        device.try_pick("guest").await.unwrap(),
+        device.try_pick("host").await.unwrap(),
+    );
     alice.send("JOIN #served").await;
     bob.send("JOIN #served").await;
     let mut stream = alice.stream("").await;
@@ -30,32 +35,62 @@ pub async fn others_are_served(device: &Device) {
 
 #[tokio::test]
 async fn who_is_silent_or_trickles_a_head_or_idles_is_cut_off() {
-    let server = TestServer::with_patience(&[], Patience { head: SHORT, ..Patience::default() }).await;
+    let server = TestServer::with_patience(
+        &[],
+        Patience {
+            head: SHORT,
+            ..Patience::default()
+        },
+    )
+    .await;
     let mut silent = Raw::crowd(300, server.address).await;
     let mut trickling = Raw::to(server.address).await;
     let mut idle = Raw::to(server.address).await;
-    idle.send(head("GET", "/api/v1/server", &server.device()) + "\r\n").await;
+    idle.send(head("GET", "/api/v1/server", &server.device()) + "\r\n")
+        .await;
     assert_eq!(idle.answer().await.line, "HTTP/1.1 200 OK");
     silent.push(idle);
     let cut_off = join_all(silent.into_iter().map(Raw::rest));
     let trickled = async {
-        trickling.trickle(b"GET / HTTP/1.1\r\nX: ".iter().copied().chain(std::iter::repeat(b'x'))).await;
+        trickling
+            .trickle(
+                b"GET / HTTP/1.1\r\nX: "
+                    .iter()
+                    .copied()
+                    .chain(std::iter::repeat(b'x')),
+            )
+            .await;
         trickling.rest().await
     };
     let visitor = server.device();
     let (cut_off, trickled, ()) = tokio::join!(cut_off, trickled, others_are_served(&visitor));
-    assert_eq!((cut_off.concat(), trickled), (String::new(), String::new()), "there is nobody to answer");
+    assert_eq!(
+        (cut_off.concat(), trickled),
+        (String::new(), String::new()),
+        "there is nobody to answer"
+    );
     // The one that asks.
     server.measured("rejoin_tcp_connections 1").await;
 }
 
 #[tokio::test]
 async fn a_body_that_never_ends_is_refused_and_cut_off() {
-    let server = TestServer::with_patience(&[], Patience { body: SHORT, ..Patience::default() }).await;
+    let server = TestServer::with_patience(
+        &[],
+        Patience {
+            body: SHORT,
+            ..Patience::default()
+        },
+    )
+    .await;
     let alice = server.pick("alice").await;
     let json = |path| head("POST", path, &alice) + "Content-Type: application/json\r\n";
-    let form = head("POST", "/login", &alice) + "Content-Type: application/x-www-form-urlencoded\r\n";
-    let (announced, chunked) = ("Content-Length: 1000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n");
+    let form =
+        head("POST", "/login", &alice) + "Content-Type: application/x-www-form-urlencoded\r\n";
+    let (announced, chunked) = (
+        "Content-Length: 1000\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n",
+    );
     let endless = async |start: String, late: &str| {
         let mut raw = Raw::to(server.address).await;
         raw.send(start).await;
@@ -64,16 +99,28 @@ async fn a_body_that_never_ends_is_refused_and_cut_off() {
         assert!(answer.head.contains("connection: close"), "{answer:?}");
         let cut_off = raw.rest().await;
         assert_eq!(cut_off, "");
-        (answer.line, serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()["code"].clone())
+        (
+            answer.line,
+            serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()["code"].clone(),
+        )
     };
-    let late = ("HTTP/1.1 408 Request Timeout".to_owned(), "request_timeout".into());
+    let late = (
+        "HTTP/1.1 408 Request Timeout".to_owned(),
+        "request_timeout".into(),
+    );
     let (one, two, three, four, ()) = tokio::join!(
         endless(json("/api/v1/messages") + announced, "{"),
         endless(json("/api/v1/login") + chunked + "1\r\n{\r\n", "1\r\n \r\n"),
         endless(form + announced, "a"),
         endless(head("POST", "/api/v1/messages", &alice) + announced, ""),
         async {
-            server.device().try_pick("bob").await.unwrap().send("JOIN #rust").await;
+            server
+                .device()
+                .try_pick("bob")
+                .await
+                .unwrap()
+                .send("JOIN #rust")
+                .await;
         },
     );
     assert_eq!([one, two, three, four], [(); 4].map(|()| late.clone()));
@@ -86,7 +133,8 @@ async fn a_chunked_body_is_refused_as_soon_as_it_is_too_long() {
     let alice = server.pick("alice").await;
     let mut raw = Raw::to(server.address).await;
     raw.send(
-        head("POST", "/api/v1/messages", &alice) + "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n",
+        head("POST", "/api/v1/messages", &alice)
+            + "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n",
     )
     .await;
     let chunk = format!("400\r\n{}\r\n", "x".repeat(1024));
@@ -101,7 +149,14 @@ async fn a_chunked_body_is_refused_as_soon_as_it_is_too_long() {
 
 #[tokio::test]
 async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
-    let server = TestServer::with_patience(&[], Patience { write: SHORT, ..Patience::default() }).await;
+    let server = TestServer::with_patience(
+        &[],
+        Patience {
+            write: SHORT,
+            ..Patience::default()
+        },
+    )
+    .await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let mut quick = bob.stream("").await;
     let filler = "x".repeat(4000);
@@ -109,12 +164,23 @@ async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
         bob.send(&format!("PRIVMSG #rust :{n} {filler}")).await;
         while quick.message().await.unwrap()["command"] != "PRIVMSG" {}
     }
-    let [mut deaf, mut slow, mut greedy, mut sipping] = Raw::crowd(4, server.address).await.try_into().ok().unwrap();
+    let [mut deaf, mut slow, mut greedy, mut sipping] =
+        Raw::crowd(4, server.address).await.try_into().ok().unwrap();
     for stream in [&mut deaf, &mut slow, &mut sipping] {
-        stream.send(head("GET", "/api/v1/events?after=0", &alice) + "\r\n").await;
+        stream
+            .send(head("GET", "/api/v1/events?after=0", &alice) + "\r\n")
+            .await;
     }
     for _ in 0..50 {
-        greedy.send(head("GET", "/api/v1/messages?after=0&limit=500&timeout=0", &alice) + "\r\n").await;
+        greedy
+            .send(
+                head(
+                    "GET",
+                    "/api/v1/messages?after=0&limit=500&timeout=0",
+                    &alice,
+                ) + "\r\n",
+            )
+            .await;
     }
     for _ in 0..8 {
         tokio::time::sleep(SHORT / 5).await;
@@ -124,9 +190,15 @@ async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
     sipping.sip().await;
     // One is bob's stream, the other asks.
     server.measured("rejoin_tcp_connections 2").await;
-    assert!(deaf.rest().await.contains("PRIVMSG"), "it had room for something");
+    assert!(
+        deaf.rest().await.contains("PRIVMSG"),
+        "it had room for something"
+    );
     bob.send("PRIVMSG #rust :still here").await;
-    assert_eq!(params(&quick.message().await.unwrap()), ["#rust", "still here"]);
+    assert_eq!(
+        params(&quick.message().await.unwrap()),
+        ["#rust", "still here"]
+    );
 }
 
 /// Sixty streams and thirty polls of six megabytes that are hardly read: with all of it buffered for each it would be more
@@ -144,7 +216,9 @@ async fn readers_that_stopped_take_little_memory() {
     let before = server.peak_memory();
     let mut streams = Raw::crowd(60, server.address()).await;
     for (n, stream) in streams.iter_mut().enumerate() {
-        stream.send(head("GET", "/api/v1/events", &hostile[n % 2]) + "\r\n").await;
+        stream
+            .send(head("GET", "/api/v1/events", &hostile[n % 2]) + "\r\n")
+            .await;
     }
     let mut quick = speakers[0].stream("").await;
     // Six bytes of JSON each.
@@ -162,7 +236,14 @@ async fn readers_that_stopped_take_little_memory() {
     tokio::join!(flood, heard);
     let mut polls = Raw::crowd(30, server.address()).await;
     for poll in &mut polls {
-        poll.send(head("GET", "/api/v1/messages?after=0&limit=500&timeout=0", &hostile[2]) + "\r\n").await;
+        poll.send(
+            head(
+                "GET",
+                "/api/v1/messages?after=0&limit=500&timeout=0",
+                &hostile[2],
+            ) + "\r\n",
+        )
+        .await;
     }
     // More than the system holds for one that does not read, so that the server goes on to what waits.
     for stream in &mut streams {
@@ -180,7 +261,9 @@ async fn readers_that_stopped_take_little_memory() {
 async fn an_address_has_its_share_of_connections_and_no_more() {
     let server = TestServer::start().await;
     let crowd = Raw::crowd(1000, server.address).await;
-    server.measured("rejoin_tcp_connections_refused_total 488").await;
+    server
+        .measured("rejoin_tcp_connections_refused_total 488")
+        .await;
     others_are_served(&server.device()).await;
     let mut crowd = crowd.into_iter();
     let (first, mut later) = (crowd.next().unwrap(), crowd.next_back().unwrap());
@@ -189,8 +272,14 @@ async fn an_address_has_its_share_of_connections_and_no_more() {
     drop(first);
     server.measured("rejoin_tcp_connections 512").await;
     later = Raw::from(ELSEWHERE, server.address).await;
-    later.send(head("GET", "/api/v1/server", &server.device()) + "\r\n").await;
-    assert_eq!(later.answer().await.line, "HTTP/1.1 200 OK", "a place that is given up is free");
+    later
+        .send(head("GET", "/api/v1/server", &server.device()) + "\r\n")
+        .await;
+    assert_eq!(
+        later.answer().await.line,
+        "HTTP/1.1 200 OK",
+        "a place that is given up is free"
+    );
 }
 
 #[tokio::test]
@@ -199,7 +288,9 @@ async fn a_trusted_proxy_and_a_load_test_have_as_many_as_they_need() {
         let server = TestServer::with(&args).await;
         let _crowd = Raw::crowd(600, server.address).await;
         server.measured("rejoin_tcp_connections 601").await;
-        server.measured("rejoin_tcp_connections_refused_total 0").await;
+        server
+            .measured("rejoin_tcp_connections_refused_total 0")
+            .await;
     }
 }
 
@@ -210,17 +301,25 @@ async fn when_no_file_may_be_opened_any_more_a_connection_waits_for_its_place() 
     let server = Process::limited(&dir.path().join("rejoin.db"), &log, 100);
     let alice = server.pick("alice").await;
     let mut inside = Raw::to(server.address()).await;
-    let ask = head("POST", "/api/v1/messages", &alice) + "Content-Type: text/plain\r\nContent-Length: 7\r\n\r\nJOIN #a";
+    let ask = head("POST", "/api/v1/messages", &alice)
+        + "Content-Type: text/plain\r\nContent-Length: 7\r\n\r\nJOIN #a";
     inside.send(&ask).await;
     assert_eq!(inside.answer().await.line, "HTTP/1.1 200 OK");
     let crowd = Raw::crowd(150, server.address()).await;
     let mut outside = Raw::to(server.address()).await;
     outside.send(head("GET", "/metrics", &alice) + "\r\n").await;
     inside.send(&ask).await;
-    assert_eq!(inside.answer().await.line, "HTTP/1.1 200 OK", "the database and whoever is in are served");
+    assert_eq!(
+        inside.answer().await.line,
+        "HTTP/1.1 200 OK",
+        "the database and whoever is in are served"
+    );
     drop(crowd);
     let metrics = outside.answer().await.body;
-    assert!(metrics.contains("rejoin_tcp_connections_refused_total 0"), "{metrics}");
+    assert!(
+        metrics.contains("rejoin_tcp_connections_refused_total 0"),
+        "{metrics}"
+    );
     let log = std::fs::read_to_string(log).unwrap();
     assert!(!log.contains("no connection can be accepted"), "{log}");
 }
@@ -232,12 +331,21 @@ async fn a_system_that_gives_no_more_files_is_asked_again_but_not_all_the_time()
     // So few that the program's own leave less than it reckons with.
     let server = Process::limited(&dir.path().join("rejoin.db"), &log, 32);
     let crowd = Raw::crowd(40, server.address()).await;
-    let refusals = || std::fs::read_to_string(&log).unwrap().matches("no connection can be accepted").count();
+    let refusals = || {
+        std::fs::read_to_string(&log)
+            .unwrap()
+            .matches("no connection can be accepted")
+            .count()
+    };
     until("the system to refuse", async || refusals() > 0).await;
     drop(crowd);
     let visitor = server.device();
     let served = tokio::time::timeout(PATIENCE, others_are_served(&visitor)).await;
-    assert!(served.is_ok() && refusals() < 5, "it was asked {} times", refusals());
+    assert!(
+        served.is_ok() && refusals() < 5,
+        "it was asked {} times",
+        refusals()
+    );
 }
 
 #[tokio::test]
@@ -253,7 +361,10 @@ async fn a_client_holds_so_many_polls_and_streams_and_its_siblings_as_many() {
         let refusal = alice.request(Method::GET, path).send().await.unwrap();
         assert_eq!(refusal.status(), 429);
         let refusal = checked(refusal).await.unwrap_err();
-        assert_eq!((refusal.code.as_str(), refusal.retry_after), ("throttled", Some(5)));
+        assert_eq!(
+            (refusal.code.as_str(), refusal.retry_after),
+            ("throttled", Some(5))
+        );
     }
     let mut sibling = phone.stream("").await;
     alice.send("JOIN #rust").await;

@@ -4,8 +4,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use oauth2::{
-    AccessToken, AuthType, RefreshToken, RequestTokenError, Scope, StandardDeviceAuthorizationResponse,
-    StandardRevocableToken, TokenIntrospectionResponse, TokenResponse, basic::BasicErrorResponseType,
+    AccessToken, AuthType, RefreshToken, RequestTokenError, Scope,
+    StandardDeviceAuthorizationResponse, StandardRevocableToken, TokenIntrospectionResponse,
+    TokenResponse, basic::BasicErrorResponseType,
 };
 
 use crate::{
@@ -24,15 +25,25 @@ async fn a_key_gets_a_token_by_either_way_of_showing_its_secret() {
     let key = alice.key("chat:read chat:write").await;
     for how in [AuthType::BasicAuth, AuthType::RequestBody] {
         let client = key.oauth().await.set_auth_type(how);
-        let issued =
-            client.exchange_client_credentials().add_scope(scope("chat:read")).request_async(&http).await.unwrap();
+        let issued = client
+            .exchange_client_credentials()
+            .add_scope(scope("chat:read"))
+            .request_async(&http)
+            .await
+            .unwrap();
         assert_eq!(issued.scopes(), Some(&vec![scope("chat:read")]));
         let bot = key.program.with_token(issued.access_token().secret());
         assert_eq!(bot.snapshot().await["session"]["nick"], "alice");
     }
     let client = key.oauth().await;
-    let wider = client.exchange_client_credentials().add_scope(scope("session:manage")).request_async(&http).await;
-    let Err(RequestTokenError::ServerResponse(refusal)) = wider else { panic!("{wider:?}") };
+    let wider = client
+        .exchange_client_credentials()
+        .add_scope(scope("session:manage"))
+        .request_async(&http)
+        .await;
+    let Err(RequestTokenError::ServerResponse(refusal)) = wider else {
+        panic!("{wider:?}")
+    };
     assert_eq!(refusal.error(), &BasicErrorResponseType::InvalidScope);
     assert!(refusal.error_description().is_some());
 }
@@ -44,24 +55,62 @@ async fn a_refresh_token_rotates_and_its_tokens_are_told_of_and_revoked() {
     let app = server.app("wiki", &FLAGS).await;
     let client = app.oauth().await;
     let first = RefreshToken::new(app.given(&alice, "chat:read identity").await);
-    let refreshed =
-        client.exchange_refresh_token(&first).add_scope(scope("identity")).request_async(&http).await.unwrap();
-    let (access, second) = (refreshed.access_token().clone(), refreshed.refresh_token().unwrap().clone());
+    let refreshed = client
+        .exchange_refresh_token(&first)
+        .add_scope(scope("identity"))
+        .request_async(&http)
+        .await
+        .unwrap();
+    let (access, second) = (
+        refreshed.access_token().clone(),
+        refreshed.refresh_token().unwrap().clone(),
+    );
     assert_ne!(second.secret(), first.secret());
 
-    let told = client.introspect(&access).request_async(&http).await.unwrap();
-    assert!(told.active() && told.username() == Some("alice") && told.scopes() == Some(&vec![scope("identity")]));
-    assert_eq!(told.client_id().map(|id| id.as_str()), Some(app.client_id.as_str()));
+    let told = client
+        .introspect(&access)
+        .request_async(&http)
+        .await
+        .unwrap();
+    assert!(
+        told.active()
+            && told.username() == Some("alice")
+            && told.scopes() == Some(&vec![scope("identity")])
+    );
+    assert_eq!(
+        told.client_id().map(|id| id.as_str()),
+        Some(app.client_id.as_str())
+    );
     assert_eq!(told.iss(), Some(server.url("").as_str()));
     let revocable = StandardRevocableToken::RefreshToken(second.clone());
-    client.revoke_token(revocable).unwrap().request_async(&http).await.unwrap();
+    client
+        .revoke_token(revocable)
+        .unwrap()
+        .request_async(&http)
+        .await
+        .unwrap();
     for token in [access, AccessToken::new(second.secret().clone())] {
-        assert!(!client.introspect(&token).request_async(&http).await.unwrap().active());
+        assert!(
+            !client
+                .introspect(&token)
+                .request_async(&http)
+                .await
+                .unwrap()
+                .active()
+        );
     }
-    let again = client.exchange_refresh_token(&second).request_async(&http).await;
-    let Err(RequestTokenError::ServerResponse(refusal)) = again else { panic!("{again:?}") };
+    let again = client
+        .exchange_refresh_token(&second)
+        .request_async(&http)
+        .await;
+    let Err(RequestTokenError::ServerResponse(refusal)) = again else {
+        panic!("{again:?}")
+    };
     assert_eq!(refusal.error(), &BasicErrorResponseType::InvalidGrant);
-    assert_eq!(alice.get("/api/v1/grants").await.as_array().unwrap().len(), 0);
+    assert_eq!(
+        alice.get("/api/v1/grants").await.as_array().unwrap().len(),
+        0
+    );
 }
 
 #[tokio::test]
@@ -70,10 +119,21 @@ async fn a_device_waits_as_it_is_told_to_and_is_let_in() {
     let alice = server.pick("alice").await;
     let app = server.app("terminal", &["--public", "--device"]).await;
     let client = app.oauth().await;
-    let asked = client.exchange_device_code().unwrap().add_scope(scope("chat:read")).request_async(&http).await;
+    let asked = client
+        .exchange_device_code()
+        .unwrap()
+        .add_scope(scope("chat:read"))
+        .request_async(&http)
+        .await;
     let asked: StandardDeviceAuthorizationResponse = asked.unwrap();
     assert_eq!(asked.verification_uri().as_str(), server.url("/device"));
-    assert!(asked.verification_uri_complete().unwrap().secret().contains(asked.user_code().secret()));
+    assert!(
+        asked
+            .verification_uri_complete()
+            .unwrap()
+            .secret()
+            .contains(asked.user_code().secret())
+    );
     // Time passes as the crate waits; the third time somebody has typed the code.
     let waits = AtomicUsize::new(0);
     let wait = |time| {
@@ -86,7 +146,11 @@ async fn a_device_waits_as_it_is_told_to_and_is_let_in() {
             }
         }
     };
-    let tokens = client.exchange_device_access_token(&asked).request_async(&http, wait, None).await.unwrap();
+    let tokens = client
+        .exchange_device_access_token(&asked)
+        .request_async(&http, wait, None)
+        .await
+        .unwrap();
     let terminal = app.program.with_token(tokens.access_token().secret());
     assert_eq!(terminal.snapshot().await["client"]["name"], "terminal");
     assert!(tokens.refresh_token().is_some() && waits.load(Ordering::Relaxed) >= 3);

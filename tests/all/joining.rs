@@ -9,7 +9,12 @@ use crate::support::{Device, Socket, TestServer, params};
 
 /// Numerics of an answer, one after the other the same once.
 fn kinds(answer: &Value) -> Vec<String> {
-    let mut kinds: Vec<String> = answer["replies"].as_array().unwrap().iter().map(command).collect();
+    let mut kinds: Vec<String> = answer["replies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(command)
+        .collect();
     kinds.dedup();
     kinds
 }
@@ -20,8 +25,14 @@ fn command(reply: &Value) -> String {
 
 /// How many names an answer has.
 fn names(answer: &Value) -> usize {
-    let replies = answer["replies"].as_array().unwrap().iter().filter(|reply| reply["command"] == "353");
-    replies.map(|reply| params(reply)[3].split(' ').count()).sum()
+    let replies = answer["replies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|reply| reply["command"] == "353");
+    replies
+        .map(|reply| params(reply)[3].split(' ').count())
+        .sum()
 }
 
 /// Lets many more be on a channel.
@@ -42,7 +53,9 @@ fn crowd(server: &TestServer, channel: &str, count: usize) {
 
 fn kept(server: &TestServer) -> Vec<String> {
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    let mut statement = database.prepare("SELECT answer FROM label ORDER BY id").unwrap();
+    let mut statement = database
+        .prepare("SELECT answer FROM label ORDER BY id")
+        .unwrap();
     let answers = statement.query_map([], |row| row.get(0)).unwrap();
     answers.map(Result::unwrap).collect()
 }
@@ -59,7 +72,9 @@ async fn joining_again_and_listing_bans_need_no_turn_of_the_writer_s() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let at_once = async |device: &Device, line: &str| {
         let answered = tokio::time::timeout(Duration::from_secs(60), device.try_send(line)).await;
-        answered.expect("it waits for the writer").unwrap_or_else(|refusal| panic!("{line}: {refusal:?}"))
+        answered
+            .expect("it waits for the writer")
+            .unwrap_or_else(|refusal| panic!("{line}: {refusal:?}"))
     };
     let again = at_once(&alice, "JOIN #rust,#OTHER").await;
     assert_eq!(kinds(&again), ["332", "333", "353", "366", "353", "366"]);
@@ -67,11 +82,21 @@ async fn joining_again_and_listing_bans_need_no_turn_of_the_writer_s() {
     let bans = at_once(&bob, "MODE #rust b").await;
     assert_eq!(kinds(&bans), ["367", "368"]);
     drop(other);
-    assert_eq!(bob.try_send("MODE #other b").await.unwrap_err().code, "not_on_channel");
-    assert_eq!(bob.try_send("MODE #none b").await.unwrap_err().code, "no_such_channel");
+    assert_eq!(
+        bob.try_send("MODE #other b").await.unwrap_err().code,
+        "not_on_channel"
+    );
+    assert_eq!(
+        bob.try_send("MODE #none b").await.unwrap_err().code,
+        "no_such_channel"
+    );
     // Where one channel is new, it is joined.
     let both = bob.send("JOIN #rust,#other").await;
-    assert_eq!((both["ids"].as_array().unwrap().len(), kinds(&both).len()), (1, 6), "{both}");
+    assert_eq!(
+        (both["ids"].as_array().unwrap().len(), kinds(&both).len()),
+        (1, 6),
+        "{both}"
+    );
 }
 
 #[tokio::test]
@@ -82,9 +107,20 @@ async fn the_order_is_that_of_the_targets_wherever_each_is_shown() {
     alice.send("JOIN #small,#large,#last").await;
     alice.send("TOPIC #large :about much").await;
     crowd(&server, "#large", 300);
-    let answer = bob.send("JOIN #small,no-channel,#large,#last,also-none").await;
-    assert_eq!(kinds(&answer), ["353", "366", "476", "332", "333", "353", "366", "353", "366", "476"], "{answer}");
-    assert_eq!((names(&answer), answer["ids"].as_array().unwrap().len()), (2 + 302 + 2, 3));
+    let answer = bob
+        .send("JOIN #small,no-channel,#large,#last,also-none")
+        .await;
+    assert_eq!(
+        kinds(&answer),
+        [
+            "353", "366", "476", "332", "333", "353", "366", "353", "366", "476"
+        ],
+        "{answer}"
+    );
+    assert_eq!(
+        (names(&answer), answer["ids"].as_array().unwrap().len()),
+        (2 + 302 + 2, 3)
+    );
 }
 
 /// A label keeps what was answered. Of a large channel it keeps that it was joined, and shows it anew.
@@ -97,26 +133,45 @@ async fn a_label_keeps_the_names_of_small_channels_and_shows_large_ones_anew() {
     let carol = server.pick("carol").await;
     let small = carol.send("@label=small JOIN #small").await;
     let large = carol.send("@label=large JOIN #large,#new").await;
-    assert_eq!((names(&large), large["ids"].as_array().unwrap().len()), (3002 + 1, 2));
+    assert_eq!(
+        (names(&large), large["ids"].as_array().unwrap().len()),
+        (3002 + 1, 2)
+    );
     assert!(large.to_string().len() > 30_000);
     let longest = kept(&server).iter().map(String::len).max().unwrap();
     assert!(longest < 1000, "{longest} bytes are kept");
     bob.send("QUIT").await;
     alice.send("PART #large").await;
-    assert_eq!(carol.send("@label=small JOIN #small").await, small, "the first answer");
+    assert_eq!(
+        carol.send("@label=small JOIN #small").await,
+        small,
+        "the first answer"
+    );
     let again = carol.send("@label=large JOIN #large,#new").await;
     assert_eq!((names(&again), &again["ids"]), (3001 + 1, &large["ids"]));
     let events = carol.queue().await;
-    assert_eq!(events.iter().filter(|event| event["command"] == "JOIN" && event["source"] == "carol").count(), 3);
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| event["command"] == "JOIN" && event["source"] == "carol")
+            .count(),
+        3
+    );
     // Once she has left it, it is not shown, and not joined again.
     carol.send("PART #large").await;
     alice.send("JOIN #large").await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    database.execute("UPDATE channel SET modes = 's' WHERE name = '#large'", []).unwrap();
+    database
+        .execute("UPDATE channel SET modes = 's' WHERE name = '#large'", [])
+        .unwrap();
     let again = carol.send("@label=large JOIN #large,#new").await;
     assert_eq!(
         (names(&again), kinds(&again), &again["ids"]),
-        (1, vec!["366".into(), "353".into(), "366".into()], &large["ids"])
+        (
+            1,
+            vec!["366".into(), "353".into(), "366".into()],
+            &large["ids"]
+        )
     );
 }
 
@@ -130,7 +185,14 @@ async fn a_label_of_joining_again_has_no_later_effect() {
     alice.send("PART #rust").await;
     assert_eq!(alice.send("@label=x JOIN #rust").await, again);
     assert_eq!(alice.snapshot().await["channels"], json!([]));
-    assert_eq!(alice.try_send("@label=x JOIN #other").await.unwrap_err().code, "label_reused");
+    assert_eq!(
+        alice
+            .try_send("@label=x JOIN #other")
+            .await
+            .unwrap_err()
+            .code,
+        "label_reused"
+    );
 }
 
 /// Over the socket commands are carried out in their order, so one that is joined again may have been left just before.
@@ -151,8 +213,14 @@ async fn over_the_socket_joining_comes_after_what_was_sent_before_it() {
     for _ in 0..4 {
         answers.push(socket.answer().await);
     }
-    let ids = answers.iter().map(|answer| answer["ids"].as_array().unwrap().len()).collect::<Vec<_>>();
+    let ids = answers
+        .iter()
+        .map(|answer| answer["ids"].as_array().unwrap().len())
+        .collect::<Vec<_>>();
     assert_eq!(ids, [1, 1, 0, 0]);
-    assert_eq!((kinds(&answers[1]), kinds(&answers[2])), (kinds(&answers[2]), vec!["353".into(), "366".into()]));
+    assert_eq!(
+        (kinds(&answers[1]), kinds(&answers[2])),
+        (kinds(&answers[2]), vec!["353".into(), "366".into()])
+    );
     assert_eq!(kinds(&answers[3]), ["368"]);
 }

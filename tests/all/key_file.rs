@@ -61,8 +61,18 @@ fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
     let newer = text.replace("\"rejoin_keys\": 1", "\"rejoin_keys\": 7");
     for (what, bytes, mode, told) in [
         ("open to others", &good[..], 0o644, "chmod 600"),
-        ("open to the group", &good, 0o640, "is open to others (mode 0640)"),
-        ("another database's", &foreign, 0o600, "not the one of this database"),
+        (
+            "open to the group",
+            &good,
+            0o640,
+            "is open to others (mode 0640)",
+        ),
+        (
+            "another database's",
+            &foreign,
+            0o600,
+            "not the one of this database",
+        ),
         ("cut off", &good[..good.len() / 2], 0o600, "damaged"),
         ("empty", b"", 0o600, "damaged"),
         ("no text", &[0xff; 64], 0o600, "damaged"),
@@ -71,15 +81,26 @@ fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
     ] {
         put(bytes, mode);
         let said = Process::refused(&database, &[]);
-        assert!(said.contains(told) && said.contains("rejoin.db.keys"), "{what}: {said}");
+        assert!(
+            said.contains(told) && said.contains("rejoin.db.keys"),
+            "{what}: {said}"
+        );
         assert_eq!(fs::read(&file).unwrap(), bytes, "{what}");
-        let secret = text.split("\"secret\": \"").nth(1).unwrap().split('"').next().unwrap();
+        let secret = text
+            .split("\"secret\": \"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap();
         assert!(!said.contains(secret), "{what}: {said}");
     }
     fs::remove_file(&file).unwrap();
     let said = Process::refused(&database, &[]);
     assert!(
-        said.contains("is missing") && said.contains("put it back") && said.contains("rejoin keys accept"),
+        said.contains("is missing")
+            && said.contains("put it back")
+            && said.contains("rejoin keys accept"),
         "{said}"
     );
     assert!(!file.exists(), "it makes no other in its place");
@@ -97,24 +118,54 @@ fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
 #[tokio::test]
 async fn the_file_may_be_elsewhere_and_made_beforehand() {
     let dir = tempfile::tempdir().unwrap();
-    let (database, file) = (dir.path().join("rejoin.db"), dir.path().join("etc").join("our.keys"));
+    let (database, file) = (
+        dir.path().join("rejoin.db"),
+        dir.path().join("etc").join("our.keys"),
+    );
     let name = file.to_str().unwrap();
-    let said = rejoin(&database, &["keys", "create", "--keys", name]).await.unwrap_err();
-    assert!(said.contains("our.keys") && said.contains("No such file"), "{said}");
+    let said = rejoin(&database, &["keys", "create", "--keys", name])
+        .await
+        .unwrap_err();
+    assert!(
+        said.contains("our.keys") && said.contains("No such file"),
+        "{said}"
+    );
     fs::create_dir(file.parent().unwrap()).unwrap();
-    assert_eq!(rejoin(&database, &["keys", "create", "--keys", name]).await.unwrap(), "");
+    assert_eq!(
+        rejoin(&database, &["keys", "create", "--keys", name])
+            .await
+            .unwrap(),
+        ""
+    );
     assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
     let made = fs::read(&file).unwrap();
-    let said = rejoin(&database, &["keys", "create", "--keys", name]).await.unwrap_err();
-    assert!(said.contains("is there already") && !database.exists(), "{said}");
+    let said = rejoin(&database, &["keys", "create", "--keys", name])
+        .await
+        .unwrap_err();
+    assert!(
+        said.contains("is there already") && !database.exists(),
+        "{said}"
+    );
     drop(Process::start(&database, &["--keys", name]));
     assert!(!keys_of(&database).exists() && fs::read(&file).unwrap() == made);
-    assert!(Process::refused(&database, &[]).contains("is missing"), "it is found by its name alone");
+    assert!(
+        Process::refused(&database, &[]).contains("is missing"),
+        "it is found by its name alone"
+    );
     // What issues nothing needs no keys.
-    for args in [&["audit"][..], &["sessions"], &["backup", "copy.db"], &["app", "add", "--name", "wiki"]] {
+    for args in [
+        &["audit"][..],
+        &["sessions"],
+        &["backup", "copy.db"],
+        &["app", "add", "--name", "wiki"],
+    ] {
         rejoin(&database, args).await.unwrap();
     }
-    assert_eq!(fs::read_dir(dir.path().join("etc")).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(
+        fs::read_dir(dir.path().join("etc")).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
 }
 
 #[tokio::test]
@@ -127,7 +178,13 @@ async fn keys_are_rotated_beside_a_running_server_and_nothing_that_waits_is_lost
     let old = fs::read(&file).unwrap();
     rejoin(&database, &["keys", "rotate"]).await.unwrap();
     let text = fs::read_to_string(&file).unwrap();
-    assert_eq!((text.matches("\"secret\"").count(), fs::metadata(&file).unwrap().mode() & 0o7777), (2, 0o600));
+    assert_eq!(
+        (
+            text.matches("\"secret\"").count(),
+            fs::metadata(&file).unwrap().mode() & 0o7777
+        ),
+        (2, 0o600)
+    );
     let meanwhile = Waiting::of(&app).await;
     for device in [before, meanwhile] {
         allow(&alice, &device.code).await;
@@ -150,11 +207,15 @@ async fn keys_are_rotated_beside_a_running_server_and_nothing_that_waits_is_lost
     fs::write(&file, &new).unwrap();
     server.run().await;
     // Nothing depends on the first key any more.
-    rejoin(&database, &["keys", "rotate", "--at-once"]).await.unwrap();
+    rejoin(&database, &["keys", "rotate", "--at-once"])
+        .await
+        .unwrap();
     let text = fs::read_to_string(&file).unwrap();
     assert_eq!(text.matches("\"secret\"").count(), 2, "{text}");
-    let first =
-        serde_json::from_slice::<serde_json::Value>(&old).unwrap()["keys"][0]["id"].as_str().unwrap().to_owned();
+    let first = serde_json::from_slice::<serde_json::Value>(&old).unwrap()["keys"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert!(!text.contains(&first));
     let at_once = Waiting::of(&app).await;
     server.restart().await;
@@ -175,7 +236,9 @@ async fn during_a_rotation_both_files_are_the_databases() {
         fs::write(&file, bytes).unwrap();
         Process::start(&database, &[]).terminate();
     }
-    rejoin(&database, &["keys", "rotate", "--at-once"]).await.unwrap();
+    rejoin(&database, &["keys", "rotate", "--at-once"])
+        .await
+        .unwrap();
     // It may have leaked.
     for bytes in [&new, &old] {
         fs::write(&file, bytes).unwrap();
@@ -191,15 +254,26 @@ async fn what_a_rotation_cannot_do_is_refused_and_changes_nothing() {
     let good = fs::read(&file).unwrap();
     let foreign = keys_of(&other);
     let foreign = foreign.to_str().unwrap();
-    let rotate = async |args: &[&str]| rejoin(&database, &[&["keys", "rotate"], args].concat()).await.unwrap_err();
-    assert!(rotate(&["--keys", foreign]).await.contains("not the one of this database"));
+    let rotate = async |args: &[&str]| {
+        rejoin(&database, &[&["keys", "rotate"], args].concat())
+            .await
+            .unwrap_err()
+    };
+    assert!(
+        rotate(&["--keys", foreign])
+            .await
+            .contains("not the one of this database")
+    );
     assert!(rotate(&["--keys", "nowhere"]).await.contains("is missing"));
     chmod(&file, 0o644);
     assert!(rotate(&[]).await.contains("chmod 600"));
     chmod(&file, 0o600);
     let process = Process::start(&database, &[]);
     let said = rotate(&["--keys", foreign]).await;
-    assert!(said.contains("running server's key file is") && said.contains("rejoin.db.keys"), "{said}");
+    assert!(
+        said.contains("running server's key file is") && said.contains("rejoin.db.keys"),
+        "{said}"
+    );
     drop(process);
     assert_eq!(fs::read(&file).unwrap(), good);
     // A folder into which nothing can be written.
@@ -216,22 +290,38 @@ async fn keys_that_are_lost_are_replaced_by_hand_and_sessions_go_on() {
     let file = keys_of(&database);
     let process = Process::start(&database, &[]);
     let alice = process.pick("alice").await;
-    let app = App::of(&process.device(), &register(&database, "tv", &["--public", "--device"]).await);
+    let app = App::of(
+        &process.device(),
+        &register(&database, "tv", &["--public", "--device"]).await,
+    );
     let device = Waiting::of(&app).await;
     let base = process.address().to_string();
     process.terminate();
     fs::remove_file(&file).unwrap();
-    assert!(rejoin(&database, &["keys", "accept"]).await.unwrap_err().contains("is missing"));
+    assert!(
+        rejoin(&database, &["keys", "accept"])
+            .await
+            .unwrap_err()
+            .contains("is missing")
+    );
     rejoin(&database, &["keys", "create"]).await.unwrap();
     assert!(Process::refused(&database, &[]).contains("not the one of this database"));
     rejoin(&database, &["keys", "accept"]).await.unwrap();
     let process = Process::listening(&database, &base, &[]);
     alice.snapshot().await;
-    assert_eq!(device.refusal().await, "expired_token", "nobody finds it by what it shows");
+    assert_eq!(
+        device.refusal().await,
+        "expired_token",
+        "nobody finds it by what it shows"
+    );
     let device = Waiting::of(&app).await;
     allow(&alice, &device.code).await;
     device.let_in().await.snapshot().await;
-    assert_eq!(rejoin(&database, &["keys", "accept"]).await.unwrap(), "", "it is accepted already");
+    assert_eq!(
+        rejoin(&database, &["keys", "accept"]).await.unwrap(),
+        "",
+        "it is accepted already"
+    );
     drop(process);
 }
 
@@ -242,24 +332,40 @@ async fn the_keys_are_in_no_other_file() {
     let alice = server.pick("alice").await;
     let app = operators_app(&server, "terminal", true, "chat:read").await;
     allow(&alice, &Waiting::of(&app).await.code).await;
-    rejoin(&server.database(), &["keys", "rotate", "--at-once"]).await.unwrap();
+    rejoin(&server.database(), &["keys", "rotate", "--at-once"])
+        .await
+        .unwrap();
     Waiting::of(&app).await;
-    rejoin(&server.database(), &["backup", "copy.db"]).await.unwrap();
+    rejoin(&server.database(), &["backup", "copy.db"])
+        .await
+        .unwrap();
     let file = keys_of(&server.database());
     let keys: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     let mut secrets = Vec::new();
     for key in keys["keys"].as_array().unwrap() {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         let text = key["secret"].as_str().unwrap();
-        secrets.extend([URL_SAFE_NO_PAD.decode(text).unwrap(), text.as_bytes().to_vec()]);
+        secrets.extend([
+            URL_SAFE_NO_PAD.decode(text).unwrap(),
+            text.as_bytes().to_vec(),
+        ]);
     }
     assert_eq!(secrets.len(), 4);
-    let others = fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
-    let others = others.filter(|other| other.is_file() && *other != file).collect::<Vec<_>>();
-    assert!(others.iter().any(|other| other.ends_with("copy.db")) && others.len() >= 3, "{others:?}");
+    let others = fs::read_dir(file.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let others = others
+        .filter(|other| other.is_file() && *other != file)
+        .collect::<Vec<_>>();
+    assert!(
+        others.iter().any(|other| other.ends_with("copy.db")) && others.len() >= 3,
+        "{others:?}"
+    );
     for other in others {
         let bytes = fs::read(&other).unwrap();
-        let found = secrets.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret));
+        let found = secrets
+            .iter()
+            .any(|secret| bytes.windows(secret.len()).any(|window| window == secret));
         assert!(!found, "{}", other.display());
     }
 }
@@ -272,7 +378,9 @@ async fn an_older_copy_of_the_database_starts_with_a_newer_key_file_of_its_own()
     rejoin(&database, &["backup", "copy.db"]).await.unwrap();
     let first = fs::read(&file).unwrap();
     for _ in 0..3 {
-        rejoin(&database, &["keys", "rotate", "--at-once"]).await.unwrap();
+        rejoin(&database, &["keys", "rotate", "--at-once"])
+            .await
+            .unwrap();
     }
     let copy = dir.path().join("copy.db");
     let newest = file.to_str().unwrap();

@@ -5,7 +5,9 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Over, Reader, TestServer, Way, assert_sound, assert_unwritten, said, until};
+use crate::support::{
+    App, Over, Reader, TestServer, Way, assert_sound, assert_unwritten, said, until,
+};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -13,15 +15,38 @@ const DAY: Duration = Duration::from_hours(24);
 async fn a_key_shows_its_secret_once_and_the_database_never() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let made = alice.post("/api/v1/keys", json!({"name": "bot", "scope": "chat:read identity"})).await.unwrap();
+    let made = alice
+        .post(
+            "/api/v1/keys",
+            json!({"name": "bot", "scope": "chat:read identity"}),
+        )
+        .await
+        .unwrap();
     let key = App::of(&alice, &made);
-    assert!(key.client_id.starts_with("app_") && key.client_id.len() == 26, "{made}");
-    assert!(key.secret.starts_with("rjk_") && key.secret.len() == 47, "{made}");
+    assert!(
+        key.client_id.starts_with("app_") && key.client_id.len() == 26,
+        "{made}"
+    );
+    assert!(
+        key.secret.starts_with("rjk_") && key.secret.len() == 47,
+        "{made}"
+    );
     let bot = key.token("").await;
     let listed = alice.keys().await.remove(0);
     assert!(listed.get("client_secret").is_none());
-    assert_eq!(listed["secrets"][0]["last_used_at"], listed["secrets"][0]["created_at"]);
-    for name in ["client_id", "name", "scope", "res", "created_at", "expires_at", "ended_at"] {
+    assert_eq!(
+        listed["secrets"][0]["last_used_at"],
+        listed["secrets"][0]["created_at"]
+    );
+    for name in [
+        "client_id",
+        "name",
+        "scope",
+        "res",
+        "created_at",
+        "expires_at",
+        "ended_at",
+    ] {
         assert_eq!(listed[name], made[name], "{name}");
     }
     assert_eq!(listed["scope"], "chat:read identity");
@@ -46,28 +71,50 @@ async fn a_revoked_key_is_dead_at_once_with_all_it_issued_and_its_users_can_be_f
         async move { other.call(Method::GET, "/api/v1/messages?timeout=60").await }
     });
     server.connected(3).await;
-    alice.delete(&format!("/api/v1/keys/{}", key.client_id)).await.unwrap();
+    alice
+        .delete(&format!("/api/v1/keys/{}", key.client_id))
+        .await
+        .unwrap();
     for bot in [&bot, &other] {
-        let response = bot.request(Method::GET, "/api/v1/session").send().await.unwrap();
+        let response = bot
+            .request(Method::GET, "/api/v1/session")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 401);
-        assert_eq!(response.headers()["www-authenticate"], "Bearer error=\"invalid_token\"");
+        assert_eq!(
+            response.headers()["www-authenticate"],
+            "Bearer error=\"invalid_token\""
+        );
     }
     for mut reader in readers {
         assert_eq!(reader.ended().await, Over::Ended("revoked".into()));
     }
     let refusal = held.await.unwrap().unwrap_err();
-    assert_eq!((refusal.code.as_str(), &refusal.body["reason"]), ("invalid_token", &json!("revoked")));
+    assert_eq!(
+        (refusal.code.as_str(), &refusal.body["reason"]),
+        ("invalid_token", &json!("revoked"))
+    );
     server.pass(DAY);
     for _ in 0..3 {
         let (status, body) = key.try_token("").await;
         assert_eq!((status, &body["error"]), (401, &json!("invalid_client")));
     }
-    let wrong = App { secret: "rjk_x".into(), ..key.clone() };
+    let wrong = App {
+        secret: "rjk_x".into(),
+        ..key.clone()
+    };
     assert_eq!(wrong.try_token("").await.0, 401);
     let listed = alice.keys().await.remove(0);
-    assert_eq!(listed["tried"], 3, "whoever knows only the client_id is none of its users");
+    assert_eq!(
+        listed["tried"], 3,
+        "whoever knows only the client_id is none of its users"
+    );
     assert!(listed["tried_at"].as_str() > listed["ended_at"].as_str());
-    let again = alice.delete(&format!("/api/v1/keys/{}", key.client_id)).await.unwrap_err();
+    let again = alice
+        .delete(&format!("/api/v1/keys/{}", key.client_id))
+        .await
+        .unwrap_err();
     assert_eq!(said(again), (404, "not_found".into()));
     assert_eq!(alice.get("/api/v1/grants").await, json!([]));
     assert_sound(&server.database());
@@ -80,7 +127,10 @@ async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
     let old = alice.key("chat:read").await;
     let path = format!("/api/v1/keys/{}/rotate", old.client_id);
     let bot = old.token("").await;
-    let new = App::of(&alice, &alice.post(&path, json!({"overlap": 3600})).await.unwrap());
+    let new = App::of(
+        &alice,
+        &alice.post(&path, json!({"overlap": 3600})).await.unwrap(),
+    );
     assert!(new.client_id == old.client_id && new.secret != old.secret);
     server.pass(Duration::from_secs(3599));
     let both = [old.token("").await, new.token("").await];
@@ -89,13 +139,22 @@ async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
     new.token("").await;
     assert!(bot.is_cut_off().await, "ten minutes are over");
     both[0].snapshot().await;
-    let newest = App::of(&alice, &alice.post(&path, json!({"overlap": 0})).await.unwrap());
+    let newest = App::of(
+        &alice,
+        &alice.post(&path, json!({"overlap": 0})).await.unwrap(),
+    );
     assert_eq!(new.try_token("").await.0, 401);
     newest.token("").await;
     let secrets = alice.keys().await[0]["secrets"].as_array().unwrap().clone();
-    let until: Vec<_> = secrets.iter().map(|secret| secret["valid_until"].is_string()).collect();
+    let until: Vec<_> = secrets
+        .iter()
+        .map(|secret| secret["valid_until"].is_string())
+        .collect();
     assert_eq!(until, [true, true, false]);
-    let tried: Vec<_> = secrets.iter().map(|secret| secret["tried"].as_i64().unwrap()).collect();
+    let tried: Vec<_> = secrets
+        .iter()
+        .map(|secret| secret["tried"].as_i64().unwrap())
+        .collect();
     assert_eq!(tried, [1, 1, 0], "who still uses an old one can be found");
     assert!(
         secrets[0]["valid_until"].as_str() == secrets[1]["valid_until"].as_str(),
@@ -111,7 +170,10 @@ async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
         let refusal = alice.post(&path, body.clone()).await.unwrap_err();
         assert_eq!(said(refusal), (400, "malformed_request".into()), "{body}");
     }
-    let nobody = alice.post("/api/v1/keys/app_x/rotate", json!({"overlap": 0})).await.unwrap_err();
+    let nobody = alice
+        .post("/api/v1/keys/app_x/rotate", json!({"overlap": 0}))
+        .await
+        .unwrap_err();
     assert_eq!(said(nobody), (404, "not_found".into()));
 }
 
@@ -119,18 +181,25 @@ async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
 async fn a_key_ends_when_its_time_is_over_and_no_token_of_it_lives_longer() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let key = alice.key_of(json!({"name": "bot", "scope": "chat:read", "expires_in": 700})).await;
+    let key = alice
+        .key_of(json!({"name": "bot", "scope": "chat:read", "expires_in": 700}))
+        .await;
     server.pass(Duration::from_secs(400));
     let (_, body) = key.try_token("").await;
     assert_eq!(body["expires_in"], 300);
-    let bot = key.program.with_token(body["access_token"].as_str().unwrap());
+    let bot = key
+        .program
+        .with_token(body["access_token"].as_str().unwrap());
     let mut stream = Reader::open(&bot, Way::Stream, None).await;
     server.pass(Duration::from_secs(300));
     assert!(bot.is_cut_off().await);
     assert_eq!(key.try_token("").await.0, 401);
     assert_eq!(stream.ended().await, Over::Ended("expired".into()));
     let listed = alice.keys().await.remove(0);
-    assert!(listed["ended_at"].is_string() && listed["tried"] == 1, "{listed}");
+    assert!(
+        listed["ended_at"].is_string() && listed["tried"] == 1,
+        "{listed}"
+    );
     assert_sound(&server.database());
 }
 
@@ -140,15 +209,33 @@ async fn no_key_is_wider_than_what_it_was_made_with() {
     let alice = server.pick("alice").await;
     let reader = alice.key("chat:read chat:write").await;
     let manager = alice.key("session:manage identity").await.token("").await;
-    let wider = manager.post("/api/v1/keys", json!({"name": "x", "scope": "identity chat:write"})).await.unwrap_err();
+    let wider = manager
+        .post(
+            "/api/v1/keys",
+            json!({"name": "x", "scope": "identity chat:write"}),
+        )
+        .await
+        .unwrap_err();
     assert_eq!(said(wider), (403, "insufficient_scope".into()));
     let rotate = format!("/api/v1/keys/{}/rotate", reader.client_id);
-    let wider = manager.post(&rotate, json!({"overlap": 0})).await.unwrap_err();
+    let wider = manager
+        .post(&rotate, json!({"overlap": 0}))
+        .await
+        .unwrap_err();
     assert_eq!(said(wider), (403, "insufficient_scope".into()));
     reader.token("").await.snapshot().await;
     // One that is as narrow works, for the device that made the first.
-    manager.key("identity").await.token("").await.get("/auth/userinfo").await;
-    manager.delete(&format!("/api/v1/keys/{}", reader.client_id)).await.unwrap();
+    manager
+        .key("identity")
+        .await
+        .token("")
+        .await
+        .get("/auth/userinfo")
+        .await;
+    manager
+        .delete(&format!("/api/v1/keys/{}", reader.client_id))
+        .await
+        .unwrap();
     assert_eq!(reader.try_token("").await.0, 401);
 }
 
@@ -159,32 +246,113 @@ async fn a_key_that_is_not_well_formed_is_refused_by_name() {
     for (body, status, code) in [
         (json!({"scope": "chat:read"}), 400, "malformed_request"),
         (json!({"name": "x"}), 400, "malformed_request"),
-        (json!({"name": "", "scope": "chat:read"}), 400, "malformed_request"),
-        (json!({"name": " ", "scope": "chat:read"}), 400, "malformed_request"),
-        (json!({"name": "a\u{1b}[2J", "scope": "chat:read"}), 400, "malformed_request"),
-        (json!({"name": "\u{3164}", "scope": "chat:read"}), 400, "malformed_request"),
-        (json!({"name": "bot\u{202e}tob", "scope": "chat:read"}), 400, "malformed_request"),
-        (json!({"name": "bo\u{200b}t", "scope": "chat:read"}), 400, "malformed_request"),
-        (json!({"name": "x".repeat(65), "scope": "chat:read"}), 413, "input_too_long"),
+        (
+            json!({"name": "", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": " ", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "a\u{1b}[2J", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "\u{3164}", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "bot\u{202e}tob", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "bo\u{200b}t", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x".repeat(65), "scope": "chat:read"}),
+            413,
+            "input_too_long",
+        ),
         (json!({"name": "x", "scope": ""}), 400, "invalid_scope"),
-        (json!({"name": "x", "scope": "chat:read admin"}), 400, "invalid_scope"),
-        (json!({"name": "x", "scope": ["chat:read"]}), 400, "malformed_request"),
-        (json!({"name": "x", "scope": "chat:read", "expires_in": 0}), 400, "malformed_request"),
-        (json!({"name": "x", "scope": "chat:read", "expires_in": 315360001}), 400, "malformed_request"),
-        (json!({"name": "x", "scope": "chat:read", "secret": "mine"}), 400, "malformed_request"),
-        (json!({"name": "x", "scope": "chat:read", "res": ["rust"]}), 400, "bad_channel_name"),
-        (json!({"name": "x", "scope": "chat:read session:manage", "res": ["#rust"]}), 400, "invalid_scope"),
-        (json!({"name": "x", "scope": "chat:read", "res": vec!["#rust"; 101]}), 400, "malformed_request"),
-        (json!({"name": "x", "scope": "chat:read", "res": []}), 400, "malformed_request"),
+        (
+            json!({"name": "x", "scope": "chat:read admin"}),
+            400,
+            "invalid_scope",
+        ),
+        (
+            json!({"name": "x", "scope": ["chat:read"]}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "expires_in": 0}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "expires_in": 315360001}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "secret": "mine"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "res": ["rust"]}),
+            400,
+            "bad_channel_name",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read session:manage", "res": ["#rust"]}),
+            400,
+            "invalid_scope",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "res": vec!["#rust"; 101]}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "res": []}),
+            400,
+            "malformed_request",
+        ),
     ] {
-        assert_eq!(said(alice.post("/api/v1/keys", body.clone()).await.unwrap_err()), (status, code.into()), "{body}");
+        assert_eq!(
+            said(alice.post("/api/v1/keys", body.clone()).await.unwrap_err()),
+            (status, code.into()),
+            "{body}"
+        );
     }
     assert_eq!(alice.keys().await, Vec::<Value>::new());
     let key = alice.key("chat:read").await;
-    assert_eq!(bob.keys().await, Vec::<Value>::new(), "keys are their session's alone");
-    let others = bob.delete(&format!("/api/v1/keys/{}", key.client_id)).await.unwrap_err();
+    assert_eq!(
+        bob.keys().await,
+        Vec::<Value>::new(),
+        "keys are their session's alone"
+    );
+    let others = bob
+        .delete(&format!("/api/v1/keys/{}", key.client_id))
+        .await
+        .unwrap_err();
     assert_eq!(said(others), (404, "not_found".into()));
-    let others = bob.post(&format!("/api/v1/keys/{}/rotate", key.client_id), json!({"overlap": 0})).await.unwrap_err();
+    let others = bob
+        .post(
+            &format!("/api/v1/keys/{}/rotate", key.client_id),
+            json!({"overlap": 0}),
+        )
+        .await
+        .unwrap_err();
     assert_eq!(said(others), (404, "not_found".into()));
     key.token("").await;
 }
@@ -193,7 +361,12 @@ async fn a_key_that_is_not_well_formed_is_refused_by_name() {
 async fn a_session_has_a_hundred_keys_and_as_many_that_have_ended() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
     let alice = server.pick("alice").await;
-    let revoke = async |key: &App| alice.delete(&format!("/api/v1/keys/{}", key.client_id)).await.unwrap();
+    let revoke = async |key: &App| {
+        alice
+            .delete(&format!("/api/v1/keys/{}", key.client_id))
+            .await
+            .unwrap()
+    };
     let first = alice.key("chat:read").await;
     revoke(&first).await;
     let mut keys = Vec::new();
@@ -201,7 +374,10 @@ async fn a_session_has_a_hundred_keys_and_as_many_that_have_ended() {
         keys.push(alice.key("chat:read").await);
     }
     let wanted = json!({"name": "x", "scope": "chat:read"});
-    assert_eq!(said(alice.post("/api/v1/keys", wanted).await.unwrap_err()), (409, "too_many_keys".into()));
+    assert_eq!(
+        said(alice.post("/api/v1/keys", wanted).await.unwrap_err()),
+        (409, "too_many_keys".into())
+    );
     assert_eq!(alice.keys().await.len(), 101);
     server.pass(Duration::from_secs(1));
     for key in &keys {
@@ -209,8 +385,14 @@ async fn a_session_has_a_hundred_keys_and_as_many_that_have_ended() {
     }
     let last = alice.key("chat:read").await;
     let listed = alice.keys().await;
-    assert_eq!((listed.len(), &listed[100]["client_id"]), (101, &json!(last.client_id)));
-    assert!(!listed.iter().any(|key| key["client_id"] == first.client_id), "the first that ended made room");
+    assert_eq!(
+        (listed.len(), &listed[100]["client_id"]),
+        (101, &json!(last.client_id))
+    );
+    assert!(
+        !listed.iter().any(|key| key["client_id"] == first.client_id),
+        "the first that ended made room"
+    );
 }
 
 #[tokio::test]
@@ -220,13 +402,31 @@ async fn what_happens_to_keys_and_grants_is_audited() {
     let key = alice.key("chat:read").await;
     key.token("").await;
     key.token("").await.send("QUIT").await;
-    alice.post(&format!("/api/v1/keys/{}/rotate", key.client_id), json!({"overlap": 60})).await.unwrap();
+    alice
+        .post(
+            &format!("/api/v1/keys/{}/rotate", key.client_id),
+            json!({"overlap": 60}),
+        )
+        .await
+        .unwrap();
     key.token("").await;
-    alice.delete(&format!("/api/v1/keys/{}", key.client_id)).await.unwrap();
+    alice
+        .delete(&format!("/api/v1/keys/{}", key.client_id))
+        .await
+        .unwrap();
     let audit = alice.get("/api/v1/audit").await;
-    let of_key = audit.as_array().unwrap().iter().filter(|line| line["app"] == key.client_id);
-    let told =
-        |line: &Value| format!("{} {}", line["action"].as_str().unwrap(), line["reason"].as_str().unwrap_or("-"));
+    let of_key = audit
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|line| line["app"] == key.client_id);
+    let told = |line: &Value| {
+        format!(
+            "{} {}",
+            line["action"].as_str().unwrap(),
+            line["reason"].as_str().unwrap_or("-")
+        )
+    };
     assert_eq!(
         of_key.map(told).collect::<Vec<_>>(),
         [
@@ -249,16 +449,25 @@ async fn an_ended_key_is_listed_for_30_days_and_then_everything_of_it_is_gone() 
     let (key, bobs) = (alice.key("chat:read").await, bob.key("chat:read").await);
     let bot = key.token("").await;
     bobs.token("").await;
-    alice.delete(&format!("/api/v1/keys/{}", key.client_id)).await.unwrap();
+    alice
+        .delete(&format!("/api/v1/keys/{}", key.client_id))
+        .await
+        .unwrap();
     bob.send("QUIT").await;
     server.pass(DAY * 29);
     server.restart().await;
     // Nobody can ask about those of an ended session.
-    until("bob's to go", async || server.rows("app") == 1 && server.rows("session") == 1).await;
+    until("bob's to go", async || {
+        server.rows("app") == 1 && server.rows("session") == 1
+    })
+    .await;
     assert_eq!((alice.keys().await.len(), server.rows("app_grant")), (1, 0));
     server.pass(DAY);
     server.restart().await;
-    until("alice's to go", async || server.rows("app") == 0 && server.rows("app_secret") == 0).await;
+    until("alice's to go", async || {
+        server.rows("app") == 0 && server.rows("app_secret") == 0
+    })
+    .await;
     assert!(alice.keys().await.is_empty());
     assert!(bot.is_cut_off().await);
 }

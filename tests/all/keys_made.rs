@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{App, Device, FLAGS, TestServer, assert_sound, assert_unwritten, commands, said};
+use crate::support::{
+    App, Device, FLAGS, TestServer, assert_sound, assert_unwritten, commands, said,
+};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -13,7 +15,10 @@ async fn make(by: &Device, scope: &str, password: Option<&str>) -> Result<App, (
     if let Some(password) = password {
         wanted["password"] = password.into();
     }
-    by.post("/api/v1/keys", wanted).await.map(|key| App::of(by, &key)).map_err(said)
+    by.post("/api/v1/keys", wanted)
+        .await
+        .map(|key| App::of(by, &key))
+        .map_err(said)
 }
 
 fn refused<T>(status: u16, code: &str) -> Result<T, (u16, String)> {
@@ -25,20 +30,33 @@ fn refused<T>(status: u16, code: &str) -> Result<T, (u16, String)> {
 async fn a_key_that_manages_the_session_takes_its_password() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let first = make(&alice, "session:manage chat:read", None).await.expect("there is no password");
+    let first = make(&alice, "session:manage chat:read", None)
+        .await
+        .expect("there is no password");
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let manager = first.token("").await;
     for by in [&alice, &manager] {
         for scope in ["session:manage", "chat:read session:manage"] {
-            assert_eq!(make(by, scope, None).await.err(), refused::<()>(403, "password_required").err());
+            assert_eq!(
+                make(by, scope, None).await.err(),
+                refused::<()>(403, "password_required").err()
+            );
             assert_eq!(
                 make(by, scope, Some("not this one")).await.err(),
                 refused::<()>(403, "password_mismatch").err()
             );
-            make(by, scope, Some(PASSWORD)).await.unwrap().token("").await.get("/api/v1/clients").await;
+            make(by, scope, Some(PASSWORD))
+                .await
+                .unwrap()
+                .token("")
+                .await
+                .get("/api/v1/clients")
+                .await;
         }
         make(by, "chat:read", None).await.unwrap();
-        make(by, "chat:read", Some("whatever this is")).await.unwrap();
+        make(by, "chat:read", Some("whatever this is"))
+            .await
+            .unwrap();
     }
     assert_unwritten(&server.database(), "horse battery");
     assert_unwritten(&server.database(), "not this one");
@@ -49,22 +67,47 @@ async fn a_key_that_manages_the_session_takes_its_password() {
         if let Some(password) = password {
             body["password"] = password.into();
         }
-        by.post(&path, body).await.map(|key| App::of(by, &key)).map_err(said)
+        by.post(&path, body)
+            .await
+            .map(|key| App::of(by, &key))
+            .map_err(said)
     };
-    let other = make(&alice, "session:manage chat:read", Some(PASSWORD)).await.unwrap().token("").await;
+    let other = make(&alice, "session:manage chat:read", Some(PASSWORD))
+        .await
+        .unwrap()
+        .token("")
+        .await;
     for by in [&alice, &other] {
-        assert_eq!(rotate(by, None).await.err(), refused::<()>(403, "password_required").err());
-        assert_eq!(rotate(by, Some("not this one")).await.err(), refused::<()>(403, "password_mismatch").err());
+        assert_eq!(
+            rotate(by, None).await.err(),
+            refused::<()>(403, "password_required").err()
+        );
+        assert_eq!(
+            rotate(by, Some("not this one")).await.err(),
+            refused::<()>(403, "password_mismatch").err()
+        );
         rotate(by, Some(PASSWORD)).await.unwrap();
     }
-    rotate(&manager, None).await.unwrap().token("").await.get("/api/v1/clients").await;
+    rotate(&manager, None)
+        .await
+        .unwrap()
+        .token("")
+        .await
+        .get("/api/v1/clients")
+        .await;
     let harmless = make(&alice, "chat:read", None).await.unwrap();
     let path = format!("/api/v1/keys/{}/rotate", harmless.client_id);
     alice.post(&path, json!({"overlap": 0})).await.unwrap();
     // A secret that a grant gets outlasts the grant, whatever the key may do.
     let by_grant = other.post(&path, json!({"overlap": 0})).await.map_err(said);
-    assert_eq!(by_grant.err(), refused::<()>(403, "password_required").err());
-    other.post(&path, json!({"overlap": 0, "password": PASSWORD})).await.unwrap();
+    assert_eq!(
+        by_grant.err(),
+        refused::<()>(403, "password_required").err()
+    );
+    other
+        .post(&path, json!({"overlap": 0, "password": PASSWORD}))
+        .await
+        .unwrap();
     let audit = alice.get("/api/v1/audit").await.to_string();
     assert_eq!(audit.matches("password_refused").count(), 6);
 }
@@ -75,36 +118,71 @@ async fn wrong_passwords_for_a_key_are_guesses_at_the_sessions() {
     let alice = server.pick("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let mut guesses = 0;
-    while make(&alice, "session:manage", Some("a guess")).await.err() != refused::<()>(429, "throttled").err() {
+    while make(&alice, "session:manage", Some("a guess")).await.err()
+        != refused::<()>(429, "throttled").err()
+    {
         guesses += 1;
         assert!(guesses <= 20, "nobody stops it");
     }
-    assert_eq!(said(alice.try_send("PASS 12345678x :another guess").await.unwrap_err()), (429, "throttled".into()));
-    make(&alice, "chat:read", None).await.expect("there is nothing to guess");
+    assert_eq!(
+        said(
+            alice
+                .try_send("PASS 12345678x :another guess")
+                .await
+                .unwrap_err()
+        ),
+        (429, "throttled".into())
+    );
+    make(&alice, "chat:read", None)
+        .await
+        .expect("there is nothing to guess");
 }
 
 #[tokio::test]
 async fn a_key_that_was_made_through_a_grant_ends_with_it() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let wiki = server.app("Wiki", &[&FLAGS[..], &["--public", "--scope", "session:manage chat:read"]].concat()).await;
+    let wiki = server
+        .app(
+            "Wiki",
+            &[
+                &FLAGS[..],
+                &["--public", "--scope", "session:manage chat:read"],
+            ]
+            .concat(),
+        )
+        .await;
     let user = wiki.user(&alice, "session:manage chat:read").await;
-    let (made, beside) =
-        (make(&user, "chat:read", None).await.unwrap(), make(&alice, "chat:read", None).await.unwrap());
+    let (made, beside) = (
+        make(&user, "chat:read", None).await.unwrap(),
+        make(&alice, "chat:read", None).await.unwrap(),
+    );
     // And so does one that was made with that.
     let managing = make(&user, "session:manage chat:read", None).await.unwrap();
-    let below = make(&managing.token("").await, "chat:read", None).await.unwrap();
+    let below = make(&managing.token("").await, "chat:read", None)
+        .await
+        .unwrap();
     let bots = [made.token("").await, below.token("").await];
     let grants = alice.get("/api/v1/grants").await;
-    let grant = grants.as_array().unwrap().iter().find(|grant| grant["app"] == "Wiki").unwrap()["id"].clone();
-    alice.delete(&format!("/api/v1/grants/{grant}")).await.unwrap();
+    let grant = grants
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|grant| grant["app"] == "Wiki")
+        .unwrap()["id"]
+        .clone();
+    alice
+        .delete(&format!("/api/v1/grants/{grant}"))
+        .await
+        .unwrap();
     for bot in &bots {
         assert!(bot.is_cut_off().await);
     }
     for key in [&made, &managing, &below] {
         assert_eq!(key.try_token("").await.0, 401);
     }
-    let ends = "app_grant WHERE ended_at IS NOT NULL AND ended_at = (SELECT max(ended_at) FROM app)";
+    let ends =
+        "app_grant WHERE ended_at IS NOT NULL AND ended_at = (SELECT max(ended_at) FROM app)";
     assert_eq!(server.rows(ends), 4, "all in one transaction");
     beside.token("").await.snapshot().await;
     assert!(!commands(&bob.queue().await).contains(&"QUIT"));
@@ -116,21 +194,32 @@ async fn a_key_that_was_made_through_a_grant_ends_with_it() {
 async fn a_key_that_was_made_with_another_ends_with_that() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let managing = make(&alice, "session:manage chat:read", None).await.unwrap();
+    let managing = make(&alice, "session:manage chat:read", None)
+        .await
+        .unwrap();
     for end in ["quit", "revoke"] {
         let manager = managing.token("").await;
         let made = make(&manager, "chat:read", None).await.unwrap();
         let bot = made.token("").await;
         match end {
             "quit" => drop(manager.send("QUIT").await),
-            _ => drop(alice.delete(&format!("/api/v1/keys/{}", managing.client_id)).await.unwrap()),
+            _ => drop(
+                alice
+                    .delete(&format!("/api/v1/keys/{}", managing.client_id))
+                    .await
+                    .unwrap(),
+            ),
         }
         assert!(bot.is_cut_off().await, "{end}");
         assert_eq!(made.try_token("").await.0, 401, "{end}");
     }
     // One that expires takes with it what was made with it, however long that was to live.
-    let brief = alice.key_of(json!({"name": "bot", "scope": "session:manage chat:read", "expires_in": 60})).await;
-    let made = make(&brief.token("").await, "chat:read", None).await.unwrap();
+    let brief = alice
+        .key_of(json!({"name": "bot", "scope": "session:manage chat:read", "expires_in": 60}))
+        .await;
+    let made = make(&brief.token("").await, "chat:read", None)
+        .await
+        .unwrap();
     server.pass(Duration::from_secs(60));
     crate::support::until("the key to end", async || made.try_token("").await.0 == 401).await;
     assert_sound(&server.database());
@@ -141,16 +230,33 @@ async fn a_key_that_was_made_with_another_ends_with_that() {
 async fn the_last_device_is_an_app_that_made_keys() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let wiki = server.app("Wiki", &[&FLAGS[..], &["--public", "--scope", "session:manage chat:read"]].concat()).await;
+    let wiki = server
+        .app(
+            "Wiki",
+            &[
+                &FLAGS[..],
+                &["--public", "--scope", "session:manage chat:read"],
+            ]
+            .concat(),
+        )
+        .await;
     let user = wiki.user(&alice, "session:manage chat:read").await;
     let managing = make(&user, "session:manage chat:read", None).await.unwrap();
-    let below = make(&managing.token("").await, "chat:read", None).await.unwrap();
+    let below = make(&managing.token("").await, "chat:read", None)
+        .await
+        .unwrap();
     let bot = below.token("").await;
     alice.send("QUIT").await;
     bot.snapshot().await;
     user.send("QUIT").await;
     assert!(bot.is_cut_off().await);
-    assert_eq!(commands(&bob.queue().await).iter().filter(|command| **command == "QUIT").count(), 1);
+    assert_eq!(
+        commands(&bob.queue().await)
+            .iter()
+            .filter(|command| **command == "QUIT")
+            .count(),
+        1
+    );
     assert_eq!(server.rows("session WHERE ended_at IS NULL"), 1);
     assert_sound(&server.database());
 }

@@ -9,8 +9,13 @@ const PASSWORD: &str = "correct horse battery";
 /// What the server told a device since it last looked.
 async fn told(device: &Device) -> Vec<String> {
     let notices = device.drain().await;
-    let notices = notices.iter().filter(|message| message["command"] == "NOTICE");
-    notices.inspect(|notice| assert_eq!(notice["source"], "rejoin.server")).map(|n| params(n)[1].to_owned()).collect()
+    let notices = notices
+        .iter()
+        .filter(|message| message["command"] == "NOTICE");
+    notices
+        .inspect(|notice| assert_eq!(notice["source"], "rejoin.server"))
+        .map(|n| params(n)[1].to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -21,11 +26,20 @@ async fn every_key_and_every_app_is_told_of_on_every_device() {
     for device in [&alice, &phone] {
         device.drain().await;
     }
-    let key = phone.key_of(json!({"name": "deploy-bot", "scope": "chat:read"})).await;
+    let key = phone
+        .key_of(json!({"name": "deploy-bot", "scope": "chat:read"}))
+        .await;
     let path = format!("/api/v1/keys/{}", key.client_id);
-    phone.post(&format!("{path}/rotate"), json!({"overlap": 0})).await.unwrap();
-    let renamed =
-        phone.request(reqwest::Method::PATCH, &path).json(&json!({"name": " harmless "})).send().await.unwrap();
+    phone
+        .post(&format!("{path}/rotate"), json!({"overlap": 0}))
+        .await
+        .unwrap();
+    let renamed = phone
+        .request(reqwest::Method::PATCH, &path)
+        .json(&json!({"name": " harmless "}))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(renamed.json::<Value>().await.unwrap()["name"], "harmless");
     let wiki = server.app("Wiki", &FLAGS).await;
     wiki.given(&phone, "identity").await;
@@ -34,11 +48,25 @@ async fn every_key_and_every_app_is_told_of_on_every_device() {
     for device in [&alice, &phone] {
         let told = told(device).await;
         let told = told.iter().map(String::as_str).collect::<Vec<_>>();
-        let [made, rotated, renamed, known, joined] = told[..] else { panic!("{told:?}") };
-        assert!(made.contains("deploy-bot") && made.contains("chat:read"), "{made}");
-        assert!(rotated.contains("deploy-bot") && rotated.contains("secret"), "{rotated}");
-        assert!(renamed.contains("deploy-bot") && renamed.contains("harmless"), "{renamed}");
-        assert!(known.contains("Wiki") && joined.contains("Wiki"), "{known} {joined}");
+        let [made, rotated, renamed, known, joined] = told[..] else {
+            panic!("{told:?}")
+        };
+        assert!(
+            made.contains("deploy-bot") && made.contains("chat:read"),
+            "{made}"
+        );
+        assert!(
+            rotated.contains("deploy-bot") && rotated.contains("secret"),
+            "{rotated}"
+        );
+        assert!(
+            renamed.contains("deploy-bot") && renamed.contains("harmless"),
+            "{renamed}"
+        );
+        assert!(
+            known.contains("Wiki") && joined.contains("Wiki"),
+            "{known} {joined}"
+        );
     }
 }
 
@@ -51,25 +79,51 @@ async fn a_renamed_key_is_called_so_wherever_it_shows() {
     assert_eq!(bot.snapshot().await["client"]["name"], "bot");
     let path = format!("/api/v1/keys/{}", key.client_id);
     let rename = async |by: &Device, body: Value| {
-        let answer = by.request(reqwest::Method::PATCH, &path).json(&body).send().await.unwrap();
+        let answer = by
+            .request(reqwest::Method::PATCH, &path)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
         crate::support::checked(answer).await
     };
     for unclean in ["", " ", "a\u{202e}b", "\u{3164}", "a\tb"] {
         let refusal = rename(&alice, json!({"name": unclean})).await.unwrap_err();
-        assert_eq!(said(refusal), (400, "malformed_request".into()), "{unclean:?}");
+        assert_eq!(
+            said(refusal),
+            (400, "malformed_request".into()),
+            "{unclean:?}"
+        );
     }
-    assert_eq!(said(rename(&alice, json!({})).await.unwrap_err()), (400, "malformed_request".into()));
-    assert_eq!(said(rename(&bot, json!({"name": "x"})).await.unwrap_err()), (403, "insufficient_scope".into()));
+    assert_eq!(
+        said(rename(&alice, json!({})).await.unwrap_err()),
+        (400, "malformed_request".into())
+    );
+    assert_eq!(
+        said(rename(&bot, json!({"name": "x"})).await.unwrap_err()),
+        (403, "insufficient_scope".into())
+    );
     let bob = server.pick("bob").await;
-    assert_eq!(said(rename(&bob, json!({"name": "x"})).await.unwrap_err()), (404, "not_found".into()));
-    let shown = rename(&alice, json!({"name": "cafe\u{301}"})).await.unwrap();
-    assert_eq!((&shown["name"], &shown["client_id"]), (&json!("café"), &json!(key.client_id)));
+    assert_eq!(
+        said(rename(&bob, json!({"name": "x"})).await.unwrap_err()),
+        (404, "not_found".into())
+    );
+    let shown = rename(&alice, json!({"name": "cafe\u{301}"}))
+        .await
+        .unwrap();
+    assert_eq!(
+        (&shown["name"], &shown["client_id"]),
+        (&json!("café"), &json!(key.client_id))
+    );
     assert_eq!(alice.keys().await[0]["name"], "café");
     assert_eq!(bot.snapshot().await["client"]["name"], "café");
     bot.send("JOIN #rust").await;
     assert_eq!(alice.queue().await.last().unwrap()["app"], "café");
     alice.delete(&path).await.unwrap();
-    assert_eq!(said(rename(&alice, json!({"name": "x"})).await.unwrap_err()), (404, "not_found".into()));
+    assert_eq!(
+        said(rename(&alice, json!({"name": "x"})).await.unwrap_err()),
+        (404, "not_found".into())
+    );
 }
 
 /// A change of password and the removal of all others say what goes on to work, and one call ends all keys.
@@ -79,22 +133,39 @@ async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
     let alice = server.pick("alice").await;
     let note = |answer: Value| {
         let replies = answer["replies"].as_array().unwrap().clone();
-        replies.iter().map(|reply| params(reply)[..params(reply).len() - 1].join(" ")).collect::<Vec<_>>()
+        replies
+            .iter()
+            .map(|reply| params(reply)[..params(reply).len() - 1].join(" "))
+            .collect::<Vec<_>>()
     };
-    assert_eq!(note(alice.send(&format!("PASS :{PASSWORD}")).await), ["PASS PASSWORD_SET"]);
-    let change =
-        |new: &'static str, old: &'static str| alice.try_send_json(json!({"command": "PASS", "params": [new, old]}));
-    assert_eq!(note(change("another password", PASSWORD).await.unwrap()), ["PASS PASSWORD_SET"], "there is nothing");
+    assert_eq!(
+        note(alice.send(&format!("PASS :{PASSWORD}")).await),
+        ["PASS PASSWORD_SET"]
+    );
+    let change = |new: &'static str, old: &'static str| {
+        alice.try_send_json(json!({"command": "PASS", "params": [new, old]}))
+    };
+    assert_eq!(
+        note(change("another password", PASSWORD).await.unwrap()),
+        ["PASS PASSWORD_SET"],
+        "there is nothing"
+    );
     let keys = [alice.key("chat:read").await, alice.key("chat:write").await];
     let wiki = server.app("Wiki", &FLAGS).await;
     wiki.given(&alice, "identity").await;
     let changed = change(PASSWORD, "another password").await.unwrap();
-    assert_eq!(note(changed), ["PASS PASSWORD_SET", "PASS STILL_IN_PLACE 2 1"]);
+    assert_eq!(
+        note(changed),
+        ["PASS PASSWORD_SET", "PASS STILL_IN_PLACE 2 1"]
+    );
     server.login("alice", PASSWORD).await;
     alice.drain().await;
     alice.delete("/api/v1/clients").await.unwrap();
     let left = told(&alice).await;
-    assert!(left.len() == 1 && left[0].contains("2 API keys") && left[0].contains("1 app "), "{left:?}");
+    assert!(
+        left.len() == 1 && left[0].contains("2 API keys") && left[0].contains("1 app "),
+        "{left:?}"
+    );
     // Where nobody leaves, nothing is written: nothing limits how often one asks for it.
     for _ in 0..3 {
         alice.drain().await;
@@ -102,7 +173,10 @@ async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
         assert_eq!(told(&alice).await, Vec::<String>::new());
     }
     let bot = keys[0].token("").await;
-    assert_eq!(said(bot.delete("/api/v1/keys").await.unwrap_err()), (403, "insufficient_scope".into()));
+    assert_eq!(
+        said(bot.delete("/api/v1/keys").await.unwrap_err()),
+        (403, "insufficient_scope".into())
+    );
     alice.delete("/api/v1/keys").await.unwrap();
     assert!(bot.is_cut_off().await);
     for key in &keys {
@@ -110,7 +184,10 @@ async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
     }
     alice.delete("/api/v1/keys").await.unwrap();
     let grants = alice.get("/api/v1/grants").await;
-    alice.delete(&format!("/api/v1/grants/{}", grants[0]["id"])).await.unwrap();
+    alice
+        .delete(&format!("/api/v1/grants/{}", grants[0]["id"]))
+        .await
+        .unwrap();
     server.login("alice", PASSWORD).await;
     alice.drain().await;
     alice.delete("/api/v1/clients").await.unwrap();

@@ -24,12 +24,24 @@ async fn with_another_command_it_is_refused() {
     let server = TestServer::start().await;
     let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
     alice.send("@label=x JOIN #rust").await;
-    for line in ["@label=x JOIN #other", "@label=x PART #rust", "@label=x PING #rust", "@label=x JOIN #rust key"] {
+    for line in [
+        "@label=x JOIN #other",
+        "@label=x PART #rust",
+        "@label=x PING #rust",
+        "@label=x JOIN #rust key",
+    ] {
         let refusal = alice.try_send(line).await.unwrap_err();
-        assert_eq!((refusal.code.as_str(), refusal.status), ("label_reused", 409), "{line}");
+        assert_eq!(
+            (refusal.code.as_str(), refusal.status),
+            ("label_reused", 409),
+            "{line}"
+        );
     }
     bob.send("@label=x JOIN #other").await;
-    assert_eq!(alice.snapshot().await["channels"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        alice.snapshot().await["channels"].as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -37,7 +49,13 @@ async fn a_refused_command_is_not_remembered() {
     let server = TestServer::start().await;
     let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
     alice.send("JOIN #rust").await;
-    assert_eq!(bob.try_send("@label=x PRIVMSG #rust :hi").await.unwrap_err().code, "cannot_send_to_channel");
+    assert_eq!(
+        bob.try_send("@label=x PRIVMSG #rust :hi")
+            .await
+            .unwrap_err()
+            .code,
+        "cannot_send_to_channel"
+    );
     bob.send("JOIN #rust").await;
     bob.send("@label=x PRIVMSG #rust :hi").await;
 }
@@ -58,9 +76,16 @@ async fn of_pass_the_verb_alone_is_kept() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let first = alice.send("@label=p PASS :correct horse battery").await;
-    assert_eq!(alice.send("@label=p PASS :correct horse battery").await, first, "and no second effect");
+    assert_eq!(
+        alice.send("@label=p PASS :correct horse battery").await,
+        first,
+        "and no second effect"
+    );
     server.login("alice", "correct horse battery").await;
-    assert_eq!(alice.try_send("@label=p PING x").await.unwrap_err().code, "label_reused");
+    assert_eq!(
+        alice.try_send("@label=p PING x").await.unwrap_err().code,
+        "label_reused"
+    );
     assert_unwritten(&server.database(), "horse battery");
 }
 
@@ -79,10 +104,16 @@ async fn a_label_is_kept_a_day_and_the_last_256_of_a_client() {
     server.restart().await;
     let labels = || {
         let database = rusqlite::Connection::open(server.database()).unwrap();
-        database.query_row("SELECT count(*) FROM label", [], |row| row.get::<_, i64>(0)).unwrap()
+        database
+            .query_row("SELECT count(*) FROM label", [], |row| row.get::<_, i64>(0))
+            .unwrap()
     };
     until("the label to go", async || labels() == 0).await;
-    assert_eq!(alice.send("@label=x JOIN #a").await["ids"], json!([]), "it is carried out again, and changes nothing");
+    assert_eq!(
+        alice.send("@label=x JOIN #a").await["ids"],
+        json!([]),
+        "it is carried out again, and changes nothing"
+    );
     for n in 0..256 {
         alice.send(&format!("@label=n{n} PING x")).await;
     }

@@ -14,7 +14,10 @@ const PASSWORD: &str = "correct horse battery";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
+    value[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name} in {value}"))
+        .to_owned()
 }
 
 /// What was secret in a part of what was done.
@@ -24,14 +27,37 @@ type Secrets = Vec<String>;
 async fn passwords(server: &Process) -> (Device, Secrets) {
     let alice = server.pick("alice").await;
     alice.send(&format!("@label=p PASS :{PASSWORD}")).await;
-    alice.try_send("PASS 12345678x :wrong-as-a-line").await.unwrap_err();
-    alice.try_send("PASS too many words-as-words").await.unwrap_err();
-    alice.try_send_json(json!({"command": "PASS", "params": ["12345678x", "wrong-as-json"]})).await.unwrap_err();
-    alice.try_send_json(json!({"command": "PASS", "params": {"a": "params-of-a-kind"}})).await.unwrap_err();
-    alice.try_send_json(json!({"command": "PASS", "params": ["x"], "field-by-mistake": 1})).await.unwrap_err();
+    alice
+        .try_send("PASS 12345678x :wrong-as-a-line")
+        .await
+        .unwrap_err();
+    alice
+        .try_send("PASS too many words-as-words")
+        .await
+        .unwrap_err();
+    alice
+        .try_send_json(json!({"command": "PASS", "params": ["12345678x", "wrong-as-json"]}))
+        .await
+        .unwrap_err();
+    alice
+        .try_send_json(json!({"command": "PASS", "params": {"a": "params-of-a-kind"}}))
+        .await
+        .unwrap_err();
+    alice
+        .try_send_json(json!({"command": "PASS", "params": ["x"], "field-by-mistake": 1}))
+        .await
+        .unwrap_err();
     let phone = server.device().login("alice", PASSWORD).await.unwrap();
-    server.device().login("alice", "mistyped-as-json").await.unwrap_err();
-    server.device().login("nick-for-a-password", PASSWORD).await.unwrap_err();
+    server
+        .device()
+        .login("alice", "mistyped-as-json")
+        .await
+        .unwrap_err();
+    server
+        .device()
+        .login("nick-for-a-password", PASSWORD)
+        .await
+        .unwrap_err();
     for body in [
         json!({"nick": "alice", "password": {"of-a-kind": 1}}),
         json!({"nick": "alice", "password": "with-a-stray-field", "stray": "stray-as-json"}),
@@ -45,13 +71,34 @@ async fn passwords(server: &Process) -> (Device, Secrets) {
         "nick=alice&password=%ffgarbled-in-a-form",
         "password-without-a-name",
     ] {
-        let login = server.device().request(Method::POST, "/login").header(header::CONTENT_TYPE, FORM);
+        let login = server
+            .device()
+            .request(Method::POST, "/login")
+            .header(header::CONTENT_TYPE, FORM);
         login.body(form).send().await.unwrap();
     }
-    server.device().request(Method::GET, "/login?next=/&password=pass-in-the-query").send().await.unwrap();
-    server.device().request(Method::GET, "/pass-in-the-path").send().await.unwrap();
-    server.device().request(Method::PUT, "/api/v1/keys/pass-in-an-id").send().await.unwrap();
-    alice.delete("/api/v1/keys/pass-for-a-key").await.unwrap_err();
+    server
+        .device()
+        .request(Method::GET, "/login?next=/&password=pass-in-the-query")
+        .send()
+        .await
+        .unwrap();
+    server
+        .device()
+        .request(Method::GET, "/pass-in-the-path")
+        .send()
+        .await
+        .unwrap();
+    server
+        .device()
+        .request(Method::PUT, "/api/v1/keys/pass-in-an-id")
+        .send()
+        .await
+        .unwrap();
+    alice
+        .delete("/api/v1/keys/pass-for-a-key")
+        .await
+        .unwrap_err();
     let own = [&alice, &phone].map(|device| device.cookie.clone().unwrap().replace("rejoin=", ""));
     let typed = [
         PASSWORD,
@@ -72,7 +119,10 @@ async fn passwords(server: &Process) -> (Device, Secrets) {
         "pass-for",
         "argon2id",
     ];
-    (alice, own.into_iter().chain(typed.map(str::to_owned)).collect())
+    (
+        alice,
+        own.into_iter().chain(typed.map(str::to_owned)).collect(),
+    )
 }
 
 /// The same over the socket, which a library reads: frame by frame, whole, garbled, too long, and on the way out.
@@ -88,24 +138,49 @@ async fn sockets(server: &Process, alice: &Device, bot: &Device) -> Secrets {
         socket.send(message).await;
         socket.answer().await;
     }
-    socket.send_frame(Message::text("PASS :socket-no-json")).await;
+    socket
+        .send_frame(Message::text("PASS :socket-no-json"))
+        .await;
     socket.answer().await;
     socket.send_frame(Message::Ping("socket-ping".into())).await;
-    socket.send(json!({"command": "PING", "params": ["x"]})).await;
+    socket
+        .send(json!({"command": "PING", "params": ["x"]}))
+        .await;
     socket.answer().await;
-    socket.send_frame(Message::Close(Some(CloseFrame { code: 4000.into(), reason: "socket-goodbye".into() }))).await;
+    socket
+        .send_frame(Message::Close(Some(CloseFrame {
+            code: 4000.into(),
+            reason: "socket-goodbye".into(),
+        })))
+        .await;
     assert!(socket.frame().await.is_err());
-    for frame in [Message::binary("socket-binary".as_bytes().to_vec()), Message::text("socket-long ".repeat(10_000))] {
+    for frame in [
+        Message::binary("socket-binary".as_bytes().to_vec()),
+        Message::text("socket-long ".repeat(10_000)),
+    ] {
         let mut socket = Socket::open(alice, "").await;
         socket.send_frame(frame).await;
         socket.closed().await;
     }
     // The handshake carries the cookie, or a token.
-    Socket::open(bot, "").await.send(json!({"command": "PING", "params": ["x"]})).await;
+    Socket::open(bot, "")
+        .await
+        .send(json!({"command": "PING", "params": ["x"]}))
+        .await;
     let stranger = server.device().with_cookie("rejoin=socket-cookie");
     assert_eq!(Socket::try_open(&stranger, "", &[]).await.err(), Some(401));
-    assert_eq!(Socket::try_open(alice, "after=socket-query", &[]).await.err(), Some(400));
-    assert_eq!(Socket::try_open(alice, "", &[("origin", "https://socket-origin.example")]).await.err(), Some(403));
+    assert_eq!(
+        Socket::try_open(alice, "after=socket-query", &[])
+            .await
+            .err(),
+        Some(400)
+    );
+    assert_eq!(
+        Socket::try_open(alice, "", &[("origin", "https://socket-origin.example")])
+            .await
+            .err(),
+        Some(403)
+    );
     vec!["socket-".into()]
 }
 
@@ -117,26 +192,66 @@ async fn keys(server: &Process, alice: &Device) -> (Device, Secrets) {
     bot.stream("").await;
     let token = bot.token.clone().unwrap();
     key.introspect(&bot).await;
-    let rotated = alice.post(&format!("/api/v1/keys/{}/rotate", key.client_id), json!({"overlap": 60})).await.unwrap();
-    App { secret: "key-mistaken".into(), ..key.clone() }.try_token("").await;
-    App { client_id: key.secret.clone(), ..key.clone() }.try_token("").await;
-    key.ask(&format!("/auth/token?client_secret={}", key.secret), &[]).await;
-    key.ask("/auth/token", &[("grant_type", "key-grant-type"), ("scope", "key-scope")]).await;
-    for (id, secret) in
-        [(key.client_id.as_str(), key.secret.as_str()), (&key.client_id, "key-basic-wrong"), ("key-basic-id", "x")]
-    {
-        let request = server.device().request(Method::POST, "/auth/token").basic_auth(id, Some(secret));
-        request.form(&[("grant_type", "client_credentials")]).send().await.unwrap();
+    let rotated = alice
+        .post(
+            &format!("/api/v1/keys/{}/rotate", key.client_id),
+            json!({"overlap": 60}),
+        )
+        .await
+        .unwrap();
+    App {
+        secret: "key-mistaken".into(),
+        ..key.clone()
+    }
+    .try_token("")
+    .await;
+    App {
+        client_id: key.secret.clone(),
+        ..key.clone()
+    }
+    .try_token("")
+    .await;
+    key.ask(&format!("/auth/token?client_secret={}", key.secret), &[])
+        .await;
+    key.ask(
+        "/auth/token",
+        &[("grant_type", "key-grant-type"), ("scope", "key-scope")],
+    )
+    .await;
+    for (id, secret) in [
+        (key.client_id.as_str(), key.secret.as_str()),
+        (&key.client_id, "key-basic-wrong"),
+        ("key-basic-id", "x"),
+    ] {
+        let request = server
+            .device()
+            .request(Method::POST, "/auth/token")
+            .basic_auth(id, Some(secret));
+        request
+            .form(&[("grant_type", "client_credentials")])
+            .send()
+            .await
+            .unwrap();
     }
     for request in [
-        server.device().request(Method::POST, "/auth/userinfo").form(&[("access_token", &token)]),
-        server.device().request(Method::GET, &format!("/auth/userinfo?access_token={token}")),
+        server
+            .device()
+            .request(Method::POST, "/auth/userinfo")
+            .form(&[("access_token", &token)]),
+        server
+            .device()
+            .request(Method::GET, &format!("/auth/userinfo?access_token={token}")),
         server
             .device()
             .request(Method::GET, "/api/v1/session")
             .header(header::AUTHORIZATION, format!("Bearer \"{token}\"")),
-        server.device().request(Method::GET, "/api/v1/session").header("rejoin-identity", &token),
-        server.device().request(Method::DELETE, &format!("/api/v1/keys/{}", key.secret)),
+        server
+            .device()
+            .request(Method::GET, "/api/v1/session")
+            .header("rejoin-identity", &token),
+        server
+            .device()
+            .request(Method::DELETE, &format!("/api/v1/keys/{}", key.secret)),
         server
             .device()
             .request(Method::POST, "/auth/revoke")
@@ -144,48 +259,115 @@ async fn keys(server: &Process, alice: &Device) -> (Device, Secrets) {
     ] {
         request.send().await.unwrap();
     }
-    let basic =
-        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{}:{}", key.client_id, key.secret));
-    let marks = ["key-mistaken", "key-grant", "key-scope", "key-basic", "key-unknown"].map(str::to_owned);
-    (bot, [vec![token, key.secret.clone(), text(&rotated, "client_secret"), basic], marks.to_vec()].concat())
+    let basic = base64::Engine::encode(
+        &base64::engine::general_purpose::STANDARD,
+        format!("{}:{}", key.client_id, key.secret),
+    );
+    let marks = [
+        "key-mistaken",
+        "key-grant",
+        "key-scope",
+        "key-basic",
+        "key-unknown",
+    ]
+    .map(str::to_owned);
+    (
+        bot,
+        [
+            vec![
+                token,
+                key.secret.clone(),
+                text(&rotated, "client_secret"),
+                basic,
+            ],
+            marks.to_vec(),
+        ]
+        .concat(),
+    )
 }
 
 /// An app that signs its user in, and a device that is let in; over the operator's socket, too.
 async fn apps(server: &Process, database: &std::path::Path, alice: &Device) -> Secrets {
     let flags = ["--redirect-uri", REDIRECT, "--device", "--resource-server"];
     let app = App::of(&server.device(), &register(database, "wiki", &flags).await);
-    let rotated = rejoin(database, &["app", "rotate", "--json", &app.client_id]).await.unwrap();
+    let rotated = rejoin(database, &["app", "rotate", "--json", &app.client_id])
+        .await
+        .unwrap();
     let rotated = text(&serde_json::from_str(&rotated).unwrap(), "client_secret");
-    let code = alice.allows(&app.asking("identity chat:read"), &[]).await.code();
+    let code = alice
+        .allows(&app.asking("identity chat:read"), &[])
+        .await
+        .code();
     let (_, wrong) = app
         .ask(
             "/auth/token",
-            &[("grant_type", "authorization_code"), ("code", &code), ("code_verifier", &"v".repeat(43))],
+            &[
+                ("grant_type", "authorization_code"),
+                ("code", &code),
+                ("code_verifier", &"v".repeat(43)),
+            ],
         )
         .await;
     assert_eq!(wrong["error"], "invalid_grant");
     let (status, tokens) = app.redeem(&code).await;
     assert_eq!(status, 200, "{tokens}");
-    let (access, refresh) = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
+    let (access, refresh) = (
+        text(&tokens, "access_token"),
+        text(&tokens, "refresh_token"),
+    );
     let (_, fresh) = app.refresh(&refresh, "").await;
     let own = app.token("").await;
-    own.acting_for(&server.device().with_token(&text(&fresh, "access_token"))).snapshot().await;
+    own.acting_for(&server.device().with_token(&text(&fresh, "access_token")))
+        .snapshot()
+        .await;
     app.ask("/auth/introspect", &[("token", &access)]).await;
-    app.ask("/auth/revoke", &[("token", &text(&fresh, "refresh_token"))]).await;
+    app.ask("/auth/revoke", &[("token", &text(&fresh, "refresh_token"))])
+        .await;
     let (_, shown) = app.ask("/auth/device", &[]).await;
     let (device_code, user_code) = (text(&shown, "device_code"), text(&shown, "user_code"));
     for path in ["/device", CONSENT] {
-        let form = [("user_code", user_code.as_str()), ("decision", "allow"), ("code", "app-mistaken")];
-        alice.request(Method::POST, path).form(&form).send().await.unwrap();
+        let form = [
+            ("user_code", user_code.as_str()),
+            ("decision", "allow"),
+            ("code", "app-mistaken"),
+        ];
+        alice
+            .request(Method::POST, path)
+            .form(&form)
+            .send()
+            .await
+            .unwrap();
     }
     alice.opens(&format!("/device?user_code={user_code}")).await;
     let grant_type = "urn:ietf:params:oauth:grant-type:device_code";
-    let (_, joined) = app.ask("/auth/token", &[("grant_type", grant_type), ("device_code", &device_code)]).await;
+    let (_, joined) = app
+        .ask(
+            "/auth/token",
+            &[("grant_type", grant_type), ("device_code", &device_code)],
+        )
+        .await;
     let state = "s t&te/ü".to_owned();
-    let mut secrets =
-        vec![code, access, refresh, text(&fresh, "access_token"), text(&fresh, "refresh_token"), VERIFIER.to_owned()];
-    secrets.extend([device_code, user_code, text(&joined, "access_token"), text(&joined, "refresh_token"), state]);
-    secrets.extend([app.secret.clone(), rotated, own.token.unwrap(), "app-mistaken".into()]);
+    let mut secrets = vec![
+        code,
+        access,
+        refresh,
+        text(&fresh, "access_token"),
+        text(&fresh, "refresh_token"),
+        VERIFIER.to_owned(),
+    ];
+    secrets.extend([
+        device_code,
+        user_code,
+        text(&joined, "access_token"),
+        text(&joined, "refresh_token"),
+        state,
+    ]);
+    secrets.extend([
+        app.secret.clone(),
+        rotated,
+        own.token.unwrap(),
+        "app-mistaken".into(),
+    ]);
     secrets
 }
 
@@ -211,7 +393,10 @@ async fn the_log_is_structured_and_holds_no_secret() {
         assert!(line["level"].is_string() && line["fields"].is_object());
         let target = line["target"].as_str().unwrap();
         let ours = target == "rejoin" || target.starts_with("rejoin::");
-        assert!(ours || !["DEBUG", "TRACE"].contains(&line["level"].as_str().unwrap()), "{line}");
+        assert!(
+            ours || !["DEBUG", "TRACE"].contains(&line["level"].as_str().unwrap()),
+            "{line}"
+        );
         finest |= ours && line["level"] == "DEBUG";
     }
     assert!(finest && log.contains("logged in"));
@@ -221,9 +406,15 @@ async fn the_log_is_structured_and_holds_no_secret() {
     }
     // The line that the README's rule for fail2ban finds, once for every failed login.
     let readme = include_str!("../../README.md");
-    let rule = readme.lines().find_map(|line| line.strip_prefix("failregex = ")).unwrap();
+    let rule = readme
+        .lines()
+        .find_map(|line| line.strip_prefix("failregex = "))
+        .unwrap();
     assert!(log.matches(&rule.replace("<HOST>", "127.0.0.1")).count() >= 2);
     for secret in secrets {
-        assert!(secret.len() >= 7 && !log.contains(&secret), "the log holds {secret}");
+        assert!(
+            secret.len() >= 7 && !log.contains(&secret),
+            "the log holds {secret}"
+        );
     }
 }

@@ -25,13 +25,24 @@ async fn unknown_nick_no_password_and_wrong_password_are_one_answer() {
             .request(Method::POST, "/api/v1/login")
             .json(&json!({"nick": nick, "password": "not this one"}));
         let response = request.send().await.unwrap();
-        let mut headers: Vec<_> = response.headers().iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+        let mut headers: Vec<_> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| format!("{name}: {value:?}"))
+            .collect();
         headers.retain(|line| !line.starts_with("date"));
-        answers.push((response.status().as_u16(), headers, response.text().await.unwrap()));
+        answers.push((
+            response.status().as_u16(),
+            headers,
+            response.text().await.unwrap(),
+        ));
     }
     assert_eq!(answers[0].0, 401);
     assert!(answers[0].2.contains("login_failed") && answers[0].2.contains("464"));
-    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
 }
 
 #[tokio::test]
@@ -39,9 +50,20 @@ async fn the_password_is_judged_byte_for_byte_and_in_any_script() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let password: String = "語 пароль ".chars().cycle().take(256).collect();
-    alice.try_send_json(json!({"command": "PASS", "params": [password]})).await.unwrap();
+    alice
+        .try_send_json(json!({"command": "PASS", "params": [password]}))
+        .await
+        .unwrap();
     for wrong in [&format!("{password} "), &password.to_uppercase(), ""] {
-        assert_eq!(server.device().login("alice", wrong).await.unwrap_err().code, "login_failed");
+        assert_eq!(
+            server
+                .device()
+                .login("alice", wrong)
+                .await
+                .unwrap_err()
+                .code,
+            "login_failed"
+        );
     }
     server.login("alice", &password).await;
 }
@@ -58,22 +80,43 @@ async fn a_change_needs_the_current_password_and_siblings_hear_of_it() {
     };
     let problem = refused("PASS :a new password").await;
     assert_eq!(
-        (problem.code.as_str(), problem.status, problem.numeric.as_deref()),
+        (
+            problem.code.as_str(),
+            problem.status,
+            problem.numeric.as_deref()
+        ),
         ("password_required", 403, Some("464"))
     );
     let problem = refused("PASS 12345678x :not the current").await;
-    assert_eq!((problem.code.as_str(), problem.status), ("password_mismatch", 403));
+    assert_eq!(
+        (problem.code.as_str(), problem.status),
+        ("password_mismatch", 403)
+    );
     assert!(phone.queue().await.is_empty());
     let body = json!({"command": "PASS", "params": ["a new password", PASSWORD]});
     let answer = phone.try_send_json(body).await.unwrap();
     assert_eq!(
-        (&answer["replies"][0]["command"], &answer["replies"][0]["params"][1]),
+        (
+            &answer["replies"][0]["command"],
+            &answer["replies"][0]["params"][1]
+        ),
         (&json!("NOTE"), &json!("PASSWORD_SET"))
     );
     let notice = alice.queue().await.pop().unwrap();
-    assert_eq!((&notice["command"], &notice["source"]), (&json!("NOTICE"), &json!("rejoin.server")));
+    assert_eq!(
+        (&notice["command"], &notice["source"]),
+        (&json!("NOTICE"), &json!("rejoin.server"))
+    );
     assert!(!notice.to_string().contains("a new password"));
-    assert_eq!(server.device().login("alice", PASSWORD).await.unwrap_err().code, "login_failed");
+    assert_eq!(
+        server
+            .device()
+            .login("alice", PASSWORD)
+            .await
+            .unwrap_err()
+            .code,
+        "login_failed"
+    );
     server.login("alice", "a new password").await;
 }
 
@@ -93,7 +136,11 @@ async fn a_login_from_a_live_client_of_the_session_renews_it() {
     let renewed = alice.login("alice", PASSWORD).await.unwrap();
     assert_ne!(alice.cookie, renewed.cookie);
     assert_eq!(
-        alice.call(Method::GET, "/api/v1/session").await.unwrap_err().code,
+        alice
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .code,
         "unauthenticated",
         "the old secret is dead at once"
     );
@@ -105,18 +152,35 @@ async fn a_login_from_a_live_client_of_the_session_renews_it() {
     let after = renewed.snapshot().await;
     assert_eq!(before["client"]["id"], after["client"]["id"]);
     assert_eq!(before["acknowledged"], after["acknowledged"]);
-    assert_eq!(renewed.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        renewed
+            .get("/api/v1/clients")
+            .await
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
 async fn a_login_from_a_client_of_another_session_changes_nothing() {
     let server = TestServer::start().await;
     let (alice, bob) = (alice_with_password(&server).await, server.pick("bob").await);
-    assert_eq!(bob.login("alice", "a wrong one").await.unwrap_err().code, "login_failed");
+    assert_eq!(
+        bob.login("alice", "a wrong one").await.unwrap_err().code,
+        "login_failed"
+    );
     let refusal = bob.login("alice", PASSWORD).await.unwrap_err();
-    assert_eq!((refusal.code.as_str(), refusal.status), ("already_in_session", 409));
+    assert_eq!(
+        (refusal.code.as_str(), refusal.status),
+        ("already_in_session", 409)
+    );
     assert_eq!(bob.snapshot().await["session"]["nick"], "bob");
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -127,22 +191,41 @@ async fn an_outdated_hash_is_made_anew_at_login() {
     let database = rusqlite::Connection::open(server.database()).unwrap();
     // Argon2id of the same password with 64 KiB and one pass.
     let outdated = argon2id(PASSWORD, 64, 1);
-    database.execute("UPDATE session SET password_hash = ?1", [&outdated]).unwrap();
+    database
+        .execute("UPDATE session SET password_hash = ?1", [&outdated])
+        .unwrap();
     server.run().await;
     server.login("alice", PASSWORD).await;
-    let stored: String = database.query_row("SELECT password_hash FROM session", [], |row| row.get(0)).unwrap();
-    assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+    let stored: String = database
+        .query_row("SELECT password_hash FROM session", [], |row| row.get(0))
+        .unwrap();
+    assert!(
+        stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+        "{stored}"
+    );
     server.login("alice", PASSWORD).await;
     // Two at once: whoever comes second meets the other's new hash, and is judged anew.
-    database.execute("UPDATE session SET password_hash = ?1", [&outdated]).unwrap();
-    let (one, other) = tokio::join!(server.login("alice", PASSWORD), server.login("alice", PASSWORD));
+    database
+        .execute("UPDATE session SET password_hash = ?1", [&outdated])
+        .unwrap();
+    let (one, other) = tokio::join!(
+        server.login("alice", PASSWORD),
+        server.login("alice", PASSWORD)
+    );
     assert_ne!(one.cookie, other.cookie);
 }
 
 fn argon2id(password: &str, memory: u32, passes: u32) -> String {
     use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(memory, passes, 1, None).unwrap());
-    argon2.hash_password_with_salt(password.as_bytes(), b"0123456789abcdef").unwrap().to_string()
+    let argon2 = Argon2::new(
+        Algorithm::Argon2id,
+        Version::V0x13,
+        Params::new(memory, passes, 1, None).unwrap(),
+    );
+    argon2
+        .hash_password_with_salt(password.as_bytes(), b"0123456789abcdef")
+        .unwrap()
+        .to_string()
 }
 
 async fn form(
@@ -151,10 +234,25 @@ async fn form(
     fields: &[(&str, &str)],
 ) -> (u16, Option<String>, Option<String>, String) {
     let _ = server;
-    let response = device.request(Method::POST, "/login").form(fields).send().await.unwrap();
-    let text = |name| response.headers().get(name).map(|v: &header::HeaderValue| v.to_str().unwrap().to_owned());
+    let response = device
+        .request(Method::POST, "/login")
+        .form(fields)
+        .send()
+        .await
+        .unwrap();
+    let text = |name| {
+        response
+            .headers()
+            .get(name)
+            .map(|v: &header::HeaderValue| v.to_str().unwrap().to_owned())
+    };
     let (location, cookie) = (text(header::LOCATION), text(header::SET_COOKIE));
-    (response.status().as_u16(), location, cookie, response.text().await.unwrap())
+    (
+        response.status().as_u16(),
+        location,
+        cookie,
+        response.text().await.unwrap(),
+    )
 }
 
 #[tokio::test]
@@ -162,30 +260,69 @@ async fn the_form_leads_on_or_shows_the_page_again() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
     alice_with_password(&server).await;
     let visitor = server.device();
-    let wrong = [("nick", "alice"), ("password", "<b>wrong</b>"), ("next", "/x")];
+    let wrong = [
+        ("nick", "alice"),
+        ("password", "<b>wrong</b>"),
+        ("next", "/x"),
+    ];
     let (status, location, cookie, page) = form(&server, &visitor, &wrong).await;
     assert_eq!((status, location, cookie), (401, None, None));
-    assert!(page.contains("There is no session with this nick and this password.") && page.contains("value=\"alice\""));
+    assert!(
+        page.contains("There is no session with this nick and this password.")
+            && page.contains("value=\"alice\"")
+    );
     assert!(!page.contains("wrong"), "the password is not in the page");
 
-    let right = [("nick", "alice"), ("password", PASSWORD), ("next", "/somewhere?a=b")];
+    let right = [
+        ("nick", "alice"),
+        ("password", PASSWORD),
+        ("next", "/somewhere?a=b"),
+    ];
     let (status, location, cookie, _) = form(&server, &visitor, &right).await;
     assert_eq!((status, location.as_deref()), (303, Some("/somewhere?a=b")));
     let phone = visitor.with_cookie(cookie.unwrap().split(';').next().unwrap());
     assert_eq!(phone.snapshot().await["session"]["nick"], "alice");
 
-    for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", ""] {
-        let (status, _, _, page) =
-            form(&server, &visitor, &[("nick", "alice"), ("password", PASSWORD), ("next", elsewhere)]).await;
+    for elsewhere in [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "",
+    ] {
+        let (status, _, _, page) = form(
+            &server,
+            &visitor,
+            &[
+                ("nick", "alice"),
+                ("password", PASSWORD),
+                ("next", elsewhere),
+            ],
+        )
+        .await;
         assert_eq!(status, 409, "there are two devices already");
         assert!(page.contains("name=\"next\" value=\"/\""), "{elsewhere}");
-        assert!(page.contains("name=\"replace\""), "the page offers to replace one");
+        assert!(
+            page.contains("name=\"replace\""),
+            "the page offers to replace one"
+        );
     }
     let id = phone.snapshot().await["client"]["id"].to_string();
-    let replacing = [("nick", "alice"), ("password", PASSWORD), ("next", "//evil.example"), ("replace", id.as_str())];
+    let replacing = [
+        ("nick", "alice"),
+        ("password", PASSWORD),
+        ("next", "//evil.example"),
+        ("replace", id.as_str()),
+    ];
     let (status, location, ..) = form(&server, &visitor, &replacing).await;
     assert_eq!((status, location.as_deref()), (303, Some("/")));
-    assert_eq!(phone.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "removed");
+    assert_eq!(
+        phone
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .body["reason"],
+        "removed"
+    );
 }
 
 #[tokio::test]
@@ -193,7 +330,12 @@ async fn secrets_are_not_in_the_database_and_not_in_answers() {
     let server = TestServer::start().await;
     let alice = alice_with_password(&server).await;
     alice.snapshot().await;
-    let secret = alice.cookie.as_deref().unwrap().trim_start_matches("rejoin=").to_owned();
+    let secret = alice
+        .cookie
+        .as_deref()
+        .unwrap()
+        .trim_start_matches("rejoin=")
+        .to_owned();
     for path in ["/api/v1/session", "/api/v1/clients", "/api/v1/server"] {
         let shown: Value = alice.get(path).await;
         assert!(!shown.to_string().contains(&secret) && !shown.to_string().contains("argon2"));
@@ -208,10 +350,14 @@ async fn the_form_answers_with_the_page_whatever_is_wrong() {
     alice_with_password(&server).await;
     let empty = [("nick", "alice"), ("password", PASSWORD), ("replace", "")];
     assert_eq!(form(&server, &server.device(), &empty).await.0, 303);
-    let live = [server.pick("bob").await, server.pick("carol").await].map(|device| device.cookie.unwrap());
+    let live =
+        [server.pick("bob").await, server.pick("carol").await].map(|device| device.cookie.unwrap());
     let twice = server.device().with_cookie(&live.join("; "));
     let (status, _, _, page) = form(&server, &twice, &empty).await;
-    assert!(status == 400 && page.contains("<form") && page.contains("cookies"), "{page}");
+    assert!(
+        status == 400 && page.contains("<form") && page.contains("cookies"),
+        "{page}"
+    );
 }
 
 /// Fixation: whoever plants a cookie in somebody's browser does not know the one it has afterwards.
@@ -221,20 +367,41 @@ async fn no_presented_secret_is_ever_adopted() {
     alice_with_password(&server).await;
     let gone = server.pick("gone").await;
     gone.send("QUIT").await;
-    let planted = [format!("rejoin={}", "A".repeat(43)), "rejoin=chosen".into(), gone.cookie.unwrap()];
+    let planted = [
+        format!("rejoin={}", "A".repeat(43)),
+        "rejoin=chosen".into(),
+        gone.cookie.unwrap(),
+    ];
     for (n, planted) in planted.into_iter().enumerate() {
         let victim = server.device().with_cookie(&planted);
         let fields = [("nick", "alice"), ("password", PASSWORD)];
         let by_form = form(&server, &victim, &fields).await.2.unwrap();
         let entered = [
-            victim.login("alice", PASSWORD).await.unwrap().cookie.unwrap(),
-            victim.try_pick(&format!("victim{n}")).await.unwrap().cookie.unwrap(),
+            victim
+                .login("alice", PASSWORD)
+                .await
+                .unwrap()
+                .cookie
+                .unwrap(),
+            victim
+                .try_pick(&format!("victim{n}"))
+                .await
+                .unwrap()
+                .cookie
+                .unwrap(),
             by_form.split(';').next().unwrap().to_owned(),
         ];
         for cookie in entered {
             assert_ne!(cookie, planted);
             server.device().with_cookie(&cookie).snapshot().await;
         }
-        assert_eq!(victim.call(Method::GET, "/api/v1/session").await.unwrap_err().status, 401);
+        assert_eq!(
+            victim
+                .call(Method::GET, "/api/v1/session")
+                .await
+                .unwrap_err()
+                .status,
+            401
+        );
     }
 }

@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Device, FLAGS, Process, REDIRECT, TestServer, assert_sound, assert_unwritten, params, register, rejoin,
+    App, Device, FLAGS, Process, REDIRECT, TestServer, assert_sound, assert_unwritten, params,
+    register, rejoin,
 };
 
 const ALONE: [&str; 3] = ["--bearer-alone", "--redirect-uri", REDIRECT];
@@ -20,7 +21,10 @@ fn text(value: &Value) -> &str {
 async fn pair(app: &App, token: &str) -> (String, String) {
     let (status, body) = app.refresh(token, "").await;
     assert_eq!(status, 200, "{body}");
-    (text(&body["access_token"]).to_owned(), text(&body["refresh_token"]).to_owned())
+    (
+        text(&body["access_token"]).to_owned(),
+        text(&body["refresh_token"]).to_owned(),
+    )
 }
 
 async fn is_theft(app: &App, token: &str) -> bool {
@@ -45,8 +49,15 @@ async fn a_lost_answer_is_given_again_after_a_restart_too() {
     // The session's last device is the app: a lost answer must not end it.
     alice.send("QUIT").await;
     let (_, third) = app.refreshed(&lost.1).await;
-    assert_eq!(app.refreshed(&third).await.0.snapshot().await["session"]["nick"], "alice");
-    assert_eq!(server.rows("audit WHERE action = 'grant_refreshed'"), 3, "each exchange once");
+    assert_eq!(
+        app.refreshed(&third).await.0.snapshot().await["session"]["nick"],
+        "alice"
+    );
+    assert_eq!(
+        server.rows("audit WHERE action = 'grant_refreshed'"),
+        3,
+        "each exchange once"
+    );
     assert_sound(&server.database());
 }
 
@@ -58,7 +69,10 @@ async fn a_crash_between_the_exchange_and_its_answer_changes_nothing() {
     let mut process = Process::start(&database, &[]);
     let address = process.address().to_string();
     let alice = process.pick("alice").await;
-    let app = App::of(&process.device(), &register(&database, "reader", &ALONE).await);
+    let app = App::of(
+        &process.device(),
+        &register(&database, "reader", &ALONE).await,
+    );
     let mut token = app.given(&alice, "chat:read").await;
     for _ in 0..3 {
         let lost = pair(&app, &token).await;
@@ -79,7 +93,9 @@ async fn a_crash_between_the_exchange_and_its_answer_changes_nothing() {
 async fn tabs_that_refresh_at_the_same_instant_get_the_same_pair_and_nobody_is_signed_out() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let app = server.app("reader", &[&ALONE[..], &["--public"]].concat()).await;
+    let app = server
+        .app("reader", &[&ALONE[..], &["--public"]].concat())
+        .await;
     let mut token = app.given(&alice, "chat:read").await;
     alice.send("QUIT").await;
     for round in 0..10 {
@@ -94,7 +110,11 @@ async fn tabs_that_refresh_at_the_same_instant_get_the_same_pair_and_nobody_is_s
     }
     assert_eq!(server.rows("audit WHERE action = 'reuse_detected'"), 0);
     assert_eq!(server.rows("audit WHERE action = 'grant_refreshed'"), 10);
-    assert_eq!(server.rows("session WHERE ended_at IS NULL"), 1, "the app is its last device, and lives on");
+    assert_eq!(
+        server.rows("session WHERE ended_at IS NULL"),
+        1,
+        "the app is its last device, and lives on"
+    );
     assert_sound(&server.database());
 }
 
@@ -129,12 +149,21 @@ async fn once_a_token_of_the_pair_was_presented_the_old_one_is_a_thiefs() {
             "beside" => drop(app.token("").await.acting_for(&program).snapshot().await),
             "resource server" => assert_eq!(api.introspect(&program).await["active"], true),
             "own introspection" => assert_eq!(app.introspect(&program).await["active"], true),
-            "own refresh" => assert_eq!(app.introspect(&app.program.with_token(&refresh)).await["active"], true),
+            "own refresh" => assert_eq!(
+                app.introspect(&app.program.with_token(&refresh)).await["active"],
+                true
+            ),
             "refresh" => drop(pair(&app, &refresh).await),
-            _ => assert_eq!(app.refresh(&refresh, "session:manage").await.1["error"], "invalid_scope"),
+            _ => assert_eq!(
+                app.refresh(&refresh, "session:manage").await.1["error"],
+                "invalid_scope"
+            ),
         }
         assert!(is_theft(&app, &first).await, "{how}");
-        assert!(app.refresh(&refresh, "").await.0 == 400 && program.is_cut_off().await, "{how}");
+        assert!(
+            app.refresh(&refresh, "").await.0 == 400 && program.is_cut_off().await,
+            "{how}"
+        );
         assert_eq!(alice.get("/api/v1/grants").await, json!([]), "{how}");
     }
     assert_eq!(server.rows("audit WHERE action = 'reuse_detected'"), 9);
@@ -146,16 +175,35 @@ async fn once_a_token_of_the_pair_was_presented_the_old_one_is_a_thiefs() {
 async fn what_does_not_come_from_the_app_does_not_count_as_presented() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let (app, other) = (server.app("reader", &ALONE).await, server.app("other", &FLAGS).await);
+    let (app, other) = (
+        server.app("reader", &ALONE).await,
+        server.app("other", &FLAGS).await,
+    );
     let first = app.given(&alice, "chat:read").await;
     let lost = pair(&app, &first).await;
     for token in [&lost.0, &lost.1] {
-        assert_eq!(other.introspect(&app.program.with_token(token)).await, json!({"active": false}));
+        assert_eq!(
+            other.introspect(&app.program.with_token(token)).await,
+            json!({"active": false})
+        );
         assert_eq!(other.ask("/auth/revoke", &[("token", token)]).await.0, 400);
     }
     assert_eq!(other.refresh(&lost.1, "").await.0, 400);
-    assert_eq!(App { secret: "rjk_x".into(), ..app.clone() }.refresh(&lost.1, "").await.0, 401);
-    assert_eq!(other.refresh(&first, "").await.0, 400, "nor is it exchanged for anybody else");
+    assert_eq!(
+        App {
+            secret: "rjk_x".into(),
+            ..app.clone()
+        }
+        .refresh(&lost.1, "")
+        .await
+        .0,
+        401
+    );
+    assert_eq!(
+        other.refresh(&first, "").await.0,
+        400,
+        "nor is it exchanged for anybody else"
+    );
     assert_eq!(pair(&app, &first).await, lost);
     app.program.with_token(&lost.0).snapshot().await;
 }
@@ -172,17 +220,40 @@ async fn a_theft_is_audited_with_its_address_and_told_on_the_devices() {
     for device in [&alice, &phone] {
         device.drain().await;
     }
-    let thief = App { program: app.program.from("192.0.2.66"), ..app.clone() };
+    let thief = App {
+        program: app.program.from("192.0.2.66"),
+        ..app.clone()
+    };
     assert_eq!(thief.refresh(&first, "").await.1["error"], "invalid_grant");
     let audit = alice.get("/api/v1/audit").await;
-    let line = audit.as_array().unwrap().iter().find(|line| line["action"] == "reuse_detected").unwrap();
-    assert!(line["address"].as_str().unwrap().starts_with("192.0.2."), "{line}");
+    let line = audit
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["action"] == "reuse_detected")
+        .unwrap();
+    assert!(
+        line["address"].as_str().unwrap().starts_with("192.0.2."),
+        "{line}"
+    );
     let printed = rejoin(&server.database(), &["audit"]).await.unwrap();
-    assert!(printed.lines().any(|line| line.contains("reuse_detected") && line.contains("192.0.2.66")), "{printed}");
+    assert!(
+        printed
+            .lines()
+            .any(|line| line.contains("reuse_detected") && line.contains("192.0.2.66")),
+        "{printed}"
+    );
     for device in [&alice, &phone] {
         let queue = device.queue().await;
-        let notice = queue.iter().find(|message| message["command"] == "NOTICE").expect("it is told");
-        assert!(params(notice)[1].contains("the app reader") && params(notice)[1].contains("second time"), "{notice}");
+        let notice = queue
+            .iter()
+            .find(|message| message["command"] == "NOTICE")
+            .expect("it is told");
+        assert!(
+            params(notice)[1].contains("the app reader")
+                && params(notice)[1].contains("second time"),
+            "{notice}"
+        );
     }
     assert_eq!(alice.get("/api/v1/grants").await, json!([]));
     alice.snapshot().await;
@@ -212,11 +283,25 @@ async fn an_answer_that_was_lost_for_long_still_works() {
         app.given(&alice, "identity").await;
         let (status, again) = app.refresh(&first, "").await;
         assert_eq!(status, 200, "{before:?} {lost_for:?} {again}");
-        assert_eq!((&again["access_token"], &again["refresh_token"]), (&body["access_token"], &body["refresh_token"]));
+        assert_eq!(
+            (&again["access_token"], &again["refresh_token"]),
+            (&body["access_token"], &body["refresh_token"])
+        );
         let left = 600_u64.saturating_sub(lost_for.as_secs());
-        assert_eq!(again["expires_in"], if left == 0 { 600 } else { left }, "{lost_for:?}");
-        app.program.with_token(text(&again["access_token"])).snapshot().await;
-        app.refreshed(text(&again["refresh_token"])).await.0.snapshot().await;
+        assert_eq!(
+            again["expires_in"],
+            if left == 0 { 600 } else { left },
+            "{lost_for:?}"
+        );
+        app.program
+            .with_token(text(&again["access_token"]))
+            .snapshot()
+            .await;
+        app.refreshed(text(&again["refresh_token"]))
+            .await
+            .0
+            .snapshot()
+            .await;
     }
     // Unused, it is over in its time, and with it the exchange.
     let first = app.given(&alice, "chat:read").await;
@@ -234,11 +319,19 @@ async fn the_same_pair_has_the_scope_that_was_asked_for_first() {
     let app = server.app("reader", &ALONE).await;
     let first = app.given(&alice, "chat:read chat:write").await;
     let (_, narrow) = app.refresh(&first, "chat:read").await;
-    for (scope, status) in [("chat:read", 200), ("", 200), ("chat:read chat:write", 200), ("identity", 400)] {
+    for (scope, status) in [
+        ("chat:read", 200),
+        ("", 200),
+        ("chat:read chat:write", 200),
+        ("identity", 400),
+    ] {
         let (answered, again) = app.refresh(&first, scope).await;
         assert_eq!(answered, status, "{scope} {again}");
         if status == 200 {
-            assert_eq!((&again["access_token"], &again["scope"]), (&narrow["access_token"], &json!("chat:read")));
+            assert_eq!(
+                (&again["access_token"], &again["scope"]),
+                (&narrow["access_token"], &json!("chat:read"))
+            );
         }
     }
     let (_, wide) = app.refresh(text(&narrow["refresh_token"]), "").await;
@@ -250,18 +343,27 @@ async fn an_exchange_outlives_a_rotation_of_the_keys_and_ends_quietly_with_a_key
     let mut server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let app = server.app("reader", &ALONE).await;
-    let (first, other) = (app.given(&alice, "chat:read").await, app.given(&alice, "identity").await);
+    let (first, other) = (
+        app.given(&alice, "chat:read").await,
+        app.given(&alice, "identity").await,
+    );
     let (lost, gone) = (pair(&app, &first).await, pair(&app, &other).await);
     let database = server.database();
     for _ in 0..3 {
-        rejoin(&database, &["keys", "rotate", "--at-once"]).await.unwrap();
+        rejoin(&database, &["keys", "rotate", "--at-once"])
+            .await
+            .unwrap();
         assert_eq!(pair(&app, &first).await, lost);
     }
     server.restart().await;
     assert_eq!(pair(&app, &first).await, lost);
     app.program.with_token(&lost.0).snapshot().await;
     let newest = pair(&app, &lost.1).await;
-    assert_eq!(pair(&app, &lost.1).await, newest, "by the key that is in use now");
+    assert_eq!(
+        pair(&app, &lost.1).await,
+        newest,
+        "by the key that is in use now"
+    );
     // Nobody derives a pair without its key, and that is no theft.
     server.stop().await;
     std::fs::remove_file(database.with_extension("db.keys")).unwrap();
@@ -269,7 +371,11 @@ async fn an_exchange_outlives_a_rotation_of_the_keys_and_ends_quietly_with_a_key
     rejoin(&database, &["keys", "accept"]).await.unwrap();
     server.run().await;
     assert_eq!(app.refresh(&other, "").await.1["error"], "invalid_grant");
-    assert_eq!(alice.get("/api/v1/grants").await.as_array().unwrap().len(), 2, "whoever has the pair goes on");
+    assert_eq!(
+        alice.get("/api/v1/grants").await.as_array().unwrap().len(),
+        2,
+        "whoever has the pair goes on"
+    );
     app.refreshed(&gone.1).await;
     app.refreshed(&newest.1).await.0.snapshot().await;
     assert_eq!(server.rows("audit WHERE action = 'reuse_detected'"), 0);
@@ -284,7 +390,9 @@ async fn no_file_beside_the_database_has_the_pair() {
     let app = server.app("reader", &ALONE).await;
     let first = app.given(&alice, "chat:read").await;
     let (access, refresh) = pair(&app, &first).await;
-    rejoin(&server.database(), &["backup", "copy.db"]).await.unwrap();
+    rejoin(&server.database(), &["backup", "copy.db"])
+        .await
+        .unwrap();
     for secret in [&first, &access, &refresh] {
         assert_unwritten(&server.database(), secret);
         assert_unwritten(&server.database(), &secret[4..]);
@@ -296,7 +404,10 @@ async fn no_file_beside_the_database_has_the_pair() {
     rejoin(&stolen, &["keys", "create"]).await.unwrap();
     rejoin(&stolen, &["keys", "accept"]).await.unwrap();
     let elsewhere = Process::start(&stolen, &[]);
-    let thief = App { program: elsewhere.device(), ..app.clone() };
+    let thief = App {
+        program: elsewhere.device(),
+        ..app.clone()
+    };
     assert_eq!(thief.refresh(&first, "").await.1["error"], "invalid_grant");
     let reader: Device = app.program.with_token(&access);
     reader.snapshot().await;

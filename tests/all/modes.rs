@@ -15,10 +15,20 @@ async fn a_change_is_one_event_of_what_really_changed() {
     let queue = bob.queue().await;
     assert_eq!(params(&queue[0]), ["#rust", "+mov-n+l", "bob", "bob", "10"]);
     assert_eq!(bob.snapshot().await["channels"][0]["modes"], "+lmt 10");
-    assert_eq!(alice.send("MODE #rust +m").await["ids"], json!([]), "what is so already is no event");
+    assert_eq!(
+        alice.send("MODE #rust +m").await["ids"],
+        json!([]),
+        "what is so already is no event"
+    );
     let shown = bob.send("MODE #rust").await;
     assert_eq!(params(&shown["replies"][0]), ["bob", "#rust", "+lmt", "10"]);
-    assert_eq!((&shown["replies"][0]["command"], &shown["replies"][1]["command"]), (&json!("324"), &json!("329")));
+    assert_eq!(
+        (
+            &shown["replies"][0]["command"],
+            &shown["replies"][1]["command"]
+        ),
+        (&json!("324"), &json!("329"))
+    );
 }
 
 #[tokio::test]
@@ -38,13 +48,26 @@ async fn only_operators_change_modes_and_mistakes_change_nothing() {
         (&alice, "MODE bob +i", "users_dont_match"),
         (&alice, "MODE alice +i", "unknown_user_mode"),
     ] {
-        assert_eq!(who.try_send(line).await.expect_err(line).code, code, "{line}");
+        assert_eq!(
+            who.try_send(line).await.expect_err(line).code,
+            code,
+            "{line}"
+        );
     }
     bob.send("JOIN #rust").await;
-    assert_eq!(bob.try_send("MODE #rust -n").await.unwrap_err().code, "chanop_needed");
+    assert_eq!(
+        bob.try_send("MODE #rust -n").await.unwrap_err().code,
+        "chanop_needed"
+    );
     assert_eq!(alice.snapshot().await["channels"][0]["modes"], "+nt");
     let partly = alice.send("MODE #rust +m-o nobody").await;
-    assert_eq!((&partly["replies"][0]["command"], partly["ids"].as_array().unwrap().len()), (&json!("401"), 1));
+    assert_eq!(
+        (
+            &partly["replies"][0]["command"],
+            partly["ids"].as_array().unwrap().len()
+        ),
+        (&json!("401"), 1)
+    );
 }
 
 #[tokio::test]
@@ -61,11 +84,17 @@ async fn key_limit_and_bans_keep_the_door() {
     alice.send("MODE #rust -l+b bob").await;
     assert_eq!(refused("JOIN #rust sesame").await, "banned_from_channel");
     let listed = alice.send("MODE #rust b").await;
-    assert_eq!(params(&listed["replies"][0])[..4], ["alice", "#rust", "bob!*@*", "alice"]);
+    assert_eq!(
+        params(&listed["replies"][0])[..4],
+        ["alice", "#rust", "bob!*@*", "alice"]
+    );
     assert_eq!(listed["replies"][1]["command"], "368");
     alice.send("MODE #rust -b bob!*@*").await;
     bob.send("JOIN #rust sesame").await;
-    assert_eq!(params(&server.pick("eve").await.send("MODE #rust").await["replies"][0]), ["eve", "#rust", "+knt"]);
+    assert_eq!(
+        params(&server.pick("eve").await.send("MODE #rust").await["replies"][0]),
+        ["eve", "#rust", "+knt"]
+    );
 }
 
 #[tokio::test]
@@ -75,7 +104,10 @@ async fn a_ban_by_session_outlasts_the_nick() {
     alice.send("JOIN #rust").await;
     alice.send("MODE #rust +b *!s2@*").await;
     bob.send("NICK robert").await;
-    assert_eq!(bob.try_send("JOIN #rust").await.unwrap_err().code, "banned_from_channel");
+    assert_eq!(
+        bob.try_send("JOIN #rust").await.unwrap_err().code,
+        "banned_from_channel"
+    );
 }
 
 /// Forms of a ban made of bob's nick, and what is none.
@@ -84,16 +116,30 @@ const NOT_MADE_OF_BOB: [&str; 4] = ["b?b", "bo*!*@*", "bob!s77@*", "bob!*@elsewh
 
 #[tokio::test]
 async fn a_ban_made_of_a_nick_holds_the_session_whatever_its_nick() {
-    for (mask, held) in
-        MADE_OF_BOB.map(|mask| (mask, true)).into_iter().chain(NOT_MADE_OF_BOB.map(|mask| (mask, false)))
+    for (mask, held) in MADE_OF_BOB
+        .map(|mask| (mask, true))
+        .into_iter()
+        .chain(NOT_MADE_OF_BOB.map(|mask| (mask, false)))
     {
         let server = TestServer::start().await;
         let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
         alice.send("JOIN #rust").await;
         alice.send(&format!("MODE #rust +b {mask}")).await;
         bob.send("NICK robert").await;
-        let joined = bob.try_send("JOIN #rust").await.map(drop).map_err(|refused| refused.code);
-        assert_eq!(joined, if held { Err("banned_from_channel".to_owned()) } else { Ok(()) }, "{mask}");
+        let joined = bob
+            .try_send("JOIN #rust")
+            .await
+            .map(drop)
+            .map_err(|refused| refused.code);
+        assert_eq!(
+            joined,
+            if held {
+                Err("banned_from_channel".to_owned())
+            } else {
+                Ok(())
+            },
+            "{mask}"
+        );
         bob.send("QUIT").await;
         let new = server.pick("robert").await;
         new.send("JOIN #rust").await;
@@ -110,7 +156,10 @@ async fn a_ban_made_of_a_nick_that_nobody_has_goes_by_the_nick_of_the_moment() {
     alice.send("JOIN #rust").await;
     alice.send("MODE #rust +b mallory").await;
     let mallory = server.pick("mallory").await;
-    assert_eq!(mallory.try_send("JOIN #rust").await.unwrap_err().code, "banned_from_channel");
+    assert_eq!(
+        mallory.try_send("JOIN #rust").await.unwrap_err().code,
+        "banned_from_channel"
+    );
     mallory.send("NICK innocent").await;
     mallory.send("JOIN #rust").await;
     assert_eq!(server.rows("ban WHERE held IS NOT NULL"), 0);
@@ -123,7 +172,11 @@ async fn a_banned_member_neither_speaks_nor_sets_the_topic_by_whatever_nick() {
     alice.send("MODE #rust +b-t bob").await;
     bob.send("NICK robert").await;
     for line in ["PRIVMSG #rust :x", "TOPIC #rust :x"] {
-        assert_eq!(bob.try_send(line).await.unwrap_err().code, "cannot_send_to_channel", "{line}");
+        assert_eq!(
+            bob.try_send(line).await.unwrap_err().code,
+            "cannot_send_to_channel",
+            "{line}"
+        );
     }
     alice.send("MODE #rust +v robert").await;
     for line in ["PRIVMSG #rust :x", "TOPIC #rust :x"] {
@@ -138,7 +191,10 @@ async fn moderation_silences_those_without_voice() {
     alice.send("JOIN #rust").await;
     bob.send("JOIN #rust").await;
     alice.send("MODE #rust +m").await;
-    assert_eq!(bob.try_send("PRIVMSG #rust :x").await.unwrap_err().code, "cannot_send_to_channel");
+    assert_eq!(
+        bob.try_send("PRIVMSG #rust :x").await.unwrap_err().code,
+        "cannot_send_to_channel"
+    );
     alice.send("MODE #rust +v bob").await;
     bob.send("PRIVMSG #rust :x").await;
     alice.send("MODE #rust -v+b bob bob").await;

@@ -27,15 +27,24 @@ async fn a_name_that_hides_something_or_is_not_in_nfc_makes_no_channel() {
     let [alice, _bob] = server.pick_on("#c", ["alice", "bob"]).await;
     alice.send("JOIN #café").await;
     for name in REFUSED {
-        let refused = alice.try_send_json(json!({"command": "JOIN", "params": [name]})).await.unwrap_err();
+        let refused = alice
+            .try_send_json(json!({"command": "JOIN", "params": [name]}))
+            .await
+            .unwrap_err();
         assert_eq!(refused.numeric.as_deref(), Some("476"), "{name:?}");
         assert_eq!(said(refused), (400, "bad_channel_name".into()), "{name:?}");
-        let nowhere = alice.try_send_json(json!({"command": "PART", "params": [name]})).await.unwrap_err();
+        let nowhere = alice
+            .try_send_json(json!({"command": "PART", "params": [name]}))
+            .await
+            .unwrap_err();
         assert_eq!(said(nowhere), (404, "no_such_channel".into()), "{name:?}");
     }
     assert_eq!(server.rows("channel"), 2);
     let partly = alice.send("JOIN #fine,#c\u{200b}").await;
-    assert_eq!(partly["replies"].as_array().unwrap().last().unwrap()["command"], "476");
+    assert_eq!(
+        partly["replies"].as_array().unwrap().last().unwrap()["command"],
+        "476"
+    );
 }
 
 #[tokio::test]
@@ -44,13 +53,34 @@ async fn a_name_that_looks_like_a_live_channels_makes_no_channel() {
     let alice = server.pick("alice").await;
     alice.send("JOIN #Rust,#café,#日本語,#list,#INFOÉ").await;
     // Letters of Cyrillic, of full width and of mathematics, a Roman numeral and a radical; case aside.
-    let alike = ["#ruѕt", "#RUЅT", "#ｒｕｓｔ", "#𝗋ust", "#сafé", "#CАFé", "#ⅼist", "#infоÉ", "#⽇本語"];
+    let alike = [
+        "#ruѕt",
+        "#RUЅT",
+        "#ｒｕｓｔ",
+        "#𝗋ust",
+        "#сafé",
+        "#CАFé",
+        "#ⅼist",
+        "#infоÉ",
+        "#⽇本語",
+    ];
     for restarted in [false, true] {
         for name in alike {
-            let refused = alice.try_send(&format!("JOIN {name}")).await.expect_err(name);
+            let refused = alice
+                .try_send(&format!("JOIN {name}"))
+                .await
+                .expect_err(name);
             assert_eq!(refused.numeric.as_deref(), Some("476"), "{name}");
-            assert!(!refused.body.to_string().to_lowercase().contains("#rust"), "{name}: {}", refused.body);
-            assert_eq!(said(refused), (409, "channel_name_confusable".into()), "{name}");
+            assert!(
+                !refused.body.to_string().to_lowercase().contains("#rust"),
+                "{name}: {}",
+                refused.body
+            );
+            assert_eq!(
+                said(refused),
+                (409, "channel_name_confusable".into()),
+                "{name}"
+            );
         }
         if !restarted {
             server.restart().await;
@@ -58,12 +88,21 @@ async fn a_name_that_looks_like_a_live_channels_makes_no_channel() {
     }
     assert_eq!(server.rows("channel"), 5);
     // The channel itself is found in any ASCII case, and what differs is another one.
-    for (name, shown) in
-        [("#RUST", "#Rust"), ("#CAFé", "#café"), ("#cafe", "#cafe"), ("#日本", "#日本"), ("#rüst", "#rüst")]
-    {
+    for (name, shown) in [
+        ("#RUST", "#Rust"),
+        ("#CAFé", "#café"),
+        ("#cafe", "#cafe"),
+        ("#日本", "#日本"),
+        ("#rüst", "#rüst"),
+    ] {
         let joined = alice.send(&format!("JOIN {name}")).await;
-        let names =
-            joined["replies"].as_array().unwrap().iter().find(|reply| reply["command"] == "353").unwrap().clone();
+        let names = joined["replies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|reply| reply["command"] == "353")
+            .unwrap()
+            .clone();
         assert_eq!(params(&names)[2], shown);
     }
 }
@@ -84,8 +123,11 @@ async fn only_live_channels_count_and_ascii_names_are_compared_by_folding_alone(
     // Both in one transaction's reach: the second is refused although the first is not committed yet.
     let answer = alice.send("JOIN #ореn,#оpen").await;
     let replies = answer["replies"].as_array().unwrap().clone();
-    let refused: Vec<_> =
-        replies.iter().filter(|reply| reply["command"] == "476").map(|reply| params(reply)[1]).collect();
+    let refused: Vec<_> = replies
+        .iter()
+        .filter(|reply| reply["command"] == "476")
+        .map(|reply| params(reply)[1])
+        .collect();
     assert_eq!(refused, ["#оpen"]);
 }
 
@@ -93,12 +135,23 @@ async fn only_live_channels_count_and_ascii_names_are_compared_by_folding_alone(
 #[tokio::test]
 async fn of_lookalikes_made_at_once_one_is_there() {
     let server = TestServer::start().await;
-    let names = ["#соw", "#cоw", "#сow", "#ϲow", "#ｃow", "#coｗ", "#ｃｏｗ", "#𝖼ow"];
+    let names = [
+        "#соw",
+        "#cоw",
+        "#сow",
+        "#ϲow",
+        "#ｃow",
+        "#coｗ",
+        "#ｃｏｗ",
+        "#𝖼ow",
+    ];
     let mut people = Vec::new();
     for (n, name) in names.into_iter().enumerate() {
         people.push((server.pick(&format!("n{n}")).await, name));
     }
-    let tries = people.iter().map(|(device, name)| device.try_send_json(json!({"command": "JOIN", "params": [name]})));
+    let tries = people
+        .iter()
+        .map(|(device, name)| device.try_send_json(json!({"command": "JOIN", "params": [name]})));
     let answers = futures_util::future::join_all(tries).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     for refused in answers.into_iter().filter_map(Result::err) {
@@ -129,9 +182,15 @@ async fn channels_from_before_stay_as_they_are() {
             } else {
                 "JOIN"
             };
-            eve.try_send_json(json!({"command": command, "params": params})).await.unwrap();
+            eve.try_send_json(json!({"command": command, "params": params}))
+                .await
+                .unwrap();
         }
     }
     let refused = eve.try_send("JOIN #café").await.unwrap_err();
-    assert_eq!(said(refused), (409, "channel_name_confusable".into()), "it looks like the one from before");
+    assert_eq!(
+        said(refused),
+        (409, "channel_name_confusable".into()),
+        "it looks like the one from before"
+    );
 }

@@ -8,12 +8,26 @@ use crate::support::{Device, Stream, TestServer};
 /// What a request has in its head when a browser is led here.
 type Head = &'static [(&'static str, &'static str)];
 
-const SAID: Head = &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
-const TYPED: Head = &[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
-const PLAIN: Head = &[("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
+const SAID: Head = &[
+    ("sec-fetch-site", "cross-site"),
+    ("sec-fetch-mode", "navigate"),
+    ("sec-fetch-dest", "document"),
+];
+const TYPED: Head = &[
+    ("sec-fetch-site", "none"),
+    ("sec-fetch-mode", "navigate"),
+    ("sec-fetch-dest", "document"),
+];
+const PLAIN: Head = &[(
+    "accept",
+    "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+)];
 
 fn led(device: &Device, path: &str, head: Head) -> reqwest::RequestBuilder {
-    head.iter().fold(device.request(Method::GET, path), |request, (name, value)| request.header(*name, *value))
+    head.iter().fold(
+        device.request(Method::GET, path),
+        |request, (name, value)| request.header(*name, *value),
+    )
 }
 
 async fn read(device: &Device, path: &str, head: Head) -> Value {
@@ -32,29 +46,73 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
     let before = acknowledged().await;
     for head in [SAID, TYPED, PLAIN] {
         // It is read from where it says, and stays to be read.
-        assert_eq!(read(&alice, "/api/v1/messages?timeout=0", head).await["messages"].as_array().unwrap().len(), 1);
-        let past = read(&alice, &format!("/api/v1/messages?timeout=0&after={last}"), head).await;
-        assert_eq!((past["messages"].as_array().unwrap().len(), past["next"].to_string()), (0, last.clone()));
-        for (path, resumed) in [(format!("/api/v1/events?after={last}"), "0"), ("/api/v1/events".into(), last.as_str())]
-        {
+        assert_eq!(
+            read(&alice, "/api/v1/messages?timeout=0", head).await["messages"]
+                .as_array()
+                .unwrap()
+                .len(),
+            1
+        );
+        let past = read(
+            &alice,
+            &format!("/api/v1/messages?timeout=0&after={last}"),
+            head,
+        )
+        .await;
+        assert_eq!(
+            (
+                past["messages"].as_array().unwrap().len(),
+                past["next"].to_string()
+            ),
+            (0, last.clone())
+        );
+        for (path, resumed) in [
+            (format!("/api/v1/events?after={last}"), "0"),
+            ("/api/v1/events".into(), last.as_str()),
+        ] {
             let request = led(&alice, &path, head);
-            let request = if resumed == "0" { request } else { request.header("last-event-id", resumed) };
+            let request = if resumed == "0" {
+                request
+            } else {
+                request.header("last-event-id", resumed)
+            };
             let mut stream = Stream::of(request.send().await.unwrap());
-            assert_eq!(stream.frame().await.unwrap()[1], ("id".into(), last.clone()));
+            assert_eq!(
+                stream.frame().await.unwrap()[1],
+                ("id".into(), last.clone())
+            );
         }
         assert_eq!(acknowledged().await, before, "{head:?}");
         assert_eq!(alice.queue().await.len(), 1, "{head:?}");
     }
     // A script of ours, and a program whatever it accepts, acknowledge.
-    let script: Head = &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors"), ("accept", "text/html")];
-    read(&alice, &format!("/api/v1/messages?timeout=0&after={last}"), script).await;
+    let script: Head = &[
+        ("sec-fetch-site", "same-origin"),
+        ("sec-fetch-mode", "cors"),
+        ("accept", "text/html"),
+    ];
+    read(
+        &alice,
+        &format!("/api/v1/messages?timeout=0&after={last}"),
+        script,
+    )
+    .await;
     assert_eq!(acknowledged().await.to_string(), last);
     let next = bob.send("PRIVMSG #rust :and again").await["ids"][0].to_string();
     let bot = alice.key("chat:read chat:write").await.token("").await;
     bot.snapshot().await;
     let heard = bob.send("PRIVMSG #rust :to the bot").await["ids"][0].to_string();
-    read(&bot, &format!("/api/v1/messages?timeout=0&after={heard}"), PLAIN).await;
-    assert_eq!(bot.snapshot().await["acknowledged"].to_string(), heard, "no browser has a token");
+    read(
+        &bot,
+        &format!("/api/v1/messages?timeout=0&after={heard}"),
+        PLAIN,
+    )
+    .await;
+    assert_eq!(
+        bot.snapshot().await["acknowledged"].to_string(),
+        heard,
+        "no browser has a token"
+    );
     alice.poll(&format!("timeout=0&after={next}")).await;
     assert_eq!(acknowledged().await.to_string(), next);
 }
@@ -63,7 +121,10 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
 /// on another port can have what is here fetched as an image, or by a script.
 #[tokio::test]
 async fn what_another_ports_page_fetches_acknowledges_nothing_where_it_can_be_told() {
-    const IMAGE: Head = &[("accept", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8")];
+    const IMAGE: Head = &[(
+        "accept",
+        "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
+    )];
     const STYLE: Head = &[("accept", "text/css,*/*;q=0.1")];
     const SCRIPT: Head = &[("accept", "*/*"), ("referer", "http://127.0.0.1:1/")];
     let server = TestServer::start().await;
@@ -73,19 +134,39 @@ async fn what_another_ports_page_fetches_acknowledges_nothing_where_it_can_be_to
     let path = format!("/api/v1/messages?timeout=0&after={last}");
     for head in [IMAGE, STYLE, SCRIPT] {
         read(&alice, &path, head).await;
-        let mut stream = Stream::of(led(&alice, &format!("/api/v1/events?after={last}"), head).send().await.unwrap());
-        assert_eq!(stream.frame().await.unwrap()[1], ("id".into(), last.clone()));
+        let mut stream = Stream::of(
+            led(&alice, &format!("/api/v1/events?after={last}"), head)
+                .send()
+                .await
+                .unwrap(),
+        );
+        assert_eq!(
+            stream.frame().await.unwrap()[1],
+            ("id".into(), last.clone())
+        );
         assert_eq!(alice.queue().await.len(), 1, "{head:?}");
     }
     // The page's own requests, and those of programs, acknowledge.
     let referer = format!("{}/", alice.base);
-    for (name, value) in
-        [("referer", referer.as_str()), ("accept", "application/json, text/plain, */*"), ("accept", "*/*")]
-    {
+    for (name, value) in [
+        ("referer", referer.as_str()),
+        ("accept", "application/json, text/plain, */*"),
+        ("accept", "*/*"),
+    ] {
         let next = bob.send("PRIVMSG #rust :more").await["ids"][0].to_string();
-        let request = alice.request(Method::GET, &format!("/api/v1/messages?timeout=0&after={next}"));
-        assert_eq!(request.header(name, value).send().await.unwrap().status(), 200);
-        assert_eq!(alice.snapshot().await["acknowledged"].to_string(), next, "{name}: {value}");
+        let request = alice.request(
+            Method::GET,
+            &format!("/api/v1/messages?timeout=0&after={next}"),
+        );
+        assert_eq!(
+            request.header(name, value).send().await.unwrap().status(),
+            200
+        );
+        assert_eq!(
+            alice.snapshot().await["acknowledged"].to_string(),
+            next,
+            "{name}: {value}"
+        );
     }
 }
 
@@ -101,7 +182,11 @@ async fn a_queue_begins_with_its_clients_own_first_snapshot() {
             read(&phone, path, head).await;
             bob.send("PRIVMSG alice :before it begins").await;
             let begun = phone.snapshot().await["cursor"].clone();
-            assert_eq!(phone.queue().await, [] as [Value; 0], "{path} {head:?}: the snapshot shows it");
+            assert_eq!(
+                phone.queue().await,
+                [] as [Value; 0],
+                "{path} {head:?}: the snapshot shows it"
+            );
             bob.send("PRIVMSG alice :after that").await;
             assert_eq!(phone.queue().await.len(), 1);
             assert_eq!(phone.snapshot().await["acknowledged"], begun);
@@ -113,7 +198,12 @@ async fn a_queue_begins_with_its_clients_own_first_snapshot() {
 #[tokio::test]
 async fn over_https_the_browsers_own_word_is_needed() {
     let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
-    let alice = server.device().asking_for("chat.example").try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .asking_for("chat.example")
+        .try_pick("alice")
+        .await
+        .unwrap();
     alice.snapshot().await;
     alice.send("JOIN #rust").await;
     let last = alice.queue().await[0]["id"].to_string();
@@ -121,5 +211,9 @@ async fn over_https_the_browsers_own_word_is_needed() {
     read(&alice, &path, SAID).await;
     assert_eq!(alice.queue().await.len(), 1);
     read(&alice, &path, PLAIN).await;
-    assert_eq!(alice.queue().await.len(), 0, "every browser that speaks TLS says what it fetches for");
+    assert_eq!(
+        alice.queue().await.len(),
+        0,
+        "every browser that speaks TLS says what it fetches for"
+    );
 }

@@ -10,8 +10,18 @@ use crate::support::{
 /// What a logout says beside its status: the cookie that it clears, and what else the browser is to forget.
 async fn logged_out(request: reqwest::RequestBuilder) -> (u16, String, String) {
     let response = request.send().await.unwrap();
-    let header = |name: &str| response.headers().get(name).map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
-    (response.status().as_u16(), header("set-cookie"), header("clear-site-data"))
+    let header = |name: &str| {
+        response
+            .headers()
+            .get(name)
+            .map(|v| v.to_str().unwrap().to_owned())
+            .unwrap_or_default()
+    };
+    (
+        response.status().as_u16(),
+        header("set-cookie"),
+        header("clear-site-data"),
+    )
 }
 
 #[tokio::test]
@@ -29,17 +39,36 @@ async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
                     "a live client, and then one that has ended",
                 ),
                 (server.device(), "no cookie"),
-                (server.device().with_cookie(&format!("{name}=unknown")), "an unknown one"),
-                (server.device().with_cookie(&format!("{name}=")), "an empty one"),
+                (
+                    server.device().with_cookie(&format!("{name}=unknown")),
+                    "an unknown one",
+                ),
+                (
+                    server.device().with_cookie(&format!("{name}=")),
+                    "an empty one",
+                ),
                 (server.device().with_cookie("other=x"), "a neighbour's"),
             ] {
-                assert_eq!(logged_out(device.request(Method::POST, path)).await, cleared, "{path}: {what}");
+                assert_eq!(
+                    logged_out(device.request(Method::POST, path)).await,
+                    cleared,
+                    "{path}: {what}"
+                );
             }
             // Several are cleared together, so their clients leave together.
             let two = [server.pick("carol").await, server.pick("dave").await];
-            let live = two.each_ref().map(|device| device.cookie.clone().unwrap()).join("; ");
+            let live = two
+                .each_ref()
+                .map(|device| device.cookie.clone().unwrap())
+                .join("; ");
             assert_eq!(
-                logged_out(server.device().with_cookie(&live).request(Method::POST, path)).await,
+                logged_out(
+                    server
+                        .device()
+                        .with_cookie(&live)
+                        .request(Method::POST, path)
+                )
+                .await,
                 cleared,
                 "{path}"
             );
@@ -48,15 +77,38 @@ async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
                 assert_eq!(ended.body["reason"], "logged_out", "{path}");
             }
             // What is refused leaves the client in, and yet this browser is to be rid of what it has.
-            let unknown = server.device().with_token("rja_x").request(Method::POST, path);
-            assert_eq!(logged_out(unknown).await, (401, cleared.1.clone(), cleared.2.clone()), "{path}");
+            let unknown = server
+                .device()
+                .with_token("rja_x")
+                .request(Method::POST, path);
+            assert_eq!(
+                logged_out(unknown).await,
+                (401, cleared.1.clone(), cleared.2.clone()),
+                "{path}"
+            );
             // Another site is not heard at all.
-            let elsewhere = bob.request(Method::POST, path).header("sec-fetch-site", "cross-site");
-            assert_eq!(logged_out(elsewhere).await, (403, String::new(), String::new()), "{path}");
+            let elsewhere = bob
+                .request(Method::POST, path)
+                .header("sec-fetch-site", "cross-site");
+            assert_eq!(
+                logged_out(elsewhere).await,
+                (403, String::new(), String::new()),
+                "{path}"
+            );
         }
-        assert_eq!(alice.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "logged_out");
+        assert_eq!(
+            alice
+                .call(Method::GET, "/api/v1/session")
+                .await
+                .unwrap_err()
+                .body["reason"],
+            "logged_out"
+        );
         bob.snapshot().await;
-        assert_eq!(logged_out(bot.request(Method::POST, "/logout")).await.0, 204);
+        assert_eq!(
+            logged_out(bot.request(Method::POST, "/logout")).await.0,
+            204
+        );
         assert!(bot.is_cut_off().await);
         bob.snapshot().await;
     }
@@ -64,27 +116,44 @@ async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
 
 #[tokio::test]
 async fn over_https_the_chosen_name_has_the_prefix() {
-    let server = TestServer::with(&["--cookie-name", "chat", "--public-url", "https://chat.example"]).await;
+    let server = TestServer::with(&[
+        "--cookie-name",
+        "chat",
+        "--public-url",
+        "https://chat.example",
+    ])
+    .await;
     let visitor = server.device().asking_for("chat.example");
     let alice = visitor.try_pick("alice").await.unwrap();
     assert!(alice.cookie.as_ref().unwrap().starts_with("__Host-chat="));
     let (_, cleared, _) = logged_out(alice.request(Method::POST, "/logout")).await;
-    assert_eq!(cleared, "__Host-chat=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0");
-    let scheme = visitor.get("/openapi.json").await["components"]["securitySchemes"]["cookie"].clone();
-    assert_eq!((&scheme["in"], &scheme["name"]), (&"cookie".into(), &"__Host-chat".into()));
+    assert_eq!(
+        cleared,
+        "__Host-chat=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"
+    );
+    let scheme =
+        visitor.get("/openapi.json").await["components"]["securitySchemes"]["cookie"].clone();
+    assert_eq!(
+        (&scheme["in"], &scheme["name"]),
+        (&"cookie".into(), &"__Host-chat".into())
+    );
 }
 
 /// Cookies know no ports, so a browser has one jar for both.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_one_browser_two_servers_of_a_host_keep_their_sessions_apart() {
-    let [one, other] = [TestServer::start().await, TestServer::with(&["--cookie-name", "other"]).await];
+    let [one, other] = [
+        TestServer::start().await,
+        TestServer::with(&["--cookie-name", "other"]).await,
+    ];
     let driver = Driver::start();
     let page = driver.open(&Profile::desktop()).await;
     page.pick(&one.url(""), "alice").await;
     page.pick(&other.url(""), "bob").await;
     page.goto(&one.url("")).await;
     page.says("#own-nick", "alice").await;
-    page.run("localStorage.kept = 'x'; sessionStorage.kept = 'x'", vec![]).await;
+    page.run("localStorage.kept = 'x'; sessionStorage.kept = 'x'", vec![])
+        .await;
     page.run_async(
         "const done = arguments[0]; fetch('/logout', { method: 'POST' }).then(({ status }) => done(status))",
         vec![],
@@ -92,9 +161,21 @@ async fn in_one_browser_two_servers_of_a_host_keep_their_sessions_apart() {
     .await;
     page.goto(&one.url("")).await;
     page.shows("#nick").await;
-    assert_eq!(page.run("return [localStorage.kept, sessionStorage.kept].join()", vec![]).await, ",");
+    assert_eq!(
+        page.run(
+            "return [localStorage.kept, sessionStorage.kept].join()",
+            vec![]
+        )
+        .await,
+        ","
+    );
     page.goto(&other.url("")).await;
     page.says("#own-nick", "bob").await;
-    let names = page.cookies().await.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let names = page
+        .cookies()
+        .await
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect::<Vec<_>>();
     assert_eq!(names, ["other"]);
 }

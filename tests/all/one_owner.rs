@@ -16,10 +16,18 @@ fn stopped() -> (tempfile::TempDir, PathBuf) {
 #[tokio::test(flavor = "multi_thread")]
 async fn subcommands_without_a_server_wait_for_each_other() {
     let (_dir, database) = stopped();
-    let add = async |n: usize| rejoin(&database, &["app", "add", "--name", &format!("app {n}")]).await;
+    let add =
+        async |n: usize| rejoin(&database, &["app", "add", "--name", &format!("app {n}")]).await;
     let added = join_all((0..8).map(add)).await;
     assert!(added.iter().all(Result::is_ok), "{added:?}");
-    assert_eq!(rejoin(&database, &["app", "list", "--json"]).await.unwrap().lines().count(), 8);
+    assert_eq!(
+        rejoin(&database, &["app", "list", "--json"])
+            .await
+            .unwrap()
+            .lines()
+            .count(),
+        8
+    );
 }
 
 /// What a subcommand says was done was done once, and what failed was not done, whoever had the database at that moment.
@@ -28,7 +36,13 @@ async fn subcommands_race_the_start_and_the_stop_of_a_server() {
     let (_dir, database) = stopped();
     let mut done = 0;
     for round in 0..4 {
-        let add = async |n: usize| rejoin(&database, &["app", "add", "--name", &format!("app {round} {n}")]).await;
+        let add = async |n: usize| {
+            rejoin(
+                &database,
+                &["app", "add", "--name", &format!("app {round} {n}")],
+            )
+            .await
+        };
         let serve = tokio::task::spawn_blocking({
             let database = database.clone();
             move || Process::start(&database, &[]).terminate()
@@ -38,7 +52,14 @@ async fn subcommands_race_the_start_and_the_stop_of_a_server() {
         assert!(added.iter().all(Result::is_ok), "{added:?}");
         done += added.len();
     }
-    assert_eq!(rejoin(&database, &["app", "list", "--json"]).await.unwrap().lines().count(), done);
+    assert_eq!(
+        rejoin(&database, &["app", "list", "--json"])
+            .await
+            .unwrap()
+            .lines()
+            .count(),
+        done
+    );
 }
 
 #[tokio::test]
@@ -49,11 +70,20 @@ async fn a_second_server_is_refused_at_once_also_by_another_name_of_the_database
     std::os::unix::fs::symlink(&database, &link).unwrap();
     for name in [&database, &link] {
         let said = Process::refused(name, &[]);
-        let holder = format!("is in use by another process: a rejoin server, process {}", server.id());
+        let holder = format!(
+            "is in use by another process: a rejoin server, process {}",
+            server.id()
+        );
         assert!(said.contains(&holder), "{said}");
     }
     server.pick("alice").await;
-    assert!(rejoin(&link, &["sessions"]).await.unwrap().contains("alice"), "the same server answers");
+    assert!(
+        rejoin(&link, &["sessions"])
+            .await
+            .unwrap()
+            .contains("alice"),
+        "the same server answers"
+    );
 }
 
 /// Each waits as long as it is patient, and then names the process that has the database.
@@ -67,7 +97,12 @@ async fn a_database_that_is_not_let_go_is_waited_for_and_then_given_up() {
     let server = tokio::task::spawn_blocking(move || Process::refused(&path, &[]));
     let (server, subcommand) = join(server, rejoin(&database, &["sessions"])).await;
     for said in [server.unwrap(), subcommand.unwrap_err()] {
-        assert!(said.contains("in use by another process: the subcommand `rejoin backup`, process 4711"), "{said}");
+        assert!(
+            said.contains(
+                "in use by another process: the subcommand `rejoin backup`, process 4711"
+            ),
+            "{said}"
+        );
     }
     drop(other);
     rejoin(&database, &["sessions"]).await.unwrap();
@@ -81,7 +116,12 @@ async fn the_lock_and_the_socket_are_no_links_to_elsewhere() {
     let lock = database.with_extension("db.lock");
     std::fs::remove_file(&lock).unwrap();
     std::os::unix::fs::symlink(&precious, &lock).unwrap();
-    assert!(rejoin(&database, &["sessions"]).await.unwrap_err().contains("cannot be locked"));
+    assert!(
+        rejoin(&database, &["sessions"])
+            .await
+            .unwrap_err()
+            .contains("cannot be locked")
+    );
     assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
 }
 

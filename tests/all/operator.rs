@@ -12,7 +12,10 @@ use crate::support::{Process, TestServer, copy_keys, rejoin, until};
 /// What the audit log says, without ids and times.
 async fn audit(database: &Path) -> Vec<String> {
     let lines = rejoin(database, &["audit"]).await.unwrap();
-    lines.lines().map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned()).collect()
+    lines
+        .lines()
+        .map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned())
+        .collect()
 }
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -27,12 +30,29 @@ async fn the_audit_log_tells_what_happened_beside_the_server_and_without_it() {
     let server = Process::start(&database, &[]);
     let alice = server.pick("alice").await;
     alice.send("PASS :correct horse battery").await;
-    server.device().login("alice", "wrong password").await.unwrap_err();
-    server.device().login("my own password", "").await.unwrap_err();
-    let phone = server.device().login("alice", "correct horse battery").await.unwrap();
-    phone.try_send("PASS 12345678x :not the current one").await.unwrap_err();
+    server
+        .device()
+        .login("alice", "wrong password")
+        .await
+        .unwrap_err();
+    server
+        .device()
+        .login("my own password", "")
+        .await
+        .unwrap_err();
+    let phone = server
+        .device()
+        .login("alice", "correct horse battery")
+        .await
+        .unwrap();
     phone
-        .try_send_json(json!({"command": "PASS", "params": ["a new password", "correct horse battery"]}))
+        .try_send("PASS 12345678x :not the current one")
+        .await
+        .unwrap_err();
+    phone
+        .try_send_json(
+            json!({"command": "PASS", "params": ["a new password", "correct horse battery"]}),
+        )
         .await
         .unwrap();
     phone.send("QUIT").await;
@@ -52,11 +72,27 @@ async fn the_audit_log_tells_what_happened_beside_the_server_and_without_it() {
         "session_ended session=1 nick=alice address=127.0.0.1 reason=quit",
     ];
     assert_eq!(audit(&database).await, expected);
-    assert_eq!(rejoin(&database, &["audit", "--limit", "2", "--before", "4"]).await.unwrap().lines().count(), 2);
+    assert_eq!(
+        rejoin(&database, &["audit", "--limit", "2", "--before", "4"])
+            .await
+            .unwrap()
+            .lines()
+            .count(),
+        2
+    );
     server.terminate();
     assert!(!database.with_extension("db.sock").exists());
-    assert_eq!(audit(&database).await, expected, "without a server the subcommand opens the database itself");
-    assert!(rejoin(&database.with_extension("none"), &["audit"]).await.unwrap_err().contains("there is no database"));
+    assert_eq!(
+        audit(&database).await,
+        expected,
+        "without a server the subcommand opens the database itself"
+    );
+    assert!(
+        rejoin(&database.with_extension("none"), &["audit"])
+            .await
+            .unwrap_err()
+            .contains("there is no database")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,13 +103,20 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
     let alice = server.pick("alice").await;
     alice.send("JOIN #rust").await;
-    let last = alice.send("PRIVMSG #rust :kept").await["ids"][0].as_i64().unwrap();
+    let last = alice.send("PRIVMSG #rust :kept").await["ids"][0]
+        .as_i64()
+        .unwrap();
     rejoin(&database, &["backup", "copy.db"]).await.unwrap();
     let copy = dir.path().join("copy.db");
-    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let refusal = rejoin(&database, &["backup", "copy.db"]).await.unwrap_err();
     assert!(refusal.contains("File exists"), "{refusal}");
-    let lost = alice.send("PRIVMSG #rust :not in the copy").await["ids"][0].as_i64().unwrap();
+    let lost = alice.send("PRIVMSG #rust :not in the copy").await["ids"][0]
+        .as_i64()
+        .unwrap();
     let carol = server.pick("carol").await.snapshot().await;
     drop(server);
 
@@ -81,29 +124,55 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     std::fs::copy(&copy, &kept).unwrap();
     copy_keys(&database, &copy);
     let restored = Process::start(&copy, &[]);
-    let alice = restored.device().with_cookie(alice.cookie.as_deref().unwrap());
+    let alice = restored
+        .device()
+        .with_cookie(alice.cookie.as_deref().unwrap());
     let queue = alice.queue().await;
     assert_eq!(queue.last().unwrap()["id"].as_i64(), Some(last));
-    let after_restore = alice.send("PRIVMSG #rust :on").await["ids"][0].as_i64().unwrap();
-    assert!(after_restore > lost, "an id that was given after the copy was made is not given again");
+    let after_restore = alice.send("PRIVMSG #rust :on").await["ids"][0]
+        .as_i64()
+        .unwrap();
+    assert!(
+        after_restore > lost,
+        "an id that was given after the copy was made is not given again"
+    );
     let dave = restored.pick("dave").await.snapshot().await;
     for one in ["session", "client"] {
-        assert!(dave[one]["id"].as_i64() > carol[one]["id"].as_i64(), "neither is a {one}'s");
+        assert!(
+            dave[one]["id"].as_i64() > carol[one]["id"].as_i64(),
+            "neither is a {one}'s"
+        );
     }
     let page = alice.poll(&format!("timeout=0&after={lost}")).await;
-    assert_eq!(page["messages"][0]["id"].as_i64(), Some(after_restore), "who saw what is lost goes on behind it");
+    assert_eq!(
+        page["messages"][0]["id"].as_i64(),
+        Some(after_restore),
+        "who saw what is lost goes on behind it"
+    );
     restored.terminate();
     // The same copy once more: nor are those of the first restore given again.
     let again = dir.path().join("again.db");
     std::fs::copy(&kept, &again).unwrap();
     copy_keys(&database, &again);
     let restored = Process::start(&again, &[]);
-    let alice = restored.device().with_cookie(alice.cookie.as_deref().unwrap());
-    let second = alice.send("PRIVMSG #rust :once more").await["ids"][0].as_i64().unwrap();
-    assert!(second > after_restore && second < 1 << 53, "{after_restore}, then {second}");
+    let alice = restored
+        .device()
+        .with_cookie(alice.cookie.as_deref().unwrap());
+    let second = alice.send("PRIVMSG #rust :once more").await["ids"][0]
+        .as_i64()
+        .unwrap();
+    assert!(
+        second > after_restore && second < 1 << 53,
+        "{after_restore}, then {second}"
+    );
     restored.terminate();
     rejoin(&copy, &["backup", "second.db"]).await.unwrap();
-    assert!(rejoin(&copy, &["backup", "no/folder/x.db"]).await.unwrap_err().contains("No such file"));
+    assert!(
+        rejoin(&copy, &["backup", "no/folder/x.db"])
+            .await
+            .unwrap_err()
+            .contains("No such file")
+    );
 }
 
 #[tokio::test]
@@ -115,6 +184,10 @@ async fn the_audit_log_has_its_own_retention() {
     server.pass(Duration::from_hours(24 * 5));
     server.restart().await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    let count = || database.query_row("SELECT count(*) FROM audit", [], |row| row.get::<_, i64>(0)).unwrap();
+    let count = || {
+        database
+            .query_row("SELECT count(*) FROM audit", [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
     until("old lines to go", async || count() == 2).await;
 }

@@ -17,14 +17,28 @@ const OPEN: [(&str, &str); 5] = [
 
 /// What a browser asks before a page of another origin may call.
 async fn preflight(device: &Device, path: &str, method: &str) -> Response {
-    let request = device.request(Method::OPTIONS, path).header(header::ORIGIN, ELSEWHERE);
-    let request = request.header("sec-fetch-site", "cross-site").header("sec-fetch-mode", "cors");
+    let request = device
+        .request(Method::OPTIONS, path)
+        .header(header::ORIGIN, ELSEWHERE);
+    let request = request
+        .header("sec-fetch-site", "cross-site")
+        .header("sec-fetch-mode", "cors");
     let request = request.header("access-control-request-method", method);
-    request.header("access-control-request-headers", "authorization,content-type").send().await.unwrap()
+    request
+        .header(
+            "access-control-request-headers",
+            "authorization,content-type",
+        )
+        .send()
+        .await
+        .unwrap()
 }
 
 fn header_of<'r>(response: &'r Response, name: &str) -> &'r str {
-    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    response
+        .headers()
+        .get(name)
+        .map_or("", |value| value.to_str().unwrap())
 }
 
 #[tokio::test]
@@ -38,7 +52,10 @@ async fn a_preflight_is_answered_where_pages_of_other_origins_may_call_and_nowhe
             for (name, value) in [
                 ("access-control-allow-origin", "*"),
                 ("access-control-allow-methods", methods),
-                ("access-control-allow-headers", "Authorization, Content-Type"),
+                (
+                    "access-control-allow-headers",
+                    "Authorization, Content-Type",
+                ),
                 ("access-control-allow-credentials", ""),
                 ("access-control-max-age", "86400"),
                 ("allow", methods),
@@ -68,61 +85,140 @@ async fn a_preflight_is_answered_where_pages_of_other_origins_may_call_and_nowhe
     ];
     for path in closed {
         let refused = preflight(&alice, path, "POST").await;
-        assert!(matches!(refused.status().as_u16(), 403..=405), "{path} {}", refused.status());
-        assert!(!refused.headers().keys().any(|name| name.as_str().starts_with("access-control")), "{path}");
-        let read = alice.request(Method::GET, path).header(header::ORIGIN, ELSEWHERE).send().await.unwrap();
-        assert!(!read.headers().keys().any(|name| name.as_str().starts_with("access-control")), "{path}");
+        assert!(
+            matches!(refused.status().as_u16(), 403..=405),
+            "{path} {}",
+            refused.status()
+        );
+        assert!(
+            !refused
+                .headers()
+                .keys()
+                .any(|name| name.as_str().starts_with("access-control")),
+            "{path}"
+        );
+        let read = alice
+            .request(Method::GET, path)
+            .header(header::ORIGIN, ELSEWHERE)
+            .send()
+            .await
+            .unwrap();
+        assert!(
+            !read
+                .headers()
+                .keys()
+                .any(|name| name.as_str().starts_with("access-control")),
+            "{path}"
+        );
     }
     // Without a question there is nothing to answer.
-    for (name, value) in [("origin", ELSEWHERE), ("access-control-request-method", "POST")] {
-        let plain = alice.request(Method::OPTIONS, "/auth/token").header(name, value).send().await.unwrap();
-        assert_eq!((plain.status().as_u16(), header_of(&plain, "allow")), (405, "POST"));
+    for (name, value) in [
+        ("origin", ELSEWHERE),
+        ("access-control-request-method", "POST"),
+    ] {
+        let plain = alice
+            .request(Method::OPTIONS, "/auth/token")
+            .header(name, value)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            (plain.status().as_u16(), header_of(&plain, "allow")),
+            (405, "POST")
+        );
     }
 }
 
 #[tokio::test]
-async fn whatever_the_answer_is_a_page_of_another_origin_may_read_it_and_its_cookies_count_for_nothing() {
+async fn whatever_the_answer_is_a_page_of_another_origin_may_read_it_and_its_cookies_count_for_nothing()
+ {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, server.app("spa", &[&FLAGS[..], &["--public"]].concat()).await);
+    let (alice, app) = (
+        server.pick("alice").await,
+        server
+            .app("spa", &[&FLAGS[..], &["--public"]].concat())
+            .await,
+    );
     let tokens = app.sign_in(&alice, "identity chat:read").await;
     let token = tokens["access_token"].as_str().unwrap();
     // The page is one that alice has open, so that her browser may even send her cookie.
     let call = |method: Method, path: &str| {
-        let request = alice.request(method, path).header(header::ORIGIN, ELSEWHERE);
-        request.header("sec-fetch-site", "cross-site").header("sec-fetch-mode", "cors")
+        let request = alice
+            .request(method, path)
+            .header(header::ORIGIN, ELSEWHERE);
+        request
+            .header("sec-fetch-site", "cross-site")
+            .header("sec-fetch-mode", "cors")
     };
-    let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+    ];
     let own = [("client_id", app.client_id.as_str())];
     let refresh = [&refresh[..], &own].concat();
     for (request, status) in [
-        (call(Method::GET, "/.well-known/oauth-authorization-server"), 200),
+        (
+            call(Method::GET, "/.well-known/oauth-authorization-server"),
+            200,
+        ),
         (call(Method::POST, "/auth/token").form(&refresh), 200),
         (call(Method::POST, "/auth/token").form(&own), 400),
-        (call(Method::POST, "/auth/token").form(&[("client_id", "app_x"), ("grant_type", "client_credentials")]), 401),
-        (call(Method::POST, "/auth/token").body("x".repeat(20_000)), 413),
+        (
+            call(Method::POST, "/auth/token")
+                .form(&[("client_id", "app_x"), ("grant_type", "client_credentials")]),
+            401,
+        ),
+        (
+            call(Method::POST, "/auth/token").body("x".repeat(20_000)),
+            413,
+        ),
         (call(Method::PUT, "/auth/token"), 405),
         (call(Method::GET, "/auth/token"), 405),
         (call(Method::GET, "/auth/userinfo").bearer_auth(token), 200),
         (call(Method::POST, "/auth/userinfo").bearer_auth(token), 200),
         (call(Method::GET, "/auth/userinfo"), 401),
         (call(Method::POST, "/auth/introspect").form(&own), 400),
-        (call(Method::POST, "/auth/revoke").form(&[own[0], ("token", token)]), 200),
+        (
+            call(Method::POST, "/auth/revoke").form(&[own[0], ("token", token)]),
+            200,
+        ),
         (call(Method::GET, "/auth/userinfo").bearer_auth(token), 401),
     ] {
         let response = request.send().await.unwrap();
         let url = response.url().clone();
         assert_eq!(response.status(), status, "{url}");
-        assert_eq!(header_of(&response, "access-control-allow-origin"), "*", "{url} {status}");
-        assert_eq!(header_of(&response, "access-control-allow-credentials"), "", "{url} {status}");
+        assert_eq!(
+            header_of(&response, "access-control-allow-origin"),
+            "*",
+            "{url} {status}"
+        );
+        assert_eq!(
+            header_of(&response, "access-control-allow-credentials"),
+            "",
+            "{url} {status}"
+        );
         assert_eq!(
             header_of(&response, "access-control-expose-headers"),
             "WWW-Authenticate, Retry-After",
             "{url} {status}"
         );
-        assert_eq!(header_of(&response, "cache-control"), "no-store", "{url} {status}");
+        assert_eq!(
+            header_of(&response, "cache-control"),
+            "no-store",
+            "{url} {status}"
+        );
     }
     for path in ["/auth/device", "/auth/consent", "/login", "/api/v1/session"] {
-        assert_eq!(call(Method::POST, path).form(&own).send().await.unwrap().status(), 403, "{path}");
+        assert_eq!(
+            call(Method::POST, path)
+                .form(&own)
+                .send()
+                .await
+                .unwrap()
+                .status(),
+            403,
+            "{path}"
+        );
     }
 }
 
@@ -136,7 +232,9 @@ async fn who_it_is_is_told_by_post_as_by_get_and_the_token_may_be_in_the_form() 
     let post = |device: &Device| device.request(Method::POST, "/auth/userinfo");
     let visitor = server.device();
     let plain = |request: reqwest::RequestBuilder, kind: &str, body: &str| {
-        request.header(header::CONTENT_TYPE, kind).body(body.to_owned())
+        request
+            .header(header::CONTENT_TYPE, kind)
+            .body(body.to_owned())
     };
     let form = "application/x-www-form-urlencoded";
     for (request, status) in [
@@ -144,17 +242,55 @@ async fn who_it_is_is_told_by_post_as_by_get_and_the_token_may_be_in_the_form() 
         (plain(post(&bot), form, ""), 200),
         (plain(post(&bot), form, "schema=openid"), 200),
         (plain(post(&bot), "application/json", "{}"), 200),
-        (plain(post(&visitor), form, &format!("access_token={token}")), 200),
-        (plain(post(&visitor), form, &format!("x=y&access_token={token}&access_token=")), 400),
-        (plain(post(&visitor), form, &format!("access_token={token}&access_token={token}")), 400),
-        (plain(post(&bot), form, &format!("access_token={token}")), 400),
+        (
+            plain(post(&visitor), form, &format!("access_token={token}")),
+            200,
+        ),
+        (
+            plain(
+                post(&visitor),
+                form,
+                &format!("x=y&access_token={token}&access_token="),
+            ),
+            400,
+        ),
+        (
+            plain(
+                post(&visitor),
+                form,
+                &format!("access_token={token}&access_token={token}"),
+            ),
+            400,
+        ),
+        (
+            plain(post(&bot), form, &format!("access_token={token}")),
+            400,
+        ),
         (plain(post(&visitor), form, "access_token=rja_x"), 401),
         (plain(post(&visitor), form, "access_token=%22"), 401),
         (plain(post(&visitor), form, ""), 401),
-        (plain(post(&visitor), "text/plain", &format!("access_token={token}")), 401),
+        (
+            plain(
+                post(&visitor),
+                "text/plain",
+                &format!("access_token={token}"),
+            ),
+            401,
+        ),
         (post(&alice), 401),
-        (visitor.request(Method::POST, &format!("/auth/userinfo?access_token={token}")), 401),
-        (visitor.request(Method::GET, "/auth/userinfo").form(&[("access_token", token)]), 401),
+        (
+            visitor.request(
+                Method::POST,
+                &format!("/auth/userinfo?access_token={token}"),
+            ),
+            401,
+        ),
+        (
+            visitor
+                .request(Method::GET, "/auth/userinfo")
+                .form(&[("access_token", token)]),
+            401,
+        ),
     ] {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), status);

@@ -9,10 +9,13 @@ const PASSWORD: &str = "correct horse battery";
 const COMPOSED: &str = "caf\u{e9} au lait";
 const DECOMPOSED: &str = "cafe\u{301} au\u{a0}lait";
 /// Argon2id of "cafe\u{301} au lait", as hashes were made when passwords were kept as they were typed.
-const OLD_HASH: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$WU6ICPx+zYfHT0l4+6TdWMp7FbgIQom5B8+K6k7Hb3s";
+const OLD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$WU6ICPx+zYfHT0l4+6TdWMp7FbgIQom5B8+K6k7Hb3s";
 
-async fn pass(device: &Device, params: &[&str], label: Option<&str>) -> Result<Value, (u16, String)> {
+async fn pass(
+    device: &Device,
+    params: &[&str],
+    label: Option<&str>,
+) -> Result<Value, (u16, String)> {
     let mut message = json!({"command": "PASS", "params": params});
     if let Some(label) = label {
         message["label"] = label.into();
@@ -45,21 +48,51 @@ async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
         (vec![PASSWORD, PASSWORD, ""], 400, "malformed_request"),
         (vec![], 400, "need_more_params"),
     ] {
-        assert_eq!(pass(&alice, &params, None).await, refused(status, code), "{params:?}");
-        socket.send(json!({"command": "PASS", "params": params})).await;
+        assert_eq!(
+            pass(&alice, &params, None).await,
+            refused(status, code),
+            "{params:?}"
+        );
+        socket
+            .send(json!({"command": "PASS", "params": params}))
+            .await;
         assert_eq!(socket.answer().await["code"], code, "{params:?}");
-        let line = format!("PASS {}", params.iter().map(|word| format!("{word} ")).collect::<String>());
+        let line = format!(
+            "PASS {}",
+            params
+                .iter()
+                .map(|word| format!("{word} "))
+                .collect::<String>()
+        );
         if params.iter().all(|word| !word.is_empty()) {
-            assert_eq!(alice.try_send(line.trim_end()).await.map_err(said), refused(status, code), "{line}");
+            assert_eq!(
+                alice.try_send(line.trim_end()).await.map_err(said),
+                refused(status, code),
+                "{line}"
+            );
         }
     }
     assert_eq!(alice.snapshot().await["session"]["has_password"], false);
     // A third one is always one too many; a second is the current one, once there is one.
     alice.send(&format!("PASS :{PASSWORD}")).await;
-    assert_eq!(alice.try_send("PASS battery horse staple").await.map_err(said), refused(400, "malformed_request"));
-    assert_eq!(pass(&alice, &["alice42", PASSWORD], None).await, refused(400, "weak_password"));
-    assert_eq!(pass(&alice, &["battery horse", ""], None).await, refused(403, "password_mismatch"));
-    pass(&alice, &["battery horse", PASSWORD], None).await.unwrap();
+    assert_eq!(
+        alice
+            .try_send("PASS battery horse staple")
+            .await
+            .map_err(said),
+        refused(400, "malformed_request")
+    );
+    assert_eq!(
+        pass(&alice, &["alice42", PASSWORD], None).await,
+        refused(400, "weak_password")
+    );
+    assert_eq!(
+        pass(&alice, &["battery horse", ""], None).await,
+        refused(403, "password_mismatch")
+    );
+    pass(&alice, &["battery horse", PASSWORD], None)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -71,9 +104,26 @@ async fn it_is_the_same_password_on_every_keyboard() {
         for typed in [COMPOSED, DECOMPOSED] {
             server.login(nick, typed).await;
         }
-        let unlike = server.device().login(nick, "cafe au lait").await.unwrap_err();
+        let unlike = server
+            .device()
+            .login(nick, "cafe au lait")
+            .await
+            .unwrap_err();
         assert_eq!(said(unlike), (401, "login_failed".into()));
-        pass(&device, &[PASSWORD, if set == COMPOSED { DECOMPOSED } else { COMPOSED }], None).await.unwrap();
+        pass(
+            &device,
+            &[
+                PASSWORD,
+                if set == COMPOSED {
+                    DECOMPOSED
+                } else {
+                    COMPOSED
+                },
+            ],
+            None,
+        )
+        .await
+        .unwrap();
     }
 }
 
@@ -84,9 +134,20 @@ async fn an_older_hash_is_tried_as_it_was_typed_and_renewed() {
     let alice = server.pick("alice").await;
     pass(&alice, &[PASSWORD], None).await.unwrap();
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    database.execute("UPDATE session SET password_hash = ?1", [OLD_HASH]).unwrap();
-    let hash = || database.query_row("SELECT password_hash FROM session", [], |row| row.get::<_, String>(0)).unwrap();
-    assert_eq!(said(server.device().login("alice", COMPOSED).await.unwrap_err()), (401, "login_failed".into()));
+    database
+        .execute("UPDATE session SET password_hash = ?1", [OLD_HASH])
+        .unwrap();
+    let hash = || {
+        database
+            .query_row("SELECT password_hash FROM session", [], |row| {
+                row.get::<_, String>(0)
+            })
+            .unwrap()
+    };
+    assert_eq!(
+        said(server.device().login("alice", COMPOSED).await.unwrap_err()),
+        (401, "login_failed".into())
+    );
     assert_eq!(hash(), OLD_HASH);
     server.login("alice", "cafe\u{301} au lait").await;
     assert_ne!(hash(), OLD_HASH);
@@ -100,21 +161,52 @@ async fn a_label_on_pass_stands_for_one_password() {
     let alice = server.pick("alice").await;
     let first = pass(&alice, &[COMPOSED], Some("p")).await.unwrap();
     server.restart().await;
-    assert_eq!(pass(&alice, &[COMPOSED], Some("p")).await.as_ref(), Ok(&first));
-    assert_eq!(pass(&alice, &[DECOMPOSED], Some("p")).await.as_ref(), Ok(&first), "typed on another keyboard");
+    assert_eq!(
+        pass(&alice, &[COMPOSED], Some("p")).await.as_ref(),
+        Ok(&first)
+    );
+    assert_eq!(
+        pass(&alice, &[DECOMPOSED], Some("p")).await.as_ref(),
+        Ok(&first),
+        "typed on another keyboard"
+    );
     for other in [PASSWORD, "short", "alice"] {
-        assert_eq!(pass(&alice, &[other], Some("p")).await, refused(409, "label_reused"));
+        assert_eq!(
+            pass(&alice, &[other], Some("p")).await,
+            refused(409, "label_reused")
+        );
     }
     let audit = alice.get("/api/v1/audit").await.to_string();
-    assert_eq!(audit.matches("password_refused").count(), 3, "they are guesses");
+    assert_eq!(
+        audit.matches("password_refused").count(),
+        3,
+        "they are guesses"
+    );
     server.login("alice", COMPOSED).await;
     // A change, said again as it was.
-    let changed = pass(&alice, &[PASSWORD, COMPOSED], Some("c")).await.unwrap();
-    assert_eq!(pass(&alice, &[PASSWORD, COMPOSED], Some("c")).await.as_ref(), Ok(&changed));
-    assert_eq!(pass(&alice, &[COMPOSED], Some("p")).await, refused(409, "label_reused"), "it is not set any more");
-    assert_eq!(said(alice.try_send("@label=c PING x").await.unwrap_err()), (409, "label_reused".into()));
+    let changed = pass(&alice, &[PASSWORD, COMPOSED], Some("c"))
+        .await
+        .unwrap();
+    assert_eq!(
+        pass(&alice, &[PASSWORD, COMPOSED], Some("c"))
+            .await
+            .as_ref(),
+        Ok(&changed)
+    );
+    assert_eq!(
+        pass(&alice, &[COMPOSED], Some("p")).await,
+        refused(409, "label_reused"),
+        "it is not set any more"
+    );
+    assert_eq!(
+        said(alice.try_send("@label=c PING x").await.unwrap_err()),
+        (409, "label_reused".into())
+    );
     alice.send("@label=x PING x").await;
-    assert_eq!(pass(&alice, &[COMPOSED, PASSWORD], Some("x")).await, refused(409, "label_reused"));
+    assert_eq!(
+        pass(&alice, &[COMPOSED, PASSWORD], Some("x")).await,
+        refused(409, "label_reused")
+    );
     server.login("alice", PASSWORD).await;
 }
 
@@ -124,11 +216,16 @@ async fn by_a_label_nobody_guesses_more_often_than_by_the_current_password() {
     let alice = server.pick("alice").await;
     pass(&alice, &[PASSWORD], Some("p")).await.unwrap();
     let mut guesses = 0;
-    while pass(&alice, &[&format!("guess number {guesses}")], Some("p")).await != refused(429, "throttled") {
+    while pass(&alice, &[&format!("guess number {guesses}")], Some("p")).await
+        != refused(429, "throttled")
+    {
         guesses += 1;
         assert!(guesses <= 20, "nobody stops it");
     }
-    assert_eq!(pass(&alice, &["another one", "not the current"], None).await, refused(429, "throttled"));
+    assert_eq!(
+        pass(&alice, &["another one", "not the current"], None).await,
+        refused(429, "throttled")
+    );
 }
 
 #[tokio::test]

@@ -38,11 +38,17 @@ async fn sibling(secret: String) -> (std::net::SocketAddr, tokio::task::JoinHand
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let site = Router::new()
-        .route("/", get(|| async { Html("<!doctype html><title>Next door</title><p>Hello") }))
+        .route(
+            "/",
+            get(|| async { Html("<!doctype html><title>Next door</title><p>Hello") }),
+        )
         .route("/plant", get(plant))
         .route("/brought", get(brought))
         .with_state(secret);
-    (address, tokio::spawn(async move { axum::serve(listener, site).await.unwrap() }))
+    (
+        address,
+        tokio::spawn(async move { axum::serve(listener, site).await.unwrap() }),
+    )
 }
 
 async fn plant(State(secret): State<String>) -> Response {
@@ -50,16 +56,28 @@ async fn plant(State(secret): State<String>) -> Response {
     for name in NAMES {
         let line = format!("{name}={secret}; Domain={DOMAIN}; Path=/; Secure");
         // What is no header value no server can send.
-        response.headers_mut().extend(HeaderValue::from_bytes(line.as_bytes()).map(|line| (header::SET_COOKIE, line)));
+        response.headers_mut().extend(
+            HeaderValue::from_bytes(line.as_bytes()).map(|line| (header::SET_COOKIE, line)),
+        );
     }
     response
 }
 
 async fn brought(headers: HeaderMap) -> Json<Vec<String>> {
-    let lines =
-        headers.get_all(header::COOKIE).iter().map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
+    let lines = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
     let cookies = lines.flat_map(|line| line.split("; ").map(str::to_owned).collect::<Vec<_>>());
-    Json(cookies.map(|cookie| cookie.rsplit_once('=').map_or(cookie.clone(), |(name, _)| name.to_owned())).collect())
+    Json(
+        cookies
+            .map(|cookie| {
+                cookie
+                    .rsplit_once('=')
+                    .map_or(cookie.clone(), |(name, _)| name.to_owned())
+            })
+            .collect(),
+    )
 }
 
 /// The status of a request by the page that is open, and the nick of the session that it finds.
@@ -77,29 +95,55 @@ async fn what_a_sibling_plants_is_neither_ours_nor_in_the_way() {
     let here = format!("https://{host}");
     let server = TestServer::with(&["--public-url", &here]).await;
     ours.serve(server.address);
-    let mallory = server.device().asking_for(&host).try_pick("mallory").await.unwrap();
-    let secret = mallory.cookie.as_ref().unwrap().strip_prefix("__Host-rejoin=").unwrap().to_owned();
+    let mallory = server
+        .device()
+        .asking_for(&host)
+        .try_pick("mallory")
+        .await
+        .unwrap();
+    let secret = mallory
+        .cookie
+        .as_ref()
+        .unwrap()
+        .strip_prefix("__Host-rejoin=")
+        .unwrap()
+        .to_owned();
     let (address, _site) = sibling(secret.clone()).await;
     theirs.serve(address);
 
     let driver = Driver::start();
     for (nick, by_script) in [("alice", false), ("bob", true)] {
         let resolve = format!("--host-resolver-rules=MAP *.{DOMAIN} 127.0.0.1");
-        let page = driver.open_with(&Profile::desktop(), &["--ignore-certificate-errors", &resolve]).await;
+        let page = driver
+            .open_with(
+                &Profile::desktop(),
+                &["--ignore-certificate-errors", &resolve],
+            )
+            .await;
         if by_script {
             page.goto(&next_door).await;
             let plant = "const [names, secret, domain] = arguments;
                 for (const name of names) document.cookie = `${name}=${secret}; Domain=${domain}; Path=/; Secure`";
-            page.run(plant, vec![json!(NAMES), json!(secret), json!(DOMAIN)]).await;
+            page.run(plant, vec![json!(NAMES), json!(secret), json!(DOMAIN)])
+                .await;
         } else {
             page.goto(&format!("{next_door}/plant")).await;
         }
         let ask = "const done = arguments[0]; fetch('/brought').then(async (answer) => done(await answer.json()))";
         let brought = page.run_async(ask, vec![]).await;
         for name in &NAMES[..3] {
-            assert!(brought.as_array().unwrap().contains(&json!(name)), "{name:?} was not planted: {brought}");
+            assert!(
+                brought.as_array().unwrap().contains(&json!(name)),
+                "{name:?} was not planted: {brought}"
+            );
         }
-        assert!(!brought.as_array().unwrap().contains(&json!("__Host-rejoin")), "the browser keeps its promise");
+        assert!(
+            !brought
+                .as_array()
+                .unwrap()
+                .contains(&json!("__Host-rejoin")),
+            "the browser keeps its promise"
+        );
 
         // Nobody is signed in by them.
         page.goto(&here).await;
@@ -113,8 +157,7 @@ async fn what_a_sibling_plants_is_neither_ours_nor_in_the_way() {
         page.reload().await;
         page.says("#own-nick", nick).await;
         // They are still there when the session is not.
-        let leave =
-            "const done = arguments[0]; fetch('/logout', { method: 'POST' }).then(({ status }) => done(status))";
+        let leave = "const done = arguments[0]; fetch('/logout', { method: 'POST' }).then(({ status }) => done(status))";
         assert_eq!(page.run_async(leave, vec![]).await, json!(204));
         assert_eq!(session(&page).await, json!([401, null]));
         page.goto(&next_door).await;

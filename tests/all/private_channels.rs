@@ -16,7 +16,10 @@ async fn told(device: &Device, line: &str) -> String {
 }
 
 async fn listed(device: &Device) -> Vec<Value> {
-    device.get("/api/v1/channels").await["channels"].as_array().unwrap().clone()
+    device.get("/api/v1/channels").await["channels"]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 async fn set(modes: &str, nicks: [&str; 2]) -> (TestServer, Device, Device) {
@@ -52,39 +55,84 @@ async fn outsiders_are_told_neither_topic_nor_members() {
             "PART #club",
         ] {
             let told = told(&eve, line).await;
-            assert!(!told.contains(TOPIC) && !told.contains("alice"), "{modes} {line}: {told}");
-            assert!(!told.contains("bobbie") || line.contains("bobbie"), "{modes} {line}: {told}");
-            assert!(!(secret && line.starts_with("LIST") && told.contains("#club")), "{modes} {line}: {told}");
+            assert!(
+                !told.contains(TOPIC) && !told.contains("alice"),
+                "{modes} {line}: {told}"
+            );
+            assert!(
+                !told.contains("bobbie") || line.contains("bobbie"),
+                "{modes} {line}: {told}"
+            );
+            assert!(
+                !(secret && line.starts_with("LIST") && told.contains("#club")),
+                "{modes} {line}: {told}"
+            );
         }
         for nick in ["alice", "bobbie"] {
             let told = told(&eve, &format!("WHOIS {nick}")).await;
             assert!(!told.contains("#club"), "{modes}: {told}");
         }
-        assert_eq!(eve.try_send("TOPIC #club").await.unwrap_err().code, "not_on_channel");
-        let history = eve.call(Method::GET, "/api/v1/history?target=%23club").await.unwrap_err();
+        assert_eq!(
+            eve.try_send("TOPIC #club").await.unwrap_err().code,
+            "not_on_channel"
+        );
+        let history = eve
+            .call(Method::GET, "/api/v1/history?target=%23club")
+            .await
+            .unwrap_err();
         assert_eq!(history.code, "not_on_channel");
-        let expected = if secret { vec![] } else { vec![json!({"name": "#club"})] };
+        let expected = if secret {
+            vec![]
+        } else {
+            vec![json!({"name": "#club"})]
+        };
         assert_eq!(listed(&eve).await, expected, "{modes}");
         let list = eve.send("LIST").await;
-        let entries: Vec<_> =
-            list["replies"].as_array().unwrap().iter().filter(|reply| reply["command"] == "322").collect();
+        let entries: Vec<_> = list["replies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|reply| reply["command"] == "322")
+            .collect();
         match entries[..] {
             [] => assert!(secret, "{modes}"),
-            [one] => assert_eq!((secret, params(one)), (false, vec!["eve", "#club", "0", ""]), "{modes}"),
+            [one] => assert_eq!(
+                (secret, params(one)),
+                (false, vec!["eve", "#club", "0", ""]),
+                "{modes}"
+            ),
             _ => panic!("{entries:?}"),
         }
         // Those who are on it see all of it, and so does somebody who comes in.
         assert!(told(&alice, "LIST").await.contains(TOPIC), "{modes}");
-        assert!(told(&alice, "WHOIS bobbie").await.contains("#club"), "{modes}");
-        assert!(told(&alice, "WHO #club").await.contains("bobbie"), "{modes}");
+        assert!(
+            told(&alice, "WHOIS bobbie").await.contains("#club"),
+            "{modes}"
+        );
+        assert!(
+            told(&alice, "WHO #club").await.contains("bobbie"),
+            "{modes}"
+        );
         let names = alice.send("NAMES #club").await;
-        assert_eq!(params(&names["replies"][0])[1..], [if secret { "@" } else { "=" }, "#club", "@alice bobbie"]);
+        assert_eq!(
+            params(&names["replies"][0])[1..],
+            [if secret { "@" } else { "=" }, "#club", "@alice bobbie"]
+        );
         alice.send("INVITE eve #club").await;
         let joined = eve.send("JOIN #club sesame").await["replies"].to_string();
-        assert!(joined.contains(TOPIC) && joined.contains("bobbie"), "{modes}: {joined}");
-        assert!(told(&eve, "WHOIS alice").await.contains("@#club"), "{modes}");
+        assert!(
+            joined.contains(TOPIC) && joined.contains("bobbie"),
+            "{modes}: {joined}"
+        );
+        assert!(
+            told(&eve, "WHOIS alice").await.contains("@#club"),
+            "{modes}"
+        );
         eve.send("PART #club").await;
-        assert!(!told(&eve, "NAMES #club").await.contains("bobbie"), "{modes}");
+        assert!(
+            !told(&eve, "NAMES #club").await.contains("bobbie"),
+            "{modes}"
+        );
     }
 }
 
@@ -98,7 +146,10 @@ async fn an_open_channel_shows_itself_to_everybody() {
         assert!(told(&eve, line).await.contains("bobbie"), "{line}");
     }
     assert!(told(&eve, "WHOIS alice").await.contains("@#club"));
-    assert_eq!(listed(&eve).await, [json!({"name": "#club", "topic": TOPIC, "members": 2})]);
+    assert_eq!(
+        listed(&eve).await,
+        [json!({"name": "#club", "topic": TOPIC, "members": 2})]
+    );
     // What is shown goes by the modes of the moment.
     alice.send("MODE #club +s").await;
     assert!(listed(&eve).await.is_empty());
@@ -109,15 +160,36 @@ async fn an_open_channel_shows_itself_to_everybody() {
 /// A refused JOIN tells no more than the first thing that keeps one out.
 #[tokio::test]
 async fn a_refused_join_does_not_tell_how_full_a_private_channel_is() {
-    for (modes, key, code) in [("+il 2", "", "invite_only_channel"), ("+kl sesame 2", "wrong", "bad_channel_key")] {
+    for (modes, key, code) in [
+        ("+il 2", "", "invite_only_channel"),
+        ("+kl sesame 2", "wrong", "bad_channel_key"),
+    ] {
         let (server, alice, eve) = set(modes, ["alice", "bobbie"]).await;
-        assert_eq!(eve.try_send(&format!("JOIN #club {key}")).await.unwrap_err().code, code, "{modes}");
+        assert_eq!(
+            eve.try_send(&format!("JOIN #club {key}"))
+                .await
+                .unwrap_err()
+                .code,
+            code,
+            "{modes}"
+        );
         alice.send("MODE #club -l").await;
-        assert_eq!(eve.try_send(&format!("JOIN #club {key}")).await.unwrap_err().code, code, "{modes}");
+        assert_eq!(
+            eve.try_send(&format!("JOIN #club {key}"))
+                .await
+                .unwrap_err()
+                .code,
+            code,
+            "{modes}"
+        );
         // An invitation that could not be used because the channel was full is still there.
         alice.send("INVITE eve #club").await;
         alice.send("MODE #club +l 2").await;
-        assert_eq!(eve.try_send("JOIN #club sesame").await.unwrap_err().code, "channel_is_full", "{modes}");
+        assert_eq!(
+            eve.try_send("JOIN #club sesame").await.unwrap_err().code,
+            "channel_is_full",
+            "{modes}"
+        );
         alice.send("MODE #club -l").await;
         eve.send("JOIN #club sesame").await;
         drop(server);

@@ -18,7 +18,12 @@ async fn of_many_claims_of_a_nick_one_wins() {
     }));
     let results = results.await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-    assert!(results.iter().filter_map(|r| r.as_ref().err()).all(|problem| problem.code == "nickname_in_use"));
+    assert!(
+        results
+            .iter()
+            .filter_map(|r| r.as_ref().err())
+            .all(|problem| problem.code == "nickname_in_use")
+    );
     let (a, b) = (server.pick("a").await, server.pick("b").await);
     let (one, other) = tokio::join!(a.try_send("NICK same"), b.try_send("NICK SAME"));
     assert!(one.is_ok() ^ other.is_ok());
@@ -29,7 +34,10 @@ async fn two_logins_are_two_clients_of_one_session() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
-    let (one, other) = tokio::join!(server.login("alice", PASSWORD), server.login("alice", PASSWORD));
+    let (one, other) = tokio::join!(
+        server.login("alice", PASSWORD),
+        server.login("alice", PASSWORD)
+    );
     let (one, other) = (one.snapshot().await, other.snapshot().await);
     assert_eq!(one["session"]["id"], other["session"]["id"]);
     assert_ne!(one["client"]["id"], other["client"]["id"]);
@@ -60,7 +68,12 @@ async fn two_logins_for_the_last_place_fill_it_once() {
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let login = || {
         let device = server.device();
-        async move { device.login("alice", PASSWORD).await.map_err(|problem| problem.code) }
+        async move {
+            device
+                .login("alice", PASSWORD)
+                .await
+                .map_err(|problem| problem.code)
+        }
     };
     let (one, other) = tokio::join!(login(), login());
     let refused: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
@@ -107,7 +120,10 @@ async fn a_login_and_the_last_clients_leaving() {
             }
         }
     }
-    assert!(rejoined > 0 && ended > 0, "{rejoined} rejoined, {ended} ended");
+    assert!(
+        rejoined > 0 && ended > 0,
+        "{rejoined} rejoined, {ended} ended"
+    );
 }
 
 #[tokio::test]
@@ -116,7 +132,11 @@ async fn of_two_passwords_set_at_once_one_wins_and_the_other_is_judged_anew() {
     let alice = server.pick("alice").await;
     let set = |password: &'static str| {
         let alice: Device = alice.clone();
-        async move { alice.try_send_json(json!({"command": "PASS", "params": [password]})).await }
+        async move {
+            alice
+                .try_send_json(json!({"command": "PASS", "params": [password]}))
+                .await
+        }
     };
     let (one, other) = tokio::join!(set("the first password"), set("the other password"));
     let (winner, loser, problem) = match (one, other) {
@@ -126,7 +146,15 @@ async fn of_two_passwords_set_at_once_one_wins_and_the_other_is_judged_anew() {
     };
     assert_eq!(problem.code, "password_required");
     server.login("alice", winner).await;
-    assert_eq!(server.device().login("alice", loser).await.unwrap_err().code, "login_failed");
+    assert_eq!(
+        server
+            .device()
+            .login("alice", loser)
+            .await
+            .unwrap_err()
+            .code,
+        "login_failed"
+    );
 }
 
 #[tokio::test]
@@ -135,14 +163,28 @@ async fn two_devices_removing_each_other_leave_one() {
     let alice = server.pick("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let phone = server.login("alice", PASSWORD).await;
-    let (one, other) = tokio::join!(alice.delete("/api/v1/clients"), phone.delete("/api/v1/clients"));
+    let (one, other) = tokio::join!(
+        alice.delete("/api/v1/clients"),
+        phone.delete("/api/v1/clients")
+    );
     let results = [one.map_err(|p| p.code), other.map_err(|p| p.code)];
-    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1, "{results:?}");
-    assert!(results.iter().any(|r| r.as_ref().err().is_some_and(|code| code == "client_ended")));
+    assert_eq!(
+        results.iter().filter(|r| r.is_ok()).count(),
+        1,
+        "{results:?}"
+    );
+    assert!(
+        results
+            .iter()
+            .any(|r| r.as_ref().err().is_some_and(|code| code == "client_ended"))
+    );
 }
 
 fn sql(server: &TestServer, statement: &str, params: &[&dyn rusqlite::ToSql]) {
-    rusqlite::Connection::open(server.database()).unwrap().execute(statement, params).unwrap();
+    rusqlite::Connection::open(server.database())
+        .unwrap()
+        .execute(statement, params)
+        .unwrap();
 }
 
 /// Whatever changes while a password is being verified, a login meets exactly what it verified, or fails.
@@ -162,7 +204,11 @@ async fn a_login_in_flight_meets_what_it_verified() {
         match change {
             "the password" => {
                 let another = "(SELECT password_hash FROM session WHERE nick = 'slow')";
-                sql(&server, &format!("UPDATE session SET password_hash = {another} WHERE nick = 'alice'"), &[]);
+                sql(
+                    &server,
+                    &format!("UPDATE session SET password_hash = {another} WHERE nick = 'alice'"),
+                    &[],
+                );
             }
             "the session" => {
                 alice.delete("/api/v1/session").await.unwrap();
@@ -196,9 +242,15 @@ async fn a_request_in_flight_of_a_removed_client_changes_nothing() {
         phone.try_send_json(message).await
     });
     server.measured("rejoin_passwords 5").await;
-    alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
+    alice
+        .delete(&format!("/api/v1/clients/{id}"))
+        .await
+        .unwrap();
     busy.iter().for_each(tokio::task::JoinHandle::abort);
     let refusal = change.await.unwrap().unwrap_err();
-    assert_eq!((refusal.code.as_str(), &refusal.body["reason"]), ("client_ended", &json!("removed")));
+    assert_eq!(
+        (refusal.code.as_str(), &refusal.body["reason"]),
+        ("client_ended", &json!("removed"))
+    );
     server.login("alice", PASSWORD).await;
 }

@@ -11,7 +11,11 @@ use crate::support::{
 /// The text of what fits, in one line.
 async fn line(page: &Page, css: &str) -> String {
     page.shows(css).await;
-    page.text(css).await.split_whitespace().collect::<Vec<_>>().join(" ")
+    page.text(css)
+        .await
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +203,10 @@ async fn older_messages_are_asked_for_until_they_are_there_and_no_longer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_removed_before_it_came_is_a_gap_that_is_seen() {
     let driver = Driver::start();
-    tokio::join!(gap(&driver, Profile::phone()), gap(&driver, Profile::desktop()));
+    tokio::join!(
+        gap(&driver, Profile::phone()),
+        gap(&driver, Profile::desktop())
+    );
 }
 
 async fn gap(driver: &Driver, profile: Profile) {
@@ -219,9 +226,13 @@ async fn gap(driver: &Driver, profile: Profile) {
     until("old events to go", async || server.rows("event") == 1).await;
 
     page.goto(&server.url("/#rust")).await;
-    page.says("#messages .gap", "Some messages were removed").await;
+    page.says("#messages .gap", "Some messages were removed")
+        .await;
     page.hears("bob: kept").await;
     let shown = page.text("#messages").await;
-    assert!(shown.find("Some messages were removed") < shown.find("kept") && !shown.contains("too old"), "{shown}");
+    assert!(
+        shown.find("Some messages were removed") < shown.find("kept") && !shown.contains("too old"),
+        "{shown}"
+    );
     page.counts("#messages .gap", 1).await;
 }

@@ -14,7 +14,9 @@ const WIDE: &str = "chat:read chat:write";
 async fn given(server: &TestServer, scope: &str) -> (App, String, Device) {
     let alice = server.pick("alice").await;
     alice.snapshot().await;
-    let app = server.app("reader", &["--bearer-alone", "--redirect-uri", REDIRECT]).await;
+    let app = server
+        .app("reader", &["--bearer-alone", "--redirect-uri", REDIRECT])
+        .await;
     let refresh = app.given(&alice, scope).await;
     (app, refresh, alice)
 }
@@ -30,7 +32,10 @@ fn audited(server: &TestServer, app: &App) -> Vec<String> {
 }
 
 fn refused(answer: (u16, Value)) -> (u16, String) {
-    (answer.0, answer.1["error"].as_str().unwrap_or_default().to_owned())
+    (
+        answer.0,
+        answer.1["error"].as_str().unwrap_or_default().to_owned(),
+    )
 }
 
 fn invalid_grant() -> (u16, String) {
@@ -42,16 +47,31 @@ async fn a_refresh_token_gets_a_new_pair_and_the_client_stays_the_same() {
     let server = TestServer::start().await;
     let (app, first, alice) = given(&server, WIDE).await;
     let (status, body) = app.refresh(&first, "").await;
-    assert_eq!((status, &body["scope"], &body["expires_in"]), (200, &json!(WIDE), &json!(600)));
+    assert_eq!(
+        (status, &body["scope"], &body["expires_in"]),
+        (200, &json!(WIDE), &json!(600))
+    );
     let second = body["refresh_token"].as_str().unwrap();
     assert!(second.starts_with("rjr_") && second != first, "{body}");
-    let before = app.program.with_token(body["access_token"].as_str().unwrap());
+    let before = app
+        .program
+        .with_token(body["access_token"].as_str().unwrap());
     let (after, _) = app.refreshed(second).await;
     let grant = app.grant_of(&before).await;
     assert_eq!(app.grant_of(&after).await, grant);
-    assert_eq!(before.snapshot().await["client"]["id"], after.snapshot().await["client"]["id"]);
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 2, "it is a device like any other");
-    assert_eq!(audited(&server, &app), ["grant_issued", "grant_refreshed", "grant_refreshed"]);
+    assert_eq!(
+        before.snapshot().await["client"]["id"],
+        after.snapshot().await["client"]["id"]
+    );
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        2,
+        "it is a device like any other"
+    );
+    assert_eq!(
+        audited(&server, &app),
+        ["grant_issued", "grant_refreshed", "grant_refreshed"]
+    );
     assert_sound(&server.database());
 }
 
@@ -61,11 +81,19 @@ async fn an_access_token_may_be_narrower_and_the_refresh_token_keeps_its_own_sco
     let (app, first, _) = given(&server, WIDE).await;
     let (status, body) = app.refresh(&first, "chat:read").await;
     assert_eq!((status, &body["scope"]), (200, &json!("chat:read")));
-    let reader = app.program.with_token(body["access_token"].as_str().unwrap());
-    assert_eq!(reader.try_send("JOIN #rust").await.unwrap_err().code, "insufficient_scope");
+    let reader = app
+        .program
+        .with_token(body["access_token"].as_str().unwrap());
+    assert_eq!(
+        reader.try_send("JOIN #rust").await.unwrap_err().code,
+        "insufficient_scope"
+    );
     let second = body["refresh_token"].as_str().unwrap();
     let told = app.ask("/auth/introspect", &[("token", second)]).await.1;
-    assert_eq!((&told["active"], &told["scope"]), (&json!(true), &json!(WIDE)));
+    assert_eq!(
+        (&told["active"], &told["scope"]),
+        (&json!(true), &json!(WIDE))
+    );
     app.refreshed(second).await.0.send("JOIN #rust").await;
 }
 
@@ -75,16 +103,34 @@ async fn a_wider_scope_and_another_apps_token_are_refused_without_a_trace() {
     let server = TestServer::start().await;
     let (app, token, _) = given(&server, "chat:read").await;
     let other = server.app("other", &FLAGS).await;
-    let public = server.app("public", &["--public", "--redirect-uri", REDIRECT]).await;
+    let public = server
+        .app("public", &["--public", "--redirect-uri", REDIRECT])
+        .await;
     let before = server.rows("audit");
     for scope in [WIDE, "session:manage", "chat:read identity", "unknown"] {
-        assert_eq!(refused(app.refresh(&token, scope).await), (400, "invalid_scope".into()), "{scope}");
+        assert_eq!(
+            refused(app.refresh(&token, scope).await),
+            (400, "invalid_scope".into()),
+            "{scope}"
+        );
     }
     for stranger in [&other, &public] {
         assert_eq!(refused(stranger.refresh(&token, "").await), invalid_grant());
     }
-    for wrong in [App { secret: "rjk_x".into(), ..app.clone() }, App { secret: String::new(), ..app.clone() }] {
-        assert_eq!(refused(wrong.refresh(&token, "").await), (401, "invalid_client".into()));
+    for wrong in [
+        App {
+            secret: "rjk_x".into(),
+            ..app.clone()
+        },
+        App {
+            secret: String::new(),
+            ..app.clone()
+        },
+    ] {
+        assert_eq!(
+            refused(wrong.refresh(&token, "").await),
+            (401, "invalid_client".into())
+        );
     }
     assert_eq!((server.rows("audit"), server.rows("token")), (before, 2));
     app.refreshed(&token).await.0.snapshot().await;
@@ -101,7 +147,11 @@ async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it
     let (one, second) = app.refreshed(&first).await;
     let (two, third) = app.refreshed(&second).await;
     two.snapshot().await;
-    assert_eq!(refused(app.refresh(&first, "unknown").await), (400, "invalid_scope".into()), "it was not looked at");
+    assert_eq!(
+        refused(app.refresh(&first, "unknown").await),
+        (400, "invalid_scope".into()),
+        "it was not looked at"
+    );
     two.snapshot().await;
     assert_eq!(refused(app.refresh(&first, "").await), invalid_grant());
     for dead in [&one, &two] {
@@ -111,13 +161,31 @@ async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it
     for dead in [&third, &second, &first] {
         assert_eq!(refused(app.refresh(dead, "").await), invalid_grant());
     }
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        1
+    );
     assert_eq!(alice.get("/api/v1/grants").await, json!([]));
-    let happened = ["grant_issued", "grant_refreshed", "grant_refreshed", "reuse_detected", "grant_revoked"];
+    let happened = [
+        "grant_issued",
+        "grant_refreshed",
+        "grant_refreshed",
+        "reuse_detected",
+        "grant_revoked",
+    ];
     assert_eq!(audited(&server, &app), happened);
     let audit = alice.get("/api/v1/audit").await;
-    let theft = audit.as_array().unwrap().iter().find(|line| line["action"] == "reuse_detected").unwrap();
-    assert_eq!((&theft["app"], theft["client"].is_i64()), (&json!(app.client_id), true), "its session sees it");
+    let theft = audit
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["action"] == "reuse_detected")
+        .unwrap();
+    assert_eq!(
+        (&theft["app"], theft["client"].is_i64()),
+        (&json!(app.client_id), true),
+        "its session sees it"
+    );
     assert_sound(&server.database());
 }
 
@@ -128,29 +196,61 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
     for day in [29, 58, 87, 116, 145, 174] {
         server.pass(DAY * 29);
         let (reader, next) = app.refreshed(&token).await;
-        assert_eq!(reader.snapshot().await["session"]["nick"], "alice", "day {day}");
+        assert_eq!(
+            reader.snapshot().await["session"]["nick"],
+            "alice",
+            "day {day}"
+        );
         token = next;
     }
     let told = app.ask("/auth/introspect", &[("token", &token)]).await.1;
-    assert_eq!(told["exp"], 1_795_000_000 + 180 * 86400, "no later than at first");
+    assert_eq!(
+        told["exp"],
+        1_795_000_000 + 180 * 86400,
+        "no later than at first"
+    );
     server.pass(DAY * 6 - Duration::from_mins(5));
     let (reader, last) = app.refreshed(&token).await;
     let told = app.introspect(&reader).await;
-    assert_eq!(told["exp"], 1_795_000_000 + 180 * 86400, "nor does an access token work longer");
+    assert_eq!(
+        told["exp"],
+        1_795_000_000 + 180 * 86400,
+        "nor does an access token work longer"
+    );
     server.pass(Duration::from_mins(5));
     assert_eq!(refused(app.refresh(&last, "").await), invalid_grant());
-    assert_eq!(said(reader.call(Method::GET, "/api/v1/session").await.unwrap_err()), (401, "invalid_token".into()));
+    assert_eq!(
+        said(
+            reader
+                .call(Method::GET, "/api/v1/session")
+                .await
+                .unwrap_err()
+        ),
+        (401, "invalid_token".into())
+    );
     // It ends, and its client with it.
-    until("the grant to end", async || alice.get("/api/v1/grants").await == json!([])).await;
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    until("the grant to end", async || {
+        alice.get("/api/v1/grants").await == json!([])
+    })
+    .await;
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        1
+    );
 
     let idle = app.given(&alice, "chat:read").await;
     server.pass(DAY * 30 - Duration::from_secs(1));
     let (_, idle) = app.refreshed(&idle).await;
     server.pass(DAY * 30);
     assert_eq!(refused(app.refresh(&idle, "").await), invalid_grant());
-    until("the idle grant to end", async || alice.get("/api/v1/grants").await == json!([])).await;
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    until("the idle grant to end", async || {
+        alice.get("/api/v1/grants").await == json!([])
+    })
+    .await;
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        1
+    );
     assert_eq!(audited(&server, &app).last().unwrap(), "grant_revoked");
     assert_sound(&server.database());
 }
@@ -159,7 +259,9 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
 async fn a_public_app_refreshes_by_its_name_alone() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let app = server.app("phone", &["--public", "--redirect-uri", REDIRECT]).await;
+    let app = server
+        .app("phone", &["--public", "--redirect-uri", REDIRECT])
+        .await;
     let first = app.given(&alice, "chat:read").await;
     let (reader, second) = app.refreshed(&first).await;
     reader.snapshot().await;
@@ -179,19 +281,54 @@ async fn what_is_no_refresh_token_is_refused_and_leaves_no_trace() {
     let before = server.rows("audit");
     let access = reader.token.clone().unwrap();
     let cookie = alice.cookie.clone().unwrap().replace("rejoin=", "");
-    for wrong in [&access, &app.secret, &cookie, &refresh[4..], &format!("{refresh}x"), "rjr_", "x"] {
-        assert_eq!(refused(app.refresh(wrong, "").await), invalid_grant(), "{wrong}");
+    for wrong in [
+        &access,
+        &app.secret,
+        &cookie,
+        &refresh[4..],
+        &format!("{refresh}x"),
+        "rjr_",
+        "x",
+    ] {
+        assert_eq!(
+            refused(app.refresh(wrong, "").await),
+            invalid_grant(),
+            "{wrong}"
+        );
     }
-    assert_eq!(refused(key.refresh(bot.token.as_deref().unwrap(), "").await), invalid_grant());
+    assert_eq!(
+        refused(key.refresh(bot.token.as_deref().unwrap(), "").await),
+        invalid_grant()
+    );
     assert_eq!(refused(key.refresh(&refresh, "").await), invalid_grant());
-    assert_eq!(refused(app.refresh("", "").await), (400, "invalid_request".into()));
-    assert_eq!(refused(app.ask("/auth/token", &[("grant_type", "refresh_token")]).await).1, "invalid_request");
-    let twice = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str()), ("refresh_token", &refresh)];
-    assert_eq!(refused(app.ask("/auth/token", &twice).await), (400, "invalid_request".into()));
+    assert_eq!(
+        refused(app.refresh("", "").await),
+        (400, "invalid_request".into())
+    );
+    assert_eq!(
+        refused(
+            app.ask("/auth/token", &[("grant_type", "refresh_token")])
+                .await
+        )
+        .1,
+        "invalid_request"
+    );
+    let twice = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh.as_str()),
+        ("refresh_token", &refresh),
+    ];
+    assert_eq!(
+        refused(app.ask("/auth/token", &twice).await),
+        (400, "invalid_request".into())
+    );
     // Nor does a refresh token call.
     let caller = app.program.with_token(&refresh);
     for path in ["/api/v1/session", "/auth/userinfo"] {
-        assert_eq!(said(caller.call(Method::GET, path).await.unwrap_err()), (401, "invalid_token".into()));
+        assert_eq!(
+            said(caller.call(Method::GET, path).await.unwrap_err()),
+            (401, "invalid_token".into())
+        );
     }
     assert_eq!(server.rows("audit"), before);
     reader.snapshot().await;

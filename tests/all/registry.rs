@@ -12,7 +12,9 @@ use tokio::{
     net::UnixStream,
 };
 
-use crate::support::{App, Over, Process, Reader, TestServer, Way, assert_sound, assert_unwritten, register, rejoin};
+use crate::support::{
+    App, Over, Process, Reader, TestServer, Way, assert_sound, assert_unwritten, register, rejoin,
+};
 
 /// A folder, and the database in it, made by a server that stopped again.
 fn stopped() -> (tempfile::TempDir, PathBuf) {
@@ -24,34 +26,72 @@ fn stopped() -> (tempfile::TempDir, PathBuf) {
 
 /// What a subcommand lists.
 async fn listed(database: &Path, args: &[&str]) -> Vec<Value> {
-    let lines = rejoin(database, &[args, &["--json"]].concat()).await.unwrap();
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let lines = rejoin(database, &[args, &["--json"]].concat())
+        .await
+        .unwrap();
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// Why a subcommand is refused, in one line.
 async fn refused(database: &Path, args: &[&str]) -> String {
-    rejoin(database, args).await.unwrap_err().lines().next().unwrap().to_owned()
+    rejoin(database, args)
+        .await
+        .unwrap_err()
+        .lines()
+        .next()
+        .unwrap()
+        .to_owned()
 }
 
 /// What the audit log tells after the first `skip` lines, without ids and times.
 async fn audited(database: &Path, skip: usize) -> Vec<String> {
     let lines = rejoin(database, &["audit"]).await.unwrap();
-    lines.lines().skip(skip).map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned()).collect()
+    lines
+        .lines()
+        .skip(skip)
+        .map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
 async fn an_app_is_registered_listed_rotated_and_removed_without_a_server_too() {
     let (_dir, database) = stopped();
-    let printed = rejoin(&database, &["app", "add", "--name", " deploy board "]).await.unwrap();
+    let printed = rejoin(&database, &["app", "add", "--name", " deploy board "])
+        .await
+        .unwrap();
     let [id, secret] = printed.lines().collect::<Vec<_>>().try_into().unwrap();
-    let (id, secret) = (id.strip_prefix("client_id=").unwrap(), secret.strip_prefix("client_secret=").unwrap());
-    assert!(id.starts_with("app_") && secret.starts_with("rjk_"), "{printed}");
-    let flags = ["--public", "--device", "--scope", "identity chat:read", "--redirect-uri", "com.example.tv:/done"];
-    let public = register(&database, "tv", &[&flags[..], &["--redirect-uri", "http://127.0.0.1/"]].concat()).await;
+    let (id, secret) = (
+        id.strip_prefix("client_id=").unwrap(),
+        secret.strip_prefix("client_secret=").unwrap(),
+    );
+    assert!(
+        id.starts_with("app_") && secret.starts_with("rjk_"),
+        "{printed}"
+    );
+    let flags = [
+        "--public",
+        "--device",
+        "--scope",
+        "identity chat:read",
+        "--redirect-uri",
+        "com.example.tv:/done",
+    ];
+    let public = register(
+        &database,
+        "tv",
+        &[&flags[..], &["--redirect-uri", "http://127.0.0.1/"]].concat(),
+    )
+    .await;
     assert_eq!(public["client_secret"], Value::Null);
     let mut apps = listed(&database, &["app", "list"]).await;
     let made = apps[0]["created_at"].take();
-    assert!(made.as_str().is_some_and(|time| time.ends_with('Z')), "{made}");
+    assert!(
+        made.as_str().is_some_and(|time| time.ends_with('Z')),
+        "{made}"
+    );
     let default = "chat:read chat:write identity";
     let board = json!({
         "client_id": id, "type": [], "grants": 0, "created_at": null, "ended_at": null, "tried": 0, "scope": default,
@@ -59,19 +99,38 @@ async fn an_app_is_registered_listed_rotated_and_removed_without_a_server_too() 
     });
     assert_eq!(apps[0], board);
     assert_eq!(apps[1]["type"], json!(["public", "device", "bearer-alone"]));
-    assert_eq!(apps[1]["redirect_uris"], json!(["com.example.tv:/done", "http://127.0.0.1/"]));
+    assert_eq!(
+        apps[1]["redirect_uris"],
+        json!(["com.example.tv:/done", "http://127.0.0.1/"])
+    );
     let table = rejoin(&database, &["app", "list"]).await.unwrap();
     let lines = table.lines().collect::<Vec<_>>();
     assert!(lines[0].starts_with("CLIENT_ID"), "{table}");
-    assert!(lines[1].starts_with(id) && lines[1].ends_with("  deploy board  -"), "{table}");
-    assert!(lines[2].ends_with("  tv            com.example.tv:/done,http://127.0.0.1/"), "{table}");
+    assert!(
+        lines[1].starts_with(id) && lines[1].ends_with("  deploy board  -"),
+        "{table}"
+    );
+    assert!(
+        lines[2].ends_with("  tv            com.example.tv:/done,http://127.0.0.1/"),
+        "{table}"
+    );
     let rotated = rejoin(&database, &["app", "rotate", id]).await.unwrap();
-    assert!(rotated.starts_with(&format!("client_id={id}\nclient_secret=rjk_")) && !rotated.contains(secret));
+    assert!(
+        rotated.starts_with(&format!("client_id={id}\nclient_secret=rjk_"))
+            && !rotated.contains(secret)
+    );
     assert_eq!(rejoin(&database, &["app", "remove", id]).await.unwrap(), "");
-    assert!(listed(&database, &["app", "list"]).await[0]["ended_at"].is_string(), "for a while it is still shown");
+    assert!(
+        listed(&database, &["app", "list"]).await[0]["ended_at"].is_string(),
+        "for a while it is still shown"
+    );
     let told = ["app_added", "app_added", "app_rotated", "app_removed"];
     let about = [id, public["client_id"].as_str().unwrap(), id, id];
-    let expected = told.iter().zip(about).map(|(action, app)| format!("{action} app={app}")).collect::<Vec<_>>();
+    let expected = told
+        .iter()
+        .zip(about)
+        .map(|(action, app)| format!("{action} app={app}"))
+        .collect::<Vec<_>>();
     assert_eq!(audited(&database, 0).await, expected);
     assert_unwritten(&database, secret);
 }
@@ -84,12 +143,21 @@ async fn an_app_that_is_removed_is_dead_at_once_with_all_it_was_granted() {
     assert_eq!(app.introspect(&program).await["active"], true);
     let database = server.database();
     assert_eq!(listed(&database, &["app", "list"]).await[0]["grants"], 1);
-    rejoin(&database, &["app", "remove", &app.client_id]).await.unwrap();
-    let refusal = program.call(Method::GET, "/auth/userinfo").await.unwrap_err();
+    rejoin(&database, &["app", "remove", &app.client_id])
+        .await
+        .unwrap();
+    let refusal = program
+        .call(Method::GET, "/auth/userinfo")
+        .await
+        .unwrap_err();
     assert_eq!(refusal.code, "invalid_token", "it is known no more");
     assert_eq!(app.try_token("").await.1["error"], "invalid_client");
     let apps = listed(&database, &["app", "list"]).await;
-    assert_eq!((&apps[0]["grants"], &apps[0]["tried"]), (&json!(0), &json!(1)), "somebody still has its secret");
+    assert_eq!(
+        (&apps[0]["grants"], &apps[0]["tried"]),
+        (&json!(0), &json!(1)),
+        "somebody still has its secret"
+    );
     assert_eq!(other.introspect(&bystander).await["active"], true);
     assert_sound(&database);
 }
@@ -99,16 +167,39 @@ async fn a_rotated_secret_works_beside_the_old_one_until_the_overlap_is_over() {
     let server = TestServer::start().await;
     let app = server.app("one", &[]).await;
     let rotate = async |overlap: &str| {
-        let printed =
-            rejoin(&server.database(), &["app", "rotate", &app.client_id, "--overlap", overlap, "--json"]).await;
-        App::of(&server.device(), &serde_json::from_str(&printed.unwrap()).unwrap())
+        let printed = rejoin(
+            &server.database(),
+            &[
+                "app",
+                "rotate",
+                &app.client_id,
+                "--overlap",
+                overlap,
+                "--json",
+            ],
+        )
+        .await;
+        App::of(
+            &server.device(),
+            &serde_json::from_str(&printed.unwrap()).unwrap(),
+        )
     };
     let second = rotate("1h").await;
-    assert_eq!((app.try_token("").await.0, second.try_token("").await.0), (200, 200));
+    assert_eq!(
+        (app.try_token("").await.0, second.try_token("").await.0),
+        (200, 200)
+    );
     server.pass(Duration::from_secs(3600));
-    assert_eq!((app.try_token("").await.0, second.try_token("").await.0), (401, 200));
+    assert_eq!(
+        (app.try_token("").await.0, second.try_token("").await.0),
+        (401, 200)
+    );
     let third = rotate("0s").await;
-    assert_eq!((second.try_token("").await.0, third.try_token("").await.0), (401, 200), "it had leaked");
+    assert_eq!(
+        (second.try_token("").await.0, third.try_token("").await.0),
+        (401, 200),
+        "it had leaked"
+    );
 }
 
 #[tokio::test]
@@ -119,8 +210,14 @@ async fn somebodys_key_is_removed_by_the_operator_and_its_stream_ends() {
     let mut stream = Reader::open(&key.token("").await, Way::Stream, None).await;
     let database = server.database();
     let lines = audited(&database, 0).await.len();
-    assert!(refused(&database, &["app", "rotate", &key.client_id]).await.contains("this is an API key"));
-    rejoin(&database, &["app", "remove", &key.client_id]).await.unwrap();
+    assert!(
+        refused(&database, &["app", "rotate", &key.client_id])
+            .await
+            .contains("this is an API key")
+    );
+    rejoin(&database, &["app", "remove", &key.client_id])
+        .await
+        .unwrap();
     assert_eq!(stream.ended().await, Over::Ended("revoked".into()));
     assert!(alice.keys().await[0]["ended_at"].is_string());
     let app = &key.client_id;
@@ -138,36 +235,79 @@ async fn somebodys_key_is_removed_by_the_operator_and_its_stream_ends() {
 async fn what_an_app_cannot_be_is_refused_by_name_and_leaves_no_trace() {
     let server = TestServer::start().await;
     let database = server.database();
-    let (tv, gone) = (server.app("tv", &["--public"]).await.client_id, server.app("gone", &[]).await.client_id);
+    let (tv, gone) = (
+        server.app("tv", &["--public"]).await.client_id,
+        server.app("gone", &[]).await.client_id,
+    );
     let (tv, gone) = (tv.as_str(), gone.as_str());
     rejoin(&database, &["app", "remove", gone]).await.unwrap();
     let before = audited(&database, 0).await;
     let long = "x".repeat(65);
-    let many = (0..21).flat_map(|n| ["--redirect-uri".into(), format!("https://app.example/{n}")]).collect::<Vec<_>>();
-    let many = ["app", "add", "--name", "x"].into_iter().chain(many.iter().map(String::as_str)).collect::<Vec<_>>();
+    let many = (0..21)
+        .flat_map(|n| ["--redirect-uri".into(), format!("https://app.example/{n}")])
+        .collect::<Vec<_>>();
+    let many = ["app", "add", "--name", "x"]
+        .into_iter()
+        .chain(many.iter().map(String::as_str))
+        .collect::<Vec<_>>();
     let add = |flags: &[&'static str]| [&["app", "add", "--name", "x"], flags].concat();
     let uri = |uri: &'static str| add(&["--redirect-uri", uri]);
     for (args, why) in [
         (vec!["app", "add"], "required arguments were not provided"),
         (vec!["app", "add", "--name", "  "], "a name is needed"),
-        (vec!["app", "add", "--name", &long], "the name is longer than 64 characters"),
-        (vec!["app", "add", "--name", "a\u{1b}[2J"], "invisible characters"),
+        (
+            vec!["app", "add", "--name", &long],
+            "the name is longer than 64 characters",
+        ),
+        (
+            vec!["app", "add", "--name", "a\u{1b}[2J"],
+            "invisible characters",
+        ),
         (add(&["--name", "y"]), "cannot be used multiple times"),
-        (add(&["--public", "--public"]), "cannot be used multiple times"),
-        (add(&["--public", "--resource-server"]), "a public app has no secret"),
+        (
+            add(&["--public", "--public"]),
+            "cannot be used multiple times",
+        ),
+        (
+            add(&["--public", "--resource-server"]),
+            "a public app has no secret",
+        ),
         (add(&["--scope", "chat:read admin"]), "unknown scope"),
         (add(&["--scope", ""]), "at least one scope"),
-        (uri("http://app.example/"), "\"http://app.example/\" is plain http"),
+        (
+            uri("http://app.example/"),
+            "\"http://app.example/\" is plain http",
+        ),
         (uri("https://app.example/#x"), "fragment"),
-        (uri("javascript:alert(1)"), "neither https, nor http on loopback"),
-        (add(&["--redirect-uri", "https://a.example/", "--redirect-uri", "https://a.example/"]), "given twice"),
+        (
+            uri("javascript:alert(1)"),
+            "neither https, nor http on loopback",
+        ),
+        (
+            add(&[
+                "--redirect-uri",
+                "https://a.example/",
+                "--redirect-uri",
+                "https://a.example/",
+            ]),
+            "given twice",
+        ),
         (many, "at most 20 redirect URIs"),
-        (vec!["app", "rotate", "app_nobody"], "no live app with the client_id \"app_nobody\""),
+        (
+            vec!["app", "rotate", "app_nobody"],
+            "no live app with the client_id \"app_nobody\"",
+        ),
         (vec!["app", "rotate", tv], "it has no secret"),
         (vec!["app", "rotate", gone], "no live app"),
-        (vec!["app", "rotate", gone, "--overlap", "91d"], "at most 90 days"),
+        (
+            vec!["app", "rotate", gone, "--overlap", "91d"],
+            "at most 90 days",
+        ),
         (vec!["app", "rotate", gone, "--overlap", "1w"], "--overlap"),
-        (vec!["app", "rotate"], "required arguments were not provided"),
+        (
+            vec!["app", "rotate"],
+            "required arguments were not provided",
+        ),
         (vec!["app", "remove", gone], "no live app"),
         (vec!["app", "remove", ""], "no live app"),
         (vec!["app", "rename"], "unrecognized subcommand"),
@@ -196,25 +336,51 @@ async fn a_session_is_shown_by_its_nick_or_id_with_all_that_hangs_on_it() {
         "created_at": then, "seen_at": then,
     });
     let sessions = listed(&database, &["sessions"]).await;
-    assert_eq!((sessions.len(), &sessions[0], &sessions[1]["nick"]), (2, &overview, &json!("bob")));
+    assert_eq!(
+        (sessions.len(), &sessions[0], &sessions[1]["nick"]),
+        (2, &overview, &json!("bob"))
+    );
     phone.snapshot().await;
     let shown = listed(&database, &["session", "ALICE"]).await;
-    assert_eq!(shown, listed(&database, &["session", &session.to_string()]).await);
+    assert_eq!(
+        shown,
+        listed(&database, &["session", &session.to_string()]).await
+    );
     let [seen, first, second, keys, grant] = <[Value; 5]>::try_from(shown).unwrap();
-    assert_eq!((&seen["session"], &seen["seen_at"]), (&session, &json!(now)), "the memory knows better");
-    assert_eq!((&first["client"], &first["seen_at"]), (&json!(1), &json!(then)));
-    assert_eq!((&second["client"], &second["seen_at"]), (&phone.snapshot().await["client"]["id"], &json!(now)));
-    assert_eq!((&keys["client_id"], &keys["name"]), (&json!(key.client_id), &json!("bot")));
+    assert_eq!(
+        (&seen["session"], &seen["seen_at"]),
+        (&session, &json!(now)),
+        "the memory knows better"
+    );
+    assert_eq!(
+        (&first["client"], &first["seen_at"]),
+        (&json!(1), &json!(then))
+    );
+    assert_eq!(
+        (&second["client"], &second["seen_at"]),
+        (&phone.snapshot().await["client"]["id"], &json!(now))
+    );
+    assert_eq!(
+        (&keys["client_id"], &keys["name"]),
+        (&json!(key.client_id), &json!("bot"))
+    );
     let granted = json!({
         "grant": 1, "session": session, "nick": "alice", "client_id": key.client_id, "client": 4, "created_at": then,
         "scope": "chat:read", "res": null, "name": "bot",
     });
     assert_eq!(grant, granted);
     let text = rejoin(&database, &["session", "alice"]).await.unwrap();
-    let heads = text.split("\n\n").map(|table| table.split(' ').next().unwrap()).collect::<Vec<_>>();
+    let heads = text
+        .split("\n\n")
+        .map(|table| table.split(' ').next().unwrap())
+        .collect::<Vec<_>>();
     assert_eq!(heads, ["SESSION", "CLIENT", "CLIENT_ID", "GRANT"], "{text}");
     let text = rejoin(&database, &["session", "bob"]).await.unwrap();
-    assert_eq!(text.split("\n\n").count(), 2, "without keys and grants there is no table of them: {text}");
+    assert_eq!(
+        text.split("\n\n").count(),
+        2,
+        "without keys and grants there is no table of them: {text}"
+    );
 }
 
 #[tokio::test]
@@ -224,28 +390,50 @@ async fn a_session_that_the_operator_ends_is_over_for_every_client_at_once() {
     let phone = server.phone_of(&alice, "alice").await;
     let bot = alice.key("chat:read").await.token("").await;
     let mut readers = Vec::new();
-    for (device, way) in [(&alice, Way::Stream), (&phone, Way::Socket), (&bot, Way::Stream)] {
+    for (device, way) in [
+        (&alice, Way::Stream),
+        (&phone, Way::Socket),
+        (&bot, Way::Stream),
+    ] {
         readers.push(Reader::open(device, way, None).await);
     }
     let session = alice.snapshot().await["session"]["id"].to_string();
     let database = server.database();
     let lines = audited(&database, 0).await.len();
-    assert_eq!(rejoin(&database, &["session", &session, "--end"]).await.unwrap(), "");
+    assert_eq!(
+        rejoin(&database, &["session", &session, "--end"])
+            .await
+            .unwrap(),
+        ""
+    );
     for device in [&alice, &phone] {
-        let refusal = device.call(Method::GET, "/api/v1/session").await.unwrap_err();
-        assert_eq!((refusal.code.as_str(), &refusal.body["reason"]), ("client_ended", &json!("session_ended")));
+        let refusal = device
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refusal.code.as_str(), &refusal.body["reason"]),
+            ("client_ended", &json!("session_ended"))
+        );
     }
     assert!(bot.is_cut_off().await);
     for mut reader in readers {
         assert_eq!(reader.ended().await, Over::Ended("session_ended".into()));
     }
     let quit = bob.drain().await.pop().unwrap();
-    assert_eq!((&quit["command"], &quit["source"]), (&json!("QUIT"), &json!("alice")));
+    assert_eq!(
+        (&quit["command"], &quit["source"]),
+        (&json!("QUIT"), &json!("alice"))
+    );
     let told = audited(&database, lines).await;
     assert_eq!(told[0], format!("by_operator session={session} nick=alice"));
     let end = format!("session_ended session={session} nick=alice reason=session_ended");
     assert_eq!(told.last(), Some(&end));
-    assert!(refused(&database, &["session", &session]).await.contains("no live session"));
+    assert!(
+        refused(&database, &["session", &session])
+            .await
+            .contains("no live session")
+    );
     server.pick("alice").await;
     bob.snapshot().await;
     assert_sound(&database);
@@ -255,7 +443,11 @@ async fn a_session_that_the_operator_ends_is_over_for_every_client_at_once() {
 async fn grants_are_listed_by_app_and_by_session_and_revoked_one_by_one() {
     let server = TestServer::start().await;
     let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    let (one, other, bobs) = (alice.key("chat:read").await, alice.key("identity").await, bob.key("chat:read").await);
+    let (one, other, bobs) = (
+        alice.key("chat:read").await,
+        alice.key("identity").await,
+        bob.key("chat:read").await,
+    );
     let app = server.app("board", &[]).await;
     let bot = one.token("").await;
     for app in [&other, &bobs, &app] {
@@ -264,14 +456,26 @@ async fn grants_are_listed_by_app_and_by_session_and_revoked_one_by_one() {
     let database = server.database();
     let found = async |args: &[&str]| {
         let grants = listed(&database, &[&["grants"], args].concat()).await;
-        grants.iter().map(|grant| (grant["grant"].as_i64().unwrap(), grant["nick"].clone())).collect::<Vec<_>>()
+        grants
+            .iter()
+            .map(|grant| (grant["grant"].as_i64().unwrap(), grant["nick"].clone()))
+            .collect::<Vec<_>>()
     };
     let own = [(1, json!("alice")), (2, json!("alice"))];
-    assert_eq!(found(&[]).await, [&own[..], &[(3, json!("bob")), (4, Value::Null)]].concat());
+    assert_eq!(
+        found(&[]).await,
+        [&own[..], &[(3, json!("bob")), (4, Value::Null)]].concat()
+    );
     assert_eq!(found(&["--session", "alice"]).await, own);
     assert_eq!(found(&["--app", &app.client_id]).await, [(4, Value::Null)]);
-    assert_eq!(found(&["--app", &one.client_id, "--session", "Alice"]).await, own[..1]);
-    assert_eq!(found(&["--app", &one.client_id, "--session", "bob"]).await, []);
+    assert_eq!(
+        found(&["--app", &one.client_id, "--session", "Alice"]).await,
+        own[..1]
+    );
+    assert_eq!(
+        found(&["--app", &one.client_id, "--session", "bob"]).await,
+        []
+    );
     let lines = audited(&database, 0).await.len();
     let mut stream = Reader::open(&bot, Way::Stream, None).await;
     for grant in ["1", "4"] {
@@ -282,9 +486,14 @@ async fn grants_are_listed_by_app_and_by_session_and_revoked_one_by_one() {
     assert_eq!(found(&[]).await, [own[1].clone(), (3, json!("bob"))]);
     one.token("").await.snapshot().await;
     let told = audited(&database, lines).await;
-    assert_eq!(told[0], format!("by_operator session=1 app={}", one.client_id));
-    let after =
-        [format!("by_operator app={0}", app.client_id), format!("grant_revoked reason=revoked app={0}", app.client_id)];
+    assert_eq!(
+        told[0],
+        format!("by_operator session=1 app={}", one.client_id)
+    );
+    let after = [
+        format!("by_operator app={0}", app.client_id),
+        format!("grant_revoked reason=revoked app={0}", app.client_id),
+    ];
     assert_eq!(told[3..5], after);
     assert_sound(&database);
 }
@@ -297,14 +506,26 @@ async fn who_and_what_is_not_there_is_refused_by_name() {
     let before = audited(&database, 0).await;
     for (args, why) in [
         (vec!["session", "nobody"], "no live session \"nobody\""),
-        (vec!["session", "nobody", "--end"], "no live session \"nobody\""),
+        (
+            vec!["session", "nobody", "--end"],
+            "no live session \"nobody\"",
+        ),
         (vec!["session", "99", "--end"], "no live session \"99\""),
-        (vec!["session", "not a nick"], "no live session \"not a nick\""),
+        (
+            vec!["session", "not a nick"],
+            "no live session \"not a nick\"",
+        ),
         (vec!["session", "99999999999999999999"], "no live session"),
         (vec!["session"], "required arguments were not provided"),
         (vec!["sessions", "alice"], "unexpected argument"),
-        (vec!["grants", "--app", "app_nobody"], "no live app with the client_id \"app_nobody\""),
-        (vec!["grants", "--session", "nobody"], "no live session \"nobody\""),
+        (
+            vec!["grants", "--app", "app_nobody"],
+            "no live app with the client_id \"app_nobody\"",
+        ),
+        (
+            vec!["grants", "--session", "nobody"],
+            "no live session \"nobody\"",
+        ),
         (vec!["revoke", "99"], "no live grant 99"),
         (vec!["revoke", "x"], "invalid value 'x'"),
     ] {
@@ -312,7 +533,11 @@ async fn who_and_what_is_not_there_is_refused_by_name() {
         assert!(said.contains(why), "{args:?}: {said}");
     }
     assert_eq!(audited(&database, 0).await, before);
-    assert_eq!(rejoin(&database, &["grants"]).await.unwrap(), "", "nothing is listed as nothing");
+    assert_eq!(
+        rejoin(&database, &["grants"]).await.unwrap(),
+        "",
+        "nothing is listed as nothing"
+    );
 }
 
 #[tokio::test]
@@ -325,11 +550,21 @@ async fn long_lists_are_whole_beside_a_server_and_without_it() {
             SELECT n, 'x', randomblob(32), 0, 0, 0, 4e12, 4e12 FROM n;
         INSERT INTO app (client_id, name, scope, created_at) SELECT 'app_' || n, 'x', 'identity', 0 FROM n;
         INSERT INTO app_grant (app_id, scope, created_at) SELECT n, 'identity', 0 FROM n;";
-    rusqlite::Connection::open(&database).unwrap().execute_batch(&format!("BEGIN; {fill} COMMIT;")).unwrap();
+    rusqlite::Connection::open(&database)
+        .unwrap()
+        .execute_batch(&format!("BEGIN; {fill} COMMIT;"))
+        .unwrap();
     let whole = async || {
-        for (args, id) in [(&["sessions"][..], "session"), (&["grants"], "grant"), (&["app", "list"], "client_id")] {
+        for (args, id) in [
+            (&["sessions"][..], "session"),
+            (&["grants"], "grant"),
+            (&["app", "list"], "client_id"),
+        ] {
             let rows = listed(&database, args).await;
-            let ids = rows.iter().map(|row| row[id].to_string()).collect::<std::collections::HashSet<_>>();
+            let ids = rows
+                .iter()
+                .map(|row| row[id].to_string())
+                .collect::<std::collections::HashSet<_>>();
             assert_eq!((rows.len(), ids.len()), (600, 600), "{args:?}");
         }
     };
@@ -344,14 +579,30 @@ async fn operators_who_work_at_one_time_do_not_cross() {
     let server = TestServer::start().await;
     let database = server.database();
     let added = futures_util::future::join_all((0..4).map(|_| server.app("board", &[]))).await;
-    let ids = added.iter().map(|app| app.client_id.as_str()).collect::<std::collections::HashSet<_>>();
-    assert_eq!((ids.len(), listed(&database, &["app", "list"]).await.len()), (4, 4));
+    let ids = added
+        .iter()
+        .map(|app| app.client_id.as_str())
+        .collect::<std::collections::HashSet<_>>();
+    assert_eq!(
+        (ids.len(), listed(&database, &["app", "list"]).await.len()),
+        (4, 4)
+    );
     let remove = async || rejoin(&database, &["app", "remove", &added[0].client_id]).await;
     let removed = futures_util::future::join_all([remove(), remove(), remove()]).await;
-    let refusals = removed.iter().filter_map(|result| result.as_ref().err()).collect::<Vec<_>>();
-    assert!(refusals.len() == 2 && refusals.iter().all(|why| why.contains("no live app")), "{removed:?}");
+    let refusals = removed
+        .iter()
+        .filter_map(|result| result.as_ref().err())
+        .collect::<Vec<_>>();
+    assert!(
+        refusals.len() == 2 && refusals.iter().all(|why| why.contains("no live app")),
+        "{removed:?}"
+    );
     let told = audited(&database, 4).await;
-    assert_eq!(told, [format!("app_removed app={}", added[0].client_id)], "it was removed once");
+    assert_eq!(
+        told,
+        [format!("app_removed app={}", added[0].client_id)],
+        "it was removed once"
+    );
 }
 
 #[tokio::test]
@@ -366,19 +617,32 @@ async fn a_new_secret_is_in_no_log_of_the_servers() {
     let told = std::fs::read_to_string(&log).unwrap();
     assert!(told.contains("app added") && told.contains("app rotated") && told.contains(id));
     assert_unwritten(&database, app["client_secret"].as_str().unwrap());
-    assert_unwritten(&database, rotated.trim().split_once("client_secret=").unwrap().1);
+    assert_unwritten(
+        &database,
+        rotated.trim().split_once("client_secret=").unwrap().1,
+    );
 }
 
 #[tokio::test]
 async fn what_the_control_socket_does_not_understand_is_refused() {
     let server = TestServer::start().await;
-    for question in ["\n", "nonsense\n", "{\"operation\":\"Sessions\"}\n", &format!("{}\n", "x".repeat(70_000))] {
-        let mut stream = UnixStream::connect(server.database().with_extension("db.sock")).await.unwrap();
+    for question in [
+        "\n",
+        "nonsense\n",
+        "{\"operation\":\"Sessions\"}\n",
+        &format!("{}\n", "x".repeat(70_000)),
+    ] {
+        let mut stream = UnixStream::connect(server.database().with_extension("db.sock"))
+            .await
+            .unwrap();
         stream.write_all(question.as_bytes()).await.unwrap();
         let mut said = String::new();
         let read = stream.read_to_string(&mut said).await;
         let why = "{\"Failed\":\"the question is not understood";
-        assert!(said.starts_with(why) || question.len() > 65536 && read.is_err(), "{said}");
+        assert!(
+            said.starts_with(why) || question.len() > 65536 && read.is_err(),
+            "{said}"
+        );
     }
     assert_eq!(rejoin(&server.database(), &["sessions"]).await.unwrap(), "");
 }

@@ -17,7 +17,11 @@ async fn upkeep(server: &mut TestServer, events: i64) {
 #[tokio::test]
 async fn who_lost_something_is_told_exactly_and_nobody_else() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
-    let (alice, bob, carol) = (server.pick("alice").await, server.pick("bob").await, server.pick("carol").await);
+    let (alice, bob, carol) = (
+        server.pick("alice").await,
+        server.pick("bob").await,
+        server.pick("carol").await,
+    );
     for person in [&alice, &bob, &carol] {
         person.snapshot().await;
     }
@@ -25,25 +29,42 @@ async fn who_lost_something_is_told_exactly_and_nobody_else() {
         person.send("JOIN #rust").await;
     }
     bob.send("PRIVMSG #rust :old").await;
-    let last_old = bob.send("PRIVMSG #rust :older than the retention").await["ids"][0].as_i64().unwrap();
+    let last_old = bob.send("PRIVMSG #rust :older than the retention").await["ids"][0]
+        .as_i64()
+        .unwrap();
     bob.drain().await;
     server.pass(DAY * 8);
-    let kept = bob.send("PRIVMSG #rust :new").await["ids"][0].as_i64().unwrap();
+    let kept = bob.send("PRIVMSG #rust :new").await["ids"][0]
+        .as_i64()
+        .unwrap();
     server.pass(DAY * 3);
     upkeep(&mut server, 1).await;
 
     let queue = alice.queue().await;
     assert_eq!(commands(&queue), ["WARN", "PRIVMSG"]);
-    assert_eq!(params(&queue[0])[..4], ["*", "QUEUE_GAP", "1", &last_old.to_string()]);
+    assert_eq!(
+        params(&queue[0])[..4],
+        ["*", "QUEUE_GAP", "1", &last_old.to_string()]
+    );
     assert_eq!(queue[1]["id"].as_i64(), Some(kept));
     let mut stream = alice.stream("").await;
     assert_eq!(stream.message().await.unwrap()["command"], "WARN");
     assert_eq!(stream.message().await.unwrap()["id"].as_i64(), Some(kept));
-    assert_eq!(commands(&bob.queue().await), ["PRIVMSG"], "bob had acknowledged what was removed");
+    assert_eq!(
+        commands(&bob.queue().await),
+        ["PRIVMSG"],
+        "bob had acknowledged what was removed"
+    );
     assert!(carol.queue().await.is_empty(), "nothing of it was carol's");
     alice.poll(&format!("timeout=0&after={last_old}")).await;
-    assert_eq!(commands(&alice.queue().await), ["PRIVMSG"], "a gap that was acknowledged is not told again");
-    let said = bob.send("PRIVMSG #rust :newer").await["ids"][0].as_i64().unwrap();
+    assert_eq!(
+        commands(&alice.queue().await),
+        ["PRIVMSG"],
+        "a gap that was acknowledged is not told again"
+    );
+    let said = bob.send("PRIVMSG #rust :newer").await["ids"][0]
+        .as_i64()
+        .unwrap();
     assert!(said > kept, "ids never come back");
 }
 
@@ -59,13 +80,18 @@ async fn a_gap_is_told_also_when_the_membership_is_over_and_forgotten() {
     let kicked = {
         // Alice made the channel, so she is op and gives that to bob, who puts her out.
         alice.send("MODE #rust +o bob").await;
-        bob.send("KICK #rust alice").await["ids"][0].as_i64().unwrap()
+        bob.send("KICK #rust alice").await["ids"][0]
+            .as_i64()
+            .unwrap()
     };
     bob.send("PRIVMSG #rust :without her").await;
     bob.drain().await;
     server.pass(DAY * 11);
     upkeep(&mut server, 0).await;
-    until("the past stay to go", async || server.rows("membership") == 1).await;
+    until("the past stay to go", async || {
+        server.rows("membership") == 1
+    })
+    .await;
     let queue = alice.queue().await;
     assert_eq!(commands(&queue), ["WARN"]);
     assert_eq!(params(&queue[0])[2..4], ["1", &kicked.to_string()]);
@@ -80,13 +106,29 @@ async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
     alice.send("PRIVMSG alice :note").await;
     alice.send("QUIT").await;
     let code = |problem: crate::support::Problem| (problem.code, problem.body["reason"].clone());
-    let answer = alice.call(reqwest::Method::GET, "/api/v1/session").await.unwrap_err();
+    let answer = alice
+        .call(reqwest::Method::GET, "/api/v1/session")
+        .await
+        .unwrap_err();
     assert_eq!(code(answer), ("client_ended".into(), "quit".into()));
     server.pass(DAY * 11);
     upkeep(&mut server, 0).await;
-    let tables = ["session", "client", "channel", "membership", "target", "read_mark"];
-    until("tombstones to go", async || tables.iter().all(|table| server.rows(table) == 0)).await;
-    let answer = alice.call(reqwest::Method::GET, "/api/v1/session").await.unwrap_err();
+    let tables = [
+        "session",
+        "client",
+        "channel",
+        "membership",
+        "target",
+        "read_mark",
+    ];
+    until("tombstones to go", async || {
+        tables.iter().all(|table| server.rows(table) == 0)
+    })
+    .await;
+    let answer = alice
+        .call(reqwest::Method::GET, "/api/v1/session")
+        .await
+        .unwrap_err();
     assert_eq!(code(answer), ("unauthenticated".into(), Value::Null));
 }
 
@@ -97,14 +139,23 @@ async fn a_session_has_so_many_past_stays() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
-    let channels = (0..20).map(|n| format!("#{n}")).collect::<Vec<_>>().join(",");
+    let channels = (0..20)
+        .map(|n| format!("#{n}"))
+        .collect::<Vec<_>>()
+        .join(",");
     for channel in channels.split(',') {
         bob.send(&format!("JOIN {channel}")).await;
     }
     let (mut lost_up_to, mut expected) = (0, Vec::new());
     for round in 0..60 {
-        let mut round_of = alice.send(&format!("JOIN {channels}")).await["ids"].as_array().unwrap().clone();
-        let parts = alice.send(&format!("PART {channels}")).await["ids"].as_array().unwrap().clone();
+        let mut round_of = alice.send(&format!("JOIN {channels}")).await["ids"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let parts = alice.send(&format!("PART {channels}")).await["ids"]
+            .as_array()
+            .unwrap()
+            .clone();
         round_of.extend(parts);
         // Of 60 times 20 stays the last 1,000 are kept.
         if round < 10 {
@@ -113,13 +164,23 @@ async fn a_session_has_so_many_past_stays() {
             expected.extend(round_of)
         }
         if round < 10 {
-            expected.push(bob.send("PRIVMSG #rust :kept, as #rust was never left").await["ids"][0].clone());
+            expected.push(
+                bob.send("PRIVMSG #rust :kept, as #rust was never left")
+                    .await["ids"][0]
+                    .clone(),
+            );
         }
     }
-    assert_eq!(server.rows("membership WHERE session_id = 1 AND until IS NOT NULL"), 1000);
+    assert_eq!(
+        server.rows("membership WHERE session_id = 1 AND until IS NOT NULL"),
+        1000
+    );
     let start = phone.snapshot().await["acknowledged"].as_i64().unwrap();
     let gap = |message: &Value| (params(message)[1..4].join(" "), message["command"].clone());
-    let told = (format!("QUEUE_GAP {} {lost_up_to}", start + 1), Value::from("WARN"));
+    let told = (
+        format!("QUEUE_GAP {} {lost_up_to}", start + 1),
+        Value::from("WARN"),
+    );
 
     let mut stream = phone.stream("").await;
     assert_eq!(gap(&stream.message().await.unwrap()), told);
@@ -130,8 +191,14 @@ async fn a_session_has_so_many_past_stays() {
     assert_eq!(gap(&page["messages"][0]), told);
     let (mut read, mut after) = (Vec::new(), start);
     while read.len() < expected.len() {
-        let page = phone.poll(&format!("timeout=0&limit=500&after={after}")).await;
-        let messages = page["messages"].as_array().unwrap().iter().filter(|message| message["command"] != "WARN");
+        let page = phone
+            .poll(&format!("timeout=0&limit=500&after={after}"))
+            .await;
+        let messages = page["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|message| message["command"] != "WARN");
         read.extend(messages.map(|message| message["id"].clone()));
         after = page["next"].as_i64().unwrap();
     }
@@ -144,7 +211,9 @@ async fn ids_never_come_back_even_if_retention_leaves_nothing() {
     let ids = async |server: &TestServer, nick: &str| {
         let person = server.pick(nick).await;
         person.send("JOIN #rust").await;
-        let event = person.send("@label=hello PRIVMSG #rust :hello").await["ids"][0].as_i64().unwrap();
+        let event = person.send("@label=hello PRIVMSG #rust :hello").await["ids"][0]
+            .as_i64()
+            .unwrap();
         let snapshot = person.snapshot().await;
         person.send("QUIT").await;
         let id = |of: &str| snapshot[of]["id"].as_i64().unwrap();
@@ -154,10 +223,19 @@ async fn ids_never_come_back_even_if_retention_leaves_nothing() {
     server.pass(DAY * 11);
     upkeep(&mut server, 0).await;
     let tables = ["target", "session", "client", "channel"];
-    until("everything to go", async || tables.iter().all(|table| server.rows(table) == 0)).await;
+    until("everything to go", async || {
+        tables.iter().all(|table| server.rows(table) == 0)
+    })
+    .await;
     server.restart().await;
     let after = ids(&server, "bob").await;
-    assert!(before.iter().zip(after).all(|(before, after)| *before < after), "{before:?}, then {after:?}");
+    assert!(
+        before
+            .iter()
+            .zip(after)
+            .all(|(before, after)| *before < after),
+        "{before:?}, then {after:?}"
+    );
 }
 
 /// An event that a clock set wrong has dated years ahead holds up the removal of nothing behind it.

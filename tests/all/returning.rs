@@ -8,11 +8,11 @@ use crate::support::{
 
 const VALUE: &str = "return document.querySelector('#composer').value";
 /// Whether the line above what is new is on the screen.
-const NEW_IN_SIGHT: &str = "const line = document.querySelector('#messages .new')?.getBoundingClientRect();
+const NEW_IN_SIGHT: &str =
+    "const line = document.querySelector('#messages .new')?.getBoundingClientRect();
     const list = document.querySelector('#messages').getBoundingClientRect();
     return line !== undefined && line.top >= list.top && line.bottom <= list.bottom";
-const AT_END: &str =
-    "const m = document.querySelector('#messages'); return m.scrollHeight - m.scrollTop - m.clientHeight < 2";
+const AT_END: &str = "const m = document.querySelector('#messages'); return m.scrollHeight - m.scrollTop - m.clientHeight < 2";
 
 async fn in_rust(server: &TestServer, page: &Page) -> Device {
     page.pick(&server.url(""), "alice").await;
@@ -24,7 +24,8 @@ async fn in_rust(server: &TestServer, page: &Page) -> Device {
 }
 
 async fn unread(page: &Page, list: &str, badge: &str) {
-    let script = "return document.querySelector(arguments[0] + ' .badge')?.textContent === arguments[1]";
+    let script =
+        "return document.querySelector(arguments[0] + ' .badge')?.textContent === arguments[1]";
     page.until(script, vec![list.into(), badge.into()]).await;
 }
 
@@ -70,14 +71,22 @@ async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
         page.hears("bob: hello").await;
         page.cut_off(true).await;
         page.say("for bob alone").await;
-        page.says("#messages .lost .state", "Perhaps not sent.").await;
+        page.says("#messages .lost .state", "Perhaps not sent.")
+            .await;
         page.types("#composer", "a draft for bob").await;
 
         bob.send("NICK bobby").await;
         let stranger = server.pick("bob").await;
         page.cut_off(false).await;
         page.says("#title", "bobby").await;
-        assert_eq!(page.run("return document.querySelector('#composer').ariaLabel", vec![]).await, "Message bobby");
+        assert_eq!(
+            page.run(
+                "return document.querySelector('#composer').ariaLabel",
+                vec![]
+            )
+            .await,
+            "Message bobby"
+        );
         stranger.send("PRIVMSG alice :who are you?").await;
         page.counts("#directs li", 2).await;
         page.press("#directs li:first-child .target").await;
@@ -87,7 +96,9 @@ async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
         assert_eq!(page.run(VALUE, vec![]).await, "a draft for bob");
         page.click("#messages .lost .retry").await;
         page.hears("alice: for bob alone").await;
-        let got = |heard: Vec<serde_json::Value>| heard.iter().any(|one| one["params"][1] == "for bob alone");
+        let got = |heard: Vec<serde_json::Value>| {
+            heard.iter().any(|one| one["params"][1] == "for bob alone")
+        };
         assert!(got(bob.queue().await) && !got(stranger.queue().await));
 
         // Nor does somebody's conversation go on with whoever takes the nick after them.
@@ -97,9 +108,22 @@ async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
         page.says("#title", "robert").await;
         bob.send("QUIT").await;
         page.says("#title", "robert (left)").await;
-        server.pick("robert").await.send("PRIVMSG alice :it is me, really").await;
-        page.until("return document.querySelectorAll('#directs li').length === 3", vec![]).await;
-        assert!(!page.said().await.contains(&"robert: it is me, really".to_owned()));
+        server
+            .pick("robert")
+            .await
+            .send("PRIVMSG alice :it is me, really")
+            .await;
+        page.until(
+            "return document.querySelectorAll('#directs li').length === 3",
+            vec![],
+        )
+        .await;
+        assert!(
+            !page
+                .said()
+                .await
+                .contains(&"robert: it is me, really".to_owned())
+        );
     })
     .await;
 }
@@ -117,30 +141,53 @@ async fn nothing_that_was_written_and_nothing_unseen_is_lost() {
         page.says("#title", "#garden").await;
         let [carol] = server.pick_on("#garden", ["carol"]).await;
         page.say("/op carol").await;
-        page.until("return document.querySelector('#composer').value === ''", vec![]).await;
-        page.run("window.mend = fetch; window.fetch = async () => { throw new TypeError(); }", vec![]).await;
+        page.until(
+            "return document.querySelector('#composer').value === ''",
+            vec![],
+        )
+        .await;
+        page.run(
+            "window.mend = fetch; window.fetch = async () => { throw new TypeError(); }",
+            vec![],
+        )
+        .await;
         page.say("lost in the garden").await;
-        page.says("#messages .lost .state", "Perhaps not sent.").await;
+        page.says("#messages .lost .state", "Perhaps not sent.")
+            .await;
         page.types("#composer", "my very private rema").await;
         page.run("window.fetch = mend", vec![]).await;
         carol.send("KICK #garden alice").await;
         page.shows("#browse-panel").await;
-        page.says("#browse-panel", "You were removed from #garden by carol").await;
-        page.says("#browse-panel", "Perhaps not sent to #garden: lost in the garden").await;
-        page.says("#browse-panel", "Perhaps not sent to #garden: my very private rema").await;
+        page.says("#browse-panel", "You were removed from #garden by carol")
+            .await;
+        page.says(
+            "#browse-panel",
+            "Perhaps not sent to #garden: lost in the garden",
+        )
+        .await;
+        page.says(
+            "#browse-panel",
+            "Perhaps not sent to #garden: my very private rema",
+        )
+        .await;
 
         // What somebody said alone to one, and left, is there until it is seen, and longer than this page.
         page.before("document.hasFocus = () => false").await;
         page.before(ACKNOWLEDGING_AT_ONCE).await;
         page.reload().await;
         page.shows("#composer").await;
-        let unseen = eve.send("PRIVMSG alice :remember the garden").await["ids"][0].as_i64().unwrap();
+        let unseen = eve.send("PRIVMSG alice :remember the garden").await["ids"][0]
+            .as_i64()
+            .unwrap();
         bob.send("PRIVMSG #rust :more").await;
         unread(page, "#directs", "1").await;
         eve.send("QUIT").await;
         page.says("#directs", "eve (left)").await;
         let alice = page.device(&server).await;
-        until("all before it to be acknowledged", async || alice.snapshot().await["acknowledged"] == unseen - 1).await;
+        until("all before it to be acknowledged", async || {
+            alice.snapshot().await["acknowledged"] == unseen - 1
+        })
+        .await;
         page.reload().await;
         page.says("#directs", "eve (left)").await;
         unread(page, "#directs", "1").await;
@@ -246,20 +293,32 @@ async fn an_invitation_is_for_the_invited_and_being_away_is_no_line_in_a_channel
         page.say("/invite carol").await;
         page.says("#messages", "You invited carol to #rust").await;
         bob.send("JOIN #den").await;
-        bob.send("PRIVMSG alice :not seen, and so not acknowledged").await;
+        bob.send("PRIVMSG alice :not seen, and so not acknowledged")
+            .await;
         bob.send("INVITE alice #den").await;
         page.says("#messages", "bob invites you to #den.").await;
         page.counts("#messages .server button", 1).await;
         bob.send("AWAY :at lunch").await;
-        page.until("return document.querySelector('#members .away') !== null", vec![]).await;
+        page.until(
+            "return document.querySelector('#members .away') !== null",
+            vec![],
+        )
+        .await;
         page.reload().await;
         page.says("#messages", "bob joined").await;
         assert!(!page.text("#messages").await.contains("lunch"));
         unread(page, "#directs", "1").await;
-        assert!(!page.text("#messages").await.contains("invites you"), "it was told already");
+        assert!(
+            !page.text("#messages").await.contains("invites you"),
+            "it was told already"
+        );
         // The first password is typed where one looks.
         page.press("[data-panel=password]").await;
-        page.until("return document.activeElement.id === 'new-password'", vec![]).await;
+        page.until(
+            "return document.activeElement.id === 'new-password'",
+            vec![],
+        )
+        .await;
     })
     .await;
 }

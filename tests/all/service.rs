@@ -13,19 +13,42 @@ async fn it_says_what_it_is_and_that_it_is_well() {
     let server = TestServer::with(&["--max-clients", "7"]).await;
     let visitor = server.device();
     let about = visitor.get("/api/v1/server").await;
-    assert_eq!((&about["name"], &about["limits"]["clients"]), (&"rejoin.server".into(), &7.into()));
+    assert_eq!(
+        (&about["name"], &about["limits"]["clients"]),
+        (&"rejoin.server".into(), &7.into())
+    );
     assert_eq!(about["version"], env!("CARGO_PKG_VERSION"));
-    let healthz = visitor.request(Method::GET, "/healthz").send().await.unwrap();
-    assert_eq!((healthz.status().as_u16(), healthz.text().await.unwrap().as_str()), (200, "ok\n"));
+    let healthz = visitor
+        .request(Method::GET, "/healthz")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            healthz.status().as_u16(),
+            healthz.text().await.unwrap().as_str()
+        ),
+        (200, "ok\n")
+    );
     server.pick("alice").await.send("JOIN #rust").await;
-    let metrics = visitor.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    let metrics = visitor
+        .request(Method::GET, "/metrics")
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     for line in [
         "rejoin_sessions 1",
         "rejoin_clients 1",
         "rejoin_commands_total 1",
         "rejoin_http_requests_total{status=\"201\"} 1",
     ] {
-        assert!(metrics.lines().any(|l| l == line), "{line} is not in\n{metrics}");
+        assert!(
+            metrics.lines().any(|l| l == line),
+            "{line} is not in\n{metrics}"
+        );
     }
 }
 
@@ -38,35 +61,88 @@ async fn every_answer_has_the_security_headers() {
         .as_object()
         .unwrap()
         .keys()
-        .map(|path| path.replace("{id}", "0").replace("{client_id}", "app_x").replace("{name}", "app.js"))
+        .map(|path| {
+            path.replace("{id}", "0")
+                .replace("{client_id}", "app_x")
+                .replace("{name}", "app.js")
+        })
         .collect();
     paths.extend(["/nowhere".into(), "/api/v1/nowhere".into()]);
     for path in paths {
         for method in [Method::GET, Method::POST, Method::DELETE, Method::PUT] {
-            let path = if path == "/api/v1/messages" { format!("{path}?timeout=0") } else { path.clone() };
-            let response = server.device().request(method.clone(), &path).send().await.unwrap();
+            let path = if path == "/api/v1/messages" {
+                format!("{path}?timeout=0")
+            } else {
+                path.clone()
+            };
+            let response = server
+                .device()
+                .request(method.clone(), &path)
+                .send()
+                .await
+                .unwrap();
             let headers = response.headers();
             let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
-            assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{method} {path}");
-            assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{method} {path}");
+            assert!(
+                policy.starts_with("default-src 'none'") && !policy.contains("unsafe"),
+                "{method} {path}"
+            );
+            assert_eq!(
+                headers[header::X_CONTENT_TYPE_OPTIONS],
+                "nosniff",
+                "{method} {path}"
+            );
             assert_eq!(headers[header::X_FRAME_OPTIONS], "DENY", "{method} {path}");
-            assert_eq!(headers[header::REFERRER_POLICY], "same-origin", "{method} {path}");
+            assert_eq!(
+                headers[header::REFERRER_POLICY],
+                "same-origin",
+                "{method} {path}"
+            );
             // On the way of signing in, an app that opened the window finds it again, wherever its forms lead.
             let page = path.split('?').next().unwrap();
-            let signs_in = ["/login", "/device", "/auth/authorize", "/auth/consent"].contains(&page);
-            assert_eq!(headers.contains_key("cross-origin-opener-policy"), !signs_in, "{method} {path}");
-            assert_eq!(policy.contains("form-action 'self'"), !signs_in, "{method} {path}");
+            let signs_in =
+                ["/login", "/device", "/auth/authorize", "/auth/consent"].contains(&page);
+            assert_eq!(
+                headers.contains_key("cross-origin-opener-policy"),
+                !signs_in,
+                "{method} {path}"
+            );
+            assert_eq!(
+                policy.contains("form-action 'self'"),
+                !signs_in,
+                "{method} {path}"
+            );
             for (name, value) in [
                 ("cross-origin-resource-policy", "same-origin"),
-                ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+                (
+                    "permissions-policy",
+                    "camera=(), geolocation=(), microphone=()",
+                ),
             ] {
                 assert_eq!(headers[name], value, "{method} {path}");
             }
-            assert!(headers.contains_key(header::CACHE_CONTROL), "{method} {path}");
-            let open = ["/auth/token", "/auth/revoke", "/auth/introspect", "/auth/userinfo"].contains(&page)
+            assert!(
+                headers.contains_key(header::CACHE_CONTROL),
+                "{method} {path}"
+            );
+            let open = [
+                "/auth/token",
+                "/auth/revoke",
+                "/auth/introspect",
+                "/auth/userinfo",
+            ]
+            .contains(&page)
                 || page == "/.well-known/oauth-authorization-server";
-            assert_eq!(headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), open, "{method} {path}");
-            assert!(response.status().as_u16() < 500, "{method} {path} {}", response.status());
+            assert_eq!(
+                headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN),
+                open,
+                "{method} {path}"
+            );
+            assert!(
+                response.status().as_u16() < 500,
+                "{method} {path} {}",
+                response.status()
+            );
         }
     }
 }
@@ -120,27 +196,61 @@ async fn the_description_is_true() {
         "/metrics",
         "/openapi.json",
     ];
-    assert_eq!(paths.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(expected));
+    assert_eq!(
+        paths.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+        BTreeSet::from(expected)
+    );
     let text = description.to_string();
-    for reference in text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-        assert!(description.pointer(reference).is_some(), "there is no {reference}");
+    for reference in text
+        .split("\"$ref\":\"#")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+    {
+        assert!(
+            description.pointer(reference).is_some(),
+            "there is no {reference}"
+        );
     }
     for (path, operations) in paths {
         let operations = operations.as_object().unwrap();
-        let listed: BTreeSet<_> = operations.keys().map(|method| method.to_uppercase()).collect();
-        for (status, answer) in operations.values().flat_map(|operation| operation["responses"].as_object().unwrap()) {
-            assert!(answer["description"].is_string(), "OpenAPI wants {path} {status} to be described");
+        let listed: BTreeSet<_> = operations
+            .keys()
+            .map(|method| method.to_uppercase())
+            .collect();
+        for (status, answer) in operations
+            .values()
+            .flat_map(|operation| operation["responses"].as_object().unwrap())
+        {
+            assert!(
+                answer["description"].is_string(),
+                "OpenAPI wants {path} {status} to be described"
+            );
         }
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
-            let address = path.replace("{id}", "0").replace("{client_id}", "app_x").replace("{name}", "app.js");
+            let address = path
+                .replace("{id}", "0")
+                .replace("{client_id}", "app_x")
+                .replace("{name}", "app.js");
             let request = server.device().request(method.parse().unwrap(), &address);
             let answer = request.send().await.unwrap();
             let status = answer.status().as_u16();
-            assert_eq!(status != 405, listed.contains(method), "{method} {path} is {status}");
+            assert_eq!(
+                status != 405,
+                listed.contains(method),
+                "{method} {path} is {status}"
+            );
             if status == 405 {
                 // RFC 9110 §15.5.6: it says what there is; HEAD comes with GET.
-                let allowed = answer.headers()[header::ALLOW].to_str().unwrap().split(',').filter(|m| *m != "HEAD");
-                assert_eq!(allowed.map(str::to_owned).collect::<BTreeSet<_>>(), listed, "{path}");
+                let allowed = answer.headers()[header::ALLOW]
+                    .to_str()
+                    .unwrap()
+                    .split(',')
+                    .filter(|m| *m != "HEAD");
+                assert_eq!(
+                    allowed.map(str::to_owned).collect::<BTreeSet<_>>(),
+                    listed,
+                    "{path}"
+                );
             }
         }
     }
@@ -155,9 +265,15 @@ async fn the_description_is_true() {
         ("/api/v1/grants", ""),
         ("/.well-known/oauth-authorization-server", ""),
     ] {
-        let schema = &description["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        let schema = &description["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+            ["schema"];
         assert!(schema.is_object(), "{path} has no schema");
-        fits(&description, schema, &alice.get(&format!("{path}{query}")).await, path);
+        fits(
+            &description,
+            schema,
+            &alice.get(&format!("{path}{query}")).await,
+            path,
+        );
     }
 }
 
@@ -167,21 +283,35 @@ fn fits(description: &Value, schema: &Value, value: &Value, place: &str) {
         Some(reference) => description.pointer(&reference[1..]).unwrap(),
         None => schema,
     };
-    let nullable = schema["type"].as_array().is_some_and(|types| types.contains(&"null".into()));
+    let nullable = schema["type"]
+        .as_array()
+        .is_some_and(|types| types.contains(&"null".into()));
     if nullable && value.is_null() {
         return;
     }
     if let Some(items) = schema.get("items") {
-        for (n, item) in value.as_array().unwrap_or_else(|| panic!("{place} is no list")).iter().enumerate() {
+        for (n, item) in value
+            .as_array()
+            .unwrap_or_else(|| panic!("{place} is no list"))
+            .iter()
+            .enumerate()
+        {
             fits(description, items, item, &format!("{place}/{n}"));
         }
     } else if let Some(properties) = schema["properties"].as_object() {
-        let object = value.as_object().unwrap_or_else(|| panic!("{place} is no object"));
+        let object = value
+            .as_object()
+            .unwrap_or_else(|| panic!("{place} is no object"));
         for required in schema["required"].as_array().into_iter().flatten() {
-            assert!(object.contains_key(required.as_str().unwrap()), "{place} lacks {required}");
+            assert!(
+                object.contains_key(required.as_str().unwrap()),
+                "{place} lacks {required}"
+            );
         }
         for (name, value) in object {
-            let property = properties.get(name).unwrap_or_else(|| panic!("{place}/{name} is not in the schema"));
+            let property = properties
+                .get(name)
+                .unwrap_or_else(|| panic!("{place}/{name} is not in the schema"));
             fits(description, property, value, &format!("{place}/{name}"));
         }
     }
@@ -192,16 +322,52 @@ async fn the_web_client_is_served_and_kept_until_it_changes() {
     let server = TestServer::start().await;
     let visitor = server.device();
     let page = visitor.request(Method::GET, "/").send().await.unwrap();
-    assert_eq!(page.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+    assert_eq!(
+        page.headers()[header::CONTENT_TYPE],
+        "text/html; charset=utf-8"
+    );
     let tag = page.headers()[header::ETAG].clone();
     let html = page.text().await.unwrap();
-    assert!(!html.contains("<style") && !html.contains(" style=") && !html.contains(" onclick="), "nothing inline");
-    let again = visitor.request(Method::GET, "/").header(header::IF_NONE_MATCH, tag).send().await.unwrap();
-    assert_eq!((again.status().as_u16(), again.text().await.unwrap().len()), (304, 0));
-    let script = visitor.request(Method::GET, "/assets/app.js").send().await.unwrap();
-    assert_eq!(script.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
-    for path in ["/assets/../schema.sql", "/assets/%2e%2e%2fCargo.toml", "/assets/nothing.js", "/assets/"] {
-        assert_eq!(visitor.request(Method::GET, path).send().await.unwrap().status().as_u16(), 404, "{path}");
+    assert!(
+        !html.contains("<style") && !html.contains(" style=") && !html.contains(" onclick="),
+        "nothing inline"
+    );
+    let again = visitor
+        .request(Method::GET, "/")
+        .header(header::IF_NONE_MATCH, tag)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (again.status().as_u16(), again.text().await.unwrap().len()),
+        (304, 0)
+    );
+    let script = visitor
+        .request(Method::GET, "/assets/app.js")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        script.headers()[header::CONTENT_TYPE],
+        "text/javascript; charset=utf-8"
+    );
+    for path in [
+        "/assets/../schema.sql",
+        "/assets/%2e%2e%2fCargo.toml",
+        "/assets/nothing.js",
+        "/assets/",
+    ] {
+        assert_eq!(
+            visitor
+                .request(Method::GET, path)
+                .send()
+                .await
+                .unwrap()
+                .status()
+                .as_u16(),
+            404,
+            "{path}"
+        );
     }
 }
 
@@ -209,11 +375,23 @@ async fn the_web_client_is_served_and_kept_until_it_changes() {
 async fn the_web_client_travels_compressed() {
     let server = TestServer::start().await;
     let visitor = server.device();
-    for path in ["/", "/assets/chat.js", "/assets/chat.css", "/assets/icon.svg", "/assets/app.webmanifest"] {
+    for path in [
+        "/",
+        "/assets/chat.js",
+        "/assets/chat.css",
+        "/assets/icon.svg",
+        "/assets/app.webmanifest",
+    ] {
         let plain = visitor.request(Method::GET, path).send().await.unwrap();
         let ask = |tag: Option<&header::HeaderValue>| {
-            let request = visitor.request(Method::GET, path).header(header::ACCEPT_ENCODING, "br, gzip;q=0.8");
-            tag.into_iter().fold(request, |request, tag| request.header(header::IF_NONE_MATCH, tag)).send()
+            let request = visitor
+                .request(Method::GET, path)
+                .header(header::ACCEPT_ENCODING, "br, gzip;q=0.8");
+            tag.into_iter()
+                .fold(request, |request, tag| {
+                    request.header(header::IF_NONE_MATCH, tag)
+                })
+                .send()
         };
         let packed = ask(None).await.unwrap();
         assert_eq!(packed.headers()[header::CONTENT_ENCODING], "gzip");
@@ -227,7 +405,9 @@ async fn the_web_client_travels_compressed() {
         assert_ne!(plain.headers()[header::ETAG], tag);
         let mut text = String::new();
         let (plain, packed) = (plain.text().await.unwrap(), packed.bytes().await.unwrap());
-        GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+        GzDecoder::new(&packed[..])
+            .read_to_string(&mut text)
+            .unwrap();
         assert!(text == plain && packed.len() < plain.len(), "{path}");
         assert_eq!(ask(Some(&tag)).await.unwrap().status().as_u16(), 304);
     }
@@ -241,12 +421,18 @@ async fn a_flood_of_one_client_is_slowed_down_and_others_are_not() {
         alice.send("PING x").await;
     }
     let refusal = alice.try_send("PING x").await.unwrap_err();
-    assert_eq!((refusal.code.as_str(), refusal.status, refusal.retry_after), ("throttled", 429, Some(1)));
+    assert_eq!(
+        (refusal.code.as_str(), refusal.status, refusal.retry_after),
+        ("throttled", 429, Some(1))
+    );
     bob.send("PING x").await;
     alice.snapshot().await;
     let lines = alice.get("/api/v1/audit").await;
     let last = lines.as_array().unwrap().last().unwrap();
-    assert_eq!((&last["action"], &last["reason"]), (&"throttled".into(), &"commands".into()));
+    assert_eq!(
+        (&last["action"], &last["reason"]),
+        (&"throttled".into(), &"commands".into())
+    );
     server.pass(std::time::Duration::from_secs(1));
     alice.send("PING x").await;
 }
@@ -265,12 +451,24 @@ async fn sigterm_ends_held_polls_and_streams_and_keeps_what_was_accepted() {
     });
     let mut stream = alice.stream("").await;
     server.connected(2).await;
-    let status = tokio::task::spawn_blocking(move || server.terminate()).await.unwrap();
+    let status = tokio::task::spawn_blocking(move || server.terminate())
+        .await
+        .unwrap();
     assert!(status.success());
     let page = held.await.unwrap();
-    assert_eq!((page["messages"].as_array().unwrap().len(), page["next"].as_i64()), (0, Some(last)));
+    assert_eq!(
+        (
+            page["messages"].as_array().unwrap().len(),
+            page["next"].as_i64()
+        ),
+        (0, Some(last))
+    );
     while let Some(frame) = stream.frame().await {
-        assert_ne!(frame[0], ("event".into(), "end".into()), "the client has not ended");
+        assert_ne!(
+            frame[0],
+            ("event".into(), "end".into()),
+            "the client has not ended"
+        );
     }
     let again = Process::start(&database, &[]);
     let alice = again.device().with_cookie(alice.cookie.as_deref().unwrap());
@@ -283,7 +481,15 @@ fn what_cannot_be_served_safely_is_refused_with_a_word_on_what_to_do() {
     let database = dir.path().join("rejoin.db");
     for (args, word) in [
         (vec!["--listen", "0.0.0.0:0"], "--public-url"),
-        (vec!["--listen", "0.0.0.0:0", "--public-url", "http://chat.example"], "--insecure-http"),
+        (
+            vec![
+                "--listen",
+                "0.0.0.0:0",
+                "--public-url",
+                "http://chat.example",
+            ],
+            "--insecure-http",
+        ),
         (vec!["--public-url", "chat.example"], "https://"),
         (vec!["--retention", "soon"], "30d"),
     ] {

@@ -8,35 +8,69 @@ use crate::support::{TestServer, commands, params};
 #[tokio::test]
 async fn a_session_is_made_and_the_browser_gets_its_cookie_and_nothing_else() {
     let server = TestServer::start().await;
-    let request = server.device().request(Method::POST, "/api/v1/session").json(&json!({"nick": "alice"}));
+    let request = server
+        .device()
+        .request(Method::POST, "/api/v1/session")
+        .json(&json!({"nick": "alice"}));
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 201);
     assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
-    let cookies: Vec<_> = response.headers().get_all(header::SET_COOKIE).iter().collect();
-    let [cookie] = cookies[..] else { panic!("{cookies:?}") };
+    let cookies: Vec<_> = response
+        .headers()
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .collect();
+    let [cookie] = cookies[..] else {
+        panic!("{cookies:?}")
+    };
     let mut parts = cookie.to_str().unwrap().split("; ");
     let (name, secret) = parts.next().unwrap().split_once('=').unwrap();
     assert_eq!((name, secret.len()), ("rejoin", 43));
     let attributes: Vec<_> = parts.collect();
     for attribute in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=15552000"] {
-        assert!(attributes.contains(&attribute), "{attributes:?} lacks {attribute}");
+        assert!(
+            attributes.contains(&attribute),
+            "{attributes:?} lacks {attribute}"
+        );
     }
     let secret = secret.to_owned();
-    assert!(!response.text().await.unwrap().contains(&secret), "the secret is in the cookie alone");
+    assert!(
+        !response.text().await.unwrap().contains(&secret),
+        "the secret is in the cookie alone"
+    );
 }
 
 #[tokio::test]
 async fn behind_https_the_cookie_has_the_host_prefix_and_is_secure() {
     let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
     let visitor = server.device().asking_for("chat.example");
-    let request = visitor.request(Method::POST, "/api/v1/session").json(&json!({"nick": "alice"}));
+    let request = visitor
+        .request(Method::POST, "/api/v1/session")
+        .json(&json!({"nick": "alice"}));
     let response = request.send().await.unwrap();
-    let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
-    assert!(cookie.starts_with("__Host-rejoin=") && cookie.contains("; Secure"), "{cookie}");
-    assert!(response.headers().contains_key(header::STRICT_TRANSPORT_SECURITY));
+    let cookie = response.headers()[header::SET_COOKIE]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        cookie.starts_with("__Host-rejoin=") && cookie.contains("; Secure"),
+        "{cookie}"
+    );
+    assert!(
+        response
+            .headers()
+            .contains_key(header::STRICT_TRANSPORT_SECURITY)
+    );
     let under_the_other_name = cookie.split(';').next().unwrap().replace("__Host-", "");
     let device = visitor.with_cookie(&under_the_other_name);
-    assert_eq!(device.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "unauthenticated");
+    assert_eq!(
+        device
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .code,
+        "unauthenticated"
+    );
 }
 
 #[tokio::test]
@@ -62,10 +96,18 @@ async fn logging_in_rejoins_the_same_session_and_nobody_else_hears_of_it() {
     phone.send("PRIVMSG #rust :from the phone").await;
     for device in [&alice, &phone, &bob] {
         let queue = device.queue().await;
-        let said: Vec<_> = queue.iter().filter(|m| m["command"] == "PRIVMSG").map(|m| params(m)[1]).collect();
+        let said: Vec<_> = queue
+            .iter()
+            .filter(|m| m["command"] == "PRIVMSG")
+            .map(|m| params(m)[1])
+            .collect();
         assert_eq!(said, ["welcome back", "thanks", "from the phone"]);
     }
-    assert_eq!(phone.queue().await.len(), 3, "a new device's queue begins at its first snapshot");
+    assert_eq!(
+        phone.queue().await.len(),
+        3,
+        "a new device's queue begins at its first snapshot"
+    );
 }
 
 #[tokio::test]
@@ -79,24 +121,58 @@ async fn quitting_one_device_is_silent_and_the_last_one_ends_the_session() {
     assert_eq!(alice.send("QUIT :see you").await["ids"], json!([]));
     assert!(bob.queue().await.is_empty());
     phone.send("PRIVMSG #rust :still here").await;
-    let quit = phone.send("QUIT :good bye").await["ids"][0].as_i64().unwrap();
+    let quit = phone.send("QUIT :good bye").await["ids"][0]
+        .as_i64()
+        .unwrap();
 
     let queue = bob.queue().await;
-    assert_eq!(commands(&queue), ["PRIVMSG", "QUIT", "MODE"], "the last op has gone, and bob is op");
     assert_eq!(
-        (queue[1]["id"].as_i64(), queue[1]["source"].as_str(), params(&queue[1])),
+        commands(&queue),
+        ["PRIVMSG", "QUIT", "MODE"],
+        "the last op has gone, and bob is op"
+    );
+    assert_eq!(
+        (
+            queue[1]["id"].as_i64(),
+            queue[1]["source"].as_str(),
+            params(&queue[1])
+        ),
         (Some(quit), Some("alice"), vec!["good bye"])
     );
-    assert_eq!(bob.snapshot().await["channels"][0]["members"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        bob.snapshot().await["channels"][0]["members"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     for device in [&alice, &phone] {
-        let refusal = device.call(Method::GET, "/api/v1/session").await.unwrap_err();
+        let refusal = device
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err();
         assert_eq!(
-            (refusal.status, refusal.code.as_str(), &refusal.body["reason"]),
+            (
+                refusal.status,
+                refusal.code.as_str(),
+                &refusal.body["reason"]
+            ),
             (401, "client_ended", &json!("quit"))
         );
-        assert_eq!(device.try_send("PRIVMSG #rust :?").await.unwrap_err().code, "client_ended");
+        assert_eq!(
+            device.try_send("PRIVMSG #rust :?").await.unwrap_err().code,
+            "client_ended"
+        );
     }
-    assert_eq!(server.device().login("alice", "correct horse battery").await.unwrap_err().code, "login_failed");
+    assert_eq!(
+        server
+            .device()
+            .login("alice", "correct horse battery")
+            .await
+            .unwrap_err()
+            .code,
+        "login_failed"
+    );
     let other = server.pick("alice").await;
     assert_eq!(other.snapshot().await["channels"], json!([]));
 }
@@ -107,7 +183,11 @@ async fn a_cookie_of_a_live_client_makes_no_second_session() {
     let alice = server.pick("alice").await;
     let refusal = alice.try_pick("carol").await.unwrap_err();
     assert_eq!(
-        (refusal.status, refusal.code.as_str(), refusal.numeric.as_deref()),
+        (
+            refusal.status,
+            refusal.code.as_str(),
+            refusal.numeric.as_deref()
+        ),
         (409, "already_in_session", Some("462"))
     );
     assert_eq!(alice.snapshot().await["session"]["nick"], "alice");
@@ -124,7 +204,10 @@ async fn ending_the_session_ends_every_client_with_the_reason() {
     let phone = server.login("alice", "correct horse battery").await;
     phone.delete("/api/v1/session").await.unwrap();
     for device in [&alice, &phone] {
-        let refusal = device.call(Method::GET, "/api/v1/session").await.unwrap_err();
+        let refusal = device
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err();
         assert_eq!(refusal.body["reason"], "session_ended");
     }
     assert_eq!(commands(&bob.queue().await)[1..], ["QUIT", "MODE"]);
@@ -137,6 +220,16 @@ async fn logout_clears_the_cookie_and_says_why_afterwards() {
     let response = alice.request(Method::POST, "/logout").send().await.unwrap();
     assert_eq!(response.status(), 204);
     let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
-    assert!(cookie.starts_with("rejoin=;") && cookie.contains("Max-Age=0"), "{cookie}");
-    assert_eq!(alice.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "logged_out");
+    assert!(
+        cookie.starts_with("rejoin=;") && cookie.contains("Max-Age=0"),
+        "{cookie}"
+    );
+    assert_eq!(
+        alice
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .body["reason"],
+        "logged_out"
+    );
 }

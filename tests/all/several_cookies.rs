@@ -20,7 +20,9 @@ async fn the_one_of_a_live_device_counts_wherever_it_stands() {
     gone.send("QUIT").await;
     let gone = gone.cookie.unwrap();
     let unknown = format!("rejoin={}", "A".repeat(43));
-    let many = (0..200).map(|n| format!("rejoin={n:043}")).collect::<Vec<_>>();
+    let many = (0..200)
+        .map(|n| format!("rejoin={n:043}"))
+        .collect::<Vec<_>>();
     let many = many.iter().map(String::as_str).collect::<Vec<_>>();
     let long = [&many[..], &[own.as_str()]].concat();
     for planted in [
@@ -32,18 +34,50 @@ async fn the_one_of_a_live_device_counts_wherever_it_stands() {
         &long,
     ] {
         let browser = with(&server, planted);
-        assert_eq!(browser.snapshot().await["session"]["nick"], "alice", "{planted:?}");
+        assert_eq!(
+            browser.snapshot().await["session"]["nick"],
+            "alice",
+            "{planted:?}"
+        );
         browser.send("AWAY :still here").await;
-        assert_eq!(said(browser.try_pick("bob").await.unwrap_err()), (409, "already_in_session".into()), "{planted:?}");
+        assert_eq!(
+            said(browser.try_pick("bob").await.unwrap_err()),
+            (409, "already_in_session".into()),
+            "{planted:?}"
+        );
         assert_eq!(browser.opens("/device").await.status, 200, "{planted:?}");
     }
     // As ever a cookie and a token are two credentials.
     let token = alice.key("chat:read").await.token("").await.token.unwrap();
-    let both = server.device().with_token(&token).with_cookie(&format!("rejoin=x; {own}"));
-    assert_eq!(both.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "malformed_request");
+    let both = server
+        .device()
+        .with_token(&token)
+        .with_cookie(&format!("rejoin=x; {own}"));
+    assert_eq!(
+        both.call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .code,
+        "malformed_request"
+    );
     // To log out ends that one.
-    assert_eq!(with(&server, &["rejoin=x", &own]).request(Method::POST, "/logout").send().await.unwrap().status(), 204);
-    assert_eq!(alice.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "logged_out");
+    assert_eq!(
+        with(&server, &["rejoin=x", &own])
+            .request(Method::POST, "/logout")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+    assert_eq!(
+        alice
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .body["reason"],
+        "logged_out"
+    );
 }
 
 #[tokio::test]
@@ -54,15 +88,47 @@ async fn several_dead_ones_are_as_good_as_none() {
     let phone = server.login("alice", PASSWORD).await;
     phone.send("QUIT").await;
     let ended = phone.cookie.unwrap();
-    for dead in [&["rejoin=x", "rejoin=y"][..], &["rejoin=x", &ended], &[&ended, "rejoin=x"]] {
+    for dead in [
+        &["rejoin=x", "rejoin=y"][..],
+        &["rejoin=x", &ended],
+        &[&ended, "rejoin=x"],
+    ] {
         let browser = with(&server, dead);
-        let refused = browser.call(Method::GET, "/api/v1/session").await.unwrap_err();
-        let expected = if dead.contains(&ended.as_str()) { "client_ended" } else { "unauthenticated" };
-        assert_eq!((refused.status, refused.code.as_str()), (401, expected), "{dead:?}");
-        browser.login("alice", PASSWORD).await.unwrap().snapshot().await;
-        assert_eq!(browser.request(Method::POST, "/logout").send().await.unwrap().status(), 204, "{dead:?}");
+        let refused = browser
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err();
+        let expected = if dead.contains(&ended.as_str()) {
+            "client_ended"
+        } else {
+            "unauthenticated"
+        };
+        assert_eq!(
+            (refused.status, refused.code.as_str()),
+            (401, expected),
+            "{dead:?}"
+        );
+        browser
+            .login("alice", PASSWORD)
+            .await
+            .unwrap()
+            .snapshot()
+            .await;
+        assert_eq!(
+            browser
+                .request(Method::POST, "/logout")
+                .send()
+                .await
+                .unwrap()
+                .status(),
+            204,
+            "{dead:?}"
+        );
     }
-    with(&server, &["rejoin=x", "rejoin=y"]).try_pick("bob").await.unwrap();
+    with(&server, &["rejoin=x", "rejoin=y"])
+        .try_pick("bob")
+        .await
+        .unwrap();
 }
 
 /// Nobody can tell whose is whose where a neighbour has a session here, too.
@@ -70,19 +136,49 @@ async fn several_dead_ones_are_as_good_as_none() {
 async fn of_two_live_ones_none_is_chosen() {
     let server = TestServer::start().await;
     let [alice, mallory] = [server.pick("alice").await, server.pick("mallory").await];
-    let cookies = [alice.cookie.as_deref().unwrap(), mallory.cookie.as_deref().unwrap()];
+    let cookies = [
+        alice.cookie.as_deref().unwrap(),
+        mallory.cookie.as_deref().unwrap(),
+    ];
     for order in [[cookies[0], cookies[1]], [cookies[1], cookies[0]]] {
-        let refused = with(&server, &order).call(Method::GET, "/api/v1/session").await.unwrap_err();
-        assert_eq!((refused.status, refused.code.as_str()), (400, "malformed_request"));
+        let refused = with(&server, &order)
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refused.status, refused.code.as_str()),
+            (400, "malformed_request")
+        );
     }
     mallory.send("QUIT").await;
-    assert_eq!(with(&server, &cookies).snapshot().await["session"]["nick"], "alice");
+    assert_eq!(
+        with(&server, &cookies).snapshot().await["session"]["nick"],
+        "alice"
+    );
     // A logout clears them all in the browser, so it ends them all.
     let [other, alice] = [server.pick("other").await, alice];
-    let cookies = [alice.cookie.as_deref().unwrap(), other.cookie.as_deref().unwrap()];
-    assert_eq!(with(&server, &cookies).request(Method::POST, "/logout").send().await.unwrap().status(), 204);
+    let cookies = [
+        alice.cookie.as_deref().unwrap(),
+        other.cookie.as_deref().unwrap(),
+    ];
+    assert_eq!(
+        with(&server, &cookies)
+            .request(Method::POST, "/logout")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
     for ended in [alice, other] {
-        assert_eq!(ended.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "logged_out");
+        assert_eq!(
+            ended
+                .call(Method::GET, "/api/v1/session")
+                .await
+                .unwrap_err()
+                .body["reason"],
+            "logged_out"
+        );
     }
 }
 
@@ -90,11 +186,29 @@ async fn of_two_live_ones_none_is_chosen() {
 #[tokio::test]
 async fn over_https_two_are_refused() {
     let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
-    let alice = server.device().asking_for("chat.example").try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .asking_for("chat.example")
+        .try_pick("alice")
+        .await
+        .unwrap();
     let own = alice.cookie.clone().unwrap();
     for twice in [format!("{own}; __Host-rejoin=x"), format!("{own}; {own}")] {
-        let refused = alice.with_cookie(&twice).call(Method::GET, "/api/v1/session").await.unwrap_err();
-        assert_eq!((refused.status, refused.code.as_str()), (400, "malformed_request"));
+        let refused = alice
+            .with_cookie(&twice)
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refused.status, refused.code.as_str()),
+            (400, "malformed_request")
+        );
     }
-    assert_eq!(alice.with_cookie(&format!("rejoin=x; {own}")).snapshot().await["session"]["nick"], "alice");
+    assert_eq!(
+        alice
+            .with_cookie(&format!("rejoin=x; {own}"))
+            .snapshot()
+            .await["session"]["nick"],
+        "alice"
+    );
 }

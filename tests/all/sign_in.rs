@@ -13,7 +13,9 @@ async fn app(server: &TestServer) -> App {
 
 /// The public kind, whose users' tokens work by themselves.
 async fn native(server: &TestServer) -> App {
-    server.app("native", &["--public", "--redirect-uri", REDIRECT]).await
+    server
+        .app("native", &["--public", "--redirect-uri", REDIRECT])
+        .await
 }
 
 fn text(value: &Value) -> &str {
@@ -30,28 +32,63 @@ async fn a_session_consents_and_the_app_is_a_device_of_it() {
     // The page says who asks, for what, for whom, and where it leads; to open it is to approve nothing.
     let page = alice.is_sent(&asking).await;
     assert_eq!(page.status, 200);
-    for shown in ["native", "alice", "read what is said", "speak, join", "#rust", REDIRECT] {
+    for shown in [
+        "native",
+        "alice",
+        "read what is said",
+        "speak, join",
+        "#rust",
+        REDIRECT,
+    ] {
         assert!(page.page.contains(shown), "{shown}: {}", page.page);
     }
-    assert!(page.policy.contains("frame-ancestors 'none'"), "{}", page.policy);
+    assert!(
+        page.policy.contains("frame-ancestors 'none'"),
+        "{}",
+        page.policy
+    );
     assert_eq!(server.rows("authorization_code"), 0);
 
     let told = alice.allows(&asking, &[]).await.told(REDIRECT);
-    assert_eq!((told["state"].as_str(), told["iss"].as_str()), ("s t&te/ü", alice.base.as_str()));
+    assert_eq!(
+        (told["state"].as_str(), told["iss"].as_str()),
+        ("s t&te/ü", alice.base.as_str())
+    );
     let pending = alice.get("/api/v1/grants").await;
-    assert_eq!((&pending[0]["pending"], &pending[0]["id"]), (&json!(true), &Value::Null), "nothing is granted yet");
+    assert_eq!(
+        (&pending[0]["pending"], &pending[0]["id"]),
+        (&json!(true), &Value::Null),
+        "nothing is granted yet"
+    );
     let (status, tokens) = app.redeem(&told["code"]).await;
-    assert_eq!((status, text(&tokens["scope"]), &tokens["expires_in"]), (200, "chat:read chat:write", &json!(600)));
+    assert_eq!(
+        (status, text(&tokens["scope"]), &tokens["expires_in"]),
+        (200, "chat:read chat:write", &json!(600))
+    );
 
     let program = app.program.with_token(text(&tokens["access_token"]));
     assert_eq!(program.snapshot().await["session"]["nick"], "alice");
     program.send("PRIVMSG #rust :hello").await;
-    let said = alice.queue().await.into_iter().find(|message| message["command"] == "PRIVMSG").unwrap();
-    assert_eq!((text(&said["source"]), text(&said["app"])), ("alice", "native"));
+    let said = alice
+        .queue()
+        .await
+        .into_iter()
+        .find(|message| message["command"] == "PRIVMSG")
+        .unwrap();
+    assert_eq!(
+        (text(&said["source"]), text(&said["app"])),
+        ("alice", "native")
+    );
     let grant = &alice.get("/api/v1/grants").await[0];
-    assert_eq!((text(&grant["app"]), &grant["key"]), ("native", &json!(false)));
+    assert_eq!(
+        (text(&grant["app"]), &grant["key"]),
+        ("native", &json!(false))
+    );
     let clients = alice.get("/api/v1/clients").await;
-    assert_eq!((text(&clients[1]["name"]), &clients[1]["id"]), ("native", &grant["client"]));
+    assert_eq!(
+        (text(&clients[1]["name"]), &clients[1]["id"]),
+        ("native", &grant["client"])
+    );
 
     // It keeps the session alive like any other device, and goes with its grant.
     alice.send("QUIT").await;
@@ -70,11 +107,31 @@ async fn without_a_session_one_logs_in_first_and_comes_back() {
     let landing = server.device().is_sent(&app.asking("identity")).await;
     let next = landing.told("/login")["next"].clone();
     assert!(next.starts_with("/auth/authorize?"), "{next}");
-    let form = [("nick", "alice"), ("password", "correct horse battery"), ("next", &next)];
-    let entered = server.device().request(Method::POST, "/login").form(&form).send().await.unwrap();
-    assert_eq!((entered.status().as_u16(), entered.headers()["location"].to_str().unwrap()), (303, next.as_str()));
+    let form = [
+        ("nick", "alice"),
+        ("password", "correct horse battery"),
+        ("next", &next),
+    ];
+    let entered = server
+        .device()
+        .request(Method::POST, "/login")
+        .form(&form)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            entered.status().as_u16(),
+            entered.headers()["location"].to_str().unwrap()
+        ),
+        (303, next.as_str())
+    );
     let page = alice.opens(&next).await;
-    assert!(page.status == 200 && page.page.contains("s t&amp;te/ü"), "{}", page.page);
+    assert!(
+        page.status == 200 && page.page.contains("s t&amp;te/ü"),
+        "{}",
+        page.page
+    );
     // A session that ends while somebody looks at the page.
     let gone = server.device().allows(&app.asking("identity"), &[]).await;
     assert_eq!(gone.told("/login")["next"], next);
@@ -84,20 +141,45 @@ async fn without_a_session_one_logs_in_first_and_comes_back() {
 async fn denial_is_told_and_recorded() {
     let server = TestServer::start().await;
     let (alice, app) = (server.pick("alice").await, app(&server).await);
-    let denied = alice.decides(&app.asking("identity"), &[("decision", "deny")]).await.told(REDIRECT);
-    assert_eq!((denied["error"].as_str(), denied["iss"].as_str()), ("access_denied", alice.base.as_str()));
+    let denied = alice
+        .decides(&app.asking("identity"), &[("decision", "deny")])
+        .await
+        .told(REDIRECT);
+    assert_eq!(
+        (denied["error"].as_str(), denied["iss"].as_str()),
+        ("access_denied", alice.base.as_str())
+    );
     app.sign_in(&alice, "identity").await;
     let audit = alice.get("/api/v1/audit").await;
-    let actions = audit.as_array().unwrap().iter().map(|line| text(&line["action"])).collect::<Vec<_>>();
-    let expected = ["session_created", "client_created", "consent_denied", "consent_given", "grant_issued"];
+    let actions = audit
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| text(&line["action"]))
+        .collect::<Vec<_>>();
+    let expected = [
+        "session_created",
+        "client_created",
+        "consent_denied",
+        "consent_given",
+        "grant_issued",
+    ];
     assert_eq!(actions, expected);
-    assert!(audit.as_array().unwrap()[2..].iter().all(|line| line["app"] == json!(app.client_id)));
+    assert!(
+        audit.as_array().unwrap()[2..]
+            .iter()
+            .all(|line| line["app"] == json!(app.client_id))
+    );
 }
 
 #[tokio::test]
 async fn a_code_works_once_for_its_app_its_address_and_its_verifier_and_not_for_long() {
     let server = TestServer::start().await;
-    let (alice, app, other) = (server.pick("alice").await, app(&server).await, app(&server).await);
+    let (alice, app, other) = (
+        server.pick("alice").await,
+        app(&server).await,
+        app(&server).await,
+    );
     let asking = app.asking("identity");
     let code = alice.allows(&asking, &[]).await.code();
     let with = |name: &'static str, value: &'static str| {
@@ -119,17 +201,29 @@ async fn a_code_works_once_for_its_app_its_address_and_its_verifier_and_not_for_
         ("code", "", "invalid_request"),
         ("redirect_uri", "https://app.example/done/", "invalid_grant"),
         ("redirect_uri", "https://app.example/Done", "invalid_grant"),
-        ("redirect_uri", "https://app.example:443/done", "invalid_grant"),
+        (
+            "redirect_uri",
+            "https://app.example:443/done",
+            "invalid_grant",
+        ),
         ("redirect_uri", "", "invalid_grant"),
         ("code_verifier", wrong_verifier, "invalid_grant"),
         ("code_verifier", "short", "invalid_grant"),
         ("code_verifier", "", "invalid_request"),
     ] {
         let (status, body) = with(name, value).await;
-        assert_eq!((status, text(&body["error"])), (400, error), "{name} {value}");
+        assert_eq!(
+            (status, text(&body["error"])),
+            (400, error),
+            "{name} {value}"
+        );
     }
     let (status, body) = other.redeem(&code).await;
-    assert_eq!((status, text(&body["error"])), (400, "invalid_grant"), "another app's");
+    assert_eq!(
+        (status, text(&body["error"])),
+        (400, "invalid_grant"),
+        "another app's"
+    );
     // None of that left a trace: it still works, once.
     assert_eq!(app.redeem(&code).await.0, 200);
 
@@ -149,12 +243,32 @@ async fn a_replayed_code_revokes_what_the_first_use_issued() {
     let (_, newer) = app.refresh(text(&tokens["refresh_token"]), "").await;
     assert_eq!(text(&app.redeem(&code).await.1["error"]), "invalid_grant");
     assert!(program.is_cut_off().await);
-    assert!(app.program.with_token(text(&newer["access_token"])).is_cut_off().await);
-    assert_eq!(text(&app.refresh(text(&newer["refresh_token"]), "").await.1["error"]), "invalid_grant");
+    assert!(
+        app.program
+            .with_token(text(&newer["access_token"]))
+            .is_cut_off()
+            .await
+    );
+    assert_eq!(
+        text(&app.refresh(text(&newer["refresh_token"]), "").await.1["error"]),
+        "invalid_grant"
+    );
     let audit = alice.get("/api/v1/audit").await;
-    let actions = audit.as_array().unwrap().iter().map(|line| text(&line["action"])).collect::<Vec<_>>();
-    assert_eq!(actions[actions.len() - 3..], ["reuse_detected", "grant_revoked", "client_left"]);
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1, "the session and its others live on");
+    let actions = audit
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| text(&line["action"]))
+        .collect::<Vec<_>>();
+    assert_eq!(
+        actions[actions.len() - 3..],
+        ["reuse_detected", "grant_revoked", "client_left"]
+    );
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        1,
+        "the session and its others live on"
+    );
     assert_sound(&server.database());
 }
 
@@ -167,7 +281,10 @@ async fn two_uses_of_a_code_at_the_same_instant_leave_nothing_that_works() {
     assert_eq!(one.0.min(other.0), 200);
     assert_eq!(one.0.max(other.0), 400);
     let tokens = if one.0 == 200 { one.1 } else { other.1 };
-    assert_eq!(text(&app.refresh(text(&tokens["refresh_token"]), "").await.1["error"]), "invalid_grant");
+    assert_eq!(
+        text(&app.refresh(text(&tokens["refresh_token"]), "").await.1["error"]),
+        "invalid_grant"
+    );
     assert_eq!(alice.get("/api/v1/grants").await, json!([]));
     assert_sound(&server.database());
 }
@@ -175,22 +292,57 @@ async fn two_uses_of_a_code_at_the_same_instant_leave_nothing_that_works() {
 #[tokio::test]
 async fn without_a_page_only_what_was_granted_before_is_answered() {
     let server = TestServer::start().await;
-    let (alice, app, other) = (server.pick("alice").await, app(&server).await, app(&server).await);
+    let (alice, app, other) = (
+        server.pick("alice").await,
+        app(&server).await,
+        app(&server).await,
+    );
     let silent = |app: &App, scope: &str| but(&app.asking(scope), "prompt", Some("none"));
-    assert_eq!(server.device().is_sent(&silent(&app, "identity")).await.error(), "login_required");
-    assert_eq!(alice.is_sent(&silent(&app, "identity")).await.error(), "consent_required");
+    assert_eq!(
+        server
+            .device()
+            .is_sent(&silent(&app, "identity"))
+            .await
+            .error(),
+        "login_required"
+    );
+    assert_eq!(
+        alice.is_sent(&silent(&app, "identity")).await.error(),
+        "consent_required"
+    );
     app.sign_in(&alice, "identity chat:read").await;
-    assert_eq!(alice.is_sent(&silent(&other, "identity")).await.error(), "consent_required");
-    assert_eq!(alice.is_sent(&silent(&app, "identity chat:write")).await.error(), "consent_required");
-    let (status, tokens) = app.redeem(&alice.is_sent(&silent(&app, "identity")).await.code()).await;
+    assert_eq!(
+        alice.is_sent(&silent(&other, "identity")).await.error(),
+        "consent_required"
+    );
+    assert_eq!(
+        alice
+            .is_sent(&silent(&app, "identity chat:write"))
+            .await
+            .error(),
+        "consent_required"
+    );
+    let (status, tokens) = app
+        .redeem(&alice.is_sent(&silent(&app, "identity")).await.code())
+        .await;
     assert_eq!((status, text(&tokens["scope"])), (200, "identity"));
     let grants = alice.get("/api/v1/grants").await;
-    assert_eq!(grants.as_array().unwrap().len(), 1, "it joins the grant there is");
+    assert_eq!(
+        grants.as_array().unwrap().len(),
+        1,
+        "it joins the grant there is"
+    );
     // It does so only while that stands.
     let code = alice.is_sent(&silent(&app, "identity")).await.code();
-    alice.delete(&format!("/api/v1/grants/{}", grants[0]["id"])).await.unwrap();
+    alice
+        .delete(&format!("/api/v1/grants/{}", grants[0]["id"]))
+        .await
+        .unwrap();
     assert_eq!(text(&app.redeem(&code).await.1["error"]), "invalid_grant");
-    assert_eq!(alice.is_sent(&silent(&app, "identity")).await.error(), "consent_required");
+    assert_eq!(
+        alice.is_sent(&silent(&app, "identity")).await.error(),
+        "consent_required"
+    );
     assert_sound(&server.database());
 }
 
@@ -201,10 +353,19 @@ async fn the_same_consent_again_joins_the_grant_of_a_confidential_app_and_not_of
     for (app, grants) in [(app(&server).await, 1), (native(&server).await, 3)] {
         app.sign_in(&alice, "chat:read").await;
         app.sign_in(&alice, "chat:read").await;
-        assert_eq!(alice.get("/api/v1/grants").await.as_array().unwrap().len(), grants);
+        assert_eq!(
+            alice.get("/api/v1/grants").await.as_array().unwrap().len(),
+            grants
+        );
     }
-    app(&server).await.sign_in(&alice, "chat:read chat:write").await;
-    assert_eq!(alice.get("/api/v1/grants").await.as_array().unwrap().len(), 4);
+    app(&server)
+        .await
+        .sign_in(&alice, "chat:read chat:write")
+        .await;
+    assert_eq!(
+        alice.get("/api/v1/grants").await.as_array().unwrap().len(),
+        4
+    );
     assert_sound(&server.database());
 }
 
@@ -215,10 +376,27 @@ async fn who_is_all_that_identity_tells_and_it_takes_no_device() {
     let tokens = app.sign_in(&alice, "identity").await;
     let program = app.program.with_token(text(&tokens["access_token"]));
     assert_eq!(program.get("/auth/userinfo").await["nick"], "alice");
-    assert_eq!(program.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "insufficient_scope");
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        program
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .code,
+        "insufficient_scope"
+    );
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        1
+    );
     alice.send("QUIT").await;
-    assert_eq!(program.call(Method::GET, "/auth/userinfo").await.unwrap_err().code, "invalid_token");
+    assert_eq!(
+        program
+            .call(Method::GET, "/auth/userinfo")
+            .await
+            .unwrap_err()
+            .code,
+        "invalid_token"
+    );
     assert_sound(&server.database());
 }
 
@@ -233,23 +411,42 @@ async fn a_full_session_is_told_on_the_page_and_a_code_too_many_is_refused() {
     let (status, body) = app.redeem(&code).await;
     assert_eq!((status, text(&body["error"])), (400, "invalid_grant"));
     let full = alice.allows(&asking, &[]).await;
-    assert!(full.status == 409 && full.page.contains("2 clients already"), "{full:?}");
+    assert!(
+        full.status == 409 && full.page.contains("2 clients already"),
+        "{full:?}"
+    );
     // To say only who one is takes no place.
-    assert_eq!(app.redeem(&alice.allows(&app.asking("identity"), &[]).await.code()).await.0, 200);
+    assert_eq!(
+        app.redeem(&alice.allows(&app.asking("identity"), &[]).await.code())
+            .await
+            .0,
+        200
+    );
     assert_sound(&server.database());
 }
 
 #[tokio::test]
 async fn a_code_ends_with_its_session_and_with_its_app() {
     let server = TestServer::start().await;
-    let (alice, bob, app) = (server.pick("alice").await, server.pick("bob").await, app(&server).await);
+    let (alice, bob, app) = (
+        server.pick("alice").await,
+        server.pick("bob").await,
+        app(&server).await,
+    );
     let code = alice.allows(&app.asking("identity"), &[]).await.code();
     alice.send("QUIT").await;
     assert_eq!(text(&app.redeem(&code).await.1["error"]), "invalid_grant");
     bob.allows(&app.asking("identity"), &[]).await.code();
-    crate::support::rejoin(&server.database(), &["app", "remove", &app.client_id]).await.unwrap();
+    crate::support::rejoin(&server.database(), &["app", "remove", &app.client_id])
+        .await
+        .unwrap();
     assert_eq!(server.rows("authorization_code"), 0);
     let gone: Device = bob;
-    assert!(gone.is_sent(&app.asking("identity")).await.page.contains("no app with this client_id"));
+    assert!(
+        gone.is_sent(&app.asking("identity"))
+            .await
+            .page
+            .contains("no app with this client_id")
+    );
     assert_sound(&server.database());
 }

@@ -9,40 +9,127 @@ use crate::support::{CONSENT, FLAGS, REDIRECT, TestServer, but};
 async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let app = server.app("wiki", &["--redirect-uri", REDIRECT, "--redirect-uri", "http://127.0.0.1/done"]).await;
+    let app = server
+        .app(
+            "wiki",
+            &[
+                "--redirect-uri",
+                REDIRECT,
+                "--redirect-uri",
+                "http://127.0.0.1/done",
+            ],
+        )
+        .await;
     let (key, bare) = (alice.key("identity").await, server.app("bare", &[]).await);
     let asking = app.asking("identity");
     for (name, value, why) in [
         ("client_id", None, "client_id is missing"),
-        ("client_id", Some("app_unknown"), "no app with this client_id"),
-        ("client_id", Some("app_\u{0}\r\n"), "no app with this client_id"),
-        ("client_id", Some(key.client_id.as_str()), "no app with this client_id"),
-        ("client_id", Some(bare.client_id.as_str()), "none of those registered"),
+        (
+            "client_id",
+            Some("app_unknown"),
+            "no app with this client_id",
+        ),
+        (
+            "client_id",
+            Some("app_\u{0}\r\n"),
+            "no app with this client_id",
+        ),
+        (
+            "client_id",
+            Some(key.client_id.as_str()),
+            "no app with this client_id",
+        ),
+        (
+            "client_id",
+            Some(bare.client_id.as_str()),
+            "none of those registered",
+        ),
         ("redirect_uri", None, "redirect_uri is missing"),
-        ("redirect_uri", Some("https://app.example/done/"), "none of those registered"),
-        ("redirect_uri", Some("https://app.example:8443/done"), "none of those registered"),
-        ("redirect_uri", Some("https://app.example/DONE"), "none of those registered"),
-        ("redirect_uri", Some("https://APP.example/done"), "none of those registered"),
-        ("redirect_uri", Some("https://app.example/done#x"), "none of those registered"),
-        ("redirect_uri", Some("https://app.example/done?x"), "none of those registered"),
-        ("redirect_uri", Some("https://app.example@evil.example/done"), "none of those registered"),
-        ("redirect_uri", Some("http://app.example/done"), "none of those registered"),
-        ("redirect_uri", Some("http://127.0.0.1:80@evil.example/done"), "none of those registered"),
-        ("redirect_uri", Some("http://localhost/done"), "none of those registered"),
-        ("redirect_uri", Some("javascript:alert(1)"), "none of those registered"),
+        (
+            "redirect_uri",
+            Some("https://app.example/done/"),
+            "none of those registered",
+        ),
+        (
+            "redirect_uri",
+            Some("https://app.example:8443/done"),
+            "none of those registered",
+        ),
+        (
+            "redirect_uri",
+            Some("https://app.example/DONE"),
+            "none of those registered",
+        ),
+        (
+            "redirect_uri",
+            Some("https://APP.example/done"),
+            "none of those registered",
+        ),
+        (
+            "redirect_uri",
+            Some("https://app.example/done#x"),
+            "none of those registered",
+        ),
+        (
+            "redirect_uri",
+            Some("https://app.example/done?x"),
+            "none of those registered",
+        ),
+        (
+            "redirect_uri",
+            Some("https://app.example@evil.example/done"),
+            "none of those registered",
+        ),
+        (
+            "redirect_uri",
+            Some("http://app.example/done"),
+            "none of those registered",
+        ),
+        (
+            "redirect_uri",
+            Some("http://127.0.0.1:80@evil.example/done"),
+            "none of those registered",
+        ),
+        (
+            "redirect_uri",
+            Some("http://localhost/done"),
+            "none of those registered",
+        ),
+        (
+            "redirect_uri",
+            Some("javascript:alert(1)"),
+            "none of those registered",
+        ),
     ] {
         let asking = but(&asking, name, value);
-        for landing in [alice.is_sent(&asking).await, alice.allows(&asking, &[]).await] {
-            assert_eq!((landing.status, landing.location.as_str()), (400, ""), "{name} {value:?}");
-            assert!(landing.page.contains(why), "{name} {value:?}: {}", landing.page);
+        for landing in [
+            alice.is_sent(&asking).await,
+            alice.allows(&asking, &[]).await,
+        ] {
+            assert_eq!(
+                (landing.status, landing.location.as_str()),
+                (400, ""),
+                "{name} {value:?}"
+            );
+            assert!(
+                landing.page.contains(why),
+                "{name} {value:?}: {}",
+                landing.page
+            );
         }
     }
     // On loopback an app listens where it can.
     let loopback = but(&asking, "redirect_uri", Some("http://127.0.0.1:49152/done"));
-    alice.allows(&loopback, &[]).await.told("http://127.0.0.1:49152/done");
+    alice
+        .allows(&loopback, &[])
+        .await
+        .told("http://127.0.0.1:49152/done");
     for twice in ["client_id", "redirect_uri"] {
         let asking = [asking.clone(), vec![(twice.to_owned(), "x".to_owned())]].concat();
-        assert!(alice.is_sent(&asking).await.page.contains("more than once"), "{twice}");
+        assert!(
+            alice.is_sent(&asking).await.page.contains("more than once"),
+            "{twice}"
+        );
     }
     assert_eq!(server.rows("authorization_code"), 1);
 }
@@ -51,20 +138,33 @@ async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
 async fn what_else_is_wrong_is_told_to_the_app() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let app = server.app("wiki", &["--redirect-uri", REDIRECT, "--scope", "identity chat:read"]).await;
+    let app = server
+        .app(
+            "wiki",
+            &["--redirect-uri", REDIRECT, "--scope", "identity chat:read"],
+        )
+        .await;
     let asking = app.asking("identity");
     let lines = server.rows("audit");
     for (name, value, error) in [
         ("response_type", None, "invalid_request"),
         ("response_type", Some("token"), "unsupported_response_type"),
-        ("response_type", Some("code id_token"), "unsupported_response_type"),
+        (
+            "response_type",
+            Some("code id_token"),
+            "unsupported_response_type",
+        ),
         ("response_mode", Some("fragment"), "invalid_request"),
         ("scope", Some("identity admin"), "invalid_scope"),
         ("scope", Some(" "), "invalid_scope"),
         ("scope", Some("chat:write"), "invalid_scope"),
         ("code_challenge", None, "invalid_request"),
         ("code_challenge", Some("short"), "invalid_request"),
-        ("code_challenge", Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM"), "invalid_request"),
+        (
+            "code_challenge",
+            Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM"),
+            "invalid_request",
+        ),
         ("code_challenge_method", None, "invalid_request"),
         ("code_challenge_method", Some("plain"), "invalid_request"),
         ("code_challenge_method", Some("s256"), "invalid_request"),
@@ -73,44 +173,87 @@ async fn what_else_is_wrong_is_told_to_the_app() {
     ] {
         let asking = but(&asking, name, value);
         // With a session, without one, and where the page is made to say yes.
-        for landing in
-            [alice.is_sent(&asking).await, server.device().is_sent(&asking).await, alice.allows(&asking, &[]).await]
-        {
+        for landing in [
+            alice.is_sent(&asking).await,
+            server.device().is_sent(&asking).await,
+            alice.allows(&asking, &[]).await,
+        ] {
             let told = landing.told(REDIRECT);
-            assert_eq!((told["error"].as_str(), told["state"].as_str()), (error, "s t&te/ü"), "{name} {value:?}");
+            assert_eq!(
+                (told["error"].as_str(), told["state"].as_str()),
+                (error, "s t&te/ü"),
+                "{name} {value:?}"
+            );
             assert_eq!(told["iss"], alice.base);
             assert!(!told.contains_key("code"));
         }
     }
-    for twice in ["scope", "code_challenge", "response_type", "prompt", "state"] {
-        let asking = [asking.clone(), vec![(twice.to_owned(), "identity".to_owned()); 2]].concat();
+    for twice in [
+        "scope",
+        "code_challenge",
+        "response_type",
+        "prompt",
+        "state",
+    ] {
+        let asking = [
+            asking.clone(),
+            vec![(twice.to_owned(), "identity".to_owned()); 2],
+        ]
+        .concat();
         let told = alice.is_sent(&asking).await.told(REDIRECT);
         assert_eq!(told["error"], "invalid_request", "{twice}");
         assert_eq!(told.contains_key("state"), twice != "state", "{twice}");
     }
     let binary = "/auth/authorize?response_type=code&state=%ff";
-    let binary = alice.opens(&format!("{binary}&client_id={}&redirect_uri={REDIRECT}", app.client_id)).await;
+    let binary = alice
+        .opens(&format!(
+            "{binary}&client_id={}&redirect_uri={REDIRECT}",
+            app.client_id
+        ))
+        .await;
     assert_eq!(binary.error(), "invalid_request");
-    assert_eq!((server.rows("authorization_code"), server.rows("audit")), (0, lines));
+    assert_eq!(
+        (server.rows("authorization_code"), server.rows("audit")),
+        (0, lines)
+    );
     // Left out, the scope is all that it may be; what nobody knows does not matter, and nor does an absent state.
-    let plain = but(&but(&but(&asking, "scope", None), "nonce", Some("x")), "state", None);
+    let plain = but(
+        &but(&but(&asking, "scope", None), "nonce", Some("x")),
+        "state",
+        None,
+    );
     let told = alice.allows(&plain, &[]).await.told(REDIRECT);
     assert!(!told.contains_key("state"));
-    assert_eq!(app.redeem(&told["code"]).await.1["scope"], "chat:read identity");
+    assert_eq!(
+        app.redeem(&told["code"]).await.1["scope"],
+        "chat:read identity"
+    );
 }
 
 #[tokio::test]
 async fn managing_the_session_is_asked_for_by_name_and_is_not_confined() {
     let server = TestServer::start().await;
-    let flags = [&FLAGS[..], &["--scope", "chat:read identity session:manage"]].concat();
+    let flags = [
+        &FLAGS[..],
+        &["--scope", "chat:read identity session:manage"],
+    ]
+    .concat();
     let (alice, app) = (server.pick("alice").await, server.app("wiki", &flags).await);
     let all = app.asking("");
     let page = alice.is_sent(&all).await.page;
-    assert!(!page.contains("manage this session") && page.contains("Only these channels"), "{page}");
+    assert!(
+        !page.contains("manage this session") && page.contains("Only these channels"),
+        "{page}"
+    );
     let managing = app.asking("session:manage");
     let page = alice.is_sent(&managing).await.page;
-    assert!(page.contains("manage this session") && !page.contains("Only these channels"), "{page}");
-    let landing = alice.allows(&managing, &[("where", "chosen"), ("res", "#rust")]).await;
+    assert!(
+        page.contains("manage this session") && !page.contains("Only these channels"),
+        "{page}"
+    );
+    let landing = alice
+        .allows(&managing, &[("where", "chosen"), ("res", "#rust")])
+        .await;
     assert_eq!((landing.status, landing.location.as_str()), (400, ""));
     for more in [
         &[("where", "chosen"), ("res", "rust")][..],
@@ -124,33 +267,71 @@ async fn managing_the_session_is_asked_for_by_name_and_is_not_confined() {
         assert_eq!(alice.allows(&all, more).await.status, 400, "{more:?}");
     }
     assert_eq!(alice.decides(&all, &[]).await.status, 400, "no decision");
-    assert_eq!(alice.decides(&all, &[("decision", "allow"), ("decision", "deny")]).await.status, 400);
+    assert_eq!(
+        alice
+            .decides(&all, &[("decision", "allow"), ("decision", "deny")])
+            .await
+            .status,
+        400
+    );
     assert_eq!(server.rows("authorization_code"), 0);
 }
 
 #[tokio::test]
 async fn nobody_else_makes_a_browser_say_yes() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, server.app("wiki", &["--redirect-uri", REDIRECT]).await);
-    let form = [app.asking("identity"), vec![("decision".to_owned(), "allow".to_owned())]].concat();
+    let (alice, app) = (
+        server.pick("alice").await,
+        server.app("wiki", &["--redirect-uri", REDIRECT]).await,
+    );
+    let form = [
+        app.asking("identity"),
+        vec![("decision".to_owned(), "allow".to_owned())],
+    ]
+    .concat();
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
         ("origin", "https://app.example"),
         ("origin", "null"),
     ] {
-        let request = alice.request(Method::POST, CONSENT).header(name, value).form(&form);
-        assert_eq!(request.send().await.unwrap().status(), 403, "{name}: {value}");
+        let request = alice
+            .request(Method::POST, CONSENT)
+            .header(name, value)
+            .form(&form);
+        assert_eq!(
+            request.send().await.unwrap().status(),
+            403,
+            "{name}: {value}"
+        );
     }
     // As a query, as JSON, and by a token instead of a cookie.
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&form).finish();
-    assert_eq!(alice.opens(&format!("/auth/authorize?{query}")).await.status, 200, "the page, and no more");
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(&form)
+        .finish();
+    assert_eq!(
+        alice
+            .opens(&format!("/auth/authorize?{query}"))
+            .await
+            .status,
+        200,
+        "the page, and no more"
+    );
     assert_eq!(alice.opens(&format!("{CONSENT}?{query}")).await.status, 405);
-    let json = alice.request(Method::POST, CONSENT).header(header::CONTENT_TYPE, "application/json").body("{}");
+    let json = alice
+        .request(Method::POST, CONSENT)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body("{}");
     assert_eq!(json.send().await.unwrap().status(), 400);
-    let bot = alice.key("session:manage identity").await.token("session:manage").await;
+    let bot = alice
+        .key("session:manage identity")
+        .await
+        .token("session:manage")
+        .await;
     bot.is_sent(&app.asking("identity")).await.told("/login");
-    let both = bot.with_token(bot.token.as_ref().unwrap()).with_cookie(alice.cookie.as_ref().unwrap());
+    let both = bot
+        .with_token(bot.token.as_ref().unwrap())
+        .with_cookie(alice.cookie.as_ref().unwrap());
     assert_eq!(both.is_sent(&app.asking("identity")).await.status, 400);
     assert_eq!(server.rows("authorization_code"), 0);
 }
@@ -158,12 +339,22 @@ async fn nobody_else_makes_a_browser_say_yes() {
 #[tokio::test]
 async fn codes_are_not_made_without_end() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, server.app("wiki", &["--redirect-uri", REDIRECT]).await);
+    let (alice, app) = (
+        server.pick("alice").await,
+        server.app("wiki", &["--redirect-uri", REDIRECT]).await,
+    );
     app.sign_in(&alice, "identity").await;
     let silent = but(&app.asking("identity"), "prompt", Some("none"));
     for _ in 1..60 {
         alice.is_sent(&silent).await.code();
     }
-    assert_eq!(alice.is_sent(&silent).await.error(), "temporarily_unavailable");
-    assert_eq!(server.pick("bob").await.is_sent(&silent).await.error(), "consent_required", "others are not held up");
+    assert_eq!(
+        alice.is_sent(&silent).await.error(),
+        "temporarily_unavailable"
+    );
+    assert_eq!(
+        server.pick("bob").await.is_sent(&silent).await.error(),
+        "consent_required",
+        "others are not held up"
+    );
 }

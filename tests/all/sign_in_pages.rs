@@ -25,8 +25,16 @@ async fn no_page_of_them_parts_from_its_opener_or_holds_a_form_to_us() {
     ] {
         let landing = alice.opens(path).await;
         assert_eq!((landing.status, landing.opener), (status, None), "{path}");
-        assert!(!landing.policy.contains("form-action"), "{path}: {}", landing.policy);
-        assert!(landing.policy.contains("frame-ancestors 'none'"), "{path}: {}", landing.policy);
+        assert!(
+            !landing.policy.contains("form-action"),
+            "{path}: {}",
+            landing.policy
+        );
+        assert!(
+            landing.policy.contains("frame-ancestors 'none'"),
+            "{path}: {}",
+            landing.policy
+        );
     }
     // A redirect on the way would part them as well.
     let sent = server.device().is_sent(&asking).await;
@@ -40,38 +48,73 @@ async fn no_page_of_them_parts_from_its_opener_or_holds_a_form_to_us() {
         assert!(landing.policy.contains("form-action 'self'"), "{path}");
     }
     let page = alice.is_sent(&asking).await.page;
-    assert!(page.contains(&format!("method=\"post\" action=\"{CONSENT}\"")), "{page}");
+    assert!(
+        page.contains(&format!("method=\"post\" action=\"{CONSENT}\"")),
+        "{page}"
+    );
 }
 
 #[tokio::test]
 async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
     let server = TestServer::start().await;
     let (alice, app) = (server.pick("alice").await, server.app("wiki", &FLAGS).await);
-    let asking =
-        [app.asking("identity"), vec![("nonce".into(), "a b&c".into()), ("decision".into(), "allow".into())]].concat();
-    for head in
-        [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", REDIRECT), ("origin", "null")]
-    {
+    let asking = [
+        app.asking("identity"),
+        vec![
+            ("nonce".into(), "a b&c".into()),
+            ("decision".into(), "allow".into()),
+        ],
+    ]
+    .concat();
+    for head in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", REDIRECT),
+        ("origin", "null"),
+    ] {
         let post = |form: &crate::support::Pairs| {
-            alice.request(Method::POST, "/auth/authorize").header(head.0, head.1).form(form)
+            alice
+                .request(Method::POST, "/auth/authorize")
+                .header(head.0, head.1)
+                .form(form)
         };
         let response = post(&asking).send().await.unwrap();
         assert_eq!(
-            (response.status().as_u16(), response.headers()[header::LOCATION].to_str().unwrap()),
+            (
+                response.status().as_u16(),
+                response.headers()[header::LOCATION].to_str().unwrap()
+            ),
             (303, authorize(&asking).as_str())
         );
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
-        let page = alice.opens(response.headers()[header::LOCATION].to_str().unwrap()).await;
+        let page = alice
+            .opens(response.headers()[header::LOCATION].to_str().unwrap())
+            .await;
         assert!(page.status == 200 && page.page.contains("wiki"), "{page:?}");
         // It is sent on whatever is in it: the GET says what is wrong. Only one that is too long for that is refused here.
-        assert_eq!(post(&vec![]).send().await.unwrap().headers()[header::LOCATION], "/auth/authorize?");
+        assert_eq!(
+            post(&vec![]).send().await.unwrap().headers()[header::LOCATION],
+            "/auth/authorize?"
+        );
         let long = but(&asking, "state", Some(&"%".repeat(4000)));
         assert_eq!(post(&long).send().await.unwrap().status(), 413);
-        let json = alice.request(Method::POST, "/auth/authorize").header(head.0, head.1).json(&app.client_id);
+        let json = alice
+            .request(Method::POST, "/auth/authorize")
+            .header(head.0, head.1)
+            .json(&app.client_id);
         assert_eq!(json.send().await.unwrap().status(), 400);
         // The decision is another matter.
-        let decision = alice.request(Method::POST, CONSENT).header(head.0, head.1).form(&asking).send().await.unwrap();
-        assert_eq!(said(checked(decision).await.unwrap_err()), (403, "cross_site_request".into()));
+        let decision = alice
+            .request(Method::POST, CONSENT)
+            .header(head.0, head.1)
+            .form(&asking)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            said(checked(decision).await.unwrap_err()),
+            (403, "cross_site_request".into())
+        );
     }
     assert_eq!(server.rows("authorization_code"), 0);
 }
@@ -82,31 +125,57 @@ async fn a_request_of_our_own_or_of_a_program_is_answered_by_post_as_by_get() {
     let (alice, app) = (server.pick("alice").await, server.app("wiki", &FLAGS).await);
     let asking = app.asking("identity");
     let post = async |device: &crate::support::Device, form: &crate::support::Pairs| {
-        let own = device.request(Method::POST, "/auth/authorize").header("sec-fetch-site", "same-origin");
+        let own = device
+            .request(Method::POST, "/auth/authorize")
+            .header("sec-fetch-site", "same-origin");
         let program = device.request(Method::POST, "/auth/authorize");
         let [own, program] = [own, program].map(|request| request.form(form).send());
         let (own, program) = (own.await.unwrap(), program.await.unwrap());
         assert_eq!(own.status(), program.status());
         (
             own.status().as_u16(),
-            own.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned()),
+            own.headers()
+                .get(header::LOCATION)
+                .map(|to| to.to_str().unwrap().to_owned()),
             own.text().await.unwrap(),
         )
     };
     let (status, _, page) = post(&alice, &asking).await;
     assert!(status == 200 && page.contains("Let wiki in?"), "{page}");
     // What would be the page's answer is none here.
-    let (status, _, page) = post(&alice, &[asking.clone(), vec![("decision".into(), "allow".into())]].concat()).await;
+    let (status, _, page) = post(
+        &alice,
+        &[asking.clone(), vec![("decision".into(), "allow".into())]].concat(),
+    )
+    .await;
     assert!(status == 200 && page.contains("Let wiki in?"), "{page}");
     assert_eq!(server.rows("authorization_code"), 0);
     let (status, to, _) = post(&server.device(), &asking).await;
-    assert!(status == 303 && to.unwrap().starts_with("/login?next=%2Fauth%2Fauthorize%3F"), "one who is not signed in");
-    let (status, _, page) = post(&alice, &but(&asking, "redirect_uri", Some("https://evil.example/"))).await;
-    assert!(status == 400 && page.contains("none of those registered"), "{page}");
-    let plain =
-        alice.request(Method::POST, "/auth/authorize").header(header::CONTENT_TYPE, "text/plain").body("client_id=x");
+    assert!(
+        status == 303
+            && to
+                .unwrap()
+                .starts_with("/login?next=%2Fauth%2Fauthorize%3F"),
+        "one who is not signed in"
+    );
+    let (status, _, page) = post(
+        &alice,
+        &but(&asking, "redirect_uri", Some("https://evil.example/")),
+    )
+    .await;
+    assert!(
+        status == 400 && page.contains("none of those registered"),
+        "{page}"
+    );
+    let plain = alice
+        .request(Method::POST, "/auth/authorize")
+        .header(header::CONTENT_TYPE, "text/plain")
+        .body("client_id=x");
     assert_eq!(plain.send().await.unwrap().status(), 400);
     let two = format!("client_id={0}&client_id={0}", app.client_id);
-    let two = alice.request(Method::POST, "/auth/authorize").header(header::CONTENT_TYPE, KIND).body(two);
+    let two = alice
+        .request(Method::POST, "/auth/authorize")
+        .header(header::CONTENT_TYPE, KIND)
+        .body(two);
     assert_eq!(two.send().await.unwrap().status(), 400);
 }

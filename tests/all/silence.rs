@@ -9,13 +9,16 @@ async fn masks(of: &Device) -> Vec<String> {
     let replies = answer["replies"].as_array().unwrap().clone();
     assert_eq!(replies.last().unwrap()["command"], "272");
     let masks = replies.iter().filter(|reply| reply["command"] == "271");
-    masks.map(|reply| (*params(reply).last().unwrap()).to_owned()).collect()
+    masks
+        .map(|reply| (*params(reply).last().unwrap()).to_owned())
+        .collect()
 }
 
 /// Texts of direct messages and the channels of invitations, in order.
 fn received(queue: &[Value]) -> Vec<&str> {
-    let wanted =
-        queue.iter().filter(|event| ["PRIVMSG", "NOTICE", "INVITE"].contains(&event["command"].as_str().unwrap()));
+    let wanted = queue.iter().filter(|event| {
+        ["PRIVMSG", "NOTICE", "INVITE"].contains(&event["command"].as_str().unwrap())
+    });
     wanted.map(|event| *params(event).last().unwrap()).collect()
 }
 
@@ -26,10 +29,23 @@ async fn masks_are_added_listed_and_removed_and_every_device_is_told() {
     let phone = server.phone_of(&alice, "alice").await;
     alice.drain().await;
     let answer = alice.send("SILENCE +Mallory").await;
-    assert_eq!((answer["replies"].clone(), answer["ids"].as_array().unwrap().len()), (json!([]), 1));
+    assert_eq!(
+        (
+            answer["replies"].clone(),
+            answer["ids"].as_array().unwrap().len()
+        ),
+        (json!([]), 1)
+    );
     alice.send("SILENCE +*!s77@*").await;
-    assert_eq!(alice.send("SILENCE +mallory!*@*").await["ids"], json!([]), "what is so already is no event");
-    assert_eq!(alice.send("SILENCE").await["replies"][1]["params"], json!(["alice", "alice", "Mallory!*@*"]));
+    assert_eq!(
+        alice.send("SILENCE +mallory!*@*").await["ids"],
+        json!([]),
+        "what is so already is no event"
+    );
+    assert_eq!(
+        alice.send("SILENCE").await["replies"][1]["params"],
+        json!(["alice", "alice", "Mallory!*@*"])
+    );
     assert_eq!(masks(&phone).await, ["*!s77@*", "Mallory!*@*"]);
     alice.send("SILENCE -MALLORY").await;
     assert_eq!(alice.send("SILENCE -mallory").await["ids"], json!([]));
@@ -37,11 +53,22 @@ async fn masks_are_added_listed_and_removed_and_every_device_is_told() {
     let told = phone.queue().await;
     assert_eq!(commands(&told), ["SILENCE"; 3]);
     assert_eq!(
-        told.iter().map(|event| params(event)[0]).collect::<Vec<_>>(),
+        told.iter()
+            .map(|event| params(event)[0])
+            .collect::<Vec<_>>(),
         ["+Mallory!*@*", "+*!s77@*", "-MALLORY!*@*"]
     );
-    for bad in ["SILENCE mallory", "SILENCE +", "SILENCE +a,b", &format!("SILENCE +{}", "x".repeat(65))] {
-        assert_eq!(said(alice.try_send(bad).await.unwrap_err()), (400, "malformed_request".into()), "{bad}");
+    for bad in [
+        "SILENCE mallory",
+        "SILENCE +",
+        "SILENCE +a,b",
+        &format!("SILENCE +{}", "x".repeat(65)),
+    ] {
+        assert_eq!(
+            said(alice.try_send(bad).await.unwrap_err()),
+            (400, "malformed_request".into()),
+            "{bad}"
+        );
     }
 }
 
@@ -55,7 +82,11 @@ async fn a_session_has_64_masks() {
     let refused = alice.try_send("SILENCE +more").await.unwrap_err();
     assert_eq!(refused.numeric.as_deref(), Some("511"));
     assert_eq!(said(refused), (409, "silence_list_full".into()));
-    assert_eq!(alice.send("SILENCE +N63").await["ids"], json!([]), "one that is there already is no further one");
+    assert_eq!(
+        alice.send("SILENCE +N63").await["ids"],
+        json!([]),
+        "one that is there already is no further one"
+    );
     alice.send("SILENCE -n0").await;
     alice.send("SILENCE +more").await;
     alice.delete("/api/v1/session").await.unwrap();
@@ -77,21 +108,46 @@ async fn a_silenced_sender_sees_no_difference() {
     let mut seen = Vec::new();
     for (guest, nick) in [(&alice, "alice"), (&bob, "bobby")] {
         let mut answers = Vec::new();
-        for line in ["PRIVMSG {} :hi", "NOTICE {} :psst", "INVITE {} #club", "INVITE {} #club"] {
+        for line in [
+            "PRIVMSG {} :hi",
+            "NOTICE {} :psst",
+            "INVITE {} #club",
+            "INVITE {} #club",
+        ] {
             let answer = mallory.send(&line.replace("{}", nick)).await;
-            answers.push((answer["replies"].clone(), answer["ids"].as_array().unwrap().len()));
+            answers.push((
+                answer["replies"].clone(),
+                answer["ids"].as_array().unwrap().len(),
+            ));
         }
         let queue = mallory.drain().await;
-        let queue: Vec<_> = queue.iter().map(|event| (event["command"].clone(), event["params"].clone())).collect();
+        let queue: Vec<_> = queue
+            .iter()
+            .map(|event| (event["command"].clone(), event["params"].clone()))
+            .collect();
         let history = mallory.get(&format!("/api/v1/history?target={nick}")).await;
-        let history =
-            history["messages"].as_array().unwrap().iter().map(|event| event["params"].clone()).collect::<Vec<_>>();
+        let history = history["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["params"].clone())
+            .collect::<Vec<_>>();
         let snapshot = mallory.snapshot().await;
-        let direct = snapshot["directs"].as_array().unwrap().iter().find(|one| one["nick"] == nick).cloned().unwrap();
+        let direct = snapshot["directs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["nick"] == nick)
+            .cloned()
+            .unwrap();
         let all = json!({"answers": answers, "queue": queue, "history": history, "read": direct["read"], "unread": direct["unread"]});
         seen.push(all.to_string().replace(nick, "NICK"));
         let got = guest.queue().await;
-        let expected: &[&str] = if nick == "alice" { &[] } else { &["hi", "psst", "#club"] };
+        let expected: &[&str] = if nick == "alice" {
+            &[]
+        } else {
+            &["hi", "psst", "#club"]
+        };
         assert_eq!(received(&got), expected, "{nick}");
     }
     assert_eq!(seen[0], seen[1]);
@@ -114,25 +170,54 @@ async fn what_was_silenced_is_never_received_by_any_way() {
     mallory.send("NOTICE alice,bob :two").await;
     mallory.send("INVITE alice #club").await;
     bob.send("PRIVMSG alice :fine").await;
-    assert_eq!(params(&stream.message().await.unwrap()), ["alice", "fine"], "nothing before it was pushed");
-    assert_eq!(received(&bob.queue().await), ["two", "fine"], "another target of the same command is not concerned");
+    assert_eq!(
+        params(&stream.message().await.unwrap()),
+        ["alice", "fine"],
+        "nothing before it was pushed"
+    );
+    assert_eq!(
+        received(&bob.queue().await),
+        ["two", "fine"],
+        "another target of the same command is not concerned"
+    );
     for removed in [false, true] {
         let snapshot = alice.snapshot().await;
-        let directs: Vec<_> = snapshot["directs"].as_array().unwrap().iter().map(|one| one["nick"].clone()).collect();
+        let directs: Vec<_> = snapshot["directs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["nick"].clone())
+            .collect();
         assert_eq!(directs, ["bob"], "{removed}");
-        assert_eq!(alice.get("/api/v1/history?target=mallory").await["messages"], json!([]), "{removed}");
+        assert_eq!(
+            alice.get("/api/v1/history?target=mallory").await["messages"],
+            json!([]),
+            "{removed}"
+        );
         assert_eq!(received(&alice.queue().await), ["fine"]);
         if !removed {
-            assert_eq!(said(alice.try_send("JOIN #club").await.unwrap_err()), (403, "invite_only_channel".into()));
+            assert_eq!(
+                said(alice.try_send("JOIN #club").await.unwrap_err()),
+                (403, "invite_only_channel".into())
+            );
             server.restart().await;
             alice.send("SILENCE -mallory").await;
         }
     }
     mallory.send("PRIVMSG alice :three").await;
     mallory.send("INVITE alice #club").await;
-    assert_eq!(received(&alice.queue().await), ["fine", "three", "#club"], "now it is told of the invitation");
+    assert_eq!(
+        received(&alice.queue().await),
+        ["fine", "three", "#club"],
+        "now it is told of the invitation"
+    );
     let directs = alice.snapshot().await["directs"].clone();
-    let direct = directs.as_array().unwrap().iter().find(|direct| direct["nick"] == "mallory").unwrap();
+    let direct = directs
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|direct| direct["nick"] == "mallory")
+        .unwrap();
     assert_eq!(direct["unread"]["count"], 1);
     alice.send("JOIN #club").await;
 }
@@ -155,8 +240,16 @@ async fn a_mask_made_of_a_nick_holds_the_session_whatever_its_nick() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     // Two are there when the mask is set, and one comes later.
-    for (there, mask) in [(true, "MALLORY"), (true, "mallory!*@rejoin.server"), (false, "mallory")] {
-        let early = if there { Some(server.pick("mallory").await) } else { None };
+    for (there, mask) in [
+        (true, "MALLORY"),
+        (true, "mallory!*@rejoin.server"),
+        (false, "mallory"),
+    ] {
+        let early = if there {
+            Some(server.pick("mallory").await)
+        } else {
+            None
+        };
         alice.send(&format!("SILENCE +{mask}")).await;
         let mallory = match early {
             Some(mallory) => mallory,
@@ -170,8 +263,16 @@ async fn a_mask_made_of_a_nick_holds_the_session_whatever_its_nick() {
         other.send("NICK bystander").await;
         other.send("PRIVMSG alice :not held").await;
         // Set while nobody has its nick, it goes by the nick of the moment.
-        let expected = if there { &["not held"][..] } else { &["renamed", "not held"] };
-        assert_eq!(received(&alice.drain().await), expected, "{mask}: one session is held, and the nick");
+        let expected = if there {
+            &["not held"][..]
+        } else {
+            &["renamed", "not held"]
+        };
+        assert_eq!(
+            received(&alice.drain().await),
+            expected,
+            "{mask}: one session is held, and the nick"
+        );
         mallory.send("QUIT").await;
         let new = server.pick("innocent").await;
         new.send("PRIVMSG alice :a new session").await;
@@ -215,17 +316,32 @@ async fn channels_and_what_one_sends_oneself_go_on() {
 async fn grants_and_keys_of_a_silenced_session_are_silenced_and_a_key_silences_only_by_its_scope() {
     let server = TestServer::start().await;
     let [alice, mallory] = [server.pick("alice").await, server.pick("mallory").await];
-    let bot = mallory.key_of(json!({"name": "bot", "scope": "chat:write"})).await.token("").await;
+    let bot = mallory
+        .key_of(json!({"name": "bot", "scope": "chat:write"}))
+        .await
+        .token("")
+        .await;
     alice.send("SILENCE +mallory").await;
     alice.drain().await;
     bot.send("PRIVMSG alice :from a bot").await;
     assert!(alice.queue().await.is_empty());
-    for (scope, allowed) in [("chat:read chat:write chat:moderate identity", false), ("session:manage", true)] {
-        let bot = alice.key_of(json!({"name": "bot", "scope": scope})).await.token("").await;
+    for (scope, allowed) in [
+        ("chat:read chat:write chat:moderate identity", false),
+        ("session:manage", true),
+    ] {
+        let bot = alice
+            .key_of(json!({"name": "bot", "scope": scope}))
+            .await
+            .token("")
+            .await;
         for line in ["SILENCE", "SILENCE +eve", "SILENCE -eve"] {
             let answer = bot.try_send(line).await.map(drop).map_err(said);
             let refused = Err((403, "insufficient_scope".to_owned()));
-            assert_eq!(answer, if allowed { Ok(()) } else { refused }, "{scope} {line}");
+            assert_eq!(
+                answer,
+                if allowed { Ok(()) } else { refused },
+                "{scope} {line}"
+            );
         }
     }
 }

@@ -84,14 +84,20 @@ async fn app() -> (u16, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let done = async move |uri: Uri| -> Response {
-        let on = format!("http://127.0.0.1:{port}/arrived?{}", uri.query().unwrap_or_default());
+        let on = format!(
+            "http://127.0.0.1:{port}/arrived?{}",
+            uri.query().unwrap_or_default()
+        );
         (StatusCode::FOUND, [(header::LOCATION, on)]).into_response()
     };
     let site = Router::new()
         .route("/", get(|| async { Html(PAGE) }))
         .route("/done", get(done))
         .route("/arrived", get(|| async { Html(ARRIVED) }));
-    (port, tokio::spawn(async move { axum::serve(listener, site).await.unwrap() }))
+    (
+        port,
+        tokio::spawn(async move { axum::serve(listener, site).await.unwrap() }),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,14 +106,20 @@ async fn a_page_of_another_origin_signs_its_user_in_by_itself() {
     let alice = server.pick("alice").await;
     alice.send("PASS :correct horse battery").await;
     let (port, _site) = app().await;
-    let registered = server.app("A page", &["--public", "--redirect-uri", "http://localhost/done"]).await;
+    let registered = server
+        .app(
+            "A page",
+            &["--public", "--redirect-uri", "http://localhost/done"],
+        )
+        .await;
     let driver = Driver::start();
     let page = driver.open(&Profile::desktop()).await;
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("base", &server.url(""))
         .append_pair("client_id", &registered.client_id)
         .finish();
-    page.goto(&format!("http://localhost:{port}/?{query}")).await;
+    page.goto(&format!("http://localhost:{port}/?{query}"))
+        .await;
     let said = "alice alice true closed 401 Bearer error=\"invalid_token\"";
 
     // In a window of the app's own she logs in and consents, and it finds its way back.
@@ -127,5 +139,9 @@ async fn a_page_of_another_origin_signs_its_user_in_by_itself() {
     page.click("[value=allow]").await;
     page.back_to_tab(own).await;
     page.says("#said", said).await;
-    assert_eq!(alice.get("/api/v1/grants").await, json!([]), "each was revoked by the page");
+    assert_eq!(
+        alice.get("/api/v1/grants").await,
+        json!([]),
+        "each was revoked by the page"
+    );
 }

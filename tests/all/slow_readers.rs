@@ -35,28 +35,61 @@ const FURTHER: usize = 400_000;
 
 const ROWS: [Row; 17] = [
     row("snapshot", 1, |device| get(device, "/api/v1/session")),
-    row("history of a channel", 1, |device| get(device, "/api/v1/history?target=%23c0&limit=500")),
-    row("history around a message", 1, |device| get(device, "/api/v1/history?target=%23c0&limit=500&around=5100")),
-    row("poll", 1, |device| get(device, "/api/v1/messages?after=0&limit=500&timeout=0")),
-    row("stream", FURTHER, |device| get(device, "/api/v1/events?after=0")),
-    row("queue over a socket", FURTHER, |device| socket(device, "after=0", &[])),
+    row("history of a channel", 1, |device| {
+        get(device, "/api/v1/history?target=%23c0&limit=500")
+    }),
+    row("history around a message", 1, |device| {
+        get(device, "/api/v1/history?target=%23c0&limit=500&around=5100")
+    }),
+    row("poll", 1, |device| {
+        get(device, "/api/v1/messages?after=0&limit=500&timeout=0")
+    }),
+    row("stream", FURTHER, |device| {
+        get(device, "/api/v1/events?after=0")
+    }),
+    row("queue over a socket", FURTHER, |device| {
+        socket(device, "after=0", &[])
+    }),
     row("audit", 1, |device| get(device, "/api/v1/audit?limit=500")),
     row("keys", 1, |device| get(device, "/api/v1/keys")),
-    row("channels", 1, |device| get(device, "/api/v1/channels?limit=500")),
-    row("channels that match what nobody else asks for", 1, |device| {
-        let own = device.cookie.as_ref().map_or(0, |cookie| cookie.bytes().map(usize::from).sum::<usize>() % 100);
-        get(device, &format!("/api/v1/channels?limit={}&match=c", 400 + own))
+    row("channels", 1, |device| {
+        get(device, "/api/v1/channels?limit=500")
     }),
+    row(
+        "channels that match what nobody else asks for",
+        1,
+        |device| {
+            let own = device.cookie.as_ref().map_or(0, |cookie| {
+                cookie.bytes().map(usize::from).sum::<usize>() % 100
+            });
+            get(
+                device,
+                &format!("/api/v1/channels?limit={}&match=c", 400 + own),
+            )
+        },
+    ),
     row("description", 1, |device| get(device, "/openapi.json")),
     row("metrics", 1, |device| get(device, "/metrics")),
     row("script", 1, |device| get(device, "/assets/chat.js")),
     row("LIST by POST", 1, |device| post(device, "LIST")),
     row("questions over a socket", FURTHER, |device| {
-        socket(device, "", &[r#"{"command":"LIST"}"#, r#"{"command":"WHO","params":["*"]}"#])
+        socket(
+            device,
+            "",
+            &[
+                r#"{"command":"LIST"}"#,
+                r#"{"command":"WHO","params":["*"]}"#,
+            ],
+        )
     }),
-    row("JOIN over a socket", FURTHER, |device| socket(device, "", &[&message("JOIN", &channels(0), None)])),
+    row("JOIN over a socket", FURTHER, |device| {
+        socket(device, "", &[&message("JOIN", &channels(0), None)])
+    }),
     row("PRIVMSG over a socket", FURTHER, |device| {
-        let away = (0..20).map(|n| format!("s{n}")).collect::<Vec<_>>().join(",");
+        let away = (0..20)
+            .map(|n| format!("s{n}"))
+            .collect::<Vec<_>>()
+            .join(",");
         socket(device, "", &[&message("PRIVMSG", &away, Some("hello"))])
     }),
 ];
@@ -79,7 +112,12 @@ fn socket(device: &Device, query: &str, messages: &[&str]) -> Vec<u8> {
     for message in messages.repeat(50) {
         // RFC 6455 §5.2: a text with a mask, which may be nothing but zeros.
         let length = u16::try_from(message.len()).unwrap();
-        bytes.extend([0x81, 0x80 | 126].into_iter().chain(length.to_be_bytes()).chain([0; 4]));
+        bytes.extend(
+            [0x81, 0x80 | 126]
+                .into_iter()
+                .chain(length.to_be_bytes())
+                .chain([0; 4]),
+        );
         bytes.extend(message.as_bytes());
     }
     bytes
@@ -92,7 +130,10 @@ fn message(command: &str, targets: &str, text: Option<&str>) -> String {
 
 /// Twenty channels, the most that a command takes.
 fn channels(first: usize) -> String {
-    (first..first + 20).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",")
+    (first..first + 20)
+        .map(|n| format!("#c{n}"))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Sessions, all of them away and on the same hundred channels, of which everything is as long as it can be.
@@ -116,7 +157,9 @@ async fn fill(server: &Process) -> Vec<String> {
     for _ in 0..60 {
         people[0].send(&format!("PRIVMSG #c0 :{text}")).await;
     }
-    let res = (0..100).map(|n| format!("#{n}{}", "x".repeat(60))).collect::<Vec<_>>();
+    let res = (0..100)
+        .map(|n| format!("#{n}{}", "x".repeat(60)))
+        .collect::<Vec<_>>();
     join_all(people.iter().map(async |person| {
         for n in 0..10 {
             let key = json!({"name": format!("key{n}"), "scope": "chat:read", "res": res});
@@ -124,7 +167,10 @@ async fn fill(server: &Process) -> Vec<String> {
         }
     }))
     .await;
-    people.into_iter().map(|person| person.cookie.unwrap()).collect()
+    people
+        .into_iter()
+        .map(|person| person.cookie.unwrap())
+        .collect()
 }
 
 impl Device {
@@ -144,7 +190,10 @@ async fn a_hundred_readers_that_take_nothing_cost_little_whatever_they_ask_for()
     for row in &ROWS {
         grown.push((row.name, grows_by(&database, row, &cookies).await));
     }
-    let too_much = grown.iter().filter(|(_, grown)| *grown >= MOST).collect::<Vec<_>>();
+    let too_much = grown
+        .iter()
+        .filter(|(_, grown)| *grown >= MOST)
+        .collect::<Vec<_>>();
     assert!(too_much.is_empty(), "{too_much:?} of {grown:?}");
 }
 

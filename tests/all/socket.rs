@@ -18,7 +18,9 @@ async fn say_much(person: &Device) -> Socket {
     const SAID: usize = 400;
     let filler = "x".repeat(4000);
     let mut speaking = Socket::open(person, "").await;
-    speaking.send_all((0..SAID).map(|n| say(&filler, &n.to_string()))).await;
+    speaking
+        .send_all((0..SAID).map(|n| say(&filler, &n.to_string())))
+        .await;
     for _ in 0..SAID {
         speaking.answer().await;
     }
@@ -31,9 +33,14 @@ async fn a_command_is_answered_with_its_label_and_told_like_any_other() {
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     alice.drain().await;
     let mut socket = Socket::open(&alice, "").await;
-    socket.send(json!({"command": "PRIVMSG", "params": ["#rust", "hi"], "label": "c1"})).await;
+    socket
+        .send(json!({"command": "PRIVMSG", "params": ["#rust", "hi"], "label": "c1"}))
+        .await;
     let answer = socket.answer().await;
-    assert_eq!((&answer["label"], &answer["replies"]), (&json!("c1"), &json!([])));
+    assert_eq!(
+        (&answer["label"], &answer["replies"]),
+        (&json!("c1"), &json!([]))
+    );
     let id = answer["ids"][0].clone();
     let mut again = Socket::open(&alice, "").await;
     let message = again.message().await.unwrap();
@@ -41,9 +48,14 @@ async fn a_command_is_answered_with_its_label_and_told_like_any_other() {
     assert_eq!(bob.queue().await.last().unwrap()["id"], id);
     // The label is the client's, whichever way it comes.
     assert_eq!(alice.send("@label=c1 PRIVMSG #rust hi").await["ids"][0], id);
-    again.send(json!({"command": "NAMES", "params": ["#rust"]})).await;
+    again
+        .send(json!({"command": "NAMES", "params": ["#rust"]}))
+        .await;
     let names = again.answer().await;
-    assert_eq!((&names["replies"][0]["command"], names.get("label")), (&json!("353"), None));
+    assert_eq!(
+        (&names["replies"][0]["command"], names.get("label")),
+        (&json!("353"), None)
+    );
 }
 
 #[tokio::test]
@@ -52,33 +64,64 @@ async fn a_refused_command_is_a_problem_with_its_label_and_the_connection_goes_o
     let alice = server.pick("alice").await;
     let mut socket = Socket::open(&alice, "").await;
     for (sent, code, label) in [
-        (r#"{"command":"JOIN","label":"a"}"#, "need_more_params", Some("a")),
-        (r#"{"command":"FROBNICATE","label":"b"}"#, "unknown_command", Some("b")),
-        (r##"{"command":"PRIVMSG","params":["#none","x"],"label":"c"}"##, "no_such_channel", Some("c")),
-        (r#"{"command":"PING","params":["a\r\nQUIT"],"label":"d"}"#, "malformed_request", Some("d")),
-        (r#"{"command":"PING","params":"x","label":"e"}"#, "malformed_request", Some("e")),
+        (
+            r#"{"command":"JOIN","label":"a"}"#,
+            "need_more_params",
+            Some("a"),
+        ),
+        (
+            r#"{"command":"FROBNICATE","label":"b"}"#,
+            "unknown_command",
+            Some("b"),
+        ),
+        (
+            r##"{"command":"PRIVMSG","params":["#none","x"],"label":"c"}"##,
+            "no_such_channel",
+            Some("c"),
+        ),
+        (
+            r#"{"command":"PING","params":["a\r\nQUIT"],"label":"d"}"#,
+            "malformed_request",
+            Some("d"),
+        ),
+        (
+            r#"{"command":"PING","params":"x","label":"e"}"#,
+            "malformed_request",
+            Some("e"),
+        ),
         ("PRIVMSG #rust :no JSON", "malformed_request", None),
         ("", "malformed_request", None),
         ("[]", "malformed_request", None),
     ] {
         socket.send_frame(Message::text(sent)).await;
         let problem = socket.answer().await;
-        assert_eq!((problem["code"].as_str(), problem["label"].as_str()), (Some(code), label), "{sent}");
+        assert_eq!(
+            (problem["code"].as_str(), problem["label"].as_str()),
+            (Some(code), label),
+            "{sent}"
+        );
         assert!(problem["status"].as_u64().unwrap() >= 400 && problem["replies"].is_null());
     }
     socket.send_frame(Message::text("x".repeat(20_000))).await;
     assert_eq!(socket.answer().await["code"], "input_too_long");
     for n in 0..7 {
-        socket.send(json!({"command": "PING", "params": [n.to_string()]})).await;
+        socket
+            .send(json!({"command": "PING", "params": [n.to_string()]}))
+            .await;
     }
     let answers = [(); 7].map(|()| Value::Null);
     let mut last = Value::Null;
     for _ in answers {
         last = socket.answer().await;
     }
-    assert_eq!((&last["code"], &last["retry_after"]), (&json!("throttled"), &json!(1)));
+    assert_eq!(
+        (&last["code"], &last["retry_after"]),
+        (&json!("throttled"), &json!(1))
+    );
     server.pass(Duration::from_secs(1));
-    socket.send(json!({"command": "PING", "params": ["on"]})).await;
+    socket
+        .send(json!({"command": "PING", "params": ["on"]}))
+        .await;
     assert_eq!(socket.answer().await["replies"][0]["command"], "PONG");
 }
 
@@ -97,18 +140,28 @@ async fn commands_that_are_sent_at_once_happen_in_their_order() {
     const ROUNDS: i32 = 6;
     for round in 0..ROUNDS {
         let before = [json!({"command": "JOIN", "params": ["#rust"]}), names("in")];
-        let after = [json!({"command": "PART", "params": ["#rust"]}), names("out")];
+        let after = [
+            json!({"command": "PART", "params": ["#rust"]}),
+            names("out"),
+        ];
         let said = (0..BURST).map(|n| say(&n.to_string(), &format!("{round}.{n}")));
-        socket.send_all(before.into_iter().chain(said).chain(after)).await;
+        socket
+            .send_all(before.into_iter().chain(said).chain(after))
+            .await;
     }
     let mut last = 0;
     let mut next_id = |answer: &Value| {
         let id = answer["ids"][0].as_i64().unwrap();
-        assert!(std::mem::replace(&mut last, id) < id, "ids rise with the commands");
+        assert!(
+            std::mem::replace(&mut last, id) < id,
+            "ids rise with the commands"
+        );
     };
     let channels = |answer: &Value| {
         let replies = answer["replies"].as_array().unwrap();
-        replies.iter().any(|reply| reply["command"] == "319" && reply.to_string().contains("#rust"))
+        replies
+            .iter()
+            .any(|reply| reply["command"] == "319" && reply.to_string().contains("#rust"))
     };
     for round in 0..ROUNDS {
         next_id(&socket.answer().await);
@@ -124,8 +177,10 @@ async fn commands_that_are_sent_at_once_happen_in_their_order() {
         assert!(asked["label"] == "out" && !channels(&asked), "{asked}");
     }
     let heard = bob.drain().await;
-    let said =
-        heard.iter().filter(|message| message["command"] == "PRIVMSG").map(|message| message["params"][1].clone());
+    let said = heard
+        .iter()
+        .filter(|message| message["command"] == "PRIVMSG")
+        .map(|message| message["params"][1].clone());
     let expected = (0..ROUNDS).flat_map(|_| (0..BURST).map(|n| json!(n.to_string())));
     assert_eq!(said.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
@@ -135,17 +190,41 @@ async fn the_password_is_set_in_its_turn_and_quit_is_answered_before_the_end() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let mut socket = Socket::open(&alice, "").await;
-    socket.send(json!({"command": "PASS", "params": ["correct horse battery"], "label": "p"})).await;
-    socket.send(json!({"command": "NICK", "params": ["alicia"], "label": "n"})).await;
-    socket.send(json!({"command": "PASS", "params": ["another password", "wrong"], "label": "w"})).await;
+    socket
+        .send(json!({"command": "PASS", "params": ["correct horse battery"], "label": "p"}))
+        .await;
+    socket
+        .send(json!({"command": "NICK", "params": ["alicia"], "label": "n"}))
+        .await;
+    socket
+        .send(json!({"command": "PASS", "params": ["another password", "wrong"], "label": "w"}))
+        .await;
     socket.send(json!({"command": "QUIT", "label": "q"})).await;
-    socket.send(json!({"command": "PING", "params": ["x"], "label": "late"})).await;
-    for (label, code) in [("p", None), ("n", None), ("w", Some("password_mismatch")), ("q", None)] {
+    socket
+        .send(json!({"command": "PING", "params": ["x"], "label": "late"}))
+        .await;
+    for (label, code) in [
+        ("p", None),
+        ("n", None),
+        ("w", Some("password_mismatch")),
+        ("q", None),
+    ] {
         let answer = socket.answer().await;
-        assert_eq!((answer["label"].as_str(), answer["code"].as_str()), (Some(label), code), "{answer}");
+        assert_eq!(
+            (answer["label"].as_str(), answer["code"].as_str()),
+            (Some(label), code),
+            "{answer}"
+        );
     }
     assert_eq!(socket.closed().await, (4401, "quit".into()));
-    assert_eq!(alice.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "quit");
+    assert_eq!(
+        alice
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .body["reason"],
+        "quit"
+    );
 }
 
 #[tokio::test]
@@ -153,17 +232,45 @@ async fn it_is_opened_by_its_own_pages_and_by_programs() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let own = format!("http://localhost:{}", server.address.port());
-    for headers in [vec![], vec![("origin", own.as_str())], vec![("sec-fetch-site", "same-origin")]] {
-        assert!(Socket::try_open(&alice, "", &headers).await.is_ok(), "{headers:?}");
+    for headers in [
+        vec![],
+        vec![("origin", own.as_str())],
+        vec![("sec-fetch-site", "same-origin")],
+    ] {
+        assert!(
+            Socket::try_open(&alice, "", &headers).await.is_ok(),
+            "{headers:?}"
+        );
     }
-    for headers in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
-        assert_eq!(Socket::try_open(&alice, "", &[headers]).await.err(), Some(403), "{headers:?}");
+    for headers in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        assert_eq!(
+            Socket::try_open(&alice, "", &[headers]).await.err(),
+            Some(403),
+            "{headers:?}"
+        );
     }
-    assert_eq!(Socket::try_open(&server.device(), "", &[]).await.err(), Some(401));
-    assert_eq!(Socket::try_open(&alice, "after=x", &[]).await.err(), Some(400));
-    assert_eq!(Socket::try_open(&alice, "after=99", &[]).await.err(), Some(400), "no event has had this id");
+    assert_eq!(
+        Socket::try_open(&server.device(), "", &[]).await.err(),
+        Some(401)
+    );
+    assert_eq!(
+        Socket::try_open(&alice, "after=x", &[]).await.err(),
+        Some(400)
+    );
+    assert_eq!(
+        Socket::try_open(&alice, "after=99", &[]).await.err(),
+        Some(400),
+        "no event has had this id"
+    );
     let plain = alice.call(Method::GET, "/api/v1/socket").await.unwrap_err();
-    assert_eq!((plain.status, plain.code.as_str()), (400, "malformed_request"));
+    assert_eq!(
+        (plain.status, plain.code.as_str()),
+        (400, "malformed_request")
+    );
 }
 
 #[tokio::test]
@@ -187,7 +294,9 @@ async fn a_server_that_stops_says_so() {
     let mut server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let mut socket = Socket::open(&alice, "").await;
-    socket.send(json!({"command": "JOIN", "params": ["#rust"]})).await;
+    socket
+        .send(json!({"command": "JOIN", "params": ["#rust"]}))
+        .await;
     socket.answer().await;
     let (closed, ()) = tokio::join!(socket.closed(), server.stop());
     assert_eq!(closed.0, 1001);
@@ -198,14 +307,18 @@ async fn what_was_sent_before_a_goodbye_is_done() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let mut socket = Socket::open(&alice, "").await;
-    socket.send_and_close((0..100).map(|n| say(&n.to_string(), &n.to_string()))).await;
+    socket
+        .send_and_close((0..100).map(|n| say(&n.to_string(), &n.to_string())))
+        .await;
     let mut heard = Reader::open(&bob, Way::Socket, None).await;
     let all = async {
         for n in 0..100 {
             assert_eq!(heard.next_of("PRIVMSG").await["params"][1], n.to_string());
         }
     };
-    tokio::time::timeout(PATIENCE, all).await.expect("all of it is said");
+    tokio::time::timeout(PATIENCE, all)
+        .await
+        .expect("all of it is said");
 }
 
 /// A renewal is the remedy for a secret that somebody else has got.
@@ -222,7 +335,10 @@ async fn what_a_dead_secret_opened_is_given_nothing_more_and_does_nothing_more()
     socket.send(say("not by me", "late")).await;
     loop {
         match socket.frame().await {
-            Ok(frame) => assert!(frame["params"][1] != "later" && frame["label"] != "late", "{frame}"),
+            Ok(frame) => assert!(
+                frame["params"][1] != "later" && frame["label"] != "late",
+                "{frame}"
+            ),
             Err(close) => break assert_eq!(u16::from(close.unwrap().code), 1001),
         }
     }
@@ -231,12 +347,18 @@ async fn what_a_dead_secret_opened_is_given_nothing_more_and_does_nothing_more()
     }
     let said = renewed.drain().await;
     assert_eq!(said.last().unwrap()["params"][1], "later");
-    assert!(said.iter().all(|message| message["params"][1] != "not by me"));
+    assert!(
+        said.iter()
+            .all(|message| message["params"][1] != "not by me")
+    );
 }
 
 #[tokio::test]
 async fn who_reads_nothing_is_not_waited_for_once_its_client_has_ended() {
-    let patience = Patience { write: Duration::from_hours(1), ..Patience::default() };
+    let patience = Patience {
+        write: Duration::from_hours(1),
+        ..Patience::default()
+    };
     let server = TestServer::with_patience(&[], patience).await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let _speaking = say_much(&bob).await;
@@ -248,7 +370,10 @@ async fn who_reads_nothing_is_not_waited_for_once_its_client_has_ended() {
 
 #[tokio::test]
 async fn an_open_socket_is_pinged_and_is_use_and_one_that_says_nothing_is_dead() {
-    let patience = Patience { ping: Duration::from_millis(400), ..Patience::default() };
+    let patience = Patience {
+        ping: Duration::from_millis(400),
+        ..Patience::default()
+    };
     let server = TestServer::with_patience(&["--client-idle", "1h"], patience).await;
     let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
     let mut socket = Socket::open(&alice, "").await;

@@ -30,7 +30,9 @@ async fn speak(server: &Process, count: usize) -> (Device, i64) {
     alice.send("JOIN #rust").await;
     let mut last = 0;
     for n in 0..count {
-        last = alice.send(&format!("PRIVMSG #rust :{n}")).await["ids"][0].as_i64().unwrap();
+        last = alice.send(&format!("PRIVMSG #rust :{n}")).await["ids"][0]
+            .as_i64()
+            .unwrap();
     }
     (alice, last)
 }
@@ -49,7 +51,10 @@ async fn after_a_clean_stop_the_file_alone_holds_everything() {
             async move { alice.poll(&format!("after={last}&timeout=60")).await }
         });
         server.connected(2).await;
-        assert!(beside(&database)[0].metadata().unwrap().len() > 0, "it is written to the write-ahead log first");
+        assert!(
+            beside(&database)[0].metadata().unwrap().len() > 0,
+            "it is written to the write-ahead log first"
+        );
         assert!(server.signal(signal).success());
         assert_one_file(&database, signal);
         drop((stream, held.await));
@@ -58,8 +63,17 @@ async fn after_a_clean_stop_the_file_alone_holds_everything() {
         std::fs::copy(&database, &copy).unwrap();
         copy_keys(&database, &copy);
         let server = Process::start(&copy, &[]);
-        let alice = server.device().with_cookie(alice.cookie.as_deref().unwrap());
-        assert_eq!(alice.poll("after=0&timeout=0").await["messages"].as_array().unwrap().last().unwrap()["id"], last);
+        let alice = server
+            .device()
+            .with_cookie(alice.cookie.as_deref().unwrap());
+        assert_eq!(
+            alice.poll("after=0&timeout=0").await["messages"]
+                .as_array()
+                .unwrap()
+                .last()
+                .unwrap()["id"],
+            last
+        );
     }
 }
 
@@ -109,30 +123,49 @@ async fn a_stop_that_cannot_fold_the_log_in_says_which_files_belong_together() {
     };
     for (hold, expected) in [
         (reader, "is not whole without its write-ahead log"),
-        (idle, "is whole, but its write-ahead log could not be removed"),
+        (
+            idle,
+            "is whole, but its write-ahead log could not be removed",
+        ),
         (full, "is not whole without its write-ahead log"),
     ] {
         let (dir, database) = folder();
         let (disk, log) = (Disk::new(dir.path()), dir.path().join("log"));
         let server = Process::prepared(&database, &log, |command| {
-            command.env("LD_PRELOAD", &disk.library).env("FAULT", &disk.fault);
+            command
+                .env("LD_PRELOAD", &disk.library)
+                .env("FAULT", &disk.fault);
         });
         let (alice, last) = speak(&server, 1).await;
         let held = hold(&database, &disk);
         // What the other process does not see, it does not let SQLite fold in.
         let last = match &held {
-            Some(_) => alice.send("PRIVMSG #rust :after that").await["ids"][0].as_i64().unwrap(),
+            Some(_) => alice.send("PRIVMSG #rust :after that").await["ids"][0]
+                .as_i64()
+                .unwrap(),
             None => last,
         };
         assert!(server.terminate().success());
         let told = std::fs::read_to_string(&log).unwrap();
-        assert!(told.contains(expected) && told.contains(&database.display().to_string()), "{told}");
+        assert!(
+            told.contains(expected) && told.contains(&database.display().to_string()),
+            "{told}"
+        );
         drop(held);
         if disk.fault.exists() {
             disk.mend();
         }
         let server = Process::start(&database, &[]);
-        let alice = server.device().with_cookie(alice.cookie.as_deref().unwrap());
-        assert_eq!(alice.poll("after=0&timeout=0").await["messages"].as_array().unwrap().last().unwrap()["id"], last);
+        let alice = server
+            .device()
+            .with_cookie(alice.cookie.as_deref().unwrap());
+        assert_eq!(
+            alice.poll("after=0&timeout=0").await["messages"]
+                .as_array()
+                .unwrap()
+                .last()
+                .unwrap()["id"],
+            last
+        );
     }
 }

@@ -22,11 +22,17 @@ async fn server() -> TestServer {
 /// Bytes of the database, those in the write-ahead log included.
 fn size(server: &TestServer) -> i64 {
     let database = Connection::open(server.database()).unwrap();
-    4096 * database.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap()
+    4096 * database
+        .pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))
+        .unwrap()
 }
 
 fn is_limit(problem: &Problem) -> bool {
-    (problem.status, problem.code.as_str(), problem.numeric.as_deref()) == (429, "storage_limit", Some("263"))
+    (
+        problem.status,
+        problem.code.as_str(),
+        problem.numeric.as_deref(),
+    ) == (429, "storage_limit", Some("263"))
 }
 
 /// What a session does again and again, as IRC lines; `n` is different each time.
@@ -40,22 +46,57 @@ const KINDS: &[(&str, Kind)] = &[
             format!("PRIVMSG #{nick}1,#{nick}2,#{nick}3,#{nick}4 :{text}"),
         ]
     }),
-    ("short messages with labels", |n, nick| vec![format!("@label={n} PRIVMSG old,{nick} :hello")]),
-    ("notices", |_, _| vec![format!("NOTICE old :{}", "x".repeat(1500))]),
-    ("coming and going", |n, nick| vec![format!("JOIN #{nick}{n}"), format!("PART #{nick}{n} :{}", "x".repeat(1024))]),
-    ("topics", |n, nick| vec![format!("JOIN #{nick}"), format!("TOPIC #{nick} :{n}{}", "x".repeat(1000))]),
-    ("nicks", |n, nick| vec![format!("NICK {nick}{}", n % 2 + 1), format!("NICK {nick}")]),
-    ("away", |n, _| vec![format!("AWAY :{n}{}", "x".repeat(1000)), "AWAY".into()]),
+    ("short messages with labels", |n, nick| {
+        vec![format!("@label={n} PRIVMSG old,{nick} :hello")]
+    }),
+    ("notices", |_, _| {
+        vec![format!("NOTICE old :{}", "x".repeat(1500))]
+    }),
+    ("coming and going", |n, nick| {
+        vec![
+            format!("JOIN #{nick}{n}"),
+            format!("PART #{nick}{n} :{}", "x".repeat(1024)),
+        ]
+    }),
+    ("topics", |n, nick| {
+        vec![
+            format!("JOIN #{nick}"),
+            format!("TOPIC #{nick} :{n}{}", "x".repeat(1000)),
+        ]
+    }),
+    ("nicks", |n, nick| {
+        vec![format!("NICK {nick}{}", n % 2 + 1), format!("NICK {nick}")]
+    }),
+    ("away", |n, _| {
+        vec![format!("AWAY :{n}{}", "x".repeat(1000)), "AWAY".into()]
+    }),
     ("bans", |n, nick| {
-        vec![format!("JOIN #{nick}"), format!("MODE #{nick} +b mask{n}!*@*"), format!("MODE #{nick} -b mask{n}!*@*")]
+        vec![
+            format!("JOIN #{nick}"),
+            format!("MODE #{nick} +b mask{n}!*@*"),
+            format!("MODE #{nick} -b mask{n}!*@*"),
+        ]
     }),
     ("modes and keys", |n, nick| {
-        vec![format!("JOIN #{nick}"), format!("MODE #{nick} +k key{n}"), format!("MODE #{nick} -k key{n}")]
+        vec![
+            format!("JOIN #{nick}"),
+            format!("MODE #{nick} +k key{n}"),
+            format!("MODE #{nick} -k key{n}"),
+        ]
     }),
     ("invitations", |n, nick| {
-        vec![format!("JOIN #{nick}{n}"), format!("INVITE old #{nick}{n}"), format!("PART #{nick}{n}")]
+        vec![
+            format!("JOIN #{nick}{n}"),
+            format!("INVITE old #{nick}{n}"),
+            format!("PART #{nick}{n}"),
+        ]
     }),
-    ("kicks", |n, nick| vec![format!("JOIN #{nick}{n}"), format!("KICK #{nick}{n} {nick} :{}", "x".repeat(1024))]),
+    ("kicks", |n, nick| {
+        vec![
+            format!("JOIN #{nick}{n}"),
+            format!("KICK #{nick}{n} {nick} :{}", "x".repeat(1024)),
+        ]
+    }),
 ];
 
 /// Does it until it is refused for want of room.
@@ -75,7 +116,10 @@ async fn repeat(session: &Device, nick: &str, kind: Kind) -> Problem {
 /// The same, until not even a short message has room.
 async fn fill(session: &Device, nick: &str, kind: Kind) -> Problem {
     repeat(session, nick, kind).await;
-    let nick = session.snapshot().await["session"]["nick"].as_str().unwrap().to_owned();
+    let nick = session.snapshot().await["session"]["nick"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     loop {
         if let Err(refusal) = session.try_send(&format!("PRIVMSG {nick} :x")).await {
             assert!(is_limit(&refusal), "{refusal:?}");
@@ -88,7 +132,12 @@ async fn fill(session: &Device, nick: &str, kind: Kind) -> Problem {
 async fn whatever_a_network_does_it_adds_no_more_than_the_limit() {
     for (kind, lines) in KINDS {
         let server = server().await;
-        let old = server.device().from(STRANGER).try_pick("old").await.unwrap();
+        let old = server
+            .device()
+            .from(STRANGER)
+            .try_pick("old")
+            .await
+            .unwrap();
         old.send(&format!("PASS :{PASSWORD}")).await;
         let key = old.key("chat:read").await;
         server.pass(DAY + Duration::from_secs(1));
@@ -99,15 +148,34 @@ async fn whatever_a_network_does_it_adds_no_more_than_the_limit() {
             async move { device.try_pick(nick).await.unwrap() }
         }))
         .await;
-        join_all(sessions.iter().zip(nicks).map(|(session, nick)| fill(session, nick, *lines))).await;
+        join_all(
+            sessions
+                .iter()
+                .zip(nicks)
+                .map(|(session, nick)| fill(session, nick, *lines)),
+        )
+        .await;
         let grown = size(&server) - before;
         assert!(grown <= LIMIT / 2 + 4096, "{kind}: {grown} bytes");
         assert!(grown >= LIMIT / 32, "{kind}: refused after {grown} bytes");
 
-        let refused = server.device().from(STRANGER).try_pick("newcomer").await.unwrap_err();
+        let refused = server
+            .device()
+            .from(STRANGER)
+            .try_pick("newcomer")
+            .await
+            .unwrap_err();
         assert!(is_limit(&refused), "{kind}: {refused:?}");
-        old.send("PRIVMSG old :an older session of the network still writes").await;
-        server.device().from(NEIGHBOUR).try_pick("neighbour").await.unwrap().send("PRIVMSG old :so do others").await;
+        old.send("PRIVMSG old :an older session of the network still writes")
+            .await;
+        server
+            .device()
+            .from(NEIGHBOUR)
+            .try_pick("neighbour")
+            .await
+            .unwrap()
+            .send("PRIVMSG old :so do others")
+            .await;
         never_refused(&server, &sessions[0], &old, &key.client_id).await;
     }
 }
@@ -115,25 +183,48 @@ async fn whatever_a_network_does_it_adds_no_more_than_the_limit() {
 /// Logging in, PASS, reading, and all that ends something.
 async fn never_refused(server: &TestServer, full: &Device, old: &Device, key: &str) {
     full.send(&format!("PASS :{PASSWORD}")).await;
-    let nick = full.snapshot().await["session"]["nick"].as_str().unwrap().to_owned();
-    let phone = server.device().from(STRANGER).login(&nick, PASSWORD).await.unwrap();
+    let nick = full.snapshot().await["session"]["nick"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let phone = server
+        .device()
+        .from(STRANGER)
+        .login(&nick, PASSWORD)
+        .await
+        .unwrap();
     phone.snapshot().await;
     phone.queue().await;
     phone.get(&format!("/api/v1/history?target={nick}")).await;
-    for line in ["@label=ping PING x", "@label=who WHOIS old", "@label=list LIST", "MODE #x", "TOPIC #x", "ACK 1"] {
+    for line in [
+        "@label=ping PING x",
+        "@label=who WHOIS old",
+        "@label=list LIST",
+        "MODE #x",
+        "TOPIC #x",
+        "ACK 1",
+    ] {
         match phone.try_send(line).await {
             Err(refusal) if is_limit(&refusal) => panic!("{line}"),
             _ => {}
         }
     }
     for channel in phone.snapshot().await["channels"].as_array().unwrap() {
-        phone.send(&format!("PART {}", channel["name"].as_str().unwrap())).await;
+        phone
+            .send(&format!("PART {}", channel["name"].as_str().unwrap()))
+            .await;
     }
     phone.send("AWAY").await;
     let id = phone.snapshot().await["client"]["id"].clone();
     full.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
     full.send("QUIT :that is all").await;
-    assert_eq!(full.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "client_ended");
+    assert_eq!(
+        full.call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .code,
+        "client_ended"
+    );
     old.delete(&format!("/api/v1/keys/{key}")).await.unwrap();
     old.call(Method::DELETE, "/api/v1/session").await.unwrap();
 }
@@ -149,14 +240,19 @@ async fn what_is_never_refused_for_want_of_room_is_limited_otherwise() {
     let before = size(&server);
     // Answers that are kept with their labels: they are not, where there is no room.
     for n in 0..300 {
-        alice.send(&format!("@label={n} PING :{}", "x".repeat(1000))).await;
+        alice
+            .send(&format!("@label={n} PING :{}", "x".repeat(1000)))
+            .await;
     }
     // Logins, right ones and wrong ones, until they are throttled.
     for password in [PASSWORD, "a wrong password"] {
         let mut tried = 0;
         let refusal = loop {
             tried += 1;
-            match stranger.login_with(json!({"nick": "alice", "password": password})).await {
+            match stranger
+                .login_with(json!({"nick": "alice", "password": password}))
+                .await
+            {
                 Err(refusal) if refusal.code == "throttled" => break refusal,
                 Err(refusal) if refusal.code == "too_many_clients" => {
                     let all = alice.delete("/api/v1/clients").await;
@@ -181,16 +277,32 @@ async fn keys_sessions_and_codes_are_refused_like_messages() {
     let bot = alice.with_token(key.token("").await.token.as_deref().unwrap());
     fill(&alice, "alice", KINDS[0].1).await;
     for refused in [
-        alice.post("/api/v1/keys", json!({"name": "more", "scope": "chat:read"})).await,
-        alice.post(&format!("/api/v1/keys/{}/rotate", key.client_id), json!({"overlap": 60})).await,
+        alice
+            .post(
+                "/api/v1/keys",
+                json!({"name": "more", "scope": "chat:read"}),
+            )
+            .await,
+        alice
+            .post(
+                &format!("/api/v1/keys/{}/rotate", key.client_id),
+                json!({"overlap": 60}),
+            )
+            .await,
         bot.try_send("PRIVMSG alice :by a key").await,
-        bot.from(NEIGHBOUR).try_send("PRIVMSG alice :from another network").await,
+        bot.from(NEIGHBOUR)
+            .try_send("PRIVMSG alice :from another network")
+            .await,
     ] {
         let refusal = refused.unwrap_err();
         assert!(is_limit(&refusal), "{refusal:?}");
     }
     let lines = alice.get("/api/v1/audit").await;
-    let told = lines.as_array().unwrap().iter().filter(|line| line["reason"] == "storage");
+    let told = lines
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|line| line["reason"] == "storage");
     // As often as any refusal in an hour, and no more.
     assert!((1..=50).contains(&told.count()), "{lines}");
 }
@@ -198,7 +310,12 @@ async fn keys_sessions_and_codes_are_refused_like_messages() {
 #[tokio::test]
 async fn retry_after_is_true_and_a_day_frees_all() {
     let server = server().await;
-    let alice = server.device().from(STRANGER).try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .from(STRANGER)
+        .try_pick("alice")
+        .await
+        .unwrap();
     let refusal = fill(&alice, "alice", KINDS[0].1).await;
     let seconds = refusal.retry_after.unwrap();
     assert_eq!(refusal.body["retry_after"], seconds);
@@ -210,13 +327,21 @@ async fn retry_after_is_true_and_a_day_frees_all() {
 #[tokio::test]
 async fn a_repeated_command_and_a_refused_one_cost_nothing() {
     let server = server().await;
-    let alice = server.device().from(STRANGER).try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .from(STRANGER)
+        .try_pick("alice")
+        .await
+        .unwrap();
     let text = "x".repeat(4096);
     let line = format!("@label=once PRIVMSG alice :{text}");
     let first = alice.send(&line).await;
     for _ in 0..30 {
         assert_eq!(alice.send(&line).await, first);
-        alice.try_send(&format!("PRIVMSG nobody :{text}")).await.unwrap_err();
+        alice
+            .try_send(&format!("PRIVMSG nobody :{text}"))
+            .await
+            .unwrap_err();
     }
     alice.send(&format!("PRIVMSG alice :{text}")).await;
 }
@@ -228,13 +353,20 @@ async fn many_networks_of_one_customer_count_together() {
     let mut filled = 0;
     for network in 0..40 {
         let device = server.device().from(&format!("2001:db8:1:{network:x}::1"));
-        let Ok(session) = device.try_pick(&format!("s{network}")).await else { break };
+        let Ok(session) = device.try_pick(&format!("s{network}")).await else {
+            break;
+        };
         fill(&session, &format!("s{network}"), KINDS[0].1).await;
         filled += 1;
     }
     // A session has a tenth, and the newcomers of a /56 three times the half.
     assert!((14..=16).contains(&filled), "{filled}");
-    let elsewhere = server.device().from("2001:db8:2::1").try_pick("elsewhere").await.unwrap();
+    let elsewhere = server
+        .device()
+        .from("2001:db8:2::1")
+        .try_pick("elsewhere")
+        .await
+        .unwrap();
     elsewhere.send("PRIVMSG elsewhere :hello").await;
 }
 
@@ -243,6 +375,8 @@ async fn off_is_off() {
     let server = TestServer::with(&["--storage-limit", "off"]).await;
     let alice = server.pick("alice").await;
     for _ in 0..100 {
-        alice.send(&format!("PRIVMSG alice :{}", "x".repeat(4096))).await;
+        alice
+            .send(&format!("PRIVMSG alice :{}", "x".repeat(4096)))
+            .await;
     }
 }

@@ -8,13 +8,27 @@ use crate::support::{Process, TestServer};
 fn what_is_not_our_database_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let text = dir.path().join("text.db");
-    std::fs::write(&text, "this is no database, it is a letter to somebody\n".repeat(100)).unwrap();
+    std::fs::write(
+        &text,
+        "this is no database, it is a letter to somebody\n".repeat(100),
+    )
+    .unwrap();
     let said = Process::refused(&text, &[]);
-    assert!(said.contains("text.db") && said.contains("is not a database"), "{said}");
-    assert!(std::fs::read_to_string(&text).unwrap().starts_with("this is no database"));
+    assert!(
+        said.contains("text.db") && said.contains("is not a database"),
+        "{said}"
+    );
+    assert!(
+        std::fs::read_to_string(&text)
+            .unwrap()
+            .starts_with("this is no database")
+    );
 
     let foreign = dir.path().join("foreign.db");
-    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE song (title TEXT)").unwrap();
+    rusqlite::Connection::open(&foreign)
+        .unwrap()
+        .execute_batch("CREATE TABLE song (title TEXT)")
+        .unwrap();
     let said = Process::refused(&foreign, &[]);
     assert!(said.contains("another application"), "{said}");
 
@@ -26,9 +40,15 @@ fn what_is_not_our_database_is_refused_and_left_alone() {
 async fn a_database_of_a_newer_version_is_refused() {
     let mut server = TestServer::start().await;
     server.stop().await;
-    rusqlite::Connection::open(server.database()).unwrap().pragma_update(None, "user_version", 9000).unwrap();
+    rusqlite::Connection::open(server.database())
+        .unwrap()
+        .pragma_update(None, "user_version", 9000)
+        .unwrap();
     let said = Process::refused(&server.database(), &[]);
-    assert!(said.contains("newer rejoin") && said.contains("9000"), "{said}");
+    assert!(
+        said.contains("newer rejoin") && said.contains("9000"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -46,10 +66,17 @@ async fn the_database_is_its_owners_alone_and_as_safe_as_it_gets() {
     server.pick("alice").await;
     for entry in std::fs::read_dir(server.database().parent().unwrap()).unwrap() {
         let entry = entry.unwrap();
-        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
+        assert_eq!(
+            entry.metadata().unwrap().permissions().mode() & 0o077,
+            0,
+            "{:?}",
+            entry.path()
+        );
     }
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    let mode: String = database.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    let mode: String = database
+        .pragma_query_value(None, "journal_mode", |row| row.get(0))
+        .unwrap();
     assert_eq!(mode, "wal");
     let loose: Vec<String> = database
         .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%'")
@@ -69,7 +96,12 @@ fn files_that_are_open_to_others_are_closed_again() {
     let dir = tempfile::tempdir().unwrap();
     let (database, log) = (dir.path().join("rejoin.db"), dir.path().join("log"));
     Process::start(&database, &[]).kill();
-    let names = ["rejoin.db", "rejoin.db-wal", "rejoin.db-shm", "rejoin.db.lock"];
+    let names = [
+        "rejoin.db",
+        "rejoin.db-wal",
+        "rejoin.db-shm",
+        "rejoin.db.lock",
+    ];
     let files = names.map(|name| dir.path().join(name));
     let chmod = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -83,14 +115,28 @@ fn files_that_are_open_to_others_are_closed_again() {
     chmod(dir.path(), 0o777);
     let server = Process::prepared(&database, &log, |_| {});
     for file in &files {
-        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o077, 0, "{}", file.display());
+        assert_eq!(
+            std::fs::metadata(file).unwrap().permissions().mode() & 0o077,
+            0,
+            "{}",
+            file.display()
+        );
     }
     server.terminate();
     let told = std::fs::read_to_string(&log).unwrap();
     for file in &files {
-        assert!(told.contains(&format!("{} was open to others (mode 0644)", file.display())), "{told}");
+        assert!(
+            told.contains(&format!(
+                "{} was open to others (mode 0644)",
+                file.display()
+            )),
+            "{told}"
+        );
     }
-    assert!(told.contains(&format!("chmod go-w '{}'", dir.path().display())), "{told}");
+    assert!(
+        told.contains(&format!("chmod go-w '{}'", dir.path().display())),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -102,15 +148,22 @@ async fn what_was_answered_survives_sigkill_once_and_in_order() {
     alice.send("JOIN #rust").await;
     let mut answered = Vec::new();
     for n in 0..20 {
-        answered.push(alice.send(&format!("@label=n{n} PRIVMSG #rust :{n}")).await["ids"][0].clone());
+        answered
+            .push(alice.send(&format!("@label=n{n} PRIVMSG #rust :{n}")).await["ids"][0].clone());
     }
     server.kill();
     let server = Process::start(&database, &[]);
-    let alice = server.device().with_cookie(alice.cookie.as_deref().unwrap());
+    let alice = server
+        .device()
+        .with_cookie(alice.cookie.as_deref().unwrap());
     let again = alice.send("@label=n19 PRIVMSG #rust :19").await;
     assert_eq!(again["ids"][0], answered[19], "the label is remembered");
     let queue = alice.queue().await;
-    let said: Vec<_> = queue.iter().filter(|m| m["command"] == "PRIVMSG").map(|m| m["id"].clone()).collect();
+    let said: Vec<_> = queue
+        .iter()
+        .filter(|m| m["command"] == "PRIVMSG")
+        .map(|m| m["id"].clone())
+        .collect();
     assert_eq!(said, answered);
 }
 
@@ -120,7 +173,9 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
     let dir = tempfile::tempdir().unwrap();
     let (old, new) = (dir.path().join("old.db"), dir.path().join("new.db"));
     let database = rusqlite::Connection::open(&old).unwrap();
-    database.execute_batch(include_str!("schema_v1.sql")).unwrap();
+    database
+        .execute_batch(include_str!("schema_v1.sql"))
+        .unwrap();
     // A time of use and an end of life that are far away.
     database
         .execute_batch(
@@ -132,13 +187,24 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
         )
         .unwrap();
     let hash = rejoin::secret::sha256;
-    database.execute("UPDATE client SET secret_hash = ?1", [hash(b"an old secret")]).unwrap();
+    database
+        .execute(
+            "UPDATE client SET secret_hash = ?1",
+            [hash(b"an old secret")],
+        )
+        .unwrap();
     let text = "\u{1}she said: [\"\", 'é']\\";
     let said = json!(["alice", text]).to_string();
-    let event = "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id)
+    let event =
+        "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id)
                  VALUES (32503680000000, 'alice', 'PRIVMSG', ?1, '[1]', 1, 1, 1)";
     database.execute(event, [said]).unwrap();
-    database.execute("INSERT INTO address (target_id, event_id) VALUES (1, 1)", []).unwrap();
+    database
+        .execute(
+            "INSERT INTO address (target_id, event_id) VALUES (1, 1)",
+            [],
+        )
+        .unwrap();
     // What alice and bob said on a channel, bob last.
     database
         .execute_batch(
@@ -150,20 +216,38 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
              INSERT INTO membership (session_id, channel_id, since) VALUES (1, 3, 1), (2, 3, 1);",
         )
         .unwrap();
-    for (client, nick, text) in [(2, "bob", "alice?"), (1, "alice", "yes"), (1, "alice", "bob?"), (2, "bob", "fine")] {
+    for (client, nick, text) in [
+        (2, "bob", "alice?"),
+        (1, "alice", "yes"),
+        (1, "alice", "bob?"),
+        (2, "bob", "fine"),
+    ] {
         let event = "INSERT INTO event (time, source, command, params, targets, client_id)
                      VALUES (32503680000000, ?1, 'PRIVMSG', ?2, '[3]', ?3)";
-        database.execute(event, (nick, json!(["#old", text]).to_string(), client)).unwrap();
+        database
+            .execute(event, (nick, json!(["#old", text]).to_string(), client))
+            .unwrap();
         let address = "INSERT INTO address (target_id, event_id) VALUES (3, last_insert_rowid())";
         database.execute(address, []).unwrap();
     }
-    let reply = json!({"source": "rejoin.server", "command": "PONG", "params": ["rejoin.server", text]});
+    let reply =
+        json!({"source": "rejoin.server", "command": "PONG", "params": ["rejoin.server", text]});
     for (label, command, answer) in [
-        ("said", format!("PRIVMSG\0alice\0{text}"), json!({"replies": [], "ids": [1]})),
-        ("asked", format!("PING\0{text}"), json!({"replies": [reply, reply], "ids": []})),
+        (
+            "said",
+            format!("PRIVMSG\0alice\0{text}"),
+            json!({"replies": [], "ids": [1]}),
+        ),
+        (
+            "asked",
+            format!("PING\0{text}"),
+            json!({"replies": [reply, reply], "ids": []}),
+        ),
     ] {
         let keep = "INSERT INTO label (client_id, label, command, answer, time) VALUES (1, ?1, ?2, ?3, 32503680000000)";
-        database.execute(keep, (label, hash(command.as_bytes()), answer.to_string())).unwrap();
+        database
+            .execute(keep, (label, hash(command.as_bytes()), answer.to_string()))
+            .unwrap();
     }
     drop(database);
 
@@ -171,30 +255,61 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
     let alice = server.device().with_cookie("rejoin=an old secret");
     let snapshot = alice.snapshot().await;
     assert_eq!(snapshot["session"]["nick"], "alice");
-    assert_eq!(snapshot["channels"][0]["unread"], json!({"count": 2, "mention": true}), "bob's two, and none of hers");
+    assert_eq!(
+        snapshot["channels"][0]["unread"],
+        json!({"count": 2, "mention": true}),
+        "bob's two, and none of hers"
+    );
     let send = async |command, params: Value, label| {
-        alice.try_send_json(json!({"command": command, "params": params, "label": label})).await.unwrap()
+        alice
+            .try_send_json(json!({"command": command, "params": params, "label": label}))
+            .await
+            .unwrap()
     };
-    assert_eq!(alice.get("/api/v1/history?target=alice").await["messages"][0]["params"], json!(["alice", text]));
-    assert_eq!(send("PRIVMSG", json!(["alice", text]), "said").await, json!({"replies": [], "ids": [1]}));
-    assert_eq!(send("PING", json!([text]), "asked").await, json!({"replies": [reply, reply], "ids": []}));
+    assert_eq!(
+        alice.get("/api/v1/history?target=alice").await["messages"][0]["params"],
+        json!(["alice", text])
+    );
+    assert_eq!(
+        send("PRIVMSG", json!(["alice", text]), "said").await,
+        json!({"replies": [], "ids": [1]})
+    );
+    assert_eq!(
+        send("PING", json!([text]), "asked").await,
+        json!({"replies": [reply, reply], "ids": []})
+    );
     alice.send("JOIN #rust").await;
     drop(server);
     drop(Process::start(&new, &[]));
     let schema = |path: &std::path::Path| {
         let database = rusqlite::Connection::open(path).unwrap();
-        let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-        let mut statement = database.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?))).unwrap();
+        let version: i64 = database
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
+        let mut statement = database
+            .prepare("SELECT name, sql FROM sqlite_schema ORDER BY name")
+            .unwrap();
+        let rows = statement
+            .query_map([], |row| {
+                Ok((row.get(0)?, row.get::<_, Option<String>>(1)?))
+            })
+            .unwrap();
         let spaceless = |sql: String| {
-            let code = sql.lines().flat_map(|line| line.split("--").next().unwrap().split_whitespace());
+            let code = sql
+                .lines()
+                .flat_map(|line| line.split("--").next().unwrap().split_whitespace());
             code.collect::<String>()
         };
-        let rows: Vec<(String, Option<String>)> =
-            rows.map(|row| row.map(|(n, sql)| (n, sql.map(spaceless))).unwrap()).collect();
+        let rows: Vec<(String, Option<String>)> = rows
+            .map(|row| row.map(|(n, sql)| (n, sql.map(spaceless))).unwrap())
+            .collect();
         (version, rows)
     };
-    assert_eq!(schema(&old), schema(&new), "upgraded and newly made are the same");
+    assert_eq!(
+        schema(&old),
+        schema(&new),
+        "upgraded and newly made are the same"
+    );
 }
 
 /// What every JOIN, message and page asks must not walk past the log or past stays.
@@ -212,19 +327,46 @@ async fn no_frequent_query_scans() {
             "SELECT channel_id, since FROM membership WHERE session_id = 1 AND until IS NULL ORDER BY since",
             "membership_of_session",
         ),
-        ("SELECT channel_id, since, until FROM membership WHERE session_id = 1 AND until > 2", "membership_past"),
-        ("SELECT count(*) FROM membership WHERE channel_id = 1 AND until IS NULL", "membership_"),
+        (
+            "SELECT channel_id, since, until FROM membership WHERE session_id = 1 AND until > 2",
+            "membership_past",
+        ),
+        (
+            "SELECT count(*) FROM membership WHERE channel_id = 1 AND until IS NULL",
+            "membership_",
+        ),
         (
             "SELECT id FROM event WHERE sender = 1 AND recipient = 2 AND id < 3 ORDER BY id DESC LIMIT 4",
             "event_exchange",
         ),
-        ("SELECT * FROM session WHERE folded_nick = 'a' AND ended_at IS NULL", "session_by_nick"),
-        ("SELECT * FROM client WHERE session_id = 1 AND ended_at IS NULL ORDER BY id", "client_of_session"),
+        (
+            "SELECT * FROM session WHERE folded_nick = 'a' AND ended_at IS NULL",
+            "session_by_nick",
+        ),
+        (
+            "SELECT * FROM client WHERE session_id = 1 AND ended_at IS NULL ORDER BY id",
+            "client_of_session",
+        ),
     ] {
-        let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
-        let plan: Vec<String> = statement.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
-        assert!(plan.iter().any(|step| step.contains("SEARCH") && step.contains(index)), "{query}: {plan:?}");
-        assert!(!plan.iter().any(|step| step.starts_with("SCAN") || step.contains("TEMP B-TREE")), "{query}: {plan:?}");
+        let mut statement = database
+            .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+            .unwrap();
+        let plan: Vec<String> = statement
+            .query_map([], |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert!(
+            plan.iter()
+                .any(|step| step.contains("SEARCH") && step.contains(index)),
+            "{query}: {plan:?}"
+        );
+        assert!(
+            !plan
+                .iter()
+                .any(|step| step.starts_with("SCAN") || step.contains("TEMP B-TREE")),
+            "{query}: {plan:?}"
+        );
     }
 }
 
@@ -238,9 +380,14 @@ async fn readers_stay_few_however_many_hang_up() {
         alice.send(&format!("JOIN #{n}")).await;
     }
     for _ in 0..300 {
-        let asked = alice.request(reqwest::Method::GET, "/api/v1/session").send();
+        let asked = alice
+            .request(reqwest::Method::GET, "/api/v1/session")
+            .send();
         let _ = tokio::time::timeout(std::time::Duration::from_micros(700), asked).await;
     }
     alice.snapshot().await;
-    assert!(server.open_files("rejoin.db") <= 1 + 4 + 1, "the writer, four readers, the lock");
+    assert!(
+        server.open_files("rejoin.db") <= 1 + 4 + 1,
+        "the writer, four readers, the lock"
+    );
 }

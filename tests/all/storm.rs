@@ -16,7 +16,11 @@ async fn a_thousand_logins_at_once_take_the_memory_of_a_few() {
     let server = Process::start(&dir.path().join("rejoin.db"), &["--login-limit", "off"]);
     let alice = server.pick("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
-    server.device().login("alice", "a wrong one").await.unwrap_err();
+    server
+        .device()
+        .login("alice", "a wrong one")
+        .await
+        .unwrap_err();
     let before = server.peak_memory();
     let mut problems = Vec::new();
     // In waves, for the sake of machines where a process may open few files; each is far more than can wait.
@@ -33,11 +37,19 @@ async fn a_thousand_logins_at_once_take_the_memory_of_a_few() {
             code => {
                 assert_eq!((code, problem.status), ("overloaded", 503));
                 // As long as those that wait take, and they wait for ten seconds at most.
-                assert!(problem.retry_after.is_some_and(|seconds| (1..=60).contains(&seconds)), "{problem:?}");
+                assert!(
+                    problem
+                        .retry_after
+                        .is_some_and(|seconds| (1..=60).contains(&seconds)),
+                    "{problem:?}"
+                );
             }
         }
     }
-    assert!(problems.iter().any(|problem| problem.code == "overloaded"), "there were too many at once");
+    assert!(
+        problems.iter().any(|problem| problem.code == "overloaded"),
+        "there were too many at once"
+    );
     // A thousand hashes at once would want 19 GiB; a thousand connections have something, too.
     let grown = server.peak_memory() - before;
     assert!(grown < 128 << 20, "it grew by {} MiB", grown >> 20);
@@ -50,9 +62,17 @@ async fn passwords_are_hashed_at_low_priority_and_all_else_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let server = Process::start(&dir.path().join("rejoin.db"), &[]);
     let threads = server.niceness();
-    let (hashing, others): (Vec<_>, Vec<_>) = threads.into_iter().partition(|(name, _)| name.starts_with("password-"));
-    assert!((1..=4).contains(&hashing.len()) && hashing.iter().all(|(_, nice)| *nice >= 10), "{hashing:?}");
-    assert!(others.len() > 2 && others.iter().all(|(_, nice)| *nice == others[0].1), "{others:?}");
+    let (hashing, others): (Vec<_>, Vec<_>) = threads
+        .into_iter()
+        .partition(|(name, _)| name.starts_with("password-"));
+    assert!(
+        (1..=4).contains(&hashing.len()) && hashing.iter().all(|(_, nice)| *nice >= 10),
+        "{hashing:?}"
+    );
+    assert!(
+        others.len() > 2 && others.iter().all(|(_, nice)| *nice == others[0].1),
+        "{others:?}"
+    );
     assert!(others[0].1 < hashing[0].1);
 }
 
@@ -70,7 +90,9 @@ async fn whoever_hangs_up_makes_room() {
     let mut waiting = Vec::new();
     // Some of the four that keep the threads busy stand in the line themselves.
     let refused = async |device: Device| {
-        let answer = tokio::time::timeout(Duration::from_millis(300), device.login("nobody", PASSWORD)).await;
+        let answer =
+            tokio::time::timeout(Duration::from_millis(300), device.login("nobody", PASSWORD))
+                .await;
         answer.is_ok_and(|answer| answer.unwrap_err().code == "overloaded")
     };
     while waiting.len() < 68 {
@@ -78,9 +100,20 @@ async fn whoever_hangs_up_makes_room() {
         connection.write_all(request.as_bytes()).await.unwrap();
         waiting.push(connection);
     }
-    until("the line to be full", async || refused(server.device()).await).await;
+    until("the line to be full", async || {
+        refused(server.device()).await
+    })
+    .await;
     drop(waiting);
-    let all_fit = async || join_all((0..30).map(|_| refused(server.device()))).await.iter().all(|refused| !refused);
+    let all_fit = async || {
+        join_all((0..30).map(|_| refused(server.device())))
+            .await
+            .iter()
+            .all(|refused| !refused)
+    };
     until("room for many", all_fit).await;
-    assert!(busy.iter().any(|login| !login.is_finished()), "there was room only when the line had been worked off");
+    assert!(
+        busy.iter().any(|login| !login.is_finished()),
+        "there was room only when the line had been worked off"
+    );
 }

@@ -15,9 +15,13 @@ const PASSWORD: &str = "correct horse battery";
 /// Who is op of the only channel that somebody is on.
 async fn ops(of: &Device) -> Vec<String> {
     let snapshot = of.snapshot().await;
-    let members = snapshot["channels"][0]["members"].as_array().unwrap().clone();
+    let members = snapshot["channels"][0]["members"]
+        .as_array()
+        .unwrap()
+        .clone();
     let ops = members.iter().filter(|member| member["op"] == true);
-    ops.map(|member| member["nick"].as_str().unwrap().to_owned()).collect()
+    ops.map(|member| member["nick"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Source, command and params of a message, as a line.
@@ -55,7 +59,12 @@ async fn op_passes_on_whichever_way_the_last_op_goes() {
             "end" => drop(alice.delete("/api/v1/session").await.unwrap()),
             "removal" => {
                 let own = alice.get("/api/v1/clients").await[0]["id"].clone();
-                drop(alice.delete(&format!("/api/v1/clients/{own}")).await.unwrap());
+                drop(
+                    alice
+                        .delete(&format!("/api/v1/clients/{own}"))
+                        .await
+                        .unwrap(),
+                );
             }
             "expiry" => {
                 server.pass(Duration::from_mins(59));
@@ -65,13 +74,23 @@ async fn op_passes_on_whichever_way_the_last_op_goes() {
                 server.pass(Duration::from_mins(2));
                 server.expired(2).await;
             }
-            _ => server.chat().remove_session(Named::parse("alice").unwrap(), server.now()).await.unwrap(),
+            _ => server
+                .chat()
+                .remove_session(Named::parse("alice").unwrap(), server.now())
+                .await
+                .unwrap(),
         }
         let queue = bob.queue().await;
         let told: Vec<_> = queue.iter().map(line).collect();
         assert_eq!(told.len(), 2, "{way}: {told:?}");
-        assert!(told[0].starts_with(&format!("alice {command} ")), "{way}: {told:?}");
-        assert_eq!(told[1], "rejoin.server MODE #rust +o bob", "{way}: bob has been there longest");
+        assert!(
+            told[0].starts_with(&format!("alice {command} ")),
+            "{way}: {told:?}"
+        );
+        assert_eq!(
+            told[1], "rejoin.server MODE #rust +o bob",
+            "{way}: bob has been there longest"
+        );
         assert_eq!(ops(&carol).await, ["bob"], "{way}");
         loop {
             let pushed = stream.message().await.unwrap();
@@ -86,13 +105,23 @@ async fn op_passes_on_whichever_way_the_last_op_goes() {
 #[tokio::test]
 async fn the_voiced_come_first_and_the_banned_last() {
     let server = TestServer::start().await;
-    let [alice, bob, carol, dave] = server.pick_on("#rust", ["alice", "bob", "carol", "dave"]).await;
+    let [alice, bob, carol, dave] = server
+        .pick_on("#rust", ["alice", "bob", "carol", "dave"])
+        .await;
     alice.send("MODE #rust +v dave").await;
     alice.send("PART #rust").await;
-    assert_eq!(ops(&bob).await, ["dave"], "who has voice comes before who has been there longer");
+    assert_eq!(
+        ops(&bob).await,
+        ["dave"],
+        "who has voice comes before who has been there longer"
+    );
     dave.send("MODE #rust +b bob").await;
     dave.send("PART #rust").await;
-    assert_eq!(ops(&bob).await, ["carol"], "who is banned does not become op");
+    assert_eq!(
+        ops(&bob).await,
+        ["carol"],
+        "who is banned does not become op"
+    );
     carol.send("MODE #rust +v bob").await;
     carol.send("PART #rust").await;
     assert_eq!(ops(&bob).await, ["bob"], "voice says more than a ban");
@@ -150,7 +179,10 @@ async fn a_nick_that_no_ban_matches_any_more_may_be_op() {
     assert!(ops(&badger).await.is_empty());
     badger.send("NICK good").await;
     let told: Vec<_> = badger.queue().await.iter().map(line).collect();
-    assert_eq!(told[1..], ["worse-bad NICK good", "rejoin.server MODE #rust +o good"]);
+    assert_eq!(
+        told[1..],
+        ["worse-bad NICK good", "rejoin.server MODE #rust +o good"]
+    );
 }
 
 #[tokio::test]
@@ -167,11 +199,17 @@ async fn the_last_op_stays_op_until_there_is_another() {
     }
     bob.drain().await;
     alice.send("MODE #rust +o-o bob alice").await;
-    assert_eq!(params(&bob.queue().await[0]), ["#rust", "+o-o", "bob", "alice"]);
+    assert_eq!(
+        params(&bob.queue().await[0]),
+        ["#rust", "+o-o", "bob", "alice"]
+    );
     assert_eq!(ops(&bob).await, ["bob"]);
     bob.send("MODE #rust +o alice").await;
     let both = alice.send("MODE #rust -oo alice bob").await;
-    assert_eq!(both["replies"][0]["command"], "482", "not even two who are op can leave none");
+    assert_eq!(
+        both["replies"][0]["command"], "482",
+        "not even two who are op can leave none"
+    );
     assert_eq!(ops(&bob).await, ["bob"]);
 }
 
@@ -181,7 +219,11 @@ async fn the_kick_of_oneself_and_the_next_one_passes_op_twice() {
     let [alice, bob, carol] = server.pick_on("#rust", ["alice", "bob", "carol"]).await;
     carol.drain().await;
     let answer = alice.send("KICK #rust alice,bob").await;
-    assert_eq!(answer["ids"].as_array().unwrap().len(), 2, "what follows of it by itself is not in the answer");
+    assert_eq!(
+        answer["ids"].as_array().unwrap().len(),
+        2,
+        "what follows of it by itself is not in the answer"
+    );
     let told: Vec<_> = carol.queue().await.iter().map(line).collect();
     let expected = [
         "alice KICK #rust alice alice",
@@ -190,7 +232,11 @@ async fn the_kick_of_oneself_and_the_next_one_passes_op_twice() {
         "rejoin.server MODE #rust +o carol",
     ];
     assert_eq!(told, expected);
-    assert_eq!(commands(&alice.drain().await).last(), Some(&"KICK"), "who has gone is not told");
+    assert_eq!(
+        commands(&alice.drain().await).last(),
+        Some(&"KICK"),
+        "who has gone is not told"
+    );
     assert_eq!(commands(&bob.drain().await).last(), Some(&"KICK"));
 }
 
@@ -202,12 +248,21 @@ async fn a_channel_that_was_stuck_before_has_an_op_after_the_start() {
     bob.drain().await;
     server.stop().await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    database.execute("UPDATE membership SET op = 0", []).unwrap();
+    database
+        .execute("UPDATE membership SET op = 0", [])
+        .unwrap();
     drop(database);
     server.run().await;
     assert_eq!(ops(&bob).await, ["alice"]);
-    assert_eq!(line(&bob.queue().await[0]), "rejoin.server MODE #rust +o alice");
-    assert_eq!(server.rows("event WHERE command = 'MODE'"), 2, "and not again at every start");
+    assert_eq!(
+        line(&bob.queue().await[0]),
+        "rejoin.server MODE #rust +o alice"
+    );
+    assert_eq!(
+        server.rows("event WHERE command = 'MODE'"),
+        2,
+        "and not again at every start"
+    );
 }
 
 #[tokio::test]
@@ -216,34 +271,72 @@ async fn the_operator_gives_op_and_ends_a_channel() {
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
     let eve = server.pick("eve").await;
     let chat = server.chat();
-    let (rust, none) = (ChannelName::parse("#RUST").unwrap(), ChannelName::parse("#none").unwrap());
+    let (rust, none) = (
+        ChannelName::parse("#RUST").unwrap(),
+        ChannelName::parse("#none").unwrap(),
+    );
     let nick = |nick: &str| Nick::parse(nick).unwrap();
     bob.drain().await;
-    for (channel, who, code) in
-        [(&none, "bob", "no_such_channel"), (&rust, "nobody", "no_such_nick"), (&rust, "eve", "user_not_in_channel")]
-    {
-        let refused = chat.give_op(channel.clone(), nick(who), server.now()).await.unwrap_err();
+    for (channel, who, code) in [
+        (&none, "bob", "no_such_channel"),
+        (&rust, "nobody", "no_such_nick"),
+        (&rust, "eve", "user_not_in_channel"),
+    ] {
+        let refused = chat
+            .give_op(channel.clone(), nick(who), server.now())
+            .await
+            .unwrap_err();
         assert_eq!(refused.code.name(), code);
     }
-    chat.give_op(rust.clone(), nick("Bob"), server.now()).await.unwrap();
-    chat.give_op(rust.clone(), nick("bob"), server.now()).await.unwrap();
-    assert_eq!(bob.queue().await.iter().map(line).collect::<Vec<_>>(), ["rejoin.server MODE #rust +o bob"]);
+    chat.give_op(rust.clone(), nick("Bob"), server.now())
+        .await
+        .unwrap();
+    chat.give_op(rust.clone(), nick("bob"), server.now())
+        .await
+        .unwrap();
+    assert_eq!(
+        bob.queue().await.iter().map(line).collect::<Vec<_>>(),
+        ["rejoin.server MODE #rust +o bob"]
+    );
     bob.send("KICK #rust alice").await;
     alice.send("JOIN #rust").await;
     for device in [&alice, &bob] {
         device.drain().await;
     }
-    assert_eq!(chat.end_channel(rust.clone(), server.now()).await.unwrap(), 2);
+    assert_eq!(
+        chat.end_channel(rust.clone(), server.now()).await.unwrap(),
+        2
+    );
     let why = "the operator of the server ended this channel";
     let told = |who: &str| format!("rejoin.server KICK #rust {who} {why}");
-    assert_eq!(alice.queue().await.iter().map(line).collect::<Vec<_>>(), [told("alice")]);
-    assert_eq!(bob.queue().await.iter().map(line).collect::<Vec<_>>(), [told("alice"), told("bob")]);
+    assert_eq!(
+        alice.queue().await.iter().map(line).collect::<Vec<_>>(),
+        [told("alice")]
+    );
+    assert_eq!(
+        bob.queue().await.iter().map(line).collect::<Vec<_>>(),
+        [told("alice"), told("bob")]
+    );
     assert_eq!(bob.snapshot().await["channels"], json!([]));
-    assert_eq!(chat.end_channel(rust, server.now()).await.unwrap_err().code.name(), "no_such_channel");
-    assert_eq!(eve.send("JOIN #rust").await["replies"][0]["params"][3], "@eve");
+    assert_eq!(
+        chat.end_channel(rust, server.now())
+            .await
+            .unwrap_err()
+            .code
+            .name(),
+        "no_such_channel"
+    );
+    assert_eq!(
+        eve.send("JOIN #rust").await["replies"][0]["params"][3],
+        "@eve"
+    );
     let lines = chat.audit(None, 100).await.unwrap();
-    let about = lines.iter().filter(|line| line.channel.as_deref() == Some("#rust"));
-    let about: Vec<_> = about.map(|line| (line.action.as_str(), line.nick.as_deref())).collect();
+    let about = lines
+        .iter()
+        .filter(|line| line.channel.as_deref() == Some("#rust"));
+    let about: Vec<_> = about
+        .map(|line| (line.action.as_str(), line.nick.as_deref()))
+        .collect();
     assert_eq!(about, [("op_given", Some("bob")), ("channel_ended", None)]);
 }
 
@@ -257,10 +350,21 @@ async fn a_large_channel_ends_for_all_its_members() {
         members.push(member);
     }
     let rust = ChannelName::parse("#rust").unwrap();
-    assert_eq!(server.chat().end_channel(rust, server.now()).await.unwrap(), 300);
-    assert_eq!(members[0].snapshot().await["channels"], json!([]), "the op leaves last");
+    assert_eq!(
+        server.chat().end_channel(rust, server.now()).await.unwrap(),
+        300
+    );
+    assert_eq!(
+        members[0].snapshot().await["channels"],
+        json!([]),
+        "the op leaves last"
+    );
     assert_eq!(server.rows("membership WHERE until IS NULL"), 0);
-    assert_eq!(server.rows("event WHERE command = 'MODE'"), 0, "op passes on to nobody meanwhile");
+    assert_eq!(
+        server.rows("event WHERE command = 'MODE'"),
+        0,
+        "op passes on to nobody meanwhile"
+    );
 }
 
 #[tokio::test]

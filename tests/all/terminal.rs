@@ -24,16 +24,32 @@ struct Terminal {
 impl Terminal {
     fn start(server: &TestServer, client_id: &str) -> Self {
         let tests = env::current_exe().unwrap();
-        let program = tests.parent().unwrap().parent().unwrap().join("examples/terminal");
+        let program = tests
+            .parent()
+            .unwrap()
+            .parent()
+            .unwrap()
+            .join("examples/terminal");
         let mut process = Command::new(program)
-            .args(["--server", &server.url(""), "--client-id", client_id, "--channel", "#rust"])
+            .args([
+                "--server",
+                &server.url(""),
+                "--client-id",
+                client_id,
+                "--channel",
+                "#rust",
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("`cargo build --examples` builds it, as `cargo test` without --test does");
         let (to, said) = mpsc::unbounded_channel();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| to.send(line)));
+        thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .try_for_each(|line| to.send(line))
+        });
         Self { process, said }
     }
 
@@ -41,7 +57,10 @@ impl Terminal {
     async fn says(&mut self, text: &str) -> String {
         loop {
             let line = timeout(PATIENCE, self.said.recv()).await;
-            let line = line.ok().flatten().unwrap_or_else(|| panic!("it never said {text:?}"));
+            let line = line
+                .ok()
+                .flatten()
+                .unwrap_or_else(|| panic!("it never said {text:?}"));
             if line.contains(text) {
                 return line;
             }
@@ -50,7 +69,10 @@ impl Terminal {
 
     async fn code(&mut self) -> String {
         let line = self.says("type the code").await;
-        line.split([' ', ',']).find(|word| word.len() == 9 && word.contains('-')).unwrap().to_owned()
+        line.split([' ', ','])
+            .find(|word| word.len() == 9 && word.contains('-'))
+            .unwrap()
+            .to_owned()
     }
 
     fn types(&mut self, line: &str) {
@@ -59,7 +81,11 @@ impl Terminal {
 
     /// Waits until it has ended by itself, and how.
     async fn ended(mut self) -> ExitStatus {
-        while timeout(PATIENCE, self.said.recv()).await.expect("it goes on").is_some() {}
+        while timeout(PATIENCE, self.said.recv())
+            .await
+            .expect("it goes on")
+            .is_some()
+        {}
         self.process.wait().unwrap()
     }
 }
@@ -73,7 +99,14 @@ impl Drop for Terminal {
 }
 
 async fn hears(person: &Device, text: &str) {
-    until(text, async || person.queue().await.iter().any(|message| message["params"][1] == text)).await;
+    until(text, async || {
+        person
+            .queue()
+            .await
+            .iter()
+            .any(|message| message["params"][1] == text)
+    })
+    .await;
 }
 
 /// All three at once, because each waits for five seconds before it asks whether it was let in.
@@ -83,7 +116,8 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
     bob.send("JOIN #rust").await;
     let app = operators_app(&server, "terminal", true, "chat:read chat:write").await;
-    let [mut terminal, mut another, mut denied] = [0; 3].map(|_| Terminal::start(&server, &app.client_id));
+    let [mut terminal, mut another, mut denied] =
+        [0; 3].map(|_| Terminal::start(&server, &app.client_id));
     allow(&alice, &terminal.code().await).await;
     allow(&alice, &another.code().await).await;
     decide(&alice, &denied.code().await, "deny").await;
@@ -96,14 +130,23 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     // A message said on each side arrives on the other.
     bob.send("PRIVMSG #rust :hello terminal").await;
     for terminal in [&mut terminal, &mut another] {
-        assert_eq!(terminal.says("hello terminal").await, "#rust <bob> hello terminal");
+        assert_eq!(
+            terminal.says("hello terminal").await,
+            "#rust <bob> hello terminal"
+        );
     }
     terminal.types("hello bob");
     hears(&bob, "hello bob").await;
     assert_eq!(bob.queue().await.last().unwrap()["app"], "terminal");
     assert_eq!(another.says("hello bob").await, "#rust <alice> hello bob");
-    bob.try_send_json(json!({"command": "PRIVMSG", "params": ["#rust", "\u{1b}[2Jboo"]})).await.unwrap();
-    assert_eq!(terminal.says("boo").await, "#rust <bob> \u{fffd}[2Jboo", "nobody moves its cursor");
+    bob.try_send_json(json!({"command": "PRIVMSG", "params": ["#rust", "\u{1b}[2Jboo"]}))
+        .await
+        .unwrap();
+    assert_eq!(
+        terminal.says("boo").await,
+        "#rust <bob> \u{fffd}[2Jboo",
+        "nobody moves its cursor"
+    );
     terminal.types("/join #tea");
     another.says("* alice JOIN #tea").await;
     terminal.types("anyone?");
@@ -122,9 +165,17 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     another.says("Good bye.").await;
     assert!(another.ended().await.success());
     let clients = alice.get("/api/v1/clients").await;
-    assert_eq!((clients.as_array().unwrap().len(), &clients[1]["name"]), (2, &json!("terminal")));
-    alice.delete(&format!("/api/v1/clients/{}", clients[1]["id"])).await.unwrap();
-    terminal.says("This terminal was removed from the session.").await;
+    assert_eq!(
+        (clients.as_array().unwrap().len(), &clients[1]["name"]),
+        (2, &json!("terminal"))
+    );
+    alice
+        .delete(&format!("/api/v1/clients/{}", clients[1]["id"]))
+        .await
+        .unwrap();
+    terminal
+        .says("This terminal was removed from the session.")
+        .await;
     assert!(!terminal.ended().await.success());
     assert_sound(&server.database());
 }

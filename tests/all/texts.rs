@@ -4,13 +4,31 @@ use serde_json::{Value, json};
 
 use crate::support::{Device, Socket, TestServer, params, said};
 
-async fn send(device: &Device, command: &str, target: &str, text: &str) -> Result<Value, (u16, String)> {
-    device.try_send_json(json!({"command": command, "params": [target, text]})).await.map_err(said)
+async fn send(
+    device: &Device,
+    command: &str,
+    target: &str,
+    text: &str,
+) -> Result<Value, (u16, String)> {
+    device
+        .try_send_json(json!({"command": command, "params": [target, text]}))
+        .await
+        .map_err(said)
 }
 
 /// Texts that show nothing.
-const BLANK: [&str; 10] =
-    ["", " ", "   ", "\t", "\u{a0}\u{3000}", "\u{200b}", "\u{202e}\u{2066}", "\u{3164}", "\u{2}\u{f}", "\n \n"];
+const BLANK: [&str; 10] = [
+    "",
+    " ",
+    "   ",
+    "\t",
+    "\u{a0}\u{3000}",
+    "\u{200b}",
+    "\u{202e}\u{2066}",
+    "\u{3164}",
+    "\u{2}\u{f}",
+    "\n \n",
+];
 
 #[tokio::test]
 async fn a_text_that_shows_nothing_is_no_text() {
@@ -21,11 +39,22 @@ async fn a_text_that_shows_nothing_is_no_text() {
         for target in ["#rust", "bob"] {
             let refused = send(&alice, "PRIVMSG", target, text).await;
             assert_eq!(refused, Err((400, "no_text_to_send".into())), "{text:?}");
-            assert_eq!(send(&alice, "NOTICE", target, text).await, Ok(json!({"replies": [], "ids": []})), "{text:?}");
+            assert_eq!(
+                send(&alice, "NOTICE", target, text).await,
+                Ok(json!({"replies": [], "ids": []})),
+                "{text:?}"
+            );
         }
     }
     assert!(bob.queue().await.is_empty());
-    for text in ["\u{200b}x", " . ", "\u{1}ACTION waves\u{1}", "\u{1}", "🦀", "\u{2764}\u{fe0f}"] {
+    for text in [
+        "\u{200b}x",
+        " . ",
+        "\u{1}ACTION waves\u{1}",
+        "\u{1}",
+        "🦀",
+        "\u{2764}\u{fe0f}",
+    ] {
         send(&alice, "PRIVMSG", "bob", text).await.unwrap();
         assert_eq!(params(bob.drain().await.last().unwrap())[1], text);
     }
@@ -42,7 +71,11 @@ async fn a_message_sent_as_json_may_have_several_lines() {
         for target in ["#rust", "bob"] {
             for text in ["one\ntwo", "\none\n\n", &hundred] {
                 let sent = send(&alice, command, target, text).await.unwrap();
-                assert_eq!(sent["ids"].as_array().unwrap().len(), 1, "one message, however many lines");
+                assert_eq!(
+                    sent["ids"].as_array().unwrap().len(),
+                    1,
+                    "one message, however many lines"
+                );
                 assert_eq!(params(&stream.message().await.unwrap()), [target, text]);
                 assert_eq!(params(bob.drain().await.last().unwrap()), [target, text]);
             }
@@ -65,12 +98,24 @@ async fn what_a_text_cannot_have_is_refused_and_sends_nothing() {
         ("\u{1}ACTION one\ntwo\u{1}", 400, "malformed_request"),
         ("\u{1}VERSION\n", 400, "malformed_request"),
     ] {
-        assert_eq!(send(&alice, "PRIVMSG", "#rust", text).await, Err((status, code.into())), "{text:.20}");
-        assert_eq!(send(&alice, "NOTICE", "#rust", text).await, Ok(json!({"replies": [], "ids": []})), "{text:.20}");
+        assert_eq!(
+            send(&alice, "PRIVMSG", "#rust", text).await,
+            Err((status, code.into())),
+            "{text:.20}"
+        );
+        assert_eq!(
+            send(&alice, "NOTICE", "#rust", text).await,
+            Ok(json!({"replies": [], "ids": []})),
+            "{text:.20}"
+        );
     }
     for text in ["one\rtwo", "one\r\ntwo", "one\0two"] {
         for command in ["PRIVMSG", "NOTICE"] {
-            assert_eq!(send(&alice, command, "bob", text).await, Err((400, "malformed_request".into())), "{text:?}");
+            assert_eq!(
+                send(&alice, command, "bob", text).await,
+                Err((400, "malformed_request".into())),
+                "{text:?}"
+            );
         }
     }
     for message in [
@@ -85,7 +130,15 @@ async fn what_a_text_cannot_have_is_refused_and_sends_nothing() {
         let refused = alice.try_send_json(message.clone()).await.map_err(said);
         assert_eq!(refused, Err((400, "malformed_request".into())), "{message}");
     }
-    assert_eq!(alice.try_send("PRIVMSG #rust :one\ntwo").await.unwrap_err().code, "malformed_request", "as a line");
+    assert_eq!(
+        alice
+            .try_send("PRIVMSG #rust :one\ntwo")
+            .await
+            .unwrap_err()
+            .code,
+        "malformed_request",
+        "as a line"
+    );
     assert!(bob.queue().await.is_empty());
 }
 
@@ -93,15 +146,30 @@ async fn what_a_text_cannot_have_is_refused_and_sends_nothing() {
 async fn each_line_counts_toward_the_flood_limit() {
     let server = TestServer::with(&["--flood-limit", "20:1"]).await;
     let alice = server.pick("alice").await;
-    send(&alice, "PRIVMSG", "alice", &vec!["line"; 15].join("\n")).await.unwrap();
-    assert_eq!(send(&alice, "PRIVMSG", "alice", &["line"; 6].join("\n")).await, Err((429, "throttled".into())));
-    send(&alice, "PRIVMSG", "alice", &["line"; 5].join("\n")).await.unwrap();
-    assert_eq!(send(&alice, "PRIVMSG", "alice", "one").await, Err((429, "throttled".into())));
+    send(&alice, "PRIVMSG", "alice", &vec!["line"; 15].join("\n"))
+        .await
+        .unwrap();
+    assert_eq!(
+        send(&alice, "PRIVMSG", "alice", &["line"; 6].join("\n")).await,
+        Err((429, "throttled".into()))
+    );
+    send(&alice, "PRIVMSG", "alice", &["line"; 5].join("\n"))
+        .await
+        .unwrap();
+    assert_eq!(
+        send(&alice, "PRIVMSG", "alice", "one").await,
+        Err((429, "throttled".into()))
+    );
     server.pass(std::time::Duration::from_secs(20));
     // More than the burst is allowed to who has it whole, and takes as much longer to come back.
-    send(&alice, "PRIVMSG", "alice", &vec!["line"; 100].join("\n")).await.unwrap();
+    send(&alice, "PRIVMSG", "alice", &vec!["line"; 100].join("\n"))
+        .await
+        .unwrap();
     server.pass(std::time::Duration::from_secs(79));
-    assert_eq!(send(&alice, "PRIVMSG", "alice", "one").await, Err((429, "throttled".into())));
+    assert_eq!(
+        send(&alice, "PRIVMSG", "alice", "one").await,
+        Err((429, "throttled".into()))
+    );
     server.pass(std::time::Duration::from_secs(2));
     send(&alice, "PRIVMSG", "alice", "one").await.unwrap();
 }
@@ -113,9 +181,11 @@ async fn the_socket_carries_several_lines_too() {
     bob.drain().await;
     let mut socket = Socket::open(&alice, "").await;
     let message = |text: &str| json!({"command": "PRIVMSG", "params": ["bob", text], "label": "l"});
-    for (text, code) in
-        [("one\ntwo", None), ("one\rtwo", Some("malformed_request")), ("\u{200b}", Some("no_text_to_send"))]
-    {
+    for (text, code) in [
+        ("one\ntwo", None),
+        ("one\rtwo", Some("malformed_request")),
+        ("\u{200b}", Some("no_text_to_send")),
+    ] {
         socket.send(message(text)).await;
         assert_eq!(socket.answer().await["code"].as_str(), code, "{text:?}");
     }

@@ -11,7 +11,10 @@ const YEAR: i64 = 365 * 24 * 3600;
 /// The times of a queue's events, in the order of their ids.
 fn times(queue: &[Value]) -> Vec<String> {
     assert!(queue.is_sorted_by_key(|event| event["id"].as_i64().unwrap()));
-    queue.iter().map(|event| event["time"].as_str().unwrap().to_owned()).collect()
+    queue
+        .iter()
+        .map(|event| event["time"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 async fn say(device: &Device, text: &str) {
@@ -32,7 +35,11 @@ async fn they_never_decrease_when_the_clock_is_set_back_and_not_after_a_restart(
     say(&alice, "a minute later").await;
     let first = times(&alice.queue().await);
     assert!(first.is_sorted(), "{first:?}");
-    assert_eq!(first[0], first[first.len() - 1], "the clock is still behind the first event");
+    assert_eq!(
+        first[0],
+        first[first.len() - 1],
+        "the clock is still behind the first event"
+    );
     // As soon as the clock is ahead again, it is the clock's time.
     server.set_clock(YEAR);
     say(&alice, "set right").await;

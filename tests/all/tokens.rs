@@ -8,10 +8,20 @@ use serde_json::{Value, json};
 use crate::support::{App, TestServer, until};
 
 /// Every scope, in the order in which they are written.
-pub const SCOPES: [&str; 5] = ["chat:read", "chat:write", "chat:moderate", "identity", "session:manage"];
+pub const SCOPES: [&str; 5] = [
+    "chat:read",
+    "chat:write",
+    "chat:moderate",
+    "identity",
+    "session:manage",
+];
 
 fn header_of(response: &Response, name: header::HeaderName) -> String {
-    response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+    response
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap().to_owned())
+        .unwrap_or_default()
 }
 
 #[tokio::test]
@@ -35,13 +45,37 @@ async fn every_call_asks_for_its_scope() {
         (Method::DELETE, "/api/v1/grants/0", "session:manage"),
         (Method::DELETE, "/api/v1/session", "session:manage"),
     ] {
-        let others = SCOPES.into_iter().filter(|scope| *scope != needed).collect::<Vec<_>>().join(" ");
-        let without = key.token(&others).await.request(method.clone(), path).send().await.unwrap();
+        let others = SCOPES
+            .into_iter()
+            .filter(|scope| *scope != needed)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let without = key
+            .token(&others)
+            .await
+            .request(method.clone(), path)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(without.status(), 403, "{method} {path}");
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{needed}\"");
-        assert_eq!(header_of(&without, header::WWW_AUTHENTICATE), challenge, "{method} {path}");
-        let with = key.token(needed).await.request(method.clone(), path).send().await.unwrap();
-        assert!(with.status().is_success() || with.status() == 404, "{method} {path} is {}", with.status());
+        assert_eq!(
+            header_of(&without, header::WWW_AUTHENTICATE),
+            challenge,
+            "{method} {path}"
+        );
+        let with = key
+            .token(needed)
+            .await
+            .request(method.clone(), path)
+            .send()
+            .await
+            .unwrap();
+        assert!(
+            with.status().is_success() || with.status() == 404,
+            "{method} {path} is {}",
+            with.status()
+        );
     }
 }
 
@@ -54,7 +88,10 @@ async fn every_command_asks_for_its_scope() {
     for scope in SCOPES {
         programs.push((scope, key.token(scope).await));
     }
-    for verb in rejoin::irc::command::VERBS.iter().filter(|verb| verb.name != "QUIT") {
+    for verb in rejoin::irc::command::VERBS
+        .iter()
+        .filter(|verb| verb.name != "QUIT")
+    {
         let params = match verb.name {
             "INVITE" => "bob #rust",
             "MARKREAD" | "JOIN" | "PART" | "TOPIC" | "MODE" | "NAMES" => "#rust",
@@ -72,7 +109,10 @@ async fn every_command_asks_for_its_scope() {
         }
     }
     for (scope, program) in &programs[..4] {
-        let refused = program.try_send("PASS :correct horse battery").await.unwrap_err();
+        let refused = program
+            .try_send("PASS :correct horse battery")
+            .await
+            .unwrap_err();
         assert_eq!(refused.code, "insufficient_scope", "{scope}");
     }
 }
@@ -80,7 +120,11 @@ async fn every_command_asks_for_its_scope() {
 #[tokio::test]
 async fn a_token_is_as_wide_as_asked_for_and_never_wider_than_its_app() {
     let server = TestServer::start().await;
-    let key = server.pick("alice").await.key("identity chat:write chat:read").await;
+    let key = server
+        .pick("alice")
+        .await
+        .key("identity chat:write chat:read")
+        .await;
     for (asked, granted) in [
         ("", "chat:read chat:write identity"),
         ("chat:read", "chat:read"),
@@ -88,13 +132,26 @@ async fn a_token_is_as_wide_as_asked_for_and_never_wider_than_its_app() {
     ] {
         let (status, body) = key.try_token(asked).await;
         assert_eq!((status, &body["scope"]), (200, &json!(granted)), "{asked}");
-        assert_eq!((&body["token_type"], &body["expires_in"]), (&json!("Bearer"), &json!(600)));
+        assert_eq!(
+            (&body["token_type"], &body["expires_in"]),
+            (&json!("Bearer"), &json!(600))
+        );
         let token = body["access_token"].as_str().unwrap();
         assert!(token.starts_with("rja_") && token.len() == 47, "{token}");
     }
-    for asked in ["chat:moderate", "chat:read session:manage", "everything", "chat:read chat:admin", " "] {
+    for asked in [
+        "chat:moderate",
+        "chat:read session:manage",
+        "everything",
+        "chat:read chat:admin",
+        " ",
+    ] {
         let (status, body) = key.try_token(asked).await;
-        assert_eq!((status, &body["error"]), (400, &json!("invalid_scope")), "{asked}");
+        assert_eq!(
+            (status, &body["error"]),
+            (400, &json!("invalid_scope")),
+            "{asked}"
+        );
     }
 }
 
@@ -102,7 +159,11 @@ async fn a_token_is_as_wide_as_asked_for_and_never_wider_than_its_app() {
 async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let App { client_id: id, secret, program } = alice.key("chat:read").await;
+    let App {
+        client_id: id,
+        secret,
+        program,
+    } = alice.key("chat:read").await;
     let good = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
     const FORM: &str = "application/x-www-form-urlencoded";
     let basic = |id: &str, secret: &str| {
@@ -111,7 +172,11 @@ async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
     };
     let own = basic(&id, &secret);
     // Every character may be written as its code (RFC 6749 §2.3.1).
-    let coded = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let coded = |text: &str| {
+        text.bytes()
+            .map(|byte| format!("%{byte:02x}"))
+            .collect::<String>()
+    };
     let grant = "grant_type=client_credentials";
     for (authorization, kind, body, expected) in [
         ("", FORM, good.clone(), ""),
@@ -119,41 +184,151 @@ async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
         (&own.replacen("Basic", "bAsIc", 1), FORM, grant.into(), ""),
         (&basic(&coded(&id), &coded(&secret)), FORM, grant.into(), ""),
         (&own, FORM, format!("{grant}&client_id={id}"), ""),
-        ("", "application/x-www-form-urlencoded; charset=UTF-8", good.clone(), ""),
+        (
+            "",
+            "application/x-www-form-urlencoded; charset=UTF-8",
+            good.clone(),
+            "",
+        ),
         ("", FORM, format!("{good}&unknown=1"), ""),
         ("", FORM, format!("{good}&scope="), ""),
-        ("", FORM, format!("client_id={id}&client_secret={secret}"), "invalid_request"),
-        ("", FORM, format!("grant_type=&client_id={id}&client_secret={secret}"), "invalid_request"),
+        (
+            "",
+            FORM,
+            format!("client_id={id}&client_secret={secret}"),
+            "invalid_request",
+        ),
+        (
+            "",
+            FORM,
+            format!("grant_type=&client_id={id}&client_secret={secret}"),
+            "invalid_request",
+        ),
         ("", FORM, format!("{good}&{grant}"), "invalid_request"),
-        ("", FORM, format!("{good}&scope=chat:read&scope=chat:read"), "invalid_request"),
-        ("", FORM, format!("{good}&scope=&scope=chat:read"), "invalid_request"),
-        ("", FORM, format!("{good}&unknown=1&unknown=2"), "invalid_request"),
-        ("", FORM, format!("{good}&client_id={id}"), "invalid_request"),
-        ("", "application/json", json!({"grant_type": "client_credentials"}).to_string(), "invalid_request"),
+        (
+            "",
+            FORM,
+            format!("{good}&scope=chat:read&scope=chat:read"),
+            "invalid_request",
+        ),
+        (
+            "",
+            FORM,
+            format!("{good}&scope=&scope=chat:read"),
+            "invalid_request",
+        ),
+        (
+            "",
+            FORM,
+            format!("{good}&unknown=1&unknown=2"),
+            "invalid_request",
+        ),
+        (
+            "",
+            FORM,
+            format!("{good}&client_id={id}"),
+            "invalid_request",
+        ),
+        (
+            "",
+            "application/json",
+            json!({"grant_type": "client_credentials"}).to_string(),
+            "invalid_request",
+        ),
         ("", "text/plain", good.clone(), "invalid_request"),
         ("", "", good.clone(), "invalid_request"),
         (&own, FORM, good.clone(), "invalid_request"),
-        (&own, FORM, format!("{grant}&client_id=app_x"), "invalid_request"),
-        ("", FORM, good.replace("client_credentials", "password"), "unsupported_grant_type"),
-        ("", FORM, good.replace("client_credentials", "password"), "unsupported_grant_type"),
+        (
+            &own,
+            FORM,
+            format!("{grant}&client_id=app_x"),
+            "invalid_request",
+        ),
+        (
+            "",
+            FORM,
+            good.replace("client_credentials", "password"),
+            "unsupported_grant_type",
+        ),
+        (
+            "",
+            FORM,
+            good.replace("client_credentials", "password"),
+            "unsupported_grant_type",
+        ),
         ("", FORM, format!("{good}x"), "invalid_client"),
         ("", FORM, good.replace("app_", "app-"), "invalid_client"),
-        ("", FORM, format!("{grant}&client_id={id}"), "invalid_client"),
-        ("", FORM, format!("{grant}&client_id={id}&client_secret="), "invalid_client"),
-        ("", FORM, format!("{grant}&client_secret={secret}"), "invalid_client"),
-        ("", FORM, format!("{grant}&client_id={}&client_secret=x", "i".repeat(5000)), "invalid_client"),
-        (&basic(&id, &format!("{secret}:x")), FORM, grant.into(), "invalid_client"),
-        (&basic(&id, &format!("{secret}%")), FORM, grant.into(), "invalid_client"),
-        (&basic(&id, &format!("{secret}%00")), FORM, grant.into(), "invalid_client"),
-        (&basic(&format!("{id}%3A"), &secret), FORM, grant.into(), "invalid_client"),
+        (
+            "",
+            FORM,
+            format!("{grant}&client_id={id}"),
+            "invalid_client",
+        ),
+        (
+            "",
+            FORM,
+            format!("{grant}&client_id={id}&client_secret="),
+            "invalid_client",
+        ),
+        (
+            "",
+            FORM,
+            format!("{grant}&client_secret={secret}"),
+            "invalid_client",
+        ),
+        (
+            "",
+            FORM,
+            format!("{grant}&client_id={}&client_secret=x", "i".repeat(5000)),
+            "invalid_client",
+        ),
+        (
+            &basic(&id, &format!("{secret}:x")),
+            FORM,
+            grant.into(),
+            "invalid_client",
+        ),
+        (
+            &basic(&id, &format!("{secret}%")),
+            FORM,
+            grant.into(),
+            "invalid_client",
+        ),
+        (
+            &basic(&id, &format!("{secret}%00")),
+            FORM,
+            grant.into(),
+            "invalid_client",
+        ),
+        (
+            &basic(&format!("{id}%3A"), &secret),
+            FORM,
+            grant.into(),
+            "invalid_client",
+        ),
         (&basic(&id, ""), FORM, grant.into(), "invalid_client"),
         ("Basic", FORM, grant.into(), "invalid_client"),
         ("Basic ???", FORM, grant.into(), "invalid_client"),
-        (&own.replacen("Basic", "Bearer", 1), FORM, grant.into(), "invalid_client"),
-        (&format!("Bearer {secret}"), FORM, good.clone(), "invalid_client"),
+        (
+            &own.replacen("Basic", "Bearer", 1),
+            FORM,
+            grant.into(),
+            "invalid_client",
+        ),
+        (
+            &format!("Bearer {secret}"),
+            FORM,
+            good.clone(),
+            "invalid_client",
+        ),
     ] {
-        let mut request = program.request(Method::POST, "/auth/token").body(body.clone());
-        for (name, value) in [(header::AUTHORIZATION, authorization), (header::CONTENT_TYPE, kind)] {
+        let mut request = program
+            .request(Method::POST, "/auth/token")
+            .body(body.clone());
+        for (name, value) in [
+            (header::AUTHORIZATION, authorization),
+            (header::CONTENT_TYPE, kind),
+        ] {
             if !value.is_empty() {
                 request = request.header(name, value);
             }
@@ -167,8 +342,15 @@ async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
             400
         };
         assert_eq!(header_of(&response, header::CACHE_CONTROL), "no-store");
-        assert_eq!(header_of(&response, header::CONTENT_TYPE), "application/json");
-        assert_eq!(header_of(&response, header::WWW_AUTHENTICATE).starts_with("Basic"), status == 401, "{body}");
+        assert_eq!(
+            header_of(&response, header::CONTENT_TYPE),
+            "application/json"
+        );
+        assert_eq!(
+            header_of(&response, header::WWW_AUTHENTICATE).starts_with("Basic"),
+            status == 401,
+            "{body}"
+        );
         let answered = response.status().as_u16();
         let answer: Value = response.json().await.unwrap();
         assert_eq!(
@@ -176,17 +358,36 @@ async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
             (status, expected),
             "{authorization} {body}"
         );
-        assert!(!answer["error_description"].to_string().contains(&secret), "{body}");
+        assert!(
+            !answer["error_description"].to_string().contains(&secret),
+            "{body}"
+        );
     }
     for query in ["client_secret=x", &good, "x"] {
         let path = format!("/auth/token?{query}");
-        let form = [("grant_type", "client_credentials"), ("client_id", &id), ("client_secret", &secret)];
-        let response = program.request(Method::POST, &path).form(&form).send().await.unwrap();
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &id),
+            ("client_secret", &secret),
+        ];
+        let response = program
+            .request(Method::POST, &path)
+            .form(&form)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 400, "{query}");
-        assert_eq!(response.json::<Value>().await.unwrap()["error"], "invalid_request", "{query}");
+        assert_eq!(
+            response.json::<Value>().await.unwrap()["error"],
+            "invalid_request",
+            "{query}"
+        );
     }
     // Whoever has a cookie too is known by the credentials alone.
-    let response = alice.request(Method::POST, "/auth/token").header(header::CONTENT_TYPE, FORM).body(good);
+    let response = alice
+        .request(Method::POST, "/auth/token")
+        .header(header::CONTENT_TYPE, FORM)
+        .body(good);
     assert_eq!(response.send().await.unwrap().status(), 200);
 }
 
@@ -198,28 +399,75 @@ async fn no_secret_passes_for_one_of_another_kind() {
     let bot = key.token("").await;
     let (cookie, token) = (alice.cookie.clone().unwrap(), bot.token.clone().unwrap());
     let cookie = cookie.strip_prefix("rejoin=").unwrap();
-    for secret in [cookie, &key.secret, &key.client_id, &token[4..], &format!("{token}x"), "rja_", ""] {
-        let refusal = server.device().with_token(secret).call(Method::GET, "/api/v1/session").await.unwrap_err();
-        assert_eq!((refusal.status, refusal.code.as_str()), (401, "invalid_token"), "{secret}");
+    for secret in [
+        cookie,
+        &key.secret,
+        &key.client_id,
+        &token[4..],
+        &format!("{token}x"),
+        "rja_",
+        "",
+    ] {
+        let refusal = server
+            .device()
+            .with_token(secret)
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refusal.status, refusal.code.as_str()),
+            (401, "invalid_token"),
+            "{secret}"
+        );
     }
     for secret in [&token, &key.secret] {
         let device = server.device().with_cookie(&format!("rejoin={secret}"));
-        assert_eq!(device.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "unauthenticated");
+        assert_eq!(
+            device
+                .call(Method::GET, "/api/v1/session")
+                .await
+                .unwrap_err()
+                .code,
+            "unauthenticated"
+        );
     }
     for secret in [cookie, &token] {
-        let app = App { secret: secret.to_owned(), ..key.clone() };
+        let app = App {
+            secret: secret.to_owned(),
+            ..key.clone()
+        };
         assert_eq!(app.try_token("").await.0, 401);
     }
     // In the query it is no credential at all (RFC 6750 §2.3 is not offered).
     let path = format!("/api/v1/session?access_token={token}");
-    assert_eq!(server.device().call(Method::GET, &path).await.unwrap_err().code, "unauthenticated");
-    let two = bot.request(Method::GET, "/api/v1/session").header("authorization", format!("Bearer {token}"));
+    assert_eq!(
+        server
+            .device()
+            .call(Method::GET, &path)
+            .await
+            .unwrap_err()
+            .code,
+        "unauthenticated"
+    );
+    let two = bot
+        .request(Method::GET, "/api/v1/session")
+        .header("authorization", format!("Bearer {token}"));
     assert_eq!(two.send().await.unwrap().status(), 400);
-    let cased =
-        server.device().request(Method::GET, "/api/v1/session").header("authorization", format!("bEARER {token}"));
+    let cased = server
+        .device()
+        .request(Method::GET, "/api/v1/session")
+        .header("authorization", format!("bEARER {token}"));
     assert_eq!(cased.send().await.unwrap().status(), 200);
-    let none = server.device().request(Method::GET, "/api/v1/session").send().await.unwrap();
-    assert_eq!(header_of(&none, header::WWW_AUTHENTICATE), "Bearer realm=\"rejoin\"");
+    let none = server
+        .device()
+        .request(Method::GET, "/api/v1/session")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        header_of(&none, header::WWW_AUTHENTICATE),
+        "Bearer realm=\"rejoin\""
+    );
 }
 
 #[tokio::test]
@@ -234,7 +482,10 @@ async fn a_token_makes_nobody_a_device() {
     let phone = server.device().with_cookie(phone.cookie.as_ref().unwrap());
     assert_ne!(phone.snapshot().await["client"]["id"], id);
     assert_eq!(bot.snapshot().await["client"]["id"], id);
-    assert_eq!(alice.get("/api/v1/clients").await.as_array().unwrap().len(), 2);
+    assert_eq!(
+        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -248,16 +499,28 @@ async fn a_token_is_refused_by_the_clock_after_ten_minutes() {
     assert_eq!(key.introspect(&bot).await["active"], true);
     server.pass(Duration::from_secs(1));
     let refusal = bot.call(Method::GET, "/api/v1/session").await.unwrap_err();
-    assert_eq!((refusal.status, refusal.code.as_str()), (401, "invalid_token"));
+    assert_eq!(
+        (refusal.status, refusal.code.as_str()),
+        (401, "invalid_token")
+    );
     assert_eq!(key.introspect(&bot).await, json!({"active": false}));
     server.restart().await;
-    assert_eq!(bot.call(Method::GET, "/api/v1/session").await.unwrap_err().code, "invalid_token");
+    assert_eq!(
+        bot.call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .code,
+        "invalid_token"
+    );
     key.token("").await.snapshot().await;
     server.pass(Duration::from_hours(25));
     server.restart().await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
     until("expired tokens to go", async || {
-        database.query_row("SELECT count(*) FROM token", [], |row| row.get::<_, i64>(0)).unwrap() == 0
+        database
+            .query_row("SELECT count(*) FROM token", [], |row| row.get::<_, i64>(0))
+            .unwrap()
+            == 0
     })
     .await;
 }
@@ -269,14 +532,31 @@ async fn guesses_at_an_app_are_limited_by_address_and_those_who_are_let_in_are_n
     for _ in 0..70 {
         key.token("").await;
     }
-    let guess = App { secret: "rjk_x".into(), ..key.clone() };
+    let guess = App {
+        secret: "rjk_x".into(),
+        ..key.clone()
+    };
     for _ in 0..60 {
         assert_eq!(guess.try_token("").await.0, 401);
     }
-    let response = guess.post("/auth/token", &[("grant_type", "client_credentials")]).await;
-    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &"10".parse().unwrap()));
-    assert_eq!(response.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");
-    let elsewhere = App { program: key.program.from("192.0.2.7"), ..key.clone() };
+    let response = guess
+        .post("/auth/token", &[("grant_type", "client_credentials")])
+        .await;
+    assert_eq!(
+        (
+            response.status().as_u16(),
+            &response.headers()["retry-after"]
+        ),
+        (429, &"10".parse().unwrap())
+    );
+    assert_eq!(
+        response.json::<Value>().await.unwrap()["error"],
+        "temporarily_unavailable"
+    );
+    let elsewhere = App {
+        program: key.program.from("192.0.2.7"),
+        ..key.clone()
+    };
     elsewhere.token("").await;
     server.pass(Duration::from_secs(10));
     key.token("").await;
@@ -287,12 +567,23 @@ async fn guesses_at_an_app_are_limited_by_address_and_those_who_are_let_in_are_n
 async fn no_cache_keeps_what_the_token_endpoint_says() {
     let server = TestServer::start().await;
     let key = server.pick("alice").await.key("chat:read").await;
-    let guess = App { secret: "rjk_x".into(), ..key.clone() };
+    let guess = App {
+        secret: "rjk_x".into(),
+        ..key.clone()
+    };
     let known = [("grant_type", "client_credentials")];
-    for (app, form, status) in [(&key, &known[..], 200), (&key, &[], 400), (&guess, &known, 401)] {
+    for (app, form, status) in [
+        (&key, &known[..], 200),
+        (&key, &[], 400),
+        (&guess, &known, 401),
+    ] {
         let response = app.post("/auth/token", form).await;
         assert_eq!(response.status(), status);
-        assert_eq!(header_of(&response, header::CACHE_CONTROL), "no-store", "{status}");
+        assert_eq!(
+            header_of(&response, header::CACHE_CONTROL),
+            "no-store",
+            "{status}"
+        );
         assert_eq!(header_of(&response, header::PRAGMA), "no-cache", "{status}");
     }
 }

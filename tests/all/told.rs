@@ -8,7 +8,13 @@ use crate::support::{App, Device, FLAGS, TestServer, until};
 
 async fn lines(device: &Device, action: &str) -> Vec<Value> {
     let lines = device.get("/api/v1/audit?limit=500").await;
-    lines.as_array().unwrap().iter().filter(|line| line["action"] == action).cloned().collect()
+    lines
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|line| line["action"] == action)
+        .cloned()
+        .collect()
 }
 
 /// Fifty failed logins are told of one by one within an hour, the others as one line when it is over; so are the next hour's.
@@ -20,7 +26,14 @@ async fn failed_logins_are_told_one_by_one_and_then_counted() {
     let mut failed = 0;
     for n in 0..110 {
         let stranger = server.device().from(&format!("198.51.100.{n}"));
-        failed += usize::from(stranger.login("alice", "a wrong one").await.unwrap_err().code == "login_failed");
+        failed += usize::from(
+            stranger
+                .login("alice", "a wrong one")
+                .await
+                .unwrap_err()
+                .code
+                == "login_failed",
+        );
         // Those that the limit allows come back one by one.
         if n >= 50 {
             server.pass(Duration::from_secs(30));
@@ -29,14 +42,34 @@ async fn failed_logins_are_told_one_by_one_and_then_counted() {
     assert!(failed > 100, "{failed}");
     let told = lines(&alice, "login_failed").await;
     assert_eq!(told.len(), 50);
-    assert!(told.iter().all(|line| line["count"].is_null() && line["address"].is_string()));
+    assert!(
+        told.iter()
+            .all(|line| line["count"].is_null() && line["address"].is_string())
+    );
     server.pass(Duration::from_hours(1));
-    until("the count to be told", async || lines(&alice, "login_failed").await.len() > 50).await;
+    until("the count to be told", async || {
+        lines(&alice, "login_failed").await.len() > 50
+    })
+    .await;
     let told = lines(&alice, "login_failed").await;
-    let [last] = &told[50..] else { panic!("{told:?}") };
-    assert_eq!((&last["count"], &last["session"]), (&json!(failed - 50), &told[0]["session"]));
-    server.device().from("203.0.113.1").login("alice", "a wrong one").await.unwrap_err();
-    assert_eq!(lines(&alice, "login_failed").await.len(), 52, "the next hour begins anew");
+    let [last] = &told[50..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!(
+        (&last["count"], &last["session"]),
+        (&json!(failed - 50), &told[0]["session"])
+    );
+    server
+        .device()
+        .from("203.0.113.1")
+        .login("alice", "a wrong one")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        lines(&alice, "login_failed").await.len(),
+        52,
+        "the next hour begins anew"
+    );
 }
 
 /// What was counted when the server stops is told all the same.
@@ -53,7 +86,12 @@ async fn what_was_counted_is_not_lost_by_a_restart() {
     }
     assert_eq!(server.rows("audit WHERE action = 'login_failed'"), 50);
     server.restart().await;
-    assert_eq!(server.rows("audit WHERE action = 'login_failed' AND count = 10 AND address = '2001:db8:1::'"), 1);
+    assert_eq!(
+        server.rows(
+            "audit WHERE action = 'login_failed' AND count = 10 AND address = '2001:db8:1::'"
+        ),
+        1
+    );
 }
 
 /// An app that refreshes without end writes so many lines and one more; whoever refreshes from elsewhere is told of all the same.
@@ -62,7 +100,10 @@ async fn refreshes_are_told_one_by_one_and_then_counted() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let alice = server.pick("alice").await;
     let app = server.app("reader", &FLAGS).await;
-    let of = |address: &str| App { program: app.program.from(address), ..app.clone() };
+    let of = |address: &str| App {
+        program: app.program.from(address),
+        ..app.clone()
+    };
     let mut token = app.given(&alice, "chat:read").await;
     for _ in 0..30 {
         (_, token) = of("192.0.2.1").refreshed(&token).await;
@@ -73,13 +114,28 @@ async fn refreshes_are_told_one_by_one_and_then_counted() {
     assert!(told.iter().all(|line| line["count"].is_null()), "{told:?}");
     assert_eq!(told[10]["address"], "192.0.2.2");
     server.pass(Duration::from_hours(1));
-    until("the count to be told", async || lines(&alice, "grant_refreshed").await.len() > 11).await;
+    until("the count to be told", async || {
+        lines(&alice, "grant_refreshed").await.len() > 11
+    })
+    .await;
     let told = lines(&alice, "grant_refreshed").await;
-    let [last] = &told[11..] else { panic!("{told:?}") };
-    assert_eq!((&last["count"], &last["address"]), (&json!(20), &json!("192.0.2.1")));
+    let [last] = &told[11..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!(
+        (&last["count"], &last["address"]),
+        (&json!(20), &json!("192.0.2.1"))
+    );
     for same in ["session", "client", "app"] {
-        assert!(last[same] == told[0][same] && !last[same].is_null(), "{same}: {last}");
+        assert!(
+            last[same] == told[0][same] && !last[same].is_null(),
+            "{same}: {last}"
+        );
     }
     of("192.0.2.1").refreshed(&token).await;
-    assert_eq!(lines(&alice, "grant_refreshed").await.len(), 13, "the next hour begins anew");
+    assert_eq!(
+        lines(&alice, "grant_refreshed").await.len(),
+        13,
+        "the next hour begins anew"
+    );
 }

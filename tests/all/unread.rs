@@ -9,10 +9,17 @@ const NONE: (u64, bool) = (0, false);
 /// How much a device is told is unread of a channel or an exchange, and whether its nick is a word of that.
 async fn unread(device: &Device, of: &str) -> (u64, bool) {
     let snapshot = device.snapshot().await;
-    let mut found = snapshot["channels"].as_array().unwrap().iter().chain(snapshot["directs"].as_array().unwrap());
+    let mut found = snapshot["channels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .chain(snapshot["directs"].as_array().unwrap());
     let found = found.find(|entry| entry["name"] == of || entry["nick"] == of);
     let unread = &found.unwrap_or_else(|| panic!("no {of} in {snapshot}"))["unread"];
-    (unread["count"].as_u64().unwrap(), unread["mention"].as_bool().unwrap())
+    (
+        unread["count"].as_u64().unwrap(),
+        unread["mention"].as_bool().unwrap(),
+    )
 }
 
 /// Says something in one place; its event's id.
@@ -37,19 +44,30 @@ async fn what_others_say_raises_it_and_the_read_mark_lowers_it_for_every_device(
             assert_eq!(unread(device, "#rust").await, (2, false));
             assert_eq!(unread(device, "rob").await, (1, false));
         }
-        assert_eq!((unread(&bob, "#rust").await, unread(&bob, "alice").await), (NONE, NONE));
+        assert_eq!(
+            (unread(&bob, "#rust").await, unread(&bob, "alice").await),
+            (NONE, NONE)
+        );
         if !restarted {
             server.restart().await;
         }
     }
-    for (mark, left) in [(first - 1, (2, false)), (first, (1, false)), (second, NONE), (first, NONE)] {
+    for (mark, left) in [
+        (first - 1, (2, false)),
+        (first, (1, false)),
+        (second, NONE),
+        (first, NONE),
+    ] {
         phone.send(&format!("MARKREAD #rust {mark}")).await;
         assert_eq!(unread(&alice, "#rust").await, left, "read up to {mark}");
     }
     alice.send(&format!("MARKREAD rob {direct}")).await;
     assert_eq!(unread(&phone, "rob").await, NONE);
     bob.send("PRIVMSG #rust,alice :again").await;
-    assert_eq!((unread(&phone, "#rust").await, unread(&phone, "rob").await), ((1, false), (1, false)));
+    assert_eq!(
+        (unread(&phone, "#rust").await, unread(&phone, "rob").await),
+        ((1, false), (1, false))
+    );
 }
 
 #[tokio::test]
@@ -68,12 +86,23 @@ async fn what_a_session_says_itself_does_not_count_by_whatever_client_and_nick()
             assert_eq!(unread(device, of).await, NONE, "{of}");
         }
     }
-    assert_eq!((unread(&bob, "#rust").await, unread(&bob, "alix").await), ((3, false), (3, false)));
+    assert_eq!(
+        (unread(&bob, "#rust").await, unread(&bob, "alix").await),
+        ((3, false), (3, false))
+    );
     // Who takes a nick that was one's own is somebody else; so is another's bot.
     bob.send("NICK alice").await;
-    bob.key("chat:write").await.token("").await.send("PRIVMSG #rust,alix :from a bot").await;
+    bob.key("chat:write")
+        .await
+        .token("")
+        .await
+        .send("PRIVMSG #rust,alix :from a bot")
+        .await;
     bob.send("PRIVMSG #rust,alix :from its owner").await;
-    assert_eq!((unread(&alice, "#rust").await, unread(&alice, "alice").await), ((2, false), (2, false)));
+    assert_eq!(
+        (unread(&alice, "#rust").await, unread(&alice, "alice").await),
+        ((2, false), (2, false))
+    );
 }
 
 #[tokio::test]
@@ -83,11 +112,17 @@ async fn it_is_counted_from_the_newest_back_and_up_to_a_hundred() {
     bob.send("PRIVMSG #rust,alice :alice?").await;
     for n in 2..=101 {
         if n == 100 {
-            assert_eq!((unread(&alice, "#rust").await, unread(&alice, "bob").await), ((99, true), (99, true)));
+            assert_eq!(
+                (unread(&alice, "#rust").await, unread(&alice, "bob").await),
+                ((99, true), (99, true))
+            );
         }
         bob.send("PRIVMSG #rust,alice :hello").await;
     }
-    assert_eq!((unread(&alice, "#rust").await, unread(&alice, "bob").await), ((100, false), (100, false)));
+    assert_eq!(
+        (unread(&alice, "#rust").await, unread(&alice, "bob").await),
+        ((100, false), (100, false))
+    );
 }
 
 #[tokio::test]
@@ -105,7 +140,11 @@ async fn what_was_said_before_ones_stay_does_not_count() {
         bob.send("PRIVMSG #rust :alice is gone").await;
         alice.send("JOIN #rust").await;
         assert_eq!(unread(&alice, "#rust").await, NONE, "after {leaving}");
-        assert_eq!(unread(&carol, "#rust").await, (so_far, false), "who has stayed");
+        assert_eq!(
+            unread(&carol, "#rust").await,
+            (so_far, false),
+            "who has stayed"
+        );
     }
     // A channel that ended has nothing to do with the next of its name.
     bob.send("PRIVMSG #rust :alice is here").await;
@@ -115,9 +154,15 @@ async fn what_was_said_before_ones_stay_does_not_count() {
     for person in [&bob, &alice, &carol] {
         person.send("JOIN #rust").await;
     }
-    assert_eq!((unread(&alice, "#rust").await, unread(&carol, "#rust").await), (NONE, NONE));
+    assert_eq!(
+        (unread(&alice, "#rust").await, unread(&carol, "#rust").await),
+        (NONE, NONE)
+    );
     bob.send("PRIVMSG #rust :anew").await;
-    assert_eq!((unread(&alice, "#rust").await, unread(&carol, "#rust").await), ((1, false), (1, false)));
+    assert_eq!(
+        (unread(&alice, "#rust").await, unread(&carol, "#rust").await),
+        ((1, false), (1, false))
+    );
 }
 
 #[tokio::test]
@@ -128,13 +173,24 @@ async fn an_exchange_is_with_a_session_not_with_a_nick() {
     carol.send("PRIVMSG bob :not for alice").await;
     carol.send("NOTICE alice :from carol").await;
     carol.send("NOTICE alice :again").await;
-    assert_eq!((unread(&alice, "bob").await, unread(&alice, "carol").await), ((1, false), (2, false)));
+    assert_eq!(
+        (unread(&alice, "bob").await, unread(&alice, "carol").await),
+        ((1, false), (2, false))
+    );
     bob.send("QUIT").await;
-    server.pick("bob").await.send("PRIVMSG alice :from another bob").await;
+    server
+        .pick("bob")
+        .await
+        .send("PRIVMSG alice :from another bob")
+        .await;
     assert_eq!(unread(&alice, "bob").await, (1, false));
     // Whoever speaks from outside is heard on the channel, and is no less unread.
     alice.send("MODE #rust -n").await;
-    server.pick("dave").await.send("PRIVMSG #rust :from outside").await;
+    server
+        .pick("dave")
+        .await
+        .send("PRIVMSG #rust :from outside")
+        .await;
     assert_eq!(unread(&alice, "#rust").await, (1, false));
 }
 
@@ -158,7 +214,11 @@ async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
             let next = say(&bob, &format!("NOTICE {to} :after")).await;
             assert_eq!(unread(&alice, of).await, (3, mention), "{of} {text}");
             alice.send(&format!("MARKREAD {of} {said}")).await;
-            assert_eq!(unread(&alice, of).await, (1, false), "the mention was read: {of} {text}");
+            assert_eq!(
+                unread(&alice, of).await,
+                (1, false),
+                "the mention was read: {of} {text}"
+            );
             alice.send(&format!("MARKREAD {of} {next}")).await;
         }
     }
@@ -166,7 +226,11 @@ async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
     alice.send("PRIVMSG #rust :alice, alix").await;
     assert_eq!(unread(&alice, "#rust").await, (1, false));
     alice.send("NICK alix").await;
-    assert_eq!(unread(&alice, "#rust").await, (1, true), "it is the nick that one has now");
+    assert_eq!(
+        unread(&alice, "#rust").await,
+        (1, true),
+        "it is the nick that one has now"
+    );
 }
 
 #[tokio::test]
@@ -182,9 +246,18 @@ async fn a_confined_program_is_told_of_its_channels_and_nothing_else() {
     bot.send("PRIVMSG #in :she is out").await;
     let (shown, whole) = (bot.snapshot().await, alice.snapshot().await);
     assert_eq!(shown["channels"], json!([whole["channels"][0]]));
-    assert_eq!(shown["channels"][0]["unread"], json!({"count": 1, "mention": true}));
+    assert_eq!(
+        shown["channels"][0]["unread"],
+        json!({"count": 1, "mention": true})
+    );
     assert_eq!(shown["directs"], json!([]));
     bot.send(&format!("MARKREAD #in {}", shown["cursor"])).await;
-    assert_eq!((unread(&bot, "#in").await, unread(&alice, "#in").await), (NONE, NONE));
-    assert_eq!((unread(&alice, "#out").await, unread(&alice, "bob").await), ((1, true), (1, true)));
+    assert_eq!(
+        (unread(&bot, "#in").await, unread(&alice, "#in").await),
+        (NONE, NONE)
+    );
+    assert_eq!(
+        (unread(&alice, "#out").await, unread(&alice, "bob").await),
+        ((1, true), (1, true))
+    );
 }

@@ -8,11 +8,19 @@ use crate::support::{Device, TestServer, assert_sound, commands, until};
 
 /// Waits until what nobody can read is gone.
 async fn swept(server: &TestServer) {
-    until("what nobody can read to go", async || server.rows("sweep") == 0).await;
+    until("what nobody can read to go", async || {
+        server.rows("sweep") == 0
+    })
+    .await;
 }
 
 fn texts(messages: &Value) -> Vec<&str> {
-    messages["messages"].as_array().unwrap().iter().map(|message| message["params"][1].as_str().unwrap_or("")).collect()
+    messages["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["params"][1].as_str().unwrap_or(""))
+        .collect()
 }
 
 async fn quit(people: &[&Device]) {
@@ -34,10 +42,17 @@ async fn what_was_said_among_sessions_that_ended_goes() {
     swept(&server).await;
     let own = "event WHERE command = 'JOIN' AND source = 'alice' OR command = 'NOTICE'";
     assert_eq!(server.rows(own), 0, "nobody else was there for these two");
-    assert_eq!(server.rows("event WHERE command = 'PRIVMSG'"), 3, "bob can read all of these");
+    assert_eq!(
+        server.rows("event WHERE command = 'PRIVMSG'"),
+        3,
+        "bob can read all of these"
+    );
     quit(&[&bob]).await;
     swept(&server).await;
-    assert_eq!(commands(&carol.queue().await), ["JOIN", "PRIVMSG", "AWAY", "PART"]);
+    assert_eq!(
+        commands(&carol.queue().await),
+        ["JOIN", "PRIVMSG", "AWAY", "PART"]
+    );
     assert_eq!(server.rows("event"), 4, "carol could read no others");
     quit(&[&carol]).await;
     swept(&server).await;
@@ -56,7 +71,9 @@ async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
     carol.send("JOIN #rust").await;
     alice.send("PRIVMSG #rust,carol :hello carol").await;
     carol.send("PRIVMSG alice :hello alice").await;
-    let read = alice.send("PRIVMSG #rust :read").await["ids"][0].as_i64().unwrap();
+    let read = alice.send("PRIVMSG #rust :read").await["ids"][0]
+        .as_i64()
+        .unwrap();
     carol.send(&format!("MARKREAD #rust {read}")).await;
     bob.send("PRIVMSG #rust :unread").await;
     // Carol was here before, and may still read that.
@@ -70,7 +87,13 @@ async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
         let history = carol.get("/api/v1/history?target=%23rust").await;
         let snapshot = carol.snapshot().await["channels"][0].clone();
         let daves = dave.get("/api/v1/messages?after=0&timeout=0").await["messages"].clone();
-        (queue, history, snapshot["unread"].clone(), snapshot["read"].clone(), daves)
+        (
+            queue,
+            history,
+            snapshot["unread"].clone(),
+            snapshot["read"].clone(),
+            daves,
+        )
     };
     let before = seen().await;
     assert!(texts(&before.1).contains(&"hello carol") && before.2["count"] == 2);
@@ -81,9 +104,13 @@ async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
     swept(&server).await;
     assert_eq!(server.rows(early), 0);
     let after = seen().await;
-    let begins_with = |now: &Value, old: &Value| now.as_array().unwrap().starts_with(old.as_array().unwrap());
+    let begins_with =
+        |now: &Value, old: &Value| now.as_array().unwrap().starts_with(old.as_array().unwrap());
     assert!(begins_with(&after.0, &before.0), "{after:#?}");
-    assert!(begins_with(&after.1["messages"], &before.1["messages"]), "{after:#?}");
+    assert!(
+        begins_with(&after.1["messages"], &before.1["messages"]),
+        "{after:#?}"
+    );
     assert_eq!((after.2, after.3, after.4), (before.2, before.3, before.4));
     assert!(!commands(after.0.as_array().unwrap()).contains(&"WARN"));
     assert_sound(&server.database());
@@ -95,13 +122,19 @@ async fn the_room_is_used_again_and_the_file_stops_growing() {
     let text = "x".to_owned() + &"\u{1}".repeat(4095);
     let pages = || {
         let database = Connection::open(server.database()).unwrap();
-        database.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0)).unwrap()
+        database
+            .pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))
+            .unwrap()
     };
     let mut after = Vec::new();
     for round in 0..3 {
-        let [alice, bob] = server.pick_on("#rust", [&format!("alice{round}"), &format!("bob{round}")]).await;
+        let [alice, bob] = server
+            .pick_on("#rust", [&format!("alice{round}"), &format!("bob{round}")])
+            .await;
         for _ in 0..50 {
-            alice.send(&format!("PRIVMSG #rust,bob{round} :{text}")).await;
+            alice
+                .send(&format!("PRIVMSG #rust,bob{round} :{text}"))
+                .await;
         }
         quit(&[&alice, &bob]).await;
         swept(&server).await;

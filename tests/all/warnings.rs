@@ -12,9 +12,13 @@ const DAY: Duration = Duration::from_hours(24);
 /// What a device was told of devices that will be signed out.
 async fn warnings(device: &Device) -> Vec<String> {
     let queue = device.queue().await;
-    let notices = queue.iter().filter(|message| message["command"] == "NOTICE");
+    let notices = queue
+        .iter()
+        .filter(|message| message["command"] == "NOTICE");
     let texts = notices.map(|notice| params(notice)[1].to_owned());
-    texts.filter(|text| text.contains("signed out on")).collect()
+    texts
+        .filter(|text| text.contains("signed out on"))
+        .collect()
 }
 
 async fn warned(device: &Device, times: usize) -> Vec<String> {
@@ -28,7 +32,10 @@ async fn warned(device: &Device, times: usize) -> Vec<String> {
 async fn looked(server: &TestServer, witness: &Device, nick: &str) {
     server.pick(nick).await;
     server.pass(Duration::from_mins(10));
-    until("a look at the clock", async || witness.try_send(&format!("WHOIS {nick}")).await.is_err()).await;
+    until("a look at the clock", async || {
+        witness.try_send(&format!("WHOIS {nick}")).await.is_err()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -40,12 +47,22 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
     let phone = server.phone_of(&alice, "alice").await;
     server.pass(DAY * 83 - Duration::from_hours(1));
     looked(&server, &alice, "lost").await;
-    assert_eq!((warnings(&alice).await.len(), warnings(&phone).await.len()), (0, 0), "it is not a week yet");
+    assert_eq!(
+        (warnings(&alice).await.len(), warnings(&phone).await.len()),
+        (0, 0),
+        "it is not a week yet"
+    );
     server.pass(Duration::from_hours(1));
     for device in [&alice, &phone] {
         let text = warned(device, 1).await.remove(0);
-        assert!(text.starts_with("unnamed client will be signed out on 2027-05-17 "), "{text}");
-        assert!(text.contains("log in") && !text.contains("last device"), "{text}");
+        assert!(
+            text.starts_with("unnamed client will be signed out on 2027-05-17 "),
+            "{text}"
+        );
+        assert!(
+            text.contains("log in") && !text.contains("last device"),
+            "{text}"
+        );
     }
     server.restart().await;
     looked(&server, &alice, "gone").await;
@@ -55,7 +72,13 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
     let renewed = alice.login("alice", PASSWORD).await.unwrap();
     server.pass(DAY * 5);
     let clients = renewed.get("/api/v1/clients").await;
-    assert!(clients[0]["expires_at"].as_str().unwrap().starts_with("2027-11-"), "{clients}");
+    assert!(
+        clients[0]["expires_at"]
+            .as_str()
+            .unwrap()
+            .starts_with("2027-11-"),
+        "{clients}"
+    );
     // The phone's turn, and then hers again: once for each lifetime.
     server.pass(DAY * 80);
     warned(&renewed, 2).await;
@@ -63,7 +86,10 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
     warned(&renewed, 2).await;
     server.pass(DAY * 30);
     let text = warned(&renewed, 3).await.remove(2);
-    assert!(text.contains("It is the last device here, so this session ends with it."), "{text}");
+    assert!(
+        text.contains("It is the last device here, so this session ends with it."),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -71,10 +97,19 @@ async fn a_session_without_a_password_is_told_to_set_one_and_bots_and_apps_are_t
     let server = TestServer::with(&["--client-idle", "400d", "--retention", "400d"]).await;
     let alice = server.pick("alice").await;
     alice.snapshot().await;
-    alice.key("chat:read").await.token("").await.snapshot().await;
+    alice
+        .key("chat:read")
+        .await
+        .token("")
+        .await
+        .snapshot()
+        .await;
     server.pass(DAY * 173);
     let text = warned(&alice, 1).await.remove(0);
-    assert!(text.contains("last device") && text.contains("set a password"), "{text}");
+    assert!(
+        text.contains("last device") && text.contains("set a password"),
+        "{text}"
+    );
     // So she does.
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let alice = alice.login("alice", PASSWORD).await.unwrap();
@@ -86,9 +121,16 @@ async fn a_session_without_a_password_is_told_to_set_one_and_bots_and_apps_are_t
     }
     server.pass(DAY * 6);
     let told = warned(&alice, 3).await;
-    let wiki = told.iter().find(|text| text.starts_with("Wiki")).expect("it is a device, too");
+    let wiki = told
+        .iter()
+        .find(|text| text.starts_with("Wiki"))
+        .expect("it is a device, too");
     assert!(wiki.contains("let the app in again"), "{wiki}");
-    assert_eq!(alice.snapshot().await["session"]["has_password"], json!(true), "it is past day 181");
+    assert_eq!(
+        alice.snapshot().await["session"]["has_password"],
+        json!(true),
+        "it is past day 181"
+    );
 }
 
 /// Where lifetimes are shorter than a week, every device is told as it comes.

@@ -64,7 +64,9 @@ mod run {
         let mut speaking = Socket::open(&bob, "").await;
         let say = async {
             for n in 0..SAID {
-                speaking.send(json!({"command": "PRIVMSG", "params": ["#rust", n.to_string()]})).await;
+                speaking
+                    .send(json!({"command": "PRIVMSG", "params": ["#rust", n.to_string()]}))
+                    .await;
                 tokio::task::yield_now().await;
             }
         };
@@ -97,13 +99,21 @@ mod run {
         let two = reader.next().await.unwrap();
         assert_eq!(text(&two), "two");
         let acknowledged = alice.snapshot().await["acknowledged"].as_i64();
-        assert_eq!(acknowledged, Some(id(&one)), "resuming acknowledges up to where it resumes, and no further");
+        assert_eq!(
+            acknowledged,
+            Some(id(&one)),
+            "resuming acknowledges up to where it resumes, and no further"
+        );
         // Without a position it is what was acknowledged.
         let mut again = Reader::open(&alice, way, None).await;
         assert_eq!(again.next().await.unwrap(), two);
         bob.send("PRIVMSG #rust :three").await;
         for reader in [&mut reader, &mut again] {
-            assert_eq!(text(&reader.next().await.unwrap()), "three", "each connection of a client has it all");
+            assert_eq!(
+                text(&reader.next().await.unwrap()),
+                "three",
+                "each connection of a client has it all"
+            );
         }
     }
 
@@ -174,7 +184,10 @@ mod run {
             shown.push(message);
         };
         assert_eq!(commands(&shown), ["JOIN", "PRIVMSG", "MODE"]);
-        assert_eq!(later["command"], "AWAY", "what follows the cursor is not in the snapshot");
+        assert_eq!(
+            later["command"], "AWAY",
+            "what follows the cursor is not in the snapshot"
+        );
     }
 
     pub async fn a_stop_and_a_start_lose_and_double_nothing(way: Way) {
@@ -241,7 +254,12 @@ mod run {
                     "session_ended" => drop(phone.delete("/api/v1/session").await.unwrap()),
                     "expired" => server.pass(Duration::from_hours(20 * 24 - 1)),
                     "quit" => drop(alice.send("QUIT").await),
-                    _ => drop(alice.call(reqwest::Method::POST, "/api/v1/logout").await.unwrap()),
+                    _ => drop(
+                        alice
+                            .call(reqwest::Method::POST, "/api/v1/logout")
+                            .await
+                            .unwrap(),
+                    ),
                 }
             });
             let over = match over {
@@ -266,12 +284,17 @@ mod run {
         server.restart().await;
         let rows = || {
             let database = rusqlite::Connection::open(server.database()).unwrap();
-            database.query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0)).unwrap()
+            database
+                .query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0))
+                .unwrap()
         };
         crate::support::until("old events to go", async || rows() == 1).await;
         let mut reader = Reader::open(&alice, way, None).await;
         let warning = reader.next().await.unwrap();
-        assert_eq!((&warning["command"], &params(&warning)[..4]), (&json!("WARN"), &["*", "QUEUE_GAP", "1", &old][..]));
+        assert_eq!(
+            (&warning["command"], &params(&warning)[..4]),
+            (&json!("WARN"), &["*", "QUEUE_GAP", "1", &old][..])
+        );
         assert_eq!(text(&reader.next().await.unwrap()), "kept");
         bob.send("PRIVMSG #rust :new").await;
         assert_eq!(text(&reader.next().await.unwrap()), "new");

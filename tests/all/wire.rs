@@ -16,7 +16,12 @@ async fn requests_sent_ahead_are_answered_in_order() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let mut raw = Raw::to(server.address).await;
-    raw.send((0..40).map(|n| say(&alice, &format!("PING {n}"))).collect::<String>()).await;
+    raw.send(
+        (0..40)
+            .map(|n| say(&alice, &format!("PING {n}")))
+            .collect::<String>(),
+    )
+    .await;
     for n in 0..40 {
         let answer = raw.answer().await;
         assert!(answer.body.contains(&format!("\"{n}\"")), "{answer:?}");
@@ -41,8 +46,11 @@ async fn what_is_held_for_somebody_ends_when_they_leave() {
     let server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let (mut poll, mut stream) = (Raw::to(server.address).await, Raw::to(server.address).await);
-    poll.send(head("GET", "/api/v1/messages?timeout=60", &alice) + "\r\n").await;
-    stream.send(head("GET", "/api/v1/events", &alice) + "\r\n").await;
+    poll.send(head("GET", "/api/v1/messages?timeout=60", &alice) + "\r\n")
+        .await;
+    stream
+        .send(head("GET", "/api/v1/events", &alice) + "\r\n")
+        .await;
     server.connected(2).await;
     poll.finish().await;
     server.connected(1).await;
@@ -56,13 +64,22 @@ async fn a_connection_is_closed_when_it_is_asked_for_and_after_http_1_0() {
     let visitor = server.device();
     let host = visitor.host();
     for (request, version) in [
-        (format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"), "HTTP/1.1"),
-        (format!("GET /healthz HTTP/1.0\r\nHost: {host}\r\n\r\n"), "HTTP/1.0"),
+        (
+            format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+            "HTTP/1.1",
+        ),
+        (
+            format!("GET /healthz HTTP/1.0\r\nHost: {host}\r\n\r\n"),
+            "HTTP/1.0",
+        ),
     ] {
         let mut raw = Raw::to(server.address).await;
         raw.send(request).await;
         let answer = raw.answer().await;
-        assert_eq!((answer.line, answer.body.as_str()), (format!("{version} 200 OK"), "ok\n"));
+        assert_eq!(
+            (answer.line, answer.body.as_str()),
+            (format!("{version} 200 OK"), "ok\n")
+        );
         assert_eq!(raw.rest().await, "");
     }
 }
@@ -73,7 +90,8 @@ async fn who_waits_to_be_told_to_go_on_is_told() {
     let alice = server.pick("alice").await;
     let mut raw = Raw::to(server.address).await;
     let (start, line) = (say(&alice, "").replace("Length: 0", "Length: 6"), "PING x");
-    raw.send(start.replace("Content-Type", "Expect: 100-continue\r\nContent-Type")).await;
+    raw.send(start.replace("Content-Type", "Expect: 100-continue\r\nContent-Type"))
+        .await;
     assert_eq!(raw.answer().await.line, "HTTP/1.1 100 Continue");
     raw.send(line).await;
     assert_eq!(raw.answer().await.line, "HTTP/1.1 200 OK");
@@ -86,13 +104,20 @@ async fn what_is_no_http_or_too_much_of_it_is_refused_and_closed() {
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".repeat(20);
     let long = format!("{start}X: {}\r\n\r\n", "x".repeat(1 << 20));
     let many = start.clone() + &"X: x\r\n".repeat(101) + "\r\n";
-    let address = head("GET", &format!("/{}", "x".repeat(1 << 17)), &server.device()) + "\r\n";
+    let address = head(
+        "GET",
+        &format!("/{}", "x".repeat(1 << 17)),
+        &server.device(),
+    ) + "\r\n";
     for (bytes, line) in [
         (hello, "HTTP/1.1 400 Bad Request"),
         (b"\0\xff\n\n".to_vec(), "HTTP/1.1 400 Bad Request"),
         (long.into(), "HTTP/1.1 431 Request Header Fields Too Large"),
         (many.into(), "HTTP/1.1 431 Request Header Fields Too Large"),
-        (address.into(), "HTTP/1.1 431 Request Header Fields Too Large"),
+        (
+            address.into(),
+            "HTTP/1.1 431 Request Header Fields Too Large",
+        ),
     ] {
         let mut raw = Raw::to(server.address).await;
         raw.send(bytes).await;
@@ -106,17 +131,26 @@ async fn what_is_no_http_or_too_much_of_it_is_refused_and_closed() {
 async fn stopping_closes_idle_connections_and_lets_the_others_finish() {
     let mut server = TestServer::start().await;
     let alice = server.pick("alice").await;
-    let (silent, mut idle, mut held) =
-        (Raw::to(server.address).await, Raw::to(server.address).await, Raw::to(server.address).await);
+    let (silent, mut idle, mut held) = (
+        Raw::to(server.address).await,
+        Raw::to(server.address).await,
+        Raw::to(server.address).await,
+    );
     idle.send(say(&alice, "PING x")).await;
     idle.answer().await;
-    held.send(head("GET", "/api/v1/messages?timeout=60", &alice) + "\r\n").await;
+    held.send(head("GET", "/api/v1/messages?timeout=60", &alice) + "\r\n")
+        .await;
     server.connected(1).await;
     let over = async { (silent.rest().await, idle.rest().await, held.rest().await) };
     let stopped = async {
-        tokio::time::timeout(Duration::from_secs(4), server.stop()).await.expect("nothing has to be cut off");
+        tokio::time::timeout(Duration::from_secs(4), server.stop())
+            .await
+            .expect("nothing has to be cut off");
     };
     let ((silent, idle, held), ()) = tokio::join!(over, stopped);
     assert_eq!((silent.as_str(), idle.as_str()), ("", ""));
-    assert!(held.starts_with("HTTP/1.1 200 OK") && held.ends_with(r#"{"messages":[],"next":0}"#), "{held}");
+    assert!(
+        held.starts_with("HTTP/1.1 200 OK") && held.ends_with(r#"{"messages":[],"next":0}"#),
+        "{held}"
+    );
 }

@@ -42,14 +42,22 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         page.pick(&server.url(""), "alice").await;
         page.say("/nosuch").await;
         page.says("#error", "There is no command /nosuch").await;
-        page.run("document.querySelector('#composer').value = ''", vec![]).await;
+        page.run("document.querySelector('#composer').value = ''", vec![])
+            .await;
         page.say("/away out for lunch").await;
-        page.says("#browse-panel", "You have been marked as being away").await;
-        page.until("return document.querySelector('#back').title === 'out for lunch'", vec![]).await;
+        page.says("#browse-panel", "You have been marked as being away")
+            .await;
+        page.until(
+            "return document.querySelector('#back').title === 'out for lunch'",
+            vec![],
+        )
+        .await;
         page.press("#back").await;
-        page.until("return document.querySelector('#back').hidden", vec![]).await;
+        page.until("return document.querySelector('#back').hidden", vec![])
+            .await;
         page.types("#composer", "/jo").await;
-        page.says("#completions [aria-selected=true]", "/join #channel [key]").await;
+        page.says("#completions [aria-selected=true]", "/join #channel [key]")
+            .await;
         page.types("#composer", TAB).await;
         page.says("#syntax", "Join a channel, or start one").await;
         page.types("#composer", "#rust\n").await;
@@ -58,12 +66,14 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         page.says("#messages", "bob joined").await;
 
         page.types("#composer", "/topic ").await;
-        page.says("#syntax", "/topic [text] – Show or set the channel’s topic").await;
+        page.says("#syntax", "/topic [text] – Show or set the channel’s topic")
+            .await;
         page.types("#composer", "of the day\n").await;
         page.says("#topic", "of the day").await;
         page.types("#composer", &format!("bo{TAB}hello\n")).await;
         page.hears("alice: bob: hello").await;
-        page.types("#composer", &format!("//me and #r{TAB}today\n")).await;
+        page.types("#composer", &format!("//me and #r{TAB}today\n"))
+            .await;
         page.hears("alice: /me and #rust today").await;
         page.say("/me waves").await;
         page.hears("alice: alice waves").await;
@@ -77,16 +87,22 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         assert_eq!(page.run(VALUE, vec![]).await, "/me waves");
         page.types("#composer", UP).await;
         assert_eq!(page.run(VALUE, vec![]).await, "//me and #rust today");
-        page.run("document.querySelector('#composer').value = ''", vec![]).await;
+        page.run("document.querySelector('#composer').value = ''", vec![])
+            .await;
 
         // Several lines are several messages, and that is asked first.
-        let paste = "const field = document.querySelector('#composer'); field.value = 'one\\n\\ntwo';
+        let paste =
+            "const field = document.querySelector('#composer'); field.value = 'one\\n\\ntwo';
             field.dispatchEvent(new Event('input')); document.querySelector('.send').click()";
         page.run(paste, vec![]).await;
         page.says("#ask", "Send 2 messages?").await;
         page.types("#ask .primary", ESCAPE).await;
         page.counts("#ask", 0).await;
-        assert_eq!(page.run(VALUE, vec![]).await, "one\n\ntwo", "nothing is lost by a no");
+        assert_eq!(
+            page.run(VALUE, vec![]).await,
+            "one\n\ntwo",
+            "nothing is lost by a no"
+        );
         page.click(".send").await;
         page.click("#ask .primary").await;
         page.hears("alice: two").await;

@@ -37,9 +37,18 @@ pub async fn measure(table: &mut Table) {
     let mut ours = rejoin().await;
     let mut bare = broadcast().await;
     let rounds = Rounds::taken(ROUNDS, async || ours.run().await, async || bare.run().await).await;
-    table.enter(MEASURE, "bare broadcast, nothing stored", "/s", &rounds, Goal::AtLeast(0.65));
+    table.enter(
+        MEASURE,
+        "bare broadcast, nothing stored",
+        "/s",
+        &rounds,
+        Goal::AtLeast(0.65),
+    );
     drop(bare);
-    for (name, peer) in [("ngircd, nothing stored", irc::ngircd()), ("inspircd, nothing stored", irc::inspircd())] {
+    for (name, peer) in [
+        ("ngircd, nothing stored", irc::ngircd()),
+        ("inspircd, nothing stored", irc::inspircd()),
+    ] {
         let server = match peer {
             Ok(server) => server,
             Err(why) => {
@@ -48,7 +57,12 @@ pub async fn measure(table: &mut Table) {
             }
         };
         let mut theirs = ircd(server).await;
-        let rounds = Rounds::taken(ROUNDS, async || ours.run().await, async || theirs.run().await).await;
+        let rounds = Rounds::taken(
+            ROUNDS,
+            async || ours.run().await,
+            async || theirs.run().await,
+        )
+        .await;
         table.enter(MEASURE, name, "/s", &rounds, Goal::AtLeast(0.5));
     }
 }
@@ -56,14 +70,27 @@ pub async fn measure(table: &mut Table) {
 async fn rejoin() -> Crowd {
     let server = Server::rejoin();
     let people = people(server.address, "p", CLIENTS + 1, Some(CHANNEL)).await;
-    let path = format!("/api/v1/socket?after={}", head(server.address, &people[0]).await);
+    let path = format!(
+        "/api/v1/socket?after={}",
+        head(server.address, &people[0]).await
+    );
     let mut sockets = Vec::new();
     for person in &people {
         sockets.push(Receiver::web_socket(server.address, &path, &person.cookie).await);
     }
-    let message = frame(&format!(r#"{{"command":"PRIVMSG","params":["{CHANNEL}","{TEXT}"]}}"#));
+    let message = frame(&format!(
+        r#"{{"command":"PRIVMSG","params":["{CHANNEL}","{TEXT}"]}}"#
+    ));
     let sender = sockets.pop().unwrap();
-    Crowd { _server: server, sender, receivers: sockets, message, echoed: 2 }.settled().await
+    Crowd {
+        _server: server,
+        sender,
+        receivers: sockets,
+        message,
+        echoed: 2,
+    }
+    .settled()
+    .await
 }
 
 async fn broadcast() -> Crowd {
@@ -77,14 +104,30 @@ async fn broadcast() -> Crowd {
         receivers.push(Receiver::web_socket(server.address, "/", "").await);
     }
     let sender = receivers.pop().unwrap();
-    Crowd { _server: server, sender, receivers, message: frame(&text), echoed: 1 }.settled().await
+    Crowd {
+        _server: server,
+        sender,
+        receivers,
+        message: frame(&text),
+        echoed: 1,
+    }
+    .settled()
+    .await
 }
 
 async fn ircd(server: Server) -> Crowd {
     let mut receivers = irc::members(server.address, CHANNEL, CLIENTS + 1).await;
     let sender = receivers.pop().unwrap();
     let message = format!("PRIVMSG {CHANNEL} :{TEXT}\r\n").into_bytes();
-    Crowd { _server: server, sender, receivers, message, echoed: 0 }.settled().await
+    Crowd {
+        _server: server,
+        sender,
+        receivers,
+        message,
+        echoed: 0,
+    }
+    .settled()
+    .await
 }
 
 impl Crowd {
@@ -98,7 +141,13 @@ impl Crowd {
     /// Sends so many messages, and waits until everybody has them all.
     async fn deliver(&mut self, messages: usize) {
         let (progress, mut seen) = watch::channel(0);
-        let Self { sender, receivers, message, echoed, .. } = self;
+        let Self {
+            sender,
+            receivers,
+            message,
+            echoed,
+            ..
+        } = self;
         let (first, others) = receivers.split_first_mut().unwrap();
         let send = async {
             let mut sent = 0;
@@ -117,7 +166,11 @@ impl Crowd {
                 progress.send_replace(seen);
             }
         };
-        let follow = join_all(others.iter_mut().map(|receiver| receiver.receive_all(messages)));
+        let follow = join_all(
+            others
+                .iter_mut()
+                .map(|receiver| receiver.receive_all(messages)),
+        );
         join(join(send, lead), follow).await;
     }
 

@@ -22,7 +22,10 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, read: Vec::with_capacity(16 * 1024) }
+        Self {
+            stream,
+            read: Vec::with_capacity(16 * 1024),
+        }
     }
 
     /// Sends one request and reads its answer.
@@ -37,31 +40,48 @@ impl Connection {
             }
         };
         while self.read.len() < head + length {
-            assert!(self.stream.read_buf(&mut self.read).await.unwrap() > 0, "the answer broke off");
+            assert!(
+                self.stream.read_buf(&mut self.read).await.unwrap() > 0,
+                "the answer broke off"
+            );
         }
         let (head, body) = self.read.split_at(head);
         let head = std::str::from_utf8(head).unwrap();
-        Answer { status: head[9..12].parse().unwrap(), head, body }
+        Answer {
+            status: head[9..12].parse().unwrap(),
+            head,
+            body,
+        }
     }
 }
 
 fn length(head: &[u8]) -> usize {
     let head = std::str::from_utf8(head).unwrap();
-    let field = head.lines().find(|line| line.len() > 15 && line[..15].eq_ignore_ascii_case("content-length:"));
+    let field = head
+        .lines()
+        .find(|line| line.len() > 15 && line[..15].eq_ignore_ascii_case("content-length:"));
     field.map_or(0, |field| field[15..].trim().parse().unwrap())
 }
 
 impl Answer<'_> {
     /// The cookie that it sets, as it is to be sent back.
     pub fn cookie(&self) -> String {
-        let line = self.head.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie:")).unwrap();
+        let line = self
+            .head
+            .lines()
+            .find(|line| line.to_ascii_lowercase().starts_with("set-cookie:"))
+            .unwrap();
         line[11..].split(';').next().unwrap().trim().to_owned()
     }
 }
 
 /// A request with a body of JSON, or none.
 pub fn request(method: &str, path: &str, address: SocketAddr, cookie: &str, body: &str) -> Vec<u8> {
-    let cookie = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
+    let cookie = if cookie.is_empty() {
+        String::new()
+    } else {
+        format!("Cookie: {cookie}\r\n")
+    };
     let length = body.len();
     let content = match body {
         "" => String::new(),

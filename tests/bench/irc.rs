@@ -54,13 +54,22 @@ pub fn inspircd() -> Result<Server, &'static str> {
     );
     std::fs::write(path("inspircd.conf"), text).unwrap();
     let mut command = server::pinned(program);
-    command.args(["--nofork", "--nolog", "--runasroot", "--config", &path("inspircd.conf")]);
+    command.args([
+        "--nofork",
+        "--nolog",
+        "--runasroot",
+        "--config",
+        &path("inspircd.conf"),
+    ]);
     Server::accepting(command, address, dir).ok_or("it did not start")
 }
 
 /// These servers cannot pick a port themselves, so it is one that was free a moment ago.
 fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// Registers members of a channel, and returns them once each has joined.
@@ -81,7 +90,11 @@ async fn member(address: SocketAddr, channel: &str, n: usize) -> Receiver {
     stream.write_all(hello.as_bytes()).await.unwrap();
     let mut lines = BufReader::new(stream);
     wait_for(&mut lines, " 001 ").await;
-    lines.get_mut().write_all(format!("JOIN {channel}\r\n").as_bytes()).await.unwrap();
+    lines
+        .get_mut()
+        .write_all(format!("JOIN {channel}\r\n").as_bytes())
+        .await
+        .unwrap();
     wait_for(&mut lines, " 366 ").await;
     Receiver::irc(lines.into_inner())
 }
@@ -90,9 +103,16 @@ async fn wait_for(lines: &mut BufReader<TcpStream>, word: &str) {
     let mut line = String::new();
     while !line.contains(word) {
         line.clear();
-        assert!(lines.read_line(&mut line).await.unwrap() > 0, "the server closed a connection");
+        assert!(
+            lines.read_line(&mut line).await.unwrap() > 0,
+            "the server closed a connection"
+        );
         if let Some(token) = line.strip_prefix("PING ") {
-            lines.get_mut().write_all(format!("PONG {token}").as_bytes()).await.unwrap();
+            lines
+                .get_mut()
+                .write_all(format!("PONG {token}").as_bytes())
+                .await
+                .unwrap();
         }
     }
 }

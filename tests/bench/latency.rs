@@ -28,25 +28,47 @@ pub async fn measure(table: &mut Table) {
     let mut ours = rejoin().await;
     let mut bare = broadcast().await;
     let rounds = Rounds::taken(ROUNDS, async || ours.run().await, async || bare.run().await).await;
-    table.enter("p99 from POST to arrival, 100 members", "bare broadcast", "ms", &rounds, Goal::AtMost(1.5));
+    table.enter(
+        "p99 from POST to arrival, 100 members",
+        "bare broadcast",
+        "ms",
+        &rounds,
+        Goal::AtMost(1.5),
+    );
 }
 
 async fn rejoin() -> Side {
     let server = Server::rejoin();
     let people = people(server.address, "p", MEMBERS, Some("#bench")).await;
-    let path = format!("/api/v1/socket?after={}", head(server.address, &people[0]).await);
-    let receivers = people.iter().map(|person| Receiver::web_socket(server.address, &path, &person.cookie));
+    let path = format!(
+        "/api/v1/socket?after={}",
+        head(server.address, &people[0]).await
+    );
+    let receivers = people
+        .iter()
+        .map(|person| Receiver::web_socket(server.address, &path, &person.cookie));
     let receivers = join_all(receivers).await;
     let post = message(server.address, &people[0], "PRIVMSG", &["#bench", "hello"]);
-    Side { sender: Connection::open(server.address).await, _server: server, post, receivers }
+    Side {
+        sender: Connection::open(server.address).await,
+        _server: server,
+        post,
+        receivers,
+    }
 }
 
 async fn broadcast() -> Side {
     let server = Server::peer("broadcast", &[]);
-    let receivers = join_all((0..MEMBERS).map(|_| Receiver::web_socket(server.address, "/", ""))).await;
+    let receivers =
+        join_all((0..MEMBERS).map(|_| Receiver::web_socket(server.address, "/", ""))).await;
     let event = r##"{"id":1000,"time":"2026-11-21T03:04:05.678Z","source":"p0","command":"PRIVMSG","params":["#bench","hello"]}"##;
     let post = request("POST", "/send", server.address, "", event);
-    Side { sender: Connection::open(server.address).await, _server: server, post, receivers }
+    Side {
+        sender: Connection::open(server.address).await,
+        _server: server,
+        post,
+        receivers,
+    }
 }
 
 impl Side {

@@ -15,19 +15,27 @@ use super::http::Connection;
 pub async fn rate(address: SocketAddr, requests: &[Vec<u8>], time: Duration) -> f64 {
     let mut connections = join_all(requests.iter().map(|_| Connection::open(address))).await;
     // Whatever happens once is done before the time runs.
-    join_all(connections.iter_mut().zip(requests).map(|(connection, request)| async {
-        assert_eq!(connection.ask(request).await.status, 200);
-    }))
+    join_all(
+        connections
+            .iter_mut()
+            .zip(requests)
+            .map(|(connection, request)| async {
+                assert_eq!(connection.ask(request).await.status, 200);
+            }),
+    )
     .await;
     let started = Instant::now();
-    let counts = connections.iter_mut().zip(requests).map(|(connection, request)| async move {
-        let mut count = 0_u64;
-        while started.elapsed() < time {
-            assert_eq!(connection.ask(request).await.status, 200);
-            count += 1;
-        }
-        count
-    });
+    let counts = connections
+        .iter_mut()
+        .zip(requests)
+        .map(|(connection, request)| async move {
+            let mut count = 0_u64;
+            while started.elapsed() < time {
+                assert_eq!(connection.ask(request).await.status, 200);
+                count += 1;
+            }
+            count
+        });
     let count: u64 = join_all(counts).await.into_iter().sum();
     count as f64 / started.elapsed().as_secs_f64()
 }

@@ -23,8 +23,21 @@ pub async fn measure(table: &mut Table) {
     let server = Server::rejoin();
     let people = people(server.address, "p", 1, None).await;
     let mut connection = Connection::open(server.address).await;
-    command(&mut connection, server.address, &people[0], "PASS", &["correct horse battery"]).await;
-    let asked = request("GET", "/api/v1/session", server.address, &people[0].cookie, "");
+    command(
+        &mut connection,
+        server.address,
+        &people[0],
+        "PASS",
+        &["correct horse battery"],
+    )
+    .await;
+    let asked = request(
+        "GET",
+        "/api/v1/session",
+        server.address,
+        &people[0].cookie,
+        "",
+    );
     let mut rounds = Rounds::default();
     for _ in 0..ROUNDS {
         let calm = steady(server.address, &asked, RATE, TIME).await;
@@ -40,12 +53,24 @@ pub async fn measure(table: &mut Table) {
         rounds.add(p99(stormy), p99(calm));
     }
     let measure = "p99 of a GET at 2,000/s in a storm of logins";
-    table.enter(measure, "without the storm", "ms", &rounds, Goal::AtMost(2.0));
+    table.enter(
+        measure,
+        "without the storm",
+        "ms",
+        &rounds,
+        Goal::AtMost(2.0),
+    );
 }
 
 /// Logs in with a wrong password again and again: as much hashing as a right one, and no session fills up. How often.
 async fn log_in(address: SocketAddr, over: &Cell<bool>) -> usize {
-    let login = request("POST", "/login", address, "", r#"{"nick":"p0","password":"a wrong password"}"#);
+    let login = request(
+        "POST",
+        "/login",
+        address,
+        "",
+        r#"{"nick":"p0","password":"a wrong password"}"#,
+    );
     let mut connection = Connection::open(address).await;
     let mut count = 0;
     while !over.get() {

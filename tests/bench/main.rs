@@ -29,7 +29,10 @@ mod table;
 mod wire;
 
 fn main() {
-    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench").peekable();
+    let mut args = std::env::args()
+        .skip(1)
+        .filter(|arg| arg != "--bench")
+        .peekable();
     if args.next_if_eq("--peer").is_some() {
         return peers::run(args);
     }
@@ -40,10 +43,18 @@ fn main() {
         named.splice(at..=at, abuse::NAMES.map(str::to_owned));
     }
     // The load is one thread, so that it never takes the servers' processor.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let mut table = Table::default();
-    let wanted =
-        |name: &str, by_default: bool| if named.is_empty() { by_default } else { named.iter().any(|n| n == name) };
+    let wanted = |name: &str, by_default: bool| {
+        if named.is_empty() {
+            by_default
+        } else {
+            named.iter().any(|n| n == name)
+        }
+    };
     runtime.block_on(async {
         for (name, by_default) in MEASURES {
             if wanted(name, by_default) {
@@ -53,8 +64,14 @@ fn main() {
         }
     });
     let known: HashMap<_, _> = MEASURES.iter().copied().collect();
-    for name in named.iter().filter(|name| !known.contains_key(name.as_str())) {
-        eprintln!("there is no measure {name}; there are {}", MEASURES.map(|(name, _)| name).join(", "));
+    for name in named
+        .iter()
+        .filter(|name| !known.contains_key(name.as_str()))
+    {
+        eprintln!(
+            "there is no measure {name}; there are {}",
+            MEASURES.map(|(name, _)| name).join(", ")
+        );
     }
     print!("{table}");
 }

@@ -13,7 +13,10 @@ pub async fn measure(table: &mut Table) {
     let ours = {
         let server = Server::rejoin();
         let people = people(server.address, "p", CLIENTS, None).await;
-        let path = format!("/api/v1/socket?after={}", head(server.address, &people[0]).await);
+        let path = format!(
+            "/api/v1/socket?after={}",
+            head(server.address, &people[0]).await
+        );
         // Started afresh, as the other is: what making the sessions has freed would be had for nothing.
         let server = Server::rejoin_in(server.stop());
         let before = server.memory();
@@ -35,5 +38,11 @@ pub async fn measure(table: &mut Table) {
     let mut rounds = Rounds::default();
     rounds.add(ours / 1024.0, theirs / 1024.0);
     let against = "bare axum WebSocket, its own buffers";
-    table.enter("memory per idle socket of 10,000", against, "KiB", &rounds, Goal::AtMost(0.1));
+    table.enter(
+        "memory per idle socket of 10,000",
+        against,
+        "KiB",
+        &rounds,
+        Goal::AtMost(0.1),
+    );
 }

@@ -22,8 +22,19 @@ pub async fn senders(table: &mut Table) {
     let senders = people(server.address, "p", SENDERS, Some("#bench")).await;
     let all = posts(server.address, &senders, "#bench");
     let of = async |posts| rate(server.address, posts, TIME).await;
-    let rounds = Rounds::taken(ROUNDS, async || of(&all).await, async || of(&all[..1]).await).await;
-    table.enter("PRIVMSG accepted over HTTP, 64 senders", "1 sender", "/s", &rounds, Goal::AtLeast(8.0));
+    let rounds = Rounds::taken(
+        ROUNDS,
+        async || of(&all).await,
+        async || of(&all[..1]).await,
+    )
+    .await;
+    table.enter(
+        "PRIVMSG accepted over HTTP, 64 senders",
+        "1 sender",
+        "/s",
+        &rounds,
+        Goal::AtLeast(8.0),
+    );
 }
 
 pub async fn members(table: &mut Table) {
@@ -32,12 +43,25 @@ pub async fn members(table: &mut Table) {
     let senders = people(server.address, "s", SMALL, None).await;
     people(server.address, "m", LARGE - SMALL, Some("#large")).await;
     for sender in &senders {
-        command(&mut Connection::open(server.address).await, server.address, sender, "JOIN", &["#large,#small"]).await;
+        command(
+            &mut Connection::open(server.address).await,
+            server.address,
+            sender,
+            "JOIN",
+            &["#large,#small"],
+        )
+        .await;
     }
-    let (large, small) = (posts(server.address, &senders, "#large"), posts(server.address, &senders, "#small"));
+    let (large, small) = (
+        posts(server.address, &senders, "#large"),
+        posts(server.address, &senders, "#small"),
+    );
     let (mut rates, mut bytes) = (Rounds::default(), Rounds::default());
     for _ in 0..ROUNDS {
-        let (large, small) = (written(&server, &large).await, written(&server, &small).await);
+        let (large, small) = (
+            written(&server, &large).await,
+            written(&server, &small).await,
+        );
         rates.add(large.0, small.0);
         bytes.add(large.1, small.1);
     }
@@ -48,16 +72,28 @@ pub async fn members(table: &mut Table) {
         &rates,
         Goal::AtLeast(0.8),
     );
-    table.enter("written to disk per message, 1,000 members", "10 members", "bytes", &bytes, Goal::AtMost(1.2));
+    table.enter(
+        "written to disk per message, 1,000 members",
+        "10 members",
+        "bytes",
+        &bytes,
+        Goal::AtMost(1.2),
+    );
 }
 
 /// Messages accepted a second, and what each was written to disk with.
 async fn written(server: &Server, posts: &[Vec<u8>]) -> (f64, f64) {
     let before = server.written();
     let rate = rate(server.address, posts, TIME).await;
-    (rate, (server.written() - before) / (rate * TIME.as_secs_f64()))
+    (
+        rate,
+        (server.written() - before) / (rate * TIME.as_secs_f64()),
+    )
 }
 
 fn posts(address: SocketAddr, senders: &[Person], channel: &str) -> Vec<Vec<u8>> {
-    senders.iter().map(|sender| message(address, sender, "PRIVMSG", &[channel, TEXT])).collect()
+    senders
+        .iter()
+        .map(|sender| message(address, sender, "PRIVMSG", &[channel, TEXT]))
+        .collect()
 }

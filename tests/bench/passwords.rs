@@ -24,7 +24,9 @@ pub async fn measure(table: &mut Table) {
     let program = concat!(env!("CARGO_TARGET_TMPDIR"), "/libargon2");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/libargon2.c");
     let mut compile = Command::new("cc");
-    compile.args(["-O3", source, "-o", program, "-largon2"]).stderr(Stdio::null());
+    compile
+        .args(["-O3", source, "-o", program, "-largon2"])
+        .stderr(Stdio::null());
     if !compile.status().is_ok_and(|status| status.success()) {
         return table.skip(MEASURE, AGAINST, "there is no cc, or no libargon2-dev");
     }
@@ -38,7 +40,10 @@ pub async fn measure(table: &mut Table) {
         let workers = (0..WAITING).map(|_| async {
             let mut count = 0;
             while started.elapsed() < TIME {
-                let verdict = hasher.verify(here, password.clone(), Some(hash.clone())).await.unwrap();
+                let verdict = hasher
+                    .verify(here, password.clone(), Some(hash.clone()))
+                    .await
+                    .unwrap();
                 assert_eq!(verdict, Verdict::Right);
                 count += 1;
             }
@@ -46,9 +51,19 @@ pub async fn measure(table: &mut Table) {
         });
         let count: u32 = join_all(workers).await.into_iter().sum();
         let ours = f64::from(count) / started.elapsed().as_secs_f64();
-        let output = Command::new(program).arg(hash.as_phc()).arg("correct horse battery").output().unwrap();
+        let output = Command::new(program)
+            .arg(hash.as_phc())
+            .arg("correct horse battery")
+            .output()
+            .unwrap();
         let theirs = String::from_utf8(output.stdout).unwrap();
-        rounds.add(ours, theirs.trim().parse().expect("libargon2 says how many it verified a second"));
+        rounds.add(
+            ours,
+            theirs
+                .trim()
+                .parse()
+                .expect("libargon2 says how many it verified a second"),
+        );
     }
     table.enter(MEASURE, AGAINST, "/s", &rounds, Goal::AtLeast(1.0));
 }

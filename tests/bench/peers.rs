@@ -23,10 +23,16 @@ pub fn run(mut args: impl Iterator<Item = String>) {
     let router = match name.as_str() {
         "handler" => handler(args.next().unwrap().parse().unwrap()),
         "broadcast" => broadcast(),
-        "idle" => Router::new().route("/", get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(listen) })),
+        "idle" => Router::new().route(
+            "/",
+            get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(listen) }),
+        ),
         _ => panic!("there is no peer {name}"),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("listening on http://{}", listener.local_addr().unwrap());
@@ -38,7 +44,8 @@ pub fn run(mut args: impl Iterator<Item = String>) {
 /// One handler with a body of JSON of this length.
 fn handler(length: usize) -> Router {
     let body = Bytes::from(vec![b' '; length]);
-    let answer = |State(body): State<Bytes>| async { ([(header::CONTENT_TYPE, "application/json")], body) };
+    let answer =
+        |State(body): State<Bytes>| async { ([(header::CONTENT_TYPE, "application/json")], body) };
     Router::new().route("/", get(answer)).with_state(body)
 }
 
@@ -54,17 +61,25 @@ fn broadcast() -> Router {
         // It fails only if nobody listens.
         let _ = all.send(body.into());
     };
-    Router::new().route("/", get(upgrade)).route("/send", post(send))
+    Router::new()
+        .route("/", get(upgrade))
+        .route("/send", post(send))
 }
 
 /// The best that can be done with axum's WebSocket: everything that waits is written, then flushed once.
-async fn relay(socket: WebSocket, sender: broadcast::Sender<Utf8Bytes>, mut receiver: broadcast::Receiver<Utf8Bytes>) {
+async fn relay(
+    socket: WebSocket,
+    sender: broadcast::Sender<Utf8Bytes>,
+    mut receiver: broadcast::Receiver<Utf8Bytes>,
+) {
     let (mut out, mut commands) = socket.split();
     let deliver = async {
         loop {
             let mut next = match receiver.recv().await {
                 Err(RecvError::Closed) => return,
-                next => Some(next.expect("a connection fell behind, and the bare broadcast lost messages")),
+                next => Some(
+                    next.expect("a connection fell behind, and the bare broadcast lost messages"),
+                ),
             };
             while let Some(text) = next {
                 if out.feed(Message::Text(text)).await.is_err() {

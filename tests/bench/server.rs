@@ -45,7 +45,9 @@ impl Server {
             "off",
             "--database",
         ]);
-        command.arg(dir.path().join("rejoin.db")).env("RUST_LOG", "error");
+        command
+            .arg(dir.path().join("rejoin.db"))
+            .env("RUST_LOG", "error");
         Self::announced(command, dir)
     }
 
@@ -58,23 +60,45 @@ impl Server {
 
     /// A server that says on its first line where it listens.
     pub fn announced(mut command: Command, dir: TempDir) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("it said {line:?}"));
-        Self { child, address: address.parse().unwrap(), dir }
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .unwrap_or_else(|| panic!("it said {line:?}"));
+        Self {
+            child,
+            address: address.parse().unwrap(),
+            dir,
+        }
     }
 
     /// A server that says nothing, once it accepts connections; `None` if it ends before it does.
     pub fn accepting(mut command: Command, address: SocketAddr, dir: TempDir) -> Option<Self> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
         while std::net::TcpStream::connect(address).is_err() {
             if child.try_wait().unwrap().is_some() {
                 return None;
             }
             std::thread::yield_now();
         }
-        Some(Self { child, address, dir })
+        Some(Self {
+            child,
+            address,
+            dir,
+        })
     }
 
     /// Resident memory in bytes.
@@ -91,12 +115,19 @@ impl Server {
     pub fn worked(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
-        fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
+        fields
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<f64>().unwrap() / 100.0)
+            .sum()
     }
 
     fn kilobytes(&self, file: &str, field: &str) -> f64 {
         let text = fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(field))
+            .unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
@@ -131,13 +162,23 @@ pub fn pinned(program: impl AsRef<std::ffi::OsStr>) -> Command {
 
 /// Where a program of Debian's is, if it is there.
 pub fn installed(name: &str) -> Option<PathBuf> {
-    ["/usr/sbin", "/usr/bin"].iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists())
+    ["/usr/sbin", "/usr/bin"]
+        .iter()
+        .map(|folder| Path::new(folder).join(name))
+        .find(|path| path.exists())
 }
 
 /// Ten thousand connections are as many open files.
 pub fn raise_file_limit() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    )
+    .unwrap();
 }
 
 /// Takes this process to the other processor, where there is one.

@@ -26,30 +26,81 @@ const UNREAD: usize = 100;
 pub async fn measure(table: &mut Table) {
     let ours = Server::rejoin();
     let people = people(ours.address, "p", CLIENTS, None).await;
-    let asked = people.iter().map(|person| request("GET", "/api/v1/session", ours.address, &person.cookie, ""));
+    let asked = people
+        .iter()
+        .map(|person| request("GET", "/api/v1/session", ours.address, &person.cookie, ""));
     let asked: Vec<_> = asked.collect();
-    let length = Connection::open(ours.address).await.ask(&asked[0]).await.body.len().to_string();
+    let length = Connection::open(ours.address)
+        .await
+        .ask(&asked[0])
+        .await
+        .body
+        .len()
+        .to_string();
 
     let bare = Server::peer("handler", &[&length]);
     let same = vec![request("GET", "/", bare.address, "", ""); CLIENTS];
-    let (of_ours, of_theirs) = (async || efficiency(&ours, &asked).await, async || efficiency(&bare, &same).await);
+    let (of_ours, of_theirs) = (
+        async || efficiency(&ours, &asked).await,
+        async || efficiency(&bare, &same).await,
+    );
     let rounds = Rounds::taken(ROUNDS, of_ours, of_theirs).await;
-    table.enter(MEASURE, "bare axum handler, same length", "per s of processor", &rounds, Goal::AtLeast(0.85));
+    table.enter(
+        MEASURE,
+        "bare axum handler, same length",
+        "per s of processor",
+        &rounds,
+        Goal::AtLeast(0.85),
+    );
 
     let many = on_many_channels(&ours).await;
-    let (of_many, of_none) = (async || efficiency(&ours, &many).await, async || efficiency(&ours, &asked).await);
+    let (of_many, of_none) = (
+        async || efficiency(&ours, &many).await,
+        async || efficiency(&ours, &asked).await,
+    );
     let rounds = Rounds::taken(ROUNDS, of_many, of_none).await;
     let measure = "the same of a session on 100 channels";
-    table.enter(measure, "of one on none", "per s of processor", &rounds, Goal::AtLeast(0.003));
+    table.enter(
+        measure,
+        "of one on none",
+        "per s of processor",
+        &rounds,
+        Goal::AtLeast(0.003),
+    );
 
     others_speak(&ours).await;
-    let (of_many, of_none) = (async || efficiency(&ours, &many).await, async || efficiency(&ours, &asked).await);
+    let (of_many, of_none) = (
+        async || efficiency(&ours, &many).await,
+        async || efficiency(&ours, &asked).await,
+    );
     let rounds = Rounds::taken(ROUNDS, of_many, of_none).await;
     let measure = "the same with 100 unread messages of others on each";
-    table.enter(measure, "of one on none", "per s of processor", &rounds, Goal::AtLeast(0.002));
+    table.enter(
+        measure,
+        "of one on none",
+        "per s of processor",
+        &rounds,
+        Goal::AtLeast(0.002),
+    );
 
-    against(table, &ours, &asked, "tower-sessions, SQLite", 3.0, tower_sessions(&length)).await;
-    against(table, &ours, &asked, "express-session, in memory", 10.0, express(&length)).await;
+    against(
+        table,
+        &ours,
+        &asked,
+        "tower-sessions, SQLite",
+        3.0,
+        tower_sessions(&length),
+    )
+    .await;
+    against(
+        table,
+        &ours,
+        &asked,
+        "express-session, in memory",
+        10.0,
+        express(&length),
+    )
+    .await;
 }
 
 /// Requests of sessions that are all on the same 100 channels. With 5 ms each, a processor answers 200 a second.
@@ -61,7 +112,10 @@ async fn on_many_channels(server: &Server) -> Vec<Vec<u8>> {
             command(&mut connection, server.address, person, "JOIN", &[&names]).await;
         }
     }
-    people.iter().map(|person| request("GET", "/api/v1/session", server.address, &person.cookie, "")).collect()
+    people
+        .iter()
+        .map(|person| request("GET", "/api/v1/session", server.address, &person.cookie, ""))
+        .collect()
 }
 
 /// Somebody says on all of the channels what is unread to all the others.
@@ -72,14 +126,26 @@ async fn others_speak(server: &Server) {
         command(&mut connection, server.address, speaker, "JOIN", &[&names]).await;
         for _ in 0..UNREAD {
             let said = "somebody says something that is about as long as what people say";
-            command(&mut connection, server.address, speaker, "PRIVMSG", &[&names, said]).await;
+            command(
+                &mut connection,
+                server.address,
+                speaker,
+                "PRIVMSG",
+                &[&names, said],
+            )
+            .await;
         }
     }
 }
 
 /// The channels, in lists as long as a command takes.
 fn names() -> impl Iterator<Item = String> {
-    let list = |first: usize| (first..first + 20).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",");
+    let list = |first: usize| {
+        (first..first + 20)
+            .map(|n| format!("#c{n}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
     (0..CHANNELS).step_by(20).map(list)
 }
 
@@ -106,12 +172,24 @@ async fn against(
     let mut same = Vec::new();
     for _ in 0..CLIENTS {
         let mut connection = Connection::open(peer.address).await;
-        let cookie = connection.ask(&request("GET", "/enter", peer.address, "", "")).await.cookie();
+        let cookie = connection
+            .ask(&request("GET", "/enter", peer.address, "", ""))
+            .await
+            .cookie();
         same.push(request("GET", "/session", peer.address, &cookie, ""));
     }
-    let (of_ours, of_theirs) = (async || efficiency(ours, asked).await, async || efficiency(&peer, &same).await);
+    let (of_ours, of_theirs) = (
+        async || efficiency(ours, asked).await,
+        async || efficiency(&peer, &same).await,
+    );
     let rounds = Rounds::taken(ROUNDS, of_ours, of_theirs).await;
-    table.enter(MEASURE, name, "per s of processor", &rounds, Goal::AtLeast(goal));
+    table.enter(
+        MEASURE,
+        name,
+        "per s of processor",
+        &rounds,
+        Goal::AtLeast(goal),
+    );
 }
 
 /// Built on demand, beside our own build.
@@ -119,7 +197,16 @@ fn tower_sessions(length: &str) -> Result<Server, &'static str> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/tower-sessions");
     let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/../tower-sessions");
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--release", "--locked", "--quiet", "--target-dir", target]).current_dir(folder);
+    build
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--quiet",
+            "--target-dir",
+            target,
+        ])
+        .current_dir(folder);
     if !build.status().is_ok_and(|status| status.success()) {
         return Err("it could not be built");
     }
@@ -137,12 +224,25 @@ fn express(length: &str) -> Result<Server, &'static str> {
     let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/express");
     std::fs::create_dir_all(folder).unwrap();
     let mut install = Command::new(npm);
-    install.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix", folder]);
-    install.args(["express@5", "express-session@1"]).stdout(std::process::Stdio::null());
+    install.args([
+        "install",
+        "--silent",
+        "--no-audit",
+        "--no-fund",
+        "--prefix",
+        folder,
+    ]);
+    install
+        .args(["express@5", "express-session@1"])
+        .stdout(std::process::Stdio::null());
     if !install.status().is_ok_and(|status| status.success()) {
         return Err("Express could not be installed");
     }
     let mut command = server::pinned(node);
-    command.arg(source).arg(length).env("NODE_PATH", format!("{folder}/node_modules")).env("NODE_ENV", "production");
+    command
+        .arg(source)
+        .arg(length)
+        .env("NODE_PATH", format!("{folder}/node_modules"))
+        .env("NODE_ENV", "production");
     Ok(Server::announced(command, server::folder()))
 }

@@ -36,8 +36,12 @@ const FILL: &str = "
 pub async fn measure(table: &mut Table) {
     let mut dir = Server::rejoin().stop();
     let database = rusqlite::Connection::open(dir.path().join("rejoin.db")).unwrap();
-    let now: i64 = database.query_row("SELECT unixepoch() * 1000", [], |row| row.get(0)).unwrap();
-    database.execute_batch(&FILL.replace("$now", &now.to_string())).unwrap();
+    let now: i64 = database
+        .query_row("SELECT unixepoch() * 1000", [], |row| row.get(0))
+        .unwrap();
+    database
+        .execute_batch(&FILL.replace("$now", &now.to_string()))
+        .unwrap();
     drop(database);
     let (mut seconds, mut memory) = (Rounds::default(), Rounds::default());
     for _ in 0..ROUNDS {
@@ -48,13 +52,22 @@ pub async fn measure(table: &mut Table) {
     }
     let measure = "start, 100,000 sessions, 200,000 clients, 5 million events";
     table.enter(measure, "a second", "s", &seconds, Goal::AtMost(2.0));
-    table.enter("memory held after that start", "the database's file", "MiB", &memory, Goal::AtMost(0.25));
+    table.enter(
+        "memory held after that start",
+        "the database's file",
+        "MiB",
+        &memory,
+        Goal::AtMost(0.25),
+    );
 }
 
 /// Seconds until it listens, and its memory and its database in MiB.
 fn start(dir: tempfile::TempDir) -> ((f64, f64, f64), tempfile::TempDir) {
     const MIB: f64 = 1024.0 * 1024.0;
-    let size = std::fs::metadata(dir.path().join("rejoin.db")).unwrap().len() as f64 / MIB;
+    let size = std::fs::metadata(dir.path().join("rejoin.db"))
+        .unwrap()
+        .len() as f64
+        / MIB;
     let started = Instant::now();
     let server = Server::rejoin_in(dir);
     let seconds = started.elapsed().as_secs_f64();

@@ -33,7 +33,11 @@ pub struct Rounds {
 
 impl Rounds {
     /// Takes both sides so many times, in turns: what else the machine does falls on both.
-    pub async fn taken(count: usize, mut ours: impl AsyncFnMut() -> f64, mut theirs: impl AsyncFnMut() -> f64) -> Self {
+    pub async fn taken(
+        count: usize,
+        mut ours: impl AsyncFnMut() -> f64,
+        mut theirs: impl AsyncFnMut() -> f64,
+    ) -> Self {
         let mut rounds = Self::default();
         for _ in 0..count {
             rounds.add(ours().await, theirs().await);
@@ -57,15 +61,33 @@ impl Table {
         rounds: &Rounds,
         goal: Goal,
     ) {
-        let ratios = rounds.ours.iter().zip(&rounds.theirs).map(|(ours, theirs)| ours / theirs).collect();
+        let ratios = rounds
+            .ours
+            .iter()
+            .zip(&rounds.theirs)
+            .map(|(ours, theirs)| ours / theirs)
+            .collect();
         let figure = |values: &[f64]| format!("{} {unit}", short(median(values.to_vec())));
         let (ours, theirs) = (figure(&rounds.ours), figure(&rounds.theirs));
-        self.push(Row { measure, against, figures: Ok(Figures { ours, theirs, ratio: median(ratios), goal }) });
+        self.push(Row {
+            measure,
+            against,
+            figures: Ok(Figures {
+                ours,
+                theirs,
+                ratio: median(ratios),
+                goal,
+            }),
+        });
     }
 
     /// Enters that something was not measured, and why.
     pub fn skip(&mut self, measure: &'static str, against: &'static str, why: impl Into<String>) {
-        self.push(Row { measure, against, figures: Err(why.into()) });
+        self.push(Row {
+            measure,
+            against,
+            figures: Err(why.into()),
+        });
     }
 
     fn push(&mut self, row: Row) {
@@ -77,7 +99,11 @@ impl Table {
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+    if values.len() % 2 == 1 {
+        values[middle]
+    } else {
+        (values[middle - 1] + values[middle]) / 2.0
+    }
 }
 
 /// The value that 99 of 100 do not exceed.
@@ -99,22 +125,37 @@ fn short(value: f64) -> String {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| measure | against | ours | theirs | ratio | goal | |\n|---|---|---|---|---|---|---|")?;
+        writeln!(
+            f,
+            "| measure | against | ours | theirs | ratio | goal | |\n|---|---|---|---|---|---|---|"
+        )?;
         self.0.iter().try_for_each(|row| writeln!(f, "{row}"))
     }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Row { measure, against, figures } = self;
+        let Row {
+            measure,
+            against,
+            figures,
+        } = self;
         match figures {
-            Ok(Figures { ours, theirs, ratio, goal }) => {
+            Ok(Figures {
+                ours,
+                theirs,
+                ratio,
+                goal,
+            }) => {
                 let (sign, limit, met) = match goal {
                     Goal::AtLeast(limit) => ("≥", limit, ratio >= limit),
                     Goal::AtMost(limit) => ("≤", limit, ratio <= limit),
                 };
                 let verdict = if met { "met" } else { "missed" };
-                write!(f, "| {measure} | {against} | {ours} | {theirs} | {ratio:.2} | {sign} {limit} | {verdict} |")
+                write!(
+                    f,
+                    "| {measure} | {against} | {ours} | {theirs} | {ratio:.2} | {sign} {limit} | {verdict} |"
+                )
             }
             Err(why) => write!(f, "| {measure} | {against} | | | | | skipped: {why} |"),
         }

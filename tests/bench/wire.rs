@@ -25,7 +25,10 @@ enum Format {
     /// The header's bytes as far as they came, and how much is left of the payload.
     WebSocket { header: Vec<u8>, left: usize },
     /// Lines are counted if the first word after the source is this; the line as far as it came, and no further than needed.
-    Irc { command: &'static [u8], line: Vec<u8> },
+    Irc {
+        command: &'static [u8],
+        line: Vec<u8>,
+    },
 }
 
 impl Receiver {
@@ -33,7 +36,11 @@ impl Receiver {
     pub async fn web_socket(address: SocketAddr, path: &str, cookie: &str) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let cookie = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
+        let cookie = if cookie.is_empty() {
+            String::new()
+        } else {
+            format!("Cookie: {cookie}\r\n")
+        };
         let handshake = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\n{cookie}Connection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -49,13 +56,29 @@ impl Receiver {
                 Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
             }
         }
-        assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
-        Self { stream, format: Format::WebSocket { header: Vec::new(), left: 0 } }
+        assert!(
+            head.starts_with(b"HTTP/1.1 101"),
+            "{}",
+            String::from_utf8_lossy(&head)
+        );
+        Self {
+            stream,
+            format: Format::WebSocket {
+                header: Vec::new(),
+                left: 0,
+            },
+        }
     }
 
     /// An IRC connection that has registered; of what arrives, PRIVMSGs count.
     pub fn irc(stream: TcpStream) -> Self {
-        Self { stream, format: Format::Irc { command: b"PRIVMSG", line: Vec::new() } }
+        Self {
+            stream,
+            format: Format::Irc {
+                command: b"PRIVMSG",
+                line: Vec::new(),
+            },
+        }
     }
 
     /// Sends bytes as they are.
@@ -85,7 +108,9 @@ impl Receiver {
     /// Waits for so many messages.
     pub async fn receive_all(&mut self, mut count: usize) {
         while count > 0 {
-            count = count.checked_sub(self.receive().await).expect("more arrived than was sent");
+            count = count
+                .checked_sub(self.receive().await)
+                .expect("more arrived than was sent");
         }
     }
 }
@@ -122,7 +147,9 @@ fn count_frames(mut bytes: &[u8], header: &mut Vec<u8>, left: &mut usize) -> (us
         }
         let length = match extended {
             0 => usize::from(header[1] & 0x7f),
-            _ => header[2..].iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
+            _ => header[2..]
+                .iter()
+                .fold(0, |length, byte| length << 8 | usize::from(*byte)),
         };
         texts += usize::from(header[0] == 0x81);
         pings += usize::from(header[0] == 0x89);
@@ -134,9 +161,12 @@ fn count_frames(mut bytes: &[u8], header: &mut Vec<u8>, left: &mut usize) -> (us
 
 fn count_lines(bytes: &[u8], command: &[u8], line: &mut Vec<u8>) -> usize {
     line.extend(bytes);
-    let Some(end) = line.iter().rposition(|byte| *byte == b'\n') else { return 0 };
-    let count =
-        line[..end].split(|byte| *byte == b'\n').filter(|line| line.split(|b| *b == b' ').nth(1) == Some(command));
+    let Some(end) = line.iter().rposition(|byte| *byte == b'\n') else {
+        return 0;
+    };
+    let count = line[..end]
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.split(|b| *b == b' ').nth(1) == Some(command));
     let count = count.count();
     line.drain(..=end);
     count

@@ -20,7 +20,11 @@ enum Field {
 
 type Shape = &'static [(&'static str, Field)];
 
-const MESSAGE: Shape = &[("label", Field::PerhapsText), ("command", Field::Text), ("params", Field::Texts)];
+const MESSAGE: Shape = &[
+    ("label", Field::PerhapsText),
+    ("command", Field::Text),
+    ("params", Field::Texts),
+];
 const SESSION: Shape = &[("nick", Field::Text), ("client_name", Field::PerhapsText)];
 const LOGIN: Shape = &[
     ("nick", Field::Text),
@@ -35,7 +39,9 @@ impl Field {
             Self::Text => value.is_string(),
             Self::PerhapsText => value.is_string() || value.is_null(),
             Self::PerhapsNumber => whole(value) || value.is_null(),
-            Self::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+            Self::Texts => value
+                .as_array()
+                .is_some_and(|items| items.iter().all(Value::is_string)),
         }
     }
 }
@@ -48,9 +54,17 @@ fn whole(value: &Value) -> bool {
 
 /// Whether a body is of a shape; it was written with so many fields.
 fn fits(shape: Shape, body: &[u8], written: usize) -> bool {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return false };
-    let known = |name: &str, value: &Value| shape.iter().any(|(n, field)| *n == name && field.fits(value));
-    let missing = shape.iter().any(|(name, field)| matches!(field, Field::Text) && !fields.contains_key(*name));
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+        return false;
+    };
+    let known = |name: &str, value: &Value| {
+        shape
+            .iter()
+            .any(|(n, field)| *n == name && field.fits(value))
+    };
+    let missing = shape
+        .iter()
+        .any(|(name, field)| matches!(field, Field::Text) && !fields.contains_key(*name));
     written == fields.len() && !missing && fields.iter().all(|(name, value)| known(name, value))
 }
 
@@ -86,8 +100,13 @@ fn good(field: Field, n: u8) -> String {
 
 /// The fields of a body, names and values as they are written: mostly those of its shape, and now and then another.
 fn fields(shape: Shape) -> impl Strategy<Value = Vec<(String, String)>> {
-    let names = shape.iter().map(|(name, _)| *name).chain(["source", "Nick", "", "a\\nb", "\\u006eick"]);
-    let other = (select(names.collect::<Vec<_>>()), value()).prop_map(|(name, value)| (name.to_owned(), value));
+    let names =
+        shape
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(["source", "Nick", "", "a\\nb", "\\u006eick"]);
+    let other = (select(names.collect::<Vec<_>>()), value())
+        .prop_map(|(name, value)| (name.to_owned(), value));
     let others = prop_oneof![2 => Just(Vec::new()), 1 => vec(other, 1..3)];
     (vec(any::<u8>(), shape.len()), others).prop_flat_map(|(choices, others)| {
         let chosen = shape.iter().zip(choices).filter(|(_, n)| n % 4 != 3);
@@ -108,10 +127,25 @@ fn body(shape: Shape) -> impl Strategy<Value = (String, usize)> {
     let start = prop_oneof![9 => Just(""), 1 => select(vec![" \t\r\n", "\u{feff}", "\u{c}", "\u{a0}", "[", "{}"])];
     let end = prop_oneof![9 => Just(""), 1 => select(vec![" \t\r\n", ",", "]", "{}", "\0", "//"])];
     (start, fields(shape), end, 0..6).prop_map(|(start, fields, end, kind)| {
-        let object =
-            || fields.iter().map(|(name, value)| format!("\"{name}\" : {value}")).collect::<Vec<_>>().join(",");
-        let list = || fields.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(",");
-        let body = if kind == 0 { format!("[{}]", list()) } else { format!("{start}{{{}}}{end}", object()) };
+        let object = || {
+            fields
+                .iter()
+                .map(|(name, value)| format!("\"{name}\" : {value}"))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let list = || {
+            fields
+                .iter()
+                .map(|(_, value)| value.as_str())
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let body = if kind == 0 {
+            format!("[{}]", list())
+        } else {
+            format!("{start}{{{}}}{end}", object())
+        };
         (body, fields.len())
     })
 }
@@ -121,7 +155,11 @@ fn judged<T>(read: Result<T>, good: bool) -> Result<(), TestCaseError> {
     prop_assert_eq!(read.is_ok(), good);
     if let Err(error) = read {
         prop_assert_eq!(error.code, Code::MalformedRequest);
-        prop_assert!(error.detail.len() <= 400 && !error.detail.contains(char::is_control), "{}", error);
+        prop_assert!(
+            error.detail.len() <= 400 && !error.detail.contains(char::is_control),
+            "{}",
+            error
+        );
         prop_assert!(!error.detail.contains("hunter2"), "{}", error);
     }
     Ok(())
@@ -165,12 +203,30 @@ proptest! {
 
 #[test]
 fn a_whole_number_is_whole_however_it_is_written() {
-    let replace =
-        |number: &str| json::<LoginBody>(format!(r#"{{"nick":"","password":"","replace":{number}}}"#).as_bytes());
-    for whole in ["7", "7.0", "70e-1", "-0.0", "9223372036854775807", "-9223372036854775808", "1e18", "null"] {
+    let replace = |number: &str| {
+        json::<LoginBody>(format!(r#"{{"nick":"","password":"","replace":{number}}}"#).as_bytes())
+    };
+    for whole in [
+        "7",
+        "7.0",
+        "70e-1",
+        "-0.0",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "1e18",
+        "null",
+    ] {
         assert!(replace(whole).is_ok(), "{whole}");
     }
-    for other in ["7.5", "9223372036854775808", "-9223372036854775809", "1e19", "1e999", r#""7""#, "true"] {
+    for other in [
+        "7.5",
+        "9223372036854775808",
+        "-9223372036854775809",
+        "1e19",
+        "1e999",
+        r#""7""#,
+        "true",
+    ] {
         assert!(replace(other).is_err(), "{other}");
     }
 }
@@ -203,7 +259,9 @@ fn bodies_that_are_no_message() {
         r#"{"command":"PING",}"#,
         &deep,
     ] {
-        let error = json::<MessageBody>(body.as_bytes()).err().unwrap_or_else(|| panic!("{body} is read"));
+        let error = json::<MessageBody>(body.as_bytes())
+            .err()
+            .unwrap_or_else(|| panic!("{body} is read"));
         assert_eq!(error.code, Code::MalformedRequest);
     }
     let read = json::<MessageBody>(br#" { "label" : null , "command" : "\u0050ING" } "#).ok();

@@ -3,14 +3,26 @@
 use super::*;
 
 fn headers(name: HeaderName, lines: &[&[u8]]) -> HeaderMap {
-    lines.iter().map(|line| (name.clone(), HeaderValue::from_bytes(line).unwrap())).collect()
+    lines
+        .iter()
+        .map(|line| (name.clone(), HeaderValue::from_bytes(line).unwrap()))
+        .collect()
 }
 
 #[test]
 fn white_space_is_sp_and_htab_alone() {
     assert_eq!(trim(b" \t a\tb \t"), b"a\tb");
     assert_eq!(trim(b" \t "), b"");
-    for other in ["\u{a0}x", "\u{85}x", "\u{2000}x", "\u{3000}x", "\u{b}x", "\u{c}x", "\rx", "\nx"] {
+    for other in [
+        "\u{a0}x",
+        "\u{85}x",
+        "\u{2000}x",
+        "\u{3000}x",
+        "\u{b}x",
+        "\u{c}x",
+        "\rx",
+        "\nx",
+    ] {
         assert_eq!(trim(other.as_bytes()), other.as_bytes());
     }
 }
@@ -18,20 +30,38 @@ fn white_space_is_sp_and_htab_alone() {
 #[test]
 fn a_media_type_has_parameters_quoted_or_not() {
     let read = |text: &str| {
-        MediaType::parse(text.as_bytes()).map(|MediaType { essence, parameters }| {
-            let parameters =
-                parameters.iter().map(|(name, value)| format!(";{name}={}", String::from_utf8_lossy(value)));
-            essence + &parameters.collect::<String>()
-        })
+        MediaType::parse(text.as_bytes()).map(
+            |MediaType {
+                 essence,
+                 parameters,
+             }| {
+                let parameters = parameters
+                    .iter()
+                    .map(|(name, value)| format!(";{name}={}", String::from_utf8_lossy(value)));
+                essence + &parameters.collect::<String>()
+            },
+        )
     };
     for (text, expected) in [
         ("application/json", "application/json"),
         ("Application/JSON", "application/json"),
         (" application/json\t", "application/json"),
-        ("application/json;charset=utf-8", "application/json;charset=utf-8"),
-        ("application/json ;\tCharset=UTF-8", "application/json;charset=UTF-8"),
-        (r#"application/json; charset="utf-8""#, "application/json;charset=utf-8"),
-        (r#"application/json; x="a;b, \"c\\""#, r#"application/json;x=a;b, "c\"#),
+        (
+            "application/json;charset=utf-8",
+            "application/json;charset=utf-8",
+        ),
+        (
+            "application/json ;\tCharset=UTF-8",
+            "application/json;charset=UTF-8",
+        ),
+        (
+            r#"application/json; charset="utf-8""#,
+            "application/json;charset=utf-8",
+        ),
+        (
+            r#"application/json; x="a;b, \"c\\""#,
+            r#"application/json;x=a;b, "c\"#,
+        ),
         (r#"application/json; x="""#, "application/json;x="),
         ("application/json; x=\"é\"", "application/json;x=é"),
         ("application/json;", "application/json"),
@@ -71,7 +101,9 @@ fn a_media_type_has_parameters_quoted_or_not() {
 fn a_list_goes_over_all_its_lines_and_commas_in_quotes_part_nothing() {
     let lines: &[&[u8]] = &[b"a, b ,,\tc", b"", br#"x;y="1,2\",3", d"#];
     let headers = headers(header::ACCEPT, lines);
-    let found = list(&headers, &header::ACCEPT).map(|e| std::str::from_utf8(e).unwrap()).collect::<Vec<_>>();
+    let found = list(&headers, &header::ACCEPT)
+        .map(|e| std::str::from_utf8(e).unwrap())
+        .collect::<Vec<_>>();
     assert_eq!(found, ["a", "b", "c", r#"x;y="1,2\",3""#, "d"]);
 }
 
@@ -113,7 +145,10 @@ fn accept_asks_for_a_type_by_its_name_and_a_weight() {
 fn a_coding_is_taken_by_its_name_or_by_a_star() {
     let takes = |lines: &[&str]| {
         let lines = lines.iter().map(|line| line.as_bytes()).collect::<Vec<_>>();
-        takes_coding(&headers(header::ACCEPT_ENCODING, &lines), &["gzip", "x-gzip"])
+        takes_coding(
+            &headers(header::ACCEPT_ENCODING, &lines),
+            &["gzip", "x-gzip"],
+        )
     };
     for lines in [
         &["gzip"][..],
@@ -148,11 +183,32 @@ fn a_coding_is_taken_by_its_name_or_by_a_star() {
 
 #[test]
 fn an_entity_tag_is_found_weak_or_strong_among_others() {
-    let known = |line: &str| none_match(&headers(header::IF_NONE_MATCH, &[line.as_bytes()]), "\"abc\"");
-    for line in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "\"x,y\",W/\"abc\" ,", "\"\\\",\"abc\"", "*"] {
+    let known = |line: &str| {
+        none_match(
+            &headers(header::IF_NONE_MATCH, &[line.as_bytes()]),
+            "\"abc\"",
+        )
+    };
+    for line in [
+        "\"abc\"",
+        "W/\"abc\"",
+        "\"x\", \"abc\"",
+        "\"x,y\",W/\"abc\" ,",
+        "\"\\\",\"abc\"",
+        "*",
+    ] {
         assert!(known(line), "{line}");
     }
-    for line in ["", "abc", "\"ABC\"", "w/\"abc\"", "\"x,\"abc\"\"", "\"abcd\"", "'abc'", "\u{a0}\"abc\""] {
+    for line in [
+        "",
+        "abc",
+        "\"ABC\"",
+        "w/\"abc\"",
+        "\"x,\"abc\"\"",
+        "\"abcd\"",
+        "'abc'",
+        "\u{a0}\"abc\"",
+    ] {
         assert!(!known(line), "{line}");
     }
 }
@@ -183,10 +239,16 @@ fn authorization_is_a_scheme_and_a_token() {
         ("\"Bearer\" abc", "", None),
         ("\u{a0}Bearer abc", "", None),
     ] {
-        assert_eq!(read(text), (scheme.into(), token.map(str::to_owned)), "{text}");
+        assert_eq!(
+            read(text),
+            (scheme.into(), token.map(str::to_owned)),
+            "{text}"
+        );
     }
     assert_eq!(Authorization::of(&HeaderMap::new()).unwrap(), None);
-    assert!(Authorization::of(&headers(header::AUTHORIZATION, &[b"Bearer a", b"Basic b"])).is_err());
+    assert!(
+        Authorization::of(&headers(header::AUTHORIZATION, &[b"Bearer a", b"Basic b"])).is_err()
+    );
 }
 
 #[test]
@@ -194,7 +256,11 @@ fn what_is_quoted_is_read_back() {
     for text in ["", "rejoin", r#"a "b" \c\"#, "a,b;c=d"] {
         let quoted = quote(text);
         let mut reader = Reader(quoted.as_bytes());
-        assert_eq!((reader.quoted(), reader.0), (Some(text.as_bytes().to_vec()), &b""[..]), "{quoted}");
+        assert_eq!(
+            (reader.quoted(), reader.0),
+            (Some(text.as_bytes().to_vec()), &b""[..]),
+            "{quoted}"
+        );
     }
     assert_eq!(quote("a\r\nb\u{e9}"), "\"ab\"");
 }
@@ -205,10 +271,22 @@ fn a_form_is_read_as_the_standard_does_it_and_what_is_no_utf_8_is_nothing() {
     for (encoded, pairs) in [
         (&b""[..], vec![]),
         (b"&&", vec![]),
-        (b"a=1&b=2&a=3", vec![(text("a"), text("1")), (text("b"), text("2")), (text("a"), text("3"))]),
+        (
+            b"a=1&b=2&a=3",
+            vec![
+                (text("a"), text("1")),
+                (text("b"), text("2")),
+                (text("a"), text("3")),
+            ],
+        ),
         (
             b"a&=b&=&c==d",
-            vec![(text("a"), text("")), (text(""), text("b")), (text(""), text("")), (text("c"), text("=d"))],
+            vec![
+                (text("a"), text("")),
+                (text(""), text("b")),
+                (text(""), text("")),
+                (text("c"), text("=d")),
+            ],
         ),
         (b"a+b=c+%2B%20d", vec![(text("a b"), text("c + d"))]),
         (
@@ -222,20 +300,38 @@ fn a_form_is_read_as_the_standard_does_it_and_what_is_no_utf_8_is_nothing() {
         ),
         (
             "a=\u{e9}&b=\u{fffd}&c=%EF%BF%BD".as_bytes(),
-            vec![(text("a"), text("\u{e9}")), (text("b"), text("\u{fffd}")), (text("c"), text("\u{fffd}"))],
+            vec![
+                (text("a"), text("\u{e9}")),
+                (text("b"), text("\u{fffd}")),
+                (text("c"), text("\u{fffd}")),
+            ],
         ),
         (
             b"a=%ff&b=\xff&%ff=c&d=%C3&e=%ED%A0%80",
-            vec![(text("a"), None), (text("b"), None), (None, text("c")), (text("d"), None), (text("e"), None)],
+            vec![
+                (text("a"), None),
+                (text("b"), None),
+                (None, text("c")),
+                (text("d"), None),
+                (text("e"), None),
+            ],
         ),
     ] {
         let read = form_pairs(encoded).collect::<Vec<_>>();
         assert_eq!(read, pairs, "{}", encoded.escape_ascii());
-        let whole = pairs.iter().all(|(name, value)| name.is_some() && value.is_some());
-        assert_eq!(require_utf_8(encoded).is_ok(), whole, "{}", encoded.escape_ascii());
+        let whole = pairs
+            .iter()
+            .all(|(name, value)| name.is_some() && value.is_some());
+        assert_eq!(
+            require_utf_8(encoded).is_ok(),
+            whole,
+            "{}",
+            encoded.escape_ascii()
+        );
         // But for that, everybody else reads the same.
         if whole {
-            let standard = form_urlencoded::parse(encoded).map(|(name, value)| (text(&name), text(&value)));
+            let standard =
+                form_urlencoded::parse(encoded).map(|(name, value)| (text(&name), text(&value)));
             assert_eq!(standard.collect::<Vec<_>>(), read);
         }
     }

@@ -26,11 +26,20 @@ fn meaning(scope: Scope) -> &'static str {
 
 /// Writes the part of a page on which is decided: what is asked for, the choice of channels as it was made in `form`, what was
 /// wrong with it, and the two answers, the one that lets nobody in first, so that it is what Enter means.
-pub fn ask(scopes: Scopes, channels: &[ChannelName], form: &Fields, refusal: Option<&Error>, page: &mut String) {
+pub fn ask(
+    scopes: Scopes,
+    channels: &[ChannelName],
+    form: &Fields,
+    refusal: Option<&Error>,
+    page: &mut String,
+) {
     page.push_str(&render(web::DECISION, |name, page| match name {
         "scopes" => list_scopes(scopes, page),
         "channels" => offer_channels(scopes, channels, form, page),
-        "error" => escape(&refusal.map_or(String::new(), |error| sentence(&error.detail)), page),
+        "error" => escape(
+            &refusal.map_or(String::new(), |error| sentence(&error.detail)),
+            page,
+        ),
         _ => {}
     }));
 }
@@ -38,7 +47,11 @@ pub fn ask(scopes: Scopes, channels: &[ChannelName], form: &Fields, refusal: Opt
 /// The scopes as list items.
 fn list_scopes(scopes: Scopes, page: &mut String) {
     for scope in Scope::ALL.into_iter().filter(|scope| scopes.allow(*scope)) {
-        let warning = if scope == Scope::SessionManage { " class=\"warning\"" } else { "" };
+        let warning = if scope == Scope::SessionManage {
+            " class=\"warning\""
+        } else {
+            ""
+        };
         page.push_str(&format!("<li{warning}>{}</li>", meaning(scope)));
     }
 }
@@ -62,7 +75,10 @@ fn offer_channels(scopes: Scopes, channels: &[ChannelName], form: &Fields, page:
     for channel in channels {
         page.push_str("<label class=\"within\"><input type=\"checkbox\" name=\"res\" value=\"");
         escape(channel.as_str(), page);
-        page.push_str(&format!("\"{}> ", checked(chosen.contains(&channel.as_str()))));
+        page.push_str(&format!(
+            "\"{}> ",
+            checked(chosen.contains(&channel.as_str()))
+        ));
         escape(channel.as_str(), page);
         page.push_str("</label>");
     }
@@ -73,16 +89,21 @@ fn offer_channels(scopes: Scopes, channels: &[ChannelName], form: &Fields, page:
 pub fn chosen_channels(scopes: Scopes, form: &Fields) -> Result<Option<Vec<ChannelName>>> {
     match form.only("where")? {
         None | Some("everywhere") if form.all("res").is_empty() => Ok(None),
-        None | Some("everywhere") => {
-            Err(Error::malformed("you ticked channels: choose only these, or untick them for all that you are on"))
-        }
-        Some("chosen") if scopes.allow(Scope::SessionManage) => {
-            Err(Error::malformed("what manages the whole session is not confined to channels"))
-        }
-        Some("chosen") if form.all("res").is_empty() => {
-            Err(Error::malformed("choose at least one channel, or all that you are on"))
-        }
-        Some("chosen") => form.all("res").iter().map(|name| ChannelName::parse(name)).collect::<Result<_>>().map(Some),
+        None | Some("everywhere") => Err(Error::malformed(
+            "you ticked channels: choose only these, or untick them for all that you are on",
+        )),
+        Some("chosen") if scopes.allow(Scope::SessionManage) => Err(Error::malformed(
+            "what manages the whole session is not confined to channels",
+        )),
+        Some("chosen") if form.all("res").is_empty() => Err(Error::malformed(
+            "choose at least one channel, or all that you are on",
+        )),
+        Some("chosen") => form
+            .all("res")
+            .iter()
+            .map(|name| ChannelName::parse(name))
+            .collect::<Result<_>>()
+            .map(Some),
         Some(_) => Err(Error::malformed("where is everywhere or chosen")),
     }
 }

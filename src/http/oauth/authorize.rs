@@ -37,8 +37,15 @@ const PATH: &str = "/auth/authorize";
 /// Bytes of the address to which a posted request is sent on; the head of a request with it has to be within its own limit.
 const LOCATION_LIMIT: usize = 8 * 1024;
 /// The parameters that say what is asked for; the page's form sends them again, and they are checked again.
-const ASKING: [&str; 7] =
-    ["response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"];
+const ASKING: [&str; 7] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+];
 
 /// For the description.
 #[derive(Deserialize, IntoParams, ToSchema)]
@@ -85,11 +92,21 @@ struct DecisionForm {
         (status = 400, description = "The app or its redirect URI is wrong", content_type = "text/html", body = String),
         (status = 429, description = "Too many that were wrong", content_type = "text/html", body = String),
         PageProblems))]
-pub async fn ask(State(app): State<Shared>, address: Address, present: Result<Present>, uri: Uri) -> Response {
+pub async fn ask(
+    State(app): State<Shared>,
+    address: Address,
+    present: Result<Present>,
+    uri: Uri,
+) -> Response {
     respond_to(&app, &address, present, Fields::of_query(uri.query())).await
 }
 
-async fn respond_to(app: &Shared, address: &Address, present: Result<Present>, params: Fields) -> Response {
+async fn respond_to(
+    app: &Shared,
+    address: &Address,
+    present: Result<Present>,
+    params: Fields,
+) -> Response {
     let result = async {
         let asked = params.asked(app, address).await?;
         let live = present.map_err(Wrong::Page)?.0;
@@ -98,7 +115,8 @@ async fn respond_to(app: &Shared, address: &Address, present: Result<Present>, p
             (None, false) => Ok(see_other(&to_login(&params))),
             (live, true) => {
                 let code = silently(app, address, live.as_deref(), asked.request.clone()).await;
-                code.map(|code| asked.back_with(app, &code)).map_err(|error| asked.wrong(error))
+                code.map(|code| asked.back_with(app, &code))
+                    .map_err(|error| asked.wrong(error))
             }
         }
     };
@@ -152,28 +170,40 @@ pub async fn decide(
     http: HttpRequest,
 ) -> Response {
     let result = async {
-        let params = Fields::from_request(http, &app).await.map_err(Wrong::Page)?;
+        let params = Fields::from_request(http, &app)
+            .await
+            .map_err(Wrong::Page)?;
         let asked = params.asked(&app, &address).await?;
-        let Some(live) = present.map_err(Wrong::Page)?.0 else { return Ok(see_other(&to_login(&params))) };
+        let Some(live) = present.map_err(Wrong::Page)?.0 else {
+            return Ok(see_other(&to_login(&params)));
+        };
         let request = asked.request.clone();
         let (now, due) = (app.clock.now(), app.clock.due());
         let decided = match params.only("decision") {
             Ok(Some("allow")) => {
                 let res = match approval::chosen_channels(request.scope, &params) {
                     Ok(res) => res,
-                    Err(refusal) => return consent_page(&app, &live, &params, &request, Some(&refusal)).await,
+                    Err(refusal) => {
+                        return consent_page(&app, &live, &params, &request, Some(&refusal)).await;
+                    }
                 };
-                guard::new_code(&app, &address, live.caller.session).await.map_err(|error| asked.wrong(error))?;
+                guard::new_code(&app, &address, live.caller.session)
+                    .await
+                    .map_err(|error| asked.wrong(error))?;
                 authorize::approve(&app.chat, &live, request, res, now, due)
                     .await
                     .map(|code| asked.back_with(&app, &code))
             }
             Ok(Some("deny")) => {
                 let denied = Error::new(Code::AccessDenied, "the session said no");
-                authorize::deny(&app.chat, &live, request, &address.arrival(&app, now)).await.and(Err(denied))
+                authorize::deny(&app.chat, &live, request, &address.arrival(&app, now))
+                    .await
+                    .and(Err(denied))
             }
             undecided => {
-                let refusal = undecided.err().unwrap_or_else(|| Error::malformed("the decision is allow or deny"));
+                let refusal = undecided
+                    .err()
+                    .unwrap_or_else(|| Error::malformed("the decision is allow or deny"));
                 return consent_page(&app, &live, &params, &request, Some(&refusal)).await;
             }
         };
@@ -183,7 +213,11 @@ pub async fn decide(
             }
             decided => {
                 let allowed = decided.is_ok();
-                if app.chat.tells("asked for consent", live.caller.session, &address.arrival(&app, now)) {
+                if app.chat.tells(
+                    "asked for consent",
+                    live.caller.session,
+                    &address.arrival(&app, now),
+                ) {
                     tracing::info!(app = asked.request.asking.app.client_id, session = %live.caller.session, allowed, "asked for consent");
                 }
                 decided.map_err(|error| asked.wrong(error))
@@ -193,8 +227,14 @@ pub async fn decide(
     result.await.unwrap_or_else(|wrong| wrong.respond(&app))
 }
 
-async fn silently(app: &Shared, address: &Address, live: Option<&Live>, request: Request) -> Result<Secret> {
-    let live = live.ok_or_else(|| Error::new(Code::LoginRequired, "this browser has no session here"))?;
+async fn silently(
+    app: &Shared,
+    address: &Address,
+    live: Option<&Live>,
+    request: Request,
+) -> Result<Secret> {
+    let live =
+        live.ok_or_else(|| Error::new(Code::LoginRequired, "this browser has no session here"))?;
     guard::new_code(app, address, live.caller.session).await?;
     authorize::silently(&app.chat, live, request, app.clock.due()).await
 }
@@ -204,16 +244,33 @@ impl Fields {
     async fn asked(&self, app: &Shared, address: &Address) -> Result<Checked, Wrong> {
         let look = async {
             let redirect_uri = self.only("redirect_uri")?.map(str::to_owned);
-            authorize::asking(&app.chat, self.required("client_id")?.to_owned(), redirect_uri).await
+            authorize::asking(
+                &app.chat,
+                self.required("client_id")?.to_owned(),
+                redirect_uri,
+            )
+            .await
         };
-        let asking = guard::app_of_page(app, address, look).await.map_err(Wrong::Page)?;
+        let asking = guard::app_of_page(app, address, look)
+            .await
+            .map_err(Wrong::Page)?;
         // A state that cannot be told is not sent back.
         let state = self.only("state").ok().flatten().map(str::to_owned);
         match self.rest(&asking) {
-            Ok((scope, challenge, silent)) => {
-                Ok(Checked { request: Request { asking, scope, challenge }, state, silent })
-            }
-            Err(error) => Err(Wrong::Redirect { asking: Box::new(asking), state, error }),
+            Ok((scope, challenge, silent)) => Ok(Checked {
+                request: Request {
+                    asking,
+                    scope,
+                    challenge,
+                },
+                state,
+                silent,
+            }),
+            Err(error) => Err(Wrong::Redirect {
+                asking: Box::new(asking),
+                state,
+                error,
+            }),
         }
     }
 
@@ -221,9 +278,15 @@ impl Fields {
         self.require_utf_8()?;
         self.only("state")?;
         if self.required("response_type")? != "code" {
-            return Err(Error::new(Code::UnsupportedResponseType, "the response_type is code"));
+            return Err(Error::new(
+                Code::UnsupportedResponseType,
+                "the response_type is code",
+            ));
         }
-        if self.only("response_mode")?.is_some_and(|mode| mode != "query") {
+        if self
+            .only("response_mode")?
+            .is_some_and(|mode| mode != "query")
+        {
             return Err(Error::malformed("the response_mode is query"));
         }
         let silent = match self.only("prompt")? {
@@ -236,12 +299,17 @@ impl Fields {
             return Err(Error::malformed("the code_challenge_method is S256"));
         }
         authorize::require_challenge(challenge)?;
-        let scope = oauth::approval::scope(&asking.app, self.only("scope")?.map(Scopes::parse).transpose()?)?;
+        let scope = oauth::approval::scope(
+            &asking.app,
+            self.only("scope")?.map(Scopes::parse).transpose()?,
+        )?;
         Ok((scope, challenge.to_owned(), silent))
     }
 
     fn asking(&self) -> impl Iterator<Item = (&str, &str)> {
-        ASKING.into_iter().filter_map(|name| Some((name, self.only(name).ok()??)))
+        ASKING
+            .into_iter()
+            .filter_map(|name| Some((name, self.only(name).ok()??)))
     }
 }
 
@@ -255,11 +323,20 @@ struct Checked {
 
 impl Checked {
     fn back_with(&self, app: &Shared, code: &Secret) -> Response {
-        back(app, &self.request.asking, self.state.as_deref(), &[("code", code.reveal())])
+        back(
+            app,
+            &self.request.asking,
+            self.state.as_deref(),
+            &[("code", code.reveal())],
+        )
     }
 
     fn wrong(&self, error: Error) -> Wrong {
-        Wrong::Redirect { asking: Box::new(self.request.asking.clone()), state: self.state.clone(), error }
+        Wrong::Redirect {
+            asking: Box::new(self.request.asking.clone()),
+            state: self.state.clone(),
+            error,
+        }
     }
 }
 
@@ -268,15 +345,26 @@ enum Wrong {
     /// The person: it is not known where else to go, or nobody else's business.
     Page(Error),
     /// The app (RFC 6749 §4.1.2.1).
-    Redirect { asking: Box<Asking>, state: Option<String>, error: Error },
+    Redirect {
+        asking: Box<Asking>,
+        state: Option<String>,
+        error: Error,
+    },
 }
 
 impl Wrong {
     fn respond(self, app: &Shared) -> Response {
         match self {
             Self::Page(error) => notice(&error),
-            Self::Redirect { asking, state, error } => {
-                let answer = [("error", refusal::name(&error)), ("error_description", error.detail.as_str())];
+            Self::Redirect {
+                asking,
+                state,
+                error,
+            } => {
+                let answer = [
+                    ("error", refusal::name(&error)),
+                    ("error_description", error.detail.as_str()),
+                ];
                 back(app, &asking, state.as_deref(), &answer)
             }
         }
@@ -286,8 +374,10 @@ impl Wrong {
 /// Sends the browser back to the app, by GET (RFC 9700 §4.12), with who we are beside the answer (RFC 9207).
 fn back(app: &Shared, asking: &Asking, state: Option<&str>, answer: &[(&str, &str)]) -> Response {
     let uri = asking.redirect_uri();
-    let mut target =
-        Serializer::for_suffix(format!("{uri}{}", if uri.contains('?') { '&' } else { '?' }), uri.len() + 1);
+    let mut target = Serializer::for_suffix(
+        format!("{uri}{}", if uri.contains('?') { '&' } else { '?' }),
+        uri.len() + 1,
+    );
     target.extend_pairs(answer);
     if let Some(state) = state {
         target.append_pair("state", state);
@@ -302,8 +392,12 @@ fn see_other(location: &str) -> Response {
 
 /// To log in, and from there to the same question.
 fn to_login(params: &Fields) -> String {
-    let asked = Serializer::new(String::new()).extend_pairs(params.asking()).finish();
-    let next = Serializer::new(String::new()).append_pair("next", &format!("{PATH}?{asked}")).finish();
+    let asked = Serializer::new(String::new())
+        .extend_pairs(params.asking())
+        .finish();
+    let next = Serializer::new(String::new())
+        .append_pair("next", &format!("{PATH}?{asked}"))
+        .finish();
     format!("/login?{next}")
 }
 
@@ -315,14 +409,23 @@ async fn consent_page(
     request: &Request,
     refusal: Option<&Error>,
 ) -> Result<Response, Wrong> {
-    let session = authorize::asked(&app.chat, live).await.map_err(Wrong::Page)?;
+    let session = authorize::asked(&app.chat, live)
+        .await
+        .map_err(Wrong::Page)?;
     let asking = &request.asking;
     let title = format!("Let {} in?", asking.app.name);
     let page = page::card(&title, web::CONSENT_CARD, |name, page| match name {
         "app" => escape(&asking.app.name, page),
         "nick" => escape(session.nick.as_str(), page),
         "decision" => approval::ask(request.scope, &session.channels, params, refusal, page),
-        "back" => escape(asking.redirect_uri().split(['?', '#']).next().unwrap_or_default(), page),
+        "back" => escape(
+            asking
+                .redirect_uri()
+                .split(['?', '#'])
+                .next()
+                .unwrap_or_default(),
+            page,
+        ),
         "params" => params.asking().for_each(|(name, value)| {
             page.push_str(&format!("<input type=\"hidden\" name=\"{name}\" value=\""));
             escape(value, page);
@@ -338,7 +441,10 @@ async fn consent_page(
 fn notice(error: &Error) -> Response {
     let page = match error.code {
         Code::Throttled => page::notice("Please wait", &page::sentence(&error.detail)),
-        _ => page::notice("This does not work", &format!("What brought you here is mistaken: {}.", error.detail)),
+        _ => page::notice(
+            "This does not work",
+            &format!("What brought you here is mistaken: {}.", error.detail),
+        ),
     };
     // Nobody logs in to this page, so what came without credentials is no more than wrong.
     if error.code == Code::InvalidClient {

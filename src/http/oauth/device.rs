@@ -86,16 +86,35 @@ pub async fn authorize(
     let attempt = async {
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
         let (credentials, now, due) = (form.credentials.clone(), app.clock.now(), app.clock.due());
-        let request = DeviceRequest { credentials, scope, address: address.ip, now, due };
-        let given = guard::new_device_code(&app, &address, client_id, device::authorize(&app.chat, request)).await?;
+        let request = DeviceRequest {
+            credentials,
+            scope,
+            address: address.ip,
+            now,
+            due,
+        };
+        let given = guard::new_device_code(
+            &app,
+            &address,
+            client_id,
+            device::authorize(&app.chat, request),
+        )
+        .await?;
         let arrival = address.arrival(&app, now);
-        if app.chat.tells("device code issued", format_args!("{client_id} {}", arrival.network().widest()), &arrival) {
+        if app.chat.tells(
+            "device code issued",
+            format_args!("{client_id} {}", arrival.network().widest()),
+            &arrival,
+        ) {
             tracing::info!(app = client_id, address = %address.ip, "device code issued");
         }
         Ok(given)
     };
     let given = guard::app_call(&app, &address, &form.credentials, Shown::Name, attempt).await?;
-    let DeviceAuthorization { device_code, user_code } = given;
+    let DeviceAuthorization {
+        device_code,
+        user_code,
+    } = given;
     let verification_uri = format!("{}/device", app.site.issuer());
     let user_code = user_code.reveal();
     Ok(Json(DeviceView {
@@ -124,7 +143,11 @@ pub struct DevicePage {
 pub async fn page(present: Present, Params(params): Params<DevicePage>) -> Response {
     let code = params.user_code.as_deref().and_then(UserCode::parse);
     match present.0 {
-        Some(_) => Html(entry(&code.map(|code| code.reveal()).unwrap_or_default(), "")).into_response(),
+        Some(_) => Html(entry(
+            &code.map(|code| code.reveal()).unwrap_or_default(),
+            "",
+        ))
+        .into_response(),
         None => to_login(code),
     }
 }
@@ -204,12 +227,18 @@ async fn step(
             };
             device::approve(&app.chat, live, code, res, now, due).await?;
             tracing::info!(by = %live.caller.client, "device approved");
-            Ok(notice("Done", &format!("{} is let in. You can go back to your device.", waiting.app)))
+            Ok(notice(
+                "Done",
+                &format!("{} is let in. You can go back to your device.", waiting.app),
+            ))
         }
         Ok(Some("deny")) => {
             device::deny(&app.chat, live, code, now, due).await?;
             tracing::info!(by = %live.caller.client, "device denied");
-            Ok(notice("Denied", &format!("{} is not let in. You can close this page.", waiting.app)))
+            Ok(notice(
+                "Denied",
+                &format!("{} is not let in. You can close this page.", waiting.app),
+            ))
         }
         Ok(Some(_)) => once_more(&Error::malformed("the decision is allow or deny")),
         Err(refusal) => once_more(&refusal),
@@ -222,8 +251,14 @@ fn notice(title: &str, text: &str) -> Response {
 
 /// To the login, and back here with the code.
 fn to_login(code: Option<UserCode>) -> Response {
-    let query = code.map(|code| format!("%3Fuser_code%3D{}", code.reveal())).unwrap_or_default();
-    (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/login?next=/device{query}"))]).into_response()
+    let query = code
+        .map(|code| format!("%3Fuser_code%3D{}", code.reveal()))
+        .unwrap_or_default();
+    (
+        StatusCode::SEE_OTHER,
+        [(header::LOCATION, format!("/login?next=/device{query}"))],
+    )
+        .into_response()
 }
 
 /// The page where a code is typed once more, with what was wrong.
@@ -244,24 +279,39 @@ fn again(typed: &str, error: &Error) -> Response {
 }
 
 fn entry(code: &str, error: &str) -> String {
-    page::card("Let a device join", web::DEVICE_CARD, |name, page| match name {
-        "code" => escape(code, page),
-        "error" => escape(error, page),
-        _ => {}
-    })
+    page::card(
+        "Let a device join",
+        web::DEVICE_CARD,
+        |name, page| match name {
+            "code" => escape(code, page),
+            "error" => escape(error, page),
+            _ => {}
+        },
+    )
 }
 
 /// The page of `web/device-confirm.html`.
-fn confirmation(code: &UserCode, waiting: &Waiting, form: &Fields, refusal: Option<&Error>) -> Response {
-    let page = page::card("Let this device join?", web::DEVICE_CONFIRM_CARD, |name, page| match name {
-        "code" => page.push_str(&code.reveal()),
-        "app" => escape(&waiting.app, page),
-        "address" => escape(&waiting.address, page),
-        "age" => page.push_str(&ago(waiting.age)),
-        "nick" => escape(waiting.asked.nick.as_str(), page),
-        "decision" => approval::ask(waiting.scope, &waiting.asked.channels, form, refusal, page),
-        _ => {}
-    });
+fn confirmation(
+    code: &UserCode,
+    waiting: &Waiting,
+    form: &Fields,
+    refusal: Option<&Error>,
+) -> Response {
+    let page = page::card(
+        "Let this device join?",
+        web::DEVICE_CONFIRM_CARD,
+        |name, page| match name {
+            "code" => page.push_str(&code.reveal()),
+            "app" => escape(&waiting.app, page),
+            "address" => escape(&waiting.address, page),
+            "age" => page.push_str(&ago(waiting.age)),
+            "nick" => escape(waiting.asked.nick.as_str(), page),
+            "decision" => {
+                approval::ask(waiting.scope, &waiting.asked.channels, form, refusal, page)
+            }
+            _ => {}
+        },
+    );
     (refusal.map_or(StatusCode::OK, problem::status), Html(page)).into_response()
 }
 

@@ -52,7 +52,12 @@ pub async fn events(
     problem::offer_both(follow(app, address, headers, params).await.into_response())
 }
 
-async fn follow(app: Shared, address: Address, headers: HeaderMap, params: Result<Params<After>>) -> Result<Response> {
+async fn follow(
+    app: Shared,
+    address: Address,
+    headers: HeaderMap,
+    params: Result<Params<After>>,
+) -> Result<Response> {
     let Params(After { after }) = params?;
     let presented = guard::app_form(&app, &address, Presented::in_head(&headers)).await?;
     let by = guard::proof(&app, &address, presented).await?;
@@ -60,11 +65,20 @@ async fn follow(app: Shared, address: Address, headers: HeaderMap, params: Resul
     let attempt = ends::follow(&app.chat, by.clone(), after, app.clock.due());
     let feed = guard::app_call(&app, &address, by, Shown::Nothing, attempt).await?;
     let opening = Some(stream::opening(feed.position()));
-    let stream = Stream { app, feed, heartbeat: stream::heartbeat(), opening, over: false };
-    Ok(stream::answer(futures_util::stream::unfold(stream, |mut stream| async move {
-        let chunk = stream.next().await?;
-        Some((chunk, stream))
-    })))
+    let stream = Stream {
+        app,
+        feed,
+        heartbeat: stream::heartbeat(),
+        opening,
+        over: false,
+    };
+    Ok(stream::answer(futures_util::stream::unfold(
+        stream,
+        |mut stream| async move {
+            let chunk = stream.next().await?;
+            Some((chunk, stream))
+        },
+    )))
 }
 
 struct Stream {
@@ -89,8 +103,14 @@ impl Stream {
         };
         match step {
             Ok(Step::Ends(ends)) => Some(ends.iter().map(frame).collect()),
-            Ok(Step::Current) => Some(format!("event: current\nid: {}\ndata: {{}}\n\n", self.feed.position())),
-            Ok(Step::Reset) => Some(format!("event: reset\nid: {}\ndata: {{}}\n\n", self.feed.position())),
+            Ok(Step::Current) => Some(format!(
+                "event: current\nid: {}\ndata: {{}}\n\n",
+                self.feed.position()
+            )),
+            Ok(Step::Reset) => Some(format!(
+                "event: reset\nid: {}\ndata: {{}}\n\n",
+                self.feed.position()
+            )),
             Ok(Step::Over) => {
                 self.over = true;
                 Some("event: end\ndata: {\"reason\":\"revoked\"}\n\n".into())
@@ -104,9 +124,19 @@ impl Stream {
 }
 
 fn frame(end: &GrantEnd) -> String {
-    let GrantEnd { id, grant, reason, jti } = end;
+    let GrantEnd {
+        id,
+        grant,
+        reason,
+        jti,
+    } = end;
     if let Some(jti) = jti {
-        return format!("event: token_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"jti\":\"{jti}\"}}\n\n");
+        return format!(
+            "event: token_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"jti\":\"{jti}\"}}\n\n"
+        );
     }
-    format!("event: grant_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"reason\":\"{}\"}}\n\n", reason.name())
+    format!(
+        "event: grant_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"reason\":\"{}\"}}\n\n",
+        reason.name()
+    )
 }

@@ -42,7 +42,10 @@ impl FromRequest<Shared> for AppForm {
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Refusal> {
         let headers = request.headers().clone();
         let params = params(request, app).await?;
-        Ok(Self { credentials: credentials(basic(&headers)?, &params)?, params })
+        Ok(Self {
+            credentials: credentials(basic(&headers)?, &params)?,
+            params,
+        })
     }
 }
 
@@ -59,7 +62,10 @@ impl Presented {
             return Ok(Self::Token(token));
         }
         let (client_id, secret) = basic(headers)?.ok_or_else(invalid_client)?;
-        Ok(Self::Credentials(Credentials::presented(client_id, Some(&secret))))
+        Ok(Self::Credentials(Credentials::presented(
+            client_id,
+            Some(&secret),
+        )))
     }
 }
 
@@ -88,14 +94,23 @@ impl FromRequest<Shared> for AskingForm {
 
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Refusal> {
         let Some(token) = auth::bearer(request.headers())? else {
-            let AppForm { credentials, params } = AppForm::from_request(request, app).await?;
-            return Ok(Self { by: Presented::Credentials(credentials), params });
+            let AppForm {
+                credentials,
+                params,
+            } = AppForm::from_request(request, app).await?;
+            return Ok(Self {
+                by: Presented::Credentials(credentials),
+                params,
+            });
         };
         let params = params(request, app).await?;
         if params.only("client_secret")?.is_some() {
             return Err(Error::malformed("the credentials are there by two methods").into());
         }
-        Ok(Self { by: Presented::Token(token), params })
+        Ok(Self {
+            by: Presented::Token(token),
+            params,
+        })
     }
 }
 
@@ -103,7 +118,9 @@ impl FromRequest<Shared> for AskingForm {
 async fn params(request: Request, app: &Shared) -> Result<Fields> {
     if request.uri().query().is_some() {
         // Queries are written into logs everywhere, and with them whatever secret they hold.
-        return Err(Error::malformed("parameters belong into the body, never into the query"));
+        return Err(Error::malformed(
+            "parameters belong into the body, never into the query",
+        ));
     }
     let params = Fields::from_request(request, app).await?;
     params.refuse_repeated(&REPEATABLE)?;
@@ -114,7 +131,9 @@ async fn params(request: Request, app: &Shared) -> Result<Fields> {
 fn credentials(basic: Option<(String, String)>, params: &Fields) -> Result<Credentials> {
     let take = |name: &str| params.only(name).map(|value| value.map(str::to_owned));
     let (client_id, secret) = match (basic, take("client_id")?, take("client_secret")?) {
-        (Some(_), _, Some(_)) => return Err(Error::malformed("the credentials are there by two methods")),
+        (Some(_), _, Some(_)) => {
+            return Err(Error::malformed("the credentials are there by two methods"));
+        }
         (Some((id, _)), Some(other), None) if id != other => {
             return Err(Error::malformed("the credentials are of another client_id"));
         }
@@ -130,7 +149,9 @@ fn credentials(basic: Option<(String, String)>, params: &Fields) -> Result<Crede
 
 /// What HTTP Basic carries: both parts form-encoded, and so a colon is only between them (RFC 6749 §2.3.1, RFC 7617 §2).
 fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
-    let Some(authorization) = Authorization::of(headers)? else { return Ok(None) };
+    let Some(authorization) = Authorization::of(headers)? else {
+        return Ok(None);
+    };
     let read = || {
         let pair = STANDARD.decode(authorization.scheme("basic")??).ok()?;
         let (id, secret) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
@@ -147,7 +168,11 @@ fn form_decoded(text: &str) -> Option<String> {
         decoded.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
+                let mut digit = || {
+                    bytes
+                        .next()
+                        .and_then(|digit| char::from(digit).to_digit(16))
+                };
                 (digit()? * 16 + digit()?) as u8
             }
             byte => byte,

@@ -83,11 +83,20 @@ impl From<(Grant, App)> for GrantView {
 /// What apps may do as this session, and after that what it has approved and no app has redeemed yet.
 #[utoipa::path(get, path = "/api/v1/grants", tag = "oauth",
     responses((status = 200, description = "Grants, oldest first; then what is pending", body = [GrantView]), Problems))]
-pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<GrantView>>> {
+pub async fn list(
+    State(app): State<Shared>,
+    caller: Authenticated,
+) -> Result<Json<Vec<GrantView>>> {
     let live = caller.allowed(Scope::SessionManage)?;
     let grants = grants::list(&app.chat, live).await?;
     let pending = grants::pending(&app.chat, live, app.clock.due()).await?;
-    Ok(Json(grants.into_iter().map(GrantView::from).chain(pending.into_iter().map(GrantView::from)).collect()))
+    Ok(Json(
+        grants
+            .into_iter()
+            .map(GrantView::from)
+            .chain(pending.into_iter().map(GrantView::from))
+            .collect(),
+    ))
 }
 
 /// Takes back what the session has approved for an app that has not redeemed it yet.
@@ -106,9 +115,14 @@ pub async fn withdraw(
 /// Revokes a grant, with all its tokens and its client.
 #[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "oauth", params(("id" = i64, Path)),
     responses((status = 204, description = "It is revoked"), Problems, NotFound))]
-pub async fn revoke(State(app): State<Shared>, caller: Authenticated, Segment(id): Segment) -> Result<StatusCode> {
+pub async fn revoke(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Segment(id): Segment,
+) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let id = whole_number(&id).ok_or_else(|| Error::new(Code::NotFound, "this session has no such grant"))?;
+    let id = whole_number(&id)
+        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such grant"))?;
     grants::revoke(&app.chat, live, GrantId(id), caller.now).await?;
     tracing::info!(grant = id, by = %live.caller.client, "grant revoked");
     Ok(StatusCode::NO_CONTENT)
@@ -152,7 +166,10 @@ pub async fn userinfo(State(app): State<Shared>, caller: ByToken) -> Result<Json
 #[utoipa::path(post, security((), ("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
     request_body(content = Option<UserInfoForm>, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Who it is", body = UserInfo), Problems, TimedOut))]
-pub async fn posted_userinfo(State(app): State<Shared>, Posted(caller): Posted) -> Result<Json<UserInfo>> {
+pub async fn posted_userinfo(
+    State(app): State<Shared>,
+    Posted(caller): Posted,
+) -> Result<Json<UserInfo>> {
     identify(&app, caller).await
 }
 
@@ -160,11 +177,14 @@ async fn identify(app: &Shared, ByToken { token, .. }: ByToken) -> Result<Json<U
     let session = token.session.filter(|_| token.scope.allow(Scope::Identity));
     let session = session.ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
     let identity = grants::identity(&app.chat, token.grant, session).await?;
-    let channels = identity.channels.into_iter().map(|(channel, own)| MembershipView {
-        name: channel.name.to_string(),
-        op: own.op,
-        voice: own.voice,
-    });
+    let channels = identity
+        .channels
+        .into_iter()
+        .map(|(channel, own)| MembershipView {
+            name: channel.name.to_string(),
+            op: own.op,
+            voice: own.voice,
+        });
     Ok(Json(UserInfo {
         sub: identity.session.to_string(),
         nick: identity.nick.to_string(),

@@ -95,8 +95,21 @@ struct SecretView {
 
 impl From<AppSecret> for SecretView {
     fn from(secret: AppSecret) -> Self {
-        let AppSecret { created_at, valid_until, last_used_at, tried, tried_at, .. } = secret;
-        Self { created_at, valid_until, last_used_at, tried, tried_at }
+        let AppSecret {
+            created_at,
+            valid_until,
+            last_used_at,
+            tried,
+            tried_at,
+            ..
+        } = secret;
+        Self {
+            created_at,
+            valid_until,
+            last_used_at,
+            tried,
+            tried_at,
+        }
     }
 }
 
@@ -147,18 +160,41 @@ impl From<Key> for KeyView {
 
 impl From<Issued> for KeyView {
     fn from(Issued { key, secret }: Issued) -> Self {
-        Self { client_secret: Some(secret.reveal().to_owned()), ..key.into() }
+        Self {
+            client_secret: Some(secret.reveal().to_owned()),
+            ..key.into()
+        }
     }
 }
 
 /// Seconds, if they are within a range.
 fn seconds(name: &str, given: i64, range: std::ops::RangeInclusive<i64>) -> Result<Duration> {
-    let bad = || Error::malformed(format!("{name} is a number of seconds from {} to {}", range.start(), range.end()));
-    range.contains(&given).then(|| Duration::from_secs(given.unsigned_abs())).ok_or_else(bad)
+    let bad = || {
+        Error::malformed(format!(
+            "{name} is a number of seconds from {} to {}",
+            range.start(),
+            range.end()
+        ))
+    };
+    range
+        .contains(&given)
+        .then(|| Duration::from_secs(given.unsigned_abs()))
+        .ok_or_else(bad)
 }
 
-fn by<'a>(app: &Shared, caller: &Authenticated, live: &'a Live, address: &Address, password: Option<String>) -> By<'a> {
-    By { live, password: password.map(Password::new), arrival: address.arrival(app, caller.now), due: app.clock.due() }
+fn by<'a>(
+    app: &Shared,
+    caller: &Authenticated,
+    live: &'a Live,
+    address: &Address,
+    password: Option<String>,
+) -> By<'a> {
+    By {
+        live,
+        password: password.map(Password::new),
+        arrival: address.arrival(app, caller.now),
+        due: app.clock.due(),
+    }
 }
 
 /// Issues an API key; its secret is shown this once.
@@ -172,9 +208,20 @@ pub async fn issue(
 ) -> Result<Response> {
     let live = caller.allowed(Scope::SessionManage)?;
     let name = required_name(&body.name)?;
-    let res = body.res.map(|names| names.iter().map(|name| ChannelName::parse(name)).collect()).transpose()?;
-    let expires_in = body.expires_in.map(|given| seconds("expires_in", given, EXPIRES_IN)).transpose()?;
-    let wanted = Wanted { name, scope: Scopes::parse(&body.scope)?, res, expires_in };
+    let res = body
+        .res
+        .map(|names| names.iter().map(|name| ChannelName::parse(name)).collect())
+        .transpose()?;
+    let expires_in = body
+        .expires_in
+        .map(|given| seconds("expires_in", given, EXPIRES_IN))
+        .transpose()?;
+    let wanted = Wanted {
+        name,
+        scope: Scopes::parse(&body.scope)?,
+        res,
+        expires_in,
+    };
     guard::new_key(&app, &address, live.caller.session).await?;
     let by = by(&app, &caller, live, &address, body.password);
     let issued = keys::issue(&app.chat, by, wanted).await;
@@ -224,7 +271,9 @@ pub async fn rotate(
     Json(body): Json<Rotation>,
 ) -> Result<Json<KeyView>> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let overlap = body.overlap.ok_or_else(|| Error::malformed("the overlap is missing"))?;
+    let overlap = body
+        .overlap
+        .ok_or_else(|| Error::malformed("the overlap is missing"))?;
     let overlap = seconds("overlap", overlap, OVERLAP)?;
     guard::new_key(&app, &address, live.caller.session).await?;
     let by = by(&app, &caller, live, &address, body.password);

@@ -50,7 +50,12 @@ pub async fn metadata(State(app): State<Shared>) -> Json<Metadata> {
         scopes_supported: Scope::ALL.map(Scope::name).into(),
         response_types_supported: vec!["code"],
         response_modes_supported: vec!["query"],
-        grant_types_supported: vec!["authorization_code", "client_credentials", "refresh_token", DEVICE_CODE],
+        grant_types_supported: vec![
+            "authorization_code",
+            "client_credentials",
+            "refresh_token",
+            DEVICE_CODE,
+        ],
         code_challenge_methods_supported: vec!["S256"],
         authorization_response_iss_parameter_supported: true,
         token_endpoint_auth_methods_supported: [&AUTH_METHODS[..], &["none"]].concat(),

@@ -47,7 +47,9 @@ pub fn name(error: &Error) -> &'static str {
         | Code::ExpiredToken
         | Code::LoginRequired
         | Code::ConsentRequired) => code.name(),
-        Code::Throttled | Code::StorageLimit | Code::Overloaded | Code::StorageFailed => "temporarily_unavailable",
+        Code::Throttled | Code::StorageLimit | Code::Overloaded | Code::StorageFailed => {
+            "temporarily_unavailable"
+        }
         _ if error.is_failure() => "server_error",
         _ => "invalid_request",
     }
@@ -56,7 +58,10 @@ pub fn name(error: &Error) -> &'static str {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Self(error) = self;
-        let view = RefusalView { error: name(&error), error_description: &error.detail };
+        let view = RefusalView {
+            error: name(&error),
+            error_description: &error.detail,
+        };
         let mut response = (problem::status(&error), Json(view)).into_response();
         problem::add_headers(&error, response.headers_mut());
         response
@@ -69,14 +74,23 @@ pub enum Refusals {}
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
         // What is refused before it comes here is a problem as everywhere.
-        let shared = [problem::PublicProblems::responses(), problem::TimedOut::responses()];
-        let own = [(400, "Refused"), (401, "No live app"), (429, "Too fast"), (503, "The storage fails")].map(
-            |(status, about)| {
-                let content = Content::new(Some(Ref::from_schema_name(RefusalView::name())));
-                let response = openapi::ResponseBuilder::new().description(about).content("application/json", content);
-                (status.to_string(), response.build().into())
-            },
-        );
+        let shared = [
+            problem::PublicProblems::responses(),
+            problem::TimedOut::responses(),
+        ];
+        let own = [
+            (400, "Refused"),
+            (401, "No live app"),
+            (429, "Too fast"),
+            (503, "The storage fails"),
+        ]
+        .map(|(status, about)| {
+            let content = Content::new(Some(Ref::from_schema_name(RefusalView::name())));
+            let response = openapi::ResponseBuilder::new()
+                .description(about)
+                .content("application/json", content);
+            (status.to_string(), response.build().into())
+        });
         shared.into_iter().flatten().chain(own).collect()
     }
 }

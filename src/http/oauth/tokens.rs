@@ -123,34 +123,65 @@ impl From<Issued> for TokenView {
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/token", tag = "oauth",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Issued", body = TokenView), Refusals))]
-pub async fn issue(State(app): State<Shared>, address: Address, form: Result<AppForm, Refusal>) -> Response {
-    let mut response = issued(&app, &address, form).await.map(|view| Json(view).into_response()).into_response();
+pub async fn issue(
+    State(app): State<Shared>,
+    address: Address,
+    form: Result<AppForm, Refusal>,
+) -> Response {
+    let mut response = issued(&app, &address, form)
+        .await
+        .map(|view| Json(view).into_response())
+        .into_response();
     // Beside the Cache-Control that every answer has (RFC 6749 §5.1, §5.2).
-    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+        .headers_mut()
+        .insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     response
 }
 
-async fn issued(app: &Shared, address: &Address, form: Result<AppForm, Refusal>) -> Result<TokenView, Refusal> {
+async fn issued(
+    app: &Shared,
+    address: &Address,
+    form: Result<AppForm, Refusal>,
+) -> Result<TokenView, Refusal> {
     let form = guard::app_form(app, address, form).await?;
     let client_id = form.credentials.client_id.as_str();
     let attempt = async {
         let grant_type = form.required("grant_type")?;
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
         let attempt = by_grant_type(app, address, &form, grant_type, scope);
-        let issued = guard::new_token(app, address, client_id, grant_type == "client_credentials", attempt).await?;
+        let issued = guard::new_token(
+            app,
+            address,
+            client_id,
+            grant_type == "client_credentials",
+            attempt,
+        )
+        .await?;
         let arrival = address.arrival(app, app.clock.now());
-        if app.chat.tells("token issued", format_args!("{client_id} {}", arrival.network().widest()), &arrival) {
+        if app.chat.tells(
+            "token issued",
+            format_args!("{client_id} {}", arrival.network().widest()),
+            &arrival,
+        ) {
             tracing::info!(app = client_id, address = %address.ip, grant_type, "token issued");
         }
         Ok(issued)
     };
-    guard::app_call(app, address, &form.credentials, shown(&form), attempt).await.map(TokenView::from).map_err(Refusal)
+    guard::app_call(app, address, &form.credentials, shown(&form), attempt)
+        .await
+        .map(TokenView::from)
+        .map_err(Refusal)
 }
 
 /// What is shown for a token beside the app's credentials.
 fn shown(form: &AppForm) -> Shown {
-    let mut secrets = ["refresh_token", "code", "device_code"].into_iter().filter_map(|name| form.get(name).ok()?);
-    secrets.next().map_or(Shown::Nothing, |secret| Shown::Secret(SecretHash::of(secret)))
+    let mut secrets = ["refresh_token", "code", "device_code"]
+        .into_iter()
+        .filter_map(|name| form.get(name).ok()?);
+    secrets.next().map_or(Shown::Nothing, |secret| {
+        Shown::Secret(SecretHash::of(secret))
+    })
 }
 
 async fn by_grant_type(
@@ -167,7 +198,9 @@ async fn by_grant_type(
     };
     match grant_type {
         "client_credentials" => client_credentials::issue(&app.chat, request, scope).await,
-        "refresh_token" => refresh::issue(&app.chat, request, form.required("refresh_token")?, scope).await,
+        "refresh_token" => {
+            refresh::issue(&app.chat, request, form.required("refresh_token")?, scope).await
+        }
         "authorization_code" => {
             let redemption = Redemption {
                 code: SecretHash::of(form.required("code")?),
@@ -178,9 +211,18 @@ async fn by_grant_type(
         }
         DEVICE_CODE => {
             let presented = SecretHash::of(form.required("device_code")?);
-            guard::poll(app, address, presented, device::issue(&app.chat, request, presented)).await
+            guard::poll(
+                app,
+                address,
+                presented,
+                device::issue(&app.chat, request, presented),
+            )
+            .await
         }
-        _ => Err(Error::new(Code::UnsupportedGrantType, "this grant_type is not known here")),
+        _ => Err(Error::new(
+            Code::UnsupportedGrantType,
+            "this grant_type is not known here",
+        )),
     }
 }
 
@@ -232,11 +274,19 @@ struct ActiveView<'a> {
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "What it stands for, or that it is not active", body = IntrospectionView),
         Refusals))]
-pub async fn introspect(State(app): State<Shared>, address: Address, form: Result<AskingForm, Refusal>) -> Response {
+pub async fn introspect(
+    State(app): State<Shared>,
+    address: Address,
+    form: Result<AskingForm, Refusal>,
+) -> Response {
     problem::offer_both(look_into(&app, &address, form).await.into_response())
 }
 
-async fn look_into(app: &Shared, address: &Address, form: Result<AskingForm, Refusal>) -> Result<Response, Refusal> {
+async fn look_into(
+    app: &Shared,
+    address: &Address,
+    form: Result<AskingForm, Refusal>,
+) -> Result<Response, Refusal> {
     let form = guard::app_form(app, address, form).await?;
     let (presented, named) = (form.required("token").map(SecretHash::of), form.named());
     let by = guard::proof(app, address, form.by).await?;
@@ -256,7 +306,11 @@ async fn look_into(app: &Shared, address: &Address, form: Result<AskingForm, Ref
         username: nick.map(|nick| nick.to_string()),
         sub: session.map(|session| session.to_string()),
         res: found.res,
-        token_type: if found.token.is_access { BEARER } else { NO_ACCESS_TOKEN },
+        token_type: if found.token.is_access {
+            BEARER
+        } else {
+            NO_ACCESS_TOKEN
+        },
         exp: found.token.expires_at.seconds(),
         iat: found.token.created_at.seconds(),
         iss: app.site.issuer(),
@@ -276,10 +330,13 @@ pub async fn revoke(
     form: Result<AppForm, Refusal>,
 ) -> Result<StatusCode, Refusal> {
     let form = guard::app_form(&app, &address, form).await?;
-    let shown = form.get("token")?.map_or(Shown::Nothing, |token| Shown::Secret(SecretHash::of(token)));
+    let shown = form
+        .get("token")?
+        .map_or(Shown::Nothing, |token| Shown::Secret(SecretHash::of(token)));
     let attempt = async {
         let presented = SecretHash::of(form.required("token")?);
-        let asking = oauth::authenticate(&app.chat, form.credentials.clone(), app.clock.due()).await?;
+        let asking =
+            oauth::authenticate(&app.chat, form.credentials.clone(), app.clock.due()).await?;
         let public = asking.public;
         let revoked = tokens::revoke(&app.chat, asking, presented, app.clock.now()).await?;
         if let Some(grant) = revoked {
@@ -287,7 +344,14 @@ pub async fn revoke(
         }
         // Anybody can come in the name of a public app.
         let is_guess = public && revoked.is_none();
-        Ok(((), if is_guess { Charged::Kept } else { Charged::Back }))
+        Ok((
+            (),
+            if is_guess {
+                Charged::Kept
+            } else {
+                Charged::Back
+            },
+        ))
     };
     guard::app_call_charged(&app, &address, &form.credentials, shown, attempt).await?;
     Ok(StatusCode::OK)

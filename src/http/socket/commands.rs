@@ -67,7 +67,15 @@ fn longest_answer(message: &Result<irc::Message>) -> usize {
     let Ok(message) = message else { return SHORT };
     let targets = message.params.first().map_or("", String::as_str).split(',');
     match Verb::find(&message.command).map(|verb| verb.name) {
-        Some("PRIVMSG") => targets.map(|target| if target.starts_with('#') { SHORT / 4 } else { TEXT }).sum(),
+        Some("PRIVMSG") => targets
+            .map(|target| {
+                if target.starts_with('#') {
+                    SHORT / 4
+                } else {
+                    TEXT
+                }
+            })
+            .sum(),
         Some("NOTICE" | "NICK" | "AWAY" | "MARKREAD" | "QUIT") | None => SHORT,
         Some("TOPIC" | "INVITE") => TEXT,
         Some("PART" | "KICK" | "SILENCE") => 20 * SHORT,
@@ -78,8 +86,19 @@ fn longest_answer(message: &Result<irc::Message>) -> usize {
 
 impl Commands {
     pub fn new(app: Shared, live: Arc<Live>, address: Address) -> Self {
-        let (running, lengths, address) = (FuturesOrdered::new(), VecDeque::new(), Arc::new(address));
-        Self { app, live, address, running, lengths, length: 0, arrived: None, alone: false, next: None }
+        let (running, lengths, address) =
+            (FuturesOrdered::new(), VecDeque::new(), Arc::new(address));
+        Self {
+            app,
+            live,
+            address,
+            running,
+            lengths,
+            length: 0,
+            arrived: None,
+            alone: false,
+            next: None,
+        }
     }
 
     /// Whether any is being carried out.
@@ -94,15 +113,23 @@ impl Commands {
 
     /// Whether another one may be read.
     pub fn has_room(&self) -> bool {
-        !self.alone && self.arrived.is_none() && self.next.is_none() && self.running.len() < IN_FLIGHT
+        !self.alone
+            && self.arrived.is_none()
+            && self.next.is_none()
+            && self.running.len() < IN_FLIGHT
     }
 
     /// Begins a command, or lets it wait for those before it.
     pub fn take(&mut self, text: Utf8Bytes) {
         let message = body::message(text.as_bytes());
-        let verb = message.as_ref().ok().and_then(|message| Verb::find(&message.command));
+        let verb = message
+            .as_ref()
+            .ok()
+            .and_then(|message| Verb::find(&message.command));
         match verb {
-            Some(verb) if verb.is_one_write() && self.length + longest_answer(&message) <= ANSWERS => {
+            Some(verb)
+                if verb.is_one_write() && self.length + longest_answer(&message) <= ANSWERS =>
+            {
                 match self.app.chat.free_place() {
                     Some(place) => self.begin((message, text), Some(place)),
                     None => self.arrived = Some((message, text)),
@@ -174,14 +201,18 @@ impl Commands {
                 // A stolen token is of use for no longer than it lives.
                 _ if expired => Err(chat::invalid_token()),
                 Ok(message) => carry_out(&app, &live, &address, message, now, place).await,
-                Err(error) => flood::charge(&app, &live, &address, 1, now).await.and(Err(error)),
+                Err(error) => flood::charge(&app, &live, &address, 1, now)
+                    .await
+                    .and(Err(error)),
             };
             let outcome = match &result {
                 Ok(answer) => Outcome::Done(answer),
                 Err(error) => Outcome::Refused(error.into()),
             };
             // Nothing in an answer can fail to be written.
-            serde_json::to_string(&Labelled { label, outcome }).unwrap_or_default().into()
+            serde_json::to_string(&Labelled { label, outcome })
+                .unwrap_or_default()
+                .into()
         })
     }
 }

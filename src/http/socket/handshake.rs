@@ -30,9 +30,16 @@ impl FromRequestParts<Shared> for Handshake {
             return Err(refusal());
         }
         // axum looks at the first line of each alone, and for nothing but this in it.
-        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        WebSocketUpgrade::from_request_parts(parts, app).await.map(Self).map_err(|_| refusal())
+        parts
+            .headers
+            .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        parts
+            .headers
+            .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        WebSocketUpgrade::from_request_parts(parts, app)
+            .await
+            .map(Self)
+            .map_err(|_| refusal())
     }
 }
 
@@ -40,7 +47,8 @@ fn is_handshake(headers: &HeaderMap) -> bool {
     let names = |name: HeaderName, value: &str| {
         grammar::list(headers, &name).any(|element| element.eq_ignore_ascii_case(value.as_bytes()))
     };
-    let key = grammar::only(headers, header::SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key).ok());
+    let key =
+        grammar::only(headers, header::SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key).ok());
     names(header::CONNECTION, "upgrade")
         && names(header::UPGRADE, "websocket")
         && grammar::only(headers, header::SEC_WEBSOCKET_VERSION) == Some(VERSION)
@@ -49,8 +57,12 @@ fn is_handshake(headers: &HeaderMap) -> bool {
 
 /// Says which version would do (RFC 6455 §4.4).
 fn refusal() -> Response {
-    let mut response = Error::malformed("this wants a WebSocket handshake, version 13").into_response();
-    response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+    let mut response =
+        Error::malformed("this wants a WebSocket handshake, version 13").into_response();
+    response.headers_mut().insert(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static(VERSION),
+    );
     response
 }
 
@@ -67,10 +79,16 @@ mod tests {
             ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ];
         let with = |name: &str, values: &[&str]| {
-            let others = good.iter().filter(|(own, _)| *own != name).map(|(name, value)| (*name, *value));
+            let others = good
+                .iter()
+                .filter(|(own, _)| *own != name)
+                .map(|(name, value)| (*name, *value));
             let pairs = others.chain(values.iter().map(|value| (name, *value)));
             let header = |(name, value): (&str, &str)| {
-                (HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+                (
+                    HeaderName::try_from(name).unwrap(),
+                    HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+                )
             };
             is_handshake(&pairs.map(header).collect())
         };
@@ -105,7 +123,10 @@ mod tests {
             ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZQ"]),
             ("sec-websocket-key", &["dGhlIHNhbXBsZQ=="]),
             ("sec-websocket-key", &["\"dGhlIHNhbXBsZSBub25jZQ==\""]),
-            ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="]),
+            (
+                "sec-websocket-key",
+                &["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="],
+            ),
         ] {
             assert!(!with(name, values), "{name}: {values:?}");
         }

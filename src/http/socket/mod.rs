@@ -78,18 +78,37 @@ pub async fn socket(
     };
     let after = position.after.as_deref().map(event_id).transpose()?;
     let live = caller.allowed(Scope::ChatRead)?.clone();
-    let feed = app.chat.follow(live.clone(), Start { after, acknowledges: caller.acknowledges }).await?;
-    let upgrade = upgrade.read_buffer_size(READ).write_buffer_size(WRITE).max_write_buffer_size(usize::MAX);
+    let feed = app
+        .chat
+        .follow(
+            live.clone(),
+            Start {
+                after,
+                acknowledges: caller.acknowledges,
+            },
+        )
+        .await?;
+    let upgrade = upgrade
+        .read_buffer_size(READ)
+        .write_buffer_size(WRITE)
+        .max_write_buffer_size(usize::MAX);
     // What is only somewhat too long is refused by name.
-    let upgrade = upgrade.max_message_size(4 * BODY_LIMIT).max_frame_size(4 * BODY_LIMIT);
+    let upgrade = upgrade
+        .max_message_size(4 * BODY_LIMIT)
+        .max_frame_size(4 * BODY_LIMIT);
     let open = (Open::new(&app), held);
     let ip = address.ip;
     Ok(upgrade.on_upgrade(move |socket| async move {
         let every = app.patience.ping;
         let mut ping = tokio::time::interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let connection =
-            Connection { commands: Commands::new(app, live, address), socket, feed, ping, heard: Instant::now() };
+        let connection = Connection {
+            commands: Commands::new(app, live, address),
+            socket,
+            feed,
+            ping,
+            heard: Instant::now(),
+        };
         limits::on_behalf_of(ip, connection.run()).await;
         drop(open);
     }))
@@ -160,7 +179,10 @@ impl Connection {
             let _ = timeout(GOODBYE, self.socket.close()).await;
             return;
         };
-        let close = CloseFrame { code, reason: reason.into() };
+        let close = CloseFrame {
+            code,
+            reason: reason.into(),
+        };
         let farewell = async {
             for answer in answers {
                 self.socket.feed(Frame::Text(answer)).await?;
@@ -169,7 +191,10 @@ impl Connection {
         };
         if let Ok(Ok(())) = timeout(GOODBYE, farewell).await {
             // Closing before the other side has read it would take it away from under its eyes.
-            let _ = timeout(GOODBYE, async { while let Some(Ok(_)) = self.socket.recv().await {} }).await;
+            let _ = timeout(GOODBYE, async {
+                while let Some(Ok(_)) = self.socket.recv().await {}
+            })
+            .await;
         }
     }
 
@@ -247,7 +272,9 @@ impl Connection {
                 self.commands.take(text);
                 Ok(())
             }
-            Some(Ok(Frame::Binary(_))) => Err(Over::Close(UNSUPPORTED, "a message is a text frame")),
+            Some(Ok(Frame::Binary(_))) => {
+                Err(Over::Close(UNSUPPORTED, "a message is a text frame"))
+            }
             Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => Ok(()),
             Some(Ok(Frame::Close(_))) | None => Err(Over::Gone),
             Some(Err(error)) => Err(broken(error)),
@@ -258,7 +285,10 @@ impl Connection {
     async fn answer(&mut self, first: Utf8Bytes) -> Result<(), Over> {
         let mut next = Some(first);
         while let Some(answer) = next {
-            self.socket.feed(Frame::Text(answer)).await.map_err(|_| Over::Gone)?;
+            self.socket
+                .feed(Frame::Text(answer))
+                .await
+                .map_err(|_| Over::Gone)?;
             next = self.commands.answer().now_or_never().flatten();
         }
         self.flush().await
@@ -269,12 +299,18 @@ impl Connection {
             return Err(Over::Gone);
         }
         self.feed.beat(self.commands.app.clock.now());
-        self.socket.send(Frame::Ping(Bytes::new())).await.map_err(|_| Over::Gone)
+        self.socket
+            .send(Frame::Ping(Bytes::new()))
+            .await
+            .map_err(|_| Over::Gone)
     }
 
     async fn feed_text(&mut self, json: Bytes) -> Result<(), Over> {
         let text = Utf8Bytes::try_from(json).map_err(|_| Over::Gone)?;
-        self.socket.feed(Frame::Text(text)).await.map_err(|_| Over::Gone)
+        self.socket
+            .feed(Frame::Text(text))
+            .await
+            .map_err(|_| Over::Gone)
     }
 
     async fn flush(&mut self) -> Result<(), Over> {

@@ -24,13 +24,18 @@ fn within_limits(command: &Command) -> bool {
     let short = |text: &Option<String>| text.as_ref().is_none_or(|text| text.len() <= REASON_LIMIT);
     let distinct = |targets: &Each<Target>| {
         let mut seen = HashSet::new();
-        targets.iter().flatten().all(|target| seen.insert(target.folded()))
+        targets
+            .iter()
+            .flatten()
+            .all(|target| seen.insert(target.folded()))
     };
     match command {
         Command::Privmsg { targets, text, .. } => {
             few(targets) && distinct(targets) && (1..=TEXT_LIMIT).contains(&text.len())
         }
-        Command::Notice { targets, text, .. } => few(targets) && distinct(targets) && text.len() <= TEXT_LIMIT,
+        Command::Notice { targets, text, .. } => {
+            few(targets) && distinct(targets) && text.len() <= TEXT_LIMIT
+        }
         Command::Join(items) => few(items),
         Command::Part { channels, reason } => few(channels) && short(reason),
         Command::Names(channels) | Command::List(channels) => few(channels),
@@ -38,7 +43,11 @@ fn within_limits(command: &Command) -> bool {
         Command::Topic { text, .. } | Command::Away(text) | Command::Quit(text) => short(text),
         Command::Who(mask) => mask.len() <= 64,
         Command::Ping(token) => token.len() <= REASON_LIMIT,
-        Command::MarkRead { id: Some(EventId(id)), .. } | Command::Ack(EventId(id)) => *id >= 0,
+        Command::MarkRead {
+            id: Some(EventId(id)),
+            ..
+        }
+        | Command::Ack(EventId(id)) => *id >= 0,
         _ => true,
     }
 }

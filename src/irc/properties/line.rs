@@ -26,8 +26,14 @@ fn anything() -> impl Strategy<Value = String> {
 fn line(label: Option<&str>, command: &str, params: &[String]) -> String {
     let mut line = String::new();
     if let Some(label) = label {
-        let escaped = label.replace('\\', "\\\\").replace(';', "\\:").replace(' ', "\\s");
-        line = format!("@other;label={} ", escaped.replace('\r', "\\r").replace('\n', "\\n"));
+        let escaped = label
+            .replace('\\', "\\\\")
+            .replace(';', "\\:")
+            .replace(' ', "\\s");
+        line = format!(
+            "@other;label={} ",
+            escaped.replace('\r', "\\r").replace('\n', "\\n")
+        );
     }
     line += &format!(":me {command}");
     if let Some((last, words)) = params.split_last() {
@@ -39,24 +45,62 @@ fn line(label: Option<&str>, command: &str, params: &[String]) -> String {
 
 /// A line without its end, cut up another way (RFC 1459 §2.3.1, IRCv3 message tags): label, and command with params.
 fn read_plainly(line: &str) -> (Option<String>, Vec<String>) {
-    let (tags, rest) = if line.starts_with('@') { line.split_once(' ').unwrap_or((line, "")) } else { ("", line) };
-    let rest = if tags.is_empty() { rest } else { rest.trim_start_matches(' ') };
-    let rest = if rest.starts_with(':') { rest.split_once(' ').map_or("", |(_source, rest)| rest) } else { rest };
+    let (tags, rest) = if line.starts_with('@') {
+        line.split_once(' ').unwrap_or((line, ""))
+    } else {
+        ("", line)
+    };
+    let rest = if tags.is_empty() {
+        rest
+    } else {
+        rest.trim_start_matches(' ')
+    };
+    let rest = if rest.starts_with(':') {
+        rest.split_once(' ').map_or("", |(_source, rest)| rest)
+    } else {
+        rest
+    };
     let rest = rest.trim_start_matches(' ');
-    let (words, last) = rest.split_once(" :").map_or((rest, None), |(words, last)| (words, Some(last)));
-    let words = words.split(' ').filter(|word| !word.is_empty()).chain(last).map(str::to_owned).collect();
-    let mut labels =
-        tags.get(1..).unwrap_or_default().split(';').filter(|tag| *tag == "label" || tag.starts_with("label="));
-    (labels.next_back().map(|tag| clear(tag.get("label=".len()..).unwrap_or_default())), words)
+    let (words, last) = rest
+        .split_once(" :")
+        .map_or((rest, None), |(words, last)| (words, Some(last)));
+    let words = words
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .chain(last)
+        .map(str::to_owned)
+        .collect();
+    let mut labels = tags
+        .get(1..)
+        .unwrap_or_default()
+        .split(';')
+        .filter(|tag| *tag == "label" || tag.starts_with("label="));
+    (
+        labels
+            .next_back()
+            .map(|tag| clear(tag.get("label=".len()..).unwrap_or_default())),
+        words,
+    )
 }
 
 /// A tag's value with its escapes replaced, the first and then the rest ("Escaping values").
 fn clear(value: &str) -> String {
     const ESCAPES: [(char, char); 4] = [(':', ';'), ('s', ' '), ('r', '\r'), ('n', '\n')];
-    let Some((before, after)) = value.split_once('\\') else { return value.to_owned() };
+    let Some((before, after)) = value.split_once('\\') else {
+        return value.to_owned();
+    };
     let mut after = after.chars();
-    let c = after.next().map(|c| ESCAPES.into_iter().find(|(escape, _)| *escape == c).map_or(c, |(_, meant)| meant));
-    before.chars().chain(c).chain(clear(after.as_str()).chars()).collect()
+    let c = after.next().map(|c| {
+        ESCAPES
+            .into_iter()
+            .find(|(escape, _)| *escape == c)
+            .map_or(c, |(_, meant)| meant)
+    });
+    before
+        .chars()
+        .chain(c)
+        .chain(clear(after.as_str()).chars())
+        .collect()
 }
 
 /// What the contract says of a message, its command among the words: why it is refused, if it is.
@@ -64,7 +108,9 @@ fn refusal(label: Option<&str>, words: &[String]) -> Option<Code> {
     let mut texts = words.iter().map(String::as_str).chain(label);
     match label.map(|label| label.chars().count()) {
         _ if texts.any(|text| text.contains(['\r', '\n', '\0'])) => Some(Code::MalformedRequest),
-        _ if words.first().is_none_or(String::is_empty) || words.len() > 1 + 15 => Some(Code::MalformedRequest),
+        _ if words.first().is_none_or(String::is_empty) || words.len() > 1 + 15 => {
+            Some(Code::MalformedRequest)
+        }
         Some(0) => Some(Code::MalformedRequest),
         Some(characters) if characters > LABEL_LIMIT => Some(Code::InputTooLong),
         _ => None,
@@ -73,17 +119,30 @@ fn refusal(label: Option<&str>, words: &[String]) -> Option<Code> {
 
 /// A message, or the code of its refusal.
 fn outcome(message: Result<Message>) -> Result<(Option<String>, Vec<String>), Code> {
-    let whole = |Message { label, command, params, .. }| (label, [vec![command], params].concat());
+    let whole = |Message {
+                     label,
+                     command,
+                     params,
+                     ..
+                 }| (label, [vec![command], params].concat());
     message.map(whole).map_err(|error| error.code)
 }
 
 /// A command as it prints itself, with the passwords that it hides; or the code of its refusal.
 fn shown(message: Result<Message>) -> Result<String, Code> {
-    let command = message.and_then(|message| Command::parse(&message)).map(|(_, command)| command);
-    command.map_err(|error| error.code).map(|command| match &command {
-        Command::Pass { new, current } => format!("{} {:?}", new.reveal(), current.as_ref().map(|c| c.reveal())),
-        other => format!("{other:?}"),
-    })
+    let command = message
+        .and_then(|message| Command::parse(&message))
+        .map(|(_, command)| command);
+    command
+        .map_err(|error| error.code)
+        .map(|command| match &command {
+            Command::Pass { new, current } => format!(
+                "{} {:?}",
+                new.reveal(),
+                current.as_ref().map(|c| c.reveal())
+            ),
+            other => format!("{other:?}"),
+        })
 }
 
 proptest! {

@@ -15,7 +15,10 @@ use super::command::VERBS;
 
 /// Text in which whatever means something to a parser comes up often.
 fn text() -> impl Strategy<Value = String> {
-    let marks = [":", "@", ";", "=", "\\", ",", "#", "!", "*", "?", "+", "-", "0", "label", "label=", "PING", " :"];
+    let marks = [
+        ":", "@", ";", "=", "\\", ",", "#", "!", "*", "?", "+", "-", "0", "label", "label=",
+        "PING", " :",
+    ];
     let piece = prop_oneof![
         6 => select(marks.to_vec()).prop_map(str::to_owned),
         3 => " {1,2}",
@@ -30,7 +33,10 @@ fn spoilt(text: impl Strategy<Value = String>) -> impl Strategy<Value = String> 
     let breaks = select(vec!["", "", "", "", "", "", "\r", "\n", "\r\n", "\0"]);
     (text, any::<Index>(), breaks).prop_map(|(mut text, place, line_break)| {
         let place = place.index(text.chars().count() + 1);
-        let place = text.char_indices().nth(place).map_or(text.len(), |(place, _)| place);
+        let place = text
+            .char_indices()
+            .nth(place)
+            .map_or(text.len(), |(place, _)| place);
         text.insert_str(place, line_break);
         text
     })
@@ -41,7 +47,11 @@ fn word() -> impl Strategy<Value = String> {
     text().prop_map(|text| {
         let text = text.replace(' ', "");
         let text = text.trim_start_matches([':', '@']);
-        if text.is_empty() { "x".to_owned() } else { text.to_owned() }
+        if text.is_empty() {
+            "x".to_owned()
+        } else {
+            text.to_owned()
+        }
     })
 }
 
@@ -65,7 +75,13 @@ fn param() -> impl Strategy<Value = String> {
 fn verb() -> impl Strategy<Value = String> {
     let verbs: Vec<_> = VERBS.iter().map(|verb| verb.name).collect();
     (select(verbs), any::<u16>()).prop_map(|(verb, cases)| {
-        let case = |(n, c): (usize, char)| if cases >> n & 1 == 1 { c.to_ascii_lowercase() } else { c };
+        let case = |(n, c): (usize, char)| {
+            if cases >> n & 1 == 1 {
+                c.to_ascii_lowercase()
+            } else {
+                c
+            }
+        };
         verb.chars().enumerate().map(case).collect()
     })
 }

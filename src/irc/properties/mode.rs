@@ -10,10 +10,13 @@ use crate::irc::{
 
 /// A change of a mode, and how it is written: sign, letter, argument.
 fn change() -> impl Strategy<Value = (bool, char, Option<String>)> {
-    let flag = (any::<bool>(), select(vec!['i', 'm', 'n', 's', 't', 'H'])).prop_map(|(on, flag)| (on, flag, None));
-    let about = (any::<bool>(), select(vec!['o', 'v', 'b']), "[a-z]{1,9}").prop_map(|(on, c, who)| (on, c, Some(who)));
+    let flag = (any::<bool>(), select(vec!['i', 'm', 'n', 's', 't', 'H']))
+        .prop_map(|(on, flag)| (on, flag, None));
+    let about = (any::<bool>(), select(vec!['o', 'v', 'b']), "[a-z]{1,9}")
+        .prop_map(|(on, c, who)| (on, c, Some(who)));
     let key = option::of("[!-+--~é]{1,9}").prop_map(|key| (key.is_some(), 'k', key));
-    let limit = option::of(1..u32::MAX).prop_map(|limit| (limit.is_some(), 'l', limit.map(|n| n.to_string())));
+    let limit = option::of(1..u32::MAX)
+        .prop_map(|limit| (limit.is_some(), 'l', limit.map(|n| n.to_string())));
     prop_oneof![flag, about, key, limit]
 }
 
@@ -24,21 +27,31 @@ fn written(change: &Change) -> (bool, char, Option<String>) {
         Change::Limit(limit) => (limit.is_some(), 'l', limit.map(|n| n.to_string())),
         Change::Op(nick, on) => (*on, 'o', Some(nick.to_string())),
         Change::Voice(nick, on) => (*on, 'v', Some(nick.to_string())),
-        Change::Ban(mask, on) => (*on, 'b', mask.as_str().strip_suffix("!*@*").map(str::to_owned)),
+        Change::Ban(mask, on) => (
+            *on,
+            'b',
+            mask.as_str().strip_suffix("!*@*").map(str::to_owned),
+        ),
         Change::ListBans => (true, 'b', None),
     }
 }
 
 /// A glob, and a text that fits it, almost, or not at all.
 fn glob_and_text() -> impl Strategy<Value = (String, String)> {
-    let part = (select(vec!['a', 'b', 'B', '*', '*', '?', 'é']), "[abA]{0,3}");
+    let part = (
+        select(vec!['a', 'b', 'B', '*', '*', '?', 'é']),
+        "[abA]{0,3}",
+    );
     (vec(part, 0..10), "[abA]{0,2}").prop_map(|(parts, more)| {
         let text = parts.iter().fold(String::new(), |text, (c, any)| match c {
             '*' => text + any,
             '?' => text + any.get(..1).unwrap_or("b"),
             c => text + &c.to_ascii_lowercase().to_string(),
         });
-        (parts.iter().map(|(c, _)| c).collect(), text.replace('é', "a") + &more)
+        (
+            parts.iter().map(|(c, _)| c).collect(),
+            text.replace('é', "a") + &more,
+        )
     })
 }
 
@@ -47,8 +60,17 @@ fn fits(pattern: &str, text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
     let mut fit: Vec<bool> = (0..=text.len()).map(|n| n == 0).collect();
     for p in pattern.chars() {
-        let one = |n: usize| n > 0 && fit[n - 1] && (p == '?' || p.eq_ignore_ascii_case(&text[n - 1]));
-        fit = (0..=text.len()).map(|n| if p == '*' { fit[..=n].contains(&true) } else { one(n) }).collect();
+        let one =
+            |n: usize| n > 0 && fit[n - 1] && (p == '?' || p.eq_ignore_ascii_case(&text[n - 1]));
+        fit = (0..=text.len())
+            .map(|n| {
+                if p == '*' {
+                    fit[..=n].contains(&true)
+                } else {
+                    one(n)
+                }
+            })
+            .collect();
     }
     fit[text.len()]
 }

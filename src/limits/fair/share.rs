@@ -31,12 +31,18 @@ pub struct Caller {
 impl Share {
     /// The places in which the callers of a lane wait.
     fn places(&self, lane: Lane) -> impl Iterator<Item = Ticket> {
-        self.callers.iter().filter(move |(_, caller)| caller.lane == lane).map(|(ticket, _)| *ticket)
+        self.callers
+            .iter()
+            .filter(move |(_, caller)| caller.lane == lane)
+            .map(|(ticket, _)| *ticket)
     }
 
     /// The round in which the turn of a newcomer in this lane comes: one turn of each lane is in a round.
     pub fn next_round(&self, lane: Lane) -> u64 {
-        self.places(lane).last().map_or(self.round, |(last, _)| last.max(self.round)) + 1
+        self.places(lane)
+            .last()
+            .map_or(self.round, |(last, _)| last.max(self.round))
+            + 1
     }
 
     /// The last caller of the lane with most waiting callers, if those are more than the newcomer's would be.
@@ -47,6 +53,10 @@ impl Share {
             (*waiting, *last) = (*waiting + 1, *ticket);
         }
         let newcomers = lanes.get(&newcomer).map_or(0, |(waiting, _)| *waiting);
-        lanes.into_values().filter(|(waiting, _)| *waiting > newcomers + 1).max().map(|(_, last)| last)
+        lanes
+            .into_values()
+            .filter(|(waiting, _)| *waiting > newcomers + 1)
+            .max()
+            .map(|(_, last)| last)
     }
 }

@@ -5,8 +5,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-const BOUNDS: Bounds =
-    Bounds { permits: 1, permits_of_one: 1, waiting_of_one: 100, waiting: 1000, burst: Duration::ZERO };
+const BOUNDS: Bounds = Bounds {
+    permits: 1,
+    permits_of_one: 1,
+    waiting_of_one: 100,
+    waiting: 1000,
+    burst: Duration::ZERO,
+};
 const MS: Duration = Duration::from_millis(1);
 
 type Entering = Pin<Box<dyn Future<Output = Result<Turn<u8>, Full>>>>;
@@ -21,7 +26,12 @@ struct Callers {
 
 impl Callers {
     fn new(bounds: Bounds) -> Self {
-        Self { fair: Fair::new(bounds), waiting: VecDeque::new(), running: Vec::new(), refused: Vec::new() }
+        Self {
+            fair: Fair::new(bounds),
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            refused: Vec::new(),
+        }
     }
 
     async fn enter(&mut self, network: u8) {
@@ -56,7 +66,10 @@ impl Callers {
     }
 
     fn running(&self, network: u8) -> usize {
-        self.running.iter().filter(|turn| turn.key == network).count()
+        self.running
+            .iter()
+            .filter(|turn| turn.key == network)
+            .count()
     }
 
     fn waiting(&self, network: u8) -> usize {
@@ -66,7 +79,11 @@ impl Callers {
 
 #[tokio::test]
 async fn a_turn_that_need_not_be_waited_for_is_taken_at_once_and_before_nobody() {
-    let fair = Fair::new(Bounds { permits: 3, permits_of_one: 2, ..BOUNDS });
+    let fair = Fair::new(Bounds {
+        permits: 3,
+        permits_of_one: 2,
+        ..BOUNDS
+    });
     let turns = [1, 1].map(|network| fair.try_enter(&network).unwrap());
     assert!(fair.try_enter(&1).is_none(), "it has as many as it may");
     let mut waiting = Box::pin(fair.enter(1, None));
@@ -102,9 +119,17 @@ async fn a_network_whose_turns_cost_much_waits_for_those_whose_turns_cost_little
     }
     let mut dear = 0;
     for _ in 0..44 {
-        dear += usize::from(callers.finish(|network| if network == 1 { 20 * MS } else { MS }).await == 1);
+        dear += usize::from(
+            callers
+                .finish(|network| if network == 1 { 20 * MS } else { MS })
+                .await
+                == 1,
+        );
     }
-    assert!((2..=4).contains(&dear), "{dear} turns of twenty times the cost, 40 of the others");
+    assert!(
+        (2..=4).contains(&dear),
+        "{dear} turns of twenty times the cost, 40 of the others"
+    );
 }
 
 #[tokio::test]
@@ -122,12 +147,19 @@ async fn who_was_idle_has_saved_nothing_up_and_owes_nothing() {
     for _ in 0..8 {
         order.push(callers.finish(|_| MS).await);
     }
-    assert_eq!(order.iter().filter(|network| **network == 1).count(), 4, "{order:?}");
+    assert_eq!(
+        order.iter().filter(|network| **network == 1).count(),
+        4,
+        "{order:?}"
+    );
 }
 
 #[tokio::test]
 async fn who_wants_little_now_and_then_goes_before_those_that_are_always_busy() {
-    let mut callers = Callers::new(Bounds { burst: 100 * MS, ..BOUNDS });
+    let mut callers = Callers::new(Bounds {
+        burst: 100 * MS,
+        ..BOUNDS
+    });
     for network in [1, 2, 3, 4] {
         for _ in 0..100 {
             callers.enter(network).await;
@@ -148,7 +180,10 @@ async fn who_wants_little_now_and_then_goes_before_those_that_are_always_busy() 
     }
     assert_eq!(before[..10], [1; 10], "{before:?}");
     // Then it is one of five that are always busy.
-    assert!(before[15..].iter().all(|turns| (3..=5).contains(turns)), "{before:?}");
+    assert!(
+        before[15..].iter().all(|turns| (3..=5).contains(turns)),
+        "{before:?}"
+    );
     // Four busy networks use a hundred milliseconds more each, and it has its burst again.
     for _ in 0..60 {
         callers.finish(|_| 10 * MS).await;
@@ -160,7 +195,11 @@ async fn who_wants_little_now_and_then_goes_before_those_that_are_always_busy() 
 
 #[tokio::test]
 async fn one_network_leaves_permits_to_others() {
-    let mut callers = Callers::new(Bounds { permits: 4, permits_of_one: 2, ..BOUNDS });
+    let mut callers = Callers::new(Bounds {
+        permits: 4,
+        permits_of_one: 2,
+        ..BOUNDS
+    });
     for network in [1; 10].into_iter().chain([2]) {
         callers.enter(network).await;
     }
@@ -173,14 +212,32 @@ async fn one_network_leaves_permits_to_others() {
 
 #[tokio::test]
 async fn a_full_line_is_full_for_the_network_that_filled_it() {
-    let mut callers = Callers::new(Bounds { waiting_of_one: 3, waiting: 5, ..BOUNDS });
+    let mut callers = Callers::new(Bounds {
+        waiting_of_one: 3,
+        waiting: 5,
+        ..BOUNDS
+    });
     for network in [1, 1, 1, 1, 1, 2, 2] {
         callers.enter(network).await;
     }
-    assert_eq!((callers.waiting(1), callers.waiting(2), callers.refused.as_slice()), (3, 2, [1].as_slice()));
+    assert_eq!(
+        (
+            callers.waiting(1),
+            callers.waiting(2),
+            callers.refused.as_slice()
+        ),
+        (3, 2, [1].as_slice())
+    );
     // All places are taken: a newcomer gets one of those who have most, its equals do not.
     callers.enter(3).await;
-    assert_eq!((callers.waiting(1), callers.waiting(3), callers.refused.as_slice()), (2, 1, [1, 1].as_slice()));
+    assert_eq!(
+        (
+            callers.waiting(1),
+            callers.waiting(3),
+            callers.refused.as_slice()
+        ),
+        (2, 1, [1, 1].as_slice())
+    );
     callers.enter(3).await;
     assert_eq!(callers.refused, [1, 1, 3]);
     callers.finish(|_| MS).await;
@@ -190,7 +247,10 @@ async fn a_full_line_is_full_for_the_network_that_filled_it() {
 
 #[tokio::test]
 async fn a_refusal_says_how_long_its_network_has_to_wait() {
-    let mut callers = Callers::new(Bounds { waiting_of_one: 10, ..BOUNDS });
+    let mut callers = Callers::new(Bounds {
+        waiting_of_one: 10,
+        ..BOUNDS
+    });
     for _ in 0..2 {
         callers.enter(1).await;
     }
@@ -198,15 +258,29 @@ async fn a_refusal_says_how_long_its_network_has_to_wait() {
     for _ in 0..10 {
         callers.enter(1).await;
     }
-    assert_eq!(callers.fair.enter(1, None).await.unwrap_err(), Full { seconds: 6 });
+    assert_eq!(
+        callers.fair.enter(1, None).await.unwrap_err(),
+        Full { seconds: 6 }
+    );
     // Another network's turns come in between.
     for _ in 0..4 {
         callers.enter(2).await;
     }
-    assert_eq!(callers.fair.enter(1, None).await.unwrap_err(), Full { seconds: 8 });
-    let unknown = Fair::new(Bounds { waiting_of_one: 0, ..BOUNDS }).expecting(3000 * MS);
+    assert_eq!(
+        callers.fair.enter(1, None).await.unwrap_err(),
+        Full { seconds: 8 }
+    );
+    let unknown = Fair::new(Bounds {
+        waiting_of_one: 0,
+        ..BOUNDS
+    })
+    .expecting(3000 * MS);
     let _other = unknown.enter(2, None).await.unwrap();
-    assert_eq!(unknown.enter(1, None).await.unwrap_err(), Full { seconds: 4 }, "before any turn has ended");
+    assert_eq!(
+        unknown.enter(1, None).await.unwrap_err(),
+        Full { seconds: 4 },
+        "before any turn has ended"
+    );
 }
 
 #[tokio::test]
@@ -216,7 +290,11 @@ async fn networks_that_are_gone_are_forgotten() {
         fair.enter(network, None).await.unwrap().finish(MS);
     }
     assert!(fair.lock().shares.len() <= 1);
-    let wide = Fair::new(Bounds { permits: usize::MAX, permits_of_one: 1, ..BOUNDS });
+    let wide = Fair::new(Bounds {
+        permits: usize::MAX,
+        permits_of_one: 1,
+        ..BOUNDS
+    });
     let turns = (0..2 * REMEMBERED).map(|network| wide.enter(network, None));
     let turns = futures_util::future::try_join_all(turns).await.unwrap();
     turns.into_iter().for_each(|turn| turn.finish(MS));
@@ -231,7 +309,9 @@ async fn entering(fair: &Fair<u8>, lanes: &[i64]) -> Vec<(i64, Entering)> {
         let mut entering: Entering = Box::pin(async move { fair.enter(1, own).await });
         match poll_immediate(&mut entering).await {
             Some(Ok(turn)) => waiting.push((*lane, Box::pin(async { Ok(turn) }) as Entering)),
-            Some(Err(full)) => waiting.push((*lane, Box::pin(async move { Err(full) }) as Entering)),
+            Some(Err(full)) => {
+                waiting.push((*lane, Box::pin(async move { Err(full) }) as Entering))
+            }
             None => waiting.push((*lane, entering)),
         }
     }
@@ -245,7 +325,10 @@ async fn order(mut waiting: Vec<(i64, Entering)>) -> Vec<Result<i64, i64>> {
         let before = waiting.len();
         for (lane, mut entering) in std::mem::take(&mut waiting) {
             match poll_immediate(&mut entering).await {
-                Some(turn) => order.push(turn.map(|turn| turn.finish(MS)).map_or(Err(lane), |()| Ok(lane))),
+                Some(turn) => order.push(
+                    turn.map(|turn| turn.finish(MS))
+                        .map_or(Err(lane), |()| Ok(lane)),
+                ),
                 None => waiting.push((lane, entering)),
             }
         }
@@ -268,7 +351,10 @@ async fn lanes_of_a_network_take_turns_however_many_callers_each_has() {
 
 #[tokio::test]
 async fn whoever_fills_a_network_s_places_gives_one_to_another_lane() {
-    let fair = Fair::new(Bounds { waiting_of_one: 4, ..BOUNDS });
+    let fair = Fair::new(Bounds {
+        waiting_of_one: 4,
+        ..BOUNDS
+    });
     // The eighth takes the place of the last of the lane with most, and its equals do not.
     let order = order(entering(&fair, &[7, 7, 7, 7, 7, 7, 8, 8, 8, 9]).await).await;
     let count = |lane| order.iter().filter(|turn| **turn == Ok(lane)).count();
@@ -337,12 +423,24 @@ fn check(callers: &Callers, bounds: Bounds) {
     assert_eq!(line.free, bounds.permits - callers.running.len());
     assert_eq!(line.waiting, callers.waiting.len());
     assert!(line.waiting <= bounds.waiting);
-    assert_eq!(line.longest.iter().map(|(waiting, _)| waiting).sum::<usize>(), line.waiting);
+    assert_eq!(
+        line.longest
+            .iter()
+            .map(|(waiting, _)| waiting)
+            .sum::<usize>(),
+        line.waiting
+    );
     for network in 0..4 {
         let (running, waiting) = (callers.running(network), callers.waiting(network));
         assert!(running <= bounds.permits_of_one && waiting <= bounds.waiting_of_one);
-        assert!(line.free == 0 || waiting == 0 || running == bounds.permits_of_one, "a permit is idle");
+        assert!(
+            line.free == 0 || waiting == 0 || running == bounds.permits_of_one,
+            "a permit is idle"
+        );
         let share = line.shares.get(&network);
-        assert_eq!(share.map_or((0, 0), |share| (share.running, share.callers.len())), (running, waiting));
+        assert_eq!(
+            share.map_or((0, 0), |share| (share.running, share.callers.len())),
+            (running, waiting)
+        );
     }
 }

@@ -91,8 +91,7 @@ fn step() -> impl Strategy<Value = Step> {
     let (who, channel) = (0..PEOPLE, 0..CHANNELS);
     let times = prop_oneof![4 => 1..3_usize, 1 => 8..20_usize];
     // All of a page's bytes but one or none, or a part of them.
-    let text =
-        prop_oneof![16 => Just(0), 1 => select(vec![PAGE_BYTES - 4, PAGE_BYTES - 3, PAGE_BYTES / 3, PAGE_BYTES / 3])];
+    let text = prop_oneof![16 => Just(0), 1 => select(vec![PAGE_BYTES - 4, PAGE_BYTES - 3, PAGE_BYTES / 3, PAGE_BYTES / 3])];
     let batch = prop_oneof![1..4_usize, 1..30_usize];
     let limit = prop_oneof![4 => 1..6_usize, 2 => 7..20_usize, 1 => Just(500)];
     prop_oneof![
@@ -157,13 +156,19 @@ impl World<'_> {
             Step::Join { who, channel } => self.join(self.people[who], channel),
             Step::Part { who, channel } => {
                 let me = self.people[who];
-                if let Some(channel) = self.channels[channel].filter(|channel| self.members.contains(&(me, *channel))) {
+                if let Some(channel) =
+                    self.channels[channel].filter(|channel| self.members.contains(&(me, *channel)))
+                {
                     let id = self.happens("PART", 0, &[channel], &[], None);
                     member::close(self.tx, me, channel, id, Timestamp(self.now)).unwrap();
                     self.depart(me, channel);
                 }
             }
-            Step::Say { channel, times, text } => {
+            Step::Say {
+                channel,
+                times,
+                text,
+            } => {
                 for channel in std::iter::repeat_n(self.channels[channel], times).flatten() {
                     self.happens("PRIVMSG", text, &[channel], &[], None);
                 }
@@ -172,7 +177,11 @@ impl World<'_> {
                 if let Some(channel) = self.channels[channel] {
                     let on = self.kept.insert(channel);
                     let id = self.happens("MODE", 0, &[channel], &[], None);
-                    let note = if on { channel_history::open } else { channel_history::close };
+                    let note = if on {
+                        channel_history::open
+                    } else {
+                        channel_history::close
+                    };
                     note(self.tx, channel, id).unwrap();
                     self.kept.retain(|kept| on || *kept != channel);
                 }
@@ -184,15 +193,29 @@ impl World<'_> {
             }
             Step::Rename { who } => {
                 let session = session::get(self.tx, self.people[who]).unwrap();
-                let id =
-                    append(self.tx, self.draft("NICK", 0, None), &audience::of(self.tx, &session).unwrap()).unwrap();
-                self.note(id, 0, &self.channels_of(session.id), &self.told_by(session.id), None);
+                let id = append(
+                    self.tx,
+                    self.draft("NICK", 0, None),
+                    &audience::of(self.tx, &session).unwrap(),
+                )
+                .unwrap();
+                self.note(
+                    id,
+                    0,
+                    &self.channels_of(session.id),
+                    &self.told_by(session.id),
+                    None,
+                );
             }
             Step::End { who } => self.end(who),
             Step::Pass { time } => self.now += time,
             Step::Retain { age, batch, rest } => return self.retain(age, batch, rest),
             Step::Sweep { batch } => return self.sweep(batch),
-            Step::Read { who, back, ref limits } => return self.read(who, back, limits),
+            Step::Read {
+                who,
+                back,
+                ref limits,
+            } => return self.read(who, back, limits),
         }
         Ok(())
     }
@@ -200,7 +223,9 @@ impl World<'_> {
     fn join(&mut self, me: SessionId, channel: usize) {
         let id = self.channels[channel].unwrap_or_else(|| {
             let name = ChannelName::parse(&format!("#{channel}")).unwrap();
-            channel::insert(self.tx, &name, Modes::new(), Timestamp(self.now)).unwrap().id
+            channel::insert(self.tx, &name, Modes::new(), Timestamp(self.now))
+                .unwrap()
+                .id
         });
         if self.channels[channel].replace(id).is_none() {
             self.known.push(id);
@@ -216,14 +241,25 @@ impl World<'_> {
         let me = self.people[who];
         let channels = self.channels_of(me);
         let quit = session::end(self.tx, me, EndReason::Quit, None, Timestamp(self.now)).unwrap();
-        self.note(quit, EndReason::Quit.sentence().len(), &channels, &self.told_by(me), None);
-        channels.into_iter().for_each(|channel| self.depart(me, channel));
+        self.note(
+            quit,
+            EndReason::Quit.sentence().len(),
+            &channels,
+            &self.told_by(me),
+            None,
+        );
+        channels
+            .into_iter()
+            .for_each(|channel| self.depart(me, channel));
         self.people[who] = self.newcomer(who);
     }
 
     fn newcomer(&mut self, who: usize) -> SessionId {
         self.made += 1;
-        let (nick, now) = (Nick::parse(&format!("n{}", self.made)).unwrap(), Timestamp(self.now));
+        let (nick, now) = (
+            Nick::parse(&format!("n{}", self.made)).unwrap(),
+            Timestamp(self.now),
+        );
         let me = session::insert(self.tx, &nick, Ipv4Addr::LOCALHOST.into(), now).unwrap();
         let bot = format!(
             "INSERT INTO app (client_id, name, session_id, scope, created_at) VALUES ('{nick}', 'bot', {me}, 'chat:read', 0);
@@ -232,31 +268,60 @@ impl World<'_> {
              INSERT INTO client (session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at, grant_id, key)
                  VALUES ({me}, 'bot', CAST('{nick}' AS BLOB), 0, 0, 0, 0, 0, last_insert_rowid(), 1);"
         );
-        self.tx.sql.execute_batch(if who == 0 { &bot } else { "" }).unwrap();
+        self.tx
+            .sql
+            .execute_batch(if who == 0 { &bot } else { "" })
+            .unwrap();
         me
     }
 
     fn depart(&mut self, me: SessionId, channel: ChannelId) {
         self.members.remove(&(me, channel));
         let empty = !self.members.iter().any(|(_, other)| *other == channel);
-        self.channels.iter_mut().filter(|id| empty && **id == Some(channel)).for_each(|id| *id = None);
+        self.channels
+            .iter_mut()
+            .filter(|id| empty && **id == Some(channel))
+            .for_each(|id| *id = None);
     }
 
     fn channels_of(&self, me: SessionId) -> Vec<ChannelId> {
-        self.members.iter().filter(|(member, _)| *member == me).map(|(_, channel)| *channel).collect()
+        self.members
+            .iter()
+            .filter(|(member, _)| *member == me)
+            .map(|(_, channel)| *channel)
+            .collect()
     }
 
     /// Who hears by itself of what a session is called, and that it has left: it, and those to whom it wrote what is not gone.
     fn told_by(&self, me: SessionId) -> Vec<SessionId> {
-        let wrote = self.list.iter().filter(|event| !event.gone).filter_map(|event| event.exchange);
-        let to = wrote.filter(|(from, to)| *from == me && self.people.contains(to)).map(|(_, to)| to);
+        let wrote = self
+            .list
+            .iter()
+            .filter(|event| !event.gone)
+            .filter_map(|event| event.exchange);
+        let to = wrote
+            .filter(|(from, to)| *from == me && self.people.contains(to))
+            .map(|(_, to)| to);
         to.chain([me]).collect()
     }
 
-    fn draft(&self, command: &'static str, text: usize, exchange: Option<(SessionId, SessionId)>) -> Draft<'static> {
+    fn draft(
+        &self,
+        command: &'static str,
+        text: usize,
+        exchange: Option<(SessionId, SessionId)>,
+    ) -> Draft<'static> {
         let params = Vec::from_iter((text > 0).then(|| "x".repeat(text)));
         let message = exchange.map(|(sender, recipient)| (sender, Recipient::Session(recipient)));
-        Draft { time: Timestamp(self.now), source: "x", command, params, origin: None, app: None, message }
+        Draft {
+            time: Timestamp(self.now),
+            source: "x",
+            command,
+            params,
+            origin: None,
+            app: None,
+            message,
+        }
     }
 
     fn happens(
@@ -267,8 +332,11 @@ impl World<'_> {
         sessions: &[SessionId],
         exchange: Option<(SessionId, SessionId)>,
     ) -> EventId {
-        let targets: Vec<TargetId> =
-            channels.iter().map(|id| (*id).into()).chain(sessions.iter().map(|id| (*id).into())).collect();
+        let targets: Vec<TargetId> = channels
+            .iter()
+            .map(|id| (*id).into())
+            .chain(sessions.iter().map(|id| (*id).into()))
+            .collect();
         let id = append(self.tx, self.draft(command, text, exchange), &targets).unwrap();
         self.note(id, text, channels, sessions, exchange);
         id
@@ -283,14 +351,37 @@ impl World<'_> {
         sessions: &[SessionId],
         exchange: Option<(SessionId, SessionId)>,
     ) {
-        let on = self.members.iter().filter(|(_, channel)| channels.contains(channel)).copied().collect();
+        let on = self
+            .members
+            .iter()
+            .filter(|(_, channel)| channels.contains(channel))
+            .copied()
+            .collect();
         let to = sessions.iter().copied().collect();
-        let kept = self.kept.iter().filter(|channel| channels.contains(channel)).copied().collect();
+        let kept = self
+            .kept
+            .iter()
+            .filter(|channel| channels.contains(channel))
+            .copied()
+            .collect();
         // As JSON, in brackets and quotes.
         let bytes = if text > 0 { text + 3 } else { 0 };
         // A clock that is set back does not take the times of events with it.
-        let time = self.list.last().map_or(self.now, |last| last.time.max(self.now));
-        self.list.push(Happened { id: id.0, time, clock: self.now, bytes, on, to, exchange, kept, gone: false });
+        let time = self
+            .list
+            .last()
+            .map_or(self.now, |last| last.time.max(self.now));
+        self.list.push(Happened {
+            id: id.0,
+            time,
+            clock: self.now,
+            bytes,
+            on,
+            to,
+            exchange,
+            kept,
+            gone: false,
+        });
     }
 
     fn head(&self) -> i64 {
@@ -300,25 +391,47 @@ impl World<'_> {
     /// Reads a queue to its end, page by page of these lengths in turn, from so far back; and histories up to there.
     fn read(&self, who: usize, back: i64, limits: &[usize]) -> TestCaseResult {
         let (me, start) = (self.people[who], (self.head() - back).max(0));
-        self.read_queue(&Sight::whole(self.tx), me, start, limits, |event| event.heard_by(me))?;
+        self.read_queue(&Sight::whole(self.tx), me, start, limits, |event| {
+            event.heard_by(me)
+        })?;
         if who == 0 {
             let sight = Sight::confined(self.tx, me, &[ChannelName::parse(INSIDE).unwrap()]);
-            let inside = |event: &Happened| event.on.iter().any(|(who, on)| *who == me && self.inside.contains(on));
+            let inside = |event: &Happened| {
+                event
+                    .on
+                    .iter()
+                    .any(|(who, on)| *who == me && self.inside.contains(on))
+            };
             self.read_queue(&sight, me, start, limits, inside)?;
         }
         let before = (back > 0).then_some(EventId(start + 1));
         for channel in &self.known {
-            let history = |part| history::of_channel(self.tx, me, *channel, part, limits[0]).unwrap();
+            let history =
+                |part| history::of_channel(self.tx, me, *channel, part, limits[0]).unwrap();
             let is_member = self.members.contains(&(me, *channel));
-            let mine =
-                |event: &Happened| event.on.contains(&(me, *channel)) || (is_member && event.kept.contains(channel));
+            let mine = |event: &Happened| {
+                event.on.contains(&(me, *channel)) || (is_member && event.kept.contains(channel))
+            };
             let was_there = self.list.iter().any(mine);
-            prop_assert!(history(Part::Latest).is_none() || was_there, "{} never was on {}", me, channel);
-            self.read_history(|part| history(part).unwrap_or_default(), before, limits[0], mine)?;
+            prop_assert!(
+                history(Part::Latest).is_none() || was_there,
+                "{} never was on {}",
+                me,
+                channel
+            );
+            self.read_history(
+                |part| history(part).unwrap_or_default(),
+                before,
+                limits[0],
+                mine,
+            )?;
         }
         for other in &self.people {
-            let ours = |event: &Happened| [Some((me, *other)), Some((*other, me))].contains(&event.exchange);
-            let exchange = |part| history::of_exchange(self.tx, me, *other, part, limits[0]).unwrap();
+            let ours = |event: &Happened| {
+                [Some((me, *other)), Some((*other, me))].contains(&event.exchange)
+            };
+            let exchange =
+                |part| history::of_exchange(self.tx, me, *other, part, limits[0]).unwrap();
             self.read_history(exchange, before, limits[0], ours)?;
         }
         Ok(())
@@ -328,7 +441,9 @@ impl World<'_> {
 /// A database that is empty but for its schema.
 fn empty() -> Connection {
     let mut connection = Connection::open_in_memory().unwrap();
-    connection.pragma_update(None, "foreign_keys", "on").unwrap();
+    connection
+        .pragma_update(None, "foreign_keys", "on")
+        .unwrap();
     migrate::run(&mut connection).unwrap();
     connection
 }
@@ -359,18 +474,39 @@ fn run(connection: &Connection, steps: &[Step]) -> TestCaseResult {
 
 #[test]
 fn pages_gaps_and_histories_are_what_a_look_through_the_list_finds() {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(CASES);
     let connection = empty();
-    let mut runner = TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
-    runner.run(&vec(step(), 0..80), |steps| run(&connection, &steps)).unwrap_or_else(|found| panic!("{found}"));
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    runner
+        .run(&vec(step(), 0..80), |steps| run(&connection, &steps))
+        .unwrap_or_else(|found| panic!("{found}"));
 }
 
 #[test]
 fn a_page_ends_with_the_message_that_fills_it() {
     let connection = empty();
     for text in [PAGE_BYTES - 4, PAGE_BYTES - 3, PAGE_BYTES / 3] {
-        let read = Step::Read { who: 0, back: 60, limits: vec![500] };
-        let steps = [Step::Join { who: 0, channel: 0 }, Step::Say { channel: 0, times: 5, text }, read];
+        let read = Step::Read {
+            who: 0,
+            back: 60,
+            limits: vec![500],
+        };
+        let steps = [
+            Step::Join { who: 0, channel: 0 },
+            Step::Say {
+                channel: 0,
+                times: 5,
+                text,
+            },
+            read,
+        ];
         run(&connection, &steps).unwrap();
     }
 }
@@ -378,9 +514,25 @@ fn a_page_ends_with_the_message_that_fills_it() {
 /// What random cases have found: more of them than a batch takes were in the way of those behind them.
 #[test]
 fn times_to_come_stop_no_retention_however_many_they_are() {
-    let say = Step::Say { channel: 0, times: 3, text: 0 };
-    let retain = Step::Retain { age: 0, batch: 2, rest: true };
+    let say = Step::Say {
+        channel: 0,
+        times: 3,
+        text: 0,
+    };
+    let retain = Step::Retain {
+        age: 0,
+        batch: 2,
+        rest: true,
+    };
     let back = Step::Pass { time: -50 };
-    let steps = [Step::Join { who: 0, channel: 0 }, say.clone(), back, say, retain.clone(), retain.clone(), retain];
+    let steps = [
+        Step::Join { who: 0, channel: 0 },
+        say.clone(),
+        back,
+        say,
+        retain.clone(),
+        retain.clone(),
+        retain,
+    ];
     run(&empty(), &steps).unwrap();
 }

@@ -11,7 +11,10 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        self.place(None).await?.take(Priority::Essential, work).await
+        self.place(None)
+            .await?
+            .take(Priority::Essential, work)
+            .await
     }
 }
 
@@ -28,17 +31,32 @@ fn counter_with(
 ) -> (tempfile::TempDir, Arc<Writer>, Connection) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("w.db");
-    let (writer, other) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
+    let (writer, other) = (
+        Connection::open(&path).unwrap(),
+        Connection::open(&path).unwrap(),
+    );
     writer.busy_timeout(PATIENCE).unwrap();
     let tables = "CREATE TABLE n (v INTEGER UNIQUE); CREATE TABLE blob (b);
         CREATE TABLE later (v INTEGER REFERENCES n (v) DEFERRABLE INITIALLY DEFERRED)";
-    writer.execute_batch(&format!("PRAGMA journal_mode={journal}; PRAGMA max_page_count=100; {tables}")).unwrap();
-    (dir, Arc::new(Writer::start(writer, path.clone(), Room::of(&path), Box::new(observe)).unwrap()), other)
+    writer
+        .execute_batch(&format!(
+            "PRAGMA journal_mode={journal}; PRAGMA max_page_count=100; {tables}"
+        ))
+        .unwrap();
+    (
+        dir,
+        Arc::new(Writer::start(writer, path.clone(), Room::of(&path), Box::new(observe)).unwrap()),
+        other,
+    )
 }
 
 fn values(connection: &Connection) -> Vec<i64> {
     let mut statement = connection.prepare("SELECT v FROM n ORDER BY v").unwrap();
-    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    statement
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn insert(tx: &Write, v: i64) -> Result<()> {
@@ -70,9 +88,19 @@ async fn a_refusal_and_a_panic_undo_their_own_job_alone() {
         }
     });
     for (v, result) in results.await.iter().enumerate() {
-        assert_eq!(code(result), [None, Some(Code::MalformedRequest), Some(Code::InternalError)][v % 3]);
+        assert_eq!(
+            code(result),
+            [
+                None,
+                Some(Code::MalformedRequest),
+                Some(Code::InternalError)
+            ][v % 3]
+        );
     }
-    assert_eq!(values(&reader), (0..60).filter(|v| v % 3 == 0).collect::<Vec<_>>());
+    assert_eq!(
+        values(&reader),
+        (0..60).filter(|v| v % 3 == 0).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -82,7 +110,12 @@ async fn a_refusal_that_records_something_stays_recorded() {
         insert(tx, v)?;
         Ok::<Result<()>, Error>(Err(Error::malformed("refused, and written down")))
     });
-    assert!(results.await.iter().all(|result| matches!(result, Ok(Err(_)))));
+    assert!(
+        results
+            .await
+            .iter()
+            .all(|result| matches!(result, Ok(Err(_))))
+    );
     assert_eq!(values(&reader), (0..10).collect::<Vec<_>>());
 }
 
@@ -93,14 +126,22 @@ async fn a_job_that_ends_the_transaction_fails_alone_and_the_rest_of_its_group_i
         insert(tx, v)?;
         if v == 20 {
             // There is no room for this, and SQLite itself rolls everything back.
-            tx.sql.execute("INSERT INTO blob VALUES (zeroblob(1000000))", [])?;
+            tx.sql
+                .execute("INSERT INTO blob VALUES (zeroblob(1000000))", [])?;
         }
         Ok(())
     });
     for (v, result) in results.await.iter().enumerate() {
-        assert_eq!(code(result), (v == 20).then_some(Code::StorageFailed), "{v}");
+        assert_eq!(
+            code(result),
+            (v == 20).then_some(Code::StorageFailed),
+            "{v}"
+        );
     }
-    assert_eq!(values(&reader), (0..40).filter(|v| *v != 20).collect::<Vec<_>>());
+    assert_eq!(
+        values(&reader),
+        (0..40).filter(|v| *v != 20).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -108,12 +149,17 @@ async fn a_job_that_overlooks_the_end_of_the_transaction_does_nothing_by_halves(
     let (_dir, writer, reader) = counter();
     let results = together(&writer, 3, |tx, v| {
         if v == 1 {
-            tx.sql.execute("INSERT INTO blob VALUES (zeroblob(1000000))", []).unwrap_err();
+            tx.sql
+                .execute("INSERT INTO blob VALUES (zeroblob(1000000))", [])
+                .unwrap_err();
             let _ = insert(tx, 100);
         }
         insert(tx, v)
     });
-    assert_eq!(results.await.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(
+        results.await.iter().map(Result::is_ok).collect::<Vec<_>>(),
+        [true, false, true]
+    );
     assert_eq!(values(&reader), [0, 2]);
 }
 
@@ -127,9 +173,16 @@ async fn a_job_that_cannot_be_committed_fails_alone() {
         insert(tx, v)
     });
     for (v, result) in results.await.iter().enumerate() {
-        assert_eq!(code(result), (v % 20 == 0).then_some(Code::InternalError), "{v}");
+        assert_eq!(
+            code(result),
+            (v % 20 == 0).then_some(Code::InternalError),
+            "{v}"
+        );
     }
-    assert_eq!(values(&reader), (0..40).filter(|v| v % 20 != 0).collect::<Vec<_>>());
+    assert_eq!(
+        values(&reader),
+        (0..40).filter(|v| v % 20 != 0).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -138,10 +191,22 @@ async fn while_nothing_can_begin_all_that_waits_fails_at_once_and_later_goes_on(
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let started = Instant::now();
     let results = together(&writer, 60, insert).await;
-    assert!(results.iter().all(|result| code(result) == Some(Code::StorageFailed)));
-    assert!(started.elapsed() < PATIENCE * 30, "each waited for its own turn");
+    assert!(
+        results
+            .iter()
+            .all(|result| code(result) == Some(Code::StorageFailed))
+    );
+    assert!(
+        started.elapsed() < PATIENCE * 30,
+        "each waited for its own turn"
+    );
     other.execute_batch("ROLLBACK").unwrap();
-    assert!(together(&writer, 60, insert).await.iter().all(Result::is_ok));
+    assert!(
+        together(&writer, 60, insert)
+            .await
+            .iter()
+            .all(Result::is_ok)
+    );
     assert_eq!(values(&other), (0..60).collect::<Vec<_>>());
 }
 
@@ -156,21 +221,38 @@ async fn while_not_even_one_can_be_committed_all_that_waits_fails_at_once_and_la
         v => insert(tx, v),
     });
     let results = results.await;
-    assert!(results.iter().all(|result| code(result) == Some(Code::StorageFailed)), "30 too: what it saw is not so");
-    assert!(started.elapsed() < PATIENCE * 30, "each waited for its own turn");
+    assert!(
+        results
+            .iter()
+            .all(|result| code(result) == Some(Code::StorageFailed)),
+        "30 too: what it saw is not so"
+    );
+    assert!(
+        started.elapsed() < PATIENCE * 30,
+        "each waited for its own turn"
+    );
     assert!(values(&other).is_empty());
     other.execute_batch("COMMIT").unwrap();
-    assert!(together(&writer, 60, insert).await.iter().all(Result::is_ok));
+    assert!(
+        together(&writer, 60, insert)
+            .await
+            .iter()
+            .all(Result::is_ok)
+    );
     assert_eq!(values(&other), (0..60).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn what_waits_is_committed_in_groups_of_bounded_size() {
     let (sizes, commits) = std::sync::mpsc::channel();
-    let (_dir, writer, other) = counter_with("WAL", move |effects| sizes.send(effects.len()).unwrap());
+    let (_dir, writer, other) =
+        counter_with("WAL", move |effects| sizes.send(effects.len()).unwrap());
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let jobs = together(&writer, 600, |tx, v| {
-        tx.effect(Effect::Left { session: SessionId(1), channel: ChannelId(1) });
+        tx.effect(Effect::Left {
+            session: SessionId(1),
+            channel: ChannelId(1),
+        });
         insert(tx, v)
     });
     // The jobs are polled first, so they all wait by then.
@@ -178,7 +260,10 @@ async fn what_waits_is_committed_in_groups_of_bounded_size() {
     let (results, ()) = futures_util::future::join(jobs, free).await;
     assert!(results.iter().all(Result::is_ok));
     let sizes: Vec<_> = commits.try_iter().collect();
-    assert!(sizes.iter().sum::<usize>() == 600 && sizes.iter().all(|size| *size <= GROUP), "{sizes:?}");
+    assert!(
+        sizes.iter().sum::<usize>() == 600 && sizes.iter().all(|size| *size <= GROUP),
+        "{sizes:?}"
+    );
     assert!(sizes.len() < 100, "{} commits are no groups", sizes.len());
 }
 
@@ -188,24 +273,58 @@ async fn a_network_that_writes_without_end_waits_for_itself_and_keeps_its_order(
     let [attacker, sibling, stranger] =
         ["2001:db8:1:1::1", "2001:db8:1:2::1", "192.0.2.1"].map(|ip| ip.parse::<IpAddr>().unwrap());
     let (go, stay) = std::sync::mpsc::channel::<()>();
-    let busy = limits::on_behalf_of(attacker, writer.run(move |_| stay.recv().map_err(Error::internal)));
+    let busy = limits::on_behalf_of(
+        attacker,
+        writer.run(move |_| stay.recv().map_err(Error::internal)),
+    );
     // Without tokio's budget, by which a task that polls much looks at some of them later.
-    let flood = (1..=2000)
-        .map(|v| tokio::task::unconstrained(limits::on_behalf_of(attacker, writer.run(move |tx| insert(tx, v)))));
-    let mut flood = Box::pin(futures_util::future::join(busy, futures_util::future::join_all(flood)));
-    assert!(futures_util::future::poll_immediate(&mut flood).await.is_none());
+    let flood = (1..=2000).map(|v| {
+        tokio::task::unconstrained(limits::on_behalf_of(
+            attacker,
+            writer.run(move |tx| insert(tx, v)),
+        ))
+    });
+    let mut flood = Box::pin(futures_util::future::join(
+        busy,
+        futures_util::future::join_all(flood),
+    ));
+    assert!(
+        futures_util::future::poll_immediate(&mut flood)
+            .await
+            .is_none()
+    );
     for (address, free) in [(attacker, false), (sibling, false), (stranger, true)] {
-        assert_eq!(limits::on_behalf_of(address, async { writer.free_place().is_some() }).await, free);
+        assert_eq!(
+            limits::on_behalf_of(address, async { writer.free_place().is_some() }).await,
+            free
+        );
     }
-    let mut other = Box::pin(limits::on_behalf_of(stranger, writer.run(|tx| insert(tx, 0))));
-    assert!(futures_util::future::poll_immediate(&mut other).await.is_none());
+    let mut other = Box::pin(limits::on_behalf_of(
+        stranger,
+        writer.run(|tx| insert(tx, 0)),
+    ));
+    assert!(
+        futures_util::future::poll_immediate(&mut other)
+            .await
+            .is_none()
+    );
     go.send(()).unwrap();
     let ((busy, flood), other) = futures_util::future::join(flood, other).await;
-    assert!(busy.is_ok() && other.is_ok() && flood.iter().all(Result::is_ok), "nobody is refused");
+    assert!(
+        busy.is_ok() && other.is_ok() && flood.iter().all(Result::is_ok),
+        "nobody is refused"
+    );
     let mut order = reader.prepare("SELECT v FROM n ORDER BY rowid").unwrap();
-    let mut order = order.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect::<Vec<i64>>();
+    let mut order = order
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect::<Vec<i64>>();
     let place = order.iter().position(|v| *v == 0).unwrap();
-    assert!(place < PLACES.permits_of_one, "{place} of the attacker's were first");
+    assert!(
+        place < PLACES.permits_of_one,
+        "{place} of the attacker's were first"
+    );
     order.remove(place);
     assert!(order.is_sorted());
 }
@@ -217,6 +336,9 @@ async fn stopping_commits_what_was_accepted_and_refuses_the_rest() {
     // The jobs are polled first, so they are in the line when it stops.
     let (accepted, ()) = futures_util::future::join(together(&writer, 60, insert), stop).await;
     assert!(accepted.iter().all(Result::is_ok));
-    assert_eq!(code(&writer.run(|tx| insert(tx, 60)).await), Some(Code::Overloaded));
+    assert_eq!(
+        code(&writer.run(|tx| insert(tx, 60)).await),
+        Some(Code::Overloaded)
+    );
     assert_eq!(values(&reader), (0..60).collect::<Vec<_>>());
 }

@@ -77,7 +77,10 @@ impl Model {
     /// Keys whose time is over have ended.
     pub fn expire(&mut self) {
         for owner in 0..self.owners.len() {
-            if self.owners[owner].until.is_some_and(|until| self.now >= until) {
+            if self.owners[owner]
+                .until
+                .is_some_and(|until| self.now >= until)
+            {
                 self.end_owner(owner);
             }
         }
@@ -92,7 +95,11 @@ impl Model {
             self.end_grant(grant);
         }
         let session = self.clients[client].session;
-        if !self.clients.iter().any(|other| other.live && other.session == session) {
+        if !self
+            .clients
+            .iter()
+            .any(|other| other.live && other.session == session)
+        {
             self.end_session(session);
         }
     }
@@ -132,7 +139,9 @@ impl Model {
         match self.grants[grant].client {
             Some(client) => self.leave(client),
             // A key's bot is no device, and leaves without ending anything.
-            None if self.owners[self.grants[grant].owner].session.is_some() => self.tell("client_left"),
+            None if self.owners[self.grants[grant].owner].session.is_some() => {
+                self.tell("client_left")
+            }
             None => {}
         }
     }

@@ -30,12 +30,34 @@ impl World {
     pub async fn start() -> Self {
         let server = TestServer::with(&["--login-limit", "off"]).await;
         let api = server.app("api", &["--resource-server"]).await;
-        let wiki = server.app("wiki", &["--bearer-alone", "--redirect-uri", REDIRECT]).await;
-        let native = server.app("native", &["--public", "--device", "--redirect-uri", REDIRECT]).await;
-        let owner = |app| Owner { app, session: None, until: None, manages: false, through: None, live: true };
-        let mut model = Model { owners: [wiki, native].map(owner).into(), ..Model::default() };
+        let wiki = server
+            .app("wiki", &["--bearer-alone", "--redirect-uri", REDIRECT])
+            .await;
+        let native = server
+            .app(
+                "native",
+                &["--public", "--device", "--redirect-uri", REDIRECT],
+            )
+            .await;
+        let owner = |app| Owner {
+            app,
+            session: None,
+            until: None,
+            manages: false,
+            through: None,
+            live: true,
+        };
+        let mut model = Model {
+            owners: [wiki, native].map(owner).into(),
+            ..Model::default()
+        };
         model.told.insert("app_added", 3);
-        Self { server, model, api, story: Vec::new() }
+        Self {
+            server,
+            model,
+            api,
+            story: Vec::new(),
+        }
     }
 
     pub async fn restart(&mut self) {
@@ -45,7 +67,8 @@ impl World {
     /// A live browser of those there are.
     fn browser(&self, which: usize) -> Option<usize> {
         let model = &self.model;
-        let live = (0..model.clients.len()).filter(|c| model.clients[*c].live && model.clients[*c].device.is_some());
+        let live = (0..model.clients.len())
+            .filter(|c| model.clients[*c].live && model.clients[*c].device.is_some());
         let live = live.collect::<Vec<_>>();
         (!live.is_empty()).then(|| live[which % live.len()])
     }
@@ -56,7 +79,13 @@ impl World {
 
     async fn admit(&mut self, session: usize, device: Device) {
         let id = device.snapshot().await["client"]["id"].as_i64().unwrap();
-        self.model.clients.push(Client { session, device: Some(device), id, live: true, grant: None });
+        self.model.clients.push(Client {
+            session,
+            device: Some(device),
+            id,
+            live: true,
+            grant: None,
+        });
         self.model.tell("client_created");
     }
 
@@ -73,7 +102,9 @@ impl World {
                 self.admit(self.model.sessions.len() - 1, device).await;
             }
             Step::Login(which) => {
-                let Some(client) = self.browser(which) else { return };
+                let Some(client) = self.browser(which) else {
+                    return;
+                };
                 let session = self.model.clients[client].session;
                 let nick = self.model.sessions[session].nick.clone();
                 let device = self.server.login(&nick, PASSWORD).await;
@@ -81,15 +112,22 @@ impl World {
                 self.admit(session, device).await;
             }
             Step::Quit(which) => {
-                let Some(client) = self.browser(which) else { return };
+                let Some(client) = self.browser(which) else {
+                    return;
+                };
                 self.device(client).send("QUIT").await;
                 self.model.leave(client);
             }
             Step::Remove(by, which) => {
                 let Some(by) = self.browser(by) else { return };
                 let which = which % self.model.clients.len();
-                let Client { session, id, live, .. } = self.model.clients[which];
-                let removed = self.device(by).delete(&format!("/api/v1/clients/{id}")).await;
+                let Client {
+                    session, id, live, ..
+                } = self.model.clients[which];
+                let removed = self
+                    .device(by)
+                    .delete(&format!("/api/v1/clients/{id}"))
+                    .await;
                 let there = live && session == self.model.clients[by].session;
                 assert_eq!(removed.is_ok(), there, "{:?}", self.story);
                 if there {
@@ -100,7 +138,9 @@ impl World {
                 let Some(by) = self.browser(by) else { return };
                 self.device(by).delete("/api/v1/clients").await.unwrap();
                 for other in 0..self.model.clients.len() {
-                    if other != by && self.model.clients[other].session == self.model.clients[by].session {
+                    if other != by
+                        && self.model.clients[other].session == self.model.clients[by].session
+                    {
                         self.model.leave(other);
                     }
                 }
@@ -123,37 +163,80 @@ impl World {
                 let app = self.device(by).key_of(wanted).await;
                 let session = Some(self.model.clients[by].session);
                 let until = expires.then_some(self.model.now + KEY_LIFE);
-                self.model.owners.push(Owner { app, session, until, manages, through: None, live: true });
+                self.model.owners.push(Owner {
+                    app,
+                    session,
+                    until,
+                    manages,
+                    through: None,
+                    live: true,
+                });
                 self.model.tell("key_issued");
             }
             Step::IssueKeyByBot(which) => {
                 let may = |token: &&Token| {
-                    self.model.works(token) && self.model.owners[self.model.grants[token.grant].owner].manages
+                    self.model.works(token)
+                        && self.model.owners[self.model.grants[token.grant].owner].manages
                 };
                 let bots = self.model.tokens.iter().filter(may).collect::<Vec<_>>();
-                let Some(bot) = which.checked_rem(bots.len()).map(|which| bots[which]) else { return };
+                let Some(bot) = which.checked_rem(bots.len()).map(|which| bots[which]) else {
+                    return;
+                };
                 let through = bot.grant;
                 let session = Some(self.model.grants[through].session);
-                let app = self.api.program.with_token(&bot.access).key("chat:read").await;
+                let app = self
+                    .api
+                    .program
+                    .with_token(&bot.access)
+                    .key("chat:read")
+                    .await;
                 let (until, through) = (None, Some(through));
-                self.model.owners.push(Owner { app, session, until, manages: false, through, live: true });
+                self.model.owners.push(Owner {
+                    app,
+                    session,
+                    until,
+                    manages: false,
+                    through,
+                    live: true,
+                });
                 self.model.tell("key_issued");
             }
             Step::RotateKey(which) => {
-                let Some((key, by)) = self.key(which) else { return };
-                let path = format!("/api/v1/keys/{}/rotate", self.model.owners[key].app.client_id);
-                let rotated = self.device(by).post(&path, json!({"overlap": 0, "password": PASSWORD})).await;
-                assert_eq!(rotated.is_ok(), self.model.owners[key].live, "{:?}", self.story);
+                let Some((key, by)) = self.key(which) else {
+                    return;
+                };
+                let path = format!(
+                    "/api/v1/keys/{}/rotate",
+                    self.model.owners[key].app.client_id
+                );
+                let rotated = self
+                    .device(by)
+                    .post(&path, json!({"overlap": 0, "password": PASSWORD}))
+                    .await;
+                assert_eq!(
+                    rotated.is_ok(),
+                    self.model.owners[key].live,
+                    "{:?}",
+                    self.story
+                );
                 if let Ok(answer) = rotated {
-                    self.model.owners[key].app.secret = answer["client_secret"].as_str().unwrap().to_owned();
+                    self.model.owners[key].app.secret =
+                        answer["client_secret"].as_str().unwrap().to_owned();
                     self.model.tell("key_rotated");
                 }
             }
             Step::RevokeKey(which) => {
-                let Some((key, by)) = self.key(which) else { return };
+                let Some((key, by)) = self.key(which) else {
+                    return;
+                };
                 let path = format!("/api/v1/keys/{}", self.model.owners[key].app.client_id);
                 let revoked = self.device(by).delete(&path).await;
-                assert_eq!(revoked.is_ok(), self.model.owners[key].live, "{:?}", self.story);
+                assert_eq!(
+                    revoked.is_ok(),
+                    self.model.owners[key].live,
+                    "{:?}",
+                    self.story
+                );
                 self.model.end_owner(key);
             }
             Step::KeyToken(which) => {
@@ -173,8 +256,16 @@ impl World {
             Step::Deny(by, owner) => {
                 let Some(by) = self.browser(by) else { return };
                 let Owner { ref app, live, .. } = self.model.owners[owner % APPS];
-                let landing = self.device(by).decides(&app.asking("identity"), &[("decision", "deny")]).await;
-                assert_eq!(landing.status, if live { 303 } else { 400 }, "{:?}", self.story);
+                let landing = self
+                    .device(by)
+                    .decides(&app.asking("identity"), &[("decision", "deny")])
+                    .await;
+                assert_eq!(
+                    landing.status,
+                    if live { 303 } else { 400 },
+                    "{:?}",
+                    self.story
+                );
                 if live {
                     assert_eq!(landing.error(), "access_denied");
                     self.model.tell("consent_denied");
@@ -189,9 +280,16 @@ impl World {
             Step::RevokeToken(which, refresh) => self.revoke_token(which, refresh).await,
             Step::RevokeGrant(by, which) => {
                 let Some(by) = self.browser(by) else { return };
-                let Some(grant) = which.checked_rem(self.model.grants.len()) else { return };
-                let Grant { id, session, live, .. } = self.model.grants[grant];
-                let revoked = self.device(by).delete(&format!("/api/v1/grants/{id}")).await;
+                let Some(grant) = which.checked_rem(self.model.grants.len()) else {
+                    return;
+                };
+                let Grant {
+                    id, session, live, ..
+                } = self.model.grants[grant];
+                let revoked = self
+                    .device(by)
+                    .delete(&format!("/api/v1/grants/{id}"))
+                    .await;
                 let there = live && session == self.model.clients[by].session;
                 assert_eq!(revoked.is_ok(), there, "{:?}", self.story);
                 if there {
@@ -199,22 +297,35 @@ impl World {
                 }
             }
             Step::RevokeAsOperator(which) => {
-                let Some(grant) = which.checked_rem(self.model.grants.len()) else { return };
-                let done = self.operate(&["revoke", &self.model.grants[grant].id.to_string()]).await;
+                let Some(grant) = which.checked_rem(self.model.grants.len()) else {
+                    return;
+                };
+                let done = self
+                    .operate(&["revoke", &self.model.grants[grant].id.to_string()])
+                    .await;
                 assert_eq!(done, self.model.grants[grant].live, "{:?}", self.story);
                 self.by_operator(done);
                 self.model.end_grant(grant);
             }
             Step::EndAsOperator(which) => {
-                let Some(session) = which.checked_rem(self.model.sessions.len()) else { return };
+                let Some(session) = which.checked_rem(self.model.sessions.len()) else {
+                    return;
+                };
                 let Session { ref nick, live } = self.model.sessions[session];
-                assert_eq!(self.operate(&["session", nick, "--end"]).await, live, "{:?}", self.story);
+                assert_eq!(
+                    self.operate(&["session", nick, "--end"]).await,
+                    live,
+                    "{:?}",
+                    self.story
+                );
                 self.by_operator(live);
                 self.model.end_session(session);
             }
             Step::RemoveApp(which) => {
                 let owner = which % APPS;
-                let done = self.operate(&["app", "remove", &self.model.owners[owner].app.client_id]).await;
+                let done = self
+                    .operate(&["app", "remove", &self.model.owners[owner].app.client_id])
+                    .await;
                 assert_eq!(done, self.model.owners[owner].live, "{:?}", self.story);
                 self.model.end_owner(owner);
             }
@@ -223,7 +334,10 @@ impl World {
                 self.model.now += PASS;
                 self.model.expire();
                 let over = self.model.told.get("key_revoked").copied().unwrap_or(0);
-                until("keys to expire", async || self.server.rows("audit WHERE action = 'key_revoked'") == over).await;
+                until("keys to expire", async || {
+                    self.server.rows("audit WHERE action = 'key_revoked'") == over
+                })
+                .await;
             }
         }
     }
@@ -243,7 +357,9 @@ impl World {
     /// A key, and a live browser of its session.
     fn key(&self, which: usize) -> Option<(usize, usize)> {
         let key = APPS + which.checked_rem(self.model.owners.len() - APPS)?;
-        let of_session = |c: &Client| c.live && c.device.is_some() && Some(c.session) == self.model.owners[key].session;
+        let of_session = |c: &Client| {
+            c.live && c.device.is_some() && Some(c.session) == self.model.owners[key].session
+        };
         Some((key, self.model.clients.iter().position(of_session)?))
     }
 
@@ -252,30 +368,76 @@ impl World {
         for token in &self.model.tokens {
             let works = self.model.works(token);
             let program = self.api.program.with_token(&token.access);
-            let path = if self.model.grants[token.grant].queue { "/api/v1/session" } else { "/auth/userinfo" };
+            let path = if self.model.grants[token.grant].queue {
+                "/api/v1/session"
+            } else {
+                "/auth/userinfo"
+            };
             let called = program.call(reqwest::Method::GET, path).await;
             assert_eq!(called.is_ok(), works, "{called:?} {:?}", self.story);
             let told = self.introspect(&token.access).await;
-            assert_eq!(told == json!({"active": false}), !works, "{told} {:?}", self.story);
+            assert_eq!(
+                told == json!({"active": false}),
+                !works,
+                "{told} {:?}",
+                self.story
+            );
             if let Some(refresh) = &token.refresh {
                 // A refresh token is something to its own app alone.
-                assert_eq!(self.introspect(refresh).await, json!({"active": false}), "{:?}", self.story);
+                assert_eq!(
+                    self.introspect(refresh).await,
+                    json!({"active": false}),
+                    "{:?}",
+                    self.story
+                );
                 let owner = &self.model.owners[self.model.grants[token.grant].owner];
                 // One without a secret asks nothing.
                 if owner.live && !owner.app.secret.is_empty() {
-                    let told = owner.app.ask("/auth/introspect", &[("token", refresh)]).await.1;
+                    let told = owner
+                        .app
+                        .ask("/auth/introspect", &[("token", refresh)])
+                        .await
+                        .1;
                     let active = self.model.grants[token.grant].live && !token.used && !token.ended;
-                    assert_eq!(told == json!({"active": false}), !active, "{told} {:?}", self.story);
+                    assert_eq!(
+                        told == json!({"active": false}),
+                        !active,
+                        "{told} {:?}",
+                        self.story
+                    );
                 }
             }
         }
-        for client in self.model.clients.iter().filter(|client| client.device.is_some()) {
-            let called = client.device.as_ref().unwrap().call(reqwest::Method::GET, "/api/v1/clients").await;
+        for client in self
+            .model
+            .clients
+            .iter()
+            .filter(|client| client.device.is_some())
+        {
+            let called = client
+                .device
+                .as_ref()
+                .unwrap()
+                .call(reqwest::Method::GET, "/api/v1/clients")
+                .await;
             assert_eq!(called.is_ok(), client.live, "{called:?} {:?}", self.story);
             let Ok(listed) = called else { continue };
-            let listed = listed.as_array().unwrap().iter().map(|listed| listed["id"].as_i64().unwrap());
-            let own = self.model.clients.iter().filter(|other| other.live && other.session == client.session);
-            assert_eq!(listed.collect::<Vec<_>>(), own.map(|own| own.id).collect::<Vec<_>>(), "{:?}", self.story);
+            let listed = listed
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|listed| listed["id"].as_i64().unwrap());
+            let own = self
+                .model
+                .clients
+                .iter()
+                .filter(|other| other.live && other.session == client.session);
+            assert_eq!(
+                listed.collect::<Vec<_>>(),
+                own.map(|own| own.id).collect::<Vec<_>>(),
+                "{:?}",
+                self.story
+            );
         }
     }
 
@@ -283,10 +445,18 @@ impl World {
     pub async fn check_audit(&self) {
         assert_sound(&self.server.database());
         let database = Connection::open(self.server.database()).unwrap();
-        let mut statement = database.prepare("SELECT action, count(*) FROM audit GROUP BY action").unwrap();
-        let told = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let mut statement = database
+            .prepare("SELECT action, count(*) FROM audit GROUP BY action")
+            .unwrap();
+        let told = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
         let told = told.collect::<Result<BTreeMap<String, i64>, _>>().unwrap();
-        let expected = self.model.told.iter().map(|(action, count)| ((*action).to_owned(), *count));
+        let expected = self
+            .model
+            .told
+            .iter()
+            .map(|(action, count)| ((*action).to_owned(), *count));
         assert_eq!(told, expected.collect(), "{:?}", self.story);
     }
 }

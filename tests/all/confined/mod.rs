@@ -14,7 +14,9 @@ const SCOPE: &str = "chat:read chat:write chat:moderate identity";
 
 /// A key that is confined to `#in`, as it was typed, and its bot.
 async fn confined(owner: &Device) -> (App, Device) {
-    let key = owner.key_of(json!({"name": "bot", "scope": SCOPE, "res": ["#In"]})).await;
+    let key = owner
+        .key_of(json!({"name": "bot", "scope": SCOPE, "res": ["#In"]}))
+        .await;
     let bot = key.token("").await;
     (key, bot)
 }
@@ -45,19 +47,30 @@ struct Answer {
 impl Answer {
     async fn to(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
-        let challenge =
-            response.headers().get(header::WWW_AUTHENTICATE).map(|value| value.to_str().unwrap().to_owned());
-        Self { status: response.status().as_u16(), challenge, body: response.text().await.unwrap() }
+        let challenge = response
+            .headers()
+            .get(header::WWW_AUTHENTICATE)
+            .map(|value| value.to_str().unwrap().to_owned());
+        Self {
+            status: response.status().as_u16(),
+            challenge,
+            body: response.text().await.unwrap(),
+        }
     }
 
     fn map_body(self, change: impl Fn(String) -> String) -> Self {
-        Self { body: change(self.body), ..self }
+        Self {
+            body: change(self.body),
+            ..self
+        }
     }
 }
 
 /// The answer to a line.
 async fn answer(of: &Device, line: &str) -> Answer {
-    let request = of.request(Method::POST, "/api/v1/messages").header(header::CONTENT_TYPE, "text/plain");
+    let request = of
+        .request(Method::POST, "/api/v1/messages")
+        .header(header::CONTENT_TYPE, "text/plain");
     Answer::to(request.body(line.to_owned())).await
 }
 
@@ -97,14 +110,22 @@ const ABOUT_PEOPLE: &[&str] = &[
     "MARKREAD {}",
     "MARKREAD {} 1",
 ];
-const ABOUT_THE_SESSION: &[&str] =
-    &["NICK other", "PASS :correct horse battery", "AWAY :gone", "AWAY", "SILENCE", "SILENCE +bob"];
+const ABOUT_THE_SESSION: &[&str] = &[
+    "NICK other",
+    "PASS :correct horse battery",
+    "AWAY :gone",
+    "AWAY",
+    "SILENCE",
+    "SILENCE +bob",
+];
 const ABOUT_THE_CLIENT: &[&str] = &["ACK 1", "PING x", "QUIT"];
 
 /// Answers to a form about what is there and about what is not, told alike.
 async fn alike(bot: &Device, form: &str, there: &str, nowhere: &str) {
     let of_it = answer(bot, &form.replace("{}", there)).await;
-    let of_none = answer(bot, &form.replace("{}", nowhere)).await.map_body(|body| body.replace(nowhere, there));
+    let of_none = answer(bot, &form.replace("{}", nowhere))
+        .await
+        .map_body(|body| body.replace(nowhere, there));
     assert_eq!(of_it, of_none, "{form} {there}");
 }
 
@@ -113,11 +134,28 @@ async fn what_lies_outside_answers_every_verb_as_if_it_were_not_there() {
     let server = TestServer::start().await;
     let [alice, _bob, carol] = world(&server).await;
     let (_, bot) = confined(&alice).await;
-    let forms = [ABOUT_CHANNELS, ABOUT_PEOPLE, ABOUT_THE_SESSION, ABOUT_THE_CLIENT].concat();
+    let forms = [
+        ABOUT_CHANNELS,
+        ABOUT_PEOPLE,
+        ABOUT_THE_SESSION,
+        ABOUT_THE_CLIENT,
+    ]
+    .concat();
     for verb in VERBS {
-        assert!(forms.iter().any(|form| form.split(' ').next() == Some(verb.name)), "{} is not tried", verb.name);
+        assert!(
+            forms
+                .iter()
+                .any(|form| form.split(' ').next() == Some(verb.name)),
+            "{} is not tried",
+            verb.name
+        );
     }
-    let seen = async || (alice.snapshot().await["channels"].clone(), carol.snapshot().await["channels"].clone());
+    let seen = async || {
+        (
+            alice.snapshot().await["channels"].clone(),
+            carol.snapshot().await["channels"].clone(),
+        )
+    };
     let (before, events) = (seen().await, server.rows("event"));
     for form in ABOUT_CHANNELS {
         alike(&bot, form, "#secrets", "#nothing").await;
@@ -127,18 +165,33 @@ async fn what_lies_outside_answers_every_verb_as_if_it_were_not_there() {
         alike(&bot, form, "carol", "nobdy").await;
     }
     // Direct messages are outside also with those who are inside.
-    for form in ["PRIVMSG {} :hi", "NOTICE {} :hi", "MARKREAD {}", "MARKREAD {} 1"] {
+    for form in [
+        "PRIVMSG {} :hi",
+        "NOTICE {} :hi",
+        "MARKREAD {}",
+        "MARKREAD {} 1",
+    ] {
         alike(&bot, form, "bob", "abc").await;
         alike(&bot, form, "alice", "nobdy").await;
     }
-    for (there, nowhere) in [("%23secrets", "%23nothing"), ("%23far", "%23gap"), ("carol", "nobdy"), ("bob", "abc")] {
+    for (there, nowhere) in [
+        ("%23secrets", "%23nothing"),
+        ("%23far", "%23gap"),
+        ("carol", "nobdy"),
+        ("bob", "abc"),
+    ] {
         let history = |of: &str| bot.request(Method::GET, &format!("/api/v1/history?target={of}"));
         let of_it = Answer::to(history(there)).await;
         let plain = |name: &str| name.replace("%23", "#");
-        let of_none = Answer::to(history(nowhere)).await.map_body(|body| body.replace(&plain(nowhere), &plain(there)));
+        let of_none = Answer::to(history(nowhere))
+            .await
+            .map_body(|body| body.replace(&plain(nowhere), &plain(there)));
         assert_eq!((of_it.status, &of_it), (404, &of_none), "{there}");
     }
-    assert_eq!((seen().await, server.rows("event"), server.rows("channel")), (before, events, 3));
+    assert_eq!(
+        (seen().await, server.rows("event"), server.rows("channel")),
+        (before, events, 3)
+    );
     assert_sound(&server.database());
 }
 
@@ -146,49 +199,105 @@ async fn what_lies_outside_answers_every_verb_as_if_it_were_not_there() {
 async fn what_is_about_the_whole_session_is_refused() {
     let server = TestServer::start().await;
     let [alice, _bob, _carol] = world(&server).await;
-    let key = alice.key_of(json!({"name": "bot", "scope": SCOPE, "res": ["#in"]})).await;
+    let key = alice
+        .key_of(json!({"name": "bot", "scope": SCOPE, "res": ["#in"]}))
+        .await;
     // No key is issued like this; should there ever be a grant, it is confined all the same.
     let database = Connection::open(server.database()).unwrap();
-    database.execute("UPDATE app SET scope = scope || ' session:manage'", []).unwrap();
+    database
+        .execute("UPDATE app SET scope = scope || ' session:manage'", [])
+        .unwrap();
     let bot = key.token("").await;
     let (before, events) = (alice.snapshot().await, server.rows("event"));
     for line in ABOUT_THE_SESSION {
         let refused = answer(&bot, line).await;
         let challenge = refused.challenge.as_deref();
-        assert_eq!((refused.status, challenge), (403, Some("Bearer error=\"insufficient_scope\"")), "{line}");
+        assert_eq!(
+            (refused.status, challenge),
+            (403, Some("Bearer error=\"insufficient_scope\"")),
+            "{line}"
+        );
     }
-    for path in ["/api/v1/clients", "/api/v1/keys", "/api/v1/grants", "/api/v1/audit"] {
+    for path in [
+        "/api/v1/clients",
+        "/api/v1/keys",
+        "/api/v1/grants",
+        "/api/v1/audit",
+    ] {
         let refused = bot.call(Method::GET, path).await.unwrap_err();
         assert_eq!(said(refused), (403, "insufficient_scope".into()), "{path}");
     }
     for path in ["/api/v1/clients", "/api/v1/session"] {
-        assert_eq!(said(bot.delete(path).await.unwrap_err()), (403, "insufficient_scope".into()), "{path}");
+        assert_eq!(
+            said(bot.delete(path).await.unwrap_err()),
+            (403, "insufficient_scope".into()),
+            "{path}"
+        );
     }
-    let wider = bot.post("/api/v1/keys", json!({"name": "wide", "scope": "chat:read"})).await.unwrap_err();
+    let wider = bot
+        .post(
+            "/api/v1/keys",
+            json!({"name": "wide", "scope": "chat:read"}),
+        )
+        .await
+        .unwrap_err();
     assert_eq!(said(wider), (403, "insufficient_scope".into()));
-    assert_eq!((alice.snapshot().await, server.rows("event")), (before, events));
+    assert_eq!(
+        (alice.snapshot().await, server.rows("event")),
+        (before, events)
+    );
 }
 
 #[tokio::test]
 async fn inside_a_bot_does_all_that_its_scope_allows() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#in", ["alice", "bob"]).await;
-    let bot = alice.key_of(json!({"name": "bot", "scope": SCOPE, "res": ["#in", "#new"]})).await.token("").await;
+    let bot = alice
+        .key_of(json!({"name": "bot", "scope": SCOPE, "res": ["#in", "#new"]}))
+        .await
+        .token("")
+        .await;
     bot.snapshot().await;
-    let mut lines = ["TOPIC #in :ours", "MODE #in +v bob", "JOIN #NEW", "PRIVMSG #in,#new :hi"].to_vec();
-    lines.extend(["KICK #in bob", "PART #new", "JOIN #new", "INVITE alice #new"]);
+    let mut lines = [
+        "TOPIC #in :ours",
+        "MODE #in +v bob",
+        "JOIN #NEW",
+        "PRIVMSG #in,#new :hi",
+    ]
+    .to_vec();
+    lines.extend([
+        "KICK #in bob",
+        "PART #new",
+        "JOIN #new",
+        "INVITE alice #new",
+    ]);
     let refused = lines.pop().unwrap();
     for line in lines {
         bot.send(line).await;
     }
-    let shown = ["TOPIC", "MODE", "JOIN", "PRIVMSG", "PRIVMSG", "KICK", "PART", "JOIN"];
-    assert_eq!(commands(&bot.queue().await), shown, "also of a channel that was made anew under its name");
-    assert_eq!(said(bot.try_send(refused).await.unwrap_err()), (409, "user_on_channel".into()));
+    let shown = [
+        "TOPIC", "MODE", "JOIN", "PRIVMSG", "PRIVMSG", "KICK", "PART", "JOIN",
+    ];
+    assert_eq!(
+        commands(&bot.queue().await),
+        shown,
+        "also of a channel that was made anew under its name"
+    );
+    assert_eq!(
+        said(bot.try_send(refused).await.unwrap_err()),
+        (409, "user_on_channel".into())
+    );
     bob.send("JOIN #new").await;
     bot.send("INVITE bob #in").await;
     assert_eq!(commands(&bob.queue().await).last(), Some(&"INVITE"));
     let history = bot.get("/api/v1/history?target=%23in").await;
-    assert_eq!(commands(history["messages"].as_array().unwrap()), ["JOIN", "JOIN", "TOPIC", "MODE", "PRIVMSG", "KICK"]);
-    assert_eq!(bot.send("MARKREAD #in 1").await["replies"][0]["params"], json!(["#in", "1"]));
+    assert_eq!(
+        commands(history["messages"].as_array().unwrap()),
+        ["JOIN", "JOIN", "TOPIC", "MODE", "PRIVMSG", "KICK"]
+    );
+    assert_eq!(
+        bot.send("MARKREAD #in 1").await["replies"][0]["params"],
+        json!(["#in", "1"])
+    );
     assert_eq!(alice.snapshot().await["channels"][0]["read"], 1);
 }

@@ -46,14 +46,27 @@ proptest! {
 
 async fn run(steps: &[(usize, &str)]) {
     let mut server = TestServer::start().await;
-    let [alice, bob, carol] = [server.pick("alice").await, server.pick("bob").await, server.pick("carol").await];
-    let (sibling, (_, bot)) = (alice.key(SCOPE).await.token("").await, confined(&alice).await);
+    let [alice, bob, carol] = [
+        server.pick("alice").await,
+        server.pick("bob").await,
+        server.pick("carol").await,
+    ];
+    let (sibling, (_, bot)) = (
+        alice.key(SCOPE).await.token("").await,
+        confined(&alice).await,
+    );
     let start = bot.snapshot().await;
     let mut readers = Vec::new();
     for way in WAYS {
         readers.push((way, Reader::open(&bot, way, None).await));
     }
-    let people = [("alice", &alice), ("alice", &sibling), ("bob", &bob), ("carol", &carol), ("alice", &bot)];
+    let people = [
+        ("alice", &alice),
+        ("alice", &sibling),
+        ("bob", &bob),
+        ("carol", &carol),
+        ("alice", &bot),
+    ];
     for (who, line) in steps {
         let (name, device) = people[*who];
         // Some of it is refused.
@@ -64,7 +77,9 @@ async fn run(steps: &[(usize, &str)]) {
     let inside = inside(&server, start["session"]["id"].as_i64().unwrap());
     let id = |message: &Value| message["id"].as_i64().unwrap();
     let mut expected = alice.drain().await;
-    expected.retain(|message| message["id"].as_i64() > start["cursor"].as_i64() && inside.contains(&id(message)));
+    expected.retain(|message| {
+        message["id"].as_i64() > start["cursor"].as_i64() && inside.contains(&id(message))
+    });
     for (way, reader) in &mut readers {
         for message in &expected {
             assert_eq!(next(reader).await.as_ref(), Ok(message), "{way:?}");
@@ -73,13 +88,17 @@ async fn run(steps: &[(usize, &str)]) {
     // Or the server would wait for the other side of the socket to close.
     drop(readers);
     server.restart().await;
-    let page = bot.poll(&format!("timeout=0&limit=500&after={}", start["cursor"])).await;
+    let page = bot
+        .poll(&format!("timeout=0&limit=500&after={}", start["cursor"]))
+        .await;
     assert_eq!(page["messages"], json!(expected));
 }
 
 /// What comes next; nothing fails the test rather than hanging it.
 async fn next(reader: &mut Reader) -> Result<Value, Over> {
-    tokio::time::timeout(PATIENCE, reader.next()).await.expect("nothing came")
+    tokio::time::timeout(PATIENCE, reader.next())
+        .await
+        .expect("nothing came")
 }
 
 /// The events that went to `#in` while a session was on it, by the store's own account.
@@ -89,7 +108,11 @@ fn inside(server: &TestServer, session: i64) -> BTreeSet<i64> {
                   JOIN membership ON channel_id = target_id AND event_id BETWEEN since AND ifnull(until, event_id)
                   WHERE folded_name = '#in' AND session_id = ?1";
     let mut events = database.prepare(events).unwrap();
-    events.query_map([session], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    events
+        .query_map([session], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -105,7 +128,10 @@ async fn a_revoked_key_ends_what_it_reads_by() {
         let (over, ()) = tokio::join!(next(&mut reader), async {
             server.connected(1).await;
             carol.send("PRIVMSG alice,#secrets :psst").await;
-            alice.delete(&format!("/api/v1/keys/{}", key.client_id)).await.unwrap();
+            alice
+                .delete(&format!("/api/v1/keys/{}", key.client_id))
+                .await
+                .unwrap();
         });
         assert_eq!(over, Err(Over::Ended("revoked".into())), "{way:?}");
         assert!(bot.is_cut_off().await);
@@ -124,13 +150,23 @@ async fn a_gap_is_told_of_what_lay_inside_alone_also_where_the_stay_is_over() {
     for left in [3, 2] {
         server.restart().await;
         until("old events to go", async || server.rows("event") == 0).await;
-        until("past stays to go", async || server.rows("membership") == left).await;
+        until("past stays to go", async || {
+            server.rows("membership") == left
+        })
+        .await;
         let bot = key.token("").await;
         let (whole, shown) = (alice.queue().await, bot.queue().await);
         assert_eq!(commands(&whole), ["WARN"]);
         let gap: Vec<_> = shown.iter().map(|warning| params(warning)[3]).collect();
         // It stays as long as the bot has not acknowledged it.
-        assert_eq!(gap, if left == 3 { vec![kicked.as_str()] } else { vec![] });
+        assert_eq!(
+            gap,
+            if left == 3 {
+                vec![kicked.as_str()]
+            } else {
+                vec![]
+            }
+        );
         bot.drain().await;
     }
 }

@@ -7,8 +7,21 @@ use crate::support::{TestServer, params};
 
 /// What asks for more than lies inside, and what it is answered.
 const SHOWN: [(&str, &[&str]); 7] = [
-    ("NAMES", &["353 alice = #in @alice bob", "366 alice #in End of /NAMES list"]),
-    ("@label=x LIST", &["321 alice Channel Users  Name", "322 alice #in 2 ", "323 alice End of /LIST"]),
+    (
+        "NAMES",
+        &[
+            "353 alice = #in @alice bob",
+            "366 alice #in End of /NAMES list",
+        ],
+    ),
+    (
+        "@label=x LIST",
+        &[
+            "321 alice Channel Users  Name",
+            "322 alice #in 2 ",
+            "323 alice End of /LIST",
+        ],
+    ),
     (
         "WHO *",
         &[
@@ -17,7 +30,13 @@ const SHOWN: [(&str, &[&str]); 7] = [
             "315 alice * End of WHO list",
         ],
     ),
-    ("WHO alice", &["352 alice * s1 rejoin.server rejoin.server alice H 0 alice", "315 alice alice End of WHO list"]),
+    (
+        "WHO alice",
+        &[
+            "352 alice * s1 rejoin.server rejoin.server alice H 0 alice",
+            "315 alice alice End of WHO list",
+        ],
+    ),
     (
         "WHO #in",
         &[
@@ -49,8 +68,19 @@ const SHOWN: [(&str, &[&str]); 7] = [
 
 /// Replies as lines.
 fn replies(answer: &Value) -> Vec<String> {
-    let line = |reply: &Value| format!("{} {}", reply["command"].as_str().unwrap(), params(reply).join(" "));
-    answer["replies"].as_array().unwrap().iter().map(line).collect()
+    let line = |reply: &Value| {
+        format!(
+            "{} {}",
+            reply["command"].as_str().unwrap(),
+            params(reply).join(" ")
+        )
+    };
+    answer["replies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(line)
+        .collect()
 }
 
 #[tokio::test]
@@ -63,16 +93,25 @@ async fn only_what_lies_inside_is_shown() {
     for restarted in [false, true] {
         let (whole, shown) = (alice.snapshot().await, bot.snapshot().await);
         assert_eq!(shown["channels"], json!([whole["channels"][0]]));
-        assert_eq!((&shown["directs"], &shown["session"]), (&json!([]), &whole["session"]));
+        assert_eq!(
+            (&shown["directs"], &shown["session"]),
+            (&json!([]), &whole["session"])
+        );
         assert_eq!(whole["directs"].as_array().unwrap().len(), 2);
         let told = bot.get("/auth/userinfo").await;
-        assert_eq!(told["channels"], json!([{"name": "#in", "op": true, "voice": false}]));
+        assert_eq!(
+            told["channels"],
+            json!([{"name": "#in", "op": true, "voice": false}])
+        );
         for (line, shown) in SHOWN {
             // What a label of another client's was answered is none of its business.
             alice.send(line).await;
             assert_eq!(replies(&bot.send(line).await), shown, "{line}");
         }
-        assert!(bot.queue().await.is_empty(), "invitations are the session's");
+        assert!(
+            bot.queue().await.is_empty(),
+            "invitations are the session's"
+        );
         if !restarted {
             server.restart().await;
         }
@@ -83,7 +122,16 @@ async fn only_what_lies_inside_is_shown() {
         bot.send(&format!("WHOIS {nick}")).await;
     }
     let people = bot.send("WHO *").await["replies"].as_array().unwrap().len() - 1;
-    assert_eq!(people, 2, "itself, and who is on a channel inside, also if it is not");
+    assert_eq!(
+        people, 2,
+        "itself, and who is on a channel inside, also if it is not"
+    );
     alice.send("JOIN #in").await;
-    assert_eq!(bot.snapshot().await["channels"][0]["members"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        bot.snapshot().await["channels"][0]["members"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
 }

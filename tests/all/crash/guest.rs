@@ -37,7 +37,12 @@ pub struct Done {
 
 impl Guest {
     pub fn new(nick: &str, visitor: Device, line: Line) -> Self {
-        Self { nick: nick.to_owned(), visitor, line, done: Done::default() }
+        Self {
+            nick: nick.to_owned(),
+            visitor,
+            line,
+            done: Done::default(),
+        }
     }
 
     /// Comes and goes until it is over; it has always left at the end.
@@ -52,7 +57,9 @@ impl Guest {
 
     async fn come_and_go(&mut self) {
         let mut laptop = Person::new(self.enter().await, self.line.clone()).await;
-        self.done.happened.extend(laptop.send("JOIN", &["#all"], "join").await.1);
+        self.done
+            .happened
+            .extend(laptop.send("JOIN", &["#all"], "join").await.1);
         // Hashing takes so much of the time that else hardly anybody would be entering or leaving at a kill.
         if rand::random_ratio(1, 3) {
             self.come_and_go_with_a_phone(&mut laptop).await;
@@ -66,12 +73,20 @@ impl Guest {
         laptop.send("PASS", &[PASSWORD], "pass").await;
         let before = laptop.get("/api/v1/session").await;
         let mut phone = self.log_in(laptop).await;
-        let (_, said) = laptop.send("PRIVMSG", &["#all", "both of us are here"], "said").await;
-        self.done.readings.push(phone.poll(|message| message["id"] == said[0].id).await);
+        let (_, said) = laptop
+            .send("PRIVMSG", &["#all", "both of us are here"], "said")
+            .await;
+        self.done
+            .readings
+            .push(phone.poll(|message| message["id"] == said[0].id).await);
         self.done.happened.extend(said);
-        self.leave(&phone, Way::any(Way::BESIDE_ANOTHER), laptop).await;
+        self.leave(&phone, Way::any(Way::BESIDE_ANOTHER), laptop)
+            .await;
         let after = laptop.get("/api/v1/session").await;
-        assert_eq!((&before["session"], &before["client"]["id"]), (&after["session"], &after["client"]["id"]));
+        assert_eq!(
+            (&before["session"], &before["client"]["id"]),
+            (&after["session"], &after["client"]["id"])
+        );
         assert_eq!(after["channels"][0]["name"], "#all", "the session goes on");
         assert_eq!(clients(laptop).await, [laptop.client]);
     }
@@ -80,11 +95,20 @@ impl Guest {
     async fn enter(&mut self) -> Device {
         let mut lost = false;
         loop {
-            let request = self.visitor.request(Method::POST, "/api/v1/session").json(&json!({"nick": self.nick}));
+            let request = self
+                .visitor
+                .request(Method::POST, "/api/v1/session")
+                .json(&json!({"nick": self.nick}));
             match self.line.once(request).await {
-                Some(answer) if answer.status == 201 => return self.visitor.with_cookie(&answer.cookie.unwrap()),
+                Some(answer) if answer.status == 201 => {
+                    return self.visitor.with_cookie(&answer.cookie.unwrap());
+                }
                 Some(answer) => {
-                    assert!(lost && answer.body["code"] == "nickname_in_use", "{}: {answer:?}", self.nick);
+                    assert!(
+                        lost && answer.body["code"] == "nickname_in_use",
+                        "{}: {answer:?}",
+                        self.nick
+                    );
                     self.done.lost.push(self.nick.clone());
                     self.done.unanswered += 1;
                     self.nick.push('_');
@@ -100,7 +124,15 @@ impl Guest {
         let mut lost = 0;
         let phone = loop {
             let login = json!({"nick": self.nick, "password": PASSWORD});
-            match self.line.once(self.visitor.request(Method::POST, "/api/v1/login").json(&login)).await {
+            match self
+                .line
+                .once(
+                    self.visitor
+                        .request(Method::POST, "/api/v1/login")
+                        .json(&login),
+                )
+                .await
+            {
                 Some(answer) => {
                     assert_eq!(answer.status, 200, "{}", answer.body);
                     break self.visitor.with_cookie(&answer.cookie.unwrap());
@@ -114,11 +146,15 @@ impl Guest {
         assert_eq!(phone.nick, laptop.nick);
         let mut strangers = clients(laptop).await;
         strangers.retain(|client| ![laptop.client, phone.client].contains(client));
-        assert!(strangers.len() <= lost, "{lost} logins were not answered, and there are {strangers:?}");
+        assert!(
+            strangers.len() <= lost,
+            "{lost} logins were not answered, and there are {strangers:?}"
+        );
         self.done.unanswered += strangers.len();
         for stranger in strangers {
             let path = format!("/api/v1/clients/{stranger}");
-            self.settle(|| laptop.device.request(Method::DELETE, &path)).await;
+            self.settle(|| laptop.device.request(Method::DELETE, &path))
+                .await;
         }
         phone
     }
@@ -150,14 +186,24 @@ impl Guest {
 }
 
 pub async fn assert_left(line: &mut Line, device: &Device, reason: &str) {
-    let answer = line.ask(|| device.request(Method::GET, "/api/v1/session")).await;
+    let answer = line
+        .ask(|| device.request(Method::GET, "/api/v1/session"))
+        .await;
     let Answer { status, body, .. } = &answer;
-    assert_eq!((*status, &body["code"], &body["reason"]), (401, &json!("client_ended"), &json!(reason)));
+    assert_eq!(
+        (*status, &body["code"], &body["reason"]),
+        (401, &json!("client_ended"), &json!(reason))
+    );
 }
 
 async fn clients(person: &mut Person) -> Vec<i64> {
     let clients = person.get("/api/v1/clients").await;
-    clients.as_array().unwrap().iter().map(|client| client["id"].as_i64().unwrap()).collect()
+    clients
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|client| client["id"].as_i64().unwrap())
+        .collect()
 }
 
 /// How a device leaves.
@@ -171,7 +217,12 @@ enum Way {
 }
 
 impl Way {
-    const BESIDE_ANOTHER: [Self; 4] = [Self::Quit, Self::LogOut, Self::Removed, Self::AllOthersRemoved];
+    const BESIDE_ANOTHER: [Self; 4] = [
+        Self::Quit,
+        Self::LogOut,
+        Self::Removed,
+        Self::AllOthersRemoved,
+    ];
     const AS_THE_LAST: [Self; 4] = [Self::Quit, Self::LogOut, Self::Removed, Self::SessionEnded];
 
     fn any(ways: [Self; 4]) -> Self {
@@ -181,9 +232,14 @@ impl Way {
     /// What is asked for, by itself or by another device.
     fn request(self, who: &Person, by: &Person) -> RequestBuilder {
         match self {
-            Self::Quit => who.device.request(Method::POST, "/api/v1/messages").json(&json!({"command": "QUIT"})),
+            Self::Quit => who
+                .device
+                .request(Method::POST, "/api/v1/messages")
+                .json(&json!({"command": "QUIT"})),
             Self::LogOut => who.device.request(Method::POST, "/api/v1/logout"),
-            Self::Removed => by.device.request(Method::DELETE, &format!("/api/v1/clients/{}", who.client)),
+            Self::Removed => by
+                .device
+                .request(Method::DELETE, &format!("/api/v1/clients/{}", who.client)),
             Self::AllOthersRemoved => by.device.request(Method::DELETE, "/api/v1/clients"),
             Self::SessionEnded => by.device.request(Method::DELETE, "/api/v1/session"),
         }
@@ -194,7 +250,9 @@ impl Way {
         match self {
             Self::Quit => ("quit", "quit"),
             Self::LogOut => ("logged_out", "logged out"),
-            Self::Removed | Self::AllOthersRemoved => ("removed", "removed by another client of the session"),
+            Self::Removed | Self::AllOthersRemoved => {
+                ("removed", "removed by another client of the session")
+            }
             Self::SessionEnded => ("session_ended", "the session was ended"),
         }
     }

@@ -39,7 +39,9 @@ impl Reading {
 
     /// What it received of somebody's, or of everybody's, of one kind.
     pub fn of(&self, command: &str) -> impl Iterator<Item = &Value> {
-        self.messages.iter().filter(move |message| message["command"] == command)
+        self.messages
+            .iter()
+            .filter(move |message| message["command"] == command)
     }
 }
 
@@ -53,25 +55,35 @@ impl Ledger {
     /// All that happened. `always` are on their channels from before the first of it on.
     pub fn new(mut happened: Vec<Happened>, always: &[(&str, &[&str])]) -> Self {
         happened.sort_by_key(|happened| happened.id);
-        assert!(happened.is_sorted_by(|one, next| one.id < next.id), "an id was given twice");
+        assert!(
+            happened.is_sorted_by(|one, next| one.id < next.id),
+            "an id was given twice"
+        );
         let mut stays = HashMap::<_, Vec<_>>::new();
         for (channel, nicks) in always {
             for nick in *nicks {
                 stays.insert((nick.to_string(), channel.to_string()), vec![(0, i64::MAX)]);
             }
         }
-        for Happened { id, message, to, .. } in &happened {
+        for Happened {
+            id, message, to, ..
+        } in &happened
+        {
             let To::Channel(channel) = to else { continue };
             let nick = message["source"].as_str().unwrap();
             let stays = stays.entry((nick.to_owned(), channel.clone())).or_default();
             match message["command"].as_str().unwrap() {
                 "JOIN" => {
-                    assert!(stays.last().is_none_or(|stay| stay.1 < *id), "{nick} came to {channel} twice: {id}");
+                    assert!(
+                        stays.last().is_none_or(|stay| stay.1 < *id),
+                        "{nick} came to {channel} twice: {id}"
+                    );
                     stays.push((*id, i64::MAX));
                 }
                 "PART" | "QUIT" => {
                     let stay = stays.last_mut().filter(|stay| stay.1 == i64::MAX);
-                    stay.unwrap_or_else(|| panic!("{nick} left {channel} twice: {id}")).1 = *id;
+                    stay.unwrap_or_else(|| panic!("{nick} left {channel} twice: {id}"))
+                        .1 = *id;
                 }
                 _ => {}
             }
@@ -85,20 +97,36 @@ impl Ledger {
 
     /// Whether a client received what it is entitled to, once and in order, and nothing else.
     pub fn check(&self, reading: &Reading) {
-        let Reading { nick, client, start, messages } = reading;
-        let end = messages.last().map_or(*start, |message| message["id"].as_i64().unwrap());
+        let Reading {
+            nick,
+            client,
+            start,
+            messages,
+        } = reading;
+        let end = messages
+            .last()
+            .map_or(*start, |message| message["id"].as_i64().unwrap());
         let within = |happened: &&Happened| happened.id > *start && happened.id <= end;
-        let entitled: Vec<_> =
-            self.happened.iter().filter(within).filter(|happened| self.hears(nick, happened)).collect();
+        let entitled: Vec<_> = self
+            .happened
+            .iter()
+            .filter(within)
+            .filter(|happened| self.hears(nick, happened))
+            .collect();
         let shown = |happened: &&Happened| {
             let mut message = happened.message.clone();
-            if let Some((_, label)) = happened.origin.as_ref().filter(|(origin, _)| origin == client) {
+            if let Some((_, label)) = happened
+                .origin
+                .as_ref()
+                .filter(|(origin, _)| origin == client)
+            {
                 message["label"] = json!(label);
             }
             message
         };
         let entitled: Vec<_> = entitled.iter().map(shown).collect();
-        let differ = (0..entitled.len().max(messages.len())).find(|n| entitled.get(*n) != messages.get(*n));
+        let differ =
+            (0..entitled.len().max(messages.len())).find(|n| entitled.get(*n) != messages.get(*n));
         if let Some(n) = differ {
             let before = n.checked_sub(1).map(|n| &messages[n]["id"]);
             let (due, got) = (entitled.get(n), messages.get(n));
@@ -111,7 +139,10 @@ impl Ledger {
             To::Nicks(nicks) => nicks.iter().any(|one| one == nick),
             To::Channel(channel) => {
                 let stays = self.stays.get(&(nick.to_owned(), channel.clone()));
-                stays.into_iter().flatten().any(|(from, to)| (*from..=*to).contains(&happened.id))
+                stays
+                    .into_iter()
+                    .flatten()
+                    .any(|(from, to)| (*from..=*to).contains(&happened.id))
             }
         }
     }

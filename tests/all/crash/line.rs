@@ -34,11 +34,20 @@ impl Line {
         let starts = self.starts();
         if let Ok(response) = request.send().await {
             let status = response.status().as_u16();
-            let cookie = response.headers().get(header::SET_COOKIE).map(|cookie| cookie.to_str().unwrap());
-            let cookie = cookie.and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
+            let cookie = response
+                .headers()
+                .get(header::SET_COOKIE)
+                .map(|cookie| cookie.to_str().unwrap());
+            let cookie = cookie
+                .and_then(|cookie| cookie.split(';').next())
+                .map(str::to_owned);
             // The head may have come and the rest be lost.
             if let Ok(body) = response.text().await {
-                return Some(Answer { status, cookie, body: serde_json::from_str(&body).unwrap_or_default() });
+                return Some(Answer {
+                    status,
+                    cookie,
+                    body: serde_json::from_str(&body).unwrap_or_default(),
+                });
             }
         }
         self.started_after(starts).await;
@@ -59,7 +68,10 @@ impl Line {
     }
 
     pub async fn started_after(&mut self, starts: u32) {
-        self.news.wait_for(|news| news.starts > starts).await.unwrap();
+        self.news
+            .wait_for(|news| news.starts > starts)
+            .await
+            .unwrap();
     }
 
     pub fn is_over(&self) -> bool {

@@ -34,8 +34,11 @@ const ON: [(&str, &[&str]); 2] = [("#all", &["ann", "ben", "cat"]), ("#two", &["
 
 /// A free port that the system gives to nobody else while the program is down: not one of those it picks from.
 fn address() -> String {
-    let picked = std::iter::repeat_with(|| format!("127.0.0.1:{}", rand::random_range(20_000..30_000)));
-    { picked }.find(|address| std::net::TcpListener::bind(address).is_ok()).unwrap()
+    let picked =
+        std::iter::repeat_with(|| format!("127.0.0.1:{}", rand::random_range(20_000..30_000)));
+    { picked }
+        .find(|address| std::net::TcpListener::bind(address).is_ok())
+        .unwrap()
 }
 
 /// After everything else each is told something by somebody who has said nothing before.
@@ -45,9 +48,14 @@ fn is_last(message: &Value) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
-    let rounds = std::env::var("CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
+    let rounds = std::env::var("CRASH_ROUNDS")
+        .ok()
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(ROUNDS);
     let limit = Duration::from_secs(40 + 5 * rounds as u64);
-    tokio::time::timeout(limit, run(rounds)).await.expect("somebody waits for what does not come");
+    tokio::time::timeout(limit, run(rounds))
+        .await
+        .expect("somebody waits for what does not come");
 }
 
 async fn run(rounds: usize) {
@@ -55,7 +63,10 @@ async fn run(rounds: usize) {
     let (database, address) = (dir.path().join("rejoin.db"), address());
     let mut process = Process::listening(&database, &address, &[]);
     let (news, answered) = (watch::Sender::new(News::default()), watch::Sender::new(0));
-    let line = Line { news: news.subscribe(), answered: answered.clone() };
+    let line = Line {
+        news: news.subscribe(),
+        answered: answered.clone(),
+    };
 
     let mut first = HashMap::new();
     for nick in ["ann", "ben", "cat", "dan"] {
@@ -69,19 +80,60 @@ async fn run(rounds: usize) {
         }
     }
     let mut readers = JoinSet::new();
-    for (nick, streams) in [("ann", true), ("ann", false), ("ben", true), ("cat", false), ("dan", true), ("dan", false)]
-    {
+    for (nick, streams) in [
+        ("ann", true),
+        ("ann", false),
+        ("ben", true),
+        ("cat", false),
+        ("dan", true),
+        ("dan", false),
+    ] {
         let device = process.device().login(nick, PASSWORD).await.unwrap();
         let mut reader = Person::new(device, line.clone()).await;
-        readers.spawn(async move { if streams { reader.follow(is_last).await } else { reader.poll(is_last).await } });
+        readers.spawn(async move {
+            if streams {
+                reader.follow(is_last).await
+            } else {
+                reader.poll(is_last).await
+            }
+        });
     }
     let mut last = Person::new(process.pick("zoe").await, line.clone()).await;
     let mut writers = JoinSet::new();
     for (nick, what) in [
-        ("ann", &[("PRIVMSG", "#all"), ("PRIVMSG", "#two"), ("PRIVMSG", "#all,cat")][..]),
-        ("ben", &[("NOTICE", "#two,#all"), ("PRIVMSG", "dan"), ("PRIVMSG", "#all")]),
-        ("cat", &[("PRIVMSG", "#all"), ("PRIVMSG", "cat"), ("NOTICE", "dan,ann")]),
-        ("dan", &[("JOIN", "#all"), ("PRIVMSG", "#all"), ("PART", "#all"), ("PRIVMSG", "ben")]),
+        (
+            "ann",
+            &[
+                ("PRIVMSG", "#all"),
+                ("PRIVMSG", "#two"),
+                ("PRIVMSG", "#all,cat"),
+            ][..],
+        ),
+        (
+            "ben",
+            &[
+                ("NOTICE", "#two,#all"),
+                ("PRIVMSG", "dan"),
+                ("PRIVMSG", "#all"),
+            ],
+        ),
+        (
+            "cat",
+            &[
+                ("PRIVMSG", "#all"),
+                ("PRIVMSG", "cat"),
+                ("NOTICE", "dan,ann"),
+            ],
+        ),
+        (
+            "dan",
+            &[
+                ("JOIN", "#all"),
+                ("PRIVMSG", "#all"),
+                ("PART", "#all"),
+                ("PRIVMSG", "ben"),
+            ],
+        ),
     ] {
         let writer = Person::new(first.remove(nick).unwrap(), line.clone()).await;
         writers.spawn(writer.write(what));
@@ -107,14 +159,19 @@ async fn run(rounds: usize) {
     }
     news.send_modify(|news| news.over = true);
 
-    let (mut happened, mut readings, mut guests) = (Vec::new(), Vec::new(), guests.join_all().await);
+    let (mut happened, mut readings, mut guests) =
+        (Vec::new(), Vec::new(), guests.join_all().await);
     let mut quiet = Vec::new();
     for (writer, own) in writers.join_all().await {
         happened.extend(own);
         quiet.push(writer);
     }
     for nick in ["ann", "ben", "cat", "dan"] {
-        happened.extend(last.send("PRIVMSG", &[nick, "the end"], &format!("last for {nick}")).await.1);
+        happened.extend(
+            last.send("PRIVMSG", &[nick, "the end"], &format!("last for {nick}"))
+                .await
+                .1,
+        );
     }
     readings.extend(readers.join_all().await);
     // Those that only wrote read their queues now, and see their labels.
@@ -125,7 +182,13 @@ async fn run(rounds: usize) {
         happened.append(&mut guest.happened);
         readings.append(&mut guest.readings);
     }
-    happened.extend(quits(&guests, readings.iter().find(|reading| reading.nick == "ann").unwrap()));
+    happened.extend(quits(
+        &guests,
+        readings
+            .iter()
+            .find(|reading| reading.nick == "ann")
+            .unwrap(),
+    ));
     let ledger = Ledger::new(happened, &ON);
     readings.iter().for_each(|reading| ledger.check(reading));
 
@@ -133,7 +196,10 @@ async fn run(rounds: usize) {
 
     let sum = |count: fn(&Done) -> usize| guests.iter().map(count).sum::<usize>();
     let (logins, left) = (sum(|guest| guest.logins), sum(|guest| guest.left.len()));
-    let (ended, unanswered) = (sum(|guest| guest.quits.len()), sum(|guest| guest.unanswered));
+    let (ended, unanswered) = (
+        sum(|guest| guest.quits.len()),
+        sum(|guest| guest.unanswered),
+    );
     println!(
         "{} kills in {:?}: {} events; guests: {logins} logins, {left} leavings, {ended} sessions ended; {unanswered} done unanswered",
         rounds + 1,
@@ -145,13 +211,22 @@ async fn run(rounds: usize) {
 /// Who has left is gone for good, and there is nobody but those who are known, with their eleven devices.
 async fn look_back(process: &Process, guests: &[Done], mut line: Line) {
     let lost: Vec<_> = guests.iter().flat_map(|guest| &guest.lost).collect();
-    process.device().measured(&format!("rejoin_sessions {}", 5 + lost.len())).await;
-    process.device().measured(&format!("rejoin_clients {}", 11 + lost.len())).await;
+    process
+        .device()
+        .measured(&format!("rejoin_sessions {}", 5 + lost.len()))
+        .await;
+    process
+        .device()
+        .measured(&format!("rejoin_clients {}", 11 + lost.len()))
+        .await;
     for (device, reason) in guests.iter().flat_map(|guest| &guest.left) {
         assert_left(&mut line, device, reason).await;
     }
     for nick in lost {
-        assert_eq!(process.device().try_pick(nick).await.unwrap_err().code, "nickname_in_use");
+        assert_eq!(
+            process.device().try_pick(nick).await.unwrap_err().code,
+            "nickname_in_use"
+        );
     }
 }
 
@@ -165,15 +240,25 @@ fn restarted(process: Process, database: &Path, address: &str) -> Process {
 
 /// The QUITs of guests, as a witness received them: one for each session that ended, and none else.
 fn quits(guests: &[Done], witness: &Reading) -> Vec<Happened> {
-    let (mut due, mut seen) = (HashMap::<&str, Vec<&str>>::new(), HashMap::<&str, Vec<&str>>::new());
+    let (mut due, mut seen) = (
+        HashMap::<&str, Vec<&str>>::new(),
+        HashMap::<&str, Vec<&str>>::new(),
+    );
     for (nick, reason) in guests.iter().flat_map(|guest| &guest.quits) {
         due.entry(nick).or_default().push(reason);
     }
     let mut quits = Vec::new();
     for message in witness.of("QUIT") {
-        seen.entry(message["source"].as_str().unwrap()).or_default().push(params(message)[0]);
+        seen.entry(message["source"].as_str().unwrap())
+            .or_default()
+            .push(params(message)[0]);
         let id = message["id"].as_i64().unwrap();
-        quits.push(Happened { id, message: message.clone(), origin: None, to: To::Channel("#all".into()) });
+        quits.push(Happened {
+            id,
+            message: message.clone(),
+            origin: None,
+            to: To::Channel("#all".into()),
+        });
     }
     assert_eq!(seen, due);
     quits

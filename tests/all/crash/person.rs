@@ -21,11 +21,20 @@ pub struct Person {
 
 impl Person {
     pub async fn new(device: Device, mut line: Line) -> Self {
-        let snapshot = line.ask(|| device.request(Method::GET, "/api/v1/session")).await.body;
+        let snapshot = line
+            .ask(|| device.request(Method::GET, "/api/v1/session"))
+            .await
+            .body;
         let nick = snapshot["session"]["nick"].as_str().unwrap().to_owned();
         let (client, start) = (&snapshot["client"]["id"], &snapshot["cursor"]);
         let (client, start) = (client.as_i64().unwrap(), start.as_i64().unwrap());
-        Self { nick, client, device, start, line }
+        Self {
+            nick,
+            client,
+            device,
+            start,
+            line,
+        }
     }
 
     /// Asks until there is an answer, which is to be yes.
@@ -39,21 +48,42 @@ impl Person {
         self.ask(|device| device.request(Method::GET, path)).await
     }
 
-    pub async fn send(&mut self, command: &str, params: &[&str], label: &str) -> (Value, Vec<Happened>) {
+    pub async fn send(
+        &mut self,
+        command: &str,
+        params: &[&str],
+        label: &str,
+    ) -> (Value, Vec<Happened>) {
         let body = json!({"command": command, "params": params, "label": label});
-        let answer = self.ask(|device| device.request(Method::POST, "/api/v1/messages").json(&body)).await;
+        let answer = self
+            .ask(|device| device.request(Method::POST, "/api/v1/messages").json(&body))
+            .await;
         self.line.count();
-        let ids: Vec<_> = answer["ids"].as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect();
+        let ids: Vec<_> = answer["ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| id.as_i64().unwrap())
+            .collect();
         let targets: Vec<_> = params[0].split(',').collect();
         assert_eq!(ids.len(), targets.len(), "{command} {params:?}: {answer}");
         let happened = ids.iter().zip(targets).map(|(id, target)| {
-            let params: Vec<_> = [target].into_iter().chain(params[1..].iter().copied()).collect();
-            let message = json!({"id": id, "source": self.nick, "command": command, "params": params});
+            let params: Vec<_> = [target]
+                .into_iter()
+                .chain(params[1..].iter().copied())
+                .collect();
+            let message =
+                json!({"id": id, "source": self.nick, "command": command, "params": params});
             let to = match target.starts_with('#') {
                 true => To::Channel(target.to_owned()),
                 false => To::Nicks([self.nick.clone(), target.to_owned()]),
             };
-            Happened { id: *id, message, origin: Some((self.client, label.to_owned())), to }
+            Happened {
+                id: *id,
+                message,
+                origin: Some((self.client, label.to_owned())),
+                to,
+            }
         });
         (answer.clone(), happened.collect())
     }
@@ -65,7 +95,11 @@ impl Person {
         for n in 0.. {
             let (command, target) = what[n % what.len()];
             let (text, label) = (format!("{} {n}", self.nick), format!("label {n}"));
-            let params = if command == "JOIN" { vec![target] } else { vec![target, &text] };
+            let params = if command == "JOIN" {
+                vec![target]
+            } else {
+                vec![target, &text]
+            };
             let starts = self.line.starts();
             let (answer, happened) = self.send(command, &params, &label).await;
             all.extend(happened);
@@ -78,7 +112,11 @@ impl Person {
                 break;
             }
         }
-        assert!(all.is_sorted_by(|one, next| one.id < next.id), "{}'s ids do not rise", self.nick);
+        assert!(
+            all.is_sorted_by(|one, next| one.id < next.id),
+            "{}'s ids do not rise",
+            self.nick
+        );
         (self, all)
     }
 
@@ -87,8 +125,16 @@ impl Person {
         let (mut after, mut reading) = (self.start, self.reading());
         while !reading.messages.iter().any(&is_last) {
             let limit = rand::random_range(1..40);
-            let page = self.get(&format!("/api/v1/messages?after={after}&limit={limit}&timeout=5")).await;
-            page["messages"].as_array().unwrap().iter().for_each(|message| reading.push(message.clone()));
+            let page = self
+                .get(&format!(
+                    "/api/v1/messages?after={after}&limit={limit}&timeout=5"
+                ))
+                .await;
+            page["messages"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .for_each(|message| reading.push(message.clone()));
             after = page["next"].as_i64().unwrap();
         }
         reading
@@ -99,7 +145,9 @@ impl Person {
         let (mut after, mut reading) = (self.start, self.reading());
         loop {
             let starts = self.line.starts();
-            let request = self.device.request(Method::GET, &format!("/api/v1/events?after={after}"));
+            let request = self
+                .device
+                .request(Method::GET, &format!("/api/v1/events?after={after}"));
             if let Ok(response) = request.send().await {
                 let mut stream = Stream::of(response);
                 while let Some(message) = stream.message().await {
@@ -115,6 +163,11 @@ impl Person {
     }
 
     fn reading(&self) -> Reading {
-        Reading { nick: self.nick.clone(), client: self.client, start: self.start, messages: Vec::new() }
+        Reading {
+            nick: self.nick.clone(),
+            client: self.client,
+            start: self.start,
+            messages: Vec::new(),
+        }
     }
 }

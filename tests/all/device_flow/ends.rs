@@ -11,25 +11,51 @@ async fn of_two_decisions_at_the_same_instant_one_counts() {
     let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
     let phone = server.phone_of(&alice, "alice").await;
     let app = operators_app(&server, "terminal", true, "chat:read").await;
-    for (round, (other, decision)) in [(&phone, "allow"), (&bob, "allow"), (&phone, "deny")].iter().enumerate() {
+    for (round, (other, decision)) in [(&phone, "allow"), (&bob, "allow"), (&phone, "deny")]
+        .iter()
+        .enumerate()
+    {
         let device = Waiting::of(&app).await;
-        let (one, two) = tokio::join!(decide(&alice, &device.code, "allow"), decide(other, &device.code, decision));
+        let (one, two) = tokio::join!(
+            decide(&alice, &device.code, "allow"),
+            decide(other, &device.code, decision)
+        );
         let mut statuses = [one.0, two.0];
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 404], "round {round}");
         let (first, second) = tokio::join!(device.poll_as(&app), device.poll_as(&app));
         if *decision == "deny" && two.0 == 200 {
-            assert_eq!((&first.1["error"], &second.1["error"]), (&json!("access_denied"), &json!("access_denied")));
+            assert_eq!(
+                (&first.1["error"], &second.1["error"]),
+                (&json!("access_denied"), &json!("access_denied"))
+            );
             continue;
         }
-        let by_nick = if one.0 == 200 || *decision == "deny" || round == 0 { "alice" } else { "bob" };
-        let (tokens, refused) = if first.0 == 200 { (first.1, second.1) } else { (second.1, first.1) };
-        assert_eq!(refused["error"], "invalid_grant", "of two polls one is let in");
-        let terminal = server.device().with_token(tokens["access_token"].as_str().unwrap());
+        let by_nick = if one.0 == 200 || *decision == "deny" || round == 0 {
+            "alice"
+        } else {
+            "bob"
+        };
+        let (tokens, refused) = if first.0 == 200 {
+            (first.1, second.1)
+        } else {
+            (second.1, first.1)
+        };
+        assert_eq!(
+            refused["error"], "invalid_grant",
+            "of two polls one is let in"
+        );
+        let terminal = server
+            .device()
+            .with_token(tokens["access_token"].as_str().unwrap());
         assert_eq!(terminal.snapshot().await["session"]["nick"], by_nick);
     }
     let approved = "audit WHERE action = 'device_approved'";
-    assert_eq!(server.rows("app_grant"), server.rows(approved), "as many grants as approvals");
+    assert_eq!(
+        server.rows("app_grant"),
+        server.rows(approved),
+        "as many grants as approvals"
+    );
     assert_sound(&server.database());
 }
 
@@ -61,15 +87,26 @@ async fn an_approval_ends_with_its_session_and_a_code_with_its_app() {
     alice.delete("/api/v1/session").await.unwrap();
     assert_sound(&server.database());
     assert_eq!(approved.refusal().await, "invalid_grant");
-    assert_eq!(waiting.refusal().await, "authorization_pending", "it was nobody's");
+    assert_eq!(
+        waiting.refusal().await,
+        "authorization_pending",
+        "it was nobody's"
+    );
     server.pick("alice").await;
-    assert_eq!(approved.refusal().await, "invalid_grant", "the nick is another session's");
+    assert_eq!(
+        approved.refusal().await,
+        "invalid_grant",
+        "the nick is another session's"
+    );
     // What the operator's subcommand does beside this, the store's own test shows.
     let database = rusqlite::Connection::open(server.database()).unwrap();
     database.execute("UPDATE app SET ended_at = 1", []).unwrap();
     assert_eq!(decide(&bob, &waiting.code, "allow").await.0, 404);
     assert_eq!(waiting.refusal().await, "invalid_client");
-    assert_eq!(app.ask("/auth/device", &[]).await.1["error"], "invalid_client");
+    assert_eq!(
+        app.ask("/auth/device", &[]).await.1["error"],
+        "invalid_client"
+    );
 }
 
 #[tokio::test]
@@ -80,8 +117,14 @@ async fn a_full_session_takes_no_device_and_loses_none() {
     let device = Waiting::of(&app).await;
     let phone = server.phone_of(&alice, "alice").await;
     let (status, page) = decide(&alice, &device.code, "allow").await;
-    assert!(status == 409 && page.contains("as many devices as it may have"), "{page}");
-    assert!(page.contains(&device.code) && !page.contains("replace"), "{page}");
+    assert!(
+        status == 409 && page.contains("as many devices as it may have"),
+        "{page}"
+    );
+    assert!(
+        page.contains(&device.code) && !page.contains("replace"),
+        "{page}"
+    );
     assert_eq!(device.refusal().await, "authorization_pending");
     assert_eq!(audit(&alice, "device_approved").await.len(), 0);
     // What only says who the session is takes no place.

@@ -16,7 +16,9 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// An operator's app. A public one has no secret.
 pub async fn operators_app(server: &TestServer, name: &str, public: bool, scope: &str) -> App {
     let flags = ["--device", "--scope", scope, "--public"];
-    server.app(name, if public { &flags } else { &flags[..3] }).await
+    server
+        .app(name, if public { &flags } else { &flags[..3] })
+        .await
 }
 
 /// A device that shows a code and waits.
@@ -36,17 +38,36 @@ impl Waiting {
     /// The device that an answer was given to.
     pub fn shown(app: &App, body: &Value) -> Self {
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
-        Self { app: app.clone(), device_code: text("device_code"), code: text("user_code") }
+        Self {
+            app: app.clone(),
+            device_code: text("device_code"),
+            code: text("user_code"),
+        }
     }
 
     async fn poll_as(&self, app: &App) -> (u16, Value) {
-        app.ask("/auth/token", &[("grant_type", GRANT_TYPE), ("device_code", &self.device_code)]).await
+        app.ask(
+            "/auth/token",
+            &[
+                ("grant_type", GRANT_TYPE),
+                ("device_code", &self.device_code),
+            ],
+        )
+        .await
     }
 
     /// Why it is not let in.
     pub async fn refusal(&self) -> String {
         let (status, body) = self.poll_as(&self.app).await;
-        assert_eq!(status, if body["error"] == "invalid_client" { 401 } else { 400 }, "{body}");
+        assert_eq!(
+            status,
+            if body["error"] == "invalid_client" {
+                401
+            } else {
+                400
+            },
+            "{body}"
+        );
         body["error"].as_str().unwrap().to_owned()
     }
 
@@ -58,13 +79,20 @@ impl Waiting {
     }
 
     pub async fn let_in(&self) -> Device {
-        self.app.program.with_token(self.tokens().await["access_token"].as_str().unwrap())
+        self.app
+            .program
+            .with_token(self.tokens().await["access_token"].as_str().unwrap())
     }
 }
 
 /// What a person sends from the page, and the page that comes back.
 async fn post(person: &Device, form: &[(&str, &str)]) -> (u16, String) {
-    let response = person.request(Method::POST, "/device").form(form).send().await.unwrap();
+    let response = person
+        .request(Method::POST, "/device")
+        .form(form)
+        .send()
+        .await
+        .unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
@@ -80,62 +108,134 @@ pub async fn allow(person: &Device, code: &str) {
 /// The lines of the session's audit log with this action.
 async fn audit(person: &Device, action: &str) -> Vec<Value> {
     let lines = person.get("/api/v1/audit").await;
-    lines.as_array().unwrap().iter().filter(|line| line["action"] == action).cloned().collect()
+    lines
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|line| line["action"] == action)
+        .cloned()
+        .collect()
 }
 
 #[tokio::test]
 async fn a_device_is_let_in_by_the_code_it_shows_and_is_then_like_any_other() {
     let server = TestServer::start().await;
     let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let app = operators_app(&server, "terminal", true, "chat:read chat:write identity session:manage").await;
+    let app = operators_app(
+        &server,
+        "terminal",
+        true,
+        "chat:read chat:write identity session:manage",
+    )
+    .await;
     let response = app.post("/auth/device", &[]).await;
     assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
     let body: Value = response.json().await.unwrap();
-    let (device_code, code) = (body["device_code"].as_str().unwrap(), body["user_code"].as_str().unwrap());
-    assert!(device_code.starts_with("rjd_") && device_code.len() == 47, "{device_code}");
-    let letters = |part: &str| part.len() == 4 && part.chars().all(|c| "BCDFGHJKLMNPQRSTVWXZ".contains(c));
-    assert!(code.split('-').filter(|part| letters(part)).count() == 2 && code.len() == 9, "{code}");
+    let (device_code, code) = (
+        body["device_code"].as_str().unwrap(),
+        body["user_code"].as_str().unwrap(),
+    );
+    assert!(
+        device_code.starts_with("rjd_") && device_code.len() == 47,
+        "{device_code}"
+    );
+    let letters =
+        |part: &str| part.len() == 4 && part.chars().all(|c| "BCDFGHJKLMNPQRSTVWXZ".contains(c));
+    assert!(
+        code.split('-').filter(|part| letters(part)).count() == 2 && code.len() == 9,
+        "{code}"
+    );
     let uri = server.url("/device");
     assert_eq!(body["verification_uri"], uri);
-    assert_eq!(body["verification_uri_complete"], format!("{uri}?user_code={code}"));
-    assert_eq!((&body["expires_in"], &body["interval"]), (&json!(600), &json!(5)));
+    assert_eq!(
+        body["verification_uri_complete"],
+        format!("{uri}?user_code={code}")
+    );
+    assert_eq!(
+        (&body["expires_in"], &body["interval"]),
+        (&json!(600), &json!(5))
+    );
 
-    let device = Waiting { app, device_code: device_code.into(), code: code.into() };
+    let device = Waiting {
+        app,
+        device_code: device_code.into(),
+        code: code.into(),
+    };
     assert_eq!(device.refusal().await, "authorization_pending");
     server.pass(Duration::from_secs(125));
     let typed = format!(" {}", code.to_lowercase().replace('-', ""));
     let (status, page) = post(&alice, &[("user_code", &typed)]).await;
     assert_eq!(status, 200, "{page}");
-    for told in [code, "terminal", "2 minutes ago", "127.0.0.1", "alice", "in your name", "#rust"] {
+    for told in [
+        code,
+        "terminal",
+        "2 minutes ago",
+        "127.0.0.1",
+        "alice",
+        "in your name",
+        "#rust",
+    ] {
         assert!(page.contains(told), "{told} is not on {page}");
     }
-    assert!(!page.contains("manage this session"), "it was not asked for by name");
-    assert_eq!(device.refusal().await, "authorization_pending", "it was only shown");
+    assert!(
+        !page.contains("manage this session"),
+        "it was not asked for by name"
+    );
+    assert_eq!(
+        device.refusal().await,
+        "authorization_pending",
+        "it was only shown"
+    );
     let (status, page) = decide(&alice, &typed, "allow").await;
-    assert!(status == 200 && page.contains("Done") && page.contains("go back to your device"), "{page}");
+    assert!(
+        status == 200 && page.contains("Done") && page.contains("go back to your device"),
+        "{page}"
+    );
 
     let tokens = device.tokens().await;
-    assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(600)));
+    assert_eq!(
+        (&tokens["token_type"], &tokens["expires_in"]),
+        (&json!("Bearer"), &json!(600))
+    );
     assert_eq!(tokens["scope"], "chat:read chat:write identity");
-    let terminal = server.device().with_token(tokens["access_token"].as_str().unwrap());
+    let terminal = server
+        .device()
+        .with_token(tokens["access_token"].as_str().unwrap());
     assert_eq!(terminal.snapshot().await["session"]["nick"], "alice");
     terminal.send("PRIVMSG #rust :hello from a terminal").await;
     let heard = bob.queue().await.pop().unwrap();
-    assert_eq!((&heard["source"], &heard["app"]), (&json!("alice"), &json!("terminal")));
+    assert_eq!(
+        (&heard["source"], &heard["app"]),
+        (&json!("alice"), &json!("terminal"))
+    );
     let clients = alice.get("/api/v1/clients").await;
-    assert_eq!((clients.as_array().unwrap().len(), &clients[1]["name"]), (2, &json!("terminal")));
+    assert_eq!(
+        (clients.as_array().unwrap().len(), &clients[1]["name"]),
+        (2, &json!("terminal"))
+    );
     let approved = &audit(&alice, "device_approved").await[0];
-    assert_eq!((&approved["app"], &approved["client"]), (&json!(device.app.client_id), &clients[0]["id"]));
+    assert_eq!(
+        (&approved["app"], &approved["client"]),
+        (&json!(device.app.client_id), &clients[0]["id"])
+    );
     assert_eq!(audit(&alice, "grant_issued").await.len(), 1);
     assert_eq!(device.refusal().await, "invalid_grant", "a code works once");
 
     // It keeps the session alive; its refresh token goes on; and it can be removed.
-    let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+    ];
     let (_, tokens) = device.app.ask("/auth/token", &refresh).await;
-    let terminal = server.device().with_token(tokens["access_token"].as_str().unwrap());
+    let terminal = server
+        .device()
+        .with_token(tokens["access_token"].as_str().unwrap());
     let phone = server.phone_of(&alice, "alice").await;
     alice.send("QUIT").await;
-    phone.delete(&format!("/api/v1/clients/{}", clients[1]["id"])).await.unwrap();
+    phone
+        .delete(&format!("/api/v1/clients/{}", clients[1]["id"]))
+        .await
+        .unwrap();
     assert!(terminal.is_cut_off().await);
     phone.snapshot().await;
     assert_sound(&server.database());
@@ -163,8 +263,14 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
         operators_app(&server, "public", true, "chat:read session:manage").await,
         operators_app(&server, "own", false, "session:manage").await,
     );
-    let with = |app: &App, secret: &str| App { secret: secret.into(), ..app.clone() };
-    let nobody = App { client_id: "app_nobody".into(), ..public.clone() };
+    let with = |app: &App, secret: &str| App {
+        secret: secret.into(),
+        ..app.clone()
+    };
+    let nobody = App {
+        client_id: "app_nobody".into(),
+        ..public.clone()
+    };
     for (app, params, expected) in [
         (&public, [("scope", "chat:read session:manage")], ""),
         (&public, [("scope", "chat:write")], "invalid_scope"),
@@ -172,14 +278,34 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
         (&own, [("scope", "")], "invalid_scope"),
         (&own, [("scope", "session:manage")], ""),
         (&with(&public, "rjk_x"), [("scope", "")], "invalid_client"),
-        (&with(&own, ""), [("scope", "session:manage")], "invalid_client"),
-        (&with(&own, "rjk_x"), [("scope", "session:manage")], "invalid_client"),
+        (
+            &with(&own, ""),
+            [("scope", "session:manage")],
+            "invalid_client",
+        ),
+        (
+            &with(&own, "rjk_x"),
+            [("scope", "session:manage")],
+            "invalid_client",
+        ),
         (&nobody, [("scope", "")], "invalid_client"),
-        (&alice.key("chat:read").await, [("scope", "")], "unauthorized_client"),
-        (&server.app("web", &FLAGS).await, [("scope", "")], "unauthorized_client"),
+        (
+            &alice.key("chat:read").await,
+            [("scope", "")],
+            "unauthorized_client",
+        ),
+        (
+            &server.app("web", &FLAGS).await,
+            [("scope", "")],
+            "unauthorized_client",
+        ),
     ] {
         let (status, body) = app.ask("/auth/device", &params).await;
-        assert_eq!(body["error"].as_str().unwrap_or_default(), expected, "{app:?} {params:?}");
+        assert_eq!(
+            body["error"].as_str().unwrap_or_default(),
+            expected,
+            "{app:?} {params:?}"
+        );
         let expected = if expected.is_empty() {
             200
         } else if expected == "invalid_client" {
@@ -192,20 +318,32 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
     assert_eq!(server.rows("device_code"), 2);
     let device = Waiting::of(&public).await;
     for (app, code, expected) in [
-        (&with(&public, "rjk_x"), device.device_code.as_str(), "invalid_client"),
+        (
+            &with(&public, "rjk_x"),
+            device.device_code.as_str(),
+            "invalid_client",
+        ),
         (&with(&own, ""), &device.device_code, "invalid_client"),
         (&public, "", "invalid_request"),
         (&public, "rjd_unknown", "invalid_grant"),
         (&public, &device.code, "invalid_grant"),
     ] {
-        let (_, body) = app.ask("/auth/token", &[("grant_type", GRANT_TYPE), ("device_code", code)]).await;
+        let (_, body) = app
+            .ask(
+                "/auth/token",
+                &[("grant_type", GRANT_TYPE), ("device_code", code)],
+            )
+            .await;
         assert_eq!(body["error"], expected, "{app:?} {code}");
     }
     // Nor does what is given out here pass for anything else.
     let secret = device.device_code.as_str();
     assert!(server.device().with_token(secret).is_cut_off().await);
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", secret)];
-    assert_eq!(public.ask("/auth/token", &refresh).await.1["error"], "invalid_grant");
+    assert_eq!(
+        public.ask("/auth/token", &refresh).await.1["error"],
+        "invalid_grant"
+    );
     let code = ("user_code", device.code.as_str());
     for (form, status) in [
         (vec![], 400),
@@ -216,5 +354,9 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
     ] {
         assert_eq!(post(&alice, &form).await.0, status, "{form:?}");
     }
-    assert_eq!(device.refusal().await, "authorization_pending", "none of it was a decision");
+    assert_eq!(
+        device.refusal().await,
+        "authorization_pending",
+        "none of it was a decision"
+    );
 }

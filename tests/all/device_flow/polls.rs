@@ -35,7 +35,10 @@ async fn a_code_expires_after_ten_minutes_and_is_forgotten_after_a_day() {
     server.set_clock(-86400);
     server.pass(Duration::from_hours(24));
     server.restart().await;
-    until("expired codes to go", async || server.rows("device_code") == 0).await;
+    until("expired codes to go", async || {
+        server.rows("device_code") == 0
+    })
+    .await;
     assert_eq!(waiting.refusal().await, "invalid_grant");
     assert_sound(&server.database());
 }
@@ -82,7 +85,10 @@ async fn devices_that_wait_as_they_were_told_to_are_never_throttled() {
         assert_eq!(devices[0].refusal().await, "slow_down");
     }
     let (status, body) = devices[0].poll_as(&app).await;
-    assert_eq!((status, &body["error"]), (429, &json!("temporarily_unavailable")));
+    assert_eq!(
+        (status, &body["error"]),
+        (429, &json!("temporarily_unavailable"))
+    );
 }
 
 #[tokio::test]
@@ -94,12 +100,24 @@ async fn another_apps_poll_leaves_no_trace() {
         operators_app(&server, "other", false, "chat:read chat:write").await,
     );
     let device = Waiting::of(&app).await;
-    let refused = async |by: &App| device.poll_as(by).await.1["error"].as_str().unwrap().to_owned();
+    let refused = async |by: &App| {
+        device.poll_as(by).await.1["error"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
     for _ in 0..2 {
         assert_eq!(refused(&other).await, "invalid_grant");
-        assert_eq!(refused(&alice.key("chat:read").await).await, "unauthorized_client");
+        assert_eq!(
+            refused(&alice.key("chat:read").await).await,
+            "unauthorized_client"
+        );
     }
-    assert_eq!(device.refusal().await, "authorization_pending", "its first poll");
+    assert_eq!(
+        device.refusal().await,
+        "authorization_pending",
+        "its first poll"
+    );
     allow(&alice, &device.code).await;
     assert_eq!(refused(&other).await, "invalid_grant");
     device.let_in().await.snapshot().await;
@@ -111,13 +129,20 @@ async fn a_restart_changes_nothing_of_codes_whatever_was_decided() {
     let mut server = TestServer::start().await;
     let alice = server.pick("alice").await;
     let app = operators_app(&server, "terminal", true, "chat:read").await;
-    let (waiting, approved, denied) = (Waiting::of(&app).await, Waiting::of(&app).await, Waiting::of(&app).await);
+    let (waiting, approved, denied) = (
+        Waiting::of(&app).await,
+        Waiting::of(&app).await,
+        Waiting::of(&app).await,
+    );
     allow(&alice, &approved.code).await;
     decide(&alice, &denied.code, "deny").await;
     server.restart().await;
     assert_eq!(waiting.refusal().await, "authorization_pending");
     assert_eq!(denied.refusal().await, "access_denied");
-    assert_eq!(approved.let_in().await.snapshot().await["session"]["nick"], "alice");
+    assert_eq!(
+        approved.let_in().await.snapshot().await["session"]["nick"],
+        "alice"
+    );
     allow(&alice, &waiting.code).await;
     waiting.let_in().await.snapshot().await;
     assert_sound(&server.database());

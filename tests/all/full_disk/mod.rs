@@ -5,12 +5,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use self::site::{
-    RESERVE, Site, assert_done, assert_everything_is_read, assert_full, assert_nothing_is_added, assert_refused,
-    health, well,
+    RESERVE, Site, assert_done, assert_everything_is_read, assert_full, assert_nothing_is_added,
+    assert_refused, health, well,
 };
 use crate::{
     device_flow::{Waiting, allow, decide},
-    support::{App, Device, FLAGS, REDIRECT, Socket, Stream, assert_sound, checked, register, rejoin, said, until},
+    support::{
+        App, Device, FLAGS, REDIRECT, Socket, Stream, assert_sound, checked, register, rejoin,
+        said, until,
+    },
 };
 
 mod site;
@@ -23,14 +26,27 @@ async fn seen(devices: &[&Device]) -> Vec<Value> {
     let mut seen = Vec::new();
     for device in devices {
         let snapshot = device.snapshot().await;
-        seen.extend(["session", "channels", "directs", "cursor"].map(|field| snapshot[field].clone()));
-        seen.extend([device.get("/api/v1/keys").await, device.get("/api/v1/grants").await]);
+        seen.extend(
+            ["session", "channels", "directs", "cursor"].map(|field| snapshot[field].clone()),
+        );
+        seen.extend([
+            device.get("/api/v1/keys").await,
+            device.get("/api/v1/grants").await,
+        ]);
     }
     seen
 }
 
 async fn assert_is_no_login(visitor: &Device) {
-    assert_eq!(said(visitor.login("alice", "a wrong password").await.unwrap_err()), (401, "login_failed".into()));
+    assert_eq!(
+        said(
+            visitor
+                .login("alice", "a wrong password")
+                .await
+                .unwrap_err()
+        ),
+        (401, "login_failed".into())
+    );
 }
 
 /// The reason why a device's cookie works no more.
@@ -58,8 +74,13 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     }
     bob.send("JOIN #own").await;
     bob.send("PRIVMSG alice :hello").await;
-    for line in [&format!("PASS :{PASSWORD}"), "AWAY :lunch", "SILENCE +mallory", "MODE #room +o bob", "MODE #room +t"]
-    {
+    for line in [
+        &format!("PASS :{PASSWORD}"),
+        "AWAY :lunch",
+        "SILENCE +mallory",
+        "MODE #room +o bob",
+        "MODE #room +t",
+    ] {
         alice.send(line).await;
     }
     let mut devices = Vec::new();
@@ -69,10 +90,15 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     let [tablet, phone, old, older, new] = devices.try_into().unwrap();
     let id_of_tablet = tablet.snapshot().await["client"]["id"].clone();
     let password = json!({"name": "bot", "scope": "chat:read chat:write", "password": PASSWORD});
-    let (bot, spare) = (alice.key_of(password.clone()).await, alice.key_of(password).await);
+    let (bot, spare) = (
+        alice.key_of(password.clone()).await,
+        alice.key_of(password).await,
+    );
     let program = bot.token("chat:read").await;
     program.snapshot().await;
-    let app = async |name: &str, flags: &[&str]| App::of(&visitor, &register(&database, name, flags).await);
+    let app = async |name: &str, flags: &[&str]| {
+        App::of(&visitor, &register(&database, name, flags).await)
+    };
     let wiki = app("wiki", &FLAGS).await;
     let blog = app("blog", &["--redirect-uri", REDIRECT, "--bearer-alone"]).await;
     let terminal = app("terminal", &["--public", "--device"]).await;
@@ -86,7 +112,10 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
 
     site.fill(&eve, "#room").await;
     let problem = health(&process).await.unwrap_err();
-    assert!(problem.body["detail"].as_str().unwrap().contains("full"), "{problem:?}");
+    assert!(
+        problem.body["detail"].as_str().unwrap().contains("full"),
+        "{problem:?}"
+    );
     assert_full(problem);
     process.device().measured("rejoin_disk_full 1").await;
     assert_eq!(site.told("the disk is full"), 1);
@@ -102,10 +131,15 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     assert_everything_is_read(&new).await;
     program.snapshot().await;
     assert_eq!(files.introspect(&program).await["active"], true);
-    assert_done("who the token's user is", user.call(Method::GET, "/auth/userinfo").await);
+    assert_done(
+        "who the token's user is",
+        user.call(Method::GET, "/auth/userinfo").await,
+    );
     assert_eq!(new.is_sent(&wiki.asking("identity")).await.status, 200);
     let mut socket = Socket::open(&bob, "").await;
-    socket.send(json!({"command": "NAMES", "params": ["#room"], "label": "1"})).await;
+    socket
+        .send(json!({"command": "NAMES", "params": ["#room"], "label": "1"}))
+        .await;
     assert_eq!(socket.answer().await["label"], "1");
     drop(socket);
 
@@ -138,21 +172,61 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     let parted = bob.try_send_json(labelled.clone()).await.unwrap();
     assert_eq!(bob.try_send_json(labelled).await.unwrap(), parted);
     assert_done("a logout", phone.call(Method::POST, "/api/v1/logout").await);
-    assert_done("a removal", alice.delete(&format!("/api/v1/clients/{id_of_tablet}")).await);
+    assert_done(
+        "a removal",
+        alice
+            .delete(&format!("/api/v1/clients/{id_of_tablet}"))
+            .await,
+    );
     assert_done("QUIT", old.try_send("QUIT").await);
-    assert_done("the end of a key", alice.delete(&format!("/api/v1/keys/{}", spare.client_id)).await);
+    assert_done(
+        "the end of a key",
+        alice
+            .delete(&format!("/api/v1/keys/{}", spare.client_id))
+            .await,
+    );
     assert_eq!(decide(&alice, &denied.code, "deny").await.0, 200);
-    assert_done("the end of an approval", alice.delete(&format!("/api/v1/approvals/{}", terminal.client_id)).await);
-    let (status, _) = wiki.ask("/auth/revoke", &[("token", renewed["refresh_token"].as_str().unwrap())]).await;
+    assert_done(
+        "the end of an approval",
+        alice
+            .delete(&format!("/api/v1/approvals/{}", terminal.client_id))
+            .await,
+    );
+    let (status, _) = wiki
+        .ask(
+            "/auth/revoke",
+            &[("token", renewed["refresh_token"].as_str().unwrap())],
+        )
+        .await;
     assert_eq!(status, 200);
     let grants = alice.get("/api/v1/grants").await;
-    let grant = grants.as_array().unwrap().iter().find(|grant| grant["client_id"] == blog.client_id.as_str()).unwrap();
-    assert_done("the end of a grant", alice.delete(&format!("/api/v1/grants/{}", grant["id"])).await);
+    let grant = grants
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|grant| grant["client_id"] == blog.client_id.as_str())
+        .unwrap();
+    assert_done(
+        "the end of a grant",
+        alice
+            .delete(&format!("/api/v1/grants/{}", grant["id"]))
+            .await,
+    );
     assert_done("the end of all keys", alice.delete("/api/v1/keys").await);
-    assert_done("the removal of all others", alice.delete("/api/v1/clients").await);
-    assert_done("the end of a session", carol.delete("/api/v1/session").await);
-    rejoin(&database, &["session", "dave", "--end"]).await.unwrap();
-    rejoin(&database, &["app", "remove", &blog.client_id]).await.unwrap();
+    assert_done(
+        "the removal of all others",
+        alice.delete("/api/v1/clients").await,
+    );
+    assert_done(
+        "the end of a session",
+        carol.delete("/api/v1/session").await,
+    );
+    rejoin(&database, &["session", "dave", "--end"])
+        .await
+        .unwrap();
+    rejoin(&database, &["app", "remove", &blog.client_id])
+        .await
+        .unwrap();
     let told = async |stream: &mut Stream| stream.message().await.unwrap();
     while told(&mut stream).await["command"] != "PART" {}
 
@@ -175,14 +249,24 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     let before = seen(&[&alice, &bob]).await;
     process.kill();
     let process = site.start();
-    let again = |device: &Device| process.device().with_cookie(device.cookie.as_deref().unwrap());
+    let again = |device: &Device| {
+        process
+            .device()
+            .with_cookie(device.cookie.as_deref().unwrap())
+    };
     let (alice, bob) = (again(&alice), again(&bob));
     for (device, reason) in ended {
         assert_eq!(end_of(&again(device)).await, Some(json!(reason)));
     }
     assert_eq!(seen(&[&alice, &bob]).await, before);
     for program in [program, user] {
-        assert!(process.device().with_token(program.token.as_deref().unwrap()).is_cut_off().await);
+        assert!(
+            process
+                .device()
+                .with_token(program.token.as_deref().unwrap())
+                .is_cut_off()
+                .await
+        );
     }
     assert_sound(&database);
     assert_is_no_login(&process.device()).await;
@@ -194,16 +278,35 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     site.disk.free();
     well(&process).await;
     process.device().measured("rejoin_disk_full 0").await;
-    assert_eq!((site.reserve(), site.told("the disk has room again")), (RESERVE, 1));
-    for line in ["PRIVMSG #room :hello", "JOIN #new", "NICK robert", "TOPIC #new :news", "AWAY :lunch"] {
+    assert_eq!(
+        (site.reserve(), site.told("the disk has room again")),
+        (RESERVE, 1)
+    );
+    for line in [
+        "PRIVMSG #room :hello",
+        "JOIN #new",
+        "NICK robert",
+        "TOPIC #new :news",
+        "AWAY :lunch",
+    ] {
         bob.send(line).await;
     }
     process.pick("zoe").await;
-    let audit = rejoin(&database, &["audit", "--json", "--limit", "1000"]).await.unwrap();
+    let audit = rejoin(&database, &["audit", "--json", "--limit", "1000"])
+        .await
+        .unwrap();
     assert!(process.terminate().success());
     // The refusal that there was no room to record is told at the end.
-    let after = rejoin(&database, &["audit", "--json", "--limit", "1000"]).await.unwrap();
-    assert_eq!((audit.matches("login_failed").count(), after.matches("login_failed").count()), (0, 1));
+    let after = rejoin(&database, &["audit", "--json", "--limit", "1000"])
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            audit.matches("login_failed").count(),
+            after.matches("login_failed").count()
+        ),
+        (0, 1)
+    );
     site.assert_one_file();
     assert_sound(&database);
 }
@@ -224,8 +327,14 @@ async fn a_server_stops_and_starts_on_a_full_disk() {
     site.disk.fill();
 
     let process = site.start();
-    assert_eq!(site.told("what adds something is refused"), 1, "one line says so");
-    let alice = process.device().with_cookie(alice.cookie.as_deref().unwrap());
+    assert_eq!(
+        site.told("what adds something is refused"),
+        1,
+        "one line says so"
+    );
+    let alice = process
+        .device()
+        .with_cookie(alice.cookie.as_deref().unwrap());
     assert_eq!(seen(&[&alice]).await, before);
     let phone = process.device().login("alice", PASSWORD).await.unwrap();
     phone.snapshot().await;
@@ -240,7 +349,9 @@ async fn a_server_stops_and_starts_on_a_full_disk() {
     site.disk.free();
     let process = site.start();
     assert_eq!((site.reserve(), site.told("disk")), (RESERVE, 0));
-    let alice = process.device().with_cookie(alice.cookie.as_deref().unwrap());
+    let alice = process
+        .device()
+        .with_cookie(alice.cookie.as_deref().unwrap());
     alice.send("PRIVMSG #room :hello").await;
 }
 
@@ -251,15 +362,25 @@ async fn what_ends_makes_room_for_others() {
     let process = site.start();
     let (alice, mallory) = (process.pick("alice").await, process.pick("mallory").await);
     alice.send("JOIN #room").await;
-    let channels = (0..20).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",");
+    let channels = (0..20)
+        .map(|n| format!("#c{n}"))
+        .collect::<Vec<_>>()
+        .join(",");
     mallory.send(&format!("JOIN {channels}")).await;
     for _ in 0..300 {
-        mallory.send(&format!("PRIVMSG {channels} :{}", "x".repeat(4000))).await;
+        mallory
+            .send(&format!("PRIVMSG {channels} :{}", "x".repeat(4000)))
+            .await;
     }
     site.fill(&mallory, &channels).await;
     assert_refused("a message", alice.try_send("PRIVMSG #room :hello").await);
-    rejoin(&site.database(), &["session", "mallory", "--end"]).await.unwrap();
-    until("room for a message", async || alice.try_send("PRIVMSG #room :hello").await.is_ok()).await;
+    rejoin(&site.database(), &["session", "mallory", "--end"])
+        .await
+        .unwrap();
+    until("room for a message", async || {
+        alice.try_send("PRIVMSG #room :hello").await.is_ok()
+    })
+    .await;
     well(&process).await;
     process.device().measured("rejoin_disk_full 0").await;
     assert!(site.reserve() < RESERVE, "the disk is as full as before");
@@ -272,6 +393,22 @@ async fn a_new_database_on_a_disk_without_room_for_a_reserve_says_so() {
     let process = site.start();
     assert_eq!(site.told("the disk has no room for the reserve"), 1);
     assert_full(health(&process).await.unwrap_err());
-    checked(process.device().request(Method::GET, "/api/v1/server").send().await.unwrap()).await.unwrap();
-    assert_refused("a session", process.device().try_pick("alice").await.map(|_| Value::Null));
+    checked(
+        process
+            .device()
+            .request(Method::GET, "/api/v1/server")
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await
+    .unwrap();
+    assert_refused(
+        "a session",
+        process
+            .device()
+            .try_pick("alice")
+            .await
+            .map(|_| Value::Null),
+    );
 }

@@ -23,7 +23,12 @@ impl Site {
     pub fn new(bytes: u64) -> Self {
         let (tools, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let disk = SmallDisk::new(tools.path(), folder.path(), bytes);
-        Self { tools, folder, disk, starts: 0 }
+        Self {
+            tools,
+            folder,
+            disk,
+            starts: 0,
+        }
     }
 
     pub fn database(&self) -> PathBuf {
@@ -33,7 +38,8 @@ impl Site {
     pub fn start(&mut self) -> Process {
         self.starts += 1;
         Process::prepared(&self.database(), &self.log(), |command| {
-            self.disk.under(command.args(["--storage-limit", "off", "--login-limit", "off"]));
+            self.disk
+                .under(command.args(["--storage-limit", "off", "--login-limit", "off"]));
         })
     }
 
@@ -44,31 +50,47 @@ impl Site {
 
     /// How often the log says so.
     pub fn told(&self, what: &str) -> usize {
-        std::fs::read_to_string(self.log()).unwrap().matches(what).count()
+        std::fs::read_to_string(self.log())
+            .unwrap()
+            .matches(what)
+            .count()
     }
 
     pub fn reserve(&self) -> u64 {
-        self.database().with_extension("db.reserve").metadata().unwrap().len()
+        self.database()
+            .with_extension("db.reserve")
+            .metadata()
+            .unwrap()
+            .len()
     }
 
     /// Something else takes all the room there is, and somebody speaks until there is none for a word more.
     pub async fn fill(&self, speaker: &Device, channel: &str) {
         self.disk.fill();
         let line = format!("PRIVMSG {channel} :{}", "x".repeat(4000));
-        until("the disk to be full", async || speaker.try_send(&line).await.map_err(assert_full).is_err()).await;
+        until("the disk to be full", async || {
+            speaker.try_send(&line).await.map_err(assert_full).is_err()
+        })
+        .await;
     }
 
     #[track_caller]
     pub fn assert_one_file(&self) {
         for log in ["db-wal", "db-shm"] {
-            assert!(!self.database().with_extension(log).exists(), "there is {log}");
+            assert!(
+                !self.database().with_extension(log).exists(),
+                "there is {log}"
+            );
         }
     }
 }
 
 #[track_caller]
 pub fn assert_full(problem: Problem) {
-    assert_eq!((problem.status, problem.code.as_str(), problem.retry_after), (503, "storage_failed", Some(5)));
+    assert_eq!(
+        (problem.status, problem.code.as_str(), problem.retry_after),
+        (503, "storage_failed", Some(5))
+    );
 }
 
 #[track_caller]
@@ -90,7 +112,10 @@ pub async fn health(process: &Process) -> Result<Value, Problem> {
 
 /// Waits until the server has noticed that there is room again.
 pub async fn well(process: &Process) {
-    until("it to be well again", async || health(process).await.is_ok()).await;
+    until("it to be well again", async || {
+        health(process).await.is_ok()
+    })
+    .await;
 }
 
 /// What adds something to a session, or to the server.
@@ -112,8 +137,18 @@ pub async fn assert_nothing_is_added(somebody: &Device) {
     }
     let labelled = json!({"command": "PRIVMSG", "params": ["#room", "hello"], "label": "1"});
     assert_refused("a labelled message", bob.try_send_json(labelled).await);
-    assert_refused("a key", bob.post("/api/v1/keys", json!({"name": "k", "scope": "chat:read"})).await);
-    assert_refused("a session", Device::new(bob.base.clone()).try_pick("zoe").await.map(|_| Value::Null));
+    assert_refused(
+        "a key",
+        bob.post("/api/v1/keys", json!({"name": "k", "scope": "chat:read"}))
+            .await,
+    );
+    assert_refused(
+        "a session",
+        Device::new(bob.base.clone())
+            .try_pick("zoe")
+            .await
+            .map(|_| Value::Null),
+    );
     // NOTICE never returns an error of the chat's, and this is one of the server's.
     assert_refused("a notice", bob.try_send("NOTICE #room :hello").await);
 }
@@ -137,11 +172,22 @@ pub async fn assert_everything_is_read(device: &Device) {
     ] {
         assert_done(path, device.call(Method::GET, path).await);
     }
-    for line in
-        ["LIST", "NAMES #room", "WHO #room", "WHOIS bob", "TOPIC #room", "MODE #room", "SILENCE", "PING 1", "ACK 1"]
-    {
+    for line in [
+        "LIST",
+        "NAMES #room",
+        "WHO #room",
+        "WHOIS bob",
+        "TOPIC #room",
+        "MODE #room",
+        "SILENCE",
+        "PING 1",
+        "ACK 1",
+    ] {
         assert_done(line, device.try_send(line).await);
     }
     let labelled = json!({"command": "MODE", "params": ["#room", "b"], "label": "a question"});
-    assert_done("a question with a label", device.try_send_json(labelled).await);
+    assert_done(
+        "a question with a label",
+        device.try_send_json(labelled).await,
+    );
 }

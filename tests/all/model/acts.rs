@@ -16,11 +16,14 @@ impl Model {
             Act::Nick(n) => self.rename(me, nick(*n)),
             Act::Join { channels, key: n } => {
                 let key = n.map(key);
-                self.each(&names(channels, channel), |model, name| model.join(me, name, key))
+                self.each(&names(channels, channel), |model, name| {
+                    model.join(me, name, key)
+                })
             }
-            Act::Part { channels, reason } => {
-                self.each(&names(channels, channel), |model, name| model.part(me, name, reason.then_some(text)))
-            }
+            Act::Part { channels, reason } => self
+                .each(&names(channels, channel), |model, name| {
+                    model.part(me, name, reason.then_some(text))
+                }),
             Act::Say { notice: true, to } => {
                 for name in names(to, target) {
                     // Nothing is ever answered to a NOTICE.
@@ -28,22 +31,38 @@ impl Model {
                 }
                 Ok(Vec::new())
             }
-            Act::Say { notice: false, to } => {
-                self.each(&names(to, target), |model, name| model.say(me, "PRIVMSG", name, text))
+            Act::Say { notice: false, to } => self.each(&names(to, target), |model, name| {
+                model.say(me, "PRIVMSG", name, text)
+            }),
+            Act::Topic { channel: n, clear } => {
+                self.topic(me, channel(*n), if *clear { "" } else { text })
             }
-            Act::Topic { channel: n, clear } => self.topic(me, channel(*n), if *clear { "" } else { text }),
-            Act::Mode { channel: n, changes } => self.mode(me, channel(*n), changes),
+            Act::Mode {
+                channel: n,
+                changes,
+            } => self.mode(me, channel(*n), changes),
             Act::Kick { channel: n, nicks } => self.kick(me, channel(*n), &names(nicks, nick)),
-            Act::Invite { nick: who, channel: n } => self.invite(me, nick(*who), channel(*n)),
+            Act::Invite {
+                nick: who,
+                channel: n,
+            } => self.invite(me, nick(*who), channel(*n)),
             Act::Silence { nick: n, on } => self.silence(me, nick(*n), *on),
             Act::Away { text: away } => Ok(self.away(me, away.then_some(text))),
-            Act::MarkRead { target: n, back } => self.mark_read(me, target(*n), position(self.head, *back)),
-            Act::Ack { back } => self.acknowledge(client, position(self.head, *back)).map(|()| Vec::new()),
+            Act::MarkRead { target: n, back } => {
+                self.mark_read(me, target(*n), position(self.head, *back))
+            }
+            Act::Ack { back } => self
+                .acknowledge(client, position(self.head, *back))
+                .map(|()| Vec::new()),
         }
     }
 
     /// Does something to each; refusals are replies, unless there is nothing else.
-    fn each(&mut self, names: &[&'static str], mut act: impl FnMut(&mut Self, &str) -> Answer) -> Answer {
+    fn each(
+        &mut self,
+        names: &[&'static str],
+        mut act: impl FnMut(&mut Self, &str) -> Answer,
+    ) -> Answer {
         let (mut replies, mut done, mut refusal) = (Vec::new(), false, None);
         for name in names {
             match act(self, name) {
@@ -76,12 +95,18 @@ impl Model {
     }
 
     fn join(&mut self, me: Key, name: &str, key: Option<&str>) -> Answer {
-        let on = self.channels.values().filter(|channel| channel.members.contains_key(&me)).count();
+        let on = self
+            .channels
+            .values()
+            .filter(|channel| channel.members.contains_key(&me))
+            .count();
         let banned = self.channels.contains_key(&folded(name)) && self.is_banned(&folded(name), me);
         let full = on >= self.max_channels;
         let found = self.channels.get_mut(&folded(name));
         let new = found.is_none();
-        let already = found.as_ref().is_some_and(|channel| channel.members.contains_key(&me));
+        let already = found
+            .as_ref()
+            .is_some_and(|channel| channel.members.contains_key(&me));
         if !already && full {
             return Err(Code::TooManyChannels);
         }
@@ -95,15 +120,29 @@ impl Model {
             if channel.flags.contains(&'i') && channel.invited.get(&me) != Some(&false) {
                 return Err(Code::InviteOnlyChannel);
             }
-            if channel.limit.is_some_and(|limit| channel.members.len() >= limit as usize) {
+            if channel
+                .limit
+                .is_some_and(|limit| channel.members.len() >= limit as usize)
+            {
                 return Err(Code::ChannelIsFull);
             }
             channel.invited.remove(&me);
         }
-        let channel = self.channels.entry(folded(name)).or_insert_with(|| Channel::new(name));
+        let channel = self
+            .channels
+            .entry(folded(name))
+            .or_insert_with(|| Channel::new(name));
         self.joins += 1;
-        channel.members.entry(me).or_insert(Standing { op: new, voice: false, since: self.joins });
-        let (name, members, topic) = (channel.name.clone(), channel.hears(), channel.topic.is_some());
+        channel.members.entry(me).or_insert(Standing {
+            op: new,
+            voice: false,
+            since: self.joins,
+        });
+        let (name, members, topic) = (
+            channel.name.clone(),
+            channel.hears(),
+            channel.topic.is_some(),
+        );
         if !already {
             self.happens(me, "JOIN", [&name], members.clone());
             if let Some(away) = self.sessions[&me].away.clone().filter(|_| !new) {
@@ -111,7 +150,11 @@ impl Model {
             }
             self.consider(&folded(&name), me);
         }
-        Ok(if topic { vec!["332", "333", "353", "366"] } else { vec!["353", "366"] })
+        Ok(if topic {
+            vec!["332", "333", "353", "366"]
+        } else {
+            vec!["353", "366"]
+        })
     }
 
     fn part(&mut self, me: Key, name: &str, reason: Option<&str>) -> Answer {
@@ -125,13 +168,27 @@ impl Model {
     fn say(&mut self, me: Key, verb: &'static str, target: &str, text: &str) -> Answer {
         if !target.starts_with('#') {
             let other = self.find(target).ok_or(Code::NoSuchNick)?;
-            let (name, away) = (self.sessions[&other].nick.clone(), self.sessions[&other].away.is_some());
-            let hears = if self.silences(other, me) { BTreeSet::from([me]) } else { BTreeSet::from([me, other]) };
+            let (name, away) = (
+                self.sessions[&other].nick.clone(),
+                self.sessions[&other].away.is_some(),
+            );
+            let hears = if self.silences(other, me) {
+                BTreeSet::from([me])
+            } else {
+                BTreeSet::from([me, other])
+            };
             self.happens(me, verb, [&name, text], hears);
             self.fresh.last_mut().unwrap().with = Some(other);
-            return Ok(if away && verb == "PRIVMSG" { vec!["301"] } else { Vec::new() });
+            return Ok(if away && verb == "PRIVMSG" {
+                vec!["301"]
+            } else {
+                Vec::new()
+            });
         }
-        let channel = self.channels.get(&folded(target)).ok_or(Code::NoSuchChannel)?;
+        let channel = self
+            .channels
+            .get(&folded(target))
+            .ok_or(Code::NoSuchChannel)?;
         let member = channel.members.get(&me);
         let standing = member.is_some_and(|member| member.op || member.voice);
         let banned = self.is_banned(&folded(target), me);
@@ -188,12 +245,24 @@ impl Model {
         }
         let channel = &self.channels[&folded(name)];
         let (name, hears) = (channel.name.clone(), channel.hears());
-        self.happens(me, "MODE", [name, letters].into_iter().chain(arguments), hears);
-        Ok(refusals.iter().map(|code| code.numeric().unwrap_or("FAIL")).collect())
+        self.happens(
+            me,
+            "MODE",
+            [name, letters].into_iter().chain(arguments),
+            hears,
+        );
+        Ok(refusals
+            .iter()
+            .map(|code| code.numeric().unwrap_or("FAIL"))
+            .collect())
     }
 
     /// One change as it is told, if it changes anything.
-    fn change(&mut self, name: &str, change: &Change) -> Result<Option<(bool, char, Option<String>)>, Code> {
+    fn change(
+        &mut self,
+        name: &str,
+        change: &Change,
+    ) -> Result<Option<(bool, char, Option<String>)>, Code> {
         let (on, letter, argument) = change.written();
         let told = Some((on, letter, argument.clone()));
         if let Change::Op(n, _) | Change::Voice(n, _) = change {
@@ -205,20 +274,37 @@ impl Model {
             if letter == 'o' && !on && standing.op && ops == 1 {
                 return Err(Code::ChanopNeeded);
             }
-            let is = if letter == 'o' { &mut standing.op } else { &mut standing.voice };
+            let is = if letter == 'o' {
+                &mut standing.op
+            } else {
+                &mut standing.voice
+            };
             return Ok((std::mem::replace(is, on) != on).then_some((on, letter, Some(nick))));
         }
-        let holder = if let Change::Ban(n, _) = change { self.find(nick(*n)) } else { None };
+        let holder = if let Change::Ban(n, _) = change {
+            self.find(nick(*n))
+        } else {
+            None
+        };
         let channel = self.channels.get_mut(name).unwrap();
         Ok(match change {
             Change::Flag(..) if on => channel.flags.insert(letter).then_some((on, letter, None)),
             Change::Flag(..) => channel.flags.remove(&letter).then_some((on, letter, None)),
-            Change::Key(None) => channel.key.take().map(|_| (on, letter, Some("*".to_owned()))),
-            Change::Key(_) => told.filter(|_| channel.key.replace(argument.clone().unwrap()) != argument),
+            Change::Key(None) => channel
+                .key
+                .take()
+                .map(|_| (on, letter, Some("*".to_owned()))),
+            Change::Key(_) => {
+                told.filter(|_| channel.key.replace(argument.clone().unwrap()) != argument)
+            }
             Change::Limit(None) => channel.limit.take().map(|_| (on, letter, None)),
-            Change::Limit(Some(n)) => told.filter(|_| channel.limit.replace(u32::from(*n)) != Some(u32::from(*n))),
+            Change::Limit(Some(n)) => {
+                told.filter(|_| channel.limit.replace(u32::from(*n)) != Some(u32::from(*n)))
+            }
             Change::Ban(n, true) => told.filter(|_| insert(&mut channel.bans, nick(*n), holder)),
-            Change::Ban(n, false) => told.filter(|_| channel.bans.remove(&folded(nick(*n))).is_some()),
+            Change::Ban(n, false) => {
+                told.filter(|_| channel.bans.remove(&folded(nick(*n))).is_some())
+            }
             Change::Op(..) | Change::Voice(..) => unreachable!(),
         })
     }
@@ -232,7 +318,10 @@ impl Model {
         self.each(nicks, |model, nick| {
             let victim = model.find(nick).ok_or(Code::NoSuchNick)?;
             // Whoever kicks everybody, oneself too, is left without a channel.
-            let channel = model.channels.get(&folded(&name)).filter(|channel| channel.members.contains_key(&victim));
+            let channel = model
+                .channels
+                .get(&folded(&name))
+                .filter(|channel| channel.members.contains_key(&victim));
             let hears = channel.ok_or(Code::UserNotInChannel)?.hears();
             let nick = model.sessions[&victim].nick.clone();
             model.happens(me, "KICK", [&name, &nick, &by], hears);
@@ -254,22 +343,38 @@ impl Model {
         let silenced = self.silences(guest, me);
         let invited = &mut self.channels.get_mut(&folded(&name)).unwrap().invited;
         // An invitation that its guest does not know of is none for anybody else.
-        if !invited.get(&guest).is_some_and(|unknown| !unknown || silenced) {
+        if !invited
+            .get(&guest)
+            .is_some_and(|unknown| !unknown || silenced)
+        {
             invited.insert(guest, silenced);
             let nick = self.sessions[&guest].nick.clone();
             let hears = if silenced { vec![me] } else { vec![me, guest] };
             self.happens(me, "INVITE", [nick, name], hears.into_iter().collect());
         }
-        Ok(if self.sessions[&guest].away.is_some() { vec!["341", "301"] } else { vec!["341"] })
+        Ok(if self.sessions[&guest].away.is_some() {
+            vec!["341", "301"]
+        } else {
+            vec!["341"]
+        })
     }
 
     fn silence(&mut self, me: Key, nick: &str, on: bool) -> Answer {
         let holder = self.find(nick);
         let silenced = &mut self.sessions.get_mut(&me).unwrap().silenced;
-        let changed = if on { insert(silenced, nick, holder) } else { silenced.remove(&folded(nick)).is_some() };
+        let changed = if on {
+            insert(silenced, nick, holder)
+        } else {
+            silenced.remove(&folded(nick)).is_some()
+        };
         if changed {
             let sign = if on { '+' } else { '-' };
-            self.happens(me, "SILENCE", [format!("{sign}{nick}!*@*")], BTreeSet::from([me]));
+            self.happens(
+                me,
+                "SILENCE",
+                [format!("{sign}{nick}!*@*")],
+                BTreeSet::from([me]),
+            );
         }
         Ok(Vec::new())
     }
@@ -303,8 +408,15 @@ impl Model {
 
     /// A channel that one is on.
     fn own(&mut self, me: Key, name: &str) -> Result<&mut Channel, Code> {
-        let channel = self.channels.get_mut(&folded(name)).ok_or(Code::NoSuchChannel)?;
-        if channel.members.contains_key(&me) { Ok(channel) } else { Err(Code::NotOnChannel) }
+        let channel = self
+            .channels
+            .get_mut(&folded(name))
+            .ok_or(Code::NoSuchChannel)?;
+        if channel.members.contains_key(&me) {
+            Ok(channel)
+        } else {
+            Err(Code::NotOnChannel)
+        }
     }
 }
 
@@ -338,5 +450,9 @@ fn insert(masks: &mut Masks, nick: &str, holder: Option<Key>) -> bool {
 /// The names that numbers stand for; one that is named twice counts once.
 fn names(numbers: &[u8], name: fn(u8) -> &'static str) -> Vec<&'static str> {
     let mut seen = BTreeSet::new();
-    numbers.iter().map(|n| name(*n)).filter(|name| seen.insert(folded(name))).collect()
+    numbers
+        .iter()
+        .map(|n| name(*n))
+        .filter(|name| seen.insert(folded(name)))
+        .collect()
 }

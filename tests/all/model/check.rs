@@ -26,15 +26,25 @@ impl World {
             }
             self.snapshot(who).await?;
             let clients = self.hands[who].device.get("/api/v1/clients").await;
-            let ids = clients.as_array().unwrap().iter().map(|client| client["id"].as_i64().unwrap());
+            let ids = clients
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|client| client["id"].as_i64().unwrap());
             let siblings = self.model.live_of(self.model.clients[who].session);
             prop_assert_eq!(
                 ids.collect::<Vec<_>>(),
-                siblings.iter().map(|n| self.model.clients[*n].id).collect::<Vec<_>>()
+                siblings
+                    .iter()
+                    .map(|n| self.model.clients[*n].id)
+                    .collect::<Vec<_>>()
             );
         }
         for (name, channel) in &self.model.channels {
-            let banned = channel.members.keys().all(|key| self.model.is_banned(name, *key));
+            let banned = channel
+                .members
+                .keys()
+                .all(|key| self.model.is_banned(name, *key));
             prop_assert!(channel.has_op() || banned, "{} has no op", name);
         }
         // One of them from every position there is, as a stay on a channel begins and ends at one.
@@ -43,14 +53,24 @@ impl World {
                 self.poll(who, Some(after), 2).await?;
             }
         }
-        let list = self.server.device().get("/api/v1/channels?after=&limit=500").await;
-        let listed = self.model.channels.values().filter(|channel| !channel.flags.contains(&'s'));
+        let list = self
+            .server
+            .device()
+            .get("/api/v1/channels?after=&limit=500")
+            .await;
+        let listed = self
+            .model
+            .channels
+            .values()
+            .filter(|channel| !channel.flags.contains(&'s'));
         let expected = listed.map(|channel| {
             if channel.flags.contains(&'i') || channel.key.is_some() {
                 return json!({"name": channel.name});
             }
             match &channel.topic {
-                Some((topic, _)) => json!({"name": channel.name, "topic": topic, "members": channel.members.len()}),
+                Some((topic, _)) => {
+                    json!({"name": channel.name, "topic": topic, "members": channel.members.len()})
+                }
                 None => json!({"name": channel.name, "members": channel.members.len()}),
             }
         });
@@ -62,9 +82,17 @@ impl World {
     pub async fn check_ended(&mut self) -> Check {
         for (n, client) in self.model.clients.iter().enumerate() {
             let Some(reason) = client.ended else { continue };
-            let refusal = self.hands[n].device.call(Method::GET, "/api/v1/messages?timeout=0").await;
+            let refusal = self.hands[n]
+                .device
+                .call(Method::GET, "/api/v1/messages?timeout=0")
+                .await;
             let refusal = refusal.map_err(|problem| (problem.code, problem.body["reason"].clone()));
-            prop_assert_eq!(refusal, Err(("client_ended".to_owned(), json!(reason.name()))), "client {}", n);
+            prop_assert_eq!(
+                refusal,
+                Err(("client_ended".to_owned(), json!(reason.name()))),
+                "client {}",
+                n
+            );
         }
         Ok(())
     }
@@ -73,22 +101,35 @@ impl World {
     pub async fn check_streams(&mut self) -> Check {
         let live = self.model.live();
         // The last thing that each live one hears: with it, everything before it has come.
-        for who in
-            live.iter().copied().filter(|who| self.listeners.iter().any(|l| l.client == *who)).collect::<Vec<_>>()
+        for who in live
+            .iter()
+            .copied()
+            .filter(|who| self.listeners.iter().any(|l| l.client == *who))
+            .collect::<Vec<_>>()
         {
             let session = self.model.clients[who].session;
             let me = self.model.sessions[&session].nick.clone();
-            let actual = self.hands[who].device.try_send(&format!("NOTICE {me} :last")).await;
-            self.model.happens(session, "NOTICE", [&me[..], "last"], [session].into());
+            let actual = self.hands[who]
+                .device
+                .try_send(&format!("NOTICE {me} :last"))
+                .await;
+            self.model
+                .happens(session, "NOTICE", [&me[..], "last"], [session].into());
             self.model.fresh.last_mut().unwrap().with = Some(session);
             self.answered(Ok(Vec::new()), actual, None).await?;
         }
         for mut listener in std::mem::take(&mut self.listeners) {
             let Listener { client, after, .. } = listener;
-            let expected: Vec<_> = self.model.queue(client, after).map(|event| message(event, client)).collect();
+            let expected: Vec<_> = self
+                .model
+                .queue(client, after)
+                .map(|event| message(event, client))
+                .collect();
             let mut seen = Vec::new();
             let Some(reason) = self.model.clients[client].ended else {
-                while seen.last().map(|last: &Value| &last["id"]) != expected.last().map(|last| &last["id"]) {
+                while seen.last().map(|last: &Value| &last["id"])
+                    != expected.last().map(|last| &last["id"])
+                {
                     let heard = tokio::time::timeout(PATIENCE, listener.stream.message()).await;
                     let Ok(Some(heard)) = heard else {
                         return Err(TestCaseError::fail(format!(
@@ -97,7 +138,13 @@ impl World {
                     };
                     seen.push(self.seen(&heard)?);
                 }
-                prop_assert_eq!(seen, expected, "the stream of client {} past {}", client, after);
+                prop_assert_eq!(
+                    seen,
+                    expected,
+                    "the stream of client {} past {}",
+                    client,
+                    after
+                );
                 listener.after = self.model.head;
                 self.listeners.push(listener);
                 continue;
@@ -105,15 +152,30 @@ impl World {
             // An end may come before what was still to be read.
             let mut said = None;
             while let Some(frame) = listener.stream.frame().await {
-                let field = |name: &str| frame.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+                let field = |name: &str| {
+                    frame
+                        .iter()
+                        .find(|(n, _)| n == name)
+                        .map(|(_, value)| value.clone())
+                };
                 match (field("event"), field("data")) {
                     (Some(_), data) => said = data,
-                    (None, Some(data)) => seen.push(self.seen(&serde_json::from_str(&data).unwrap())?),
+                    (None, Some(data)) => {
+                        seen.push(self.seen(&serde_json::from_str(&data).unwrap())?)
+                    }
                     (None, None) => {}
                 }
             }
-            prop_assert_eq!(said, Some(json!({"reason": reason.name()}).to_string()), "client {}", client);
-            prop_assert!(expected.starts_with(&seen), "client {client} heard {seen:?} of {expected:?}");
+            prop_assert_eq!(
+                said,
+                Some(json!({"reason": reason.name()}).to_string()),
+                "client {}",
+                client
+            );
+            prop_assert!(
+                expected.starts_with(&seen),
+                "client {client} heard {seen:?} of {expected:?}"
+            );
         }
         Ok(())
     }
@@ -134,7 +196,13 @@ impl World {
     /// A nick is taken by a live session and by nothing else.
     pub async fn check_nicks(&mut self) -> Check {
         for nick in steps::nicks() {
-            let taken = self.server.device().try_pick(nick).await.err().map(|problem| problem.code);
+            let taken = self
+                .server
+                .device()
+                .try_pick(nick)
+                .await
+                .err()
+                .map(|problem| problem.code);
             let expected = self.model.find(nick).map(|_| "nickname_in_use".to_owned());
             prop_assert_eq!(taken, expected, "{}", nick);
         }

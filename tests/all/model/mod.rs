@@ -18,13 +18,17 @@ use world::{Check, World};
 const CASES: u32 = 32;
 
 fn config() -> ProptestConfig {
-    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let asked = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok());
     ProptestConfig {
         cases: asked.unwrap_or(CASES),
         // A step of shrinking is a whole case: enough of them to be short, few enough to be waited for.
         max_shrink_iters: 2000,
         max_shrink_time: 120_000,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/all/model/regressions.txt"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/all/model/regressions.txt",
+        ))),
         ..ProptestConfig::default()
     }
 }
@@ -42,14 +46,28 @@ proptest! {
 #[tokio::test]
 async fn cases_that_once_failed() {
     let act = |who, act| Step::By(who, Deed::Do { label: false, act });
-    let join = |who| act(who, Act::Join { channels: vec![0], key: None });
+    let join = |who| {
+        act(
+            who,
+            Act::Join {
+                channels: vec![0],
+                key: None,
+            },
+        )
+    };
     let case = [
         Step::Create { nick: 0 },
         join(0),
         // A mark at 0 is where it is without one.
         act(0, Act::MarkRead { target: 0, back: 9 }),
         // The limit is not taken for the key that is taken away.
-        act(0, Act::Mode { channel: 0, changes: vec![Change::Key(None), Change::Limit(Some(3))] }),
+        act(
+            0,
+            Act::Mode {
+                channel: 0,
+                changes: vec![Change::Key(None), Change::Limit(Some(3))],
+            },
+        ),
         Step::By(0, Deed::Snapshot),
         // Who is away already is away for the channel too.
         Step::Create { nick: 1 },
@@ -71,7 +89,9 @@ async fn run(steps: &[Step]) -> Check {
         world.check_nicks().await
     };
     told.await.map_err(|error| match error {
-        TestCaseError::Fail(reason) => TestCaseError::fail(format!("{reason}\n{}", world.story.join("\n"))),
+        TestCaseError::Fail(reason) => {
+            TestCaseError::fail(format!("{reason}\n{}", world.story.join("\n")))
+        }
         rejected => rejected,
     })
 }

@@ -130,15 +130,23 @@ impl Model {
     }
 
     pub fn live(&self) -> Vec<usize> {
-        (0..self.clients.len()).filter(|n| self.clients[*n].ended.is_none()).collect()
+        (0..self.clients.len())
+            .filter(|n| self.clients[*n].ended.is_none())
+            .collect()
     }
 
     pub fn live_of(&self, session: Key) -> Vec<usize> {
-        self.live().into_iter().filter(|n| self.clients[*n].session == session).collect()
+        self.live()
+            .into_iter()
+            .filter(|n| self.clients[*n].session == session)
+            .collect()
     }
 
     pub fn find(&self, nick: &str) -> Option<Key> {
-        self.sessions.iter().find(|(_, session)| folded(&session.nick) == folded(nick)).map(|(key, _)| *key)
+        self.sessions
+            .iter()
+            .find(|(_, session)| folded(&session.nick) == folded(nick))
+            .map(|(key, _)| *key)
     }
 
     /// Makes a session; its client comes by `admit`.
@@ -159,8 +167,16 @@ impl Model {
     }
 
     /// The session that a login lets into, and the client that makes room for it.
-    pub fn login(&self, nick: &str, right: bool, replace: Option<usize>) -> Result<(Key, Option<usize>), Code> {
-        let session = self.find(nick).filter(|key| right && self.sessions[key].password).ok_or(Code::LoginFailed)?;
+    pub fn login(
+        &self,
+        nick: &str,
+        right: bool,
+        replace: Option<usize>,
+    ) -> Result<(Key, Option<usize>), Code> {
+        let session = self
+            .find(nick)
+            .filter(|key| right && self.sessions[key].password)
+            .ok_or(Code::LoginFailed)?;
         let live = self.live_of(session);
         let replaced = replace.filter(|client| live.contains(client));
         if live.len() >= self.max_clients && replaced.is_none() {
@@ -171,7 +187,14 @@ impl Model {
 
     pub fn admit(&mut self, session: Key, id: i64) {
         let (start, begun, ended) = (self.head, false, None);
-        self.clients.push(Client { session, id, start, begun, acknowledged: start, ended });
+        self.clients.push(Client {
+            session,
+            id,
+            start,
+            begun,
+            acknowledged: start,
+            ended,
+        });
     }
 
     /// A client leaves; without one a session does not exist.
@@ -195,7 +218,11 @@ impl Model {
         for name in self.channels_of(key) {
             self.depart(&name, key);
         }
-        self.ended.extend(self.sessions.remove(&key).map(|session| (key, session.nick)));
+        self.ended.extend(
+            self.sessions
+                .remove(&key)
+                .map(|session| (key, session.nick)),
+        );
         for held in self.masks().flat_map(|masks| masks.values_mut()) {
             *held = held.filter(|held| *held != key);
         }
@@ -203,14 +230,24 @@ impl Model {
 
     /// The channels that a session is on, in the order in which it joined them.
     pub fn channels_of(&self, key: Key) -> Vec<String> {
-        let own = self.channels.iter().filter_map(|(name, channel)| Some((channel.members.get(&key)?.since, name)));
-        own.collect::<BTreeMap<_, _>>().into_values().cloned().collect()
+        let own = self
+            .channels
+            .iter()
+            .filter_map(|(name, channel)| Some((channel.members.get(&key)?.since, name)));
+        own.collect::<BTreeMap<_, _>>()
+            .into_values()
+            .cloned()
+            .collect()
     }
 
     /// Somebody is no longer on a channel, which ends with its last member. If its last op goes, another member is op.
     pub fn depart(&mut self, name: &str, key: Key) {
-        let Some(channel) = self.channels.get_mut(name) else { return };
-        let Some(was) = channel.members.remove(&key) else { return };
+        let Some(channel) = self.channels.get_mut(name) else {
+            return;
+        };
+        let Some(was) = channel.members.remove(&key) else {
+            return;
+        };
         if channel.members.is_empty() {
             self.channels.remove(name);
         } else if was.op && !channel.has_op() {
@@ -218,7 +255,10 @@ impl Model {
             let voiced = members.clone().filter(|(_, standing)| standing.voice);
             let fit = members.filter(|(member, _)| !self.is_banned(name, **member));
             let longest = |(_, standing): &(&Key, &Standing)| standing.since;
-            if let Some((next, _)) = voiced.min_by_key(longest).or_else(|| fit.min_by_key(longest)) {
+            if let Some((next, _)) = voiced
+                .min_by_key(longest)
+                .or_else(|| fit.min_by_key(longest))
+            {
                 self.give_op(name, *next);
             }
         }
@@ -235,7 +275,10 @@ impl Model {
         let nick = self.sessions[&key].nick.clone();
         let channel = self.channels.get_mut(name).unwrap();
         channel.members.get_mut(&key).unwrap().op = true;
-        let (name, hears) = (channel.name.clone(), channel.members.keys().copied().collect());
+        let (name, hears) = (
+            channel.name.clone(),
+            channel.members.keys().copied().collect(),
+        );
         self.happens(key, "MODE", [name, "+o".to_owned(), nick], hears);
         let event = self.fresh.last_mut().unwrap();
         (event.source, event.consequence) = (SERVER_NAME.to_owned(), true);
@@ -252,12 +295,17 @@ impl Model {
     }
 
     fn matches(&self, masks: &Masks, key: Key) -> bool {
-        masks.contains_key(&folded(&self.sessions[&key].nick)) || masks.values().any(|held| *held == Some(key))
+        masks.contains_key(&folded(&self.sessions[&key].nick))
+            || masks.values().any(|held| *held == Some(key))
     }
 
     fn masks(&mut self) -> impl Iterator<Item = &mut Masks> {
         let bans = self.channels.values_mut().map(|channel| &mut channel.bans);
-        bans.chain(self.sessions.values_mut().map(|session| &mut session.silenced))
+        bans.chain(
+            self.sessions
+                .values_mut()
+                .map(|session| &mut session.silenced),
+        )
     }
 
     pub fn set_password(&mut self, key: Key) {
@@ -267,7 +315,12 @@ impl Model {
 
     /// The server tells the session's clients something; in what words is its own affair.
     pub fn notice(&mut self, key: Key) {
-        self.happens(key, "NOTICE", [self.sessions[&key].nick.clone()], BTreeSet::from([key]));
+        self.happens(
+            key,
+            "NOTICE",
+            [self.sessions[&key].nick.clone()],
+            BTreeSet::from([key]),
+        );
         self.fresh.last_mut().unwrap().source = SERVER_NAME.to_owned();
     }
 
@@ -293,15 +346,32 @@ impl Model {
     /// What a client is entitled to past `after`.
     pub fn queue(&self, client: usize, after: i64) -> impl Iterator<Item = &Event> {
         let Client { session, start, .. } = self.clients[client];
-        self.log.iter().filter(move |event| event.id > after.max(start) && event.hears.contains(&session))
+        self.log
+            .iter()
+            .filter(move |event| event.id > after.max(start) && event.hears.contains(&session))
     }
 
     /// How much others have said past `read` on a channel, by its folded name, since one joined it; and whether it names one.
     pub fn unread_on(&self, me: Key, channel: &str, read: i64) -> Unread {
-        let there = |event: &&Event| event.params.first().is_some_and(|name| folded(name) == channel);
-        let stay = self.log.iter().rev().filter(there).take_while(|event| event.command != "JOIN" || event.by != me);
-        let unread = Vec::from_iter(stay.filter(|event| event.is_said() && event.by != me && event.id > read));
-        (unread.len(), unread.iter().any(|event| self.names(me, event)))
+        let there = |event: &&Event| {
+            event
+                .params
+                .first()
+                .is_some_and(|name| folded(name) == channel)
+        };
+        let stay = self
+            .log
+            .iter()
+            .rev()
+            .filter(there)
+            .take_while(|event| event.command != "JOIN" || event.by != me);
+        let unread = Vec::from_iter(
+            stay.filter(|event| event.is_said() && event.by != me && event.id > read),
+        );
+        (
+            unread.len(),
+            unread.iter().any(|event| self.names(me, event)),
+        )
     }
 
     /// Whether somebody's present nick is a word of what was said.
@@ -312,16 +382,27 @@ impl Model {
 
     /// How much another session has told one past `read`, and whether it names one.
     pub fn unread_from(&self, me: Key, other: Key, read: i64) -> Unread {
-        let told = |event: &&Event| event.is_said() && event.by == other && event.hears.contains(&me);
-        let unread = self.log.iter().filter(told).filter(|event| event.id > read && !event.params[0].starts_with('#'));
+        let told =
+            |event: &&Event| event.is_said() && event.by == other && event.hears.contains(&me);
+        let unread = self
+            .log
+            .iter()
+            .filter(told)
+            .filter(|event| event.id > read && !event.params[0].starts_with('#'));
         let unread = Vec::from_iter(unread.filter(|_| other != me));
-        (unread.len(), unread.iter().any(|event| self.names(me, event)))
+        (
+            unread.len(),
+            unread.iter().any(|event| self.names(me, event)),
+        )
     }
 
     /// A session's conversations by direct messages, in the order in which they are shown: those first in which it wrote, of
     /// these the unread, of these the newest.
     pub fn conversations(&self, me: Key) -> Vec<(String, bool, i64, Unread)> {
-        let others = self.sessions.iter().map(|(key, session)| (*key, (&session.nick, false)));
+        let others = self
+            .sessions
+            .iter()
+            .map(|(key, session)| (*key, (&session.nick, false)));
         let others = others.chain(self.ended.iter().map(|(key, nick)| (*key, (nick, true))));
         let conversations = others.filter_map(|(other, (nick, ended))| {
             let direct = |event: &&Event| {
@@ -332,23 +413,41 @@ impl Model {
             let wrote = self.log.iter().filter(direct).any(|event| event.by == me);
             let read = self.sessions[&me].read.get(&other).copied().unwrap_or(0);
             let unread = self.unread_from(me, other, read);
-            Some(((wrote, unread.0 > 0, last), (nick.clone(), ended, read, unread)))
+            Some((
+                (wrote, unread.0 > 0, last),
+                (nick.clone(), ended, read, unread),
+            ))
         });
-        conversations.collect::<BTreeMap<_, _>>().into_values().rev().collect()
+        conversations
+            .collect::<BTreeMap<_, _>>()
+            .into_values()
+            .rev()
+            .collect()
     }
 
     /// Whoever is to know who a session is, and that it has left: everyone, and those to whom it has written, unless it
     /// silences them.
     pub fn acquainted(&self, key: Key) -> BTreeSet<Key> {
-        let written = self.log.iter().filter(|event| event.by == key).filter_map(|event| event.with);
-        let contacts = written.filter(|other| self.sessions.contains_key(other) && !self.silences(key, *other));
+        let written = self
+            .log
+            .iter()
+            .filter(|event| event.by == key)
+            .filter_map(|event| event.with);
+        let contacts = written
+            .filter(|other| self.sessions.contains_key(other) && !self.silences(key, *other));
         self.everyone(key).into_iter().chain(contacts).collect()
     }
 
     /// Whoever is to know what a session does: itself, and all that share a channel with it.
     pub fn everyone(&self, key: Key) -> BTreeSet<Key> {
-        let shared = self.channels.values().filter(|channel| channel.members.contains_key(&key));
-        shared.flat_map(|channel| channel.members.keys().copied()).chain([key]).collect()
+        let shared = self
+            .channels
+            .values()
+            .filter(|channel| channel.members.contains_key(&key));
+        shared
+            .flat_map(|channel| channel.members.keys().copied())
+            .chain([key])
+            .collect()
     }
 
     pub fn happens<P: Into<String>>(
@@ -378,9 +477,19 @@ impl Model {
         let mut ids = ids.iter();
         for event in self.fresh.drain(..) {
             // The QUIT of a session is nobody's command any more.
-            let label = label.clone().filter(|_| event.command != "QUIT" && !event.consequence);
-            self.head = if event.consequence { self.head + 1 } else { *ids.next().unwrap() };
-            self.log.push(Event { id: self.head, label, ..event });
+            let label = label
+                .clone()
+                .filter(|_| event.command != "QUIT" && !event.consequence);
+            self.head = if event.consequence {
+                self.head + 1
+            } else {
+                *ids.next().unwrap()
+            };
+            self.log.push(Event {
+                id: self.head,
+                label,
+                ..event
+            });
         }
     }
 

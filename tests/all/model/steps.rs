@@ -20,7 +20,10 @@ pub fn channel(n: u8) -> &'static str {
 /// A channel or a nick.
 pub fn target(n: u8) -> &'static str {
     let n = usize::from(n) % (CHANNELS.len() + NICKS.len());
-    CHANNELS.get(n).or_else(|| NICKS.get(n - CHANNELS.len())).unwrap()
+    CHANNELS
+        .get(n)
+        .or_else(|| NICKS.get(n - CHANNELS.len()))
+        .unwrap()
 }
 
 pub fn key(n: u8) -> &'static str {
@@ -35,8 +38,14 @@ pub fn nicks() -> &'static [&'static str] {
 /// Something that happens: somebody comes in, the server restarts, or one of the live clients does something.
 #[derive(Clone, Debug)]
 pub enum Step {
-    Create { nick: u8 },
-    Login { nick: u8, right: bool, replace: Option<u8> },
+    Create {
+        nick: u8,
+    },
+    Login {
+        nick: u8,
+        right: bool,
+        replace: Option<u8>,
+    },
     Restart,
     By(u8, Deed),
 }
@@ -139,34 +148,78 @@ impl Act {
     /// The line of IRC, where `text` is what is said in it and `head` the id of the last event.
     pub fn line(&self, text: &str, head: i64) -> String {
         let names = |numbers: &[u8], name: fn(u8) -> &'static str| {
-            numbers.iter().map(|n| name(*n)).collect::<Vec<_>>().join(",")
+            numbers
+                .iter()
+                .map(|n| name(*n))
+                .collect::<Vec<_>>()
+                .join(",")
         };
         match self {
             Self::Nick(n) => format!("NICK {}", nick(*n)),
-            Self::Join { channels, key: None } => format!("JOIN {}", names(channels, channel)),
-            Self::Join { channels, key: Some(n) } => {
-                format!("JOIN {} {}", names(channels, channel), vec![key(*n); channels.len()].join(","))
+            Self::Join {
+                channels,
+                key: None,
+            } => format!("JOIN {}", names(channels, channel)),
+            Self::Join {
+                channels,
+                key: Some(n),
+            } => {
+                format!(
+                    "JOIN {} {}",
+                    names(channels, channel),
+                    vec![key(*n); channels.len()].join(",")
+                )
             }
-            Self::Part { channels, reason: false } => format!("PART {}", names(channels, channel)),
-            Self::Part { channels, reason: true } => format!("PART {} :{text}", names(channels, channel)),
+            Self::Part {
+                channels,
+                reason: false,
+            } => format!("PART {}", names(channels, channel)),
+            Self::Part {
+                channels,
+                reason: true,
+            } => format!("PART {} :{text}", names(channels, channel)),
             Self::Say { notice, to } => {
-                format!("{} {} :{text}", if *notice { "NOTICE" } else { "PRIVMSG" }, names(to, target))
+                format!(
+                    "{} {} :{text}",
+                    if *notice { "NOTICE" } else { "PRIVMSG" },
+                    names(to, target)
+                )
             }
-            Self::Topic { channel: n, clear: true } => format!("TOPIC {} :", channel(*n)),
-            Self::Topic { channel: n, clear: false } => format!("TOPIC {} :{text}", channel(*n)),
-            Self::Mode { channel: n, changes } => {
+            Self::Topic {
+                channel: n,
+                clear: true,
+            } => format!("TOPIC {} :", channel(*n)),
+            Self::Topic {
+                channel: n,
+                clear: false,
+            } => format!("TOPIC {} :{text}", channel(*n)),
+            Self::Mode {
+                channel: n,
+                changes,
+            } => {
                 let written: Vec<_> = changes.iter().map(Change::written).collect();
-                let letters = written.iter().map(|(on, c, _)| format!("{}{c}", if *on { '+' } else { '-' }));
+                let letters = written
+                    .iter()
+                    .map(|(on, c, _)| format!("{}{c}", if *on { '+' } else { '-' }));
                 let mut words = vec!["MODE".to_owned(), channel(*n).to_owned(), letters.collect()];
                 words.extend(written.into_iter().filter_map(|(_, _, argument)| argument));
                 words.join(" ")
             }
-            Self::Kick { channel: n, nicks } => format!("KICK {} {}", channel(*n), names(nicks, nick)),
-            Self::Invite { nick: who, channel: n } => format!("INVITE {} {}", nick(*who), channel(*n)),
+            Self::Kick { channel: n, nicks } => {
+                format!("KICK {} {}", channel(*n), names(nicks, nick))
+            }
+            Self::Invite {
+                nick: who,
+                channel: n,
+            } => format!("INVITE {} {}", nick(*who), channel(*n)),
             Self::Away { text: true } => format!("AWAY :{text}"),
             Self::Away { text: false } => "AWAY".to_owned(),
-            Self::Silence { nick: n, on } => format!("SILENCE {}{}", if *on { '+' } else { '-' }, nick(*n)),
-            Self::MarkRead { target: n, back } => format!("MARKREAD {} {}", target(*n), position(head, *back)),
+            Self::Silence { nick: n, on } => {
+                format!("SILENCE {}{}", if *on { '+' } else { '-' }, nick(*n))
+            }
+            Self::MarkRead { target: n, back } => {
+                format!("MARKREAD {} {}", target(*n), position(head, *back))
+            }
             Self::Ack { back } => format!("ACK {}", position(head, *back)),
         }
     }
@@ -182,7 +235,11 @@ pub fn case() -> impl Strategy<Value = Case> {
     let opening = opening();
     let kept = vec(prop::bool::weighted(0.95), opening.len());
     (kept, vec(step(), 1..70)).prop_map(move |(kept, steps)| {
-        let opening = opening.iter().zip(kept).filter(|(_, kept)| *kept).map(|(step, _)| step.clone());
+        let opening = opening
+            .iter()
+            .zip(kept)
+            .filter(|(_, kept)| *kept)
+            .map(|(step, _)| step.clone());
         Case(opening.chain(steps).collect())
     })
 }
@@ -192,26 +249,50 @@ pub struct Case(pub Vec<Step>);
 /// A step a line.
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        self.0.iter().try_for_each(|step| write!(f, "\n    {step:?}"))
+        self.0
+            .iter()
+            .try_for_each(|step| write!(f, "\n    {step:?}"))
     }
 }
 
 fn opening() -> Vec<Step> {
     let act = |who, act| Step::By(who, Deed::Do { label: false, act });
-    let join = |who, channels| act(who, Act::Join { channels, key: None });
+    let join = |who, channels| {
+        act(
+            who,
+            Act::Join {
+                channels,
+                key: None,
+            },
+        )
+    };
     vec![
         Step::Create { nick: 0 },
         Step::By(0, Deed::SetPassword),
         join(0, vec![0, 1]),
         Step::Create { nick: 1 },
         join(1, vec![0]),
-        act(0, Act::Mode { channel: 0, changes: vec![Change::Op(1, true)] }),
-        Step::Login { nick: 0, right: true, replace: None },
+        act(
+            0,
+            Act::Mode {
+                channel: 0,
+                changes: vec![Change::Op(1, true)],
+            },
+        ),
+        Step::Login {
+            nick: 0,
+            right: true,
+            replace: None,
+        },
         Step::By(2, Deed::Snapshot),
         Step::By(0, Deed::Listen),
         Step::Create { nick: 2 },
         join(3, vec![1]),
-        Step::Login { nick: 5, right: true, replace: None },
+        Step::Login {
+            nick: 5,
+            right: true,
+            replace: None,
+        },
     ]
 }
 
@@ -229,7 +310,11 @@ fn step() -> impl Strategy<Value = Step> {
 fn deed() -> impl Strategy<Value = Deed> {
     let from = prop_oneof![1 => Just(From::Acknowledged), 3 => Just(From::Next), 1 => (0..30u8).prop_map(From::Back)];
     let limit = prop_oneof![3 => 1..6u16, 2 => 6..40u16, 1 => Just(500u16)];
-    let leave = prop_oneof![Just(Leave::Quit), Just(Leave::QuitSaying), Just(Leave::LogOut)];
+    let leave = prop_oneof![
+        Just(Leave::Quit),
+        Just(Leave::QuitSaying),
+        Just(Leave::LogOut)
+    ];
     prop_oneof![
         40 => (any::<bool>(), act()).prop_map(|(label, act)| Deed::Do { label, act }),
         8 => (limit, from).prop_map(|(limit, from)| Deed::Poll { limit, from }),

@@ -37,10 +37,14 @@ impl View {
     /// What a snapshot says.
     pub fn read(snapshot: &Value) -> Self {
         let session = &snapshot["session"];
-        let channels = snapshot["channels"].as_array().unwrap().iter().map(|channel| {
-            let view = ChannelView::read(channel);
-            (folded(&view.name), Some(view))
-        });
+        let channels = snapshot["channels"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|channel| {
+                let view = ChannelView::read(channel);
+                (folded(&view.name), Some(view))
+            });
         let directs = snapshot["directs"].as_array().unwrap().iter();
         Self {
             nick: text(&session["nick"]),
@@ -50,7 +54,12 @@ impl View {
             directs: directs
                 .map(|direct| {
                     let ended = direct["ended"].as_bool().unwrap_or(false);
-                    (text(&direct["nick"]), ended, direct["read"].as_i64().unwrap(), unread(direct))
+                    (
+                        text(&direct["nick"]),
+                        ended,
+                        direct["read"].as_i64().unwrap(),
+                        unread(direct),
+                    )
                 })
                 .collect(),
         }
@@ -59,7 +68,10 @@ impl View {
     /// What the model says. It does not know the times of topics.
     pub fn of(model: &Model, key: Key) -> Self {
         let session = &model.sessions[&key];
-        let own = model.channels.iter().filter(|(_, channel)| channel.members.contains_key(&key));
+        let own = model
+            .channels
+            .iter()
+            .filter(|(_, channel)| channel.members.contains_key(&key));
         let channels = own.map(|(name, channel)| {
             let members = channel.members.iter().map(|(key, standing)| {
                 let Session { nick, away, .. } = &model.sessions[key];
@@ -71,7 +83,10 @@ impl View {
                 flags: channel.flags.clone(),
                 key: channel.key.clone(),
                 limit: channel.limit,
-                topic: channel.topic.clone().map(|(text, by)| (text, by, String::new())),
+                topic: channel
+                    .topic
+                    .clone()
+                    .map(|(text, by)| (text, by, String::new())),
                 members: members.collect(),
                 read,
                 unread: model.unread_on(key, name, read),
@@ -88,7 +103,12 @@ impl View {
     }
 
     pub fn without_times(mut self) -> Self {
-        for (_, _, time) in self.channels.values_mut().flatten().filter_map(|channel| channel.topic.as_mut()) {
+        for (_, _, time) in self
+            .channels
+            .values_mut()
+            .flatten()
+            .filter_map(|channel| channel.topic.as_mut())
+        {
             time.clear();
         }
         self
@@ -111,8 +131,11 @@ impl View {
 
     /// Applies an event of the queue.
     pub fn apply(&mut self, event: &Value) {
-        let (source, command, params) =
-            (event["source"].as_str().unwrap(), event["command"].as_str().unwrap(), params(event));
+        let (source, command, params) = (
+            event["source"].as_str().unwrap(),
+            event["command"].as_str().unwrap(),
+            params(event),
+        );
         let mine = source == self.nick;
         let named = params.first().map(|name| folded(name)).unwrap_or_default();
         let known = self.channels.get_mut(&named).and_then(Option::as_mut);
@@ -121,11 +144,19 @@ impl View {
             ("JOIN", _) if mine => drop(self.channels.insert(named, None)),
             ("PART", _) if mine => drop(self.channels.remove(&named)),
             ("KICK", _) if params[1] == self.nick => drop(self.channels.remove(&named)),
-            ("JOIN", Some(channel)) => drop(channel.members.insert(source.to_owned(), (false, false, false))),
+            ("JOIN", Some(channel)) => drop(
+                channel
+                    .members
+                    .insert(source.to_owned(), (false, false, false)),
+            ),
             ("PART", Some(channel)) => drop(channel.members.remove(source)),
             ("KICK", Some(channel)) => drop(channel.members.remove(params[1])),
             ("TOPIC", Some(channel)) => {
-                let topic = (params[1].to_owned(), source.to_owned(), text(&event["time"]));
+                let topic = (
+                    params[1].to_owned(),
+                    source.to_owned(),
+                    text(&event["time"]),
+                );
                 channel.topic = Some(topic).filter(|(text, ..)| !text.is_empty());
             }
             ("MODE", Some(channel)) => channel.change(&params[1..]),
@@ -158,7 +189,10 @@ impl View {
     }
 
     fn everywhere(&mut self, mut change: impl FnMut(&mut BTreeMap<String, (bool, bool, bool)>)) {
-        self.channels.values_mut().flatten().for_each(|channel| change(&mut channel.members));
+        self.channels
+            .values_mut()
+            .flatten()
+            .for_each(|channel| change(&mut channel.members));
     }
 }
 
@@ -167,7 +201,11 @@ impl ChannelView {
         let modes = text(&channel["modes"]);
         let mut words = modes.split(' ');
         let letters = words.next().unwrap().strip_prefix('+').unwrap();
-        let mut value = |letter| letters.contains(letter).then(|| words.next().unwrap().to_owned());
+        let mut value = |letter| {
+            letters
+                .contains(letter)
+                .then(|| words.next().unwrap().to_owned())
+        };
         let (key, limit) = (value('k'), value('l').map(|limit| limit.parse().unwrap()));
         let topic = Some(&channel["topic"]).filter(|topic| !topic.is_null());
         let members = channel["members"].as_array().unwrap().iter().map(|member| {
@@ -176,10 +214,19 @@ impl ChannelView {
         });
         Self {
             name: text(&channel["name"]),
-            flags: letters.chars().filter(|letter| !"kl".contains(*letter)).collect(),
+            flags: letters
+                .chars()
+                .filter(|letter| !"kl".contains(*letter))
+                .collect(),
             key,
             limit,
-            topic: topic.map(|topic| (text(&topic["text"]), text(&topic["set_by"]), text(&topic["set_at"]))),
+            topic: topic.map(|topic| {
+                (
+                    text(&topic["text"]),
+                    text(&topic["set_by"]),
+                    text(&topic["set_at"]),
+                )
+            }),
             members: members.collect(),
             read: channel["read"].as_i64().unwrap(),
             unread: unread(channel),
@@ -211,5 +258,8 @@ fn text(value: &Value) -> String {
 
 fn unread(of: &Value) -> Unread {
     let unread = &of["unread"];
-    (unread["count"].as_u64().unwrap() as usize, unread["mention"].as_bool().unwrap())
+    (
+        unread["count"].as_u64().unwrap() as usize,
+        unread["mention"].as_bool().unwrap(),
+    )
 }

@@ -59,7 +59,14 @@ pub struct Listener {
 impl World {
     pub async fn start() -> Self {
         let (clients, channels) = (MAX_CLIENTS.to_string(), MAX_CHANNELS.to_string());
-        let args = ["--login-limit", "off", "--max-clients", &clients, "--max-channels", &channels];
+        let args = [
+            "--login-limit",
+            "off",
+            "--max-clients",
+            &clients,
+            "--max-channels",
+            &channels,
+        ];
         let server = TestServer::with(&args).await;
         let witness = server.pick("witness").await;
         Self {
@@ -89,10 +96,20 @@ impl World {
         let text = format!("m{}", self.steps);
         self.story.push(format!("{text}: {step:?}"));
         self.server.pass(Duration::from_secs(1));
-        let ended = |model: &Model| model.clients.iter().filter(|client| client.ended.is_some()).count();
+        let ended = |model: &Model| {
+            model
+                .clients
+                .iter()
+                .filter(|client| client.ended.is_some())
+                .count()
+        };
         let before = ended(&self.model);
         self.perform(step, &text).await?;
-        if ended(&self.model) > before { self.check_ended().await } else { Ok(()) }
+        if ended(&self.model) > before {
+            self.check_ended().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn perform(&mut self, step: &Step, text: &str) -> Check {
@@ -100,16 +117,25 @@ impl World {
             Step::Create { nick: n } => {
                 let actual = self.server.device().try_pick(nick(n)).await;
                 let expected = self.model.create(nick(n));
-                let Some((device, session)) = self.both(expected, actual)? else { return Ok(()) };
+                let Some((device, session)) = self.both(expected, actual)? else {
+                    return Ok(());
+                };
                 self.admit(device, session).await
             }
-            Step::Login { nick: n, right, replace } => self.login(n, right, replace).await,
+            Step::Login {
+                nick: n,
+                right,
+                replace,
+            } => self.login(n, right, replace).await,
             Step::Restart => self.restart().await,
             Step::By(who, ref deed) => {
-                let Some(who) = self.who(who) else { return Ok(()) };
+                let Some(who) = self.who(who) else {
+                    return Ok(());
+                };
                 let session = self.model.clients[who].session;
                 let nick = &self.model.sessions[&session].nick;
-                self.story.push(format!("    by client {who}, {nick}, of session {session}"));
+                self.story
+                    .push(format!("    by client {who}, {nick}, of session {session}"));
                 self.perform_by(who, session, deed, text).await
             }
         }
@@ -119,14 +145,26 @@ impl World {
         let device = self.device(who);
         match *deed {
             Deed::SetPassword => {
-                let current = if self.model.sessions[&session].password { PASSWORD } else { "" };
-                let line = if current.is_empty() { json!([PASSWORD]) } else { json!([PASSWORD, current]) };
-                let actual = device.try_send_json(json!({"command": "PASS", "params": line})).await;
+                let current = if self.model.sessions[&session].password {
+                    PASSWORD
+                } else {
+                    ""
+                };
+                let line = if current.is_empty() {
+                    json!([PASSWORD])
+                } else {
+                    json!([PASSWORD, current])
+                };
+                let actual = device
+                    .try_send_json(json!({"command": "PASS", "params": line}))
+                    .await;
                 self.model.set_password(session);
                 self.answered(Ok(vec!["NOTE"]), actual, None).await
             }
             Deed::Renew { other, right } => {
-                let nick = other.map_or(self.model.sessions[&session].nick.clone(), |n| nick(n).to_owned());
+                let nick = other.map_or(self.model.sessions[&session].nick.clone(), |n| {
+                    nick(n).to_owned()
+                });
                 self.renew(who, &nick, right).await
             }
             Deed::Do { label, ref act } => self.command(who, label, act, text).await,
@@ -138,13 +176,17 @@ impl World {
             }
             Deed::Leave(how) => {
                 let saying = matches!(how, Leave::QuitSaying).then_some(text);
-                let actual = device.try_send(&saying.map_or("QUIT".into(), |text| format!("QUIT :{text}"))).await;
+                let actual = device
+                    .try_send(&saying.map_or("QUIT".into(), |text| format!("QUIT :{text}")))
+                    .await;
                 self.model.leave(who, EndReason::Quit, saying);
                 self.answered(Ok(Vec::new()), actual, None).await
             }
             Deed::Remove { whom } => {
                 let whom = self.who(whom).unwrap();
-                let actual = device.delete(&format!("/api/v1/clients/{}", self.model.clients[whom].id)).await;
+                let actual = device
+                    .delete(&format!("/api/v1/clients/{}", self.model.clients[whom].id))
+                    .await;
                 let expected = if self.model.clients[whom].session == session {
                     self.model.leave(whom, EndReason::Removed, None);
                     Ok(Vec::new())
@@ -155,7 +197,12 @@ impl World {
             }
             Deed::RemoveOthers => {
                 let actual = device.delete("/api/v1/clients").await;
-                for other in self.model.live_of(session).into_iter().filter(|other| *other != who) {
+                for other in self
+                    .model
+                    .live_of(session)
+                    .into_iter()
+                    .filter(|other| *other != who)
+                {
                     self.model.leave(other, EndReason::Removed, None);
                 }
                 self.answered(Ok(Vec::new()), actual, None).await
@@ -181,7 +228,11 @@ impl World {
                 }
                 let after = self.model.clients[who].acknowledged;
                 let stream = device.stream("").await;
-                self.listeners.push(Listener { client: who, after, stream });
+                self.listeners.push(Listener {
+                    client: who,
+                    after,
+                    stream,
+                });
                 Ok(())
             }
         }
@@ -200,17 +251,32 @@ impl World {
                 prop_assert_eq!(expected.name(), actual.code);
                 Ok(None)
             }
-            (Ok(_), Err(actual)) => Err(TestCaseError::fail(format!("it was to be done, and was refused: {actual:?}"))),
-            (Err(code), Ok(_)) => Err(TestCaseError::fail(format!("it was to be refused: {}", code.name()))),
+            (Ok(_), Err(actual)) => Err(TestCaseError::fail(format!(
+                "it was to be done, and was refused: {actual:?}"
+            ))),
+            (Err(code), Ok(_)) => Err(TestCaseError::fail(format!(
+                "it was to be refused: {}",
+                code.name()
+            ))),
         }
     }
 
     /// A new client came in.
     async fn admit(&mut self, device: Device, session: usize) -> Check {
         let clients = device.get("/api/v1/clients").await;
-        let own = clients.as_array().unwrap().iter().find(|client| client["current"] == true).unwrap();
+        let own = clients
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|client| client["current"] == true)
+            .unwrap();
         self.model.admit(session, own["id"].as_i64().unwrap());
-        self.hands.push(Hand { device, next: self.model.head, view: None, labelled: None });
+        self.hands.push(Hand {
+            device,
+            next: self.model.head,
+            view: None,
+            labelled: None,
+        });
         Ok(())
     }
 
@@ -223,7 +289,9 @@ impl World {
         }
         let actual = self.server.device().login_with(body).await;
         let expected = self.model.login(nick(n), right, replace);
-        let Some((device, (session, replaced))) = self.both(expected, actual)? else { return Ok(()) };
+        let Some((device, (session, replaced))) = self.both(expected, actual)? else {
+            return Ok(());
+        };
         // The siblings are told before the new one's queue begins.
         self.model.notice(session);
         let id = self.newest().await;
@@ -241,16 +309,27 @@ impl World {
         self.poll(who, Some(self.model.head), 500).await?;
         let password = if right { PASSWORD } else { "a wrong password" };
         let actual = self.hands[who].device.login(nick, password).await;
-        let found = self.model.find(nick).filter(|key| right && self.model.sessions[key].password);
+        let found = self
+            .model
+            .find(nick)
+            .filter(|key| right && self.model.sessions[key].password);
         let expected = match found.ok_or(Code::LoginFailed) {
-            Ok(session) if session != self.model.clients[who].session => Err(Code::AlreadyInSession),
+            Ok(session) if session != self.model.clients[who].session => {
+                Err(Code::AlreadyInSession)
+            }
             found => found.map(drop),
         };
-        let Some((device, ())) = self.both(expected, actual)? else { return Ok(()) };
+        let Some((device, ())) = self.both(expected, actual)? else {
+            return Ok(());
+        };
         let old = std::mem::replace(&mut self.hands[who].device, device);
         self.cut(who).await?;
         let refusal = old.call(Method::GET, "/api/v1/session").await.unwrap_err();
-        prop_assert_eq!(refusal.code, "unauthenticated", "an old secret, after a new one was given");
+        prop_assert_eq!(
+            refusal.code,
+            "unauthenticated",
+            "an old secret, after a new one was given"
+        );
         // Its queue goes on where it was.
         self.poll(who, None, 500).await.map(drop)
     }
@@ -261,19 +340,28 @@ impl World {
         let text = &format!("{text} {}", nick(self.steps as u8));
         let line = act.line(text, self.model.head);
         self.story.push(format!("    {line}"));
-        let line = label.as_ref().map_or(line.clone(), |label| format!("@label={label} {line}"));
+        let line = label
+            .as_ref()
+            .map_or(line.clone(), |label| format!("@label={label} {line}"));
         let actual = self.hands[who].device.try_send(&line).await;
         if let (Some(_), Ok(answer)) = (&label, &actual) {
             self.hands[who].labelled = Some((line, answer.clone()));
         }
         let expected = self.model.act(who, act, text);
-        self.answered(expected, actual, label.map(|label| (who, label))).await
+        self.answered(expected, actual, label.map(|label| (who, label)))
+            .await
     }
 
     /// The same label again: the same answer and nothing more; with another command it is refused.
     async fn repeat(&mut self, who: usize, other: bool) -> Check {
-        let Some((line, answer)) = self.hands[who].labelled.clone() else { return Ok(()) };
-        let sent = if other { format!("{line} and more") } else { line };
+        let Some((line, answer)) = self.hands[who].labelled.clone() else {
+            return Ok(());
+        };
+        let sent = if other {
+            format!("{line} and more")
+        } else {
+            line
+        };
         let actual = self.hands[who].device.try_send(&sent).await;
         self.story.push(format!("    {sent}: {actual:?}"));
         match actual {
@@ -296,8 +384,11 @@ impl World {
         };
         let ids: Vec<i64> = match actual["ids"].as_array() {
             Some(ids) => {
-                let commands =
-                    actual["replies"].as_array().unwrap().iter().map(|reply| reply["command"].as_str().unwrap());
+                let commands = actual["replies"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|reply| reply["command"].as_str().unwrap());
                 prop_assert_eq!(commands.collect::<Vec<_>>(), replies);
                 ids.iter().map(|id| id.as_i64().unwrap()).collect()
             }
@@ -306,9 +397,16 @@ impl World {
             None => vec![self.newest().await - self.model.fresh.len() as i64 + 1],
         };
         self.story.push(format!("    {ids:?}"));
-        prop_assert_eq!(ids.len(), self.model.answered(), "events: {:?}", &self.model.fresh);
+        prop_assert_eq!(
+            ids.len(),
+            self.model.answered(),
+            "events: {:?}",
+            &self.model.fresh
+        );
         prop_assert!(
-            ids.iter().zip([&self.model.head].into_iter().chain(&ids)).all(|(id, before)| id > before),
+            ids.iter()
+                .zip([&self.model.head].into_iter().chain(&ids))
+                .all(|(id, before)| id > before),
             "{ids:?}"
         );
         self.model.number(&ids, label);
@@ -317,25 +415,57 @@ impl World {
 
     /// The id of the last event, which the witness sees.
     async fn newest(&self) -> i64 {
-        self.witness.poll("timeout=0").await["next"].as_i64().unwrap()
+        self.witness.poll("timeout=0").await["next"]
+            .as_i64()
+            .unwrap()
     }
 
     /// Polls, and compares the page. Whether there may be more.
-    pub async fn poll(&mut self, who: usize, after: Option<i64>, limit: usize) -> Result<bool, TestCaseError> {
+    pub async fn poll(
+        &mut self,
+        who: usize,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<bool, TestCaseError> {
         let query = after.map_or(String::new(), |after| format!("&after={after}"));
         let device = self.device(who);
-        let actual = device.call(Method::GET, &format!("/api/v1/messages?timeout=0&limit={limit}{query}")).await;
+        let actual = device
+            .call(
+                Method::GET,
+                &format!("/api/v1/messages?timeout=0&limit={limit}{query}"),
+            )
+            .await;
         self.model.clients[who].begun = true;
         let expected = after.map_or(Ok(()), |after| self.model.acknowledge(who, after));
-        let Some((page, ())) = self.both(expected, actual)? else { return Ok(false) };
+        let Some((page, ())) = self.both(expected, actual)? else {
+            return Ok(false);
+        };
         let from = after.unwrap_or(self.model.clients[who].acknowledged);
-        let expected: Vec<_> = self.model.queue(who, from).take(limit).map(|event| message(event, who)).collect();
-        let next =
-            if expected.len() == limit { expected.last().unwrap()["id"].as_i64().unwrap() } else { self.model.head };
+        let expected: Vec<_> = self
+            .model
+            .queue(who, from)
+            .take(limit)
+            .map(|event| message(event, who))
+            .collect();
+        let next = if expected.len() == limit {
+            expected.last().unwrap()["id"].as_i64().unwrap()
+        } else {
+            self.model.head
+        };
         let messages = page["messages"].as_array().unwrap();
-        let seen = messages.iter().map(|message| self.seen(message)).collect::<Result<Vec<_>, _>>()?;
+        let seen = messages
+            .iter()
+            .map(|message| self.seen(message))
+            .collect::<Result<Vec<_>, _>>()?;
         prop_assert_eq!(seen, expected, "client {} past {} by {}", who, from, limit);
-        prop_assert_eq!(&page["next"], next, "client {} past {} by {}", who, from, limit);
+        prop_assert_eq!(
+            &page["next"],
+            next,
+            "client {} past {} by {}",
+            who,
+            from,
+            limit
+        );
         self.hands[who].next = next;
         Ok(messages.len() == limit)
     }
@@ -343,8 +473,18 @@ impl World {
     /// A message as the model can know it. Its time is the same for all who see it.
     pub fn seen(&mut self, message: &Value) -> Result<Value, TestCaseError> {
         let mut message = message.clone();
-        let time = message.as_object_mut().unwrap().remove("time").unwrap().as_str().unwrap().to_owned();
-        let first = self.times.entry(message["id"].as_i64().unwrap()).or_insert_with(|| time.clone());
+        let time = message
+            .as_object_mut()
+            .unwrap()
+            .remove("time")
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let first = self
+            .times
+            .entry(message["id"].as_i64().unwrap())
+            .or_insert_with(|| time.clone());
         prop_assert_eq!(&*first, &time, "{}", message);
         if message["source"] == SERVER_NAME && message["command"] == "NOTICE" {
             message["params"].as_array_mut().unwrap().truncate(1);
@@ -356,18 +496,39 @@ impl World {
     pub async fn snapshot(&mut self, who: usize) -> Check {
         let mut folded = None;
         if let Some((mut view, cursor)) = self.hands[who].view.clone() {
-            let page = self.hands[who].device.poll(&format!("timeout=0&limit=500&after={cursor}")).await;
+            let page = self.hands[who]
+                .device
+                .poll(&format!("timeout=0&limit=500&after={cursor}"))
+                .await;
             self.model.acknowledge(who, cursor).unwrap();
-            page["messages"].as_array().unwrap().iter().for_each(|event| view.apply(event));
+            page["messages"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .for_each(|event| view.apply(event));
             folded = Some(view);
         }
         let snapshot = self.hands[who].device.snapshot().await;
         self.model.snapshot(who);
         let view = View::read(&snapshot);
         let client = &self.model.clients[who];
-        prop_assert_eq!(view.clone().without_times(), View::of(&self.model, client.session), "client {}", who);
-        let positions = [&snapshot["client"]["id"], &snapshot["cursor"], &snapshot["acknowledged"]];
-        prop_assert_eq!(positions, [client.id, self.model.head, client.acknowledged], "client {}", who);
+        prop_assert_eq!(
+            view.clone().without_times(),
+            View::of(&self.model, client.session),
+            "client {}",
+            who
+        );
+        let positions = [
+            &snapshot["client"]["id"],
+            &snapshot["cursor"],
+            &snapshot["acknowledged"],
+        ];
+        prop_assert_eq!(
+            positions,
+            [client.id, self.model.head, client.acknowledged],
+            "client {}",
+            who
+        );
         if let Some(folded) = folded {
             prop_assert_eq!(
                 folded.completed(&view),
@@ -390,7 +551,14 @@ impl World {
 
 /// An event as a client is to receive it, but for its time.
 pub fn message(event: &Event, client: usize) -> Value {
-    let Event { id, source, command, params, label, .. } = event;
+    let Event {
+        id,
+        source,
+        command,
+        params,
+        label,
+        ..
+    } = event;
     let mut message = json!({"id": id, "source": source, "command": command, "params": params});
     if let Some((_, label)) = label.as_ref().filter(|(origin, _)| *origin == client) {
         message["label"] = json!(label);

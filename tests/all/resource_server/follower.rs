@@ -37,13 +37,22 @@ struct State {
 
 impl ResourceServer {
     pub fn new(app: App, now: i64) -> Self {
-        Self { app, now, state: Arc::default() }
+        Self {
+            app,
+            now,
+            state: Arc::default(),
+        }
     }
 
     /// Whether a token is good.
     pub async fn accepts(&self, token: &str) -> bool {
         let hash = sha256(token.as_bytes());
-        let known = self.state().cache.as_ref().and_then(|cache| cache.get(&hash)).cloned();
+        let known = self
+            .state()
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.get(&hash))
+            .cloned();
         if let Some(known) = known {
             return known["exp"].as_i64().unwrap() > self.now;
         }
@@ -53,7 +62,8 @@ impl ResourceServer {
         state.asked += 1;
         // What ended while the answer was on its way was told of before there was anything to forget.
         // A refresh token is active, too, and opens nothing.
-        let good = told["token_type"] == "Bearer" && !state.ended.contains(&told["grant_id"].as_i64().unwrap());
+        let good = told["token_type"] == "Bearer"
+            && !state.ended.contains(&told["grant_id"].as_i64().unwrap());
         if let Some(cache) = state.cache.as_mut().filter(|_| good) {
             cache.insert(hash, told);
         }
@@ -62,7 +72,10 @@ impl ResourceServer {
 
     /// Follows the ends of grants, from where it was cut off; resolves once it has been told of all so far.
     pub async fn connect(&self) {
-        let after = self.state().position.map_or(String::new(), |position| format!("after={position}"));
+        let after = self
+            .state()
+            .position
+            .map_or(String::new(), |position| format!("after={position}"));
         let mut events = Events::follow(&self.app, &after).await;
         let state = self.state.clone();
         tokio::spawn(async move {
@@ -71,7 +84,10 @@ impl ResourceServer {
             }
             state.lock().unwrap().cache = None;
         });
-        until("everything so far to be told", async || self.known().is_some()).await;
+        until("everything so far to be told", async || {
+            self.known().is_some()
+        })
+        .await;
     }
 
     /// Waits until it knows that it is cut off.
@@ -108,8 +124,11 @@ impl State {
             "grant_ended" => {
                 let grant = data["grant_id"].as_i64().unwrap();
                 self.ended.insert(grant);
-                self.told.push((grant, data["reason"].as_str().unwrap().to_owned()));
-                self.cache.iter_mut().for_each(|cache| cache.retain(|_, known| known["grant_id"] != grant));
+                self.told
+                    .push((grant, data["reason"].as_str().unwrap().to_owned()));
+                self.cache
+                    .iter_mut()
+                    .for_each(|cache| cache.retain(|_, known| known["grant_id"] != grant));
             }
             _ => {}
         }
@@ -121,7 +140,9 @@ pub struct Events(Stream);
 
 /// The request for it.
 pub fn request(app: &App, query: &str) -> RequestBuilder {
-    let request = app.program.request(Method::GET, &format!("/auth/grants/events?{query}"));
+    let request = app
+        .program
+        .request(Method::GET, &format!("/auth/grants/events?{query}"));
     request.basic_auth(&app.client_id, Some(&app.secret))
 }
 
@@ -139,13 +160,21 @@ impl Events {
 
     /// The next event that says something: its name, its position, its data.
     pub async fn next(&mut self) -> (String, Option<i64>, Value) {
-        timeout(SOON, self.try_next()).await.expect("it comes soon").expect("the stream goes on")
+        timeout(SOON, self.try_next())
+            .await
+            .expect("it comes soon")
+            .expect("the stream goes on")
     }
 
     pub async fn try_next(&mut self) -> Option<(String, Option<i64>, Value)> {
         loop {
             let frame = self.0.frame().await?;
-            let field = |name: &str| frame.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
+            let field = |name: &str| {
+                frame
+                    .iter()
+                    .find(|(field, _)| field == name)
+                    .map(|(_, value)| value.as_str())
+            };
             if let (Some(event), Some(data)) = (field("event"), field("data")) {
                 let id = field("id").map(|id| id.parse().unwrap());
                 return Some((event.to_owned(), id, serde_json::from_str(data).unwrap()));

@@ -16,7 +16,12 @@ use crate::support::{Process, rejoin};
 fn killer(folder: &Path) -> PathBuf {
     let library = folder.join("kill_at.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/kill_at.c");
-    let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status().unwrap();
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .status()
+        .unwrap();
     assert!(made.success());
     library
 }
@@ -24,9 +29,13 @@ fn killer(folder: &Path) -> PathBuf {
 /// Whose session there is in a database, which must be whole.
 pub fn whose(database: &Path) -> String {
     let database = Connection::open(database).unwrap();
-    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    let check: String = database
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(check, "ok");
-    database.query_row("SELECT nick FROM session", [], |row| row.get(0)).unwrap()
+    database
+        .query_row("SELECT nick FROM session", [], |row| row.get(0))
+        .unwrap()
 }
 
 /// The files of a database, with its write-ahead log.
@@ -60,25 +69,48 @@ async fn kill_9_at_any_moment_leaves_the_old_database_or_the_new_one_whole() {
         let database = target.join("rejoin.db");
         copied(&old, &database);
         let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
-        command.arg("restore").arg(&copy).arg("--database").arg(&database).arg("--end-credentials");
-        command.env("LD_PRELOAD", &killer).env("KILL_AT", n.to_string()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .arg("restore")
+            .arg(&copy)
+            .arg("--database")
+            .arg(&database)
+            .arg("--end-credentials");
+        command
+            .env("LD_PRELOAD", &killer)
+            .env("KILL_AT", n.to_string())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let status = command.status().unwrap();
         if status.signal().is_none() {
             assert!(status.success());
             break;
         }
         killed += 1;
-        let kept = kept(&target).into_iter().filter(|path| !path.display().to_string().ends_with("-wal"));
+        let kept = kept(&target)
+            .into_iter()
+            .filter(|path| !path.display().to_string().ends_with("-wal"));
         match whose(&database).as_str() {
             "new" => {
                 replaced += 1;
-                assert_eq!(kept.map(|path| whose(&path)).collect::<Vec<_>>(), ["old"], "killed at {n}");
+                assert_eq!(
+                    kept.map(|path| whose(&path)).collect::<Vec<_>>(),
+                    ["old"],
+                    "killed at {n}"
+                );
             }
             it => assert_eq!(it, "old", "killed at {n}"),
         }
     }
-    assert!(killed > 10 && replaced > 0, "killed {killed} times, {replaced} of them after the replacement");
+    assert!(
+        killed > 10 && replaced > 0,
+        "killed {killed} times, {replaced} of them after the replacement"
+    );
     assert_eq!(whose(&target.join("rejoin.db")), "new");
-    let left = fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert!(left.into_iter().all(|name| !name.contains("restoring")), "nothing is left behind");
+    let left = fs::read_dir(&target)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(
+        left.into_iter().all(|name| !name.contains("restoring")),
+        "nothing is left behind"
+    );
 }

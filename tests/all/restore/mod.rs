@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, FLAGS, Process, assert_sound, commands, params, register, rejoin, said};
+use crate::support::{
+    App, Device, FLAGS, Process, assert_sound, commands, params, register, rejoin, said,
+};
 
 mod atomic;
 mod refused;
@@ -21,7 +23,9 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 
 /// What a restore says, as JSON.
 async fn restore(database: &Path, args: &[&str]) -> Value {
-    let printed = rejoin(database, &[&["restore", "--json"], args].concat()).await.unwrap();
+    let printed = rejoin(database, &[&["restore", "--json"], args].concat())
+        .await
+        .unwrap();
     serde_json::from_str(&printed).unwrap()
 }
 
@@ -38,8 +42,12 @@ async fn log_in(server: &Process, password: &str) -> Device {
 
 /// A file beside the database whose name says that it was kept.
 fn kept(dir: &Path) -> Vec<PathBuf> {
-    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.display().to_string().contains(".db.before-")).collect()
+    let files = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.display().to_string().contains(".db.before-"))
+        .collect()
 }
 
 #[tokio::test]
@@ -55,26 +63,68 @@ async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told()
 
     // What is ended after the copy was made.
     let id = phone.snapshot().await["client"]["id"].clone();
-    alice.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
-    alice.delete(&format!("/api/v1/keys/{}", key.client_id)).await.unwrap();
-    alice.try_send_json(json!({"command": "PASS", "params": ["another password", PASSWORD]})).await.unwrap();
-    let lost = alice.send("PRIVMSG #rust :lost").await["ids"][0].as_i64().unwrap();
-    assert_eq!(phone.call(Method::GET, "/api/v1/session").await.unwrap_err().body["reason"], "removed");
+    alice
+        .delete(&format!("/api/v1/clients/{id}"))
+        .await
+        .unwrap();
+    alice
+        .delete(&format!("/api/v1/keys/{}", key.client_id))
+        .await
+        .unwrap();
+    alice
+        .try_send_json(json!({"command": "PASS", "params": ["another password", PASSWORD]}))
+        .await
+        .unwrap();
+    let lost = alice.send("PRIVMSG #rust :lost").await["ids"][0]
+        .as_i64()
+        .unwrap();
+    assert_eq!(
+        phone
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err()
+            .body["reason"],
+        "removed"
+    );
     server.terminate();
 
     let told = restore(&database, &["copy.db"]).await;
-    assert_eq!((&told["restored"], &told["ended"]), (&json!("copy.db"), &Value::Null));
+    assert_eq!(
+        (&told["restored"], &told["ended"]),
+        (&json!("copy.db"), &Value::Null)
+    );
     assert_eq!(json!(kept(dir.path())), json!([told["kept"]]));
     let server = Process::start(&database, &[]);
     let [alice, phone] = [&alice, &phone].map(|device| moved(device, &server));
-    assert_eq!(phone.snapshot().await["channels"][0]["name"], "#rust", "the device is back");
+    assert_eq!(
+        phone.snapshot().await["channels"][0]["name"],
+        "#rust",
+        "the device is back"
+    );
     log_in(&server, PASSWORD).await;
-    App { program: server.device(), ..key }.token("").await.snapshot().await;
-    let notice = alice.queue().await.into_iter().find(|m| m["command"] == "NOTICE" && m["id"].as_i64() > Some(lost));
+    App {
+        program: server.device(),
+        ..key
+    }
+    .token("")
+    .await
+    .snapshot()
+    .await;
+    let notice = alice
+        .queue()
+        .await
+        .into_iter()
+        .find(|m| m["command"] == "NOTICE" && m["id"].as_i64() > Some(lost));
     let notice = notice.expect("it is told of the restore, by an id above all that were lost");
-    assert!(params(&notice)[1].contains("restored from a backup of 20"), "{notice}");
+    assert!(
+        params(&notice)[1].contains("restored from a backup of 20"),
+        "{notice}"
+    );
     let audit = rejoin(&database, &["audit"]).await.unwrap();
-    assert!(audit.lines().any(|line| line.ends_with(" restored")), "{audit}");
+    assert!(
+        audit.lines().any(|line| line.ends_with(" restored")),
+        "{audit}"
+    );
     server.terminate();
     assert_sound(&database);
 
@@ -84,7 +134,11 @@ async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told()
     let server = Process::start(&old, &["--keys", keys.to_str().unwrap()]);
     log_in(&server, "another password").await;
     let alice = moved(&alice, &server);
-    assert!(alice.poll("after=0&timeout=0").await["messages"].to_string().contains("lost"));
+    assert!(
+        alice.poll("after=0&timeout=0").await["messages"]
+            .to_string()
+            .contains("lost")
+    );
 }
 
 #[tokio::test]
@@ -102,24 +156,42 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
     let app = App::of(&server.device(), &app);
     let own = app.token("").await;
     let tokens = app.sign_in(&alice, "identity chat:read").await;
-    let (access, refresh) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+    let (access, refresh) = (
+        tokens["access_token"].as_str().unwrap(),
+        tokens["refresh_token"].as_str().unwrap(),
+    );
     let user = server.device().with_token(access);
     rejoin(&database, &["backup", "copy.db"]).await.unwrap();
     server.terminate();
 
     let told = restore(&database, &["copy.db", "--end-credentials"]).await;
     let ended = json!({"devices": 4, "keys": 1, "grants": 3, "sessions": 1, "sessions_waiting": 1});
-    assert_eq!(told["ended"], ended, "alice's laptop, phone and app, and bob's device");
+    assert_eq!(
+        told["ended"], ended,
+        "alice's laptop, phone and app, and bob's device"
+    );
     let server = Process::start(&database, &[]);
     for device in [&alice, &phone, &bob] {
-        let refusal = moved(device, &server).call(Method::GET, "/api/v1/session").await.unwrap_err();
-        assert_eq!((refusal.code.as_str(), &refusal.body["reason"]), ("client_ended", &json!("revoked")));
+        let refusal = moved(device, &server)
+            .call(Method::GET, "/api/v1/session")
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refusal.code.as_str(), &refusal.body["reason"]),
+            ("client_ended", &json!("revoked"))
+        );
     }
     for program in [&bot, &own, &user] {
-        let refusal = moved(program, &server).call(Method::GET, "/auth/userinfo").await.unwrap_err();
+        let refusal = moved(program, &server)
+            .call(Method::GET, "/auth/userinfo")
+            .await
+            .unwrap_err();
         assert_eq!(said(refusal), (401, "invalid_token".into()));
     }
-    let [key, app] = [key, app].map(|app| App { program: server.device(), ..app });
+    let [key, app] = [key, app].map(|app| App {
+        program: server.device(),
+        ..app
+    });
     assert_eq!(key.try_token("").await.1["error"], "invalid_client");
     assert_eq!(app.refresh(refresh, "").await.1["error"], "invalid_grant");
     app.token("").await;
@@ -128,18 +200,32 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
     server.device().try_pick("alice").await.unwrap_err();
     let alice = log_in(&server, PASSWORD).await;
     let snapshot = alice.snapshot().await;
-    assert_eq!((&snapshot["session"]["id"], &snapshot["channels"][0]["name"]), (&session, &json!("#rust")));
+    assert_eq!(
+        (&snapshot["session"]["id"], &snapshot["channels"][0]["name"]),
+        (&session, &json!("#rust"))
+    );
     assert_eq!(snapshot["channels"][0]["members"][0]["op"], true);
     let clients = alice.get("/api/v1/clients").await;
-    let names = clients.as_array().unwrap().iter().map(|client| client["name"].as_str().unwrap()).collect::<Vec<_>>();
+    let names = clients
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|client| client["name"].as_str().unwrap())
+        .collect::<Vec<_>>();
     assert_eq!((names.len(), names[0]), (2, "Restored from a backup"));
-    alice.delete(&format!("/api/v1/clients/{}", clients[0]["id"])).await.unwrap();
+    alice
+        .delete(&format!("/api/v1/clients/{}", clients[0]["id"]))
+        .await
+        .unwrap();
     assert_sound(&database);
 
     // Nobody could have come back to a session without a password.
     server.pick("bob").await;
     let audit = rejoin(&database, &["audit"]).await.unwrap();
-    assert!(audit.contains(" restored reason=credentials_ended"), "{audit}");
+    assert!(
+        audit.contains(" restored reason=credentials_ended"),
+        "{audit}"
+    );
     assert_eq!(commands(&alice.queue().await), [] as [&str; 0]);
 }
 
@@ -155,33 +241,78 @@ async fn approvals_in_a_copy_are_void() {
         let redeemed = app.sign_in(&alice, "identity").await;
         let code = alice.allows(&app.asking("chat:read"), &[]).await.code();
         let (_, device) = app.ask("/auth/device", &[]).await;
-        let typed = [("user_code", device["user_code"].as_str().unwrap()), ("decision", "allow")];
-        assert_eq!(alice.request(Method::POST, "/device").form(&typed).send().await.unwrap().status(), 200);
-        assert_eq!(alice.get("/api/v1/grants").await.as_array().unwrap().len(), 3);
+        let typed = [
+            ("user_code", device["user_code"].as_str().unwrap()),
+            ("decision", "allow"),
+        ];
+        assert_eq!(
+            alice
+                .request(Method::POST, "/device")
+                .form(&typed)
+                .send()
+                .await
+                .unwrap()
+                .status(),
+            200
+        );
+        assert_eq!(
+            alice.get("/api/v1/grants").await.as_array().unwrap().len(),
+            3
+        );
         rejoin(&database, &["backup", "copy.db"]).await.unwrap();
-        alice.delete(&format!("/api/v1/approvals/{}", app.client_id)).await.unwrap();
+        alice
+            .delete(&format!("/api/v1/approvals/{}", app.client_id))
+            .await
+            .unwrap();
         server.terminate();
 
         let copy = dir.path().join("copy.db");
         // However long this test takes.
         let later = "UPDATE authorization_code SET expires_at = expires_at + 86400000 WHERE used_at IS NULL;
                      UPDATE device_code SET expires_at = expires_at + 86400000";
-        rusqlite::Connection::open(&copy).unwrap().execute_batch(later).unwrap();
+        rusqlite::Connection::open(&copy)
+            .unwrap()
+            .execute_batch(later)
+            .unwrap();
         match by_restore {
             true => drop(restore(&database, &["copy.db"]).await),
             false => std::fs::rename(&copy, &database).unwrap(),
         }
         let server = Process::start(&database, &[]);
-        let (app, alice) = (App { program: server.device(), ..app }, moved(&alice, &server));
+        let (app, alice) = (
+            App {
+                program: server.device(),
+                ..app
+            },
+            moved(&alice, &server),
+        );
         let pending = alice.get("/api/v1/grants").await;
-        assert_eq!(pending.as_array().unwrap().len(), 1, "{by_restore}: {pending}");
-        assert_eq!(app.redeem(&code).await.1["error"], "invalid_grant", "{by_restore}");
+        assert_eq!(
+            pending.as_array().unwrap().len(),
+            1,
+            "{by_restore}: {pending}"
+        );
+        assert_eq!(
+            app.redeem(&code).await.1["error"],
+            "invalid_grant",
+            "{by_restore}"
+        );
         let poll = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
             ("device_code", device["device_code"].as_str().unwrap()),
         ];
-        assert_eq!(app.ask("/auth/token", &poll).await.1["error"], "access_denied", "{by_restore}");
-        assert_eq!(app.refresh(redeemed["refresh_token"].as_str().unwrap(), "").await.0, 200, "{by_restore}");
+        assert_eq!(
+            app.ask("/auth/token", &poll).await.1["error"],
+            "access_denied",
+            "{by_restore}"
+        );
+        assert_eq!(
+            app.refresh(redeemed["refresh_token"].as_str().unwrap(), "")
+                .await
+                .0,
+            200,
+            "{by_restore}"
+        );
         assert_sound(&database);
     }
 }
@@ -193,7 +324,9 @@ async fn a_crashed_servers_files_are_restored_with_their_log_and_ids_go_on_above
     let server = Process::start(&database, &[]);
     let alice = server.pick("alice").await;
     alice.send("JOIN #rust").await;
-    let last = alice.send("PRIVMSG #rust :in the log alone").await["ids"][0].as_i64().unwrap();
+    let last = alice.send("PRIVMSG #rust :in the log alone").await["ids"][0]
+        .as_i64()
+        .unwrap();
     server.kill();
     let elsewhere = dir.path().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
@@ -204,10 +337,22 @@ async fn a_crashed_servers_files_are_restored_with_their_log_and_ids_go_on_above
     assert_eq!(told["kept"], Value::Null, "there was none");
     let server = Process::start(&database, &[]);
     let alice = moved(&alice, &server);
-    assert!(alice.poll("after=0&timeout=0").await["messages"].to_string().contains("in the log alone"));
-    let next = alice.send("PRIVMSG #rust :after").await["ids"][0].as_i64().unwrap();
-    assert!(next > last + (1 << 30), "an id that may have been given meanwhile is not given again: {last}, {next}");
-    assert!(elsewhere.join("rejoin.db-wal").exists(), "the copy stays as it is");
+    assert!(
+        alice.poll("after=0&timeout=0").await["messages"]
+            .to_string()
+            .contains("in the log alone")
+    );
+    let next = alice.send("PRIVMSG #rust :after").await["ids"][0]
+        .as_i64()
+        .unwrap();
+    assert!(
+        next > last + (1 << 30),
+        "an id that may have been given meanwhile is not given again: {last}, {next}"
+    );
+    assert!(
+        elsewhere.join("rejoin.db-wal").exists(),
+        "the copy stays as it is"
+    );
 }
 
 /// A copy that an older version made is still a copy when it has been carried to today's version.
@@ -218,7 +363,8 @@ async fn an_older_copy_goes_on_above_what_was_issued_since() {
         let copy = dir.path().join("copy.db");
         let old = rusqlite::Connection::open(&copy).unwrap();
         old.execute_batch(include_str!("../schema_v1.sql")).unwrap();
-        old.execute_batch("PRAGMA application_id = 0x726a6f63; PRAGMA user_version = 1").unwrap();
+        old.execute_batch("PRAGMA application_id = 0x726a6f63; PRAGMA user_version = 1")
+            .unwrap();
         drop(old);
         match by_restore {
             true => drop(restore(&database, &["copy.db"]).await),

@@ -14,12 +14,16 @@ use crate::support::{Process, rejoin};
 
 /// The names and bytes of all files of a database but its lock.
 fn files(database: &Path) -> Vec<(String, Vec<u8>)> {
-    let entries = fs::read_dir(database.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(database.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let own = entries.filter(|path| {
         let name = path.file_name().unwrap().to_str().unwrap();
         name.starts_with("rejoin.db") && !name.ends_with(".lock")
     });
-    let mut files = own.map(|path| (path.display().to_string(), fs::read(path).unwrap())).collect::<Vec<_>>();
+    let mut files = own
+        .map(|path| (path.display().to_string(), fs::read(path).unwrap()))
+        .collect::<Vec<_>>();
     files.sort();
     files
 }
@@ -29,7 +33,11 @@ async fn what_is_no_copy_is_refused_by_name_and_changes_nothing() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
     for n in 0..20 {
-        server.pick(&format!("user{n}")).await.send("JOIN #rust").await;
+        server
+            .pick(&format!("user{n}"))
+            .await
+            .send("JOIN #rust")
+            .await;
     }
     rejoin(&database, &["backup", "copy.db"]).await.unwrap();
     server.terminate();
@@ -37,21 +45,42 @@ async fn what_is_no_copy_is_refused_by_name_and_changes_nothing() {
     let copy = fs::read(path("copy.db")).unwrap();
 
     fs::create_dir(path("folder.db")).unwrap();
-    assert!(Command::new("mkfifo").arg(path("pipe.db")).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(path("pipe.db"))
+            .status()
+            .unwrap()
+            .success()
+    );
     fs::write(path("empty.db"), "").unwrap();
-    fs::write(path("letter.db"), "this is a letter to somebody\n".repeat(200)).unwrap();
-    Connection::open(path("foreign.db")).unwrap().execute_batch("CREATE TABLE song (title TEXT)").unwrap();
+    fs::write(
+        path("letter.db"),
+        "this is a letter to somebody\n".repeat(200),
+    )
+    .unwrap();
+    Connection::open(path("foreign.db"))
+        .unwrap()
+        .execute_batch("CREATE TABLE song (title TEXT)")
+        .unwrap();
     fs::write(path("newer.db"), &copy).unwrap();
-    Connection::open(path("newer.db")).unwrap().pragma_update(None, "user_version", 9000).unwrap();
+    Connection::open(path("newer.db"))
+        .unwrap()
+        .pragma_update(None, "user_version", 9000)
+        .unwrap();
     fs::write(path("short.db"), &copy[..copy.len() / 2]).unwrap();
     fs::write(path("scratched.db"), &copy).unwrap();
-    let mut scratched = fs::OpenOptions::new().write(true).open(path("scratched.db")).unwrap();
+    let mut scratched = fs::OpenOptions::new()
+        .write(true)
+        .open(path("scratched.db"))
+        .unwrap();
     // A page that is a row's, or an index's.
     scratched.seek(SeekFrom::Start(5 * 4096)).unwrap();
     scratched.write_all(&[0xff; 2048]).unwrap();
     fs::write(path("dangling.db"), &copy).unwrap();
     let dangling = Connection::open(path("dangling.db")).unwrap();
-    dangling.execute_batch("PRAGMA foreign_keys = off; DELETE FROM session WHERE id = 1").unwrap();
+    dangling
+        .execute_batch("PRAGMA foreign_keys = off; DELETE FROM session WHERE id = 1")
+        .unwrap();
     drop(dangling);
 
     let before = files(&database);
@@ -66,12 +95,20 @@ async fn what_is_no_copy_is_refused_by_name_and_changes_nothing() {
         ("newer.db", "made by a newer rejoin (its version is 9000"),
         ("short.db", "it is damaged"),
         ("scratched.db", "it is damaged"),
-        ("dangling.db", "it is damaged: rows refer to what is not there"),
+        (
+            "dangling.db",
+            "it is damaged: rows refer to what is not there",
+        ),
         ("rejoin.db", "it is the database itself"),
     ] {
         for force in [&[][..], &["--force", "--end-credentials"]] {
-            let refusal = rejoin(&database, &[&["restore", file], force].concat()).await.unwrap_err();
-            assert!(refusal.contains(why) && refusal.contains(file), "{file}: {refusal}");
+            let refusal = rejoin(&database, &[&["restore", file], force].concat())
+                .await
+                .unwrap_err();
+            assert!(
+                refusal.contains(why) && refusal.contains(file),
+                "{file}: {refusal}"
+            );
             assert_eq!(files(&database), before, "{file}");
         }
     }
@@ -84,13 +121,19 @@ async fn nothing_is_restored_beside_a_server_nor_from_one() {
     let server = Process::start(&database, &[]);
     let alice = server.pick("alice").await;
     rejoin(&database, &["backup", "copy.db"]).await.unwrap();
-    let refusal = rejoin(&database, &["restore", "copy.db", "--force"]).await.unwrap_err();
-    assert!(refusal.contains("a server is running on the database") && refusal.contains("stop it"), "{refusal}");
+    let refusal = rejoin(&database, &["restore", "copy.db", "--force"])
+        .await
+        .unwrap_err();
+    assert!(
+        refusal.contains("a server is running on the database") && refusal.contains("stop it"),
+        "{refusal}"
+    );
     alice.snapshot().await;
     let other = dir.path().join("other.db");
     let refusal = rejoin(&other, &["restore", "rejoin.db"]).await.unwrap_err();
     assert!(
-        refusal.contains("in use by another process: a rejoin server") && refusal.contains("rejoin backup"),
+        refusal.contains("in use by another process: a rejoin server")
+            && refusal.contains("rejoin backup"),
         "{refusal}"
     );
     assert!(!other.exists());
@@ -115,14 +158,27 @@ async fn a_damaged_database_is_kept_as_it_is_or_replaced_by_force() {
     let log = database.with_extension("db-wal");
     fs::write(&database, "no database any more").unwrap();
     fs::write(&log, "its log").unwrap();
-    let refusal = rejoin(&database, &["restore", "copy.db"]).await.unwrap_err();
-    assert!(refusal.contains("cannot be kept as one file") && refusal.contains("--force"), "{refusal}");
+    let refusal = rejoin(&database, &["restore", "copy.db"])
+        .await
+        .unwrap_err();
+    assert!(
+        refusal.contains("cannot be kept as one file") && refusal.contains("--force"),
+        "{refusal}"
+    );
     assert_eq!(fs::read_to_string(&log).unwrap(), "its log");
     let told = restore(&database, &["copy.db", "--force"]).await;
     let second = told["kept"].as_str().unwrap();
     assert_eq!(fs::read_to_string(second).unwrap(), "no database any more");
-    assert_eq!(fs::read_to_string(format!("{second}-wal")).unwrap(), "its log");
+    assert_eq!(
+        fs::read_to_string(format!("{second}-wal")).unwrap(),
+        "its log"
+    );
     assert!(!log.exists() && second != first);
     assert_eq!(kept(dir.path()).len(), 3);
-    assert!(rejoin(&database, &["sessions"]).await.unwrap().contains("alice"));
+    assert!(
+        rejoin(&database, &["sessions"])
+            .await
+            .unwrap()
+            .contains("alice")
+    );
 }

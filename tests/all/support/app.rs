@@ -30,7 +30,9 @@ impl Device {
 
     /// Whether this program's token works no more.
     pub async fn is_cut_off(&self) -> bool {
-        self.call(Method::GET, "/api/v1/session").await.is_err_and(|problem| problem.code == "invalid_token")
+        self.call(Method::GET, "/api/v1/session")
+            .await
+            .is_err_and(|problem| problem.code == "invalid_token")
     }
 
     /// The session's keys.
@@ -41,14 +43,22 @@ impl Device {
 
 /// Registers an app of the operator's, with further flags, beside whatever server there is; its credentials.
 pub async fn register(database: &Path, name: &str, flags: &[&str]) -> Value {
-    let printed = rejoin(database, &[&["app", "add", "--json", "--name", name], flags].concat()).await.unwrap();
+    let printed = rejoin(
+        database,
+        &[&["app", "add", "--json", "--name", name], flags].concat(),
+    )
+    .await
+    .unwrap();
     serde_json::from_str(&printed).unwrap()
 }
 
 impl TestServer {
     /// An app of the operator's.
     pub async fn app(&self, name: &str, flags: &[&str]) -> App {
-        App::of(&self.device(), &register(&self.database(), name, flags).await)
+        App::of(
+            &self.device(),
+            &register(&self.database(), name, flags).await,
+        )
     }
 }
 
@@ -57,39 +67,65 @@ impl App {
     pub fn of(device: &Device, key: &Value) -> Self {
         let text = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
         let program = Device::new(device.base.clone());
-        Self { program, client_id: text("client_id"), secret: text("client_secret") }
+        Self {
+            program,
+            client_id: text("client_id"),
+            secret: text("client_secret"),
+        }
     }
 
     /// Posts a form with the app's credentials in it; a public one's is its name alone.
     pub async fn post(&self, path: &str, params: &[(&str, &str)]) -> Response {
-        let own = [("client_id", self.client_id.as_str()), ("client_secret", self.secret.as_str())];
-        let own = if self.secret.is_empty() { &own[..1] } else { &own[..] };
+        let own = [
+            ("client_id", self.client_id.as_str()),
+            ("client_secret", self.secret.as_str()),
+        ];
+        let own = if self.secret.is_empty() {
+            &own[..1]
+        } else {
+            &own[..]
+        };
         let form = [own, params].concat();
-        self.program.request(Method::POST, path).form(&form).send().await.unwrap()
+        self.program
+            .request(Method::POST, path)
+            .form(&form)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// The same, as status and body.
     pub async fn ask(&self, path: &str, params: &[(&str, &str)]) -> (u16, Value) {
         let response = self.post(path, params).await;
         let status = response.status().as_u16();
-        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null))
+        (
+            status,
+            serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null),
+        )
     }
 
     /// Asks for an access token with a scope, or without one if that is empty.
     pub async fn try_token(&self, scope: &str) -> (u16, Value) {
-        self.ask("/auth/token", &[("grant_type", "client_credentials"), ("scope", scope)]).await
+        self.ask(
+            "/auth/token",
+            &[("grant_type", "client_credentials"), ("scope", scope)],
+        )
+        .await
     }
 
     /// A program that calls with a new access token.
     pub async fn token(&self, scope: &str) -> Device {
         let (status, body) = self.try_token(scope).await;
         assert_eq!(status, 200, "{body}");
-        self.program.with_token(body["access_token"].as_str().unwrap())
+        self.program
+            .with_token(body["access_token"].as_str().unwrap())
     }
 
     /// What this app is told of a program's token.
     pub async fn introspect(&self, of: &Device) -> Value {
-        let (status, body) = self.ask("/auth/introspect", &[("token", of.token.as_ref().unwrap())]).await;
+        let (status, body) = self
+            .ask("/auth/introspect", &[("token", of.token.as_ref().unwrap())])
+            .await;
         assert_eq!(status, 200, "{body}");
         body
     }

@@ -7,12 +7,22 @@ use serde_json::json;
 use super::browser::Page;
 
 static AXE: LazyLock<String> = LazyLock::new(|| {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/axe/node_modules/axe-core/axe.min.js");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/axe/node_modules/axe-core/axe.min.js"
+    );
     fs::read_to_string(path).expect("axe-core is not installed: tests/run does it")
 });
 
 /// The criteria of WCAG 2.2, levels A and AA, and what axe-core holds for good practice besides.
-pub const EVERYTHING: &[&str] = &["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+pub const EVERYTHING: &[&str] = &[
+    "wcag2a",
+    "wcag2aa",
+    "wcag21a",
+    "wcag21aa",
+    "wcag22aa",
+    "best-practice",
+];
 /// What can be right in light and wrong in dark, of what axe-core finds.
 pub const COLOURS: &[&str] = &["color-contrast", "link-in-text-block"];
 
@@ -22,7 +32,8 @@ impl Page {
         if self.run("return window.axe === undefined", vec![]).await == true {
             // Into this page and every later one, and not by the page: its Content-Security-Policy would forbid it.
             let script = json!({"source": AXE.as_str(), "runImmediately": true});
-            self.devtools("Page.addScriptToEvaluateOnNewDocument", script).await;
+            self.devtools("Page.addScriptToEvaluateOnNewDocument", script)
+                .await;
         }
         let ask = "const [runOnly, done] = arguments;
             axe.run(document, { runOnly, resultTypes: ['violations'] }).then(

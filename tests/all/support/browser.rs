@@ -53,7 +53,9 @@ pub struct Page {
 /// Tries something on a phone and on a desktop, at once, each with a server of its own.
 pub async fn at_both_widths(test: impl AsyncFn(TestServer, &Page)) {
     let driver = Driver::start();
-    let at = async |profile: Profile| test(TestServer::start().await, &driver.open(&profile).await).await;
+    let at = async |profile: Profile| {
+        test(TestServer::start().await, &driver.open(&profile).await).await
+    };
     tokio::join!(at(Profile::phone()), at(Profile::desktop()));
 }
 
@@ -85,8 +87,15 @@ impl Drop for Turn {
 impl Driver {
     pub fn start() -> Self {
         let turn = Turn::wait();
-        let (process, url, lines) = (0..STARTS).find_map(|_| Self::try_start()).expect("chromedriver starts");
-        Self { process, url, _output: lines, _turn: turn }
+        let (process, url, lines) = (0..STARTS)
+            .find_map(|_| Self::try_start())
+            .expect("chromedriver starts");
+        Self {
+            process,
+            url,
+            _output: lines,
+            _turn: turn,
+        }
     }
 
     fn try_start() -> Option<(Child, String, Lines)> {
@@ -141,7 +150,11 @@ impl Driver {
         }
         let capabilities = serde_json::Map::from_iter([("goog:chromeOptions".into(), options)]);
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        let browser = builder.capabilities(capabilities).connect(&self.url).await.unwrap();
+        let browser = builder
+            .capabilities(capabilities)
+            .connect(&self.url)
+            .await
+            .unwrap();
         Page { browser }
     }
 }
@@ -156,7 +169,11 @@ impl Drop for Driver {
 
 impl Profile {
     pub fn new(width: u32, height: u32) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), width, height }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            width,
+            height,
+        }
     }
 
     pub fn desktop() -> Self {
@@ -197,7 +214,13 @@ impl Page {
         let left = self.browser.window().await.unwrap();
         let mut opened = None;
         until("a tab to be opened", async || {
-            opened = self.browser.windows().await.unwrap().into_iter().find(|tab| *tab != left);
+            opened = self
+                .browser
+                .windows()
+                .await
+                .unwrap()
+                .into_iter()
+                .find(|tab| *tab != left);
             opened.is_some()
         })
         .await;
@@ -231,7 +254,11 @@ impl Page {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // A page that is being left has no answer.
-            let found = self.browser.execute(script, args.clone()).await.unwrap_or(Value::Null);
+            let found = self
+                .browser
+                .execute(script, args.clone())
+                .await
+                .unwrap_or(Value::Null);
             if !matches!(found, Value::Null | Value::Bool(false)) {
                 return found;
             }
@@ -245,18 +272,26 @@ impl Page {
 
     /// Waits until an element is there and can be seen.
     pub async fn shows(&self, css: &str) {
-        self.until("return document.querySelector(arguments[0])?.checkVisibility() ?? false", vec![css.into()]).await;
+        self.until(
+            "return document.querySelector(arguments[0])?.checkVisibility() ?? false",
+            vec![css.into()],
+        )
+        .await;
     }
 
     /// Waits until the text of an element, or of one of several, has this in it.
     pub async fn says(&self, css: &str, text: &str) {
-        let script =
-            "return [...document.querySelectorAll(arguments[0])].some((e) => e.innerText.includes(arguments[1]))";
+        let script = "return [...document.querySelectorAll(arguments[0])].some((e) => e.innerText.includes(arguments[1]))";
         self.until(script, vec![css.into(), text.into()]).await;
     }
 
     pub async fn text(&self, css: &str) -> String {
-        let found = self.run("return document.querySelector(arguments[0])?.innerText ?? ''", vec![css.into()]).await;
+        let found = self
+            .run(
+                "return document.querySelector(arguments[0])?.innerText ?? ''",
+                vec![css.into()],
+            )
+            .await;
         found.as_str().unwrap_or_default().to_owned()
     }
 
@@ -264,7 +299,13 @@ impl Page {
     pub async fn types(&self, css: &str, text: &str) {
         self.shows(css).await;
         let keys = text.replace('\n', "\u{e007}");
-        self.browser.find(Locator::Css(css)).await.unwrap().send_keys(&keys).await.unwrap();
+        self.browser
+            .find(Locator::Css(css))
+            .await
+            .unwrap()
+            .send_keys(&keys)
+            .await
+            .unwrap();
     }
 
     /// Clicks on an element; one that is drawn anew between the look and the click is looked for once more.
@@ -327,25 +368,40 @@ impl Page {
 
     /// Has the browser do what no page can, by Chromium's DevTools protocol.
     pub async fn devtools(&self, method: &str, params: Value) {
-        self.browser.issue_cmd(DevTools(json!({"cmd": method, "params": params}))).await.unwrap();
+        self.browser
+            .issue_cmd(DevTools(json!({"cmd": method, "params": params})))
+            .await
+            .unwrap();
     }
 
     /// Takes the network away from what the page asks for, or gives it back.
     pub async fn cut_off(&self, offline: bool) {
         self.devtools("Network.enable", json!({})).await;
         let network = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
-        self.devtools("Network.emulateNetworkConditions", network).await;
+        self.devtools("Network.emulateNetworkConditions", network)
+            .await;
     }
 
     /// Has a script run in every page of this tab from now on, before the page's own.
     pub async fn before(&self, script: &str) {
-        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+        self.devtools(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({ "source": script }),
+        )
+        .await;
     }
 
     /// Sets what the person prefers, as style sheets ask for it: these features, and no others.
     pub async fn prefers(&self, features: &[(&str, &str)]) {
-        let features: Vec<_> = features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+        let features: Vec<_> = features
+            .iter()
+            .map(|(name, value)| json!({"name": name, "value": value}))
+            .collect();
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": features }),
+        )
+        .await;
     }
 
     pub async fn screenshot(&self) -> Vec<u8> {
@@ -354,7 +410,13 @@ impl Page {
 
     /// Where the page's first frame has come to.
     pub async fn frame_address(&self) -> String {
-        self.browser.find(Locator::Css("iframe")).await.unwrap().enter_frame().await.unwrap();
+        self.browser
+            .find(Locator::Css("iframe"))
+            .await
+            .unwrap()
+            .enter_frame()
+            .await
+            .unwrap();
         let address = self.run("return location.href", vec![]).await;
         self.browser.enter_parent_frame().await.unwrap();
         address.as_str().unwrap().to_owned()
@@ -362,23 +424,38 @@ impl Page {
 
     /// Whether the window is so narrow that the chat's side columns are drawers.
     pub async fn has_drawers(&self) -> bool {
-        self.run("return document.querySelector('#open-sidebar').checkVisibility()", vec![]).await == true
+        self.run(
+            "return document.querySelector('#open-sidebar').checkVisibility()",
+            vec![],
+        )
+        .await
+            == true
     }
 
     /// The same device, as a program has it.
     pub async fn device(&self, server: &TestServer) -> Device {
-        server.device().with_cookie(&format!("rejoin={}", self.cookie("rejoin").await))
+        server
+            .device()
+            .with_cookie(&format!("rejoin={}", self.cookie("rejoin").await))
     }
 
     /// The value of one cookie, which no script can see.
     pub async fn cookie(&self, name: &str) -> String {
-        self.browser.get_named_cookie(name).await.unwrap().value().to_owned()
+        self.browser
+            .get_named_cookie(name)
+            .await
+            .unwrap()
+            .value()
+            .to_owned()
     }
 
     /// The cookies of this page's origin, as the browser itself tells of them.
     pub async fn cookies(&self) -> Vec<(String, bool)> {
         let cookies = self.browser.get_all_cookies().await.unwrap();
-        cookies.iter().map(|cookie| (cookie.name().to_owned(), cookie.http_only() == Some(true))).collect()
+        cookies
+            .iter()
+            .map(|cookie| (cookie.name().to_owned(), cookie.http_only() == Some(true)))
+            .collect()
     }
 }
 

@@ -17,7 +17,10 @@ pub struct Disk {
 impl Disk {
     /// Makes one in a folder.
     pub fn new(folder: &Path) -> Self {
-        Self { library: library(folder, "disk"), fault: folder.join("fault") }
+        Self {
+            library: library(folder, "disk"),
+            fault: folder.join("fault"),
+        }
     }
 
     pub fn fail(&self, fault: &str) {
@@ -41,20 +44,34 @@ pub struct SmallDisk {
 impl SmallDisk {
     /// Makes one of a folder; what it is made with is in another.
     pub fn new(tools: &Path, folder: &Path, bytes: u64) -> Self {
-        Self { library: library(tools, "small_disk"), folder: folder.to_owned(), bytes }
+        Self {
+            library: library(tools, "small_disk"),
+            folder: folder.to_owned(),
+            bytes,
+        }
     }
 
     /// Has a program live with it.
     pub fn under(&self, command: &mut Command) {
         command.env("LD_PRELOAD", &self.library);
-        command.env("DISK_FOLDER", &self.folder).env("DISK_BYTES", self.bytes.to_string());
+        command
+            .env("DISK_FOLDER", &self.folder)
+            .env("DISK_BYTES", self.bytes.to_string());
     }
 
     /// Something else takes all the room that is left.
     pub fn fill(&self) {
-        let file = fs::File::options().create(true).append(true).open(self.filling()).unwrap();
-        let used: u64 = fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
-        file.set_len(file.metadata().unwrap().len() + self.bytes.saturating_sub(used)).unwrap();
+        let file = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.filling())
+            .unwrap();
+        let used: u64 = fs::read_dir(&self.folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum();
+        file.set_len(file.metadata().unwrap().len() + self.bytes.saturating_sub(used))
+            .unwrap();
     }
 
     /// And leaves it.
@@ -71,7 +88,12 @@ impl SmallDisk {
 fn library(folder: &Path, name: &str) -> PathBuf {
     let library = folder.join(format!("{name}.so"));
     let source = format!("{}/tests/all/support/{name}.c", env!("CARGO_MANIFEST_DIR"));
-    let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status().unwrap();
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .status()
+        .unwrap();
     assert!(made.success());
     library
 }

@@ -24,7 +24,10 @@ pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !look().await {
-        assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "waited in vain for {what}"
+        );
         tokio::task::yield_now().await;
     }
 }

@@ -39,7 +39,15 @@ impl Device {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { http, base, cookie: None, token: None, identity: None, address: None, named: None }
+        Self {
+            http,
+            base,
+            cookie: None,
+            token: None,
+            identity: None,
+            address: None,
+            named: None,
+        }
     }
 
     /// The Host of its requests.
@@ -53,50 +61,83 @@ impl Device {
 
     /// Makes a session.
     pub async fn try_pick(&self, nick: &str) -> Result<Self, Problem> {
-        let response = self.request(Method::POST, "/api/v1/session").json(&json!({"nick": nick})).send().await.unwrap();
+        let response = self
+            .request(Method::POST, "/api/v1/session")
+            .json(&json!({"nick": nick}))
+            .send()
+            .await
+            .unwrap();
         self.entered(response).await
     }
 
     /// Logs in; the device that called stays as it is.
     pub async fn login(&self, nick: &str, password: &str) -> Result<Self, Problem> {
-        self.login_with(json!({"nick": nick, "password": password})).await
+        self.login_with(json!({"nick": nick, "password": password}))
+            .await
     }
 
     pub async fn login_with(&self, body: Value) -> Result<Self, Problem> {
-        let response = self.request(Method::POST, "/api/v1/login").json(&body).send().await.unwrap();
+        let response = self
+            .request(Method::POST, "/api/v1/login")
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
         self.entered(response).await
     }
 
     async fn entered(&self, response: Response) -> Result<Self, Problem> {
-        let cookie = response.headers().get(header::SET_COOKIE).map(|value| value.to_str().unwrap().to_owned());
+        let cookie = response
+            .headers()
+            .get(header::SET_COOKIE)
+            .map(|value| value.to_str().unwrap().to_owned());
         checked(response).await?;
         let cookie = cookie.unwrap().split(';').next().unwrap().to_owned();
-        Ok(Self { cookie: Some(cookie), ..self.clone() })
+        Ok(Self {
+            cookie: Some(cookie),
+            ..self.clone()
+        })
     }
 
     /// The same device with another cookie, as `name=value`.
     pub fn with_cookie(&self, cookie: &str) -> Self {
-        Self { cookie: Some(cookie.to_owned()), ..self.clone() }
+        Self {
+            cookie: Some(cookie.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// A program at the same server that has this access token and no cookie.
     pub fn with_token(&self, token: &str) -> Self {
-        Self { cookie: None, token: Some(token.to_owned()), ..self.clone() }
+        Self {
+            cookie: None,
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// An app that calls by its own token, as the user of another.
     pub fn acting_for(&self, user: &Device) -> Self {
-        Self { identity: user.token.clone(), ..self.clone() }
+        Self {
+            identity: user.token.clone(),
+            ..self.clone()
+        }
     }
 
     /// The same device behind a proxy that says it comes from this address.
     pub fn from(&self, address: &str) -> Self {
-        Self { address: Some(address.to_owned()), ..self.clone() }
+        Self {
+            address: Some(address.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// The same device as it asks for a server by another name.
     pub fn asking_for(&self, host: &str) -> Self {
-        Self { named: Some(host.to_owned()), ..self.clone() }
+        Self {
+            named: Some(host.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// A request as this device makes it.
@@ -135,22 +176,40 @@ impl Device {
 
     /// Sends something as JSON.
     pub async fn post(&self, path: &str, body: Value) -> Result<Value, Problem> {
-        checked(self.request(Method::POST, path).json(&body).send().await.unwrap()).await
+        checked(
+            self.request(Method::POST, path)
+                .json(&body)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
     }
 
     /// Sends one IRC line.
     pub async fn send(&self, line: &str) -> Value {
-        self.try_send(line).await.unwrap_or_else(|problem| panic!("{line}: {problem:?}"))
+        self.try_send(line)
+            .await
+            .unwrap_or_else(|problem| panic!("{line}: {problem:?}"))
     }
 
     pub async fn try_send(&self, line: &str) -> Result<Value, Problem> {
-        let request = self.request(Method::POST, "/api/v1/messages").header(header::CONTENT_TYPE, "text/plain");
+        let request = self
+            .request(Method::POST, "/api/v1/messages")
+            .header(header::CONTENT_TYPE, "text/plain");
         checked(request.body(line.to_owned()).send().await.unwrap()).await
     }
 
     /// Sends one message as JSON.
     pub async fn try_send_json(&self, message: Value) -> Result<Value, Problem> {
-        checked(self.request(Method::POST, "/api/v1/messages").json(&message).send().await.unwrap()).await
+        checked(
+            self.request(Method::POST, "/api/v1/messages")
+                .json(&message)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
     }
 
     pub async fn snapshot(&self) -> Value {
@@ -159,7 +218,10 @@ impl Device {
 
     /// What is in the queue past what was acknowledged, without waiting; it is not acknowledged by this.
     pub async fn queue(&self) -> Vec<Value> {
-        self.poll("timeout=0").await["messages"].as_array().unwrap().clone()
+        self.poll("timeout=0").await["messages"]
+            .as_array()
+            .unwrap()
+            .clone()
     }
 
     /// Empties the queue: reads to its end and acknowledges.
@@ -185,7 +247,14 @@ impl Device {
     /// Waits for a line of the metrics.
     pub async fn measured(&self, line: &str) {
         until(line, async || {
-            let metrics = self.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+            let metrics = self
+                .request(Method::GET, "/metrics")
+                .send()
+                .await
+                .unwrap()
+                .text()
+                .await
+                .unwrap();
             metrics.lines().any(|l| l == line)
         })
         .await;
@@ -193,7 +262,11 @@ impl Device {
 
     /// Opens the stream.
     pub async fn stream(&self, query: &str) -> Stream {
-        let response = self.request(Method::GET, &format!("/api/v1/events?{query}")).send().await.unwrap();
+        let response = self
+            .request(Method::GET, &format!("/api/v1/events?{query}"))
+            .send()
+            .await
+            .unwrap();
         Stream::of(response)
     }
 }
@@ -207,14 +280,20 @@ pub struct Stream {
 impl Stream {
     pub fn of(response: Response) -> Self {
         assert_eq!(response.status(), 200);
-        Self { response, buffer: String::new() }
+        Self {
+            response,
+            buffer: String::new(),
+        }
     }
 
     /// The next frame, as its lines' names and values; `None` when the stream is over.
     pub async fn frame(&mut self) -> Option<Vec<(String, String)>> {
         loop {
             if let Some((frame, rest)) = self.buffer.split_once("\n\n") {
-                let field = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let field = |line: &str| {
+                    line.split_once(": ")
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                };
                 let frame = frame.lines().filter_map(field).collect();
                 self.buffer = rest.to_owned();
                 return Some(frame);
@@ -238,8 +317,16 @@ impl Stream {
 /// An answer's body, or its refusal.
 pub async fn checked(response: Response) -> Result<Value, Problem> {
     let status = response.status().as_u16();
-    let header = |name: header::HeaderName| response.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
-    let (kind, retry_after) = (header(header::CONTENT_TYPE).unwrap_or_default(), header(header::RETRY_AFTER));
+    let header = |name: header::HeaderName| {
+        response
+            .headers()
+            .get(name)
+            .map(|v| v.to_str().unwrap().to_owned())
+    };
+    let (kind, retry_after) = (
+        header(header::CONTENT_TYPE).unwrap_or_default(),
+        header(header::RETRY_AFTER),
+    );
     let text = response.text().await.unwrap();
     if status < 400 {
         return Ok(serde_json::from_str(&text).unwrap_or(Value::Null));
@@ -263,10 +350,18 @@ pub fn said(problem: Problem) -> (u16, String) {
 
 /// The commands of some messages, in order.
 pub fn commands(messages: &[Value]) -> Vec<&str> {
-    messages.iter().map(|message| message["command"].as_str().unwrap()).collect()
+    messages
+        .iter()
+        .map(|message| message["command"].as_str().unwrap())
+        .collect()
 }
 
 /// A message's parameters.
 pub fn params(message: &Value) -> Vec<&str> {
-    message["params"].as_array().unwrap().iter().map(|param| param.as_str().unwrap()).collect()
+    message["params"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|param| param.as_str().unwrap())
+        .collect()
 }

@@ -34,21 +34,36 @@ impl Process {
     fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let base = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}")).to_owned();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let base = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("it said {line:?}"))
+            .to_owned();
         Self { child, base }
     }
 
     /// Starts the program with everything logged to a file.
     pub fn logging(database: &Path, log: &Path) -> Self {
         let log = std::fs::File::create(log).unwrap();
-        Self::spawn(command(database, "127.0.0.1:0", &[]).env("RUST_LOG", "trace").stderr(log))
+        Self::spawn(
+            command(database, "127.0.0.1:0", &[])
+                .env("RUST_LOG", "trace")
+                .stderr(log),
+        )
     }
 
     /// Starts the program on a disk that can be made to fail.
     pub fn on_disk(database: &Path, disk: &Disk) -> Self {
         let mut command = command(database, "127.0.0.1:0", &[]);
-        Self::spawn(command.env("LD_PRELOAD", &disk.library).env("FAULT", &disk.fault).stderr(Stdio::null()))
+        Self::spawn(
+            command
+                .env("LD_PRELOAD", &disk.library)
+                .env("FAULT", &disk.fault)
+                .stderr(Stdio::null()),
+        )
     }
 
     /// The same, where it may open so many files.
@@ -62,9 +77,19 @@ impl Process {
 
     /// Starts it where it is expected to refuse; what it says on stderr.
     pub fn refused(database: &Path, args: &[&str]) -> String {
-        let listen = if args.contains(&"--listen") { vec![] } else { vec!["--listen", "127.0.0.1:0"] };
+        let listen = if args.contains(&"--listen") {
+            vec![]
+        } else {
+            vec!["--listen", "127.0.0.1:0"]
+        };
         let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
-        let output = command.arg("--database").arg(database).args(listen).args(args).output().unwrap();
+        let output = command
+            .arg("--database")
+            .arg(database)
+            .args(listen)
+            .args(args)
+            .output()
+            .unwrap();
         assert!(!output.status.success());
         assert!(output.stdout.is_empty(), "it said that it listens");
         String::from_utf8(output.stderr).unwrap()
@@ -82,25 +107,34 @@ impl Process {
     /// The most memory it has held so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     /// Its threads by name, and how nice each is (proc(5)).
     pub fn niceness(&self) -> Vec<(String, i64)> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let stats = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
+        let stats =
+            tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
         let parse = |stat: String| {
             // The name stands in brackets and may hold anything; niceness is the 17th field after it.
             let (name, rest) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
-            (name.to_owned(), rest.split_whitespace().nth(16).unwrap().parse().unwrap())
+            (
+                name.to_owned(),
+                rest.split_whitespace().nth(16).unwrap().parse().unwrap(),
+            )
         };
         stats.map(parse).collect()
     }
 
     /// Waits until so many held polls and streams are connected.
     pub async fn connected(&self, count: usize) {
-        self.device().measured(&format!("rejoin_connections {count}")).await;
+        self.device()
+            .measured(&format!("rejoin_connections {count}"))
+            .await;
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -120,7 +154,10 @@ impl Process {
 
     /// Any signal, and how it ended.
     pub fn signal(mut self, name: &str) -> std::process::ExitStatus {
-        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
         self.child.wait().unwrap()
     }
@@ -148,21 +185,38 @@ impl Drop for Process {
 
 /// Gives a copy of a database the key file that goes with it.
 pub fn copy_keys(database: &Path, copy: &Path) {
-    std::fs::copy(database.with_extension("db.keys"), copy.with_extension("db.keys")).unwrap();
+    std::fs::copy(
+        database.with_extension("db.keys"),
+        copy.with_extension("db.keys"),
+    )
+    .unwrap();
 }
 
 /// Runs an operator's subcommand in the database's folder; what it printed, or what it complained of.
 pub async fn rejoin(database: &Path, args: &[&str]) -> Result<String, String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
-    command.args(args).arg("--database").arg(database).current_dir(database.parent().unwrap());
+    command
+        .args(args)
+        .arg("--database")
+        .arg(database)
+        .current_dir(database.parent().unwrap());
     // The server that it speaks to may run on this thread.
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
+    }
 }
 
 fn command(database: &Path, listen: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
-    command.args(["--flood-limit", "off", "--listen", listen, "--database"]).arg(database).args(args);
+    command
+        .args(["--flood-limit", "off", "--listen", listen, "--database"])
+        .arg(database)
+        .args(args);
     command
 }

@@ -54,7 +54,10 @@ impl Raw {
         socket.set_recv_buffer_size(16 * 1024).unwrap();
         let stream = socket.connect(server).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, read: Vec::new() }
+        Self {
+            stream,
+            read: Vec::new(),
+        }
     }
 
     /// Sends bytes as they are; whether there was anybody to take them.
@@ -67,7 +70,10 @@ impl Raw {
         for byte in bytes {
             self.send([byte]).await;
             let pause = Duration::from_millis(10);
-            if tokio::time::timeout(pause, self.stream.peek(&mut [0])).await.is_ok() {
+            if tokio::time::timeout(pause, self.stream.peek(&mut [0]))
+                .await
+                .is_ok()
+            {
                 return;
             }
         }
@@ -81,21 +87,34 @@ impl Raw {
     /// One answer.
     pub async fn answer(&mut self) -> RawAnswer {
         let head = loop {
-            if let Some(end) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
+            if let Some(end) = self
+                .read
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+            {
                 let rest = self.read.split_off(end + 4);
                 break String::from_utf8(std::mem::replace(&mut self.read, rest)).unwrap();
             }
             assert!(self.more().await, "it was closed before an answer");
         };
-        let (line, head) = head.trim_end().split_once("\r\n").unwrap_or((head.trim_end(), ""));
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let (line, head) = head
+            .trim_end()
+            .split_once("\r\n")
+            .unwrap_or((head.trim_end(), ""));
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
         let length = length.map_or(0, |length| length.parse().unwrap());
         while self.read.len() < length {
             assert!(self.more().await, "it was closed before the answer's end");
         }
         let rest = self.read.split_off(length);
         let body = String::from_utf8(std::mem::replace(&mut self.read, rest)).unwrap();
-        RawAnswer { line: line.to_owned(), head: head.to_owned(), body }
+        RawAnswer {
+            line: line.to_owned(),
+            head: head.to_owned(),
+            body,
+        }
     }
 
     /// Reads about so many bytes and forgets them.
@@ -112,7 +131,11 @@ impl Raw {
         let mut sip = [0; 1000];
         loop {
             let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut sip)).await;
-            if read.expect("it neither sent anything nor closed").unwrap_or(0) == 0 {
+            if read
+                .expect("it neither sent anything nor closed")
+                .unwrap_or(0)
+                == 0
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -133,12 +156,21 @@ impl Raw {
     /// Whether something more came; a reset is an end as well.
     async fn more(&mut self) -> bool {
         let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
-        read.expect("it neither sent anything nor closed").unwrap_or(0) > 0
+        read.expect("it neither sent anything nor closed")
+            .unwrap_or(0)
+            > 0
     }
 }
 
 /// A request's head, without its end.
 pub fn head(method: &str, path: &str, device: &Device) -> String {
-    let cookie = device.cookie.as_ref().map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
-    format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{cookie}", device.host())
+    let cookie = device
+        .cookie
+        .as_ref()
+        .map(|cookie| format!("Cookie: {cookie}\r\n"))
+        .unwrap_or_default();
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: {}\r\n{cookie}",
+        device.host()
+    )
 }

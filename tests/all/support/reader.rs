@@ -27,7 +27,10 @@ pub struct Reader {
 }
 
 enum Source {
-    Poll { after: Option<i64>, page: VecDeque<Value> },
+    Poll {
+        after: Option<i64>,
+        page: VecDeque<Value>,
+    },
     Stream(Stream),
     Socket(Socket),
 }
@@ -44,11 +47,17 @@ impl Reader {
     pub async fn open(device: &Device, way: Way, after: Option<i64>) -> Self {
         let query = after.map_or(String::new(), |after| format!("after={after}"));
         let source = match way {
-            Way::Poll => Source::Poll { after, page: VecDeque::new() },
+            Way::Poll => Source::Poll {
+                after,
+                page: VecDeque::new(),
+            },
             Way::Stream => Source::Stream(device.stream(&query).await),
             Way::Socket => Source::Socket(Socket::open(device, &query).await),
         };
-        Self { device: device.clone(), source }
+        Self {
+            device: device.clone(),
+            source,
+        }
     }
 
     /// How it ends, whatever comes before.
@@ -60,7 +69,9 @@ impl Reader {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, over).await.expect("it goes on and on")
+        tokio::time::timeout(PATIENCE, over)
+            .await
+            .expect("it goes on and on")
     }
 
     pub async fn next(&mut self) -> Result<Value, Over> {
@@ -82,13 +93,21 @@ impl Reader {
                                 return Err(Over::Cut);
                             }
                         }
-                        Err(problem) => return Err(Over::Ended(problem.body["reason"].as_str().unwrap().to_owned())),
+                        Err(problem) => {
+                            return Err(Over::Ended(
+                                problem.body["reason"].as_str().unwrap().to_owned(),
+                            ));
+                        }
                     }
                 }
                 Ok(page.pop_front().unwrap())
             }
             Source::Stream(stream) => {
-                let ended = |data: Value| data["reason"].as_str().map(|reason| Over::Ended(reason.to_owned()));
+                let ended = |data: Value| {
+                    data["reason"]
+                        .as_str()
+                        .map(|reason| Over::Ended(reason.to_owned()))
+                };
                 let message = stream.message().await.ok_or(Over::Cut)?;
                 match ended(message.clone()) {
                     Some(over) => Err(over),
@@ -121,17 +140,31 @@ impl Socket {
     }
 
     /// Opens one with further headers; the status if that is refused.
-    pub async fn try_open(device: &Device, query: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
-        let url = format!("{}/api/v1/socket?{query}", device.base.replacen("http", "ws", 1));
+    pub async fn try_open(
+        device: &Device,
+        query: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
+        let url = format!(
+            "{}/api/v1/socket?{query}",
+            device.base.replacen("http", "ws", 1)
+        );
         let mut request = url.into_client_request().unwrap();
         if let Some(cookie) = &device.cookie {
-            request.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
+            request
+                .headers_mut()
+                .insert(header::COOKIE, cookie.parse().unwrap());
         }
         if let Some(token) = &device.token {
-            request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+            request.headers_mut().insert(
+                header::AUTHORIZATION,
+                format!("Bearer {token}").parse().unwrap(),
+            );
         }
         if let Some(identity) = &device.identity {
-            request.headers_mut().insert("rejoin-identity", identity.parse().unwrap());
+            request
+                .headers_mut()
+                .insert("rejoin-identity", identity.parse().unwrap());
         }
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
@@ -155,7 +188,10 @@ impl Socket {
 
     async fn feed_all(&mut self, messages: impl IntoIterator<Item = Value>) {
         for message in messages {
-            self.frames.feed(Message::text(message.to_string())).await.unwrap();
+            self.frames
+                .feed(Message::text(message.to_string()))
+                .await
+                .unwrap();
         }
     }
 
@@ -192,7 +228,9 @@ impl Socket {
             match self.frame().await {
                 Ok(frame) if frame["command"].is_string() => return Ok(frame),
                 Ok(_) => {}
-                Err(Some(close)) if u16::from(close.code) == 4401 => return Err(Over::Ended(close.reason.to_string())),
+                Err(Some(close)) if u16::from(close.code) == 4401 => {
+                    return Err(Over::Ended(close.reason.to_string()));
+                }
                 Err(_) => return Err(Over::Cut),
             }
         }

@@ -60,8 +60,17 @@ impl TestServer {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut server =
-            Self { address, listener, args, patience, dir, passed, wrong, running: None, chat: Weak::new() };
+        let mut server = Self {
+            address,
+            listener,
+            args,
+            patience,
+            dir,
+            passed,
+            wrong,
+            running: None,
+            chat: Weak::new(),
+        };
         server.run().await;
         server
     }
@@ -73,7 +82,11 @@ impl TestServer {
     /// How many rows there are of a table, or of one and a condition.
     pub fn rows(&self, table: &str) -> i64 {
         let database = rusqlite::Connection::open(self.database()).unwrap();
-        database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        database
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+                row.get(0)
+            })
+            .unwrap()
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -92,7 +105,8 @@ impl TestServer {
 
     /// Lets time pass.
     pub fn pass(&self, time: Duration) {
-        self.passed.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+        self.passed
+            .fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
 
     /// Sets the clock on the wall so many seconds forward, or back; no time passes by that.
@@ -117,16 +131,24 @@ impl TestServer {
     pub async fn run(&mut self) {
         let database = self.database().display().to_string();
         let listen = self.address.to_string();
-        let mut args = ["rejoin", "--database", &database, "--listen", &listen].map(str::to_owned).to_vec();
+        let mut args = ["rejoin", "--database", &database, "--listen", &listen]
+            .map(str::to_owned)
+            .to_vec();
         if !self.args.contains(&"--flood-limit".to_owned()) {
             args.extend(["--flood-limit", "off"].map(str::to_owned));
         }
-        let config = Config { patience: self.patience, ..Config::parse_from(args.iter().chain(&self.args)) };
+        let config = Config {
+            patience: self.patience,
+            ..Config::parse_from(args.iter().chain(&self.args))
+        };
         let listener = TcpListener::from_std(self.listener.try_clone().unwrap()).unwrap();
         let passed = self.passed.clone();
-        let steady = move || Duration::from_millis(passed.load(Ordering::Relaxed).try_into().unwrap());
+        let steady =
+            move || Duration::from_millis(passed.load(Ordering::Relaxed).try_into().unwrap());
         let (passed, wrong) = (self.passed.clone(), self.wrong.clone());
-        let now = move || Timestamp(START + passed.load(Ordering::Relaxed) + wrong.load(Ordering::Relaxed));
+        let now = move || {
+            Timestamp(START + passed.load(Ordering::Relaxed) + wrong.load(Ordering::Relaxed))
+        };
         let clock = Clock::new(now, steady);
         let server = Server::open(config, self.address, clock.clone()).unwrap();
         let (door, chat) = (Door::open(&self.database()).unwrap(), server.chat());
@@ -136,7 +158,10 @@ impl TestServer {
         let shutdown = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
         let stopping = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
         let running = tokio::spawn(async move {
-            let (served, ()) = tokio::join!(server.serve(listener, shutdown), door.serve(chat, clock, stopping));
+            let (served, ()) = tokio::join!(
+                server.serve(listener, shutdown),
+                door.serve(chat, clock, stopping)
+            );
             served.unwrap();
         });
         self.running = Some((stop, running));
@@ -144,7 +169,9 @@ impl TestServer {
 
     /// Waits until so many held polls and streams are connected.
     pub async fn connected(&self, count: usize) {
-        self.device().measured(&format!("rejoin_connections {count}")).await;
+        self.device()
+            .measured(&format!("rejoin_connections {count}"))
+            .await;
     }
 
     /// Waits for a line of the metrics.
@@ -154,7 +181,9 @@ impl TestServer {
 
     /// Waits until so many clients are live, as upkeep lets due ones leave.
     pub async fn expired(&self, left: usize) {
-        self.device().measured(&format!("rejoin_clients {left}")).await;
+        self.device()
+            .measured(&format!("rejoin_clients {left}"))
+            .await;
     }
 
     /// Somebody new, in a session of their own.

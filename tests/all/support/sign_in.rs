@@ -32,25 +32,56 @@ pub struct Landing {
 
 impl Landing {
     async fn of(response: Response) -> Self {
-        let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let (location, policy) = (header("location").unwrap_or_default(), header("content-security-policy").unwrap());
-        let (status, opener) = (response.status().as_u16(), header("cross-origin-opener-policy"));
-        Self { status, location, policy, opener, page: response.text().await.unwrap() }
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        let (location, policy) = (
+            header("location").unwrap_or_default(),
+            header("content-security-policy").unwrap(),
+        );
+        let (status, opener) = (
+            response.status().as_u16(),
+            header("cross-origin-opener-policy"),
+        );
+        Self {
+            status,
+            location,
+            policy,
+            opener,
+            page: response.text().await.unwrap(),
+        }
     }
 
     /// What the app is told, if the browser was sent to this address.
     #[track_caller]
     pub fn told(&self, address: &str) -> BTreeMap<String, String> {
-        let Self { status, location, page, .. } = self;
-        let told = location.strip_prefix(address).and_then(|rest| rest.strip_prefix(['?', '&']));
-        assert!(*status == 303 && told.is_some(), "{status} {location} {page}");
-        form_urlencoded::parse(told.unwrap().as_bytes()).into_owned().collect()
+        let Self {
+            status,
+            location,
+            page,
+            ..
+        } = self;
+        let told = location
+            .strip_prefix(address)
+            .and_then(|rest| rest.strip_prefix(['?', '&']));
+        assert!(
+            *status == 303 && told.is_some(),
+            "{status} {location} {page}"
+        );
+        form_urlencoded::parse(told.unwrap().as_bytes())
+            .into_owned()
+            .collect()
     }
 
     #[track_caller]
     pub fn code(&self) -> String {
         let told = self.told(REDIRECT);
-        told.get("code").unwrap_or_else(|| panic!("{told:?}")).clone()
+        told.get("code")
+            .unwrap_or_else(|| panic!("{told:?}"))
+            .clone()
     }
 
     /// The error that the app is told of.
@@ -72,7 +103,9 @@ impl App {
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ];
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
     }
 
     /// Redeems a code.
@@ -88,7 +121,9 @@ impl App {
 
     /// Signs this device's session in, as far as the page and the app go; the tokens.
     pub async fn sign_in(&self, device: &Device, scope: &str) -> Value {
-        let (status, tokens) = self.redeem(&device.allows(&self.asking(scope), &[]).await.code()).await;
+        let (status, tokens) = self
+            .redeem(&device.allows(&self.asking(scope), &[]).await.code())
+            .await;
         assert_eq!(status, 200, "{tokens}");
         tokens
     }
@@ -105,25 +140,39 @@ impl Device {
     }
 
     pub async fn decides(&self, asking: &Pairs, more: &[(&str, &str)]) -> Landing {
-        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let more = more
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let form = asking.iter().cloned().chain(more).collect::<Vec<_>>();
-        Landing::of(self.request(Method::POST, CONSENT).form(&form).send().await.unwrap()).await
+        Landing::of(
+            self.request(Method::POST, CONSENT)
+                .form(&form)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
     }
 
     /// Says yes on the page, with further fields of its form.
     pub async fn allows(&self, asking: &Pairs, more: &[(&str, &str)]) -> Landing {
-        self.decides(asking, &[more, &[("decision", "allow")]].concat()).await
+        self.decides(asking, &[more, &[("decision", "allow")]].concat())
+            .await
     }
 }
 
 /// Where an app sends a browser that it asks.
 pub fn authorize(asking: &Pairs) -> String {
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(asking).finish();
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(asking)
+        .finish();
     format!("/auth/authorize?{query}")
 }
 
 /// The same, but for one parameter: another value, or none.
 pub fn but(asking: &Pairs, name: &str, value: Option<&str>) -> Pairs {
     let others = asking.iter().filter(|(own, _)| own != name).cloned();
-    others.chain(value.map(|value| (name.to_owned(), value.to_owned()))).collect()
+    others
+        .chain(value.map(|value| (name.to_owned(), value.to_owned())))
+        .collect()
 }

@@ -7,11 +7,23 @@ use super::TestServer;
 
 /// Keeps all hashing threads busy for about half a second, so that whoever comes after has to wait for its turn.
 pub async fn slow_password(server: &TestServer) -> Vec<JoinHandle<()>> {
-    let slow = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19 * 1024, 60, 1, None).unwrap());
-    let slow = slow.hash_password_with_salt(b"a slow password", b"0123456789abcdef").unwrap().to_string();
+    let slow = Argon2::new(
+        Algorithm::Argon2id,
+        Version::V0x13,
+        Params::new(19 * 1024, 60, 1, None).unwrap(),
+    );
+    let slow = slow
+        .hash_password_with_salt(b"a slow password", b"0123456789abcdef")
+        .unwrap()
+        .to_string();
     server.pick("slow").await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    database.execute("UPDATE session SET password_hash = ?1 WHERE nick = 'slow'", [slow]).unwrap();
+    database
+        .execute(
+            "UPDATE session SET password_hash = ?1 WHERE nick = 'slow'",
+            [slow],
+        )
+        .unwrap();
     // As many as there can be threads.
     let busy = (0..4).map(|_| {
         let device = server.device();

@@ -118,21 +118,43 @@ const WRONG: &[(&str, &str)] = &[
 #[track_caller]
 pub fn assert_sound(database: &Path) {
     let database = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    let check: String = database
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(check, "ok");
     for (what, query) in WRONG {
-        let found = database.prepare(query).unwrap().query([]).unwrap().next().unwrap().map(|row| format!("{row:?}"));
+        let found = database
+            .prepare(query)
+            .unwrap()
+            .query([])
+            .unwrap()
+            .next()
+            .unwrap()
+            .map(|row| format!("{row:?}"));
         assert_eq!(found, None, "there are {what}");
     }
 }
 
 /// Asserts that no file beside the database holds a secret.
 pub fn assert_unwritten(database: &Path, secret: &str) {
-    let entries = std::fs::read_dir(database.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(database.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     // The reserve is only to take room.
-    let holds = |path: &PathBuf| path.is_file() && path.extension().is_none_or(|extension| extension != "reserve");
+    let holds = |path: &PathBuf| {
+        path.is_file()
+            && path
+                .extension()
+                .is_none_or(|extension| extension != "reserve")
+    };
     for file in entries.filter(holds) {
         let bytes = std::fs::read(&file).unwrap();
-        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{}", file.display());
+        assert!(
+            !bytes
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes()),
+            "{}",
+            file.display()
+        );
     }
 }

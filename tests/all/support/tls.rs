@@ -19,8 +19,27 @@ impl Certificate {
         let folder = tempfile::tempdir().unwrap();
         let names = format!("subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}");
         let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-            .args(["-subj", &format!("/CN={DOMAIN}"), "-addext", &names, "-keyout", "key.pem", "-out", "cert.pem"])
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+            ])
+            .args([
+                "-subj",
+                &format!("/CN={DOMAIN}"),
+                "-addext",
+                &names,
+                "-keyout",
+                "key.pem",
+                "-out",
+                "cert.pem",
+            ])
             .current_dir(folder.path())
             .stderr(Stdio::null())
             .status()
@@ -47,8 +66,13 @@ impl Tls {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { process, port: line.trim().parse().unwrap() }
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        Self {
+            process,
+            port: line.trim().parse().unwrap(),
+        }
     }
 
     /// The host of the domain with this name, and the port.

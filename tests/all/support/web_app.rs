@@ -9,9 +9,10 @@ use axum::{
     routing::get,
 };
 use oauth2::{
-    AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DeviceAuthorizationUrl, EndpointMaybeSet,
-    EndpointSet, HttpRequest, HttpResponse, IntrospectionUrl, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    RevocationUrl, Scope, TokenResponse, TokenUrl, basic::BasicClient,
+    AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DeviceAuthorizationUrl,
+    EndpointMaybeSet, EndpointSet, HttpRequest, HttpResponse, IntrospectionUrl, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, RevocationUrl, Scope, TokenResponse, TokenUrl,
+    basic::BasicClient,
 };
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
@@ -23,8 +24,15 @@ pub type OAuth = BasicClient<EndpointSet, EndpointMaybeSet, EndpointSet, Endpoin
 
 /// How the crate reaches the server. Some of its requests want TLS, which a proxy would take off here.
 pub async fn http(mut request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
-    *request.uri_mut() = request.uri().to_string().replace("https://", "http://").parse().unwrap();
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    *request.uri_mut() = request
+        .uri()
+        .to_string()
+        .replace("https://", "http://")
+        .parse()
+        .unwrap();
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
     let response = client.execute(request.try_into()?).await?;
     let mut answer = HttpResponse::default();
     *answer.status_mut() = response.status();
@@ -36,17 +44,28 @@ pub async fn http(mut request: HttpRequest) -> Result<HttpResponse, reqwest::Err
 impl App {
     /// The crate's client of this app, made from the server's own description of itself.
     pub async fn oauth(&self) -> OAuth {
-        let metadata = self.program.get("/.well-known/oauth-authorization-server").await;
+        let metadata = self
+            .program
+            .get("/.well-known/oauth-authorization-server")
+            .await;
         let at = |name: &str| metadata[name].as_str().map(str::to_owned);
         let client = BasicClient::new(ClientId::new(self.client_id.clone()))
             .set_auth_uri(AuthUrl::new(at("authorization_endpoint").unwrap()).unwrap())
             .set_token_uri(TokenUrl::new(at("token_endpoint").unwrap()).unwrap())
-            .set_introspection_url(IntrospectionUrl::new(at("introspection_endpoint").unwrap()).unwrap())
+            .set_introspection_url(
+                IntrospectionUrl::new(at("introspection_endpoint").unwrap()).unwrap(),
+            )
             .set_revocation_url(
-                RevocationUrl::new(at("revocation_endpoint").unwrap().replace("http://", "https://")).unwrap(),
+                RevocationUrl::new(
+                    at("revocation_endpoint")
+                        .unwrap()
+                        .replace("http://", "https://"),
+                )
+                .unwrap(),
             )
             .set_device_authorization_url_option(
-                at("device_authorization_endpoint").map(|url| DeviceAuthorizationUrl::new(url).unwrap()),
+                at("device_authorization_endpoint")
+                    .map(|url| DeviceAuthorizationUrl::new(url).unwrap()),
             );
         match self.secret.as_str() {
             "" => client,
@@ -81,11 +100,23 @@ impl WebApp {
             program: app.program.clone(),
             begun: Mutex::default(),
         };
-        let router = Router::new()
-            .route("/", get(|State(site): State<Arc<Site>>| async move { site.begin(false).await }))
-            .route("/silently", get(|State(site): State<Arc<Site>>| async move { site.begin(true).await }))
-            .route("/done", get(|State(site): State<Arc<Site>>, Query(told)| async move { site.done(told).await }))
-            .with_state(Arc::new(site));
+        let router =
+            Router::new()
+                .route(
+                    "/",
+                    get(|State(site): State<Arc<Site>>| async move { site.begin(false).await }),
+                )
+                .route(
+                    "/silently",
+                    get(|State(site): State<Arc<Site>>| async move { site.begin(true).await }),
+                )
+                .route(
+                    "/done",
+                    get(|State(site): State<Arc<Site>>, Query(told)| async move {
+                        site.done(told).await
+                    }),
+                )
+                .with_state(Arc::new(site));
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, task }
     }
@@ -101,23 +132,53 @@ impl Site {
     async fn begin(&self, silently: bool) -> Redirect {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let redirect = std::borrow::Cow::Borrowed(&self.redirect);
-        let asked =
-            self.oauth.authorize_url(CsrfToken::new_random).set_redirect_uri(redirect).set_pkce_challenge(challenge);
+        let asked = self
+            .oauth
+            .authorize_url(CsrfToken::new_random)
+            .set_redirect_uri(redirect)
+            .set_pkce_challenge(challenge);
         let asked = asked.add_scope(Scope::new(self.scope.clone()));
-        let asked = if silently { asked.add_extra_param("prompt", "none") } else { asked };
+        let asked = if silently {
+            asked.add_extra_param("prompt", "none")
+        } else {
+            asked
+        };
         let (url, state) = asked.url();
-        self.begun.lock().await.insert(state.into_secret(), verifier);
+        self.begun
+            .lock()
+            .await
+            .insert(state.into_secret(), verifier);
         Redirect::to(url.as_str())
     }
 
     async fn done(&self, told: HashMap<String, String>) -> Html<String> {
         assert_eq!(told["iss"], self.program.base, "RFC 9207");
-        let verifier = self.begun.lock().await.remove(&told["state"]).expect("a state of ours");
-        let Some(code) = told.get("code") else { return Html(format!("<p id=said>{}", told["error"])) };
-        let exchange = self.oauth.exchange_code(AuthorizationCode::new(code.clone())).set_pkce_verifier(verifier);
-        let tokens =
-            exchange.set_redirect_uri(std::borrow::Cow::Borrowed(&self.redirect)).request_async(&http).await.unwrap();
-        let user: Value = self.program.with_token(tokens.access_token().secret()).get("/auth/userinfo").await;
-        Html(format!("<p id=said>Hello {}", user["nick"].as_str().unwrap()))
+        let verifier = self
+            .begun
+            .lock()
+            .await
+            .remove(&told["state"])
+            .expect("a state of ours");
+        let Some(code) = told.get("code") else {
+            return Html(format!("<p id=said>{}", told["error"]));
+        };
+        let exchange = self
+            .oauth
+            .exchange_code(AuthorizationCode::new(code.clone()))
+            .set_pkce_verifier(verifier);
+        let tokens = exchange
+            .set_redirect_uri(std::borrow::Cow::Borrowed(&self.redirect))
+            .request_async(&http)
+            .await
+            .unwrap();
+        let user: Value = self
+            .program
+            .with_token(tokens.access_token().secret())
+            .get("/auth/userinfo")
+            .await;
+        Html(format!(
+            "<p id=said>Hello {}",
+            user["nick"].as_str().unwrap()
+        ))
     }
 }

@@ -31,10 +31,16 @@ async fn ask(site: &Site, time: Duration) -> usize {
             let app = format!("app_{}_{}", started.elapsed().as_nanos(), next.get());
             let reply = match n % 2 {
                 0 => {
-                    let form = format!("grant_type=client_credentials&client_id={app}&client_secret=rjk_x");
+                    let form = format!(
+                        "grant_type=client_credentials&client_id={app}&client_secret=rjk_x"
+                    );
                     visitor.form("/auth/token", &form).await
                 }
-                _ => visitor.form("/auth/device", &format!("client_id={app}")).await,
+                _ => {
+                    visitor
+                        .form("/auth/device", &format!("client_id={app}"))
+                        .await
+                }
             };
             count += usize::from(reply.status != 429 && reply.status != 0);
         }
@@ -59,27 +65,63 @@ async fn made_up(table: &mut Table) {
     let refused = ask(&site, MEASURED).await as f64;
     let share = |day: f64| day * MEASURED.as_secs_f64() / DAY;
     let a_minute = refused * 60.0 / MEASURED.as_secs_f64();
-    at_most(table, "made-up client ids looked up a minute", "the most it may be", "", (a_minute, 60.0));
+    at_most(
+        table,
+        "made-up client ids looked up a minute",
+        "the most it may be",
+        "",
+        (a_minute, 60.0),
+    );
     let log = (site.logged() - logged) / 1e6 / share(1.0);
-    at_most(table, "log a day by made-up client ids", "the most it may be", "MB", (log, 100.0));
+    at_most(
+        table,
+        "log a day by made-up client ids",
+        "the most it may be",
+        "MB",
+        (log, 100.0),
+    );
     let lines = (site.audited() - audited) / share(1.0);
-    at_most(table, "audit lines a day by made-up client ids", "the most it may be", "", (lines, 1000.0));
+    at_most(
+        table,
+        "audit lines a day by made-up client ids",
+        "the most it may be",
+        "",
+        (lines, 1000.0),
+    );
     let mut again = 0;
     for _ in 0..20 {
         again += usize::from(guesser.log_in("victim", "a wrong password").await.status == 401);
     }
     let measure = "guesses at a password that were used up, after that";
-    at_most(table, measure, "what has come back meanwhile", "", (again as f64, 2.0));
+    at_most(
+        table,
+        measure,
+        "what has come back meanwhile",
+        "",
+        (again as f64, 2.0),
+    );
 }
 
 async fn right_secret(table: &mut Table) {
     let site = Site::open();
     let (id, secret) = site.register_app();
-    let form = |secret: &str| format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+    let form = |secret: &str| {
+        format!("grant_type=client_credentials&client_id={id}&client_secret={secret}")
+    };
     let mut neighbour = Visitor::new(site.address(), NETWORK);
     for n in 0..70 {
-        neighbour.form("/auth/token", &form(&format!("rjk_wrong{n}"))).await;
+        neighbour
+            .form("/auth/token", &form(&format!("rjk_wrong{n}")))
+            .await;
     }
-    let ok = Visitor::new(site.address(), NETWORK).form("/auth/token", &form(&secret)).await.ok();
-    all_work(table, "an app's right secret after a neighbour's 70 wrong ones", usize::from(ok), 1);
+    let ok = Visitor::new(site.address(), NETWORK)
+        .form("/auth/token", &form(&secret))
+        .await
+        .ok();
+    all_work(
+        table,
+        "an app's right secret after a neighbour's 70 wrong ones",
+        usize::from(ok),
+        1,
+    );
 }

@@ -11,16 +11,40 @@ const ALLOWED: &str = "the most it may be";
 
 pub async fn measure(table: &mut Table) {
     let figures = (by_keys().await, 12.0);
-    at_most(table, "guesses of the current password by keys of six /64s", ALLOWED, "", figures);
+    at_most(
+        table,
+        "guesses of the current password by keys of six /64s",
+        ALLOWED,
+        "",
+        figures,
+    );
     let figures = (by_cookie().await, 12.0);
-    at_most(table, "guesses by login with the session's own cookie, 20 /48s", ALLOWED, "", figures);
+    at_most(
+        table,
+        "guesses by login with the session's own cookie, 20 /48s",
+        ALLOWED,
+        "",
+        figures,
+    );
     let started = Instant::now();
     let judged = by_one_network().await;
     // 60 at once, and one more every five seconds.
     let figures = (judged, 61.0 + started.elapsed().as_secs_f64() / 5.0);
-    at_most(table, "guesses by login from 30 /64s of one /56", ALLOWED, "", figures);
+    at_most(
+        table,
+        "guesses by login from 30 /64s of one /56",
+        ALLOWED,
+        "",
+        figures,
+    );
     let figures = (of_channel_key().await, 50.0);
-    at_most(table, "guesses of a channel's key by five sessions", ALLOWED, "", figures);
+    at_most(
+        table,
+        "guesses of a channel's key by five sessions",
+        ALLOWED,
+        "",
+        figures,
+    );
 }
 
 /// A session with a password, its device's cookie, on a server with the default limits; commands are not limited.
@@ -50,12 +74,17 @@ async fn by_keys() -> f64 {
             text("client_id"),
             text("client_secret")
         );
-        let token = Visitor::new(site.address(), &network).form("/auth/token", &form).await.json();
-        let mut bot =
-            Visitor::new(site.address(), &network).with_token(token["access_token"].as_str().unwrap_or_default());
+        let token = Visitor::new(site.address(), &network)
+            .form("/auth/token", &form)
+            .await
+            .json();
+        let mut bot = Visitor::new(site.address(), &network)
+            .with_token(token["access_token"].as_str().unwrap_or_default());
         for m in 0..20 {
             let guess = json!({"command": "PASS", "params": ["another good one", format!("a wrong one {n} {m}")]});
-            judged += usize::from(bot.post("/api/v1/messages", &guess).await.code() == "password_mismatch");
+            judged += usize::from(
+                bot.post("/api/v1/messages", &guess).await.code() == "password_mismatch",
+            );
         }
     }
     judged as f64
@@ -65,9 +94,12 @@ async fn by_cookie() -> f64 {
     let (site, cookie) = alice().await;
     let mut judged = 0;
     for n in 0..20 {
-        let mut thief = Visitor::new(site.address(), &format!("2001:db8:{n}::1")).with_cookie(&cookie);
+        let mut thief =
+            Visitor::new(site.address(), &format!("2001:db8:{n}::1")).with_cookie(&cookie);
         for _ in 0..15 {
-            judged += usize::from(thief.log_in("alice", "a wrong password").await.code() == "login_failed");
+            judged += usize::from(
+                thief.log_in("alice", "a wrong password").await.code() == "login_failed",
+            );
         }
     }
     judged as f64
@@ -79,8 +111,13 @@ async fn by_one_network() -> f64 {
     for n in 0..30 {
         let mut guesser = Visitor::new(site.address(), &format!("2001:db8:5:{n:x}::1"));
         for m in 0..20 {
-            judged +=
-                usize::from(guesser.log_in(&format!("nobody{m}"), "a wrong password").await.code() == "login_failed");
+            judged += usize::from(
+                guesser
+                    .log_in(&format!("nobody{m}"), "a wrong password")
+                    .await
+                    .code()
+                    == "login_failed",
+            );
         }
     }
     judged as f64

@@ -91,7 +91,13 @@ async fn stranger(table: &mut Table) {
     let mut rounds = Rounds::default();
     rounds.add(join(watch, attack).await.0, quiet);
     let measure = "a stranger's login while 80 sessions change passwords";
-    table.enter(measure, "without the attack", "ms", &rounds, Goal::AtMost(2.0));
+    table.enter(
+        measure,
+        "without the attack",
+        "ms",
+        &rounds,
+        Goal::AtMost(2.0),
+    );
 }
 
 async fn at_once(table: &mut Table) {
@@ -101,11 +107,18 @@ async fn at_once(table: &mut Table) {
     sessions(&site, COUNT, |_| network.to_owned()).await;
     let site = site.limited(&[]);
     let address = site.address();
-    let replies = join_all(
-        (0..COUNT).map(|n| async move { Visitor::new(address, network).log_in(&format!("s{n}"), PASSWORD).await }),
-    );
+    let replies = join_all((0..COUNT).map(|n| async move {
+        Visitor::new(address, network)
+            .log_in(&format!("s{n}"), PASSWORD)
+            .await
+    }));
     let worked = replies.await.iter().filter(|reply| reply.ok()).count();
-    all_work(table, "40 right logins at once from one network", worked, COUNT);
+    all_work(
+        table,
+        "40 right logins at once from one network",
+        worked,
+        COUNT,
+    );
 }
 
 /// The user's own device is at the address from which a neighbour guesses.
@@ -116,7 +129,11 @@ async fn neighbour(table: &mut Table) {
     alice.create("alice").await;
     let mut neighbour = Visitor::new(site.address(), network);
     for n in 0..25 {
-        let nick = if n % 2 == 0 { "alice".to_owned() } else { format!("nobody{n}") };
+        let nick = if n % 2 == 0 {
+            "alice".to_owned()
+        } else {
+            format!("nobody{n}")
+        };
         neighbour.log_in(&nick, "a wrong password").await;
     }
     let first = alice.line(&format!("PASS :{PASSWORD}")).await.ok();
@@ -124,6 +141,14 @@ async fn neighbour(table: &mut Table) {
     let change = alice.post("/api/v1/messages", &body).await.ok();
     let current = if change { ANOTHER } else { PASSWORD };
     let renewal = alice.log_in("alice", current).await.ok();
-    let worked = [first, change, renewal].into_iter().filter(|ok| *ok).count();
-    all_work(table, "a device's PASS, change and renewal after a neighbour's 25 wrong logins", worked, 3);
+    let worked = [first, change, renewal]
+        .into_iter()
+        .filter(|ok| *ok)
+        .count();
+    all_work(
+        table,
+        "a device's PASS, change and renewal after a neighbour's 25 wrong logins",
+        worked,
+        3,
+    );
 }

@@ -29,8 +29,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long the others are watched, without the attack and then with it.
 const WATCHED: Duration = Duration::from_secs(8);
 
-pub const NAMES: [&str; 6] =
-    ["abuse-storage", "abuse-readers", "abuse-logins", "abuse-apps", "abuse-guesses", "abuse-streams"];
+pub const NAMES: [&str; 6] = [
+    "abuse-storage",
+    "abuse-readers",
+    "abuse-logins",
+    "abuse-apps",
+    "abuse-guesses",
+    "abuse-streams",
+];
 
 pub async fn measure(name: &str, table: &mut Table) {
     match name {
@@ -45,7 +51,13 @@ pub async fn measure(name: &str, table: &mut Table) {
 }
 
 /// Enters a figure beside the most that it may be.
-fn at_most(table: &mut Table, measure: &'static str, allowed: &'static str, unit: &'static str, figures: (f64, f64)) {
+fn at_most(
+    table: &mut Table,
+    measure: &'static str,
+    allowed: &'static str,
+    unit: &'static str,
+    figures: (f64, f64),
+) {
     let mut rounds = Rounds::default();
     rounds.add(figures.0, figures.1);
     table.enter(measure, allowed, unit, &rounds, Goal::AtMost(1.0));
@@ -61,7 +73,8 @@ fn all_work(table: &mut Table, measure: &'static str, worked: usize, of: usize) 
 /// What others wait for their snapshot, the 99th percentile in milliseconds; each comes from a network of its own.
 async fn others_wait(site: &Site, others: &[String]) -> f64 {
     let watch = others.iter().enumerate().map(|(n, cookie)| async move {
-        let mut visitor = Visitor::new(site.address(), &format!("198.51.100.{}", n + 1)).with_cookie(cookie);
+        let mut visitor =
+            Visitor::new(site.address(), &format!("198.51.100.{}", n + 1)).with_cookie(cookie);
         let (started, mut took) = (Instant::now(), Vec::new());
         while started.elapsed() < WATCHED {
             took.push(visitor.get("/api/v1/session").await.took);
@@ -101,5 +114,11 @@ async fn under_attack<A: AsyncFn(&mut Visitor)>(
 fn enter_wait(table: &mut Table, measure: &'static str, attacked: f64, quiet: f64) {
     let mut rounds = Rounds::default();
     rounds.add(attacked, quiet);
-    table.enter(measure, "without the attack", "ms", &rounds, Goal::AtMost(2.0));
+    table.enter(
+        measure,
+        "without the attack",
+        "ms",
+        &rounds,
+        Goal::AtMost(2.0),
+    );
 }

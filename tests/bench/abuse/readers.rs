@@ -60,11 +60,18 @@ async fn channel_list(table: &mut Table) {
     let before = site.memory();
     let mut held = Vec::new();
     for n in 0..SLOW {
-        let path = if n % 2 == 0 { "/api/v1/channels" } else { "/api/v1/channels?limit=500" };
+        let path = if n % 2 == 0 {
+            "/api/v1/channels"
+        } else {
+            "/api/v1/channels?limit=500"
+        };
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         let mut stream = socket.connect(site.address()).await.unwrap();
-        stream.write_all(visitor.head("GET", path, "", 0).as_bytes()).await.unwrap();
+        stream
+            .write_all(visitor.head("GET", path, "", 0).as_bytes())
+            .await
+            .unwrap();
         held.push(stream);
     }
     // Each has the first bytes of its answer: they are readers now, and slow ones.
@@ -92,7 +99,12 @@ async fn snapshot(table: &mut Table) {
     let others = others(&site).await;
     let address = site.address();
     let cookie = Visitor::new(address, NETWORK).create("alice").await;
-    let target = |first: usize| (first..first + 20).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",");
+    let target = |first: usize| {
+        (first..first + 20)
+            .map(|n| format!("#c{n}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
     let mut alice = Visitor::new(address, NETWORK).with_cookie(&cookie);
     for first in (0..CHANNELS).step_by(20) {
         alice.line(&format!("JOIN {}", target(first))).await;
@@ -107,7 +119,12 @@ async fn snapshot(table: &mut Table) {
     join_all((0..16).map(|first| async move {
         let mut visitor = Visitor::new(address, NETWORK).with_cookie(cookie);
         for n in (first..MESSAGES).step_by(16) {
-            assert!(visitor.line(&format!("PRIVMSG {} :something", target(n % 5 * 20))).await.ok());
+            assert!(
+                visitor
+                    .line(&format!("PRIVMSG {} :something", target(n % 5 * 20)))
+                    .await
+                    .ok()
+            );
         }
     }))
     .await;
@@ -121,11 +138,24 @@ async fn snapshot(table: &mut Table) {
         took.push(alice.get("/api/v1/session").await.took);
     }
     let measure = "a snapshot of 100 channels, 1,000 own messages each";
-    at_most(table, measure, "the most it may take", "ms", (median(took), 5.0));
+    at_most(
+        table,
+        measure,
+        "the most it may take",
+        "ms",
+        (median(took), 5.0),
+    );
     let quiet = others_wait(&site, &others).await;
     let attacker = || Visitor::new(site.address(), NETWORK).with_cookie(cookie);
     let mut attackers = (0..CONNECTIONS).map(|_| attacker()).collect::<Vec<_>>();
-    let attacked =
-        under_attack(&site, &others, &mut attackers, async |visitor| drop(visitor.get("/api/v1/session").await)).await;
-    enter_wait(table, "p99 of others' GET while 64 connections ask for it", attacked, quiet);
+    let attacked = under_attack(&site, &others, &mut attackers, async |visitor| {
+        drop(visitor.get("/api/v1/session").await)
+    })
+    .await;
+    enter_wait(
+        table,
+        "p99 of others' GET while 64 connections ask for it",
+        attacked,
+        quiet,
+    );
 }

@@ -38,11 +38,26 @@ impl Site {
     pub fn start(dir: TempDir, flags: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = dir.path().to_owned();
         let mut command = server::pinned(PROGRAM);
-        command.args(["--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1", "--database"]);
+        command.args([
+            "--listen",
+            "127.0.0.1:0",
+            "--trusted-proxy",
+            "127.0.0.1",
+            "--database",
+        ]);
         command.arg(folder.join("rejoin.db")).args(flags);
-        command.stderr(fs::File::options().create(true).append(true).open(folder.join("log")).unwrap());
+        command.stderr(
+            fs::File::options()
+                .create(true)
+                .append(true)
+                .open(folder.join("log"))
+                .unwrap(),
+        );
         prepare(&mut command);
-        Self { server: Server::announced(command, dir), folder }
+        Self {
+            server: Server::announced(command, dir),
+            folder,
+        }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -62,27 +77,39 @@ impl Site {
     /// Megabytes of the database that hold something.
     pub fn stored(&self) -> f64 {
         let database = self.database();
-        let pragma = |name: &str| database.pragma_query_value(None, name, |row| row.get::<_, f64>(0)).unwrap();
+        let pragma = |name: &str| {
+            database
+                .pragma_query_value(None, name, |row| row.get::<_, f64>(0))
+                .unwrap()
+        };
         (pragma("page_count") - pragma("freelist_count")) * pragma("page_size") / 1e6
     }
 
     /// Lines of the audit log so far.
     pub fn audited(&self) -> f64 {
-        self.database().query_row("SELECT count(*) FROM audit", [], |row| row.get(0)).unwrap()
+        self.database()
+            .query_row("SELECT count(*) FROM audit", [], |row| row.get(0))
+            .unwrap()
     }
 
     fn database(&self) -> Connection {
         let database = self.folder.join("rejoin.db");
-        let database = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+        let database =
+            Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        database
+            .busy_timeout(std::time::Duration::from_secs(5))
+            .unwrap();
         database
     }
 
     /// Registers an app; its client_id and its secret.
     pub fn register_app(&self) -> (String, String) {
         let mut command = Command::new(PROGRAM);
-        command.args(["app", "add", "--name", "bench", "--json", "--database"]).arg(self.folder.join("rejoin.db"));
-        let printed: serde_json::Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        command
+            .args(["app", "add", "--name", "bench", "--json", "--database"])
+            .arg(self.folder.join("rejoin.db"));
+        let printed: serde_json::Value =
+            serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
         let text = |name: &str| printed[name].as_str().unwrap().to_owned();
         (text("client_id"), text("client_secret"))
     }

@@ -36,7 +36,10 @@ pub async fn measure(table: &mut Table) {
 }
 
 fn channels() -> String {
-    (0..CHANNELS).map(|n| format!("#c{n}")).collect::<Vec<_>>().join(",")
+    (0..CHANNELS)
+        .map(|n| format!("#c{n}"))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 async fn growth(table: &mut Table) {
@@ -48,20 +51,33 @@ async fn growth(table: &mut Table) {
         visitor.line(&format!("JOIN {}", channels())).await;
     }
     let limit = format!("{LIMIT}MB");
-    let flags = if knows("--storage-limit") { vec!["--storage-limit", &limit] } else { Vec::new() };
+    let flags = if knows("--storage-limit") {
+        vec!["--storage-limit", &limit]
+    } else {
+        Vec::new()
+    };
     let site = site.limited(&flags);
     let mut senders = Vec::new();
     for (n, cookie) in cookies.iter().enumerate() {
         let mut visitor = Visitor::new(site.address(), NETWORK).with_cookie(cookie);
         if n < KEYS {
-            let key = visitor.post("/api/v1/keys", &json!({"name": "bot", "scope": "chat:write"})).await.json();
+            let key = visitor
+                .post(
+                    "/api/v1/keys",
+                    &json!({"name": "bot", "scope": "chat:write"}),
+                )
+                .await
+                .json();
             let text = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
             let form = format!(
                 "grant_type=client_credentials&client_id={}&client_secret={}",
                 text("client_id"),
                 text("client_secret")
             );
-            let token = Visitor::new(site.address(), NETWORK).form("/auth/token", &form).await.json();
+            let token = Visitor::new(site.address(), NETWORK)
+                .form("/auth/token", &form)
+                .await
+                .json();
             let token = token["access_token"].as_str().unwrap_or_default();
             senders.push(Visitor::new(site.address(), NETWORK).with_token(token));
         }
@@ -93,10 +109,19 @@ async fn growth(table: &mut Table) {
     let day = after - before + if growing { rate * left } else { 0.0 };
     let scale = 200.0 / LIMIT;
     let day = if flags.is_empty() { day } else { day * scale };
-    at_most(table, "one network adds to the disk in a day", "--storage-limit", "MB", (day, 200.0));
+    at_most(
+        table,
+        "one network adds to the disk in a day",
+        "--storage-limit",
+        "MB",
+        (day, 200.0),
+    );
 
     for cookie in &cookies {
-        Visitor::new(site.address(), NETWORK).with_cookie(cookie).delete("/api/v1/session").await;
+        Visitor::new(site.address(), NETWORK)
+            .with_cookie(cookie)
+            .delete("/api/v1/session")
+            .await;
     }
     let started = Instant::now();
     let mut kept = site.stored() - before;
@@ -113,8 +138,15 @@ async fn growth(table: &mut Table) {
 /// What is preloaded into the server makes its folder a disk of so many bytes.
 fn small_disk(folder: &Path) -> Option<std::path::PathBuf> {
     let library = folder.join("small_disk.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/small_disk.c");
-    let made = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source).status();
+    let source = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/all/support/small_disk.c"
+    );
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O2", "-o"])
+        .arg(&library)
+        .arg(source)
+        .status();
     made.is_ok_and(|status| status.success()).then_some(library)
 }
 
@@ -127,9 +159,16 @@ async fn full_disk(table: &mut Table) {
         return table.skip(MEASURE, "all of them", "there is no C compiler");
     };
     let folder = dir.path().to_owned();
-    let site = Site::start(dir, &["--flood-limit", "off", "--login-limit", "off"], |command| {
-        command.env("LD_PRELOAD", &library).env("DISK_FOLDER", &folder).env("DISK_BYTES", DISK.to_string());
-    });
+    let site = Site::start(
+        dir,
+        &["--flood-limit", "off", "--login-limit", "off"],
+        |command| {
+            command
+                .env("LD_PRELOAD", &library)
+                .env("DISK_FOLDER", &folder)
+                .env("DISK_BYTES", DISK.to_string());
+        },
+    );
     let address = site.address();
     let visitor = || Visitor::new(address, NETWORK);
     let (mut alice, mut bob, mut carol) = (visitor(), visitor(), visitor());
@@ -145,14 +184,24 @@ async fn full_disk(table: &mut Table) {
         let mut device = visitor();
         let reply = device.log_in("alice", "correct horse battery").await;
         device.take_cookie(&reply);
-        devices.push((reply.json()["client"]["id"].as_i64().unwrap_or_default(), device));
+        devices.push((
+            reply.json()["client"]["id"].as_i64().unwrap_or_default(),
+            device,
+        ));
     }
     let body = json!({"name": "bot", "scope": "chat:read", "password": "correct horse battery"});
     let key = alice.post("/api/v1/keys", &body).await.json();
     let key = key["client_id"].as_str().unwrap_or_default().to_owned();
     // Something else fills the disk up, and then the chat does.
-    let used: u64 = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
-    fs::write(folder.join("something else"), vec![0; usize::try_from(DISK.saturating_sub(used)).unwrap()]).unwrap();
+    let used: u64 = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    fs::write(
+        folder.join("something else"),
+        vec![0; usize::try_from(DISK.saturating_sub(used)).unwrap()],
+    )
+    .unwrap();
     let line = format!("PRIVMSG #room :{}", "x".repeat(4000));
     let mut refused = 0;
     for _ in 0..4000 {
@@ -176,15 +225,42 @@ async fn full_disk(table: &mut Table) {
     ] {
         worked.push((path, alice.get(path).await.ok()));
     }
-    worked.push(("removal of a device", alice.delete(&format!("/api/v1/clients/{}", devices[0].0)).await.ok()));
-    worked.push(("logout", devices[1].1.send("POST", "/api/v1/logout", "", b"").await.ok()));
-    worked.push(("revocation of a key", alice.delete(&format!("/api/v1/keys/{key}")).await.ok()));
-    worked.push(("removal of all others", alice.delete("/api/v1/clients").await.ok()));
+    worked.push((
+        "removal of a device",
+        alice
+            .delete(&format!("/api/v1/clients/{}", devices[0].0))
+            .await
+            .ok(),
+    ));
+    worked.push((
+        "logout",
+        devices[1]
+            .1
+            .send("POST", "/api/v1/logout", "", b"")
+            .await
+            .ok(),
+    ));
+    worked.push((
+        "revocation of a key",
+        alice.delete(&format!("/api/v1/keys/{key}")).await.ok(),
+    ));
+    worked.push((
+        "removal of all others",
+        alice.delete("/api/v1/clients").await.ok(),
+    ));
     worked.push(("PART", bob.line("PART #room").await.ok()));
     worked.push(("QUIT", bob.line("QUIT").await.ok()));
-    worked.push(("end of a session", carol.delete("/api/v1/session").await.ok()));
+    worked.push((
+        "end of a session",
+        carol.delete("/api/v1/session").await.ok(),
+    ));
     for (what, _) in worked.iter().filter(|(_, ok)| !ok) {
         eprintln!("    on a full disk this fails: {what}");
     }
-    all_work(table, MEASURE, worked.iter().filter(|(_, ok)| *ok).count(), worked.len());
+    all_work(
+        table,
+        MEASURE,
+        worked.iter().filter(|(_, ok)| *ok).count(),
+        worked.len(),
+    );
 }

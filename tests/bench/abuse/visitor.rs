@@ -45,18 +45,30 @@ impl Reply {
     /// The code of a refusal, or OAuth's.
     pub fn code(&self) -> String {
         let body = self.json();
-        body["code"].as_str().or(body["error"].as_str()).unwrap_or_default().to_owned()
+        body["code"]
+            .as_str()
+            .or(body["error"].as_str())
+            .unwrap_or_default()
+            .to_owned()
     }
 
     fn cookie(&self) -> Option<String> {
-        let line = self.head.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie:"))?;
+        let line = self
+            .head
+            .lines()
+            .find(|line| line.to_ascii_lowercase().starts_with("set-cookie:"))?;
         Some(line[11..].split(';').next()?.trim().to_owned())
     }
 }
 
 impl Visitor {
     pub fn new(address: SocketAddr, network: &str) -> Self {
-        Self { address, network: network.to_owned(), credentials: String::new(), connection: None }
+        Self {
+            address,
+            network: network.to_owned(),
+            credentials: String::new(),
+            connection: None,
+        }
     }
 
     pub fn with_cookie(mut self, cookie: &str) -> Self {
@@ -72,8 +84,20 @@ impl Visitor {
     /// Makes a session; its cookie.
     pub async fn create(&mut self, nick: &str) -> String {
         let body = serde_json::json!({ "nick": nick }).to_string();
-        let reply = self.send("POST", "/api/v1/session", "application/json", body.as_bytes()).await;
-        assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+        let reply = self
+            .send(
+                "POST",
+                "/api/v1/session",
+                "application/json",
+                body.as_bytes(),
+            )
+            .await;
+        assert_eq!(
+            reply.status,
+            201,
+            "{}",
+            String::from_utf8_lossy(&reply.body)
+        );
         let cookie = reply.cookie().unwrap();
         self.credentials = format!("Cookie: {cookie}\r\n");
         assert!(self.get("/api/v1/session").await.ok());
@@ -82,12 +106,16 @@ impl Visitor {
 
     pub async fn log_in(&mut self, nick: &str, password: &str) -> Reply {
         let body = serde_json::json!({ "nick": nick, "password": password }).to_string();
-        self.send("POST", "/api/v1/login", "application/json", body.as_bytes()).await
+        self.send("POST", "/api/v1/login", "application/json", body.as_bytes())
+            .await
     }
 
     /// The cookie that a login has set.
     pub fn take_cookie(&mut self, reply: &Reply) {
-        self.credentials = reply.cookie().map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
+        self.credentials = reply
+            .cookie()
+            .map(|cookie| format!("Cookie: {cookie}\r\n"))
+            .unwrap_or_default();
     }
 
     pub async fn get(&mut self, path: &str) -> Reply {
@@ -99,16 +127,29 @@ impl Visitor {
     }
 
     pub async fn post(&mut self, path: &str, body: &Value) -> Reply {
-        self.send("POST", path, "application/json", body.to_string().as_bytes()).await
+        self.send(
+            "POST",
+            path,
+            "application/json",
+            body.to_string().as_bytes(),
+        )
+        .await
     }
 
     pub async fn form(&mut self, path: &str, form: &str) -> Reply {
-        self.send("POST", path, "application/x-www-form-urlencoded", form.as_bytes()).await
+        self.send(
+            "POST",
+            path,
+            "application/x-www-form-urlencoded",
+            form.as_bytes(),
+        )
+        .await
     }
 
     /// Carries out one IRC line.
     pub async fn line(&mut self, line: &str) -> Reply {
-        self.send("POST", "/api/v1/messages", "text/plain", line.as_bytes()).await
+        self.send("POST", "/api/v1/messages", "text/plain", line.as_bytes())
+            .await
     }
 
     pub async fn send(&mut self, method: &str, path: &str, kind: &str, body: &[u8]) -> Reply {
@@ -125,8 +166,17 @@ impl Visitor {
 
     /// A request's head as this visitor sends it.
     pub fn head(&self, method: &str, path: &str, kind: &str, length: usize) -> String {
-        let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
-        let Self { address, network, credentials, .. } = self;
+        let kind = if kind.is_empty() {
+            String::new()
+        } else {
+            format!("Content-Type: {kind}\r\n")
+        };
+        let Self {
+            address,
+            network,
+            credentials,
+            ..
+        } = self;
         format!(
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\nX-Forwarded-For: {network}\r\n{credentials}{kind}\
              Content-Length: {length}\r\n\r\n"
@@ -151,11 +201,22 @@ impl Visitor {
         };
         let head = String::from_utf8_lossy(&read[..end]).into_owned();
         let mut body = read.split_off(end);
-        let field =
-            |name: &str| head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(str::to_owned));
+        let field = |name: &str| {
+            head.lines().find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix(name)
+                    .map(str::to_owned)
+            })
+        };
         let chunked = field("transfer-encoding:").is_some_and(|value| value.contains("chunked"));
-        let length: usize = field("content-length:").and_then(|value| value.trim().parse().ok()).unwrap_or(0);
-        while if chunked { !body.ends_with(b"0\r\n\r\n") } else { body.len() < length } {
+        let length: usize = field("content-length:")
+            .and_then(|value| value.trim().parse().ok())
+            .unwrap_or(0);
+        while if chunked {
+            !body.ends_with(b"0\r\n\r\n")
+        } else {
+            body.len() < length
+        } {
             if stream.read_buf(&mut body).await.ok()? == 0 {
                 return None;
             }
@@ -163,6 +224,11 @@ impl Visitor {
         if head.to_ascii_lowercase().contains("connection: close") {
             self.connection = None;
         }
-        Some(Reply { status: head.get(9..12)?.parse().ok()?, head, body, took: 0.0 })
+        Some(Reply {
+            status: head.get(9..12)?.parse().ok()?,
+            head,
+            body,
+            took: 0.0,
+        })
     }
 }

@@ -7,12 +7,28 @@ impl World<'_> {
         let cutoff = Timestamp(self.now - age);
         let dropped = retention::drop_events(self.tx, cutoff, Timestamp(self.now), batch).unwrap();
         // Up to the last old one before the first that is young; a time to come is neither.
-        let (old, young) = (|time| time <= cutoff.0, |time| time > cutoff.0 && time <= self.now);
-        let left = || self.list.iter().filter(|event| !event.gone).take_while(|event| !young(event.clock));
-        let count =
-            left().enumerate().filter(|(_, event)| old(event.clock)).last().map_or(0, |(n, _)| n + 1).min(batch);
+        let (old, young) = (
+            |time| time <= cutoff.0,
+            |time| time > cutoff.0 && time <= self.now,
+        );
+        let left = || {
+            self.list
+                .iter()
+                .filter(|event| !event.gone)
+                .take_while(|event| !young(event.clock))
+        };
+        let count = left()
+            .enumerate()
+            .filter(|(_, event)| old(event.clock))
+            .last()
+            .map_or(0, |(n, _)| n + 1)
+            .min(batch);
         prop_assert_eq!(dropped, count);
-        self.list.iter_mut().filter(|event| !event.gone).take(count).for_each(|event| event.gone = true);
+        self.list
+            .iter_mut()
+            .filter(|event| !event.gone)
+            .take(count)
+            .for_each(|event| event.gone = true);
         if rest {
             while retention::drop_memberships(self.tx, batch).unwrap() == batch {}
             while channel_history::drop_old(self.tx, batch).unwrap() == batch {}
@@ -25,10 +41,19 @@ impl World<'_> {
     pub fn sweep(&mut self, batch: usize) -> TestCaseResult {
         while unreadable::remove(self.tx, batch).unwrap() >= batch {}
         for event in self.list.iter_mut().filter(|event| !event.gone) {
-            let stayed = self.tx.sql.prepare_cached("SELECT 1 FROM event WHERE id = ?1").unwrap().exists([event.id]);
+            let stayed = self
+                .tx
+                .sql
+                .prepare_cached("SELECT 1 FROM event WHERE id = ?1")
+                .unwrap()
+                .exists([event.id]);
             event.gone = !stayed.unwrap();
-            let for_members = event.kept.iter().any(|kept| self.channels.contains(&Some(*kept)));
-            let readable = for_members || self.people.iter().any(|session| event.heard_by(*session));
+            let for_members = event
+                .kept
+                .iter()
+                .any(|kept| self.channels.contains(&Some(*kept)));
+            let readable =
+                for_members || self.people.iter().any(|session| event.heard_by(*session));
             prop_assert_eq!(event.gone, !readable, "{}", event.id);
         }
         Ok(())
