@@ -1,7 +1,8 @@
 //! A chat client for a terminal, which joins somebody's session by the device flow (RFC 8628).
 //!
-//! It has neither a browser nor the session's password: it shows a code, a person types that where they are signed in, and
-//! it is one more device of their session. Its tokens are in memory alone, so whenever it is started it asks anew.
+//! It has neither a browser nor the session's password: it shows a code, a person types that where
+//! they are signed in, and it is one more device of their session. Its tokens are in memory alone,
+//! so whenever it is started it asks anew.
 //!
 //! It is for plain http; for https give `reqwest` a feature that brings TLS.
 
@@ -106,7 +107,8 @@ struct Refusal {
 }
 
 impl App {
-    /// Asks for something in this app's name. The outer error is one of the network's, or of something on the way.
+    /// Asks for something in this app's name. The outer error is one of the network's, or of
+    /// something on the way.
     async fn ask<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -311,7 +313,8 @@ impl Terminal {
         })
     }
 
-    /// Calls with the access token until the server can be reached; a token that has expired is renewed on the way.
+    /// Calls with the access token until the server can be reached; a token that has expired is
+    /// renewed on the way.
     async fn call(&mut self, request: &RequestBuilder) -> Result<Response, String> {
         loop {
             let token = self.tokens.access_token.clone();
@@ -327,8 +330,9 @@ impl Terminal {
         }
     }
 
-    /// Gets new tokens for the refresh token, which works once: the old ones are dropped when the new ones are here. (Should
-    /// the answer be lost, the token looks stolen when it comes again, and this device is removed.)
+    /// Gets new tokens for the refresh token, which works once: the old ones are dropped when the
+    /// new ones are here. (Should the answer be lost, the token looks stolen when it comes again,
+    /// and this device is removed.)
     async fn renew(&mut self) -> Result<(), String> {
         let form = [
             ("grant_type", "refresh_token"),
@@ -380,7 +384,8 @@ struct Frame {
 }
 
 impl Stream {
-    /// The next one; `None` when the stream is over. It may be dropped while it waits, and nothing is lost.
+    /// The next one; `None` when the stream is over. It may be dropped while it waits, and nothing
+    /// is lost.
     async fn frame(&mut self) -> Option<Frame> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {

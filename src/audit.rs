@@ -35,7 +35,8 @@ pub enum Action {
     AppRotated,
     /// The operator removed an app, and with it all that it was granted.
     AppRemoved,
-    /// The operator put a copy in the place of the database, and had the credentials in it ended or not.
+    /// The operator put a copy in the place of the database, and had the credentials in it ended or
+    /// not.
     Restored {
         credentials_ended: bool,
     },
@@ -200,7 +201,8 @@ pub struct Subject {
     pub client: Option<ClientId>,
     /// The nick as it was then, or as it was tried.
     pub nick: Option<String>,
-    /// The address it is about, if that is not the one of the request that is recorded: that one every line has.
+    /// The address it is about, if that is not the one of the request that is recorded: that one
+    /// every line has.
     pub address: Option<std::net::IpAddr>,
     /// The `client_id` of an app.
     pub app: Option<String>,

@@ -1,7 +1,9 @@
-//! The one error of the project, and the one table that maps its codes to IRC's numerics and HTTP's statuses.
+//! The one error of the project, and the one table that maps its codes to IRC's numerics and HTTP's
+//! statuses.
 //!
-//! Everything below `http` returns [`Error`]; `http::problem` renders it as RFC 9457 problem details, and a command with
-//! several targets renders the failed ones as error numerics among its replies.
+//! Everything below `http` returns [`Error`]; `http::problem` renders it as RFC 9457 problem
+//! details, and a command with several targets renders the failed ones as error numerics among its
+//! replies.
 
 use std::{
     fmt,
@@ -85,7 +87,8 @@ codes! {
     IdentityMismatch    "identity_mismatch"      None,        403 "These tokens do not go together";
     AppTokenNeeded      "app_token_needed"       None,        403 "The app's own token is needed";
     ResourceServerNeeded "resource_server_needed" None,       403 "Resource server needed";
-    // OAuth's own (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8628 §3.5; the last two are OpenID Connect Core §3.1.2.6).
+    // OAuth's own (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8628 §3.5; the last two are
+    // OpenID Connect Core §3.1.2.6).
     InvalidToken        "invalid_token"          None,        401 "Invalid token";
     InsufficientScope   "insufficient_scope"     None,        403 "Scope too small";
     InvalidClient       "invalid_client"         None,        401 "Invalid client";
@@ -138,13 +141,15 @@ pub enum Extra {
     Reason(EndReason),
     /// `insufficient_scope`: what is needed.
     Scope(Scope),
-    /// `throttled`, `storage_limit`, `overloaded`, `storage_failed`: seconds until a try can succeed.
+    /// `throttled`, `storage_limit`, `overloaded`, `storage_failed`: seconds until a try can
+    /// succeed.
     RetryAfter(u64),
     /// `too_many_clients`: the clients one can be chosen from for removal.
     Clients(Vec<ClientView>),
 }
 
-/// A refusal or a failure: a code, a sentence for people, and what IRC puts between nick and sentence.
+/// A refusal or a failure: a code, a sentence for people, and what IRC puts between nick and
+/// sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
     pub code: Code,
@@ -201,7 +206,8 @@ impl Error {
         }
     }
 
-    /// What was called with is confined to channels, and this goes beyond them: no scope would help (RFC 6750 §3.1).
+    /// What was called with is confined to channels, and this goes beyond them: no scope would help
+    /// (RFC 6750 §3.1).
     pub fn confined() -> Self {
         let detail = "this is about the whole session, and what you called with is confined to some of its channels";
         Self::new(Code::InsufficientScope, detail)
@@ -214,7 +220,8 @@ impl Error {
         }
     }
 
-    /// A failure of ours, not the caller's: the cause is for the log, the caller learns only that it happened.
+    /// A failure of ours, not the caller's: the cause is for the log, the caller learns only that
+    /// it happened.
     pub fn internal(cause: impl fmt::Display) -> Self {
         if let Some(untold) = INTERNAL.tells() {
             tracing::error!(%cause, untold, "internal error");
@@ -225,7 +232,8 @@ impl Error {
         )
     }
 
-    /// A failure of the machine below the store, which may pass: the caller may try again, the cause is for the log.
+    /// A failure of the machine below the store, which may pass: the caller may try again, the
+    /// cause is for the log.
     pub fn storage(cause: impl fmt::Display) -> Self {
         if let Some(untold) = STORAGE.tells() {
             tracing::error!(%cause, untold, "storage failed");
@@ -237,7 +245,8 @@ impl Error {
         )
     }
 
-    /// The disk is full, and this is not what the reserve is for. The log was told once, when the disk became full.
+    /// The disk is full, and this is not what the reserve is for. The log was told once, when the
+    /// disk became full.
     pub fn disk_full() -> Self {
         let detail = "the server's disk is full, and nothing can be added at this moment; nothing was changed, try again. \
                       What only reads, leaves or revokes goes on";
@@ -255,8 +264,8 @@ impl Error {
     }
 }
 
-/// Lines of the log about failures of one kind. While a disk is full, strangers can cause one with every request, so only so
-/// many are written, and the next line says how many were not.
+/// Lines of the log about failures of one kind. While a disk is full, strangers can cause one with
+/// every request, so only so many are written, and the next line says how many were not.
 struct Lines(Mutex<Written>);
 
 struct Written {

@@ -106,8 +106,9 @@ async fn operate(config: &Config, operation: Operation) -> Result<(), String> {
 
 /// Logs to stderr: lines for people on a terminal, JSON elsewhere. `RUST_LOG` chooses what.
 ///
-/// Of the libraries nothing below `info` is logged, whatever it says: they write down what passes through them, as the frames
-/// of a WebSocket or a form that was refused, and with it passwords and tokens.
+/// Of the libraries nothing below `info` is logged, whatever it says: they write down what passes
+/// through them, as the frames of a WebSocket or a form that was refused, and with it passwords and
+/// tokens.
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let discreet = filter_fn(|line| {

@@ -1,8 +1,9 @@
 //! Passwords: Argon2id as PHC strings, computed away from the async threads.
 //!
-//! A few threads of their own hash, each with one block of memory it reuses, and a bounded line of work waits for them,
-//! so a storm of logins costs time, never memory, and never a thread of the chat. The line is fair by network, and within a
-//! network by session: whatever one does, the others' passwords go in between, and the one that makes it long is refused.
+//! A few threads of their own hash, each with one block of memory it reuses, and a bounded line of
+//! work waits for them, so a storm of logins costs time, never memory, and never a thread of the
+//! chat. The line is fair by network, and within a network by session: whatever one does, the
+//! others' passwords go in between, and the one that makes it long is refused.
 
 use std::{
     collections::VecDeque,
@@ -22,18 +23,22 @@ use crate::{
     secret,
 };
 
-/// Passwords of one network that wait for a thread, and of all together; one more is refused with `overloaded`.
+/// Passwords of one network that wait for a thread, and of all together; one more is refused with
+/// `overloaded`.
 const WAITING_OF_ONE: usize = 64;
 const WAITING: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a network that was idle may hash before it takes turns with those that hash all the time: some fifty passwords.
+/// What a network that was idle may hash before it takes turns with those that hash all the time:
+/// some fifty passwords.
 const BURST: Duration = Duration::from_secs(1);
-/// How much the hashing threads give way to all others (nice(2)): a tenth of a processor is left to them in the worst case.
+/// How much the hashing threads give way to all others (nice(2)): a tenth of a processor is left to
+/// them in the worst case.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 const HASH_BYTES: usize = 32;
 
-/// The parameters new hashes are made with: 19 MiB, two passes, one lane (OWASP's recommendation for Argon2id).
+/// The parameters new hashes are made with: 19 MiB, two passes, one lane (OWASP's recommendation
+/// for Argon2id).
 fn current_params() -> Params {
     Params::new(19 * 1024, 2, 1, Some(HASH_BYTES)).expect("these parameters are valid")
 }
@@ -43,12 +48,13 @@ fn current_params() -> Params {
 pub enum Verdict {
     Wrong,
     Right,
-    /// Right, and the stored hash was made with outdated parameters, or of the password as it was typed then: make a new one.
+    /// Right, and the stored hash was made with outdated parameters, or of the password as it was
+    /// typed then: make a new one.
     RightButOutdated,
 }
 
-/// Who wants a password hashed: a network, and the live session for which one of its own devices asks. All others of a network
-/// stand in one line.
+/// Who wants a password hashed: a network, and the live session for which one of its own devices
+/// asks. All others of a network stand in one line.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker {
     pub network: Network,
@@ -139,8 +145,9 @@ impl Hasher {
             .await
     }
 
-    /// Checks a password against a hash, in the form in which it is kept and, where that is another, as it was given: older
-    /// hashes were made so. Against none the same work is done and the verdict is `Wrong`.
+    /// Checks a password against a hash, in the form in which it is kept and, where that is
+    /// another, as it was given: older hashes were made so. Against none the same work is done and
+    /// the verdict is `Wrong`.
     pub async fn verify(
         &self,
         from: impl Into<Asker>,
@@ -226,8 +233,9 @@ impl Line {
     }
 }
 
-/// Lowers the calling thread's priority, so that a storm of logins takes what the chat leaves of the processors. On Linux
-/// niceness is a thread's own (sched(7)); elsewhere it would be the whole process's.
+/// Lowers the calling thread's priority, so that a storm of logins takes what the chat leaves of
+/// the processors. On Linux niceness is a thread's own (sched(7)); elsewhere it would be the whole
+/// process's.
 fn give_way() {
     #[cfg(target_os = "linux")]
     if let Err(error) =

@@ -1,4 +1,5 @@
-//! What every command has at hand while it runs in its transaction: who acts, when, and the answer that grows.
+//! What every command has at hand while it runs in its transaction: who acts, when, and the answer
+//! that grows.
 
 use serde::Serialize;
 use std::fmt::Display;
@@ -152,14 +153,15 @@ impl<'a> Act<'a> {
             .push(Reply::numeric(numeric, &self.session.nick, params));
     }
 
-    /// The session's channels and the session itself. A confined caller does nothing that is to be known outside.
+    /// The session's channels and the session itself. A confined caller does nothing that is to be
+    /// known outside.
     pub fn around(&self) -> Result<Vec<TargetId>> {
         self.sight.require_whole()?;
         audience::around(self.tx, self.caller.session)
     }
 
-    /// Does `act` to each target that can be done; refused ones are error numerics among the replies, and if there is
-    /// nothing else, the first is the command's refusal.
+    /// Does `act` to each target that can be done; refused ones are error numerics among the
+    /// replies, and if there is nothing else, the first is the command's refusal.
     pub fn each<T>(
         &mut self,
         verb: &'static str,
@@ -177,7 +179,8 @@ impl<'a> Act<'a> {
         first_refusal.filter(|_| done == 0).map_or(Ok(()), Err)
     }
 
-    /// Takes the refusal of one part of a command as an error numeric; a failure of ours fails the whole.
+    /// Takes the refusal of one part of a command as an error numeric; a failure of ours fails the
+    /// whole.
     pub fn refuse(
         &mut self,
         verb: &'static str,

@@ -1,8 +1,10 @@
-//! The caller map: from a secret's hash to its caller, every live client and every access token in memory.
+//! The caller map: from a secret's hash to its caller, every live client and every access token in
+//! memory.
 //!
-//! It is loaded at the start, changed only by commits, and never filled on a miss, so an ended client, and every token of an
-//! ended grant, is out of it before anyone is told of the end, and nothing stale can come back. Tokens that have expired are
-//! refused by the clock, and forgotten now and then.
+//! It is loaded at the start, changed only by commits, and never filled on a miss, so an ended
+//! client, and every token of an ended grant, is out of it before anyone is told of the end, and
+//! nothing stale can come back. Tokens that have expired are refused by the clock, and forgotten
+//! now and then.
 
 use std::{
     collections::HashMap,
@@ -137,7 +139,8 @@ impl Live {
         self.changes.load(Acquire)
     }
 
-    /// The snapshot that was remembered, if nothing about the session has changed since, and nor has the client ended.
+    /// The snapshot that was remembered, if nothing about the session has changed since, and nor
+    /// has the client ended.
     pub fn remembered(&self) -> Option<Arc<Snapshot>> {
         if self.ended().is_some() {
             return None;
@@ -154,14 +157,16 @@ impl Live {
         *self.snapshot.lock().unwrap_or_else(|e| e.into_inner()) = Some((changes, snapshot));
     }
 
-    /// Why it calls no more, if so: it has ended, or is due to, even if nobody has come to do it yet.
+    /// Why it calls no more, if so: it has ended, or is due to, even if nobody has come to do it
+    /// yet.
     pub fn over(&self, due: Timestamp, idle: Duration) -> Option<EndReason> {
         let expired = || due >= self.expires_at || due >= self.seen_at().plus(idle);
         self.ended()
             .or_else(|| expired().then_some(EndReason::Expired))
     }
 
-    /// Whether the access token that it calls with has expired: what that opened goes on to be read, and nothing more.
+    /// Whether the access token that it calls with has expired: what that opened goes on to be
+    /// read, and nothing more.
     pub fn token_over(&self, due: Timestamp) -> bool {
         self.token_expires_at.is_some_and(|end| due >= end)
     }
@@ -225,7 +230,8 @@ impl Live {
         }
     }
 
-    /// Notes from where it is used. An API key's bot is used from where it is, not from where its device is.
+    /// Notes from where it is used. An API key's bot is used from where it is, not from where its
+    /// device is.
     pub fn used_from(&self, area: Area) {
         self.usage.used_from(area);
     }

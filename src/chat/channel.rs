@@ -16,8 +16,9 @@ use crate::{
     },
 };
 
-/// JOIN of one channel, which is returned; one that does not exist is made, and its maker is op. Joining again changes
-/// nothing. Outside what a caller is confined to there are no channels, and none are made.
+/// JOIN of one channel, which is returned; one that does not exist is made, and its maker is op.
+/// Joining again changes nothing. Outside what a caller is confined to there are no channels, and
+/// none are made.
 pub fn join(
     act: &mut Act,
     name: &ChannelName,
@@ -61,7 +62,8 @@ pub fn join(
     if first && channel.modes.has(Flag::History) {
         channel_history::open(act.tx, channel.id, id)?;
     }
-    // Those on it learn that somebody is away only by an AWAY (IRCv3 away-notify); a JOIN does not say it.
+    // Those on it learn that somebody is away only by an AWAY (IRCv3 away-notify); a JOIN does not
+    // say it.
     if let Some(text) = act.session.away.clone().filter(|_| !first) {
         act.emit("AWAY", &[&text], &[channel.id.into()])?;
     }
@@ -84,7 +86,8 @@ fn make(act: &Act, name: &ChannelName, lookalikes: &Lookalikes) -> Result<Channe
 
 /// Whether the channel's modes and bans let this session in. An invitation is used up by it.
 ///
-/// How full a channel is, is the last thing looked at: only a session that it would let in otherwise learns of it.
+/// How full a channel is, is the last thing looked at: only a session that it would let in
+/// otherwise learns of it.
 fn admit(act: &Act, channel: &Channel, key: Option<&str>, held: &Held) -> Result<()> {
     let refuse = |code, detail: &str| Err(Error::new(code, detail).about(&channel.name));
     if ban::matches(act.tx, channel.id, &act.session)? {

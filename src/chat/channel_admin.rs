@@ -48,7 +48,8 @@ impl Chat {
             .await
     }
 
-    /// Makes a member op, in the server's name. A member who is op already stays op, and nobody is told anything.
+    /// Makes a member op, in the server's name. A member who is op already stays op, and nobody is
+    /// told anything.
     ///
     /// It fails with `no_such_channel`, `no_such_nick` or `user_not_in_channel`.
     pub async fn give_op(&self, name: ChannelName, nick: Nick, now: Timestamp) -> Result<()> {
@@ -74,8 +75,9 @@ impl Chat {
             .await
     }
 
-    /// Ends a channel: every member is removed from it by a KICK in the server's name, the ops last, so that op passes on to
-    /// nobody. A session that joins meanwhile is removed too. How many were removed.
+    /// Ends a channel: every member is removed from it by a KICK in the server's name, the ops
+    /// last, so that op passes on to nobody. A session that joins meanwhile is removed too. How
+    /// many were removed.
     ///
     /// It fails with `no_such_channel`.
     pub async fn end_channel(&self, name: ChannelName, now: Timestamp) -> Result<usize> {

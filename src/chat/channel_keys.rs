@@ -1,7 +1,9 @@
-//! Guesses at the keys of channels. People choose those, so they can be guessed: wrong ones count by session, by network and by
-//! channel. A right key is no guess, and members of a channel have nothing to guess.
+//! Guesses at the keys of channels. People choose those, so they can be guessed: wrong ones count
+//! by session, by network and by channel. A right key is no guess, and members of a channel have
+//! nothing to guess.
 //!
-//! Keys are judged here before the command's transaction, which may run more than once, and judged by it again.
+//! Keys are judged here before the command's transaction, which may run more than once, and judged
+//! by it again.
 
 use super::Chat;
 use crate::{

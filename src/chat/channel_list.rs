@@ -1,7 +1,7 @@
 //! The public list of channels: read once for everybody, and shown in pages.
 //!
-//! It is at most a second old. Where it takes little time to read, it is read anew as soon as something on it has changed, but
-//! never so often that it takes more than a tenth of the time.
+//! It is at most a second old. Where it takes little time to read, it is read anew as soon as
+//! something on it has changed, but never so often that it takes more than a tenth of the time.
 
 use std::{
     cmp::Reverse,
@@ -27,7 +27,8 @@ use crate::{
 const FRESH: Duration = Duration::from_secs(1);
 /// The time between two readings, in the time that one takes.
 const PAUSE: u32 = 10;
-/// How long it is waited for to show a change; where the pause is longer, the list as it was is shown.
+/// How long it is waited for to show a change; where the pause is longer, the list as it was is
+/// shown.
 const WAIT: Duration = Duration::from_millis(50);
 /// Channels of which the list is made, the largest. More are not listed, and the list says so.
 const LISTED: usize = 10_000;
@@ -113,8 +114,9 @@ impl Chat {
         if let Some(list) = self.channel_list.fresh(Instant::now()) {
             return Ok(list);
         }
-        // In a task of the server's own: who asks and hangs up must not leave the next one to read it anew, and everybody
-        // who waits for it waits as the server does and not as the network that came first.
+        // In a task of the server's own: who asks and hangs up must not leave the next one to read
+        // it anew, and everybody who waits for it waits as the server does and not as the network
+        // that came first.
         let chat = self.clone();
         let read = tokio::spawn(async move {
             let _reading = chat.channel_list.reading.lock().await;
@@ -210,8 +212,8 @@ impl ChannelList {
         }
     }
 
-    /// A page of those whose name has `matching` in it, in whatever ASCII case; of `limit` channels, or of as many as a page
-    /// holds.
+    /// A page of those whose name has `matching` in it, in whatever ASCII case; of `limit`
+    /// channels, or of as many as a page holds.
     pub fn page(&self, from: &From, limit: usize, matching: &str) -> ListPage<'_> {
         match from {
             From::Largest => {

@@ -1,9 +1,10 @@
 //! What an answer to JOIN shows of channels: the topic, and who is on them.
 //!
-//! A channel may have thousands of members, and all that changes goes through one writer. So a JOIN renders in the writer no
-//! more than a few names in all; larger channels are shown by a reader, after the commit. A label keeps of those only that
-//! they are to be shown: the same label again shows them as they are then. A JOIN of channels that the session is on already
-//! changes nothing, and so takes no turn of the writer's.
+//! A channel may have thousands of members, and all that changes goes through one writer. So a JOIN
+//! renders in the writer no more than a few names in all; larger channels are shown by a reader,
+//! after the commit. A label keeps of those only that they are to be shown: the same label again
+//! shows them as they are then. A JOIN of channels that the session is on already changes nothing,
+//! and so takes no turn of the writer's.
 
 use super::{
     Chat,
@@ -40,7 +41,8 @@ pub struct Excerpt {
     pub channel: String,
 }
 
-/// Shows a channel that was joined, or leaves that to a reader where it has more members than are `left` to be named.
+/// Shows a channel that was joined, or leaves that to a reader where it has more members than are
+/// `left` to be named.
 pub fn show(act: &mut Act, channel: &Channel, left: &mut i64) -> Result<()> {
     let members = member::count_to(act.tx, channel.id, *left + 1)?;
     if members > *left {
@@ -70,7 +72,8 @@ fn render(tx: &Read, me: &Session, replies: &mut Replies, channel: &Channel) -> 
 }
 
 impl Chat {
-    /// The answer to a JOIN of channels that the session is on already, all of them; `None` if there is something to do.
+    /// The answer to a JOIN of channels that the session is on already, all of them; `None` if
+    /// there is something to do.
     pub(super) async fn rejoin(
         &self,
         caller: Caller,
@@ -109,8 +112,8 @@ impl Chat {
         ))
     }
 
-    /// Shows in an answer the channels that are still to be shown. What was done is done: that it cannot be shown at this
-    /// moment is no refusal.
+    /// Shows in an answer the channels that are still to be shown. What was done is done: that it
+    /// cannot be shown at this moment is no refusal.
     pub(super) async fn complete(&self, caller: Caller, answer: Answer) -> Result<Answer> {
         if answer.excerpts.is_empty() {
             return Ok(answer);

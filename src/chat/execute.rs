@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Chat {
-    /// Carries out one message of a client, and answers once it is on disk. Where the order among several matters, they come
-    /// with their `place` in it.
+    /// Carries out one message of a client, and answers once it is on disk. Where the order among
+    /// several matters, they come with their `place` in it.
     pub async fn execute(
         &self,
         live: &Live,
@@ -73,7 +73,8 @@ impl Chat {
         Ok(answer)
     }
 
-    /// Carries out what changes something, in one transaction with the answer that its label is to give again.
+    /// Carries out what changes something, in one transaction with the answer that its label is to
+    /// give again.
     async fn perform(
         &self,
         place: Place,
@@ -124,8 +125,8 @@ impl Chat {
         }
     }
 
-    /// Answers what changes nothing, on a reading connection. A labelled answer is kept like any other, unless it is long or
-    /// there is no room for it: asking again does no harm.
+    /// Answers what changes nothing, on a reading connection. A labelled answer is kept like any
+    /// other, unless it is long or there is no room for it: asking again does no harm.
     async fn query(
         &self,
         caller: Caller,
@@ -152,8 +153,8 @@ impl Chat {
         })
     }
 
-    /// Keeps the answer to what changes nothing, if there is room for it. The first answer, if there was one meanwhile, and
-    /// how many bytes it takes.
+    /// Keeps the answer to what changes nothing, if there is room for it. The first answer, if
+    /// there was one meanwhile, and how many bytes it takes.
     pub(super) async fn keep(
         &self,
         caller: Caller,
@@ -175,8 +176,9 @@ impl Chat {
     }
 }
 
-/// What ends something is never refused for want of room; it can end no more than was added before. With a label its answer
-/// is kept, and so it adds something, again and again: on a full disk it has no more than those who come in.
+/// What ends something is never refused for want of room; it can end no more than was added before.
+/// With a label its answer is kept, and so it adds something, again and again: on a full disk it
+/// has no more than those who come in.
 fn priority(command: &Command, label: Option<&Label>) -> Priority {
     let essential = match command {
         Command::Part { .. } | Command::Kick { .. } | Command::Quit(_) | Command::Away(None) => {

@@ -13,14 +13,16 @@ use crate::{
     store::Effect,
 };
 
-/// Streams of one app at one time: the processes of a resource server, and room for some that the network has lost.
+/// Streams of one app at one time: the processes of a resource server, and room for some that the
+/// network has lost.
 const HELD: usize = 32;
 
 #[derive(Default)]
 pub struct Followers {
     /// Says that there may be something to read. It is a hint: the store is the truth.
     wake: watch::Sender<()>,
-    /// The places of each app that ever followed; the operator registers few. Never held over an await.
+    /// The places of each app that ever followed; the operator registers few. Never held over an
+    /// await.
     places: Mutex<HashMap<AppId, Arc<Semaphore>>>,
 }
 

@@ -1,12 +1,13 @@
 //! Guesses at passwords, and what they are held to.
 //!
-//! Whoever guesses is counted by what they hold. A live device of a session (a cookie, a key, an app's token) is counted by
-//! its session alone, so strangers never hinder it, and however many devices and addresses a thief has, the session has one
-//! count. Everybody else is counted by network, by session and by both; strangers who use up what is allowed for a session
-//! do not lock out those who come from where one of its devices came from.
+//! Whoever guesses is counted by what they hold. A live device of a session (a cookie, a key, an
+//! app's token) is counted by its session alone, so strangers never hinder it, and however many
+//! devices and addresses a thief has, the session has one count. Everybody else is counted by
+//! network, by session and by both; strangers who use up what is allowed for a session do not lock
+//! out those who come from where one of its devices came from.
 //!
-//! Each guess is charged before it is hashed, or many at once would all pass. What was no failure gets it back, and one that
-//! is under way is no failure yet.
+//! Each guess is charged before it is hashed, or many at once would all pass. What was no failure
+//! gets it back, and one that is under way is no failure yet.
 
 use super::Chat;
 use crate::{
@@ -19,7 +20,8 @@ use crate::{
 };
 
 impl Chat {
-    /// Begins a login to the session that was found by this nick, if there is one. `present` is the live client that asks.
+    /// Begins a login to the session that was found by this nick, if there is one. `present` is the
+    /// live client that asks.
     pub(super) async fn begin_login(
         &self,
         nick: Option<&Nick>,
@@ -69,7 +71,8 @@ impl Chat {
         self.begin(charges, &of_address, &of_session, arrival).await
     }
 
-    /// Judges a guess of a live client's at the password of its own session. A wrong one is recorded.
+    /// Judges a guess of a live client's at the password of its own session. A wrong one is
+    /// recorded.
     pub(crate) async fn guess_password(
         &self,
         caller: Caller,
@@ -106,8 +109,8 @@ impl Chat {
         Err(refusal.into())
     }
 
-    /// Begins an attempt. The first refusal of a key in an hour is recorded: of a network as what it is, of a session as that
-    /// session's.
+    /// Begins an attempt. The first refusal of a key in an hour is recorded: of a network as what
+    /// it is, of a session as that session's.
     async fn begin(
         &self,
         charges: Vec<Charge>,
@@ -132,7 +135,8 @@ impl Chat {
         }
     }
 
-    /// Whether a client of this session came from this network; of clients that were removed nobody knows who they were.
+    /// Whether a client of this session came from this network; of clients that were removed nobody
+    /// knows who they were.
     async fn knows(&self, session: Option<SessionId>, network: Network) -> Result<bool> {
         let look = move |tx: &store::Read| {
             let addresses = session
@@ -147,7 +151,8 @@ impl Chat {
     }
 }
 
-/// What a password counts for that a device of a session gives for it. Right ones cost, too: each takes time to hash.
+/// What a password counts for that a device of a session gives for it. Right ones cost, too: each
+/// takes time to hash.
 fn by_device(session: SessionId) -> Vec<Charge> {
     vec![
         Charge::new(Limit::Session, session),

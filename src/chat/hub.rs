@@ -1,7 +1,8 @@
-//! The hub: which connected clients listen to which targets, fed with the committed events in commit order.
+//! The hub: which connected clients listen to which targets, fed with the committed events in
+//! commit order.
 //!
-//! Wake-ups and pushes are hints; the log is the truth. A connection whose buffer overflows reads the log at its position
-//! and goes on from there, and nobody else notices.
+//! Wake-ups and pushes are hints; the log is the truth. A connection whose buffer overflows reads
+//! the log at its position and goes on from there, and nobody else notices.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -26,8 +27,8 @@ pub const BUFFER_BYTES: usize = 128 * 1024;
 /// Bytes of an event as it is sent, beside its parameters, about.
 const EVENT: usize = 128;
 
-/// Held polls and streams of one client at one time: the tabs of a browser, and room for some that the network has lost. Each
-/// costs its buffer, and a wake-up for every event.
+/// Held polls and streams of one client at one time: the tabs of a browser, and room for some that
+/// the network has lost. Each costs its buffer, and a wake-up for every event.
 pub const HELD: usize = 32;
 
 /// An event on its way to many, rendered once.
@@ -54,7 +55,8 @@ impl Delivery {
         })
     }
 
-    /// The event as the edge renders it for everyone but its sender; the first to need it does the work.
+    /// The event as the edge renders it for everyone but its sender; the first to need it does the
+    /// work.
     pub fn rendered(&self, render: impl FnOnce(&Event) -> Bytes) -> Bytes {
         self.rendered.get_or_init(|| render(&self.event)).clone()
     }
@@ -127,7 +129,8 @@ impl Hub {
         self.lock().listeners.values().map(Vec::len).sum()
     }
 
-    /// Connects a client until the attachment is dropped, unless it is connected as often as it may be.
+    /// Connects a client until the attachment is dropped, unless it is connected as often as it may
+    /// be.
     pub fn attach(self: &Arc<Self>, caller: Caller) -> Result<Attachment> {
         let mut state = self.lock();
         let connections = state.listeners.entry(caller.session).or_default();
@@ -144,7 +147,8 @@ impl Hub {
         }
         let connection = Arc::new(Connection {
             client: caller.client,
-            // A confined client is entitled to some of its session's events only, and the log knows to which.
+            // A confined client is entitled to some of its session's events only, and the log knows
+            // to which.
             room: if caller.confined { 0 } else { BUFFER },
             inbox: Mutex::default(),
             wake: Notify::new(),
@@ -166,7 +170,8 @@ impl Hub {
             match effect {
                 Effect::Logged { event, targets } => {
                     let mut run = vec![Delivery::new(event)];
-                    // Events in a row that go to the same targets are pushed at once: a lock and a wake-up for all of them.
+                    // Events in a row that go to the same targets are pushed at once: a lock and a
+                    // wake-up for all of them.
                     while let Some(Effect::Logged { event, .. }) = effects
                         .next_if(|next| matches!(next, Effect::Logged { targets: others, .. } if *others == targets))
                     {
@@ -297,7 +302,8 @@ impl Attachment {
         }
     }
 
-    /// How far the log is known to hold nothing more for this connection; `None` if something waits.
+    /// How far the log is known to hold nothing more for this connection; `None` if something
+    /// waits.
     pub fn quiet_up_to(&self) -> Option<EventId> {
         let head = self.hub.head();
         let inbox = self.connection.lock();

@@ -59,8 +59,8 @@ impl Keys {
 }
 
 impl Chat {
-    /// Adds the next key to the key file. It comes into use in a day, or at once; until then the file before is this
-    /// database's, too.
+    /// Adds the next key to the key file. It comes into use in a day, or at once; until then the
+    /// file before is this database's, too.
     pub async fn rotate_keys(&self, file: PathBuf, at_once: bool, due: Timestamp) -> Result<()> {
         let _rotating = self.keys.rotating.lock().await;
         self.keys.require(&file)?;
@@ -73,8 +73,8 @@ impl Chat {
         let needed = needed.await?;
         let from = if at_once { due } else { due.plus(NOTICE) };
         let ring = before.rotated(from, due, |id| needed.contains(id))?;
-        // The database knows the new file before it is there, and forgets the one before after that: whenever a crash
-        // comes, the file that is there is one that it knows.
+        // The database knows the new file before it is there, and forgets the one before after
+        // that: whenever a crash comes, the file that is there is one that it knows.
         let next = ring.clone();
         self.store
             .write(move |tx| key_file::accept(tx, &next))

@@ -68,8 +68,8 @@ impl Label {
     }
 }
 
-/// An answer as it is stored: the ids, with the channels that are still to be shown behind them as `index:name`, then of each
-/// reply the command, the number of params and the params.
+/// An answer as it is stored: the ids, with the channels that are still to be shown behind them as
+/// `index:name`, then of each reply the command, the number of params and the params.
 fn write(answer: &Answer) -> Result<String> {
     let ids = answer.ids.iter().map(|id| id.to_string());
     let excerpts = answer

@@ -32,7 +32,8 @@ pub struct Login {
     pub replace: Option<ClientId>,
 }
 
-/// How often a login is judged anew when another changes the password, or makes its hash anew, while this one is verified.
+/// How often a login is judged anew when another changes the password, or makes its hash anew,
+/// while this one is verified.
 const JUDGED: usize = 3;
 
 /// What was found right, and must still be so when it counts.
@@ -53,10 +54,12 @@ struct Terms {
 }
 
 impl Chat {
-    /// Admits a new client to the session with this nick and password; from a live client of that session it renews that
-    /// client. `present` is the caller the request's own cookie names, if any.
+    /// Admits a new client to the session with this nick and password; from a live client of that
+    /// session it renews that client. `present` is the caller the request's own cookie names, if
+    /// any.
     ///
-    /// An unknown nick, a session without password and a wrong password are one refusal and the same work.
+    /// An unknown nick, a session without password and a wrong password are one refusal and the
+    /// same work.
     pub async fn login(
         &self,
         login: Login,
@@ -152,8 +155,8 @@ impl Chat {
         ))
     }
 
-    /// Lets a verified login in, or refuses it for another reason, which is recorded. `None` if what was verified is so no
-    /// more: then it is judged anew.
+    /// Lets a verified login in, or refuses it for another reason, which is recorded. `None` if
+    /// what was verified is so no more: then it is judged anew.
     async fn admit_verified(
         &self,
         login: &Login,
@@ -301,7 +304,8 @@ pub fn announce_app(tx: &Write, session: SessionId, name: &str, now: Timestamp) 
     notice(tx, &session::get(tx, session)?, text, None, now).map(drop)
 }
 
-/// Tells the session's devices that a token or a code of an app came back that was used before, and so is in two hands.
+/// Tells the session's devices that a token or a code of an app came back that was used before, and
+/// so is in two hands.
 pub fn tell_of_theft(
     tx: &Write,
     session: SessionId,

@@ -1,5 +1,6 @@
-//! Which live channels' names look like another: for a new channel's name, the answer costs a look-up, however many channels
-//! there are. Skeletons are in memory alone, because what looks alike changes with Unicode's data.
+//! Which live channels' names look like another: for a new channel's name, the answer costs a
+//! look-up, however many channels there are. Skeletons are in memory alone, because what looks
+//! alike changes with Unicode's data.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -47,8 +48,8 @@ impl Lookalikes {
         }
     }
 
-    /// Whether a channel that is live in this transaction has a name that looks like this one. A name of ASCII alone is
-    /// compared by its folded form only, and looks like nothing else.
+    /// Whether a channel that is live in this transaction has a name that looks like this one. A
+    /// name of ASCII alone is compared by its folded form only, and looks like nothing else.
     pub fn has_one_of(&self, tx: &Read, name: &ChannelName) -> Result<bool> {
         if name.is_ascii() {
             return Ok(false);
@@ -131,12 +132,14 @@ mod tests {
         assert_eq!(state.newest, 4);
     }
 
-    /// At this size, looking through all channels of one skeleton for each of them would take minutes.
+    /// At this size, looking through all channels of one skeleton for each of them would take
+    /// minutes.
     #[test]
     fn many_channels_of_one_skeleton_do_not_take_long() {
         const CHANNELS: i64 = 50_000;
         let mut state = State::default();
-        // These look alike, so the names have one skeleton and are names of different channels all the same.
+        // These look alike, so the names have one skeleton and are names of different channels all
+        // the same.
         let name = |id: i64| {
             let digits = (0..10).map(|place| ['l', '1', '|'][(id / 3_i64.pow(place) % 3) as usize]);
             ChannelName::parse(&format!("#{}", digits.collect::<String>())).unwrap()

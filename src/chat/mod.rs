@@ -1,6 +1,8 @@
-//! The rules of the chat: synchronous functions over a transaction, the hub, and [`Chat`], which ties them to the store.
+//! The rules of the chat: synchronous functions over a transaction, the hub, and [`Chat`], which
+//! ties them to the store.
 //!
-//! A command goes one way: [`Chat::execute`] → one transaction (state and events) → commit → [`hub::Hub`] → answer.
+//! A command goes one way: [`Chat::execute`] → one transaction (state and events) → commit →
+//! [`hub::Hub`] → answer.
 
 use std::{
     path::PathBuf,
@@ -109,7 +111,8 @@ pub struct Chat {
     pub(crate) told: Arc<told::Told>,
     /// What user codes are hashed with, and refresh tokens are exchanged by.
     pub(crate) keys: keys::Keys,
-    /// What the last check of the store found, and when. Held while one is made: those who ask meanwhile share it.
+    /// What the last check of the store found, and when. Held while one is made: those who ask
+    /// meanwhile share it.
     health: Mutex<Option<(Instant, Result<()>)>>,
     /// The public list of channels as it was read last; commits tell of its changes.
     channel_list: Arc<channel_list::Latest>,
@@ -117,7 +120,8 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Opens a database and takes up the sessions in it. Without a key file, it is a subcommand's, which issues nothing.
+    /// Opens a database and takes up the sessions in it. Without a key file, it is a subcommand's,
+    /// which issues nothing.
     pub fn open(
         lock: DatabaseLock,
         key_file: Option<PathBuf>,
@@ -187,7 +191,8 @@ impl Chat {
             }
             return Ok(live);
         }
-        // Not on the way of any live client: the store alone remembers why one that has left did so.
+        // Not on the way of any live client: the store alone remembers why one that has left did
+        // so.
         Err(
             match Box::pin(
                 self.store
@@ -212,7 +217,8 @@ impl Chat {
         secrets.iter().copied().filter(is_live).collect()
     }
 
-    /// Of secrets that name no live client, one whose client has ended if there is one among the first, or the first.
+    /// Of secrets that name no live client, one whose client has ended if there is one among the
+    /// first, or the first.
     pub async fn ended_among(&self, secrets: Vec<SecretHash>) -> Result<Option<SecretHash>> {
         let look = move |tx: &store::Read| {
             for secret in secrets.iter().take(ENDED_AMONG) {
@@ -225,8 +231,8 @@ impl Chat {
         self.store.read(look).await
     }
 
-    /// What a presented access token stands for, at a time by which some may be `due` to be over. It is not noted as use of
-    /// its client: whether the token may call is not known here.
+    /// What a presented access token stands for, at a time by which some may be `due` to be over.
+    /// It is not noted as use of its client: whether the token may call is not known here.
     pub async fn authenticate_token(
         &self,
         secret: SecretHash,
@@ -264,8 +270,8 @@ impl Chat {
         }
     }
 
-    /// Writes down at once that a client has its secret, or a crash could make it leave as one that never got it. If it
-    /// fails, the client's next request tries again.
+    /// Writes down at once that a client has its secret, or a crash could make it leave as one that
+    /// never got it. If it fails, the client's next request tries again.
     async fn note_presented(&self, live: &callers::Live, secret: SecretHash) {
         let client = live.caller.client;
         match self
@@ -282,8 +288,8 @@ impl Chat {
         }
     }
 
-    /// Writes down that a token was presented, before anything is done by it: its refresh token is not exchanged for the same
-    /// again. If it fails, the next request tries again.
+    /// Writes down that a token was presented, before anything is done by it: its refresh token is
+    /// not exchanged for the same again. If it fails, the next request tries again.
     async fn note_token_presented(
         &self,
         token: &callers::Token,
@@ -303,8 +309,8 @@ impl Chat {
         }
     }
 
-    /// Whether the store writes and reads, as it was found to within the last second: anyone may ask, and to find out is
-    /// a sync of the disk.
+    /// Whether the store writes and reads, as it was found to within the last second: anyone may
+    /// ask, and to find out is a sync of the disk.
     pub async fn check(&self) -> Result<()> {
         let mut health = self.health.lock().await;
         match &*health {
@@ -383,8 +389,9 @@ impl Chat {
         self.store.free_place()
     }
 
-    /// Runs a change for a caller that is checked, in the same transaction, to be live still. It is essential: it ends
-    /// something, or serves somebody who reads, and neither a limit of what may be added nor a full disk refuses it.
+    /// Runs a change for a caller that is checked, in the same transaction, to be live still. It is
+    /// essential: it ends something, or serves somebody who reads, and neither a limit of what may
+    /// be added nor a full disk refuses it.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         caller: Caller,
@@ -418,7 +425,8 @@ impl Chat {
     }
 }
 
-/// Runs a change in its place, for a caller that is checked, in the same transaction, to be live still.
+/// Runs a change in its place, for a caller that is checked, in the same transaction, to be live
+/// still.
 async fn change<T: Send + 'static>(
     place: Place,
     priority: Priority,

@@ -24,8 +24,8 @@ const MAX_BANS: usize = 100;
 /// A change that took effect: on or off, the mode's letter, its parameter.
 type Effect = (bool, char, Option<String>);
 
-/// Carries out the changes that can be and tells of those that changed something in one event; the others are error
-/// numerics, or, if there is nothing else, the refusal.
+/// Carries out the changes that can be and tells of those that changed something in one event; the
+/// others are error numerics, or, if there is nothing else, the refusal.
 pub fn change(act: &mut Act, name: &ChannelName, changes: Vec<Change>) -> Result<()> {
     let (mut channel, member) = act.own_channel(name)?;
     let had_history = channel.modes.has(Flag::History);
@@ -103,7 +103,8 @@ fn apply(act: &Act, channel: &mut Channel, change: Change) -> Result<Option<Effe
     })
 }
 
-/// A channel is never left without an op by MODE: who wants to give it up makes somebody else op first.
+/// A channel is never left without an op by MODE: who wants to give it up makes somebody else op
+/// first.
 fn last_op(nick: &Nick, channel: &Channel) -> Error {
     let detail =
         format!("{nick} is the channel's last operator: make somebody else operator first");

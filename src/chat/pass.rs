@@ -18,13 +18,16 @@ use crate::{
 
 /// What the program is called, wherever it runs.
 const PROGRAM_NAME: &str = "rejoin";
-/// How often a PASS is judged anew when another changes the password while this one's is being hashed.
+/// How often a PASS is judged anew when another changes the password while this one's is being
+/// hashed.
 const JUDGED: usize = 3;
 
 impl Chat {
-    /// PASS. Hashing happens outside the transaction, so inside it the stored hash must still be the one that was judged.
+    /// PASS. Hashing happens outside the transaction, so inside it the stored hash must still be
+    /// the one that was judged.
     ///
-    /// Of a labelled PASS nothing is kept but the verb, so whether it is said again is judged by the stored hash.
+    /// Of a labelled PASS nothing is kept but the verb, so whether it is said again is judged by
+    /// the stored hash.
     pub(super) async fn set_password(
         &self,
         caller: Caller,
@@ -98,9 +101,9 @@ impl Chat {
         Err(changing())
     }
 
-    /// Proves that the caller knows the session's password, if it has one: a moment with somebody's cookie is not enough for
-    /// what outlasts the cookie. The hash that was judged, which must still be the stored one when it counts
-    /// ([`require_unchanged`]).
+    /// Proves that the caller knows the session's password, if it has one: a moment with somebody's
+    /// cookie is not enough for what outlasts the cookie. The hash that was judged, which must
+    /// still be the stored one when it counts ([`require_unchanged`]).
     pub(crate) async fn prove_password(
         &self,
         caller: Caller,

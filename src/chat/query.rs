@@ -116,8 +116,8 @@ pub fn own_bans(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<R
     bans(sight.tx, me, &channel)
 }
 
-/// NAMES of channels, or of one's own. A channel that does not exist has an empty list, as in IRC, and so has one that does
-/// not show its members.
+/// NAMES of channels, or of one's own. A channel that does not exist has an empty list, as in IRC,
+/// and so has one that does not show its members.
 pub fn names(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     if names.is_empty() {

@@ -37,12 +37,14 @@ const STREAM_PAGE: PageSize = PageSize {
 pub struct Start {
     /// Past this position; left out, past what was acknowledged.
     pub after: Option<EventId>,
-    /// Whether that acknowledges everything up to the position, and begins a queue that has not begun.
+    /// Whether that acknowledges everything up to the position, and begins a queue that has not
+    /// begun.
     pub acknowledges: bool,
 }
 
 impl Chat {
-    /// A page of the caller's queue from a start on. If there is nothing it waits up to `timeout` for something to happen.
+    /// A page of the caller's queue from a start on. If there is nothing it waits up to `timeout`
+    /// for something to happen.
     pub async fn poll(
         &self,
         live: &Live,
@@ -220,10 +222,12 @@ impl Feed {
         }
     }
 
-    /// Waits for what comes next, all that is waiting at once. It can be dropped and called again without loss.
+    /// Waits for what comes next, all that is waiting at once. It can be dropped and called again
+    /// without loss.
     pub async fn next(&mut self) -> Result<Step> {
         loop {
-            // Who has a dead secret is given nothing more; who has ended is still given what came before.
+            // Who has a dead secret is given nothing more; who has ended is still given what came
+            // before.
             if self.attachment.over() == Some(Over::Cut) {
                 return Ok(Step::Over(Over::Cut));
             }

@@ -12,7 +12,8 @@ use crate::{
     },
 };
 
-/// A session by its nick, or by its id, which stays when the nick changes. No nick begins with a digit.
+/// A session by its nick, or by its id, which stays when the nick changes. No nick begins with a
+/// digit.
 #[derive(Clone, Debug)]
 pub enum Named {
     Nick(Nick),

@@ -1,5 +1,6 @@
-//! What a change of password, and the removal of all other devices, leave in place: API keys, and apps without a queue. Both
-//! name it, so that somebody who wants a thief out knows what is left to end.
+//! What a change of password, and the removal of all other devices, leave in place: API keys, and
+//! apps without a queue. Both name it, so that somebody who wants a thief out knows what is left to
+//! end.
 
 use std::fmt::{Display, Formatter};
 

@@ -1,7 +1,8 @@
 //! Restoring a copy of the database, and what that means for those who are in it.
 //!
-//! A copy knows nothing of what was ended after it was made: devices that were removed, keys that were revoked and passwords
-//! that were changed are valid in it. So either every session is told, or the operator has all credentials ended.
+//! A copy knows nothing of what was ended after it was made: devices that were removed, keys that
+//! were revoked and passwords that were changed are valid in it. So either every session is told,
+//! or the operator has all credentials ended.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -40,8 +41,9 @@ pub struct Ended {
     pub grants: usize,
 }
 
-/// Puts a copy of `from` in the place of the database whose lock is held; nothing may have it open. `end_credentials`: no
-/// cookie, key or token in it works any more. `force`: also where the database that is there cannot be kept.
+/// Puts a copy of `from` in the place of the database whose lock is held; nothing may have it open.
+/// `end_credentials`: no cookie, key or token in it works any more. `force`: also where the
+/// database that is there cannot be kept.
 pub fn restore(
     lock: &DatabaseLock,
     from: &Path,
@@ -106,8 +108,9 @@ fn end_all(tx: &Write, limits: &Limits, now: Timestamp) -> Result<Ended> {
     }
 }
 
-/// A session lives while it has a device. One with a password gets a device whose secret nobody has, so that it keeps its nick,
-/// its channels and its password until its user logs in. Nobody could log in to one without a password, so it ends.
+/// A session lives while it has a device. One with a password gets a device whose secret nobody
+/// has, so that it keeps its nick, its channels and its password until its user logs in. Nobody
+/// could log in to one without a password, so it ends.
 fn end_of_session(
     tx: &Write,
     session: &Session,

@@ -82,7 +82,8 @@ impl Chat {
         }
     }
 
-    /// Gives a device of the caller's session another name. The others hear of it: a name is part of what they show.
+    /// Gives a device of the caller's session another name. The others hear of it: a name is part
+    /// of what they show.
     pub async fn rename_client(
         &self,
         live: &Live,
@@ -149,11 +150,11 @@ impl Chat {
         .await
     }
 
-    /// Every device but the caller's leaves. Where an API key's bot calls, the device stays as whose use its own counts.
-    /// How many have left.
+    /// Every device but the caller's leaves. Where an API key's bot calls, the device stays as
+    /// whose use its own counts. How many have left.
     ///
-    /// Only where any has left, the session is told what remains: what changes nothing writes nothing, however often it is
-    /// asked for.
+    /// Only where any has left, the session is told what remains: what changes nothing writes
+    /// nothing, however often it is asked for.
     pub async fn remove_other_clients(&self, live: &Live, now: Timestamp) -> Result<usize> {
         let (caller, device) = (live.caller, live.device());
         self.change(caller, move |tx| {
@@ -211,7 +212,8 @@ impl Chat {
     }
 }
 
-/// Refuses one more session where a network, or a wider one around it, has as many live ones as it may have.
+/// Refuses one more session where a network, or a wider one around it, has as many live ones as it
+/// may have.
 fn require_room(tx: &Read, network: Network, max: i64) -> Result<()> {
     for network in network.and_wider() {
         let max = max.saturating_mul(network.width().factor().into());

@@ -14,7 +14,8 @@ use crate::{
     },
 };
 
-/// People that a snapshot shows on all its channels together, at most: an answer is held in memory until its reader has it.
+/// People that a snapshot shows on all its channels together, at most: an answer is held in memory
+/// until its reader has it.
 const MEMBERS: i64 = 10_000;
 
 /// The state of a session at one position of the log.
@@ -23,8 +24,8 @@ pub struct Snapshot {
     pub session: SessionView,
     pub client: ClientView,
     pub channels: Vec<ChannelView>,
-    /// The sessions with which direct messages were exchanged, at most 200: those first to which this session has written, of
-    /// these the unread, of these the newest.
+    /// The sessions with which direct messages were exchanged, at most 200: those first to which
+    /// this session has written, of these the unread, of these the newest.
     pub directs: Vec<DirectView>,
     /// The log's position at this moment: events up to it are in the state already.
     #[schema(value_type = i64)]
@@ -52,8 +53,9 @@ pub struct ChannelView {
     /// Mode letters and their parameters, as `+klnt key 50`.
     pub modes: String,
     pub topic: Option<TopicView>,
-    /// Those on it, in the order of their nicks. Where a snapshot would show more than 10,000 people, its largest channels
-    /// show some of theirs: the session itself, ops, voiced ones, and those who have been there longest.
+    /// Those on it, in the order of their nicks. Where a snapshot would show more than 10,000
+    /// people, its largest channels show some of theirs: the session itself, ops, voiced ones, and
+    /// those who have been there longest.
     pub members: Vec<MemberView>,
     /// How many are on it, where `members` are not all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,12 +113,14 @@ impl From<session::Session> for SessionView {
 }
 
 impl Chat {
-    /// The caller's snapshot. If it `acknowledges`, a client's first one begins its queue, and for that alone is a write.
+    /// The caller's snapshot. If it `acknowledges`, a client's first one begins its queue, and for
+    /// that alone is a write.
     ///
-    /// Every field changes only by an event, so of a session that is by itself the last one read is known to be the present
-    /// one until an event reaches it.
+    /// Every field changes only by an event, so of a session that is by itself the last one read is
+    /// known to be the present one until an event reaches it.
     pub async fn snapshot(&self, live: &Live, acknowledges: bool) -> Result<Snapshot> {
-        // In this order: whatever was pushed up to this head has been counted among the changes before.
+        // In this order: whatever was pushed up to this head has been counted among the changes
+        // before.
         let head = self.hub.head();
         let mut snapshot = match live.remembered() {
             Some(known) => Snapshot {
@@ -131,15 +135,18 @@ impl Chat {
     }
 
     async fn read_snapshot(&self, live: &Live, acknowledges: bool) -> Result<Snapshot> {
-        // Both are asked for before the transaction begins: a change that it may not have seen is one more.
+        // Both are asked for before the transaction begins: a change that it may not have seen is
+        // one more.
         let (begun, changes) = (live.begun(), live.changes());
         let snapshot = self.look_at(live.caller).await?;
         if acknowledges && !begun {
             match self.begin_queue(live, snapshot.cursor).await {
-                // Of two first snapshots at the same instant, the other has begun it: past what this one shows.
+                // Of two first snapshots at the same instant, the other has begun it: past what
+                // this one shows.
                 Ok(start) if start > snapshot.cursor => return self.look_at(live.caller).await,
                 Ok(_) => {}
-                // Not even the reserve is left. The next snapshot begins the queue; until then it shows what came before, too.
+                // Not even the reserve is left. The next snapshot begins the queue; until then it
+                // shows what came before, too.
                 Err(error) if error.is_want_of_room() => return Ok(snapshot),
                 Err(error) => return Err(error),
             }
@@ -155,8 +162,9 @@ impl Chat {
         self.look(caller, move |tx| read(tx, caller)).await
     }
 
-    /// Begins a client's queue with what comes past its first snapshot, unless it has begun; where it begins. The snapshot
-    /// itself is read before, by a reader: what takes its time keeps nobody from writing.
+    /// Begins a client's queue with what comes past its first snapshot, unless it has begun; where
+    /// it begins. The snapshot itself is read before, by a reader: what takes its time keeps nobody
+    /// from writing.
     async fn begin_queue(&self, live: &Live, at: EventId) -> Result<EventId> {
         let client = live.caller.client;
         let begin = move |tx: &Write| {
@@ -176,7 +184,8 @@ impl Snapshot {
     }
 }
 
-/// How many each may have at most, so that all together have no more than `room` and those that want less have all they want.
+/// How many each may have at most, so that all together have no more than `room` and those that
+/// want less have all they want.
 fn largest_share(wanted: &[i64], mut room: i64) -> i64 {
     let mut wanted = wanted.to_vec();
     wanted.sort_unstable();

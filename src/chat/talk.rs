@@ -24,7 +24,8 @@ pub fn send(
             let on_it = may_speak(act, &channel)?;
             let mut targets = vec![channel.id.into()];
             if !on_it {
-                // Without +n one may speak from outside; the sender's own clients see it all the same.
+                // Without +n one may speak from outside; the sender's own clients see it all the
+                // same.
                 targets.push(act.caller.session.into());
             }
             let to = Recipient::Channel(channel.id);

@@ -1,6 +1,7 @@
-//! What strangers can make happen again and again is told so many times in an hour, and then counted: in the log by line and
-//! network, in the audit by action and session, or by network where no session is known. When the hour is over, the count is
-//! one line more. So are refreshes, by grant and network.
+//! What strangers can make happen again and again is told so many times in an hour, and then
+//! counted: in the log by line and network, in the audit by action and session, or by network where
+//! no session is known. When the hour is over, the count is one line more. So are refreshes, by
+//! grant and network.
 
 use std::{fmt::Display, time::Duration};
 
@@ -29,8 +30,8 @@ const AUDITED: Bounds = Bounds {
     window: HOUR,
 };
 
-/// Refreshes, which an app may ask for ten times a second. An app that refreshes when its access token expires does so six times
-/// an hour, and all of that is told.
+/// Refreshes, which an app may ask for ten times a second. An app that refreshes when its access
+/// token expires does so six times an hour, and all of that is told.
 const REFRESHED: Bounds = Bounds {
     told: 10,
     keys: 16_384,
@@ -45,7 +46,8 @@ pub struct Told {
     refreshed: Tally<Refreshed>,
 }
 
-/// A grant whose tokens were refreshed, and from where: somebody who comes from elsewhere is told of for sure.
+/// A grant whose tokens were refreshed, and from where: somebody who comes from elsewhere is told
+/// of for sure.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refreshed {
     pub grant: GrantId,
@@ -112,7 +114,8 @@ impl Chat {
             .note((line, of.to_string()), arrival.steady)
     }
 
-    /// Records that a limit was reached. A nick that is nobody's is not written down: it may be a password in the wrong field.
+    /// Records that a limit was reached. A nick that is nobody's is not written down: it may be a
+    /// password in the wrong field.
     pub async fn throttled(&self, limit: Limit, subject: Subject, arrival: &Arrival) {
         if self.tells("throttled", arrival.network().widest(), arrival) {
             tracing::warn!(

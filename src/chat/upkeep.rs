@@ -1,4 +1,5 @@
-//! What is done beside the commands, by the clock: writing down use, letting due clients leave, removing what is old.
+//! What is done beside the commands, by the clock: writing down use, letting due clients leave,
+//! removing what is old.
 
 use std::time::{Duration, Instant};
 
@@ -12,23 +13,27 @@ use crate::{
     },
 };
 
-/// How many clients, events or labels one transaction takes; others get their turn between two of them.
+/// How many clients, events or labels one transaction takes; others get their turn between two of
+/// them.
 const BATCH: usize = 256;
-/// A client whose secret was not presented for so long is taken never to have got it: it holds its nick no longer.
+/// A client whose secret was not presented for so long is taken never to have got it: it holds its
+/// nick no longer.
 const UNPRESENTED: Duration = Duration::from_mins(10);
 
 impl Chat {
-    /// What need not be done at once: called about once a minute, with the time by which things are due. It may be dropped
-    /// between any two transactions. Each part is done even if another fails; the first failure is returned.
+    /// What need not be done at once: called about once a minute, with the time by which things are
+    /// due. It may be dropped between any two transactions. Each part is done even if another
+    /// fails; the first failure is returned.
     pub async fn upkeep(&self, due: Timestamp) -> Result<()> {
         let used = self.write_down_use().await;
         let dropped = self.drop_old(due).await;
         used.and(dropped)
     }
 
-    /// Lets clients leave that are due to, past their lifetime, not used for too long, or never heard of, and apps and grants
-    /// end whose time is over. Tells sessions of devices that will leave soon. Called about once a second, so that their polls
-    /// and streams end when they do; where nothing is due it costs three looks.
+    /// Lets clients leave that are due to, past their lifetime, not used for too long, or never
+    /// heard of, and apps and grants end whose time is over. Tells sessions of devices that will
+    /// leave soon. Called about once a second, so that their polls and streams end when they do;
+    /// where nothing is due it costs three looks.
     pub async fn expire(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let clients = self.expire_clients(now, due).await;
         let apps = self.expire_apps(now, due).await;
@@ -36,7 +41,8 @@ impl Chat {
         clients.and(apps).and(warned)
     }
 
-    /// Removes what nobody can read any more. Called about once a second; where nothing ended it costs a look.
+    /// Removes what nobody can read any more. Called about once a second; where nothing ended it
+    /// costs a look.
     pub async fn drop_unreadable(&self) -> Result<()> {
         while self.store.read(unreadable::is_noted).await? {
             self.store.write(|tx| unreadable::remove(tx, BATCH)).await?;
@@ -194,7 +200,8 @@ impl Chat {
         self.store.announce_stop();
     }
 
-    /// Writes down what is only in memory and closes the store. Who reads until `deadline` is interrupted.
+    /// Writes down what is only in memory and closes the store. Who reads until `deadline` is
+    /// interrupted.
     pub async fn close(&self, deadline: Instant) {
         if let Err(error) = self.write_down_use().await {
             tracing::error!(%error, "the clients' use could not be written down");

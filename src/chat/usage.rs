@@ -1,4 +1,5 @@
-//! What is gathered in memory of clients' use before it is written down, and as whose use that of an API key's bot counts.
+//! What is gathered in memory of clients' use before it is written down, and as whose use that of
+//! an API key's bot counts.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock,
@@ -13,8 +14,8 @@ use crate::{
 /// The bits of no network.
 const UNKNOWN: u64 = u64::MAX;
 
-/// A client's use. Its tokens share it, and it outlives a renewed secret, because a request that came with the old one may
-/// still note it.
+/// A client's use. Its tokens share it, and it outlives a renewed secret, because a request that
+/// came with the old one may still note it.
 #[derive(Debug)]
 pub struct Usage {
     pub client: ClientId,
@@ -90,8 +91,9 @@ impl Devices {
     }
 }
 
-/// As whose use an API key's counts: the device that made the key, and once that has left, the one that was used last. So a
-/// session whose bot is busy does not idle out as long as it has any device.
+/// As whose use an API key's counts: the device that made the key, and once that has left, the one
+/// that was used last. So a session whose bot is busy does not idle out as long as it has any
+/// device.
 #[derive(Debug)]
 pub struct Sponsor {
     maker: Option<Arc<Usage>>,

@@ -1,5 +1,5 @@
-//! What a session is told a week before the lifetime of one of its devices ends, used or not: once for each device and
-//! lifetime, on all of its devices, and what to do about it.
+//! What a session is told a week before the lifetime of one of its devices ends, used or not: once
+//! for each device and lifetime, on all of its devices, and what to do about it.
 
 use std::time::Duration;
 

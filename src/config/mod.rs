@@ -37,7 +37,8 @@ pub struct Config {
         global = true
     )]
     pub database: PathBuf,
-    /// The file of the server's own keys, made at the first start; left out, the database's name and `.keys`
+    /// The file of the server's own keys, made at the first start; left out, the database's name
+    /// and `.keys`
     #[arg(long, env = "REJOIN_KEYS", global = true)]
     pub keys: Option<PathBuf>,
     /// The address people open, `https://chat.example.org`; needed off loopback
@@ -52,7 +53,8 @@ pub struct Config {
     /// A proxy whose X-Forwarded-For is believed, as an address or a CIDR; repeatable
     #[arg(long, env = "REJOIN_TRUSTED_PROXY", value_delimiter = ',', value_parser = network)]
     pub trusted_proxy: Vec<IpNet>,
-    /// Commands of one session, burst:per second, or off, which also frees it from the limit of bytes
+    /// Commands of one session, burst:per second, or off, which also frees it from the limit of
+    /// bytes
     #[arg(long, env = "REJOIN_FLOOD_LIMIT", default_value = "20:5")]
     pub flood_limit: FloodLimit,
     /// How much one network may add to the disk in a day, as 200MB, or off
@@ -93,17 +95,19 @@ pub struct Config {
     pub operation: Option<Operation>,
 }
 
-/// How long a connection may keep the server waiting. People on poor networks stay well within it; it is no flag, and shorter
-/// in tests alone.
+/// How long a connection may keep the server waiting. People on poor networks stay well within it;
+/// it is no flag, and shorter in tests alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For the whole head of a request, from the connection's start or from the last answer on: an idle connection ends by it.
+    /// For the whole head of a request, from the connection's start or from the last answer on: an
+    /// idle connection ends by it.
     pub head: Duration,
     /// For a request's whole body.
     pub body: Duration,
     /// For the peer to take the next 64 KiB of what is written to it, or all of it.
     pub write: Duration,
-    /// Between two pings of a WebSocket; one whose peer was not heard of for two and a half of them is dead.
+    /// Between two pings of a WebSocket; one whose peer was not heard of for two and a half of them
+    /// is dead.
     pub ping: Duration,
 }
 
@@ -249,8 +253,8 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "it is at least 1s and at most 100 years".to_owned())
 }
 
-/// A cookie's name: a token (RFC 6265bis §4.1.1). Browsers reserve names that begin with `__` for rules of their own, as
-/// `__Host-`, which the server puts before the name by itself.
+/// A cookie's name: a token (RFC 6265bis §4.1.1). Browsers reserve names that begin with `__` for
+/// rules of their own, as `__Host-`, which the server puts before the name by itself.
 fn cookie_name(text: &str) -> Result<String, String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let token = !text.is_empty() && text.len() <= COOKIE_NAME_LIMIT && text.bytes().all(allowed);

@@ -12,16 +12,18 @@ use super::duration;
 pub enum Operation {
     /// Write a consistent copy of the database to a new file
     Backup { file: PathBuf },
-    /// Put a copy of a database in the place of this one, while no server runs; the one that is there is kept
+    /// Put a copy of a database in the place of this one, while no server runs; the one that is
+    /// there is kept
     ///
-    /// The copy is one that `backup` wrote, or the files of a server that was stopped. It is checked first. What was ended after
-    /// it was made is valid again: devices that were removed, keys that were revoked, passwords that were changed. Every session
-    /// is told, unless --end-credentials ends them all.
+    /// The copy is one that `backup` wrote, or the files of a server that was stopped. It is
+    /// checked first. What was ended after it was made is valid again: devices that were removed,
+    /// keys that were revoked, passwords that were changed. Every session is told, unless
+    /// --end-credentials ends them all.
     Restore {
         /// The copy, which stays as it is
         file: PathBuf,
-        /// End every device's cookie, every API key and every token; users log in again with the passwords of the copy, and
-        /// sessions without a password end
+        /// End every device's cookie, every API key and every token; users log in again with the
+        /// passwords of the copy, and sessions without a password end
         #[arg(long)]
         end_credentials: bool,
         /// Replace the database even if it cannot be kept, or not in one file
@@ -100,7 +102,8 @@ impl Operation {
 pub enum OnKeys {
     /// Make a key file
     Create,
-    /// Add the next keys to the key file; the ones before stay in it while something depends on them
+    /// Add the next keys to the key file; the ones before stay in it while something depends on
+    /// them
     Rotate {
         /// Use the new keys at once, because the ones before may have leaked, and not only in a day
         #[arg(long)]
@@ -125,7 +128,8 @@ pub enum OnApps {
         /// What its users are shown
         #[arg(long)]
         name: String,
-        /// It can keep no secret, as what runs on its users' machines; its users' tokens work by themselves
+        /// It can keep no secret, as what runs on its users' machines; its users' tokens work by
+        /// themselves
         #[arg(long)]
         public: bool,
         /// Where its users may be sent back to, which gives it the code flow; repeatable

@@ -32,7 +32,8 @@ const QUESTION_LIMIT: u64 = 64 * 1024;
 const WAITING: u32 = 128;
 /// Between two tries to accept when that fails.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long conversations may go on once the server is stopping. Each question that was asked is answered by then.
+/// How long conversations may go on once the server is stopping. Each question that was asked is
+/// answered by then.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The socket of a running server; it is removed when the server stops.
@@ -57,8 +58,9 @@ impl Door {
             }
         }
         let socket = UnixSocket::new_stream()?;
-        // The file gets the mode that the socket has when it is bound, so it is never open to others. Its name is not trusted
-        // with that: in a folder where others may write it can come to stand for another file.
+        // The file gets the mode that the socket has when it is bound, so it is never open to
+        // others. Its name is not trusted with that: in a folder where others may write it can come
+        // to stand for another file.
         fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
         socket.bind(&fresh)?;
         let (made, owner) = (fs::symlink_metadata(&fresh)?, geteuid().as_raw());
@@ -76,7 +78,8 @@ impl Door {
         })
     }
 
-    /// Answers until the server is stopping. Those who have come by then are still answered; nobody else finds the socket.
+    /// Answers until the server is stopping. Those who have come by then are still answered; nobody
+    /// else finds the socket.
     pub async fn serve(
         mut self,
         chat: Arc<Chat>,

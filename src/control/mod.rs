@@ -1,7 +1,8 @@
-//! The operator's door: a socket beside the database, for its owner alone, by which subcommands reach a running server.
+//! The operator's door: a socket beside the database, for its owner alone, by which subcommands
+//! reach a running server.
 //!
-//! One JSON line asks, one answers, and so on: a list is asked for page by page. With no server running a subcommand opens
-//! the database itself, lock and all, and does the same.
+//! One JSON line asks, one answers, and so on: a list is asked for page by page. With no server
+//! running a subcommand opens the database itself, lock and all, and does the same.
 
 use std::{
     io,

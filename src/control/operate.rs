@@ -1,4 +1,5 @@
-//! A subcommand: it asks the running server, or, where there is none, opens the database and does the work itself.
+//! A subcommand: it asks the running server, or, where there is none, opens the database and does
+//! the work itself.
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path, time::Instant};
 
@@ -88,8 +89,8 @@ pub(super) enum Access {
 }
 
 impl Access {
-    /// Reaches the running server, or takes the database. It waits for other subcommands, and for a server that is starting
-    /// or stopping.
+    /// Reaches the running server, or takes the database. It waits for other subcommands, and for a
+    /// server that is starting or stopping.
     pub(super) async fn to(database: &Path, name: &str) -> Result<Self, String> {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
@@ -115,8 +116,9 @@ impl Access {
     }
 }
 
-/// Refuses whoever answers on the control socket, unless it is root, the caller's own user or the owner of the database. In a folder
-/// where others may write, somebody else's socket may have the name of the server's, to answer in its place.
+/// Refuses whoever answers on the control socket, unless it is root, the caller's own user or the
+/// owner of the database. In a folder where others may write, somebody else's socket may have the
+/// name of the server's, to answer in its place.
 fn require_trusted(stream: &UnixStream, database: &Path) -> Result<(), String> {
     let uid = stream.peer_cred().map_err(|error| error.to_string())?.uid();
     let owner = fs::metadata(database).map(|file| file.uid()).ok();
@@ -192,7 +194,8 @@ impl Server {
     async fn page(&mut self, question: Question, clock: &Clock) -> Result<Answer, String> {
         match self {
             Self::Running(stream) => match ask(stream, &question).await {
-                // The question was never read, because the server stopped first, so nothing was done.
+                // The question was never read, because the server stopped first, so nothing was
+                // done.
                 Err(error)
                     if matches!(
                         error.kind(),

@@ -51,7 +51,8 @@ impl Serialize for Object<'_> {
     }
 }
 
-/// The names and a line a row, each column as wide as its widest cell; without rows, nothing. Cells are parted by two spaces.
+/// The names and a line a row, each column as wide as its widest cell; without rows, nothing. Cells
+/// are parted by two spaces.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.rows.is_empty() {

@@ -15,7 +15,8 @@ use crate::{
     model::{Arrival, Network, Timestamp},
 };
 
-/// A list in which each proxy puts the address that it heard from at the end. No standard describes it.
+/// A list in which each proxy puts the address that it heard from at the end. No standard describes
+/// it.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The proxies whose `X-Forwarded-For` is believed.
@@ -55,7 +56,8 @@ impl Proxies {
     }
 }
 
-/// One hop of the chain: an address, of IPv6 perhaps in brackets, perhaps with a port. What else stands there is nobody's.
+/// One hop of the chain: an address, of IPv6 perhaps in brackets, perhaps with a port. What else
+/// stands there is nobody's.
 fn hop(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());

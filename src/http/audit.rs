@@ -23,8 +23,8 @@ pub struct AuditParams {
     limit: Option<String>,
 }
 
-/// What happened to this session: who came, from where, who failed to. Ascending, the last lines before one. Addresses are
-/// shown to devices that come by a cookie alone.
+/// What happened to this session: who came, from where, who failed to. Ascending, the last lines
+/// before one. Addresses are shown to devices that come by a cookie alone.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "session", params(AuditParams),
     responses((status = 200, description = "Oldest first", body = [Entry]), Problems))]
 pub async fn list(

@@ -33,13 +33,14 @@ pub struct Authenticated {
     /// A grant without a session calls as no client.
     live: Option<Arc<Live>>,
     pub now: Timestamp,
-    /// Whether the call acknowledges what it says. With the cookie, another site can lead a browser here, and over plain http
-    /// show what is here as an image; that changes nothing.
+    /// Whether the call acknowledges what it says. With the cookie, another site can lead a browser
+    /// here, and over plain http show what is here as an image; that changes nothing.
     pub acknowledges: bool,
 }
 
 impl Authenticated {
-    /// The live client that calls, if it may do this: a handler has no other way to learn whom it serves.
+    /// The live client that calls, if it may do this: a handler has no other way to learn whom it
+    /// serves.
     pub fn allowed(&self, needed: Scope) -> Result<&Arc<Live>> {
         // A client is what chat needs.
         let named = if needed == Scope::Any {
@@ -106,14 +107,16 @@ impl Authenticated {
     }
 }
 
-/// For whom a request is made by access token, whether or not that has a client; a cookie beside it does not matter.
+/// For whom a request is made by access token, whether or not that has a client; a cookie beside it
+/// does not matter.
 pub struct ByToken {
     pub token: Token,
     pub now: Timestamp,
 }
 
 impl ByToken {
-    /// The user's token: the one in Authorization if it `may` stand alone, or one beside the app's own.
+    /// The user's token: the one in Authorization if it `may` stand alone, or one beside the app's
+    /// own.
     async fn of(
         bearer: SecretHash,
         beside: Option<SecretHash>,
@@ -150,7 +153,8 @@ impl ByToken {
         Ok(self)
     }
 
-    /// By the token that a request has in its headers or in its form, by one method and no other (RFC 6750 §2).
+    /// By the token that a request has in its headers or in its form, by one method and no other
+    /// (RFC 6750 §2).
     async fn named(headers: &HeaderMap, in_form: Option<&str>, app: &Shared) -> Result<Self> {
         let in_form = in_form.map(|token| presented_token(token.as_bytes()));
         match (bearer(headers)?.xor(in_form), identity(headers)?) {
@@ -184,7 +188,8 @@ impl FromRequestParts<Shared> for ByToken {
     }
 }
 
-/// The same by POST, where the token may be the field `access_token` of a form instead (RFC 6750 §2.2).
+/// The same by POST, where the token may be the field `access_token` of a form instead (RFC 6750
+/// §2.2).
 pub struct Posted(pub ByToken);
 
 impl FromRequest<Shared> for Posted {
@@ -235,7 +240,8 @@ fn app_token_needed() -> Error {
     Error::new(Code::AppTokenNeeded, detail)
 }
 
-/// The live client whose cookie the request carries, where it may come without one. A token lets nobody in.
+/// The live client whose cookie the request carries, where it may come without one. A token lets
+/// nobody in.
 pub struct Present(pub Option<Arc<Live>>);
 
 impl FromRequestParts<Shared> for Present {
@@ -255,8 +261,9 @@ impl FromRequestParts<Shared> for Present {
     }
 }
 
-/// The hash of the cookie's secret that counts. Of several it is the one of a live client, so that what a neighbour plants locks
-/// nobody out; where a neighbour plants a live one, nobody can tell whose is whose.
+/// The hash of the cookie's secret that counts. Of several it is the one of a live client, so that
+/// what a neighbour plants locks nobody out; where a neighbour plants a live one, nobody can tell
+/// whose is whose.
 async fn cookie_of(headers: &HeaderMap, app: &Shared) -> Result<Option<SecretHash>> {
     let presented = cookie::presented(headers, &app.site)?;
     if presented.len() < 2 {
@@ -269,8 +276,8 @@ async fn cookie_of(headers: &HeaderMap, app: &Shared) -> Result<Option<SecretHas
     }
 }
 
-/// The hash of the access token a request presents (RFC 6750 §2.1). Other schemes are none of ours: a proxy may have a
-/// password of its own.
+/// The hash of the access token a request presents (RFC 6750 §2.1). Other schemes are none of ours:
+/// a proxy may have a password of its own.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<SecretHash>> {
     let token =
         Authorization::of(headers)?.and_then(|authorization| authorization.scheme("bearer"));
@@ -289,7 +296,8 @@ fn identity(headers: &HeaderMap) -> Result<Option<SecretHash>> {
     Ok(token)
 }
 
-/// The hash of a token (`b64token`, RFC 6750 §2.1). What is none is the hash of nothing, which is nobody's.
+/// The hash of a token (`b64token`, RFC 6750 §2.1). What is none is the hash of nothing, which is
+/// nobody's.
 fn presented_token(token: &[u8]) -> SecretHash {
     SecretHash::of(grammar::token68(token).unwrap_or_default())
 }

@@ -41,8 +41,8 @@ pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
     }
 }
 
-/// Refuses a query of which something is no UTF-8, also where nobody would read it. What an app sends a browser with is judged
-/// field by field, so that the app can be told.
+/// Refuses a query of which something is no UTF-8, also where nobody would read it. What an app
+/// sends a browser with is judged field by field, so that the app can be told.
 pub fn refuse_garbled_query<B>(part: Part, request: &Request<B>) -> Result<()> {
     match request.uri().query() {
         Some(query) if part != Part::Authorize => grammar::require_utf_8(query.as_bytes()),
@@ -59,8 +59,9 @@ pub enum Kind {
     Other,
 }
 
-/// The media type of a request that has one, once and well-formed (RFC 9110 §8.3). Of its parameters only the charset of a
-/// text says something: it is UTF-8, or the part of it that is ASCII.
+/// The media type of a request that has one, once and well-formed (RFC 9110 §8.3). Of its
+/// parameters only the charset of a text says something: it is UTF-8, or the part of it that is
+/// ASCII.
 pub fn kind(headers: &HeaderMap) -> Kind {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else {
@@ -147,7 +148,8 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     }
     serde_json::from_slice(bytes).map_err(|error| {
         let text = error.to_string();
-        // serde names the field, but also repeats a wrong value, which may be a password in the wrong place.
+        // serde names the field, but also repeats a wrong value, which may be a password in the
+        // wrong place.
         let named = ["unknown field", "missing field", "duplicate field"]
             .iter()
             .any(|kind| text.starts_with(kind));
@@ -162,7 +164,8 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     })
 }
 
-/// A whole number. One that is written `7.0` is whole too, as JSON Schema has it (2020-12 Core §4.2.3).
+/// A whole number. One that is written `7.0` is whole too, as JSON Schema has it (2020-12 Core
+/// §4.2.3).
 pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let Some(number) = Option::<Number>::deserialize(deserializer)? else {
         return Ok(None);
@@ -256,8 +259,8 @@ pub struct MessageBody {
     #[serde(default)]
     #[schema(schema_with = params_schema)]
     params: Vec<String>,
-    /// Of PRIVMSG, NOTICE and MARKREAD with one nick: the session that is meant. If another session has the nick by now, a
-    /// message is refused; MARKREAD goes by the session alone.
+    /// Of PRIVMSG, NOTICE and MARKREAD with one nick: the session that is meant. If another session
+    /// has the nick by now, a message is refused; MARKREAD goes by the session alone.
     #[serde(default, deserialize_with = "whole")]
     #[schema(value_type = Option<i64>)]
     to: Option<i64>,

@@ -27,14 +27,16 @@ use crate::{
     model::CHANNEL_LIMIT,
 };
 
-/// Pages that are kept as they were rendered, and their bytes in all. More are rendered for each caller.
+/// Pages that are kept as they were rendered, and their bytes in all. More are rendered for each
+/// caller.
 const PAGES: usize = 256;
 const BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
-    /// The `next` of the page before; or a name, and the channels behind it come in the order of their names.
+    /// The `next` of the page before; or a name, and the channels behind it come in the order of
+    /// their names.
     after: Option<String>,
     /// Channels at most, 1 to 500.
     #[param(value_type = Option<u64>, minimum = 1, maximum = 500)]
@@ -68,8 +70,8 @@ struct PublicChannel<'l> {
     topic: Option<&'l str>,
 }
 
-/// The pages of the latest list that were asked for, each rendered once: however many read them, however slowly, they share
-/// the bytes.
+/// The pages of the latest list that were asked for, each rendered once: however many read them,
+/// however slowly, they share the bytes.
 #[derive(Default)]
 pub struct Pages(Mutex<Rendered>);
 
@@ -82,7 +84,8 @@ struct Rendered {
 
 type Asked = (From, usize, String);
 
-/// The public list of channels, at most a second old. The largest come first, unless `after` is a name.
+/// The public list of channels, at most a second old. The largest come first, unless `after` is a
+/// name.
 #[utoipa::path(get, security(()), path = "/api/v1/channels", tag = "chat", params(ListParams),
     responses((status = 200, description = "A page of the list", body = Page), PublicProblems, StoreProblems, Malformed))]
 pub async fn list(
@@ -109,7 +112,8 @@ pub async fn list(
 impl Pages {
     /// A page, and whether it is kept.
     fn of(&self, list: &Arc<ChannelList>, asked: Asked) -> (Bytes, bool) {
-        // Held while a page is rendered, never over an await: who asks for the same meanwhile shares it.
+        // Held while a page is rendered, never over an await: who asks for the same meanwhile
+        // shares it.
         let mut rendered = self.0.lock().unwrap_or_else(|e| e.into_inner());
         if !rendered.of.ptr_eq(&Arc::downgrade(list)) {
             *rendered = Rendered {

@@ -12,16 +12,18 @@ use crate::{
     secret::{Secret, SecretHash},
 };
 
-/// The hashes of the secrets a request presents, each once (RFC 6265bis §5.7.3, read backwards). A cookie is ours if its name is, byte for
-/// byte; SP and HTAB alone are taken off names and values, as browsers do it. Every other cookie belongs to a neighbouring
-/// application, whatever it looks like.
+/// The hashes of the secrets a request presents, each once (RFC 6265bis §5.7.3, read backwards). A
+/// cookie is ours if its name is, byte for byte; SP and HTAB alone are taken off names and values,
+/// as browsers do it. Every other cookie belongs to a neighbouring application, whatever it looks
+/// like.
 ///
-/// Over https our name is ours alone, and two cookies of it are refused: browsers send none. Over plain http a page on another
-/// port of the host, or under another path of it, can plant more; no rule says in which order they come. There are as many as a
-/// request's head has room for.
+/// Over https our name is ours alone, and two cookies of it are refused: browsers send none. Over
+/// plain http a page on another port of the host, or under another path of it, can plant more; no
+/// rule says in which order they come. There are as many as a request's head has room for.
 ///
-/// This is not the cookie crate's reading: that takes all of Unicode's white space off, so that a neighbour could plant a
-/// cookie under a name that browsers let it set and that would count as ours.
+/// This is not the cookie crate's reading: that takes all of Unicode's white space off, so that a
+/// neighbour could plant a cookie under a name that browsers let it set and that would count as
+/// ours.
 pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Vec<SecretHash>> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for line in headers.get_all(header::COOKIE) {
@@ -118,7 +120,8 @@ mod tests {
                 format!("={name}=SECRET"),
                 format!("{name}: SECRET"),
             ];
-            // All that any standard calls white space, or that is not to be seen, and what others would fold or unquote.
+            // All that any standard calls white space, or that is not to be seen, and what others
+            // would fold or unquote.
             let odd = [
                 "\u{a0}", "\u{85}", "\u{1680}", "\u{2000}", "\u{200a}", "\u{2028}", "\u{202f}",
                 "\u{205f}", "\u{3000}",

@@ -18,8 +18,9 @@ const ANSWERS: [&str; 3] = [
     "text/event-stream",
 ];
 
-/// Refuses unsafe requests from other sites, and all of theirs to the API but top-level navigations, which change nothing
-/// there ([`may_acknowledge`]). Cookies of a neighbour's page on another port of our host go along even with what it reads.
+/// Refuses unsafe requests from other sites, and all of theirs to the API but top-level
+/// navigations, which change nothing there ([`may_acknowledge`]). Cookies of a neighbour's page on
+/// another port of our host go along even with what it reads.
 pub fn refuse_other_sites<B>(site: &Site, part: Part, request: &Request<B>) -> Result<()> {
     let headers = request.headers();
     let open = match part {
@@ -39,8 +40,8 @@ pub fn refuse_other_sites<B>(site: &Site, part: Part, request: &Request<B>) -> R
     ))
 }
 
-/// Whether no other site sent it. The browser's own word decides (Fetch Metadata); without it the Origin does (RFC 6454);
-/// without both it is no browser.
+/// Whether no other site sent it. The browser's own word decides (Fetch Metadata); without it the
+/// Origin does (RFC 6454); without both it is no browser.
 pub fn is_own(site: &Site, headers: &HeaderMap) -> bool {
     if headers.contains_key(SEC_FETCH_SITE) {
         return matches!(
@@ -57,12 +58,15 @@ pub fn has_own_origin(site: &Site, headers: &HeaderMap) -> bool {
         || grammar::only(headers, header::ORIGIN).is_some_and(|origin| site.is_own_origin(origin))
 }
 
-/// Whether it may acknowledge what it reads with our cookie: no page of another origin can be seen behind it.
+/// Whether it may acknowledge what it reads with our cookie: no page of another origin can be seen
+/// behind it.
 ///
-/// Where browsers say what they fetch for, other sites' requests are turned away before this ([`refuse_other_sites`]). Where they do
-/// not, as over plain http off loopback, a page on another port of our host makes requests that carry the cookie. It is known by
-/// the page that a Referer names, and by an Accept that asks for anything but what the API answers with, as those of images,
-/// styles and media do. A script of such a page that leaves the Referer out cannot be told from a program.
+/// Where browsers say what they fetch for, other sites' requests are turned away before this
+/// ([`refuse_other_sites`]). Where they do not, as over plain http off loopback, a page on another
+/// port of our host makes requests that carry the cookie. It is known by the page that a Referer
+/// names, and by an Accept that asks for anything but what the API answers with, as those of
+/// images, styles and media do. A script of such a page that leaves the Referer out cannot be told
+/// from a program.
 pub fn may_acknowledge(site: &Site, headers: &HeaderMap) -> bool {
     if headers.contains_key(SEC_FETCH_MODE) {
         return !says_navigate(headers);
@@ -194,7 +198,8 @@ mod tests {
             ]),
             "twice"
         );
-        // A Referer says nothing (RFC 9110 §10.1.3): it can be left out, and with it what it would forbid.
+        // A Referer says nothing (RFC 9110 §10.1.3): it can be left out, and with it what it would
+        // forbid.
         assert!(posted(&[("referer", "https://evil.example/")]));
         assert!(!posted(&[
             ("referer", "http://localhost:8080/"),

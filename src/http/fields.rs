@@ -1,4 +1,5 @@
-//! The fields of a query or a form, by name. Each comes once or not at all, but for those of boxes that can be ticked.
+//! The fields of a query or a form, by name. Each comes once or not at all, but for those of boxes
+//! that can be ticked.
 
 use std::collections::HashSet;
 
@@ -11,8 +12,8 @@ use crate::error::{Error, Result};
 pub struct Fields(Vec<(Option<String>, Option<String>)>);
 
 impl Fields {
-    /// Those of a query, of which each is judged by itself: an app hears of what is wrong by a redirect, as long as the fields
-    /// that say which app it is, and where to, are right.
+    /// Those of a query, of which each is judged by itself: an app hears of what is wrong by a
+    /// redirect, as long as the fields that say which app it is, and where to, are right.
     pub fn of_query(query: Option<&str>) -> Self {
         Self::each(query.unwrap_or_default().as_bytes())
     }
@@ -62,7 +63,8 @@ impl Fields {
             .map(|(_, value)| value.as_deref())
     }
 
-    /// A field that is there once or not at all (RFC 6749 §3.1); without a value it counts as left out.
+    /// A field that is there once or not at all (RFC 6749 §3.1); without a value it counts as left
+    /// out.
     pub fn only(&self, name: &str) -> Result<Option<&str>> {
         match self.values(name).collect::<Vec<_>>()[..] {
             [] | [Some("")] => Ok(None),

@@ -1,4 +1,5 @@
-//! The flood limit: what the clients and keys of a session send counts together, by commands and by bytes as stored.
+//! The flood limit: what the clients and keys of a session send counts together, by commands and by
+//! bytes as stored.
 
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// A command counts once for each line of its text, and all that again for each further four targets.
+    /// A command counts once for each line of its text, and all that again for each further four
+    /// targets.
     pub fn of(message: &Message) -> Self {
         // One that cannot be read is refused for that.
         let command = Command::parse(message).map(|(_, command)| command).ok();
@@ -79,8 +81,8 @@ pub async fn charge(
     Ok(())
 }
 
-/// Charges a session for what a command is about to add, lets it be carried out, and settles the account by what it added. What
-/// adds nothing passes in any case.
+/// Charges a session for what a command is about to add, lets it be carried out, and settles the
+/// account by what it added. What adds nothing passes in any case.
 pub async fn carry_out(
     app: &Shared,
     live: &Live,

@@ -23,12 +23,12 @@ use crate::{
     model::Network,
 };
 
-/// Seconds after which to try again where a network has all that it may have at one time. Nobody knows when one of its requests
-/// ends; most do within this time.
+/// Seconds after which to try again where a network has all that it may have at one time. Nobody
+/// knows when one of its requests ends; most do within this time.
 const HELD_RETRY: u64 = 5;
 
-/// The routes as one connection reaches them. It stands around the router and is no layer of it: axum boxes and clones for a
-/// layer, which costs more than all that is done here.
+/// The routes as one connection reaches them. It stands around the router and is no layer of it:
+/// axum boxes and clones for a layer, which costs more than all that is done here.
 pub struct Front {
     app: Shared,
     router: TowerToHyperService<Router>,
@@ -85,8 +85,8 @@ impl Front {
         })
     }
 
-    /// What a forwarded request holds of its network's connections. A proxy's own connections, and its own requests, are not
-    /// limited.
+    /// What a forwarded request holds of its network's connections. A proxy's own connections, and
+    /// its own requests, are not limited.
     fn hold(&self, network: Network) -> Result<Held> {
         let Self { app, peer, .. } = self;
         if !app.limits_addresses

@@ -1,5 +1,5 @@
-//! The small grammars of which HTTP's header fields are made (RFC 9110 §5.6), read byte by byte: no other white space than
-//! SP and HTAB, no other quotes than `"`, nothing left over at the end.
+//! The small grammars of which HTTP's header fields are made (RFC 9110 §5.6), read byte by byte: no
+//! other white space than SP and HTAB, no other quotes than `"`, nothing left over at the end.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -116,7 +116,8 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// A media type, or a range of them: type and subtype in lower case, and the parameters, their names in lower case (§8.3.1).
+/// A media type, or a range of them: type and subtype in lower case, and the parameters, their
+/// names in lower case (§8.3.1).
 #[derive(Debug, PartialEq, Eq)]
 pub struct MediaType {
     pub essence: String,
@@ -143,7 +144,8 @@ impl MediaType {
     }
 }
 
-/// The elements of a list, over all lines of its header (§5.6.1). Empty ones are none; a comma in quotes parts nothing.
+/// The elements of a list, over all lines of its header (§5.6.1). Empty ones are none; a comma in
+/// quotes parts nothing.
 pub fn list<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
     headers
         .get_all(name)
@@ -165,7 +167,8 @@ fn elements(line: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// Whether Accept asks for a media type by its own name, and not with a weight of nothing (§12.5.1).
+/// Whether Accept asks for a media type by its own name, and not with a weight of nothing
+/// (§12.5.1).
 pub fn accepts(headers: &HeaderMap, essence: &str) -> bool {
     let mut ranges = list(headers, &header::ACCEPT).filter_map(MediaType::parse);
     ranges.any(|range| range.essence == essence && is_wanted(&range.parameters))
@@ -184,7 +187,8 @@ pub fn accepts_only_others(headers: &HeaderMap, essences: &[&str]) -> bool {
     named.peek().is_some() && !named.any(fits)
 }
 
-/// Whether Accept-Encoding takes a content coding: by one of its names or, if it has none of them, by `*` (§12.5.3).
+/// Whether Accept-Encoding takes a content coding: by one of its names or, if it has none of them,
+/// by `*` (§12.5.3).
 pub fn takes_coding(headers: &HeaderMap, names: &[&str]) -> bool {
     let (mut named, mut any) = (None, None);
     for choice in list(headers, &header::ACCEPT_ENCODING) {
@@ -225,7 +229,8 @@ pub fn none_match(headers: &HeaderMap, tag: &str) -> bool {
     headers.get_all(header::IF_NONE_MATCH).iter().any(names)
 }
 
-/// Whether a list of entity tags, weak or strong, has this one. In them no backslash escapes anything (§8.8.3).
+/// Whether a list of entity tags, weak or strong, has this one. In them no backslash escapes
+/// anything (§8.8.3).
 fn names_tag(line: &[u8], tag: &[u8]) -> bool {
     let mut reader = Reader(line);
     loop {
@@ -290,8 +295,9 @@ pub fn token68(text: &[u8]) -> Option<&str> {
     (!letters.is_empty() && letters.bytes().all(allowed)).then_some(text)
 }
 
-/// The names and values of a query or a form (the URL standard's application/x-www-form-urlencoded). `None` stands for what is
-/// no UTF-8: the standard reads U+FFFD there, and so other things than were sent.
+/// The names and values of a query or a form (the URL standard's
+/// application/x-www-form-urlencoded). `None` stands for what is no UTF-8: the standard reads
+/// U+FFFD there, and so other things than were sent.
 pub fn form_pairs(encoded: &[u8]) -> impl Iterator<Item = (Option<String>, Option<String>)> {
     // Half of a pair has all that is in it, whatever its bytes.
     let decoded = |half: &[u8]| String::from_utf8(form_decoded(half)).ok();
@@ -306,7 +312,8 @@ pub fn form_pairs(encoded: &[u8]) -> impl Iterator<Item = (Option<String>, Optio
     )
 }
 
-/// Bytes behind `+` and percent signs. A percent sign without two digits behind it stands for itself.
+/// Bytes behind `+` and percent signs. A percent sign without two digits behind it stands for
+/// itself.
 fn form_decoded(text: &[u8]) -> Vec<u8> {
     let digit = |at: usize| {
         text.get(at)

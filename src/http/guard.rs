@@ -1,5 +1,5 @@
-//! What may be tried and made, and how often, where it is no password: user codes, new sessions, keys and tokens. Passwords are
-//! counted where they are judged ([`crate::chat`]).
+//! What may be tried and made, and how often, where it is no password: user codes, new sessions,
+//! keys and tokens. Passwords are counted where they are judged ([`crate::chat`]).
 
 use super::{
     Shared,
@@ -15,12 +15,14 @@ use crate::{
     secret::SecretHash,
 };
 
-/// Lets a client type the code that a device shows. Wrong ones count, by session, by network and of all networks together.
+/// Lets a client type the code that a device shows. Wrong ones count, by session, by network and of
+/// all networks together.
 ///
-/// What neighbours have tried does not keep out the right code of a session that has made no mistake; but however many such
-/// sessions there are, a network has so many tries more and no others. When all networks together have tried too much, a
-/// session and a network that have made no mistake try on. For the others, codes are looked for among those that were asked
-/// for from the client's own network, which is given to `attempt`: most people have the device beside them.
+/// What neighbours have tried does not keep out the right code of a session that has made no
+/// mistake; but however many such sessions there are, a network has so many tries more and no
+/// others. When all networks together have tried too much, a session and a network that have made
+/// no mistake try on. For the others, codes are looked for among those that were asked for from the
+/// client's own network, which is given to `attempt`: most people have the device beside them.
 pub async fn user_code<T, F: Future<Output = Result<T>>>(
     app: &Shared,
     address: &Address,
@@ -103,8 +105,9 @@ pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Res
     charge(app, address, subject, &[Charge::new(Limit::Keys, session)]).await
 }
 
-/// Lets an app ask for a token. Those that it gets are counted, by app and network; what it is refused is not. Those that it
-/// gets for itself are also counted by network, whatever the app: a session makes many API keys.
+/// Lets an app ask for a token. Those that it gets are counted, by app and network; what it is
+/// refused is not. Those that it gets for itself are also counted by network, whatever the app: a
+/// session makes many API keys.
 pub async fn new_token<T>(
     app: &Shared,
     address: &Address,
@@ -167,9 +170,10 @@ pub async fn poll<T>(
     result
 }
 
-/// Carries out what an app asks for. Refusals count by network, whatever app they name, and a network that had too many of
-/// them is refused at once what cannot succeed. Secrets of 256 bits cannot be guessed, so they are looked up before anything
-/// is charged: one that works always works.
+/// Carries out what an app asks for. Refusals count by network, whatever app they name, and a
+/// network that had too many of them is refused at once what cannot succeed. Secrets of 256 bits
+/// cannot be guessed, so they are looked up before anything is charged: one that works always
+/// works.
 pub async fn app_call<T>(
     app: &Shared,
     address: &Address,
@@ -215,8 +219,9 @@ pub async fn app_call_charged<T>(
     result.map(|(answer, _)| answer)
 }
 
-/// Looks for the app that a page is about. It counts like what apps are refused themselves, so that nobody goes through made-up
-/// names here either; an app that there is is found, however much the network was refused.
+/// Looks for the app that a page is about. It counts like what apps are refused themselves, so that
+/// nobody goes through made-up names here either; an app that there is is found, however much the
+/// network was refused.
 pub async fn app_of_page<T>(
     app: &Shared,
     address: &Address,
@@ -236,7 +241,8 @@ pub async fn app_form<T>(app: &Shared, address: &Address, form: Result<T, Refuse
     }
 }
 
-/// What an app presents, if it may prove something. A made-up access token counts like any other refusal.
+/// What an app presents, if it may prove something. A made-up access token counts like any other
+/// refusal.
 pub async fn proof(app: &Shared, address: &Address, presented: Presented) -> Result<Proof> {
     match presented {
         Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
@@ -251,7 +257,8 @@ pub async fn proof(app: &Shared, address: &Address, presented: Presented) -> Res
     }
 }
 
-/// Counts what an app was refused before anything was looked for; where there was too much of that, it is told so.
+/// Counts what an app was refused before anything was looked for; where there was too much of that,
+/// it is told so.
 async fn count_refused<T>(app: &Shared, address: &Address, error: Error) -> Result<T> {
     if counts(&error) {
         charge(app, address, address.subject(), &refused_call(address)).await?;
@@ -265,7 +272,8 @@ fn refused_call(address: &Address) -> Vec<Charge> {
     Charge::of_network(Limit::Apps, address.network)
 }
 
-/// Whether it says that an app asked for what it may not have. To wait, or that we failed, is no such refusal.
+/// Whether it says that an app asked for what it may not have. To wait, or that we failed, is no
+/// such refusal.
 fn counts(error: &Error) -> bool {
     let waits = matches!(
         error.code,

@@ -41,8 +41,8 @@ static HEADERS: [(HeaderName, HeaderValue); 5] = [
 pub fn add(site: &Site, part: Part, headers: &mut HeaderMap) {
     headers.reserve(HEADERS.len() + 5);
     if part.signs_in() {
-        // An app that opened a window for this must find it again, and Chromium holds a form to its `form-action` over all
-        // redirects, of which an app may have some of its own.
+        // An app that opened a window for this must find it again, and Chromium holds a form to its
+        // `form-action` over all redirects, of which an app may have some of its own.
         headers.insert(header::CONTENT_SECURITY_POLICY, policy!());
     } else {
         headers.insert(

@@ -1,5 +1,6 @@
-//! What an answer holds until its last byte has gone to the system: of a request that a trusted proxy forwards, one of its
-//! network's connections; of a long answer, bytes of those that may be under way.
+//! What an answer holds until its last byte has gone to the system: of a request that a trusted
+//! proxy forwards, one of its network's connections; of a long answer, bytes of those that may be
+//! under way.
 
 use std::{
     pin::Pin,
@@ -27,7 +28,8 @@ pub struct Held {
     lease: Option<Arc<Lease>>,
 }
 
-/// Marks an answer whose bytes the server keeps in any case: however many read them, they take memory once.
+/// Marks an answer whose bytes the server keeps in any case: however many read them, they take
+/// memory once.
 #[derive(Clone)]
 pub struct Kept;
 
@@ -39,8 +41,9 @@ impl Held {
         }
     }
 
-    /// The answer, which holds this until its body is over or nobody reads it any more. Where it is long, it takes its bytes
-    /// from those of the network; if there are none left, it is a refusal instead, unless it tells of what is done already.
+    /// The answer, which holds this until its body is over or nobody reads it any more. Where it is
+    /// long, it takes its bytes from those of the network; if there are none left, it is a refusal
+    /// instead, unless it tells of what is done already.
     pub fn until_read(
         mut self,
         mut response: Response,
@@ -88,7 +91,8 @@ impl HttpBody for HeldBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        // hyper is done with a body when it has taken its bytes, and has them until the peer takes them.
+        // hyper is done with a body when it has taken its bytes, and has them until the peer takes
+        // them.
         let hold = |bytes| {
             Bytes::from_owner(HeldBytes {
                 bytes,

@@ -1,8 +1,8 @@
 //! Long answers that are under way: so many bytes for each network, so many in all.
 //!
-//! An answer is held in memory until its reader has taken it, and a reader may take its time. Short answers are bounded by
-//! the connections there may be. A long one takes its bytes from here, and gives them back when the last of them has gone to
-//! the system.
+//! An answer is held in memory until its reader has taken it, and a reader may take its time. Short
+//! answers are bounded by the connections there may be. A long one takes its bytes from here, and
+//! gives them back when the last of them has gone to the system.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -18,10 +18,11 @@ use crate::{
 pub const LONG: usize = 64 * 1024;
 /// Bytes of long answers under way to one network (of IPv6, to its /48).
 const MOST_OF_ONE: usize = 16 * 1024 * 1024;
-/// Bytes of long answers under way in all. Beyond it a network has one long answer at a time, so that no number of others
-/// keeps it from reading.
+/// Bytes of long answers under way in all. Beyond it a network has one long answer at a time, so
+/// that no number of others keeps it from reading.
 const MOST: usize = 64 * 1024 * 1024;
-/// Seconds after which to try again. A reader that takes nothing is cut off after 30; most have all within this time.
+/// Seconds after which to try again. A reader that takes nothing is cut off after 30; most have all
+/// within this time.
 const RETRY: u64 = 5;
 
 /// How many bytes of long answers are under way.

@@ -57,7 +57,8 @@ struct LoginForm {
         pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"
     )]
     client_name: Option<String>,
-    /// The id of the client to remove when there are too many. A form sends an empty field rather than none.
+    /// The id of the client to remove when there are too many. A form sends an empty field rather
+    /// than none.
     #[schema(nullable = false, pattern = "^(-?[0-9]{1,18})?$")]
     replace: Option<String>,
     /// A path of this origin to go to afterwards.
@@ -212,8 +213,9 @@ async fn attempt(
     result
 }
 
-/// Where to go afterwards: a path of this origin, perhaps with a query and a fragment, in the characters that RFC 3986 gives
-/// them (§3.3 to §3.5). Nothing that a browser would read as another origin is one (an open redirect).
+/// Where to go afterwards: a path of this origin, perhaps with a query and a fragment, in the
+/// characters that RFC 3986 gives them (§3.3 to §3.5). Nothing that a browser would read as another
+/// origin is one (an open redirect).
 fn own_path(next: Option<&str>) -> &str {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b);
     let own = |path: &&str| {

@@ -244,8 +244,8 @@ pub struct HistoryParams {
 }
 
 impl IntoParams for HistoryParams {
-    /// The whole query as one object, because only an object can say what goes with what. In the style `form`, exploded, each
-    /// of its properties is a parameter by itself.
+    /// The whole query as one object, because only an object can say what goes with what. In the
+    /// style `form`, exploded, each of its properties is a parameter by itself.
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let queries = [TARGET, SESSION].into_iter().flat_map(|whose| {
             [None, Some(BEFORE), Some(AFTER), Some(AROUND)]
@@ -331,7 +331,8 @@ struct History<'a> {
     messages: Vec<MessageView<'a>>,
 }
 
-/// What was said before, ascending: in one's own time on a channel, or with the session that holds a nick, or with a session.
+/// What was said before, ascending: in one's own time on a channel, or with the session that holds
+/// a nick, or with a session.
 #[utoipa::path(get, path = "/api/v1/history", tag = "delivery", params(HistoryParams),
     responses((status = 200, description = "What was said", body = History), Problems, NotFound))]
 pub async fn history(

@@ -1,8 +1,10 @@
-//! HTTP: the only layer that names `axum`, `hyper` and `cookie`, and the only one that writes bytes.
+//! HTTP: the only layer that names `axum`, `hyper` and `cookie`, and the only one that writes
+//! bytes.
 //!
-//! A connection has its place and its time-outs from `serve`. A request on it is counted and passes, in this order, the
-//! security headers, the check that it is meant for us, the check that no other site sent it, the limit on its length, the
-//! extractor that says who calls; then a handler of a few lines calls the chat and renders what it returns.
+//! A connection has its place and its time-outs from `serve`. A request on it is counted and
+//! passes, in this order, the security headers, the check that it is meant for us, the check that
+//! no other site sent it, the limit on its length, the extractor that says who calls; then a
+//! handler of a few lines calls the chat and renders what it returns.
 
 use std::{
     net::SocketAddr,
@@ -102,7 +104,8 @@ pub struct App {
     openapi: Bytes,
     /// Turns true when the server is stopping: held polls and streams end.
     stopping: watch::Receiver<bool>,
-    /// How many WebSockets are open; the server itself loses sight of a connection that was upgraded.
+    /// How many WebSockets are open; the server itself loses sight of a connection that was
+    /// upgraded.
     sockets: watch::Sender<usize>,
 }
 
@@ -240,8 +243,8 @@ impl Server {
         self.app.chat.clone()
     }
 
-    /// Serves until `shutdown`, then lets held polls and streams end, commits what was accepted and closes the database. The
-    /// binary and every test start the server by this.
+    /// Serves until `shutdown`, then lets held polls and streams end, commits what was accepted and
+    /// closes the database. The binary and every test start the server by this.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -263,7 +266,8 @@ impl Server {
             // The sender is ours, so there is a value to wait for.
             let _ = app.sockets.subscribe().wait_for(|open| *open == 0).await;
         };
-        // Readers of the database that nobody waits for any more, and backups, have the rest of the same time.
+        // Readers of the database that nobody waits for any more, and backups, have the rest of the
+        // same time.
         let deadline = tokio::select! {
             (deadline, ()) = async { tokio::join!(stopping, all) } => deadline,
             () = async {
@@ -285,7 +289,8 @@ impl Server {
     }
 }
 
-/// Does what the clock asks for, until the server is stopping: who is due leaves within a second, however long the rest takes.
+/// Does what the clock asks for, until the server is stopping: who is due leaves within a second,
+/// however long the rest takes.
 async fn keep_up(app: Shared) {
     let expire = async |app: Shared| {
         let told = app

@@ -149,8 +149,9 @@ impl Metrics {
     }
 }
 
-/// What is kept of a request until it is answered. Neither query nor body is ever logged, and of the path only the route that
-/// it is of: what stands in the place of an id may be a secret that somebody mistook for one.
+/// What is kept of a request until it is answered. Neither query nor body is ever logged, and of
+/// the path only the route that it is of: what stands in the place of an id may be a secret that
+/// somebody mistook for one.
 pub struct Seen {
     started: Instant,
     /// Method and route, where somebody asked for a line on each answer.

@@ -12,8 +12,8 @@ pub fn card(title: &str, template: &str, fill: impl FnMut(&str, &mut String)) ->
     })
 }
 
-/// Fills a template: `{{name}}` becomes what `fill` writes for the name. In one pass, so that nothing filled in is taken for
-/// a placeholder.
+/// Fills a template: `{{name}}` becomes what `fill` writes for the name. In one pass, so that
+/// nothing filled in is taken for a placeholder.
 pub fn render(template: &str, mut fill: impl FnMut(&str, &mut String)) -> String {
     let mut page = String::with_capacity(template.len());
     let mut rest = template;

@@ -7,12 +7,13 @@ use super::grammar;
 /// What a path belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Endpoints that never look at cookies, and so are open to pages of other origins. What may be asked by is GET or POST.
+    /// Endpoints that never look at cookies, and so are open to pages of other origins. What may be
+    /// asked by is GET or POST.
     Open,
     /// Where apps send browsers, by GET or by POST.
     Authorize,
-    /// The other pages on the way of signing in: an app may have opened them in a window of its own, and may be where their
-    /// forms lead in the end.
+    /// The other pages on the way of signing in: an app may have opened them in a window of its
+    /// own, and may be where their forms lead in the end.
     SignIn,
     /// What the cookie or an access token opens, and nothing of it to other origins.
     Api,

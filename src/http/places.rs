@@ -1,5 +1,5 @@
-//! Places for connections: so many for each network, so many in all. A request that a trusted proxy forwards counts like a
-//! connection of the network for which it does.
+//! Places for connections: so many for each network, so many in all. A request that a trusted proxy
+//! forwards counts like a connection of the network for which it does.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -13,8 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::model::{Network, NetworkWidth};
 
-/// Connections of one network: a large office behind one router, and not enough to crowd out everyone else. Of a wider network
-/// twice and four times as many, or one customer of IPv6 could have all.
+/// Connections of one network: a large office behind one router, and not enough to crowd out
+/// everyone else. Of a wider network twice and four times as many, or one customer of IPv6 could
+/// have all.
 fn most_of(network: Network) -> usize {
     match network.width() {
         NetworkWidth::Narrowest => 512,
@@ -48,7 +49,8 @@ pub struct Place {
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// One of a network's connections, or a request that a proxy forwards for it; it is given up when dropped.
+/// One of a network's connections, or a request that a proxy forwards for it; it is given up when
+/// dropped.
 pub struct Share {
     places: Arc<Places>,
     network: Network,
@@ -65,13 +67,15 @@ impl Places {
         })
     }
 
-    /// Waits until there is room for one more. Silent strangers who fill it are gone when the time for their heads is over.
+    /// Waits until there is room for one more. Silent strangers who fill it are gone when the time
+    /// for their heads is over.
     pub async fn room(&self) -> Option<OwnedSemaphorePermit> {
         // There is none only if the semaphore is closed, which it never is.
         self.free.clone().acquire_owned().await.ok()
     }
 
-    /// A place of a network, or of one that is not limited; `None` if the network has as many as it may have.
+    /// A place of a network, or of one that is not limited; `None` if the network has as many as it
+    /// may have.
     pub fn take(
         self: &Arc<Self>,
         network: Option<Network>,
@@ -139,8 +143,8 @@ impl Drop for Share {
     }
 }
 
-/// How many connections this process can hold. Its limit of open files is raised as far as it may be: the soft limit is
-/// small for the sake of programs that use `select`.
+/// How many connections this process can hold. Its limit of open files is raised as far as it may
+/// be: the soft limit is small for the sake of programs that use `select`.
 fn capacity() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(

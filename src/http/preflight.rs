@@ -1,4 +1,5 @@
-//! What browsers ask before a page of another origin may call (the Fetch standard, "CORS-preflight fetch").
+//! What browsers ask before a page of another origin may call (the Fetch standard, "CORS-preflight
+//! fetch").
 
 use axum::{
     extract::Request,
@@ -11,8 +12,8 @@ use super::part::Part;
 /// Seconds for which a browser may remember the answer.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
-/// The answer to a preflight request, where pages of other origins may call. Credentials are not allowed, so that no cookie
-/// ever comes with what follows.
+/// The answer to a preflight request, where pages of other origins may call. Credentials are not
+/// allowed, so that no cookie ever comes with what follows.
 pub fn answer<B>(part: Part, request: &Request<B>) -> Option<Response> {
     let headers = request.headers();
     let asks = headers.contains_key(header::ORIGIN)

@@ -41,7 +41,8 @@ pub struct Problem<'a> {
     #[schema(nullable = false, pattern = "^[0-9]{3}$")]
     numeric: Option<&'static str>,
     detail: &'a str,
-    /// Of `client_ended`, and of `invalid_token` and `invalid_identity` where their client has left: why.
+    /// Of `client_ended`, and of `invalid_token` and `invalid_identity` where their client has
+    /// left: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<EndReason>,
@@ -120,8 +121,8 @@ pub fn add_headers(error: &Error, headers: &mut HeaderMap) {
     }
 }
 
-/// How a caller would be let in: what every 401 has to say (RFC 9110 §15.5.2; RFC 6750 §3, with at least one parameter; RFC
-/// 6749 §5.2 of apps).
+/// How a caller would be let in: what every 401 has to say (RFC 9110 §15.5.2; RFC 6750 §3, with at
+/// least one parameter; RFC 6749 §5.2 of apps).
 fn challenge(error: &Error) -> Option<HeaderValue> {
     match (error.code, &error.extra) {
         (Code::InvalidClient, _) => challenge_of(BASIC.0, BASIC.1),
@@ -149,8 +150,9 @@ fn challenge_of(scheme: &str, parameters: &[(&str, &str)]) -> Option<HeaderValue
     .ok()
 }
 
-/// Offers both ways in with a 401 of an endpoint that takes an app's credentials as well as an access token of its own (RFC 9110
-/// §11.6.1): each has a line of its own, because few programs read more than one challenge in a line.
+/// Offers both ways in with a 401 of an endpoint that takes an app's credentials as well as an
+/// access token of its own (RFC 9110 §11.6.1): each has a line of its own, because few programs
+/// read more than one challenge in a line.
 pub fn offer_both(mut response: Response) -> Response {
     if response.status() != StatusCode::UNAUTHORIZED {
         return response;
@@ -242,7 +244,8 @@ fn as_pages(
     responses: impl Iterator<Item = (String, RefOr<openapi::Response>)>,
 ) -> BTreeMap<String, RefOr<openapi::Response>> {
     let described = responses.map(|(status, mut response)| {
-        // What comes from another site or is meant for another host is turned away before it is read.
+        // What comes from another site or is meant for another host is turned away before it is
+        // read.
         let read = !["403", "421"].contains(&status.as_str());
         if let (true, RefOr::T(response)) = (read, &mut response) {
             let page = Content::new(Some(Object::with_type(Type::String)));

@@ -1,8 +1,9 @@
 //! The accept loop, and HTTP/1.1 (RFC 9112) over each connection.
 //!
-//! A peer can be silent, slow, endless or many, and takes a bounded time and a bounded memory each time: its head, its body
-//! and its reading have a time-out (see [`Patience`]), its head and what is buffered for it have a limit, and it has a place
-//! among those of its address (see [`super::places`]).
+//! A peer can be silent, slow, endless or many, and takes a bounded time and a bounded memory each
+//! time: its head, its body and its reading have a time-out (see [`Patience`]), its head and what
+//! is buffered for it have a limit, and it has a place among those of its address (see
+//! [`super::places`]).
 
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
@@ -15,16 +16,16 @@ use tokio::{net::TcpListener, task::JoinSet};
 use super::{Shared, front::Front, wire::Wire};
 use crate::{config::Patience, model::Network};
 
-/// Bytes of a request's head, at most; beyond it the answer is 431 (RFC 6585 §5). As many of an answer are collected before they
-/// are written.
+/// Bytes of a request's head, at most; beyond it the answer is 431 (RFC 6585 §5). As many of an
+/// answer are collected before they are written.
 const HEAD_LIMIT: usize = 16 * 1024;
 /// Bytes that the system holds for a peer that does not read; it would grow to megabytes by itself.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Before connections are accepted again when the system has no more to give.
 const BREATH: Duration = Duration::from_secs(1);
 
-/// Serves connections until the server is stopping, and then those that are open until they are over. When it is dropped,
-/// they are closed.
+/// Serves connections until the server is stopping, and then those that are open until they are
+/// over. When it is dropped, they are closed.
 pub async fn serve(app: Shared, router: Router, listener: TcpListener) {
     // What is accepted inherits it.
     if let Err(error) = sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER) {

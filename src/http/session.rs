@@ -38,7 +38,8 @@ pub struct NewSession {
 }
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
-/// What the page has kept here. Not "cookies": that would take those of neighbouring applications, too.
+/// What the page has kept here. Not "cookies": that would take those of neighbouring applications,
+/// too.
 const LEFT_BEHIND: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\"");
 
 /// A session, and the client that was let into it.
@@ -115,7 +116,8 @@ pub async fn end(State(app): State<Shared>, caller: Authenticated) -> Result<Sta
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// This client leaves. The cookie is cleared in any case, also where it is of a client that has ended.
+/// This client leaves. The cookie is cleared in any case, also where it is of a client that has
+/// ended.
 #[utoipa::path(post, security((), ("cookie" = []), ("token" = []), ("token" = [], "identity" = [])), path = "/logout",
     tag = "session",
     responses((status = 204, description = "It has left, or had already",
@@ -128,7 +130,8 @@ pub async fn logout(
     logout_api(state, caller, headers).await
 }
 
-/// This client leaves. The cookie is cleared in any case, also where it is of a client that has ended.
+/// This client leaves. The cookie is cleared in any case, also where it is of a client that has
+/// ended.
 #[utoipa::path(post, security((), ("cookie" = []), ("token" = []), ("token" = [], "identity" = [])),
     path = "/api/v1/logout", tag = "session",
     responses((status = 204, description = "It has left, or had already",
@@ -159,8 +162,8 @@ pub async fn logout_api(
     response
 }
 
-/// Where the cookies of several live clients are presented, nobody can tell which is meant, and all of them are cleared: so all
-/// leave. To present their secrets is enough for that.
+/// Where the cookies of several live clients are presented, nobody can tell which is meant, and all
+/// of them are cleared: so all leave. To present their secrets is enough for that.
 async fn leave_all(app: &Shared, headers: &HeaderMap) -> Result<()> {
     let (now, due) = (app.clock.now(), app.clock.due());
     for secret in app

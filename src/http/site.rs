@@ -1,4 +1,5 @@
-//! Who we are on the web: our origins, and the refusal of requests that name another host (DNS rebinding).
+//! Who we are on the web: our origins, and the refusal of requests that name another host (DNS
+//! rebinding).
 
 use std::net::SocketAddr;
 
@@ -20,7 +21,8 @@ const FOR_PROBES: [&str; 2] = ["/healthz", "/metrics"];
 
 /// The origins that are ours, and what follows from them.
 pub struct Site {
-    /// The public URL's. If that is not https, also any loopback name at the port of a loopback bind.
+    /// The public URL's. If that is not https, also any loopback name at the port of a loopback
+    /// bind.
     origins: Vec<Origin>,
     issuer: String,
     pub secure: bool,
@@ -42,8 +44,8 @@ impl Site {
             .clone()
             .or_else(|| Origin::http(&listened, address.port()));
         let issuer = issuer.as_ref().map(Origin::to_string).unwrap_or_default();
-        // The prefix makes browsers refuse the cookie unless it is Secure, for this host alone and for every path
-        // (RFC 6265bis §4.1.3.2).
+        // The prefix makes browsers refuse the cookie unless it is Secure, for this host alone and
+        // for every path (RFC 6265bis §4.1.3.2).
         let cookie = format!(
             "{}{}",
             if secure { "__Host-" } else { "" },
@@ -80,8 +82,9 @@ fn bracketed(address: SocketAddr) -> String {
     }
 }
 
-/// A request for another host than ours is answered 421 (RFC 9110 §7.4), and one that does not say for which host it is,
-/// 400 (RFC 9112 §3.2). A target in absolute form counts, and not the Host beside it (RFC 9112 §3.2.2).
+/// A request for another host than ours is answered 421 (RFC 9110 §7.4), and one that does not say
+/// for which host it is, 400 (RFC 9112 §3.2). A target in absolute form counts, and not the Host
+/// beside it (RFC 9112 §3.2.2).
 pub fn refuse_other_hosts<B>(site: &Site, request: &Request<B>) -> Result<()> {
     let named = named_host(request)?;
     let uri = request.uri();

@@ -1,4 +1,5 @@
-//! The web client, embedded: every file of `web/`, served as it is or compressed (RFC 9110 §8.4.1.3, gzip).
+//! The web client, embedded: every file of `web/`, served as it is or compressed (RFC 9110
+//! §8.4.1.3, gzip).
 
 use std::{collections::HashMap, io::Write, sync::LazyLock};
 
@@ -126,7 +127,8 @@ pub async fn index(headers: HeaderMap) -> Response {
 /// Where the page opens the panel in which the password is changed.
 const CHANGE_PASSWORD: &str = "/?change-password";
 
-/// Leads a password manager to the page where the password is changed (W3C, "A Well-Known URL for Changing Passwords").
+/// Leads a password manager to the page where the password is changed (W3C, "A Well-Known URL for
+/// Changing Passwords").
 #[utoipa::path(get, security(()), path = "/.well-known/change-password", tag = "service",
     responses((status = 302, description = "To that page", headers(("location" = String))), PageProblems))]
 pub async fn change_password() -> impl IntoResponse {
@@ -146,7 +148,8 @@ pub async fn asset(Segment(name): Segment, headers: HeaderMap) -> Result<Respons
     Ok(file(&headers, name))
 }
 
-/// A file with its ETag: a browser asks each time, and the server sends the file only when it has changed.
+/// A file with its ETag: a browser asks each time, and the server sends the file only when it has
+/// changed.
 fn file(headers: &HeaderMap, name: &'static str) -> Response {
     let file = &SENT[name];
     let gzip = grammar::takes_coding(headers, &["gzip", "x-gzip"]);

@@ -18,8 +18,8 @@ use super::places::Place;
 /// How long a connection that is over still reads what its peer sends.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Bytes that a peer takes in its patience at least, while more of them wait for it. Fewer, and it would hold what waits for as
-/// long as it liked, a byte at a time.
+/// Bytes that a peer takes in its patience at least, while more of them wait for it. Fewer, and it
+/// would hold what waits for as long as it liked, a byte at a time.
 const LEAST: usize = 64 * 1024;
 
 /// A connection's bytes, in both directions.
@@ -41,7 +41,8 @@ struct Waiting {
 }
 
 impl Wire {
-    /// A write fails once the peer has taken fewer than [`LEAST`] bytes within `patience` of what waits for it.
+    /// A write fails once the peer has taken fewer than [`LEAST`] bytes within `patience` of what
+    /// waits for it.
     pub fn new(stream: TcpStream, place: Place, patience: Duration) -> Self {
         Self {
             stream,
@@ -107,13 +108,14 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket has no buffer of its own to flush. Whoever flushes has written everything: nothing waits.
+        // A socket has no buffer of its own to flush. Whoever flushes has written everything:
+        // nothing waits.
         self.waiting = None;
         Poll::Ready(Ok(()))
     }
 
-    /// Closes in stages (RFC 9112 §9.6): closing while the peer still sends would reset the connection, and the peer might
-    /// lose its last answer by it.
+    /// Closes in stages (RFC 9112 §9.6): closing while the peer still sends would reset the
+    /// connection, and the peer might lose its last answer by it.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self {
             stream, lingering, ..
@@ -121,7 +123,8 @@ impl AsyncWrite for Wire {
         if lingering.is_none() {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
         }
-        // Looked at first: a peer that never stops sending would take all of the task's turn each time.
+        // Looked at first: a peer that never stops sending would take all of the task's turn each
+        // time.
         let mut lingering = lingering
             .get_or_insert_with(|| Box::pin(sleep(LINGER)))
             .as_mut();

@@ -1,4 +1,5 @@
-//! The typed [`Command`] and the one table of verbs: parameters, scope, parser, and what help says of each.
+//! The typed [`Command`] and the one table of verbs: parameters, scope, parser, and what help says
+//! of each.
 
 use super::{
     message::Message,
@@ -16,7 +17,8 @@ pub const MAX_TARGETS: usize = 20;
 /// The targets of a command, each good or refused by itself.
 pub type Each<T> = Vec<Result<T>>;
 
-/// What a client asks for, checked as far as it can be without the store. It prints itself without passwords.
+/// What a client asks for, checked as far as it can be without the store. It prints itself without
+/// passwords.
 #[derive(Clone, Debug)]
 pub enum Command {
     Pass {
@@ -82,7 +84,8 @@ pub enum Command {
 /// A row of the table of verbs.
 pub struct Verb {
     pub name: &'static str,
-    /// Parameters needed at least; the verbs that have an error of their own for missing ones say 0.
+    /// Parameters needed at least; the verbs that have an error of their own for missing ones say
+    /// 0.
     min_params: usize,
     pub scope: Scope,
     /// Whether it changes nothing, so that it can run on a reading connection.
@@ -100,7 +103,8 @@ impl Verb {
             .find(|verb| verb.name.eq_ignore_ascii_case(name))
     }
 
-    /// Whether it is one transaction of the writer, so that others may follow it without waiting: they come after it.
+    /// Whether it is one transaction of the writer, so that others may follow it without waiting:
+    /// they come after it.
     pub fn is_one_write(&self) -> bool {
         !self.reads && self.name != "PASS"
     }

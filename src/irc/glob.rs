@@ -1,8 +1,9 @@
 //! Which texts fit a mask with `*` and `?`, ASCII case aside.
 //!
-//! A mask is whatever somebody sets, and every message to a channel is judged by all of the channel's bans. So a text is
-//! prepared once, and then each mask costs one step for each of its own bytes, whatever it is made of: the state is the set
-//! of places in the text that the mask so far may end at, one bit each.
+//! A mask is whatever somebody sets, and every message to a channel is judged by all of the
+//! channel's bans. So a text is prepared once, and then each mask costs one step for each of its
+//! own bytes, whatever it is made of: the state is the set of places in the text that the mask so
+//! far may end at, one bit each.
 
 /// The places in a text are the bits of a number, and there is one more than it has bytes.
 const LONGEST: usize = u128::BITS as usize - 1;

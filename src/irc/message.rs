@@ -1,4 +1,5 @@
-//! A message as a client sends it, and the line form of it (RFC 1459 §2.3.1, with IRCv3's message tags).
+//! A message as a client sends it, and the line form of it (RFC 1459 §2.3.1, with IRCv3's message
+//! tags).
 
 use crate::{
     error::{Error, Result},
@@ -26,7 +27,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// Checks what both forms share: no CR or NUL anywhere, LF in the text of a message alone, a label within its limit.
+    /// Checks what both forms share: no CR or NUL anywhere, LF in the text of a message alone, a
+    /// label within its limit.
     pub fn new(label: Option<String>, command: String, params: Vec<String>) -> Result<Self> {
         let has_text = TEXTS.iter().any(|verb| command.eq_ignore_ascii_case(verb));
         for (n, param) in params.iter().enumerate() {
@@ -69,8 +71,8 @@ impl Message {
         Self { to, ..self }
     }
 
-    /// How many lines it has: one, unless it is a message of several. Each counts as a command does. More than are allowed
-    /// are refused, and count no more than those.
+    /// How many lines it has: one, unless it is a message of several. Each counts as a command
+    /// does. More than are allowed are refused, and count no more than those.
     pub fn lines(&self) -> usize {
         let breaks = self
             .params
@@ -80,8 +82,8 @@ impl Message {
         (1 + breaks).min(LINES_LIMIT)
     }
 
-    /// Parses one line, with or without its CR LF: `@label=x JOIN #rust`. A source, and tags other than `label`, are
-    /// passed over: a client cannot say who it is.
+    /// Parses one line, with or without its CR LF: `@label=x JOIN #rust`. A source, and tags other
+    /// than `label`, are passed over: a client cannot say who it is.
     pub fn parse_line(line: &str) -> Result<Self> {
         let line = line
             .strip_suffix('\n')
@@ -126,8 +128,8 @@ fn prefixed(line: &str, mark: char) -> (Option<&str>, &str) {
     }
 }
 
-/// The label among the tags. Of several the last one counts, and one without a value is one with an empty value (IRCv3
-/// message tags, "Format").
+/// The label among the tags. Of several the last one counts, and one without a value is one with an
+/// empty value (IRCv3 message tags, "Format").
 fn label(tags: &str) -> Option<&str> {
     let mut tags = tags
         .split(';')

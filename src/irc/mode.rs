@@ -90,8 +90,8 @@ impl Modes {
         true
     }
 
-    /// How much those are shown who are not on the channel. This is the one rule; whoever shows a channel asks it, by
-    /// `Sight::shown` where there is a session that may be a member.
+    /// How much those are shown who are not on the channel. This is the one rule; whoever shows a
+    /// channel asks it, by `Sight::shown` where there is a session that may be a member.
     pub fn shown_outside(&self) -> Shown {
         if self.has(Flag::Secret) {
             Shown::Nothing
@@ -170,7 +170,8 @@ impl Change {
     }
 }
 
-/// Parses `+o-v+l`, `[bob, carol, 50]`. One mistake refuses the whole command, so nothing is half done.
+/// Parses `+o-v+l`, `[bob, carol, 50]`. One mistake refuses the whole command, so nothing is half
+/// done.
 pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
     let mut args = args.iter().map(String::as_str);
     let mut changes = Vec::new();
@@ -193,7 +194,8 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
         changes.push(match letter {
             'k' if on => Change::Key(Some(parse_key(argument()?)?)),
             'k' => {
-                // IRC's clients repeat the key when they take it away; it is passed over unless a later mode needs it.
+                // IRC's clients repeat the key when they take it away; it is passed over unless a
+                // later mode needs it.
                 if args.len() > wanted {
                     args.next();
                 }
@@ -233,7 +235,8 @@ fn signed(modes: &str) -> impl Iterator<Item = (char, bool)> {
     })
 }
 
-/// Whether a letter wants an argument; a `b` makes do without, and a `-k` takes one that is left over.
+/// Whether a letter wants an argument; a `b` makes do without, and a `-k` takes one that is left
+/// over.
 fn wants_argument(letter: char, on: bool) -> bool {
     "ovb".contains(letter) || (on && "kl".contains(letter))
 }
@@ -285,8 +288,8 @@ pub fn render_changes(changes: &[(bool, char, Option<String>)]) -> Vec<String> {
         .collect()
 }
 
-/// A mask of a ban or of SILENCE, `nick!user@host` with `*` and `?`. A user is `s` and the session's id; the host is the
-/// server's name for all, because nobody's address is shown.
+/// A mask of a ban or of SILENCE, `nick!user@host` with `*` and `?`. A user is `s` and the
+/// session's id; the host is the server's name for all, because nobody's address is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mask(String);
 

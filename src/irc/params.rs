@@ -73,7 +73,8 @@ pub fn privmsg(params: &[String]) -> Result<Command> {
     })
 }
 
-/// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient, or whose text is refused, goes to nobody.
+/// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient, or whose text is refused,
+/// goes to nobody.
 pub fn notice(params: &[String]) -> Result<Command> {
     match (params, message_text(params)) {
         ([recipients, ..], Ok(text)) => Ok(Command::Notice {
@@ -174,7 +175,8 @@ pub fn mode(params: &[String]) -> Result<Command> {
             let modes = params.get(1).map_or("", String::as_str);
             let changes = mode::parse_changes(modes, params.get(2..).unwrap_or_default()).map_err(
                 |mut error| {
-                    // These two numerics name the channel first, which the parser of modes does not know.
+                    // These two numerics name the channel first, which the parser of modes does not
+                    // know.
                     if matches!(error.code, Code::InvalidModeParam | Code::InvalidKey) {
                         error.context.insert(0, channel.to_string());
                     }
@@ -243,7 +245,8 @@ pub fn session_id(text: &str) -> Result<SessionId> {
         .ok_or_else(|| Error::malformed("a session's id is a whole number"))
 }
 
-/// Parses each of a list of targets by itself, once for each that is named; too many refuse the command.
+/// Parses each of a list of targets by itself, once for each that is named; too many refuse the
+/// command.
 fn each<I, T>(
     items: impl Iterator<Item = I>,
     parse: impl Fn(I) -> Result<T>,

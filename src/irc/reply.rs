@@ -1,4 +1,5 @@
-//! Replies to the caller, with the numerics of modern IRC in name, order and parameters (modern.ircdocs.horse).
+//! Replies to the caller, with the numerics of modern IRC in name, order and parameters
+//! (modern.ircdocs.horse).
 
 use std::fmt;
 
@@ -19,7 +20,8 @@ macro_rules! numerics {
     };
 }
 
-/// Of an answer that is not complete. (IRC2 has it; it refuses nothing, so it is none of the errors.)
+/// Of an answer that is not complete. (IRC2 has it; it refuses nothing, so it is none of the
+/// errors.)
 pub const ERR_TOOMANYMATCHES: &str = "416";
 
 numerics! {

@@ -1,8 +1,8 @@
 //! Attempts whose outcome takes a while, such as passwords that are hashed.
 //!
-//! Each is charged before it begins, or many at once would all pass. One that is under way is no failure yet, so it makes
-//! another of the same key wait until its outcome is known, and refuses none. Nodes do not share which attempts are under
-//! way: what they share is the charge.
+//! Each is charged before it begins, or many at once would all pass. One that is under way is no
+//! failure yet, so it makes another of the same key wait until its outcome is known, and refuses
+//! none. Nodes do not share which attempts are under way: what they share is the charge.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -29,8 +29,8 @@ pub struct Flight {
 }
 
 impl Counts {
-    /// Charges all the keys, or none of them, for an attempt that begins. Where attempts under way are all that stands in its
-    /// way, it waits for their outcome.
+    /// Charges all the keys, or none of them, for an attempt that begins. Where attempts under way
+    /// are all that stands in its way, it waits for their outcome.
     pub async fn attempt(
         self: &Arc<Self>,
         charges: Vec<Charge>,

@@ -1,12 +1,14 @@
-//! What is known of keys: when each is free again. This is the generic cell rate algorithm, in bounded memory.
+//! What is known of keys: when each is free again. This is the generic cell rate algorithm, in
+//! bounded memory.
 
 use std::{borrow::Borrow, collections::HashMap, hash::Hash, time::Duration};
 
 use super::Rate;
 
-/// Keys remembered. Beyond it the keys that are free again are forgotten; if there are none, the half that will be free
-/// soonest is. So the most used keys stay: to make a map forget a count of ten, a stranger has to bring half as many keys as
-/// the map holds to ten each, and every one of these costs the stranger as much as the ten that are forgotten.
+/// Keys remembered. Beyond it the keys that are free again are forgotten; if there are none, the
+/// half that will be free soonest is. So the most used keys stay: to make a map forget a count of
+/// ten, a stranger has to bring half as many keys as the map holds to ten each, and every one of
+/// these costs the stranger as much as the ten that are forgotten.
 pub const KEYS: usize = 16_384;
 /// A key that is refused again and again is worth one line of the audit log in this time.
 const WINDOW: u64 = 3600 * 1_000_000_000;
@@ -29,8 +31,8 @@ impl<K> Default for Buckets<K> {
 }
 
 impl<K: Eq + Hash> Buckets<K> {
-    /// How long a key has to wait before so much is allowed, if it has to. More than the burst is allowed to a key that is
-    /// free, and takes longer to come back.
+    /// How long a key has to wait before so much is allowed, if it has to. More than the burst is
+    /// allowed to a key that is free, and takes longer to come back.
     pub fn wait<Q: Eq + Hash + ?Sized>(
         &self,
         key: &Q,

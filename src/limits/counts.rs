@@ -1,4 +1,5 @@
-//! The counts that protect people, behind one small interface: charge some keys, give back what was charged.
+//! The counts that protect people, behind one small interface: charge some keys, give back what was
+//! charged.
 
 use std::{
     fmt::{self, Display},
@@ -69,8 +70,8 @@ impl Charge {
         Self { amount, ..self }
     }
 
-    /// Of a key that the caller may have made up, such as a nick that nobody has: it is held to the same limit, and never
-    /// makes the count of one that exists be forgotten.
+    /// Of a key that the caller may have made up, such as a nick that nobody has: it is held to the
+    /// same limit, and never makes the count of one that exists be forgotten.
     pub fn unknown(self) -> Self {
         Self {
             unknown: true,
@@ -123,7 +124,8 @@ pub struct Counts {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// Each kind of key has a map of its own, so that none makes the counts of another be forgotten.
+    /// Each kind of key has a map of its own, so that none makes the counts of another be
+    /// forgotten.
     maps: Vec<Buckets<String>>,
     /// The attempts whose outcome is not known yet.
     pub(super) flights: Flights,
@@ -152,8 +154,8 @@ impl Counts {
         }
     }
 
-    /// Makes all the charges, or none of them if any has to wait: then the refusal is the one that has to wait longest.
-    /// `now` is of a steady clock.
+    /// Makes all the charges, or none of them if any has to wait: then the refusal is the one that
+    /// has to wait longest. `now` is of a steady clock.
     pub fn charge(&self, charges: &[Charge], now: Duration) -> Result<(), Refusal> {
         if !self.on {
             return Ok(());
@@ -168,8 +170,8 @@ impl Counts {
         }
     }
 
-    /// Charges for what has happened already. Where others have used up what is allowed at the same time, nothing is charged,
-    /// and nobody is refused.
+    /// Charges for what has happened already. Where others have used up what is allowed at the same
+    /// time, nothing is charged, and nobody is refused.
     pub fn note(&self, charges: &[Charge], now: Duration) {
         if !self.on {
             return;
@@ -210,7 +212,8 @@ impl Counts {
 }
 
 impl State {
-    /// Of the charges that have to wait, the one that has to wait longest, and how long, in nanoseconds.
+    /// Of the charges that have to wait, the one that has to wait longest, and how long, in
+    /// nanoseconds.
     pub(super) fn longest_wait<'c>(
         &self,
         charges: &'c [Charge],
@@ -336,8 +339,8 @@ mod tests {
         times(&counts, &[Charge::new(Limit::Session, 1).amount(1000)], 3);
     }
 
-    /// A stranger with many networks makes a map forget the keys that are used least; a key used more stays, and so do all keys
-    /// of other kinds and of other widths.
+    /// A stranger with many networks makes a map forget the keys that are used least; a key used
+    /// more stays, and so do all keys of other kinds and of other widths.
     #[test]
     fn a_flood_of_keys_takes_bounded_memory_and_makes_no_other_kind_forget() {
         let counts = Counts::new(true);

@@ -1,16 +1,19 @@
 //! A semaphore that is fair by network: the network that has used least goes first.
 //!
-//! It is start-time fair queuing (Goyal, Vin and Cheng, 1996). Each network has a virtual time, which its turns move on by
-//! what they cost. A free permit goes to the waiting network whose virtual time is least, so networks whose turns cost the
-//! same take turns one by one, and one whose turns cost much waits for those whose turns cost little. A network that was
-//! idle starts a burst before the present virtual time: until it has used that much, it goes before those that are busy
-//! all the time. More it cannot save up, and it owes nothing.
+//! It is start-time fair queuing (Goyal, Vin and Cheng, 1996). Each network has a virtual time,
+//! which its turns move on by what they cost. A free permit goes to the waiting network whose
+//! virtual time is least, so networks whose turns cost the same take turns one by one, and one
+//! whose turns cost much waits for those whose turns cost little. A network that was idle starts a
+//! burst before the present virtual time: until it has used that much, it goes before those that
+//! are busy all the time. More it cannot save up, and it owes nothing.
 //!
-//! Within a network the callers of each lane take turns one by one, too: a caller says in which lane it is, such as its session.
-//! So whoever has many callers waiting delays nobody else of the same network by more than one turn.
+//! Within a network the callers of each lane take turns one by one, too: a caller says in which
+//! lane it is, such as its session. So whoever has many callers waiting delays nobody else of the
+//! same network by more than one turn.
 //!
-//! Everything is bounded: the permits one network holds, the callers of one network that wait, and those of all. Every
-//! operation is O(log n) in the number of networks, and at most O(n) in the callers of one of them.
+//! Everything is bounded: the permits one network holds, the callers of one network that wait, and
+//! those of all. Every operation is O(log n) in the number of networks, and at most O(n) in the
+//! callers of one of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,8 +31,8 @@ mod share;
 /// Who within a network: a session, or all others together.
 pub type Lane = Option<SessionId>;
 
-/// Idle networks whose virtual time is remembered because they have used something; beyond it the one that has used least is
-/// forgotten.
+/// Idle networks whose virtual time is remembered because they have used something; beyond it the
+/// one that has used least is forgotten.
 const REMEMBERED: usize = 4096;
 /// The cost of a network's first turn until it is known.
 const FIRST_COST: Duration = Duration::from_millis(1);
@@ -39,15 +42,17 @@ const FIRST_COST: Duration = Duration::from_millis(1);
 pub struct Bounds {
     /// Turns at one time.
     pub permits: usize,
-    /// Turns of one network at one time: some are left to others, however long the turns of one take.
+    /// Turns of one network at one time: some are left to others, however long the turns of one
+    /// take.
     pub permits_of_one: usize,
-    /// Callers of one network that wait. When they are that many, a newcomer takes the place of the last caller of the lane
-    /// with most waiting callers.
+    /// Callers of one network that wait. When they are that many, a newcomer takes the place of the
+    /// last caller of the lane with most waiting callers.
     pub waiting_of_one: usize,
-    /// Callers of all networks that wait. When they are that many, a newcomer takes the place of the last caller of the
-    /// network with most waiting callers.
+    /// Callers of all networks that wait. When they are that many, a newcomer takes the place of
+    /// the last caller of the network with most waiting callers.
     pub waiting: usize,
-    /// How much a network that was idle may use before it takes turns with those that are busy all the time.
+    /// How much a network that was idle may use before it takes turns with those that are busy all
+    /// the time.
     pub burst: Duration,
 }
 
@@ -62,7 +67,8 @@ pub struct Full {
 #[derive(Debug)]
 pub struct Fair<K: Ord + Clone>(Arc<Mutex<Line<K>>>);
 
-/// A permit that is held. Dropping it frees the permit and charges its network for the time since it was given.
+/// A permit that is held. Dropping it frees the permit and charges its network for the time since
+/// it was given.
 #[derive(Debug)]
 pub struct Turn<K: Ord + Clone> {
     fair: Fair<K>,
@@ -97,8 +103,8 @@ impl<K: Ord + Clone> Fair<K> {
         self
     }
 
-    /// Waits for the next turn of this network's lane; refuses at once where too many wait. A caller that goes away meanwhile
-    /// leaves the line, and loses no permit.
+    /// Waits for the next turn of this network's lane; refuses at once where too many wait. A
+    /// caller that goes away meanwhile leaves the line, and loses no permit.
     pub async fn enter(&self, key: K, lane: Lane) -> Result<Turn<K>, Full> {
         if let Some(turn) = self.try_enter(&key) {
             return Ok(turn);
@@ -242,8 +248,8 @@ impl<K: Ord + Clone> Line<K> {
         Ok((ticket, receiver))
     }
 
-    /// Gives a network a free permit, where none of its callers waits. (While a permit is free, networks that wait have as many
-    /// turns as they may.) What its turn is expected to cost.
+    /// Gives a network a free permit, where none of its callers waits. (While a permit is free,
+    /// networks that wait have as many turns as they may.) What its turn is expected to cost.
     fn start_at_once(&mut self, key: &K) -> Option<u64> {
         let may =
             |share: &Share| share.callers.is_empty() && share.running < self.bounds.permits_of_one;
@@ -267,7 +273,8 @@ impl<K: Ord + Clone> Line<K> {
         expected
     }
 
-    /// Takes the last place of the network with most waiting callers, if those are more than the newcomer's would be.
+    /// Takes the last place of the network with most waiting callers, if those are more than the
+    /// newcomer's would be.
     fn push_out(&mut self, newcomers: usize) -> bool {
         let longest = self
             .longest
@@ -283,7 +290,8 @@ impl<K: Ord + Clone> Line<K> {
         last.is_some_and(|last| self.refuse(&key, last))
     }
 
-    /// Takes the last place of the network's lane with most waiting callers, if those are more than the newcomer's would be.
+    /// Takes the last place of the network's lane with most waiting callers, if those are more than
+    /// the newcomer's would be.
     fn push_out_of_lane(&mut self, key: &K, newcomer: Lane) -> bool {
         let last = self
             .shares
@@ -357,7 +365,8 @@ impl<K: Ord + Clone> Line<K> {
         }
     }
 
-    /// Forgets idle networks that have nothing to make up for, and where there are too many, those that have least.
+    /// Forgets idle networks that have nothing to make up for, and where there are too many, those
+    /// that have least.
     fn forget(&mut self) {
         while let Some((used, key)) = self.idle.first()
             && (*used <= self.start() || self.idle.len() > REMEMBERED)

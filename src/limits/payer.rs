@@ -1,7 +1,9 @@
-//! The address that a task works for: whose network is charged for what that takes, and what the audit log says of it.
+//! The address that a task works for: whose network is charged for what that takes, and what the
+//! audit log says of it.
 //!
-//! It goes with the task and is no argument, because whatever a request does on its way may need something scarce, and may be
-//! worth a line of the audit log. It decides who waits for whom and never what a caller may do.
+//! It goes with the task and is no argument, because whatever a request does on its way may need
+//! something scarce, and may be worth a line of the audit log. It decides who waits for whom and
+//! never what a caller may do.
 
 use std::net::IpAddr;
 
@@ -13,7 +15,8 @@ task_local! {
     static REQUESTER: IpAddr;
 }
 
-/// The address that this task works for. `None`: it works for the server itself, or for its operator.
+/// The address that this task works for. `None`: it works for the server itself, or for its
+/// operator.
 pub fn requester() -> Option<IpAddr> {
     REQUESTER.try_with(|address| *address).ok()
 }

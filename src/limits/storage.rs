@@ -19,8 +19,8 @@ const NEWCOMERS_PART: u64 = 2;
 /// And each session one part of so many.
 const SESSION_PART: u64 = 10;
 
-/// Who adds something: a network, and the session that it acts for, with the time when that was created. What is added for no
-/// session yet is a newcomer's.
+/// Who adds something: a network, and the session that it acts for, with the time when that was
+/// created. What is added for no session yet is a newcomer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Author {
     pub network: Network,
@@ -37,7 +37,8 @@ enum Key {
 }
 
 impl Key {
-    /// Each kind of key has a map of its own, and of networks each width has, so that none makes others be forgotten.
+    /// Each kind of key has a map of its own, and of networks each width has, so that none makes
+    /// others be forgotten.
     fn map(self) -> usize {
         match self {
             Self::Network(network) => network.width() as usize,
@@ -101,8 +102,9 @@ impl Storage {
         }
     }
 
-    /// Charges an author for what it adds, unless that is too much. What is essential is never refused; where there is no room
-    /// for it, it is charged to its session alone, so that it takes nothing of what is left to others.
+    /// Charges an author for what it adds, unless that is too much. What is essential is never
+    /// refused; where there is no room for it, it is charged to its session alone, so that it takes
+    /// nothing of what is left to others.
     pub fn charge(&self, author: Author, bytes: u64, essential: bool) -> Result<Receipt, Refused> {
         let (mut keys, now) = (self.keys(author), self.clock.steady());
         let mut windows = self.lock();

@@ -1,7 +1,8 @@
-//! What happens again and again is told so many times, and then counted; the count is told when its time is over.
+//! What happens again and again is told so many times, and then counted; the count is told when its
+//! time is over.
 //!
-//! It bounds the lines that strangers can cause, in the log and in the audit, by key and window: what matters stays visible,
-//! and a flood of it is one line more.
+//! It bounds the lines that strangers can cause, in the log and in the audit, by key and window:
+//! what matters stays visible, and a flood of it is one line more.
 
 use std::{
     collections::HashMap,

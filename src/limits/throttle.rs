@@ -47,7 +47,8 @@ impl<K: Eq + Hash> Throttle<K> {
         }
     }
 
-    /// Charges a key, or says how long it has to wait. An amount beyond the burst is allowed to a key that is free.
+    /// Charges a key, or says how long it has to wait. An amount beyond the burst is allowed to a
+    /// key that is free.
     pub fn charge(&self, key: K, amount: u64, now: Duration) -> Result<(), Wait> {
         let Some(rate) = self.rate else { return Ok(()) };
         let now = nanoseconds(now);

@@ -6,10 +6,12 @@ use std::{
     time::Duration,
 };
 
-/// Keys remembered. Beyond it those that used nothing within the day are forgotten, and if there are none, the half that used
-/// least: a stranger who wants to be forgotten has to bring more keys than that to as much.
+/// Keys remembered. Beyond it those that used nothing within the day are forgotten, and if there
+/// are none, the half that used least: a stranger who wants to be forgotten has to bring more keys
+/// than that to as much.
 const KEYS: usize = 16_384;
-/// What is used within such a slot of time is forgotten together. The day is 24 whole ones and the one that has begun.
+/// What is used within such a slot of time is forgotten together. The day is 24 whole ones and the
+/// one that has begun.
 const SLOT: u64 = 3600;
 const DAY: u64 = 24;
 
@@ -42,7 +44,8 @@ impl<K> Default for Windows<K> {
 }
 
 impl<K: Eq + Hash + Copy> Windows<K> {
-    /// Seconds until a key may use so much more within a limit, if it has to wait. `now` is of a steady clock.
+    /// Seconds until a key may use so much more within a limit, if it has to wait. `now` is of a
+    /// steady clock.
     pub fn wait(&self, key: K, limit: u64, amount: u64, now: Duration) -> Option<u64> {
         let slot = slot_of(now);
         let window = self.0.get(&key);

@@ -8,15 +8,16 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The network a request comes from: of IPv4 the address, of IPv6 its /64, because that is what one household has, or a wider
-/// one around that.
+/// The network a request comes from: of IPv4 the address, of IPv6 its /64, because that is what one
+/// household has, or a wider one around that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     address: IpAddr,
     width: NetworkWidth,
 }
 
-/// How many addresses a network has. A provider gives one customer a /64, a /56 or a /48 of IPv6, so those are counted, too.
+/// How many addresses a network has. A provider gives one customer a /64, a /56 or a /48 of IPv6,
+/// so those are counted, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NetworkWidth {
     /// One address of IPv4, a /64 of IPv6.
@@ -81,14 +82,15 @@ impl Network {
         widths.iter().map(move |width| self.widened(*width))
     }
 
-    /// The widest network around it: what the machine has is shared among these, or one customer with many networks would
-    /// have many shares.
+    /// The widest network around it: what the machine has is shared among these, or one customer
+    /// with many networks would have many shares.
     pub fn widest(self) -> Self {
         self.widened(NetworkWidth::Organization)
     }
 
-    /// The narrowest networks in it, from the first to the last, as texts that are in the order of the addresses: an IPv4
-    /// address, or the 64 bits of a /64 of IPv6 as hexadecimal digits. Sessions are stored by them.
+    /// The narrowest networks in it, from the first to the last, as texts that are in the order of
+    /// the addresses: an IPv4 address, or the 64 bits of a /64 of IPv6 as hexadecimal digits.
+    /// Sessions are stored by them.
     pub fn in_order(self) -> (String, String) {
         match self.address {
             IpAddr::V4(v4) => (v4.to_string(), v4.to_string()),
@@ -120,9 +122,11 @@ impl fmt::Display for Network {
     }
 }
 
-/// Where a device comes from, as coarse as it is shown to its siblings: the /24 of an IPv4 address, the /48 of an IPv6 one.
+/// Where a device comes from, as coarse as it is shown to its siblings: the /24 of an IPv4 address,
+/// the /48 of an IPv6 one.
 ///
-/// It is one number, so that it can be noted in memory by every request: 48 bits of the address, and above them the family.
+/// It is one number, so that it can be noted in memory by every request: 48 bits of the address,
+/// and above them the family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area(u64);
 

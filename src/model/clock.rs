@@ -32,7 +32,8 @@ struct Trust {
 }
 
 impl Clock {
-    /// A clock on the wall, which somebody may set, and a steady one, which nobody can, from any beginning.
+    /// A clock on the wall, which somebody may set, and a steady one, which nobody can, from any
+    /// beginning.
     pub fn new(
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         steady: impl Fn() -> Duration + Send + Sync + 'static,
@@ -59,8 +60,9 @@ impl Clock {
         (self.steady)()
     }
 
-    /// The time by which things fall due. A clock that was set forward makes nothing due that has not lasted, until it has
-    /// gone on like that for a day; one that was set back makes things due later.
+    /// The time by which things fall due. A clock that was set forward makes nothing due that has
+    /// not lasted, until it has gone on like that for a day; one that was set back makes things due
+    /// later.
     pub fn due(&self) -> Timestamp {
         let (now, steady) = (self.now(), self.steady());
         let mut trust = self.trust.lock().unwrap_or_else(|e| e.into_inner());

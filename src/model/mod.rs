@@ -1,4 +1,5 @@
-//! The words of the project as types: ids, names, times, events. Pure; parsing happens here once, at the edge.
+//! The words of the project as types: ids, names, times, events. Pure; parsing happens here once,
+//! at the edge.
 
 use std::{fmt, time::Duration};
 
@@ -31,7 +32,8 @@ pub use redirect::RedirectUri;
 pub use scope::{Scope, Scopes};
 pub use words::Words;
 
-/// The source of replies, and of notices that the server itself sends. The dot keeps it from ever being a nick.
+/// The source of replies, and of notices that the server itself sends. The dot keeps it from ever
+/// being a nick.
 pub const SERVER_NAME: &str = "rejoin.server";
 
 /// Bytes of text in a PRIVMSG or NOTICE.
@@ -134,7 +136,8 @@ impl Serialize for Timestamp {
     }
 }
 
-/// A time as text. Every event and every answer has such times, so it is written digit by digit, which is the quickest.
+/// A time as text. Every event and every answer has such times, so it is written digit by digit,
+/// which is the quickest.
 struct Rfc3339([u8; 24]);
 
 impl Rfc3339 {
@@ -188,7 +191,8 @@ impl Caller {
         }
     }
 
-    /// The refusal of a caller whose client has left: of a cookie that is one thing, of a token another (RFC 6750 §3.1).
+    /// The refusal of a caller whose client has left: of a cookie that is one thing, of a token
+    /// another (RFC 6750 §3.1).
     pub fn ended(self, reason: EndReason) -> Error {
         let ended = Error::client_ended(reason);
         if self.grant.is_some() {
@@ -261,7 +265,8 @@ pub struct Event {
     pub source: String,
     pub command: String,
     pub params: Vec<String>,
-    /// The client whose command it came from, and the label it gave; the label is shown to that client alone.
+    /// The client whose command it came from, and the label it gave; the label is shown to that
+    /// client alone.
     pub origin: Option<(ClientId, Option<String>)>,
     /// The name of the app through whose grant it came.
     pub app: Option<String>,
@@ -290,8 +295,8 @@ pub struct ClientView {
     /// The end of its lifetime, used or not.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
-    /// Shown to the session's devices that came by a cookie, and to no key and no app. Unknown of a client that was let in
-    /// before this was kept.
+    /// Shown to the session's devices that came by a cookie, and to no key and no app. Unknown of a
+    /// client that was let in before this was kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub address: Option<ClientAddress>,
@@ -300,7 +305,8 @@ pub struct ClientView {
 }
 
 impl ClientView {
-    /// Leaves out what a caller is not shown: where devices come from is for those who came by a cookie.
+    /// Leaves out what a caller is not shown: where devices come from is for those who came by a
+    /// cookie.
     pub fn show_to(&mut self, caller: Caller) {
         if caller.grant.is_some() {
             self.address = None;
@@ -308,13 +314,15 @@ impl ClientView {
     }
 }
 
-/// What a session has not read of a channel or an exchange of direct messages: what other sessions said there past its read
-/// mark.
+/// What a session has not read of a channel or an exchange of direct messages: what other sessions
+/// said there past its read mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Unread {
-    /// How many messages, PRIVMSG and NOTICE; they are counted from the newest back and up to 100, which means 100 or more.
+    /// How many messages, PRIVMSG and NOTICE; they are counted from the newest back and up to 100,
+    /// which means 100 or more.
     pub count: u32,
-    /// Whether in the text of one of those that were counted the session's present nick is a word, in whatever case.
+    /// Whether in the text of one of those that were counted the session's present nick is a word,
+    /// in whatever case.
     pub mention: bool,
 }
 

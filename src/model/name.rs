@@ -44,7 +44,8 @@ impl Nick {
         self.0.to_ascii_lowercase()
     }
 
-    /// Whether a text has it as a whole word, in any ASCII case. A word ends where a character stands that no nick can have.
+    /// Whether a text has it as a whole word, in any ASCII case. A word ends where a character
+    /// stands that no nick can have.
     pub fn is_named_in(&self, text: &str) -> bool {
         let mut words = text
             .as_bytes()
@@ -53,7 +54,8 @@ impl Nick {
     }
 }
 
-/// Whether nicks can have a character, if not as their first. RFC 2812's letters and specials are one range of ASCII.
+/// Whether nicks can have a character, if not as their first. RFC 2812's letters and specials are
+/// one range of ASCII.
 pub(super) fn is_of_nicks(c: char) -> bool {
     matches!(c, 'A'..='}' | '0'..='9' | '-')
 }
@@ -64,8 +66,8 @@ impl fmt::Display for Nick {
     }
 }
 
-/// A channel's name: `#` and up to 63 bytes of UTF-8 without space, comma or control character. A channel that is made has a
-/// stricter one; see [`ChannelName::check_new`].
+/// A channel's name: `#` and up to 63 bytes of UTF-8 without space, comma or control character. A
+/// channel that is made has a stricter one; see [`ChannelName::check_new`].
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct ChannelName(String);
@@ -85,8 +87,9 @@ impl ChannelName {
         Ok(Self(text.to_owned()))
     }
 
-    /// Whether a channel may be made under this name: in NFC, with nothing invisible in it, and not beginning with a mark that
-    /// would join the `#`. A channel that has another name from before is still found by it.
+    /// Whether a channel may be made under this name: in NFC, with nothing invisible in it, and not
+    /// beginning with a mark that would join the `#`. A channel that has another name from before
+    /// is still found by it.
     pub fn check_new(&self) -> Result<()> {
         let name = &self.0[1..];
         let rules = if text::nfc(name) != name {
@@ -101,7 +104,8 @@ impl ChannelName {
         Err(Error::new(Code::BadChannelName, rules).about(shown(&self.0)))
     }
 
-    /// Whether it consists of ASCII alone: then it is compared by its folded form and by nothing else.
+    /// Whether it consists of ASCII alone: then it is compared by its folded form and by nothing
+    /// else.
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()
     }
@@ -127,7 +131,8 @@ impl fmt::Display for ChannelName {
     }
 }
 
-/// A refused name as an error may repeat it: never longer than a good one, never with a space that would split it.
+/// A refused name as an error may repeat it: never longer than a good one, never with a space that
+/// would split it.
 fn shown(text: &str) -> String {
     let text: String = text
         .chars()
@@ -137,8 +142,9 @@ fn shown(text: &str) -> String {
     if text.is_empty() { "*".into() } else { text }
 }
 
-/// A name of a client or an app, as it is shown to people: in NFC, trimmed, within its limit, without invisible characters
-/// and such as move or disguise what stands beside them. It may be empty, and is not blank otherwise.
+/// A name of a client or an app, as it is shown to people: in NFC, trimmed, within its limit,
+/// without invisible characters and such as move or disguise what stands beside them. It may be
+/// empty, and is not blank otherwise.
 pub fn checked_name(given: &str) -> Result<String> {
     let name = text::nfc(given);
     let name = name.trim_matches(' ');

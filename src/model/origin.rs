@@ -35,8 +35,8 @@ impl Origin {
         })
     }
 
-    /// Reads an origin as browsers send it, `https://chat.example:8443` (RFC 6454 §6.2). Scheme and host are in any case,
-    /// and a scheme's own port may be written out: the origin is the same.
+    /// Reads an origin as browsers send it, `https://chat.example:8443` (RFC 6454 §6.2). Scheme and
+    /// host are in any case, and a scheme's own port may be written out: the origin is the same.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let https = scheme.eq_ignore_ascii_case("https");
@@ -60,7 +60,8 @@ impl Origin {
         self.host.to_string()
     }
 
-    /// Whether a request for this host is for this origin. Without a port the scheme's own is meant.
+    /// Whether a request for this host is for this origin. Without a port the scheme's own is
+    /// meant.
     pub fn is_at(&self, named: &HostPort) -> bool {
         self.host == named.host && self.port == named.port.unwrap_or(default_port(self.https))
     }
@@ -106,8 +107,8 @@ impl FromStr for Origin {
 }
 
 impl HostPort {
-    /// Reads `host [":" port]`. The port may be empty, which means the scheme's own; a user name is refused
-    /// (RFC 9110 §4.2.4).
+    /// Reads `host [":" port]`. The port may be empty, which means the scheme's own; a user name is
+    /// refused (RFC 9110 §4.2.4).
     pub fn parse(text: &str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
             Some(_) => text.find(']')? + 1,

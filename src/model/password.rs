@@ -5,7 +5,8 @@ use std::fmt;
 use super::text;
 use crate::error::{Code, Error, Result};
 
-/// The 3,000 most common passwords of at least 8 characters, in lower case (from the frequency lists of zxcvbn).
+/// The 3,000 most common passwords of at least 8 characters, in lower case (from the frequency
+/// lists of zxcvbn).
 const COMMON_PASSWORDS: &str = include_str!("../common_passwords.txt");
 /// Characters of a password, at least and at most.
 pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
@@ -20,14 +21,14 @@ impl Password {
         Self(text.into())
     }
 
-    /// The form in which it is kept, so that it is the same whatever keyboard it is typed on ([`text::opaque`]). `None`: it has
-    /// characters that no password has.
+    /// The form in which it is kept, so that it is the same whatever keyboard it is typed on
+    /// ([`text::opaque`]). `None`: it has characters that no password has.
     pub fn prepared(&self) -> Option<Self> {
         text::opaque(&self.0).map(Self)
     }
 
-    /// The form in which it is kept, if it may become a session's password. `names` are those that anybody would try first:
-    /// the session's nick, and the server's.
+    /// The form in which it is kept, if it may become a session's password. `names` are those that
+    /// anybody would try first: the session's nick, and the server's.
     pub fn accepted(&self, names: &[&str]) -> Result<Self> {
         let unclean = "a password has no control characters and no invisible ones";
         let prepared = self.prepared().ok_or_else(|| Error::malformed(unclean))?;

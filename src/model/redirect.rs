@@ -12,8 +12,9 @@ const LIMIT: usize = 512;
 /// The loopback hosts, on which a native app listens at whatever port it gets (RFC 8252 §7.3).
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
-/// An absolute URI without a fragment (RFC 6749 §3.1.2): `https`, `http` on loopback, or of a private-use scheme, which has a
-/// dot (RFC 8252 §7.1), as `com.example.app:/done`. Scheme and host are in lower case, so that there is one way to write it.
+/// An absolute URI without a fragment (RFC 6749 §3.1.2): `https`, `http` on loopback, or of a
+/// private-use scheme, which has a dot (RFC 8252 §7.1), as `com.example.app:/done`. Scheme and host
+/// are in lower case, so that there is one way to write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct RedirectUri(String);
@@ -63,7 +64,8 @@ impl RedirectUri {
         Self(text)
     }
 
-    /// Whether a request may name it so: character by character, but for the port on loopback (RFC 9700 §4.1.3).
+    /// Whether a request may name it so: character by character, but for the port on loopback (RFC
+    /// 9700 §4.1.3).
     pub fn matches(&self, requested: &str) -> bool {
         let on_loopback = |own: &Parts| own.scheme == "http";
         requested == self.0
@@ -105,8 +107,8 @@ impl<'u> Parts<'u> {
     }
 }
 
-/// Characters of RFC 3986 §2 alone, but for the `#` of a fragment; each `%` before two digits, and brackets around an address
-/// in the place of the host.
+/// Characters of RFC 3986 §2 alone, but for the `#` of a fragment; each `%` before two digits, and
+/// brackets around an address in the place of the host.
 fn is_written_well(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/?@!$&'()*+,;=%".contains(c);
     let address = text

@@ -52,7 +52,8 @@ impl Scopes {
     pub const ALL: Self = Self(u8::MAX);
     pub const NONE: Self = Self(0);
 
-    /// Reads scopes parted by spaces, in any order (RFC 6749 §3.3). One that is unknown, and none at all, are refused.
+    /// Reads scopes parted by spaces, in any order (RFC 6749 §3.3). One that is unknown, and none
+    /// at all, are refused.
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = |detail| Err(Error::new(Code::InvalidScope, detail));
         let mut scopes = Self::NONE;

@@ -1,4 +1,5 @@
-//! Characters: which of them show, and the forms in which texts are compared. The rules are Unicode's (UAX #15, UAX #44).
+//! Characters: which of them show, and the forms in which texts are compared. The rules are
+//! Unicode's (UAX #15, UAX #44).
 
 use std::borrow::Cow;
 
@@ -8,12 +9,14 @@ use icu_properties::{
     props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup},
 };
 
-/// A text in Normalization Form C: what looks the same because it is canonically equivalent is the same.
+/// A text in Normalization Form C: what looks the same because it is canonically equivalent is the
+/// same.
 pub fn nfc(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfc().normalize(text)
 }
 
-/// The form in which two texts are the same that differ only in case, in width or by other compatibility forms.
+/// The form in which two texts are the same that differ only in case, in width or by other
+/// compatibility forms.
 pub fn loosely(text: &str) -> String {
     let compatible = ComposingNormalizerBorrowed::new_nfkc();
     compatible
@@ -21,10 +24,11 @@ pub fn loosely(text: &str) -> String {
         .into_owned()
 }
 
-/// A text in the form in which passwords are compared (RFC 8265 §4.2, OpaqueString): every space is the plain one, and it is
-/// in NFC. `None` if it has characters that no such text has: controls, noncharacters, those for private use, and hidden ones
-/// but spaces and joiners, which some scripts cannot do without. Characters that are newer than the tables pass, as do
-/// variation selectors: emoji have both.
+/// A text in the form in which passwords are compared (RFC 8265 §4.2, OpaqueString): every space is
+/// the plain one, and it is in NFC. `None` if it has characters that no such text has: controls,
+/// noncharacters, those for private use, and hidden ones but spaces and joiners, which some scripts
+/// cannot do without. Characters that are newer than the tables pass, as do variation selectors:
+/// emoji have both.
 pub fn opaque(text: &str) -> Option<String> {
     let plain = |c: char| match category(c) {
         GeneralCategory::SpaceSeparator => Some(' '),
@@ -37,8 +41,9 @@ pub fn opaque(text: &str) -> Option<String> {
     Some(nfc(&text).into_owned())
 }
 
-/// What a name looks like, whatever its ASCII case: its UTS 39 skeleton, folded. The skeleton of the folded name is another
-/// one, because a skeleton maps `I` to `l` and leaves `i` as it is. Names of which either is the same look alike.
+/// What a name looks like, whatever its ASCII case: its UTS 39 skeleton, folded. The skeleton of
+/// the folded name is another one, because a skeleton maps `I` to `l` and leaves `i` as it is.
+/// Names of which either is the same look alike.
 pub fn skeletons(name: &str) -> [String; 2] {
     let of = |name: &str| {
         unicode_security::skeleton(name)
@@ -48,9 +53,9 @@ pub fn skeletons(name: &str) -> [String; 2] {
     [of(name), of(&name.to_ascii_lowercase())]
 }
 
-/// Whether a character shows nothing itself, or moves or hides what stands beside it: control and format characters,
-/// separators but the plain space, and others that Unicode lets a renderer ignore. Variation selectors are not among them:
-/// they choose how the character before them looks.
+/// Whether a character shows nothing itself, or moves or hides what stands beside it: control and
+/// format characters, separators but the plain space, and others that Unicode lets a renderer
+/// ignore. Variation selectors are not among them: they choose how the character before them looks.
 pub fn is_hidden(c: char) -> bool {
     let hidden = GeneralCategoryGroup::Control
         .union(GeneralCategoryGroup::Format)
@@ -72,8 +77,8 @@ pub fn shows_nothing(c: char) -> bool {
     is_hidden(c) || c == BLANK_BRAILLE
 }
 
-/// A text as it may be printed on somebody's terminal: hidden characters, which could move the cursor or turn the reading
-/// direction, are written as `\u{1b}`.
+/// A text as it may be printed on somebody's terminal: hidden characters, which could move the
+/// cursor or turn the reading direction, are written as `\u{1b}`.
 pub fn with_hidden_escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);

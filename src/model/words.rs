@@ -1,12 +1,13 @@
-//! Which words a text may have, in one number: most texts that name nobody are known by it without being read.
+//! Which words a text may have, in one number: most texts that name nobody are known by it without
+//! being read.
 
 use super::{
     NICK_LIMIT,
     name::{Nick, is_of_nicks},
 };
 
-/// A Bloom filter of the words of a text that a nick could be, in any ASCII case. It is stored: what it says of a word is the
-/// same for all time.
+/// A Bloom filter of the words of a text that a nick could be, in any ASCII case. It is stored:
+/// what it says of a word is the same for all time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Words(pub i64);
 
@@ -33,8 +34,8 @@ impl Words {
     }
 }
 
-/// Two bits of 64, by a word's hash (FNV-1a, and the last steps of MurmurHash3 so that short words differ as much as long
-/// ones).
+/// Two bits of 64, by a word's hash (FNV-1a, and the last steps of MurmurHash3 so that short words
+/// differ as much as long ones).
 fn bits(word: &[u8]) -> i64 {
     let fnv = |hash: u64, byte: &u8| {
         (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3)

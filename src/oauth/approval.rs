@@ -7,8 +7,8 @@ use crate::{
     store::{Read, app::App, authorization_code, device_code, session, sight::Sight},
 };
 
-/// The scope that an app asks for; left out, all that it may be granted but managing the session, which is to be asked for by
-/// name.
+/// The scope that an app asks for; left out, all that it may be granted but managing the session,
+/// which is to be asked for by name.
 pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
     let scope = asked.unwrap_or(app.scope.without(Scope::SessionManage));
     if scope == Scopes::NONE || !app.scope.covers(scope) {

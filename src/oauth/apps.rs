@@ -35,7 +35,8 @@ pub struct Wanted {
     pub scope: Scopes,
 }
 
-/// What an app proves itself with from now on: unless it is public, a secret to hand to its holder, once.
+/// What an app proves itself with from now on: unless it is public, a secret to hand to its holder,
+/// once.
 #[derive(Debug)]
 pub struct Issued {
     pub client_id: String,
@@ -92,8 +93,8 @@ fn check_redirect_uris(uris: &[RedirectUri]) -> Result<()> {
     }
 }
 
-/// The operator's apps after one, by their ids, each with how many live grants there are of it. Those that were removed are
-/// among them for 30 days.
+/// The operator's apps after one, by their ids, each with how many live grants there are of it.
+/// Those that were removed are among them for 30 days.
 pub async fn list(chat: &Chat, after: AppId, limit: usize) -> Result<Vec<(App, i64)>> {
     chat.store
         .read(move |tx| app::operators(tx, after, limit))
@@ -139,7 +140,8 @@ pub async fn rotate(
     })
 }
 
-/// Removes an app, or somebody's API key, with all that it was granted: tokens and clients are gone at once.
+/// Removes an app, or somebody's API key, with all that it was granted: tokens and clients are gone
+/// at once.
 pub async fn remove(chat: &Chat, client_id: String, now: Timestamp) -> Result<()> {
     let client_id = chat
         .store

@@ -1,8 +1,10 @@
-//! Signing in for another app: the authorization code (RFC 6749 §4.1), always with PKCE's S256 (RFC 7636).
+//! Signing in for another app: the authorization code (RFC 6749 §4.1), always with PKCE's S256 (RFC
+//! 7636).
 //!
-//! A session approves by a page and a code is made; the app redeems the code, and only then is there a grant. An app that can
-//! keep a secret is in one place, so consenting to the same again joins the grant there is; of a public app each installation
-//! gets a grant, and so a queue, of its own.
+//! A session approves by a page and a code is made; the app redeems the code, and only then is
+//! there a grant. An app that can keep a secret is in one place, so consenting to the same again
+//! joins the grant there is; of a public app each installation gets a grant, and so a queue, of its
+//! own.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -32,7 +34,8 @@ use crate::{
 /// How long a code works.
 const CODE: Duration = Duration::from_mins(1);
 
-/// The app that asks, and where it wants the answer: both are known to be right before anything is sent there.
+/// The app that asks, and where it wants the answer: both are known to be right before anything is
+/// sent there.
 #[derive(Clone, Debug)]
 pub struct Asking {
     pub app: App,
@@ -48,8 +51,9 @@ impl Asking {
         self.given.as_deref().unwrap_or(self.registered.as_str())
     }
 
-    /// Whether nobody else can come in the name of this app. One without a secret that listens on the machine of its user can
-    /// be anybody there, so it gets nothing without a question (RFC 8252 §8.6).
+    /// Whether nobody else can come in the name of this app. One without a secret that listens on
+    /// the machine of its user can be anybody there, so it gets nothing without a question (RFC
+    /// 8252 §8.6).
     fn is_assured(&self, app: &App) -> bool {
         !app.public || self.registered.as_str().starts_with("https:")
     }
@@ -64,8 +68,8 @@ pub struct Request {
     pub challenge: String,
 }
 
-/// The operator's live app with this name on the wire, if it may be answered there (RFC 6749 §3.1.2.3). Left out, the answer
-/// goes to the one redirect URI that is registered.
+/// The operator's live app with this name on the wire, if it may be answered there (RFC 6749
+/// §3.1.2.3). Left out, the answer goes to the one redirect URI that is registered.
 pub async fn asking(
     chat: &Chat,
     client_id: String,
@@ -215,7 +219,8 @@ fn require_live(tx: &Read, request: &Request) -> Result<App> {
     Ok(app)
 }
 
-/// The grant that a code joins without having said so: of an app that is in one place, the same again.
+/// The grant that a code joins without having said so: of an app that is in one place, the same
+/// again.
 fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result<Option<Grant>> {
     if app.public {
         return Ok(None);
@@ -242,8 +247,9 @@ pub struct Redemption {
     pub challenge: String,
 }
 
-/// Issues tokens for a code, once. A code that comes back with the right redirect URI and verifier was in two hands: the tokens
-/// that it issued end (RFC 6749 §4.1.2), and the grant if the code made it. The session's devices are told, once.
+/// Issues tokens for a code, once. A code that comes back with the right redirect URI and verifier
+/// was in two hands: the tokens that it issued end (RFC 6749 §4.1.2), and the grant if the code
+/// made it. The session's devices are told, once.
 pub async fn redeem(chat: &Chat, request: TokenRequest, redemption: Redemption) -> Result<Issued> {
     tokens::issue(chat, request, move |tx, app, mint| {
         exchange(tx, app, mint, &redemption)
@@ -271,7 +277,8 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
         client: grant.client,
         ..app.subject()
     };
-    // First it is checked, and then punished: a stranger who has only seen a used code ends nothing with it.
+    // First it is checked, and then punished: a stranger who has only seen a used code ends nothing
+    // with it.
     if code.redirect_uri != by.redirect_uri || code.challenge != by.challenge {
         return Err(invalid_grant());
     }
@@ -327,7 +334,8 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     Ok(Ok(minted))
 }
 
-/// What a verifier hashes to (RFC 7636 §4.2); one that is no verifier, to nothing that anybody asked with.
+/// What a verifier hashes to (RFC 7636 §4.2); one that is no verifier, to nothing that anybody
+/// asked with.
 pub fn challenge_of(verifier: &str) -> String {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(unreserved) {

@@ -1,5 +1,5 @@
-//! Tokens for an app's own credentials (RFC 6749 §4.4): an API key acts as the session that owns it, an operator's app for
-//! itself.
+//! Tokens for an app's own credentials (RFC 6749 §4.4): an API key acts as the session that owns
+//! it, an operator's app for itself.
 
 use super::tokens::{self, Issued, Mint, TokenRequest};
 use crate::{

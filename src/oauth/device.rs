@@ -1,5 +1,5 @@
-//! Tokens for a device that has no browser: it shows a code, a person types that where they are signed in, and the device,
-//! which asks again and again, is let in (RFC 8628).
+//! Tokens for a device that has no browser: it shows a code, a person types that where they are
+//! signed in, and the device, which asks again and again, is let in (RFC 8628).
 
 use std::{net::IpAddr, time::Duration};
 
@@ -26,7 +26,8 @@ use crate::{
 
 /// How long a code works.
 pub const LIFE: Duration = Duration::from_mins(10);
-/// How much longer one works that was approved: the device may poll just after the code was to expire.
+/// How much longer one works that was approved: the device may poll just after the code was to
+/// expire.
 const APPROVED: Duration = Duration::from_mins(1);
 /// Between two polls, at least.
 pub const INTERVAL: Duration = Duration::from_secs(5);
@@ -36,7 +37,8 @@ const EARLY: Duration = Duration::from_secs(1);
 const SLOWER: Duration = Duration::from_secs(5);
 /// Codes of an app that wait for somebody, asked for from one address, at most.
 const MAX_PENDING: i64 = 50;
-/// User codes that are drawn until one is free. Were a million in use, a second one would be needed once in 25,000 times.
+/// User codes that are drawn until one is free. Were a million in use, a second one would be needed
+/// once in 25,000 times.
 const DRAWN: usize = 4;
 
 /// What a device asks for.
@@ -58,7 +60,8 @@ pub struct DeviceAuthorization {
     pub user_code: UserCode,
 }
 
-/// Gives a device its codes (RFC 8628 §3.2). They are for apps of the operator's: an API key has a session already.
+/// Gives a device its codes (RFC 8628 §3.2). They are for apps of the operator's: an API key has a
+/// session already.
 pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuthorization> {
     let DeviceRequest {
         credentials,
@@ -110,7 +113,8 @@ fn require_flow(app: &App) -> Result<()> {
     app.has_device_flow().then_some(()).ok_or_else(refusal)
 }
 
-/// Inserts a code, unless its user code is in use, whichever key that was hashed with; whether it did.
+/// Inserts a code, unless its user code is in use, whichever key that was hashed with; whether it
+/// did.
 fn insert(
     tx: &Write,
     new: &NewDeviceCode,
@@ -147,8 +151,8 @@ pub struct Waiting {
     pub asked: Asked,
 }
 
-/// The device that shows this code, perhaps only one that asked for it from `within` a network. Codes that are unknown,
-/// expired and used are one refusal.
+/// The device that shows this code, perhaps only one that asked for it from `within` a network.
+/// Codes that are unknown, expired and used are one refusal.
 pub async fn look_up(
     chat: &Chat,
     live: &Live,
@@ -182,8 +186,8 @@ pub async fn look_up(
     .await
 }
 
-/// Lets the device that shows this code join the caller's session, confined to some channels or not, if there is a place
-/// for it.
+/// Lets the device that shows this code join the caller's session, confined to some channels or
+/// not, if there is a place for it.
 pub async fn approve(
     chat: &Chat,
     live: &Live,
@@ -300,7 +304,8 @@ fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<t
     }
 }
 
-/// Notes a poll that comes before anything is decided. One that comes too early makes every later one wait longer.
+/// Notes a poll that comes before anything is decided. One that comes too early makes every later
+/// one wait longer.
 fn poll(tx: &Write, code: &DeviceCode, presented: SecretHash, due: Timestamp) -> Result<Error> {
     let wait = code.interval.saturating_sub(EARLY);
     let too_early = code

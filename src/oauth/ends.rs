@@ -1,5 +1,5 @@
-//! The ends of grants, followed by resource servers: so they may keep what they were told of a token, and still refuse it
-//! once it is revoked.
+//! The ends of grants, followed by resource servers: so they may keep what they were told of a
+//! token, and still refuse it once it is revoked.
 
 use std::sync::Arc;
 

@@ -32,7 +32,8 @@ pub struct Pending {
     pub app: App,
 }
 
-/// What the session has approved and no app has redeemed yet, those that expire first before the others.
+/// What the session has approved and no app has redeemed yet, those that expire first before the
+/// others.
 pub async fn pending(chat: &Chat, live: &Live, due: Timestamp) -> Result<Vec<Pending>> {
     let caller = live.caller;
     chat.look(caller, move |tx| {
@@ -95,7 +96,8 @@ pub struct Standing {
     pub nick: Option<Nick>,
 }
 
-/// Live grants after one, by their ids: all, or those of an app or an API key, of a session, or both.
+/// Live grants after one, by their ids: all, or those of an app or an API key, of a session, or
+/// both.
 pub async fn standing(
     chat: &Chat,
     client_id: Option<String>,

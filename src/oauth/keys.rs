@@ -49,7 +49,8 @@ pub struct By<'a> {
 struct Judged(Option<HashedPassword>);
 
 impl By<'_> {
-    /// Proves that the caller may hand out a secret of this scope: one that manages the session outlasts the cookie.
+    /// Proves that the caller may hand out a secret of this scope: one that manages the session
+    /// outlasts the cookie.
     async fn prove(&self, chat: &Chat, scope: Scopes) -> Result<Option<Judged>> {
         if !scope.allow(Scope::SessionManage) {
             return Ok(None);
@@ -75,8 +76,9 @@ pub struct Issued {
     pub secret: Secret,
 }
 
-/// Issues a key. It allows no more than what it was asked for with, which never is confined to channels: that
-/// manages no session ([`Caller::require`]). One that manages the session takes its password.
+/// Issues a key. It allows no more than what it was asked for with, which never is confined to
+/// channels: that manages no session ([`Caller::require`]). One that manages the session takes its
+/// password.
 pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
     let By {
         live,
@@ -179,9 +181,9 @@ pub async fn rename(
     .await
 }
 
-/// Gives a key a new secret; those before it work for as long as `overlap`. It takes the session's password, as a new key
-/// would, where the key manages the session, and where the caller is a grant. The key's own bot, which has a secret of the
-/// key, needs none.
+/// Gives a key a new secret; those before it work for as long as `overlap`. It takes the session's
+/// password, as a new key would, where the key manages the session, and where the caller is a
+/// grant. The key's own bot, which has a secret of the key, needs none.
 pub async fn rotate(
     chat: &Chat,
     by: By<'_>,
@@ -209,7 +211,8 @@ pub async fn rotate(
         .await?;
     // Else a caller that may only manage would read by the key's new secret.
     require_cover(caller, scope)?;
-    // A secret given to a grant outlasts that grant, so a grant takes the password whatever the key may do.
+    // A secret given to a grant outlasts that grant, so a grant takes the password whatever the key
+    // may do.
     let proven = if caller.grant.is_some() {
         Scopes::ALL
     } else {
@@ -302,7 +305,8 @@ fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
     Ok(())
 }
 
-/// The device for which a key will work: the caller's, or, where a key makes another, the one that made that.
+/// The device for which a key will work: the caller's, or, where a key makes another, the one that
+/// made that.
 fn maker(tx: &Read, caller: Caller) -> Result<ClientId> {
     let by = caller
         .grant

@@ -1,8 +1,9 @@
 //! Apps, grants and tokens: who gets which token, and what becomes of it (RFC 6749, 7009, 7662).
 //!
-//! A token is issued for an app's own credentials, for a code that a session approved, or for a refresh token; each way in is
-//! a module here, and all of them end in [`tokens`]. What a token allows is its grant's. Whatever ends the app, the grant, its
-//! client or the session ends the others with it, in the same transaction: that cascade is the store's
+//! A token is issued for an app's own credentials, for a code that a session approved, or for a
+//! refresh token; each way in is a module here, and all of them end in [`tokens`]. What a token
+//! allows is its grant's. Whatever ends the app, the grant, its client or the session ends the
+//! others with it, in the same transaction: that cascade is the store's
 //! ([`crate::store::grant::end`]).
 
 use std::time::Duration;
@@ -67,8 +68,8 @@ pub enum Shown {
     Secret(SecretHash),
 }
 
-/// Whether what an app asks may succeed: its secret is right, or it can keep none and shows a token or a code of its own that
-/// there is. Nothing is changed by asking.
+/// Whether what an app asks may succeed: its secret is right, or it can keep none and shows a token
+/// or a code of its own that there is. Nothing is changed by asking.
 pub async fn may_succeed(chat: &Chat, proof: Proof, shown: Shown, due: Timestamp) -> Result<bool> {
     let credentials = match proof {
         Proof::Credentials(credentials) => credentials,
@@ -111,7 +112,8 @@ pub async fn authenticate(chat: &Chat, credentials: Credentials, due: Timestamp)
         .ok_or_else(invalid_client)
 }
 
-/// The app that these are the credentials of, perhaps one that is over, and the secret it proved itself with, which is not.
+/// The app that these are the credentials of, perhaps one that is over, and the secret it proved
+/// itself with, which is not.
 fn find(
     tx: &Read,
     credentials: &Credentials,
@@ -131,7 +133,8 @@ fn known(tx: &Read, credentials: &Credentials) -> Result<Option<(App, Option<App
     Ok(found.map(|(app, secret)| (app, Some(secret))))
 }
 
-/// RFC 6749 §5.2: unknown, without credentials, with wrong ones or several, and those that are over: one answer.
+/// RFC 6749 §5.2: unknown, without credentials, with wrong ones or several, and those that are
+/// over: one answer.
 pub fn invalid_client() -> Error {
     Error::new(
         Code::InvalidClient,
@@ -139,7 +142,8 @@ pub fn invalid_client() -> Error {
     )
 }
 
-/// RFC 6749 §5.2: a code or a refresh token that is unknown, over, used, or another app's: one answer.
+/// RFC 6749 §5.2: a code or a refresh token that is unknown, over, used, or another app's: one
+/// answer.
 fn invalid_grant() -> Error {
     Error::new(
         Code::InvalidGrant,

@@ -1,4 +1,5 @@
-//! What an app proves itself with where it asks about tokens: its credentials, or an access token of its own.
+//! What an app proves itself with where it asks about tokens: its credentials, or an access token
+//! of its own.
 
 use super::{Credentials, find, invalid_client};
 use crate::{

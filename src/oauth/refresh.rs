@@ -1,8 +1,9 @@
 //! New tokens for a refresh token (RFC 6749 §6), which works once.
 //!
-//! The new pair is derived from the token that is presented, under a key of the server's. So an answer that was lost, and
-//! two tabs that refresh at once, get the same pair. Once a token of that pair was presented, the old one has no use any
-//! more. If it still comes back it is in two hands, and nobody can tell which of them is the app's (RFC 9700 §4.14).
+//! The new pair is derived from the token that is presented, under a key of the server's. So an
+//! answer that was lost, and two tabs that refresh at once, get the same pair. Once a token of that
+//! pair was presented, the old one has no use any more. If it still comes back it is in two hands,
+//! and nobody can tell which of them is the app's (RFC 9700 §4.14).
 
 use super::{
     invalid_grant,
@@ -39,7 +40,8 @@ pub async fn issue(
         let grant = grant::get(tx, token.grant)?
             .filter(|grant| grant.app == app.id)
             .ok_or_else(invalid_grant)?;
-        // Its own pair has arrived. What is noted must stay, so from here on a refusal is a success of the transaction.
+        // Its own pair has arrived. What is noted must stay, so from here on a refusal is a success
+        // of the transaction.
         token::settle_parent(tx, hash, mint.now)?;
         let (keys, told, presented) = (&*keys, &*told, presented.as_str());
         let exchange = Exchange {
@@ -181,7 +183,8 @@ impl Exchange<'_> {
         })
     }
 
-    /// It was stolen: all that came of it ends, for the thief and for the app, and the session's devices are told.
+    /// It was stolen: all that came of it ends, for the thief and for the app, and the session's
+    /// devices are told.
     fn end_both_holders(&self) -> Result<()> {
         let &Self {
             tx,

@@ -120,7 +120,8 @@ impl Mint {
         }
     }
 
-    /// Records that a token or a code came back that was used before, and tells the session's devices.
+    /// Records that a token or a code came back that was used before, and tells the session's
+    /// devices.
     pub fn report_reuse(&self, tx: &Write, app: &App, grant: &Grant) -> Result<()> {
         audit::record(
             tx,
@@ -199,7 +200,8 @@ impl Mint {
         token::note_code(tx, self.refresh, code)
     }
 
-    /// Makes the grant that a session gave an app, with a client of that session unless it only says who it is.
+    /// Makes the grant that a session gave an app, with a client of that session unless it only
+    /// says who it is.
     pub fn begin(
         &self,
         tx: &Write,
@@ -233,7 +235,8 @@ impl Mint {
             .ok_or_else(|| Error::internal("a grant that was just made is not there"))
     }
 
-    /// Lets the client of a grant live on, as its app or its session has shown itself again; not past the grant's own limit.
+    /// Lets the client of a grant live on, as its app or its session has shown itself again; not
+    /// past the grant's own limit.
     pub fn prolong(&self, tx: &Write, grant: &Grant, limit_at: Option<Timestamp>) -> Result<()> {
         let until = limit_at.map_or(self.client_expires_at, |limit| {
             limit.min(self.client_expires_at)
@@ -259,8 +262,9 @@ impl Mint {
     }
 }
 
-/// Issues what `work` decides for the app that asks, in one transaction. An app that is over, and a secret that is,
-/// are refused like what never was, but the owner can see that they are still tried.
+/// Issues what `work` decides for the app that asks, in one transaction. An app that is over, and a
+/// secret that is, are refused like what never was, but the owner can see that they are still
+/// tried.
 pub(super) async fn issue(
     chat: &Chat,
     request: TokenRequest,
@@ -342,8 +346,9 @@ pub struct Introspection {
     pub res: Option<Vec<ChannelName>>,
 }
 
-/// Looks into a token for an app that can keep a secret: its own, and any access token for a resource server. `None`: it is not
-/// active, or nothing to this app. An app that names itself names itself right.
+/// Looks into a token for an app that can keep a secret: its own, and any access token for a
+/// resource server. `None`: it is not active, or nothing to this app. An app that names itself
+/// names itself right.
 pub async fn introspect(
     chat: &Chat,
     by: Proof,
@@ -396,7 +401,8 @@ pub async fn introspect(
             .write(move |tx| token::settle_parent(tx, presented, now))
             .await
         {
-            // Whoever only asks is answered even where nothing can be written; the next one who asks tries again.
+            // Whoever only asks is answered even where nothing can be written; the next one who
+            // asks tries again.
             Err(error) if error.is_want_of_room() => {}
             settled => settled?,
         }
@@ -404,8 +410,8 @@ pub async fn introspect(
     Ok(Some(found))
 }
 
-/// Ends the grant of a token of this app's, expired or superseded too (RFC 7009 §2.1). One that is unknown needs no end;
-/// another app's is refused.
+/// Ends the grant of a token of this app's, expired or superseded too (RFC 7009 §2.1). One that is
+/// unknown needs no end; another app's is refused.
 pub async fn revoke(
     chat: &Chat,
     asking: App,

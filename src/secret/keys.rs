@@ -1,8 +1,10 @@
-//! The server's own keys: what must be the same after a restart and on every node, and must not be in the database.
+//! The server's own keys: what must be the same after a restart and on every node, and must not be
+//! in the database.
 //!
-//! A [`KeyRing`] is what a key file holds. It has the key in use, older ones that something may still depend on, and, after a
-//! rotation, the next one. Each purpose has a key of its own, derived by HMAC from these; further purposes (cloaks) take a
-//! further label. What is kept in the file beside the keys (signing) is left as it is.
+//! A [`KeyRing`] is what a key file holds. It has the key in use, older ones that something may
+//! still depend on, and, after a rotation, the next one. Each purpose has a key of its own, derived
+//! by HMAC from these; further purposes (cloaks) take a further label. What is kept in the file
+//! beside the keys (signing) is left as it is.
 
 use std::fmt;
 
@@ -27,7 +29,8 @@ pub const MAX_KEYS: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyId(pub String);
 
-/// What identifies the keys of a ring without telling them; the database knows which rings are its own.
+/// What identifies the keys of a ring without telling them; the database knows which rings are its
+/// own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -149,8 +152,8 @@ impl KeyRing {
         })
     }
 
-    /// The same ring with one more key, which comes into use at `from`. Of the others, the one in use stays, and what is
-    /// `needed`; one that was to come into use later never does.
+    /// The same ring with one more key, which comes into use at `from`. Of the others, the one in
+    /// use stays, and what is `needed`; one that was to come into use later never does.
     pub fn rotated(
         &self,
         from: Timestamp,
@@ -179,7 +182,8 @@ impl KeyRing {
         })
     }
 
-    /// What it has in common with the rings that it was, or will be, rotated to, and which of them it is.
+    /// What it has in common with the rings that it was, or will be, rotated to, and which of them
+    /// it is.
     pub fn descent(&self) -> (&str, u32) {
         (&self.lineage, self.generation)
     }
@@ -215,8 +219,8 @@ impl KeyRing {
             .collect()
     }
 
-    /// The pair of tokens that the refresh token `presented` is exchanged for, by one of these keys. Nobody derives it from
-    /// the database, which has neither the key nor the token.
+    /// The pair of tokens that the refresh token `presented` is exchanged for, by one of these
+    /// keys. Nobody derives it from the database, which has neither the key nor the token.
     pub fn pair(&self, by: &KeyId, presented: &str) -> Option<Pair> {
         let key = self.keys.iter().find(|key| key.id == *by)?;
         Some(Pair {

@@ -1,7 +1,8 @@
 //! Random secrets and their hashes: the only module that names `rand`, `sha2` and `hmac`.
 //!
-//! A [`Secret`] is what a holder presents, a [`SecretHash`] is all that the database keeps of it; the two are different
-//! types, and neither prints itself. A [`KeyRing`] holds the server's own keys, which the database never has.
+//! A [`Secret`] is what a holder presents, a [`SecretHash`] is all that the database keeps of it;
+//! the two are different types, and neither prints itself. A [`KeyRing`] holds the server's own
+//! keys, which the database never has.
 
 use std::fmt;
 
@@ -48,7 +49,8 @@ impl Kind {
     }
 }
 
-/// 256 random bits, written as 43 characters of base64url (RFC 4648 §5) after what their kind begins with.
+/// 256 random bits, written as 43 characters of base64url (RFC 4648 §5) after what their kind
+/// begins with.
 pub struct Secret(String);
 
 impl Secret {

@@ -5,7 +5,8 @@ use std::fmt;
 use super::random;
 use crate::error::Result;
 
-/// The letters of user codes: without vowels, which would make words, and without letters that look alike (RFC 8628 §6.1).
+/// The letters of user codes: without vowels, which would make words, and without letters that look
+/// alike (RFC 8628 §6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 /// Letters of a user code.
 const USER_CODE_LENGTH: usize = 8;
@@ -25,7 +26,8 @@ impl UserCode {
         Ok(Self(letters))
     }
 
-    /// Reads one as it was typed: in any case, with anything between the letters that is none and no digit.
+    /// Reads one as it was typed: in any case, with anything between the letters that is none and
+    /// no digit.
     pub fn parse(text: &str) -> Option<Self> {
         let letters = text
             .chars()
@@ -43,8 +45,8 @@ impl UserCode {
     }
 }
 
-/// The letter that a random byte stands for. The bytes past the last multiple of 20 stand for none, or the first letters
-/// would be likelier.
+/// The letter that a random byte stands for. The bytes past the last multiple of 20 stand for none,
+/// or the first letters would be likelier.
 fn letter(byte: u8) -> Option<char> {
     let byte = usize::from(byte);
     (byte < 256 - 256 % LETTERS.len()).then(|| char::from(LETTERS[byte % LETTERS.len()]))
@@ -56,8 +58,9 @@ impl fmt::Debug for UserCode {
     }
 }
 
-/// HMAC-SHA-256 (RFC 2104) of a user code, under a key that is not in the database: all that is kept of it. All user codes
-/// can be hashed within minutes, so hashes without a key would give them away.
+/// HMAC-SHA-256 (RFC 2104) of a user code, under a key that is not in the database: all that is
+/// kept of it. All user codes can be hashed within minutes, so hashes without a key would give them
+/// away.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct UserCodeHash(pub [u8; 32]);
 

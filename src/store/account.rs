@@ -17,9 +17,11 @@ use crate::{
 /// What may refuse a job: that its network has added as much as it may, or that the disk is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
-    /// It ends something, or serves somebody who reads. Neither refuses it: on a full disk it has the reserve.
+    /// It ends something, or serves somebody who reads. Neither refuses it: on a full disk it has
+    /// the reserve.
     Essential,
-    /// It lets somebody in. The storage limit does not refuse it, and on a full disk it has a part of the reserve.
+    /// It lets somebody in. The storage limit does not refuse it, and on a full disk it has a part
+    /// of the reserve.
     Entry,
     /// It records what strangers tried. The storage limit does not refuse it, a full disk does.
     Record,

@@ -319,7 +319,8 @@ pub fn note_tried(tx: &Write, app: AppId, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Ends an app, and every grant of it, also those that it is about to get. A second end changes nothing.
+/// Ends an app, and every grant of it, also those that it is about to get. A second end changes
+/// nothing.
 pub fn end(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<()> {
     let ended = tx
         .sql
@@ -352,8 +353,8 @@ pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<AppId>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Removes a batch of apps that nobody can ask about any more: their session ended at `cutoff` or before, or they
-/// themselves did long ago. Their grants go before them.
+/// Removes a batch of apps that nobody can ask about any more: their session ended at `cutoff` or
+/// before, or they themselves did long ago. Their grants go before them.
 pub fn drop_ended(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql

@@ -62,8 +62,8 @@ pub(super) fn insert(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp)
     Ok(())
 }
 
-/// Gives an app a new secret; those before it work for as long as `overlap`. Ten are kept, those that work among them, so an
-/// eleventh that would put out one that still works is refused.
+/// Gives an app a new secret; those before it work for as long as `overlap`. Ten are kept, those
+/// that work among them, so an eleventh that would put out one that still works is refused.
 pub fn rotate(
     tx: &Write,
     app: &App,

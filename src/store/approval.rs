@@ -1,5 +1,5 @@
-//! What a session has approved and no app has redeemed yet: authorization codes, and device codes whose device has not come
-//! back. They end together, whichever kind they are.
+//! What a session has approved and no app has redeemed yet: authorization codes, and device codes
+//! whose device has not come back. They end together, whichever kind they are.
 
 use rusqlite::{Connection, Row, params};
 
@@ -30,7 +30,8 @@ impl Approval {
     }
 }
 
-/// The approvals of a session that can still be redeemed, those that expire first before the others.
+/// The approvals of a session that can still be redeemed, those that expire first before the
+/// others.
 pub fn pending_of(tx: &Read, session: SessionId, due: Timestamp) -> Result<Vec<Approval>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT app_id, scope, res, expires_at FROM authorization_code
@@ -43,7 +44,8 @@ pub fn pending_of(tx: &Read, session: SessionId, due: Timestamp) -> Result<Vec<A
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Voids every approval in a copy of a database. What its session took back after the copy was made must not be redeemed.
+/// Voids every approval in a copy of a database. What its session took back after the copy was made
+/// must not be redeemed.
 pub(super) fn void_all(sql: &Connection) -> rusqlite::Result<()> {
     sql.execute_batch(
         "DELETE FROM authorization_code WHERE used_at IS NULL;

@@ -16,8 +16,9 @@ pub fn around(tx: &Read, session: SessionId) -> Result<Vec<TargetId>> {
         .collect())
 }
 
-/// These, and the sessions to which it has itself written: they know it, and hear who it is now, or that it has left. A
-/// session that only wrote to it is told nothing, and so is one that it silences.
+/// These, and the sessions to which it has itself written: they know it, and hear who it is now, or
+/// that it has left. A session that only wrote to it is told nothing, and so is one that it
+/// silences.
 pub fn of(tx: &Read, session: &Session) -> Result<Vec<TargetId>> {
     let mut targets = around(tx, session.id)?;
     let silenced = silence::Silenced::by(tx, session.id)?;

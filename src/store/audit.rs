@@ -1,4 +1,5 @@
-//! The audit log: appended to in the transaction of what it tells, read backwards, removed by its own retention.
+//! The audit log: appended to in the transaction of what it tells, read backwards, removed by its
+//! own retention.
 
 use rusqlite::{Row, params};
 

@@ -1,4 +1,5 @@
-//! Authorization codes: made when a session approves, used once. They end with their app and their session.
+//! Authorization codes: made when a session approves, used once. They end with their app and their
+//! session.
 
 use std::time::Duration;
 
@@ -121,7 +122,8 @@ pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     Ok(())
 }
 
-/// Removes what a client has approved that left before it was used: it may have been removed because it was not to be trusted.
+/// Removes what a client has approved that left before it was used: it may have been removed
+/// because it was not to be trusted.
 pub(super) fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1 AND client_id = ?2 AND used_at IS NULL")?
@@ -129,7 +131,8 @@ pub(super) fn remove_of_client(tx: &Write, session: SessionId, client: ClientId)
     Ok(())
 }
 
-/// How many new clients a session has approved that have not come yet; to say who one is takes none.
+/// How many new clients a session has approved that have not come yet; to say who one is takes
+/// none.
 pub fn count_waiting(tx: &Read, session: SessionId, due: Timestamp) -> Result<usize> {
     Ok(tx
         .sql

@@ -122,8 +122,8 @@ pub(super) fn name(tx: &Read, id: ChannelId) -> Result<String> {
     Ok({ name }.query_row([id.0], |row| row.get(0))?)
 }
 
-/// Live channels that are not hidden and how many are on each, the largest first, at most so many. What each of them shows
-/// to whom is for the caller to see to.
+/// Live channels that are not hidden and how many are on each, the largest first, at most so many.
+/// What each of them shows to whom is for the caller to see to.
 pub fn largest(tx: &Read, limit: usize) -> Result<Vec<(Channel, i64)>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT channel.*, (SELECT count(*) FROM membership WHERE channel_id = channel.id AND until IS NULL) AS members

@@ -1,4 +1,5 @@
-//! While a channel was +H: intervals of event ids, both ends within. What was said meanwhile is for its later members, too.
+//! While a channel was +H: intervals of event ids, both ends within. What was said meanwhile is for
+//! its later members, too.
 
 use super::{Read, Write, as_sql, log::Span, unreadable};
 use crate::{
@@ -6,7 +7,8 @@ use crate::{
     model::{ChannelId, EventId},
 };
 
-/// Intervals that are kept of a channel: turning the mode on and off costs a command, and may not make histories dear.
+/// Intervals that are kept of a channel: turning the mode on and off costs a command, and may not
+/// make histories dear.
 const MOST: usize = 1000;
 
 /// Notes that the mode was set by an event.

@@ -41,7 +41,8 @@ pub struct Granted {
     pub key: bool,
 }
 
-/// Admits a client to a session. Its queue begins here, until its first snapshot moves the beginning.
+/// Admits a client to a session. Its queue begins here, until its first snapshot moves the
+/// beginning.
 pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -> Result<ClientId> {
     tx.work_for(session);
     tx.add_row(new.name.len() + 2 * HASH + 2 * ADDRESS, 7);
@@ -96,8 +97,8 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
     Ok(id)
 }
 
-/// Gives a live client a new secret and a new lifetime; its queue goes on. Should the answer be lost, it is no client that
-/// never was: whoever knows the password can log in again.
+/// Gives a live client a new secret and a new lifetime; its queue goes on. Should the answer be
+/// lost, it is no client that never was: whoever knows the password can log in again.
 pub fn renew(
     tx: &Write,
     caller: Caller,
@@ -116,7 +117,8 @@ pub fn renew(
             params![caller.client.0, new.secret.0, now.0, new.expires_at.0, name],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-    // A renewal puts a copied cookie out. What its holder approved meanwhile must not let it back in.
+    // A renewal puts a copied cookie out. What its holder approved meanwhile must not let it back
+    // in.
     approval::void_of_session(tx, caller.session)?;
     tx.effect(Effect::Admitted(Admission {
         caller,
@@ -164,8 +166,9 @@ pub fn note_presented(tx: &Write, client: ClientId, secret: SecretHash) -> Resul
     Ok(())
 }
 
-/// The addresses that the last devices of a session were let in from: of those that are live or have idled out. A device that
-/// was removed or has logged out may have been a stranger's, and the programs of apps and bots run where others' do too.
+/// The addresses that the last devices of a session were let in from: of those that are live or
+/// have idled out. A device that was removed or has logged out may have been a stranger's, and the
+/// programs of apps and bots run where others' do too.
 pub fn addresses(tx: &Read, session: SessionId) -> Result<Vec<IpAddr>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT address FROM client WHERE session_id = ?1 AND grant_id IS NULL AND (ended_at IS NULL OR end_reason = ?2)
@@ -176,7 +179,8 @@ pub fn addresses(tx: &Read, session: SessionId) -> Result<Vec<IpAddr>> {
     Ok(addresses.into_iter().flatten().collect())
 }
 
-/// Checks that a caller's client is still live, and its grant if it has one: the first thing every write does.
+/// Checks that a caller's client is still live, and its grant if it has one: the first thing every
+/// write does.
 pub fn require_live(tx: &Read, caller: Caller) -> Result<()> {
     match ended(tx, caller.client)? {
         Some(reason) => Err(caller.ended(reason)),
@@ -208,7 +212,8 @@ pub fn end_reason(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
     Ok(reason.and_then(|reason| EndReason::parse(&reason)))
 }
 
-/// The live clients of a session that are devices, oldest first: those that are listed, count, and keep it alive.
+/// The live clients of a session that are devices, oldest first: those that are listed, count, and
+/// keep it alive.
 pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT * FROM client WHERE session_id = ?1 AND ended_at IS NULL AND NOT key ORDER BY id",
@@ -289,7 +294,8 @@ pub fn leave(
     }
 }
 
-/// Ends one client, and the grant it acts by; whether it was a device that left. One that has left already stays as it is.
+/// Ends one client, and the grant it acts by; whether it was a device that left. One that has left
+/// already stays as it is.
 pub(super) fn close(
     tx: &Write,
     session: SessionId,
@@ -332,7 +338,8 @@ pub(super) fn close(
     Ok(is_device)
 }
 
-/// What is gathered of a client's use: how far it has acknowledged, and when and from where it was last used.
+/// What is gathered of a client's use: how far it has acknowledged, and when and from where it was
+/// last used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Use {
     pub cursor: EventId,
@@ -348,8 +355,8 @@ pub fn queue_start(tx: &Read, client: ClientId) -> Result<EventId> {
         .query_row([client.0], |row| row.get(0).map(EventId))?)
 }
 
-/// Begins a client's queue: at the cursor of its first snapshot, or where it was admitted if it reads first. A later call
-/// changes nothing.
+/// Begins a client's queue: at the cursor of its first snapshot, or where it was admitted if it
+/// reads first. A later call changes nothing.
 pub fn begin_queue(tx: &Write, client: ClientId, at: EventId) -> Result<()> {
     tx.sql
         .prepare_cached(
@@ -359,7 +366,8 @@ pub fn begin_queue(tx: &Write, client: ClientId, at: EventId) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what was gathered in memory of a client's use: neither position nor time ever goes back.
+/// Writes down what was gathered in memory of a client's use: neither position nor time ever goes
+/// back.
 pub fn note_use(
     tx: &Write,
     client: ClientId,
@@ -378,8 +386,8 @@ pub fn note_use(
     Ok(())
 }
 
-/// Live clients whose lifetime is over, that were last seen at `idle_since` or before, or that have had a secret since
-/// `unpresented_since` or before without ever presenting it; a batch of them.
+/// Live clients whose lifetime is over, that were last seen at `idle_since` or before, or that have
+/// had a secret since `unpresented_since` or before without ever presenting it; a batch of them.
 pub fn due(
     tx: &Read,
     now: Timestamp,
@@ -413,7 +421,8 @@ pub struct Ending {
     pub by_cookie: bool,
 }
 
-/// Live devices whose lifetime ends by `until`, and of which nobody was told that it does; a batch of them.
+/// Live devices whose lifetime ends by `until`, and of which nobody was told that it does; a batch
+/// of them.
 pub fn ending(tx: &Read, until: Timestamp, batch: usize) -> Result<Vec<Ending>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT session_id, id, name, expires_at, grant_id IS NULL FROM client INDEXED BY client_unwarned

@@ -1,4 +1,5 @@
-//! Tests: what reading costs, counted in SQLite's own steps, and that none of its queries walks past a whole table.
+//! Tests: what reading costs, counted in SQLite's own steps, and that none of its queries walks
+//! past a whole table.
 
 use std::{
     collections::BTreeSet,
@@ -440,7 +441,8 @@ fn reading_scans_nothing() {
         while let Some(step) = steps.next().unwrap() {
             plan.push(step.get(3).unwrap());
         }
-        // The log's position is the only row but one of its table; what is merged are pages that were looked up.
+        // The log's position is the only row but one of its table; what is merged are pages that
+        // were looked up.
         let scans = |step: &String| {
             step.starts_with("SCAN")
                 && !step.contains("sqlite_sequence")

@@ -1,4 +1,5 @@
-//! Device codes: what a device asks with, again and again, until somebody has typed the user code that it shows (RFC 8628).
+//! Device codes: what a device asks with, again and again, until somebody has typed the user code
+//! that it shows (RFC 8628).
 
 use std::{net::IpAddr, time::Duration};
 
@@ -217,7 +218,8 @@ pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     Ok(())
 }
 
-/// Removes what a client has approved that left before it was used: it may have been removed because it was not to be trusted.
+/// Removes what a client has approved that left before it was used: it may have been removed
+/// because it was not to be trusted.
 pub(super) fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM device_code WHERE session_id = ?1 AND client_id = ?2")?
@@ -225,7 +227,8 @@ pub(super) fn remove_of_client(tx: &Write, session: SessionId, client: ClientId)
     Ok(())
 }
 
-/// How many new clients a session has approved that have not come yet; to say who one is takes none.
+/// How many new clients a session has approved that have not come yet; to say who one is takes
+/// none.
 pub fn count_approved(tx: &Read, session: SessionId, due: Timestamp) -> Result<usize> {
     Ok(tx
         .sql

@@ -1,7 +1,7 @@
 //! Conversations by direct messages: with whom a session has one, and how far it has read it.
 //!
-//! The sessions that a session has written to are counted apart from those that only wrote to it, so strangers, however
-//! many, push nobody out whom it knows.
+//! The sessions that a session has written to are counted apart from those that only wrote to it,
+//! so strangers, however many, push nobody out whom it knows.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -13,11 +13,13 @@ use crate::{
 
 /// Conversations of a session in which it has not written, at most.
 const MOST: i64 = 1000;
-/// Sessions that are told of a session's NICK and QUIT because it has written to them, at most: the latest.
+/// Sessions that are told of a session's NICK and QUIT because it has written to them, at most: the
+/// latest.
 pub const CONTACTS: usize = 1000;
 /// Conversations that are shown of a session.
 const SHOWN: i64 = 200;
-/// Conversations of a session in which it has written, at most: all its contacts, and as many others as are shown.
+/// Conversations of a session in which it has written, at most: all its contacts, and as many
+/// others as are shown.
 const MOST_WRITTEN: i64 = CONTACTS as i64 + SHOWN;
 
 /// A conversation, as one of its two sessions has it.
@@ -121,8 +123,8 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
     Ok(true)
 }
 
-/// Where a session has too many conversations in which it has not written, the least go: read ones before unread, older ones
-/// before newer.
+/// Where a session has too many conversations in which it has not written, the least go: read ones
+/// before unread, older ones before newer.
 fn forget_least(tx: &Write, session: SessionId) -> Result<()> {
     let more = count(tx, session, false)? - MOST;
     if more > 0 {
@@ -136,7 +138,8 @@ fn forget_least(tx: &Write, session: SessionId) -> Result<()> {
     Ok(())
 }
 
-/// The same of those in which it has written. Its contacts are not among those that go, and neither are those that are shown.
+/// The same of those in which it has written. Its contacts are not among those that go, and neither
+/// are those that are shown.
 fn forget_least_written(tx: &Write, session: SessionId) -> Result<()> {
     let more = count(tx, session, true)? - MOST_WRITTEN;
     if more > 0 {
@@ -159,8 +162,9 @@ fn count(tx: &Read, session: SessionId, wrote: bool) -> Result<i64> {
     Ok({ count }.query_row(params![session.0, wrote], |row| row.get(0))?)
 }
 
-/// A session's conversations as they are shown: first those in which it has written, of these the unread ones, of these the
-/// newest. One with a session that has ended is shown as long as the log has its last message.
+/// A session's conversations as they are shown: first those in which it has written, of these the
+/// unread ones, of these the newest. One with a session that has ended is shown as long as the log
+/// has its last message.
 pub(super) fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversation>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT other_id, nick, ended_at IS NOT NULL AS ended, read
@@ -180,7 +184,8 @@ pub(super) fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversati
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The live sessions to which a session has itself written something that the log still has, the latest first.
+/// The live sessions to which a session has itself written something that the log still has, the
+/// latest first.
 pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT other_id FROM direct CROSS JOIN session ON session.id = other_id

@@ -13,7 +13,8 @@ pub const OTHERS: u32 = 0o077;
 /// The bits of a folder's mode that let others put files into it.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// The file beside a database whose name ends with `suffix` too: `rejoin.db` has its lock in `rejoin.db.lock`.
+/// The file beside a database whose name ends with `suffix` too: `rejoin.db` has its lock in
+/// `rejoin.db.lock`.
 pub fn beside(database: &Path, suffix: &str) -> PathBuf {
     append(database, &format!(".{suffix}"))
 }
@@ -37,15 +38,16 @@ pub fn folder(database: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// The database that a path names in the end. A link and its target are one database, with one lock and one socket.
+/// The database that a path names in the end. A link and its target are one database, with one lock
+/// and one socket.
 pub fn resolve(database: &Path) -> PathBuf {
     let is_link = fs::symlink_metadata(database).is_ok_and(|file| file.is_symlink());
     let target = is_link.then(|| fs::canonicalize(database).ok()).flatten();
     target.unwrap_or_else(|| database.to_owned())
 }
 
-/// How our files are opened: made if missing, for their owner alone. A link in their place is not followed, because the
-/// caller may be root, and a link could lead anywhere.
+/// How our files are opened: made if missing, for their owner alone. A link in their place is not
+/// followed, because the caller may be root, and a link could lead anywhere.
 pub fn private() -> OpenOptions {
     let mut options = no_link();
     options.write(true).create(true).mode(0o600);
@@ -70,8 +72,8 @@ fn to_read(flags: OFlags) -> OpenOptions {
     options
 }
 
-/// Gives a new file to the owner of the database, where that is another: an operator may call a subcommand as root, and
-/// the server must be able to open the file all the same.
+/// Gives a new file to the owner of the database, where that is another: an operator may call a
+/// subcommand as root, and the server must be able to open the file all the same.
 pub fn share_owner(file: &File, database: &Path) {
     let (Ok(own), Ok(wanted)) = (file.metadata(), fs::metadata(database)) else {
         return;
@@ -84,10 +86,11 @@ pub fn share_owner(file: &File, database: &Path) {
     }
 }
 
-/// Closes the files of a database to everyone but their owner, and says so. It only warns of what it cannot or should not
-/// change by itself: files of another owner, and the folder. It is called before SQLite opens the database, whose locks would
-/// go with the files that this opens and closes. A key file that is open to others is an error of its own: whoever read it could
-/// forge tokens (`key_file`).
+/// Closes the files of a database to everyone but their owner, and says so. It only warns of what
+/// it cannot or should not change by itself: files of another owner, and the folder. It is called
+/// before SQLite opens the database, whose locks would go with the files that this opens and
+/// closes. A key file that is open to others is an error of its own: whoever read it could forge
+/// tokens (`key_file`).
 pub fn close_to_others(database: &Path) {
     let [wal, shm] = write_ahead_log(database);
     for file in [database.to_owned(), wal, shm, beside(database, "lock")] {

@@ -1,4 +1,5 @@
-//! Grants: what an app may do, as a session or for itself. A grant ends with everything that hangs on it.
+//! Grants: what an app may do, as a session or for itself. A grant ends with everything that hangs
+//! on it.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -165,7 +166,8 @@ pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, app::App)>> 
         .collect()
 }
 
-/// Live grants after one, by their ids, each with its app: all, or those of an app, of a session, or both.
+/// Live grants after one, by their ids, each with its app: all, or those of an app, of a session,
+/// or both.
 pub fn page(
     tx: &Read,
     app: Option<AppId>,
@@ -198,7 +200,8 @@ pub fn page(
         .collect()
 }
 
-/// The one live grant that an app has of itself: an API key's, as its session, or an operator's app's own.
+/// The one live grant that an app has of itself: an API key's, as its session, or an operator's
+/// app's own.
 pub fn own_of(tx: &Read, app: &app::App) -> Result<Option<Grant>> {
     Ok(tx
         .sql
@@ -247,8 +250,8 @@ pub fn is_live(tx: &Read, id: GrantId) -> Result<bool> {
         .exists([id.0])?)
 }
 
-/// Ends a grant, whoever asks for it: its tokens are dead, its client has left, and with the last device the session ends.
-/// A second end changes nothing.
+/// Ends a grant, whoever asks for it: its tokens are dead, its client has left, and with the last
+/// device the session ends. A second end changes nothing.
 pub fn end(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
     let Some(grant) = get(tx, id)? else {
         return Ok(());
@@ -262,7 +265,8 @@ pub fn end(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result
     }
 }
 
-/// Ends a grant, its tokens and the API keys that were made through it; of its client the caller takes care.
+/// Ends a grant, its tokens and the API keys that were made through it; of its client the caller
+/// takes care.
 pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
     let ended = tx
         .sql
@@ -276,7 +280,8 @@ pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) 
     };
     token::remove_of(tx, id)?;
     if let Some(session) = session {
-        // What the app was allowed beside this grant ends with it, or the app would be back at once.
+        // What the app was allowed beside this grant ends with it, or the app would be back at
+        // once.
         approval::void_of_app(tx, session, app)?;
     }
     grant_end::record(tx, id, reason, now)?;

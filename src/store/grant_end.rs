@@ -1,4 +1,5 @@
-//! The ends of grants and of single access tokens, numbered in commit order, for resource servers that cache what a token stands for.
+//! The ends of grants and of single access tokens, numbered in commit order, for resource servers
+//! that cache what a token stands for.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -61,8 +62,9 @@ pub fn head(tx: &Read) -> Result<GrantEndId> {
     ))
 }
 
-/// The ends past a position, `limit` of them at most. `None`: not all that came after it is there, because it was removed,
-/// or because the position was issued by a database of which this one is an older copy, or by none.
+/// The ends past a position, `limit` of them at most. `None`: not all that came after it is there,
+/// because it was removed, or because the position was issued by a database of which this one is an
+/// older copy, or by none.
 pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<GrantEnd>>> {
     let mut statement = tx
         .sql
@@ -77,8 +79,8 @@ pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<
     Ok(whole.then_some(ends))
 }
 
-/// Removes a batch of those that were recorded at `cutoff` or before, oldest first; how many. One whose time is yet to come
-/// was a wrong clock's, and goes with the next one behind it.
+/// Removes a batch of those that were recorded at `cutoff` or before, oldest first; how many. One
+/// whose time is yet to come was a wrong clock's, and goes with the next one behind it.
 pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql

@@ -18,7 +18,8 @@ pub enum Part {
     Before(EventId),
     /// The first events after this one.
     After(EventId),
-    /// The last events up to this one and the first ones after it, half of each where there are as many.
+    /// The last events up to this one and the first ones after it, half of each where there are as
+    /// many.
     Around(EventId),
 }
 
@@ -32,8 +33,9 @@ impl Part {
     }
 }
 
-/// The events of a channel while the session was on it and, if it is a member now, while the channel was +H; at most `limit`
-/// and as many as a page holds, ascending. `None`: it never was on it.
+/// The events of a channel while the session was on it and, if it is a member now, while the
+/// channel was +H; at most `limit` and as many as a page holds, ascending. `None`: it never was on
+/// it.
 pub fn of_channel(
     tx: &Read,
     session: SessionId,
@@ -130,7 +132,8 @@ fn in_spans(
     Ok(ids)
 }
 
-/// The direct messages between a session and another, as the first has them, at most `limit` and as many as a page holds, ascending.
+/// The direct messages between a session and another, as the first has them, at most `limit` and as
+/// many as a page holds, ascending.
 pub fn of_exchange(
     tx: &Read,
     one: SessionId,

@@ -8,13 +8,16 @@ use crate::{
     model::{ChannelId, SessionId},
 };
 
-/// Invitations to one channel, and of one session, that were not used yet, at most; and as many that are silenced.
+/// Invitations to one channel, and of one session, that were not used yet, at most; and as many
+/// that are silenced.
 const MAX_PENDING: i64 = 1000;
 
-/// Keeps an invitation; whether it is new. Of a channel or a session that has too many, the oldest gives way.
+/// Keeps an invitation; whether it is new. Of a channel or a session that has too many, the oldest
+/// gives way.
 ///
-/// An invitation by somebody whom the session silences is kept for its inviter alone, who sees no difference. It opens no
-/// door, takes no place among the others, and does not stand in the way of an invitation by somebody else.
+/// An invitation by somebody whom the session silences is kept for its inviter alone, who sees no
+/// difference. It opens no door, takes no place among the others, and does not stand in the way of
+/// an invitation by somebody else.
 pub fn add(tx: &Write, channel: ChannelId, session: SessionId, silenced: bool) -> Result<bool> {
     let added = tx
         .sql

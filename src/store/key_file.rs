@@ -1,7 +1,8 @@
 //! The key file beside a database: made at the first start, and checked at every other.
 //!
-//! The database holds the fingerprints of the key files that are its own, so that a server never goes on with keys of
-//! another database, or with none. During a rotation those of the file before and of the new one both count.
+//! The database holds the fingerprints of the key files that are its own, so that a server never
+//! goes on with keys of another database, or with none. During a rotation those of the file before
+//! and of the new one both count.
 
 use std::{
     fs, io,
@@ -267,8 +268,8 @@ pub fn settle(tx: &Write, ring: &KeyRing, before: Option<(&KeyRing, Timestamp)>)
     accept(tx, ring)
 }
 
-/// Makes a key file the only one of this database, in place of one that is lost. Codes that wait to be typed expire: nobody
-/// finds them any more.
+/// Makes a key file the only one of this database, in place of one that is lost. Codes that wait to
+/// be typed expire: nobody finds them any more.
 pub fn adopt(tx: &Write, ring: &KeyRing, due: Timestamp) -> Result<()> {
     device_code::end_undecided(tx.sql, due)?;
     settle(tx, ring, None)

@@ -16,8 +16,8 @@ const KEPT: i64 = 256;
 /// Bytes of a client's answers that are kept, of whatever many.
 const KEPT_BYTES: i64 = 1024 * 1024;
 
-/// The first answer to this label, as it was stored; it is there until `expire` removes it. A label that stands for another
-/// command is refused.
+/// The first answer to this label, as it was stored; it is there until `expire` removes it. A label
+/// that stands for another command is refused.
 pub fn find(
     tx: &Read,
     client: ClientId,

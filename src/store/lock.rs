@@ -1,7 +1,7 @@
 //! The lock beside a database: one process owns it at a time, and says in the lock file who it is.
 //!
-//! The system drops the lock when its holder ends, however it ends. The text in the file is for people and for error
-//! messages: nothing but the lock itself decides who owns the database.
+//! The system drops the lock when its holder ends, however it ends. The text in the file is for
+//! people and for error messages: nothing but the lock itself decides who owns the database.
 
 use std::{
     fs::{File, TryLockError},
@@ -35,8 +35,8 @@ const SERVER: &str = "a rejoin server";
 const STOPPING: &str = "a rejoin server that is stopping";
 
 impl DatabaseLock {
-    /// Takes the lock for a server. It waits for a subcommand, and for a server that is stopping, but not for a server
-    /// that runs.
+    /// Takes the lock for a server. It waits for a subcommand, and for a server that is stopping,
+    /// but not for a server that runs.
     pub fn for_server(database: &Path) -> Result<Self> {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {

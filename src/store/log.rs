@@ -14,10 +14,12 @@ use crate::{
     model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp, Words},
 };
 
-/// Bytes of a page's messages after which it ends, however few they are: an answer is held in memory until its reader has it.
+/// Bytes of a page's messages after which it ends, however few they are: an answer is held in
+/// memory until its reader has it.
 pub const PAGE_BYTES: usize = 256 * 1024;
 
-/// How much a page holds: so many events at most, and none behind the one that reaches so many bytes.
+/// How much a page holds: so many events at most, and none behind the one that reaches so many
+/// bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct PageSize {
     pub events: usize,
@@ -55,7 +57,8 @@ pub struct Draft<'a> {
 pub enum Recipient {
     Session(SessionId),
     Channel(ChannelId),
-    /// To a session that silences the sender, and is never shown it. To the sender it is a message like any other.
+    /// To a session that silences the sender, and is never shown it. To the sender it is a message
+    /// like any other.
     Silencing(SessionId),
 }
 
@@ -154,8 +157,8 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
     Ok(id)
 }
 
-/// The time of the next event: the clock's, or that of the last event ever if the clock has gone back since. Times never
-/// decrease as ids increase.
+/// The time of the next event: the clock's, or that of the last event ever if the clock has gone
+/// back since. Times never decrease as ids increase.
 fn next_time(tx: &Write, clock: Timestamp) -> Result<Timestamp> {
     let last = tx
         .sql
@@ -177,7 +180,8 @@ pub(super) fn targets_of(tx: &Read, id: i64) -> Result<Vec<i64>> {
     Ok(targets.query_row([id], |row| from_json(row.get_ref(0)?.as_str()?))?)
 }
 
-/// The log's position: the id of the last event ever appended, whether or not retention has removed it.
+/// The log's position: the id of the last event ever appended, whether or not retention has removed
+/// it.
 pub fn head(tx: &Read) -> Result<EventId> {
     let head = tx
         .sql
@@ -197,11 +201,12 @@ pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
     Ok(())
 }
 
-/// The events of a session's targets past `after`, as far as they are seen and as many as a page of this size holds, in
-/// order. What is addressed to the session itself lies outside whatever channels a caller is confined to.
+/// The events of a session's targets past `after`, as far as they are seen and as many as a page of
+/// this size holds, in order. What is addressed to the session itself lies outside whatever
+/// channels a caller is confined to.
 ///
-/// It is a merge of one lane per target, each refilled a little at a time, so that it costs the page, the number of targets
-/// and of stays that ended past `after`, never the backlog.
+/// It is a merge of one lane per target, each refilled a little at a time, so that it costs the
+/// page, the number of targets and of stays that ended past `after`, never the backlog.
 pub fn page(
     sight: &Sight,
     session: SessionId,
@@ -267,7 +272,8 @@ impl Span {
     }
 }
 
-/// The stays of a session that reach past `after`, on channels that are seen, by channel and in order.
+/// The stays of a session that reach past `after`, on channels that are seen, by channel and in
+/// order.
 fn spans(
     sight: &Sight,
     session: SessionId,
@@ -292,8 +298,9 @@ fn spans(
     Ok(spans)
 }
 
-/// The stretch past `after` in which retention removed something of one's `own` session's or of these stays, exactly: a stay
-/// lost its last event if that was removed, else whatever was the last removed of the channel while it lasted.
+/// The stretch past `after` in which retention removed something of one's `own` session's or of
+/// these stays, exactly: a stay lost its last event if that was removed, else whatever was the last
+/// removed of the channel while it lasted.
 fn gap(
     tx: &Read,
     own: Option<SessionId>,

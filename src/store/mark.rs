@@ -1,4 +1,5 @@
-//! Read marks: how far a session has read a channel, shared by its clients. Those of conversations are in `direct`.
+//! Read marks: how far a session has read a channel, shared by its clients. Those of conversations
+//! are in `direct`.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -8,7 +9,8 @@ use crate::{
     model::{ChannelId, EventId, SessionId},
 };
 
-/// Read marks of a session, at most: those of the channels it has left stay as long as the channels.
+/// Read marks of a session, at most: those of the channels it has left stay as long as the
+/// channels.
 const MAX_MARKS: i64 = 1000;
 
 pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<EventId> {

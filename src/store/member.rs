@@ -10,8 +10,8 @@ use crate::{
     model::{ChannelId, EventId, Nick, SessionId, Timestamp},
 };
 
-/// Past stays that are kept of a session: coming and going costs a command, and may not grow the store and the pages of
-/// one's own queue without end.
+/// Past stays that are kept of a session: coming and going costs a command, and may not grow the
+/// store and the pages of one's own queue without end.
 const PAST_STAYS: i64 = 1000;
 
 /// Somebody on a channel.
@@ -80,8 +80,8 @@ pub fn first_of_channel(tx: &Read, channel: ChannelId, limit: usize) -> Result<V
     Ok(members)
 }
 
-/// Some of those on a channel where it has too many to be shown: the session `me`, then ops, voiced ones, and those who have
-/// been there longest; in the order of their nicks.
+/// Some of those on a channel where it has too many to be shown: the session `me`, then ops, voiced
+/// ones, and those who have been there longest; in the order of their nicks.
 pub fn foremost_of_channel(
     tx: &Read,
     channel: ChannelId,
@@ -206,8 +206,8 @@ pub fn join(
     Ok(since)
 }
 
-/// Closes a membership with the event by which the session left; a channel ends with its last member, and op passes on with
-/// its last op.
+/// Closes a membership with the event by which the session left; a channel ends with its last
+/// member, and op passes on with its last op.
 pub fn close(
     tx: &Write,
     session: SessionId,
@@ -233,7 +233,8 @@ pub fn close(
     }
 }
 
-/// Forgets all past stays of a session but the newest. What a client of it may have missed by that is noted at the session.
+/// Forgets all past stays of a session but the newest. What a client of it may have missed by that
+/// is noted at the session.
 fn forget_stays(tx: &Write, session: SessionId) -> Result<()> {
     let mut forget = tx.sql.prepare_cached(
         "DELETE FROM membership WHERE session_id = ?1 AND until <= (

@@ -1,4 +1,5 @@
-//! The schema's versions: `schema.sql` is the newest, and [`STEPS`] carries an older database there, one version a step.
+//! The schema's versions: `schema.sql` is the newest, and [`STEPS`] carries an older database
+//! there, one version a step.
 
 use rusqlite::Connection;
 
@@ -146,7 +147,8 @@ const STEPS: &[&str] = &[
     CREATE INDEX device_code_of_app ON device_code (app_id, address);
     CREATE INDEX device_code_of_session ON device_code (session_id) WHERE session_id IS NOT NULL;
     CREATE INDEX device_code_expiring ON device_code (expires_at);",
-    // 6: texts are stored as they are and no longer as JSON, whose escapes took up to six times the room.
+    // 6: texts are stored as they are and no longer as JSON, whose escapes took up to six times the
+    // room.
     "UPDATE event SET params = coalesce(
         (SELECT group_concat(value || char(13), '' ORDER BY key) FROM json_each(event.params)), '');
     UPDATE label SET answer =
@@ -159,7 +161,8 @@ const STEPS: &[&str] = &[
     // 7: apps have the flows for which they are registered; those of before keep every flow.
     "ALTER TABLE app ADD COLUMN device INTEGER NOT NULL DEFAULT 0;
     UPDATE app SET device = 1 WHERE session_id IS NULL;",
-    // 8: the messages on a channel are found among its other events, and those of others among a session's own.
+    // 8: the messages on a channel are found among its other events, and those of others among a
+    // session's own.
     "ALTER TABLE event ADD COLUMN channel INTEGER;
     ALTER TABLE event ADD COLUMN others INTEGER;
     UPDATE event SET (sender, channel) = (client.session_id, said.channel)
@@ -173,7 +176,8 @@ const STEPS: &[&str] = &[
               FROM (SELECT id, channel, sender, lag(id) OVER said AS before, lag(sender) OVER said AS sender_before
                     FROM event WHERE channel IS NOT NULL WINDOW said AS (PARTITION BY channel ORDER BY id))) AS found
         WHERE found.id = event.id;",
-    // 9: who of a channel's members is op, has voice, and has been there longest; which channel an audit line is about.
+    // 9: who of a channel's members is op, has voice, and has been there longest; which channel an
+    // audit line is about.
     "ALTER TABLE audit ADD COLUMN channel TEXT;
     CREATE INDEX membership_op ON membership (channel_id) WHERE until IS NULL AND op;
     CREATE INDEX membership_voice ON membership (channel_id, since) WHERE until IS NULL AND voice;
@@ -189,7 +193,8 @@ const STEPS: &[&str] = &[
     DELETE FROM membership WHERE session_id IN (SELECT id FROM session WHERE ended_at IS NOT NULL);
     DROP INDEX membership_by_channel;
     CREATE INDEX membership_by_channel ON membership (channel_id, since);",
-    // 11: an API key that was made through a grant ends with it; of those of before it is known by the client that made them.
+    // 11: an API key that was made through a grant ends with it; of those of before it is known by
+    // the client that made them.
     "ALTER TABLE app ADD COLUMN made_through INTEGER;
     UPDATE app SET made_through = (SELECT grant_id FROM client WHERE client.id = maker) WHERE maker IS NOT NULL;
     CREATE INDEX app_made_through ON app (made_through) WHERE made_through IS NOT NULL AND ended_at IS NULL;",
@@ -254,37 +259,40 @@ const STEPS: &[&str] = &[
         until       INTEGER
     ) STRICT, WITHOUT ROWID;
     ALTER TABLE device_code ADD COLUMN key TEXT;",
-    // 16: which authorization code a token descends from, and which single tokens have ended: a code that comes back ends what
-    // it issued, and the grant only if it made the grant.
+    // 16: which authorization code a token descends from, and which single tokens have ended: a
+    // code that comes back ends what it issued, and the grant only if it made the grant.
     "ALTER TABLE token ADD COLUMN code_hash BLOB;
     CREATE INDEX token_of_code ON token (code_hash) WHERE code_hash IS NOT NULL;
     ALTER TABLE authorization_code ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE grant_end ADD COLUMN jti TEXT;",
     // 17: lines of the audit log that stand for more than one refusal.
     "ALTER TABLE audit ADD COLUMN count INTEGER;",
-    // 18: a refresh token is exchanged for the same pair again until a token of that was presented; those that were exchanged
-    // before this are not.
+    // 18: a refresh token is exchanged for the same pair again until a token of that was presented;
+    // those that were exchanged before this are not.
     "ALTER TABLE token ADD COLUMN parent BLOB;
     ALTER TABLE token ADD COLUMN derived_by TEXT;
     ALTER TABLE token ADD COLUMN settled_at INTEGER;
     UPDATE token SET settled_at = superseded_at WHERE superseded_at IS NOT NULL;",
-    // 19: a mask holds a session when it is set, so nothing looks for masks by their nicks any more.
+    // 19: a mask holds a session when it is set, so nothing looks for masks by their nicks any
+    // more.
     "DROP INDEX ban_of_nick;
     ALTER TABLE ban DROP COLUMN nick;
     DROP INDEX silence_of_nick;
     ALTER TABLE silence DROP COLUMN nick;",
-    // 20: of too many invitations the oldest gives way; those of before this are older than all others.
+    // 20: of too many invitations the oldest gives way; those of before this are older than all
+    // others.
     "ALTER TABLE invite ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
     DROP INDEX invite_of_session;
     CREATE INDEX invite_of_session ON invite (session_id, silenced, since);
     CREATE INDEX invite_to_channel ON invite (channel_id, silenced, since);",
-    // 21: the networks of sessions are in order, so that the sessions of a wider one are found: no longer as 2001:db8::/64, but
-    // as the 16 digits of its 64 bits.
+    // 21: the networks of sessions are in order, so that the sessions of a wider one are found: no
+    // longer as 2001:db8::/64, but as the 16 digits of its 64 bits.
     "UPDATE session SET network = substr(
             (SELECT group_concat(substr('0000' || value, -4), '' ORDER BY key)
              FROM json_each('[\"' || replace(replace(network, '::/64', ''), ':', '\",\"') || '\"]')) || '000000000000', 1, 16)
         WHERE network LIKE '%::/64';",
-    // 22: the times of events never decrease, whatever the clock does; how old an event is goes by the clock.
+    // 22: the times of events never decrease, whatever the clock does; how old an event is goes by
+    // the clock.
     "CREATE TABLE log (
         one  INTEGER PRIMARY KEY CHECK (one = 1),
         time INTEGER NOT NULL
@@ -307,7 +315,8 @@ const STEPS: &[&str] = &[
     CREATE INDEX channel_history_closed ON channel_history (until) WHERE until IS NOT NULL;",
     // 25: from where clients were last used.
     "ALTER TABLE client ADD COLUMN area INTEGER;",
-    // 26: which words a message may have, and indexes that tell what is unread without reading messages.
+    // 26: which words a message may have, and indexes that tell what is unread without reading
+    // messages.
     "ALTER TABLE event ADD COLUMN words INTEGER;
     DROP INDEX event_exchange;
     CREATE INDEX event_exchange ON event (sender, recipient, id, words) WHERE recipient IS NOT NULL;
@@ -336,10 +345,11 @@ pub fn check(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
     })
 }
 
-/// Makes a copy a database of its own, in one transaction. What the original goes on to issue after the copy was made, or
-/// another restore of the same copy, must not be issued again: clients know those ids. So they go on at the time, which is
-/// later at each restore, and above what even a wrong clock leaves possible. What was approved in the original and not redeemed
-/// when the copy was made is void: it may have been taken back or redeemed since.
+/// Makes a copy a database of its own, in one transaction. What the original goes on to issue after
+/// the copy was made, or another restore of the same copy, must not be issued again: clients know
+/// those ids. So they go on at the time, which is later at each restore, and above what even a
+/// wrong clock leaves possible. What was approved in the original and not redeemed when the copy
+/// was made is void: it may have been taken back or redeemed since.
 pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()> {
     let application: i32 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0))?;

@@ -1,8 +1,9 @@
 //! All SQL, and the only place that names `rusqlite`.
 //!
-//! [`Store::write`] runs a closure in a transaction on the one writer thread; [`Store::read`] runs one on a read-only
-//! connection. The submodules hold functions over a transaction: those that take a [`Read`] only look, those that take a
-//! [`Write`] change something and note what follows from it in memory as an [`Effect`].
+//! [`Store::write`] runs a closure in a transaction on the one writer thread; [`Store::read`] runs
+//! one on a read-only connection. The submodules hold functions over a transaction: those that take
+//! a [`Read`] only look, those that take a [`Write`] change something and note what follows from it
+//! in memory as an [`Effect`].
 
 use std::{
     cell::{Cell, RefCell},
@@ -84,8 +85,9 @@ pub use writer::Place;
 
 /// Readers at one time; each is a connection and a thread of the blocking pool.
 const READERS: usize = 4;
-/// What they may do for one network, however many processors there are. A network that takes much of their time waits behind
-/// those that take little, and never has all readers, or more than half of the processors.
+/// What they may do for one network, however many processors there are. A network that takes much
+/// of their time waits behind those that take little, and never has all readers, or more than half
+/// of the processors.
 const READERS_OF_ONE: usize = 2;
 
 fn readers() -> Bounds {
@@ -100,8 +102,8 @@ fn readers() -> Bounds {
     }
 }
 
-/// What a commit means for what is kept in memory. Effects reach the observer in the order of the commits, after the
-/// commit and before anyone is answered.
+/// What a commit means for what is kept in memory. Effects reach the observer in the order of the
+/// commits, after the commit and before anyone is answered.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// An event is in the log.
@@ -205,7 +207,8 @@ impl<'c> Write<'c> {
         self.added.get()
     }
 
-    /// Counts a row that is added: how many bytes its texts and hashes take, and how many entries in indexes it has.
+    /// Counts a row that is added: how many bytes its texts and hashes take, and how many entries
+    /// in indexes it has.
     fn add_row(&self, values: usize, entries: usize) {
         self.added
             .set(self.added.get() + size::of_row(values, entries));
@@ -242,8 +245,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database, making or upgrading it where needed, and the key file beside it. Without a key file, the keys are
-    /// good for this process alone. `observe` is told of every commit.
+    /// Opens the database, making or upgrading it where needed, and the key file beside it. Without
+    /// a key file, the keys are good for this process alone. `observe` is told of every commit.
     pub fn open(
         lock: DatabaseLock,
         key_file: Option<&Path>,
@@ -270,11 +273,12 @@ impl Store {
         Ok((store, keys))
     }
 
-    /// Runs `work` in a transaction and answers once it is on disk. `work` may be run again, so it changes nothing outside
-    /// the transaction. An `Err` undoes what it did; a refusal that records something is an `Ok` value.
+    /// Runs `work` in a transaction and answers once it is on disk. `work` may be run again, so it
+    /// changes nothing outside the transaction. An `Err` undoes what it did; a refusal that records
+    /// something is an `Ok` value.
     ///
-    /// It is essential: no limit of what may be added and no full disk refuses it. What may be refused is for
-    /// [`Store::write_as`].
+    /// It is essential: no limit of what may be added and no full disk refuses it. What may be
+    /// refused is for [`Store::write_as`].
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -343,7 +347,8 @@ impl Store {
         read.await.map_err(Error::internal)?
     }
 
-    /// Like [`Store::read`], on the calling thread: for the start, before there is anyone to keep waiting.
+    /// Like [`Store::read`], on the calling thread: for the start, before there is anyone to keep
+    /// waiting.
     pub fn read_now<T>(&self, work: impl FnOnce(&Read) -> Result<T>) -> Result<T> {
         self.readers.run(work)
     }
@@ -372,8 +377,8 @@ impl Store {
             .for_each(DatabaseLock::announce_stop);
     }
 
-    /// Commits what was accepted, closes the database and lets its lock go. Who reads until `deadline` is interrupted. Later
-    /// reads and writes fail.
+    /// Commits what was accepted, closes the database and lets its lock go. Who reads until
+    /// `deadline` is interrupted. Later reads and writes fail.
     pub async fn close(&self, deadline: Instant) {
         let (writer, readers, lock) =
             (self.writer.clone(), self.readers.clone(), self.lock.clone());
@@ -401,7 +406,8 @@ fn prepare(path: &Path, key_file: Option<&Path>, now: Timestamp) -> Result<(Conn
     Ok((connection, keys))
 }
 
-/// The writer is last: it folds the write-ahead log into the database, which no reader may be using then.
+/// The writer is last: it folds the write-ahead log into the database, which no reader may be using
+/// then.
 fn close(
     writer: &Writer,
     readers: &Readers,
@@ -424,7 +430,8 @@ fn crowded(full: Full) -> Error {
     )
 }
 
-/// A real write that changes nothing: the file's version as it is. (A row that is updated to what it was is not written.)
+/// A real write that changes nothing: the file's version as it is. (A row that is updated to what
+/// it was is not written.)
 fn touch(sql: &Connection) -> rusqlite::Result<()> {
     let version: i32 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
     sql.pragma_update(None, "user_version", version)
@@ -439,8 +446,8 @@ fn new_target(tx: &Write) -> Result<TargetId> {
     Ok(TargetId(tx.sql.last_insert_rowid()))
 }
 
-/// A failure of SQLite is the server's, and its text goes to the log alone. Those of the machine may pass: its disk, or
-/// another process that holds the database.
+/// A failure of SQLite is the server's, and its text goes to the log alone. Those of the machine
+/// may pass: its disk, or another process that holds the database.
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error() {
@@ -594,7 +601,8 @@ mod tests {
         }
     }
 
-    /// Reads for one address that go on until the sender is dropped, each in a task of its own, and how many have begun.
+    /// Reads for one address that go on until the sender is dropped, each in a task of its own, and
+    /// how many have begun.
     fn endless(
         store: &Arc<Store>,
         address: IpAddr,
@@ -653,7 +661,8 @@ mod tests {
                 .unwrap_err();
             assert_eq!(refused.code, Code::Overloaded);
         }
-        // Another session there waits for its turn, and is not refused for the one that fills the line.
+        // Another session there waits for its turn, and is not refused for the one that fills the
+        // line.
         let neighbour = store.read_in(Some(SessionId(1)), |_| Ok(()));
         let mut neighbour = Box::pin(limits::on_behalf_of(attacker, neighbour));
         assert!(

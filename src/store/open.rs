@@ -1,4 +1,5 @@
-//! Opening a database and closing it: the pragmas, a clear word when the file is not ours, and one whole file at the end.
+//! Opening a database and closing it: the pragmas, a clear word when the file is not ours, and one
+//! whole file at the end.
 
 use std::{fs, io, path::Path, time::Duration};
 
@@ -18,17 +19,21 @@ use crate::{
 
 /// Statements kept prepared; a page of a queue and a command need about thirty.
 const STATEMENTS: usize = 128;
-/// How long another process (a shell, a tool that replicates) may hold a lock before what waits for it fails. Well-behaved
-/// ones need milliseconds, and everybody's commands stand behind the one that waits. A backup only reads, which locks nothing.
+/// How long another process (a shell, a tool that replicates) may hold a lock before what waits for
+/// it fails. Well-behaved ones need milliseconds, and everybody's commands stand behind the one
+/// that waits. A backup only reads, which locks nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the end waits for such a process. Nobody's commands stand behind it any more.
 pub const CLOSING: Duration = Duration::from_secs(2);
-/// Bytes of the write-ahead log that are kept to be written over; what it was longer is given back to the disk.
+/// Bytes of the write-ahead log that are kept to be written over; what it was longer is given back
+/// to the disk.
 const LOG_LIMIT: i64 = 16 << 20;
 
-/// Opens a database for the writer. A failure of the machine's, such as a full disk, is `storage_failed`.
+/// Opens a database for the writer. A failure of the machine's, such as a full disk, is
+/// `storage_failed`.
 pub fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
-    // Made before SQLite would make it, so that it and what SQLite lays beside it are its owner's alone.
+    // Made before SQLite would make it, so that it and what SQLite lays beside it are its owner's
+    // alone.
     files::close_to_others(path);
     match private().create_new(true).open(path) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
@@ -103,9 +108,9 @@ pub fn copy(from: &Readers, to: &Path) -> Result<()> {
     copied
 }
 
-/// Closes the writer's connection, once all others are closed: the write-ahead log is folded into the database and removed,
-/// so that the database is one whole file; on a full disk with the reserve. Where that cannot be, it says which files belong
-/// together.
+/// Closes the writer's connection, once all others are closed: the write-ahead log is folded into
+/// the database and removed, so that the database is one whole file; on a full disk with the
+/// reserve. Where that cannot be, it says which files belong together.
 pub fn close(connection: Connection, path: &Path, room: &mut Room) {
     let patience = connection.busy_timeout(CLOSING);
     let fold = || {
@@ -145,8 +150,8 @@ pub fn close(connection: Connection, path: &Path, room: &mut Room) {
 pub fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(PATIENCE)?;
-    // A plan is kept whatever values are bound. Without it SQLite plans some queries anew each time, to look whether a value
-    // lets it use a partial index.
+    // A plan is kept whatever values are bound. Without it SQLite plans some queries anew each
+    // time, to look whether a value lets it use a partial index.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", "on")?;
     connection.pragma_update(None, "temp_store", "memory")

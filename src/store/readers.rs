@@ -1,7 +1,8 @@
 //! Connections that only read: a few that are used again and again, and those of backups.
 //!
-//! All of them are closed before the writer's, because only then does SQLite fold its write-ahead log into the database
-//! and remove it. A reader that is at work then has some time to finish, and is interrupted after that.
+//! All of them are closed before the writer's, because only then does SQLite fold its write-ahead
+//! log into the database and remove it. A reader that is at work then has some time to finish, and
+//! is interrupted after that.
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,8 @@ use crate::error::{Code, Error, Result};
 
 /// How long a reader may take to notice that it was interrupted.
 const INTERRUPTED: Duration = Duration::from_secs(2);
-/// Between two interruptions: each ends the statement that runs, and the next statement would go on.
+/// Between two interruptions: each ends the statement that runs, and the next statement would go
+/// on.
 const AGAIN: Duration = Duration::from_millis(20);
 
 pub struct Readers {
@@ -95,8 +97,8 @@ impl Readers {
         })
     }
 
-    /// Closes all connections: idle ones at once, busy ones when they are done, at `deadline` at the latest. Whether all are
-    /// closed.
+    /// Closes all connections: idle ones at once, busy ones when they are done, at `deadline` at
+    /// the latest. Whether all are closed.
     pub fn close(&self, deadline: Instant) -> bool {
         let mut state = self.lock();
         state.closed = true;

@@ -1,7 +1,9 @@
-//! The reserve: a file beside the database that keeps room on the disk. When the disk is full, it is given up step by step,
-//! so that another program that fills the disk can take no more than a step at a time.
+//! The reserve: a file beside the database that keeps room on the disk. When the disk is full, it
+//! is given up step by step, so that another program that fills the disk can take no more than a
+//! step at a time.
 //!
-//! Its bytes are written, because a file system may keep no room for what is only announced, and they do not compress.
+//! Its bytes are written, because a file system may keep no room for what is only announced, and
+//! they do not compress.
 
 use std::{
     fs::{self, File},
@@ -51,8 +53,8 @@ impl Reserve {
         self.size
     }
 
-    /// Makes it whole, if the disk has room for that and for so much beside it. Whether it had. It fails where the reserve
-    /// cannot be made for another reason.
+    /// Makes it whole, if the disk has room for that and for so much beside it. Whether it had. It
+    /// fails where the reserve cannot be made for another reason.
     pub fn take(&mut self, beside: u64) -> io::Result<bool> {
         self.grow(SIZE, beside)
     }
@@ -70,7 +72,8 @@ impl Reserve {
             .open(&self.path)
             .and_then(|file| {
                 file.set_len(left)?;
-                // Some file systems give room back only when they have written down that it is free.
+                // Some file systems give room back only when they have written down that it is
+                // free.
                 file.sync_all()
             });
         self.size = if shrunk.is_ok() { left } else { 0 };
@@ -96,8 +99,8 @@ impl Reserve {
             .set_len(self.size)
             .and_then(|()| fill(&file, self.size, wanted));
         let whole = if written.is_ok() { size } else { self.size };
-        // What was to be beside it is room again, and so is what was written of too little. A file system may have no room to
-        // shorten a file.
+        // What was to be beside it is room again, and so is what was written of too little. A file
+        // system may have no room to shorten a file.
         let written = file.set_len(whole).and(written);
         self.size = if written.is_ok() { whole } else { self.size };
         match written {
@@ -109,7 +112,8 @@ impl Reserve {
 
 /// Writes so many bytes at a place.
 fn fill(mut file: &File, at: u64, mut bytes: u64) -> io::Result<()> {
-    // Marsaglia's xorshift: each byte is written once in a step, so that nothing of it is a repetition.
+    // Marsaglia's xorshift: each byte is written once in a step, so that nothing of it is a
+    // repetition.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;

@@ -1,7 +1,9 @@
-//! Putting a copy in the place of a database, so that a crash at any moment leaves either the old one or the new one whole.
+//! Putting a copy in the place of a database, so that a crash at any moment leaves either the old
+//! one or the new one whole.
 //!
-//! The copy is made, checked and changed under a name of its own beside the database, where nobody looks for it. Then the
-//! database there is gets a second name, under which it is kept, and one rename puts the copy in its place.
+//! The copy is made, checked and changed under a name of its own beside the database, where nobody
+//! looks for it. Then the database there is gets a second name, under which it is kept, and one
+//! rename puts the copy in its place.
 
 use std::{
     fs::{self, File, Metadata},
@@ -37,8 +39,8 @@ pub struct Restored<T> {
     pub change: T,
 }
 
-/// Puts a copy of `from` in the place of the database whose lock is held, after `change` has changed it. `force`: also where
-/// the database that is there cannot be kept, or not whole.
+/// Puts a copy of `from` in the place of the database whose lock is held, after `change` has
+/// changed it. `force`: also where the database that is there cannot be kept, or not whole.
 pub fn restore<T>(
     lock: &DatabaseLock,
     from: &Path,
@@ -112,8 +114,9 @@ fn stage<T>(
     Ok((as_of, changed))
 }
 
-/// Copies the file, and the write-ahead log beside it if there is one. The original is never opened by SQLite. It is opened
-/// once, judged as what was opened, and read from that: what its name stands for meanwhile does not matter.
+/// Copies the file, and the write-ahead log beside it if there is one. The original is never opened
+/// by SQLite. It is opened once, judged as what was opened, and read from that: what its name
+/// stands for meanwhile does not matter.
 fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
     let not_ours = |why: &dyn std::fmt::Display| no_copy(from, why);
     let mut source = files::at_once().open(from).map_err(|e| not_ours(&e))?;

@@ -11,11 +11,12 @@ use crate::{
 /// Addresses that are removed at once, for each event of a batch.
 pub(super) const ADDRESSES: usize = 8;
 
-/// Removes a batch of events older than `cutoff` and notes at each of their targets how far it has lost them. It goes by
-/// id and stops at the first event that is young enough, so a clock that jumped loses nothing out of order. How old an event
-/// is, is what the clock said when it happened, which may be earlier than the event's own time. A time that is
-/// yet to come was a wrong clock's: such an event goes with the next one behind it, however far behind. A batch also ends
-/// with `ADDRESSES` times as many addresses, as a NICK may have a thousand.
+/// Removes a batch of events older than `cutoff` and notes at each of their targets how far it has
+/// lost them. It goes by id and stops at the first event that is young enough, so a clock that
+/// jumped loses nothing out of order. How old an event is, is what the clock said when it happened,
+/// which may be earlier than the event's own time. A time that is yet to come was a wrong clock's:
+/// such an event goes with the next one behind it, however far behind. A batch also ends with
+/// `ADDRESSES` times as many addresses, as a NICK may have a thousand.
 pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
     let mut oldest = tx.sql.prepare_cached(
         "SELECT id, coalesce(clock, time), targets FROM event ORDER BY id LIMIT ?1",
@@ -70,9 +71,10 @@ pub(super) fn remove_event(tx: &Write, event: i64, targets: &[i64]) -> Result<()
     Ok(())
 }
 
-/// Removes a batch of memberships that ended before the oldest event there is. What a client of the session may have
-/// missed by that is noted at the session itself; of a confined client, who is not told of what was the session's, it stays
-/// until it was acknowledged, unless that client reads nothing.
+/// Removes a batch of memberships that ended before the oldest event there is. What a client of the
+/// session may have missed by that is noted at the session itself; of a confined client, who is not
+/// told of what was the session's, it stays until it was acknowledged, unless that client reads
+/// nothing.
 pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     let floor: i64 = tx
         .sql
@@ -100,7 +102,8 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     Ok(rows.len())
 }
 
-/// Removes a batch of tombstones: clients that left, grants, apps, sessions and channels that ended at `cutoff` or before.
+/// Removes a batch of tombstones: clients that left, grants, apps, sessions and channels that ended
+/// at `cutoff` or before.
 pub fn drop_tombstones(
     tx: &Write,
     cutoff: Timestamp,

@@ -1,9 +1,11 @@
-//! The room on the disk, and who may still write when there is none: the writer asks before each job and after each failure.
+//! The room on the disk, and who may still write when there is none: the writer asks before each
+//! job and after each failure.
 //!
-//! While the disk is full, what only adds something is refused. What ends something, or serves somebody who reads, uses the
-//! reserve; what lets somebody in uses it as far as enough is left to end everything. The disk counts as full until the
-//! reserve is whole again, or until as much is free within the database: retention, and the ends of sessions, free pages there
-//! and no room on the disk.
+//! While the disk is full, what only adds something is refused. What ends something, or serves
+//! somebody who reads, uses the reserve; what lets somebody in uses it as far as enough is left to
+//! end everything. The disk counts as full until the reserve is whole again, or until as much is
+//! free within the database: retention, and the ends of sessions, free pages there and no room on
+//! the disk.
 
 use std::{
     collections::HashMap,
@@ -25,11 +27,14 @@ use crate::{error::Error, model::Network};
 
 /// Of the reserve, what is left to what ends something.
 const FOR_ENDINGS: u64 = 4 << 20;
-/// Bytes that what lets somebody in may add for one network (of IPv6, a /48) while the disk is full.
+/// Bytes that what lets somebody in may add for one network (of IPv6, a /48) while the disk is
+/// full.
 const ENTRIES_OF_ONE: u64 = 1 << 20;
-/// Networks that are told apart for that. All together are held to what is left for endings in any case.
+/// Networks that are told apart for that. All together are held to what is left for endings in any
+/// case.
 const NETWORKS: usize = 4096;
-/// Free bytes within the database that are as good as a whole reserve, and how few are as bad as none.
+/// Free bytes within the database that are as good as a whole reserve, and how few are as bad as
+/// none.
 const FREE: u64 = reserve::SIZE;
 const HARDLY_FREE: u64 = reserve::SIZE / 2;
 /// Between two looks whether there is room again.
@@ -119,8 +124,8 @@ impl Room {
         }
     }
 
-    /// Called when the machine failed a job: makes room for it, if want of room is the reason and there is some for its like.
-    /// Whether the job is to be tried again.
+    /// Called when the machine failed a job: makes room for it, if want of room is the reason and
+    /// there is some for its like. Whether the job is to be tried again.
     pub fn make(&mut self, priority: Priority) -> bool {
         // Where there is room, it failed for another reason.
         if !matches!(self.reserve.has_room_beside(), Ok(false)) {

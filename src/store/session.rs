@@ -201,8 +201,8 @@ pub fn count_from(tx: &Read, network: Network, most: i64) -> Result<i64> {
     Ok({ count }.query_row(params![first, last, most], |row| row.get(0))?)
 }
 
-/// Live sessions whose nicks fit a mask, in the order of their nicks, at most `limit` of those that are looked at; and whether
-/// these are all.
+/// Live sessions whose nicks fit a mask, in the order of their nicks, at most `limit` of those that
+/// are looked at; and whether these are all.
 pub(super) fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
     let first = mask
         .split(['*', '?'])
@@ -288,8 +288,9 @@ pub struct LastWords<'a> {
     pub app: Option<String>,
 }
 
-/// Ends a session, whoever removed its last device: one QUIT to all who are to know of it, its memberships closed, its clients
-/// out, its grants and API keys revoked, its nick free, its password gone.
+/// Ends a session, whoever removed its last device: one QUIT to all who are to know of it, its
+/// memberships closed, its clients out, its grants and API keys revoked, its nick free, its
+/// password gone.
 pub fn end(
     tx: &Write,
     id: SessionId,

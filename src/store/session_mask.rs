@@ -1,8 +1,9 @@
 //! Masks by which bans and SILENCE name sessions, and the one rule of whom such a mask matches.
 //!
-//! A mask whose nick part has no wildcard is *made of a nick*. It also holds a session, whatever nick that takes later: the
-//! session that has the nick when the mask is set and that the whole mask matches. It holds that session until it ends. A mask
-//! that is set while nobody has its nick goes by the nick of the moment, because it cannot know whom it is meant for.
+//! A mask whose nick part has no wildcard is *made of a nick*. It also holds a session, whatever
+//! nick that takes later: the session that has the nick when the mask is set and that the whole
+//! mask matches. It holds that session until it ends. A mask that is set while nobody has its nick
+//! goes by the nick of the moment, because it cannot know whom it is meant for.
 
 use rusqlite::{Row, Statement};
 
@@ -60,7 +61,8 @@ impl Masked {
         }
     }
 
-    /// Whether one of the masks that a query gives, in its columns `mask` and `held`, matches the session.
+    /// Whether one of the masks that a query gives, in its columns `mask` and `held`, matches the
+    /// session.
     pub(super) fn fits_one_of(&self, masks: &mut Statement, of: i64) -> Result<bool> {
         let mut rows = masks.query([of])?;
         while let Some(row) = rows.next()? {

@@ -1,7 +1,8 @@
 //! How far a caller sees: the one way to channels and people by their names.
 //!
-//! Whoever calls by a grant with `res` sees the channels it names and nothing else; what lies outside reads as if it were
-//! not there. Nothing else finds a channel or a session by its name, so that no command can forget to ask.
+//! Whoever calls by a grant with `res` sees the channels it names and nothing else; what lies
+//! outside reads as if it were not there. Nothing else finds a channel or a session by its name, so
+//! that no command can forget to ask.
 
 use std::{
     cmp::Reverse,
@@ -28,7 +29,8 @@ pub struct Sight<'a> {
     inside: Option<Inside>,
 }
 
-/// What a confined caller sees: itself, and these channels, by their folded names. One that is made anew is the same again.
+/// What a confined caller sees: itself, and these channels, by their folded names. One that is made
+/// anew is the same again.
 struct Inside {
     me: SessionId,
     channels: BTreeSet<String>,
@@ -124,7 +126,8 @@ impl<'a> Sight<'a> {
             .ok_or_else(|| Error::no_such_channel(name))
     }
 
-    /// How much of a channel that is seen a session is shown: all of it as a member, else what its modes leave to outsiders.
+    /// How much of a channel that is seen a session is shown: all of it as a member, else what its
+    /// modes leave to outsiders.
     pub fn shown(&self, channel: &Channel, session: SessionId) -> Result<Shown> {
         Ok(match channel.modes.shown_outside() {
             Shown::Everything => Shown::Everything,
@@ -133,8 +136,9 @@ impl<'a> Sight<'a> {
         })
     }
 
-    /// Live channels that are listed for a session, those it is on and the largest of the others, and how many are on each:
-    /// at most `limit`, in the order of their names; and whether these are all.
+    /// Live channels that are listed for a session, those it is on and the largest of the others,
+    /// and how many are on each: at most `limit`, in the order of their names; and whether these
+    /// are all.
     pub fn listed_channels(
         &self,
         session: SessionId,
@@ -201,7 +205,8 @@ impl<'a> Sight<'a> {
             .ok_or_else(|| Error::no_such_nick(nick.as_str()))
     }
 
-    /// Those whose nicks fit a mask, in the order of their nicks, at most `limit`; and whether these are all.
+    /// Those whose nicks fit a mask, in the order of their nicks, at most `limit`; and whether
+    /// these are all.
     pub fn people(&self, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
         let Some(inside) = &self.inside else {
             return session::fitting(self.tx, mask, limit);
@@ -230,7 +235,8 @@ impl<'a> Sight<'a> {
         }
     }
 
-    /// A session, live or ended, with which direct messages may have been exchanged: a confined caller has none.
+    /// A session, live or ended, with which direct messages may have been exchanged: a confined
+    /// caller has none.
     pub fn past_correspondent(&self, id: SessionId) -> Result<PastSession> {
         let found = if self.is_whole() {
             session::find_past(self.tx, id)?

@@ -1,15 +1,17 @@
-//! How many bytes a row takes on the disk: rather too many than too few, so that what is counted is never less than what the
-//! database grows by.
+//! How many bytes a row takes on the disk: rather too many than too few, so that what is counted is
+//! never less than what the database grows by.
 //!
-//! SQLite lays rows into pages. The row that no longer fits into a page begins the next one, and what it left free stays
-//! free: at most as much as its own size. A row that is longer than a page continues in pages of its own.
+//! SQLite lays rows into pages. The row that no longer fits into a page begins the next one, and
+//! what it left free stays free: at most as much as its own size. A row that is longer than a page
+//! continues in pages of its own.
 
 /// Bytes of a page (SQLite's default).
 const PAGE: usize = 4096;
 /// What of a page holds rows, and what of a page that a long row continues in.
 const ROOM: usize = PAGE - 8;
 const CONTINUED: usize = PAGE - 4;
-/// The longest row that lies in one page, and the least of a longer one that does (SQLite's file format, section 1.6).
+/// The longest row that lies in one page, and the least of a longer one that does (SQLite's file
+/// format, section 1.6).
 const WHOLE: usize = PAGE - 35;
 const LEAST: usize = (PAGE - 12) * 32 / 255 - 23;
 /// Ids, times, the row's header and its place in the page: at least and at most.
@@ -61,7 +63,8 @@ mod tests {
 
     use super::*;
 
-    /// Fills a table like the log's, with rows of these lengths in turn; what it takes, and what was counted.
+    /// Fills a table like the log's, with rows of these lengths in turn; what it takes, and what
+    /// was counted.
     fn fill(lengths: &[usize]) -> (u64, u64) {
         let database = Connection::open_in_memory().unwrap();
         database

@@ -1,4 +1,5 @@
-//! Op passes on, so that no channel is stuck: when the last op goes, another member becomes op in the same transaction.
+//! Op passes on, so that no channel is stuck: when the last op goes, another member becomes op in
+//! the same transaction.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -8,14 +9,15 @@ use crate::{
     model::{ChannelId, EventId, SERVER_NAME, SessionId, Timestamp},
 };
 
-/// How many times a member is tried on a ban, at most, to find the next op: the writer does it, and some have thousands of
-/// members and a hundred bans.
+/// How many times a member is tried on a ban, at most, to find the next op: the writer does it, and
+/// some have thousands of members and a hundred bans.
 const TRIALS: usize = 20_000;
 
-/// Makes another member op, if the channel has none: the voiced member who has been there longest, or else the member who
-/// has been there longest among those whom no ban matches. If bans match all of them, or all of those that have been there
-/// longest and are looked at, the channel stays without an op until a session that no ban matches joins it or changes its
-/// nick (see [`consider`]).
+/// Makes another member op, if the channel has none: the voiced member who has been there longest,
+/// or else the member who has been there longest among those whom no ban matches. If bans match all
+/// of them, or all of those that have been there longest and are looked at, the channel stays
+/// without an op until a session that no ban matches joins it or changes its nick (see
+/// [`consider`]).
 pub(super) fn pass_on(tx: &Write, channel: ChannelId, now: Timestamp) -> Result<()> {
     if member::has_op(tx, channel)? {
         return Ok(());
@@ -26,8 +28,9 @@ pub(super) fn pass_on(tx: &Write, channel: ChannelId, now: Timestamp) -> Result<
     }
 }
 
-/// Makes a session op of a channel that has no op, unless a ban matches it. It is called for a session that joins or that
-/// changes its nick: of the other members of such a channel it is known, as far as they are looked at, that bans match them.
+/// Makes a session op of a channel that has no op, unless a ban matches it. It is called for a
+/// session that joins or that changes its nick: of the other members of such a channel it is known,
+/// as far as they are looked at, that bans match them.
 pub fn consider(tx: &Write, channel: ChannelId, session: SessionId, now: Timestamp) -> Result<()> {
     if !member::has_op(tx, channel)? && !ban::matches(tx, channel, &session::get(tx, session)?)? {
         give_op(tx, channel, session, now)?;
@@ -85,8 +88,8 @@ pub fn give_op(
     log::append(tx, draft, &[channel.into()])
 }
 
-/// Gives an op to the channels of a database that was written before op passed on. It runs before there is anyone to tell:
-/// whoever comes back reads of it in the queue.
+/// Gives an op to the channels of a database that was written before op passed on. It runs before
+/// there is anyone to tell: whoever comes back reads of it in the queue.
 pub(super) fn heal(connection: &Connection, now: Timestamp) -> Result<()> {
     let transaction = connection.unchecked_transaction()?;
     let tx = Write::new(&transaction);

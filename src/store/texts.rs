@@ -1,5 +1,6 @@
-//! How several texts are stored in one column: each as it is, with a CR behind it. The protocol has no text with a CR, so
-//! nothing needs an escape, and a text takes as many bytes on the disk as its sender sent.
+//! How several texts are stored in one column: each as it is, with a CR behind it. The protocol has
+//! no text with a CR, so nothing needs an escape, and a text takes as many bytes on the disk as its
+//! sender sent.
 
 use crate::error::{Error, Result};
 
@@ -23,7 +24,8 @@ pub fn split(column: &str) -> impl Iterator<Item = &str> {
     column.split_terminator(END)
 }
 
-/// About how many bytes the texts of a column take as JSON, which escapes control characters sixfold.
+/// About how many bytes the texts of a column take as JSON, which escapes control characters
+/// sixfold.
 pub fn rendered_length(column: &str) -> usize {
     let length = |byte: u8| match byte {
         b'\r' => 3,

@@ -34,7 +34,8 @@ pub struct Access {
     pub scope: Scopes,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
-    /// Whether its first use is to be noted: until then its refresh token is exchanged for the same pair again.
+    /// Whether its first use is to be noted: until then its refresh token is exchanged for the same
+    /// pair again.
     pub unsettled: bool,
 }
 
@@ -78,7 +79,8 @@ pub struct NewToken {
     pub parent: Option<SecretHash>,
 }
 
-/// Issues an access token, or, where its refresh token is exchanged for the same again, one that has expired once more.
+/// Issues an access token, or, where its refresh token is exchanged for the same again, one that
+/// has expired once more.
 pub fn issue_access(tx: &Write, new: &NewToken, now: Timestamp) -> Result<()> {
     let NewToken {
         secret,
@@ -135,8 +137,8 @@ pub fn issue_refresh(
     Ok(())
 }
 
-/// Notes that a refresh token was exchanged, by which key, and for tokens that live until `until`. It is kept as long as
-/// those, because it may come back.
+/// Notes that a refresh token was exchanged, by which key, and for tokens that live until `until`.
+/// It is kept as long as those, because it may come back.
 pub fn supersede(
     tx: &Write,
     secret: SecretHash,
@@ -152,8 +154,8 @@ pub fn supersede(
     Ok(())
 }
 
-/// Notes that a token was presented, so its pair has arrived: the refresh token that it was issued for is not exchanged for
-/// that pair again.
+/// Notes that a token was presented, so its pair has arrived: the refresh token that it was issued
+/// for is not exchanged for that pair again.
 pub fn settle_parent(tx: &Write, presented: SecretHash, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached(
@@ -237,8 +239,8 @@ pub fn for_each_access(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     Ok(())
 }
 
-/// The public name of an access token, which resource servers are told of (RFC 7662 §2.2, `jti`). It is made of the token's
-/// hash, and says nothing of the token.
+/// The public name of an access token, which resource servers are told of (RFC 7662 §2.2, `jti`).
+/// It is made of the token's hash, and says nothing of the token.
 pub fn jti(secret: SecretHash) -> String {
     let hash = sha256(&[b"jti".as_slice(), &secret.0].concat());
     hash[..16]

@@ -1,4 +1,5 @@
-//! What a session has not read: what others said past its read mark, as far as it is worth counting.
+//! What a session has not read: what others said past its read mark, as far as it is worth
+//! counting.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -11,11 +12,12 @@ use crate::{
 /// Messages that are counted, at most.
 const MOST: u32 = 100;
 
-/// What is unread of a channel that a session is on, in its present stay; for the session is what names it.
+/// What is unread of a channel that a session is on, in its present stay; for the session is what
+/// names it.
 ///
-/// The index of the channel's messages is read from the newest back. Each knows the last one before it that another session
-/// sent, so a run of the session's own messages, however long, costs one step; and it has a filter of its words, so that
-/// few texts are read that do not name the session.
+/// The index of the channel's messages is read from the newest back. Each knows the last one before
+/// it that another session sent, so a run of the session's own messages, however long, costs one
+/// step; and it has a filter of its words, so that few texts are read that do not name the session.
 pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) -> Result<Unread> {
     let mut unread = Unread::default();
     let mut statement = tx.sql.prepare_cached(
@@ -55,7 +57,8 @@ pub(super) fn last_of_others(tx: &Read, channel: ChannelId, me: SessionId) -> Re
     Ok(last.optional()?.unwrap_or(0))
 }
 
-/// What is unread of an exchange of direct messages, from the newest back. What the session tells itself it has read.
+/// What is unread of an exchange of direct messages, from the newest back. What the session tells
+/// itself it has read.
 pub fn of_exchange(tx: &Read, me: &Session, other: SessionId, read: EventId) -> Result<Unread> {
     let mut unread = Unread::default();
     let mut statement = tx.sql.prepare_cached(
@@ -69,7 +72,8 @@ pub fn of_exchange(tx: &Read, me: &Session, other: SessionId, read: EventId) -> 
     Ok(unread)
 }
 
-/// Whether a message names a session in its text, which stands behind the target. Few are read that do not.
+/// Whether a message names a session in its text, which stands behind the target. Few are read that
+/// do not.
 fn is_named(tx: &Read, me: &Session, message: &Row) -> Result<bool> {
     let (id, words): (i64, Option<i64>) = (message.get("id")?, message.get("words")?);
     if words.is_some_and(|words| !Words(words).may_have(&me.nick)) {

@@ -1,6 +1,7 @@
-//! Events that nobody can read any more go before their time: those of an ended session, and those of a channel that lie
-//! outside all stays of live sessions there and outside the times when the live channel was +H. They are in nobody's queue or history, so nobody loses anything by it and there
-//! is no gap to tell of.
+//! Events that nobody can read any more go before their time: those of an ended session, and those
+//! of a channel that lie outside all stays of live sessions there and outside the times when the
+//! live channel was +H. They are in nobody's queue or history, so nobody loses anything by it and
+//! there is no gap to tell of.
 
 use std::collections::HashMap;
 
@@ -29,7 +30,8 @@ pub(super) fn note_ended(tx: &Write, session: SessionId) -> Result<()> {
     note(tx, session.0)
 }
 
-/// Notes that a stay on a channel, or a time when it was +H, was forgotten, perhaps the last in which something could be read.
+/// Notes that a stay on a channel, or a time when it was +H, was forgotten, perhaps the last in
+/// which something could be read.
 pub(super) fn note_forgotten(tx: &Write, channel: ChannelId) -> Result<()> {
     note(tx, channel.0)
 }
@@ -47,8 +49,8 @@ pub fn is_noted(tx: &Read) -> Result<bool> {
     Ok({ noted }.exists([])?)
 }
 
-/// Removes a batch of such events. It goes through the targets that were noted, at most `batch` events and targets; how many,
-/// or `batch` where their addresses were too many for the rest.
+/// Removes a batch of such events. It goes through the targets that were noted, at most `batch`
+/// events and targets; how many, or `batch` where their addresses were too many for the rest.
 pub fn remove(tx: &Write, batch: usize) -> Result<usize> {
     let mut next = tx
         .sql
@@ -128,8 +130,8 @@ struct Gaps<'a> {
 }
 
 impl Gaps<'_> {
-    /// Of a live session, nothing; of a channel, what lies outside the stays of live sessions and the times when it was +H;
-    /// else everything. In order.
+    /// Of a live session, nothing; of a channel, what lies outside the stays of live sessions and
+    /// the times when it was +H; else everything. In order.
     fn of(&mut self, target: i64) -> Result<&[Stretch]> {
         if !self.known.contains_key(&target) {
             self.known.insert(target, self.find(target)?);
@@ -158,8 +160,8 @@ impl Gaps<'_> {
                 gaps.push((first, since - 1));
             }
             count += 1;
-            // Whoever is there now, or comes to a channel that is +H, reads everything that comes. Past so many stays,
-            // somebody may.
+            // Whoever is there now, or comes to a channel that is +H, reads everything that comes.
+            // Past so many stays, somebody may.
             let Some(until) = until.filter(|_| count < STAYS) else {
                 return Ok(gaps);
             };

@@ -1,9 +1,11 @@
-//! The one writer thread: it takes whatever waits, runs each job in its own savepoint, commits once, applies the effects
-//! in memory and then answers all of them. That is group commit: the more wait, the more share one sync of the disk.
+//! The one writer thread: it takes whatever waits, runs each job in its own savepoint, commits
+//! once, applies the effects in memory and then answers all of them. That is group commit: the more
+//! wait, the more share one sync of the disk.
 //!
-//! If the transaction comes to nothing, its jobs are run again, each in one of its own: what is one job's fault is its own
-//! failure. What is nobody's fault (the disk refuses, another process holds the database) fails all that wait, at once. On a
-//! full disk, a job is refused or has the reserve, by its priority ([`super::room`]).
+//! If the transaction comes to nothing, its jobs are run again, each in one of its own: what is one
+//! job's fault is its own failure. What is nobody's fault (the disk refuses, another process holds
+//! the database) fails all that wait, at once. On a full disk, a job is refused or has the reserve,
+//! by its priority ([`super::room`]).
 
 use std::{
     collections::VecDeque,
@@ -33,8 +35,9 @@ use crate::{
     model::Network,
 };
 
-/// Jobs in the writer's line, done or waiting; beyond it callers wait for a place. The places of one network leave those of
-/// others free, and for a place its callers wait for each other alone, unless several networks do the same.
+/// Jobs in the writer's line, done or waiting; beyond it callers wait for a place. The places of
+/// one network leave those of others free, and for a place its callers wait for each other alone,
+/// unless several networks do the same.
 const WAITING: usize = 1024;
 const PLACES: Bounds = Bounds {
     permits: WAITING,
@@ -102,7 +105,8 @@ impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
     }
 }
 
-/// A place in the writer's line, for one job. Whoever has it comes after all who had theirs used before.
+/// A place in the writer's line, for one job. Whoever has it comes after all who had theirs used
+/// before.
 pub struct Place {
     line: mpsc::UnboundedSender<Box<dyn Job>>,
     turn: Turn<Option<Network>>,
@@ -227,9 +231,11 @@ fn stopping() -> Error {
 
 /// Why a transaction came to nothing.
 enum Failure {
-    /// One of its jobs ended it, or they could not be committed together. A job that was alone in it holds the error.
+    /// One of its jobs ended it, or they could not be committed together. A job that was alone in
+    /// it holds the error.
     Jobs,
-    /// It could not begin, or the machine would not commit even a job alone: no other would fare better.
+    /// It could not begin, or the machine would not commit even a job alone: no other would fare
+    /// better.
     Machine(Error),
 }
 
@@ -239,7 +245,8 @@ fn work(
     room: &mut Room,
     observe: &Observer,
 ) {
-    // The jobs of a group whose transaction is gone, and with it all that they did: each has a second chance, alone.
+    // The jobs of a group whose transaction is gone, and with it all that they did: each has a
+    // second chance, alone.
     let mut again = VecDeque::new();
     loop {
         let retried = again.pop_front();
@@ -306,8 +313,8 @@ fn admitted(mut job: Box<dyn Job>, room: &Room) -> Option<Box<dyn Job>> {
     None
 }
 
-/// Runs the first of `jobs`, and what `more` gives, in one transaction; all that were run are in `jobs` afterwards,
-/// committed or not.
+/// Runs the first of `jobs`, and what `more` gives, in one transaction; all that were run are in
+/// `jobs` afterwards, committed or not.
 fn commit(
     connection: &mut Connection,
     jobs: &mut Vec<Box<dyn Job>>,
@@ -315,8 +322,9 @@ fn commit(
 ) -> Result<Vec<Effect>, Failure> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
     begun.map_err(|error| Failure::Machine(error.into()))?;
-    // Some errors (a full disk) make SQLite end the transaction, savepoints and all. A job that overlooked one would then
-    // commit each further statement by itself: none is committed but by the COMMIT below.
+    // Some errors (a full disk) make SQLite end the transaction, savepoints and all. A job that
+    // overlooked one would then commit each further statement by itself: none is committed but by
+    // the COMMIT below.
     refuse_commits(connection, true);
     let mut effects = Vec::new();
     while let Some(job) = jobs.last_mut() {
@@ -345,7 +353,8 @@ fn commit(
     Err(Failure::Jobs)
 }
 
-/// Runs one job; a refusal, a failure or a panic undoes that job alone. `None`: the transaction is no longer whole.
+/// Runs one job; a refusal, a failure or a panic undoes that job alone. `None`: the transaction is
+/// no longer whole.
 fn savepoint(connection: &Connection, job: &mut dyn Job) -> Option<Vec<Effect>> {
     if let Err(error) = run(connection, "SAVEPOINT job") {
         job.fail(error.into());
@@ -392,8 +401,9 @@ fn roll_back(connection: &Connection) {
     }
 }
 
-/// Writes over what a failed COMMIT may have left at the end of the write-ahead log. If only its sync failed, it is there
-/// whole, and a server that is started after a crash would take it for committed.
+/// Writes over what a failed COMMIT may have left at the end of the write-ahead log. If only its
+/// sync failed, it is there whole, and a server that is started after a crash would take it for
+/// committed.
 fn bury(connection: &Connection) {
     if let Err(error) = super::touch(connection) {
         // By this it is logged, as often as failures are.

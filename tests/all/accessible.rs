@@ -1,4 +1,5 @@
-//! Every page, panel and dialog as axe-core sees it, in light and in dark; and nothing moves for whom that makes ill.
+//! Every page, panel and dialog as axe-core sees it, in light and in dark; and nothing moves for
+//! whom that makes ill.
 
 use std::{cell::RefCell, collections::BTreeMap};
 

@@ -1,4 +1,5 @@
-//! Apps that act for users: credentials of their own in every request, the user's identity beside them.
+//! Apps that act for users: credentials of their own in every request, the user's identity beside
+//! them.
 
 use std::time::Duration;
 
@@ -305,7 +306,8 @@ async fn each_wrong_pair_is_refused_by_name() {
     )
     .await;
     assert_eq!(said(twice.unwrap_err()), refusal(400, "malformed_request"));
-    // Who asks who it is has the same rules, but for a token alone, and a cookie, which does not matter.
+    // Who asks who it is has the same rules, but for a token alone, and a cookie, which does not
+    // matter.
     for (program, expected) in [
         (none.acting_for(&user), "unauthenticated"),
         (own.acting_for(&stranger), "identity_mismatch"),
@@ -344,7 +346,8 @@ async fn what_ends_either_token_ends_the_pair() {
     for mut stream in streams {
         assert_eq!(stream.ended().await, Over::Ended("session_ended".into()));
     }
-    // The app's own token can be revoked and asked for anew; what it opened lasts as long as the user's grant.
+    // The app's own token can be revoked and asked for anew; what it opened lasts as long as the
+    // user's grant.
     let mut stream = Reader::open(&reader, Way::Stream, None).await;
     assert_eq!(
         app.ask("/auth/revoke", &[("token", own.token.as_ref().unwrap())])

@@ -1,4 +1,5 @@
-//! The pages as some people need them: enlarged, or in the colours that the system sets; and nicks that all can read.
+//! The pages as some people need them: enlarged, or in the colours that the system sets; and nicks
+//! that all can read.
 
 use serde_json::json;
 
@@ -10,8 +11,8 @@ use crate::{
     },
 };
 
-/// A window of 1,280 by 1,024 pixels in which everything is shown twice as large, and four times: width, height, scale (WCAG 2.2,
-/// 1.4.4 and 1.4.10).
+/// A window of 1,280 by 1,024 pixels in which everything is shown twice as large, and four times:
+/// width, height, scale (WCAG 2.2, 1.4.4 and 1.4.10).
 const ENLARGED: [[u32; 3]; 2] = [[640, 512, 2], [320, 256, 4]];
 
 async fn enlarge(page: &Page, [width, height, scale]: [u32; 3]) {
@@ -134,8 +135,8 @@ async fn in_forced_colours_outlines_tell_what_is_current_chosen_focused_and_mean
     );
 }
 
-/// The contrasts of nicks in every hue, with the background of messages and of those that mention somebody: how many, and the
-/// lowest (WCAG 2.2, 1.4.3).
+/// The contrasts of nicks in every hue, with the background of messages and of those that mention
+/// somebody: how many, and the lowest (WCAG 2.2, 1.4.3).
 const CONTRASTS: &str = "const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
     const light = (colour) => {
         canvas.fillStyle = colour;

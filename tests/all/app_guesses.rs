@@ -1,5 +1,5 @@
-//! Guesses at apps' secrets, and floods in the names of apps: counted by network, whatever names; a secret that works always
-//! works.
+//! Guesses at apps' secrets, and floods in the names of apps: counted by network, whatever names; a
+//! secret that works always works.
 
 use std::time::Duration;
 
@@ -88,7 +88,8 @@ async fn too_many(response: Response) {
     );
 }
 
-/// A neighbour's wrong secrets and made-up names never keep the right secret waiting, at any endpoint, by any method.
+/// A neighbour's wrong secrets and made-up names never keep the right secret waiting, at any
+/// endpoint, by any method.
 #[tokio::test]
 async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_works() {
     let server = server().await;
@@ -182,7 +183,8 @@ async fn refusals_at_once_are_no_more_than_one_after_the_other() {
     assert_eq!((count(401), count(429)), (BURST, BURST * 2));
 }
 
-/// Of an app that can keep no secret, what there is to guess are tokens and codes: those that there are always work.
+/// Of an app that can keep no secret, what there is to guess are tokens and codes: those that there
+/// are always work.
 #[tokio::test]
 async fn a_public_apps_tokens_and_codes_work_beside_a_flood_of_made_up_ones() {
     let server = server().await;
@@ -292,7 +294,8 @@ async fn malformed_requests_count_too() {
     too_many(post().await).await;
 }
 
-/// Made-up names write neither the log's lines nor the audit's without end: one line of the audit says that there was a flood.
+/// Made-up names write neither the log's lines nor the audit's without end: one line of the audit
+/// says that there was a flood.
 #[tokio::test]
 async fn a_flood_of_made_up_names_is_one_line_of_the_audit() {
     let server = server().await;
@@ -324,8 +327,8 @@ async fn a_flood_of_made_up_names_is_one_line_of_the_audit() {
     );
 }
 
-/// What sends people to be asked is held to the same count, by link, by form and by the page's own answer; a page of an app that
-/// there is comes however much the network was refused.
+/// What sends people to be asked is held to the same count, by link, by form and by the page's own
+/// answer; a page of an app that there is comes however much the network was refused.
 #[tokio::test]
 async fn made_up_names_on_the_way_to_a_page_count_too() {
     let server = server().await;

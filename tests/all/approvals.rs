@@ -1,4 +1,5 @@
-//! What a session has approved, from the moment it did: whose word it was, how long it holds, and how far.
+//! What a session has approved, from the moment it did: whose word it was, how long it holds, and
+//! how far.
 
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ fn error(answer: &(u16, Value)) -> &str {
     answer.1["error"].as_str().unwrap()
 }
 
-/// A removed client may have been a thief's, and so may a copy of the caller's own cookie: everything that was approved and
-/// not yet redeemed is void.
+/// A removed client may have been a thief's, and so may a copy of the caller's own cookie:
+/// everything that was approved and not yet redeemed is void.
 #[tokio::test]
 async fn removing_all_others_voids_what_was_approved() {
     let server = TestServer::start().await;
@@ -40,7 +41,8 @@ async fn removing_all_others_voids_what_was_approved() {
     assert_sound(&server.database());
 }
 
-/// On the machine of its user anybody can come in the name of an app that has no secret (RFC 8252 §8.6).
+/// On the machine of its user anybody can come in the name of an app that has no secret (RFC 8252
+/// §8.6).
 #[tokio::test]
 async fn a_public_app_gets_nothing_silently_where_nobody_can_tell_who_listens() {
     let server = TestServer::start().await;
@@ -86,7 +88,8 @@ async fn consent_holds_for_180_days_from_the_last_time_it_was_given() {
         server.pass(DAY * 28);
         refresh = app.refreshed(&refresh).await.1;
     }
-    // On day 168 a silent code lives no longer than the consent, and a second consent as long as the first did.
+    // On day 168 a silent code lives no longer than the consent, and a second consent as long as
+    // the first did.
     let (_, short) = app.redeem(&alice.is_sent(&silently).await.code()).await;
     let exp = async |token: &Value| {
         let (_, told) = app
@@ -218,7 +221,8 @@ async fn secrets_that_still_work_do_not_put_each_other_out() {
     );
 }
 
-/// The last words of a session go to all its channels, so they are those of somebody who may speak there.
+/// The last words of a session go to all its channels, so they are those of somebody who may speak
+/// there.
 #[tokio::test]
 async fn who_may_not_speak_leaves_without_a_word() {
     for (scope, place, words, app) in [

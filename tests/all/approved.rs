@@ -1,4 +1,5 @@
-//! What was approved and not yet redeemed, and codes that come back: what ends ends with everything that depends on it.
+//! What was approved and not yet redeemed, and codes that come back: what ends ends with everything
+//! that depends on it.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -228,7 +229,8 @@ async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verif
         "{audit}"
     );
 
-    // With all of it, the code was in two hands. It made the grant, so the grant ends; who sent it is written down.
+    // With all of it, the code was in two hands. It made the grant, so the grant ends; who sent it
+    // is written down.
     assert_eq!(error(&app.redeem(&code).await), "invalid_grant");
     assert!(program.is_cut_off().await);
     let audit = alice.get("/api/v1/audit").await;

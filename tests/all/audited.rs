@@ -1,4 +1,5 @@
-//! The audit log as a rule: every action there is, caused over HTTP, has the address of the request that caused it.
+//! The audit log as a rule: every action there is, caused over HTTP, has the address of the request
+//! that caused it.
 
 use std::{collections::BTreeSet, time::Duration};
 

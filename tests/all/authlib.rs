@@ -1,4 +1,5 @@
-//! The README's programs in Python, which know Rejoin by Authlib alone: the bot's whole life, and the app's.
+//! The README's programs in Python, which know Rejoin by Authlib alone: the bot's whole life, and
+//! the app's.
 
 use std::{
     io::Write,

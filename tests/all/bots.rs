@@ -205,7 +205,8 @@ async fn a_bot_that_shows_its_keys_secret_again_lives_on() {
     .await;
 }
 
-/// The device that made the key leaves; from then on its bot's use is use of the device that was used last.
+/// The device that made the key leaves; from then on its bot's use is use of the device that was
+/// used last.
 #[tokio::test]
 async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
     let mut server = TestServer::with(&["--client-idle", "10d", "--client-lifetime", "100d"]).await;
@@ -257,7 +258,8 @@ async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
     assert_sound(&server.database());
 }
 
-/// "Remove all others" by a bot leaves the device for which it works: a session ends by no slip of a program.
+/// "Remove all others" by a bot leaves the device for which it works: a session ends by no slip of
+/// a program.
 #[tokio::test]
 async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
     let server = TestServer::start().await;
@@ -365,7 +367,8 @@ async fn a_session_that_ends_at_the_same_instant_leaves_no_token() {
     assert_sound(&server.database());
 }
 
-/// Whoever was let in a moment before comes too late for a change, and for a look: both ask the store about the grant.
+/// Whoever was let in a moment before comes too late for a change, and for a look: both ask the
+/// store about the grant.
 #[tokio::test]
 async fn the_grant_is_checked_again_in_the_transaction() {
     let server = TestServer::start().await;

@@ -5,7 +5,8 @@ use crate::support::{
     browser::{Driver, Page, Profile},
 };
 
-/// An address of its own, so that the port stays free for a server that is killed and started again.
+/// An address of its own, so that the port stays free for a server that is killed and started
+/// again.
 const LISTEN: &str = "127.77.0.1:0";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +103,8 @@ async fn the_main_job() {
         page.hears("alice: and here").await;
     }
 
-    // The phone is closed without a word; the server is killed in the middle; the phone comes back to what it missed.
+    // The phone is closed without a word; the server is killed in the middle; the phone comes back
+    // to what it missed.
     phone.close().await;
     bob.say("one").await;
     alice.hears("bob: one").await;
@@ -201,7 +203,8 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
         .says("body", "A device logged in to this session")
         .await;
 
-    // A second /pass is a change, so a dialog asks for the current password; whoever knew that may be signed out.
+    // A second /pass is a change, so a dialog asks for the current password; whoever knew that may
+    // be signed out.
     alice.say("/pass the second password").await;
     alice
         .types("#current-password", "not the current one")
@@ -255,7 +258,8 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
         .await;
 }
 
-/// Every page at the widths of a phone and of a desktop: nothing is wider than the window, and nothing broke a policy.
+/// Every page at the widths of a phone and of a desktop: nothing is wider than the window, and
+/// nothing broke a policy.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_fits_the_window_and_the_policy() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! `/.well-known/change-password`, by which a password manager leads its user to where the password is changed.
+//! `/.well-known/change-password`, by which a password manager leads its user to where the password
+//! is changed.
 
 use reqwest::{Method, header};
 

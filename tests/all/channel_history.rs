@@ -224,7 +224,8 @@ async fn a_new_channel_has_it_if_the_operator_says_so() {
     }
 }
 
-/// What was said while it was set is for later members, so it stays when all who heard it have ended; and goes with the channel.
+/// What was said while it was set is for later members, so it stays when all who heard it have
+/// ended; and goes with the channel.
 #[tokio::test]
 async fn what_was_said_stays_as_long_as_a_member_may_come_to_read_it() {
     let server = TestServer::start().await;

@@ -139,7 +139,8 @@ async fn a_channel_is_guessed_at_so_often_and_those_it_knows_come_in() {
     assert_eq!(join(&newcomer, "another").await.0, "joined");
 }
 
-/// Right keys are no guesses, nor is a JOIN without one, or with one that the channel does not want.
+/// Right keys are no guesses, nor is a JOIN without one, or with one that the channel does not
+/// want.
 #[tokio::test]
 async fn what_is_no_guess_counts_for_nothing() {
     let (server, alice) = vault().await;

@@ -1,4 +1,5 @@
-//! `rejoin channel`: what the operator sees of a channel, and does to it, beside a running server and without one.
+//! `rejoin channel`: what the operator sees of a channel, and does to it, beside a running server
+//! and without one.
 
 use std::path::Path;
 

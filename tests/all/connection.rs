@@ -5,7 +5,8 @@ use crate::support::{
     until,
 };
 
-/// Lets a page be cut off in a way that it does not notice: what was sent has arrived, what is told does not.
+/// Lets a page be cut off in a way that it does not notice: what was sent has arrived, what is told
+/// does not.
 const MUTABLE: &str = "const Real = WebSocket;
     window.WebSocket = class extends Real { set onmessage(take) { super.onmessage = (event) => window.muted || take(event); } };";
 const MUTE: &str = "window.muted = true; const real = fetch;
@@ -215,7 +216,8 @@ async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
         let seen = phone.snapshot().await["cursor"].as_i64().unwrap();
         until("it to be acknowledged, once seen", async || acknowledged().await >= seen).await;
 
-        // In a window that nobody looks at: not acknowledged, and so there after a reload, and counted.
+        // In a window that nobody looks at: not acknowledged, and so there after a reload, and
+        // counted.
         page.before("document.hasFocus = () => false").await;
         page.reload().await;
         page.shows("#composer").await;

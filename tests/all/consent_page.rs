@@ -1,5 +1,5 @@
-//! Signing in for another app as people do it: in real Chromium, at a phone's width and a desktop's, by an app whose protocol
-//! nobody here wrote.
+//! Signing in for another app as people do it: in real Chromium, at a phone's width and a
+//! desktop's, by an app whose protocol nobody here wrote.
 
 use serde_json::json;
 
@@ -41,7 +41,8 @@ async fn sign_in(profile: Profile) {
     page.types("#nick", "alice").await;
     page.types("#password", "correct horse battery\n").await;
 
-    // By keyboard alone: the choice of channels, of none at first, which lets nobody in and stays as it was; one of them, and yes.
+    // By keyboard alone: the choice of channels, of none at first, which lets nobody in and stays
+    // as it was; one of them, and yes.
     page.says("h1", "The wiki").await;
     page.says("main", "You are alice").await;
     fits(&page).await;

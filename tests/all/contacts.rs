@@ -1,4 +1,5 @@
-//! Who hears of a NICK and a QUIT without sharing a channel: those to whom the session has itself written, and nobody else.
+//! Who hears of a NICK and a QUIT without sharing a channel: those to whom the session has itself
+//! written, and nobody else.
 
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ fn line(event: &Value) -> String {
     format!("{source} {command} {}", params(event).join(" "))
 }
 
-/// Alice has written to bob, carol has written to alice, and dave is a stranger; nobody shares a channel.
+/// Alice has written to bob, carol has written to alice, and dave is a stranger; nobody shares a
+/// channel.
 async fn people(server: &TestServer) -> [Device; 4] {
     let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
     let [carol, dave] = [server.pick("carol").await, server.pick("dave").await];
@@ -223,7 +225,8 @@ async fn it_counts_as_long_as_the_message_is_kept() {
     assert_eq!(heard(&carol).await, ["al NICK alice"]);
 }
 
-/// Of a session to which it was written, a confined grant's queue has the channel's events and no more.
+/// Of a session to which it was written, a confined grant's queue has the channel's events and no
+/// more.
 #[tokio::test]
 async fn a_confined_grant_hears_nothing_of_it() {
     let server = TestServer::start().await;
@@ -269,7 +272,8 @@ async fn the_latest_1000_are_told() {
         };
         (of("> 5000"), of("= 5001"), heard(&bob).await.len())
     };
-    // The first of a thousand and more, to whom alice has written the last, are told; bob, long ago, is not.
+    // The first of a thousand and more, to whom alice has written the last, are told; bob, long
+    // ago, is not.
     assert_eq!(told("al").await, (1000, 0, 0));
     database
         .execute(

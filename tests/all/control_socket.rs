@@ -1,4 +1,5 @@
-//! The control socket in a folder that is not one's own alone: who may open it, and who answers there.
+//! The control socket in a folder that is not one's own alone: who may open it, and who answers
+//! there.
 
 use std::{
     fs,
@@ -29,7 +30,8 @@ fn shared() -> (tempfile::TempDir, PathBuf) {
     (dir, database)
 }
 
-/// Answers one question on a database's socket as another user, that it was done. `None`: these tests may not become one.
+/// Answers one question on a database's socket as another user, that it was done. `None`: these
+/// tests may not become one.
 fn impostor(database: &Path) -> Option<thread::JoinHandle<()>> {
     let socket = database.with_extension("db.sock");
     let (ready, begun) = mpsc::channel();

@@ -1,4 +1,5 @@
-//! Conversations by direct messages: how they are listed, and how they are reached when somebody has left or has another nick.
+//! Conversations by direct messages: how they are listed, and how they are reached when somebody
+//! has left or has another nick.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Device, TestServer, commands, params, until};
 
-/// The nicks of a device's conversations, as they are listed; those that have ended in brackets, and unread ones with `*`.
+/// The nicks of a device's conversations, as they are listed; those that have ended in brackets,
+/// and unread ones with `*`.
 async fn listed(device: &Device) -> Vec<String> {
     let snapshot = device.snapshot().await;
     let shown = |direct: &Value| {
@@ -108,7 +110,8 @@ async fn those_written_to_come_first_then_the_unread_then_the_newest() {
     );
 }
 
-/// Strangers who write to somebody, and ops who invite, make rows of the store: there are so many and no more.
+/// Strangers who write to somebody, and ops who invite, make rows of the store: there are so many
+/// and no more.
 #[tokio::test]
 async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
     let server = TestServer::start().await;

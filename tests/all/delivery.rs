@@ -1,4 +1,5 @@
-//! Reading a queue by long poll and stream, each in its own manner; what all ways have in common is in `ways`.
+//! Reading a queue by long poll and stream, each in its own manner; what all ways have in common is
+//! in `ways`.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};

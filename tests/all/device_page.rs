@@ -103,7 +103,8 @@ async fn a_link_with_the_code_approves_nothing_and_enter_denies() {
         .await;
     assert_eq!(value, device.code);
     assert_eq!(device.refusal().await, "authorization_pending");
-    // Keys alone: the field has the focus, and of the two answers the one that lets nobody in is what Enter means.
+    // Keys alone: the field has the focus, and of the two answers the one that lets nobody in is
+    // what Enter means.
     assert_eq!(
         page.run("return document.activeElement.id", vec![]).await,
         "code"

@@ -1,4 +1,5 @@
-//! The panel of devices, in real Chromium: what renews a device, and what ends keys along with other devices.
+//! The panel of devices, in real Chromium: what renews a device, and what ends keys along with
+//! other devices.
 
 use std::time::Duration;
 

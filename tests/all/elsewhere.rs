@@ -1,4 +1,5 @@
-//! A page on another origin, in a real browser that has a session here: whatever it tries, nothing happens.
+//! A page on another origin, in a real browser that has a session here: whatever it tries, nothing
+//! happens.
 
 use axum::{Router, response::Html, routing::get};
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ use crate::support::{
     until,
 };
 
-/// A site of somebody else's. By its number it is on another port of the same host, which is the same site to a browser,
-/// so that cookies go along; by its name it is another site.
+/// A site of somebody else's. By its number it is on another port of the same host, which is the
+/// same site to a browser, so that cookies go along; by its name it is another site.
 async fn hostile() -> (u16, tokio::task::JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -24,8 +25,8 @@ async fn hostile() -> (u16, tokio::task::JoinHandle<()>) {
     )
 }
 
-/// Every way a page has to make the browser ask: simple requests, preflighted ones, reading, streams, and forms, which go
-/// to frames of their own. Gives back what it could read.
+/// Every way a page has to make the browser ask: simple requests, preflighted ones, reading,
+/// streams, and forms, which go to frames of their own. Gives back what it could read.
 const ATTACK: &str = r##"
     const [base, said, done] = arguments;
     const all = { credentials: "include" };
@@ -100,7 +101,8 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
     browser.shows("#composer").await;
     browser.types("#composer", "/join #rust\n").await;
     browser.says("#channels", "#rust").await;
-    // What the page would have to change: alice's cookie as she can use it, her queue, and what bob hears.
+    // What the page would have to change: alice's cookie as she can use it, her queue, and what bob
+    // hears.
     let cookie = browser.cookie("rejoin").await;
     let alice = server.device().with_cookie(&format!("rejoin={cookie}"));
     browser.goto("about:blank").await;
@@ -123,8 +125,8 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
         );
         assert_eq!(state(&alice, &bob).await, before, "{site}");
 
-        // Neither can it show ours in a frame. It can lead the browser to where reading acknowledges: that acknowledges
-        // nothing, and what is read it cannot read.
+        // Neither can it show ours in a frame. It can lead the browser to where reading
+        // acknowledges: that acknowledges nothing, and what is read it cannot read.
         browser
             .run(
                 "document.body.innerHTML = `<iframe src='${arguments[0]}'></iframe>`",

@@ -114,8 +114,8 @@ async fn a_cookie_is_known_to_have_arrived_before_its_first_request_is_answered(
     gone(&alice, "lost").await;
 }
 
-/// Of a login whose answer is lost only the new client leaves; one that was renewed stays until it is idle, or a session
-/// whose last client it is would end while its owner knows the password.
+/// Of a login whose answer is lost only the new client leaves; one that was renewed stays until it
+/// is idle, or a session whose last client it is would end while its owner knows the password.
 #[tokio::test]
 async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
     let server = TestServer::start().await;
@@ -137,7 +137,8 @@ async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
     );
 }
 
-/// A clock set a day forward makes nobody leave who has not been away; set back it holds nobody up; and order is by id.
+/// A clock set a day forward makes nobody leave who has not been away; set back it holds nobody up;
+/// and order is by id.
 #[tokio::test]
 async fn a_clock_that_is_set_ends_nobody_and_breaks_no_order() {
     let server = TestServer::with(&["--client-idle", "12h", "--retention", "20h"]).await;

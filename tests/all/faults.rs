@@ -1,5 +1,6 @@
-//! The store under faults: a disk that is full, cannot be written, does not sync or cannot be read, and a database that
-//! another process holds. Callers are told, nothing is done by halves, and it goes on by itself when it is over.
+//! The store under faults: a disk that is full, cannot be written, does not sync or cannot be read,
+//! and a database that another process holds. Callers are told, nothing is done by halves, and it
+//! goes on by itself when it is over.
 
 use std::{
     fmt::Debug,
@@ -53,7 +54,8 @@ impl Scene {
         self.dir.path().join("rejoin.db")
     }
 
-    /// Many commands at the same time; `round` tells them and their labels from those of another round.
+    /// Many commands at the same time; `round` tells them and their labels from those of another
+    /// round.
     async fn act(&self, round: &str) -> Vec<Result<Value, Problem>> {
         let (channel, nick, text) = (
             format!("#{round}"),
@@ -150,7 +152,8 @@ fn assert_refused<T: Debug>(result: Result<T, Problem>) {
     );
 }
 
-/// Lets the same go wrong twice: first it passes, then the server is killed while it lasts. `fail` gives what ends it.
+/// Lets the same go wrong twice: first it passes, then the server is killed while it lasts. `fail`
+/// gives what ends it.
 async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     let scene = Scene::new().await;
     let (alice, bob, visitor) = (&scene.alice, &scene.bob, scene.process.device());
@@ -273,7 +276,8 @@ async fn a_disk_that_cannot_be_written() {
     goes_wrong(on_disk("read-only")).await;
 }
 
-/// What was written but not synced is in the write-ahead log, whole: it must not be taken for committed after the kill.
+/// What was written but not synced is in the write-ahead log, whole: it must not be taken for
+/// committed after the kill.
 #[tokio::test]
 async fn a_disk_that_does_not_sync() {
     goes_wrong(on_disk("unsynced")).await;

@@ -1,4 +1,5 @@
-//! The forms of pages for people: whatever is wrong with what a browser sends, the page comes again and says so in words.
+//! The forms of pages for people: whatever is wrong with what a browser sends, the page comes again
+//! and says so in words.
 
 use reqwest::{Method, header};
 

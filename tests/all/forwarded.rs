@@ -1,4 +1,5 @@
-//! Requests that a trusted proxy forwards: each network has so many under way, as it has so many connections.
+//! Requests that a trusted proxy forwards: each network has so many under way, as it has so many
+//! connections.
 
 use futures_util::future::join_all;
 

@@ -1,5 +1,5 @@
-//! A WebSocket frame by frame (RFC 6455): what is valid however odd is understood, and what is not closes the connection with
-//! the code that says what was wrong.
+//! A WebSocket frame by frame (RFC 6455): what is valid however odd is understood, and what is not
+//! closes the connection with the code that says what was wrong.
 
 use crate::support::{Device, Raw, TestServer, head};
 
@@ -53,7 +53,8 @@ fn close(code: u16, reason: &[u8]) -> Vec<u8> {
     frame(FIN | CLOSE, &[&code.to_be_bytes(), reason].concat())
 }
 
-/// The server's frames, which are not masked, up to the end: text, and the code of the close if there is one.
+/// The server's frames, which are not masked, up to the end: text, and the code of the close if
+/// there is one.
 fn read(mut bytes: &[u8]) -> (Vec<String>, Option<u16>) {
     let mut texts = Vec::new();
     while let [first, length, rest @ ..] = bytes {

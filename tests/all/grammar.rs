@@ -1,6 +1,6 @@
-//! Every header, form field and number that the server reads, by its own grammar: odd ones that are valid are read, and what
-//! is not valid is refused by name. The tables of the grammars themselves stand beside them, in `src/http/grammar` and
-//! `src/model`.
+//! Every header, form field and number that the server reads, by its own grammar: odd ones that are
+//! valid are read, and what is not valid is refused by name. The tables of the grammars themselves
+//! stand beside them, in `src/http/grammar` and `src/model`.
 
 use reqwest::{Method, header};
 
@@ -493,7 +493,8 @@ async fn names_of_headers_are_in_any_case_and_values_keep_their_bytes() {
     .unwrap();
 }
 
-/// Whoever reads U+FFFD there reads something else than was sent, and two things that differ as the same.
+/// Whoever reads U+FFFD there reads something else than was sent, and two things that differ as the
+/// same.
 #[tokio::test]
 async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
     let server = TestServer::start().await;

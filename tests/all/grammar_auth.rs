@@ -1,4 +1,5 @@
-//! Authorization as it is read, by the grammar of each scheme, and WWW-Authenticate and Allow as they are sent.
+//! Authorization as it is read, by the grammar of each scheme, and WWW-Authenticate and Allow as
+//! they are sent.
 
 use reqwest::{Method, Response, header};
 use serde_json::json;

@@ -114,8 +114,9 @@ async fn many_guesses_at_once_are_limited_like_one_after_the_other() {
     assert_eq!(codes.iter().filter(|code| *code == "throttled").count(), 50);
 }
 
-/// A crowd of strangers uses up all that is allowed for a nick; its owner comes in all the same from where a device of hers
-/// has come from before, also after a change of nick, and a removed device's place is nobody's.
+/// A crowd of strangers uses up all that is allowed for a nick; its owner comes in all the same
+/// from where a device of hers has come from before, also after a change of nick, and a removed
+/// device's place is nobody's.
 #[tokio::test]
 async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
     let (server, alice) = alice(&[]).await;
@@ -282,7 +283,8 @@ async fn an_address_logs_in_so_often_even_with_the_right_password() {
         .unwrap();
 }
 
-/// A throttle is one line of the audit log in an hour, however often it refuses, and the owner of the nick sees it.
+/// A throttle is one line of the audit log in an hour, however often it refuses, and the owner of
+/// the nick sees it.
 #[tokio::test]
 async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
     let (server, alice) = alice(&[]).await;

@@ -136,8 +136,8 @@ fn throttled(problem: &Problem) -> Option<u64> {
     (problem.code == "throttled" && problem.status == 429).then(|| problem.retry_after.unwrap())
 }
 
-/// Every way, each from networks of its own, share the one count of the session; the right password is not told from a wrong
-/// one then, and passes when Retry-After has passed.
+/// Every way, each from networks of its own, share the one count of the session; the right password
+/// is not told from a wrong one then, and passes when Retry-After has passed.
 #[tokio::test]
 async fn what_is_held_of_a_session_shares_one_count_of_wrong_passwords_whichever_way_and_wherever_from()
  {
@@ -242,7 +242,8 @@ async fn the_session_s_own_count_is_no_strangers() {
         .unwrap();
 }
 
-/// A login that is under way is no failure: many right ones at once all pass, of one session and of several.
+/// A login that is under way is no failure: many right ones at once all pass, of one session and of
+/// several.
 #[tokio::test]
 async fn right_logins_at_once_all_pass() {
     let (server, alice) = alice(&["--max-clients", "100"]).await;
@@ -283,7 +284,8 @@ async fn right_logins_at_once_all_pass() {
     );
 }
 
-/// Wrong ones at once are as many as one after the other, and those that wait for them are told the truth.
+/// Wrong ones at once are as many as one after the other, and those that wait for them are told the
+/// truth.
 #[tokio::test]
 async fn wrong_logins_at_once_are_limited_and_retry_after_is_true() {
     let (server, alice) = alice(&[]).await;
@@ -352,7 +354,8 @@ async fn the_networks_of_one_customer_of_ipv6_share_wider_limits() {
     assert_eq!(wrong("2:13", 0..10, "").await, 10);
 }
 
-/// Right passwords cost, too: the devices of a session give so many, whether to change it or to renew themselves.
+/// Right passwords cost, too: the devices of a session give so many, whether to change it or to
+/// renew themselves.
 #[tokio::test]
 async fn the_devices_of_a_session_give_so_many_right_passwords() {
     let (server, alice) = alice(&[]).await;

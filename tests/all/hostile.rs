@@ -1,4 +1,5 @@
-//! Hostile and slow connections: each is bounded in time and memory, and others are served as before.
+//! Hostile and slow connections: each is bounded in time and memory, and others are served as
+//! before.
 
 use std::time::Duration;
 
@@ -201,8 +202,8 @@ async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
     );
 }
 
-/// Sixty streams and thirty polls of six megabytes that are hardly read: with all of it buffered for each it would be more
-/// than half a gigabyte.
+/// Sixty streams and thirty polls of six megabytes that are hardly read: with all of it buffered
+/// for each it would be more than half a gigabyte.
 #[tokio::test]
 async fn readers_that_stopped_take_little_memory() {
     let dir = tempfile::tempdir().unwrap();
@@ -245,7 +246,8 @@ async fn readers_that_stopped_take_little_memory() {
         )
         .await;
     }
-    // More than the system holds for one that does not read, so that the server goes on to what waits.
+    // More than the system holds for one that does not read, so that the server goes on to what
+    // waits.
     for stream in &mut streams {
         stream.read(500_000).await;
     }

@@ -1,5 +1,5 @@
-//! Every flow by the `oauth2` crate, whose authors have never heard of Rejoin. (The code flow is in `consent_page.rs`, with a
-//! browser.)
+//! Every flow by the `oauth2` crate, whose authors have never heard of Rejoin. (The code flow is in
+//! `consent_page.rs`, with a browser.)
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,4 +1,5 @@
-//! What it takes to ask about tokens: an app's credentials, or an access token that the app has for itself.
+//! What it takes to ask about tokens: an app's credentials, or an access token that the app has for
+//! itself.
 
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
@@ -176,7 +177,8 @@ async fn a_401_offers_every_way_there_is() {
     assert_eq!(offered(&token.send().await.unwrap()), both[..1]);
 }
 
-/// Tokens are made up as easily as names, so they count like those; one that works is never kept waiting.
+/// Tokens are made up as easily as names, so they count like those; one that works is never kept
+/// waiting.
 #[tokio::test]
 async fn made_up_tokens_count_by_network() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;

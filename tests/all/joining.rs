@@ -1,5 +1,5 @@
-//! What the answer to JOIN shows, and what it costs the one writer: a channel with many members as little as an empty one,
-//! and a channel that one is on already nothing.
+//! What the answer to JOIN shows, and what it costs the one writer: a channel with many members as
+//! little as an empty one, and a channel that one is on already nothing.
 
 use std::time::Duration;
 
@@ -123,7 +123,8 @@ async fn the_order_is_that_of_the_targets_wherever_each_is_shown() {
     );
 }
 
-/// A label keeps what was answered. Of a large channel it keeps that it was joined, and shows it anew.
+/// A label keeps what was answered. Of a large channel it keeps that it was joined, and shows it
+/// anew.
 #[tokio::test]
 async fn a_label_keeps_the_names_of_small_channels_and_shows_large_ones_anew() {
     let server = TestServer::start().await;
@@ -195,7 +196,8 @@ async fn a_label_of_joining_again_has_no_later_effect() {
     );
 }
 
-/// Over the socket commands are carried out in their order, so one that is joined again may have been left just before.
+/// Over the socket commands are carried out in their order, so one that is joined again may have
+/// been left just before.
 #[tokio::test]
 async fn over_the_socket_joining_comes_after_what_was_sent_before_it() {
     let server = TestServer::start().await;

@@ -1,4 +1,5 @@
-//! The file of the server's own keys: made at the first start, checked at every other, rotated, and never in the database.
+//! The file of the server's own keys: made at the first start, checked at every other, rotated, and
+//! never in the database.
 
 use std::{
     fs,
@@ -46,7 +47,8 @@ async fn the_first_start_makes_the_file_and_a_code_that_waits_survives_a_restart
     assert_sound(&server.database());
 }
 
-/// With wrong keys, or none, a server would go on with half of what it promised. So it does not start, and says what to do.
+/// With wrong keys, or none, a server would go on with half of what it promised. So it does not
+/// start, and says what to do.
 #[test]
 fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
     let (dir, database) = stopped();

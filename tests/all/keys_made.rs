@@ -1,4 +1,5 @@
-//! By whom keys are made: what it takes to hand out one that manages the session, and with what a key ends.
+//! By whom keys are made: what it takes to hand out one that manages the session, and with what a
+//! key ends.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What the devices of a session are told of API keys and apps, and what is left in place when a thief is put out.
+//! What the devices of a session are told of API keys and apps, and what is left in place when a
+//! thief is put out.
 
 use serde_json::{Value, json};
 
@@ -126,7 +127,8 @@ async fn a_renamed_key_is_called_so_wherever_it_shows() {
     );
 }
 
-/// A change of password and the removal of all others say what goes on to work, and one call ends all keys.
+/// A change of password and the removal of all others say what goes on to work, and one call ends
+/// all keys.
 #[tokio::test]
 async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
     let server = TestServer::start().await;

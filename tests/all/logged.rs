@@ -1,4 +1,5 @@
-//! What the log says, and never says: everything at the finest level, over every transport, with all that goes wrong.
+//! What the log says, and never says: everything at the finest level, over every transport, with
+//! all that goes wrong.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -125,7 +126,8 @@ async fn passwords(server: &Process) -> (Device, Secrets) {
     )
 }
 
-/// The same over the socket, which a library reads: frame by frame, whole, garbled, too long, and on the way out.
+/// The same over the socket, which a library reads: frame by frame, whole, garbled, too long, and
+/// on the way out.
 async fn sockets(server: &Process, alice: &Device, bot: &Device) -> Secrets {
     let mut socket = Socket::open(alice, "").await;
     for message in [

@@ -144,7 +144,8 @@ async fn a_login_from_a_live_client_of_the_session_renews_it() {
         "unauthenticated",
         "the old secret is dead at once"
     );
-    // What was opened with it ends without a word of its own: the browser comes back with the new one.
+    // What was opened with it ends without a word of its own: the browser comes back with the new
+    // one.
     while let Some(frame) = stream.frame().await {
         assert!(!frame.iter().any(|(name, _)| name == "event"), "{frame:?}");
     }

@@ -1,4 +1,5 @@
-//! A refresh whose answer is lost, and several at once: the same pair again, until a token of it was presented.
+//! A refresh whose answer is lost, and several at once: the same pair again, until a token of it
+//! was presented.
 
 use std::time::Duration;
 
@@ -118,7 +119,8 @@ async fn tabs_that_refresh_at_the_same_instant_get_the_same_pair_and_nobody_is_s
     assert_sound(&server.database());
 }
 
-/// Each way of presenting a token of the new pair says that it has arrived. From then on the old token is a thief's.
+/// Each way of presenting a token of the new pair says that it has arrived. From then on the old
+/// token is a thief's.
 #[tokio::test]
 async fn once_a_token_of_the_pair_was_presented_the_old_one_is_a_thiefs() {
     let server = TestServer::start().await;
@@ -397,7 +399,8 @@ async fn no_file_beside_the_database_has_the_pair() {
         assert_unwritten(&server.database(), secret);
         assert_unwritten(&server.database(), &secret[4..]);
     }
-    // Somebody with a copy of the database, and even with the token that was used, has other keys, and gets nothing.
+    // Somebody with a copy of the database, and even with the token that was used, has other keys,
+    // and gets nothing.
     let dir = tempfile::tempdir().unwrap();
     let stolen = dir.path().join("rejoin.db");
     std::fs::copy(server.database().with_file_name("copy.db"), &stolen).unwrap();

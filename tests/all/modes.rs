@@ -148,7 +148,8 @@ async fn a_ban_made_of_a_nick_holds_the_session_whatever_its_nick() {
     }
 }
 
-/// Nobody can say whom it was meant for, so it must not follow whoever happens to have had the nick.
+/// Nobody can say whom it was meant for, so it must not follow whoever happens to have had the
+/// nick.
 #[tokio::test]
 async fn a_ban_made_of_a_nick_that_nobody_has_goes_by_the_nick_of_the_moment() {
     let server = TestServer::start().await;

@@ -52,7 +52,8 @@ async fn a_name_that_looks_like_a_live_channels_makes_no_channel() {
     let mut server = TestServer::start().await;
     let alice = server.pick("alice").await;
     alice.send("JOIN #Rust,#café,#日本語,#list,#INFOÉ").await;
-    // Letters of Cyrillic, of full width and of mathematics, a Roman numeral and a radical; case aside.
+    // Letters of Cyrillic, of full width and of mathematics, a Roman numeral and a radical; case
+    // aside.
     let alike = [
         "#ruѕt",
         "#RUЅT",
@@ -120,7 +121,8 @@ async fn only_live_channels_count_and_ascii_names_are_compared_by_folding_alone(
     bob.send("PART #cafe").await;
     alice.send("PART #сafe").await;
     bob.send("JOIN #саfe").await;
-    // Both in one transaction's reach: the second is refused although the first is not committed yet.
+    // Both in one transaction's reach: the second is refused although the first is not committed
+    // yet.
     let answer = alice.send("JOIN #ореn,#оpen").await;
     let replies = answer["replies"].as_array().unwrap().clone();
     let refused: Vec<_> = replies
@@ -131,7 +133,8 @@ async fn only_live_channels_count_and_ascii_names_are_compared_by_folding_alone(
     assert_eq!(refused, ["#оpen"]);
 }
 
-/// Of many who make lookalikes at the same instant, in one transaction or in several, one has its channel.
+/// Of many who make lookalikes at the same instant, in one transaction or in several, one has its
+/// channel.
 #[tokio::test]
 async fn of_lookalikes_made_at_once_one_is_there() {
     let server = TestServer::start().await;

@@ -1,4 +1,5 @@
-//! A browser that is led here, by another site's link or by its user: it reads, and acknowledges nothing.
+//! A browser that is led here, by another site's link or by its user: it reads, and acknowledges
+//! nothing.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -117,8 +118,9 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
     assert_eq!(acknowledged().await.to_string(), next);
 }
 
-/// Over plain http a browser does not say what it fetches for, unless the host is its own machine. Cookies know no ports, so a page
-/// on another port can have what is here fetched as an image, or by a script.
+/// Over plain http a browser does not say what it fetches for, unless the host is its own machine.
+/// Cookies know no ports, so a page on another port can have what is here fetched as an image, or
+/// by a script.
 #[tokio::test]
 async fn what_another_ports_page_fetches_acknowledges_nothing_where_it_can_be_told() {
     const IMAGE: Head = &[(

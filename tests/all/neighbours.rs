@@ -7,7 +7,8 @@ use crate::support::{
     browser::{Driver, Profile},
 };
 
-/// What a logout says beside its status: the cookie that it clears, and what else the browser is to forget.
+/// What a logout says beside its status: the cookie that it clears, and what else the browser is to
+/// forget.
 async fn logged_out(request: reqwest::RequestBuilder) -> (u16, String, String) {
     let response = request.send().await.unwrap();
     let header = |name: &str| {
@@ -76,7 +77,8 @@ async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
                 let ended = left.call(Method::GET, "/api/v1/session").await.unwrap_err();
                 assert_eq!(ended.body["reason"], "logged_out", "{path}");
             }
-            // What is refused leaves the client in, and yet this browser is to be rid of what it has.
+            // What is refused leaves the client in, and yet this browser is to be rid of what it
+            // has.
             let unknown = server
                 .device()
                 .with_token("rja_x")

@@ -1,4 +1,5 @@
-//! One process owns a database: servers and subcommands wait for each other, and say who is in the way.
+//! One process owns a database: servers and subcommands wait for each other, and say who is in the
+//! way.
 
 use std::{fs::File, io::Write, path::PathBuf};
 
@@ -30,7 +31,8 @@ async fn subcommands_without_a_server_wait_for_each_other() {
     );
 }
 
-/// What a subcommand says was done was done once, and what failed was not done, whoever had the database at that moment.
+/// What a subcommand says was done was done once, and what failed was not done, whoever had the
+/// database at that moment.
 #[tokio::test(flavor = "multi_thread")]
 async fn subcommands_race_the_start_and_the_stop_of_a_server() {
     let (_dir, database) = stopped();

@@ -1,5 +1,5 @@
-//! The OAuth endpoints that never look at cookies, for pages of other origins: what browsers ask before, and what they may
-//! read.
+//! The OAuth endpoints that never look at cookies, for pages of other origins: what browsers ask
+//! before, and what they may read.
 
 use reqwest::{Method, Response, header};
 use serde_json::Value;

@@ -1,4 +1,5 @@
-//! PASS: which passwords there may be, in which form they are kept, and what a label makes of a repetition.
+//! PASS: which passwords there may be, in which form they are kept, and what a label makes of a
+//! repetition.
 
 use serde_json::{Value, json};
 
@@ -8,7 +9,8 @@ const PASSWORD: &str = "correct horse battery";
 /// The same as it is kept, and as some keyboards write it.
 const COMPOSED: &str = "caf\u{e9} au lait";
 const DECOMPOSED: &str = "cafe\u{301} au\u{a0}lait";
-/// Argon2id of "cafe\u{301} au lait", as hashes were made when passwords were kept as they were typed.
+/// Argon2id of "cafe\u{301} au lait", as hashes were made when passwords were kept as they were
+/// typed.
 const OLD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$WU6ICPx+zYfHT0l4+6TdWMp7FbgIQom5B8+K6k7Hb3s";
 
 async fn pass(
@@ -154,7 +156,8 @@ async fn an_older_hash_is_tried_as_it_was_typed_and_renewed() {
     server.login("alice", COMPOSED).await;
 }
 
-/// Only the verb of a labelled PASS is kept, so whether it is the same again is judged by the password itself.
+/// Only the verb of a labelled PASS is kept, so whether it is the same again is judged by the
+/// password itself.
 #[tokio::test]
 async fn a_label_on_pass_stands_for_one_password() {
     let mut server = TestServer::start().await;

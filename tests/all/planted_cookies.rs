@@ -1,4 +1,5 @@
-//! Cookies that a page on a sibling host plants, in real Chromium over TLS: none of them is ours, and none is in the way.
+//! Cookies that a page on a sibling host plants, in real Chromium over TLS: none of them is ours,
+//! and none is in the way.
 
 use axum::{
     Json, Router,
@@ -15,7 +16,8 @@ use crate::support::{
     tls::{Certificate, DOMAIN, Tls},
 };
 
-/// Names that have been taken for ours, or that others would take for it. The first three a browser lets any page set.
+/// Names that have been taken for ours, or that others would take for it. The first three a browser
+/// lets any page set.
 const NAMES: [&str; 14] = [
     "\u{2000}__Host-rejoin",
     "\u{85}__Host-rejoin",
@@ -33,7 +35,8 @@ const NAMES: [&str; 14] = [
     "rejoin",
 ];
 
-/// The sibling's own site: it plants a secret under every name, and tells which of them a browser brings back.
+/// The sibling's own site: it plants a secret under every name, and tells which of them a browser
+/// brings back.
 async fn sibling(secret: String) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

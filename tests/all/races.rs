@@ -43,7 +43,8 @@ async fn two_logins_are_two_clients_of_one_session() {
     assert_ne!(one["client"]["id"], other["client"]["id"]);
 }
 
-/// Whichever of a client's first snapshots begins its queue: what is in none of them is in the queue.
+/// Whichever of a client's first snapshots begins its queue: what is in none of them is in the
+/// queue.
 #[tokio::test]
 async fn of_first_snapshots_at_once_none_ends_before_the_queue_begins() {
     let server = TestServer::start().await;
@@ -80,16 +81,16 @@ async fn two_logins_for_the_last_place_fill_it_once() {
     assert_eq!(refused, ["too_many_clients"]);
 }
 
-/// A login and the last client's leaving: either the session goes on with the new client, or it has ended and the login
-/// fails; nothing in between.
+/// A login and the last client's leaving: either the session goes on with the new client, or it has
+/// ended and the login fails; nothing in between.
 #[tokio::test]
 async fn a_login_and_the_last_clients_leaving() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
     let bob = server.pick("bob").await;
     bob.send("JOIN #rust").await;
     let (mut rejoined, mut ended) = (0, 0);
-    // Whenever the login was first, the leaving comes sooner the next time, and else later: so it homes in on the same
-    // instant, wherever this machine's hashing puts that.
+    // Whenever the login was first, the leaving comes sooner the next time, and else later: so it
+    // homes in on the same instant, wherever this machine's hashing puts that.
     let mut delay = Duration::from_millis(20);
     for round in 0..40 {
         let nick = format!("alice{round}");
@@ -187,7 +188,8 @@ fn sql(server: &TestServer, statement: &str, params: &[&dyn rusqlite::ToSql]) {
         .unwrap();
 }
 
-/// Whatever changes while a password is being verified, a login meets exactly what it verified, or fails.
+/// Whatever changes while a password is being verified, a login meets exactly what it verified, or
+/// fails.
 #[tokio::test]
 async fn a_login_in_flight_meets_what_it_verified() {
     for change in ["the password", "the session", "the nick", "nothing"] {
@@ -229,7 +231,8 @@ async fn a_login_in_flight_meets_what_it_verified() {
     }
 }
 
-/// None of the requests of a removed client changes anything any more, not even one that was there before.
+/// None of the requests of a removed client changes anything any more, not even one that was there
+/// before.
 #[tokio::test]
 async fn a_request_in_flight_of_a_removed_client_changes_nothing() {
     let server = TestServer::with(&["--login-limit", "off"]).await;

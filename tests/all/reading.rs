@@ -33,7 +33,8 @@ async fn messages_are_grouped_marked_and_safe() {
         page.click("#messages summary").await;
         page.says("#messages", "carol left (lunch)").await;
 
-        // Grouped, with what mentions one marked; an action is one; nothing is HTML, and a link knows nobody.
+        // Grouped, with what mentions one marked; an action is one; nothing is HTML, and a link
+        // knows nobody.
         for text in ["one", "<b>two</b>", "Alice: three", "\u{1}ACTION waves\u{1}", "see https://example.org/x)."] {
             bob.send(&format!("PRIVMSG #rust :{text}")).await;
         }
@@ -88,7 +89,8 @@ async fn the_place_in_a_conversation_is_kept() {
         page.click("#jump").await;
         page.until(at_end, vec![]).await;
 
-        // The mark of what was read is shared; after a reload, older lines come as one scrolls up to them.
+        // The mark of what was read is shared; after a reload, older lines come as one scrolls up
+        // to them.
         let alice = page.device(&server).await;
         until("the mark to be told", async || alice.snapshot().await["channels"][0]["read"] == last).await;
         alice.send(&format!("ACK {last}")).await;
@@ -106,7 +108,8 @@ async fn the_place_in_a_conversation_is_kept() {
         page.click("#jump").await;
         page.until(at_end, vec![]).await;
 
-        // What comes while one is elsewhere is counted, in the list, the title and the icon; a line shows where it begins.
+        // What comes while one is elsewhere is counted, in the list, the title and the icon; a line
+        // shows where it begins.
         page.press("#browse").await;
         carol.send("PRIVMSG #rust :news").await;
         carol.send("PRIVMSG #rust :alice, look").await;

@@ -200,7 +200,8 @@ async fn what_is_cached_is_good_until_it_expires() {
     assert_eq!(cache.told(), [], "the grant goes on");
 }
 
-/// With the program itself, which is killed: the cache is dropped, and what happened meanwhile is told.
+/// With the program itself, which is killed: the cache is dropped, and what happened meanwhile is
+/// told.
 #[tokio::test]
 async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -132,8 +132,8 @@ async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
     assert_eq!(code(answer), ("unauthenticated".into(), Value::Null));
 }
 
-/// Coming and going cannot grow the store without end: the oldest past stays of a session are forgotten, and a client that
-/// had not read them is told so, and receives exactly the others.
+/// Coming and going cannot grow the store without end: the oldest past stays of a session are
+/// forgotten, and a client that had not read them is told so, and receives exactly the others.
 #[tokio::test]
 async fn a_session_has_so_many_past_stays() {
     let server = TestServer::start().await;

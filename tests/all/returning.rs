@@ -1,4 +1,5 @@
-//! What one finds on coming back to a page, and what had better not have happened meanwhile: in real Chromium.
+//! What one finds on coming back to a page, and what had better not have happened meanwhile: in
+//! real Chromium.
 
 use crate::support::{
     Device, TestServer,
@@ -47,7 +48,8 @@ async fn what_another_device_has_read_is_read_and_what_came_after_is_not() {
         page.goto(&server.url("/?with=nobody")).await;
         unread(page, "#channels .mentioned", "5").await;
         unread(page, "#directs .mentioned", "1").await;
-        // A mark in the midst of what this page has not seen, neither in the queue nor in the history.
+        // A mark in the midst of what this page has not seen, neither in the queue nor in the
+        // history.
         page.goto("about:blank").await;
         let last = bob.send("PRIVMSG alice :psst").await["ids"][0].clone();
         laptop.send(&format!("ACK {last}")).await;
@@ -171,7 +173,8 @@ async fn nothing_that_was_written_and_nothing_unseen_is_lost() {
         )
         .await;
 
-        // What somebody said alone to one, and left, is there until it is seen, and longer than this page.
+        // What somebody said alone to one, and left, is there until it is seen, and longer than
+        // this page.
         page.before("document.hasFocus = () => false").await;
         page.before(ACKNOWLEDGING_AT_ONCE).await;
         page.reload().await;
@@ -226,7 +229,8 @@ async fn one_comes_back_to_where_the_new_begins() {
         let alice = page.device(&server).await;
         until("the mark to be told", async || alice.snapshot().await["channels"][0]["unread"]["count"] == 0).await;
 
-        // Of more than a page of the history, too; and from a conversation, beside which there are no members.
+        // Of more than a page of the history, too; and from a conversation, beside which there are
+        // no members.
         bob.send("PRIVMSG alice :psst").await;
         page.press("#directs .target").await;
         page.hears("bob: psst").await;

@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The layers, lowest first. A module imports its own layer's other modules never, and only from layers below; `http` and
-/// `main` may reach everything.
+/// The layers, lowest first. A module imports its own layer's other modules never, and only from
+/// layers below; `http` and `main` may reach everything.
 const LAYERS: &[&[&str]] = &[
     &["error", "model", "audit"],
     &["limits"],
@@ -238,12 +238,14 @@ fn every_dependency_is_in_the_readme() {
     }
 }
 
-/// What is added to the disk is counted for the network that has it added: each statement that inserts stands beside a count.
+/// What is added to the disk is counted for the network that has it added: each statement that
+/// inserts stands beside a count.
 #[test]
 fn every_row_that_is_added_is_counted() {
     let modules = modules();
     for (path, code) in &modules["store"] {
-        // What the server writes for itself, and what is to be swept, which was counted when it was added.
+        // What the server writes for itself, and what is to be swept, which was counted when it was
+        // added.
         if [
             "migrate.rs",
             "key_file.rs",

@@ -1,4 +1,5 @@
-//! The service itself: health, metrics, what it says of itself, stopping, and the description being true.
+//! The service itself: health, metrics, what it says of itself, stopping, and the description being
+//! true.
 
 use std::{collections::BTreeSet, io::Read};
 
@@ -98,7 +99,8 @@ async fn every_answer_has_the_security_headers() {
                 "same-origin",
                 "{method} {path}"
             );
-            // On the way of signing in, an app that opened the window finds it again, wherever its forms lead.
+            // On the way of signing in, an app that opened the window finds it again, wherever its
+            // forms lead.
             let page = path.split('?').next().unwrap();
             let signs_in =
                 ["/login", "/device", "/auth/authorize", "/auth/consent"].contains(&page);
@@ -147,8 +149,8 @@ async fn every_answer_has_the_security_headers() {
     }
 }
 
-/// The description against the server: what it lists is there, what it does not list is not, and what comes back has the
-/// fields it says.
+/// The description against the server: what it lists is there, what it does not list is not, and
+/// what comes back has the fields it says.
 #[tokio::test]
 async fn the_description_is_true() {
     let server = TestServer::start().await;

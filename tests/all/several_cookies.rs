@@ -1,4 +1,5 @@
-//! Several cookies of the server's own name: over plain http a page on another port, or under another path, can plant them.
+//! Several cookies of the server's own name: over plain http a page on another port, or under
+//! another path, can plant them.
 
 use reqwest::Method;
 

@@ -29,7 +29,8 @@ async fn a_session_consents_and_the_app_is_a_device_of_it() {
     alice.send("JOIN #rust").await;
     let asking = app.asking("chat:read chat:write");
 
-    // The page says who asks, for what, for whom, and where it leads; to open it is to approve nothing.
+    // The page says who asks, for what, for whom, and where it leads; to open it is to approve
+    // nothing.
     let page = alice.is_sent(&asking).await;
     assert_eq!(page.status, 200);
     for shown in [

@@ -1,5 +1,5 @@
-//! Bad input on the way to a code: what is not known to be right is told to the person, the rest to the app, and none of it
-//! leaves a trace.
+//! Bad input on the way to a code: what is not known to be right is told to the person, the rest to
+//! the app, and none of it leaves a trace.
 
 use reqwest::{Method, header};
 
@@ -216,7 +216,8 @@ async fn what_else_is_wrong_is_told_to_the_app() {
         (server.rows("authorization_code"), server.rows("audit")),
         (0, lines)
     );
-    // Left out, the scope is all that it may be; what nobody knows does not matter, and nor does an absent state.
+    // Left out, the scope is all that it may be; what nobody knows does not matter, and nor does an
+    // absent state.
     let plain = but(
         &but(&but(&asking, "scope", None), "nonce", Some("x")),
         "state",

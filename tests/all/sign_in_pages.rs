@@ -1,5 +1,5 @@
-//! The pages on the way of signing in, as apps of other origins need them: opened in a window of the app's, asked for by a
-//! form, and left by redirects that go on.
+//! The pages on the way of signing in, as apps of other origins need them: opened in a window of
+//! the app's, asked for by a form, and left by redirects that go on.
 
 use reqwest::{Method, header};
 
@@ -91,7 +91,8 @@ async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
             .opens(response.headers()[header::LOCATION].to_str().unwrap())
             .await;
         assert!(page.status == 200 && page.page.contains("wiki"), "{page:?}");
-        // It is sent on whatever is in it: the GET says what is wrong. Only one that is too long for that is refused here.
+        // It is sent on whatever is in it: the GET says what is wrong. Only one that is too long
+        // for that is refused here.
         assert_eq!(
             post(&vec![]).send().await.unwrap().headers()[header::LOCATION],
             "/auth/authorize?"

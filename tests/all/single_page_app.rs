@@ -1,5 +1,5 @@
-//! An app that is a page of another origin and nothing else, in real Chromium: it signs its user in in a window of its own,
-//! and asks for tokens and for who that is by itself.
+//! An app that is a page of another origin and nothing else, in real Chromium: it signs its user in
+//! in a window of its own, and asks for tokens and for who that is by itself.
 
 use axum::{
     Router,
@@ -132,7 +132,8 @@ async fn a_page_of_another_origin_signs_its_user_in_by_itself() {
     page.back_to_tab(own).await;
     page.says("#said", said).await;
 
-    // By a form, with which no cookie comes along; asked for anew by GET, it does, and she is known.
+    // By a form, with which no cookie comes along; asked for anew by GET, it does, and she is
+    // known.
     page.click("#by-post").await;
     let own = page.to_opened_tab().await;
     page.says("main", "You are alice").await;

@@ -1,5 +1,5 @@
-//! Readers that take nothing: whatever they ask for, a hundred of them grow the server's memory by less than 50 MB, and others
-//! are answered.
+//! Readers that take nothing: whatever they ask for, a hundred of them grow the server's memory by
+//! less than 50 MB, and others are answered.
 
 use std::path::Path;
 
@@ -136,7 +136,8 @@ fn channels(first: usize) -> String {
         .join(",")
 }
 
-/// Sessions, all of them away and on the same hundred channels, of which everything is as long as it can be.
+/// Sessions, all of them away and on the same hundred channels, of which everything is as long as
+/// it can be.
 async fn fill(server: &Process) -> Vec<String> {
     let long = &ESCAPED.repeat(1024);
     let people = join_all((0..SESSIONS).map(async |n| {

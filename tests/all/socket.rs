@@ -13,7 +13,8 @@ fn say(text: &str, label: &str) -> Value {
     json!({"command": "PRIVMSG", "params": ["#rust", text], "label": label})
 }
 
-/// Says more on #rust than a connection holds for a reader who takes nothing; the socket by which it was said.
+/// Says more on #rust than a connection holds for a reader who takes nothing; the socket by which
+/// it was said.
 async fn say_much(person: &Device) -> Socket {
     const SAID: usize = 400;
     let filler = "x".repeat(4000);
@@ -125,8 +126,8 @@ async fn a_refused_command_is_a_problem_with_its_label_and_the_connection_goes_o
     assert_eq!(socket.answer().await["replies"][0]["command"], "PONG");
 }
 
-/// A sender that does not wait: everything happens once, in the order in which it was sent, answers too; what asks sees what
-/// was done before it and nothing of what comes after.
+/// A sender that does not wait: everything happens once, in the order in which it was sent, answers
+/// too; what asks sees what was done before it and nothing of what comes after.
 #[tokio::test]
 async fn commands_that_are_sent_at_once_happen_in_their_order() {
     let server = TestServer::start().await;

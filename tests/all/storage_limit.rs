@@ -1,4 +1,5 @@
-//! The storage limit: what a network adds to the disk within a day, whatever it does, and what is never refused.
+//! The storage limit: what a network adds to the disk within a day, whatever it does, and what is
+//! never refused.
 
 use std::time::Duration;
 

@@ -88,8 +88,8 @@ async fn the_database_is_its_owners_alone_and_as_safe_as_it_gets() {
     assert!(loose.is_empty(), "{loose:?} are not STRICT");
 }
 
-/// Files that somebody opened to others are closed to them again at the next start, and the log says so; of the folder it
-/// says what to do.
+/// Files that somebody opened to others are closed to them again at the next start, and the log
+/// says so; of the folder it says what to do.
 #[test]
 fn files_that_are_open_to_others_are_closed_again() {
     use std::os::unix::fs::PermissionsExt;
@@ -167,7 +167,8 @@ async fn what_was_answered_survives_sigkill_once_and_in_order() {
     assert_eq!(said, answered);
 }
 
-/// A database as version 1 made it, with a session and what it said, is carried to today's version and goes on.
+/// A database as version 1 made it, with a session and what it said, is carried to today's version
+/// and goes on.
 #[tokio::test]
 async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! A storm of logins: it takes little memory and leaves the processors to the chat, and whoever goes away makes room.
+//! A storm of logins: it takes little memory and leaves the processors to the chat, and whoever
+//! goes away makes room.
 
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ async fn a_thousand_logins_at_once_take_the_memory_of_a_few() {
         .unwrap_err();
     let before = server.peak_memory();
     let mut problems = Vec::new();
-    // In waves, for the sake of machines where a process may open few files; each is far more than can wait.
+    // In waves, for the sake of machines where a process may open few files; each is far more than
+    // can wait.
     for _ in 0..4 {
         let logins = (0..250).map(|_| {
             let device = server.device();
@@ -76,7 +78,8 @@ async fn passwords_are_hashed_at_low_priority_and_all_else_is_not() {
     assert!(others[0].1 < hashing[0].1);
 }
 
-/// The line of those who wait is full of logins whose callers hang up: the next caller finds a place.
+/// The line of those who wait is full of logins whose callers hang up: the next caller finds a
+/// place.
 #[tokio::test]
 async fn whoever_hangs_up_makes_room() {
     let server = TestServer::with(&["--login-limit", "off"]).await;

@@ -1,4 +1,5 @@
-//! What strangers can make happen again and again is a bounded number of lines, and nothing of it is hidden.
+//! What strangers can make happen again and again is a bounded number of lines, and nothing of it
+//! is hidden.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ async fn lines(device: &Device, action: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Fifty failed logins are told of one by one within an hour, the others as one line when it is over; so are the next hour's.
+/// Fifty failed logins are told of one by one within an hour, the others as one line when it is
+/// over; so are the next hour's.
 #[tokio::test]
 async fn failed_logins_are_told_one_by_one_and_then_counted() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
@@ -94,7 +96,8 @@ async fn what_was_counted_is_not_lost_by_a_restart() {
     );
 }
 
-/// An app that refreshes without end writes so many lines and one more; whoever refreshes from elsewhere is told of all the same.
+/// An app that refreshes without end writes so many lines and one more; whoever refreshes from
+/// elsewhere is told of all the same.
 #[tokio::test]
 async fn refreshes_are_told_one_by_one_and_then_counted() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;

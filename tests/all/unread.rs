@@ -6,7 +6,8 @@ use crate::support::{Device, TestServer};
 
 const NONE: (u64, bool) = (0, false);
 
-/// How much a device is told is unread of a channel or an exchange, and whether its nick is a word of that.
+/// How much a device is told is unread of a channel or an exchange, and whether its nick is a word
+/// of that.
 async fn unread(device: &Device, of: &str) -> (u64, bool) {
     let snapshot = device.snapshot().await;
     let mut found = snapshot["channels"]

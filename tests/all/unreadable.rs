@@ -1,5 +1,5 @@
-//! What nobody can read any more leaves the disk early, and its room is used again. Whoever can still read loses nothing and is
-//! told of no gap.
+//! What nobody can read any more leaves the disk early, and its room is used again. Whoever can
+//! still read loses nothing and is told of no gap.
 
 use rusqlite::Connection;
 use serde_json::Value;

@@ -28,7 +28,8 @@ async fn warned(device: &Device, times: usize) -> Vec<String> {
     warnings
 }
 
-/// Waits until the server has looked at the clock once more: a nick whose cookie never arrived goes after ten minutes.
+/// Waits until the server has looked at the clock once more: a nick whose cookie never arrived goes
+/// after ten minutes.
 async fn looked(server: &TestServer, witness: &Device, nick: &str) {
     server.pick(nick).await;
     server.pass(Duration::from_mins(10));

@@ -40,7 +40,8 @@ async fn a_request_in_pieces_is_answered() {
     assert!(raw.answer().await.body.contains("pieces"));
 }
 
-/// To close one's side is to leave, whether or not more could be read: what is held ends, and its place is free.
+/// To close one's side is to leave, whether or not more could be read: what is held ends, and its
+/// place is free.
 #[tokio::test]
 async fn what_is_held_for_somebody_ends_when_they_leave() {
     let server = TestServer::start().await;

@@ -194,7 +194,8 @@ async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
         assert!(!page.run(KEPT, vec![]).await.as_str().unwrap().contains("secret"));
         assert_eq!(page.run(KEPT, vec![]).await, "[{},{}]", "nothing is kept when there is nothing to keep");
 
-        // What is answered by nothing waits where it can be seen, though it may have arrived; tried again, it is sent once.
+        // What is answered by nothing waits where it can be seen, though it may have arrived; tried
+        // again, it is sent once.
         page.run(
             "const real = fetch; window.fetch = async (...all) => { await real(...all); throw new TypeError(); };
             window.mend = () => { window.fetch = real; }",

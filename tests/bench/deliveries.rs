@@ -29,7 +29,8 @@ struct Crowd {
     sender: Receiver,
     receivers: Vec<Receiver>,
     message: Vec<u8>,
-    /// Messages that come back to the sender for each one that it sends: its own copy, and the answer.
+    /// Messages that come back to the sender for each one that it sends: its own copy, and the
+    /// answer.
     echoed: usize,
 }
 

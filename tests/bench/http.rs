@@ -1,4 +1,5 @@
-//! Just enough of an HTTP/1.1 client: requests that were rendered before, answers with a Content-Length.
+//! Just enough of an HTTP/1.1 client: requests that were rendered before, answers with a
+//! Content-Length.
 
 use std::net::SocketAddr;
 

@@ -62,7 +62,8 @@ pub async fn measure(table: &mut Table) {
     );
 }
 
-/// Logs in with a wrong password again and again: as much hashing as a right one, and no session fills up. How often.
+/// Logs in with a wrong password again and again: as much hashing as a right one, and no session
+/// fills up. How often.
 async fn log_in(address: SocketAddr, over: &Cell<bool>) -> usize {
     let login = request(
         "POST",

@@ -1,10 +1,12 @@
-//! The benches: Rejoin side by side with what one would pick instead, or with the ceiling of what is possible.
+//! The benches: Rejoin side by side with what one would pick instead, or with the ceiling of what
+//! is possible.
 //!
-//! `cargo bench` runs all but the slow ones and prints a table; `cargo bench -- snapshot logins` runs those named, and
-//! `cargo bench -- abuse` what strangers do to a server with its default limits. Every
-//! measure is a ratio, its two sides taken in turns. Servers are processes of their own: Rejoin's is the program in its
-//! release build, the bare peers are this program started again, so that they are built by the same compiler with the same
-//! flags. Where there are two processors, a server has the one to itself and the load comes from the other.
+//! `cargo bench` runs all but the slow ones and prints a table; `cargo bench -- snapshot logins`
+//! runs those named, and `cargo bench -- abuse` what strangers do to a server with its default
+//! limits. Every measure is a ratio, its two sides taken in turns. Servers are processes of their
+//! own: Rejoin's is the program in its release build, the bare peers are this program started
+//! again, so that they are built by the same compiler with the same flags. Where there are two
+//! processors, a server has the one to itself and the load comes from the other.
 
 use std::collections::HashMap;
 

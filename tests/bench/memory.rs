@@ -17,7 +17,8 @@ pub async fn measure(table: &mut Table) {
             "/api/v1/socket?after={}",
             head(server.address, &people[0]).await
         );
-        // Started afresh, as the other is: what making the sessions has freed would be had for nothing.
+        // Started afresh, as the other is: what making the sessions has freed would be had for
+        // nothing.
         let server = Server::rejoin_in(server.stop());
         let before = server.memory();
         let mut sockets = Vec::new();

@@ -1,4 +1,5 @@
-//! Messages accepted over HTTP, each on disk before its answer: many senders against one, large channels against small.
+//! Messages accepted over HTTP, each on disk before its answer: many senders against one, large
+//! channels against small.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -39,7 +40,8 @@ pub async fn senders(table: &mut Table) {
 
 pub async fn members(table: &mut Table) {
     let server = Server::rejoin();
-    // The senders are among the members of both, the others away: a message waits for them, whether ten or a thousand.
+    // The senders are among the members of both, the others away: a message waits for them, whether
+    // ten or a thousand.
     let senders = people(server.address, "s", SMALL, None).await;
     people(server.address, "m", LARGE - SMALL, Some("#large")).await;
     for sender in &senders {

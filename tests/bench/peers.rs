@@ -66,7 +66,8 @@ fn broadcast() -> Router {
         .route("/send", post(send))
 }
 
-/// The best that can be done with axum's WebSocket: everything that waits is written, then flushed once.
+/// The best that can be done with axum's WebSocket: everything that waits is written, then flushed
+/// once.
 async fn relay(
     socket: WebSocket,
     sender: broadcast::Sender<Utf8Bytes>,

@@ -111,7 +111,8 @@ impl Server {
         self.kilobytes("io", "write_bytes:")
     }
 
-    /// Seconds that processors have worked for it so far (proc(5): in hundredths, after the name in brackets).
+    /// Seconds that processors have worked for it so far (proc(5): in hundredths, after the name in
+    /// brackets).
     pub fn worked(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();

@@ -1,5 +1,6 @@
-//! An authenticated request: the snapshot of a session without channels, against what answers the same length; and that of
-//! a session on many channels beside it, with nothing unread and with as much as is counted.
+//! An authenticated request: the snapshot of a session without channels, against what answers the
+//! same length; and that of a session on many channels beside it, with nothing unread and with as
+//! much as is counted.
 
 use std::{
     process::Command,
@@ -103,7 +104,8 @@ pub async fn measure(table: &mut Table) {
     .await;
 }
 
-/// Requests of sessions that are all on the same 100 channels. With 5 ms each, a processor answers 200 a second.
+/// Requests of sessions that are all on the same 100 channels. With 5 ms each, a processor answers
+/// 200 a second.
 async fn on_many_channels(server: &Server) -> Vec<Vec<u8>> {
     let people = people(server.address, "m", CLIENTS, None).await;
     let mut connection = Connection::open(server.address).await;
@@ -149,8 +151,8 @@ fn names() -> impl Iterator<Item = String> {
     (0..CHANNELS).step_by(20).map(list)
 }
 
-/// Requests answered for each second that a processor worked for the server. With a processor of its own that is what it
-/// answers a second; on a busy machine it is still true.
+/// Requests answered for each second that a processor worked for the server. With a processor of
+/// its own that is what it answers a second; on a busy machine it is still true.
 async fn efficiency(server: &Server, requests: &[Vec<u8>]) -> f64 {
     let (before, started) = (server.worked(), Instant::now());
     let rate = rate(server.address, requests, TIME).await;

@@ -1,4 +1,5 @@
-//! The start with a large database: how long until it accepts connections, and what it holds in memory.
+//! The start with a large database: how long until it accepts connections, and what it holds in
+//! memory.
 
 use std::time::Instant;
 
@@ -9,7 +10,8 @@ use super::{
 
 const ROUNDS: usize = 3;
 
-/// 100,000 sessions with two clients each, on 1,000 channels in all, 20 each; 5 million events, each on one channel.
+/// 100,000 sessions with two clients each, on 1,000 channels in all, 20 each; 5 million events,
+/// each on one channel.
 const FILL: &str = "
     PRAGMA synchronous = off;
     BEGIN;

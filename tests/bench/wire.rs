@@ -1,10 +1,12 @@
-//! Just enough of a WebSocket client (RFC 6455), and of an IRC one, to count what arrives: bytes are looked at, never kept.
+//! Just enough of a WebSocket client (RFC 6455), and of an IRC one, to count what arrives: bytes
+//! are looked at, never kept.
 
 use std::{io, net::SocketAddr};
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-/// Bytes read at once; the buffer is shared by all readers of the thread, because none keeps it over an await.
+/// Bytes read at once; the buffer is shared by all readers of the thread, because none keeps it
+/// over an await.
 const READ: usize = 256 * 1024;
 
 /// The answer to a ping without payload (RFC 6455 §5.5.3).
@@ -24,7 +26,8 @@ pub struct Receiver {
 enum Format {
     /// The header's bytes as far as they came, and how much is left of the payload.
     WebSocket { header: Vec<u8>, left: usize },
-    /// Lines are counted if the first word after the source is this; the line as far as it came, and no further than needed.
+    /// Lines are counted if the first word after the source is this; the line as far as it came,
+    /// and no further than needed.
     Irc {
         command: &'static [u8],
         line: Vec<u8>,
@@ -172,7 +175,8 @@ fn count_lines(bytes: &[u8], command: &[u8], line: &mut Vec<u8>) -> usize {
     count
 }
 
-/// A text as a client's frame. The mask is zero, which leaves the bytes as they are (RFC 6455 §5.3).
+/// A text as a client's frame. The mask is zero, which leaves the bytes as they are (RFC 6455
+/// §5.3).
 pub fn frame(text: &str) -> Vec<u8> {
     let mut frame = vec![0x81];
     match text.len() {

@@ -68,7 +68,8 @@ fn fits(shape: Shape, body: &[u8], written: usize) -> bool {
     written == fields.len() && !missing && fields.iter().all(|(name, value)| known(name, value))
 }
 
-/// Values, and what is none. Of the numbers some are too big, of the escapes some half of a character.
+/// Values, and what is none. Of the numbers some are too big, of the escapes some half of a
+/// character.
 const VALUES: &str = r#"null true 0 -0 7 -1 1.0 1e2 1e999 9223372036854775807 9223372036854775808
     -9223372036854775809 -99999999999999999999999 01 1.5 NaN "" "x" "\ud83d\ude00" "\ud800" "\udc00\ud800" "\u0000" "é" " 'x'"#;
 
@@ -98,7 +99,8 @@ fn good(field: Field, n: u8) -> String {
     }
 }
 
-/// The fields of a body, names and values as they are written: mostly those of its shape, and now and then another.
+/// The fields of a body, names and values as they are written: mostly those of its shape, and now
+/// and then another.
 fn fields(shape: Shape) -> impl Strategy<Value = Vec<(String, String)>> {
     let names =
         shape
@@ -150,7 +152,8 @@ fn body(shape: Shape) -> impl Strategy<Value = (String, usize)> {
     })
 }
 
-/// A body that is taken exactly if it is of the shape, and otherwise refused in words that repeat no value.
+/// A body that is taken exactly if it is of the shape, and otherwise refused in words that repeat
+/// no value.
 fn judged<T>(read: Result<T>, good: bool) -> Result<(), TestCaseError> {
     prop_assert_eq!(read.is_ok(), good);
     if let Err(error) = read {

@@ -1,4 +1,5 @@
-//! What the pages that ask a person for a grant have in common: the scope in plain words, and the channels to choose from.
+//! What the pages that ask a person for a grant have in common: the scope in plain words, and the
+//! channels to choose from.
 
 use super::fields::Fields;
 use crate::{
@@ -24,8 +25,9 @@ fn meaning(scope: Scope) -> &'static str {
     }
 }
 
-/// Writes the part of a page on which is decided: what is asked for, the choice of channels as it was made in `form`, what was
-/// wrong with it, and the two answers, the one that lets nobody in first, so that it is what Enter means.
+/// Writes the part of a page on which is decided: what is asked for, the choice of channels as it
+/// was made in `form`, what was wrong with it, and the two answers, the one that lets nobody in
+/// first, so that it is what Enter means.
 pub fn ask(
     scopes: Scopes,
     channels: &[ChannelName],
@@ -56,7 +58,8 @@ fn list_scopes(scopes: Scopes, page: &mut String) {
     }
 }
 
-/// The choice of channels. Whoever manages a session reaches all of it, so there it would be a false promise.
+/// The choice of channels. Whoever manages a session reaches all of it, so there it would be a
+/// false promise.
 fn offer_channels(scopes: Scopes, channels: &[ChannelName], form: &Fields, page: &mut String) {
     if scopes.allow(Scope::SessionManage) {
         return;
@@ -85,7 +88,8 @@ fn offer_channels(scopes: Scopes, channels: &[ChannelName], form: &Fields, page:
     page.push_str("</fieldset>");
 }
 
-/// What was chosen: `None` is everywhere. Where channels are ticked as well, it may not be what was meant.
+/// What was chosen: `None` is everywhere. Where channels are ticked as well, it may not be what was
+/// meant.
 pub fn chosen_channels(scopes: Scopes, form: &Fields) -> Result<Option<Vec<ChannelName>>> {
     match form.only("where")? {
         None | Some("everywhere") if form.all("res").is_empty() => Ok(None),

@@ -1,7 +1,8 @@
-//! Where an app sends a browser to be let in, and the page on which a session decides (RFC 6749 §4.1, RFC 9207).
+//! Where an app sends a browser to be let in, and the page on which a session decides (RFC 6749
+//! §4.1, RFC 9207).
 //!
-//! Until app and redirect URI are known to be right, what is wrong is told to the person, on a page; from then on it is told to
-//! the app, by a redirect.
+//! Until app and redirect URI are known to be right, what is wrong is told to the person, on a
+//! page; from then on it is told to the app, by a redirect.
 
 use axum::{
     extract::{FromRequest, Request as HttpRequest, State},
@@ -34,9 +35,11 @@ use crate::{
 };
 
 const PATH: &str = "/auth/authorize";
-/// Bytes of the address to which a posted request is sent on; the head of a request with it has to be within its own limit.
+/// Bytes of the address to which a posted request is sent on; the head of a request with it has to
+/// be within its own limit.
 const LOCATION_LIMIT: usize = 8 * 1024;
-/// The parameters that say what is asked for; the page's form sends them again, and they are checked again.
+/// The parameters that say what is asked for; the page's form sends them again, and they are
+/// checked again.
 const ASKING: [&str; 7] = [
     "response_type",
     "client_id",
@@ -123,8 +126,8 @@ async fn respond_to(
     result.await.unwrap_or_else(|wrong| wrong.respond(app))
 }
 
-/// The same request as a form (RFC 6749 §3.1). With what another site posts no cookie comes along, so it is asked for anew by
-/// GET: a navigation, with which it does.
+/// The same request as a form (RFC 6749 §3.1). With what another site posts no cookie comes along,
+/// so it is asked for anew by GET: a navigation, with which it does.
 #[utoipa::path(post, security((), ("cookie" = [])), path = "/auth/authorize", tag = "oauth",
     request_body(content = Asked, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The page", content_type = "text/html", body = String),
@@ -371,7 +374,8 @@ impl Wrong {
     }
 }
 
-/// Sends the browser back to the app, by GET (RFC 9700 §4.12), with who we are beside the answer (RFC 9207).
+/// Sends the browser back to the app, by GET (RFC 9700 §4.12), with who we are beside the answer
+/// (RFC 9207).
 fn back(app: &Shared, asking: &Asking, state: Option<&str>, answer: &[(&str, &str)]) -> Response {
     let uri = asking.redirect_uri();
     let mut target = Serializer::for_suffix(

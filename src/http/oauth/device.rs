@@ -1,6 +1,8 @@
-//! The device flow (RFC 8628): codes for devices, and the page where a person types the one that a device shows.
+//! The device flow (RFC 8628): codes for devices, and the page where a person types the one that a
+//! device shows.
 //!
-//! Opening the page changes nothing, also by a link with a code in it: first the code is sent, then the decision.
+//! Opening the page changes nothing, also by a link with a code in it: first the code is sent, then
+//! the decision.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -152,7 +154,8 @@ pub async fn page(present: Present, Params(params): Params<DevicePage>) -> Respo
     }
 }
 
-/// What the pages send. Fields are looked for by name: one of them comes as often as channels are ticked.
+/// What the pages send. Fields are looked for by name: one of them comes as often as channels are
+/// ticked.
 #[derive(ToSchema)]
 #[allow(dead_code)]
 struct DeviceForm {

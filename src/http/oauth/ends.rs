@@ -31,13 +31,15 @@ use crate::{
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct After {
-    /// Where to go on; a stream's Last-Event-ID is newer and goes first. Left out, the stream begins at the present.
+    /// Where to go on; a stream's Last-Event-ID is newer and goes first. Left out, the stream
+    /// begins at the present.
     #[param(value_type = Option<i64>, minimum = 0)]
     after: Option<String>,
 }
 
-/// Every end of a grant or of a single token from now on, or from a position, in commit order: `id:` is the position,
-/// `grant_ended` and `token_ended` (with the `jti` that introspection gave) tell of one, `current` says that all have been told so far, `reset` that some never will be.
+/// Every end of a grant or of a single token from now on, or from a position, in commit order:
+/// `id:` is the position, `grant_ended` and `token_ended` (with the `jti` that introspection gave)
+/// tell of one, `current` says that all have been told so far, `reset` that some never will be.
 #[utoipa::path(get, security(("app" = []), ("token" = [])), path = "/auth/grants/events", tag = "oauth",
     params(After, ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^[0-9]{1,18}$",
         description = "Where a stream that broke goes on")),

@@ -14,7 +14,8 @@ use crate::{
     secret::SecretHash,
 };
 
-/// What may be there more than once by standards of their own (RFC 8707 §2, RFC 8693 §2.1); nothing else (RFC 6749 §3.2).
+/// What may be there more than once by standards of their own (RFC 8707 §2, RFC 8693 §2.1); nothing
+/// else (RFC 6749 §3.2).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 /// Characters of a client_id that can be somebody's.
 const CLIENT_ID_LIMIT: usize = 64;
@@ -127,7 +128,8 @@ async fn params(request: Request, app: &Shared) -> Result<Fields> {
     Ok(params)
 }
 
-/// The app's credentials, by one method and no other; one that can keep no secret sends its name alone.
+/// The app's credentials, by one method and no other; one that can keep no secret sends its name
+/// alone.
 fn credentials(basic: Option<(String, String)>, params: &Fields) -> Result<Credentials> {
     let take = |name: &str| params.only(name).map(|value| value.map(str::to_owned));
     let (client_id, secret) = match (basic, take("client_id")?, take("client_secret")?) {
@@ -147,7 +149,8 @@ fn credentials(basic: Option<(String, String)>, params: &Fields) -> Result<Crede
     Ok(Credentials::presented(client_id, secret.as_deref()))
 }
 
-/// What HTTP Basic carries: both parts form-encoded, and so a colon is only between them (RFC 6749 §2.3.1, RFC 7617 §2).
+/// What HTTP Basic carries: both parts form-encoded, and so a colon is only between them (RFC 6749
+/// §2.3.1, RFC 7617 §2).
 fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
     let Some(authorization) = Authorization::of(headers)? else {
         return Ok(None);

@@ -80,7 +80,8 @@ impl From<(Grant, App)> for GrantView {
     }
 }
 
-/// What apps may do as this session, and after that what it has approved and no app has redeemed yet.
+/// What apps may do as this session, and after that what it has approved and no app has redeemed
+/// yet.
 #[utoipa::path(get, path = "/api/v1/grants", tag = "oauth",
     responses((status = 200, description = "Grants, oldest first; then what is pending", body = [GrantView]), Problems))]
 pub async fn list(

@@ -45,14 +45,16 @@ pub struct NewKey {
         pattern = "^ *(chat:read|chat:write|chat:moderate|identity|session:manage)( +(chat:read|chat:write|chat:moderate|identity|session:manage))* *$"
     )]
     scope: String,
-    /// The channels it is to be confined to; left out, it is all of the session's, and its direct messages.
+    /// The channels it is to be confined to; left out, it is all of the session's, and its direct
+    /// messages.
     #[schema(min_items = 1, max_items = 100)]
     res: Option<Vec<String>>,
     /// Seconds until it ends; left out, it ends when it is revoked or its session ends.
     #[serde(default, deserialize_with = "body::whole")]
     #[schema(minimum = 1, maximum = 315360000)]
     expires_in: Option<i64>,
-    /// The session's password, which a key with `session:manage` takes if there is one. Other keys pass it over.
+    /// The session's password, which a key with `session:manage` takes if there is one. Other keys
+    /// pass it over.
     password: Option<String>,
 }
 
@@ -72,8 +74,8 @@ pub struct Rotation {
     #[serde(deserialize_with = "body::whole")]
     #[schema(nullable = false, required = true, minimum = 0, maximum = 7776000)]
     overlap: Option<i64>,
-    /// The session's password, which a key with `session:manage` takes if there is one; not from the key's own bot. Other
-    /// keys pass it over.
+    /// The session's password, which a key with `session:manage` takes if there is one; not from
+    /// the key's own bot. Other keys pass it over.
     password: Option<String>,
 }
 
@@ -297,7 +299,8 @@ pub async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Revokes every API key of the session, with all that they have issued: the caller's own too, if it is one.
+/// Revokes every API key of the session, with all that they have issued: the caller's own too, if
+/// it is one.
 #[utoipa::path(delete, path = "/api/v1/keys", tag = "oauth",
     responses((status = 204, description = "None works any more"), Problems))]
 pub async fn revoke_all(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {

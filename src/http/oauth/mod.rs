@@ -1,7 +1,7 @@
 //! OAuth's endpoints (RFC 6749, 7009, 7662, 8414, 8628), and the API's part about keys and grants.
 //!
-//! The endpoints under `/auth` take forms and know apps by their credentials, never by a cookie; they refuse as RFC 6749
-//! does. The pages are for people and know them by their cookie alone.
+//! The endpoints under `/auth` take forms and know apps by their credentials, never by a cookie;
+//! they refuse as RFC 6749 does. The pages are for people and know them by their cookie alone.
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 

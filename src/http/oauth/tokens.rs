@@ -35,8 +35,8 @@ use crate::{
 
 /// How an access token is presented (RFC 6750).
 const BEARER: &str = "Bearer";
-/// The registered type of what is no access token and may not be used as one (RFC 8693 §2.2.1): what a validator that
-/// looks for `Bearer` lets nobody in by.
+/// The registered type of what is no access token and may not be used as one (RFC 8693 §2.2.1):
+/// what a validator that looks for `Bearer` lets nobody in by.
 const NO_ACCESS_TOKEN: &str = "N_A";
 /// The device flow's grant type (RFC 8628 §3.4).
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -53,7 +53,8 @@ struct TokenForm {
     /// Scopes parted by spaces; left out, all that it may be.
     #[schema(nullable = false)]
     scope: Option<String>,
-    /// For `authorization_code`: the code, the redirect URI if one was sent, and the verifier (RFC 7636).
+    /// For `authorization_code`: the code, the redirect URI if one was sent, and the verifier (RFC
+    /// 7636).
     #[schema(nullable = false)]
     code: Option<String>,
     #[schema(nullable = false)]
@@ -268,8 +269,8 @@ struct ActiveView<'a> {
     jti: Option<String>,
 }
 
-/// Tells an app of a token: of its own, and a resource server of any access token. The app comes by its credentials or by an
-/// access token of its own.
+/// Tells an app of a token: of its own, and a resource server of any access token. The app comes by
+/// its credentials or by an access token of its own.
 #[utoipa::path(post, security((), ("app" = []), ("token" = [])), path = "/auth/introspect", tag = "oauth",
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "What it stands for, or that it is not active", body = IntrospectionView),
@@ -320,7 +321,8 @@ async fn look_into(
     .into_response())
 }
 
-/// Revokes a token of the app's, and with it its grant. An unknown one is answered the same; another app's is refused.
+/// Revokes a token of the app's, and with it its grant. An unknown one is answered the same;
+/// another app's is refused.
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/revoke", tag = "oauth",
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "It works no more"), Refusals))]

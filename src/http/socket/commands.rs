@@ -17,7 +17,8 @@ use crate::{
 
 /// Commands of one connection on their way; beyond it, the next is not read.
 const IN_FLIGHT: usize = 256;
-/// Bytes of their answers at most. Who does not read has them wait here, and one that may be longer is carried out by itself.
+/// Bytes of their answers at most. Who does not read has them wait here, and one that may be longer
+/// is carried out by itself.
 const ANSWERS: usize = 128 * 1024;
 
 /// The commands of one connection, carried out in their order.
@@ -61,7 +62,8 @@ struct Labelled<'a> {
 
 /// Bytes that the answer to a command may have.
 fn longest_answer(message: &Result<irc::Message>) -> usize {
-    /// A refusal, or what is said of one target that fails; and a text of somebody's, in which all is escaped.
+    /// A refusal, or what is said of one target that fails; and a text of somebody's, in which all
+    /// is escaped.
     const SHORT: usize = 1024;
     const TEXT: usize = 6 * REASON_LIMIT + SHORT;
     let Ok(message) = message else { return SHORT };

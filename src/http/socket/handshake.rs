@@ -1,5 +1,5 @@
-//! The opening handshake of a WebSocket (RFC 6455 §4.2.1), judged by its own grammar: axum's is laxer about Connection and the
-//! key, and stricter about Upgrade.
+//! The opening handshake of a WebSocket (RFC 6455 §4.2.1), judged by its own grammar: axum's is
+//! laxer about Connection and the key, and stricter about Upgrade.
 
 use axum::{
     extract::{FromRequestParts, WebSocketUpgrade},
@@ -21,7 +21,8 @@ impl FromRequestParts<Shared> for Handshake {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Response> {
-        // Browsers let any page open one, cookies and all, and leave it to the server whose page it is (RFC 6455 §10.2).
+        // Browsers let any page open one, cookies and all, and leave it to the server whose page it
+        // is (RFC 6455 §10.2).
         if !csrf::has_own_origin(&app.site, &parts.headers) {
             let detail = "a page of another origin may not open a WebSocket here";
             return Err(Error::new(Code::CrossSiteRequest, detail).into_response());

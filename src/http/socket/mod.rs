@@ -1,8 +1,8 @@
 //! The queue over a WebSocket (RFC 6455), and commands the other way.
 //!
-//! Whatever waits for a connection is written at once and flushed once. Commands run in the order in which they came;
-//! those that are one transaction of the writer do not wait for the answers of those before, so that a sender that does not
-//! wait shares its commits.
+//! Whatever waits for a connection is written at once and flushed once. Commands run in the order
+//! in which they came; those that are one transaction of the writer do not wait for the answers of
+//! those before, so that a sender that does not wait shares its commits.
 
 use std::{pin::pin, time::Duration};
 
@@ -45,11 +45,14 @@ mod handshake;
 use commands::Commands;
 use handshake::Handshake;
 
-/// How long the other side may take for what is still to be written at the end, and to answer a close.
+/// How long the other side may take for what is still to be written at the end, and to answer a
+/// close.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// Bytes of each connection's buffer for reading. Most connections are silent most of the time, so it is small.
+/// Bytes of each connection's buffer for reading. Most connections are silent most of the time, so
+/// it is small.
 const READ: usize = 4 * 1024;
-/// Bytes that are gathered for one write. They take memory once so much has waited, and keep it until the connection ends.
+/// Bytes that are gathered for one write. They take memory once so much has waited, and keep it
+/// until the connection ends.
 const WRITE: usize = 64 * 1024;
 
 /// RFC 6455 §7.4.2: codes from 4000 are the application's.
@@ -61,7 +64,8 @@ const NOT_UTF_8: u16 = 1007;
 const TOO_LONG: u16 = 1009;
 const FAILED: u16 = 1011;
 
-/// This client's queue over a WebSocket: each text frame is a message; those sent are commands, answered in their order.
+/// This client's queue over a WebSocket: each text frame is a message; those sent are commands,
+/// answered in their order.
 #[utoipa::path(get, path = "/api/v1/socket", tag = "delivery", params(Position),
     responses((status = 101, description = "The WebSocket is open"), Problems, Throttled))]
 pub async fn socket(
@@ -205,7 +209,8 @@ impl Connection {
             pin!(app.stopped()),
             pin!(async {
                 let over = finished.await;
-                // Whoever reads is given what came before the end; whoever does not is not waited for.
+                // Whoever reads is given what came before the end; whoever does not is not waited
+                // for.
                 if over != hub::Over::Cut {
                     sleep(GOODBYE).await;
                 }

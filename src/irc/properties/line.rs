@@ -43,7 +43,8 @@ fn line(label: Option<&str>, command: &str, params: &[String]) -> String {
     line + "\r\n"
 }
 
-/// A line without its end, cut up another way (RFC 1459 §2.3.1, IRCv3 message tags): label, and command with params.
+/// A line without its end, cut up another way (RFC 1459 §2.3.1, IRCv3 message tags): label, and
+/// command with params.
 fn read_plainly(line: &str) -> (Option<String>, Vec<String>) {
     let (tags, rest) = if line.starts_with('@') {
         line.split_once(' ').unwrap_or((line, ""))

@@ -1,5 +1,5 @@
-//! What holds of every message, not only of those one thinks of. `PROPTEST_CASES` sets how many of each are tried; what
-//! they have found stands by name in the tests beside the code.
+//! What holds of every message, not only of those one thinks of. `PROPTEST_CASES` sets how many of
+//! each are tried; what they have found stands by name in the tests beside the code.
 
 mod command;
 mod line;

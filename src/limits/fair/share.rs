@@ -37,7 +37,8 @@ impl Share {
             .map(|(ticket, _)| *ticket)
     }
 
-    /// The round in which the turn of a newcomer in this lane comes: one turn of each lane is in a round.
+    /// The round in which the turn of a newcomer in this lane comes: one turn of each lane is in a
+    /// round.
     pub fn next_round(&self, lane: Lane) -> u64 {
         self.places(lane)
             .last()
@@ -45,7 +46,8 @@ impl Share {
             + 1
     }
 
-    /// The last caller of the lane with most waiting callers, if those are more than the newcomer's would be.
+    /// The last caller of the lane with most waiting callers, if those are more than the newcomer's
+    /// would be.
     pub fn last_of_longest_lane(&self, newcomer: Lane) -> Option<Ticket> {
         let mut lanes = BTreeMap::<Lane, (usize, Ticket)>::new();
         for (ticket, caller) in &self.callers {

@@ -168,7 +168,8 @@ async fn who_wants_little_now_and_then_goes_before_those_that_are_always_busy() 
     for _ in 0..40 {
         callers.finish(|_| 10 * MS).await;
     }
-    // Ten turns of ten milliseconds, each as soon as the last has ended: none waits for more than the turn under way.
+    // Ten turns of ten milliseconds, each as soon as the last has ended: none waits for more than
+    // the turn under way.
     let mut before = Vec::new();
     for _ in 0..20 {
         callers.enter(5).await;
@@ -301,7 +302,8 @@ async fn networks_that_are_gone_are_forgotten() {
     assert!(wide.lock().shares.len() <= REMEMBERED);
 }
 
-/// Callers of one network, each of a lane, who enter one after the other while the first has its turn.
+/// Callers of one network, each of a lane, who enter one after the other while the first has its
+/// turn.
 async fn entering(fair: &Fair<u8>, lanes: &[i64]) -> Vec<(i64, Entering)> {
     let mut waiting = Vec::new();
     for lane in lanes {
@@ -381,7 +383,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever callers do, no permit is lost or given twice, and none is idle while a caller may have it.
+    /// Whatever callers do, no permit is lost or given twice, and none is idle while a caller may
+    /// have it.
     #[test]
     fn every_permit_is_accounted_for(steps in prop::collection::vec(step(), 1..200)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -1,5 +1,6 @@
-//! The log against a plain list of everything that ever happened: what a page, a gap or a history says is what a look
-//! through the list finds. Retention and ends of stays come in between as they like.
+//! The log against a plain list of everything that ever happened: what a page, a gap or a history
+//! says is what a look through the list finds. Retention and ends of stays come in between as they
+//! like.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -292,7 +293,8 @@ impl World<'_> {
             .collect()
     }
 
-    /// Who hears by itself of what a session is called, and that it has left: it, and those to whom it wrote what is not gone.
+    /// Who hears by itself of what a session is called, and that it has left: it, and those to whom
+    /// it wrote what is not gone.
     fn told_by(&self, me: SessionId) -> Vec<SessionId> {
         let wrote = self
             .list
@@ -388,7 +390,8 @@ impl World<'_> {
         self.list.last().map_or(0, |event| event.id)
     }
 
-    /// Reads a queue to its end, page by page of these lengths in turn, from so far back; and histories up to there.
+    /// Reads a queue to its end, page by page of these lengths in turn, from so far back; and
+    /// histories up to there.
     fn read(&self, who: usize, back: i64, limits: &[usize]) -> TestCaseResult {
         let (me, start) = (self.people[who], (self.head() - back).max(0));
         self.read_queue(&Sight::whole(self.tx), me, start, limits, |event| {
@@ -511,7 +514,8 @@ fn a_page_ends_with_the_message_that_fills_it() {
     }
 }
 
-/// What random cases have found: more of them than a batch takes were in the way of those behind them.
+/// What random cases have found: more of them than a batch takes were in the way of those behind
+/// them.
 #[test]
 fn times_to_come_stop_no_retention_however_many_they_are() {
     let say = Step::Say {

@@ -1,7 +1,9 @@
-//! Random issuing, refreshing, revoking, removing and ending, over real HTTP, against a plain model: no token ever works whose
-//! grant, app, key, client or session is gone, and every other does; the audit log tells of all of it, neither more nor less.
+//! Random issuing, refreshing, revoking, removing and ending, over real HTTP, against a plain
+//! model: no token ever works whose grant, app, key, client or session is gone, and every other
+//! does; the audit log tells of all of it, neither more nor less.
 //!
-//! `PROPTEST_CASES` sets how many cases; a failing one is shrunk, shown with its story, and kept in `regressions.txt`.
+//! `PROPTEST_CASES` sets how many cases; a failing one is shrunk, shown with its story, and kept in
+//! `regressions.txt`.
 
 mod flows;
 mod model;

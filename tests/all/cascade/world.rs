@@ -363,7 +363,8 @@ impl World {
         Some((key, self.model.clients.iter().position(of_session)?))
     }
 
-    /// Every token does what the model says, and is told to be what it says; every session has the clients it should.
+    /// Every token does what the model says, and is told to be what it says; every session has the
+    /// clients it should.
     pub async fn check(&self) {
         for token in &self.model.tokens {
             let works = self.model.works(token);

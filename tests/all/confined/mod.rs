@@ -21,7 +21,8 @@ async fn confined(owner: &Device) -> (App, Device) {
     (key, bot)
 }
 
-/// Alice is on both channels, bob inside, carol outside; bob is away, and everybody has written to alice.
+/// Alice is on both channels, bob inside, carol outside; bob is away, and everybody has written to
+/// alice.
 async fn world(server: &TestServer) -> [Device; 3] {
     let [alice, bob] = server.pick_on("#in", ["alice", "bob"]).await;
     let carol = server.pick("carol").await;

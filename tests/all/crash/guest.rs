@@ -1,5 +1,5 @@
-//! Guests, who make sessions, log in further devices, and leave with each again. What got no answer was done or was not:
-//! they find out which, and there is nothing in between.
+//! Guests, who make sessions, log in further devices, and leave with each again. What got no answer
+//! was done or was not: they find out which, and there is nothing in between.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -60,7 +60,8 @@ impl Guest {
         self.done
             .happened
             .extend(laptop.send("JOIN", &["#all"], "join").await.1);
-        // Hashing takes so much of the time that else hardly anybody would be entering or leaving at a kill.
+        // Hashing takes so much of the time that else hardly anybody would be entering or leaving
+        // at a kill.
         if rand::random_ratio(1, 3) {
             self.come_and_go_with_a_phone(&mut laptop).await;
         }
@@ -91,7 +92,8 @@ impl Guest {
         assert_eq!(clients(laptop).await, [laptop.client]);
     }
 
-    /// Makes a session. The nick must be free, unless it is held by a session of one's own whose cookie is lost.
+    /// Makes a session. The nick must be free, unless it is held by a session of one's own whose
+    /// cookie is lost.
     async fn enter(&mut self) -> Device {
         let mut lost = false;
         loop {
@@ -168,7 +170,8 @@ impl Guest {
         self.done.left.push((who.device.clone(), reason));
     }
 
-    /// Asks for what can be done once, until it is done. If it is refused, it was done by one that was not answered.
+    /// Asks for what can be done once, until it is done. If it is refused, it was done by one that
+    /// was not answered.
     async fn settle(&mut self, request: impl Fn() -> RequestBuilder) {
         let mut lost = false;
         loop {

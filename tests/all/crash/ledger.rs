@@ -20,7 +20,8 @@ pub enum To {
     Nicks([String; 2]),
 }
 
-/// What a client received of what people did: all that came after one event, up to the last of these.
+/// What a client received of what people did: all that came after one event, up to the last of
+/// these.
 pub struct Reading {
     pub nick: String,
     pub client: i64,

@@ -29,7 +29,8 @@ pub struct Answer {
 }
 
 impl Line {
-    /// Asks once. `None`: the answer is lost, whether or not what was asked for was done; the server is there again.
+    /// Asks once. `None`: the answer is lost, whether or not what was asked for was done; the
+    /// server is there again.
     pub async fn once(&mut self, request: RequestBuilder) -> Option<Answer> {
         let starts = self.starts();
         if let Ok(response) = request.send().await {

@@ -1,8 +1,8 @@
-//! `kill -9` under load: what was answered is there, once and in order, what was repeated happened once, and what got no
-//! answer was done or was not.
+//! `kill -9` under load: what was answered is there, once and in order, what was repeated happened
+//! once, and what got no answer was done or was not.
 //!
-//! People write and read, log in and leave while the program is killed and started again on the same database and port,
-//! some rounds long (`CRASH_ROUNDS`).
+//! People write and read, log in and leave while the program is killed and started again on the
+//! same database and port, some rounds long (`CRASH_ROUNDS`).
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,8 @@ const PASSWORD: &str = "correct horse battery";
 /// Who is on which channel all the time. `dan` and the guests come to #all and go.
 const ON: [(&str, &[&str]); 2] = [("#all", &["ann", "ben", "cat"]), ("#two", &["ann", "ben"])];
 
-/// A free port that the system gives to nobody else while the program is down: not one of those it picks from.
+/// A free port that the system gives to nobody else while the program is down: not one of those it
+/// picks from.
 fn address() -> String {
     let picked =
         std::iter::repeat_with(|| format!("127.0.0.1:{}", rand::random_range(20_000..30_000)));
@@ -208,7 +209,8 @@ async fn run(rounds: usize) {
     );
 }
 
-/// Who has left is gone for good, and there is nobody but those who are known, with their eleven devices.
+/// Who has left is gone for good, and there is nobody but those who are known, with their eleven
+/// devices.
 async fn look_back(process: &Process, guests: &[Done], mut line: Line) {
     let lost: Vec<_> = guests.iter().flat_map(|guest| &guest.lost).collect();
     process

@@ -1,4 +1,5 @@
-//! People who write and read: whoever gets no answer asks again, writers with the same label, readers from where they were.
+//! People who write and read: whoever gets no answer asks again, writers with the same label,
+//! readers from where they were.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -88,8 +89,8 @@ impl Person {
         (answer.clone(), happened.collect())
     }
 
-    /// Does one thing after the other until it is over, each until it is answered; what was answered before a kill is
-    /// answered the same after it.
+    /// Does one thing after the other until it is over, each until it is answered; what was
+    /// answered before a kill is answered the same after it.
     pub async fn write(mut self, what: &'static [(&str, &str)]) -> (Self, Vec<Happened>) {
         let mut all = Vec::<Happened>::new();
         for n in 0.. {
@@ -120,7 +121,8 @@ impl Person {
         (self, all)
     }
 
-    /// Reads by polls that are held, each from where the one before ended, until something has come.
+    /// Reads by polls that are held, each from where the one before ended, until something has
+    /// come.
     pub async fn poll(&mut self, is_last: impl Fn(&Value) -> bool) -> Reading {
         let (mut after, mut reading) = (self.start, self.reading());
         while !reading.messages.iter().any(&is_last) {

@@ -312,7 +312,8 @@ async fn however_many_sessions_take_part_a_network_has_so_many_guesses() {
     assert_eq!(typed(&late, "192.0.2.1", &device.code).await, 200);
 }
 
-/// Strangers everywhere have tried as many as all may: who has the device at hand is let in all the same.
+/// Strangers everywhere have tried as many as all may: who has the device at hand is let in all the
+/// same.
 #[tokio::test]
 async fn all_networks_together_have_so_many_guesses() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;

@@ -27,7 +27,8 @@ async fn a_code_expires_after_ten_minutes_and_is_forgotten_after_a_day() {
         assert_eq!(decide(&alice, &device.code, "allow").await.0, 404);
     }
     assert_eq!(waiting.refusal().await, "expired_token");
-    // The device may poll just after the code was to expire, so an approved one lives a minute longer.
+    // The device may poll just after the code was to expire, so an approved one lives a minute
+    // longer.
     server.pass(Duration::from_millis(59_999));
     in_time.let_in().await;
     server.pass(Duration::from_millis(1));

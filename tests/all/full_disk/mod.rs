@@ -1,5 +1,5 @@
-//! A full disk: what ends, revokes, reads or lets somebody in goes on, everything else is refused, and all of it is well
-//! again when there is room.
+//! A full disk: what ends, revokes, reads or lets somebody in goes on, everything else is refused,
+//! and all of it is well again when there is room.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -64,7 +64,8 @@ impl Site {
             .len()
     }
 
-    /// Something else takes all the room there is, and somebody speaks until there is none for a word more.
+    /// Something else takes all the room there is, and somebody speaks until there is none for a
+    /// word more.
     pub async fn fill(&self, speaker: &Device, channel: &str) {
         self.disk.fill();
         let line = format!("PRIVMSG {channel} :{}", "x".repeat(4000));

@@ -1,7 +1,8 @@
-//! Random commands of several people with several devices, over real HTTP, against a plain model: every answer, every
-//! queue, however it is read, and every snapshot are what the model says.
+//! Random commands of several people with several devices, over real HTTP, against a plain model:
+//! every answer, every queue, however it is read, and every snapshot are what the model says.
 //!
-//! `PROPTEST_CASES` sets how many cases; a failing one is shrunk, shown with its story, and kept in `regressions.txt`.
+//! `PROPTEST_CASES` sets how many cases; a failing one is shrunk, shown with its story, and kept in
+//! `regressions.txt`.
 
 mod acts;
 mod check;
@@ -23,7 +24,8 @@ fn config() -> ProptestConfig {
         .and_then(|cases| cases.parse().ok());
     ProptestConfig {
         cases: asked.unwrap_or(CASES),
-        // A step of shrinking is a whole case: enough of them to be short, few enough to be waited for.
+        // A step of shrinking is a whole case: enough of them to be short, few enough to be waited
+        // for.
         max_shrink_iters: 2000,
         max_shrink_time: 120_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(

@@ -1,5 +1,6 @@
-//! The model: what a chat is, as plainly as it can be said. There is no log of targets here and no interval of membership:
-//! whoever is there when something happens hears it, and that is written down at once.
+//! The model: what a chat is, as plainly as it can be said. There is no log of targets here and no
+//! interval of membership: whoever is there when something happens hears it, and that is written
+//! down at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +72,8 @@ pub struct Event {
     pub hears: BTreeSet<Key>,
     /// Of a direct message: the session it goes to, even if that silences the sender.
     pub with: Option<Key>,
-    /// Whether the server did it because of the event before it: its id is the next one, and is in no answer.
+    /// Whether the server did it because of the event before it: its id is the next one, and is in
+    /// no answer.
     pub consequence: bool,
     /// The client whose command it comes from, and its label.
     pub label: Option<(usize, String)>,
@@ -240,7 +242,8 @@ impl Model {
             .collect()
     }
 
-    /// Somebody is no longer on a channel, which ends with its last member. If its last op goes, another member is op.
+    /// Somebody is no longer on a channel, which ends with its last member. If its last op goes,
+    /// another member is op.
     pub fn depart(&mut self, name: &str, key: Key) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
@@ -264,7 +267,8 @@ impl Model {
         }
     }
 
-    /// Somebody has joined a channel, or has another nick: if it has no op, and no ban matches, that is its op.
+    /// Somebody has joined a channel, or has another nick: if it has no op, and no ban matches,
+    /// that is its op.
     pub fn consider(&mut self, name: &str, key: Key) {
         if !self.channels[name].has_op() && !self.is_banned(name, key) {
             self.give_op(name, key);
@@ -324,7 +328,8 @@ impl Model {
         self.fresh.last_mut().unwrap().source = SERVER_NAME.to_owned();
     }
 
-    /// The first snapshot of a client begins its queue, unless it has read before: then it began where it came in.
+    /// The first snapshot of a client begins its queue, unless it has read before: then it began
+    /// where it came in.
     pub fn snapshot(&mut self, client: usize) {
         let (head, client) = (self.head, &mut self.clients[client]);
         if !std::mem::replace(&mut client.begun, true) {
@@ -351,7 +356,8 @@ impl Model {
             .filter(move |event| event.id > after.max(start) && event.hears.contains(&session))
     }
 
-    /// How much others have said past `read` on a channel, by its folded name, since one joined it; and whether it names one.
+    /// How much others have said past `read` on a channel, by its folded name, since one joined it;
+    /// and whether it names one.
     pub fn unread_on(&self, me: Key, channel: &str, read: i64) -> Unread {
         let there = |event: &&Event| {
             event
@@ -396,8 +402,8 @@ impl Model {
         )
     }
 
-    /// A session's conversations by direct messages, in the order in which they are shown: those first in which it wrote, of
-    /// these the unread, of these the newest.
+    /// A session's conversations by direct messages, in the order in which they are shown: those
+    /// first in which it wrote, of these the unread, of these the newest.
     pub fn conversations(&self, me: Key) -> Vec<(String, bool, i64, Unread)> {
         let others = self
             .sessions
@@ -425,8 +431,8 @@ impl Model {
             .collect()
     }
 
-    /// Whoever is to know who a session is, and that it has left: everyone, and those to whom it has written, unless it
-    /// silences them.
+    /// Whoever is to know who a session is, and that it has left: everyone, and those to whom it
+    /// has written, unless it silences them.
     pub fn acquainted(&self, key: Key) -> BTreeSet<Key> {
         let written = self
             .log

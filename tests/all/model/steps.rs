@@ -1,10 +1,12 @@
-//! The steps a case is made of. Actors and targets are small numbers, so that a failing case shrinks to few and plain ones.
+//! The steps a case is made of. Actors and targets are small numbers, so that a failing case
+//! shrinks to few and plain ones.
 
 use std::fmt;
 
 use proptest::{collection::vec, prelude::*};
 
-/// Two of them differ in case alone from others, and two would be one nick in RFC 1459's folding but are not in ours.
+/// Two of them differ in case alone from others, and two would be one nick in RFC 1459's folding
+/// but are not in ours.
 const NICKS: [&str; 7] = ["alice", "bob", "carol", "[d]", "{d}", "Alice", "BOB"];
 const CHANNELS: [&str; 4] = ["#a", "#b", "#c", "#A"];
 const KEYS: [&str; 2] = ["sesame", "mellon"];
@@ -35,7 +37,8 @@ pub fn nicks() -> &'static [&'static str] {
     &NICKS[..5]
 }
 
-/// Something that happens: somebody comes in, the server restarts, or one of the live clients does something.
+/// Something that happens: somebody comes in, the server restarts, or one of the live clients does
+/// something.
 #[derive(Clone, Debug)]
 pub enum Step {
     Create {
@@ -50,7 +53,8 @@ pub enum Step {
     By(u8, Deed),
 }
 
-/// What a client does. Clients are counted in the order in which they came, those that have ended left out, and around.
+/// What a client does. Clients are counted in the order in which they came, those that have ended
+/// left out, and around.
 #[derive(Clone, Debug)]
 pub enum Deed {
     SetPassword,
@@ -230,7 +234,8 @@ pub fn position(head: i64, back: u8) -> i64 {
     (head + 1 - i64::from(back)).max(0)
 }
 
-/// A case: people who come in with several devices and meet, most of the time, and then whatever happens.
+/// A case: people who come in with several devices and meet, most of the time, and then whatever
+/// happens.
 pub fn case() -> impl Strategy<Value = Case> {
     let opening = opening();
     let kept = vec(prop::bool::weighted(0.95), opening.len());

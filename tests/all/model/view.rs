@@ -1,4 +1,5 @@
-//! A session as one of its clients sees it: read from a snapshot, told by the model, or had by applying events.
+//! A session as one of its clients sees it: read from a snapshot, told by the model, or had by
+//! applying events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +14,11 @@ pub struct View {
     pub nick: String,
     pub password: bool,
     pub away: Option<String>,
-    /// By folded name; `None` is one that was joined since, of which its events alone tell too little.
+    /// By folded name; `None` is one that was joined since, of which its events alone tell too
+    /// little.
     pub channels: BTreeMap<String, Option<ChannelView>>,
-    /// In the order in which they are shown: the nick, whether that session has ended, the read mark, and what is unread.
+    /// In the order in which they are shown: the nick, whether that session has ended, the read
+    /// mark, and what is unread.
     pub directs: Vec<(String, bool, i64, Unread)>,
 }
 
@@ -114,9 +117,9 @@ impl View {
         self
     }
 
-    /// Takes a later view's word for what events do not tell: a channel one has joined, as the answer to JOIN tells the
-    /// client that sent it; what is unread, of which a view has but the sum; and the exchanges, whose other side may rename
-    /// itself or quit where nobody sees it.
+    /// Takes a later view's word for what events do not tell: a channel one has joined, as the
+    /// answer to JOIN tells the client that sent it; what is unread, of which a view has but the
+    /// sum; and the exchanges, whose other side may rename itself or quit where nobody sees it.
     pub fn completed(mut self, later: &Self) -> Self {
         for (name, channel) in &mut self.channels {
             let later = later.channels.get(name).cloned().flatten();

@@ -1,4 +1,5 @@
-//! The server, the devices and the model side by side: each step is done by both, and what they say is compared.
+//! The server, the devices and the model side by side: each step is done by both, and what they say
+//! is compared.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -492,7 +493,8 @@ impl World {
         Ok(message)
     }
 
-    /// Takes a snapshot: it says what the model says, and what the one before and the events since say together.
+    /// Takes a snapshot: it says what the model says, and what the one before and the events since
+    /// say together.
     pub async fn snapshot(&mut self, who: usize) -> Check {
         let mut folded = None;
         if let Some((mut view, cursor)) = self.hands[who].view.clone() {

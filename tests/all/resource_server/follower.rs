@@ -16,7 +16,8 @@ use crate::support::{App, Device, Stream, until};
 /// Well before a heartbeat would bring what no end has.
 pub const SOON: Duration = Duration::from_secs(10);
 
-/// It asks what a token stands for, keeps the answer while it is connected, and forgets it when it is told to.
+/// It asks what a token stands for, keeps the answer while it is connected, and forgets it when it
+/// is told to.
 pub struct ResourceServer {
     app: App,
     /// Its clock: seconds since the epoch.
@@ -60,8 +61,8 @@ impl ResourceServer {
         assert_eq!(status, 200);
         let mut state = self.state();
         state.asked += 1;
-        // What ended while the answer was on its way was told of before there was anything to forget.
-        // A refresh token is active, too, and opens nothing.
+        // What ended while the answer was on its way was told of before there was anything to
+        // forget. A refresh token is active, too, and opens nothing.
         let good = told["token_type"] == "Bearer"
             && !state.ended.contains(&told["grant_id"].as_i64().unwrap());
         if let Some(cache) = state.cache.as_mut().filter(|_| good) {
@@ -70,7 +71,8 @@ impl ResourceServer {
         good
     }
 
-    /// Follows the ends of grants, from where it was cut off; resolves once it has been told of all so far.
+    /// Follows the ends of grants, from where it was cut off; resolves once it has been told of all
+    /// so far.
     pub async fn connect(&self) {
         let after = self
             .state()

@@ -229,7 +229,8 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
     assert_eq!(commands(&alice.queue().await), [] as [&str; 0]);
 }
 
-/// What was approved when the copy was made may have been taken back since, whichever way the copy is put in place.
+/// What was approved when the copy was made may have been taken back since, whichever way the copy
+/// is put in place.
 #[tokio::test]
 async fn approvals_in_a_copy_are_void() {
     for by_restore in [true, false] {
@@ -317,7 +318,8 @@ async fn approvals_in_a_copy_are_void() {
     }
 }
 
-/// A raw copy is as good as one that `backup` made, if the server was stopped or if its write-ahead log was copied with it.
+/// A raw copy is as good as one that `backup` made, if the server was stopped or if its write-ahead
+/// log was copied with it.
 #[tokio::test]
 async fn a_crashed_servers_files_are_restored_with_their_log_and_ids_go_on_above() {
     let (dir, database) = folder();

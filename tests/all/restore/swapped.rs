@@ -1,4 +1,5 @@
-//! A copy whose name comes to stand for another file while it is restored: what was judged is what is read.
+//! A copy whose name comes to stand for another file while it is restored: what was judged is what
+//! is read.
 
 use std::{
     fs,

@@ -41,7 +41,8 @@ impl Device {
     }
 }
 
-/// Registers an app of the operator's, with further flags, beside whatever server there is; its credentials.
+/// Registers an app of the operator's, with further flags, beside whatever server there is; its
+/// credentials.
 pub async fn register(database: &Path, name: &str, flags: &[&str]) -> Value {
     let printed = rejoin(
         database,

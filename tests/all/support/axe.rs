@@ -27,10 +27,12 @@ pub const EVERYTHING: &[&str] = &[
 pub const COLOURS: &[&str] = &["color-contrast", "link-in-text-block"];
 
 impl Page {
-    /// What axe-core finds on the page as it is now, by rules or by their tags: a line for each rule and element.
+    /// What axe-core finds on the page as it is now, by rules or by their tags: a line for each
+    /// rule and element.
     pub async fn violations(&self, rules: &[&str]) -> Vec<String> {
         if self.run("return window.axe === undefined", vec![]).await == true {
-            // Into this page and every later one, and not by the page: its Content-Security-Policy would forbid it.
+            // Into this page and every later one, and not by the page: its Content-Security-Policy
+            // would forbid it.
             let script = json!({"source": AXE.as_str(), "runImmediately": true});
             self.devtools("Page.addScriptToEvaluateOnNewDocument", script)
                 .await;

@@ -31,7 +31,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Driver {
     process: Child,
     url: String,
-    /// Kept open: what the driver and its browsers print goes nowhere, but must have somewhere to go.
+    /// Kept open: what the driver and its browsers print goes nowhere, but must have somewhere to
+    /// go.
     _output: Lines,
     _turn: Turn,
 }
@@ -59,10 +60,12 @@ pub async fn at_both_widths(test: impl AsyncFn(TestServer, &Page)) {
     tokio::join!(at(Profile::phone()), at(Profile::desktop()));
 }
 
-/// Drivers at one time: browsers are hungry, and a test that waits for a page waits for all the others.
+/// Drivers at one time: browsers are hungry, and a test that waits for a page waits for all the
+/// others.
 const DRIVERS: usize = 3;
 static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
-/// Now and then the port that the system picked is taken by another before the driver has all of it.
+/// Now and then the port that the system picked is taken by another before the driver has all of
+/// it.
 const STARTS: usize = 5;
 
 /// A driver's place among those that run.
@@ -308,7 +311,8 @@ impl Page {
             .unwrap();
     }
 
-    /// Clicks on an element; one that is drawn anew between the look and the click is looked for once more.
+    /// Clicks on an element; one that is drawn anew between the look and the click is looked for
+    /// once more.
     pub async fn click(&self, css: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {

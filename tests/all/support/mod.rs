@@ -16,8 +16,8 @@ mod sound;
 pub mod tls;
 pub mod web_app;
 
-/// How long something may take before a test gives up. Only a test that fails waits for so long: a busy machine needs some
-/// of it.
+/// How long something may take before a test gives up. Only a test that fails waits for so long: a
+/// busy machine needs some of it.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// Looks again and again until something is so; a test that waits in vain fails rather than hangs.

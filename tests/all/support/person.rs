@@ -216,7 +216,8 @@ impl Device {
         self.get("/api/v1/session").await
     }
 
-    /// What is in the queue past what was acknowledged, without waiting; it is not acknowledged by this.
+    /// What is in the queue past what was acknowledged, without waiting; it is not acknowledged by
+    /// this.
     pub async fn queue(&self) -> Vec<Value> {
         self.poll("timeout=0").await["messages"]
             .as_array()

@@ -24,7 +24,8 @@ impl Process {
         Self::spawn(command(database, listen, args).stderr(Stdio::null()))
     }
 
-    /// Starts the program with everything that it logs in a file, and with what `prepare` adds to the command.
+    /// Starts the program with everything that it logs in a file, and with what `prepare` adds to
+    /// the command.
     pub fn prepared(database: &Path, log: &Path, prepare: impl FnOnce(&mut Command)) -> Self {
         let mut command = command(database, "127.0.0.1:0", &[]);
         prepare(command.stderr(std::fs::File::create(log).unwrap()));
@@ -120,7 +121,8 @@ impl Process {
         let stats =
             tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
         let parse = |stat: String| {
-            // The name stands in brackets and may hold anything; niceness is the 17th field after it.
+            // The name stands in brackets and may hold anything; niceness is the 17th field after
+            // it.
             let (name, rest) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
             (
                 name.to_owned(),
@@ -192,7 +194,8 @@ pub fn copy_keys(database: &Path, copy: &Path) {
     .unwrap();
 }
 
-/// Runs an operator's subcommand in the database's folder; what it printed, or what it complained of.
+/// Runs an operator's subcommand in the database's folder; what it printed, or what it complained
+/// of.
 pub async fn rejoin(database: &Path, args: &[&str]) -> Result<String, String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
     command

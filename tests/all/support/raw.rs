@@ -126,7 +126,8 @@ impl Raw {
         }
     }
 
-    /// Takes a thousand bytes and then nothing for 50 milliseconds, again and again, until the server closes.
+    /// Takes a thousand bytes and then nothing for 50 milliseconds, again and again, until the
+    /// server closes.
     pub async fn sip(mut self) {
         let mut sip = [0; 1000];
         loop {

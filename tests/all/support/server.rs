@@ -1,4 +1,5 @@
-//! A server in this process, started and stopped as the program does it, with a clock that is moved by hand.
+//! A server in this process, started and stopped as the program does it, with a clock that is moved
+//! by hand.
 
 use std::{
     net::SocketAddr,

@@ -5,7 +5,8 @@ use tokio::task::JoinHandle;
 
 use super::TestServer;
 
-/// Keeps all hashing threads busy for about half a second, so that whoever comes after has to wait for its turn.
+/// Keeps all hashing threads busy for about half a second, so that whoever comes after has to wait
+/// for its turn.
 pub async fn slow_password(server: &TestServer) -> Vec<JoinHandle<()>> {
     let slow = Argon2::new(
         Algorithm::Argon2id,

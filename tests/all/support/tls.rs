@@ -1,4 +1,5 @@
-//! A proxy that takes TLS off, as one stands in front of the server wherever it has an https address.
+//! A proxy that takes TLS off, as one stands in front of the server wherever it has an https
+//! address.
 
 use std::{
     io::{BufRead, BufReader, Write},

@@ -1,4 +1,5 @@
-//! A web app of somebody else's, written with the `oauth2` crate: it knows of Rejoin what the metadata says.
+//! A web app of somebody else's, written with the `oauth2` crate: it knows of Rejoin what the
+//! metadata says.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -22,7 +23,8 @@ use super::{App, Device};
 /// The crate's client of an app.
 pub type OAuth = BasicClient<EndpointSet, EndpointMaybeSet, EndpointSet, EndpointSet, EndpointSet>;
 
-/// How the crate reaches the server. Some of its requests want TLS, which a proxy would take off here.
+/// How the crate reaches the server. Some of its requests want TLS, which a proxy would take off
+/// here.
 pub async fn http(mut request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
     *request.uri_mut() = request
         .uri()
@@ -74,7 +76,8 @@ impl App {
     }
 }
 
-/// The web app, on a port the system picked. People begin at `/`, or at `/silently`, and come back to `/done`.
+/// The web app, on a port the system picked. People begin at `/`, or at `/silently`, and come back
+/// to `/done`.
 pub struct WebApp {
     pub address: String,
     task: JoinHandle<()>,

@@ -47,7 +47,8 @@ pub async fn measure(table: &mut Table) {
     );
 }
 
-/// A session with a password, its device's cookie, on a server with the default limits; commands are not limited.
+/// A session with a password, its device's cookie, on a server with the default limits; commands
+/// are not limited.
 async fn alice() -> (Site, String) {
     let site = Site::unlimited();
     let mut alice = Visitor::new(site.address(), "198.51.100.1");

@@ -1,4 +1,5 @@
-//! Passwords: what a stranger's login, a user's own devices and many users at once notice of others.
+//! Passwords: what a stranger's login, a user's own devices and many users at once notice of
+//! others.
 
 use std::{
     cell::Cell,
@@ -18,7 +19,8 @@ const PASSWORD: &str = "correct horse battery";
 const ANOTHER: &str = "battery horse correct";
 const SESSIONS: usize = 80;
 const LOGINS: usize = 15;
-/// How long the attack is under way before anybody logs in: each of its networks has used up its burst by then.
+/// How long the attack is under way before anybody logs in: each of its networks has used up its
+/// burst by then.
 const ATTACKED: Duration = Duration::from_secs(5);
 /// After so long a login counts as one that took so long.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,8 +1,10 @@
-//! What strangers do to a server with its default limits, and what the others notice: quiet beside attacked, in one run.
+//! What strangers do to a server with its default limits, and what the others notice: quiet beside
+//! attacked, in one run.
 //!
-//! Everything goes over loopback, to a server of its own for each row. It trusts a proxy on loopback, so that an attack can
-//! come from as many networks as it likes. Every attack is bounded in count and in time; one that waits for answers sends no
-//! more than twenty requests a second over a connection, as fast answers that refuse are not to be the load.
+//! Everything goes over loopback, to a server of its own for each row. It trusts a proxy on
+//! loopback, so that an attack can come from as many networks as it likes. Every attack is bounded
+//! in count and in time; one that waits for answers sends no more than twenty requests a second
+//! over a connection, as fast answers that refuse are not to be the load.
 
 use std::{
     cell::Cell,
@@ -70,7 +72,8 @@ fn all_work(table: &mut Table, measure: &'static str, worked: usize, of: usize) 
     table.enter(measure, "all of them", "", &rounds, Goal::AtLeast(1.0));
 }
 
-/// What others wait for their snapshot, the 99th percentile in milliseconds; each comes from a network of its own.
+/// What others wait for their snapshot, the 99th percentile in milliseconds; each comes from a
+/// network of its own.
 async fn others_wait(site: &Site, others: &[String]) -> f64 {
     let watch = others.iter().enumerate().map(|(n, cookie)| async move {
         let mut visitor =

@@ -1,4 +1,5 @@
-//! Filling the disk: how much one network gets onto it, what is left of that, and what works when it is full.
+//! Filling the disk: how much one network gets onto it, what is left of that, and what works when
+//! it is full.
 
 use std::{
     fs,

@@ -1,4 +1,5 @@
-//! Somebody who calls: from a network, with a cookie or a token, over one connection that is opened again when it is closed.
+//! Somebody who calls: from a network, with a cookie or a token, over one connection that is opened
+//! again when it is closed.
 
 use std::{
     net::SocketAddr,

@@ -1,4 +1,5 @@
-//! A session in tower-sessions' SQLite store, read on every request, and a body of the same size as Rejoin's snapshot.
+//! A session in tower-sessions' SQLite store, read on every request, and a body of the same size as
+//! Rejoin's snapshot.
 
 use axum::{Router, body::Bytes, extract::State, http::header, response::IntoResponse, routing::get};
 use tower_sessions::{Session, SessionManagerLayer};
