@@ -175,7 +175,7 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
     let (old, new) = (dir.path().join("old.db"), dir.path().join("new.db"));
     let database = rusqlite::Connection::open(&old).unwrap();
     database
-        .execute_batch(include_str!("schema_v1.sql"))
+        .execute_batch(include_str!("../schema_v1.sql"))
         .unwrap();
     // A time of use and an end of life that are far away.
     database

@@ -1,8 +1,8 @@
 //! The device flow's pages in a real browser, at the widths of a phone and of a desktop.
 
 use crate::{
-    browser::fits,
-    device_flow::{Waiting, operators_app},
+    oauth::device_flow::{Waiting, operators_app},
+    page::main_job::fits,
     support::{
         TestServer, assert_sound,
         browser::{Driver, Page, Profile},

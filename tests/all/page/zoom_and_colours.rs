@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::{
-    browser::fits,
+    page::main_job::fits,
     support::{
         TestServer,
         browser::{Driver, Page, Profile},

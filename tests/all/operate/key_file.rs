@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    device_flow::{Waiting, allow, operators_app},
+    oauth::device_flow::{Waiting, allow, operators_app},
     support::{App, Process, TestServer, assert_sound, register, rejoin},
 };
 

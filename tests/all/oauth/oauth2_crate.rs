@@ -10,7 +10,7 @@ use oauth2::{
 };
 
 use crate::{
-    device_flow::allow,
+    oauth::device_flow::allow,
     support::{FLAGS, TestServer, web_app::http},
 };
 

@@ -26,7 +26,7 @@ fn config() -> ProptestConfig {
         max_shrink_iters: 500,
         max_shrink_time: 60_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
-            "tests/all/cascade/regressions.txt",
+            "tests/all/oauth/cascade/regressions.txt",
         ))),
         ..ProptestConfig::default()
     }

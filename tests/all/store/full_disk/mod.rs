@@ -9,7 +9,7 @@ use self::site::{
     assert_refused, health, well,
 };
 use crate::{
-    device_flow::{Waiting, allow, decide},
+    oauth::device_flow::{Waiting, allow, decide},
     support::{
         App, Device, FLAGS, REDIRECT, Socket, Stream, assert_sound, checked, register, rejoin,
         said, until,

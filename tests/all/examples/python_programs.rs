@@ -16,7 +16,7 @@ struct Program(Child);
 
 impl Program {
     fn start(name: &str, args: &[&str]) -> Self {
-        let readme = include_str!("../../README.md");
+        let readme = include_str!("../../../README.md");
         let script = readme
             .split(&format!("```python {name}\n"))
             .nth(1)

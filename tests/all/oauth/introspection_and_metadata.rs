@@ -6,8 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    oauth::access_tokens::SCOPES,
     support::{App, Device, FLAGS, TestServer, VERIFIER, assert_sound},
-    tokens::SCOPES,
 };
 
 #[tokio::test]

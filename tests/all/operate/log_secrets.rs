@@ -407,7 +407,7 @@ async fn the_log_is_structured_and_holds_no_secret() {
         assert!(log.contains(&format!("\"route\":\"{route}\"")), "{route}");
     }
     // The line that the README's rule for fail2ban finds, once for every failed login.
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     let rule = readme
         .lines()
         .find_map(|line| line.strip_prefix("failregex = "))

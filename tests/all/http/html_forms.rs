@@ -4,7 +4,7 @@
 use reqwest::{Method, header};
 
 use crate::{
-    device_flow::{Waiting, operators_app},
+    oauth::device_flow::{Waiting, operators_app},
     support::{CONSENT, Device, FLAGS, TestServer},
 };
 

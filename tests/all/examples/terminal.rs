@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
-    device_flow::{allow, decide, operators_app},
+    oauth::device_flow::{allow, decide, operators_app},
     support::{Device, PATIENCE, TestServer, assert_sound, until},
 };
 

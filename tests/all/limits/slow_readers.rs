@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
-    hostile::others_are_served,
+    limits::hostile_connections::others_are_served,
     support::{Device, ELSEWHERE, Process, Raw, head, until},
 };
 

@@ -364,7 +364,8 @@ async fn an_older_copy_goes_on_above_what_was_issued_since() {
         let (dir, database) = folder();
         let copy = dir.path().join("copy.db");
         let old = rusqlite::Connection::open(&copy).unwrap();
-        old.execute_batch(include_str!("../schema_v1.sql")).unwrap();
+        old.execute_batch(include_str!("../../schema_v1.sql"))
+            .unwrap();
         old.execute_batch("PRAGMA application_id = 0x726a6f63; PRAGMA user_version = 1")
             .unwrap();
         drop(old);

@@ -7,7 +7,7 @@ use super::{
     world::{APPS, World},
 };
 use crate::{
-    device_flow::{Waiting, decide},
+    oauth::device_flow::{Waiting, decide},
     support::but,
 };
 

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    device_flow::{Waiting, allow, decide, operators_app},
+    oauth::device_flow::{Waiting, allow, decide, operators_app},
     support::{App, Device, FLAGS, Socket, TestServer, said, until},
 };
 
@@ -29,7 +29,7 @@ const OF_NO_REQUEST: [&str; 8] = [
 
 /// Every action, as the source has them.
 fn actions() -> BTreeSet<String> {
-    let source = include_str!("../../src/audit.rs");
+    let source = include_str!("../../../src/audit.rs");
     let names = source
         .split("pub fn name(self)")
         .nth(2)

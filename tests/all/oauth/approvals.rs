@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    device_flow::{Waiting, allow, decide, operators_app},
+    oauth::device_flow::{Waiting, allow, decide, operators_app},
     support::{FLAGS, REDIRECT, Socket, TestServer, assert_sound, but, params, said},
 };
 

@@ -4,7 +4,7 @@
 use std::{cell::RefCell, collections::BTreeMap};
 
 use crate::{
-    device_flow::{Waiting, operators_app},
+    oauth::device_flow::{Waiting, operators_app},
     support::{
         FLAGS, TestServer, authorize,
         axe::{COLOURS, EVERYTHING},

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    device_flow::{Waiting, allow, operators_app},
+    oauth::device_flow::{Waiting, allow, operators_app},
     support::{App, Device, FLAGS, REDIRECT, Stream, TestServer, VERIFIER, assert_sound, params},
 };
 

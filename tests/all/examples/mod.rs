@@ -1,0 +1,4 @@
+//! The example programs, run as the documentation says.
+
+mod python_programs;
+mod terminal;
