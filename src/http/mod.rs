@@ -32,39 +32,20 @@ use crate::{
     store::DatabaseLock,
 };
 
-mod address;
-mod audit;
-mod auth;
-mod body;
-mod channels;
-mod clients;
-mod cookie;
-mod csrf;
-mod fields;
-mod flood;
-mod front;
-mod grammar;
-mod guard;
-mod headers;
-mod held;
-mod in_flight;
-mod login;
-mod login_code;
-mod messages;
+mod api;
+mod errors;
+mod extract;
+mod middleware;
 mod oauth;
-mod ops;
-mod page;
-mod part;
-mod places;
-mod preflight;
-mod problem;
-mod serve;
-mod session;
-mod site;
-mod socket;
-mod stream;
-mod web;
-mod wire;
+mod pages;
+mod server;
+
+use api::{audit, channels, clients, event_stream, messages, service, session, socket};
+use errors::{oauth_error, problem};
+use extract::{address, auth};
+use middleware::{flood_limit, origin};
+use pages::{assets, login, login_qr_code};
+use server::{accept, connection_limits, response_limits};
 
 /// Bytes of a request's body, at most.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -82,20 +63,20 @@ pub struct App {
     chat: Arc<Chat>,
     clock: Clock,
     /// Our own origins and the cookie's name.
-    site: site::Site,
+    site: origin::Site,
     /// Which peers may say whose request they forward.
     proxies: address::Proxies,
     /// Who has a place among the connections.
-    places: Arc<places::Places>,
+    places: Arc<connection_limits::Places>,
     /// Long answers that are under way.
-    in_flight: Arc<in_flight::InFlight>,
+    in_flight: Arc<response_limits::InFlight>,
     /// Whether an address has no more than its share of them.
     limits_addresses: bool,
     /// How long a connection may keep us waiting.
     patience: Patience,
     /// What each session sends.
-    flood: flood::Flood,
-    metrics: ops::Metrics,
+    flood: flood_limit::Flood,
+    metrics: service::Metrics,
     /// The public list of channels, as it was rendered.
     pages: channels::Pages,
     /// The paths of all routes, as the description has them.
@@ -124,7 +105,7 @@ impl App {
     info(title = "Rejoin", description = "Sessions that are rejoined from any device."),
     modifiers(&Credentials),
     security(("cookie" = []), ("token" = []), ("token" = [], "identity" = [])),
-    components(schemas(problem::Problem, oauth::RefusalView)),
+    components(schemas(problem::Problem, oauth_error::RefusalView)),
     tags((name = "session"), (name = "client"), (name = "chat"), (name = "delivery"), (name = "service"), (name = "oauth")),
 )]
 struct Description;
@@ -163,7 +144,7 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(session::create, session::snapshot, session::end))
         .routes(routes!(login::login_api))
         .routes(routes!(login::page, login::login))
-        .routes(routes!(login_code::code))
+        .routes(routes!(login_qr_code::code))
         .routes(routes!(session::logout))
         .routes(routes!(session::logout_api))
         .routes(routes!(audit::list))
@@ -171,17 +152,17 @@ fn routes() -> (Router<Shared>, utoipa::openapi::OpenApi) {
         .routes(routes!(clients::list, clients::remove_others))
         .routes(routes!(clients::rename, clients::remove))
         .routes(routes!(messages::send, messages::poll))
-        .routes(routes!(stream::events))
+        .routes(routes!(event_stream::events))
         .routes(routes!(socket::socket))
         .routes(routes!(messages::history))
         .routes(routes!(channels::list))
-        .routes(routes!(ops::server))
-        .routes(routes!(ops::healthz))
-        .routes(routes!(ops::metrics))
-        .routes(routes!(ops::openapi))
-        .routes(routes!(web::index))
-        .routes(routes!(web::change_password))
-        .routes(routes!(web::asset))
+        .routes(routes!(service::server))
+        .routes(routes!(service::healthz))
+        .routes(routes!(service::metrics))
+        .routes(routes!(service::openapi))
+        .routes(routes!(assets::index))
+        .routes(routes!(assets::change_password))
+        .routes(routes!(assets::asset))
         .fallback(|| async { Error::new(Code::NotFound, "there is nothing at this address") })
         .split_for_parts()
 }
@@ -206,13 +187,13 @@ impl Server {
         }
         chat.host = config.public_url.as_ref().map(Origin::host);
         let (stop, stopping) = watch::channel(false);
-        let site = site::Site::new(&config, address);
+        let site = origin::Site::new(&config, address);
         let (routes, mut description) = routes();
         describe_cookie(&mut description, &site.cookie);
         let routes = routes.method_not_allowed_fallback(|| async {
             Error::new(Code::MethodNotAllowed, "this address has no such method")
         });
-        let places = places::Places::new();
+        let places = connection_limits::Places::new();
         let app = App {
             chat: Arc::new(chat),
             clock,
@@ -220,8 +201,8 @@ impl Server {
             proxies: address::Proxies::new(config.trusted_proxy),
             limits_addresses: config.login_limit == Switch::On,
             patience: config.patience,
-            flood: flood::Flood::new(config.flood_limit),
-            metrics: ops::Metrics::new(&places),
+            flood: flood_limit::Flood::new(config.flood_limit),
+            metrics: service::Metrics::new(&places),
             pages: channels::Pages::default(),
             places,
             in_flight: Arc::default(),
@@ -262,7 +243,7 @@ impl Server {
             Instant::now() + PARTING
         };
         let all = async {
-            serve::serve(app.clone(), router, listener).await;
+            accept::serve(app.clone(), router, listener).await;
             // The sender is ours, so there is a value to wait for.
             let _ = app.sockets.subscribe().wait_for(|open| *open == 0).await;
         };

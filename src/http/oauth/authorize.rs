@@ -13,18 +13,21 @@ use form_urlencoded::Serializer;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{approval, fields::Fields, refusal};
 use crate::{
     chat::callers::Live,
     error::{Code, Error, Result},
     http::{
         Shared,
-        address::Address,
-        auth::Present,
-        csrf, guard,
-        page::{self, escape},
-        problem::{self, PageProblems},
-        web,
+        errors::{
+            oauth_error,
+            problem::{self, PageProblems},
+        },
+        extract::{address::Address, auth::Present, form_fields::Fields},
+        middleware::{csrf, rate_limits},
+        pages::{
+            approval, assets,
+            template::{self, escape},
+        },
     },
     model::Scopes,
     oauth::{
@@ -190,7 +193,7 @@ pub async fn decide(
                         return consent_page(&app, &live, &params, &request, Some(&refusal)).await;
                     }
                 };
-                guard::new_code(&app, &address, live.caller.session)
+                rate_limits::new_code(&app, &address, live.caller.session)
                     .await
                     .map_err(|error| asked.wrong(error))?;
                 authorize::approve(&app.chat, &live, request, res, now, due)
@@ -238,7 +241,7 @@ async fn silently(
 ) -> Result<Secret> {
     let live =
         live.ok_or_else(|| Error::new(Code::LoginRequired, "this browser has no session here"))?;
-    guard::new_code(app, address, live.caller.session).await?;
+    rate_limits::new_code(app, address, live.caller.session).await?;
     authorize::silently(&app.chat, live, request, app.clock.due()).await
 }
 
@@ -254,7 +257,7 @@ impl Fields {
             )
             .await
         };
-        let asking = guard::app_of_page(app, address, look)
+        let asking = rate_limits::app_of_page(app, address, look)
             .await
             .map_err(Wrong::Page)?;
         // A state that cannot be told is not sent back.
@@ -365,7 +368,7 @@ impl Wrong {
                 error,
             } => {
                 let answer = [
-                    ("error", refusal::name(&error)),
+                    ("error", oauth_error::name(&error)),
                     ("error_description", error.detail.as_str()),
                 ];
                 back(app, &asking, state.as_deref(), &answer)
@@ -418,7 +421,7 @@ async fn consent_page(
         .map_err(Wrong::Page)?;
     let asking = &request.asking;
     let title = format!("Let {} in?", asking.app.name);
-    let page = page::card(&title, web::CONSENT_CARD, |name, page| match name {
+    let page = template::card(&title, assets::CONSENT_CARD, |name, page| match name {
         "app" => escape(&asking.app.name, page),
         "nick" => escape(session.nick.as_str(), page),
         "decision" => approval::ask(request.scope, &session.channels, params, refusal, page),
@@ -444,8 +447,8 @@ async fn consent_page(
 /// The page of `web/notice.html`: what is wrong, where there is nothing to do about it here.
 fn notice(error: &Error) -> Response {
     let page = match error.code {
-        Code::Throttled => page::notice("Please wait", &page::sentence(&error.detail)),
-        _ => page::notice(
+        Code::Throttled => template::notice("Please wait", &template::sentence(&error.detail)),
+        _ => template::notice(
             "This does not work",
             &format!("What brought you here is mistaken: {}.", error.detail),
         ),

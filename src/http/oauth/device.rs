@@ -14,24 +14,27 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
-    approval,
-    fields::Fields,
-    form::AppForm,
-    refusal::{Refusal, Refusals},
-};
 use crate::{
     chat::callers::Live,
     error::{Code, Error, Result},
     http::{
         Shared,
-        address::Address,
-        auth::Present,
-        body::{Json, Params},
-        guard,
-        page::{self, escape},
-        problem::{self, DevicePageProblems, Malformed, PageProblems, StoreProblems},
-        web,
+        errors::{
+            oauth_error::{Refusal, Refusals},
+            problem::{self, DevicePageProblems, Malformed, PageProblems, StoreProblems},
+        },
+        extract::{
+            address::Address,
+            app_form::AppForm,
+            auth::Present,
+            body::{Json, Params},
+            form_fields::Fields,
+        },
+        middleware::rate_limits,
+        pages::{
+            approval, assets,
+            template::{self, escape},
+        },
     },
     model::{Network, Scopes},
     oauth::{
@@ -83,7 +86,7 @@ pub async fn authorize(
     address: Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<Response, Refusal> {
-    let form = guard::app_form(&app, &address, form).await?;
+    let form = rate_limits::app_form(&app, &address, form).await?;
     let client_id = form.credentials.client_id.as_str();
     let attempt = async {
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
@@ -95,7 +98,7 @@ pub async fn authorize(
             now,
             due,
         };
-        let given = guard::new_device_code(
+        let given = rate_limits::new_device_code(
             &app,
             &address,
             client_id,
@@ -112,7 +115,8 @@ pub async fn authorize(
         }
         Ok(given)
     };
-    let given = guard::app_call(&app, &address, &form.credentials, Shown::Name, attempt).await?;
+    let given =
+        rate_limits::app_call(&app, &address, &form.credentials, Shown::Name, attempt).await?;
     let DeviceAuthorization {
         device_code,
         user_code,
@@ -203,7 +207,7 @@ pub async fn decide(
         let code = code.as_ref().ok_or_else(device::no_such_code)?;
         step(&app, &live, code, &form, within).await
     };
-    match guard::user_code(&app, &address, live.caller, go_on).await {
+    match rate_limits::user_code(&app, &address, live.caller, go_on).await {
         Ok(page) => page,
         Err(error) if error.code == Code::ClientEnded => to_login(code),
         Err(error) => again(typed, &error),
@@ -249,7 +253,7 @@ async fn step(
 }
 
 fn notice(title: &str, text: &str) -> Response {
-    Html(page::notice(title, text)).into_response()
+    Html(template::notice(title, text)).into_response()
 }
 
 /// To the login, and back here with the code.
@@ -274,7 +278,7 @@ fn again(typed: &str, error: &Error) -> Response {
             "This session has as many devices as it may have. Sign one of them out, then come back with this code."
         }
         Code::Throttled => "There were too many wrong codes. Please wait a little and try again.",
-        _ => &page::sentence(&error.detail),
+        _ => &template::sentence(&error.detail),
     };
     let mut response = (problem::status(error), Html(entry(typed, sentence))).into_response();
     problem::add_headers(error, response.headers_mut());
@@ -282,9 +286,9 @@ fn again(typed: &str, error: &Error) -> Response {
 }
 
 fn entry(code: &str, error: &str) -> String {
-    page::card(
+    template::card(
         "Let a device join",
-        web::DEVICE_CARD,
+        assets::DEVICE_CARD,
         |name, page| match name {
             "code" => escape(code, page),
             "error" => escape(error, page),
@@ -300,9 +304,9 @@ fn confirmation(
     form: &Fields,
     refusal: Option<&Error>,
 ) -> Response {
-    let page = page::card(
+    let page = template::card(
         "Let this device join?",
-        web::DEVICE_CONFIRM_CARD,
+        assets::DEVICE_CONFIRM_CARD,
         |name, page| match name {
             "code" => page.push_str(&code.reveal()),
             "app" => escape(&waiting.app, page),

@@ -4,9 +4,10 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::tokens::DEVICE_CODE;
 use crate::{
-    http::{Shared, body::Json, problem::PageProblems},
+    http::{
+        Shared, errors::problem::PageProblems, extract::body::Json, oauth::tokens::DEVICE_CODE,
+    },
     model::Scope,
 };
 

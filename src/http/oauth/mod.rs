@@ -5,21 +5,16 @@
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Shared, fields};
+use crate::http::{
+    Shared,
+    api::{grants, keys},
+};
 
-mod approval;
 mod authorize;
 mod device;
-mod ends;
-mod form;
-mod grants;
-mod keys;
 mod metadata;
-mod refusal;
+mod revocations;
 mod tokens;
-
-pub use form::Presented;
-pub use refusal::{Refusal as Refused, RefusalView};
 
 pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -37,6 +32,6 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(device::authorize))
         .routes(routes!(device::page, device::decide))
         .routes(routes!(grants::userinfo, grants::posted_userinfo))
-        .routes(routes!(ends::events))
+        .routes(routes!(revocations::events))
         .routes(routes!(metadata::metadata))
 }

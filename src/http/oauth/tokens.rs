@@ -10,18 +10,20 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    form::{AppForm, AskingForm},
-    refusal::{Refusal, Refusals},
-};
 use crate::{
     error::{Code, Error},
     http::{
         Shared,
-        address::Address,
-        body::Json,
-        guard::{self, Charged},
-        problem,
+        errors::{
+            oauth_error::{Refusal, Refusals},
+            problem,
+        },
+        extract::{
+            address::Address,
+            app_form::{AppForm, AskingForm},
+            body::Json,
+        },
+        middleware::rate_limits::{self, Charged},
     },
     model::{ChannelName, Scopes},
     oauth::{
@@ -145,13 +147,13 @@ async fn issued(
     address: &Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<TokenView, Refusal> {
-    let form = guard::app_form(app, address, form).await?;
+    let form = rate_limits::app_form(app, address, form).await?;
     let client_id = form.credentials.client_id.as_str();
     let attempt = async {
         let grant_type = form.required("grant_type")?;
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
         let attempt = by_grant_type(app, address, &form, grant_type, scope);
-        let issued = guard::new_token(
+        let issued = rate_limits::new_token(
             app,
             address,
             client_id,
@@ -169,7 +171,7 @@ async fn issued(
         }
         Ok(issued)
     };
-    guard::app_call(app, address, &form.credentials, shown(&form), attempt)
+    rate_limits::app_call(app, address, &form.credentials, shown(&form), attempt)
         .await
         .map(TokenView::from)
         .map_err(Refusal)
@@ -212,7 +214,7 @@ async fn by_grant_type(
         }
         DEVICE_CODE => {
             let presented = SecretHash::of(form.required("device_code")?);
-            guard::poll(
+            rate_limits::poll(
                 app,
                 address,
                 presented,
@@ -288,15 +290,16 @@ async fn look_into(
     address: &Address,
     form: Result<AskingForm, Refusal>,
 ) -> Result<Response, Refusal> {
-    let form = guard::app_form(app, address, form).await?;
+    let form = rate_limits::app_form(app, address, form).await?;
     let (presented, named) = (form.required("token").map(SecretHash::of), form.named());
-    let by = guard::proof(app, address, form.by).await?;
+    let by = rate_limits::proof(app, address, form.by).await?;
     let proof = by.clone();
     let attempt = async {
         let (now, due) = (app.clock.now(), app.clock.due());
         tokens::introspect(&app.chat, proof, named?, presented?, now, due).await
     };
-    let Some(found) = guard::app_call(app, address, by, Shown::Nothing, attempt).await? else {
+    let Some(found) = rate_limits::app_call(app, address, by, Shown::Nothing, attempt).await?
+    else {
         return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());
     };
     let (session, nick) = found.user.unzip();
@@ -331,7 +334,7 @@ pub async fn revoke(
     address: Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<StatusCode, Refusal> {
-    let form = guard::app_form(&app, &address, form).await?;
+    let form = rate_limits::app_form(&app, &address, form).await?;
     let shown = form
         .get("token")?
         .map_or(Shown::Nothing, |token| Shown::Secret(SecretHash::of(token)));
@@ -355,6 +358,6 @@ pub async fn revoke(
             },
         ))
     };
-    guard::app_call_charged(&app, &address, &form.credentials, shown, attempt).await?;
+    rate_limits::app_call_charged(&app, &address, &form.credentials, shown, attempt).await?;
     Ok(StatusCode::OK)
 }

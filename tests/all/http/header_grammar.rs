@@ -1,6 +1,6 @@
 //! Every header, form field and number that the server reads, by its own grammar: odd ones that are
 //! valid are read, and what is not valid is refused by name. The tables of the grammars themselves
-//! stand beside them, in `src/http/grammar` and `src/model`.
+//! stand beside them, in `src/http/extract/grammar` and `src/model`.
 
 use reqwest::{Method, header};
 

@@ -1,0 +1,58 @@
+//! The audit log of one's own session.
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    audit::Entry,
+    error::Result,
+    http::{
+        Shared,
+        errors::problem::Problems,
+        extract::{
+            auth::Authenticated,
+            body::{Json, Params, number},
+        },
+    },
+    model::Scope,
+};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditParams {
+    /// Only what came before this line's id.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    before: Option<String>,
+    /// Lines at most, 1 to 500.
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 500)]
+    limit: Option<String>,
+}
+
+/// What happened to this session: who came, from where, who failed to. Ascending, the last lines
+/// before one. Addresses are shown to devices that come by a cookie alone.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "session", params(AuditParams),
+    responses((status = 200, description = "Oldest first", body = [Entry]), Problems))]
+pub async fn list(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Params(params): Params<AuditParams>,
+) -> Result<Json<Vec<Entry>>> {
+    let before = number(
+        "before",
+        params.before.as_deref(),
+        0..=i64::MAX as u64,
+        i64::MAX as u64,
+    )?;
+    let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
+    let live = caller.allowed(Scope::SessionManage)?;
+    let mut lines = app
+        .chat
+        .own_audit(live, before as i64, limit as usize)
+        .await?;
+    // A program may manage a session for its user without knowing where that user is.
+    if live.caller.grant.is_some() {
+        lines.iter_mut().for_each(|line| line.address = None);
+    }
+    Ok(Json(lines))
+}

@@ -1,0 +1,217 @@
+//! A session's clients: listed, removed, and named after the browser that came.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    error::{Code, Error, Result},
+    http::{
+        Shared,
+        errors::problem::{NotFound, Problems, Throttled, TimedOut},
+        extract::{
+            address::Address,
+            auth::Authenticated,
+            body::{Json, Segment},
+            grammar,
+        },
+        middleware::flood_limit,
+    },
+    model::{
+        CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, required_name, whole_number,
+    },
+};
+
+/// This session's clients.
+#[utoipa::path(get, path = "/api/v1/clients", tag = "client",
+    responses((status = 200, description = "Oldest first", body = [ClientView]), Problems))]
+pub async fn list(
+    State(app): State<Shared>,
+    caller: Authenticated,
+) -> Result<Json<Vec<ClientView>>> {
+    app.chat
+        .clients(caller.allowed(Scope::SessionManage)?)
+        .await
+        .map(Json)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "phone"}))]
+pub struct NewName {
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    name: String,
+}
+
+/// Gives one client another name. It counts as a command.
+#[utoipa::path(patch, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)), request_body = NewName,
+    responses((status = 200, description = "The client with its new name", body = ClientView),
+        Problems, NotFound, Throttled, TimedOut))]
+pub async fn rename(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    address: Address,
+    Segment(id): Segment,
+    Json(body): Json<NewName>,
+) -> Result<Json<ClientView>> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let id = whole_number(&id)
+        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
+    let name = required_name(&body.name)?;
+    flood_limit::charge(&app, live, &address, 1, caller.now).await?;
+    app.chat
+        .rename_client(live, ClientId(id), name, caller.now)
+        .await
+        .map(Json)
+}
+
+/// One client leaves; its held poll or stream ends at once.
+#[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)),
+    responses((status = 204, description = "It has left"), Problems, NotFound))]
+pub async fn remove(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Segment(id): Segment,
+) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let id = whole_number(&id)
+        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
+    app.chat
+        .remove_client(live, ClientId(id), caller.now)
+        .await?;
+    tracing::info!(client = id, by = %live.caller.client, "client removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Every client but the caller leaves.
+#[utoipa::path(delete, path = "/api/v1/clients", tag = "client",
+    responses((status = 204, description = "They have left"), Problems))]
+pub async fn remove_others(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let left = app.chat.remove_other_clients(live, caller.now).await?;
+    if left > 0 {
+        tracing::info!(by = %live.caller.client, left, "other clients removed");
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether a request gives a client's name itself.
+pub fn is_named(given: Option<&str>) -> bool {
+    given.is_some_and(|given| !given.trim().is_empty())
+}
+
+/// The name given, else one made of User-Agent.
+pub fn client_name(given: Option<String>, headers: &HeaderMap) -> Result<String> {
+    let given = checked_name(&given.unwrap_or_default())?;
+    if !given.is_empty() {
+        return Ok(given);
+    }
+    let agent = headers
+        .get(header::USER_AGENT)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Ok(from_user_agent(&agent.unwrap_or_default()))
+}
+
+/// `Firefox on Linux`; of other programs, their name.
+fn from_user_agent(agent: &str) -> String {
+    // The order matters: browsers claim to be their forebears too.
+    const BROWSERS: [(&str, &str); 7] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 7] = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "Mac"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ];
+    let named = |table: &[(&str, &'static str)]| {
+        table
+            .iter()
+            .find(|(mark, _)| agent.contains(mark))
+            .map(|(_, name)| *name)
+    };
+    match (named(&BROWSERS), named(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, _) => {
+            // The first product's name (RFC 9110 §10.1.5).
+            let program = grammar::leading_token(agent.as_bytes());
+            if program.is_empty() {
+                "unnamed client".into()
+            } else {
+                program.chars().take(CLIENT_NAME_LIMIT).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_named_after_its_browser() {
+        for (agent, name) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                "Firefox on Linux",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1",
+                "Safari on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36",
+                "Chrome on Android",
+            ),
+            ("curl/8.5.0", "curl"),
+            ("my-bot", "my-bot"),
+            ("my\tbot", "my"),
+            ("(none)", "unnamed client"),
+            ("", "unnamed client"),
+        ] {
+            assert_eq!(from_user_agent(agent), name);
+        }
+    }
+
+    #[test]
+    fn a_given_name_is_checked() {
+        let name = |given: &str| client_name(Some(given.into()), &HeaderMap::new());
+        assert_eq!(name(" my phone "), Ok("my phone".into()));
+        assert_eq!(
+            name("x".repeat(65).as_str()).unwrap_err().code,
+            Code::InputTooLong
+        );
+        assert_eq!(name("cafe\u{301}"), Ok("caf\u{e9}".into()));
+        assert_eq!(name("   "), Ok("unnamed client".into()));
+        for unclean in [
+            "a\u{1b}[2J",
+            "my phone\n",
+            "\n",
+            "bot\u{202e}tob",
+            "bo\u{200b}t",
+            "\u{3164}",
+            "a\u{a0}b",
+            "\u{301}a",
+        ] {
+            assert_eq!(name(unclean).unwrap_err().code, Code::MalformedRequest);
+        }
+        assert_eq!(name("   "), Ok("unnamed client".into()));
+    }
+}

@@ -1,0 +1,233 @@
+//! The queue as server-sent events (the HTML standard, "Server-sent events").
+
+use std::{collections::VecDeque, convert::Infallible, fmt::Display, sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, HeaderName, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    chat::{
+        hub::{Delivery, Over},
+        queue::{Feed, Start, Step},
+    },
+    error::{Error, Result},
+    http::{
+        Shared,
+        api::messages::{MessageView, gap, render},
+        errors::problem::{Problems, Throttled},
+        extract::{auth::Authenticated, body::Params, grammar},
+    },
+    irc::params::event_id,
+    limits,
+    model::{ClientId, EventId, Scope},
+};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Bytes after which a chunk ends: it is held in memory until the peer has it.
+const CHUNK: usize = 64 * 1024;
+/// How often a silent line says that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Position {
+    /// Acknowledges everything up to it; a stream's Last-Event-ID is newer and goes first.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    pub after: Option<String>,
+}
+
+/// One event of a stream (the HTML standard, "Server-sent events").
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub struct StreamItem {
+    /// The position.
+    #[schema(nullable = false, pattern = "^[0-9]+$")]
+    id: Option<String>,
+    /// What kind of event it is; `message` where nothing else is said.
+    #[schema(nullable = false)]
+    event: Option<String>,
+    /// JSON.
+    #[schema(nullable = false)]
+    data: Option<String>,
+    /// Milliseconds after which to come again.
+    #[schema(nullable = false)]
+    retry: Option<u32>,
+}
+
+/// This client's queue as a stream: `id:` is the position, `data:` the message.
+#[utoipa::path(get, path = "/api/v1/events", tag = "delivery",
+    params(Position, ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^[0-9]{1,18}$",
+        description = "Where a stream that broke goes on")),
+    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = StreamItem),
+        Problems, Throttled))]
+pub async fn events(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    headers: HeaderMap,
+    Params(params): Params<Position>,
+) -> Result<Response> {
+    let after = position(&headers, params.after.as_deref())?;
+    let live = caller.allowed(Scope::ChatRead)?.clone();
+    let client = live.caller.client;
+    let feed = app
+        .chat
+        .follow(
+            live,
+            Start {
+                after,
+                acknowledges: caller.acknowledges,
+            },
+        )
+        .await?;
+    let opening = Some(opening(feed.position()));
+    let stream = Stream {
+        app,
+        feed,
+        client,
+        heartbeat: heartbeat(),
+        opening,
+        waiting: VecDeque::new(),
+        over: false,
+    };
+    Ok(answer(futures_util::stream::unfold(
+        stream,
+        |mut stream| async move {
+            let chunk = stream.next().await?;
+            Some((chunk, stream))
+        },
+    )))
+}
+
+/// Where a stream begins: where one that broke goes on, or where the query says.
+pub fn position(headers: &HeaderMap, after: Option<&str>) -> Result<Option<EventId>> {
+    let last = headers.contains_key(LAST_EVENT_ID).then(|| {
+        let once = || Error::malformed("the Last-Event-ID is one id, there once");
+        grammar::only(headers, LAST_EVENT_ID).ok_or_else(once)
+    });
+    let position = |id: Option<&str>| id.map(event_id).transpose();
+    Ok(position(last.transpose()?)?.or(position(after)?))
+}
+
+/// What goes out at once, so that the other side knows the stream is open.
+pub fn opening(position: impl Display) -> String {
+    format!("retry: 1000\nid: {position}\n\n")
+}
+
+/// Ticks when a stream has to say that it is alive.
+pub fn heartbeat() -> Interval {
+    let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heartbeat
+}
+
+/// A stream of server-sent events, as it is answered.
+pub fn answer<C: Into<Bytes>>(
+    chunks: impl futures_util::Stream<Item = C> + Send + 'static,
+) -> Response {
+    let mut chunks = Box::pin(chunks.map(|chunk| Ok::<Bytes, Infallible>(chunk.into())));
+    // It is read long after its request is over.
+    let requester = limits::requester();
+    let chunks = futures_util::stream::poll_fn(move |cx| {
+        limits::step_for(requester, || chunks.poll_next_unpin(cx))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    // Proxies that buffer are told not to.
+    (
+        headers,
+        [("x-accel-buffering", "no")],
+        Body::from_stream(chunks),
+    )
+        .into_response()
+}
+
+struct Stream {
+    app: Shared,
+    feed: Feed,
+    client: ClientId,
+    heartbeat: Interval,
+    opening: Option<String>,
+    /// What comes in further chunks.
+    waiting: VecDeque<Arc<Delivery>>,
+    over: bool,
+}
+
+impl Stream {
+    /// What waits, as one chunk; `None` ends the stream.
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        if let Some(opening) = self.opening.take() {
+            return Some(opening.into());
+        }
+        if !self.waiting.is_empty() {
+            return Some(self.chunk());
+        }
+        if self.over {
+            return None;
+        }
+        let step = tokio::select! {
+            step = self.feed.next() => step,
+            _ = self.heartbeat.tick() => {
+                self.feed.beat(self.app.clock.now());
+                return Some(format!("id: {}\n\n", self.feed.position()).into());
+            }
+            // The browser comes back by itself, and so to the server that is started next.
+            () = self.app.stopped() => return None,
+        };
+        match step {
+            Ok(Step::Events(deliveries)) => {
+                self.waiting = deliveries;
+                Some(self.chunk())
+            }
+            Ok(Step::Gap(first, last)) => {
+                let warning = gap(first, last, self.app.clock.now());
+                let mut chunk = Vec::new();
+                frame(
+                    &mut chunk,
+                    self.feed.position(),
+                    &MessageView::shared(&warning).json(),
+                );
+                Some(chunk)
+            }
+            Ok(Step::Over(Over::Ended(reason))) => {
+                self.over = true;
+                Some(format!("event: end\ndata: {{\"reason\":\"{}\"}}\n\n", reason.name()).into())
+            }
+            Ok(Step::Over(Over::Cut)) => None,
+            Err(error) => {
+                tracing::warn!(%error, client = %self.client, "a stream broke off");
+                None
+            }
+        }
+    }
+
+    fn chunk(&mut self) -> Vec<u8> {
+        let mut chunk = Vec::new();
+        while chunk.len() < CHUNK
+            && let Some(delivery) = self.waiting.pop_front()
+        {
+            frame(
+                &mut chunk,
+                delivery.event.id,
+                &render(&delivery, self.client),
+            );
+        }
+        chunk
+    }
+}
+
+/// JSON has no line breaks of its own.
+fn frame(chunk: &mut Vec<u8>, id: EventId, json: &[u8]) {
+    chunk.extend_from_slice(format!("id: {id}\ndata: ").as_bytes());
+    chunk.extend_from_slice(json);
+    chunk.extend_from_slice(b"\n\n");
+}

@@ -1,0 +1,196 @@
+//! Grants as their session sees them, and who the session is as a grant sees it.
+
+use axum::{extract::State, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    error::{Code, Error, Result},
+    http::{
+        Shared,
+        errors::problem::{NotFound, Problems, TimedOut},
+        extract::{
+            auth::{Authenticated, ByToken, Posted},
+            body::{Json, Segment},
+        },
+    },
+    model::{ChannelName, ClientId, GrantId, Scope, Timestamp, whole_number},
+    oauth::grants::{self, Pending},
+    store::{app::App, grant::Grant},
+};
+
+/// What an app may do as this session, or may soon: an approval that the app has not redeemed yet.
+#[derive(Serialize, ToSchema)]
+pub struct GrantView {
+    /// None: it is pending.
+    #[schema(value_type = Option<i64>)]
+    id: Option<GrantId>,
+    /// Whether it is an approval that the app has not redeemed yet.
+    pending: bool,
+    /// The app's name, and its name on the wire.
+    app: String,
+    client_id: String,
+    /// Whether it is an API key's.
+    key: bool,
+    scope: String,
+    /// The channels it is confined to, if it is.
+    #[schema(value_type = Option<Vec<String>>)]
+    res: Option<Vec<ChannelName>>,
+    /// The client by which it calls.
+    #[schema(value_type = Option<i64>)]
+    client: Option<ClientId>,
+    /// None: it is pending.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    created_at: Option<Timestamp>,
+    /// Of one that is pending: the time after which the app comes too late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+}
+
+impl From<Pending> for GrantView {
+    fn from(Pending { approval, app }: Pending) -> Self {
+        Self {
+            id: None,
+            pending: true,
+            key: false,
+            app: app.name,
+            client_id: app.client_id,
+            scope: approval.scope.to_string(),
+            res: approval.res,
+            client: None,
+            created_at: None,
+            expires_at: Some(approval.expires_at),
+        }
+    }
+}
+
+impl From<(Grant, App)> for GrantView {
+    fn from((grant, app): (Grant, App)) -> Self {
+        Self {
+            id: Some(grant.id),
+            pending: false,
+            key: app.session.is_some(),
+            app: app.name,
+            client_id: app.client_id,
+            scope: grant.scope.to_string(),
+            res: grant.res,
+            client: grant.client,
+            created_at: Some(grant.created_at),
+            expires_at: None,
+        }
+    }
+}
+
+/// What apps may do as this session, and after that what it has approved and no app has redeemed
+/// yet.
+#[utoipa::path(get, path = "/api/v1/grants", tag = "oauth",
+    responses((status = 200, description = "Grants, oldest first; then what is pending", body = [GrantView]), Problems))]
+pub async fn list(
+    State(app): State<Shared>,
+    caller: Authenticated,
+) -> Result<Json<Vec<GrantView>>> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let grants = grants::list(&app.chat, live).await?;
+    let pending = grants::pending(&app.chat, live, app.clock.due()).await?;
+    Ok(Json(
+        grants
+            .into_iter()
+            .map(GrantView::from)
+            .chain(pending.into_iter().map(GrantView::from))
+            .collect(),
+    ))
+}
+
+/// Takes back what the session has approved for an app that has not redeemed it yet.
+#[utoipa::path(delete, path = "/api/v1/approvals/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
+    responses((status = 204, description = "It is void"), Problems, NotFound))]
+pub async fn withdraw(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Segment(client_id): Segment,
+) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    grants::withdraw(&app.chat, live, client_id, caller.now).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes a grant, with all its tokens and its client.
+#[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "oauth", params(("id" = i64, Path)),
+    responses((status = 204, description = "It is revoked"), Problems, NotFound))]
+pub async fn revoke(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Segment(id): Segment,
+) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let id = whole_number(&id)
+        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such grant"))?;
+    grants::revoke(&app.chat, live, GrantId(id), caller.now).await?;
+    tracing::info!(grant = id, by = %live.caller.client, "grant revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who the token's session is.
+#[derive(Serialize, ToSchema)]
+pub struct UserInfo {
+    /// The session's id: it stays when the nick changes, and is never another's.
+    sub: String,
+    nick: String,
+    /// The channels the session is on, as far as the grant's `res` lets it be seen.
+    channels: Vec<MembershipView>,
+}
+
+/// A session's standing on a channel.
+#[derive(Serialize, ToSchema)]
+pub struct MembershipView {
+    name: String,
+    op: bool,
+    voice: bool,
+}
+
+/// For the description.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct UserInfoForm {
+    /// The access token, if it is not in Authorization.
+    #[schema(nullable = false)]
+    access_token: Option<String>,
+}
+
+/// Who the token's session is.
+#[utoipa::path(get, security(("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
+    responses((status = 200, description = "Who it is", body = UserInfo), Problems))]
+pub async fn userinfo(State(app): State<Shared>, caller: ByToken) -> Result<Json<UserInfo>> {
+    identify(&app, caller).await
+}
+
+/// Who the token's session is. The token may be in a form (RFC 6750 §2.2).
+#[utoipa::path(post, security((), ("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
+    request_body(content = Option<UserInfoForm>, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "Who it is", body = UserInfo), Problems, TimedOut))]
+pub async fn posted_userinfo(
+    State(app): State<Shared>,
+    Posted(caller): Posted,
+) -> Result<Json<UserInfo>> {
+    identify(&app, caller).await
+}
+
+async fn identify(app: &Shared, ByToken { token, .. }: ByToken) -> Result<Json<UserInfo>> {
+    let session = token.session.filter(|_| token.scope.allow(Scope::Identity));
+    let session = session.ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
+    let identity = grants::identity(&app.chat, token.grant, session).await?;
+    let channels = identity
+        .channels
+        .into_iter()
+        .map(|(channel, own)| MembershipView {
+            name: channel.name.to_string(),
+            op: own.op,
+            voice: own.voice,
+        });
+    Ok(Json(UserInfo {
+        sub: identity.session.to_string(),
+        nick: identity.nick.to_string(),
+        channels: channels.collect(),
+    }))
+}

@@ -1,0 +1,313 @@
+//! API keys: issued, listed, renamed, rotated, revoked.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    chat::callers::Live,
+    error::{Error, Result},
+    http::{
+        Shared,
+        errors::problem::{Conflict, NotFound, Problems, Throttled, TimedOut},
+        extract::{
+            address::Address,
+            auth::Authenticated,
+            body::{self, Json, Segment},
+        },
+        middleware::rate_limits,
+    },
+    model::{ChannelName, Password, Scope, Scopes, Timestamp, required_name},
+    oauth::{
+        MAX_OVERLAP,
+        keys::{self, By, Issued, Key, Wanted},
+    },
+    store::app_secret::AppSecret,
+};
+
+/// Seconds for which a key may be issued, and for which an old secret may go on working.
+const EXPIRES_IN: std::ops::RangeInclusive<i64> = 1..=10 * 365 * 86400;
+const OVERLAP: std::ops::RangeInclusive<i64> = 0..=MAX_OVERLAP.as_secs().cast_signed();
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "deploy-bot", "scope": "chat:read chat:write"}))]
+pub struct NewKey {
+    /// What its messages are tagged with.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    name: String,
+    /// Scopes parted by spaces.
+    #[schema(
+        pattern = "^ *(chat:read|chat:write|chat:moderate|identity|session:manage)( +(chat:read|chat:write|chat:moderate|identity|session:manage))* *$"
+    )]
+    scope: String,
+    /// The channels it is to be confined to; left out, it is all of the session's, and its direct
+    /// messages.
+    #[schema(min_items = 1, max_items = 100)]
+    res: Option<Vec<String>>,
+    /// Seconds until it ends; left out, it ends when it is revoked or its session ends.
+    #[serde(default, deserialize_with = "body::whole")]
+    #[schema(minimum = 1, maximum = 315360000)]
+    expires_in: Option<i64>,
+    /// The session's password, which a key with `session:manage` takes if there is one. Other keys
+    /// pass it over.
+    password: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "deploy-bot"}))]
+pub struct NewKeyName {
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    name: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"overlap": 86400}))]
+pub struct Rotation {
+    /// Seconds for which the secrets before go on working.
+    #[serde(deserialize_with = "body::whole")]
+    #[schema(nullable = false, required = true, minimum = 0, maximum = 7776000)]
+    overlap: Option<i64>,
+    /// The session's password, which a key with `session:manage` takes if there is one; not from
+    /// the key's own bot. Other keys pass it over.
+    password: Option<String>,
+}
+
+/// A secret, without the secret.
+#[derive(Serialize, ToSchema)]
+struct SecretView {
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Nothing: as long as the key.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    valid_until: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
+    /// How often it was still used after its end, and when last.
+    tried: i64,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    tried_at: Option<Timestamp>,
+}
+
+impl From<AppSecret> for SecretView {
+    fn from(secret: AppSecret) -> Self {
+        let AppSecret {
+            created_at,
+            valid_until,
+            last_used_at,
+            tried,
+            tried_at,
+            ..
+        } = secret;
+        Self {
+            created_at,
+            valid_until,
+            last_used_at,
+            tried,
+            tried_at,
+        }
+    }
+}
+
+/// A key as its session sees it.
+#[derive(Serialize, ToSchema)]
+pub struct KeyView {
+    client_id: String,
+    /// Shown when it is made, and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+    name: String,
+    scope: String,
+    /// The channels it is confined to, if it is.
+    #[schema(value_type = Option<Vec<String>>)]
+    res: Option<Vec<ChannelName>>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Timestamp>,
+    /// How often it was still used after its end, and when last.
+    tried: i64,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    tried_at: Option<Timestamp>,
+    /// Oldest first.
+    secrets: Vec<SecretView>,
+}
+
+impl From<Key> for KeyView {
+    fn from(Key { app, secrets }: Key) -> Self {
+        Self {
+            client_id: app.client_id,
+            client_secret: None,
+            name: app.name,
+            scope: app.scope.to_string(),
+            res: app.res,
+            created_at: app.created_at,
+            expires_at: app.expires_at,
+            ended_at: app.ended_at,
+            tried: app.tried,
+            tried_at: app.tried_at,
+            secrets: secrets.into_iter().map(SecretView::from).collect(),
+        }
+    }
+}
+
+impl From<Issued> for KeyView {
+    fn from(Issued { key, secret }: Issued) -> Self {
+        Self {
+            client_secret: Some(secret.reveal().to_owned()),
+            ..key.into()
+        }
+    }
+}
+
+/// Seconds, if they are within a range.
+fn seconds(name: &str, given: i64, range: std::ops::RangeInclusive<i64>) -> Result<Duration> {
+    let bad = || {
+        Error::malformed(format!(
+            "{name} is a number of seconds from {} to {}",
+            range.start(),
+            range.end()
+        ))
+    };
+    range
+        .contains(&given)
+        .then(|| Duration::from_secs(given.unsigned_abs()))
+        .ok_or_else(bad)
+}
+
+fn by<'a>(
+    app: &Shared,
+    caller: &Authenticated,
+    live: &'a Live,
+    address: &Address,
+    password: Option<String>,
+) -> By<'a> {
+    By {
+        live,
+        password: password.map(Password::new),
+        arrival: address.arrival(app, caller.now),
+        due: app.clock.due(),
+    }
+}
+
+/// Issues an API key; its secret is shown this once.
+#[utoipa::path(post, path = "/api/v1/keys", tag = "oauth", request_body = NewKey,
+    responses((status = 201, description = "Issued", body = KeyView), Problems, Conflict, Throttled, TimedOut))]
+pub async fn issue(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    address: Address,
+    Json(body): Json<NewKey>,
+) -> Result<Response> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let name = required_name(&body.name)?;
+    let res = body
+        .res
+        .map(|names| names.iter().map(|name| ChannelName::parse(name)).collect())
+        .transpose()?;
+    let expires_in = body
+        .expires_in
+        .map(|given| seconds("expires_in", given, EXPIRES_IN))
+        .transpose()?;
+    let wanted = Wanted {
+        name,
+        scope: Scopes::parse(&body.scope)?,
+        res,
+        expires_in,
+    };
+    rate_limits::new_key(&app, &address, live.caller.session).await?;
+    let by = by(&app, &caller, live, &address, body.password);
+    let issued = keys::issue(&app.chat, by, wanted).await;
+    let issued = rate_limits::storage(&app, &address, Some(live.caller), issued).await?;
+    tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key issued");
+    Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
+}
+
+/// This session's API keys, and for 30 days the last hundred that have ended.
+#[utoipa::path(get, path = "/api/v1/keys", tag = "oauth",
+    responses((status = 200, description = "Oldest first", body = [KeyView]), Problems))]
+pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<KeyView>>> {
+    let keys = keys::list(&app.chat, caller.allowed(Scope::SessionManage)?).await?;
+    Ok(Json(keys.into_iter().map(KeyView::from).collect()))
+}
+
+/// Gives a key another name: what its messages are tagged with from now on.
+#[utoipa::path(patch, path = "/api/v1/keys/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
+    request_body = NewKeyName,
+    responses((status = 200, description = "The key with its new name", body = KeyView),
+        Problems, NotFound, Throttled, TimedOut))]
+pub async fn rename(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    address: Address,
+    Segment(client_id): Segment,
+    Json(body): Json<NewKeyName>,
+) -> Result<Json<KeyView>> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let name = required_name(&body.name)?;
+    rate_limits::new_key(&app, &address, live.caller.session).await?;
+    let key = keys::rename(&app.chat, live, client_id, name, caller.now).await?;
+    tracing::info!(app = key.app.client_id, by = %live.caller.client, "key renamed");
+    Ok(Json(key.into()))
+}
+
+/// Gives a key a new secret; those before it go on working for the overlap.
+#[utoipa::path(post, path = "/api/v1/keys/{client_id}/rotate", tag = "oauth", params(("client_id" = String, Path)),
+    request_body = Rotation,
+    responses((status = 200, description = "The key with its new secret", body = KeyView),
+        Problems, NotFound, Throttled, TimedOut))]
+pub async fn rotate(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    address: Address,
+    Segment(client_id): Segment,
+    Json(body): Json<Rotation>,
+) -> Result<Json<KeyView>> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    let overlap = body
+        .overlap
+        .ok_or_else(|| Error::malformed("the overlap is missing"))?;
+    let overlap = seconds("overlap", overlap, OVERLAP)?;
+    rate_limits::new_key(&app, &address, live.caller.session).await?;
+    let by = by(&app, &caller, live, &address, body.password);
+    let rotated = keys::rotate(&app.chat, by, client_id, overlap).await;
+    let issued = rate_limits::storage(&app, &address, Some(live.caller), rotated).await?;
+    tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key rotated");
+    Ok(Json(issued.into()))
+}
+
+/// Revokes a key, with everything it has issued.
+#[utoipa::path(delete, path = "/api/v1/keys/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
+    responses((status = 204, description = "It works no more"), Problems, NotFound))]
+pub async fn revoke(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Segment(client_id): Segment,
+) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    keys::revoke(&app.chat, live, client_id.clone(), caller.now).await?;
+    tracing::info!(app = client_id, by = %live.caller.client, "key revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes every API key of the session, with all that they have issued: the caller's own too, if
+/// it is one.
+#[utoipa::path(delete, path = "/api/v1/keys", tag = "oauth",
+    responses((status = 204, description = "None works any more"), Problems))]
+pub async fn revoke_all(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
+    let live = caller.allowed(Scope::SessionManage)?;
+    keys::revoke_all(&app.chat, live, caller.now).await?;
+    tracing::info!(session = %live.caller.session, by = %live.caller.client, "all keys revoked");
+    Ok(StatusCode::NO_CONTENT)
+}

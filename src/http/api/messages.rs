@@ -1,0 +1,370 @@
+//! Messages: sent, polled for, looked back at.
+
+use std::time::Duration;
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{
+        KnownFormat, Object, ObjectBuilder, OneOfBuilder, Required, Schema, SchemaFormat, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle},
+        schema::AdditionalProperties,
+    },
+};
+
+use crate::{
+    chat::{
+        Answer,
+        callers::Live,
+        hub::Delivery,
+        queue::{HistoryOf, Start},
+    },
+    error::{Error, Result},
+    http::{
+        Shared,
+        errors::problem::{Conflict, NotFound, Problems, Throttled, TimedOut},
+        extract::{
+            address::Address,
+            auth::Authenticated,
+            body::{self, Json, Params, number},
+        },
+        middleware::{flood_limit, rate_limits},
+    },
+    irc::{
+        self,
+        params::{event_id, session_id},
+    },
+    model::{ClientId, Event, EventId, Page, SERVER_NAME, Scope, Target, Timestamp},
+    store::{Place, history::Part},
+};
+
+/// A message as a client receives it.
+#[derive(Serialize, ToSchema)]
+pub struct MessageView<'a> {
+    id: i64,
+    #[schema(value_type = String, format = DateTime)]
+    time: Timestamp,
+    source: &'a str,
+    command: &'a str,
+    params: &'a [String],
+    /// What the client gave the command that this came from; nobody else sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    label: Option<&'a str>,
+    /// The name of the app through whose grant it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    app: Option<&'a str>,
+}
+
+impl<'a> MessageView<'a> {
+    /// The event as `client` sees it.
+    pub fn of(event: &'a Event, client: ClientId) -> Self {
+        Self {
+            label: event.label_for(client),
+            ..Self::shared(event)
+        }
+    }
+
+    /// The event as everyone but its sender sees it.
+    pub fn shared(event: &'a Event) -> Self {
+        let Event {
+            id,
+            time,
+            source,
+            command,
+            params,
+            origin: _,
+            app,
+        } = event;
+        Self {
+            id: id.0,
+            time: *time,
+            source,
+            command,
+            params,
+            label: None,
+            app: app.as_deref(),
+        }
+    }
+
+    pub fn json(&self) -> Bytes {
+        // Nothing in a message can fail to be written.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+}
+
+/// An event as JSON for `client`: the same bytes for everyone but the client whose label it has.
+pub fn render(delivery: &Delivery, client: ClientId) -> Bytes {
+    match delivery.event.label_for(client) {
+        Some(_) => MessageView::of(&delivery.event, client).json(),
+        None => delivery.rendered(|event| MessageView::shared(event).json()),
+    }
+}
+
+/// The warning that retention removed events of this client's before it had them.
+pub fn gap(first: EventId, last: EventId, now: Timestamp) -> Event {
+    let text = "These events were removed before this client received them";
+    let params = [
+        "*",
+        "QUEUE_GAP",
+        &first.to_string(),
+        &last.to_string(),
+        text,
+    ]
+    .map(str::to_owned)
+    .into();
+    let (source, command) = (SERVER_NAME.into(), "WARN".into());
+    Event {
+        id: last,
+        time: now,
+        source,
+        command,
+        params,
+        origin: None,
+        app: None,
+    }
+}
+
+/// Carries out a command.
+#[utoipa::path(post, path = "/api/v1/messages", tag = "chat",
+    request_body(content((body::MessageBody = "application/json"), (body::Line = "text/plain"))),
+    responses((status = 200, description = "Done", body = Answer), Problems, NotFound, Conflict, Throttled, TimedOut))]
+pub async fn send(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    address: Address,
+    body::Message(message): body::Message,
+) -> Result<Json<Answer>> {
+    // What it takes, its verb says.
+    carry_out(
+        &app,
+        caller.allowed(Scope::Any)?,
+        &address,
+        message,
+        caller.now,
+        None,
+    )
+    .await
+    .map(Json)
+}
+
+/// Carries out a command of a client, however it came, within the client's limits.
+pub async fn carry_out(
+    app: &Shared,
+    live: &Live,
+    address: &Address,
+    message: irc::Message,
+    now: Timestamp,
+    place: Option<Place>,
+) -> Result<Answer> {
+    let cost = flood_limit::Cost::of(&message);
+    flood_limit::charge(app, live, address, cost.commands, now).await?;
+    let executed = app
+        .chat
+        .execute(live, message, address.arrival(app, now), place);
+    let result = flood_limit::carry_out(app, live, address, now, cost, executed).await;
+    rate_limits::storage(app, address, Some(live.caller), result).await
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Poll {
+    /// Acknowledges everything up to it; left out, it is the acknowledged position.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<String>,
+    /// Seconds to wait for something to happen, 0 to 60.
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 60)]
+    timeout: Option<String>,
+    /// Messages at most, 1 to 500.
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 500)]
+    limit: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Messages<'a> {
+    messages: Vec<MessageView<'a>>,
+    /// How far the log was read, whether or not anything was this client's.
+    next: i64,
+}
+
+/// A page of this client's queue; waits for one if it is empty.
+#[utoipa::path(get, path = "/api/v1/messages", tag = "delivery", params(Poll),
+    responses((status = 200, description = "What there is, perhaps nothing", body = Messages), Problems, Throttled))]
+pub async fn poll(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Params(params): Params<Poll>,
+) -> Result<Response> {
+    let live = caller.allowed(Scope::ChatRead)?;
+    let after = params.after.as_deref().map(event_id).transpose()?;
+    let start = Start {
+        after,
+        acknowledges: caller.acknowledges,
+    };
+    let timeout = number("timeout", params.timeout.as_deref(), 0..=60, 25)?;
+    let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
+    let polled = tokio::select! {
+        page = app.chat.poll(live, start, Duration::from_secs(timeout), limit as usize) => page,
+        // A held poll ends with what there is: nothing.
+        () = app.stopped() => app.chat.poll(live, start, Duration::ZERO, limit as usize).await,
+    };
+    let Page {
+        events,
+        next,
+        gap: lost,
+        more: _,
+    } = polled?;
+    live.touch(app.clock.now());
+    let lost = lost.map(|(first, last)| gap(first, last, caller.now));
+    let messages = lost
+        .iter()
+        .chain(&events)
+        .map(|event| MessageView::of(event, live.caller.client))
+        .collect();
+    Ok(Json(Messages {
+        messages,
+        next: next.0,
+    })
+    .into_response())
+}
+
+/// Exactly one of `target` and `session`, and at most one of `before`, `after` and `around`.
+#[derive(Deserialize)]
+pub struct HistoryParams {
+    target: Option<String>,
+    session: Option<String>,
+    before: Option<String>,
+    after: Option<String>,
+    around: Option<String>,
+    limit: Option<String>,
+}
+
+impl IntoParams for HistoryParams {
+    /// The whole query as one object, because only an object can say what goes with what. In the
+    /// style `form`, exploded, each of its properties is a parameter by itself.
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let queries = [TARGET, SESSION].into_iter().flat_map(|whose| {
+            [None, Some(BEFORE), Some(AFTER), Some(AROUND)]
+                .map(|part| history_query(&whose, part.as_ref()))
+        });
+        let query = queries
+            .fold(OneOfBuilder::new(), OneOfBuilder::item)
+            .build();
+        let query = ParameterBuilder::new()
+            .name("history")
+            .parameter_in(ParameterIn::Query)
+            .required(Required::True)
+            .style(Some(ParameterStyle::Form))
+            .explode(Some(true))
+            .schema(Some(Schema::OneOf(query)));
+        vec![query.build()]
+    }
+}
+
+/// A parameter of a history: its name, what it says, and, of a text, its pattern; others are ids.
+type HistoryParam = (&'static str, &'static str, Option<&'static str>);
+
+const TARGET: HistoryParam = (
+    "target",
+    "A channel or a nick.",
+    Some("^[^\\x00-\\x20\\x7f]+$"),
+);
+const SESSION: HistoryParam = (
+    "session",
+    "A session, live or ended, in place of a nick.",
+    None,
+);
+const BEFORE: HistoryParam = ("before", "Only what came before this id.", None);
+const AFTER: HistoryParam = (
+    "after",
+    "Only what came after this id, from the oldest on.",
+    None,
+);
+const AROUND: HistoryParam = (
+    "around",
+    "What came around this id: as much up to it as after it, where there is as much.",
+    None,
+);
+
+/// A query of exactly these parameters, and perhaps a limit.
+fn history_query((name, about, pattern): &HistoryParam, part: Option<&HistoryParam>) -> Object {
+    let id = |about: &str| {
+        let id = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .description(Some(about));
+        id.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(0))
+    };
+    let whose = match pattern {
+        Some(pattern) => ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(*about))
+            .pattern(Some(*pattern)),
+        None => id(about),
+    };
+    let limit = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .description(Some("Messages at most."));
+    let limit = limit
+        .minimum(Some(1))
+        .maximum(Some(500))
+        .default(Some(200.into()));
+    let mut query = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property(*name, whose)
+        .required(*name);
+    if let Some((name, about, _)) = part {
+        query = query.property(*name, id(about)).required(*name);
+    }
+    query
+        .property("limit", limit)
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+        .build()
+}
+
+#[derive(Serialize, ToSchema)]
+struct History<'a> {
+    messages: Vec<MessageView<'a>>,
+}
+
+/// What was said before, ascending: in one's own time on a channel, or with the session that holds
+/// a nick, or with a session.
+#[utoipa::path(get, path = "/api/v1/history", tag = "delivery", params(HistoryParams),
+    responses((status = 200, description = "What was said", body = History), Problems, NotFound))]
+pub async fn history(
+    State(app): State<Shared>,
+    caller: Authenticated,
+    Params(params): Params<HistoryParams>,
+) -> Result<Response> {
+    let live = caller.allowed(Scope::ChatRead)?;
+    let of = match (params.target.as_deref(), params.session.as_deref()) {
+        (Some(target), None) => HistoryOf::Target(Target::named(target)?),
+        (None, Some(session)) => HistoryOf::Session(session_id(session)?),
+        _ => return Err(Error::malformed("this wants either target or session")),
+    };
+    let id = |id: &Option<String>| id.as_deref().map(event_id).transpose();
+    let part = match (id(&params.before)?, id(&params.after)?, id(&params.around)?) {
+        (None, None, None) => Part::Latest,
+        (Some(id), None, None) => Part::Before(id),
+        (None, Some(id), None) => Part::After(id),
+        (None, None, Some(id)) => Part::Around(id),
+        _ => {
+            return Err(Error::malformed(
+                "this wants at most one of before, after and around",
+            ));
+        }
+    };
+    let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
+    let events = app.chat.history(live, of, part, limit as usize).await?;
+    let messages = events
+        .iter()
+        .map(|event| MessageView::of(event, live.caller.client))
+        .collect();
+    Ok(Json(History { messages }).into_response())
+}

@@ -1,0 +1,12 @@
+//! The JSON API and the delivery endpoints, one file per group of routes.
+
+pub mod audit;
+pub mod channels;
+pub mod clients;
+pub mod event_stream;
+pub mod grants;
+pub mod keys;
+pub mod messages;
+pub mod service;
+pub mod session;
+pub mod socket;

@@ -1,0 +1,137 @@
+//! The opening handshake of a WebSocket (RFC 6455 §4.2.1), judged by its own grammar: axum's is
+//! laxer about Connection and the key, and stricter about Upgrade.
+
+use axum::{
+    extract::{FromRequestParts, WebSocketUpgrade},
+    http::{HeaderMap, HeaderName, HeaderValue, Version, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::{
+    error::{Code, Error, Result},
+    http::{Shared, extract::grammar, middleware::csrf},
+};
+
+/// The one version there is.
+const VERSION: &str = "13";
+
+/// A handshake that can be answered.
+pub struct Handshake(pub WebSocketUpgrade);
+
+impl FromRequestParts<Shared> for Handshake {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Response> {
+        // Browsers let any page open one, cookies and all, and leave it to the server whose page it
+        // is (RFC 6455 §10.2).
+        if !csrf::has_own_origin(&app.site, &parts.headers) {
+            let detail = "a page of another origin may not open a WebSocket here";
+            return Err(Error::new(Code::CrossSiteRequest, detail).into_response());
+        }
+        if parts.version != Version::HTTP_11 || !is_handshake(&parts.headers) {
+            return Err(refusal());
+        }
+        // axum looks at the first line of each alone, and for nothing but this in it.
+        parts
+            .headers
+            .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        parts
+            .headers
+            .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        WebSocketUpgrade::from_request_parts(parts, app)
+            .await
+            .map(Self)
+            .map_err(|_| refusal())
+    }
+}
+
+fn is_handshake(headers: &HeaderMap) -> bool {
+    let names = |name: HeaderName, value: &str| {
+        grammar::list(headers, &name).any(|element| element.eq_ignore_ascii_case(value.as_bytes()))
+    };
+    let key =
+        grammar::only(headers, header::SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key).ok());
+    names(header::CONNECTION, "upgrade")
+        && names(header::UPGRADE, "websocket")
+        && grammar::only(headers, header::SEC_WEBSOCKET_VERSION) == Some(VERSION)
+        && key.is_some_and(|nonce| nonce.len() == 16)
+}
+
+/// Says which version would do (RFC 6455 §4.4).
+fn refusal() -> Response {
+    let mut response =
+        Error::malformed("this wants a WebSocket handshake, version 13").into_response();
+    response.headers_mut().insert(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static(VERSION),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_is_read_by_its_grammar() {
+        let good = [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let with = |name: &str, values: &[&str]| {
+            let others = good
+                .iter()
+                .filter(|(own, _)| *own != name)
+                .map(|(name, value)| (*name, *value));
+            let pairs = others.chain(values.iter().map(|value| (name, *value)));
+            let header = |(name, value): (&str, &str)| {
+                (
+                    HeaderName::try_from(name).unwrap(),
+                    HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+                )
+            };
+            is_handshake(&pairs.map(header).collect())
+        };
+        for (name, values) in [
+            ("connection", &["keep-alive, Upgrade"][..]),
+            ("connection", &["keep-alive", "UPGRADE"]),
+            ("connection", &[",upgrade ,"]),
+            ("upgrade", &["WebSocket"]),
+            ("upgrade", &["h2c, websocket"]),
+            ("upgrade", &["foo/1", "websocket"]),
+            ("sec-websocket-extensions", &["permessage-deflate"]),
+        ] {
+            assert!(with(name, values), "{name}: {values:?}");
+        }
+        for (name, values) in [
+            ("connection", &[][..]),
+            ("connection", &["notupgrade"]),
+            ("connection", &["keep-alive"]),
+            ("connection", &["\"upgrade\""]),
+            ("connection", &["upgrade\u{a0}"]),
+            ("upgrade", &[]),
+            ("upgrade", &[""]),
+            ("upgrade", &["websockets"]),
+            ("upgrade", &["websocket/13"]),
+            ("sec-websocket-version", &[]),
+            ("sec-websocket-version", &["8"]),
+            ("sec-websocket-version", &["013"]),
+            ("sec-websocket-version", &["13, 8"]),
+            ("sec-websocket-version", &["13", "13"]),
+            ("sec-websocket-key", &[]),
+            ("sec-websocket-key", &[""]),
+            ("sec-websocket-key", &["dGhlIHNhbXBsZSBub25jZQ"]),
+            ("sec-websocket-key", &["dGhlIHNhbXBsZQ=="]),
+            ("sec-websocket-key", &["\"dGhlIHNhbXBsZSBub25jZQ==\""]),
+            (
+                "sec-websocket-key",
+                &["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="],
+            ),
+        ] {
+            assert!(!with(name, values), "{name}: {values:?}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What an app sends: a form, and the credentials beside it or in it (RFC 6749 §2.3.1, §3.2).
+
+use axum::{
+    extract::{FromRequest, Request},
+    http::HeaderMap,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::{
+    error::{Error, Result},
+    http::{
+        Shared,
+        errors::oauth_error::Refusal,
+        extract::{auth, form_fields::Fields, grammar::Authorization},
+    },
+    oauth::{Credentials, invalid_client},
+    secret::SecretHash,
+};
+
+/// What may be there more than once by standards of their own (RFC 8707 §2, RFC 8693 §2.1); nothing
+/// else (RFC 6749 §3.2).
+const REPEATABLE: [&str; 2] = ["resource", "audience"];
+/// Characters of a client_id that can be somebody's.
+const CLIENT_ID_LIMIT: usize = 64;
+
+/// A form, and the app it says it comes from.
+pub struct AppForm {
+    pub credentials: Credentials,
+    params: Fields,
+}
+
+impl AppForm {
+    /// A parameter, which is there once or not at all.
+    pub fn get(&self, name: &str) -> Result<Option<&str>> {
+        self.params.only(name)
+    }
+
+    pub fn required(&self, name: &str) -> Result<&str> {
+        self.params.required(name)
+    }
+}
+
+impl FromRequest<Shared> for AppForm {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, Refusal> {
+        let headers = request.headers().clone();
+        let params = params(request, app).await?;
+        Ok(Self {
+            credentials: credentials(basic(&headers)?, &params)?,
+            params,
+        })
+    }
+}
+
+/// What an app presents where its own access token does as well as its credentials.
+pub enum Presented {
+    Credentials(Credentials),
+    Token(SecretHash),
+}
+
+impl Presented {
+    /// In the head of a request.
+    pub fn in_head(headers: &HeaderMap) -> Result<Self, Refusal> {
+        if let Some(token) = auth::bearer(headers)? {
+            return Ok(Self::Token(token));
+        }
+        let (client_id, secret) = basic(headers)?.ok_or_else(invalid_client)?;
+        Ok(Self::Credentials(Credentials::presented(
+            client_id,
+            Some(&secret),
+        )))
+    }
+}
+
+/// A form that asks about tokens, and what the app presents beside it or in it (RFC 7662 §2.1).
+pub struct AskingForm {
+    pub by: Presented,
+    params: Fields,
+}
+
+impl AskingForm {
+    pub fn required(&self, name: &str) -> Result<&str> {
+        self.params.required(name)
+    }
+
+    /// Of an app that presents an access token: the name that it gives itself, if any.
+    pub fn named(&self) -> Result<Option<String>> {
+        Ok(match self.by {
+            Presented::Credentials(_) => None,
+            Presented::Token(_) => self.params.only("client_id")?.map(str::to_owned),
+        })
+    }
+}
+
+impl FromRequest<Shared> for AskingForm {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, Refusal> {
+        let Some(token) = auth::bearer(request.headers())? else {
+            let AppForm {
+                credentials,
+                params,
+            } = AppForm::from_request(request, app).await?;
+            return Ok(Self {
+                by: Presented::Credentials(credentials),
+                params,
+            });
+        };
+        let params = params(request, app).await?;
+        if params.only("client_secret")?.is_some() {
+            return Err(Error::malformed("the credentials are there by two methods").into());
+        }
+        Ok(Self {
+            by: Presented::Token(token),
+            params,
+        })
+    }
+}
+
+/// The parameters of a form, each there once.
+async fn params(request: Request, app: &Shared) -> Result<Fields> {
+    if request.uri().query().is_some() {
+        // Queries are written into logs everywhere, and with them whatever secret they hold.
+        return Err(Error::malformed(
+            "parameters belong into the body, never into the query",
+        ));
+    }
+    let params = Fields::from_request(request, app).await?;
+    params.refuse_repeated(&REPEATABLE)?;
+    Ok(params)
+}
+
+/// The app's credentials, by one method and no other; one that can keep no secret sends its name
+/// alone.
+fn credentials(basic: Option<(String, String)>, params: &Fields) -> Result<Credentials> {
+    let take = |name: &str| params.only(name).map(|value| value.map(str::to_owned));
+    let (client_id, secret) = match (basic, take("client_id")?, take("client_secret")?) {
+        (Some(_), _, Some(_)) => {
+            return Err(Error::malformed("the credentials are there by two methods"));
+        }
+        (Some((id, _)), Some(other), None) if id != other => {
+            return Err(Error::malformed("the credentials are of another client_id"));
+        }
+        (Some((id, secret)), _, None) => (id, Some(secret)),
+        (None, Some(id), secret) => (id, secret),
+        (None, None, _) => return Err(invalid_client()),
+    };
+    if client_id.len() > CLIENT_ID_LIMIT {
+        return Err(invalid_client());
+    }
+    Ok(Credentials::presented(client_id, secret.as_deref()))
+}
+
+/// What HTTP Basic carries: both parts form-encoded, and so a colon is only between them (RFC 6749
+/// §2.3.1, RFC 7617 §2).
+fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
+    let Some(authorization) = Authorization::of(headers)? else {
+        return Ok(None);
+    };
+    let read = || {
+        let pair = STANDARD.decode(authorization.scheme("basic")??).ok()?;
+        let (id, secret) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
+        form_decoded(id).zip(form_decoded(secret))
+    };
+    read().map(Some).ok_or_else(invalid_client)
+}
+
+/// Text that was encoded as a form's value is (RFC 6749 appendix B).
+fn form_decoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || {
+                    bytes
+                        .next()
+                        .and_then(|digit| char::from(digit).to_digit(16))
+                };
+                (digit()? * 16 + digit()?) as u8
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_form_encoded_is_decoded_and_nothing_else() {
+        for (text, decoded) in [
+            ("app_x", Some("app_x")),
+            ("a%3Ab%25c+d", Some("a:b%c d")),
+            ("%C3%a9", Some("é")),
+            ("%", None),
+            ("%4", None),
+            ("%zz", None),
+            ("%+1", None),
+            ("%ff", None),
+        ] {
+            assert_eq!(form_decoded(text).as_deref(), decoded, "{text}");
+        }
+    }
+}

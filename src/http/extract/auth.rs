@@ -1,0 +1,306 @@
+//! Who calls: extractors. A handler without one of them cannot name a caller.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, HeaderName, request::Parts},
+};
+
+use crate::{
+    chat::{
+        self,
+        callers::{Live, Token},
+    },
+    error::{Code, Error, Result},
+    http::{
+        Shared,
+        extract::{
+            address::Address,
+            body::{self, Kind},
+            cookie,
+            form_fields::Fields,
+            grammar::{self, Authorization},
+        },
+        middleware::csrf,
+    },
+    model::{Area, Scope, Timestamp},
+    secret::SecretHash,
+};
+
+/// Where an app names the user for whom it acts, beside credentials of its own.
+pub const IDENTITY: HeaderName = HeaderName::from_static("rejoin-identity");
+
+/// Who calls, by cookie or by access token, and the time of the request.
+pub struct Authenticated {
+    /// A grant without a session calls as no client.
+    live: Option<Arc<Live>>,
+    pub now: Timestamp,
+    /// Whether the call acknowledges what it says. With the cookie, another site can lead a browser
+    /// here, and over plain http show what is here as an image; that changes nothing.
+    pub acknowledges: bool,
+}
+
+impl Authenticated {
+    /// The live client that calls, if it may do this: a handler has no other way to learn whom it
+    /// serves.
+    pub fn allowed(&self, needed: Scope) -> Result<&Arc<Live>> {
+        // A client is what chat needs.
+        let named = if needed == Scope::Any {
+            Scope::ChatRead
+        } else {
+            needed
+        };
+        let live = self
+            .live
+            .as_ref()
+            .ok_or_else(|| Error::insufficient_scope(named))?;
+        live.caller.require(needed)?;
+        Ok(live)
+    }
+
+    async fn by_cookie(secret: SecretHash, headers: &HeaderMap, app: &Shared) -> Result<Self> {
+        let now = app.clock.now();
+        let live = app.chat.authenticate(secret, now, app.clock.due()).await?;
+        Ok(Self {
+            live: Some(live),
+            now,
+            acknowledges: csrf::may_acknowledge(&app.site, headers),
+        })
+    }
+}
+
+impl FromRequestParts<Shared> for Authenticated {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+        let caller = Self::of(parts, app).await?;
+        if let Some(live) = &caller.live {
+            live.used_from(area(parts, app).await?);
+        }
+        Ok(caller)
+    }
+}
+
+impl Authenticated {
+    async fn of(parts: &Parts, app: &Shared) -> Result<Self> {
+        let headers = &parts.headers;
+        match (
+            cookie_of(headers, app).await?,
+            bearer(headers)?,
+            identity(headers)?,
+        ) {
+            (Some(cookie), None, None) => Self::by_cookie(cookie, headers, app).await,
+            (None, Some(token), beside) => {
+                let ByToken { token, now } =
+                    ByToken::of(token, beside, app, |token| token.alone).await?;
+                Ok(Self {
+                    live: token.live,
+                    now,
+                    acknowledges: true,
+                })
+            }
+            (None, None, None) => Err(chat::unauthenticated()),
+            (None, None, Some(_)) => Err(nobody_beside()),
+            // Of two credentials it would be anybody's guess which one is meant.
+            (Some(_), _, _) => Err(Error::malformed(
+                "the request has both a cookie and an access token",
+            )),
+        }
+    }
+}
+
+/// For whom a request is made by access token, whether or not that has a client; a cookie beside it
+/// does not matter.
+pub struct ByToken {
+    pub token: Token,
+    pub now: Timestamp,
+}
+
+impl ByToken {
+    /// The user's token: the one in Authorization if it `may` stand alone, or one beside the app's
+    /// own.
+    async fn of(
+        bearer: SecretHash,
+        beside: Option<SecretHash>,
+        app: &Shared,
+        may: impl FnOnce(&Token) -> bool,
+    ) -> Result<Self> {
+        let (now, due) = (app.clock.now(), app.clock.due());
+        let first = app.chat.authenticate_token(bearer, now, due).await?;
+        let token = match beside {
+            Some(beside) => {
+                let user = app
+                    .chat
+                    .authenticate_token(beside, now, due)
+                    .await
+                    .map_err(invalid_identity)?;
+                // An app's own token is the one that calls as no session.
+                if first.session.is_some() || user.session.is_none() || user.app != first.app {
+                    return Err(identity_mismatch());
+                }
+                user
+            }
+            None if may(&first) => first,
+            None => return Err(app_token_needed()),
+        };
+        token.live.iter().for_each(|live| live.touch(now));
+        Ok(Self { token, now })
+    }
+
+    /// Notes from where it came.
+    async fn used_here(self, parts: &mut Parts, app: &Shared) -> Result<Self> {
+        if let Some(live) = &self.token.live {
+            live.used_from(area(parts, app).await?);
+        }
+        Ok(self)
+    }
+
+    /// By the token that a request has in its headers or in its form, by one method and no other
+    /// (RFC 6750 §2).
+    async fn named(headers: &HeaderMap, in_form: Option<&str>, app: &Shared) -> Result<Self> {
+        let in_form = in_form.map(|token| presented_token(token.as_bytes()));
+        match (bearer(headers)?.xor(in_form), identity(headers)?) {
+            // Any library for OAuth asks who the user is by the user's token alone.
+            (Some(token), beside) => Self::of(token, beside, app, |_| true).await,
+            (None, _) if in_form.is_some() => {
+                Err(Error::malformed("the access token is there by two methods"))
+            }
+            (None, Some(_)) => Err(nobody_beside()),
+            (None, None) => Err(Error::new(
+                Code::Unauthenticated,
+                "this wants an access token in Authorization",
+            )),
+        }
+    }
+}
+
+/// The network that a request comes from.
+async fn area(parts: &mut Parts, app: &Shared) -> Result<Area> {
+    Ok(Area::of(Address::from_request_parts(parts, app).await?.ip))
+}
+
+impl FromRequestParts<Shared> for ByToken {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+        Self::named(&parts.headers, None, app)
+            .await?
+            .used_here(parts, app)
+            .await
+    }
+}
+
+/// The same by POST, where the token may be the field `access_token` of a form instead (RFC 6750
+/// §2.2).
+pub struct Posted(pub ByToken);
+
+impl FromRequest<Shared> for Posted {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
+        let (mut parts, body) = request.into_parts();
+        let (headers, area) = (parts.headers.clone(), area(&mut parts, app).await?);
+        let request = Request::from_parts(parts, body);
+        let form = match body::kind(&headers) {
+            Kind::Form => Some(Fields::from_request(request, app).await?),
+            _ => None,
+        };
+        let in_form = form
+            .as_ref()
+            .map(|form| form.only("access_token"))
+            .transpose()?
+            .flatten();
+        let by = ByToken::named(&headers, in_form, app).await?;
+        by.token.live.iter().for_each(|live| live.used_from(area));
+        Ok(Self(by))
+    }
+}
+
+fn nobody_beside() -> Error {
+    Error::new(
+        Code::Unauthenticated,
+        "Rejoin-Identity stands beside the app's own access token in Authorization",
+    )
+}
+
+fn invalid_identity(error: Error) -> Error {
+    let detail = "the user's access token in Rejoin-Identity is unknown, expired or revoked".into();
+    Error {
+        code: Code::InvalidIdentity,
+        detail,
+        ..error
+    }
+}
+
+fn identity_mismatch() -> Error {
+    let detail = "Authorization wants the app's own access token, and Rejoin-Identity one of the same app's user";
+    Error::new(Code::IdentityMismatch, detail)
+}
+
+fn app_token_needed() -> Error {
+    let detail = "a user's token of this app goes into Rejoin-Identity, with the app's own access token in Authorization";
+    Error::new(Code::AppTokenNeeded, detail)
+}
+
+/// The live client whose cookie the request carries, where it may come without one. A token lets
+/// nobody in.
+pub struct Present(pub Option<Arc<Live>>);
+
+impl FromRequestParts<Shared> for Present {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+        if cookie::presented(&parts.headers, &app.site)?.is_empty() {
+            return Ok(Self(None));
+        }
+        match Authenticated::from_request_parts(parts, app).await {
+            Ok(caller) => Ok(Self(caller.live)),
+            Err(error) if matches!(error.code, Code::Unauthenticated | Code::ClientEnded) => {
+                Ok(Self(None))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The hash of the cookie's secret that counts. Of several it is the one of a live client, so that
+/// what a neighbour plants locks nobody out; where a neighbour plants a live one, nobody can tell
+/// whose is whose.
+async fn cookie_of(headers: &HeaderMap, app: &Shared) -> Result<Option<SecretHash>> {
+    let presented = cookie::presented(headers, &app.site)?;
+    if presented.len() < 2 {
+        return Ok(presented.first().copied());
+    }
+    match app.chat.live_among(&presented, app.clock.due())[..] {
+        [live] => Ok(Some(live)),
+        [] => app.chat.ended_among(presented).await,
+        _ => Err(cookie::several()),
+    }
+}
+
+/// The hash of the access token a request presents (RFC 6750 §2.1). Other schemes are none of ours:
+/// a proxy may have a password of its own.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<SecretHash>> {
+    let token =
+        Authorization::of(headers)?.and_then(|authorization| authorization.scheme("bearer"));
+    Ok(token.map(|token| presented_token(token.unwrap_or_default().as_bytes())))
+}
+
+/// The hash of the access token of the user for whom an app acts.
+fn identity(headers: &HeaderMap) -> Result<Option<SecretHash>> {
+    let mut values = headers.get_all(IDENTITY).iter();
+    let token = values
+        .next()
+        .map(|value| presented_token(grammar::trim(value.as_bytes())));
+    if values.next().is_some() {
+        return Err(Error::malformed("there is more than one Rejoin-Identity"));
+    }
+    Ok(token)
+}
+
+/// The hash of a token (`b64token`, RFC 6750 §2.1). What is none is the hash of nothing, which is
+/// nobody's.
+fn presented_token(token: &[u8]) -> SecretHash {
+    SecretHash::of(grammar::token68(token).unwrap_or_default())
+}

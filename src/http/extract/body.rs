@@ -1,0 +1,327 @@
+//! Bodies and queries, taken in with the contract's errors and without repeating what was sent.
+
+use axum::{
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::Number;
+use utoipa::{
+    ToSchema,
+    openapi::{Array, ArrayBuilder, ObjectBuilder, Type},
+};
+
+use crate::{
+    error::{Code, Error, Result},
+    http::{
+        BODY_LIMIT, Shared,
+        extract::grammar::{self, MediaType},
+        middleware::route_kind::Part,
+    },
+    irc,
+    model::{LABEL_LIMIT, SessionId, whole_number},
+};
+
+/// Bytes for which an answer has room before it grows.
+const ROOM: usize = 512;
+
+/// Refuses a body that says itself that it is too long, also where nobody would read it.
+pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
+    let length = grammar::only(request.headers(), header::CONTENT_LENGTH)
+        .and_then(|length| length.parse().ok());
+    if length.is_some_and(|length: usize| length > BODY_LIMIT) {
+        Err(too_long())
+    } else {
+        Ok(())
+    }
+}
+
+/// Refuses a query of which something is no UTF-8, also where nobody would read it. What an app
+/// sends a browser with is judged field by field, so that the app can be told.
+pub fn refuse_garbled_query<B>(part: Part, request: &Request<B>) -> Result<()> {
+    match request.uri().query() {
+        Some(query) if part != Part::Authorize => grammar::require_utf_8(query.as_bytes()),
+        _ => Ok(()),
+    }
+}
+
+/// What a body says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Json,
+    Text,
+    Form,
+    Other,
+}
+
+/// The media type of a request that has one, once and well-formed (RFC 9110 §8.3). Of its
+/// parameters only the charset of a text says something: it is UTF-8, or the part of it that is
+/// ASCII.
+pub fn kind(headers: &HeaderMap) -> Kind {
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return Kind::Other;
+    };
+    let Some(media_type) = MediaType::parse(line.as_bytes()) else {
+        return Kind::Other;
+    };
+    let utf_8 = |charset: &[u8]| {
+        charset.eq_ignore_ascii_case(b"utf-8") || charset.eq_ignore_ascii_case(b"us-ascii")
+    };
+    match media_type.essence.as_str() {
+        "application/json" => Kind::Json,
+        "text/plain" if media_type.parameter("charset").all(utf_8) => Kind::Text,
+        "application/x-www-form-urlencoded" => Kind::Form,
+        _ => Kind::Other,
+    }
+}
+
+/// A whole body within the limit, in time.
+async fn bytes(request: Request, app: &Shared) -> Result<Bytes> {
+    in_time(app, Bytes::from_request(limited(request), app))
+        .await?
+        .map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_long(),
+            _ => Error::malformed("the body did not arrive whole"),
+        })
+}
+
+fn limited(mut request: Request) -> Request {
+    DefaultBodyLimit::max(BODY_LIMIT).apply(&mut request);
+    request
+}
+
+async fn in_time<T>(app: &Shared, body: impl Future<Output = T>) -> Result<T> {
+    let late = |_| Error::new(Code::RequestTimeout, "the body took too long to arrive");
+    tokio::time::timeout(app.patience.body, body)
+        .await
+        .map_err(late)
+}
+
+fn too_long() -> Error {
+    Error::too_long("the body", BODY_LIMIT, "bytes")
+}
+
+/// A JSON body: of a request, in which nothing is unknown and nothing missing, or of an answer.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
+        if kind(request.headers()) != Kind::Json {
+            return Err(Error::malformed(
+                "this wants a body with Content-Type: application/json",
+            ));
+        }
+        json(&bytes(request, app).await?).map(Self)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        // A plain Vec with room for most answers: axum's own takes twice the time.
+        let mut text = Vec::with_capacity(ROOM);
+        match serde_json::to_writer(&mut text, &self.0) {
+            Ok(()) => (
+                [(
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/json"),
+                )],
+                text,
+            )
+                .into_response(),
+            Err(error) => Error::internal(error).into_response(),
+        }
+    }
+}
+
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    // serde would take a list of the values in the fields' order for an object.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Error::malformed("the body is no JSON object"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let text = error.to_string();
+        // serde names the field, but also repeats a wrong value, which may be a password in the
+        // wrong place.
+        let named = ["unknown field", "missing field", "duplicate field"]
+            .iter()
+            .any(|kind| text.starts_with(kind));
+        let place = format!("line {} column {}", error.line(), error.column());
+        Error::malformed(match error.classify() {
+            serde_json::error::Category::Data if named => {
+                text.chars().filter(|c| !c.is_control()).take(200).collect()
+            }
+            serde_json::error::Category::Data => format!("a value of the wrong type at {place}"),
+            _ => format!("this is no JSON at {place}"),
+        })
+    })
+}
+
+/// A whole number. One that is written `7.0` is whole too, as JSON Schema has it (2020-12 Core
+/// §4.2.3).
+pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let whole = |n: f64| (n.fract() == 0.0 && n.abs() < 2f64.powi(63)).then_some(n as i64);
+    let number = number.as_i64().or_else(|| number.as_f64().and_then(whole));
+    number
+        .ok_or_else(|| D::Error::custom("not a whole number"))
+        .map(Some)
+}
+
+/// A form's body, still encoded (the URL standard's application/x-www-form-urlencoded).
+pub async fn form(request: Request, app: &Shared) -> Result<Bytes> {
+    if kind(request.headers()) != Kind::Form {
+        return Err(Error::malformed(
+            "this wants a body with Content-Type: application/x-www-form-urlencoded",
+        ));
+    }
+    bytes(request, app).await
+}
+
+/// The query's parameters.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Params<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+        let query = Query::<T>::from_request_parts(parts, app).await;
+        query
+            .map(|Query(params)| Self(params))
+            .map_err(|_| Error::malformed("a parameter of the query is not well-formed"))
+    }
+}
+
+/// A parameter that is a whole number within a range.
+pub fn number(
+    name: &str,
+    text: Option<&str>,
+    range: std::ops::RangeInclusive<u64>,
+    default: u64,
+) -> Result<u64> {
+    let Some(text) = text else { return Ok(default) };
+    let bad = || {
+        Error::malformed(format!(
+            "{name} is a whole number from {} to {}",
+            range.start(),
+            range.end()
+        ))
+    };
+    let number = whole_number(text).and_then(|number| number.try_into().ok());
+    number.filter(|n| range.contains(n)).ok_or_else(bad)
+}
+
+/// The one part of the path that varies.
+pub struct Segment(pub String);
+
+impl FromRequestParts<Shared> for Segment {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+        let path = Path::<String>::from_request_parts(parts, app).await;
+        path.map(|Path(segment)| Self(segment))
+            .map_err(|_| Error::new(Code::NotFound, "there is nothing at this address"))
+    }
+}
+
+/// A message as a client sends it: JSON, or one IRC line as `text/plain`.
+pub struct Message(pub irc::Message);
+
+/// The line form of a message to the server.
+#[derive(ToSchema)]
+#[schema(
+    example = "@label=c1 PRIVMSG #rust :hello",
+    min_length = 1,
+    pattern = r"^[^\x00\r\n]+(\r?\n)?$"
+)]
+#[allow(dead_code)]
+pub struct Line(String);
+
+/// The JSON form of a message to the server.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"command": "PRIVMSG", "params": ["#rust", "hello"], "label": "c1"}))]
+pub struct MessageBody {
+    /// Makes the command safe to repeat.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00\r\n]*$")]
+    label: Option<String>,
+    #[schema(min_length = 1, pattern = r"^[^\x00\r\n]*$")]
+    command: String,
+    #[serde(default)]
+    #[schema(schema_with = params_schema)]
+    params: Vec<String>,
+    /// Of PRIVMSG, NOTICE and MARKREAD with one nick: the session that is meant. If another session
+    /// has the nick by now, a message is refused; MARKREAD goes by the session alone.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(value_type = Option<i64>)]
+    to: Option<i64>,
+}
+
+fn params_schema() -> Array {
+    let param = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(r"^[^\x00\r]*$"));
+    let about =
+        "LF is allowed in the text of a PRIVMSG or NOTICE alone, which has at most 100 lines.";
+    ArrayBuilder::new()
+        .description(Some(about))
+        .items(param)
+        .max_items(Some(irc::message::MAX_PARAMS))
+        .build()
+}
+
+impl FromRequest<Shared> for Message {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
+        let kind = kind(request.headers());
+        let bytes = bytes(request, app).await?;
+        match kind {
+            Kind::Json => message(&bytes).map(Self),
+            Kind::Text => {
+                let line = std::str::from_utf8(&bytes)
+                    .map_err(|_| Error::malformed("the line is not UTF-8"))?;
+                irc::Message::parse_line(line).map(Self)
+            }
+            _ => Err(Error::malformed(
+                "a message is application/json, or one line of text/plain in UTF-8",
+            )),
+        }
+    }
+}
+
+/// A message in its JSON form.
+pub fn message(text: &[u8]) -> Result<irc::Message> {
+    if text.len() > BODY_LIMIT {
+        return Err(too_long());
+    }
+    let MessageBody {
+        label,
+        command,
+        params,
+        to,
+    } = json(text)?;
+    Ok(irc::Message::new(label, command, params)?.to(to.map(SessionId)))
+}
+
+/// The label of what is no good message, where it can be told.
+pub fn label(text: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Labelled {
+        label: String,
+    }
+    let Labelled { label } = serde_json::from_slice(text).ok()?;
+    Some(label).filter(|label| label.chars().count() <= LABEL_LIMIT)
+}
+
+#[cfg(test)]
+mod tests;

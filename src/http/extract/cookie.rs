@@ -1,0 +1,193 @@
+//! The cookie: the one place where a client's secret travels.
+
+use std::collections::HashSet;
+
+use axum::http::{HeaderMap, header};
+use cookie::{Cookie, SameSite};
+
+use crate::{
+    error::{Error, Result},
+    http::{extract::grammar, middleware::origin::Site},
+    model::Timestamp,
+    secret::{Secret, SecretHash},
+};
+
+/// The hashes of the secrets a request presents, each once (RFC 6265bis §5.7.3, read backwards). A
+/// cookie is ours if its name is, byte for byte; SP and HTAB alone are taken off names and values,
+/// as browsers do it. Every other cookie belongs to a neighbouring application, whatever it looks
+/// like.
+///
+/// Over https our name is ours alone, and two cookies of it are refused: browsers send none. Over
+/// plain http a page on another port of the host, or under another path of it, can plant more; no
+/// rule says in which order they come. There are as many as a request's head has room for.
+///
+/// This is not the cookie crate's reading: that takes all of Unicode's white space off, so that a
+/// neighbour could plant a cookie under a name that browsers let it set and that would count as
+/// ours.
+pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Vec<SecretHash>> {
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    for line in headers.get_all(header::COOKIE) {
+        for pair in line.as_bytes().split(|byte| *byte == b';') {
+            let Some(end_of_name) = pair.iter().position(|byte| *byte == b'=') else {
+                continue;
+            };
+            let (name, value) = (
+                grammar::trim(&pair[..end_of_name]),
+                grammar::trim(&pair[end_of_name + 1..]),
+            );
+            if name != site.cookie.as_bytes() {
+                continue;
+            }
+            // A value that is no text is presented, and nobody's.
+            let secret = SecretHash::of(std::str::from_utf8(value).unwrap_or_default());
+            if site.secure && !found.is_empty() {
+                return Err(several());
+            }
+            if seen.insert(secret) {
+                found.push(secret);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// It would be anybody's guess which cookie is meant.
+pub fn several() -> Error {
+    Error::malformed(
+        "the request has more than one session cookie: clear this site's cookies and try again",
+    )
+}
+
+pub fn set(site: &Site, secret: &Secret, expires_at: Timestamp, now: Timestamp) -> String {
+    let left = time::Duration::milliseconds(expires_at.0.saturating_sub(now.0));
+    cookie(site, secret.reveal(), left)
+}
+
+pub fn clear(site: &Site) -> String {
+    cookie(site, "", time::Duration::ZERO)
+}
+
+fn cookie(site: &Site, value: &str, left: time::Duration) -> String {
+    Cookie::build((site.cookie.as_str(), value))
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .path("/")
+        .max_age(left)
+        .secure(site.secure)
+        .build()
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    /// What the lines of a request's Cookie header present to a server with a public URL.
+    fn presented_to(public_url: &str, lines: &[&str]) -> Result<Vec<SecretHash>> {
+        let site = Site::of(&["--public-url", public_url], "127.0.0.1:8080");
+        let line = |line: &&str| {
+            (
+                header::COOKIE,
+                HeaderValue::from_bytes(line.as_bytes()).unwrap(),
+            )
+        };
+        presented(&lines.iter().map(line).collect(), &site)
+    }
+
+    #[test]
+    fn a_cookie_is_ours_byte_for_byte() {
+        for (url, name) in [
+            ("https://chat.example", "__Host-rejoin"),
+            ("http://chat.example", "rejoin"),
+        ] {
+            let presented = |lines: &[&str]| presented_to(url, lines);
+            let ours = Ok(vec![SecretHash::of("SECRET")]);
+            for own in [
+                format!("{name}=SECRET"),
+                format!(" \t{name}\t = \tSECRET \t"),
+                format!("theme=dark; {name}=SECRET;x=\"y"),
+                format!("theme=grün;{name}=SECRET"),
+                format!(";;=x;rejoin;{name}=SECRET;"),
+            ] {
+                assert_eq!(presented(&[&own]), ours, "{own}");
+                assert_eq!(presented(&["theme=dark", &own, "x=y"]), ours, "{own}");
+            }
+            let mut neighbours = vec![
+                String::new(),
+                name.to_owned(),
+                format!("={name}=SECRET"),
+                format!("{name}: SECRET"),
+            ];
+            // All that any standard calls white space, or that is not to be seen, and what others
+            // would fold or unquote.
+            let odd = [
+                "\u{a0}", "\u{85}", "\u{1680}", "\u{2000}", "\u{200a}", "\u{2028}", "\u{202f}",
+                "\u{205f}", "\u{3000}",
+            ];
+            for odd in odd.into_iter().chain([
+                "\u{200b}", "\u{feff}", "\u{ad}", "\"", "'", "$", "_", "[", ".",
+            ]) {
+                neighbours.extend([
+                    format!("{odd}{name}=SECRET"),
+                    format!("{name}{odd}=SECRET"),
+                    format!("{odd}{name}{odd}=SECRET"),
+                ]);
+            }
+            neighbours.extend([
+                name.to_ascii_uppercase() + "=SECRET",
+                name.replace('r', "R") + "=SECRET",
+            ]);
+            neighbours.extend([
+                format!("x{name}=SECRET"),
+                format!("{}=SECRET", &name[1..]),
+                name.replace('e', "%65") + "=SECRET",
+            ]);
+            for neighbour in neighbours {
+                assert_eq!(presented(&[&neighbour]), Ok(vec![]), "{neighbour:?}");
+                let beside = format!("{neighbour}; {name}=SECRET");
+                assert_eq!(presented(&[&beside]), ours, "{beside:?}");
+                assert_eq!(
+                    presented(&[&neighbour, &format!("{name}=SECRET; {neighbour}")]),
+                    ours,
+                    "{neighbour:?}"
+                );
+            }
+            let [ours, other] = ["SECRET", "OTHER"].map(SecretHash::of);
+            for (twice, both) in [
+                (
+                    vec![format!("{name}=OTHER; {name} = SECRET; {name}=OTHER")],
+                    vec![other, ours],
+                ),
+                (vec![format!("{name}=SECRET"); 2], vec![ours]),
+            ] {
+                let lines = twice.iter().map(String::as_str).collect::<Vec<_>>();
+                let expected = if url.starts_with("https") {
+                    Err(several())
+                } else {
+                    Ok(both)
+                };
+                assert_eq!(presented(&lines), expected, "{twice:?}");
+            }
+            // What is in quotes is another value.
+            assert_eq!(
+                presented(&[&format!("{name}=\"SECRET\"")]),
+                Ok(vec![SecretHash::of("\"SECRET\"")])
+            );
+            assert_eq!(
+                presented(&[&format!("{name}=SECRET\u{2000}")]),
+                Ok(vec![SecretHash::of("SECRET\u{2000}")])
+            );
+        }
+        // The name that belongs to the other scheme is a neighbour's.
+        assert_eq!(
+            presented_to("https://chat.example", &["rejoin=SECRET"]),
+            Ok(vec![])
+        );
+        assert_eq!(
+            presented_to("http://chat.example", &["__Host-rejoin=SECRET"]),
+            Ok(vec![])
+        );
+    }
+}

@@ -1,0 +1,400 @@
+//! Requests that a page of another origin made the browser send.
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderName, Method, header},
+};
+
+use crate::{
+    error::{Code, Error, Result},
+    http::{
+        extract::grammar,
+        middleware::{origin::Site, route_kind::Part},
+    },
+};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+/// What is answered to a request that may acknowledge.
+const ANSWERS: [&str; 3] = [
+    "application/json",
+    "application/problem+json",
+    "text/event-stream",
+];
+
+/// Refuses unsafe requests from other sites, and all of theirs to the API but top-level
+/// navigations, which change nothing there ([`may_acknowledge`]). Cookies of a neighbour's page on
+/// another port of our host go along even with what it reads.
+pub fn refuse_other_sites<B>(site: &Site, part: Part, request: &Request<B>) -> Result<()> {
+    let headers = request.headers();
+    let open = match part {
+        // No cookie counts there.
+        Part::Open => true,
+        // What a form of an app's posts is asked for anew, by GET.
+        Part::Authorize if request.method() == Method::POST => true,
+        Part::Api => request.method().is_safe() && is_top_level(headers),
+        _ => request.method().is_safe(),
+    };
+    if open || is_own(site, headers) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::CrossSiteRequest,
+        "this request comes from another site",
+    ))
+}
+
+/// Whether no other site sent it. The browser's own word decides (Fetch Metadata); without it the
+/// Origin does (RFC 6454); without both it is no browser.
+pub fn is_own(site: &Site, headers: &HeaderMap) -> bool {
+    if headers.contains_key(SEC_FETCH_SITE) {
+        return matches!(
+            grammar::only(headers, SEC_FETCH_SITE),
+            Some("same-origin" | "none")
+        );
+    }
+    has_own_origin(site, headers)
+}
+
+/// Whether its Origin is ours, or left out.
+pub fn has_own_origin(site: &Site, headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::ORIGIN)
+        || grammar::only(headers, header::ORIGIN).is_some_and(|origin| site.is_own_origin(origin))
+}
+
+/// Whether it may acknowledge what it reads with our cookie: no page of another origin can be seen
+/// behind it.
+///
+/// Where browsers say what they fetch for, other sites' requests are turned away before this
+/// ([`refuse_other_sites`]). Where they do not, as over plain http off loopback, a page on another
+/// port of our host makes requests that carry the cookie. It is known by the page that a Referer
+/// names, and by an Accept that asks for anything but what the API answers with, as those of
+/// images, styles and media do. A script of such a page that leaves the Referer out cannot be told
+/// from a program.
+pub fn may_acknowledge(site: &Site, headers: &HeaderMap) -> bool {
+    if headers.contains_key(SEC_FETCH_MODE) {
+        return !says_navigate(headers);
+    }
+    let asks_for_page =
+        grammar::accepts(headers, "text/html") || grammar::accepts_only_others(headers, &ANSWERS);
+    comes_from_own_page(site, headers) && (site.secure || !asks_for_page)
+}
+
+/// Whether no Referer names a page of another origin.
+fn comes_from_own_page(site: &Site, headers: &HeaderMap) -> bool {
+    let own = |referer: &str| {
+        let after_scheme = referer.find("://").map_or(0, |at| at + 3);
+        let end = referer[after_scheme..]
+            .find(['/', '?', '#'])
+            .map_or(referer.len(), |at| after_scheme + at);
+        site.is_own_origin(&referer[..end])
+    };
+    !headers.contains_key(header::REFERER)
+        || grammar::only(headers, header::REFERER).is_some_and(own)
+}
+
+/// Whether it is a navigation of a whole tab, not of a frame.
+fn is_top_level(headers: &HeaderMap) -> bool {
+    let whole = matches!(grammar::only(headers, SEC_FETCH_DEST), Some("document"));
+    says_navigate(headers) && (whole || !headers.contains_key(SEC_FETCH_DEST))
+}
+
+fn says_navigate(headers: &HeaderMap) -> bool {
+    grammar::only(headers, SEC_FETCH_MODE) == Some("navigate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, value.as_bytes());
+        }
+        request.body(()).unwrap()
+    }
+
+    fn passes(site: &Site, request: &Request<()>) -> bool {
+        refuse_other_sites(site, Part::of(request.uri()), request).is_ok()
+    }
+
+    #[test]
+    fn an_unsafe_request_is_ours_by_the_browsers_word_or_else_by_its_origin() {
+        let site = Site::of(&[], "127.0.0.1:8080");
+        let posted = |headers: &[(&str, &str)]| {
+            let passed = [
+                "/api/v1/messages",
+                "/login",
+                "/logout",
+                "/device",
+                "/auth/consent",
+                "/auth/device",
+                "/nowhere",
+            ]
+            .map(|path| passes(&site, &request(Method::POST, path, headers)));
+            assert_eq!(passed, [passed[0]; 7], "{headers:?}");
+            passed[0]
+        };
+        assert!(posted(&[]));
+        for good in ["same-origin", "none"] {
+            assert!(posted(&[("sec-fetch-site", good)]), "{good}");
+            assert!(
+                posted(&[("sec-fetch-site", good), ("origin", "https://evil.example")]),
+                "the browser's word decides"
+            );
+        }
+        for bad in [
+            "cross-site",
+            "same-site",
+            "",
+            "nonsense",
+            "Same-Origin",
+            "NONE",
+            "\"same-origin\"",
+            "same-origin,none",
+            "same-origin;x",
+            "same-origin\u{a0}",
+            "(same-origin)",
+        ] {
+            assert!(!posted(&[("sec-fetch-site", bad)]), "{bad:?}");
+            assert!(
+                !posted(&[("sec-fetch-site", bad), ("origin", "http://localhost:8080")]),
+                "{bad:?}"
+            );
+        }
+        assert!(
+            !posted(&[("sec-fetch-site", "none"), ("sec-fetch-site", "none")]),
+            "twice"
+        );
+        for good in [
+            "http://localhost:8080",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "HTTP://LOCALHOST:8080",
+        ] {
+            assert!(posted(&[("origin", good)]), "{good}");
+        }
+        for bad in [
+            "",
+            "null",
+            "NULL",
+            "https://localhost:8080",
+            "http://localhost:8081",
+            "http://localhost",
+            "localhost:8080",
+            "http://localhost:8080/",
+            "\"http://localhost:8080\"",
+            "http://localhost:8080, http://localhost:8080",
+            "http://localhost:8080 http://localhost:8080",
+            "http://a@localhost:8080",
+            "http://evil.example:8080",
+            "http://localhost:8080\u{a0}",
+            "[http://localhost:8080]",
+            "http://localhost.:8080",
+        ] {
+            assert!(!posted(&[("origin", bad)]), "{bad:?}");
+        }
+        assert!(
+            !posted(&[
+                ("origin", "http://localhost:8080"),
+                ("origin", "http://localhost:8080")
+            ]),
+            "twice"
+        );
+        // A Referer says nothing (RFC 9110 §10.1.3): it can be left out, and with it what it would
+        // forbid.
+        assert!(posted(&[("referer", "https://evil.example/")]));
+        assert!(!posted(&[
+            ("referer", "http://localhost:8080/"),
+            ("origin", "null")
+        ]));
+    }
+
+    #[test]
+    fn other_sites_read_nothing_under_api_and_lead_there_at_most() {
+        let site = Site::of(&[], "127.0.0.1:8080");
+        let got = |path: &str, headers: &[(&str, &str)]| {
+            passes(&site, &request(Method::GET, path, headers))
+        };
+        let elsewhere: [&[(&str, &str)]; 3] = [
+            &[("sec-fetch-site", "cross-site")],
+            &[
+                ("sec-fetch-site", "same-site"),
+                ("sec-fetch-mode", "no-cors"),
+                ("sec-fetch-dest", "image"),
+            ],
+            &[("origin", "https://evil.example")],
+        ];
+        for headers in elsewhere {
+            assert!(
+                !got("/api/v1/messages", headers) && !got("/api/v1/socket", headers),
+                "{headers:?}"
+            );
+            assert!(
+                got("/", headers) && got("/login", headers) && got("/healthz", headers),
+                "{headers:?}"
+            );
+        }
+        let led = [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+        ];
+        for dest in [&[][..], &[("sec-fetch-dest", "document")]] {
+            assert!(
+                got("/api/v1/messages", &[&led[..], dest].concat()),
+                "{dest:?}"
+            );
+        }
+        for dest in [
+            "iframe",
+            "frame",
+            "object",
+            "embed",
+            "",
+            "Document",
+            "document;x",
+        ] {
+            assert!(
+                !got(
+                    "/api/v1/messages",
+                    &[&led[..], &[("sec-fetch-dest", dest)]].concat()
+                ),
+                "{dest}"
+            );
+        }
+        assert!(
+            !passes(&site, &request(Method::POST, "/api/v1/messages", &led)),
+            "a navigation by POST is unsafe"
+        );
+    }
+
+    #[test]
+    fn what_never_looks_at_cookies_is_open_and_an_app_may_post_to_authorize() {
+        let site = Site::of(&[], "127.0.0.1:8080");
+        for headers in [
+            [("sec-fetch-site", "cross-site")],
+            [("origin", "https://evil.example")],
+            [("origin", "null")],
+        ] {
+            for path in [
+                "/auth/token",
+                "/auth/revoke",
+                "/auth/introspect",
+                "/auth/userinfo",
+                "/auth/authorize",
+            ] {
+                assert!(
+                    passes(&site, &request(Method::POST, path, &headers)),
+                    "{path}"
+                );
+            }
+            assert!(!passes(
+                &site,
+                &request(Method::PUT, "/auth/authorize", &headers)
+            ));
+            assert!(!passes(
+                &site,
+                &request(Method::POST, "/auth/token/", &headers)
+            ));
+        }
+    }
+
+    #[test]
+    fn what_a_page_of_another_origin_may_have_caused_acknowledges_nothing() {
+        let (plain, secure) = (
+            Site::of(&[], "127.0.0.1:8080"),
+            Site::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080"),
+        );
+        let is = |site: &Site, headers: &[(&str, &str)]| {
+            !may_acknowledge(site, request(Method::GET, "/", headers).headers())
+        };
+        let (mode, html) = (
+            ("sec-fetch-mode", "navigate"),
+            ("accept", "text/html,*/*;q=0.8"),
+        );
+        for site in [&plain, &secure] {
+            assert!(is(site, &[mode]) && is(site, &[mode, ("accept", "*/*")]));
+            assert!(!is(site, &[]) && !is(site, &[("accept", "*/*")]));
+            for other in [
+                "cors",
+                "same-origin",
+                "no-cors",
+                "websocket",
+                "Navigate",
+                "navigate;x",
+                "",
+            ] {
+                assert!(!is(site, &[("sec-fetch-mode", other), html]), "{other}");
+            }
+        }
+        assert!(is(&plain, &[html]) && !is(&secure, &[html]));
+        // What an element of a page asks for, in Chromium, Firefox and Safari.
+        for element in [
+            "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
+            "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
+            "text/css,*/*;q=0.1",
+            "video/webm,video/ogg,video/*;q=0.9,application/ogg;q=0.7,audio/*;q=0.6,*/*;q=0.5",
+            "image/*",
+            "application/json;q=0, image/png",
+        ] {
+            assert!(
+                is(&plain, &[("accept", element)]) && !is(&secure, &[("accept", element)]),
+                "{element}"
+            );
+        }
+        for program in [
+            "*/*",
+            "application/json",
+            "application/json, text/plain, */*",
+            "text/event-stream",
+            "application/*;q=0.5, text/plain",
+            "Application/JSON; charset=utf-8",
+            "nonsense",
+            "",
+        ] {
+            assert!(!is(&plain, &[("accept", program)]), "{program}");
+        }
+        // A page that a Referer names.
+        for (site, own) in [
+            (&plain, "http://localhost:8080"),
+            (&secure, "https://chat.example"),
+        ] {
+            for path in [
+                "/",
+                "",
+                "?x=/y",
+                "/#a",
+                "/login?next=http://localhost:8081/",
+            ] {
+                assert!(
+                    !is(site, &[("referer", &format!("{own}{path}"))]),
+                    "{own}{path}"
+                );
+            }
+            for other in [
+                "http://localhost:8081/",
+                "https://evil.example/",
+                "https://evil.example?http://localhost:8080/",
+            ] {
+                assert!(is(site, &[("referer", other)]), "{other}");
+                assert!(
+                    !is(site, &[("referer", other), ("sec-fetch-mode", "cors")]),
+                    "the browser's word decides"
+                );
+            }
+            for odd in [
+                "",
+                "about:blank",
+                "/",
+                "localhost:8080",
+                "http://localhost:8080@evil.example/",
+            ] {
+                assert!(is(site, &[("referer", odd)]), "{odd}");
+            }
+            let own = format!("{own}/");
+            assert!(is(site, &[("referer", &own), ("referer", &own)]), "twice");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The flood limit: what the clients and keys of a session send counts together, by commands and by
+//! bytes as stored.
+
+use std::time::Duration;
+
+use crate::{
+    audit::{Limit, Subject},
+    chat::{Answer, callers::Live},
+    config::FloodLimit,
+    error::Result,
+    http::{Shared, extract::address::Address},
+    irc::{Command, Message},
+    limits::{Rate, Throttle, Wait},
+    model::{Caller, SessionId, Timestamp},
+};
+
+/// Bytes that a session may add at once, and as many seconds until one more.
+const BYTES: Rate = Rate {
+    burst: 64 * 1024,
+    every: Duration::from_nanos(1_000_000_000 / 4096),
+};
+/// About as many bytes as an event takes beside its text.
+const EVENT: u64 = 256;
+/// Targets of one command that count as one.
+const TARGETS: usize = 4;
+
+/// What the sessions have sent of late.
+pub struct Flood {
+    commands: Throttle<SessionId>,
+    bytes: Throttle<SessionId>,
+}
+
+impl Flood {
+    pub fn new(FloodLimit(commands): FloodLimit) -> Self {
+        Self {
+            commands: Throttle::new(commands),
+            bytes: Throttle::new(commands.map(|_| BYTES)),
+        }
+    }
+}
+
+/// What a command is charged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// As so many commands.
+    pub commands: usize,
+    /// Bytes that it may add to the disk.
+    bytes: u64,
+}
+
+impl Cost {
+    /// A command counts once for each line of its text, and all that again for each further four
+    /// targets.
+    pub fn of(message: &Message) -> Self {
+        // One that cannot be read is refused for that.
+        let command = Command::parse(message).map(|(_, command)| command).ok();
+        let targets = command.as_ref().map_or(1, Command::targets);
+        let (events, text) = command.as_ref().map_or((0, 0), Command::size);
+        Self {
+            commands: message.lines() * targets.div_ceil(TARGETS).max(1),
+            bytes: events as u64 * (EVENT + text as u64),
+        }
+    }
+}
+
+/// Charges a session for a command, good or bad, as so many commands.
+pub async fn charge(
+    app: &Shared,
+    live: &Live,
+    address: &Address,
+    commands: usize,
+    now: Timestamp,
+) -> Result<()> {
+    let session = live.caller.session;
+    let charged = app
+        .flood
+        .commands
+        .charge(session, commands as u64, app.clock.steady());
+    checked(app, live, address, now, Limit::Commands, charged).await?;
+    app.metrics.command();
+    Ok(())
+}
+
+/// Charges a session for what a command is about to add, lets it be carried out, and settles the
+/// account by what it added. What adds nothing passes in any case.
+pub async fn carry_out(
+    app: &Shared,
+    live: &Live,
+    address: &Address,
+    now: Timestamp,
+    Cost {
+        bytes: expected, ..
+    }: Cost,
+    attempt: impl Future<Output = Result<Answer>>,
+) -> Result<Answer> {
+    let session = live.caller.session;
+    if expected > 0 {
+        let charged = app
+            .flood
+            .bytes
+            .charge(session, expected, app.clock.steady());
+        checked(app, live, address, now, Limit::Bytes, charged).await?;
+    }
+    let result = attempt.await;
+    let added = result.as_ref().map_or(0, |answer| answer.added);
+    match added.checked_sub(expected) {
+        Some(more) => app.flood.bytes.take(session, more, app.clock.steady()),
+        None => app.flood.bytes.refund(&session, expected - added),
+    }
+    result
+}
+
+async fn checked(
+    app: &Shared,
+    live: &Live,
+    address: &Address,
+    now: Timestamp,
+    limit: Limit,
+    charged: Result<(), Wait>,
+) -> Result<()> {
+    let Err(wait) = charged else { return Ok(()) };
+    if wait.first {
+        let Caller {
+            session, client, ..
+        } = live.caller;
+        let subject = Subject {
+            session: Some(session),
+            client: Some(client),
+            ..address.subject()
+        };
+        app.chat
+            .throttled(limit, subject, &address.arrival(app, now))
+            .await;
+    }
+    Err(wait.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commands(line: &str) -> usize {
+        Cost::of(&Message::parse_line(line).unwrap()).commands
+    }
+
+    /// `a,b,c…` with so many names.
+    fn list(names: usize, prefix: &str) -> String {
+        (0..names)
+            .map(|n| format!("{prefix}{n}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    }
+
+    #[test]
+    fn whatever_names_many_targets_counts_by_them() {
+        for (targets, counted) in [(1, 1), (4, 1), (5, 2), (8, 2), (9, 3), (20, 5)] {
+            let (channels, nicks) = (list(targets, "#c"), list(targets, "n"));
+            for line in [
+                format!("JOIN {channels}"),
+                format!("PART {channels}"),
+                format!("PRIVMSG {channels} :x"),
+                format!("NOTICE {nicks} :x"),
+                format!("NAMES {channels}"),
+                format!("LIST {channels}"),
+                format!("KICK #c {nicks}"),
+            ] {
+                assert_eq!(commands(&line), counted, "{line}");
+            }
+        }
+        let masks = |count: usize| {
+            format!(
+                "MODE #c +{} {}",
+                "b".repeat(count),
+                list(count, "m").replace(',', " ")
+            )
+        };
+        assert_eq!((commands(&masks(4)), commands(&masks(13))), (1, 4));
+        assert_eq!(
+            commands(&format!("MODE #c {}", "+n-n".repeat(100))),
+            50,
+            "so do changes that need no parameter"
+        );
+        for line in [
+            "MODE #c",
+            "MODE #c b",
+            "NAMES",
+            "LIST",
+            "WHO *",
+            "PING x",
+            "AWAY",
+            "INVITE bob #c",
+            "NO SUCH",
+        ] {
+            assert_eq!(commands(line), 1, "{line}");
+        }
+        // What names too many is refused, and counts once.
+        assert_eq!(commands(&format!("JOIN {}", list(21, "#c"))), 1);
+    }
+
+    #[test]
+    fn each_line_goes_to_each_target() {
+        let text = |targets, lines: usize| {
+            let params = vec![list(targets, "#c"), vec!["x"; lines].join("\n")];
+            Cost::of(&Message::new(None, "PRIVMSG".into(), params).unwrap()).commands
+        };
+        assert_eq!(
+            [text(1, 3), text(4, 3), text(5, 3), text(20, 100)],
+            [3, 3, 6, 500]
+        );
+    }
+}

@@ -1,0 +1,331 @@
+//! Who we are on the web: our origins, and the refusal of requests that name another host (DNS
+//! rebinding).
+
+use std::net::SocketAddr;
+
+use axum::{
+    extract::Request,
+    http::{Version, header},
+};
+
+use crate::{
+    config::Config,
+    error::{Code, Error, Result},
+    http::extract::grammar,
+    model::{HostPort, Origin},
+};
+
+const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+/// What probes request by address.
+const FOR_PROBES: [&str; 2] = ["/healthz", "/metrics"];
+
+/// The origins that are ours, and what follows from them.
+pub struct Site {
+    /// The public URL's. If that is not https, also any loopback name at the port of a loopback
+    /// bind.
+    origins: Vec<Origin>,
+    issuer: String,
+    pub secure: bool,
+    /// The cookie's name.
+    pub cookie: String,
+}
+
+impl Site {
+    pub fn new(config: &Config, address: SocketAddr) -> Self {
+        let secure = config.public_url.as_ref().is_some_and(Origin::is_https);
+        let listened = bracketed(address);
+        let mut origins = Vec::from_iter(config.public_url.clone());
+        if address.ip().is_loopback() && !secure {
+            let names = LOOPBACK_NAMES.into_iter().chain([listened.as_str()]);
+            origins.extend(names.filter_map(|name| Origin::http(name, address.port())));
+        }
+        let issuer = config
+            .public_url
+            .clone()
+            .or_else(|| Origin::http(&listened, address.port()));
+        let issuer = issuer.as_ref().map(Origin::to_string).unwrap_or_default();
+        // The prefix makes browsers refuse the cookie unless it is Secure, for this host alone and
+        // for every path (RFC 6265bis §4.1.3.2).
+        let cookie = format!(
+            "{}{}",
+            if secure { "__Host-" } else { "" },
+            config.cookie_name
+        );
+        Self {
+            origins,
+            issuer,
+            secure,
+            cookie,
+        }
+    }
+
+    /// The origin by which we speak of ourselves: the public URL's, or the address we listen on.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whether a text is one of our origins.
+    pub fn is_own_origin(&self, text: &str) -> bool {
+        Origin::parse(text).is_some_and(|origin| self.origins.contains(&origin))
+    }
+
+    fn is_own_host(&self, host: &HostPort) -> bool {
+        self.origins.iter().any(|own| own.is_at(host))
+    }
+}
+
+/// An address as it stands in a URI.
+fn bracketed(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(v4) => v4.ip().to_string(),
+        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+    }
+}
+
+/// A request for another host than ours is answered 421 (RFC 9110 §7.4), and one that does not say
+/// for which host it is, 400 (RFC 9112 §3.2). A target in absolute form counts, and not the Host
+/// beside it (RFC 9112 §3.2.2).
+pub fn refuse_other_hosts<B>(site: &Site, request: &Request<B>) -> Result<()> {
+    let named = named_host(request)?;
+    let uri = request.uri();
+    let own = match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => site.is_own_origin(&format!("{scheme}://{authority}")),
+        (None, Some(authority)) => {
+            HostPort::parse(authority.as_str()).is_some_and(|host| site.is_own_host(&host))
+        }
+        (_, None) => named.is_some_and(|host| site.is_own_host(&host)),
+    };
+    if own || FOR_PROBES.contains(&uri.path()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::MisdirectedRequest,
+        "this server does not answer for the host of this request",
+    ))
+}
+
+/// What the Host header says. HTTP/1.0 may leave it out.
+fn named_host<B>(request: &Request<B>) -> Result<Option<HostPort>> {
+    let mut lines = request.headers().get_all(header::HOST).iter();
+    let Some(line) = lines.next() else {
+        return match request.version() {
+            Version::HTTP_09 | Version::HTTP_10 => Ok(None),
+            _ => Err(Error::malformed("the request has no Host")),
+        };
+    };
+    if lines.next().is_some() {
+        return Err(Error::malformed("the request has more than one Host"));
+    }
+    let host = std::str::from_utf8(grammar::trim(line.as_bytes()))
+        .ok()
+        .and_then(HostPort::parse);
+    host.map(Some)
+        .ok_or_else(|| Error::malformed("the Host is no host with or without a port"))
+}
+
+#[cfg(test)]
+impl Site {
+    /// A site by the flags of its server and the address that it listens on.
+    pub fn of(args: &[&str], address: &str) -> Self {
+        let config = clap::Parser::parse_from(std::iter::once(&"rejoin").chain(args));
+        Self::new(&config, address.parse().unwrap())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(site: &Site, target: &str, hosts: &[&str]) -> Option<Code> {
+        let mut request = Request::builder().uri(target);
+        for host in hosts {
+            request = request.header(header::HOST, host.as_bytes());
+        }
+        refuse_other_hosts(site, &request.body(()).unwrap())
+            .err()
+            .map(|error| error.code)
+    }
+
+    #[test]
+    fn on_loopback_every_loopback_name_at_the_port_is_ours() {
+        let site = Site::of(&[], "127.0.0.1:8080");
+        for host in [
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "LOCALHOST:8080",
+            "[0:0::1]:8080",
+        ] {
+            assert_eq!(refusal(&site, "/", &[host]), None, "{host}");
+            assert!(site.is_own_origin(&format!("http://{host}")), "{host}");
+        }
+        for host in [
+            "localhost",
+            "localhost:8081",
+            "localhost:",
+            "evil.example",
+            "evil.example:8080",
+            "[::2]:8080",
+        ] {
+            assert_eq!(
+                refusal(&site, "/", &[host]),
+                Some(Code::MisdirectedRequest),
+                "{host}"
+            );
+            assert!(!site.is_own_origin(&format!("http://{host}")), "{host}");
+        }
+        for host in [
+            "localhost.evil.example:8080",
+            "localhost.:8080",
+            "127.1:8080",
+            "2130706433:8080",
+            "%6cocalhost:8080",
+            "",
+        ] {
+            assert_eq!(
+                refusal(&site, "/", &[host]),
+                Some(Code::MisdirectedRequest),
+                "{host}"
+            );
+        }
+        for bad in [
+            "localhost:x",
+            "local host:8080",
+            "\"localhost:8080\"",
+            "[localhost]:8080",
+            "a@localhost:8080",
+            "localhost:8080/",
+        ] {
+            assert_eq!(
+                refusal(&site, "/", &[bad]),
+                Some(Code::MalformedRequest),
+                "{bad}"
+            );
+        }
+        assert!(
+            !site.is_own_origin("https://localhost:8080")
+                && !site.is_own_origin("null")
+                && !site.is_own_origin("")
+        );
+    }
+
+    #[test]
+    fn a_public_url_is_ours_and_if_it_is_https_nothing_else_is() {
+        let site = Site::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080");
+        for host in [
+            "chat.example",
+            "chat.example:443",
+            "chat.example:",
+            "Chat.Example",
+        ] {
+            assert_eq!(refusal(&site, "/", &[host]), None, "{host}");
+            assert!(site.is_own_origin(&format!("https://{host}")), "{host}");
+        }
+        for host in [
+            "chat.example:80",
+            "chat.example:8080",
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "x.chat.example",
+        ] {
+            assert_eq!(
+                refusal(&site, "/", &[host]),
+                Some(Code::MisdirectedRequest),
+                "{host}"
+            );
+            assert!(
+                !site.is_own_origin(&format!("http://{host}"))
+                    && !site.is_own_origin(&format!("https://{host}")),
+                "{host}"
+            );
+        }
+        assert!(!site.is_own_origin("http://chat.example"));
+        let plain = Site::of(
+            &["--public-url", "http://chat.example:8000"],
+            "127.0.0.1:8080",
+        );
+        for own in [
+            "http://chat.example:8000",
+            "http://localhost:8080",
+            "http://[::1]:8080",
+        ] {
+            assert!(plain.is_own_origin(own), "{own}");
+        }
+        assert!(
+            !plain.is_own_origin("http://localhost:8000")
+                && !plain.is_own_origin("http://chat.example:8080")
+        );
+        let open = Site::of(
+            &["--public-url", "http://chat.example", "--insecure-http"],
+            "0.0.0.0:8080",
+        );
+        assert!(
+            open.is_own_origin("http://chat.example")
+                && !open.is_own_origin("http://localhost:8080")
+        );
+    }
+
+    #[test]
+    fn a_request_says_once_for_which_host_it_is_and_its_target_goes_first() {
+        let site = Site::of(&[], "127.0.0.1:8080");
+        for (target, hosts, expected) in [
+            ("/", &[][..], Some(Code::MalformedRequest)),
+            (
+                "/",
+                &["localhost:8080", "localhost:8080"],
+                Some(Code::MalformedRequest),
+            ),
+            ("/healthz", &[], Some(Code::MalformedRequest)),
+            ("http://localhost:8080/", &["evil.example"], None),
+            (
+                "http://evil.example/",
+                &["localhost:8080"],
+                Some(Code::MisdirectedRequest),
+            ),
+            ("http://localhost:8080/", &[], Some(Code::MalformedRequest)),
+            (
+                "https://localhost:8080/",
+                &["localhost:8080"],
+                Some(Code::MisdirectedRequest),
+            ),
+            (
+                "http://a@localhost:8080/",
+                &["localhost:8080"],
+                Some(Code::MisdirectedRequest),
+            ),
+            ("/healthz", &["10.1.2.3:8080"], None),
+            ("/metrics", &["whatever"], None),
+            (
+                "/healthz/",
+                &["10.1.2.3:8080"],
+                Some(Code::MisdirectedRequest),
+            ),
+            (
+                "/api/v1/server",
+                &["10.1.2.3:8080"],
+                Some(Code::MisdirectedRequest),
+            ),
+        ] {
+            assert_eq!(
+                refusal(&site, target, hosts),
+                expected,
+                "{target} {hosts:?}"
+            );
+        }
+        let ask = |target: &str| {
+            let request = Request::builder()
+                .version(Version::HTTP_10)
+                .uri(target)
+                .body(())
+                .unwrap();
+            refuse_other_hosts(&site, &request)
+                .err()
+                .map(|error| error.code)
+        };
+        assert_eq!(
+            (ask("/healthz"), ask("/")),
+            (None, Some(Code::MisdirectedRequest))
+        );
+    }
+}

@@ -1,0 +1,39 @@
+//! What browsers ask before a page of another origin may call (the Fetch standard, "CORS-preflight
+//! fetch").
+
+use axum::{
+    extract::Request,
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::http::middleware::route_kind::Part;
+
+/// Seconds for which a browser may remember the answer.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
+
+/// The answer to a preflight request, where pages of other origins may call. Credentials are not
+/// allowed, so that no cookie ever comes with what follows.
+pub fn answer<B>(part: Part, request: &Request<B>) -> Option<Response> {
+    let headers = request.headers();
+    let asks = headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if part != Part::Open || request.method() != Method::OPTIONS || !asks {
+        return None;
+    }
+    let methods = HeaderValue::from_static(match request.uri().path() {
+        "/auth/userinfo" => "GET, HEAD, POST",
+        path if path.starts_with("/auth/") => "POST",
+        _ => "GET, HEAD",
+    });
+    let allowed = [
+        (header::ALLOW, methods.clone()),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("Authorization, Content-Type"),
+        ),
+        (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),
+    ];
+    Some((StatusCode::NO_CONTENT, allowed).into_response())
+}

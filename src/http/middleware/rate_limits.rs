@@ -1,0 +1,370 @@
+//! What may be tried and made, and how often, where it is no password: user codes, new sessions,
+//! keys and tokens. Passwords are counted where they are judged ([`crate::chat`]).
+
+use crate::{
+    audit::{Limit, Subject},
+    error::{Code, Error, Result},
+    http::{
+        Shared,
+        errors::oauth_error::Refusal as Refused,
+        extract::{address::Address, app_form::Presented},
+    },
+    limits::{Charge, Refusal},
+    model::{Caller, Network, SessionId},
+    oauth::{self, Proof, Shown},
+    secret::SecretHash,
+};
+
+/// Lets a client type the code that a device shows. Wrong ones count, by session, by network and of
+/// all networks together.
+///
+/// What neighbours have tried does not keep out the right code of a session that has made no
+/// mistake; but however many such sessions there are, a network has so many tries more and no
+/// others. When all networks together have tried too much, a session and a network that have made
+/// no mistake try on. For the others, codes are looked for among those that were asked for from the
+/// client's own network, which is given to `attempt`: most people have the device beside them.
+pub async fn user_code<T, F: Future<Output = Result<T>>>(
+    app: &Shared,
+    address: &Address,
+    Caller {
+        session, client, ..
+    }: Caller,
+    attempt: impl FnOnce(Option<Network>) -> F,
+) -> Result<T> {
+    let subject = Subject {
+        session: Some(session),
+        client: Some(client),
+        ..address.subject()
+    };
+    let (now, tries) = (app.clock.steady(), &app.chat.tries);
+    let own = Charge::new(Limit::SessionUserCodes, session);
+    let with_own = |limit| {
+        [
+            Charge::of_network(limit, address.network),
+            vec![own.clone()],
+        ]
+        .concat()
+    };
+    let innocent = with_own(Limit::UserCodes)
+        .iter()
+        .all(|charge| tries.is_unused(charge, now));
+    let mut charged = tries.attempt(with_own(Limit::UserCodes), now).await;
+    // What a wrong one is refused with, because it is no more than an exception.
+    let mut refusal = None;
+    if let Err(neighbours) = &charged
+        && neighbours.limit == Limit::UserCodes
+        && tries.is_unused(&own, now)
+    {
+        refusal = Some(neighbours.clone());
+        charged = tries.attempt(with_own(Limit::FurtherUserCodes), now).await;
+    }
+    let charged = match charged {
+        Ok(charged) => charged,
+        Err(refusal) => return refuse(app, address, subject, refusal).await,
+    };
+    let everywhere = [Charge::new(Limit::AllUserCodes, "")];
+    let (counted, within) = match tries.charge(&everywhere, now) {
+        Ok(()) => (true, None),
+        Err(all) => {
+            refusal = Some(all);
+            (false, (!innocent).then(|| address.network.widest()))
+        }
+    };
+    match attempt(within).await {
+        Err(wrong) if wrong.code == Code::NotFound => match refusal {
+            Some(refusal) => refuse(app, address, subject, refusal).await,
+            None => Err(wrong),
+        },
+        result => {
+            charged.pass();
+            if counted {
+                tries.refund(&everywhere);
+            }
+            result
+        }
+    }
+}
+
+/// Lets somebody make a session.
+pub async fn new_session(app: &Shared, address: &Address) -> Result<()> {
+    charge(
+        app,
+        address,
+        address.subject(),
+        &Charge::of_network(Limit::NewSessions, address.network),
+    )
+    .await
+}
+
+/// Lets a session have one more API key, or one more secret of one.
+pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
+    let subject = Subject {
+        session: Some(session),
+        ..address.subject()
+    };
+    charge(app, address, subject, &[Charge::new(Limit::Keys, session)]).await
+}
+
+/// Lets an app ask for a token. Those that it gets are counted, by app and network; what it is
+/// refused is not. Those that it gets for itself are also counted by network, whatever the app: a
+/// session makes many API keys.
+pub async fn new_token<T>(
+    app: &Shared,
+    address: &Address,
+    client_id: &str,
+    for_itself: bool,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut token = Charge::of_network_and(Limit::Tokens, address.network, client_id);
+    if for_itself {
+        token.extend(Charge::of_network(Limit::OwnTokens, address.network));
+    }
+    if_granted(app, address, &token, attempt).await
+}
+
+/// Lets a device ask for a code in the name of an app. What it is refused does not count.
+pub async fn new_device_code<T>(
+    app: &Shared,
+    address: &Address,
+    client_id: &str,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let code = Charge::of_network_and(Limit::DeviceCodes, address.network, client_id);
+    if_granted(app, address, &code, attempt).await
+}
+
+/// Charges for what an attempt gets, in advance. What is refused costs nothing.
+async fn if_granted<T>(
+    app: &Shared,
+    address: &Address,
+    charges: &[Charge],
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    charge(app, address, address.subject(), charges).await?;
+    let result = attempt.await;
+    if result.is_err() {
+        app.chat.tries.refund(charges);
+    }
+    result
+}
+
+/// Lets a device poll with its code. Polls that come too fast count.
+pub async fn poll<T>(
+    app: &Shared,
+    address: &Address,
+    code: SecretHash,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let fast = [Charge::new(Limit::FastPolls, code.hex())];
+    let now = app.clock.steady();
+    if let Err(refusal) = app.chat.tries.check(&fast, now) {
+        return refuse(app, address, address.subject(), refusal).await;
+    }
+    let result = attempt.await;
+    if result
+        .as_ref()
+        .is_err_and(|error| error.code == Code::SlowDown)
+    {
+        app.chat.tries.note(&fast, now);
+    }
+    result
+}
+
+/// Carries out what an app asks for. Refusals count by network, whatever app they name, and a
+/// network that had too many of them is refused at once what cannot succeed. Secrets of 256 bits
+/// cannot be guessed, so they are looked up before anything is charged: one that works always
+/// works.
+pub async fn app_call<T>(
+    app: &Shared,
+    address: &Address,
+    by: impl Into<Proof>,
+    shown: Shown,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let attempt = async { attempt.await.map(|answer| (answer, Charged::Back)) };
+    app_call_charged(app, address, by, shown, attempt).await
+}
+
+/// Whether what an app is answered is as good as refused.
+pub enum Charged {
+    /// It stays charged.
+    Kept,
+    /// It gets back what it was charged.
+    Back,
+}
+
+/// The same, where some answers that are no errors are as good as refusals.
+pub async fn app_call_charged<T>(
+    app: &Shared,
+    address: &Address,
+    by: impl Into<Proof>,
+    shown: Shown,
+    attempt: impl Future<Output = Result<(T, Charged)>>,
+) -> Result<T> {
+    let refusals = refused_call(address);
+    // Charged in advance, because many that are under way together would else all be looked at.
+    let charged = app.chat.tries.charge(&refusals, app.clock.steady());
+    if let Err(refusal) = &charged
+        && !oauth::may_succeed(&app.chat, by.into(), shown, app.clock.due()).await?
+    {
+        return refuse(app, address, address.subject(), refusal.clone()).await;
+    }
+    let result = attempt.await;
+    match &result {
+        Err(error) if counts(error) => tell_refusal(app, address, error),
+        Ok((_, Charged::Kept)) => {}
+        _ if charged.is_ok() => app.chat.tries.refund(&refusals),
+        _ => {}
+    }
+    result.map(|(answer, _)| answer)
+}
+
+/// Looks for the app that a page is about. It counts like what apps are refused themselves, so that
+/// nobody goes through made-up names here either; an app that there is is found, however much the
+/// network was refused.
+pub async fn app_of_page<T>(
+    app: &Shared,
+    address: &Address,
+    look: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match look.await {
+        Err(error) => count_refused(app, address, error).await,
+        found => found,
+    }
+}
+
+/// The form of an app, or its refusal, which counts like any other.
+pub async fn app_form<T>(app: &Shared, address: &Address, form: Result<T, Refused>) -> Result<T> {
+    match form {
+        Ok(form) => Ok(form),
+        Err(Refused(error)) => count_refused(app, address, error).await,
+    }
+}
+
+/// What an app presents, if it may prove something. A made-up access token counts like any other
+/// refusal.
+pub async fn proof(app: &Shared, address: &Address, presented: Presented) -> Result<Proof> {
+    match presented {
+        Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
+        Presented::Token(token) => match app
+            .chat
+            .authenticate_token(token, app.clock.now(), app.clock.due())
+            .await
+        {
+            Ok(token) => Ok(Proof::Token(token.grant)),
+            Err(error) => count_refused(app, address, error).await,
+        },
+    }
+}
+
+/// Counts what an app was refused before anything was looked for; where there was too much of that,
+/// it is told so.
+async fn count_refused<T>(app: &Shared, address: &Address, error: Error) -> Result<T> {
+    if counts(&error) {
+        charge(app, address, address.subject(), &refused_call(address)).await?;
+        tell_refusal(app, address, &error);
+    }
+    Err(error)
+}
+
+/// What a network is charged for an app that it was refused.
+fn refused_call(address: &Address) -> Vec<Charge> {
+    Charge::of_network(Limit::Apps, address.network)
+}
+
+/// Whether it says that an app asked for what it may not have. To wait, or that we failed, is no
+/// such refusal.
+fn counts(error: &Error) -> bool {
+    let waits = matches!(
+        error.code,
+        Code::Throttled | Code::AuthorizationPending | Code::SlowDown
+    );
+    !waits && !error.is_failure()
+}
+
+/// Writes of an app that was not let in to the log.
+fn tell_refusal(app: &Shared, address: &Address, error: &Error) {
+    if error.code == Code::InvalidClient {
+        let arrival = address.arrival(app, app.clock.now());
+        if app.chat.tells(
+            "an app was not let in",
+            arrival.network().widest(),
+            &arrival,
+        ) {
+            // Not the client_id: people mistake the fields, and then it is the secret.
+            tracing::warn!(address = %address.ip, "an app was not let in");
+        }
+    }
+}
+
+/// Lets a session have one more authorization code.
+pub async fn new_code(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
+    let subject = Subject {
+        session: Some(session),
+        ..address.subject()
+    };
+    charge(app, address, subject, &[Charge::new(Limit::Codes, session)]).await
+}
+
+/// Records, within the bounds on such lines, that somebody has added as much to the disk as may be.
+pub async fn storage<T>(
+    app: &Shared,
+    address: &Address,
+    caller: Option<Caller>,
+    result: Result<T>,
+) -> Result<T> {
+    if result
+        .as_ref()
+        .is_err_and(|error| error.code == Code::StorageLimit)
+    {
+        let (session, client) = (
+            caller.map(|caller| caller.session),
+            caller.map(|caller| caller.client),
+        );
+        let subject = Subject {
+            session,
+            client,
+            ..address.subject()
+        };
+        app.chat
+            .throttled(
+                Limit::Storage,
+                subject,
+                &address.arrival(app, app.clock.now()),
+            )
+            .await;
+    }
+    result
+}
+
+/// Charges the keys.
+async fn charge(
+    app: &Shared,
+    address: &Address,
+    subject: Subject,
+    charges: &[Charge],
+) -> Result<()> {
+    match app.chat.tries.charge(charges, app.clock.steady()) {
+        Ok(()) => Ok(()),
+        Err(refusal) => refuse(app, address, subject, refusal).await,
+    }
+}
+
+/// Refuses; the first refusal of a key in an hour is recorded.
+async fn refuse<T>(
+    app: &Shared,
+    address: &Address,
+    subject: Subject,
+    refusal: Refusal,
+) -> Result<T> {
+    if refusal.first {
+        app.chat
+            .throttled(
+                refusal.limit,
+                subject,
+                &address.arrival(app, app.clock.now()),
+            )
+            .await;
+    }
+    Err(refusal.into())
+}

@@ -1,0 +1,79 @@
+//! The parts of the server that browsers of other sites meet in different ways.
+
+use axum::http::Uri;
+
+use crate::http::extract::grammar;
+
+/// What a path belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Endpoints that never look at cookies, and so are open to pages of other origins. What may be
+    /// asked by is GET or POST.
+    Open,
+    /// Where apps send browsers, by GET or by POST.
+    Authorize,
+    /// The other pages on the way of signing in: an app may have opened them in a window of its
+    /// own, and may be where their forms lead in the end.
+    SignIn,
+    /// What the cookie or an access token opens, and nothing of it to other origins.
+    Api,
+    Other,
+}
+
+impl Part {
+    pub fn of(uri: &Uri) -> Self {
+        match uri.path() {
+            "/auth/token"
+            | "/auth/revoke"
+            | "/auth/introspect"
+            | "/auth/userinfo"
+            | "/.well-known/oauth-authorization-server" => Self::Open,
+            "/auth/authorize" => Self::Authorize,
+            "/auth/consent" | "/login" | "/device" => Self::SignIn,
+            "/" if has_next(uri) => Self::SignIn,
+            path if path.starts_with("/api/") => Self::Api,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether its pages belong to signing in.
+    pub fn signs_in(self) -> bool {
+        matches!(self, Self::Authorize | Self::SignIn)
+    }
+}
+
+/// Whether the start page is to lead on.
+fn has_next(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    grammar::form_pairs(query).any(|(name, _)| name.as_deref() == Some("next"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_part_by_all_of_it() {
+        for (path, part) in [
+            ("/auth/token", Part::Open),
+            ("/auth/token?x", Part::Open),
+            ("/auth/token/", Part::Other),
+            ("/auth/Token", Part::Other),
+            ("/auth/%74oken", Part::Other),
+            ("//auth/token", Part::Other),
+            ("/auth/device", Part::Other),
+            ("/auth/grants/events", Part::Other),
+            ("/auth/authorize?client_id=x", Part::Authorize),
+            ("/login?next=/", Part::SignIn),
+            ("/login/code", Part::Other),
+            ("/", Part::Other),
+            ("/?nick=x", Part::Other),
+            ("/?nick=x&next=%2Fdevice", Part::SignIn),
+            ("/?n%65xt=", Part::SignIn),
+            ("/api/v1/login", Part::Api),
+            ("/api", Part::Other),
+        ] {
+            assert_eq!(Part::of(&path.parse().unwrap()), part, "{path}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The ends of grants as server-sent events, for resource servers.
+
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use tokio::time::Interval;
+use utoipa::IntoParams;
+
+use crate::{
+    error::Result,
+    http::{
+        Shared,
+        api::event_stream,
+        errors::problem::{self, Problems, Throttled},
+        extract::{address::Address, app_form::Presented, body::Params},
+        middleware::rate_limits,
+    },
+    model::GrantEndId,
+    oauth::{
+        Shown,
+        ends::{self, Feed, Step},
+    },
+    store::grant_end::GrantEnd,
+};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct After {
+    /// Where to go on; a stream's Last-Event-ID is newer and goes first. Left out, the stream
+    /// begins at the present.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<String>,
+}
+
+/// Every end of a grant or of a single token from now on, or from a position, in commit order:
+/// `id:` is the position, `grant_ended` and `token_ended` (with the `jti` that introspection gave)
+/// tell of one, `current` says that all have been told so far, `reset` that some never will be.
+#[utoipa::path(get, security(("app" = []), ("token" = [])), path = "/auth/grants/events", tag = "oauth",
+    params(After, ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^[0-9]{1,18}$",
+        description = "Where a stream that broke goes on")),
+    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = event_stream::StreamItem),
+        Problems, Throttled))]
+pub async fn events(
+    State(app): State<Shared>,
+    address: Address,
+    headers: HeaderMap,
+    params: Result<Params<After>>,
+) -> Response {
+    problem::offer_both(follow(app, address, headers, params).await.into_response())
+}
+
+async fn follow(
+    app: Shared,
+    address: Address,
+    headers: HeaderMap,
+    params: Result<Params<After>>,
+) -> Result<Response> {
+    let Params(After { after }) = params?;
+    let presented = rate_limits::app_form(&app, &address, Presented::in_head(&headers)).await?;
+    let by = rate_limits::proof(&app, &address, presented).await?;
+    let after = event_stream::position(&headers, after.as_deref())?.map(|id| GrantEndId(id.0));
+    let attempt = ends::follow(&app.chat, by.clone(), after, app.clock.due());
+    let feed = rate_limits::app_call(&app, &address, by, Shown::Nothing, attempt).await?;
+    let opening = Some(event_stream::opening(feed.position()));
+    let stream = Stream {
+        app,
+        feed,
+        heartbeat: event_stream::heartbeat(),
+        opening,
+        over: false,
+    };
+    Ok(event_stream::answer(futures_util::stream::unfold(
+        stream,
+        |mut stream| async move {
+            let chunk = stream.next().await?;
+            Some((chunk, stream))
+        },
+    )))
+}
+
+struct Stream {
+    app: Shared,
+    feed: Feed,
+    heartbeat: Interval,
+    opening: Option<String>,
+    over: bool,
+}
+
+impl Stream {
+    /// What comes next, as one chunk; `None` ends the stream.
+    async fn next(&mut self) -> Option<String> {
+        if self.opening.is_some() || self.over {
+            return self.opening.take();
+        }
+        let step = tokio::select! {
+            step = self.feed.next(self.app.clock.due()) => step,
+            _ = self.heartbeat.tick() => return Some(format!("id: {}\n\n", self.feed.position())),
+            // Whoever follows comes back by itself, and so to the server that is started next.
+            () = self.app.stopped() => return None,
+        };
+        match step {
+            Ok(Step::Ends(ends)) => Some(ends.iter().map(frame).collect()),
+            Ok(Step::Current) => Some(format!(
+                "event: current\nid: {}\ndata: {{}}\n\n",
+                self.feed.position()
+            )),
+            Ok(Step::Reset) => Some(format!(
+                "event: reset\nid: {}\ndata: {{}}\n\n",
+                self.feed.position()
+            )),
+            Ok(Step::Over) => {
+                self.over = true;
+                Some("event: end\ndata: {\"reason\":\"revoked\"}\n\n".into())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a stream of the ends of grants broke off");
+                None
+            }
+        }
+    }
+}
+
+fn frame(end: &GrantEnd) -> String {
+    let GrantEnd {
+        id,
+        grant,
+        reason,
+        jti,
+    } = end;
+    if let Some(jti) = jti {
+        return format!(
+            "event: token_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"jti\":\"{jti}\"}}\n\n"
+        );
+    }
+    format!(
+        "event: grant_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"reason\":\"{}\"}}\n\n",
+        reason.name()
+    )
+}

@@ -1,0 +1,366 @@
+//! Logging in: as JSON for programs, as a page and a form for people.
+
+use axum::{
+    extract::{FromRequest, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    chat::{Admitted, Login},
+    error::{Code, Error, Extra, Result},
+    http::{
+        Shared,
+        api::{
+            clients::{client_name, is_named},
+            session::{Entered, entered},
+        },
+        errors::problem::{
+            self, Conflict, LoginProblems, Malformed, PageProblems, Problems, Throttled, TimedOut,
+        },
+        extract::{
+            address::Address,
+            auth::Present,
+            body::{self, Json, Kind, Params},
+            cookie,
+            form_fields::Fields,
+        },
+        pages::{
+            assets,
+            template::{self, escape},
+        },
+    },
+    model::{ClientId, ClientView, Password, Timestamp, is_percent_encoded, whole_number},
+};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"nick": "alice", "password": "correct horse battery", "client_name": "phone"}))]
+pub struct LoginBody {
+    nick: String,
+    password: String,
+    #[schema(max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    client_name: Option<String>,
+    /// The id of the client to remove when there are too many.
+    #[serde(default, deserialize_with = "body::whole")]
+    replace: Option<i64>,
+}
+
+/// For the description.
+#[derive(ToSchema)]
+#[schema(example = json!({"nick": "alice", "password": "correct horse battery"}))]
+#[allow(dead_code)]
+struct LoginForm {
+    #[schema(min_length = 1)]
+    nick: String,
+    #[schema(min_length = 1)]
+    password: String,
+    #[schema(
+        nullable = false,
+        max_length = 64,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"
+    )]
+    client_name: Option<String>,
+    /// The id of the client to remove when there are too many. A form sends an empty field rather
+    /// than none.
+    #[schema(nullable = false, pattern = "^(-?[0-9]{1,18})?$")]
+    replace: Option<String>,
+    /// A path of this origin to go to afterwards.
+    #[schema(nullable = false)]
+    next: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LoginPage {
+    /// A path of this origin to go to afterwards.
+    next: Option<String>,
+    /// Filled into the form.
+    nick: Option<String>,
+}
+
+/// The login page.
+#[utoipa::path(get, security(()), path = "/login", tag = "session", params(LoginPage),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String),
+        PageProblems, Malformed))]
+pub async fn page(Params(params): Params<LoginPage>) -> Html<String> {
+    let form = Page {
+        nick: params.nick.as_deref().unwrap_or_default(),
+        next: own_path(params.next.as_deref()),
+        error: "",
+        clients: &[],
+    };
+    Html(form.render())
+}
+
+/// Logs in: a new client on the session with this nick and password. JSON, or the page's form.
+#[utoipa::path(post, security((), ("cookie" = [])), path = "/login", tag = "session",
+    request_body(content((LoginBody = "application/json"), (LoginForm = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "Logged in", body = Entered, headers(("set-cookie" = String))), LoginProblems,
+        (status = 303, description = "Logged in by the form", headers(("set-cookie" = String), ("location" = String)))))]
+pub async fn login(
+    state: State<Shared>,
+    address: Address,
+    present: Result<Present>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response> {
+    if body::kind(&headers) != Kind::Form {
+        return login_api(state, address, present, headers, request).await;
+    }
+    let State(app) = state;
+    let now = app.clock.now();
+    let form = match Fields::from_request(request, &app).await {
+        Ok(form) => form,
+        Err(error) if error.code == Code::MalformedRequest => {
+            return Ok(Page::again("", "/", &error));
+        }
+        // It did not arrive whole, or in time.
+        Err(error) => return Err(error),
+    };
+    // What cannot be told is not filled in again.
+    let kept = |name| form.only(name).unwrap_or_default();
+    // People who type a nick, or have it typed, leave blanks around it.
+    let (nick, next) = (
+        kept("nick").unwrap_or_default().trim_ascii(),
+        own_path(kept("next")),
+    );
+    let result = async {
+        form.required("nick")?;
+        form.only("next")?;
+        let replace = form
+            .only("replace")?
+            .map(|id| whole_number(id).ok_or_else(no_client))
+            .transpose()?;
+        let login = Login {
+            nick: nick.to_owned(),
+            password: Password::new(form.required("password")?.to_owned()),
+            names_client: is_named(form.only("client_name")?),
+            client_name: client_name(form.only("client_name")?.map(str::to_owned), &headers)?,
+            replace: replace.map(ClientId),
+        };
+        attempt(&app, &address, present?, login, now).await
+    };
+    Ok(match result.await {
+        Ok(admitted) => {
+            let cookie = cookie::set(&app.site, &admitted.secret, admitted.client.expires_at, now);
+            let headers = [
+                (header::SET_COOKIE, cookie),
+                (header::LOCATION, next.to_owned()),
+            ];
+            (StatusCode::SEE_OTHER, headers).into_response()
+        }
+        Err(error) => Page::again(nick, next, &error),
+    })
+}
+
+fn no_client() -> Error {
+    Error::malformed("replace is the id of a client")
+}
+
+/// Logs in, as JSON.
+#[utoipa::path(post, security((), ("cookie" = [])), path = "/api/v1/login", tag = "session", request_body = LoginBody,
+    responses((status = 200, description = "Logged in", body = Entered, headers(("set-cookie" = String))),
+        Problems, Conflict, Throttled, TimedOut))]
+pub async fn login_api(
+    State(app): State<Shared>,
+    address: Address,
+    present: Result<Present>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response> {
+    let now = app.clock.now();
+    let Json(body) = Json::<LoginBody>::from_request(request, &app).await?;
+    let login = Login {
+        nick: body.nick,
+        password: Password::new(body.password),
+        names_client: is_named(body.client_name.as_deref()),
+        client_name: client_name(body.client_name, &headers)?,
+        replace: body.replace.map(ClientId),
+    };
+    let admitted = attempt(&app, &address, present?, login, now).await?;
+    Ok(entered(&app, StatusCode::OK, admitted, now))
+}
+
+async fn attempt(
+    app: &Shared,
+    address: &Address,
+    present: Present,
+    login: Login,
+    now: Timestamp,
+) -> Result<Admitted> {
+    let arrival = address.arrival(app, now);
+    let result = app.chat.login(login, present.0, arrival).await;
+    // Strangers cause these lines, so only so many of a network are written.
+    let tells = |line| app.chat.tells(line, arrival.network().widest(), &arrival);
+    match &result {
+        Ok(admitted) => {
+            app.metrics.logins(true);
+            if tells("logged in") {
+                tracing::info!(session = %admitted.session.id, client = %admitted.client.id, address = %address.ip, "logged in");
+            }
+        }
+        Err(error) if error.code == Code::LoginFailed => {
+            app.metrics.logins(false);
+            // Not the nick: people mistake the fields, and then it is their password.
+            if tells("login failed") {
+                tracing::warn!(address = %address.ip, "login failed");
+            }
+        }
+        Err(error) if matches!(error.code, Code::TooManyClients | Code::AlreadyInSession) => {
+            if tells("login refused") {
+                tracing::warn!(address = %address.ip, code = error.code.name(), "login refused, though the password was right");
+            }
+        }
+        Err(_) => {}
+    }
+    result
+}
+
+/// Where to go afterwards: a path of this origin, perhaps with a query and a fragment, in the
+/// characters that RFC 3986 gives them (§3.3 to §3.5). Nothing that a browser would read as another
+/// origin is one (an open redirect).
+fn own_path(next: Option<&str>) -> &str {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b);
+    let own = |path: &&str| {
+        let (path, fragment) = path.split_once('#').unwrap_or((path, ""));
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && path.bytes().chain(fragment.bytes()).all(allowed)
+            && is_percent_encoded(path)
+            && is_percent_encoded(fragment)
+    };
+    next.filter(own).unwrap_or("/")
+}
+
+/// The start page, which leads on to where the login would have led.
+fn start_page(next: &str) -> String {
+    match next {
+        "/" => next.to_owned(),
+        _ => format!(
+            "/?next={}",
+            form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>()
+        ),
+    }
+}
+
+fn sentence(error: &Error) -> String {
+    let known = match error.code {
+        Code::LoginFailed => "There is no session with this nick and this password.",
+        Code::AlreadyInSession => {
+            "This browser is in another session already. Quit that one first, then log in here."
+        }
+        Code::TooManyClients => {
+            "This session has as many devices as it may have. Choose one to sign out, and give the password again."
+        }
+        Code::Throttled => {
+            "Too many passwords were tried here. Please wait a little and try again."
+        }
+        Code::Overloaded => {
+            "Too many people are logging in at this moment. Please try again shortly."
+        }
+        _ => return template::sentence(&error.detail),
+    };
+    known.to_owned()
+}
+
+/// The card of `web/login.html`, which works without script.
+struct Page<'a> {
+    nick: &'a str,
+    next: &'a str,
+    error: &'a str,
+    clients: &'a [ClientView],
+}
+
+impl Page<'_> {
+    /// The page once more, with what was wrong.
+    fn again(nick: &str, next: &str, error: &Error) -> Response {
+        let clients = match &error.extra {
+            Extra::Clients(clients) => clients.as_slice(),
+            _ => &[],
+        };
+        let page = Page {
+            nick,
+            next,
+            error: &sentence(error),
+            clients,
+        };
+        let mut response = (problem::status(error), Html(page.render())).into_response();
+        problem::add_headers(error, response.headers_mut());
+        response
+    }
+
+    fn render(&self) -> String {
+        template::card("Log in", assets::LOGIN_CARD, |name, page| match name {
+            "nick" => escape(self.nick, page),
+            "next" => escape(self.next, page),
+            "start" => escape(&start_page(self.next), page),
+            "error" => escape(self.error, page),
+            "clients" => self.choices(page),
+            // The first field that is still to be filled.
+            "nick-first" if self.nick.is_empty() => page.push_str("autofocus"),
+            "password-first" if !self.nick.is_empty() => page.push_str("autofocus"),
+            _ => {}
+        })
+    }
+
+    fn choices(&self, page: &mut String) {
+        if self.clients.is_empty() {
+            return;
+        }
+        page.push_str("<fieldset class=\"choose\"><legend>Choose a device to sign out</legend>");
+        for client in self.clients {
+            page.push_str(&format!(
+                "<label><input type=\"radio\" name=\"replace\" value=\"{}\" required> ",
+                client.id
+            ));
+            escape(&client.name, page);
+            let seen = client.seen_at.to_string();
+            page.push_str(&format!(
+                ", last used {} UTC</label>",
+                &seen[..16].replace('T', " ")
+            ));
+        }
+        page.push_str("</fieldset>");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_is_a_path_of_this_origin_or_the_front_page() {
+        for (next, path) in [
+            ("/device?code=A", "/device?code=A"),
+            ("/#rust", "/#rust"),
+            (
+                "/a/./b//c?x=/y?z&%20=%C3%A9#%23x/y?",
+                "/a/./b//c?x=/y?z&%20=%C3%A9#%23x/y?",
+            ),
+            ("/.//evil.example", "/.//evil.example"),
+            ("/#a#b", "/"),
+            ("/%", "/"),
+            ("/%zz", "/"),
+            ("/é", "/"),
+            ("/\u{a0}", "/"),
+            ("/ x", "/"),
+            ("/\"x\"", "/"),
+            ("/\t/evil.example", "/"),
+            (" /x", "/"),
+            ("device", "/"),
+            ("\\/evil.example", "/"),
+            ("///evil.example", "/"),
+            ("//evil.example", "/"),
+            ("/\\evil.example", "/"),
+            ("https://evil.example", "/"),
+            ("javascript:alert(1)", "/"),
+            ("/a\r\nSet-Cookie: x", "/"),
+            ("", "/"),
+        ] {
+            assert_eq!(own_path(Some(next)), path, "{next:?}");
+        }
+    }
+}

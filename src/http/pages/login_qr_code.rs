@@ -1,0 +1,64 @@
+//! The login page's address as a picture: what one device shows and the next one's camera opens.
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use qrcode::{EcLevel, QrCode, render::svg};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    error::Result,
+    http::{
+        Shared,
+        errors::problem::{Malformed, PageProblems},
+        extract::body::Params,
+    },
+    model::Nick,
+};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LoginCode {
+    /// Whose session it leads to.
+    #[param(pattern = r"^[A-Za-z\[-`{-}][-A-Za-z0-9\[-`{-}]{0,31}$")]
+    nick: String,
+}
+
+/// A QR code (ISO/IEC 18004) of the login page's address, with the nick filled in.
+#[utoipa::path(get, security(()), path = "/login/code", tag = "session", params(LoginCode),
+    responses((status = 200, description = "The picture", content_type = "image/svg+xml", body = String),
+        PageProblems, Malformed))]
+pub async fn code(
+    State(app): State<Shared>,
+    Params(params): Params<LoginCode>,
+) -> Result<Response> {
+    let address = address(app.site.issuer(), &Nick::parse(&params.nick)?);
+    // The longest nick at the longest host name is far from the most that a code can hold.
+    let code = QrCode::with_error_correction_level(address, EcLevel::M).expect("an address fits");
+    let picture = code.render::<svg::Color>().build();
+    Ok(([(header::CONTENT_TYPE, "image/svg+xml")], picture).into_response())
+}
+
+fn address(origin: &str, nick: &Nick) -> String {
+    let nick: String = form_urlencoded::byte_serialize(nick.as_str().as_bytes()).collect();
+    format!("{origin}/login?nick={nick}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_address_fits_and_every_nick_stays_one_parameter() {
+        let nick = Nick::parse(&"|".repeat(32)).unwrap();
+        let longest = address(&format!("https://{}:65535", "a".repeat(253)), &nick);
+        assert!(QrCode::with_error_correction_level(&longest, EcLevel::M).is_ok());
+        assert_eq!(
+            address("http://[::1]:80", &Nick::parse("a`{b}|\\^").unwrap()),
+            "http://[::1]:80/login?nick=a%60%7Bb%7D%7C%5C%5E"
+        );
+    }
+}

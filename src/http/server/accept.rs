@@ -1,0 +1,128 @@
+//! The accept loop, and HTTP/1.1 (RFC 9112) over each connection.
+//!
+//! A peer can be silent, slow, endless or many, and takes a bounded time and a bounded memory each
+//! time: its head, its body and its reading have a time-out (see [`Patience`]), its head and what
+//! is buffered for it have a limit, and it has a place among those of its address (see
+//! [`super::connection_limits`]).
+
+use std::{io, net::SocketAddr, pin::pin, time::Duration};
+
+use axum::Router;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::sockopt;
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::{
+    config::Patience,
+    http::{Shared, middleware::Front, server::connection::Wire},
+    model::Network,
+};
+
+/// Bytes of a request's head, at most; beyond it the answer is 431 (RFC 6585 §5). As many of an
+/// answer are collected before they are written.
+const HEAD_LIMIT: usize = 16 * 1024;
+/// Bytes that the system holds for a peer that does not read; it would grow to megabytes by itself.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Before connections are accepted again when the system has no more to give.
+const BREATH: Duration = Duration::from_secs(1);
+
+/// Serves connections until the server is stopping, and then those that are open until they are
+/// over. When it is dropped, they are closed.
+pub async fn serve(app: Shared, router: Router, listener: TcpListener) {
+    // What is accepted inherits it.
+    if let Err(error) = sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER) {
+        tracing::warn!(%error, "SO_SNDBUF cannot be set");
+    }
+    let http = http(app.patience);
+    let mut connections = JoinSet::new();
+    {
+        let (mut next, mut stopped) = (pin!(accept(&app, &listener)), pin!(app.stopped()));
+        loop {
+            tokio::select! {
+                (wire, address) = &mut next => {
+                    connections.spawn(converse(app.clone(), http.clone(), router.clone(), wire, address));
+                    next.set(accept(&app, &listener));
+                }
+                Some(_) = connections.join_next() => {}
+                () = &mut stopped => break,
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// The protocol as every connection speaks it.
+fn http(patience: Patience) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(patience.head)
+        .max_buf_size(HEAD_LIMIT);
+    // A peer that closes its side has left: what is done for it ends, and its places are free.
+    http.half_close(false);
+    http
+}
+
+/// The next connection for which there is a place.
+async fn accept(app: &Shared, listener: &TcpListener) -> (Wire, SocketAddr) {
+    loop {
+        let room = app.places.room().await;
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                recover_from(error).await;
+                continue;
+            }
+        };
+        let limited = app.limits_addresses && !app.proxies.include(address.ip());
+        let Some(place) = app
+            .places
+            .take(limited.then(|| Network::of(address.ip())), room)
+        else {
+            continue;
+        };
+        // What is written is flushed when it is complete; waiting for more would only delay it.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY cannot be set");
+        }
+        return (Wire::new(stream, place, app.patience.write), address);
+    }
+}
+
+async fn recover_from(error: io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
+        tracing::error!(%error, "no connection can be accepted; it is tried again in a second");
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
+/// Answers the requests of one connection until it is over.
+async fn converse(
+    app: Shared,
+    http: http1::Builder,
+    router: Router,
+    wire: Wire,
+    address: SocketAddr,
+) {
+    let front = Front::new(app.clone(), router, address);
+    let service = service_fn(move |request| front.answer(request));
+    let mut connection = pin!(
+        http.serve_connection(TokioIo::new(wire), service)
+            .with_upgrades()
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = app.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}

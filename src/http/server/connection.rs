@@ -1,0 +1,144 @@
+//! A connection's bytes: to a peer that may stop reading, or go on sending what nobody will read.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+
+use crate::http::server::connection_limits::Place;
+
+/// How long a connection that is over still reads what its peer sends.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes that a peer takes in its patience at least, while more of them wait for it. Fewer, and it
+/// would hold what waits for as long as it liked, a byte at a time.
+const LEAST: usize = 64 * 1024;
+
+/// A connection's bytes, in both directions.
+pub struct Wire {
+    stream: TcpStream,
+    /// Given up with the connection.
+    _place: Place,
+    patience: Duration,
+    /// Runs while something waits for the peer to take it.
+    waiting: Option<Waiting>,
+    /// Runs once the connection is over.
+    lingering: Option<Pin<Box<Sleep>>>,
+}
+
+/// The time that a peer has for the next bytes, and how many of them it has taken.
+struct Waiting {
+    over: Pin<Box<Sleep>>,
+    taken: usize,
+}
+
+impl Wire {
+    /// A write fails once the peer has taken fewer than [`LEAST`] bytes within `patience` of what
+    /// waits for it.
+    pub fn new(stream: TcpStream, place: Place, patience: Duration) -> Self {
+        Self {
+            stream,
+            _place: place,
+            patience,
+            waiting: None,
+            lingering: None,
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Self {
+            stream,
+            patience,
+            waiting,
+            ..
+        } = self.get_mut();
+        if let Poll::Ready(written) = Pin::new(stream).poll_write_vectored(cx, slices) {
+            let taken = written.as_ref().copied().unwrap_or(0);
+            *waiting = waiting
+                .take()
+                .map(|now| Waiting {
+                    taken: now.taken + taken,
+                    ..now
+                })
+                .filter(|now| now.taken < LEAST);
+            return Poll::Ready(written);
+        }
+        let waiting = waiting.get_or_insert_with(|| Waiting {
+            over: Box::pin(sleep(*patience)),
+            taken: 0,
+        });
+        ready!(waiting.over.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket has no buffer of its own to flush. Whoever flushes has written everything:
+        // nothing waits.
+        self.waiting = None;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes in stages (RFC 9112 §9.6): closing while the peer still sends would reset the
+    /// connection, and the peer might lose its last answer by it.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self {
+            stream, lingering, ..
+        } = self.get_mut();
+        if lingering.is_none() {
+            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+        }
+        // Looked at first: a peer that never stops sending would take all of the task's turn each
+        // time.
+        let mut lingering = lingering
+            .get_or_insert_with(|| Box::pin(sleep(LINGER)))
+            .as_mut();
+        if lingering.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut scrap = [0; 4096];
+        loop {
+            let mut scrap = ReadBuf::new(&mut scrap);
+            match Pin::new(&mut *stream).poll_read(cx, &mut scrap) {
+                Poll::Ready(Ok(())) if !scrap.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
