@@ -94,7 +94,7 @@ fn author(tx: &Write) -> Result<Option<(SessionId, Timestamp)>> {
         .sql
         .prepare_cached("SELECT created_at FROM session WHERE id = ?1")?;
     let created = { created }
-        .query_row([session.0], |row| row.get(0))
+        .query_row([session], |row| row.get(0))
         .optional()?;
     Ok(created.map(|created_at| (session, Timestamp(created_at))))
 }

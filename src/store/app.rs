@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app_secret, as_sql, audit, authorization_code, device_code, grant, log,
+    Effect, Read, Write, app_secret, as_sql, audit, authorization_code, device_code, grant, row,
     size::length,
 };
 use crate::{
@@ -60,19 +60,19 @@ impl App {
                 .map(|time| time.map(Timestamp))
         };
         Ok(Self {
-            id: AppId(row.get("id")?),
+            id: row.get("id")?,
             client_id: row.get("client_id")?,
             name: row.get("name")?,
-            session: row.get::<_, Option<_>>("session_id")?.map(SessionId),
-            maker: row.get::<_, Option<_>>("maker")?.map(ClientId),
+            session: row.get("session_id")?,
+            maker: row.get("maker")?,
             public: row.get("public")?,
             resource_server: row.get("resource_server")?,
             bearer_alone: row.get("bearer_alone")?,
             device: row.get("device")?,
-            redirect_uris: redirect_uris(row)?,
-            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
-            res: res(row)?,
-            created_at: Timestamp(row.get("created_at")?),
+            redirect_uris: row::redirect_uris(row)?,
+            scope: row.get("scope")?,
+            res: row::res(row)?,
+            created_at: row.get("created_at")?,
             expires_at: time("expires_at")?,
             ended_at: time("ended_at")?,
             tried: row.get("tried")?,
@@ -110,20 +110,6 @@ impl App {
     }
 }
 
-/// The channels that an app or a grant is confined to.
-pub(super) fn res(row: &Row) -> rusqlite::Result<Option<Vec<ChannelName>>> {
-    let names = row
-        .get::<_, Option<String>>("res")?
-        .map(|json| log::from_json::<Vec<String>>(&json))
-        .transpose()?;
-    Ok(names.map(|names| names.into_iter().map(ChannelName::stored).collect()))
-}
-
-fn redirect_uris(row: &Row) -> rusqlite::Result<Vec<RedirectUri>> {
-    let uris: Vec<String> = log::from_json(row.get_ref("redirect_uris")?.as_str()?)?;
-    Ok(uris.into_iter().map(RedirectUri::stored).collect())
-}
-
 /// An operator's app about to be registered.
 #[derive(Clone, Debug)]
 pub struct NewApp {
@@ -156,9 +142,9 @@ pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
                 new.secret.is_none(),
                 new.resource_server,
                 new.bearer_alone,
-                log::to_json(&new.redirect_uris)?,
+                row::to_json(&new.redirect_uris)?,
                 new.scope.to_string(),
-                now.0,
+                now,
                 new.device,
             ],
             App::read,
@@ -189,7 +175,7 @@ pub struct NewKey {
 pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
     let (scope, res) = (
         new.scope.to_string(),
-        new.res.as_ref().map(log::to_json).transpose()?,
+        new.res.as_ref().map(row::to_json).transpose()?,
     );
     let texts = [
         new.client_id.len(),
@@ -209,13 +195,13 @@ pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
             params![
                 new.client_id,
                 new.name,
-                new.session.0,
-                new.maker.0,
+                new.session,
+                new.maker,
                 scope,
                 res,
-                now.0,
-                new.expires_at.map(|end| end.0),
-                new.through.map(|grant| grant.0),
+                now,
+                new.expires_at,
+                new.through,
             ],
             App::read,
         )?;
@@ -246,7 +232,7 @@ pub fn get(tx: &Read, id: AppId) -> Result<App> {
     Ok(tx
         .sql
         .prepare_cached("SELECT * FROM app WHERE id = ?1")?
-        .query_row([id.0], App::read)?)
+        .query_row([id], App::read)?)
 }
 
 /// The operator's apps after one, live and ended, each with how many live grants there are of it.
@@ -255,7 +241,7 @@ pub fn operators(tx: &Read, after: AppId, limit: usize) -> Result<Vec<(App, i64)
         "SELECT *, (SELECT count(*) FROM app_grant WHERE app_id = app.id AND ended_at IS NULL) AS grants
          FROM app WHERE session_id IS NULL AND id > ?1 ORDER BY id LIMIT ?2",
     )?;
-    let rows = statement.query_map([after.0, as_sql(limit)], |row| {
+    let rows = statement.query_map(params![after, as_sql(limit)], |row| {
         Ok((App::read(row)?, row.get("grants")?))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -267,7 +253,7 @@ pub fn live_keys_of(tx: &Read, session: SessionId) -> Result<Vec<App>> {
         .sql
         .prepare_cached("SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NULL")?;
     let keys = statement
-        .query_map([session.0], App::read)?
+        .query_map([session], App::read)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(keys)
 }
@@ -278,7 +264,7 @@ pub fn ended_keys_of(tx: &Read, session: SessionId, limit: usize) -> Result<Vec<
         "SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?2",
     )?;
     let keys = statement
-        .query_map([session.0, as_sql(limit)], App::read)?
+        .query_map(params![session, as_sql(limit)], App::read)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(keys)
 }
@@ -289,7 +275,7 @@ pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
         .prepare_cached(
             "SELECT * FROM app WHERE client_id = ?2 AND session_id = ?1 AND ended_at IS NULL",
         )?
-        .query_row(params![session.0, client_id], App::read)
+        .query_row(params![session, client_id], App::read)
         .optional()?
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such key"))
 }
@@ -299,7 +285,7 @@ pub(super) fn live_made_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>>
     let mut statement = tx
         .sql
         .prepare_cached("SELECT id FROM app WHERE made_through = ?1 AND ended_at IS NULL")?;
-    let rows = statement.query_map([grant.0], |row| row.get(0).map(AppId))?;
+    let rows = statement.query_map([grant], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -307,7 +293,7 @@ pub(super) fn live_made_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>>
 pub fn rename(tx: &Write, app: AppId, name: &str) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app SET name = ?2 WHERE id = ?1")?
-        .execute(params![app.0, name])?;
+        .execute(params![app, name])?;
     Ok(())
 }
 
@@ -315,7 +301,7 @@ pub fn rename(tx: &Write, app: AppId, name: &str) -> Result<()> {
 pub fn note_tried(tx: &Write, app: AppId, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?
-        .execute([app.0, now.0])?;
+        .execute(params![app, now])?;
     Ok(())
 }
 
@@ -327,7 +313,7 @@ pub fn end(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<(
         .prepare_cached(
             "UPDATE app SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING *",
         )?
-        .query_row([id.0, now.0], App::read)
+        .query_row(params![id, now], App::read)
         .optional()?;
     let Some(app) = ended else { return Ok(()) };
     for grant in grant::live_of_app(tx, id)? {
@@ -349,7 +335,7 @@ pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<AppId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT id FROM app WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2",
     )?;
-    let rows = statement.query_map([now.0, as_sql(batch)], |row| row.get(0).map(AppId))?;
+    let rows = statement.query_map(params![now, as_sql(batch)], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -363,5 +349,5 @@ pub fn drop_ended(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -
                  AND (ended_at <= ?2 OR session_id IN (SELECT id FROM session WHERE ended_at <= ?1))
                  AND NOT EXISTS (SELECT 1 FROM app_grant WHERE app_id = app.id) LIMIT ?3)",
         )?
-        .execute(params![cutoff.0, now.minus(LISTED_FOR).0, as_sql(batch)])?)
+        .execute(params![cutoff, now.minus(LISTED_FOR), as_sql(batch)])?)
 }

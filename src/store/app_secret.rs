@@ -42,11 +42,11 @@ impl AppSecret {
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get("id")?,
-            created_at: Timestamp(row.get("created_at")?),
-            valid_until: row.get::<_, Option<_>>("valid_until")?.map(Timestamp),
-            last_used_at: row.get::<_, Option<_>>("last_used_at")?.map(Timestamp),
+            created_at: row.get("created_at")?,
+            valid_until: row.get("valid_until")?,
+            last_used_at: row.get("last_used_at")?,
             tried: row.get("tried")?,
-            tried_at: row.get::<_, Option<_>>("tried_at")?.map(Timestamp),
+            tried_at: row.get("tried_at")?,
         })
     }
 }
@@ -57,7 +57,7 @@ pub(super) fn insert(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp)
         .prepare_cached(
             "INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, ?3)",
         )?
-        .execute(params![app.0, secret.0, now.0])?;
+        .execute(params![app, secret, now])?;
     tx.add_row(2 * HASH, 2);
     Ok(())
 }
@@ -74,7 +74,7 @@ pub fn rotate(
 ) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app_secret SET valid_until = ?2 WHERE app_id = ?1 AND ifnull(valid_until > ?2, 1)")?
-        .execute([app.id.0, due.plus(overlap).0])?;
+        .execute(params![app.id, due.plus(overlap)])?;
     let valid = of_app(tx, app.id)?
         .iter()
         .filter(|secret| secret.is_valid(due))
@@ -91,7 +91,7 @@ pub fn rotate(
             "DELETE FROM app_secret WHERE id IN (SELECT id FROM app_secret WHERE app_id = ?1
                  ORDER BY ifnull(valid_until > ?2, 1) DESC, id DESC LIMIT -1 OFFSET ?3)",
         )?
-        .execute(params![app.id.0, due.0, as_sql(KEPT_SECRETS)])?;
+        .execute(params![app.id, due, as_sql(KEPT_SECRETS)])?;
     let action = if app.is_key() {
         Action::KeyRotated
     } else {
@@ -108,7 +108,7 @@ pub fn find(tx: &Read, client_id: &str, secret: SecretHash) -> Result<Option<(Ap
     let secret = tx
         .sql
         .prepare_cached("SELECT * FROM app_secret WHERE secret_hash = ?2 AND app_id = ?1")?
-        .query_row(params![app.id.0, secret.0], AppSecret::read)
+        .query_row(params![app.id, secret], AppSecret::read)
         .optional()?;
     Ok(secret.map(|secret| (app, secret)))
 }
@@ -119,7 +119,7 @@ pub fn of_app(tx: &Read, app: AppId) -> Result<Vec<AppSecret>> {
         .sql
         .prepare_cached("SELECT * FROM app_secret WHERE app_id = ?1 ORDER BY id")?;
     let secrets = statement
-        .query_map([app.0], AppSecret::read)?
+        .query_map([app], AppSecret::read)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(secrets)
 }
@@ -128,7 +128,7 @@ pub fn of_app(tx: &Read, app: AppId) -> Result<Vec<AppSecret>> {
 pub fn note_used(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app_secret SET last_used_at = ?2 WHERE id = ?1")?
-        .execute([secret.id, now.0])?;
+        .execute(params![secret.id, now])?;
     Ok(())
 }
 
@@ -136,6 +136,6 @@ pub fn note_used(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
 pub fn note_tried(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app_secret SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?
-        .execute([secret.id, now.0])?;
+        .execute(params![secret.id, now])?;
     Ok(())
 }

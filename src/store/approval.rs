@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::{Read, Write, app};
+use super::{Read, Write, row};
 use crate::{
     error::Result,
     model::{AppId, ChannelName, Scopes, SessionId, Timestamp},
@@ -22,10 +22,10 @@ pub struct Approval {
 impl Approval {
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
-            app: AppId(row.get("app_id")?),
-            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
-            res: app::res(row)?,
-            expires_at: Timestamp(row.get("expires_at")?),
+            app: row.get("app_id")?,
+            scope: row.get("scope")?,
+            res: row::res(row)?,
+            expires_at: row.get("expires_at")?,
         })
     }
 }
@@ -40,7 +40,7 @@ pub fn pending_of(tx: &Read, session: SessionId, due: Timestamp) -> Result<Vec<A
          SELECT app_id, scope, res, expires_at FROM device_code WHERE session_id = ?1 AND expires_at > ?2
          ORDER BY expires_at",
     )?;
-    let rows = statement.query_map([session.0, due.0], Approval::read)?;
+    let rows = statement.query_map(params![session, due], Approval::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -65,7 +65,7 @@ pub fn void_of_app(tx: &Write, session: SessionId, app: AppId) -> Result<usize> 
 
 /// Voids approvals for one app or for all. A device that polls is told that it was denied.
 fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
-    let of = params![session.0, app.map(|app| app.0)];
+    let of = params![session, app];
     let codes = tx
         .sql
         .prepare_cached(

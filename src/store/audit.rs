@@ -57,10 +57,10 @@ fn insert(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
-            now.0,
+            now,
             action.name(),
-            subject.session.map(|id| id.0),
-            subject.client.map(|id| id.0),
+            subject.session,
+            subject.client,
             subject.nick,
             subject.address.or(tx.requester.get()).map(|address| address.to_string()),
             action.reason(),
@@ -84,7 +84,7 @@ pub fn of_session(tx: &Read, session: SessionId, before: i64, limit: usize) -> R
     let mut statement = tx.sql.prepare_cached(
         "SELECT * FROM audit WHERE session_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
     )?;
-    ascending(statement.query_map([session.0, before, as_sql(limit)], entry)?)
+    ascending(statement.query_map(params![session, before, as_sql(limit)], entry)?)
 }
 
 fn ascending(rows: impl Iterator<Item = rusqlite::Result<Entry>>) -> Result<Vec<Entry>> {
@@ -103,11 +103,7 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
         app: row.get("app")?,
         channel: row.get("channel")?,
         count: row.get("count")?,
-        ..Entry::at(
-            row.get("id")?,
-            Timestamp(row.get("time")?),
-            row.get("action")?,
-        )
+        ..Entry::at(row.get("id")?, row.get("time")?, row.get("action")?)
     })
 }
 
@@ -118,5 +114,5 @@ pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
         .prepare_cached(
             "DELETE FROM audit WHERE id IN (SELECT id FROM (SELECT id, time FROM audit ORDER BY id LIMIT ?2) WHERE time <= ?1)",
         )?
-        .execute(params![cutoff.0, as_sql(batch)])?)
+        .execute(params![cutoff, as_sql(batch)])?)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Read, Write, app, as_sql, log,
+    Read, Write, as_sql, row,
     size::{HASH, length},
 };
 use crate::{
@@ -43,15 +43,15 @@ pub struct AuthorizationCode {
 impl AuthorizationCode {
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
-            app: AppId(row.get("app_id")?),
-            session: SessionId(row.get("session_id")?),
-            client: ClientId(row.get("client_id")?),
-            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
-            res: app::res(row)?,
+            app: row.get("app_id")?,
+            session: row.get("session_id")?,
+            client: row.get("client_id")?,
+            scope: row.get("scope")?,
+            res: row::res(row)?,
             redirect_uri: row.get("redirect_uri")?,
             challenge: row.get("challenge")?,
-            grant: row.get::<_, Option<_>>("grant_id")?.map(GrantId),
-            expires_at: Timestamp(row.get("expires_at")?),
+            grant: row.get("grant_id")?,
+            expires_at: row.get("expires_at")?,
             used: row.get::<_, Option<i64>>("used_at")?.is_some(),
             began: row.get("began")?,
         })
@@ -61,7 +61,7 @@ impl AuthorizationCode {
 pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Result<()> {
     let (scope, res) = (
         code.scope.to_string(),
-        code.res.as_ref().map(log::to_json).transpose()?,
+        code.res.as_ref().map(row::to_json).transpose()?,
     );
     let texts = [
         HASH,
@@ -77,16 +77,16 @@ pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Resul
                                              expires_at, client_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
-            secret.0,
-            code.app.0,
-            code.session.0,
+            secret,
+            code.app,
+            code.session,
             scope,
             res,
             code.redirect_uri,
             code.challenge,
-            code.grant.map(|grant| grant.0),
-            code.expires_at.0,
-            code.client.0,
+            code.grant,
+            code.expires_at,
+            code.client,
         ])?;
     Ok(())
 }
@@ -96,7 +96,7 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<AuthorizationCode>> 
     Ok(tx
         .sql
         .prepare_cached("SELECT * FROM authorization_code WHERE secret_hash = ?1")?
-        .query_row([secret.0], AuthorizationCode::read)
+        .query_row([secret], AuthorizationCode::read)
         .optional()?)
 }
 
@@ -110,7 +110,7 @@ pub fn note_used(
 ) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE authorization_code SET grant_id = ?2, used_at = ?3, began = ?4 WHERE secret_hash = ?1")?
-        .execute(params![secret.0, grant.0, now.0, began])?;
+        .execute(params![secret, grant, now, began])?;
     Ok(())
 }
 
@@ -118,7 +118,7 @@ pub fn note_used(
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1")?
-        .execute([session.0])?;
+        .execute([session])?;
     Ok(())
 }
 
@@ -127,7 +127,7 @@ pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
 pub(super) fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1 AND client_id = ?2 AND used_at IS NULL")?
-        .execute([session.0, client.0])?;
+        .execute(params![session, client])?;
     Ok(())
 }
 
@@ -140,7 +140,7 @@ pub fn count_waiting(tx: &Read, session: SessionId, due: Timestamp) -> Result<us
             "SELECT count(*) FROM authorization_code
              WHERE session_id = ?1 AND expires_at > ?2 AND used_at IS NULL AND grant_id IS NULL AND scope != 'identity'",
         )?
-        .query_row([session.0, due.0], |row| row.get::<_, i64>(0))?
+        .query_row(params![session, due], |row| row.get::<_, i64>(0))?
         .unsigned_abs() as usize)
 }
 
@@ -148,7 +148,7 @@ pub fn count_waiting(tx: &Read, session: SessionId, due: Timestamp) -> Result<us
 pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM authorization_code WHERE app_id = ?1")?
-        .execute([app.0])?;
+        .execute([app])?;
     Ok(())
 }
 
@@ -160,5 +160,5 @@ pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
             "DELETE FROM authorization_code WHERE secret_hash IN
                  (SELECT secret_hash FROM authorization_code WHERE expires_at <= ?1 LIMIT ?2)",
         )?
-        .execute(params![now.minus(KEPT_FOR).0, as_sql(batch)])?)
+        .execute(params![now.minus(KEPT_FOR), as_sql(batch)])?)
 }

@@ -26,7 +26,7 @@ impl Ban {
         Ok(Self {
             mask: SessionMask::read(row)?,
             set_by: row.get("set_by")?,
-            set_at: Timestamp(row.get("set_at")?),
+            set_at: row.get("set_at")?,
         })
     }
 }
@@ -35,7 +35,7 @@ pub fn list(tx: &Read, channel: ChannelId) -> Result<Vec<Ban>> {
     let mut statement = tx
         .sql
         .prepare_cached("SELECT mask, held, set_by, set_at FROM ban WHERE channel_id = ?1")?;
-    let rows = statement.query_map([channel.0], Ban::read)?;
+    let rows = statement.query_map([channel], Ban::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -44,7 +44,7 @@ pub fn matches(tx: &Read, channel: ChannelId, session: &Session) -> Result<bool>
     let mut masks = tx
         .sql
         .prepare_cached("SELECT mask, held FROM ban WHERE channel_id = ?1")?;
-    Masked::new(session).fits_one_of(&mut masks, channel.0)
+    Masked::new(session).fits_one_of(&mut masks, channel)
 }
 
 /// Adds a ban; whether it is new.
@@ -57,12 +57,12 @@ pub fn add(tx: &Write, channel: ChannelId, ban: &Ban) -> Result<bool> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
-            channel.0,
+            channel,
             mask.folded(),
             mask.as_str(),
-            ban.mask.held.map(|session| session.0),
+            ban.mask.held,
             ban.set_by,
-            ban.set_at.0
+            ban.set_at
         ])?;
     tx.add_row(2 * mask.as_str().len() + ban.set_by.len(), 1);
     Ok(added == 1)
@@ -73,13 +73,13 @@ pub fn remove(tx: &Write, channel: ChannelId, mask: &Mask) -> Result<bool> {
     let removed = tx
         .sql
         .prepare_cached("DELETE FROM ban WHERE channel_id = ?1 AND folded_mask = ?2")?
-        .execute(params![channel.0, mask.folded()])?;
+        .execute(params![channel, mask.folded()])?;
     Ok(removed == 1)
 }
 
 pub(super) fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM ban WHERE channel_id = ?1")?
-        .execute([channel.0])?;
+        .execute([channel])?;
     Ok(())
 }

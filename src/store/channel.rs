@@ -33,14 +33,14 @@ impl Channel {
             Some(text) => Some(Topic {
                 text,
                 set_by: row.get("topic_set_by")?,
-                set_at: Timestamp(row.get("topic_set_at")?),
+                set_at: row.get("topic_set_at")?,
             }),
             None => None,
         };
         Ok(Self {
-            id: ChannelId(row.get("id")?),
-            name: ChannelName::stored(row.get("name")?),
-            created_at: Timestamp(row.get("created_at")?),
+            id: row.get("id")?,
+            name: row.get("name")?,
+            created_at: row.get("created_at")?,
             modes: Modes {
                 flags: Modes::from_letters(row.get_ref("modes")?.as_str()?),
                 key: row.get("key")?,
@@ -60,7 +60,7 @@ pub fn insert(tx: &Write, name: &ChannelName, modes: Modes, now: Timestamp) -> R
     });
     tx.sql
         .prepare_cached("INSERT INTO channel (id, name, folded_name, created_at, modes) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![id.0, name.as_str(), name.folded(), now.0, modes.letters()])?;
+        .execute(params![id, name.as_str(), name.folded(), now, modes.letters()])?;
     tx.add_row(3 * name.as_str().len(), 3);
     Ok(Channel {
         id,
@@ -84,7 +84,7 @@ pub(super) fn folded_name(tx: &Read, id: ChannelId) -> Result<String> {
     let name = tx
         .sql
         .prepare_cached("SELECT folded_name FROM channel WHERE id = ?1")?;
-    Ok({ name }.query_row([id.0], |row| row.get(0))?)
+    Ok({ name }.query_row([id], |row| row.get(0))?)
 }
 
 /// Live channels that were made after the channel `after`, by their ids.
@@ -92,9 +92,7 @@ pub fn made_after(tx: &Read, after: ChannelId) -> Result<Vec<(ChannelId, Channel
     let mut statement = tx
         .sql
         .prepare_cached("SELECT id, name FROM channel WHERE id > ?1 AND ended_at IS NULL")?;
-    let rows = statement.query_map([after.0], |row| {
-        Ok((ChannelId(row.get(0)?), ChannelName::stored(row.get(1)?)))
-    })?;
+    let rows = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -103,7 +101,7 @@ pub fn newest(tx: &Read) -> Result<ChannelId> {
     Ok(tx
         .sql
         .query_row("SELECT coalesce(max(id), 0) FROM channel", [], |row| {
-            row.get(0).map(ChannelId)
+            row.get(0)
         })?)
 }
 
@@ -111,7 +109,7 @@ pub fn is_live(tx: &Read, id: ChannelId) -> Result<bool> {
     let live = tx.sql.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM channel WHERE id = ?1 AND ended_at IS NULL)",
     )?;
-    Ok({ live }.query_row([id.0], |row| row.get(0))?)
+    Ok({ live }.query_row([id], |row| row.get(0))?)
 }
 
 /// The name of a channel, live or ended.
@@ -119,7 +117,7 @@ pub(super) fn name(tx: &Read, id: ChannelId) -> Result<String> {
     let name = tx
         .sql
         .prepare_cached("SELECT name FROM channel WHERE id = ?1")?;
-    Ok({ name }.query_row([id.0], |row| row.get(0))?)
+    Ok({ name }.query_row([id], |row| row.get(0))?)
 }
 
 /// Live channels that are not hidden and how many are on each, the largest first, at most so many.
@@ -143,10 +141,10 @@ pub fn set_topic(tx: &Write, id: ChannelId, topic: Option<&Topic>) -> Result<()>
             "UPDATE channel SET topic = ?2, topic_set_by = ?3, topic_set_at = ?4 WHERE id = ?1",
         )?
         .execute(params![
-            id.0,
+            id,
             topic.map(|t| &t.text),
             topic.map(|t| &t.set_by),
-            topic.map(|t| t.set_at.0)
+            topic.map(|t| t.set_at)
         ])?;
     Ok(())
 }
@@ -155,20 +153,20 @@ pub fn set_modes(tx: &Write, id: ChannelId, modes: &Modes) -> Result<()> {
     tx.add_text(modes.key.as_deref().unwrap_or_default());
     tx.sql
         .prepare_cached("UPDATE channel SET modes = ?2, key = ?3, member_limit = ?4 WHERE id = ?1")?
-        .execute(params![id.0, modes.letters(), modes.key, modes.limit])?;
+        .execute(params![id, modes.letters(), modes.key, modes.limit])?;
     Ok(())
 }
 
 pub(super) fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE channel SET ended_at = ?2, key = NULL, topic = NULL WHERE id = ?1")?
-        .execute([id.0, now.0])?;
+        .execute(params![id, now])?;
     tx.effect(Effect::ChannelEnded { channel: id });
     ban::remove_of_channel(tx, id)?;
     invite::remove_of_channel(tx, id)?;
     channel_history::remove_of_channel(tx, id)?;
     tx.sql
         .prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?
-        .execute([id.0])?;
+        .execute([id])?;
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! While a channel was +H: intervals of event ids, both ends within. What was said meanwhile is for
 //! its later members, too.
 
+use rusqlite::params;
+
 use super::{Read, Write, as_sql, log::Span, unreadable};
 use crate::{
     error::Result,
@@ -15,7 +17,7 @@ const MOST: usize = 1000;
 pub fn open(tx: &Write, channel: ChannelId, since: EventId) -> Result<()> {
     tx.sql
         .prepare_cached("INSERT INTO channel_history (channel_id, since) VALUES (?1, ?2)")?
-        .execute([channel.0, since.0])?;
+        .execute(params![channel, since])?;
     tx.add_row(0, 2);
     let forgotten = tx
         .sql
@@ -23,7 +25,7 @@ pub fn open(tx: &Write, channel: ChannelId, since: EventId) -> Result<()> {
             "DELETE FROM channel_history WHERE channel_id = ?1 AND since <= (
                  SELECT since FROM channel_history WHERE channel_id = ?1 ORDER BY since DESC LIMIT 1 OFFSET ?2)",
         )?
-        .execute([channel.0, as_sql(MOST)])?;
+        .execute(params![channel, as_sql(MOST)])?;
     if forgotten > 0 {
         unreadable::note_forgotten(tx, channel)
     } else {
@@ -37,7 +39,7 @@ pub fn close(tx: &Write, channel: ChannelId, until: EventId) -> Result<()> {
         .prepare_cached(
             "UPDATE channel_history SET until = ?2 WHERE channel_id = ?1 AND until IS NULL",
         )?
-        .execute([channel.0, until.0])?;
+        .execute(params![channel, until])?;
     Ok(())
 }
 
@@ -46,7 +48,7 @@ pub(super) fn of(tx: &Read, channel: ChannelId) -> Result<Vec<Span>> {
     let mut spans = tx.sql.prepare_cached(
         "SELECT since, until FROM channel_history WHERE channel_id = ?1 ORDER BY since",
     )?;
-    let spans = spans.query_map([channel.0], Span::read)?;
+    let spans = spans.query_map([channel], Span::read)?;
     Ok(spans.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -55,7 +57,7 @@ pub(super) fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
     let removed = tx
         .sql
         .prepare_cached("DELETE FROM channel_history WHERE channel_id = ?1")?
-        .execute([channel.0])?;
+        .execute([channel])?;
     if removed > 0 {
         unreadable::note_forgotten(tx, channel)
     } else {

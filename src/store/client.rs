@@ -54,15 +54,15 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
              VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
-            session.0,
+            session,
             new.name,
-            new.secret.0,
-            head.0,
-            now.0,
-            new.expires_at.0,
+            new.secret,
+            head,
+            now,
+            new.expires_at,
             new.address.to_string(),
-            new.grant.is_none().then_some(now.0),
-            new.grant.map(|grant| grant.id.0),
+            new.grant.is_none().then_some(now),
+            new.grant.map(|grant| grant.id),
             new.grant.is_some_and(|grant| grant.key),
         ])?;
     let id = ClientId(tx.sql.last_insert_rowid());
@@ -114,7 +114,7 @@ pub fn renew(
              WHERE id = ?1 RETURNING cursor, begun",
         )?
         .query_row(
-            params![caller.client.0, new.secret.0, now.0, new.expires_at.0, name],
+            params![caller.client, new.secret, now, new.expires_at, name],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
     // A renewal puts a copied cookie out. What its holder approved meanwhile must not let it back
@@ -138,7 +138,7 @@ pub fn renew(
 pub fn rename(tx: &Write, id: ClientId, name: &str) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET name = ?2 WHERE id = ?1")?
-        .execute(params![id.0, name])?;
+        .execute(params![id, name])?;
     Ok(())
 }
 
@@ -146,7 +146,7 @@ pub fn rename(tx: &Write, id: ClientId, name: &str) -> Result<()> {
 pub fn rename_of_app(tx: &Write, app: AppId, name: &str) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET name = ?2 WHERE grant_id IN (SELECT id FROM app_grant WHERE app_id = ?1)")?
-        .execute(params![app.0, name])?;
+        .execute(params![app, name])?;
     Ok(())
 }
 
@@ -154,7 +154,7 @@ pub fn rename_of_app(tx: &Write, app: AppId, name: &str) -> Result<()> {
 pub fn prolong(tx: &Write, client: ClientId, until: Timestamp, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET expires_at = ?2, seen_at = max(seen_at, ?3), warned = 0 WHERE id = ?1")?
-        .execute([client.0, until.0, now.0])?;
+        .execute(params![client, until, now])?;
     Ok(())
 }
 
@@ -162,7 +162,7 @@ pub fn prolong(tx: &Write, client: ClientId, until: Timestamp, now: Timestamp) -
 pub fn note_presented(tx: &Write, client: ClientId, secret: SecretHash) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET unpresented = NULL WHERE id = ?1 AND secret_hash = ?2")?
-        .execute(params![client.0, secret.0])?;
+        .execute(params![client, secret])?;
     Ok(())
 }
 
@@ -174,7 +174,7 @@ pub fn addresses(tx: &Read, session: SessionId) -> Result<Vec<IpAddr>> {
         "SELECT address FROM client WHERE session_id = ?1 AND grant_id IS NULL AND (ended_at IS NULL OR end_reason = ?2)
          ORDER BY id DESC LIMIT 100",
     )?;
-    let rows = statement.query_map(params![session.0, EndReason::Expired.name()], address)?;
+    let rows = statement.query_map(params![session, EndReason::Expired.name()], address)?;
     let addresses = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(addresses.into_iter().flatten().collect())
 }
@@ -196,7 +196,7 @@ pub fn ended(tx: &Read, client: ClientId) -> Result<Option<EndReason>> {
     let reason = tx
         .sql
         .prepare_cached("SELECT end_reason FROM client WHERE id = ?1")?
-        .query_row([client.0], |row| row.get::<_, Option<String>>(0))?;
+        .query_row([client], |row| row.get::<_, Option<String>>(0))?;
     Ok(reason.map(|reason| EndReason::parse(&reason).unwrap_or(EndReason::Revoked)))
 }
 
@@ -207,7 +207,7 @@ pub fn end_reason(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
         .prepare_cached(
             "SELECT end_reason FROM client WHERE secret_hash = ?1 AND ended_at IS NOT NULL",
         )?
-        .query_row([secret.0], |row| row.get::<_, String>(0))
+        .query_row([secret], |row| row.get::<_, String>(0))
         .optional()?;
     Ok(reason.and_then(|reason| EndReason::parse(&reason)))
 }
@@ -219,7 +219,7 @@ pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
         "SELECT * FROM client WHERE session_id = ?1 AND ended_at IS NULL AND NOT key ORDER BY id",
     )?;
     let clients = statement
-        .query_map([session.0], view)?
+        .query_map([session], view)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(clients)
 }
@@ -229,7 +229,7 @@ pub(super) fn bots_of(tx: &Read, session: SessionId) -> Result<Vec<ClientId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT id FROM client WHERE session_id = ?1 AND ended_at IS NULL AND key",
     )?;
-    let rows = statement.query_map([session.0], |row| row.get(0).map(ClientId))?;
+    let rows = statement.query_map([session], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -238,7 +238,7 @@ pub fn own_view(tx: &Read, id: ClientId) -> Result<ClientView> {
     let view = tx
         .sql
         .prepare_cached("SELECT * FROM client WHERE id = ?1")?
-        .query_row([id.0], view)?;
+        .query_row([id], view)?;
     Ok(ClientView {
         current: true,
         ..view
@@ -247,11 +247,11 @@ pub fn own_view(tx: &Read, id: ClientId) -> Result<ClientView> {
 
 fn view(row: &Row) -> rusqlite::Result<ClientView> {
     Ok(ClientView {
-        id: ClientId(row.get("id")?),
+        id: row.get("id")?,
         name: row.get("name")?,
-        created_at: Timestamp(row.get("created_at")?),
-        seen_at: Timestamp(row.get("seen_at")?),
-        expires_at: Timestamp(row.get("expires_at")?),
+        created_at: row.get("created_at")?,
+        seen_at: row.get("seen_at")?,
+        expires_at: row.get("expires_at")?,
         address: client_address(row)?,
         current: false,
     })
@@ -309,7 +309,7 @@ pub(super) fn close(
             "UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL
              RETURNING grant_id, NOT key",
         )?
-        .query_row(params![id.0, now.0, reason.name()], |row| {
+        .query_row(params![id, now, reason.name()], |row| {
             Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?))
         })
         .optional()?;
@@ -323,7 +323,7 @@ pub(super) fn close(
     device_code::remove_of_client(tx, session, id)?;
     tx.sql
         .prepare_cached("DELETE FROM label WHERE client_id = ?1")?
-        .execute([id.0])?;
+        .execute([id])?;
     tx.effect(Effect::ClientEnded {
         session,
         client: id,
@@ -352,7 +352,7 @@ pub fn queue_start(tx: &Read, client: ClientId) -> Result<EventId> {
     Ok(tx
         .sql
         .prepare_cached("SELECT start FROM client WHERE id = ?1")?
-        .query_row([client.0], |row| row.get(0).map(EventId))?)
+        .query_row([client], |row| row.get(0))?)
 }
 
 /// Begins a client's queue: at the cursor of its first snapshot, or where it was admitted if it
@@ -362,7 +362,7 @@ pub fn begin_queue(tx: &Write, client: ClientId, at: EventId) -> Result<()> {
         .prepare_cached(
             "UPDATE client SET start = max(start, ?2), cursor = max(cursor, ?2), begun = 1 WHERE id = ?1 AND NOT begun",
         )?
-        .execute([client.0, at.0])?;
+        .execute(params![client, at])?;
     Ok(())
 }
 
@@ -382,7 +382,7 @@ pub fn note_use(
             "UPDATE client SET cursor = max(cursor, ?2), seen_at = max(seen_at, ?3), area = ifnull(?4, area)
              WHERE id = ?1 AND ended_at IS NULL",
         )?
-        .execute(params![client.0, cursor.0, seen_at.0, area.map(|area| area.to_bits().cast_signed())])?;
+        .execute(params![client, cursor, seen_at, area.map(|area| area.to_bits().cast_signed())])?;
     Ok(())
 }
 
@@ -403,10 +403,8 @@ pub fn due(
          SELECT session_id, id FROM client WHERE ended_at IS NULL AND unpresented <= ?3
          LIMIT ?4",
     )?;
-    let times = params![now.0, idle_since.0, unpresented_since.0, as_sql(batch)];
-    let rows = statement.query_map(times, |row| {
-        Ok((SessionId(row.get(0)?), ClientId(row.get(1)?)))
-    })?;
+    let times = params![now, idle_since, unpresented_since, as_sql(batch)];
+    let rows = statement.query_map(times, |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -428,12 +426,12 @@ pub fn ending(tx: &Read, until: Timestamp, batch: usize) -> Result<Vec<Ending>> 
         "SELECT session_id, id, name, expires_at, grant_id IS NULL FROM client INDEXED BY client_unwarned
          WHERE ended_at IS NULL AND NOT key AND NOT warned AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2",
     )?;
-    let rows = statement.query_map([until.0, as_sql(batch)], |row| {
+    let rows = statement.query_map(params![until, as_sql(batch)], |row| {
         Ok(Ending {
-            session: SessionId(row.get(0)?),
-            client: ClientId(row.get(1)?),
+            session: row.get(0)?,
+            client: row.get(1)?,
             name: row.get(2)?,
-            expires_at: Timestamp(row.get(3)?),
+            expires_at: row.get(3)?,
             by_cookie: row.get(4)?,
         })
     })?;
@@ -444,7 +442,7 @@ pub fn ending(tx: &Read, until: Timestamp, batch: usize) -> Result<Vec<Ending>> 
 pub fn note_warned(tx: &Write, client: ClientId) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET warned = 1 WHERE id = ?1")?
-        .execute([client.0])?;
+        .execute([client])?;
     Ok(())
 }
 
@@ -459,22 +457,22 @@ pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     while let Some(row) = rows.next()? {
         each(Effect::Admitted(Admission {
             caller: Caller {
-                client: ClientId(row.get(0)?),
-                session: SessionId(row.get(1)?),
+                client: row.get(0)?,
+                session: row.get(1)?,
                 scope: row
                     .get::<_, Option<String>>(9)?
                     .map_or(Scopes::ALL, |scope| Scopes::stored(&scope)),
-                grant: row.get::<_, Option<_>>(8)?.map(GrantId),
+                grant: row.get(8)?,
                 confined: row.get(10)?,
             },
             is_device: !row.get::<_, bool>(11)?,
-            secret: SecretHash(row.get(2)?),
-            cursor: EventId(row.get(3)?),
+            secret: row.get(2)?,
+            cursor: row.get(3)?,
             begun: row.get(4)?,
             presented: row.get(5)?,
-            seen_at: Timestamp(row.get(6)?),
+            seen_at: row.get(6)?,
             area: client_address(row)?.map(|address| address.last),
-            expires_at: Timestamp(row.get(7)?),
+            expires_at: row.get(7)?,
         }));
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Read, Write, app, as_sql, log, size::HASH};
+use super::{Read, Write, as_sql, row, size::HASH};
 use crate::{
     error::Result,
     model::{AppId, ChannelName, ClientId, Scopes, SessionId, Timestamp},
@@ -55,19 +55,19 @@ impl DeviceCode {
                 Some(Decision::Approved {
                     session,
                     client,
-                    res: app::res(row)?,
+                    res: row::res(row)?,
                 })
             }
             (false, None) => None,
         };
         Ok(Self {
-            user_code: UserCodeHash(row.get("user_code")?),
-            app: AppId(row.get("app_id")?),
-            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
+            user_code: row.get("user_code")?,
+            app: row.get("app_id")?,
+            scope: row.get("scope")?,
             address: row.get("address")?,
-            expires_at: Timestamp(row.get("expires_at")?),
+            expires_at: row.get("expires_at")?,
             interval: Duration::from_millis(row.get::<_, i64>("interval")?.unsigned_abs()),
-            polled_at: row.get::<_, Option<_>>("polled_at")?.map(Timestamp),
+            polled_at: row.get("polled_at")?,
             decision,
         })
     }
@@ -98,15 +98,15 @@ pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (user_code) DO NOTHING",
         )?
         .execute(params![
-            new.secret.0,
-            new.user_code.0,
-            new.app.0,
+            new.secret,
+            new.user_code,
+            new.app,
             scope,
             address,
-            now.0,
-            new.expires_at.0,
+            now,
+            new.expires_at,
             millis(new.interval),
-            new.key.0,
+            new.key,
         ])?;
     Ok(inserted == 1)
 }
@@ -119,7 +119,7 @@ pub fn count_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> 
             "SELECT count(*) FROM device_code INDEXED BY device_code_of_app
              WHERE app_id = ?1 AND address = ?2 AND expires_at > ?3 AND session_id IS NULL AND NOT denied",
         )?
-        .query_row(params![app.0, address.to_string(), due.0], |row| row.get(0))?)
+        .query_row(params![app, address.to_string(), due], |row| row.get(0))?)
 }
 
 /// When the first of them expires.
@@ -135,7 +135,7 @@ pub fn first_pending(
             "SELECT min(expires_at) FROM device_code INDEXED BY device_code_of_app
              WHERE app_id = ?1 AND address = ?2 AND expires_at > ?3 AND session_id IS NULL AND NOT denied",
         )?
-        .query_row(params![app.0, address.to_string(), due.0], |row| row.get::<_, Option<i64>>(0))?
+        .query_row(params![app, address.to_string(), due], |row| row.get::<_, Option<i64>>(0))?
         .map(Timestamp))
 }
 
@@ -144,9 +144,7 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<DeviceCode>> {
     let mut statement = tx
         .sql
         .prepare_cached("SELECT * FROM device_code WHERE secret_hash = ?1")?;
-    Ok(statement
-        .query_row([secret.0], DeviceCode::read)
-        .optional()?)
+    Ok(statement.query_row([secret], DeviceCode::read).optional()?)
 }
 
 /// The device code beside a user code, by the hashes that this may have.
@@ -156,7 +154,7 @@ pub fn find_typed(tx: &Read, user_code: &[UserCodeHash]) -> Result<Option<Device
         .prepare_cached("SELECT * FROM device_code WHERE user_code = ?1")?;
     let mut found = user_code
         .iter()
-        .map(|hash| statement.query_row([hash.0], DeviceCode::read).optional());
+        .map(|hash| statement.query_row([hash], DeviceCode::read).optional());
     Ok(found.find_map(Result::transpose).transpose()?)
 }
 
@@ -166,7 +164,7 @@ pub fn note_poll(tx: &Write, secret: SecretHash, interval: Duration, due: Timest
         .prepare_cached(
             "UPDATE device_code SET polled_at = ?2, interval = ?3 WHERE secret_hash = ?1",
         )?
-        .execute(params![secret.0, due.0, millis(interval)])?;
+        .execute(params![secret, due, millis(interval)])?;
     Ok(())
 }
 
@@ -183,14 +181,14 @@ pub fn decide(
             session,
             client,
             res,
-        } => (Some(session.0), Some(client.0), res),
+        } => (Some(session), Some(client), res),
     };
     tx.sql
         .prepare_cached(
             "UPDATE device_code SET denied = ?2 IS NULL, session_id = ?2, client_id = ?3, res = ?4, expires_at = ?5
              WHERE user_code = ?1",
         )?
-        .execute(params![user_code.0, session, client, res.as_ref().map(log::to_json).transpose()?, expires_at.0])?;
+        .execute(params![user_code, session, client, res.as_ref().map(row::to_json).transpose()?, expires_at])?;
     Ok(())
 }
 
@@ -198,7 +196,7 @@ pub fn decide(
 pub fn remove(tx: &Write, secret: SecretHash) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM device_code WHERE secret_hash = ?1")?
-        .execute([secret.0])?;
+        .execute([secret])?;
     Ok(())
 }
 
@@ -206,7 +204,7 @@ pub fn remove(tx: &Write, secret: SecretHash) -> Result<()> {
 pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM device_code WHERE app_id = ?1")?
-        .execute([app.0])?;
+        .execute([app])?;
     Ok(())
 }
 
@@ -214,7 +212,7 @@ pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM device_code WHERE session_id = ?1")?
-        .execute([session.0])?;
+        .execute([session])?;
     Ok(())
 }
 
@@ -223,7 +221,7 @@ pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
 pub(super) fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM device_code WHERE session_id = ?1 AND client_id = ?2")?
-        .execute([session.0, client.0])?;
+        .execute(params![session, client])?;
     Ok(())
 }
 
@@ -235,7 +233,7 @@ pub fn count_approved(tx: &Read, session: SessionId, due: Timestamp) -> Result<u
         .prepare_cached(
             "SELECT count(*) FROM device_code WHERE session_id = ?1 AND expires_at > ?2 AND scope != 'identity'",
         )?
-        .query_row([session.0, due.0], |row| row.get::<_, i64>(0))?
+        .query_row(params![session, due], |row| row.get::<_, i64>(0))?
         .unsigned_abs() as usize)
 }
 
@@ -243,7 +241,7 @@ pub fn count_approved(tx: &Read, session: SessionId, due: Timestamp) -> Result<u
 pub(super) fn end_undecided(sql: &Connection, now: Timestamp) -> Result<()> {
     sql.execute(
         "UPDATE device_code SET expires_at = ?1 WHERE expires_at > ?1 AND session_id IS NULL AND NOT denied",
-        [now.0],
+        [now],
     )?;
     Ok(())
 }
@@ -256,7 +254,7 @@ pub fn expire(tx: &Write, due: Timestamp, batch: usize) -> Result<usize> {
             "DELETE FROM device_code
              WHERE secret_hash IN (SELECT secret_hash FROM device_code WHERE expires_at <= ?1 LIMIT ?2)",
         )?
-        .execute(params![due.minus(KEPT_FOR).0, as_sql(batch)])?)
+        .execute(params![due.minus(KEPT_FOR), as_sql(batch)])?)
 }
 
 /// A time as SQLite takes it.
@@ -270,7 +268,11 @@ mod tests {
     use crate::{
         model::EndReason,
         secret::{KeyRing, UserCode},
-        store::{Write, app::NewApp, open},
+        store::{
+            Write,
+            app::{self, NewApp},
+            open,
+        },
     };
 
     #[test]

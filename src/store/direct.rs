@@ -45,7 +45,7 @@ pub fn note_written(
         .prepare_cached(
             "UPDATE direct SET last = ?3, written = ?3 WHERE session_id = ?1 AND other_id = ?2 AND wrote = 1",
         )?
-        .execute([session.0, other.0, message.0])?;
+        .execute(params![session, other, message])?;
     if noted == 1 {
         return Ok(());
     }
@@ -54,7 +54,7 @@ pub fn note_written(
             "INSERT INTO direct (session_id, other_id, wrote, unread, last, read, written) VALUES (?1, ?2, 1, 0, ?3, 0, ?3)
              ON CONFLICT DO UPDATE SET wrote = 1, last = ?3, written = ?3",
         )?
-        .execute([session.0, other.0, message.0])?;
+        .execute(params![session, other, message])?;
     tx.add_row(0, 4);
     forget_least_written(tx, session)
 }
@@ -71,7 +71,7 @@ pub fn note_received(
         .prepare_cached(
             "UPDATE direct SET last = ?3, unread = 1 WHERE session_id = ?1 AND other_id = ?2",
         )?
-        .execute([session.0, other.0, message.0])?;
+        .execute(params![session, other, message])?;
     if noted == 1 {
         return Ok(());
     }
@@ -79,7 +79,7 @@ pub fn note_received(
         .prepare_cached(
             "INSERT INTO direct (session_id, other_id, wrote, unread, last, read) VALUES (?1, ?2, 0, 1, ?3, 0)",
         )?
-        .execute([session.0, other.0, message.0])?;
+        .execute(params![session, other, message])?;
     tx.add_row(0, 4);
     forget_least(tx, session)
 }
@@ -90,7 +90,7 @@ pub fn read_mark(tx: &Read, session: SessionId, other: SessionId) -> Result<Even
         .sql
         .prepare_cached("SELECT read FROM direct WHERE session_id = ?1 AND other_id = ?2")?;
     let mark = { mark }
-        .query_row([session.0, other.0], |row| row.get(0))
+        .query_row(params![session, other], |row| row.get(0))
         .optional()?;
     Ok(EventId(mark.unwrap_or(0)))
 }
@@ -106,7 +106,7 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
             "INSERT INTO direct (session_id, other_id, wrote, unread, last, read) VALUES (?1, ?2, 0, 0, 0, ?3)
              ON CONFLICT DO NOTHING",
         )?
-        .execute([session.0, other.0, to.0])?;
+        .execute(params![session, other, to])?;
     if made == 1 {
         tx.add_row(0, 4);
         forget_least(tx, session)?;
@@ -119,7 +119,7 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
                                        LIMIT 1))
              WHERE session_id = ?1 AND other_id = ?2",
         )?
-        .execute([session.0, other.0, to.0])?;
+        .execute(params![session, other, to])?;
     Ok(true)
 }
 
@@ -133,7 +133,7 @@ fn forget_least(tx: &Write, session: SessionId) -> Result<()> {
                 "DELETE FROM direct WHERE session_id = ?1 AND other_id IN (
                      SELECT other_id FROM direct WHERE session_id = ?1 AND wrote = 0 ORDER BY unread, last LIMIT ?2)",
             )?
-            .execute([session.0, more])?;
+            .execute(params![session, more])?;
     }
     Ok(())
 }
@@ -150,7 +150,7 @@ fn forget_least_written(tx: &Write, session: SessionId) -> Result<()> {
                                            ORDER BY written DESC LIMIT -1 OFFSET ?2)
                      ORDER BY unread, last LIMIT ?3)",
             )?
-            .execute(params![session.0, as_sql(CONTACTS), more])?;
+            .execute(params![session, as_sql(CONTACTS), more])?;
     }
     Ok(())
 }
@@ -159,7 +159,7 @@ fn count(tx: &Read, session: SessionId, wrote: bool) -> Result<i64> {
     let count = tx
         .sql
         .prepare_cached("SELECT count(*) FROM direct WHERE session_id = ?1 AND wrote = ?2")?;
-    Ok({ count }.query_row(params![session.0, wrote], |row| row.get(0))?)
+    Ok({ count }.query_row(params![session, wrote], |row| row.get(0))?)
 }
 
 /// A session's conversations as they are shown: first those in which it has written, of these the
@@ -173,12 +173,12 @@ pub(super) fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversati
                AND (ended_at IS NULL OR last >= (SELECT min(id) FROM event))
          ORDER BY wrote DESC, unread DESC, last DESC LIMIT ?2",
     )?;
-    let rows = statement.query_map([session.0, SHOWN], |row| {
+    let rows = statement.query_map(params![session, SHOWN], |row| {
         Ok(Conversation {
-            other: SessionId(row.get("other_id")?),
-            nick: Nick::stored(row.get("nick")?),
+            other: row.get("other_id")?,
+            nick: row.get("nick")?,
             ended: row.get("ended")?,
-            read: EventId(row.get("read")?),
+            read: row.get("read")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -192,7 +192,7 @@ pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
          WHERE session_id = ?1 AND wrote = 1 AND written >= (SELECT min(id) FROM event) AND ended_at IS NULL
          ORDER BY written DESC",
     )?;
-    let rows = statement.query_map([session.0], |row| row.get(0).map(SessionId))?;
+    let rows = statement.query_map([session], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -200,6 +200,6 @@ pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
 pub(super) fn remove_of(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM direct WHERE session_id = ?1")?
-        .execute([session.0])?;
+        .execute([session])?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app, approval, as_sql, audit, client, grant_end, log, size::length, token,
+    Effect, Read, Write, app, approval, as_sql, audit, client, grant_end, row, size::length, token,
 };
 use crate::{
     audit::{Action, Subject},
@@ -35,14 +35,14 @@ const GRANT: &str = "SELECT app_grant.*, (SELECT id FROM client WHERE grant_id =
 impl Grant {
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
-            id: GrantId(row.get("id")?),
-            session: row.get::<_, Option<_>>("session_id")?.map(SessionId),
-            app: AppId(row.get("app_id")?),
-            client: row.get::<_, Option<_>>("client")?.map(ClientId),
-            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
-            res: app::res(row)?,
-            created_at: Timestamp(row.get("created_at")?),
-            limit_at: row.get::<_, Option<_>>("limit_at")?.map(Timestamp),
+            id: row.get("id")?,
+            session: row.get("session_id")?,
+            app: row.get("app_id")?,
+            client: row.get("client")?,
+            scope: row.get("scope")?,
+            res: row::res(row)?,
+            created_at: row.get("created_at")?,
+            limit_at: row.get("limit_at")?,
         })
     }
 }
@@ -75,7 +75,7 @@ impl NewGrant {
 pub fn insert(tx: &Write, app: &app::App, new: &NewGrant, now: Timestamp) -> Result<GrantId> {
     let (scope, res) = (
         new.scope.to_string(),
-        new.res.as_ref().map(log::to_json).transpose()?,
+        new.res.as_ref().map(row::to_json).transpose()?,
     );
     tx.add_row(scope.len() + length(res.as_ref()), 5);
     tx.sql
@@ -83,12 +83,12 @@ pub fn insert(tx: &Write, app: &app::App, new: &NewGrant, now: Timestamp) -> Res
             "INSERT INTO app_grant (session_id, app_id, scope, res, created_at, limit_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
-            new.session.map(|session| session.0),
-            app.id.0,
+            new.session,
+            app.id,
             scope,
             res,
-            now.0,
-            new.limit_at.map(|limit| limit.0),
+            now,
+            new.limit_at,
         ])?;
     let id = GrantId(tx.sql.last_insert_rowid());
     audit::record(
@@ -109,7 +109,7 @@ pub fn prolong(tx: &Write, id: GrantId, until: Timestamp) -> Result<()> {
         .prepare_cached(
             "UPDATE app_grant SET expires_at = max(ifnull(expires_at, ?2), ?2) WHERE id = ?1",
         )?
-        .execute([id.0, until.0])?;
+        .execute(params![id, until])?;
     Ok(())
 }
 
@@ -117,7 +117,7 @@ pub fn prolong(tx: &Write, id: GrantId, until: Timestamp) -> Result<()> {
 pub fn consent_again(tx: &Write, id: GrantId, limit_at: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app_grant SET limit_at = ?2 WHERE id = ?1")?
-        .execute([id.0, limit_at.0])?;
+        .execute(params![id, limit_at])?;
     Ok(())
 }
 
@@ -126,7 +126,7 @@ pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<GrantId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT id FROM app_grant WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2",
     )?;
-    let rows = statement.query_map([now.0, as_sql(batch)], |row| row.get(0).map(GrantId))?;
+    let rows = statement.query_map(params![now, as_sql(batch)], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -136,7 +136,7 @@ pub fn given(tx: &Read, session: SessionId, app: AppId) -> Result<Vec<Grant>> {
         "{GRANT} WHERE session_id = ?1 AND app_id = ?2 AND ended_at IS NULL ORDER BY id"
     ))?;
     let grants = statement
-        .query_map([session.0, app.0], Grant::read)?
+        .query_map(params![session, app], Grant::read)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(grants)
 }
@@ -148,7 +148,7 @@ pub fn get(tx: &Read, id: GrantId) -> Result<Option<Grant>> {
         .prepare_cached(&format!(
             "{GRANT} WHERE app_grant.id = ?1 AND ended_at IS NULL"
         ))?
-        .query_row([id.0], Grant::read)
+        .query_row([id], Grant::read)
         .optional()?)
 }
 
@@ -158,7 +158,7 @@ pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, app::App)>> 
         "{GRANT} WHERE session_id = ?1 AND ended_at IS NULL ORDER BY id"
     ))?;
     let grants = statement
-        .query_map([session.0], Grant::read)?
+        .query_map([session], Grant::read)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     grants
         .into_iter()
@@ -185,12 +185,7 @@ pub fn page(
     let mut statement = tx.sql.prepare_cached(&format!(
         "{GRANT} WHERE ended_at IS NULL AND id > ?1 AND {filter} ORDER BY id LIMIT ?4"
     ))?;
-    let wanted = params![
-        after.0,
-        app.map(|app| app.0),
-        session.map(|session| session.0),
-        as_sql(limit)
-    ];
+    let wanted = params![after, app, session, as_sql(limit)];
     let grants = statement
         .query_map(wanted, Grant::read)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
@@ -208,10 +203,7 @@ pub fn own_of(tx: &Read, app: &app::App) -> Result<Option<Grant>> {
         .prepare_cached(&format!(
             "{GRANT} WHERE app_id = ?1 AND session_id IS ?2 AND ended_at IS NULL"
         ))?
-        .query_row(
-            params![app.id.0, app.session.map(|session| session.0)],
-            Grant::read,
-        )
+        .query_row(params![app.id, app.session], Grant::read)
         .optional()?)
 }
 
@@ -220,7 +212,7 @@ pub fn live_of_app(tx: &Read, app: AppId) -> Result<Vec<GrantId>> {
     let mut statement = tx
         .sql
         .prepare_cached("SELECT id FROM app_grant WHERE app_id = ?1 AND ended_at IS NULL")?;
-    let rows = statement.query_map([app.0], |row| row.get(0).map(GrantId))?;
+    let rows = statement.query_map([app], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -231,7 +223,7 @@ pub fn app_name(tx: &Read, grant: GrantId) -> Result<String> {
         .prepare_cached(
             "SELECT name FROM app JOIN app_grant ON app_id = app.id WHERE app_grant.id = ?1",
         )?
-        .query_row([grant.0], |row| row.get(0))?)
+        .query_row([grant], |row| row.get(0))?)
 }
 
 /// The channels that a grant is confined to; none: all of the session's.
@@ -239,7 +231,7 @@ pub(super) fn res(tx: &Read, grant: GrantId) -> Result<Option<Vec<ChannelName>>>
     let res = tx
         .sql
         .prepare_cached("SELECT res FROM app_grant WHERE id = ?1")?;
-    Ok({ res }.query_row([grant.0], app::res)?)
+    Ok({ res }.query_row([grant], row::res)?)
 }
 
 /// Whether a grant still stands.
@@ -247,7 +239,7 @@ pub fn is_live(tx: &Read, id: GrantId) -> Result<bool> {
     Ok(tx
         .sql
         .prepare_cached("SELECT 1 FROM app_grant WHERE id = ?1 AND ended_at IS NULL")?
-        .exists([id.0])?)
+        .exists([id])?)
 }
 
 /// Ends a grant, whoever asks for it: its tokens are dead, its client has left, and with the last
@@ -273,7 +265,7 @@ pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) 
         .prepare_cached(
             "UPDATE app_grant SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING app_id, session_id",
         )?
-        .query_row([id.0, now.0], |row| Ok((AppId(row.get(0)?), row.get::<_, Option<_>>(1)?.map(SessionId))))
+        .query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((app, session)) = ended else {
         return Ok(());
@@ -304,5 +296,5 @@ pub fn drop_ended(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> 
             "DELETE FROM app_grant WHERE id IN (SELECT id FROM app_grant WHERE ended_at <= ?1
                  AND NOT EXISTS (SELECT 1 FROM client WHERE grant_id = app_grant.id) LIMIT ?2)",
         )?
-        .execute(params![cutoff.0, as_sql(batch)])?)
+        .execute(params![cutoff, as_sql(batch)])?)
 }

@@ -22,8 +22,8 @@ pub struct GrantEnd {
 impl GrantEnd {
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
-            id: GrantEndId(row.get("id")?),
-            grant: GrantId(row.get("grant_id")?),
+            id: row.get("id")?,
+            grant: row.get("grant_id")?,
             reason: EndReason::parse(row.get_ref("reason")?.as_str()?)
                 .unwrap_or(EndReason::Revoked),
             jti: row.get("jti")?,
@@ -35,7 +35,7 @@ pub(super) fn record(tx: &Write, grant: GrantId, reason: EndReason, now: Timesta
     tx.add_row(reason.name().len(), 1);
     tx.sql
         .prepare_cached("INSERT INTO grant_end (grant_id, reason, time) VALUES (?1, ?2, ?3)")?
-        .execute(params![grant.0, reason.name(), now.0])?;
+        .execute(params![grant, reason.name(), now])?;
     Ok(())
 }
 
@@ -46,7 +46,7 @@ pub(super) fn record_token(tx: &Write, grant: GrantId, jti: String, now: Timesta
         .prepare_cached(
             "INSERT INTO grant_end (grant_id, reason, time, jti) VALUES (?1, ?2, ?3, ?4)",
         )?
-        .execute(params![grant.0, EndReason::Revoked.name(), now.0, jti])?;
+        .execute(params![grant, EndReason::Revoked.name(), now, jti])?;
     Ok(())
 }
 
@@ -69,7 +69,7 @@ pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<
     let mut statement = tx
         .sql
         .prepare_cached("SELECT * FROM grant_end WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-    let ends = statement.query_map([position.0, as_sql(limit)], GrantEnd::read)?;
+    let ends = statement.query_map(params![position, as_sql(limit)], GrantEnd::read)?;
     let ends = ends.collect::<rusqlite::Result<Vec<_>>>()?;
     // Numbers follow each other, but for the leap of a restored copy.
     let whole = match ends.last() {
@@ -88,5 +88,5 @@ pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
             "DELETE FROM grant_end WHERE id IN (SELECT id FROM grant_end
                  WHERE id <= (SELECT max(id) FROM grant_end WHERE time <= ?1) ORDER BY id LIMIT ?2)",
         )?
-        .execute(params![cutoff.0, as_sql(batch)])?)
+        .execute(params![cutoff, as_sql(batch)])?)
 }

@@ -1,5 +1,7 @@
 //! Histories: what a session may read of a channel, and what it exchanged with another session.
 
+use rusqlite::params;
+
 use super::{
     Read, as_sql, channel_history,
     log::{self, PAGE_BYTES, Span},
@@ -46,7 +48,7 @@ pub fn of_channel(
     let stays = tx
         .sql
         .prepare_cached("SELECT since, until FROM membership WHERE session_id = ?1 AND channel_id = ?2 ORDER BY since")?
-        .query_map([session.0, channel.0], Span::read)?
+        .query_map(params![session, channel], Span::read)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     if stays.is_empty() {
         return Ok(None);
@@ -122,7 +124,7 @@ fn in_spans(
     let mut ids = Vec::new();
     for (first, last) in spans.filter(|(first, last)| first <= last) {
         let wanted = as_sql(limit - ids.len());
-        for id in statement.query_map([channel.0, first, last, wanted], |row| row.get(0))? {
+        for id in statement.query_map(params![channel, first, last, wanted], |row| row.get(0))? {
             ids.push(id?);
         }
         if ids.len() == limit {
@@ -143,7 +145,7 @@ pub fn of_exchange(
 ) -> Result<Vec<Event>> {
     let ids = |sql: &str, id: i64, limit: usize| -> Result<Vec<i64>> {
         let mut statement = tx.sql.prepare_cached(sql)?;
-        let rows = statement.query_map([one.0, other.0, id, as_sql(limit)], |row| row.get(0))?;
+        let rows = statement.query_map(params![one, other, id, as_sql(limit)], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     };
     let lane = Lane {

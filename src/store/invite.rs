@@ -25,7 +25,7 @@ pub fn add(tx: &Write, channel: ChannelId, session: SessionId, silenced: bool) -
             "INSERT INTO invite (channel_id, session_id, silenced, since) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET silenced = 0, since = excluded.since WHERE silenced AND NOT excluded.silenced",
         )?
-        .execute(params![channel.0, session.0, silenced, log::head(tx)?.0])?;
+        .execute(params![channel, session, silenced, log::head(tx)?])?;
     if added == 0 {
         return Ok(false);
     }
@@ -39,7 +39,7 @@ pub fn add(tx: &Write, channel: ChannelId, session: SessionId, silenced: bool) -
              SELECT since, channel_id FROM invite WHERE session_id = ?2 AND silenced = ?3 AND channel_id != ?1
              ORDER BY since DESC, channel_id DESC LIMIT 1 OFFSET ?4) AND channel_id != ?1",
     ] {
-        tx.sql.prepare_cached(sql)?.execute(params![channel.0, session.0, silenced, MAX_PENDING - 1])?;
+        tx.sql.prepare_cached(sql)?.execute(params![channel, session, silenced, MAX_PENDING - 1])?;
     }
     Ok(true)
 }
@@ -50,7 +50,7 @@ pub fn is_pending(tx: &Read, channel: ChannelId, session: SessionId) -> Result<b
         "SELECT 1 FROM invite WHERE channel_id = ?1 AND session_id = ?2 AND NOT silenced",
     )?;
     Ok(pending
-        .query_row([channel.0, session.0], |_| Ok(()))
+        .query_row(params![channel, session], |_| Ok(()))
         .optional()?
         .is_some())
 }
@@ -59,21 +59,21 @@ pub fn is_pending(tx: &Read, channel: ChannelId, session: SessionId) -> Result<b
 pub fn remove(tx: &Write, channel: ChannelId, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM invite WHERE channel_id = ?1 AND session_id = ?2")?
-        .execute([channel.0, session.0])?;
+        .execute(params![channel, session])?;
     Ok(())
 }
 
 pub(super) fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM invite WHERE channel_id = ?1")?
-        .execute([channel.0])?;
+        .execute([channel])?;
     Ok(())
 }
 
 pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM invite WHERE session_id = ?1")?
-        .execute([session.0])?;
+        .execute([session])?;
     Ok(())
 }
 

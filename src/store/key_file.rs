@@ -223,7 +223,7 @@ fn known(sql: &Connection) -> rusqlite::Result<Vec<Known>> {
             fingerprint: Fingerprint(row.get(0)?),
             lineage: row.get(1)?,
             generation: row.get(2)?,
-            until: row.get::<_, Option<_>>(3)?.map(Timestamp),
+            until: row.get(3)?,
         })
     };
     statement.query_map([], known)?.collect()
@@ -281,6 +281,6 @@ pub fn needed(tx: &Read) -> Result<Vec<KeyId>> {
         "SELECT key FROM device_code WHERE key IS NOT NULL UNION
          SELECT derived_by FROM token WHERE derived_by IS NOT NULL AND settled_at IS NULL LIMIT ?1",
     )?;
-    let keys = statement.query_map([super::as_sql(MAX_KEYS)], |row| row.get(0).map(KeyId))?;
+    let keys = statement.query_map([super::as_sql(MAX_KEYS)], |row| row.get(0))?;
     Ok(keys.collect::<rusqlite::Result<_>>()?)
 }

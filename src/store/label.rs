@@ -27,7 +27,7 @@ pub fn find(
     let found = tx
         .sql
         .prepare_cached("SELECT command, answer FROM label WHERE client_id = ?1 AND label = ?2")?
-        .query_row(params![client.0, label], |row| {
+        .query_row(params![client, label], |row| {
             Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?))
         })
         .optional()?;
@@ -59,13 +59,13 @@ pub fn keep(
         .prepare_cached(
             "INSERT OR REPLACE INTO label (client_id, label, command, answer, time) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![client.0, label, command, answer, now.0])?;
+        .execute(params![client, label, command, answer, now])?;
     tx.sql
         .prepare_cached(
             "DELETE FROM label WHERE client_id = ?1
              AND id <= (SELECT id FROM label WHERE client_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
         )?
-        .execute(params![client.0, KEPT])?;
+        .execute(params![client, KEPT])?;
     // So many short ones are within the bytes anyway.
     if answer.len() > (KEPT_BYTES / KEPT) as usize {
         tx.sql
@@ -74,7 +74,7 @@ pub fn keep(
                      SELECT id FROM (SELECT id, sum(length(answer)) OVER (ORDER BY id DESC) AS held FROM label WHERE client_id = ?1)
                      WHERE held > ?2)",
             )?
-            .execute(params![client.0, KEPT_BYTES])?;
+            .execute(params![client, KEPT_BYTES])?;
     }
     Ok(())
 }
@@ -86,5 +86,5 @@ pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
         .prepare_cached(
             "DELETE FROM label WHERE id IN (SELECT id FROM label WHERE time <= ?1 LIMIT ?2)",
         )?
-        .execute(params![now.minus(KEPT_FOR).0, as_sql(batch)])?)
+        .execute(params![now.minus(KEPT_FOR), as_sql(batch)])?)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, sight::Sight, size::length, texts, unread};
+use super::{Effect, Read, Write, as_sql, row, sight::Sight, size::length, texts, unread};
 use crate::{
     error::{Code, Error, Result},
     model::{ChannelId, ClientId, Event, EventId, Page, SessionId, TargetId, Timestamp, Words},
@@ -78,13 +78,13 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
     targets.sort();
     targets.dedup();
     let (client, label) = match &origin {
-        Some((client, label)) => (Some(client.0), label.as_deref()),
+        Some((client, label)) => (Some(*client), label.as_deref()),
         None => (None, None),
     };
     let (recipient, channel, silenced_by) = match message {
-        Some((_, Recipient::Session(session))) => (Some(session.0), None, None),
-        Some((_, Recipient::Channel(channel))) => (None, Some(channel.0), None),
-        Some((_, Recipient::Silencing(session))) => (None, None, Some(session.0)),
+        Some((_, Recipient::Session(session))) => (Some(session), None, None),
+        Some((_, Recipient::Channel(channel))) => (None, Some(channel), None),
+        Some((_, Recipient::Silencing(session))) => (None, None, Some(session)),
         None => (None, None, None),
     };
     let others = match message {
@@ -93,10 +93,10 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
         }
         _ => None,
     };
-    let words = message.and(params.get(1)).map(|text| Words::of(text).0);
+    let words = message.and(params.get(1)).map(|text| Words::of(text));
     let (params_column, targets_column) = (
         texts::join(params.iter().map(String::as_str))?,
-        to_json(&targets)?,
+        row::to_json(&targets)?,
     );
     let lengths = [
         source.len(),
@@ -118,12 +118,12 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
-            time.0,
+            time,
             source,
             command,
             params_column,
             targets_column,
-            message.map(|(sender, _)| sender.0),
+            message.map(|(sender, _)| sender),
             recipient,
             client,
             label,
@@ -131,7 +131,7 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
             channel,
             others,
             silenced_by,
-            (clock != time).then_some(clock.0),
+            (clock != time).then_some(clock),
             words,
         ])?;
     let id = EventId(tx.sql.last_insert_rowid());
@@ -139,7 +139,7 @@ pub fn append(tx: &Write, draft: Draft, targets: &[TargetId]) -> Result<EventId>
         .sql
         .prepare_cached("INSERT INTO address (target_id, event_id) VALUES (?1, ?2)")?;
     for target in &targets {
-        address.execute([target.0, id.0])?;
+        address.execute(params![target, id])?;
     }
     let event = Event {
         id,
@@ -163,11 +163,11 @@ fn next_time(tx: &Write, clock: Timestamp) -> Result<Timestamp> {
     let last = tx
         .sql
         .prepare_cached("SELECT time FROM log")?
-        .query_row([], |row| row.get(0).map(Timestamp))?;
+        .query_row([], |row| row.get(0))?;
     if clock > last {
         tx.sql
             .prepare_cached("UPDATE log SET time = ?1")?
-            .execute([clock.0])?;
+            .execute([clock])?;
     }
     Ok(last.max(clock))
 }
@@ -177,7 +177,7 @@ pub(super) fn targets_of(tx: &Read, id: i64) -> Result<Vec<i64>> {
     let mut targets = tx
         .sql
         .prepare_cached("SELECT targets FROM event WHERE id = ?1")?;
-    Ok(targets.query_row([id], |row| from_json(row.get_ref(0)?.as_str()?))?)
+    Ok(targets.query_row([id], |row| row::from_json(row.get_ref(0)?.as_str()?))?)
 }
 
 /// The log's position: the id of the last event ever appended, whether or not retention has removed
@@ -285,8 +285,8 @@ fn spans(
          SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until IS NULL
          ORDER BY channel_id, since",
     )?;
-    let rows = statement.query_map([session.0, after.0], |row| {
-        Ok((ChannelId(row.get(0)?), Span::read(row)?))
+    let rows = statement.query_map(params![session, after], |row| {
+        Ok((row.get(0)?, Span::read(row)?))
     })?;
     let mut spans = BTreeMap::<_, Vec<_>>::new();
     for row in rows {
@@ -310,8 +310,7 @@ fn gap(
     let mut dropped_of = tx
         .sql
         .prepare_cached("SELECT dropped FROM target WHERE id = ?1")?;
-    let mut dropped =
-        |target: TargetId| dropped_of.query_row([target.0], |row| row.get::<_, i64>(0));
+    let mut dropped = |target: TargetId| dropped_of.query_row([target], |row| row.get::<_, i64>(0));
     let mut last = own.map_or(Ok(0), |own| dropped(own.into()))?;
     for (channel, spans) in spans {
         let dropped = dropped((*channel).into())?;
@@ -349,7 +348,7 @@ impl Lane {
                  ORDER BY event_id LIMIT ?4",
             )?;
             let rows = statement
-                .query_map([self.target.0, *past, *up_to, as_sql(chunk)], |row| {
+                .query_map(params![self.target, *past, *up_to, as_sql(chunk)], |row| {
                     row.get(0)
                 })?;
             for id in rows {
@@ -380,8 +379,8 @@ pub(super) fn load(tx: &Read, ids: &[i64], most: usize) -> Result<Vec<Event>> {
             let params = row.get_ref("params")?.as_str()?;
             bytes += texts::rendered_length(params);
             Ok(Event {
-                id: EventId(row.get("id")?),
-                time: Timestamp(row.get("time")?),
+                id: row.get("id")?,
+                time: row.get("time")?,
                 source: row.get("source")?,
                 command: row.get("command")?,
                 params: texts::split(params).map(str::to_owned).collect(),
@@ -391,16 +390,6 @@ pub(super) fn load(tx: &Read, ids: &[i64], most: usize) -> Result<Vec<Event>> {
         })?);
     }
     Ok(events)
-}
-
-pub(super) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> rusqlite::Result<T> {
-    serde_json::from_str(json).map_err(|e| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e.into())
-    })
-}
-
-pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(Error::internal)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<EventId>
     let mark = tx
         .sql
         .prepare_cached("SELECT event_id FROM read_mark WHERE session_id = ?1 AND target_id = ?2")?
-        .query_row([session.0, channel.0], |row| row.get(0))
+        .query_row(params![session, channel], |row| row.get(0))
         .optional()?;
     Ok(EventId(mark.unwrap_or(0)))
 }
@@ -27,7 +27,7 @@ pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) 
     let run = |sql: &str| {
         tx.sql
             .prepare_cached(sql)?
-            .execute(params![session.0, channel.0, to.0])
+            .execute(params![session, channel, to])
     };
     let moved = run(
         "UPDATE read_mark SET event_id = ?3 WHERE session_id = ?1 AND target_id = ?2 AND event_id < ?3",
@@ -50,14 +50,14 @@ fn forget_least(tx: &Write, session: SessionId, new: ChannelId) -> Result<()> {
     let count = tx
         .sql
         .prepare_cached("SELECT count(*) FROM read_mark WHERE session_id = ?1")?;
-    let count: i64 = { count }.query_row([session.0], |row| row.get(0))?;
+    let count: i64 = { count }.query_row([session], |row| row.get(0))?;
     if count > MAX_MARKS {
         tx.sql
             .prepare_cached(
                 "DELETE FROM read_mark WHERE session_id = ?1 AND target_id = (
                      SELECT target_id FROM read_mark WHERE session_id = ?1 AND target_id != ?2 ORDER BY event_id LIMIT 1)",
             )?
-            .execute([session.0, new.0])?;
+            .execute(params![session, new])?;
     }
     Ok(())
 }

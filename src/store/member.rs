@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Effect, Read, Write, as_sql, channel, log, retention, succession, unreadable};
 use crate::{
@@ -27,8 +27,8 @@ pub struct Member {
 impl Member {
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
-            session: SessionId(row.get("session_id")?),
-            nick: Nick::stored(row.get("nick")?),
+            session: row.get("session_id")?,
+            nick: row.get("nick")?,
             op: row.get("op")?,
             voice: row.get("voice")?,
             away: row.get("away")?,
@@ -53,7 +53,7 @@ pub fn of_channel(tx: &Read, channel: ChannelId) -> Result<Vec<Member>> {
     let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick");
     let mut statement = tx.sql.prepare_cached(&sql)?;
     let members = statement
-        .query_map([channel.0], Member::read)?
+        .query_map([channel], Member::read)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(members)
 }
@@ -64,7 +64,7 @@ pub fn ops_last(tx: &Read, channel: ChannelId, batch: usize) -> Result<Vec<Membe
         format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY op, since LIMIT ?2");
     let mut statement = tx.sql.prepare_cached(&sql)?;
     let members = statement
-        .query_map([channel.0, as_sql(batch)], Member::read)?
+        .query_map(params![channel, as_sql(batch)], Member::read)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(members)
 }
@@ -75,7 +75,7 @@ pub fn first_of_channel(tx: &Read, channel: ChannelId, limit: usize) -> Result<V
         format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick LIMIT ?2");
     let mut statement = tx.sql.prepare_cached(&sql)?;
     let members = statement
-        .query_map([channel.0, as_sql(limit)], Member::read)?
+        .query_map(params![channel, as_sql(limit)], Member::read)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(members)
 }
@@ -99,7 +99,7 @@ pub fn foremost_of_channel(
     ] {
         let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL {standing}");
         let mut statement = tx.sql.prepare_cached(&sql)?;
-        let mut rows = statement.query([channel.0])?;
+        let mut rows = statement.query([channel])?;
         while foremost.len() < limit
             && let Some(row) = rows.next()?
         {
@@ -115,7 +115,7 @@ pub fn get(tx: &Read, channel: ChannelId, session: SessionId) -> Result<Option<M
     Ok(tx
         .sql
         .prepare_cached(&sql)?
-        .query_row([channel.0, session.0], Member::read)
+        .query_row(params![channel, session], Member::read)
         .optional()?)
 }
 
@@ -125,14 +125,14 @@ pub fn was(tx: &Read, channel: ChannelId, session: SessionId) -> Result<bool> {
     Ok(tx
         .sql
         .prepare_cached(sql)?
-        .query_row([channel.0, session.0], |row| row.get(0))?)
+        .query_row(params![channel, session], |row| row.get(0))?)
 }
 
 pub fn count(tx: &Read, channel: ChannelId) -> Result<i64> {
     Ok(tx
         .sql
         .prepare_cached("SELECT count(*) FROM membership WHERE channel_id = ?1 AND until IS NULL")?
-        .query_row([channel.0], |row| row.get(0))?)
+        .query_row([channel], |row| row.get(0))?)
 }
 
 /// How many are on a channel, counted up to `most`.
@@ -140,14 +140,14 @@ pub fn count_to(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
     let members = tx.sql.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL LIMIT ?2)",
     )?;
-    Ok({ members }.query_row([channel.0, most], |row| row.get(0))?)
+    Ok({ members }.query_row(params![channel, most], |row| row.get(0))?)
 }
 
 fn is_empty(tx: &Read, channel: ChannelId) -> Result<bool> {
     let any = tx.sql.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL)",
     )?;
-    Ok(!{ any }.query_row([channel.0], |row| row.get::<_, bool>(0))?)
+    Ok(!{ any }.query_row([channel], |row| row.get::<_, bool>(0))?)
 }
 
 /// Whether anyone on a channel is op.
@@ -160,7 +160,7 @@ pub fn ops(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
     let ops = tx.sql.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL AND op LIMIT ?2)",
     )?;
-    Ok({ ops }.query_row([channel.0, most], |row| row.get(0))?)
+    Ok({ ops }.query_row(params![channel, most], |row| row.get(0))?)
 }
 
 /// The channels a session is on, in the order in which it joined them.
@@ -169,7 +169,7 @@ pub fn channels_of(tx: &Read, session: SessionId) -> Result<Vec<ChannelId>> {
         "SELECT channel_id FROM membership WHERE session_id = ?1 AND until IS NULL ORDER BY since",
     )?;
     let ids = statement
-        .query_map([session.0], |row| row.get(0).map(ChannelId))?
+        .query_map([session], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     Ok(ids)
 }
@@ -181,7 +181,7 @@ pub(super) fn channels(tx: &Read, session: SessionId) -> Result<Vec<channel::Cha
          WHERE session_id = ?1 AND until IS NULL ORDER BY since",
     )?;
     let channels = statement
-        .query_map([session.0], channel::Channel::read)?
+        .query_map([session], channel::Channel::read)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(channels)
 }
@@ -201,7 +201,7 @@ pub fn join(
         .prepare_cached(
             "INSERT INTO membership (session_id, channel_id, since, op) VALUES (?1, ?2, ?3, ?4)",
         )?
-        .execute(rusqlite::params![session.0, channel.0, since.0, op])?;
+        .execute(params![session, channel, since, op])?;
     tx.add_row(0, 10);
     Ok(since)
 }
@@ -220,7 +220,7 @@ pub fn close(
         .prepare_cached(
             "UPDATE membership SET until = ?3 WHERE session_id = ?1 AND channel_id = ?2 AND until IS NULL RETURNING op",
         )?
-        .query_row([session.0, channel.0, until.0], |row| row.get(0))?;
+        .query_row(params![session, channel, until], |row| row.get(0))?;
     tx.effect(Effect::Left { session, channel });
     forget_stays(tx, session)?;
     if is_empty(tx, channel)? {
@@ -242,8 +242,8 @@ fn forget_stays(tx: &Write, session: SessionId) -> Result<()> {
              ORDER BY until DESC LIMIT 1 OFFSET ?2)
          RETURNING until, channel_id",
     )?;
-    let forgotten = forget.query_map([session.0, PAST_STAYS], |row| {
-        Ok((row.get(0)?, ChannelId(row.get(1)?)))
+    let forgotten = forget.query_map(params![session, PAST_STAYS], |row| {
+        Ok((row.get(0)?, row.get(1)?))
     })?;
     for (until, channel) in forgotten.collect::<rusqlite::Result<Vec<(i64, ChannelId)>>>()? {
         retention::note_dropped(tx, session.into(), until)?;
@@ -255,13 +255,13 @@ fn forget_stays(tx: &Write, session: SessionId) -> Result<()> {
 pub fn set_op(tx: &Write, channel: ChannelId, session: SessionId, op: bool) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE membership SET op = ?3 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL")?
-        .execute(rusqlite::params![channel.0, session.0, op])?;
+        .execute(params![channel, session, op])?;
     Ok(())
 }
 
 pub fn set_voice(tx: &Write, channel: ChannelId, session: SessionId, voice: bool) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE membership SET voice = ?3 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL")?
-        .execute(rusqlite::params![channel.0, session.0, voice])?;
+        .execute(params![channel, session, voice])?;
     Ok(())
 }

@@ -64,9 +64,11 @@ mod migrate;
 mod open;
 mod readers;
 mod reserve;
+
 pub mod restore;
 pub mod retention;
 mod room;
+mod row;
 pub mod session;
 pub mod session_mask;
 pub mod sight;

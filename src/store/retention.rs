@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Write, app, as_sql, grant, log, unreadable};
+use super::{Write, app, as_sql, grant, row, unreadable};
 use crate::{
     error::Result,
     model::{ChannelId, TargetId, Timestamp},
@@ -28,11 +28,15 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
     let mut rows = oldest.query([as_sql(batch)])?;
     let mut addresses = 0;
     while let Some(row) = rows.next()?.filter(|_| addresses < ADDRESSES * batch) {
-        let time = Timestamp(row.get(1)?);
+        let time: Timestamp = row.get(1)?;
         if time > cutoff && time <= now {
             break;
         }
-        let targets = log::from_json::<Vec<i64>>(&row.get::<_, String>("targets")?)?;
+        let targets = row::from_json::<i64>(
+            row.get_ref("targets")?
+                .as_str()
+                .map_err(rusqlite::Error::from)?,
+        )?;
         addresses += targets.len();
         to_come.push((row.get::<_, i64>("id")?, targets));
         if time <= cutoff {
@@ -42,7 +46,7 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
     // What is yet to come at the end of the batch goes too if the next one behind it is old.
     if let Some((last, _)) = to_come.last() {
         let next = next
-            .query_row([*last, now.0], |row| row.get(0))
+            .query_row(params![*last, now], |row| row.get(0))
             .optional()?;
         if next.is_some_and(|time: i64| time <= cutoff.0) {
             old.append(&mut to_come);
@@ -115,7 +119,7 @@ pub fn drop_tombstones(
         .prepare_cached(
             "DELETE FROM client WHERE id IN (SELECT id FROM client WHERE ended_at <= ?1 LIMIT ?2)",
         )?
-        .execute(params![cutoff.0, as_sql(batch)])?;
+        .execute(params![cutoff, as_sql(batch)])?;
     removed += grant::drop_ended(tx, cutoff, batch)?;
     removed += app::drop_ended(tx, cutoff, now, batch)?;
     for targets in [
@@ -130,7 +134,7 @@ pub fn drop_tombstones(
          RETURNING id",
     ] {
         let mut statement = tx.sql.prepare_cached(targets)?;
-        let ids = statement.query_map(params![cutoff.0, as_sql(batch)], |row| row.get(0))?;
+        let ids = statement.query_map(params![cutoff, as_sql(batch)], |row| row.get(0))?;
         for id in ids.collect::<rusqlite::Result<Vec<i64>>>()? {
             removed += tx
                 .sql
@@ -145,6 +149,6 @@ pub fn drop_tombstones(
 pub(super) fn note_dropped(tx: &Write, target: TargetId, event: i64) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE target SET dropped = ?2 WHERE id = ?1 AND dropped < ?2")?
-        .execute([target.0, event])?;
+        .execute(params![target, event])?;
     Ok(())
 }

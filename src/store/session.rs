@@ -32,13 +32,11 @@ pub struct Session {
 impl Session {
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
-            id: SessionId(row.get("id")?),
-            nick: Nick::stored(row.get("nick")?),
+            id: row.get("id")?,
+            nick: row.get("nick")?,
             away: row.get("away")?,
-            created_at: Timestamp(row.get("created_at")?),
-            password_hash: row
-                .get::<_, Option<_>>("password_hash")?
-                .map(HashedPassword::from_phc),
+            created_at: row.get("created_at")?,
+            password_hash: row.get("password_hash")?,
         })
     }
 
@@ -98,7 +96,7 @@ impl Overview {
             keys: row.get("keys")?,
             grants: row.get("grants")?,
             channels: row.get("channels")?,
-            seen_at: Timestamp(row.get("seen_at")?),
+            seen_at: row.get("seen_at")?,
         })
     }
 }
@@ -108,7 +106,7 @@ pub fn overviews(tx: &Read, after: SessionId, limit: usize) -> Result<Vec<Overvi
     let mut statement = tx
         .sql
         .prepare_cached(&format!("{OVERVIEW} AND id > ?1 ORDER BY id LIMIT ?2"))?;
-    let rows = statement.query_map(params![after.0, as_sql(limit)], Overview::read)?;
+    let rows = statement.query_map(params![after, as_sql(limit)], Overview::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -117,7 +115,7 @@ pub fn overview(tx: &Read, id: SessionId) -> Result<Overview> {
     Ok(tx
         .sql
         .prepare_cached(&format!("{OVERVIEW} AND id = ?1"))?
-        .query_row([id.0], Overview::read)?)
+        .query_row([id], Overview::read)?)
 }
 
 /// Makes a session for a request from `address`; a client of it follows in the same transaction.
@@ -126,7 +124,7 @@ pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Resul
     let inserted = tx
         .sql
         .prepare_cached("INSERT INTO session (id, nick, folded_nick, created_at, network) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![id.0, nick.as_str(), nick.folded(), now.0, Network::of(address).in_order().0]);
+        .execute(params![id, nick.as_str(), nick.folded(), now, Network::of(address).in_order().0]);
     on_unique(inserted, || in_use(nick))?;
     tx.add_row(3 * nick.as_str().len() + 2 * ADDRESS, 3);
     let subject = Subject {
@@ -148,7 +146,7 @@ pub fn get(tx: &Read, id: SessionId) -> Result<Session> {
     Ok(tx
         .sql
         .prepare_cached("SELECT * FROM session WHERE id = ?1 AND ended_at IS NULL")?
-        .query_row([id.0], Session::read)?)
+        .query_row([id], Session::read)?)
 }
 
 /// The live session `id`, if there is one.
@@ -156,7 +154,7 @@ pub fn find(tx: &Read, id: SessionId) -> Result<Option<Session>> {
     Ok(tx
         .sql
         .prepare_cached("SELECT * FROM session WHERE id = ?1 AND ended_at IS NULL")?
-        .query_row([id.0], Session::read)
+        .query_row([id], Session::read)
         .optional()?)
 }
 
@@ -173,10 +171,10 @@ pub(super) fn find_past(tx: &Read, id: SessionId) -> Result<Option<PastSession>>
     let found = tx
         .sql
         .prepare_cached("SELECT nick, ended_at IS NOT NULL FROM session WHERE id = ?1")?;
-    let past = { found }.query_row([id.0], |row| {
+    let past = { found }.query_row([id], |row| {
         Ok(PastSession {
             id,
-            nick: Nick::stored(row.get(0)?),
+            nick: row.get(0)?,
             ended: row.get(1)?,
         })
     });
@@ -252,7 +250,7 @@ pub fn rename(tx: &Write, session: &Session, nick: &Nick) -> Result<()> {
     let renamed = tx
         .sql
         .prepare_cached("UPDATE session SET nick = ?2, folded_nick = ?3 WHERE id = ?1")?
-        .execute(params![session.id.0, nick.as_str(), nick.folded()]);
+        .execute(params![session.id, nick.as_str(), nick.folded()]);
     on_unique(renamed, || in_use(nick)).map(drop)
 }
 
@@ -269,7 +267,7 @@ pub fn set_password(
         .prepare_cached(
             "UPDATE session SET password_hash = ?3 WHERE id = ?1 AND ended_at IS NULL AND password_hash IS ?2",
         )?
-        .execute(params![id.0, expected.map(HashedPassword::as_phc), hash.as_phc()])?;
+        .execute(params![id, expected.map(HashedPassword::as_phc), hash.as_phc()])?;
     Ok(changed == 1)
 }
 
@@ -277,7 +275,7 @@ pub fn set_away(tx: &Write, id: SessionId, away: Option<&str>) -> Result<()> {
     tx.add_text(away.unwrap_or_default());
     tx.sql
         .prepare_cached("UPDATE session SET away = ?2 WHERE id = ?1")?
-        .execute(params![id.0, away])?;
+        .execute(params![id, away])?;
     Ok(())
 }
 
@@ -327,7 +325,7 @@ pub fn end(
         .prepare_cached(
             "UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1",
         )?
-        .execute([id.0, now.0])?;
+        .execute(params![id, now])?;
     unreadable::note_ended(tx, id)?;
     invite::remove_of_session(tx, id)?;
     silence::remove_of_session(tx, id)?;
@@ -367,8 +365,8 @@ pub fn for_each_membership(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         each(Effect::Joined {
-            session: SessionId(row.get(0)?),
-            channel: crate::model::ChannelId(row.get(1)?),
+            session: row.get(0)?,
+            channel: row.get(1)?,
         });
     }
     Ok(())

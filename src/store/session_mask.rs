@@ -5,7 +5,7 @@
 //! mask matches. It holds that session until it ends. A mask that is set while nobody has its nick
 //! goes by the nick of the moment, because it cannot know whom it is meant for.
 
-use rusqlite::{Row, Statement};
+use rusqlite::{Row, Statement, ToSql};
 
 use super::{Write, session::Session, sight::Sight};
 use crate::{
@@ -41,8 +41,8 @@ impl SessionMask {
     /// Reads the columns `mask` and `held`.
     pub(super) fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
-            mask: Mask::stored(row.get("mask")?),
-            held: row.get::<_, Option<_>>("held")?.map(SessionId),
+            mask: row.get("mask")?,
+            held: row.get("held")?,
         })
     }
 }
@@ -63,15 +63,15 @@ impl Masked {
 
     /// Whether one of the masks that a query gives, in its columns `mask` and `held`, matches the
     /// session.
-    pub(super) fn fits_one_of(&self, masks: &mut Statement, of: i64) -> Result<bool> {
+    pub(super) fn fits_one_of(&self, masks: &mut Statement, of: impl ToSql) -> Result<bool> {
         let mut rows = masks.query([of])?;
         while let Some(row) = rows.next()? {
-            let held = row.get::<_, Option<i64>>("held")?;
+            let held: Option<SessionId> = row.get("held")?;
             let mask = row
                 .get_ref("mask")?
                 .as_str()
                 .map_err(rusqlite::Error::from)?;
-            if held == Some(self.session.0) || self.name.fits(mask) {
+            if held == Some(self.session) || self.name.fits(mask) {
                 return Ok(true);
             }
         }
@@ -87,7 +87,7 @@ impl Masked {
 pub(super) fn let_go(tx: &Write, session: SessionId) -> Result<()> {
     for table in TABLES {
         let let_go = format!("UPDATE {table} SET held = NULL WHERE held = ?1");
-        tx.sql.prepare_cached(&let_go)?.execute([session.0])?;
+        tx.sql.prepare_cached(&let_go)?.execute([session])?;
     }
     Ok(())
 }

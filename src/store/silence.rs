@@ -14,7 +14,7 @@ pub fn list(tx: &Read, session: SessionId) -> Result<Vec<SessionMask>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT mask, held FROM silence WHERE session_id = ?1 ORDER BY folded_mask",
     )?;
-    let rows = statement.query_map([session.0], SessionMask::read)?;
+    let rows = statement.query_map([session], SessionMask::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -26,7 +26,7 @@ pub fn silences(tx: &Read, session: SessionId, sender: &Session) -> Result<bool>
     let mut masks = tx
         .sql
         .prepare_cached("SELECT mask, held FROM silence WHERE session_id = ?1")?;
-    Masked::new(sender).fits_one_of(&mut masks, session.0)
+    Masked::new(sender).fits_one_of(&mut masks, session)
 }
 
 /// Those whom a session silences, for a look at many.
@@ -60,7 +60,7 @@ pub fn add(tx: &Write, session: SessionId, mask: &SessionMask) -> Result<bool> {
         .prepare_cached(
             "INSERT INTO silence (session_id, folded_mask, mask, held) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
         )?
-        .execute(params![session.0, mask.mask.folded(), mask.mask.as_str(), mask.held.map(|session| session.0)])?;
+        .execute(params![session, mask.mask.folded(), mask.mask.as_str(), mask.held])?;
     tx.add_row(2 * mask.mask.as_str().len(), 1);
     Ok(added == 1)
 }
@@ -70,13 +70,13 @@ pub fn remove(tx: &Write, session: SessionId, mask: &Mask) -> Result<bool> {
     let removed = tx
         .sql
         .prepare_cached("DELETE FROM silence WHERE session_id = ?1 AND folded_mask = ?2")?
-        .execute(params![session.0, mask.folded()])?;
+        .execute(params![session, mask.folded()])?;
     Ok(removed == 1)
 }
 
 pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM silence WHERE session_id = ?1")?
-        .execute([session.0])?;
+        .execute([session])?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Op passes on, so that no channel is stuck: when the last op goes, another member becomes op in
 //! the same transaction.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Read, Write, as_sql, ban, channel, log, member, session, session_mask::Masked};
 use crate::{
@@ -44,7 +44,7 @@ fn successor(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
         .prepare_cached(
             "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL AND voice ORDER BY since LIMIT 1",
         )?
-        .query_row([channel.0], |row| row.get(0).map(SessionId))
+        .query_row([channel], |row| row.get(0))
         .optional()?;
     if voiced.is_some() {
         return Ok(voiced);
@@ -53,9 +53,9 @@ fn successor(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
     let mut by_stay = tx.sql.prepare_cached(
         "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL ORDER BY since LIMIT ?2",
     )?;
-    let mut rows = by_stay.query([channel.0, as_sql(TRIALS / bans.len().max(1))])?;
+    let mut rows = by_stay.query(params![channel, as_sql(TRIALS / bans.len().max(1))])?;
     while let Some(row) = rows.next()? {
-        let session = session::get(tx, SessionId(row.get(0)?))?;
+        let session = session::get(tx, row.get(0)?)?;
         let masked = Masked::new(&session);
         if !bans.iter().any(|ban| masked.fits(&ban.mask)) {
             return Ok(Some(session.id));
@@ -98,7 +98,7 @@ pub(super) fn heal(connection: &Connection, now: Timestamp) -> Result<()> {
              (SELECT 1 FROM membership WHERE channel_id = channel.id AND until IS NULL AND op)",
     )?;
     let ids = { without_op }
-        .query_map([], |row| row.get(0).map(ChannelId))?
+        .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     ids.into_iter()
         .try_for_each(|channel| pass_on(&tx, channel, now))?;

@@ -42,19 +42,19 @@ pub struct Access {
 impl Access {
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
-            secret: SecretHash(row.get("secret_hash")?),
-            grant: GrantId(row.get("grant_id")?),
-            app: AppId(row.get("app_id")?),
-            session: row.get::<_, Option<_>>("session_id")?.map(SessionId),
-            client: row.get::<_, Option<_>>("client")?.map(ClientId),
+            secret: row.get("secret_hash")?,
+            grant: row.get("grant_id")?,
+            app: row.get("app_id")?,
+            session: row.get("session_id")?,
+            client: row.get("client")?,
             alone: row.get("alone")?,
             client_expires_at: Timestamp(
                 row.get::<_, Option<_>>("client_expires_at")?.unwrap_or(0),
             ),
-            maker: row.get::<_, Option<_>>("maker")?.map(ClientId),
-            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
-            created_at: Timestamp(row.get("created_at")?),
-            expires_at: Timestamp(row.get("expires_at")?),
+            maker: row.get("maker")?,
+            scope: row.get("scope")?,
+            created_at: row.get("created_at")?,
+            expires_at: row.get("expires_at")?,
             unsettled: row.get("unsettled")?,
         })
     }
@@ -96,11 +96,11 @@ pub fn issue_access(tx: &Write, new: &NewToken, now: Timestamp) -> Result<()> {
              VALUES (?1, ?2, 'access', ?3, ?4, ?5, ?5, ?6)
              ON CONFLICT (secret_hash) DO UPDATE SET created_at = ?4, expires_at = ?5, limit_at = ?5",
         )?
-        .execute(params![secret.0, grant.0, scope.to_string(), now.0, expires_at.0, parent.map(|parent| parent.0)])?;
+        .execute(params![secret, grant, scope.to_string(), now, expires_at, parent])?;
     let access = tx
         .sql
         .prepare_cached(&format!("{ACCESS} AND token.secret_hash = ?1"))?
-        .query_row([secret.0], Access::read)?;
+        .query_row([secret], Access::read)?;
     tx.effect(Effect::TokenIssued(access));
     Ok(())
 }
@@ -126,13 +126,13 @@ pub fn issue_refresh(
              VALUES (?1, ?2, 'refresh', ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
-            secret.0,
-            grant.0,
+            secret,
+            grant,
             scope.to_string(),
-            now.0,
-            expires_at.0,
-            limit_at.0,
-            parent.map(|parent| parent.0)
+            now,
+            expires_at,
+            limit_at,
+            parent
         ])?;
     Ok(())
 }
@@ -150,7 +150,7 @@ pub fn supersede(
         .prepare_cached(
             "UPDATE token SET superseded_at = ?2, derived_by = ?3, expires_at = max(expires_at, ?4) WHERE secret_hash = ?1",
         )?
-        .execute(params![secret.0, now.0, by.0, until.0])?;
+        .execute(params![secret, now, by, until])?;
     Ok(())
 }
 
@@ -162,7 +162,7 @@ pub fn settle_parent(tx: &Write, presented: SecretHash, now: Timestamp) -> Resul
             "UPDATE token SET settled_at = ?2
              WHERE secret_hash = (SELECT parent FROM token WHERE secret_hash = ?1) AND settled_at IS NULL",
         )?
-        .execute(params![presented.0, now.0])?;
+        .execute(params![presented, now])?;
     Ok(())
 }
 
@@ -172,7 +172,7 @@ pub fn is_unsettled(tx: &Read, secret: SecretHash) -> Result<bool> {
         "SELECT 1 FROM token JOIN token AS parent ON parent.secret_hash = token.parent
          WHERE token.secret_hash = ?1 AND parent.settled_at IS NULL",
     )?;
-    Ok(parent.exists([secret.0])?)
+    Ok(parent.exists([secret])?)
 }
 
 /// A token that is there, of whatever kind, expired and superseded ones too; its grant is live.
@@ -206,18 +206,18 @@ impl Token {
     }
 
     fn read(row: &Row) -> rusqlite::Result<Self> {
-        let by = row.get::<_, Option<_>>("derived_by")?.map(KeyId);
+        let by = row.get("derived_by")?;
         let settled = row.get::<_, Option<i64>>("settled_at")?.is_some();
         let superseded = row.get::<_, Option<i64>>("superseded_at")?.is_some();
         Ok(Self {
-            grant: GrantId(row.get("grant_id")?),
-            scope: Scopes::stored(row.get_ref("scope")?.as_str()?),
+            grant: row.get("grant_id")?,
+            scope: row.get("scope")?,
             is_access: row.get_ref("kind")?.as_str()? == "access",
-            created_at: Timestamp(row.get("created_at")?),
-            expires_at: Timestamp(row.get("expires_at")?),
-            limit_at: Timestamp(row.get("limit_at")?),
+            created_at: row.get("created_at")?,
+            expires_at: row.get("expires_at")?,
+            limit_at: row.get("limit_at")?,
             exchanged: superseded.then_some(Exchanged { by, settled }),
-            code: row.get::<_, Option<_>>("code_hash")?.map(SecretHash),
+            code: row.get("code_hash")?,
         })
     }
 }
@@ -226,7 +226,7 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
     let mut statement = tx
         .sql
         .prepare_cached("SELECT * FROM token WHERE secret_hash = ?1")?;
-    Ok(statement.query_row([secret.0], Token::read).optional()?)
+    Ok(statement.query_row([secret], Token::read).optional()?)
 }
 
 /// Every access token, for the caller map's start.
@@ -252,7 +252,7 @@ pub fn jti(secret: SecretHash) -> String {
 pub fn note_code(tx: &Write, secret: SecretHash, code: SecretHash) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE token SET code_hash = ?2 WHERE secret_hash = ?1")?
-        .execute(params![secret.0, code.0])?;
+        .execute(params![secret, code])?;
     Ok(())
 }
 
@@ -261,7 +261,7 @@ pub fn is_of_code(tx: &Read, code: SecretHash) -> Result<bool> {
     Ok(tx
         .sql
         .prepare_cached("SELECT 1 FROM token WHERE code_hash = ?1")?
-        .exists([code.0])?)
+        .exists([code])?)
 }
 
 /// Ends the tokens of a grant that descend from an authorization code.
@@ -269,9 +269,7 @@ pub fn end_of_code(tx: &Write, grant: GrantId, code: SecretHash, now: Timestamp)
     let mut statement = tx
         .sql
         .prepare_cached("DELETE FROM token WHERE code_hash = ?1 RETURNING secret_hash, kind")?;
-    let ended = statement.query_map([code.0], |row| {
-        Ok((SecretHash(row.get(0)?), row.get::<_, String>(1)?))
-    })?;
+    let ended = statement.query_map([code], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
     for token in ended {
         let (secret, kind) = token?;
         if kind == "access" {
@@ -286,7 +284,7 @@ pub fn end_of_code(tx: &Write, grant: GrantId, code: SecretHash, now: Timestamp)
 pub(super) fn remove_of(tx: &Write, grant: GrantId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM token WHERE grant_id = ?1")?
-        .execute([grant.0])?;
+        .execute([grant])?;
     Ok(())
 }
 
@@ -297,5 +295,5 @@ pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
         .prepare_cached(
             "DELETE FROM token WHERE secret_hash IN (SELECT secret_hash FROM token WHERE expires_at <= ?1 LIMIT ?2)",
         )?
-        .execute(params![now.minus(KEPT_FOR).0, as_sql(batch)])?)
+        .execute(params![now.minus(KEPT_FOR), as_sql(batch)])?)
 }

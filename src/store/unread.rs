@@ -28,12 +28,12 @@ pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) ->
     )?;
     let mut newest = i64::MAX;
     loop {
-        let mut rows = statement.query([channel.0, newest, read.0, me.id.0])?;
+        let mut rows = statement.query(params![channel, newest, read, me.id])?;
         newest = loop {
             let Some(row) = rows.next()? else {
                 return Ok(unread);
             };
-            if row.get::<_, Option<i64>>("sender")? == Some(me.id.0) {
+            if row.get::<_, Option<SessionId>>("sender")? == Some(me.id) {
                 break row.get("others")?;
             }
             unread.count += 1;
@@ -50,7 +50,7 @@ pub(super) fn last_of_others(tx: &Read, channel: ChannelId, me: SessionId) -> Re
     let last = tx.sql.prepare_cached(
         "SELECT id, sender, others FROM event WHERE channel = ?1 ORDER BY id DESC LIMIT 1",
     )?;
-    let last = { last }.query_row([channel.0], |row| {
+    let last = { last }.query_row([channel], |row| {
         let (id, sender, others): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(if sender == me.0 { others } else { id })
     });
@@ -64,7 +64,7 @@ pub fn of_exchange(tx: &Read, me: &Session, other: SessionId, read: EventId) -> 
     let mut statement = tx.sql.prepare_cached(
         "SELECT id, words FROM event WHERE sender = ?1 AND recipient = ?2 AND id > ?3 AND ?1 != ?2 ORDER BY id DESC LIMIT ?4",
     )?;
-    let mut rows = statement.query(params![other.0, me.id.0, read.0, MOST])?;
+    let mut rows = statement.query(params![other, me.id, read, MOST])?;
     while let Some(row) = rows.next()? {
         unread.count += 1;
         unread.mention = unread.mention || is_named(tx, me, row)?;

@@ -22,7 +22,7 @@ pub(super) fn note_ended(tx: &Write, session: SessionId) -> Result<()> {
         .sql
         .prepare_cached("DELETE FROM membership WHERE session_id = ?1 RETURNING channel_id")?;
     let channels = forget
-        .query_map([session.0], |row| row.get(0))?
+        .query_map([session], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<i64>>>()?;
     channels
         .into_iter()
