@@ -4,7 +4,7 @@
 //! `PROPTEST_CASES` sets how many cases; a failing one is shrunk, shown with its story, and kept in
 //! `regressions.txt`.
 
-mod acts;
+mod commands;
 mod check;
 mod state;
 mod steps;

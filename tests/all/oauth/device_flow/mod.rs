@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Device, FLAGS, TestServer, assert_sound};
 
-mod ends;
+mod endings;
 mod page;
 mod polls;
 

@@ -15,15 +15,15 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::support::{Process, assert_sound, params};
 
-use guest::{Done, Guest, assert_left};
+use visitor::{Done, Visitor, assert_left};
 use ledger::{Happened, Ledger, Reading, To};
-use line::{Line, News};
-use person::Person;
+use connection::{Connection, News};
+use user::User;
 
-mod guest;
+mod visitor;
 mod ledger;
-mod line;
-mod person;
+mod connection;
+mod user;
 
 const ROUNDS: usize = 6;
 /// At the most this many commands are answered between two kills.
@@ -64,7 +64,7 @@ async fn run(rounds: usize) {
     let (database, address) = (dir.path().join("rejoin.db"), address());
     let mut process = Process::listening(&database, &address, &[]);
     let (news, answered) = (watch::Sender::new(News::default()), watch::Sender::new(0));
-    let line = Line {
+    let line = Connection {
         news: news.subscribe(),
         answered: answered.clone(),
     };
@@ -90,7 +90,7 @@ async fn run(rounds: usize) {
         ("dan", false),
     ] {
         let device = process.device().login(nick, PASSWORD).await.unwrap();
-        let mut reader = Person::new(device, line.clone()).await;
+        let mut reader = User::new(device, line.clone()).await;
         readers.spawn(async move {
             if streams {
                 reader.follow(is_last).await
@@ -99,7 +99,7 @@ async fn run(rounds: usize) {
             }
         });
     }
-    let mut last = Person::new(process.pick("zoe").await, line.clone()).await;
+    let mut last = User::new(process.pick("zoe").await, line.clone()).await;
     let mut writers = JoinSet::new();
     for (nick, what) in [
         (
@@ -136,12 +136,12 @@ async fn run(rounds: usize) {
             ],
         ),
     ] {
-        let writer = Person::new(first.remove(nick).unwrap(), line.clone()).await;
+        let writer = User::new(first.remove(nick).unwrap(), line.clone()).await;
         writers.spawn(writer.write(what));
     }
     let mut guests = JoinSet::new();
     for nick in ["gus", "hal", "ida"] {
-        guests.spawn(Guest::new(nick, process.device(), line.clone()).visit());
+        guests.spawn(Visitor::new(nick, process.device(), line.clone()).visit());
     }
 
     let mut answers = answered.subscribe();
@@ -211,7 +211,7 @@ async fn run(rounds: usize) {
 
 /// Who has left is gone for good, and there is nobody but those who are known, with their eleven
 /// devices.
-async fn look_back(process: &Process, guests: &[Done], mut line: Line) {
+async fn look_back(process: &Process, guests: &[Done], mut line: Connection) {
     let lost: Vec<_> = guests.iter().flat_map(|guest| &guest.lost).collect();
     process
         .device()

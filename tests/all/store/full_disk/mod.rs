@@ -4,8 +4,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use self::site::{
-    RESERVE, Site, assert_done, assert_everything_is_read, assert_full, assert_nothing_is_added,
+use self::setup::{
+    RESERVE, FullDiskServer, assert_done, assert_everything_is_read, assert_full, assert_nothing_is_added,
     assert_refused, health, well,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-mod site;
+mod setup;
 
 const PASSWORD: &str = "correct horse battery";
 const DISK: u64 = 48 << 20;
@@ -58,7 +58,7 @@ async fn end_of(device: &Device) -> Option<Value> {
 
 #[tokio::test]
 async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
-    let mut site = Site::new(DISK);
+    let mut site = FullDiskServer::new(DISK);
     let process = site.start();
     let visitor = process.device();
     let database = site.database();
@@ -313,7 +313,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
 
 #[tokio::test]
 async fn a_server_stops_and_starts_on_a_full_disk() {
-    let mut site = Site::new(DISK);
+    let mut site = FullDiskServer::new(DISK);
     let process = site.start();
     let alice = process.pick("alice").await;
     alice.send("JOIN #room").await;
@@ -358,7 +358,7 @@ async fn a_server_stops_and_starts_on_a_full_disk() {
 /// Nobody but the chat fills the disk, and nobody but the chat can make room.
 #[tokio::test]
 async fn what_ends_makes_room_for_others() {
-    let mut site = Site::new(96 << 20);
+    let mut site = FullDiskServer::new(96 << 20);
     let process = site.start();
     let (alice, mallory) = (process.pick("alice").await, process.pick("mallory").await);
     alice.send("JOIN #room").await;
@@ -389,7 +389,7 @@ async fn what_ends_makes_room_for_others() {
 
 #[tokio::test]
 async fn a_new_database_on_a_disk_without_room_for_a_reserve_says_so() {
-    let mut site = Site::new(RESERVE);
+    let mut site = FullDiskServer::new(RESERVE);
     let process = site.start();
     assert_eq!(site.told("the disk has no room for the reserve"), 1);
     assert_full(health(&process).await.unwrap_err());

@@ -7,15 +7,15 @@ use serde_json::json;
 use super::{
     PASSWORD,
     ledger::{Happened, Reading},
-    line::{Answer, Line},
-    person::Person,
+    connection::{Answer, Connection},
+    user::User,
 };
 use crate::support::Device;
 
-pub struct Guest {
+pub struct Visitor {
     nick: String,
     visitor: Device,
-    line: Line,
+    line: Connection,
     done: Done,
 }
 
@@ -35,8 +35,8 @@ pub struct Done {
     pub unanswered: usize,
 }
 
-impl Guest {
-    pub fn new(nick: &str, visitor: Device, line: Line) -> Self {
+impl Visitor {
+    pub fn new(nick: &str, visitor: Device, line: Connection) -> Self {
         Self {
             nick: nick.to_owned(),
             visitor,
@@ -56,7 +56,7 @@ impl Guest {
     }
 
     async fn come_and_go(&mut self) {
-        let mut laptop = Person::new(self.enter().await, self.line.clone()).await;
+        let mut laptop = User::new(self.enter().await, self.line.clone()).await;
         self.done
             .happened
             .extend(laptop.send("JOIN", &["#all"], "join").await.1);
@@ -70,7 +70,7 @@ impl Guest {
         self.done.quits.push((laptop.nick, way.reason().1));
     }
 
-    async fn come_and_go_with_a_phone(&mut self, laptop: &mut Person) {
+    async fn come_and_go_with_a_phone(&mut self, laptop: &mut User) {
         laptop.send("PASS", &[PASSWORD], "pass").await;
         let before = laptop.get("/api/v1/session").await;
         let mut phone = self.log_in(laptop).await;
@@ -122,7 +122,7 @@ impl Guest {
     }
 
     /// Logs in one more device. Those whose cookies are lost are seen, and removed, by the first.
-    async fn log_in(&mut self, laptop: &mut Person) -> Person {
+    async fn log_in(&mut self, laptop: &mut User) -> User {
         let mut lost = 0;
         let phone = loop {
             let login = json!({"nick": self.nick, "password": PASSWORD});
@@ -144,7 +144,7 @@ impl Guest {
         };
         self.line.count();
         self.done.logins += 1;
-        let phone = Person::new(phone, self.line.clone()).await;
+        let phone = User::new(phone, self.line.clone()).await;
         assert_eq!(phone.nick, laptop.nick);
         let mut strangers = clients(laptop).await;
         strangers.retain(|client| ![laptop.client, phone.client].contains(client));
@@ -162,7 +162,7 @@ impl Guest {
     }
 
     /// A device leaves, and is told so from then on.
-    async fn leave(&mut self, who: &Person, way: Way, by: &Person) {
+    async fn leave(&mut self, who: &User, way: Way, by: &User) {
         self.settle(|| way.request(who, by)).await;
         let (reason, _) = way.reason();
         assert_left(&mut self.line, &who.device, reason).await;
@@ -188,7 +188,7 @@ impl Guest {
     }
 }
 
-pub async fn assert_left(line: &mut Line, device: &Device, reason: &str) {
+pub async fn assert_left(line: &mut Connection, device: &Device, reason: &str) {
     let answer = line
         .ask(|| device.request(Method::GET, "/api/v1/session"))
         .await;
@@ -199,7 +199,7 @@ pub async fn assert_left(line: &mut Line, device: &Device, reason: &str) {
     );
 }
 
-async fn clients(person: &mut Person) -> Vec<i64> {
+async fn clients(person: &mut User) -> Vec<i64> {
     let clients = person.get("/api/v1/clients").await;
     clients
         .as_array()
@@ -233,7 +233,7 @@ impl Way {
     }
 
     /// What is asked for, by itself or by another device.
-    fn request(self, who: &Person, by: &Person) -> RequestBuilder {
+    fn request(self, who: &User, by: &User) -> RequestBuilder {
         match self {
             Self::Quit => who
                 .device

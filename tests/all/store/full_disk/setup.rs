@@ -12,14 +12,14 @@ use crate::support::{Device, Problem, Process, SmallDisk, until};
 pub const RESERVE: u64 = 16 << 20;
 
 /// A server on a small disk.
-pub struct Site {
+pub struct FullDiskServer {
     tools: TempDir,
     folder: TempDir,
     pub disk: SmallDisk,
     starts: usize,
 }
 
-impl Site {
+impl FullDiskServer {
     pub fn new(bytes: u64) -> Self {
         let (tools, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let disk = SmallDisk::new(tools.path(), folder.path(), bytes);

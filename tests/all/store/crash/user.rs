@@ -6,22 +6,22 @@ use serde_json::{Value, json};
 
 use super::{
     ledger::{Happened, Reading, To},
-    line::Line,
+    connection::Connection,
 };
 use crate::support::{Device, Stream};
 
 /// A device of somebody's that outlives the server.
-pub struct Person {
+pub struct User {
     pub nick: String,
     pub client: i64,
     pub device: Device,
     /// Its queue begins after this event.
     start: i64,
-    line: Line,
+    line: Connection,
 }
 
-impl Person {
-    pub async fn new(device: Device, mut line: Line) -> Self {
+impl User {
+    pub async fn new(device: Device, mut line: Connection) -> Self {
         let snapshot = line
             .ask(|| device.request(Method::GET, "/api/v1/session"))
             .await

@@ -14,7 +14,7 @@ pub struct News {
 }
 
 #[derive(Clone)]
-pub struct Line {
+pub struct Connection {
     pub news: watch::Receiver<News>,
     /// How many commands were answered, all in all.
     pub answered: watch::Sender<usize>,
@@ -28,7 +28,7 @@ pub struct Answer {
     pub body: Value,
 }
 
-impl Line {
+impl Connection {
     /// Asks once. `None`: the answer is lost, whether or not what was asked for was done; the
     /// server is there again.
     pub async fn once(&mut self, request: RequestBuilder) -> Option<Answer> {
