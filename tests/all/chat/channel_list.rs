@@ -58,7 +58,9 @@ fn last(answer: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn the_largest_come_first_unless_a_name_is_given() {
     let server = TestServer::start().await;
-    let [alice, bob, carol] = server.pick_on("#Middle", ["alice", "bob", "carol"]).await;
+    let [alice, bob, carol] = server
+        .sessions_on("#Middle", ["alice", "bob", "carol"])
+        .await;
     alice.send("JOIN #alone,#hidden,#club").await;
     bob.send("JOIN #big,#hidden").await;
     carol.send("JOIN #big,#hidden,#club").await;
@@ -143,7 +145,7 @@ async fn the_largest_come_first_unless_a_name_is_given() {
 #[tokio::test]
 async fn a_page_has_a_hundred_channels_and_the_list_ten_thousand() {
     let server = TestServer::start().await;
-    server.pick_on("#large", ["alice", "bob"]).await;
+    server.sessions_on("#large", ["alice", "bob"]).await;
     fill_channels(&server, 10_001, "");
     let visitor = server.device();
     let first = visitor.get("/api/v1/channels").await;
@@ -169,7 +171,7 @@ async fn a_page_has_a_hundred_channels_and_the_list_ten_thousand() {
 #[tokio::test]
 async fn an_answer_that_is_not_complete_says_so() {
     let server = TestServer::start().await;
-    let [alice, _bob] = server.pick_on("#Large", ["alice", "bob"]).await;
+    let [alice, _bob] = server.sessions_on("#Large", ["alice", "bob"]).await;
     assert_eq!(kinds(&alice.send("LIST").await), ["321", "322", "323"]);
     fill_channels(&server, 600, "");
     let list = alice.send("LIST").await;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{TestServer, params, said};
+use crate::support::{TestServer, params, status_and_code};
 
 /// Names under which no channel is made.
 const REFUSED: [&str; 12] = [
@@ -24,7 +24,7 @@ const REFUSED: [&str; 12] = [
 #[tokio::test]
 async fn a_name_that_hides_something_or_is_not_in_nfc_makes_no_channel() {
     let server = TestServer::start().await;
-    let [alice, _bob] = server.pick_on("#c", ["alice", "bob"]).await;
+    let [alice, _bob] = server.sessions_on("#c", ["alice", "bob"]).await;
     alice.send("JOIN #café").await;
     for name in REFUSED {
         let refused = alice
@@ -32,12 +32,20 @@ async fn a_name_that_hides_something_or_is_not_in_nfc_makes_no_channel() {
             .await
             .unwrap_err();
         assert_eq!(refused.numeric.as_deref(), Some("476"), "{name:?}");
-        assert_eq!(said(refused), (400, "bad_channel_name".into()), "{name:?}");
+        assert_eq!(
+            status_and_code(refused),
+            (400, "bad_channel_name".into()),
+            "{name:?}"
+        );
         let nowhere = alice
             .try_send_json(json!({"command": "PART", "params": [name]}))
             .await
             .unwrap_err();
-        assert_eq!(said(nowhere), (404, "no_such_channel".into()), "{name:?}");
+        assert_eq!(
+            status_and_code(nowhere),
+            (404, "no_such_channel".into()),
+            "{name:?}"
+        );
     }
     assert_eq!(server.rows("channel"), 2);
     let partly = alice.send("JOIN #fine,#c\u{200b}").await;
@@ -50,7 +58,7 @@ async fn a_name_that_hides_something_or_is_not_in_nfc_makes_no_channel() {
 #[tokio::test]
 async fn a_name_that_looks_like_a_live_channels_makes_no_channel() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #Rust,#café,#日本語,#list,#INFOÉ").await;
     // Letters of Cyrillic, of full width and of mathematics, a Roman numeral and a radical; case
     // aside.
@@ -78,7 +86,7 @@ async fn a_name_that_looks_like_a_live_channels_makes_no_channel() {
                 refused.body
             );
             assert_eq!(
-                said(refused),
+                status_and_code(refused),
                 (409, "channel_name_confusable".into()),
                 "{name}"
             );
@@ -111,7 +119,10 @@ async fn a_name_that_looks_like_a_live_channels_makes_no_channel() {
 #[tokio::test]
 async fn only_live_channels_count_and_ascii_names_are_compared_by_folding_alone() {
     let server = TestServer::start().await;
-    let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
+    let [alice, bob] = [
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    ];
     alice.send("JOIN #ruѕt").await;
     bob.send("JOIN #rust").await;
     bob.send("JOIN #l1st,#list,#llst").await;
@@ -150,7 +161,7 @@ async fn of_lookalikes_made_at_once_one_is_there() {
     ];
     let mut people = Vec::new();
     for (n, name) in names.into_iter().enumerate() {
-        people.push((server.pick(&format!("n{n}")).await, name));
+        people.push((server.create_session(&format!("n{n}")).await, name));
     }
     let tries = people
         .iter()
@@ -158,14 +169,17 @@ async fn of_lookalikes_made_at_once_one_is_there() {
     let answers = futures_util::future::join_all(tries).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     for refused in answers.into_iter().filter_map(Result::err) {
-        assert_eq!(said(refused), (409, "channel_name_confusable".into()));
+        assert_eq!(
+            status_and_code(refused),
+            (409, "channel_name_confusable".into())
+        );
     }
 }
 
 #[tokio::test]
 async fn channels_from_before_stay_as_they_are() {
     let mut server = TestServer::start().await;
-    let [alice, _bob] = server.pick_on("#old1", ["alice", "bob"]).await;
+    let [alice, _bob] = server.sessions_on("#old1", ["alice", "bob"]).await;
     alice.send("JOIN #old2").await;
     server.stop().await;
     let database = Connection::open(server.database()).unwrap();
@@ -175,7 +189,7 @@ async fn channels_from_before_stay_as_they_are() {
     }
     drop(database);
     server.run().await;
-    let eve = server.pick("eve").await;
+    let eve = server.create_session("eve").await;
     for name in ["#cafe\u{301}", "#a\u{200b}b"] {
         for params in [json!([name]), json!([name, "hello"]), json!([name, "bye"])] {
             let command = if params[1] == "hello" {
@@ -192,7 +206,7 @@ async fn channels_from_before_stay_as_they_are() {
     }
     let refused = eve.try_send("JOIN #café").await.unwrap_err();
     assert_eq!(
-        said(refused),
+        status_and_code(refused),
         (409, "channel_name_confusable".into()),
         "it looks like the one from before"
     );

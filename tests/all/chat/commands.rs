@@ -30,9 +30,9 @@ fn refusal(code: &str, numeric: &str, status: u16) -> (String, Option<String>, u
 
 async fn people(server: &TestServer) -> [Device; 3] {
     [
-        server.pick("alice").await,
-        server.pick("bob").await,
-        server.pick("carol").await,
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+        server.create_session("carol").await,
     ]
 }
 
@@ -230,7 +230,7 @@ async fn nick_is_one_event_however_many_channels_are_shared() {
             (Some("alice"), vec!["malice"])
         );
     }
-    server.pick("alice").await;
+    server.create_session("alice").await;
 }
 
 #[tokio::test]
@@ -394,7 +394,7 @@ async fn an_invitation_that_is_pending_already_is_no_event() {
 #[tokio::test]
 async fn json_and_lines_are_the_same_commands() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice
         .try_send_json(json!({"command": "join", "params": ["#rust"]}))
         .await

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Device, Reader, TestServer, Way, browser::at_both_widths, commands, params, until,
+    DeliveryMode, Device, Reader, TestServer, browser::at_both_widths, commands, params, until,
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -29,8 +29,14 @@ fn line(event: &Value) -> String {
 /// Alice has written to bob, carol has written to alice, and dave is a stranger; nobody shares a
 /// channel.
 async fn people(server: &TestServer) -> [Device; 4] {
-    let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
-    let [carol, dave] = [server.pick("carol").await, server.pick("dave").await];
+    let [alice, bob] = [
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    ];
+    let [carol, dave] = [
+        server.create_session("carol").await,
+        server.create_session("dave").await,
+    ];
     for device in [&alice, &bob, &carol, &dave] {
         device.snapshot().await;
     }
@@ -44,7 +50,11 @@ async fn those_written_to_hear_of_it_and_those_who_only_wrote_do_not() {
     let mut server = TestServer::start().await;
     let [alice, bob, carol, dave] = people(&server).await;
     let mut readers = Vec::new();
-    for way in [Way::Poll, Way::Stream, Way::Socket] {
+    for way in [
+        DeliveryMode::Poll,
+        DeliveryMode::Stream,
+        DeliveryMode::Socket,
+    ] {
         readers.push((way, Reader::open(&bob, way, None).await));
     }
     alice.send("NICK alicia").await;
@@ -84,7 +94,7 @@ async fn those_written_to_hear_of_it_and_those_who_only_wrote_do_not() {
 #[tokio::test]
 async fn a_queue_shows_it_once_however_many_targets_match() {
     let server = TestServer::start().await;
-    let [alice, bob, carol] = server.pick_on("#rust", ["alice", "bob", "carol"]).await;
+    let [alice, bob, carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
     for person in [&alice, &bob] {
         person.send("JOIN #den").await;
         person.send("PRIVMSG alice,bob,carol :hello").await;
@@ -92,7 +102,7 @@ async fn a_queue_shows_it_once_however_many_targets_match() {
     }
     let phone = server.phone_of(&alice, "alice").await;
     let mut stream = bob.stream("").await;
-    server.connected(1).await;
+    server.wait_for_connections(1).await;
     let renamed = alice.send("NICK al").await;
     assert_eq!(renamed["ids"].as_array().unwrap().len(), 1);
     alice.delete("/api/v1/session").await.unwrap();
@@ -133,7 +143,7 @@ async fn every_end_of_a_session_is_told_to_those_written_to() {
             "key" => {
                 let key = json!({"name": "bot", "scope": "session:manage", "password": "correct horse battery"});
                 alice
-                    .key_of(key)
+                    .create_key_with(key)
                     .await
                     .token("")
                     .await
@@ -142,11 +152,11 @@ async fn every_end_of_a_session_is_told_to_those_written_to() {
                     .unwrap()
             }
             _ => {
-                server.pass(DAY * 9);
+                server.advance(DAY * 9);
                 for awake in [&bob, &carol] {
                     awake.send("PING x").await;
                 }
-                server.pass(DAY * 2);
+                server.advance(DAY * 2);
                 Value::Null
             }
         };
@@ -204,7 +214,7 @@ async fn those_whom_it_silences_hear_nothing() {
 async fn it_counts_as_long_as_the_message_is_kept() {
     let mut server = TestServer::with(&["--retention", "10d"]).await;
     let [alice, bob, carol, _] = people(&server).await;
-    server.pass(DAY * 6);
+    server.advance(DAY * 6);
     alice.send("PRIVMSG carol :hello").await;
     bob.send("PRIVMSG alice :hello?").await;
     alice.send("NICK al").await;
@@ -212,7 +222,7 @@ async fn it_counts_as_long_as_the_message_is_kept() {
         (heard(&bob).await, heard(&carol).await),
         (vec!["alice NICK al".into()], vec!["alice NICK al".into()])
     );
-    server.pass(DAY * 6);
+    server.advance(DAY * 6);
     // At its start the server removes what is old.
     server.restart().await;
     until("the old message to go", async || {
@@ -234,8 +244,8 @@ async fn a_confined_grant_hears_nothing_of_it() {
     bob.send("JOIN #in").await;
     let key = json!({"name": "bot", "scope": "chat:read", "res": ["#in"]});
     let (confined, free) = (
-        bob.key_of(key).await.token("").await,
-        bob.key("chat:read").await.token("").await,
+        bob.create_key_with(key).await.token("").await,
+        bob.create_key("chat:read").await.token("").await,
     );
     for bot in [&confined, &free] {
         bot.snapshot().await;
@@ -303,28 +313,28 @@ async fn the_latest_1000_are_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_follows_a_conversation_with_somebody_who_has_written() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.shows("#composer, #browse-panel").await;
-        let bob = server.pick("bob").await;
+        let bob = server.create_session("bob").await;
         bob.send("PRIVMSG alice :hello").await;
         page.press("#directs .target").await;
-        page.hears("bob: hello").await;
+        page.shows_message("bob: hello").await;
         bob.send("NICK robert").await;
         page.says("#title", "robert").await;
         page.counts("#directs li", 1).await;
         page.say("hello robert").await;
-        page.hears("alice: hello robert").await;
+        page.shows_message("alice: hello robert").await;
         bob.send("QUIT").await;
         page.says("#title", "robert (left)").await;
         server
-            .pick("robert")
+            .create_session("robert")
             .await
             .send("PRIVMSG alice :I am another")
             .await;
         page.counts("#directs li", 2).await;
         assert!(
             !page
-                .said()
+                .messages()
                 .await
                 .contains(&"robert: I am another".to_owned())
         );

@@ -69,9 +69,9 @@ async fn send_to(
 #[tokio::test]
 async fn those_written_to_come_first_then_the_unread_then_the_newest() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     for nick in ["ann", "bob", "cat", "dan", "eve", "fay"] {
-        let person = server.pick(nick).await;
+        let person = server.create_session(nick).await;
         if ["bob", "cat"].contains(&nick) {
             alice.send(&format!("PRIVMSG {nick} :hello")).await;
         }
@@ -115,8 +115,8 @@ async fn those_written_to_come_first_then_the_unread_then_the_newest() {
 #[tokio::test]
 async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
     let server = TestServer::start().await;
-    let [alice, friend] = server.pick_on("#rust", ["alice", "friend"]).await;
-    let old = server.pick("old").await;
+    let [alice, friend] = server.sessions_on("#rust", ["alice", "friend"]).await;
+    let old = server.create_session("old").await;
     old.send("PRIVMSG alice :read long ago").await;
     let head = alice.snapshot().await["cursor"].clone();
     alice.send(&format!("MARKREAD old {head}")).await;
@@ -136,7 +136,7 @@ async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
     );
     fill("invite (channel_id, session_id) SELECT (SELECT id FROM channel), -n");
     for n in 0..3 {
-        let stranger = server.pick(&format!("stranger{n}")).await;
+        let stranger = server.create_session(&format!("stranger{n}")).await;
         stranger.send("PRIVMSG alice :hello").await;
         alice.send(&format!("INVITE stranger{n} #rust")).await;
     }
@@ -173,13 +173,13 @@ async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
 async fn a_conversation_with_somebody_who_left_stays_until_its_last_message_goes() {
     const DAY: Duration = Duration::from_hours(24);
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let first = session(&bob).await;
     say(&bob, "PRIVMSG alice :one").await;
     say(&alice, "PRIVMSG bob :two").await;
     let three = say(&bob, "PRIVMSG alice :three").await;
     bob.send("QUIT").await;
-    let other = server.pick("bob").await;
+    let other = server.create_session("bob").await;
     let second = session(&other).await;
     say(&other, "PRIVMSG alice :another bob").await;
     let phone = server.phone_of(&alice, "alice").await;
@@ -227,9 +227,9 @@ async fn a_conversation_with_somebody_who_left_stays_until_its_last_message_goes
         (vec!["MARKREAD"], first.to_string().as_str())
     );
     assert_eq!(listed(&alice).await, ["(bob)", "bob*"]);
-    server.pass(DAY * 5);
+    server.advance(DAY * 5);
     say(&alice, "PRIVMSG bob :to the new one").await;
-    server.pass(DAY * 6);
+    server.advance(DAY * 6);
     server.restart().await;
     until("old events to go", async || {
         server.rows("event WHERE id <= 20 AND command = 'PRIVMSG'") < 5
@@ -244,7 +244,7 @@ async fn a_conversation_with_somebody_who_left_stays_until_its_last_message_goes
 #[tokio::test]
 async fn a_message_for_a_session_never_reaches_another_that_has_its_nick() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let first = session(&bob).await;
     assert_eq!(
         send_to(&alice, "PRIVMSG", ["bob", "hello"], first)
@@ -265,7 +265,7 @@ async fn a_message_for_a_session_never_reaches_another_that_has_its_nick() {
         nobody,
         "nobody has the nick"
     );
-    let other = server.pick("bob").await;
+    let other = server.create_session("bob").await;
     other.snapshot().await;
     let reassigned = Err((409, "nick_reassigned".to_owned()));
     for _ in 0..2 {
@@ -306,7 +306,7 @@ async fn a_message_for_a_session_never_reaches_another_that_has_its_nick() {
 #[tokio::test]
 async fn a_session_is_named_beside_one_nick_and_nothing_else() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let bob = session(&bob).await;
     for (command, param) in [
         ("PRIVMSG", ["#rust", "hi"]),
@@ -333,7 +333,7 @@ async fn a_session_is_named_beside_one_nick_and_nothing_else() {
         );
     }
     let key = json!({"name": "bot", "scope": "chat:read chat:write", "res": ["#rust"]});
-    let bot = alice.key_of(key).await.token("").await;
+    let bot = alice.create_key_with(key).await.token("").await;
     let confined = bot
         .call(Method::GET, &format!("/api/v1/history?session={bob}"))
         .await
@@ -347,7 +347,7 @@ async fn a_session_is_named_beside_one_nick_and_nothing_else() {
 #[tokio::test]
 async fn a_history_is_read_in_any_direction() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let mut ids = Vec::new();
     for n in 0..9 {
         ids.push(say(&bob, &format!("PRIVMSG #rust,alice :{n}")).await);

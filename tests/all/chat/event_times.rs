@@ -24,14 +24,14 @@ async fn say(device: &Device, text: &str) {
 #[tokio::test]
 async fn they_never_decrease_when_the_clock_is_set_back_and_not_after_a_restart() {
     let mut server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     say(&alice, "before").await;
     server.set_clock(-YEAR);
     say(&alice, "set back").await;
     bob.send("NICK robert").await;
     server.restart().await;
     say(&alice, "started again").await;
-    server.pass(Duration::from_secs(60));
+    server.advance(Duration::from_secs(60));
     say(&alice, "a minute later").await;
     let first = times(&alice.queue().await);
     assert!(first.is_sorted(), "{first:?}");
@@ -55,7 +55,7 @@ async fn they_never_decrease_when_the_clock_is_set_back_and_not_after_a_restart(
 #[tokio::test]
 async fn they_never_decrease_when_nothing_is_left_of_the_log() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     let before = times(&alice.queue().await);
     server.stop().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, assert_sound, params, until};
+use crate::support::{Device, TestServer, assert_integrity, params, until};
 
 /// The texts that somebody reads in the channel's history, or the refusal.
 async fn read(device: &Device, query: &str) -> Result<Vec<String>, String> {
@@ -59,9 +59,9 @@ const STORY: [(&str, &str); 6] = [
 #[tokio::test]
 async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
     let mut server = TestServer::start().await;
-    let [alice] = server.pick_on("#rust", ["alice"]).await;
+    let [alice] = server.sessions_on("#rust", ["alice"]).await;
     say(&alice, &STORY).await;
-    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    let [bob] = server.sessions_on("#rust", ["bob"]).await;
     alice.send("PRIVMSG #rust :seven").await;
     for restarted in [false, true] {
         assert_eq!(
@@ -96,15 +96,15 @@ async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
     }
     back.reverse();
     assert_eq!((&forth, &back), (&ids, &ids));
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn it_changes_nothing_about_queues_and_what_is_unread() {
     let server = TestServer::start().await;
-    let [alice] = server.pick_on("#rust", ["alice"]).await;
+    let [alice] = server.sessions_on("#rust", ["alice"]).await;
     say(&alice, &[("+H", "bob, come in"), ("", "bob?")]).await;
-    let bob = server.pick("bob").await;
+    let bob = server.create_session("bob").await;
     bob.snapshot().await;
     bob.send("JOIN #rust").await;
     assert_eq!(texts(&bob).await, ["bob, come in", "bob?"]);
@@ -133,7 +133,7 @@ async fn who_is_no_member_reads_no_more_than_before() {
     for modes in ["", "s", "i", "k sesame"] {
         let server = TestServer::start().await;
         let [alice, kicked, banned, left] = server
-            .pick_on("#rust", ["alice", "kicked", "banned", "left"])
+            .sessions_on("#rust", ["alice", "kicked", "banned", "left"])
             .await;
         say(&alice, &[("+H", "to all")]).await;
         alice.send("MODE #rust +b banned").await;
@@ -148,14 +148,14 @@ async fn who_is_no_member_reads_no_more_than_before() {
         for gone in [&kicked, &banned, &left] {
             assert_eq!(texts(gone).await, ["to all"], "{modes}");
         }
-        let stranger = server.pick("stranger").await;
+        let stranger = server.create_session("stranger").await;
         assert_eq!(
             read(&stranger, "").await,
             Err("not_on_channel".into()),
             "{modes}"
         );
         let key = json!({"name": "bot", "scope": "chat:read", "res": ["#other"]});
-        let outside = alice.key_of(key).await.token("").await;
+        let outside = alice.create_key_with(key).await.token("").await;
         assert_eq!(
             read(&outside, "").await,
             Err("no_such_channel".into()),
@@ -174,7 +174,7 @@ async fn who_is_no_member_reads_no_more_than_before() {
 #[tokio::test]
 async fn operators_alone_set_it_and_it_is_a_mode_like_others() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     assert_eq!(
         bob.try_send("MODE #rust +H").await.unwrap_err().code,
         "chanop_needed"
@@ -206,19 +206,19 @@ async fn a_new_channel_has_it_if_the_operator_says_so() {
         (&["--channel-history", "on"], "+ntH"),
     ] {
         let server = TestServer::with(args).await;
-        let [alice] = server.pick_on("#rust", ["alice"]).await;
+        let [alice] = server.sessions_on("#rust", ["alice"]).await;
         assert_eq!(alice.snapshot().await["channels"][0]["modes"], modes);
         assert_eq!(
             server.device().get("/api/v1/server").await["channel_history"],
             modes == "+ntH"
         );
         alice.send("PRIVMSG #rust :first").await;
-        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        let [bob] = server.sessions_on("#rust", ["bob"]).await;
         let expected: &[&str] = if modes == "+ntH" { &["first"] } else { &[] };
         assert_eq!(texts(&bob).await, expected);
         if modes == "+ntH" {
             say(&alice, &[("-H", "second")]).await;
-            let [carol] = server.pick_on("#rust", ["carol"]).await;
+            let [carol] = server.sessions_on("#rust", ["carol"]).await;
             assert_eq!(texts(&carol).await, ["first"]);
         }
     }
@@ -229,13 +229,13 @@ async fn a_new_channel_has_it_if_the_operator_says_so() {
 #[tokio::test]
 async fn what_was_said_stays_as_long_as_a_member_may_come_to_read_it() {
     let server = TestServer::start().await;
-    let [alice] = server.pick_on("#rust", ["alice"]).await;
+    let [alice] = server.sessions_on("#rust", ["alice"]).await;
     say(&alice, &STORY).await;
-    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    let [bob] = server.sessions_on("#rust", ["bob"]).await;
     alice.send("QUIT").await;
     assert_eq!(kept(&server).await, 3);
     assert_eq!(texts(&bob).await, ["two", "three", "five"]);
-    let [carol] = server.pick_on("#rust", ["carol"]).await;
+    let [carol] = server.sessions_on("#rust", ["carol"]).await;
     bob.send("PRIVMSG #rust :six").await;
     bob.send("QUIT").await;
     assert_eq!(kept(&server).await, 4);
@@ -244,24 +244,24 @@ async fn what_was_said_stays_as_long_as_a_member_may_come_to_read_it() {
     carol.send("PART #rust").await;
     assert_eq!(kept(&server).await, 1, "what carol heard herself");
     assert_eq!(server.rows("channel_history"), 0);
-    let [dave] = server.pick_on("#rust", ["dave"]).await;
+    let [dave] = server.sessions_on("#rust", ["dave"]).await;
     assert_eq!(texts(&dave).await, Vec::<String>::new());
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn retention_takes_it_and_the_times_behind_it() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
-    let [alice] = server.pick_on("#rust", ["alice"]).await;
+    let [alice] = server.sessions_on("#rust", ["alice"]).await;
     say(&alice, &STORY[..4]).await;
-    server.pass(Duration::from_hours(11 * 24));
+    server.advance(Duration::from_hours(11 * 24));
     say(&alice, &STORY[4..]).await;
     server.restart().await;
     until("old times to go", async || {
         server.rows("channel_history") == 1
     })
     .await;
-    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    let [bob] = server.sessions_on("#rust", ["bob"]).await;
     assert_eq!(texts(&bob).await, ["five"]);
 }
 
@@ -269,7 +269,7 @@ async fn retention_takes_it_and_the_times_behind_it() {
 #[tokio::test]
 async fn the_last_1000_times_are_remembered() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     say(
         &alice,
         &[
@@ -292,7 +292,7 @@ async fn the_last_1000_times_are_remembered() {
         )
         .unwrap();
     alice.send("QUIT").await;
-    let [carol] = server.pick_on("#rust", ["carol"]).await;
+    let [carol] = server.sessions_on("#rust", ["carol"]).await;
     assert_eq!(texts(&carol).await, ["forgotten", "kept"]);
     bob.send("MODE #rust +H").await;
     assert_eq!(server.rows("channel_history"), 1000);

@@ -64,7 +64,7 @@ fn kept(server: &TestServer) -> Vec<String> {
 #[tokio::test]
 async fn joining_again_and_listing_bans_need_no_turn_of_the_writer_s() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("JOIN #other").await;
     alice.send("TOPIC #rust :about rust").await;
     alice.send("MODE #rust +b mallory").await;
@@ -102,8 +102,8 @@ async fn joining_again_and_listing_bans_need_no_turn_of_the_writer_s() {
 #[tokio::test]
 async fn the_order_is_that_of_the_targets_wherever_each_is_shown() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let bob = server.pick("bob").await;
+    let alice = server.create_session("alice").await;
+    let bob = server.create_session("bob").await;
     alice.send("JOIN #small,#large,#last").await;
     alice.send("TOPIC #large :about much").await;
     crowd(&server, "#large", 300);
@@ -128,10 +128,10 @@ async fn the_order_is_that_of_the_targets_wherever_each_is_shown() {
 #[tokio::test]
 async fn a_label_keeps_the_names_of_small_channels_and_shows_large_ones_anew() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#small", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#small", ["alice", "bob"]).await;
     alice.send("JOIN #large").await;
     crowd(&server, "#large", 3000);
-    let carol = server.pick("carol").await;
+    let carol = server.create_session("carol").await;
     let small = carol.send("@label=small JOIN #small").await;
     let large = carol.send("@label=large JOIN #large,#new").await;
     assert_eq!(
@@ -180,7 +180,7 @@ async fn a_label_keeps_the_names_of_small_channels_and_shows_large_ones_anew() {
 #[tokio::test]
 async fn a_label_of_joining_again_has_no_later_effect() {
     let server = TestServer::start().await;
-    let [alice, _bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, _bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let again = alice.send("@label=x JOIN #rust").await;
     assert_eq!((&again["ids"], names(&again)), (&json!([]), 2));
     alice.send("PART #rust").await;
@@ -196,12 +196,12 @@ async fn a_label_of_joining_again_has_no_later_effect() {
     );
 }
 
-/// Over the socket commands are carried out in their order, so one that is joined again may have
+/// QueueEnd the socket commands are carried out in their order, so one that is joined again may have
 /// been left just before.
 #[tokio::test]
 async fn over_the_socket_joining_comes_after_what_was_sent_before_it() {
     let server = TestServer::start().await;
-    let [alice, _bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, _bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.snapshot().await;
     let mut socket = Socket::open(&alice, "").await;
     let sent = [

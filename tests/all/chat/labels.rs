@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{TestServer, assert_unwritten, commands, until};
+use crate::support::{TestServer, assert_not_on_disk, commands, until};
 
 #[tokio::test]
 async fn the_same_label_again_has_no_second_effect_also_after_a_restart() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let first = alice.send("@label=j JOIN #rust").await;
     let said = alice.send("@label=m PRIVMSG #rust :once").await;
     assert_eq!(alice.send("@label=j JOIN #rust").await, first);
@@ -22,7 +22,10 @@ async fn the_same_label_again_has_no_second_effect_also_after_a_restart() {
 #[tokio::test]
 async fn with_another_command_it_is_refused() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("@label=x JOIN #rust").await;
     for line in [
         "@label=x JOIN #other",
@@ -47,7 +50,10 @@ async fn with_another_command_it_is_refused() {
 #[tokio::test]
 async fn a_refused_command_is_not_remembered() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("JOIN #rust").await;
     assert_eq!(
         bob.try_send("@label=x PRIVMSG #rust :hi")
@@ -63,7 +69,7 @@ async fn a_refused_command_is_not_remembered() {
 #[tokio::test]
 async fn two_at_the_same_instant_are_one() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     let again = || alice.send("@label=x PRIVMSG #rust :once");
     let (a, b, c, d) = tokio::join!(again(), again(), again(), again());
@@ -74,7 +80,7 @@ async fn two_at_the_same_instant_are_one() {
 #[tokio::test]
 async fn of_pass_the_verb_alone_is_kept() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let first = alice.send("@label=p PASS :correct horse battery").await;
     assert_eq!(
         alice.send("@label=p PASS :correct horse battery").await,
@@ -86,21 +92,21 @@ async fn of_pass_the_verb_alone_is_kept() {
         alice.try_send("@label=p PING x").await.unwrap_err().code,
         "label_reused"
     );
-    assert_unwritten(&server.database(), "horse battery");
+    assert_not_on_disk(&server.database(), "horse battery");
 }
 
 #[tokio::test]
 async fn a_label_is_kept_a_day_and_the_last_256_of_a_client() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let first = alice.send("@label=x JOIN #a").await;
-    server.pass(Duration::from_hours(23));
+    server.advance(Duration::from_hours(23));
     assert_eq!(alice.send("@label=x JOIN #a").await, first);
     // A clock that is set lets no label go before its time: nothing is done twice.
     server.set_clock(24 * 60 * 60);
     assert_eq!(alice.send("@label=x JOIN #a").await, first);
     server.set_clock(-24 * 60 * 60);
-    server.pass(Duration::from_hours(2));
+    server.advance(Duration::from_hours(2));
     server.restart().await;
     let labels = || {
         let database = rusqlite::Connection::open(server.database()).unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, Socket, TestServer, params, said};
+use crate::support::{Device, Socket, TestServer, params, status_and_code};
 
 async fn send(
     device: &Device,
@@ -13,7 +13,7 @@ async fn send(
     device
         .try_send_json(json!({"command": command, "params": [target, text]}))
         .await
-        .map_err(said)
+        .map_err(status_and_code)
 }
 
 /// Texts that show nothing.
@@ -33,7 +33,7 @@ const BLANK: [&str; 10] = [
 #[tokio::test]
 async fn a_text_that_shows_nothing_is_no_text() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.drain().await;
     for text in BLANK {
         for target in ["#rust", "bob"] {
@@ -63,7 +63,7 @@ async fn a_text_that_shows_nothing_is_no_text() {
 #[tokio::test]
 async fn a_message_sent_as_json_may_have_several_lines() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.drain().await;
     let mut stream = bob.stream("").await;
     let hundred = vec!["line"; 100].join("\n");
@@ -88,7 +88,7 @@ async fn a_message_sent_as_json_may_have_several_lines() {
 #[tokio::test]
 async fn what_a_text_cannot_have_is_refused_and_sends_nothing() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.drain().await;
     let many = vec!["line"; 101].join("\n");
     let breaks = "\n".repeat(4096);
@@ -127,7 +127,10 @@ async fn what_a_text_cannot_have_is_refused_and_sends_nothing() {
         json!({"command": "QUIT", "params": ["one\ntwo"]}),
         json!({"command": "PRIVMSG", "params": ["#rust", "hi"], "label": "a\nb"}),
     ] {
-        let refused = alice.try_send_json(message.clone()).await.map_err(said);
+        let refused = alice
+            .try_send_json(message.clone())
+            .await
+            .map_err(status_and_code);
         assert_eq!(refused, Err((400, "malformed_request".into())), "{message}");
     }
     assert_eq!(
@@ -145,7 +148,7 @@ async fn what_a_text_cannot_have_is_refused_and_sends_nothing() {
 #[tokio::test]
 async fn each_line_counts_toward_the_flood_limit() {
     let server = TestServer::with(&["--flood-limit", "20:1"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     send(&alice, "PRIVMSG", "alice", &vec!["line"; 15].join("\n"))
         .await
         .unwrap();
@@ -160,24 +163,24 @@ async fn each_line_counts_toward_the_flood_limit() {
         send(&alice, "PRIVMSG", "alice", "one").await,
         Err((429, "throttled".into()))
     );
-    server.pass(std::time::Duration::from_secs(20));
+    server.advance(std::time::Duration::from_secs(20));
     // More than the burst is allowed to who has it whole, and takes as much longer to come back.
     send(&alice, "PRIVMSG", "alice", &vec!["line"; 100].join("\n"))
         .await
         .unwrap();
-    server.pass(std::time::Duration::from_secs(79));
+    server.advance(std::time::Duration::from_secs(79));
     assert_eq!(
         send(&alice, "PRIVMSG", "alice", "one").await,
         Err((429, "throttled".into()))
     );
-    server.pass(std::time::Duration::from_secs(2));
+    server.advance(std::time::Duration::from_secs(2));
     send(&alice, "PRIVMSG", "alice", "one").await.unwrap();
 }
 
 #[tokio::test]
 async fn the_socket_carries_several_lines_too() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.drain().await;
     let mut socket = Socket::open(&alice, "").await;
     let message = |text: &str| json!({"command": "PRIVMSG", "params": ["bob", text], "label": "l"});

@@ -7,7 +7,10 @@ use crate::support::{TestServer, params};
 #[tokio::test]
 async fn a_change_is_one_event_of_what_really_changed() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("JOIN #rust").await;
     bob.send("JOIN #rust").await;
     bob.drain().await;
@@ -34,7 +37,10 @@ async fn a_change_is_one_event_of_what_really_changed() {
 #[tokio::test]
 async fn only_operators_change_modes_and_mistakes_change_nothing() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("JOIN #rust").await;
     for (who, line, code) in [
         (&bob, "MODE #rust +m", "not_on_channel"),
@@ -73,7 +79,10 @@ async fn only_operators_change_modes_and_mistakes_change_nothing() {
 #[tokio::test]
 async fn key_limit_and_bans_keep_the_door() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("JOIN #rust").await;
     let refused = |line: &'static str| async { bob.try_send(line).await.expect_err(line).code };
     alice.send("MODE #rust +k sesame").await;
@@ -92,7 +101,7 @@ async fn key_limit_and_bans_keep_the_door() {
     alice.send("MODE #rust -b bob!*@*").await;
     bob.send("JOIN #rust sesame").await;
     assert_eq!(
-        params(&server.pick("eve").await.send("MODE #rust").await["replies"][0]),
+        params(&server.create_session("eve").await.send("MODE #rust").await["replies"][0]),
         ["eve", "#rust", "+knt"]
     );
 }
@@ -100,7 +109,10 @@ async fn key_limit_and_bans_keep_the_door() {
 #[tokio::test]
 async fn a_ban_by_session_outlasts_the_nick() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("JOIN #rust").await;
     alice.send("MODE #rust +b *!s2@*").await;
     bob.send("NICK robert").await;
@@ -122,7 +134,10 @@ async fn a_ban_made_of_a_nick_holds_the_session_whatever_its_nick() {
         .chain(NOT_MADE_OF_BOB.map(|mask| (mask, false)))
     {
         let server = TestServer::start().await;
-        let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+        let (alice, bob) = (
+            server.create_session("alice").await,
+            server.create_session("bob").await,
+        );
         alice.send("JOIN #rust").await;
         alice.send(&format!("MODE #rust +b {mask}")).await;
         bob.send("NICK robert").await;
@@ -141,7 +156,7 @@ async fn a_ban_made_of_a_nick_holds_the_session_whatever_its_nick() {
             "{mask}"
         );
         bob.send("QUIT").await;
-        let new = server.pick("robert").await;
+        let new = server.create_session("robert").await;
         new.send("JOIN #rust").await;
         alice.send(&format!("MODE #rust -b {mask}")).await;
         assert_eq!(server.rows("ban"), 0, "{mask}");
@@ -153,10 +168,10 @@ async fn a_ban_made_of_a_nick_holds_the_session_whatever_its_nick() {
 #[tokio::test]
 async fn a_ban_made_of_a_nick_that_nobody_has_goes_by_the_nick_of_the_moment() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     alice.send("MODE #rust +b mallory").await;
-    let mallory = server.pick("mallory").await;
+    let mallory = server.create_session("mallory").await;
     assert_eq!(
         mallory.try_send("JOIN #rust").await.unwrap_err().code,
         "banned_from_channel"
@@ -169,7 +184,7 @@ async fn a_ban_made_of_a_nick_that_nobody_has_goes_by_the_nick_of_the_moment() {
 #[tokio::test]
 async fn a_banned_member_neither_speaks_nor_sets_the_topic_by_whatever_nick() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("MODE #rust +b-t bob").await;
     bob.send("NICK robert").await;
     for line in ["PRIVMSG #rust :x", "TOPIC #rust :x"] {
@@ -188,7 +203,10 @@ async fn a_banned_member_neither_speaks_nor_sets_the_topic_by_whatever_nick() {
 #[tokio::test]
 async fn moderation_silences_those_without_voice() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("JOIN #rust").await;
     bob.send("JOIN #rust").await;
     alice.send("MODE #rust +m").await;
@@ -210,7 +228,10 @@ async fn moderation_silences_those_without_voice() {
 #[tokio::test]
 async fn without_n_one_may_speak_from_outside_and_sees_what_one_said() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("JOIN #rust").await;
     alice.send("MODE #rust -n").await;
     alice.drain().await;

@@ -8,7 +8,7 @@ use rejoin::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, commands, params, said};
+use crate::support::{Device, TestServer, commands, params, status_and_code};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -47,7 +47,7 @@ async fn op_passes_on_whichever_way_the_last_op_goes() {
         ("operator", "QUIT"),
     ] {
         let server = TestServer::with(&["--client-idle", "1h"]).await;
-        let [alice, bob, carol] = server.pick_on("#rust", ["alice", "bob", "carol"]).await;
+        let [alice, bob, carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
         alice.send("MODE #rust +im").await;
         bob.drain().await;
         let mut stream = carol.stream("").await;
@@ -67,12 +67,12 @@ async fn op_passes_on_whichever_way_the_last_op_goes() {
                 );
             }
             "expiry" => {
-                server.pass(Duration::from_mins(59));
+                server.advance(Duration::from_mins(59));
                 for staying in [&bob, &carol] {
                     staying.snapshot().await;
                 }
-                server.pass(Duration::from_mins(2));
-                server.expired(2).await;
+                server.advance(Duration::from_mins(2));
+                server.wait_for_clients(2).await;
             }
             _ => server
                 .chat()
@@ -106,7 +106,7 @@ async fn op_passes_on_whichever_way_the_last_op_goes() {
 async fn the_voiced_come_first_and_the_banned_last() {
     let server = TestServer::start().await;
     let [alice, bob, carol, dave] = server
-        .pick_on("#rust", ["alice", "bob", "carol", "dave"])
+        .sessions_on("#rust", ["alice", "bob", "carol", "dave"])
         .await;
     alice.send("MODE #rust +v dave").await;
     alice.send("PART #rust").await;
@@ -130,12 +130,12 @@ async fn the_voiced_come_first_and_the_banned_last() {
 #[tokio::test]
 async fn a_channel_of_banned_members_alone_waits_for_somebody_else() {
     let server = TestServer::start().await;
-    let [alice, bob, _carol] = server.pick_on("#rust", ["alice", "bob", "carol"]).await;
+    let [alice, bob, _carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
     alice.send("MODE #rust +bb *!s2@* *!s3@*").await;
     alice.send("PART #rust").await;
     assert!(ops(&bob).await.is_empty());
     bob.drain().await;
-    let dave = server.pick("dave").await;
+    let dave = server.create_session("dave").await;
     let names = dave.send("JOIN #rust").await["replies"][0].clone();
     assert_eq!(params(&names)[3], "bob carol @dave");
     assert_eq!(commands(&bob.queue().await), ["JOIN", "MODE"]);
@@ -147,7 +147,7 @@ async fn a_channel_of_banned_members_alone_waits_for_somebody_else() {
 async fn of_many_members_and_bans_those_are_looked_at_who_have_been_there_longest() {
     for (guests, successor) in [(150, true), (300, false)] {
         let server = TestServer::start().await;
-        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let fill = format!(
             "CREATE TEMP TABLE n AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {guests})
                  SELECT n FROM n;
@@ -171,7 +171,7 @@ async fn of_many_members_and_bans_those_are_looked_at_who_have_been_there_longes
 #[tokio::test]
 async fn a_nick_that_no_ban_matches_any_more_may_be_op() {
     let server = TestServer::start().await;
-    let [alice, badger] = server.pick_on("#rust", ["alice", "badger"]).await;
+    let [alice, badger] = server.sessions_on("#rust", ["alice", "badger"]).await;
     alice.send("MODE #rust +b *bad*!*@*").await;
     alice.send("PART #rust").await;
     badger.drain().await;
@@ -188,11 +188,15 @@ async fn a_nick_that_no_ban_matches_any_more_may_be_op() {
 #[tokio::test]
 async fn the_last_op_stays_op_until_there_is_another() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     for line in ["MODE #rust -o alice", "MODE #rust -o+v-o ALICE bob alice"] {
         let refused = alice.try_send(line).await;
         match refused {
-            Err(refused) => assert_eq!(said(refused), (403, "chanop_needed".into()), "{line}"),
+            Err(refused) => assert_eq!(
+                status_and_code(refused),
+                (403, "chanop_needed".into()),
+                "{line}"
+            ),
             Ok(partly) => assert_eq!(partly["replies"][0]["command"], "482", "{line}"),
         }
         assert_eq!(ops(&bob).await, ["alice"], "{line}");
@@ -216,7 +220,7 @@ async fn the_last_op_stays_op_until_there_is_another() {
 #[tokio::test]
 async fn the_kick_of_oneself_and_the_next_one_passes_op_twice() {
     let server = TestServer::start().await;
-    let [alice, bob, carol] = server.pick_on("#rust", ["alice", "bob", "carol"]).await;
+    let [alice, bob, carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
     carol.drain().await;
     let answer = alice.send("KICK #rust alice,bob").await;
     assert_eq!(
@@ -243,7 +247,7 @@ async fn the_kick_of_oneself_and_the_next_one_passes_op_twice() {
 #[tokio::test]
 async fn a_channel_that_was_stuck_before_has_an_op_after_the_start() {
     let mut server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("MODE #rust +im").await;
     bob.drain().await;
     server.stop().await;
@@ -268,8 +272,8 @@ async fn a_channel_that_was_stuck_before_has_an_op_after_the_start() {
 #[tokio::test]
 async fn the_operator_gives_op_and_ends_a_channel() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let eve = server.pick("eve").await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
+    let eve = server.create_session("eve").await;
     let chat = server.chat();
     let (rust, none) = (
         ChannelName::parse("#RUST").unwrap(),
@@ -345,7 +349,7 @@ async fn a_large_channel_ends_for_all_its_members() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
     let mut members = Vec::new();
     for n in 0..300 {
-        let member = server.pick(&format!("n{n}")).await;
+        let member = server.create_session(&format!("n{n}")).await;
         member.send("JOIN #rust").await;
         members.push(member);
     }
@@ -370,7 +374,7 @@ async fn a_large_channel_ends_for_all_its_members() {
 #[tokio::test]
 async fn a_second_device_keeps_the_session_and_so_the_op() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let _phone = server.login("alice", PASSWORD).await;
     alice.send("QUIT").await;

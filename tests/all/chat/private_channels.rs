@@ -24,12 +24,12 @@ async fn listed(device: &Device) -> Vec<Value> {
 
 async fn set(modes: &str, nicks: [&str; 2]) -> (TestServer, Device, Device) {
     let server = TestServer::start().await;
-    let [alice, _bob] = server.pick_on("#club", nicks).await;
+    let [alice, _bob] = server.sessions_on("#club", nicks).await;
     alice.send(&format!("TOPIC #club :{TOPIC}")).await;
     if !modes.is_empty() {
         alice.send(&format!("MODE #club {modes}")).await;
     }
-    let eve = server.pick("eve").await;
+    let eve = server.create_session("eve").await;
     (server, alice, eve)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, commands, params, said};
+use crate::support::{Device, TestServer, commands, params, status_and_code};
 
 async fn masks(of: &Device) -> Vec<String> {
     let answer = of.send("SILENCE").await;
@@ -25,7 +25,7 @@ fn received(queue: &[Value]) -> Vec<&str> {
 #[tokio::test]
 async fn masks_are_added_listed_and_removed_and_every_device_is_told() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
     alice.drain().await;
     let answer = alice.send("SILENCE +Mallory").await;
@@ -65,7 +65,7 @@ async fn masks_are_added_listed_and_removed_and_every_device_is_told() {
         &format!("SILENCE +{}", "x".repeat(65)),
     ] {
         assert_eq!(
-            said(alice.try_send(bad).await.unwrap_err()),
+            status_and_code(alice.try_send(bad).await.unwrap_err()),
             (400, "malformed_request".into()),
             "{bad}"
         );
@@ -75,13 +75,13 @@ async fn masks_are_added_listed_and_removed_and_every_device_is_told() {
 #[tokio::test]
 async fn a_session_has_64_masks() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     for n in 0..64 {
         alice.send(&format!("SILENCE +n{n}")).await;
     }
     let refused = alice.try_send("SILENCE +more").await.unwrap_err();
     assert_eq!(refused.numeric.as_deref(), Some("511"));
-    assert_eq!(said(refused), (409, "silence_list_full".into()));
+    assert_eq!(status_and_code(refused), (409, "silence_list_full".into()));
     assert_eq!(
         alice.send("SILENCE +N63").await["ids"],
         json!([]),
@@ -97,8 +97,11 @@ async fn a_session_has_64_masks() {
 #[tokio::test]
 async fn a_silenced_sender_sees_no_difference() {
     let server = TestServer::start().await;
-    let [alice, bob] = [server.pick("alice").await, server.pick("bobby").await];
-    let mallory = server.pick("mallory").await;
+    let [alice, bob] = [
+        server.create_session("alice").await,
+        server.create_session("bobby").await,
+    ];
+    let mallory = server.create_session("mallory").await;
     alice.send("SILENCE +mallory").await;
     for guest in [&alice, &bob] {
         guest.send("AWAY :at lunch").await;
@@ -157,9 +160,12 @@ async fn a_silenced_sender_sees_no_difference() {
 #[tokio::test]
 async fn what_was_silenced_is_never_received_by_any_way() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
-    let [mallory, bob] = [server.pick("mallory").await, server.pick("bob").await];
+    let [mallory, bob] = [
+        server.create_session("mallory").await,
+        server.create_session("bob").await,
+    ];
     mallory.send("JOIN #club").await;
     mallory.send("MODE #club +i").await;
     alice.send("SILENCE +mallory").await;
@@ -197,7 +203,7 @@ async fn what_was_silenced_is_never_received_by_any_way() {
         assert_eq!(received(&alice.queue().await), ["fine"]);
         if !removed {
             assert_eq!(
-                said(alice.try_send("JOIN #club").await.unwrap_err()),
+                status_and_code(alice.try_send("JOIN #club").await.unwrap_err()),
                 (403, "invite_only_channel".into())
             );
             server.restart().await;
@@ -225,8 +231,8 @@ async fn what_was_silenced_is_never_received_by_any_way() {
 #[tokio::test]
 async fn an_invitation_that_was_silenced_hides_none_of_somebody_else() {
     let server = TestServer::start().await;
-    let [mallory, bob] = server.pick_on("#club", ["mallory", "bob"]).await;
-    let alice = server.pick("alice").await;
+    let [mallory, bob] = server.sessions_on("#club", ["mallory", "bob"]).await;
+    let alice = server.create_session("alice").await;
     alice.send("SILENCE +mallory").await;
     mallory.send("INVITE alice #club").await;
     bob.send("INVITE alice #club").await;
@@ -238,7 +244,7 @@ async fn an_invitation_that_was_silenced_hides_none_of_somebody_else() {
 #[tokio::test]
 async fn a_mask_made_of_a_nick_holds_the_session_whatever_its_nick() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     // Two are there when the mask is set, and one comes later.
     for (there, mask) in [
         (true, "MALLORY"),
@@ -246,19 +252,19 @@ async fn a_mask_made_of_a_nick_holds_the_session_whatever_its_nick() {
         (false, "mallory"),
     ] {
         let early = if there {
-            Some(server.pick("mallory").await)
+            Some(server.create_session("mallory").await)
         } else {
             None
         };
         alice.send(&format!("SILENCE +{mask}")).await;
         let mallory = match early {
             Some(mallory) => mallory,
-            None => server.pick("mallory").await,
+            None => server.create_session("mallory").await,
         };
         mallory.send("PRIVMSG alice :as mallory").await;
         mallory.send("NICK innocent").await;
         mallory.send("PRIVMSG alice :renamed").await;
-        let other = server.pick("mallory").await;
+        let other = server.create_session("mallory").await;
         other.send("PRIVMSG alice :another of that nick").await;
         other.send("NICK bystander").await;
         other.send("PRIVMSG alice :not held").await;
@@ -274,7 +280,7 @@ async fn a_mask_made_of_a_nick_holds_the_session_whatever_its_nick() {
             "{mask}: one session is held, and the nick"
         );
         mallory.send("QUIT").await;
-        let new = server.pick("innocent").await;
+        let new = server.create_session("innocent").await;
         new.send("PRIVMSG alice :a new session").await;
         assert_eq!(received(&alice.drain().await), ["a new session"], "{mask}");
         for device in [other, new] {
@@ -289,7 +295,10 @@ async fn a_mask_made_of_a_nick_holds_the_session_whatever_its_nick() {
 #[tokio::test]
 async fn a_wildcard_goes_by_what_matches_now_and_never_hits_oneself() {
     let server = TestServer::start().await;
-    let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
+    let [alice, bob] = [
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    ];
     alice.send("SILENCE +b?b!*@*").await;
     bob.send("PRIVMSG alice :one").await;
     bob.send("NICK carol").await;
@@ -303,7 +312,7 @@ async fn a_wildcard_goes_by_what_matches_now_and_never_hits_oneself() {
 #[tokio::test]
 async fn channels_and_what_one_sends_oneself_go_on() {
     let server = TestServer::start().await;
-    let [alice, mallory] = server.pick_on("#rust", ["alice", "mallory"]).await;
+    let [alice, mallory] = server.sessions_on("#rust", ["alice", "mallory"]).await;
     alice.send("SILENCE +mallory").await;
     alice.drain().await;
     mallory.send("PRIVMSG #rust :to all").await;
@@ -315,9 +324,12 @@ async fn channels_and_what_one_sends_oneself_go_on() {
 #[tokio::test]
 async fn grants_and_keys_of_a_silenced_session_are_silenced_and_a_key_silences_only_by_its_scope() {
     let server = TestServer::start().await;
-    let [alice, mallory] = [server.pick("alice").await, server.pick("mallory").await];
+    let [alice, mallory] = [
+        server.create_session("alice").await,
+        server.create_session("mallory").await,
+    ];
     let bot = mallory
-        .key_of(json!({"name": "bot", "scope": "chat:write"}))
+        .create_key_with(json!({"name": "bot", "scope": "chat:write"}))
         .await
         .token("")
         .await;
@@ -330,12 +342,12 @@ async fn grants_and_keys_of_a_silenced_session_are_silenced_and_a_key_silences_o
         ("session:manage", true),
     ] {
         let bot = alice
-            .key_of(json!({"name": "bot", "scope": scope}))
+            .create_key_with(json!({"name": "bot", "scope": scope}))
             .await
             .token("")
             .await;
         for line in ["SILENCE", "SILENCE +eve", "SILENCE -eve"] {
-            let answer = bot.try_send(line).await.map(drop).map_err(said);
+            let answer = bot.try_send(line).await.map(drop).map_err(status_and_code);
             let refused = Err((403, "insufficient_scope".to_owned()));
             assert_eq!(
                 answer,

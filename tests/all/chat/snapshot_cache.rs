@@ -7,7 +7,10 @@ use crate::support::TestServer;
 #[tokio::test]
 async fn whatever_changes_a_session_is_in_its_next_snapshot() {
     let server = TestServer::start().await;
-    let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
+    let [alice, bob] = [
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    ];
     let session = |field: &'static str| move |snapshot: &Value| snapshot["session"][field].clone();
     alice.snapshot().await;
     assert_eq!(session("nick")(&alice.snapshot().await), "alice");
@@ -40,7 +43,7 @@ async fn whatever_changes_a_session_is_in_its_next_snapshot() {
 #[tokio::test]
 async fn joining_and_parting_alone_are_in_the_next_snapshot() {
     let server = TestServer::start().await;
-    let carol = server.pick("carol").await;
+    let carol = server.create_session("carol").await;
     for _ in 0..3 {
         carol.snapshot().await;
         carol.send("JOIN #own").await;
@@ -53,7 +56,10 @@ async fn joining_and_parting_alone_are_in_the_next_snapshot() {
 #[tokio::test]
 async fn a_remembered_snapshot_goes_with_the_log() {
     let server = TestServer::start().await;
-    let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
+    let [alice, bob] = [
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    ];
     alice.snapshot().await;
     let before = alice.snapshot().await;
     bob.send("JOIN #rust").await;

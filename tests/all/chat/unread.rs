@@ -31,7 +31,7 @@ async fn say(device: &Device, line: &str) -> i64 {
 #[tokio::test]
 async fn what_others_say_raises_it_and_the_read_mark_lowers_it_for_every_device() {
     let mut server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
     assert_eq!(unread(&alice, "#rust").await, NONE, "joining is not saying");
     let first = say(&bob, "PRIVMSG #rust :hello").await;
@@ -74,9 +74,13 @@ async fn what_others_say_raises_it_and_the_read_mark_lowers_it_for_every_device(
 #[tokio::test]
 async fn what_a_session_says_itself_does_not_count_by_whatever_client_and_nick() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
-    let bot = alice.key("chat:read chat:write").await.token("").await;
+    let bot = alice
+        .create_key("chat:read chat:write")
+        .await
+        .token("")
+        .await;
     for device in [&alice, &phone, &bot] {
         device.send("PRIVMSG #rust,bob,alice :alice was here").await;
     }
@@ -93,7 +97,7 @@ async fn what_a_session_says_itself_does_not_count_by_whatever_client_and_nick()
     );
     // Who takes a nick that was one's own is somebody else; so is another's bot.
     bob.send("NICK alice").await;
-    bob.key("chat:write")
+    bob.create_key("chat:write")
         .await
         .token("")
         .await
@@ -109,7 +113,7 @@ async fn what_a_session_says_itself_does_not_count_by_whatever_client_and_nick()
 #[tokio::test]
 async fn it_is_counted_from_the_newest_back_and_up_to_a_hundred() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.send("PRIVMSG #rust,alice :alice?").await;
     for n in 2..=101 {
         if n == 100 {
@@ -129,8 +133,8 @@ async fn it_is_counted_from_the_newest_back_and_up_to_a_hundred() {
 #[tokio::test]
 async fn what_was_said_before_ones_stay_does_not_count() {
     let server = TestServer::start().await;
-    let [bob, carol] = server.pick_on("#rust", ["bob", "carol"]).await;
-    let alice = server.pick("alice").await;
+    let [bob, carol] = server.sessions_on("#rust", ["bob", "carol"]).await;
+    let alice = server.create_session("alice").await;
     bob.send("PRIVMSG #rust :alice is not here yet").await;
     alice.send("JOIN #rust").await;
     assert_eq!(unread(&alice, "#rust").await, NONE);
@@ -169,7 +173,7 @@ async fn what_was_said_before_ones_stay_does_not_count() {
 #[tokio::test]
 async fn an_exchange_is_with_a_session_not_with_a_nick() {
     let server = TestServer::start().await;
-    let [alice, bob, carol] = server.pick_on("#rust", ["alice", "bob", "carol"]).await;
+    let [alice, bob, carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
     bob.send("PRIVMSG alice :from the first bob").await;
     carol.send("PRIVMSG bob :not for alice").await;
     carol.send("NOTICE alice :from carol").await;
@@ -180,7 +184,7 @@ async fn an_exchange_is_with_a_session_not_with_a_nick() {
     );
     bob.send("QUIT").await;
     server
-        .pick("bob")
+        .create_session("bob")
         .await
         .send("PRIVMSG alice :from another bob")
         .await;
@@ -188,7 +192,7 @@ async fn an_exchange_is_with_a_session_not_with_a_nick() {
     // Whoever speaks from outside is heard on the channel, and is no less unread.
     alice.send("MODE #rust -n").await;
     server
-        .pick("dave")
+        .create_session("dave")
         .await
         .send("PRIVMSG #rust :from outside")
         .await;
@@ -198,7 +202,7 @@ async fn an_exchange_is_with_a_session_not_with_a_nick() {
 #[tokio::test]
 async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     for (text, mention) in [
         ("malice, alice2 and -alice", false),
         ("well, ALICE: hi", true),
@@ -237,12 +241,12 @@ async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
 #[tokio::test]
 async fn a_confined_program_is_told_of_its_channels_and_nothing_else() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#in", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#in", ["alice", "bob"]).await;
     for person in [&alice, &bob] {
         person.send("JOIN #out").await;
     }
     let key = json!({"name": "bot", "scope": "chat:read chat:write", "res": ["#in"]});
-    let bot = alice.key_of(key).await.token("").await;
+    let bot = alice.create_key_with(key).await.token("").await;
     bob.send("PRIVMSG #in,#out,alice :alice?").await;
     bot.send("PRIVMSG #in :she is out").await;
     let (shown, whole) = (bot.snapshot().await, alice.snapshot().await);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Over, Reader, Socket, TestServer, Way, commands, params};
+use crate::support::{DeliveryMode, QueueEnd, Reader, Socket, TestServer, commands, params};
 
 fn text(message: &Value) -> &str {
     params(message)[1]
@@ -19,21 +19,21 @@ fn id(message: &Value) -> i64 {
 macro_rules! each_way {
     ($($name:ident)*) => {$(
         mod $name {
-            use super::Way;
+            use super::DeliveryMode;
 
             #[tokio::test]
             async fn by_poll() {
-                super::run::$name(Way::Poll).await;
+                super::run::$name(DeliveryMode::Poll).await;
             }
 
             #[tokio::test]
             async fn by_stream() {
-                super::run::$name(Way::Stream).await;
+                super::run::$name(DeliveryMode::Stream).await;
             }
 
             #[tokio::test]
             async fn by_socket() {
-                super::run::$name(Way::Socket).await;
+                super::run::$name(DeliveryMode::Socket).await;
             }
         }
     )*};
@@ -56,10 +56,10 @@ mod run {
     use super::*;
 
     /// What is committed between attaching and reading the log is in the page and pushed as well.
-    pub async fn who_comes_while_much_is_said_has_each_of_it_once(way: Way) {
+    pub async fn who_comes_while_much_is_said_has_each_of_it_once(way: DeliveryMode) {
         const SAID: usize = 400;
         let server = TestServer::start().await;
-        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let start = alice.drain().await.last().map(id);
         let mut speaking = Socket::open(&bob, "").await;
         let say = async {
@@ -83,9 +83,11 @@ mod run {
         tokio::join!(say, come);
     }
 
-    pub async fn the_backlog_comes_first_then_what_happens_and_it_resumes_exactly(way: Way) {
+    pub async fn the_backlog_comes_first_then_what_happens_and_it_resumes_exactly(
+        way: DeliveryMode,
+    ) {
         let server = TestServer::start().await;
-        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let mut reader = Reader::open(&alice, way, Some(0)).await;
         for joined in ["alice", "bob"] {
             assert_eq!(reader.next().await.unwrap()["source"], joined);
@@ -117,9 +119,9 @@ mod run {
         }
     }
 
-    pub async fn a_reader_that_falls_behind_misses_nothing_and_harms_nobody(way: Way) {
+    pub async fn a_reader_that_falls_behind_misses_nothing_and_harms_nobody(way: DeliveryMode) {
         let server = TestServer::start().await;
-        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let mut slow = Reader::open(&alice, way, None).await;
         let mut quick = Reader::open(&bob, way, None).await;
         // Far more than a connection's buffer and the sockets between hold.
@@ -134,9 +136,12 @@ mod run {
         }
     }
 
-    pub async fn a_queue_is_what_its_session_was_entitled_to_in_order_and_once(way: Way) {
+    pub async fn a_queue_is_what_its_session_was_entitled_to_in_order_and_once(way: DeliveryMode) {
         let mut server = TestServer::start().await;
-        let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+        let (alice, bob) = (
+            server.create_session("alice").await,
+            server.create_session("bob").await,
+        );
         let mut live = Reader::open(&alice, way, Some(0)).await;
         for person in [&alice, &bob] {
             person.send("JOIN #a,#b").await;
@@ -163,9 +168,9 @@ mod run {
         }
     }
 
-    pub async fn the_snapshots_cursor_joins_it_without_gap_or_double(way: Way) {
+    pub async fn the_snapshots_cursor_joins_it_without_gap_or_double(way: DeliveryMode) {
         let server = TestServer::start().await;
-        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let mut reader = Reader::open(&alice, way, None).await;
         // The first to be read begins the queue, before the snapshot could.
         assert_eq!(reader.next().await.unwrap()["source"], "alice");
@@ -190,28 +195,32 @@ mod run {
         );
     }
 
-    pub async fn a_stop_and_a_start_lose_and_double_nothing(way: Way) {
+    pub async fn a_stop_and_a_start_lose_and_double_nothing(way: DeliveryMode) {
         let mut server = TestServer::start().await;
-        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         alice.drain().await;
         let mut reader = Reader::open(&alice, way, None).await;
         bob.send("PRIVMSG #rust :one").await;
         let one = reader.next().await.unwrap();
         assert_eq!(text(&one), "one");
-        server.pass(Duration::from_hours(1));
+        server.advance(Duration::from_hours(1));
         let (over, ()) = tokio::join!(reader.next(), async {
-            server.connected(1).await;
+            server.wait_for_connections(1).await;
             server.restart().await;
         });
-        assert_eq!(over, Err(Over::Cut), "a server that stops ends it");
+        assert_eq!(
+            over,
+            Err(QueueEnd::Disconnected),
+            "a server that stops ends it"
+        );
         bob.send("PRIVMSG #rust :two").await;
         let mut reader = Reader::open(&alice, way, Some(id(&one))).await;
         assert_eq!(text(&reader.next().await.unwrap()), "two");
     }
 
-    pub async fn a_new_clients_queue_holds_nothing_from_before_it(way: Way) {
+    pub async fn a_new_clients_queue_holds_nothing_from_before_it(way: DeliveryMode) {
         let server = TestServer::start().await;
-        let alice = server.pick("alice").await;
+        let alice = server.create_session("alice").await;
         alice.send("JOIN #rust").await;
         alice.send("PRIVMSG #rust :old").await;
         alice.send("PASS :correct horse battery").await;
@@ -224,9 +233,9 @@ mod run {
         assert_eq!(text(&reader.next().await.unwrap()), "new");
     }
 
-    pub async fn a_label_comes_back_to_its_sender_alone(way: Way) {
+    pub async fn a_label_comes_back_to_its_sender_alone(way: DeliveryMode) {
         let server = TestServer::start().await;
-        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let phone = server.phone_of(&alice, "alice").await;
         let mut readers = Vec::new();
         for device in [&alice, &phone, &bob] {
@@ -239,20 +248,20 @@ mod run {
         }
     }
 
-    pub async fn a_client_that_ends_is_told_why(way: Way) {
+    pub async fn a_client_that_ends_is_told_why(way: DeliveryMode) {
         for reason in ["removed", "session_ended", "expired", "quit", "logged_out"] {
             let server = TestServer::with(&["--client-lifetime", "20d"]).await;
-            let alice = server.pick("alice").await;
-            server.pass(Duration::from_hours(1));
+            let alice = server.create_session("alice").await;
+            server.advance(Duration::from_hours(1));
             let phone = server.phone_of(&alice, "alice").await;
             alice.drain().await;
             let mut reader = Reader::open(&alice, way, None).await;
             let (over, ()) = tokio::join!(reader.next(), async {
-                server.connected(1).await;
+                server.wait_for_connections(1).await;
                 match reason {
                     "removed" => drop(phone.delete("/api/v1/clients").await.unwrap()),
                     "session_ended" => drop(phone.delete("/api/v1/session").await.unwrap()),
-                    "expired" => server.pass(Duration::from_hours(20 * 24 - 1)),
+                    "expired" => server.advance(Duration::from_hours(20 * 24 - 1)),
                     "quit" => drop(alice.send("QUIT").await),
                     _ => drop(
                         alice
@@ -270,17 +279,21 @@ mod run {
                 }
                 over => over,
             };
-            assert_eq!(over, Err(Over::Ended(reason.to_owned())), "{reason}");
+            assert_eq!(
+                over,
+                Err(QueueEnd::ClientEnded(reason.to_owned())),
+                "{reason}"
+            );
         }
     }
 
-    pub async fn a_gap_is_told_once_and_what_is_left_comes(way: Way) {
+    pub async fn a_gap_is_told_once_and_what_is_left_comes(way: DeliveryMode) {
         let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
-        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let old = bob.send("PRIVMSG #rust :old").await["ids"][0].to_string();
-        server.pass(Duration::from_hours(24 * 8));
+        server.advance(Duration::from_hours(24 * 8));
         bob.send("PRIVMSG #rust :kept").await;
-        server.pass(Duration::from_hours(24 * 3));
+        server.advance(Duration::from_hours(24 * 3));
         server.restart().await;
         let rows = || {
             let database = rusqlite::Connection::open(server.database()).unwrap();

@@ -17,7 +17,7 @@ fn texts(messages: &[Value]) -> Vec<&str> {
 #[tokio::test]
 async fn a_poll_pages_acknowledges_and_can_be_repeated() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     for n in 0..7 {
         alice.send(&format!("PRIVMSG #rust :{n}")).await;
@@ -65,7 +65,10 @@ async fn a_poll_pages_acknowledges_and_can_be_repeated() {
 #[tokio::test]
 async fn ack_is_the_same_as_after_and_leaves_no_event() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     let joined = alice.send("JOIN #rust").await["ids"][0].as_i64().unwrap();
     let said = bob.send("JOIN #other").await["ids"][0].as_i64().unwrap();
     assert_eq!(
@@ -88,7 +91,10 @@ async fn ack_is_the_same_as_after_and_leaves_no_event() {
 #[tokio::test]
 async fn a_held_poll_answers_as_soon_as_something_happens() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     for person in [&alice, &bob] {
         person.send("JOIN #rust").await;
         person.drain().await;
@@ -98,7 +104,7 @@ async fn a_held_poll_answers_as_soon_as_something_happens() {
         let alice = alice.clone();
         async move { alice.poll(&format!("timeout=60&after={after}")).await }
     });
-    server.connected(1).await;
+    server.wait_for_connections(1).await;
     bob.send("PRIVMSG #rust :now").await;
     assert_eq!(
         texts(held.await.unwrap()["messages"].as_array().unwrap()),
@@ -109,7 +115,7 @@ async fn a_held_poll_answers_as_soon_as_something_happens() {
 #[tokio::test]
 async fn a_stream_has_the_backlog_then_what_happens_and_resumes_exactly() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let mut stream = alice.stream("after=0").await;
     let opening = stream.frame().await.unwrap();
     assert_eq!(
@@ -151,7 +157,10 @@ async fn a_stream_has_the_backlog_then_what_happens_and_resumes_exactly() {
 #[tokio::test]
 async fn history_is_ones_own_time_and_a_channel_made_anew_has_no_past() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("JOIN #rust").await;
     alice.send("PRIVMSG #rust :before bob").await;
     bob.send("JOIN #rust").await;
@@ -183,7 +192,7 @@ async fn history_is_ones_own_time_and_a_channel_made_anew_has_no_past() {
         texts(&of(&bob, format!("target=%23RUST&before={}&limit=2", ids[4])).await),
         ["2", "3"]
     );
-    let carol = server.pick("carol").await;
+    let carol = server.create_session("carol").await;
     let refusal = carol
         .call(Method::GET, "/api/v1/history?target=%23rust")
         .await
@@ -206,13 +215,16 @@ async fn history_is_ones_own_time_and_a_channel_made_anew_has_no_past() {
 #[tokio::test]
 async fn the_history_of_an_exchange_is_with_the_session_that_has_the_nick_now() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     for n in 0..3 {
         alice.send(&format!("PRIVMSG bob :to {n}")).await;
         bob.send(&format!("PRIVMSG alice :from {n}")).await;
     }
     server
-        .pick("carol")
+        .create_session("carol")
         .await
         .send("PRIVMSG alice :not this")
         .await;
@@ -229,7 +241,7 @@ async fn the_history_of_an_exchange_is_with_the_session_that_has_the_nick_now() 
             .len(),
         6
     );
-    server.pick("bob").await;
+    server.create_session("bob").await;
     assert_eq!(
         alice.get("/api/v1/history?target=bob").await["messages"],
         json!([]),
@@ -248,7 +260,7 @@ async fn the_history_of_an_exchange_is_with_the_session_that_has_the_nick_now() 
 #[tokio::test]
 async fn read_marks_are_shared_by_devices_and_only_move_forward() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
     let said = bob.send("PRIVMSG #rust :x").await["ids"][0]
         .as_i64()
@@ -294,7 +306,7 @@ async fn read_marks_are_shared_by_devices_and_only_move_forward() {
 #[tokio::test]
 async fn the_streams_head_says_what_it_is() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let response = alice
         .request(Method::GET, "/api/v1/events")
         .send()

@@ -18,9 +18,9 @@ async fn upkeep(server: &mut TestServer, events: i64) {
 async fn who_lost_something_is_told_exactly_and_nobody_else() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
     let (alice, bob, carol) = (
-        server.pick("alice").await,
-        server.pick("bob").await,
-        server.pick("carol").await,
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+        server.create_session("carol").await,
     );
     for person in [&alice, &bob, &carol] {
         person.snapshot().await;
@@ -33,11 +33,11 @@ async fn who_lost_something_is_told_exactly_and_nobody_else() {
         .as_i64()
         .unwrap();
     bob.drain().await;
-    server.pass(DAY * 8);
+    server.advance(DAY * 8);
     let kept = bob.send("PRIVMSG #rust :new").await["ids"][0]
         .as_i64()
         .unwrap();
-    server.pass(DAY * 3);
+    server.advance(DAY * 3);
     upkeep(&mut server, 1).await;
 
     let queue = alice.queue().await;
@@ -71,7 +71,10 @@ async fn who_lost_something_is_told_exactly_and_nobody_else() {
 #[tokio::test]
 async fn a_gap_is_told_also_when_the_membership_is_over_and_forgotten() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.snapshot().await;
     for person in [&alice, &bob] {
         person.send("JOIN #rust").await;
@@ -86,7 +89,7 @@ async fn a_gap_is_told_also_when_the_membership_is_over_and_forgotten() {
     };
     bob.send("PRIVMSG #rust :without her").await;
     bob.drain().await;
-    server.pass(DAY * 11);
+    server.advance(DAY * 11);
     upkeep(&mut server, 0).await;
     until("the past stay to go", async || {
         server.rows("membership") == 1
@@ -101,7 +104,7 @@ async fn a_gap_is_told_also_when_the_membership_is_over_and_forgotten() {
 #[tokio::test]
 async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
     let mut server = TestServer::with(&["--retention", "10d"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     alice.send("PRIVMSG alice :note").await;
     alice.send("QUIT").await;
@@ -111,7 +114,7 @@ async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
         .await
         .unwrap_err();
     assert_eq!(code(answer), ("client_ended".into(), "quit".into()));
-    server.pass(DAY * 11);
+    server.advance(DAY * 11);
     upkeep(&mut server, 0).await;
     let tables = [
         "session",
@@ -137,7 +140,7 @@ async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
 #[tokio::test]
 async fn a_session_has_so_many_past_stays() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
     let channels = (0..20)
         .map(|n| format!("#{n}"))
@@ -209,7 +212,7 @@ async fn a_session_has_so_many_past_stays() {
 async fn ids_never_come_back_even_if_retention_leaves_nothing() {
     let mut server = TestServer::with(&["--retention", "10d"]).await;
     let ids = async |server: &TestServer, nick: &str| {
-        let person = server.pick(nick).await;
+        let person = server.create_session(nick).await;
         person.send("JOIN #rust").await;
         let event = person.send("@label=hello PRIVMSG #rust :hello").await["ids"][0]
             .as_i64()
@@ -220,7 +223,7 @@ async fn ids_never_come_back_even_if_retention_leaves_nothing() {
         [event, id("session"), id("client")]
     };
     let before = ids(&server, "alice").await;
-    server.pass(DAY * 11);
+    server.advance(DAY * 11);
     upkeep(&mut server, 0).await;
     let tables = ["target", "session", "client", "channel"];
     until("everything to go", async || {
@@ -242,13 +245,13 @@ async fn ids_never_come_back_even_if_retention_leaves_nothing() {
 #[tokio::test]
 async fn a_time_that_is_yet_to_come_does_not_stop_retention() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     server.set_clock(20 * 365 * 24 * 3600);
     alice.send("PRIVMSG #rust :from the future").await;
     server.set_clock(-20 * 365 * 24 * 3600);
     alice.send("PRIVMSG #rust :from today").await;
-    server.pass(DAY * 11);
+    server.advance(DAY * 11);
     alice.send("PRIVMSG #rust :kept").await;
     upkeep(&mut server, 1).await;
 }

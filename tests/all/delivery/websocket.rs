@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Device, PATIENCE, Reader, Socket, TestServer, Way};
+use crate::support::{DeliveryMode, Device, Reader, Socket, TEST_TIMEOUT, TestServer};
 
 fn say(text: &str, label: &str) -> Value {
     json!({"command": "PRIVMSG", "params": ["#rust", text], "label": label})
@@ -31,7 +31,7 @@ async fn say_much(person: &Device) -> Socket {
 #[tokio::test]
 async fn a_command_is_answered_with_its_label_and_told_like_any_other() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.drain().await;
     let mut socket = Socket::open(&alice, "").await;
     socket
@@ -62,7 +62,7 @@ async fn a_command_is_answered_with_its_label_and_told_like_any_other() {
 #[tokio::test]
 async fn a_refused_command_is_a_problem_with_its_label_and_the_connection_goes_on() {
     let server = TestServer::with(&["--flood-limit", "9:1"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let mut socket = Socket::open(&alice, "").await;
     for (sent, code, label) in [
         (
@@ -119,7 +119,7 @@ async fn a_refused_command_is_a_problem_with_its_label_and_the_connection_goes_o
         (&last["code"], &last["retry_after"]),
         (&json!("throttled"), &json!(1))
     );
-    server.pass(Duration::from_secs(1));
+    server.advance(Duration::from_secs(1));
     socket
         .send(json!({"command": "PING", "params": ["on"]}))
         .await;
@@ -131,8 +131,8 @@ async fn a_refused_command_is_a_problem_with_its_label_and_the_connection_goes_o
 #[tokio::test]
 async fn commands_that_are_sent_at_once_happen_in_their_order() {
     let server = TestServer::start().await;
-    let [bob] = server.pick_on("#rust", ["bob"]).await;
-    let alice = server.pick("alice").await;
+    let [bob] = server.sessions_on("#rust", ["bob"]).await;
+    let alice = server.create_session("alice").await;
     bob.drain().await;
     let mut socket = Socket::open(&alice, "").await;
     let names = |label: &str| json!({"command": "WHOIS", "params": ["alice"], "label": label});
@@ -189,7 +189,7 @@ async fn commands_that_are_sent_at_once_happen_in_their_order() {
 #[tokio::test]
 async fn the_password_is_set_in_its_turn_and_quit_is_answered_before_the_end() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let mut socket = Socket::open(&alice, "").await;
     socket
         .send(json!({"command": "PASS", "params": ["correct horse battery"], "label": "p"}))
@@ -231,7 +231,7 @@ async fn the_password_is_set_in_its_turn_and_quit_is_answered_before_the_end() {
 #[tokio::test]
 async fn it_is_opened_by_its_own_pages_and_by_programs() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let own = format!("http://localhost:{}", server.address.port());
     for headers in [
         vec![],
@@ -277,7 +277,7 @@ async fn it_is_opened_by_its_own_pages_and_by_programs() {
 #[tokio::test]
 async fn what_is_no_message_closes_it_with_a_code() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let mut socket = Socket::open(&alice, "").await;
     socket.send_frame(Message::binary(vec![0, 1, 2])).await;
     assert_eq!(socket.closed().await.0, 1003);
@@ -287,13 +287,13 @@ async fn what_is_no_message_closes_it_with_a_code() {
     let mut socket = Socket::open(&alice, "").await;
     socket.send_frame(Message::Close(None)).await;
     assert!(socket.frame().await.is_err(), "a goodbye is answered");
-    server.connected(0).await;
+    server.wait_for_connections(0).await;
 }
 
 #[tokio::test]
 async fn a_server_that_stops_says_so() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let mut socket = Socket::open(&alice, "").await;
     socket
         .send(json!({"command": "JOIN", "params": ["#rust"]}))
@@ -306,18 +306,18 @@ async fn a_server_that_stops_says_so() {
 #[tokio::test]
 async fn what_was_sent_before_a_goodbye_is_done() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let mut socket = Socket::open(&alice, "").await;
     socket
         .send_and_close((0..100).map(|n| say(&n.to_string(), &n.to_string())))
         .await;
-    let mut heard = Reader::open(&bob, Way::Socket, None).await;
+    let mut heard = Reader::open(&bob, DeliveryMode::Socket, None).await;
     let all = async {
         for n in 0..100 {
             assert_eq!(heard.next_of("PRIVMSG").await["params"][1], n.to_string());
         }
     };
-    tokio::time::timeout(PATIENCE, all)
+    tokio::time::timeout(TEST_TIMEOUT, all)
         .await
         .expect("all of it is said");
 }
@@ -326,7 +326,7 @@ async fn what_was_sent_before_a_goodbye_is_done() {
 #[tokio::test]
 async fn what_a_dead_secret_opened_is_given_nothing_more_and_does_nothing_more() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("PASS :correct horse battery").await;
     let _speaking = say_much(&bob).await;
     let mut socket = Socket::open(&alice, "after=0").await;
@@ -361,12 +361,12 @@ async fn who_reads_nothing_is_not_waited_for_once_its_client_has_ended() {
         ..Patience::default()
     };
     let server = TestServer::with_patience(&[], patience).await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let _speaking = say_much(&bob).await;
     let _deaf = Socket::open(&alice, "after=0").await;
-    server.connected(2).await;
+    server.wait_for_connections(2).await;
     alice.send("QUIT").await;
-    server.connected(1).await;
+    server.wait_for_connections(1).await;
 }
 
 #[tokio::test]
@@ -376,11 +376,14 @@ async fn an_open_socket_is_pinged_and_is_use_and_one_that_says_nothing_is_dead()
         ..Patience::default()
     };
     let server = TestServer::with_patience(&["--client-idle", "1h"], patience).await;
-    let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
+    let [alice, bob] = [
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    ];
     let mut socket = Socket::open(&alice, "").await;
     let _silent = Socket::open(&bob, "").await;
     for _ in 0..2 {
-        server.pass(Duration::from_mins(50));
+        server.advance(Duration::from_mins(50));
         // One may have been on its way before.
         socket.pinged().await;
         socket.pinged().await;
@@ -388,7 +391,7 @@ async fn an_open_socket_is_pinged_and_is_use_and_one_that_says_nothing_is_dead()
     // She goes on answering.
     tokio::select! {
         () = async { loop { socket.pinged().await } } => {}
-        () = server.connected(1) => {}
+        () = server.wait_for_connections(1) => {}
     }
     alice.snapshot().await;
 }

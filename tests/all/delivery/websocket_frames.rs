@@ -81,7 +81,7 @@ fn read(mut bytes: &[u8]) -> (Vec<String>, Option<u16>) {
 #[tokio::test]
 async fn what_is_wrong_with_a_frame_is_told_by_its_code() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let long = vec![b'x'; 64 * 1024 + 1];
     let parts = |parts: &[(u8, &[u8])]| {
         parts
@@ -177,13 +177,13 @@ async fn what_is_wrong_with_a_frame_is_told_by_its_code() {
         raw.finish().await;
         assert_eq!(read(&raw.rest_bytes().await), (vec![], code), "{what}");
     }
-    server.connected(0).await;
+    server.wait_for_connections(0).await;
 }
 
 #[tokio::test]
 async fn what_is_valid_however_odd_is_one_message() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let ping = r#"{"command":"PING","params":["é"],"label":"p"}"#.as_bytes();
     let within = ping.iter().position(|byte| *byte == 0xc3).unwrap() + 1;
     for (what, frames) in [
@@ -220,7 +220,7 @@ async fn what_is_valid_however_odd_is_one_message() {
 #[tokio::test]
 async fn a_handshake_is_for_our_own_pages_and_by_its_grammar() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let own = format!("Origin: http://localhost:{}", server.address.port());
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     let (upgrade, version) = (

@@ -67,10 +67,10 @@ impl Drop for Program {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bot_of_the_readme_lives_as_its_key_does() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#bots", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#bots", ["alice", "bob"]).await;
     alice.send("JOIN #private").await;
     let mut wanted = json!({"name": "ping", "scope": "chat:read chat:write", "res": ["#bots"]});
-    let key = alice.key_of(wanted.clone()).await;
+    let key = alice.create_key_with(wanted.clone()).await;
     let start = |secret: &str, channel: &str| {
         Program::start("bot", &[&alice.base, &key.client_id, secret, channel])
     };
@@ -89,7 +89,7 @@ async fn the_bot_of_the_readme_lives_as_its_key_does() {
         .await;
     };
     let mut bot = start(&key.secret, "#bots");
-    server.connected(1).await;
+    server.wait_for_connections(1).await;
     bob.send("PRIVMSG #bots :!ping").await;
     answered(1).await;
     assert!(bot.is_running());
@@ -106,22 +106,22 @@ async fn the_bot_of_the_readme_lives_as_its_key_does() {
         .await
         .unwrap();
     drop(bot);
-    server.connected(0).await;
+    server.wait_for_connections(0).await;
     for (secret, times) in [
         (key.secret.as_str(), 2),
         (rotated["client_secret"].as_str().unwrap(), 3),
     ] {
         let bot = start(secret, "#bots");
-        server.connected(1).await;
+        server.wait_for_connections(1).await;
         bob.send("PRIVMSG #bots :!ping").await;
         answered(times).await;
         drop(bot);
-        server.connected(0).await;
+        server.wait_for_connections(0).await;
     }
 
     // Revoked: what it holds ends, and who still tries it can be seen.
     let mut bot = start(rotated["client_secret"].as_str().unwrap(), "#bots");
-    server.connected(1).await;
+    server.wait_for_connections(1).await;
     alice.call(Method::DELETE, &path).await.unwrap();
     until("the bot to give up", async || !bot.is_running()).await;
     assert!(bot.complaint().contains("revoked"));
@@ -143,7 +143,7 @@ async fn the_bot_of_the_readme_lives_as_its_key_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_of_the_readme_greets_who_signs_in() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server
         .app("greeter", &["--redirect-uri", "http://127.0.0.1/done"])
         .await;
@@ -177,7 +177,9 @@ async fn the_app_of_the_readme_greets_who_signs_in() {
         let asking = form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect();
-        let landing = alice.decides(&asking, &[("decision", decision)]).await;
+        let landing = alice
+            .decide_consent(&asking, &[("decision", decision)])
+            .await;
         let back = landing.location.strip_prefix(&own.base).unwrap();
         // Another browser gets nowhere with it.
         let stranger = own

@@ -12,8 +12,8 @@ use serde_json::json;
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
-    oauth::device_flow::{allow, decide, operators_app},
-    support::{Device, PATIENCE, TestServer, assert_sound, until},
+    oauth::device_flow::{allow, decide, device_flow_app},
+    support::{Device, TEST_TIMEOUT, TestServer, assert_integrity, until},
 };
 
 struct Terminal {
@@ -56,7 +56,7 @@ impl Terminal {
     /// Waits for a line with this in it.
     async fn says(&mut self, text: &str) -> String {
         loop {
-            let line = timeout(PATIENCE, self.said.recv()).await;
+            let line = timeout(TEST_TIMEOUT, self.said.recv()).await;
             let line = line
                 .ok()
                 .flatten()
@@ -81,7 +81,7 @@ impl Terminal {
 
     /// Waits until it has ended by itself, and how.
     async fn ended(mut self) -> ExitStatus {
-        while timeout(PATIENCE, self.said.recv())
+        while timeout(TEST_TIMEOUT, self.said.recv())
             .await
             .expect("it goes on")
             .is_some()
@@ -113,9 +113,12 @@ async fn hears(person: &Device, text: &str) {
 #[tokio::test]
 async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     bob.send("JOIN #rust").await;
-    let app = operators_app(&server, "terminal", true, "chat:read chat:write").await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read chat:write").await;
     let [mut terminal, mut another, mut denied] =
         [0; 3].map(|_| Terminal::start(&server, &app.client_id));
     allow(&alice, &terminal.code().await).await;
@@ -155,7 +158,7 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     terminal.says("beyond the scope").await;
 
     // A token that has expired is renewed.
-    server.pass(Duration::from_mins(11));
+    server.advance(Duration::from_mins(11));
     terminal.types("/privmsg #rust :still here");
     hears(&bob, "still here").await;
     assert_eq!(server.rows("audit WHERE action = 'grant_refreshed'"), 1);
@@ -177,5 +180,5 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
         .says("This terminal was removed from the session.")
         .await;
     assert!(!terminal.ended().await.success());
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }

@@ -9,9 +9,9 @@ use crate::support::TestServer;
 #[tokio::test]
 async fn a_token_is_presented_by_the_grammar_of_its_scheme() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let token = alice
-        .key("chat:read identity")
+        .create_key("chat:read identity")
         .await
         .token("")
         .await
@@ -65,7 +65,11 @@ async fn a_token_is_presented_by_the_grammar_of_its_scheme() {
 #[tokio::test]
 async fn an_apps_credentials_are_presented_by_the_grammar_of_basic() {
     let server = TestServer::start().await;
-    let app = server.pick("alice").await.key("chat:read").await;
+    let app = server
+        .create_session("alice")
+        .await
+        .create_key("chat:read")
+        .await;
     let encoded =
         |text: String| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
     let own = encoded(format!("{}:{}", app.client_id, app.secret));

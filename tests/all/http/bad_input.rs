@@ -29,7 +29,10 @@ async fn state(witness: &Device) -> (Value, Value) {
 #[tokio::test]
 async fn what_is_no_message_is_refused_and_leaves_no_trace() {
     let server = TestServer::start().await;
-    let (alice, witness) = (server.pick("alice").await, server.pick("witness").await);
+    let (alice, witness) = (
+        server.create_session("alice").await,
+        server.create_session("witness").await,
+    );
     alice.send("JOIN #rust").await;
     witness.send("JOIN #rust").await;
     let (before, snapshot) = (state(&witness).await, alice.snapshot().await);
@@ -198,7 +201,7 @@ async fn what_is_no_message_is_refused_and_leaves_no_trace() {
 #[tokio::test]
 async fn a_body_has_16_kib_and_not_a_byte_more() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (json, text) = ("application/json", "text/plain");
     let message = r#"{"command":"PING","params":["x"]}"#;
     for (bytes, good) in [(16 * 1024, true), (16 * 1024 + 1, false)] {
@@ -226,7 +229,7 @@ async fn a_body_has_16_kib_and_not_a_byte_more() {
 #[tokio::test]
 async fn nicks_are_checked_where_sessions_are_made_and_renamed() {
     let server = TestServer::start().await;
-    let (alice, visitor) = (server.pick("alice").await, server.device());
+    let (alice, visitor) = (server.create_session("alice").await, server.device());
     let (long, huge) = ("a".repeat(33), "a".repeat(10_000));
     for (nick, code, numeric) in [
         ("", "no_nickname_given", "431"),
@@ -238,14 +241,14 @@ async fn nicks_are_checked_where_sessions_are_made_and_renamed() {
         ("ALICE", "nickname_in_use", "433"),
         ("alice", "nickname_in_use", "433"),
     ] {
-        let refusal = visitor.try_pick(nick).await.unwrap_err();
+        let refusal = visitor.try_create_session(nick).await.unwrap_err();
         assert_eq!(
             (refusal.code.as_str(), refusal.numeric.as_deref()),
             (code, Some(numeric)),
             "{nick:?}"
         );
     }
-    let bob = server.pick("bob").await;
+    let bob = server.create_session("bob").await;
     for (nick, code) in [
         ("Alice", "nickname_in_use"),
         ("0", "erroneous_nickname"),
@@ -310,7 +313,7 @@ async fn a_new_sessions_body_is_checked() {
             "{body}"
         );
     }
-    visitor.try_pick("alice").await.unwrap();
+    visitor.try_create_session("alice").await.unwrap();
 }
 
 #[tokio::test]
@@ -340,7 +343,7 @@ async fn a_wrong_value_is_not_repeated_in_the_error() {
 #[tokio::test]
 async fn positions_and_limits_are_checked() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     for (query, code) in [
         ("after=1000", "invalid_cursor"),
@@ -418,7 +421,7 @@ async fn positions_and_limits_are_checked() {
 #[tokio::test]
 async fn an_id_that_was_never_issued_is_refused_wherever_one_is_taken() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.send("PRIVMSG alice,#rust :hello").await;
     let id = bob.snapshot().await["session"]["id"].as_i64().unwrap();
     let issued = alice.snapshot().await["cursor"].as_i64().unwrap();
@@ -489,7 +492,10 @@ async fn an_id_that_was_never_issued_is_refused_wherever_one_is_taken() {
 #[tokio::test]
 async fn cookies_that_are_not_ours_are_refused() {
     let (server, other) = (TestServer::start().await, TestServer::start().await);
-    let (alice, stranger) = (server.pick("alice").await, other.pick("mallory").await);
+    let (alice, stranger) = (
+        server.create_session("alice").await,
+        other.create_session("mallory").await,
+    );
     let cookie = alice.cookie.clone().unwrap();
     let foreign = stranger.cookie.clone().unwrap();
     for (cookie, code, status) in [
@@ -549,7 +555,7 @@ async fn cookies_that_are_not_ours_are_refused() {
 #[tokio::test]
 async fn a_cookie_together_with_a_bearer_token_is_refused() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let before = state(&alice).await;
     // A proxy may have a password of its own, which is none of ours.
     let by_proxy = alice
@@ -591,7 +597,7 @@ async fn a_cookie_together_with_a_bearer_token_is_refused() {
 #[tokio::test]
 async fn there_is_a_hundredth_channel_and_no_more() {
     let server = TestServer::with(&["--max-channels", "5"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let answer = alice.send("JOIN #1,#2,#3,#4,#5,#6").await;
     assert_eq!(answer["ids"].as_array().unwrap().len(), 5);
     assert_eq!(
@@ -614,7 +620,7 @@ async fn there_is_a_hundredth_channel_and_no_more() {
 #[tokio::test]
 async fn requests_from_elsewhere_are_refused() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let own = format!("http://localhost:{}", server.address.port());
     let attempt = |headers: Vec<(&'static str, String)>| {
         let mut request = alice
@@ -675,7 +681,7 @@ async fn requests_from_elsewhere_are_refused() {
 #[tokio::test]
 async fn what_is_too_long_or_garbled_is_a_problem_everywhere() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let id = alice.snapshot().await["client"]["id"].clone();
     let long = alice
         .request(Method::DELETE, &format!("/api/v1/clients/{id}"))

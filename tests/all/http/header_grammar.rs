@@ -4,7 +4,7 @@
 
 use reqwest::{Method, header};
 
-use crate::support::{Device, Raw, TestServer, checked, head, said};
+use crate::support::{Device, Raw, TestServer, checked, head, status_and_code};
 
 async fn status_line(server: &TestServer, request: impl AsRef<[u8]>) -> String {
     let mut raw = Raw::to(server.address).await;
@@ -126,11 +126,11 @@ async fn neighbours_cookies_are_neither_ours_nor_in_the_way() {
         let visitor = if host.is_empty() {
             server.device()
         } else {
-            server.device().asking_for(host)
+            server.device().with_host(host)
         };
         let [alice, mallory] = [
-            visitor.try_pick("alice").await.unwrap(),
-            visitor.try_pick("mallory").await.unwrap(),
+            visitor.try_create_session("alice").await.unwrap(),
+            visitor.try_create_session("mallory").await.unwrap(),
         ];
         let secret = mallory
             .cookie
@@ -161,7 +161,7 @@ async fn neighbours_cookies_are_neither_ours_nor_in_the_way() {
                 .call(Method::GET, "/api/v1/session")
                 .await;
             assert_eq!(
-                said(alone.unwrap_err()),
+                status_and_code(alone.unwrap_err()),
                 (401, "unauthenticated".into()),
                 "{planted:?}"
             );
@@ -189,7 +189,7 @@ async fn neighbours_cookies_are_neither_ours_nor_in_the_way() {
 #[tokio::test]
 async fn a_body_is_what_its_media_type_says() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let post = async |path: &str, kinds: &[&str], body: &str| {
         let mut request = alice.request(Method::POST, path).body(body.to_owned());
         for kind in kinds {
@@ -240,7 +240,7 @@ async fn a_body_is_what_its_media_type_says() {
             "{kinds:?} {body}"
         );
     }
-    let app = alice.key("chat:read").await;
+    let app = alice.create_key("chat:read").await;
     let form = format!(
         "grant_type=client_credentials&client_id={}&client_secret={}",
         app.client_id, app.secret
@@ -263,9 +263,9 @@ async fn a_body_is_what_its_media_type_says() {
 #[tokio::test]
 async fn a_form_has_each_field_once_and_says_what_it_means() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
-    let app = alice.key("chat:read").await;
+    let app = alice.create_key("chat:read").await;
     let post = async |path: &str, form: &str| {
         let kind = "application/x-www-form-urlencoded";
         let request = server
@@ -341,7 +341,7 @@ async fn a_form_has_each_field_once_and_says_what_it_means() {
 #[tokio::test]
 async fn a_number_is_digits_wherever_it_stands() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let id = alice.snapshot().await["client"]["id"].to_string();
     for number in ["%2B0", "%200", "0%20", "0x0", "0.0", "", "%D9%A0", "0_0"] {
         for path in [
@@ -356,7 +356,7 @@ async fn a_number_is_digits_wherever_it_stands() {
                 .await
                 .unwrap_err();
             assert_eq!(
-                said(refusal),
+                status_and_code(refusal),
                 (400, "malformed_request".into()),
                 "{path}={number}"
             );
@@ -373,7 +373,11 @@ async fn a_number_is_digits_wherever_it_stands() {
                 .delete(&format!("/api/v1/{path}/{id}"))
                 .await
                 .unwrap_err();
-            assert_eq!(said(refusal), (404, "not_found".into()), "{path}/{id}");
+            assert_eq!(
+                status_and_code(refusal),
+                (404, "not_found".into()),
+                "{path}/{id}"
+            );
         }
     }
     for line in ["ACK +0", "ACK 0x0", "MARKREAD #rust +0", "MODE #rust +l +5"] {
@@ -457,7 +461,7 @@ async fn what_the_page_has_is_known_by_its_tag() {
 #[tokio::test]
 async fn names_of_headers_are_in_any_case_and_values_keep_their_bytes() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let cookie = alice.cookie.clone().unwrap();
     let host = alice.host();
     for head in [
@@ -498,7 +502,7 @@ async fn names_of_headers_are_in_any_case_and_values_keep_their_bytes() {
 #[tokio::test]
 async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let garbled = [
         "x=%ff",
         "x=a%C3",
@@ -525,7 +529,7 @@ async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
             let refused = alice
                 .call(Method::GET, &format!("{path}?{query}"))
                 .await
-                .map_err(said)
+                .map_err(status_and_code)
                 .unwrap_err();
             assert_eq!(refused, (400, "malformed_request".into()), "{path}?{query}");
         }
@@ -574,12 +578,12 @@ async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
     }
     // An app hears of it, as long as it is known which app that is.
     let asked = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(app.asking("identity"))
+        .extend_pairs(app.authorization_request("identity"))
         .finish();
     for garbled in garbled {
         assert_eq!(
             alice
-                .opens(&format!("/auth/authorize?{asked}&{garbled}"))
+                .open_page(&format!("/auth/authorize?{asked}&{garbled}"))
                 .await
                 .error(),
             "invalid_request",
@@ -587,7 +591,10 @@ async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
         );
     }
     assert_eq!(
-        alice.opens("/auth/authorize?client_id=%ff").await.status,
+        alice
+            .open_page("/auth/authorize?client_id=%ff")
+            .await
+            .status,
         400
     );
 }
@@ -596,7 +603,7 @@ async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
 #[tokio::test]
 async fn a_password_may_have_a_replacement_character_in_it() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let password = "correct \u{fffd} battery";
     alice.send(&format!("PASS :{password}")).await;
     server.login("alice", password).await;

@@ -4,7 +4,7 @@
 use reqwest::{Method, header};
 
 use crate::{
-    oauth::device_flow::{Waiting, operators_app},
+    oauth::device_flow::{PendingDevice, device_flow_app},
     support::{CONSENT, Device, FLAGS, TestServer},
 };
 
@@ -40,7 +40,7 @@ fn error(page: &str) -> &str {
 async fn the_login_comes_again_with_the_error_in_words() {
     let server = TestServer::start().await;
     server
-        .pick("alice")
+        .create_session("alice")
         .await
         .send("PASS :correct horse battery")
         .await;
@@ -108,8 +108,9 @@ async fn the_login_comes_again_with_the_error_in_words() {
 #[tokio::test]
 async fn the_page_of_a_device_comes_again_with_the_error_in_words() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
+    let alice = server.create_session("alice").await;
+    let device =
+        PendingDevice::start(&device_flow_app(&server, "terminal", true, "chat:read").await).await;
     let code = format!("user_code={}", device.code);
     for (form, words, step) in [
         (
@@ -157,7 +158,7 @@ async fn the_page_of_a_device_comes_again_with_the_error_in_words() {
         assert!(page.contains(step), "{form}: {page}");
     }
     // A browser that has two sessions is told so, too.
-    let bob = server.pick("bob").await;
+    let bob = server.create_session("bob").await;
     let both = alice.with_cookie(
         &[&alice, &bob]
             .map(|device| device.cookie.clone().unwrap())
@@ -175,9 +176,12 @@ async fn the_page_of_a_device_comes_again_with_the_error_in_words() {
 #[tokio::test]
 async fn the_consent_page_comes_again_with_the_error_in_words() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, server.app("wiki", &FLAGS).await);
+    let (alice, app) = (
+        server.create_session("alice").await,
+        server.app("wiki", &FLAGS).await,
+    );
     let asking = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(app.asking("identity"))
+        .extend_pairs(app.authorization_request("identity"))
         .finish();
     for (more, words) in [
         ("", "The decision is allow or deny."),

@@ -14,7 +14,7 @@ fn say(device: &Device, line: &str) -> String {
 #[tokio::test]
 async fn requests_sent_ahead_are_answered_in_order() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let mut raw = Raw::to(server.address).await;
     raw.send(
         (0..40)
@@ -31,7 +31,7 @@ async fn requests_sent_ahead_are_answered_in_order() {
 #[tokio::test]
 async fn a_request_in_pieces_is_answered() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let mut raw = Raw::to(server.address).await;
     for byte in say(&alice, "PING pieces").bytes() {
         raw.send([byte]).await;
@@ -45,18 +45,18 @@ async fn a_request_in_pieces_is_answered() {
 #[tokio::test]
 async fn what_is_held_for_somebody_ends_when_they_leave() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (mut poll, mut stream) = (Raw::to(server.address).await, Raw::to(server.address).await);
     poll.send(head("GET", "/api/v1/messages?timeout=60", &alice) + "\r\n")
         .await;
     stream
         .send(head("GET", "/api/v1/events", &alice) + "\r\n")
         .await;
-    server.connected(2).await;
+    server.wait_for_connections(2).await;
     poll.finish().await;
-    server.connected(1).await;
+    server.wait_for_connections(1).await;
     drop(stream);
-    server.connected(0).await;
+    server.wait_for_connections(0).await;
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_connection_is_closed_when_it_is_asked_for_and_after_http_1_0() {
 #[tokio::test]
 async fn who_waits_to_be_told_to_go_on_is_told() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let mut raw = Raw::to(server.address).await;
     let (start, line) = (say(&alice, "").replace("Length: 0", "Length: 6"), "PING x");
     raw.send(start.replace("Content-Type", "Expect: 100-continue\r\nContent-Type"))
@@ -125,13 +125,17 @@ async fn what_is_no_http_or_too_much_of_it_is_refused_and_closed() {
         assert_eq!(raw.answer().await.line, line);
         assert_eq!(raw.rest().await, "");
     }
-    server.pick("alice").await.send("JOIN #rust").await;
+    server
+        .create_session("alice")
+        .await
+        .send("JOIN #rust")
+        .await;
 }
 
 #[tokio::test]
 async fn stopping_closes_idle_connections_and_lets_the_others_finish() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (silent, mut idle, mut held) = (
         Raw::to(server.address).await,
         Raw::to(server.address).await,
@@ -141,7 +145,7 @@ async fn stopping_closes_idle_connections_and_lets_the_others_finish() {
     idle.answer().await;
     held.send(head("GET", "/api/v1/messages?timeout=60", &alice) + "\r\n")
         .await;
-    server.connected(1).await;
+    server.wait_for_connections(1).await;
     let over = async { (silent.rest().await, idle.rest().await, held.rest().await) };
     let stopped = async {
         tokio::time::timeout(Duration::from_secs(4), server.stop())

@@ -31,7 +31,11 @@ async fn it_says_what_it_is_and_that_it_is_well() {
         ),
         (200, "ok\n")
     );
-    server.pick("alice").await.send("JOIN #rust").await;
+    server
+        .create_session("alice")
+        .await
+        .send("JOIN #rust")
+        .await;
     let metrics = visitor
         .request(Method::GET, "/metrics")
         .send()
@@ -56,7 +60,7 @@ async fn it_says_what_it_is_and_that_it_is_well() {
 #[tokio::test]
 async fn every_answer_has_the_security_headers() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let description = alice.get("/openapi.json").await;
     let mut paths: Vec<_> = description["paths"]
         .as_object()
@@ -154,9 +158,9 @@ async fn every_answer_has_the_security_headers() {
 #[tokio::test]
 async fn the_description_is_true() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
-    alice.key("chat:read").await.token("").await;
+    alice.create_key("chat:read").await.token("").await;
     let description = alice.get("/openapi.json").await;
     let paths = description["paths"].as_object().unwrap();
     let expected = [
@@ -418,7 +422,10 @@ async fn the_web_client_travels_compressed() {
 #[tokio::test]
 async fn a_flood_of_one_client_is_slowed_down_and_others_are_not() {
     let server = TestServer::with(&["--flood-limit", "5:2"]).await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     for _ in 0..5 {
         alice.send("PING x").await;
     }
@@ -435,7 +442,7 @@ async fn a_flood_of_one_client_is_slowed_down_and_others_are_not() {
         (&last["action"], &last["reason"]),
         (&"throttled".into(), &"commands".into())
     );
-    server.pass(std::time::Duration::from_secs(1));
+    server.advance(std::time::Duration::from_secs(1));
     alice.send("PING x").await;
 }
 
@@ -444,7 +451,7 @@ async fn sigterm_ends_held_polls_and_streams_and_keeps_what_was_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
     let server = Process::start(&database, &[]);
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     let last = alice.drain().await.last().unwrap()["id"].as_i64().unwrap();
     let held = tokio::spawn({
@@ -452,7 +459,7 @@ async fn sigterm_ends_held_polls_and_streams_and_keeps_what_was_accepted() {
         async move { alice.poll(&format!("timeout=60&after={last}")).await }
     });
     let mut stream = alice.stream("").await;
-    server.connected(2).await;
+    server.wait_for_connections(2).await;
     let status = tokio::task::spawn_blocking(move || server.terminate())
         .await
         .unwrap();

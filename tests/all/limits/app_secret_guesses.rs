@@ -8,7 +8,7 @@ use rejoin::{audit::Limit, limits::Charge, model::Network};
 use reqwest::{Method, Response, header};
 use serde_json::Value;
 
-use crate::support::{App, CONSENT, Device, FLAGS, TestServer, authorize, but};
+use crate::support::{App, CONSENT, Device, FLAGS, TestServer, authorization_path, with_param};
 
 /// What one network is refused at once.
 const BURST: usize = 60;
@@ -33,8 +33,11 @@ const ENDPOINTS: [(&str, &[(&str, &str)]); 4] = [
 #[tokio::test]
 async fn the_keys_of_a_network_get_so_many_tokens_together() {
     let server = server().await;
-    let alice = server.pick("alice").await;
-    let [one, other] = [alice.key("chat:read").await, alice.key("chat:read").await];
+    let alice = server.create_session("alice").await;
+    let [one, other] = [
+        alice.create_key("chat:read").await,
+        alice.create_key("chat:read").await,
+    ];
     let network = Network::of([127, 0, 0, 1].into());
     let used = Charge::of_network(Limit::OwnTokens, network)
         .into_iter()
@@ -48,7 +51,7 @@ async fn the_keys_of_a_network_get_so_many_tokens_together() {
     for key in [&one, &other] {
         assert_eq!(key.try_token("").await.0, 429);
     }
-    server.pass(Duration::from_secs(1));
+    server.advance(Duration::from_secs(1));
     assert_eq!(other.try_token("").await.0, 200);
 }
 
@@ -100,7 +103,7 @@ async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_wo
         "--resource-server",
     ];
     let app = server.app("validator", &flows).await;
-    let neighbour = server.device().from("192.0.2.1");
+    let neighbour = server.device().at_address("192.0.2.1");
     let mut refused = 0;
     for n in 0..BURST {
         let (path, params) = ENDPOINTS[n % ENDPOINTS.len()];
@@ -142,7 +145,7 @@ async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_wo
             .status(),
         200
     );
-    let elsewhere = server.device().from("192.0.2.2");
+    let elsewhere = server.device().at_address("192.0.2.2");
     assert_eq!(
         ask(
             &elsewhere,
@@ -163,7 +166,7 @@ async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_wo
 async fn refusals_at_once_are_no_more_than_one_after_the_other() {
     let server = server().await;
     let (path, params) = ENDPOINTS[0];
-    let neighbour = server.device().from("192.0.2.1");
+    let neighbour = server.device().at_address("192.0.2.1");
     let neighbour = &neighbour;
     let at_once = join_all((0..BURST * 3).map(|n| async move {
         ask(
@@ -196,12 +199,12 @@ async fn a_public_apps_tokens_and_codes_work_beside_a_flood_of_made_up_ones() {
         .await;
     let alice = server
         .device()
-        .from("192.0.2.1")
-        .try_pick("alice")
+        .at_address("192.0.2.1")
+        .try_create_session("alice")
         .await
         .unwrap();
     let home = App {
-        program: app.program.from("192.0.2.1"),
+        program: app.program.at_address("192.0.2.1"),
         ..app
     };
     let (_, waiting) = home.ask("/auth/device", &[]).await;
@@ -255,7 +258,7 @@ async fn a_public_apps_tokens_and_codes_work_beside_a_flood_of_made_up_ones() {
             .status(),
         200
     );
-    server.pass(std::time::Duration::from_secs(5));
+    server.advance(std::time::Duration::from_secs(5));
     let issued = poll(code).await.json::<Value>().await.unwrap();
     let token = issued["refresh_token"]
         .as_str()
@@ -278,7 +281,7 @@ async fn a_public_apps_tokens_and_codes_work_beside_a_flood_of_made_up_ones() {
 #[tokio::test]
 async fn malformed_requests_count_too() {
     let server = server().await;
-    let stranger = server.device().from("192.0.2.1");
+    let stranger = server.device().at_address("192.0.2.1");
     let post = async || {
         let form = [("grant_type", "password"), ("grant_type", "twice")];
         stranger
@@ -299,7 +302,7 @@ async fn malformed_requests_count_too() {
 #[tokio::test]
 async fn a_flood_of_made_up_names_is_one_line_of_the_audit() {
     let server = server().await;
-    let stranger = server.device().from("192.0.2.1");
+    let stranger = server.device().at_address("192.0.2.1");
     let before = server.rows("audit");
     for _ in 0..3 {
         let flood = (0..BURST).map(|n| {
@@ -333,11 +336,11 @@ async fn a_flood_of_made_up_names_is_one_line_of_the_audit() {
 async fn made_up_names_on_the_way_to_a_page_count_too() {
     let server = server().await;
     let app = server.app("wiki", &FLAGS).await;
-    let alice = server.pick("alice").await.from("192.0.2.1");
+    let alice = server.create_session("alice").await.at_address("192.0.2.1");
     let visit = async |n: usize, name: &str, value: &str| {
-        let asking = but(&app.asking("identity"), name, Some(value));
+        let asking = with_param(&app.authorization_request("identity"), name, Some(value));
         let request = match n % 3 {
-            0 => alice.request(Method::GET, &authorize(&asking)),
+            0 => alice.request(Method::GET, &authorization_path(&asking)),
             1 => alice.request(Method::POST, "/auth/authorize").form(&asking),
             _ => alice.request(Method::POST, CONSENT).form(&asking),
         };
@@ -369,7 +372,7 @@ async fn made_up_names_on_the_way_to_a_page_count_too() {
     let known = ENDPOINTS[0].1;
     too_many(
         ask(
-            &server.device().from("192.0.2.1"),
+            &server.device().at_address("192.0.2.1"),
             "/auth/token",
             known,
             "app_x",
@@ -379,11 +382,28 @@ async fn made_up_names_on_the_way_to_a_page_count_too() {
         .await,
     )
     .await;
-    assert_eq!(alice.is_sent(&app.asking("identity")).await.status, 200);
-    alice.allows(&app.asking("identity"), &[]).await.code();
-    let elsewhere = but(&app.asking("identity"), "client_id", Some("app_made_up"));
     assert_eq!(
-        alice.from("192.0.2.2").is_sent(&elsewhere).await.status,
+        alice
+            .open_authorization(&app.authorization_request("identity"))
+            .await
+            .status,
+        200
+    );
+    alice
+        .approve(&app.authorization_request("identity"), &[])
+        .await
+        .code();
+    let elsewhere = with_param(
+        &app.authorization_request("identity"),
+        "client_id",
+        Some("app_made_up"),
+    );
+    assert_eq!(
+        alice
+            .at_address("192.0.2.2")
+            .open_authorization(&elsewhere)
+            .await
+            .status,
         400
     );
 }

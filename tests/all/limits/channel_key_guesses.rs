@@ -11,8 +11,8 @@ async fn vault() -> (TestServer, Device) {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let alice = server
         .device()
-        .from("192.0.2.1")
-        .try_pick("alice")
+        .at_address("192.0.2.1")
+        .try_create_session("alice")
         .await
         .unwrap();
     alice.send("JOIN #vault").await;
@@ -21,7 +21,12 @@ async fn vault() -> (TestServer, Device) {
 }
 
 async fn stranger(server: &TestServer, nick: &str, from: &str) -> Device {
-    server.device().from(from).try_pick(nick).await.unwrap()
+    server
+        .device()
+        .at_address(from)
+        .try_create_session(nick)
+        .await
+        .unwrap()
 }
 
 async fn join(device: &Device, key: &str) -> (String, Option<u64>) {
@@ -45,7 +50,7 @@ async fn a_session_guesses_so_often_whichever_way_and_wherever_from() {
     let mallory = stranger(&server, "mallory", "198.51.100.1").await;
     for n in 0..8 {
         assert_eq!(
-            join(&mallory.from(&format!("198.51.100.{n}")), "guess").await,
+            join(&mallory.at_address(&format!("198.51.100.{n}")), "guess").await,
             wrong()
         );
     }
@@ -71,7 +76,7 @@ async fn a_session_guesses_so_often_whichever_way_and_wherever_from() {
     );
     // The right one is not told from a wrong one, until Retry-After has passed.
     assert_eq!(join(&mallory, "secret").await, throttled(30));
-    server.pass(Duration::from_secs(30));
+    server.advance(Duration::from_secs(30));
     assert_eq!(join(&mallory, "secret").await.0, "joined");
     let audit = mallory.get("/api/v1/audit").await;
     let refused = audit
@@ -135,7 +140,7 @@ async fn a_channel_is_guessed_at_so_often_and_those_it_knows_come_in() {
     alice.send("MODE #vault +k another").await;
     alice.send("JOIN #vault wrong").await;
     bob.send("JOIN #vault").await;
-    server.pass(Duration::from_secs(30));
+    server.advance(Duration::from_secs(30));
     assert_eq!(join(&newcomer, "another").await.0, "joined");
 }
 

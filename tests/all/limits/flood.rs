@@ -31,11 +31,15 @@ async fn fill(device: &Device, line: &str) -> (usize, Problem) {
 #[tokio::test]
 async fn devices_and_keys_of_a_session_share_its_bytes() {
     let server = TestServer::with(&MANY).await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
-    let bot = alice.key("chat:read chat:write").await.token("").await;
+    let bot = alice
+        .create_key("chat:read chat:write")
+        .await
+        .token("")
+        .await;
     let line = format!("PRIVMSG #rust :{}", "x".to_owned() + &"\u{1}".repeat(4095));
-    server.pass(Duration::from_secs(60));
+    server.advance(Duration::from_secs(60));
     for device in [&alice, &phone, &bot] {
         for _ in 0..4 {
             device.send(&line).await;
@@ -50,10 +54,10 @@ async fn devices_and_keys_of_a_session_share_its_bytes() {
         assert!(throttled(&device.try_send(&line).await.unwrap_err()));
     }
     bob.send(&line).await;
-    server.pass(Duration::from_secs(refusal.retry_after.unwrap()));
+    server.advance(Duration::from_secs(refusal.retry_after.unwrap()));
     phone.send(&line).await;
     let (sent, _) = {
-        server.pass(Duration::from_secs(10));
+        server.advance(Duration::from_secs(10));
         fill(&alice, &line).await
     };
     assert!((7..=10).contains(&sent), "4 KiB a second: {sent} in ten");
@@ -71,17 +75,17 @@ async fn devices_and_keys_of_a_session_share_its_bytes() {
 #[tokio::test]
 async fn devices_and_keys_of_a_session_share_its_commands() {
     let server = TestServer::with(&["--flood-limit", "8:1"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
-    let bot = alice.key("chat:read").await.token("").await;
-    server.pass(Duration::from_secs(60));
+    let bot = alice.create_key("chat:read").await.token("").await;
+    server.advance(Duration::from_secs(60));
     for device in [&alice, &phone, &bot, &alice, &phone, &bot, &alice, &phone] {
         device.send("PING x").await;
     }
     for device in [&alice, &phone, &bot] {
         assert!(throttled(&device.try_send("PING x").await.unwrap_err()));
     }
-    server.pass(Duration::from_secs(1));
+    server.advance(Duration::from_secs(1));
     bot.send("PING x").await;
     assert!(alice.try_send("PING x").await.is_err());
 }
@@ -89,13 +93,13 @@ async fn devices_and_keys_of_a_session_share_its_commands() {
 #[tokio::test]
 async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
     let server = TestServer::with(&MANY).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let channels = (0..20)
         .map(|n| format!("#{n}"))
         .collect::<Vec<_>>()
         .join(",");
     alice.send(&format!("JOIN {channels}")).await;
-    server.pass(Duration::from_secs(60));
+    server.advance(Duration::from_secs(60));
     // More than the limit passes once nothing else was sent, and takes longer to come back.
     alice
         .send(&format!("PRIVMSG {channels} :{}", "x".repeat(4096)))
@@ -114,10 +118,10 @@ async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
     ] {
         alice.send(line).await;
     }
-    server.pass(Duration::from_secs(refusal.retry_after.unwrap()));
+    server.advance(Duration::from_secs(refusal.retry_after.unwrap()));
     alice.send("PRIVMSG #1 :x").await;
     // A change of nick is told to twenty channels.
-    server.pass(Duration::from_secs(60));
+    server.advance(Duration::from_secs(60));
     let mut changed = 0;
     let refusal = loop {
         changed += 1;
@@ -137,8 +141,8 @@ async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
 #[tokio::test]
 async fn each_four_targets_count_as_one_command() {
     let server = TestServer::with(&["--flood-limit", "20:5"]).await;
-    let alice = server.pick("alice").await;
-    server.pass(Duration::from_secs(60));
+    let alice = server.create_session("alice").await;
+    server.advance(Duration::from_secs(60));
     let channels = (0..20)
         .map(|n| format!("#{n}"))
         .collect::<Vec<_>>()
@@ -151,7 +155,7 @@ async fn each_four_targets_count_as_one_command() {
         (15, Some(1)),
         "it counted five"
     );
-    server.pass(Duration::from_secs(1));
+    server.advance(Duration::from_secs(1));
     alice.send(&format!("NAMES {channels}")).await;
     assert!(
         throttled(&alice.try_send("PING x").await.unwrap_err()),
@@ -162,7 +166,7 @@ async fn each_four_targets_count_as_one_command() {
 #[tokio::test]
 async fn off_is_off() {
     let server = TestServer::with(&["--flood-limit", "off"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     for _ in 0..40 {
         alice
             .send(&format!("PRIVMSG alice :{}", "x".repeat(4096)))

@@ -8,7 +8,7 @@ use rejoin::config::Patience;
 use reqwest::Method;
 
 use crate::support::{
-    Device, ELSEWHERE, PATIENCE, Process, Raw, TestServer, checked, head, params, until,
+    Device, OTHER_ADDRESS, Process, Raw, TEST_TIMEOUT, TestServer, checked, head, params, until,
 };
 
 /// Short enough to wait for, long enough for honest requests on a busy machine.
@@ -17,8 +17,8 @@ const SHORT: Duration = Duration::from_secs(1);
 /// Two people come, join, speak, poll and stream.
 pub async fn others_are_served(device: &Device) {
     let (alice, bob) = (
-        device.try_pick("guest").await.unwrap(),
-        device.try_pick("host").await.unwrap(),
+        device.try_create_session("guest").await.unwrap(),
+        device.try_create_session("host").await.unwrap(),
     );
     alice.send("JOIN #served").await;
     bob.send("JOIN #served").await;
@@ -71,7 +71,7 @@ async fn who_is_silent_or_trickles_a_head_or_idles_is_cut_off() {
         "there is nobody to answer"
     );
     // The one that asks.
-    server.measured("rejoin_tcp_connections 1").await;
+    server.wait_for_metric("rejoin_tcp_connections 1").await;
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_body_that_never_ends_is_refused_and_cut_off() {
         },
     )
     .await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let json = |path| head("POST", path, &alice) + "Content-Type: application/json\r\n";
     let form =
         head("POST", "/login", &alice) + "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -117,7 +117,7 @@ async fn a_body_that_never_ends_is_refused_and_cut_off() {
         async {
             server
                 .device()
-                .try_pick("bob")
+                .try_create_session("bob")
                 .await
                 .unwrap()
                 .send("JOIN #rust")
@@ -131,7 +131,7 @@ async fn a_body_that_never_ends_is_refused_and_cut_off() {
 #[tokio::test]
 async fn a_chunked_body_is_refused_as_soon_as_it_is_too_long() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let mut raw = Raw::to(server.address).await;
     raw.send(
         head("POST", "/api/v1/messages", &alice)
@@ -158,7 +158,7 @@ async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
         },
     )
     .await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let mut quick = bob.stream("").await;
     let filler = "x".repeat(4000);
     for n in 0..200 {
@@ -190,7 +190,7 @@ async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
     drop(slow);
     sipping.sip().await;
     // One is bob's stream, the other asks.
-    server.measured("rejoin_tcp_connections 2").await;
+    server.wait_for_metric("rejoin_tcp_connections 2").await;
     assert!(
         deaf.rest().await.contains("PRIVMSG"),
         "it had room for something"
@@ -210,7 +210,7 @@ async fn readers_that_stopped_take_little_memory() {
     let server = Process::start(&dir.path().join("rejoin.db"), &[]);
     let mut people = Vec::new();
     for nick in ["mallory", "eve", "trudy", "bob", "carol", "dave", "erin"] {
-        people.push(server.pick(nick).await);
+        people.push(server.create_session(nick).await);
         people.last().unwrap().send("JOIN #rust").await;
     }
     let (hostile, speakers) = people.split_at(3);
@@ -264,16 +264,16 @@ async fn an_address_has_its_share_of_connections_and_no_more() {
     let server = TestServer::start().await;
     let crowd = Raw::crowd(1000, server.address).await;
     server
-        .measured("rejoin_tcp_connections_refused_total 488")
+        .wait_for_metric("rejoin_tcp_connections_refused_total 488")
         .await;
     others_are_served(&server.device()).await;
     let mut crowd = crowd.into_iter();
     let (first, mut later) = (crowd.next().unwrap(), crowd.next_back().unwrap());
     assert_eq!(later.rest().await, "", "it was closed at once");
-    server.measured("rejoin_tcp_connections 513").await;
+    server.wait_for_metric("rejoin_tcp_connections 513").await;
     drop(first);
-    server.measured("rejoin_tcp_connections 512").await;
-    later = Raw::from(ELSEWHERE, server.address).await;
+    server.wait_for_metric("rejoin_tcp_connections 512").await;
+    later = Raw::from(OTHER_ADDRESS, server.address).await;
     later
         .send(head("GET", "/api/v1/server", &server.device()) + "\r\n")
         .await;
@@ -289,9 +289,9 @@ async fn a_trusted_proxy_and_a_load_test_have_as_many_as_they_need() {
     for args in [["--trusted-proxy", "127.0.0.2"], ["--login-limit", "off"]] {
         let server = TestServer::with(&args).await;
         let _crowd = Raw::crowd(600, server.address).await;
-        server.measured("rejoin_tcp_connections 601").await;
+        server.wait_for_metric("rejoin_tcp_connections 601").await;
         server
-            .measured("rejoin_tcp_connections_refused_total 0")
+            .wait_for_metric("rejoin_tcp_connections_refused_total 0")
             .await;
     }
 }
@@ -301,7 +301,7 @@ async fn when_no_file_may_be_opened_any_more_a_connection_waits_for_its_place() 
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let server = Process::limited(&dir.path().join("rejoin.db"), &log, 100);
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let mut inside = Raw::to(server.address()).await;
     let ask = head("POST", "/api/v1/messages", &alice)
         + "Content-Type: text/plain\r\nContent-Length: 7\r\n\r\nJOIN #a";
@@ -342,7 +342,7 @@ async fn a_system_that_gives_no_more_files_is_asked_again_but_not_all_the_time()
     until("the system to refuse", async || refusals() > 0).await;
     drop(crowd);
     let visitor = server.device();
-    let served = tokio::time::timeout(PATIENCE, others_are_served(&visitor)).await;
+    let served = tokio::time::timeout(TEST_TIMEOUT, others_are_served(&visitor)).await;
     assert!(
         served.is_ok() && refusals() < 5,
         "it was asked {} times",
@@ -353,7 +353,7 @@ async fn a_system_that_gives_no_more_files_is_asked_again_but_not_all_the_time()
 #[tokio::test]
 async fn a_client_holds_so_many_polls_and_streams_and_its_siblings_as_many() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
     let mut streams = Vec::new();
     for _ in 0..32 {
@@ -374,6 +374,6 @@ async fn a_client_holds_so_many_polls_and_streams_and_its_siblings_as_many() {
         while stream.message().await.unwrap()["command"] != "JOIN" {}
     }
     streams.pop();
-    server.connected(32).await;
+    server.wait_for_connections(32).await;
     alice.stream("").await;
 }

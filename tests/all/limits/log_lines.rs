@@ -23,11 +23,11 @@ async fn lines(device: &Device, action: &str) -> Vec<Value> {
 #[tokio::test]
 async fn failed_logins_are_told_one_by_one_and_then_counted() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
     let mut failed = 0;
     for n in 0..110 {
-        let stranger = server.device().from(&format!("198.51.100.{n}"));
+        let stranger = server.device().at_address(&format!("198.51.100.{n}"));
         failed += usize::from(
             stranger
                 .login("alice", "a wrong one")
@@ -38,7 +38,7 @@ async fn failed_logins_are_told_one_by_one_and_then_counted() {
         );
         // Those that the limit allows come back one by one.
         if n >= 50 {
-            server.pass(Duration::from_secs(30));
+            server.advance(Duration::from_secs(30));
         }
     }
     assert!(failed > 100, "{failed}");
@@ -48,7 +48,7 @@ async fn failed_logins_are_told_one_by_one_and_then_counted() {
         told.iter()
             .all(|line| line["count"].is_null() && line["address"].is_string())
     );
-    server.pass(Duration::from_hours(1));
+    server.advance(Duration::from_hours(1));
     until("the count to be told", async || {
         lines(&alice, "login_failed").await.len() > 50
     })
@@ -63,7 +63,7 @@ async fn failed_logins_are_told_one_by_one_and_then_counted() {
     );
     server
         .device()
-        .from("203.0.113.1")
+        .at_address("203.0.113.1")
         .login("alice", "a wrong one")
         .await
         .unwrap_err();
@@ -81,7 +81,7 @@ async fn what_was_counted_is_not_lost_by_a_restart() {
     for n in 0..60 {
         server
             .device()
-            .from(&format!("2001:db8:1:{n:x}::1"))
+            .at_address(&format!("2001:db8:1:{n:x}::1"))
             .login(&format!("nobody{n}"), "a wrong one")
             .await
             .unwrap_err();
@@ -101,13 +101,13 @@ async fn what_was_counted_is_not_lost_by_a_restart() {
 #[tokio::test]
 async fn refreshes_are_told_one_by_one_and_then_counted() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server.app("reader", &FLAGS).await;
     let of = |address: &str| App {
-        program: app.program.from(address),
+        program: app.program.at_address(address),
         ..app.clone()
     };
-    let mut token = app.given(&alice, "chat:read").await;
+    let mut token = app.refresh_token_for(&alice, "chat:read").await;
     for _ in 0..30 {
         (_, token) = of("192.0.2.1").refreshed(&token).await;
     }
@@ -116,7 +116,7 @@ async fn refreshes_are_told_one_by_one_and_then_counted() {
     assert_eq!(told.len(), 11);
     assert!(told.iter().all(|line| line["count"].is_null()), "{told:?}");
     assert_eq!(told[10]["address"], "192.0.2.2");
-    server.pass(Duration::from_hours(1));
+    server.advance(Duration::from_hours(1));
     until("the count to be told", async || {
         lines(&alice, "grant_refreshed").await.len() > 11
     })

@@ -15,7 +15,7 @@ const PASSWORD: &str = "correct horse battery";
 async fn a_thousand_logins_at_once_take_the_memory_of_a_few() {
     let dir = tempfile::tempdir().unwrap();
     let server = Process::start(&dir.path().join("rejoin.db"), &["--login-limit", "off"]);
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     server
         .device()

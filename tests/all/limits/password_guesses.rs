@@ -20,8 +20,8 @@ async fn alice(args: &[&str]) -> (TestServer, Device) {
     let server = TestServer::with(&[&["--trusted-proxy", "127.0.0.1"], args].concat()).await;
     let alice = server
         .device()
-        .from("192.0.2.1")
-        .try_pick("alice")
+        .at_address("192.0.2.1")
+        .try_create_session("alice")
         .await
         .unwrap();
     (server, alice)
@@ -29,7 +29,7 @@ async fn alice(args: &[&str]) -> (TestServer, Device) {
 
 /// Every way in which what somebody holds of a session can guess its password.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum DeliveryMode {
     PassText,
     PassJson,
     PassSocket,
@@ -40,15 +40,15 @@ enum Way {
     LoginForm,
 }
 
-const WAYS: [Way; 8] = [
-    Way::PassText,
-    Way::PassJson,
-    Way::PassSocket,
-    Way::PassByKey,
-    Way::NewKey,
-    Way::RotateKey,
-    Way::Login,
-    Way::LoginForm,
+const WAYS: [DeliveryMode; 8] = [
+    DeliveryMode::PassText,
+    DeliveryMode::PassJson,
+    DeliveryMode::PassSocket,
+    DeliveryMode::PassByKey,
+    DeliveryMode::NewKey,
+    DeliveryMode::RotateKey,
+    DeliveryMode::Login,
+    DeliveryMode::LoginForm,
 ];
 
 /// One device of alice's, and a program that calls by a key of hers.
@@ -60,7 +60,9 @@ struct Held {
 
 impl Held {
     async fn of(device: &Device) -> Self {
-        let key = device.key("session:manage chat:read chat:write").await;
+        let key = device
+            .create_key("session:manage chat:read chat:write")
+            .await;
         Self {
             device: device.clone(),
             program: key.token("").await,
@@ -69,29 +71,29 @@ impl Held {
     }
 
     /// Guesses from an address; the code of the refusal and its Retry-After.
-    async fn guess(&self, way: Way, guess: &str, from: &str) -> (String, Option<u64>) {
-        let (device, program) = (self.device.from(from), self.program.from(from));
+    async fn guess(&self, way: DeliveryMode, guess: &str, from: &str) -> (String, Option<u64>) {
+        let (device, program) = (self.device.at_address(from), self.program.at_address(from));
         let pass = json!({"command": "PASS", "params": [NEW, guess]});
         let refused = match way {
-            Way::PassText => device
+            DeliveryMode::PassText => device
                 .try_send(&format!("PASS {} :{guess}", NEW.replace(' ', "-")))
                 .await
                 .unwrap_err(),
-            Way::PassJson => device.try_send_json(pass).await.unwrap_err(),
-            Way::PassByKey => program.try_send_json(pass).await.unwrap_err(),
-            Way::NewKey => {
+            DeliveryMode::PassJson => device.try_send_json(pass).await.unwrap_err(),
+            DeliveryMode::PassByKey => program.try_send_json(pass).await.unwrap_err(),
+            DeliveryMode::NewKey => {
                 let wanted = json!({"name": "bot", "scope": "session:manage", "password": guess});
                 device.post("/api/v1/keys", wanted).await.unwrap_err()
             }
-            Way::RotateKey => {
+            DeliveryMode::RotateKey => {
                 let path = format!("/api/v1/keys/{}/rotate", self.key.client_id);
                 device
                     .post(&path, json!({"overlap": 0, "password": guess}))
                     .await
                     .unwrap_err()
             }
-            Way::Login => device.login("alice", guess).await.unwrap_err(),
-            Way::PassSocket => {
+            DeliveryMode::Login => device.login("alice", guess).await.unwrap_err(),
+            DeliveryMode::PassSocket => {
                 let mut socket = Socket::try_open(&device, "", &[("x-forwarded-for", from)])
                     .await
                     .unwrap();
@@ -102,7 +104,7 @@ impl Held {
                     answer["retry_after"].as_u64(),
                 );
             }
-            Way::LoginForm => {
+            DeliveryMode::LoginForm => {
                 let form = device
                     .request(Method::POST, "/login")
                     .form(&[("nick", "alice"), ("password", guess)]);
@@ -155,7 +157,7 @@ async fn what_is_held_of_a_session_shares_one_count_of_wrong_passwords_whichever
             assert_eq!(refused, ("throttled".into(), Some(EVERY)), "{way:?}");
         }
     }
-    server.pass(Duration::from_secs(EVERY));
+    server.advance(Duration::from_secs(EVERY));
     alice.login("alice", PASSWORD).await.unwrap();
 }
 
@@ -181,7 +183,7 @@ async fn each_way_alone_is_limited() {
 #[tokio::test]
 async fn strangers_never_hinder_a_live_device() {
     let (server, alice) = alice(&[]).await;
-    let neighbour = server.device().from("192.0.2.1");
+    let neighbour = server.device().at_address("192.0.2.1");
     for n in 0..20 {
         neighbour
             .login(&format!("nobody{n}"), WRONG)
@@ -194,7 +196,7 @@ async fn strangers_never_hinder_a_live_device() {
     for n in 0..50 {
         server
             .device()
-            .from(&format!("198.51.100.{n}"))
+            .at_address(&format!("198.51.100.{n}"))
             .login("alice", WRONG)
             .await
             .unwrap_err();
@@ -203,7 +205,7 @@ async fn strangers_never_hinder_a_live_device() {
         throttled(
             &server
                 .device()
-                .from("203.0.113.9")
+                .at_address("203.0.113.9")
                 .login("alice", WRONG)
                 .await
                 .unwrap_err()
@@ -216,7 +218,7 @@ async fn strangers_never_hinder_a_live_device() {
         .unwrap();
     let renewed = alice.login("alice", NEW).await.unwrap();
     // Also from where nobody of hers has ever been, and after mistakes of her own.
-    let abroad = renewed.from("203.0.113.1");
+    let abroad = renewed.at_address("203.0.113.1");
     for _ in 0..BURST - 1 {
         assert_eq!(
             abroad.login("alice", WRONG).await.unwrap_err().code,
@@ -236,7 +238,7 @@ async fn the_session_s_own_count_is_no_strangers() {
     }
     server
         .device()
-        .from("198.51.100.1")
+        .at_address("198.51.100.1")
         .login("alice", PASSWORD)
         .await
         .unwrap();
@@ -251,13 +253,13 @@ async fn right_logins_at_once_all_pass() {
     for n in 0..3 {
         let other = server
             .device()
-            .from("192.0.2.2")
-            .try_pick(&format!("other{n}"))
+            .at_address("192.0.2.2")
+            .try_create_session(&format!("other{n}"))
             .await
             .unwrap();
         other.send(&format!("PASS :{PASSWORD}")).await;
     }
-    let office = server.device().from("198.51.100.1");
+    let office = server.device().at_address("198.51.100.1");
     let logins = (0..40).map(|n| {
         let office = office.clone();
         let nick = if n % 2 == 0 {
@@ -290,7 +292,7 @@ async fn right_logins_at_once_all_pass() {
 async fn wrong_logins_at_once_are_limited_and_retry_after_is_true() {
     let (server, alice) = alice(&[]).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
-    let stranger = server.device().from("198.51.100.1");
+    let stranger = server.device().at_address("198.51.100.1");
     let logins = (0..40).map(|_| stranger.login("alice", WRONG));
     let refused: Vec<_> = join_all(logins)
         .await
@@ -310,12 +312,12 @@ async fn wrong_logins_at_once_are_limited_and_retry_after_is_true() {
             .filter(|problem| problem.code != "login_failed")
             .all(|p| throttled(p) == Some(30))
     );
-    server.pass(Duration::from_millis(29_900));
+    server.advance(Duration::from_millis(29_900));
     assert_eq!(
         throttled(&stranger.login("alice", PASSWORD).await.unwrap_err()),
         Some(1)
     );
-    server.pass(Duration::from_millis(100));
+    server.advance(Duration::from_millis(100));
     stranger.login("alice", PASSWORD).await.unwrap();
 }
 
@@ -334,7 +336,7 @@ async fn the_networks_of_one_customer_of_ipv6_share_wider_limits() {
             };
             let device = server
                 .device()
-                .from(&format!("2001:db8:{prefix}{n:02x}::1"));
+                .at_address(&format!("2001:db8:{prefix}{n:02x}::1"));
             failed +=
                 usize::from(device.login(&nick, WRONG).await.unwrap_err().code == "login_failed");
         }
@@ -378,11 +380,11 @@ async fn the_devices_of_a_session_give_so_many_right_passwords() {
     );
     server
         .device()
-        .from("192.0.2.1")
+        .at_address("192.0.2.1")
         .login("alice", PASSWORD)
         .await
         .unwrap();
-    server.pass(Duration::from_secs(30));
+    server.advance(Duration::from_secs(30));
     device.try_send_json(change).await.unwrap();
 }
 

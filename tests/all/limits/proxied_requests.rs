@@ -18,8 +18,8 @@ async fn a_forwarded_network_has_so_many_requests_under_way() {
         devices.push(
             server
                 .device()
-                .from("192.0.2.1")
-                .try_pick(&format!("s{n}"))
+                .at_address("192.0.2.1")
+                .try_create_session(&format!("s{n}"))
                 .await
                 .unwrap(),
         );
@@ -40,7 +40,7 @@ async fn a_forwarded_network_has_so_many_requests_under_way() {
             _ => streams.extend(join_all((0..OF_CLIENT).map(|_| device.stream(""))).await),
         }
     }
-    server.connected(OF_NETWORK).await;
+    server.wait_for_connections(OF_NETWORK).await;
     let refused = devices[0]
         .call(reqwest::Method::GET, "/api/v1/session")
         .await
@@ -52,8 +52,8 @@ async fn a_forwarded_network_has_so_many_requests_under_way() {
     // Others, and the proxy itself, are not hindered.
     server
         .device()
-        .from("192.0.2.2")
-        .try_pick("other")
+        .at_address("192.0.2.2")
+        .try_create_session("other")
         .await
         .unwrap();
     assert_eq!(
@@ -86,7 +86,7 @@ async fn a_forwarded_network_has_so_many_requests_under_way() {
 #[tokio::test]
 async fn requests_that_were_answered_hold_nothing() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let stranger = server.device().from("192.0.2.1");
+    let stranger = server.device().at_address("192.0.2.1");
     for _ in 0..OF_NETWORK + 8 {
         stranger.get("/api/v1/server").await;
     }

@@ -14,8 +14,8 @@ async fn alice(args: &[&str]) -> (TestServer, Device) {
     let server = TestServer::with(&[&["--trusted-proxy", "127.0.0.1"], args].concat()).await;
     let alice = server
         .device()
-        .from("192.0.2.1")
-        .try_pick("alice")
+        .at_address("192.0.2.1")
+        .try_create_session("alice")
         .await
         .unwrap();
     alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -51,17 +51,17 @@ fn assert_throttled(problem: &Problem, seconds: u64) {
 #[tokio::test]
 async fn an_address_may_try_so_many_passwords_of_a_nick_and_of_all() {
     let (server, _) = alice(&[]).await;
-    let stranger = server.device().from("198.51.100.1");
+    let stranger = server.device().at_address("198.51.100.1");
     fails(&stranger, "alice", 10).await;
     assert_throttled(&wrong(&stranger, "alice").await, 30);
     fails(&stranger, "nobody", 10).await;
     assert_throttled(&wrong(&stranger, "somebody").await, 15);
     assert_throttled(&stranger.login("alice", PASSWORD).await.unwrap_err(), 30);
-    fails(&server.device().from("198.51.100.2"), "alice", 1).await;
+    fails(&server.device().at_address("198.51.100.2"), "alice", 1).await;
     // After what Retry-After said, and no sooner.
-    server.pass(Duration::from_millis(29_900));
+    server.advance(Duration::from_millis(29_900));
     assert_throttled(&stranger.login("alice", PASSWORD).await.unwrap_err(), 1);
-    server.pass(Duration::from_millis(100));
+    server.advance(Duration::from_millis(100));
     stranger.login("alice", PASSWORD).await.unwrap();
 }
 
@@ -70,23 +70,23 @@ async fn the_addresses_of_a_household_are_one() {
     let (server, _) = alice(&[]).await;
     for n in 0..10 {
         fails(
-            &server.device().from(&format!("2001:db8::{n:x}")),
+            &server.device().at_address(&format!("2001:db8::{n:x}")),
             "alice",
             1,
         )
         .await;
     }
     assert_throttled(
-        &wrong(&server.device().from("2001:db8::ffff"), "alice").await,
+        &wrong(&server.device().at_address("2001:db8::ffff"), "alice").await,
         30,
     );
-    fails(&server.device().from("2001:db8:0:1::1"), "alice", 1).await;
+    fails(&server.device().at_address("2001:db8:0:1::1"), "alice", 1).await;
 }
 
 #[tokio::test]
 async fn a_right_password_gives_back_what_it_took() {
     let (server, _) = alice(&["--max-clients", "50"]).await;
-    let office = server.device().from("198.51.100.1");
+    let office = server.device().at_address("198.51.100.1");
     for _ in 0..25 {
         office.login("alice", PASSWORD).await.unwrap();
     }
@@ -122,7 +122,7 @@ async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
     let (server, alice) = alice(&[]).await;
     let thief = server
         .device()
-        .from("203.0.113.1")
+        .at_address("203.0.113.1")
         .login("alice", PASSWORD)
         .await
         .unwrap();
@@ -134,31 +134,31 @@ async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
     alice.send("NICK alicia").await;
     for n in 0..50 {
         fails(
-            &server.device().from(&format!("198.51.100.{n}")),
+            &server.device().at_address(&format!("198.51.100.{n}")),
             "alicia",
             1,
         )
         .await;
     }
     for stranger in ["198.51.100.200", "203.0.113.1"] {
-        let stranger = server.device().from(stranger);
+        let stranger = server.device().at_address(stranger);
         assert_throttled(&wrong(&stranger, "ALICIA").await, 30);
         assert_throttled(&stranger.login("alicia", PASSWORD).await.unwrap_err(), 30);
         fails(&stranger, "bob", 1).await;
     }
     // Her own device may renew itself from anywhere.
     let renewed = alice
-        .from("198.51.100.202")
+        .at_address("198.51.100.202")
         .login("alicia", PASSWORD)
         .await
         .unwrap();
-    let home = server.device().from("192.0.2.1");
+    let home = server.device().at_address("192.0.2.1");
     fails(&home, "alicia", 2).await;
     home.login("alicia", PASSWORD).await.unwrap();
     let alice = renewed;
     let change = json!({"command": "PASS", "params": ["a new password", PASSWORD]});
     alice
-        .from("198.51.100.201")
+        .at_address("198.51.100.201")
         .try_send_json(change)
         .await
         .unwrap();
@@ -171,14 +171,14 @@ async fn what_no_trusted_proxy_says_of_an_address_does_not_count() {
     let server = TestServer::start().await;
     for n in 0..20 {
         fails(
-            &server.device().from(&format!("198.51.100.{n}")),
+            &server.device().at_address(&format!("198.51.100.{n}")),
             &format!("nick{n}"),
             1,
         )
         .await;
     }
     assert_throttled(
-        &wrong(&server.device().from("192.0.2.1"), "alice").await,
+        &wrong(&server.device().at_address("192.0.2.1"), "alice").await,
         15,
     );
 }
@@ -186,20 +186,20 @@ async fn what_no_trusted_proxy_says_of_an_address_does_not_count() {
 #[tokio::test]
 async fn an_address_makes_so_many_sessions_at_once() {
     let (server, _) = alice(&[]).await;
-    let stranger = server.device().from("198.51.100.1");
+    let stranger = server.device().at_address("198.51.100.1");
     for n in 0..100 {
-        stranger.try_pick(&format!("s{n}")).await.unwrap();
+        stranger.try_create_session(&format!("s{n}")).await.unwrap();
     }
-    assert_throttled(&stranger.try_pick("s100").await.unwrap_err(), 10);
+    assert_throttled(&stranger.try_create_session("s100").await.unwrap_err(), 10);
     server
         .device()
-        .from("198.51.100.2")
-        .try_pick("s100")
+        .at_address("198.51.100.2")
+        .try_create_session("s100")
         .await
         .unwrap();
-    server.pass(Duration::from_secs(10));
-    stranger.try_pick("s101").await.unwrap();
-    assert_throttled(&stranger.try_pick("s102").await.unwrap_err(), 10);
+    server.advance(Duration::from_secs(10));
+    stranger.try_create_session("s101").await.unwrap();
+    assert_throttled(&stranger.try_create_session("s102").await.unwrap_err(), 10);
 }
 
 #[tokio::test]
@@ -215,22 +215,26 @@ async fn an_address_has_so_many_live_sessions() {
                  SELECT -n, 's' || n, 's' || n, 0, '192.0.2.1' FROM n",
             )
             .unwrap();
-        let again = server.device().from("192.0.2.1").try_pick("again").await;
+        let again = server
+            .device()
+            .at_address("192.0.2.1")
+            .try_create_session("again")
+            .await;
         assert_eq!(
             again.err().map(|problem| (problem.code, problem.status)),
             refused.then(|| ("too_many_sessions".into(), 409))
         );
         server
             .device()
-            .from("192.0.2.2")
-            .try_pick("another")
+            .at_address("192.0.2.2")
+            .try_create_session("another")
             .await
             .unwrap();
         alice.send("QUIT").await;
         server
             .device()
-            .from("192.0.2.1")
-            .try_pick("alice")
+            .at_address("192.0.2.1")
+            .try_create_session("alice")
             .await
             .unwrap();
     }
@@ -241,20 +245,20 @@ async fn a_refusal_by_the_nicks_limit_is_recorded_for_its_session_whoever_meets_
     let (server, alice) = alice(&[]).await;
     for n in 0..50 {
         fails(
-            &server.device().from(&format!("198.51.100.{n}")),
+            &server.device().at_address(&format!("198.51.100.{n}")),
             "alice",
             1,
         )
         .await;
     }
     // The owner is not held to it.
-    fails(&server.device().from("192.0.2.1"), "alice", 1).await;
-    let stranger = server.device().from("203.0.113.1");
+    fails(&server.device().at_address("192.0.2.1"), "alice", 1).await;
+    let stranger = server.device().at_address("203.0.113.1");
     for _ in 0..11 {
         assert_throttled(&wrong(&stranger, "alice").await, 30);
     }
     // What was refused was no guess, and has cost nothing.
-    server.pass(Duration::from_secs(30));
+    server.advance(Duration::from_secs(30));
     fails(&stranger, "alice", 1).await;
     let lines = alice.get("/api/v1/audit").await;
     let limits: Vec<_> = lines
@@ -270,14 +274,14 @@ async fn a_refusal_by_the_nicks_limit_is_recorded_for_its_session_whoever_meets_
 #[tokio::test]
 async fn an_address_logs_in_so_often_even_with_the_right_password() {
     let (server, _) = alice(&["--max-clients", "1000"]).await;
-    let office = server.device().from("198.51.100.1");
+    let office = server.device().at_address("198.51.100.1");
     for _ in 0..100 {
         office.login("alice", PASSWORD).await.unwrap();
     }
     assert_throttled(&office.login("alice", PASSWORD).await.unwrap_err(), 30);
     server
         .device()
-        .from("198.51.100.2")
+        .at_address("198.51.100.2")
         .login("alice", PASSWORD)
         .await
         .unwrap();
@@ -305,15 +309,15 @@ async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
             })
             .collect::<Vec<_>>()
     };
-    let stranger = server.device().from("198.51.100.1");
+    let stranger = server.device().at_address("198.51.100.1");
     for _ in 0..3 {
         while wrong(&stranger, "alice").await.code != "throttled" {}
         wrong(&stranger, "alice").await;
-        server.pass(Duration::from_secs(30));
+        server.advance(Duration::from_secs(30));
     }
     // What is nobody's nick may be somebody's password.
     for _ in 0..12 {
-        wrong(&server.device().from("198.51.100.2"), "nobody").await;
+        wrong(&server.device().at_address("198.51.100.2"), "nobody").await;
     }
     let database = rusqlite::Connection::open(server.database()).unwrap();
     let named = "SELECT count(*) FROM audit WHERE nick = 'nobody' OR (action = 'throttled' AND address = '198.51.100.2')";
@@ -328,7 +332,7 @@ async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
         json!("alice"),
     );
     assert_eq!(throttled().await, std::slice::from_ref(&line));
-    server.pass(Duration::from_hours(1));
+    server.advance(Duration::from_hours(1));
     while wrong(&stranger, "alice").await.code != "throttled" {}
     assert_eq!(throttled().await, [line.clone(), line]);
 }

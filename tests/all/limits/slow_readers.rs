@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     limits::hostile_connections::others_are_served,
-    support::{Device, ELSEWHERE, Process, Raw, head, until},
+    support::{Device, OTHER_ADDRESS, Process, Raw, head, until},
 };
 
 /// By how much the memory may grow.
@@ -141,7 +141,7 @@ fn channels(first: usize) -> String {
 async fn fill(server: &Process) -> Vec<String> {
     let long = &ESCAPED.repeat(1024);
     let people = join_all((0..SESSIONS).map(async |n| {
-        let person = server.pick(&format!("s{n}")).await;
+        let person = server.create_session(&format!("s{n}")).await;
         // Its queue begins with this, and not with its first snapshot.
         person.queue().await;
         person.send(&format!("AWAY :{long}")).await;
@@ -218,7 +218,7 @@ async fn grows_by(database: &Path, row: &Row, cookies: &[String]) -> u64 {
     drop(readers);
     // The bytes under way are given back, so that the next from there is answered.
     until("the next to be answered", async || {
-        let mut next = Raw::from(ELSEWHERE, server.address()).await;
+        let mut next = Raw::from(OTHER_ADDRESS, server.address()).await;
         next.send(get(&device(1), "/api/v1/session")).await;
         next.answer().await.line == "HTTP/1.1 200 OK"
     })

@@ -135,18 +135,18 @@ async fn whatever_a_network_does_it_adds_no_more_than_the_limit() {
         let server = server().await;
         let old = server
             .device()
-            .from(STRANGER)
-            .try_pick("old")
+            .at_address(STRANGER)
+            .try_create_session("old")
             .await
             .unwrap();
         old.send(&format!("PASS :{PASSWORD}")).await;
-        let key = old.key("chat:read").await;
-        server.pass(DAY + Duration::from_secs(1));
+        let key = old.create_key("chat:read").await;
+        server.advance(DAY + Duration::from_secs(1));
         let before = size(&server);
         let nicks = ["aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh"];
         let sessions = join_all(nicks.map(|nick| {
-            let device = server.device().from(STRANGER);
-            async move { device.try_pick(nick).await.unwrap() }
+            let device = server.device().at_address(STRANGER);
+            async move { device.try_create_session(nick).await.unwrap() }
         }))
         .await;
         join_all(
@@ -162,8 +162,8 @@ async fn whatever_a_network_does_it_adds_no_more_than_the_limit() {
 
         let refused = server
             .device()
-            .from(STRANGER)
-            .try_pick("newcomer")
+            .at_address(STRANGER)
+            .try_create_session("newcomer")
             .await
             .unwrap_err();
         assert!(is_limit(&refused), "{kind}: {refused:?}");
@@ -171,8 +171,8 @@ async fn whatever_a_network_does_it_adds_no_more_than_the_limit() {
             .await;
         server
             .device()
-            .from(NEIGHBOUR)
-            .try_pick("neighbour")
+            .at_address(NEIGHBOUR)
+            .try_create_session("neighbour")
             .await
             .unwrap()
             .send("PRIVMSG old :so do others")
@@ -190,7 +190,7 @@ async fn never_refused(server: &TestServer, full: &Device, old: &Device, key: &s
         .to_owned();
     let phone = server
         .device()
-        .from(STRANGER)
+        .at_address(STRANGER)
         .login(&nick, PASSWORD)
         .await
         .unwrap();
@@ -234,8 +234,8 @@ async fn never_refused(server: &TestServer, full: &Device, old: &Device, key: &s
 #[tokio::test]
 async fn what_is_never_refused_for_want_of_room_is_limited_otherwise() {
     let server = server().await;
-    let stranger = server.device().from(STRANGER);
-    let alice = stranger.try_pick("alice").await.unwrap();
+    let stranger = server.device().at_address(STRANGER);
+    let alice = stranger.try_create_session("alice").await.unwrap();
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let full = fill(&alice, "alice", KINDS[0].1).await;
     let before = size(&server);
@@ -272,9 +272,9 @@ async fn what_is_never_refused_for_want_of_room_is_limited_otherwise() {
 #[tokio::test]
 async fn keys_sessions_and_codes_are_refused_like_messages() {
     let server = server().await;
-    let stranger = server.device().from(STRANGER);
-    let alice = stranger.try_pick("alice").await.unwrap();
-    let key = alice.key("chat:read chat:write").await;
+    let stranger = server.device().at_address(STRANGER);
+    let alice = stranger.try_create_session("alice").await.unwrap();
+    let key = alice.create_key("chat:read chat:write").await;
     let bot = alice.with_token(key.token("").await.token.as_deref().unwrap());
     fill(&alice, "alice", KINDS[0].1).await;
     for refused in [
@@ -291,7 +291,7 @@ async fn keys_sessions_and_codes_are_refused_like_messages() {
             )
             .await,
         bot.try_send("PRIVMSG alice :by a key").await,
-        bot.from(NEIGHBOUR)
+        bot.at_address(NEIGHBOUR)
             .try_send("PRIVMSG alice :from another network")
             .await,
     ] {
@@ -313,14 +313,14 @@ async fn retry_after_is_true_and_a_day_frees_all() {
     let server = server().await;
     let alice = server
         .device()
-        .from(STRANGER)
-        .try_pick("alice")
+        .at_address(STRANGER)
+        .try_create_session("alice")
         .await
         .unwrap();
     let refusal = fill(&alice, "alice", KINDS[0].1).await;
     let seconds = refusal.retry_after.unwrap();
     assert_eq!(refusal.body["retry_after"], seconds);
-    server.pass(Duration::from_secs(seconds));
+    server.advance(Duration::from_secs(seconds));
     alice.send("PRIVMSG alice :a day later").await;
     fill(&alice, "alice", KINDS[0].1).await;
 }
@@ -330,8 +330,8 @@ async fn a_repeated_command_and_a_refused_one_cost_nothing() {
     let server = server().await;
     let alice = server
         .device()
-        .from(STRANGER)
-        .try_pick("alice")
+        .at_address(STRANGER)
+        .try_create_session("alice")
         .await
         .unwrap();
     let text = "x".repeat(4096);
@@ -353,8 +353,10 @@ async fn many_networks_of_one_customer_count_together() {
     let server = server().await;
     let mut filled = 0;
     for network in 0..40 {
-        let device = server.device().from(&format!("2001:db8:1:{network:x}::1"));
-        let Ok(session) = device.try_pick(&format!("s{network}")).await else {
+        let device = server
+            .device()
+            .at_address(&format!("2001:db8:1:{network:x}::1"));
+        let Ok(session) = device.try_create_session(&format!("s{network}")).await else {
             break;
         };
         fill(&session, &format!("s{network}"), KINDS[0].1).await;
@@ -364,8 +366,8 @@ async fn many_networks_of_one_customer_count_together() {
     assert!((14..=16).contains(&filled), "{filled}");
     let elsewhere = server
         .device()
-        .from("2001:db8:2::1")
-        .try_pick("elsewhere")
+        .at_address("2001:db8:2::1")
+        .try_create_session("elsewhere")
         .await
         .unwrap();
     elsewhere.send("PRIVMSG elsewhere :hello").await;
@@ -374,7 +376,7 @@ async fn many_networks_of_one_customer_count_together() {
 #[tokio::test]
 async fn off_is_off() {
     let server = TestServer::with(&["--storage-limit", "off"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     for _ in 0..100 {
         alice
             .send(&format!("PRIVMSG alice :{}", "x".repeat(4096)))

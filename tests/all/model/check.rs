@@ -8,7 +8,7 @@ use super::{
     steps,
     world::{Check, Listener, World, message},
 };
-use crate::support::PATIENCE;
+use crate::support::TEST_TIMEOUT;
 
 impl World {
     /// Everything that is to be so at any time.
@@ -130,7 +130,7 @@ impl World {
                 while seen.last().map(|last: &Value| &last["id"])
                     != expected.last().map(|last| &last["id"])
                 {
-                    let heard = tokio::time::timeout(PATIENCE, listener.stream.message()).await;
+                    let heard = tokio::time::timeout(TEST_TIMEOUT, listener.stream.message()).await;
                     let Ok(Some(heard)) = heard else {
                         return Err(TestCaseError::fail(format!(
                             "client {client}'s stream ended, or waits after {seen:?}"
@@ -199,7 +199,7 @@ impl World {
             let taken = self
                 .server
                 .device()
-                .try_pick(nick)
+                .try_create_session(nick)
                 .await
                 .err()
                 .map(|problem| problem.code);

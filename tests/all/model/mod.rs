@@ -4,8 +4,8 @@
 //! `PROPTEST_CASES` sets how many cases; a failing one is shrunk, shown with its story, and kept in
 //! `regressions.txt`.
 
-mod commands;
 mod check;
+mod commands;
 mod state;
 mod steps;
 mod view;

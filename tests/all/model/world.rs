@@ -69,7 +69,7 @@ impl World {
             &channels,
         ];
         let server = TestServer::with(&args).await;
-        let witness = server.pick("witness").await;
+        let witness = server.create_session("witness").await;
         Self {
             server,
             model: Model::new(MAX_CLIENTS, MAX_CHANNELS, 0),
@@ -96,7 +96,7 @@ impl World {
         self.steps += 1;
         let text = format!("m{}", self.steps);
         self.story.push(format!("{text}: {step:?}"));
-        self.server.pass(Duration::from_secs(1));
+        self.server.advance(Duration::from_secs(1));
         let ended = |model: &Model| {
             model
                 .clients
@@ -116,7 +116,7 @@ impl World {
     async fn perform(&mut self, step: &Step, text: &str) -> Check {
         match *step {
             Step::Create { nick: n } => {
-                let actual = self.server.device().try_pick(nick(n)).await;
+                let actual = self.server.device().try_create_session(nick(n)).await;
                 let expected = self.model.create(nick(n));
                 let Some((device, session)) = self.both(expected, actual)? else {
                     return Ok(());

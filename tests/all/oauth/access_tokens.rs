@@ -27,9 +27,9 @@ fn header_of(response: &Response, name: header::HeaderName) -> String {
 #[tokio::test]
 async fn every_call_asks_for_its_scope() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
-    let key = alice.key(&SCOPES.join(" ")).await;
+    let key = alice.create_key(&SCOPES.join(" ")).await;
     for (method, path, needed) in [
         (Method::GET, "/api/v1/session", "chat:read"),
         (Method::GET, "/api/v1/messages?timeout=0", "chat:read"),
@@ -82,8 +82,8 @@ async fn every_call_asks_for_its_scope() {
 #[tokio::test]
 async fn every_command_asks_for_its_scope() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let key = alice.key(&SCOPES.join(" ")).await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key(&SCOPES.join(" ")).await;
     let mut programs = Vec::new();
     for scope in SCOPES {
         programs.push((scope, key.token(scope).await));
@@ -121,9 +121,9 @@ async fn every_command_asks_for_its_scope() {
 async fn a_token_is_as_wide_as_asked_for_and_never_wider_than_its_app() {
     let server = TestServer::start().await;
     let key = server
-        .pick("alice")
+        .create_session("alice")
         .await
-        .key("identity chat:write chat:read")
+        .create_key("identity chat:write chat:read")
         .await;
     for (asked, granted) in [
         ("", "chat:read chat:write identity"),
@@ -158,12 +158,12 @@ async fn a_token_is_as_wide_as_asked_for_and_never_wider_than_its_app() {
 #[tokio::test]
 async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let App {
         client_id: id,
         secret,
         program,
-    } = alice.key("chat:read").await;
+    } = alice.create_key("chat:read").await;
     let good = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
     const FORM: &str = "application/x-www-form-urlencoded";
     let basic = |id: &str, secret: &str| {
@@ -394,8 +394,8 @@ async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
 #[tokio::test]
 async fn no_secret_passes_for_one_of_another_kind() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let key = alice.key("chat:read session:manage").await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key("chat:read session:manage").await;
     let bot = key.token("").await;
     let (cookie, token) = (alice.cookie.clone().unwrap(), bot.token.clone().unwrap());
     let cookie = cookie.strip_prefix("rejoin=").unwrap();
@@ -473,8 +473,12 @@ async fn no_secret_passes_for_one_of_another_kind() {
 #[tokio::test]
 async fn a_token_makes_nobody_a_device() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let bot = alice.key("chat:read session:manage").await.token("").await;
+    let alice = server.create_session("alice").await;
+    let bot = alice
+        .create_key("chat:read session:manage")
+        .await
+        .token("")
+        .await;
     alice.send("PASS :correct horse battery").await;
     let id = bot.snapshot().await["client"]["id"].clone();
     // It comes in as anybody would who knows the password, and the bot stays what it is.
@@ -491,13 +495,17 @@ async fn a_token_makes_nobody_a_device() {
 #[tokio::test]
 async fn a_token_is_refused_by_the_clock_after_ten_minutes() {
     let mut server = TestServer::start().await;
-    let key = server.pick("alice").await.key("chat:read").await;
+    let key = server
+        .create_session("alice")
+        .await
+        .create_key("chat:read")
+        .await;
     let bot = key.token("").await;
     bot.snapshot().await;
-    server.pass(Duration::from_secs(599));
+    server.advance(Duration::from_secs(599));
     bot.snapshot().await;
     assert_eq!(key.introspect(&bot).await["active"], true);
-    server.pass(Duration::from_secs(1));
+    server.advance(Duration::from_secs(1));
     let refusal = bot.call(Method::GET, "/api/v1/session").await.unwrap_err();
     assert_eq!(
         (refusal.status, refusal.code.as_str()),
@@ -513,7 +521,7 @@ async fn a_token_is_refused_by_the_clock_after_ten_minutes() {
         "invalid_token"
     );
     key.token("").await.snapshot().await;
-    server.pass(Duration::from_hours(25));
+    server.advance(Duration::from_hours(25));
     server.restart().await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
     until("expired tokens to go", async || {
@@ -528,7 +536,11 @@ async fn a_token_is_refused_by_the_clock_after_ten_minutes() {
 #[tokio::test]
 async fn guesses_at_an_app_are_limited_by_address_and_those_who_are_let_in_are_not_held_up() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let key = server.pick("alice").await.key("chat:read").await;
+    let key = server
+        .create_session("alice")
+        .await
+        .create_key("chat:read")
+        .await;
     for _ in 0..70 {
         key.token("").await;
     }
@@ -554,11 +566,11 @@ async fn guesses_at_an_app_are_limited_by_address_and_those_who_are_let_in_are_n
         "temporarily_unavailable"
     );
     let elsewhere = App {
-        program: key.program.from("192.0.2.7"),
+        program: key.program.at_address("192.0.2.7"),
         ..key.clone()
     };
     elsewhere.token("").await;
-    server.pass(Duration::from_secs(10));
+    server.advance(Duration::from_secs(10));
     key.token("").await;
 }
 
@@ -566,7 +578,11 @@ async fn guesses_at_an_app_are_limited_by_address_and_those_who_are_let_in_are_n
 #[tokio::test]
 async fn no_cache_keeps_what_the_token_endpoint_says() {
     let server = TestServer::start().await;
-    let key = server.pick("alice").await.key("chat:read").await;
+    let key = server
+        .create_session("alice")
+        .await
+        .create_key("chat:read")
+        .await;
     let guess = App {
         secret: "rjk_x".into(),
         ..key.clone()

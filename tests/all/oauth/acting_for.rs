@@ -7,15 +7,15 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Device, FLAGS, Over, REDIRECT, Reader, Socket, TestServer, Way, assert_sound, checked,
-    said,
+    App, DeliveryMode, Device, FLAGS, QueueEnd, REDIRECT, Reader, Socket, TestServer,
+    assert_integrity, checked, status_and_code,
 };
 
 const SCOPE: &str = "chat:read chat:write identity";
 
 /// Alice, an app, and the app's own program beside alice's token.
 async fn acting(server: &TestServer) -> (Device, App, Device, Device) {
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.snapshot().await;
     let app = server.app("reader", &FLAGS).await;
     let user = app.user(&alice, SCOPE).await;
@@ -24,7 +24,7 @@ async fn acting(server: &TestServer) -> (Device, App, Device, Device) {
 }
 
 async fn refused(program: &Device, path: &str) -> (u16, String) {
-    said(program.call(Method::GET, path).await.unwrap_err())
+    status_and_code(program.call(Method::GET, path).await.unwrap_err())
 }
 
 fn refusal(status: u16, code: &str) -> (u16, String) {
@@ -35,7 +35,7 @@ fn refusal(status: u16, code: &str) -> (u16, String) {
 async fn an_app_acts_as_its_user_by_every_way() {
     let server = TestServer::start().await;
     let (alice, app, own, user) = acting(&server).await;
-    let bob = server.pick("bob").await;
+    let bob = server.create_session("bob").await;
     let reader = own.acting_for(&user);
     let snapshot = reader.snapshot().await;
     assert_eq!(
@@ -43,8 +43,8 @@ async fn an_app_acts_as_its_user_by_every_way() {
         (&json!("alice"), &json!("reader"))
     );
     let (mut stream, mut socket) = (
-        Reader::open(&reader, Way::Stream, None).await,
-        Reader::open(&reader, Way::Socket, None).await,
+        Reader::open(&reader, DeliveryMode::Stream, None).await,
+        Reader::open(&reader, DeliveryMode::Socket, None).await,
     );
     bob.send("PRIVMSG alice :hello").await;
     for way in [&mut stream, &mut socket] {
@@ -86,7 +86,7 @@ async fn an_app_acts_as_its_user_by_every_way() {
         2
     );
     assert_eq!(app.introspect(&user).await["username"], "alice");
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn a_users_token_alone_calls_only_for_apps_that_were_registered_so() {
         server.restart().await;
     }
     alice
-        .key("chat:read")
+        .create_key("chat:read")
         .await
         .token("")
         .await
@@ -168,9 +168,9 @@ async fn each_wrong_pair_is_refused_by_name() {
     );
     let stranger = other.user(&alice, SCOPE).await;
     let of_public = public.user(&alice, SCOPE).await;
-    let refresh = app.given(&alice, SCOPE).await;
+    let refresh = app.refresh_token_for(&alice, SCOPE).await;
     let others_own = other.token("").await;
-    let bot = alice.key("chat:read").await.token("").await;
+    let bot = alice.create_key("chat:read").await.token("").await;
     let none = server.device();
     let narrow = app.refresh(&refresh, "identity").await.1;
     let narrow = none.with_token(narrow["access_token"].as_str().unwrap());
@@ -305,7 +305,10 @@ async fn each_wrong_pair_is_refused_by_name() {
             .unwrap(),
     )
     .await;
-    assert_eq!(said(twice.unwrap_err()), refusal(400, "malformed_request"));
+    assert_eq!(
+        status_and_code(twice.unwrap_err()),
+        refusal(400, "malformed_request")
+    );
     // Who asks who it is has the same rules, but for a token alone, and a cookie, which does not
     // matter.
     for (program, expected) in [
@@ -323,18 +326,18 @@ async fn each_wrong_pair_is_refused_by_name() {
         .get("/auth/userinfo")
         .await;
     own.acting_for(&user).snapshot().await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn what_ends_either_token_ends_the_pair() {
     let server = TestServer::start().await;
     let (alice, app, own, user) = acting(&server).await;
-    let bob = server.pick("bob").await;
+    let bob = server.create_session("bob").await;
     let of_bob = app.user(&bob, SCOPE).await;
     let (mut reader, mut other) = (own.acting_for(&user), own.acting_for(&of_bob));
     let mut streams = Vec::new();
-    for way in [Way::Stream, Way::Socket] {
+    for way in [DeliveryMode::Stream, DeliveryMode::Socket] {
         streams.push(Reader::open(&other, way, None).await);
     }
     bob.delete("/api/v1/session").await.unwrap();
@@ -342,13 +345,16 @@ async fn what_ends_either_token_ends_the_pair() {
         .call(Method::GET, "/api/v1/session")
         .await
         .unwrap_err();
-    assert_eq!(said(ended), refusal(401, "invalid_identity"));
+    assert_eq!(status_and_code(ended), refusal(401, "invalid_identity"));
     for mut stream in streams {
-        assert_eq!(stream.ended().await, Over::Ended("session_ended".into()));
+        assert_eq!(
+            stream.ended().await,
+            QueueEnd::ClientEnded("session_ended".into())
+        );
     }
     // The app's own token can be revoked and asked for anew; what it opened lasts as long as the
     // user's grant.
-    let mut stream = Reader::open(&reader, Way::Stream, None).await;
+    let mut stream = Reader::open(&reader, DeliveryMode::Stream, None).await;
     assert_eq!(
         app.ask("/auth/revoke", &[("token", own.token.as_ref().unwrap())])
             .await
@@ -364,9 +370,9 @@ async fn what_ends_either_token_ends_the_pair() {
     reader = app.token("").await.acting_for(&user);
     reader.snapshot().await;
     // Ten minutes later the user's token is refused, and then the app's.
-    server.pass(Duration::from_mins(9));
+    server.advance(Duration::from_mins(9));
     other = app.token("").await.acting_for(&user);
-    server.pass(Duration::from_mins(1));
+    server.advance(Duration::from_mins(1));
     assert_eq!(
         refused(&other, "/api/v1/session").await,
         refusal(401, "invalid_identity")
@@ -384,10 +390,10 @@ async fn what_ends_either_token_ends_the_pair() {
         .unwrap();
     assert_eq!(
         stream.ended().await,
-        Over::Ended("expired".into()),
+        QueueEnd::ClientEnded("expired".into()),
         "with the app goes every grant of it"
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// Whoever is refused does not keep somebody's client from idling out.
@@ -407,7 +413,7 @@ async fn a_refused_token_is_no_use_of_its_client() {
     };
     own.acting_for(&user).snapshot().await;
     let before: Value = seen().await;
-    server.pass(Duration::from_mins(5));
+    server.advance(Duration::from_mins(5));
     let other = server.app("other", &FLAGS).await.token("").await;
     for program in [&user, &other.acting_for(&user), &user.acting_for(&own)] {
         assert_eq!(refused(program, "/api/v1/session").await.0, 403);
@@ -422,7 +428,7 @@ async fn a_refused_token_is_no_use_of_its_client() {
 #[tokio::test]
 async fn who_only_signs_in_is_told_who_it_is_and_nothing_else() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     let app = server.app("shop", &FLAGS).await;
     let user = app.user(&alice, "identity").await;
@@ -436,7 +442,7 @@ async fn who_only_signs_in_is_told_who_it_is_and_nothing_else() {
         );
     }
     let beyond = pair.call(Method::GET, "/api/v1/session").await.unwrap_err();
-    assert_eq!(said(beyond), refusal(403, "insufficient_scope"));
+    assert_eq!(status_and_code(beyond), refusal(403, "insufficient_scope"));
     assert_eq!(
         alice.get("/api/v1/clients").await.as_array().unwrap().len(),
         1
@@ -456,5 +462,5 @@ async fn who_only_signs_in_is_told_who_it_is_and_nothing_else() {
         refused(&user, "/auth/userinfo").await,
         refusal(401, "invalid_token")
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    App, Device, FLAGS, TestServer, assert_sound, assert_unwritten, commands, said,
+    App, Device, FLAGS, TestServer, assert_integrity, assert_not_on_disk, commands, status_and_code,
 };
 
 const PASSWORD: &str = "correct horse battery";
@@ -19,7 +19,7 @@ async fn make(by: &Device, scope: &str, password: Option<&str>) -> Result<App, (
     by.post("/api/v1/keys", wanted)
         .await
         .map(|key| App::of(by, &key))
-        .map_err(said)
+        .map_err(status_and_code)
 }
 
 fn refused<T>(status: u16, code: &str) -> Result<T, (u16, String)> {
@@ -30,7 +30,7 @@ fn refused<T>(status: u16, code: &str) -> Result<T, (u16, String)> {
 #[tokio::test]
 async fn a_key_that_manages_the_session_takes_its_password() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let first = make(&alice, "session:manage chat:read", None)
         .await
         .expect("there is no password");
@@ -59,8 +59,8 @@ async fn a_key_that_manages_the_session_takes_its_password() {
             .await
             .unwrap();
     }
-    assert_unwritten(&server.database(), "horse battery");
-    assert_unwritten(&server.database(), "not this one");
+    assert_not_on_disk(&server.database(), "horse battery");
+    assert_not_on_disk(&server.database(), "not this one");
     // A new secret of one that is there already is as good as a new key, but to its own bot.
     let path = format!("/api/v1/keys/{}/rotate", first.client_id);
     let rotate = async |by: &Device, password: Option<&str>| {
@@ -71,7 +71,7 @@ async fn a_key_that_manages_the_session_takes_its_password() {
         by.post(&path, body)
             .await
             .map(|key| App::of(by, &key))
-            .map_err(said)
+            .map_err(status_and_code)
     };
     let other = make(&alice, "session:manage chat:read", Some(PASSWORD))
         .await
@@ -100,7 +100,10 @@ async fn a_key_that_manages_the_session_takes_its_password() {
     let path = format!("/api/v1/keys/{}/rotate", harmless.client_id);
     alice.post(&path, json!({"overlap": 0})).await.unwrap();
     // A secret that a grant gets outlasts the grant, whatever the key may do.
-    let by_grant = other.post(&path, json!({"overlap": 0})).await.map_err(said);
+    let by_grant = other
+        .post(&path, json!({"overlap": 0}))
+        .await
+        .map_err(status_and_code);
     assert_eq!(
         by_grant.err(),
         refused::<()>(403, "password_required").err()
@@ -116,7 +119,7 @@ async fn a_key_that_manages_the_session_takes_its_password() {
 #[tokio::test]
 async fn wrong_passwords_for_a_key_are_guesses_at_the_sessions() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let mut guesses = 0;
     while make(&alice, "session:manage", Some("a guess")).await.err()
@@ -126,7 +129,7 @@ async fn wrong_passwords_for_a_key_are_guesses_at_the_sessions() {
         assert!(guesses <= 20, "nobody stops it");
     }
     assert_eq!(
-        said(
+        status_and_code(
             alice
                 .try_send("PASS 12345678x :another guess")
                 .await
@@ -142,7 +145,7 @@ async fn wrong_passwords_for_a_key_are_guesses_at_the_sessions() {
 #[tokio::test]
 async fn a_key_that_was_made_through_a_grant_ends_with_it() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let wiki = server
         .app(
             "Wiki",
@@ -177,7 +180,7 @@ async fn a_key_that_was_made_through_a_grant_ends_with_it() {
         .await
         .unwrap();
     for bot in &bots {
-        assert!(bot.is_cut_off().await);
+        assert!(bot.token_is_invalid().await);
     }
     for key in [&made, &managing, &below] {
         assert_eq!(key.try_token("").await.0, 401);
@@ -187,14 +190,14 @@ async fn a_key_that_was_made_through_a_grant_ends_with_it() {
     assert_eq!(server.rows(ends), 4, "all in one transaction");
     beside.token("").await.snapshot().await;
     assert!(!commands(&bob.queue().await).contains(&"QUIT"));
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// Its bot's grant is a grant, too: QUIT ends it, and with it the keys that were made with it.
 #[tokio::test]
 async fn a_key_that_was_made_with_another_ends_with_that() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let managing = make(&alice, "session:manage chat:read", None)
         .await
         .unwrap();
@@ -211,26 +214,28 @@ async fn a_key_that_was_made_with_another_ends_with_that() {
                     .unwrap(),
             ),
         }
-        assert!(bot.is_cut_off().await, "{end}");
+        assert!(bot.token_is_invalid().await, "{end}");
         assert_eq!(made.try_token("").await.0, 401, "{end}");
     }
     // One that expires takes with it what was made with it, however long that was to live.
     let brief = alice
-        .key_of(json!({"name": "bot", "scope": "session:manage chat:read", "expires_in": 60}))
+        .create_key_with(
+            json!({"name": "bot", "scope": "session:manage chat:read", "expires_in": 60}),
+        )
         .await;
     let made = make(&brief.token("").await, "chat:read", None)
         .await
         .unwrap();
-    server.pass(Duration::from_secs(60));
+    server.advance(Duration::from_secs(60));
     crate::support::until("the key to end", async || made.try_token("").await.0 == 401).await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// The app's client is the last device: the session ends once, with all that hangs on it.
 #[tokio::test]
 async fn the_last_device_is_an_app_that_made_keys() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let wiki = server
         .app(
             "Wiki",
@@ -250,7 +255,7 @@ async fn the_last_device_is_an_app_that_made_keys() {
     alice.send("QUIT").await;
     bot.snapshot().await;
     user.send("QUIT").await;
-    assert!(bot.is_cut_off().await);
+    assert!(bot.token_is_invalid().await);
     assert_eq!(
         commands(&bob.queue().await)
             .iter()
@@ -259,5 +264,5 @@ async fn the_last_device_is_an_app_that_made_keys() {
         1
     );
     assert_eq!(server.rows("session WHERE ended_at IS NULL"), 1);
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }

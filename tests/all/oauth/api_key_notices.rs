@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, FLAGS, TestServer, params, said};
+use crate::support::{Device, FLAGS, TestServer, params, status_and_code};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -22,13 +22,13 @@ async fn told(device: &Device) -> Vec<String> {
 #[tokio::test]
 async fn every_key_and_every_app_is_told_of_on_every_device() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
     for device in [&alice, &phone] {
         device.drain().await;
     }
     let key = phone
-        .key_of(json!({"name": "deploy-bot", "scope": "chat:read"}))
+        .create_key_with(json!({"name": "deploy-bot", "scope": "chat:read"}))
         .await;
     let path = format!("/api/v1/keys/{}", key.client_id);
     phone
@@ -43,9 +43,9 @@ async fn every_key_and_every_app_is_told_of_on_every_device() {
         .unwrap();
     assert_eq!(renamed.json::<Value>().await.unwrap()["name"], "harmless");
     let wiki = server.app("Wiki", &FLAGS).await;
-    wiki.given(&phone, "identity").await;
-    wiki.given(&phone, "chat:read").await;
-    wiki.given(&phone, "identity").await;
+    wiki.refresh_token_for(&phone, "identity").await;
+    wiki.refresh_token_for(&phone, "chat:read").await;
+    wiki.refresh_token_for(&phone, "identity").await;
     for device in [&alice, &phone] {
         let told = told(device).await;
         let told = told.iter().map(String::as_str).collect::<Vec<_>>();
@@ -74,8 +74,8 @@ async fn every_key_and_every_app_is_told_of_on_every_device() {
 #[tokio::test]
 async fn a_renamed_key_is_called_so_wherever_it_shows() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let key = alice.key("chat:read chat:write").await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key("chat:read chat:write").await;
     let bot = key.token("").await;
     assert_eq!(bot.snapshot().await["client"]["name"], "bot");
     let path = format!("/api/v1/keys/{}", key.client_id);
@@ -91,22 +91,22 @@ async fn a_renamed_key_is_called_so_wherever_it_shows() {
     for unclean in ["", " ", "a\u{202e}b", "\u{3164}", "a\tb"] {
         let refusal = rename(&alice, json!({"name": unclean})).await.unwrap_err();
         assert_eq!(
-            said(refusal),
+            status_and_code(refusal),
             (400, "malformed_request".into()),
             "{unclean:?}"
         );
     }
     assert_eq!(
-        said(rename(&alice, json!({})).await.unwrap_err()),
+        status_and_code(rename(&alice, json!({})).await.unwrap_err()),
         (400, "malformed_request".into())
     );
     assert_eq!(
-        said(rename(&bot, json!({"name": "x"})).await.unwrap_err()),
+        status_and_code(rename(&bot, json!({"name": "x"})).await.unwrap_err()),
         (403, "insufficient_scope".into())
     );
-    let bob = server.pick("bob").await;
+    let bob = server.create_session("bob").await;
     assert_eq!(
-        said(rename(&bob, json!({"name": "x"})).await.unwrap_err()),
+        status_and_code(rename(&bob, json!({"name": "x"})).await.unwrap_err()),
         (404, "not_found".into())
     );
     let shown = rename(&alice, json!({"name": "cafe\u{301}"}))
@@ -122,7 +122,7 @@ async fn a_renamed_key_is_called_so_wherever_it_shows() {
     assert_eq!(alice.queue().await.last().unwrap()["app"], "café");
     alice.delete(&path).await.unwrap();
     assert_eq!(
-        said(rename(&alice, json!({"name": "x"})).await.unwrap_err()),
+        status_and_code(rename(&alice, json!({"name": "x"})).await.unwrap_err()),
         (404, "not_found".into())
     );
 }
@@ -132,7 +132,7 @@ async fn a_renamed_key_is_called_so_wherever_it_shows() {
 #[tokio::test]
 async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let note = |answer: Value| {
         let replies = answer["replies"].as_array().unwrap().clone();
         replies
@@ -152,9 +152,12 @@ async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
         ["PASS PASSWORD_SET"],
         "there is nothing"
     );
-    let keys = [alice.key("chat:read").await, alice.key("chat:write").await];
+    let keys = [
+        alice.create_key("chat:read").await,
+        alice.create_key("chat:write").await,
+    ];
     let wiki = server.app("Wiki", &FLAGS).await;
-    wiki.given(&alice, "identity").await;
+    wiki.refresh_token_for(&alice, "identity").await;
     let changed = change(PASSWORD, "another password").await.unwrap();
     assert_eq!(
         note(changed),
@@ -176,11 +179,11 @@ async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
     }
     let bot = keys[0].token("").await;
     assert_eq!(
-        said(bot.delete("/api/v1/keys").await.unwrap_err()),
+        status_and_code(bot.delete("/api/v1/keys").await.unwrap_err()),
         (403, "insufficient_scope".into())
     );
     alice.delete("/api/v1/keys").await.unwrap();
-    assert!(bot.is_cut_off().await);
+    assert!(bot.token_is_invalid().await);
     for key in &keys {
         assert_eq!(key.try_token("").await.0, 401);
     }

@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Over, Reader, TestServer, Way, assert_sound, assert_unwritten, said, until,
+    App, DeliveryMode, QueueEnd, Reader, TestServer, assert_integrity, assert_not_on_disk,
+    status_and_code, until,
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -14,7 +15,7 @@ const DAY: Duration = Duration::from_hours(24);
 #[tokio::test]
 async fn a_key_shows_its_secret_once_and_the_database_never() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let made = alice
         .post(
             "/api/v1/keys",
@@ -51,26 +52,26 @@ async fn a_key_shows_its_secret_once_and_the_database_never() {
     }
     assert_eq!(listed["scope"], "chat:read identity");
     for secret in [&key.secret, bot.token.as_ref().unwrap()] {
-        assert_unwritten(&server.database(), secret);
+        assert_not_on_disk(&server.database(), secret);
     }
 }
 
 #[tokio::test]
 async fn a_revoked_key_is_dead_at_once_with_all_it_issued_and_its_users_can_be_found() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let key = alice.key("chat:read").await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key("chat:read").await;
     let (bot, other) = (key.token("").await, key.token("").await);
     bot.snapshot().await;
     let mut readers = Vec::new();
-    for way in [Way::Stream, Way::Socket] {
+    for way in [DeliveryMode::Stream, DeliveryMode::Socket] {
         readers.push(Reader::open(&bot, way, None).await);
     }
     let held = tokio::spawn({
         let other = other.clone();
         async move { other.call(Method::GET, "/api/v1/messages?timeout=60").await }
     });
-    server.connected(3).await;
+    server.wait_for_connections(3).await;
     alice
         .delete(&format!("/api/v1/keys/{}", key.client_id))
         .await
@@ -88,14 +89,17 @@ async fn a_revoked_key_is_dead_at_once_with_all_it_issued_and_its_users_can_be_f
         );
     }
     for mut reader in readers {
-        assert_eq!(reader.ended().await, Over::Ended("revoked".into()));
+        assert_eq!(
+            reader.ended().await,
+            QueueEnd::ClientEnded("revoked".into())
+        );
     }
     let refusal = held.await.unwrap().unwrap_err();
     assert_eq!(
         (refusal.code.as_str(), &refusal.body["reason"]),
         ("invalid_token", &json!("revoked"))
     );
-    server.pass(DAY);
+    server.advance(DAY);
     for _ in 0..3 {
         let (status, body) = key.try_token("").await;
         assert_eq!((status, &body["error"]), (401, &json!("invalid_client")));
@@ -115,16 +119,16 @@ async fn a_revoked_key_is_dead_at_once_with_all_it_issued_and_its_users_can_be_f
         .delete(&format!("/api/v1/keys/{}", key.client_id))
         .await
         .unwrap_err();
-    assert_eq!(said(again), (404, "not_found".into()));
+    assert_eq!(status_and_code(again), (404, "not_found".into()));
     assert_eq!(alice.get("/api/v1/grants").await, json!([]));
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let old = alice.key("chat:read").await;
+    let alice = server.create_session("alice").await;
+    let old = alice.create_key("chat:read").await;
     let path = format!("/api/v1/keys/{}/rotate", old.client_id);
     let bot = old.token("").await;
     let new = App::of(
@@ -132,12 +136,12 @@ async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
         &alice.post(&path, json!({"overlap": 3600})).await.unwrap(),
     );
     assert!(new.client_id == old.client_id && new.secret != old.secret);
-    server.pass(Duration::from_secs(3599));
+    server.advance(Duration::from_secs(3599));
     let both = [old.token("").await, new.token("").await];
-    server.pass(Duration::from_secs(1));
+    server.advance(Duration::from_secs(1));
     assert_eq!(old.try_token("").await.0, 401);
     new.token("").await;
-    assert!(bot.is_cut_off().await, "ten minutes are over");
+    assert!(bot.token_is_invalid().await, "ten minutes are over");
     both[0].snapshot().await;
     let newest = App::of(
         &alice,
@@ -168,47 +172,58 @@ async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
         json!({"overlap": "1"}),
     ] {
         let refusal = alice.post(&path, body.clone()).await.unwrap_err();
-        assert_eq!(said(refusal), (400, "malformed_request".into()), "{body}");
+        assert_eq!(
+            status_and_code(refusal),
+            (400, "malformed_request".into()),
+            "{body}"
+        );
     }
     let nobody = alice
         .post("/api/v1/keys/app_x/rotate", json!({"overlap": 0}))
         .await
         .unwrap_err();
-    assert_eq!(said(nobody), (404, "not_found".into()));
+    assert_eq!(status_and_code(nobody), (404, "not_found".into()));
 }
 
 #[tokio::test]
 async fn a_key_ends_when_its_time_is_over_and_no_token_of_it_lives_longer() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let key = alice
-        .key_of(json!({"name": "bot", "scope": "chat:read", "expires_in": 700}))
+        .create_key_with(json!({"name": "bot", "scope": "chat:read", "expires_in": 700}))
         .await;
-    server.pass(Duration::from_secs(400));
+    server.advance(Duration::from_secs(400));
     let (_, body) = key.try_token("").await;
     assert_eq!(body["expires_in"], 300);
     let bot = key
         .program
         .with_token(body["access_token"].as_str().unwrap());
-    let mut stream = Reader::open(&bot, Way::Stream, None).await;
-    server.pass(Duration::from_secs(300));
-    assert!(bot.is_cut_off().await);
+    let mut stream = Reader::open(&bot, DeliveryMode::Stream, None).await;
+    server.advance(Duration::from_secs(300));
+    assert!(bot.token_is_invalid().await);
     assert_eq!(key.try_token("").await.0, 401);
-    assert_eq!(stream.ended().await, Over::Ended("expired".into()));
+    assert_eq!(
+        stream.ended().await,
+        QueueEnd::ClientEnded("expired".into())
+    );
     let listed = alice.keys().await.remove(0);
     assert!(
         listed["ended_at"].is_string() && listed["tried"] == 1,
         "{listed}"
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn no_key_is_wider_than_what_it_was_made_with() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let reader = alice.key("chat:read chat:write").await;
-    let manager = alice.key("session:manage identity").await.token("").await;
+    let alice = server.create_session("alice").await;
+    let reader = alice.create_key("chat:read chat:write").await;
+    let manager = alice
+        .create_key("session:manage identity")
+        .await
+        .token("")
+        .await;
     let wider = manager
         .post(
             "/api/v1/keys",
@@ -216,17 +231,17 @@ async fn no_key_is_wider_than_what_it_was_made_with() {
         )
         .await
         .unwrap_err();
-    assert_eq!(said(wider), (403, "insufficient_scope".into()));
+    assert_eq!(status_and_code(wider), (403, "insufficient_scope".into()));
     let rotate = format!("/api/v1/keys/{}/rotate", reader.client_id);
     let wider = manager
         .post(&rotate, json!({"overlap": 0}))
         .await
         .unwrap_err();
-    assert_eq!(said(wider), (403, "insufficient_scope".into()));
+    assert_eq!(status_and_code(wider), (403, "insufficient_scope".into()));
     reader.token("").await.snapshot().await;
     // One that is as narrow works, for the device that made the first.
     manager
-        .key("identity")
+        .create_key("identity")
         .await
         .token("")
         .await
@@ -242,7 +257,7 @@ async fn no_key_is_wider_than_what_it_was_made_with() {
 #[tokio::test]
 async fn a_key_that_is_not_well_formed_is_refused_by_name() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     for (body, status, code) in [
         (json!({"scope": "chat:read"}), 400, "malformed_request"),
         (json!({"name": "x"}), 400, "malformed_request"),
@@ -329,13 +344,13 @@ async fn a_key_that_is_not_well_formed_is_refused_by_name() {
         ),
     ] {
         assert_eq!(
-            said(alice.post("/api/v1/keys", body.clone()).await.unwrap_err()),
+            status_and_code(alice.post("/api/v1/keys", body.clone()).await.unwrap_err()),
             (status, code.into()),
             "{body}"
         );
     }
     assert_eq!(alice.keys().await, Vec::<Value>::new());
-    let key = alice.key("chat:read").await;
+    let key = alice.create_key("chat:read").await;
     assert_eq!(
         bob.keys().await,
         Vec::<Value>::new(),
@@ -345,7 +360,7 @@ async fn a_key_that_is_not_well_formed_is_refused_by_name() {
         .delete(&format!("/api/v1/keys/{}", key.client_id))
         .await
         .unwrap_err();
-    assert_eq!(said(others), (404, "not_found".into()));
+    assert_eq!(status_and_code(others), (404, "not_found".into()));
     let others = bob
         .post(
             &format!("/api/v1/keys/{}/rotate", key.client_id),
@@ -353,37 +368,37 @@ async fn a_key_that_is_not_well_formed_is_refused_by_name() {
         )
         .await
         .unwrap_err();
-    assert_eq!(said(others), (404, "not_found".into()));
+    assert_eq!(status_and_code(others), (404, "not_found".into()));
     key.token("").await;
 }
 
 #[tokio::test]
 async fn a_session_has_a_hundred_keys_and_as_many_that_have_ended() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let revoke = async |key: &App| {
         alice
             .delete(&format!("/api/v1/keys/{}", key.client_id))
             .await
             .unwrap()
     };
-    let first = alice.key("chat:read").await;
+    let first = alice.create_key("chat:read").await;
     revoke(&first).await;
     let mut keys = Vec::new();
     for _ in 0..100 {
-        keys.push(alice.key("chat:read").await);
+        keys.push(alice.create_key("chat:read").await);
     }
     let wanted = json!({"name": "x", "scope": "chat:read"});
     assert_eq!(
-        said(alice.post("/api/v1/keys", wanted).await.unwrap_err()),
+        status_and_code(alice.post("/api/v1/keys", wanted).await.unwrap_err()),
         (409, "too_many_keys".into())
     );
     assert_eq!(alice.keys().await.len(), 101);
-    server.pass(Duration::from_secs(1));
+    server.advance(Duration::from_secs(1));
     for key in &keys {
         revoke(key).await;
     }
-    let last = alice.key("chat:read").await;
+    let last = alice.create_key("chat:read").await;
     let listed = alice.keys().await;
     assert_eq!(
         (listed.len(), &listed[100]["client_id"]),
@@ -398,8 +413,8 @@ async fn a_session_has_a_hundred_keys_and_as_many_that_have_ended() {
 #[tokio::test]
 async fn what_happens_to_keys_and_grants_is_audited() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let key = alice.key("chat:read").await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key("chat:read").await;
     key.token("").await;
     key.token("").await.send("QUIT").await;
     alice
@@ -445,8 +460,11 @@ async fn what_happens_to_keys_and_grants_is_audited() {
 #[tokio::test]
 async fn an_ended_key_is_listed_for_30_days_and_then_everything_of_it_is_gone() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let (key, bobs) = (alice.key("chat:read").await, bob.key("chat:read").await);
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
+    let (key, bobs) = (
+        alice.create_key("chat:read").await,
+        bob.create_key("chat:read").await,
+    );
     let bot = key.token("").await;
     bobs.token("").await;
     alice
@@ -454,7 +472,7 @@ async fn an_ended_key_is_listed_for_30_days_and_then_everything_of_it_is_gone() 
         .await
         .unwrap();
     bob.send("QUIT").await;
-    server.pass(DAY * 29);
+    server.advance(DAY * 29);
     server.restart().await;
     // Nobody can ask about those of an ended session.
     until("bob's to go", async || {
@@ -462,12 +480,12 @@ async fn an_ended_key_is_listed_for_30_days_and_then_everything_of_it_is_gone() 
     })
     .await;
     assert_eq!((alice.keys().await.len(), server.rows("app_grant")), (1, 0));
-    server.pass(DAY);
+    server.advance(DAY);
     server.restart().await;
     until("alice's to go", async || {
         server.rows("app") == 0 && server.rows("app_secret") == 0
     })
     .await;
     assert!(alice.keys().await.is_empty());
-    assert!(bot.is_cut_off().await);
+    assert!(bot.token_is_invalid().await);
 }

@@ -7,8 +7,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    oauth::device_flow::{Waiting, allow, decide, operators_app},
-    support::{FLAGS, REDIRECT, Socket, TestServer, assert_sound, but, params, said},
+    oauth::device_flow::{PendingDevice, allow, decide, device_flow_app},
+    support::{
+        FLAGS, REDIRECT, Socket, TestServer, assert_integrity, params, status_and_code, with_param,
+    },
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -23,22 +25,31 @@ fn error(answer: &(u16, Value)) -> &str {
 #[tokio::test]
 async fn removing_all_others_voids_what_was_approved() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let thief = server.phone_of(&alice, "alice").await;
     let app = server.app("wiki", &FLAGS).await;
-    let terminal = operators_app(&server, "terminal", true, "chat:read").await;
-    let (stolen, kept) = (Waiting::of(&terminal).await, Waiting::of(&terminal).await);
+    let terminal = device_flow_app(&server, "terminal", true, "chat:read").await;
+    let (stolen, kept) = (
+        PendingDevice::start(&terminal).await,
+        PendingDevice::start(&terminal).await,
+    );
     allow(&thief, &stolen.code).await;
     allow(&alice, &kept.code).await;
-    let code = thief.allows(&app.asking("chat:read"), &[]).await.code();
-    let own = alice.allows(&app.asking("identity"), &[]).await.code();
+    let code = thief
+        .approve(&app.authorization_request("chat:read"), &[])
+        .await
+        .code();
+    let own = alice
+        .approve(&app.authorization_request("identity"), &[])
+        .await
+        .code();
     alice.delete("/api/v1/clients").await.unwrap();
     assert_eq!(stolen.refusal().await, "invalid_grant");
     assert_eq!(error(&app.redeem(&code).await), "invalid_grant");
     assert_eq!(kept.refusal().await, "access_denied");
     assert_eq!(error(&app.redeem(&own).await), "invalid_grant");
     assert_eq!(alice.get("/api/v1/grants").await, json!([]));
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// On the machine of its user anybody can come in the name of an app that has no secret (RFC 8252
@@ -46,7 +57,7 @@ async fn removing_all_others_voids_what_was_approved() {
 #[tokio::test]
 async fn a_public_app_gets_nothing_silently_where_nobody_can_tell_who_listens() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let loopback = "http://127.0.0.1:5000/done";
     let local = server
         .app(
@@ -54,8 +65,12 @@ async fn a_public_app_gets_nothing_silently_where_nobody_can_tell_who_listens() 
             &["--public", "--redirect-uri", "http://127.0.0.1/done"],
         )
         .await;
-    let asking = but(&local.asking("identity"), "redirect_uri", Some(loopback));
-    let code = alice.allows(&asking, &[]).await.told(loopback)["code"].clone();
+    let asking = with_param(
+        &local.authorization_request("identity"),
+        "redirect_uri",
+        Some(loopback),
+    );
+    let code = alice.approve(&asking, &[]).await.redirect_params(loopback)["code"].clone();
     let redeemed = [
         ("grant_type", "authorization_code"),
         ("code", &code),
@@ -63,16 +78,23 @@ async fn a_public_app_gets_nothing_silently_where_nobody_can_tell_who_listens() 
         ("code_verifier", crate::support::VERIFIER),
     ];
     assert_eq!(local.ask("/auth/token", &redeemed).await.0, 200);
-    let silently = but(&asking, "prompt", Some("none"));
+    let silently = with_param(&asking, "prompt", Some("none"));
     assert_eq!(
-        alice.is_sent(&silently).await.told(loopback)["error"],
+        alice
+            .open_authorization(&silently)
+            .await
+            .redirect_params(loopback)["error"],
         "consent_required"
     );
     // Where its address is its own, it is known by that.
     let site = server.app("site", &PUBLIC).await;
     site.sign_in(&alice, "identity").await;
     alice
-        .is_sent(&but(&site.asking("identity"), "prompt", Some("none")))
+        .open_authorization(&with_param(
+            &site.authorization_request("identity"),
+            "prompt",
+            Some("none"),
+        ))
         .await
         .code();
 }
@@ -80,17 +102,23 @@ async fn a_public_app_gets_nothing_silently_where_nobody_can_tell_who_listens() 
 #[tokio::test]
 async fn consent_holds_for_180_days_from_the_last_time_it_was_given() {
     let server = TestServer::with(&["--client-idle", "1000d", "--client-lifetime", "1000d"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server.app("wiki", &FLAGS).await;
-    let silently = but(&app.asking("identity"), "prompt", Some("none"));
-    let mut refresh = app.given(&alice, "identity").await;
+    let silently = with_param(
+        &app.authorization_request("identity"),
+        "prompt",
+        Some("none"),
+    );
+    let mut refresh = app.refresh_token_for(&alice, "identity").await;
     for _ in 0..6 {
-        server.pass(DAY * 28);
+        server.advance(DAY * 28);
         refresh = app.refreshed(&refresh).await.1;
     }
     // On day 168 a silent code lives no longer than the consent, and a second consent as long as
     // the first did.
-    let (_, short) = app.redeem(&alice.is_sent(&silently).await.code()).await;
+    let (_, short) = app
+        .redeem(&alice.open_authorization(&silently).await.code())
+        .await;
     let exp = async |token: &Value| {
         let (_, told) = app
             .ask("/auth/introspect", &[("token", token.as_str().unwrap())])
@@ -101,61 +129,73 @@ async fn consent_holds_for_180_days_from_the_last_time_it_was_given() {
         exp(&short["refresh_token"]).await,
         1_795_000_000 + 180 * 86400
     );
-    let mut refresh = app.given(&alice, "identity").await;
-    server.pass(DAY * 20);
+    let mut refresh = app.refresh_token_for(&alice, "identity").await;
+    server.advance(DAY * 20);
     refresh = app.refreshed(&refresh).await.1;
-    alice.is_sent(&silently).await.code();
+    alice.open_authorization(&silently).await.code();
     for _ in 0..6 {
-        server.pass(DAY * 26);
+        server.advance(DAY * 26);
         refresh = app.refreshed(&refresh).await.1;
     }
     assert_eq!(
         exp(&json!(refresh)).await,
         1_795_000_000 + (168 + 180) * 86400
     );
-    server.pass(DAY * 4 + Duration::from_secs(1));
-    assert_eq!(alice.is_sent(&silently).await.error(), "consent_required");
-    assert_sound(&server.database());
+    server.advance(DAY * 4 + Duration::from_secs(1));
+    assert_eq!(
+        alice.open_authorization(&silently).await.error(),
+        "consent_required"
+    );
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_session_approves_no_more_than_it_has_places_for() {
     let server = TestServer::with(&["--max-clients", "3"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (app, terminal) = (
         server.app("native", &PUBLIC).await,
-        operators_app(&server, "tv", true, "chat:read").await,
+        device_flow_app(&server, "tv", true, "chat:read").await,
     );
-    let (first, second) = (Waiting::of(&terminal).await, Waiting::of(&terminal).await);
+    let (first, second) = (
+        PendingDevice::start(&terminal).await,
+        PendingDevice::start(&terminal).await,
+    );
     allow(&alice, &first.code).await;
-    let code = alice.allows(&app.asking("chat:read"), &[]).await.code();
+    let code = alice
+        .approve(&app.authorization_request("chat:read"), &[])
+        .await
+        .code();
     let (status, page) = decide(&alice, &second.code, "allow").await;
     assert!(
         status == 409 && page.contains("as many devices as it may have"),
         "{page}"
     );
     assert_eq!(
-        alice.allows(&app.asking("chat:read"), &[]).await.status,
+        alice
+            .approve(&app.authorization_request("chat:read"), &[])
+            .await
+            .status,
         409
     );
     // Those that were let in come in.
-    first.let_in().await.snapshot().await;
+    first.access().await.snapshot().await;
     assert_eq!(app.redeem(&code).await.0, 200);
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// What a token has opened is read on, and does nothing any more.
 #[tokio::test]
 async fn a_socket_takes_no_commands_once_its_token_has_expired() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let app = server.app("native", &PUBLIC).await;
     let program = app.user(&alice, "chat:read chat:write").await;
     let mut socket = Socket::open(&program, "").await;
     let say = |text: &str| json!({"command": "PRIVMSG", "params": ["#rust", text], "label": text});
     socket.send(say("in time")).await;
     assert!(socket.answer().await["ids"][0].is_i64());
-    server.pass(Duration::from_mins(10));
+    server.advance(Duration::from_mins(10));
     socket.send(say("too late")).await;
     let refusal = socket.answer().await;
     assert_eq!(
@@ -175,8 +215,8 @@ async fn a_socket_takes_no_commands_once_its_token_has_expired() {
 #[tokio::test]
 async fn an_old_secret_ends_by_the_clock_by_which_it_is_refused() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let key = alice.key("chat:read").await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key("chat:read").await;
     server.set_clock(3600);
     let path = format!("/api/v1/keys/{}/rotate", key.client_id);
     alice.post(&path, json!({"overlap": 0})).await.unwrap();
@@ -186,18 +226,18 @@ async fn an_old_secret_ends_by_the_clock_by_which_it_is_refused() {
         "at once, though the clock on the wall was set"
     );
     let short = alice
-        .key_of(json!({"name": "short", "scope": "chat:read", "expires_in": 60}))
+        .create_key_with(json!({"name": "short", "scope": "chat:read", "expires_in": 60}))
         .await;
     short.token("").await;
-    server.pass(Duration::from_secs(60));
+    server.advance(Duration::from_secs(60));
     assert_eq!(short.try_token("").await.0, 401);
 }
 
 #[tokio::test]
 async fn secrets_that_still_work_do_not_put_each_other_out() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let first = alice.key("chat:read").await;
+    let alice = server.create_session("alice").await;
+    let first = alice.create_key("chat:read").await;
     let path = format!("/api/v1/keys/{}/rotate", first.client_id);
     for _ in 1..10 {
         alice.post(&path, json!({"overlap": 86400})).await.unwrap();
@@ -206,7 +246,7 @@ async fn secrets_that_still_work_do_not_put_each_other_out() {
         .post(&path, json!({"overlap": 86400}))
         .await
         .unwrap_err();
-    assert_eq!(said(refusal), (409, "too_many_keys".into()));
+    assert_eq!(status_and_code(refusal), (409, "too_many_keys".into()));
     first.token("").await;
     // A leaked one is put out all the same.
     alice.post(&path, json!({"overlap": 0})).await.unwrap();
@@ -236,10 +276,13 @@ async fn who_may_not_speak_leaves_without_a_word() {
         ("chat:read chat:write", vec![], "buy this", json!("native")),
     ] {
         let server = TestServer::start().await;
-        let [alice, bob] = server.pick_on("#out", ["alice", "bob"]).await;
+        let [alice, bob] = server.sessions_on("#out", ["alice", "bob"]).await;
         alice.send("JOIN #in").await;
         let native = server.app("native", &PUBLIC).await;
-        let code = alice.allows(&native.asking(scope), &place).await.code();
+        let code = alice
+            .approve(&native.authorization_request(scope), &place)
+            .await
+            .code();
         let tokens = native.redeem(&code).await.1;
         let program = native
             .program
@@ -265,14 +308,14 @@ async fn who_may_not_speak_leaves_without_a_word() {
 #[tokio::test]
 async fn a_token_of_a_client_that_is_due_to_leave_is_not_active() {
     let server = TestServer::with(&["--client-idle", "5m"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (app, api) = (
         server.app("native", &PUBLIC).await,
         server.app("api", &["--resource-server"]).await,
     );
     let program = app.user(&alice, "chat:read").await;
     assert_eq!(api.introspect(&program).await["active"], true);
-    server.pass(Duration::from_mins(5));
+    server.advance(Duration::from_mins(5));
     // Whether or not anybody has come to end it by now.
     assert_eq!(api.introspect(&program).await, json!({"active": false}));
     assert!(program.call(Method::GET, "/api/v1/session").await.is_err());
@@ -281,12 +324,12 @@ async fn a_token_of_a_client_that_is_due_to_leave_is_not_active() {
 #[tokio::test]
 async fn a_confined_snapshot_tells_nothing_of_the_whole_session() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #in").await;
     alice.send("PASS :correct horse battery").await;
     alice.send("AWAY :at the dentist's").await;
     let confined = alice
-        .key_of(json!({"name": "bot", "scope": "chat:read", "res": ["#in"]}))
+        .create_key_with(json!({"name": "bot", "scope": "chat:read", "res": ["#in"]}))
         .await;
     let told = confined.token("").await.snapshot().await["session"].clone();
     assert_eq!(
@@ -294,7 +337,7 @@ async fn a_confined_snapshot_tells_nothing_of_the_whole_session() {
         (&json!("alice"), &json!(false), &Value::Null)
     );
     let whole = alice
-        .key("chat:read")
+        .create_key("chat:read")
         .await
         .token("")
         .await

@@ -5,7 +5,9 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Over, Reader, TestServer, Way, assert_sound, commands, said, until};
+use crate::support::{
+    DeliveryMode, QueueEnd, Reader, TestServer, assert_integrity, commands, status_and_code, until,
+};
 
 const PASSWORD: &str = "correct horse battery";
 const DAY: Duration = Duration::from_hours(24);
@@ -13,9 +15,9 @@ const DAY: Duration = Duration::from_hours(24);
 #[tokio::test]
 async fn a_bot_chats_under_its_sessions_nick_and_is_tagged() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let bot = alice
-        .key_of(json!({"name": " deploy-bot ", "scope": "chat:write chat:read"}))
+        .create_key_with(json!({"name": " deploy-bot ", "scope": "chat:write chat:read"}))
         .await
         .token("")
         .await;
@@ -66,8 +68,12 @@ async fn a_bot_chats_under_its_sessions_nick_and_is_tagged() {
 #[tokio::test]
 async fn a_bot_is_no_device() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
-    let alice = server.pick("alice").await;
-    let bot = alice.key("chat:read session:manage").await.token("").await;
+    let alice = server.create_session("alice").await;
+    let bot = alice
+        .create_key("chat:read session:manage")
+        .await
+        .token("")
+        .await;
     let phone = server.phone_of(&alice, "alice").await;
     assert_eq!(
         alice.get("/api/v1/clients").await.as_array().unwrap().len(),
@@ -88,7 +94,7 @@ async fn a_bot_is_no_device() {
         .delete(&format!("/api/v1/clients/{id}"))
         .await
         .unwrap_err();
-    assert_eq!(said(gone), (404, "not_found".into()));
+    assert_eq!(status_and_code(gone), (404, "not_found".into()));
     alice.delete("/api/v1/clients").await.unwrap();
     assert_eq!(
         phone
@@ -99,22 +105,25 @@ async fn a_bot_is_no_device() {
         "client_ended"
     );
     bot.snapshot().await;
-    let mut stream = Reader::open(&bot, Way::Stream, None).await;
+    let mut stream = Reader::open(&bot, DeliveryMode::Stream, None).await;
     alice.send("QUIT").await;
     assert!(
-        bot.is_cut_off().await,
+        bot.token_is_invalid().await,
         "the session ended with its last device"
     );
-    assert_eq!(stream.ended().await, Over::Ended("session_ended".into()));
+    assert_eq!(
+        stream.ended().await,
+        QueueEnd::ClientEnded("session_ended".into())
+    );
     assert_eq!(server.rows("session WHERE ended_at IS NULL"), 0);
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_key_has_one_grant_and_one_client_however_many_tokens() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let key = alice.key("chat:read chat:write").await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key("chat:read chat:write").await;
     let one = key.token("").await;
     let first = one.snapshot().await;
     alice.send("PRIVMSG alice :note").await;
@@ -145,17 +154,17 @@ async fn a_key_has_one_grant_and_one_client_however_many_tokens() {
         "insufficient_scope"
     );
     one.send("JOIN #rust").await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
     let mut server = TestServer::with(&["--client-idle", "10d", "--client-lifetime", "100d"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
     let phone = server.login("alice", PASSWORD).await;
     phone.snapshot().await;
-    let key = phone.key("chat:read").await;
+    let key = phone.create_key("chat:read").await;
     for day in [0, 6, 12] {
         let bot = key.token("").await;
         assert_eq!(
@@ -167,7 +176,7 @@ async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
             // What was gathered in memory is written down, and a restart reads it.
             server.restart().await;
         }
-        server.pass(DAY * 6);
+        server.advance(DAY * 6);
     }
     let clients = phone.get("/api/v1/clients").await;
     assert_eq!(
@@ -175,30 +184,30 @@ async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
         1,
         "alice's own device was not used for 18 days: {clients}"
     );
-    server.pass(DAY * 10);
+    server.advance(DAY * 10);
     until("the session to end", async || {
         server.rows("session WHERE ended_at IS NULL") == 0
     })
     .await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// As a device's does that logs in again.
 #[tokio::test]
 async fn a_bot_that_shows_its_keys_secret_again_lives_on() {
     let server = TestServer::with(&["--client-lifetime", "2d"]).await;
-    let mut alice = server.pick("alice").await;
+    let mut alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
-    let key = alice.key("chat:read").await;
+    let key = alice.create_key("chat:read").await;
     let mut lived = Vec::new();
     for _ in 0..4 {
         alice = alice.login("alice", PASSWORD).await.unwrap();
         lived.push(key.token("").await.snapshot().await["client"]["id"].clone());
-        server.pass(DAY);
+        server.advance(DAY);
     }
     lived.dedup();
     assert_eq!(lived.len(), 1);
-    server.pass(DAY);
+    server.advance(DAY);
     until("the session to end", async || {
         server.rows("session WHERE ended_at IS NULL") == 0
     })
@@ -210,14 +219,14 @@ async fn a_bot_that_shows_its_keys_secret_again_lives_on() {
 #[tokio::test]
 async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
     let mut server = TestServer::with(&["--client-idle", "10d", "--client-lifetime", "100d"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.snapshot().await;
-    server.pass(DAY);
+    server.advance(DAY);
     // The phone was used last.
     let phone = server.phone_of(&alice, "alice").await;
     let tablet = server.login("alice", PASSWORD).await;
-    let key = tablet.key("chat:read").await;
-    server.pass(DAY);
+    let key = tablet.create_key("chat:read").await;
+    server.advance(DAY);
     phone.snapshot().await;
     tablet.send("QUIT").await;
     for day in [0, 6, 12, 18] {
@@ -227,7 +236,7 @@ async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
             server.restart().await;
             bot.snapshot().await;
         }
-        server.pass(DAY * 6);
+        server.advance(DAY * 6);
     }
     // Her first device was not used for 25 days.
     until("it to leave", async || {
@@ -237,9 +246,9 @@ async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
     // A device that comes is used last, and then the bot's use counts for it.
     let laptop = server.login("alice", PASSWORD).await;
     laptop.snapshot().await;
-    server.pass(DAY * 6);
+    server.advance(DAY * 6);
     key.token("").await.snapshot().await;
-    server.pass(DAY * 6);
+    server.advance(DAY * 6);
     until("the phone to leave", async || {
         laptop
             .get("/api/v1/clients")
@@ -250,12 +259,12 @@ async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
             == 1
     })
     .await;
-    server.pass(DAY * 10);
+    server.advance(DAY * 10);
     until("the session to end", async || {
         server.rows("session WHERE ended_at IS NULL") == 0
     })
     .await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// "Remove all others" by a bot leaves the device for which it works: a session ends by no slip of
@@ -263,13 +272,13 @@ async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
 #[tokio::test]
 async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
     let tablet = server.login("alice", PASSWORD).await;
     let managing = json!({"name": "bot", "scope": "session:manage", "password": PASSWORD});
     let (mine, phones) = (
-        alice.key_of(managing.clone()).await,
-        phone.key_of(managing).await,
+        alice.create_key_with(managing.clone()).await,
+        phone.create_key_with(managing).await,
     );
     mine.token("")
         .await
@@ -279,7 +288,7 @@ async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
     alice.snapshot().await;
     for removed in [&phone, &tablet] {
         assert_eq!(
-            said(
+            status_and_code(
                 removed
                     .call(Method::GET, "/api/v1/session")
                     .await
@@ -289,7 +298,7 @@ async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
         );
     }
     // The device that made this one has left, so it works for the one that was used last.
-    server.pass(DAY);
+    server.advance(DAY);
     let other = server.login("alice", PASSWORD).await;
     other.snapshot().await;
     let bot = phones.token("").await;
@@ -297,7 +306,7 @@ async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
     bot.delete("/api/v1/clients").await.unwrap();
     other.snapshot().await;
     assert_eq!(
-        said(
+        status_and_code(
             alice
                 .call(Method::GET, "/api/v1/session")
                 .await
@@ -309,19 +318,19 @@ async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
     // By name it removes the last one too.
     let id = other.get("/api/v1/clients").await[0]["id"].clone();
     bot.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
-    assert!(bot.is_cut_off().await);
-    assert_sound(&server.database());
+    assert!(bot.token_is_invalid().await);
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_bot_that_quits_ends_its_grant_and_its_key_begins_another() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let key = alice.key("chat:read").await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
+    let key = alice.create_key("chat:read").await;
     let (bot, other) = (key.token("").await, key.token("").await);
     let first = bot.snapshot().await["client"]["id"].clone();
     bot.send("QUIT").await;
-    assert!(bot.is_cut_off().await && other.is_cut_off().await);
+    assert!(bot.token_is_invalid().await && other.token_is_invalid().await);
     assert!(
         !commands(&bob.queue().await).contains(&"QUIT"),
         "the session goes on"
@@ -332,17 +341,17 @@ async fn a_bot_that_quits_ends_its_grant_and_its_key_begins_another() {
     assert_eq!(grants.as_array().unwrap().len(), 1);
     let revoke = format!("/api/v1/grants/{}", grants[0]["id"]);
     assert_eq!(
-        said(bob.delete(&revoke).await.unwrap_err()),
+        status_and_code(bob.delete(&revoke).await.unwrap_err()),
         (404, "not_found".into())
     );
     alice.delete(&revoke).await.unwrap();
-    assert!(again.is_cut_off().await);
+    assert!(again.token_is_invalid().await);
     assert_eq!(
-        said(alice.delete(&revoke).await.unwrap_err()),
+        status_and_code(alice.delete(&revoke).await.unwrap_err()),
         (404, "not_found".into())
     );
     key.token("").await.snapshot().await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// Whatever comes first, no token outlives the session.
@@ -350,8 +359,8 @@ async fn a_bot_that_quits_ends_its_grant_and_its_key_begins_another() {
 async fn a_session_that_ends_at_the_same_instant_leaves_no_token() {
     let server = TestServer::start().await;
     for round in 0..10 {
-        let alice = server.pick("alice").await;
-        let key = alice.key("chat:read").await;
+        let alice = server.create_session("alice").await;
+        let key = alice.create_key("chat:read").await;
         let ((status, body), ended) =
             tokio::join!(key.try_token(""), alice.delete("/api/v1/session"));
         ended.unwrap();
@@ -359,12 +368,12 @@ async fn a_session_that_ends_at_the_same_instant_leaves_no_token() {
             let bot = key
                 .program
                 .with_token(body["access_token"].as_str().unwrap());
-            assert!(bot.is_cut_off().await, "round {round}");
+            assert!(bot.token_is_invalid().await, "round {round}");
         }
         assert_eq!(key.try_token("").await.1["error"], "invalid_client");
     }
     assert_eq!(server.rows("token"), 0);
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// Whoever was let in a moment before comes too late for a change, and for a look: both ask the
@@ -373,9 +382,9 @@ async fn a_session_that_ends_at_the_same_instant_leaves_no_token() {
 async fn the_grant_is_checked_again_in_the_transaction() {
     let server = TestServer::start().await;
     let bot = server
-        .pick("alice")
+        .create_session("alice")
         .await
-        .key("chat:read chat:write")
+        .create_key("chat:read chat:write")
         .await
         .token("")
         .await;
@@ -387,7 +396,7 @@ async fn the_grant_is_checked_again_in_the_transaction() {
         .unwrap();
     for line in ["JOIN #rust", "WHOIS alice"] {
         assert_eq!(
-            said(bot.try_send(line).await.unwrap_err()),
+            status_and_code(bot.try_send(line).await.unwrap_err()),
             (401, "invalid_token".into()),
             "{line}"
         );

@@ -5,7 +5,9 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, FLAGS, REDIRECT, TestServer, VERIFIER, assert_sound, but};
+use crate::support::{
+    App, Device, FLAGS, REDIRECT, TestServer, VERIFIER, assert_integrity, with_param,
+};
 
 async fn app(server: &TestServer) -> App {
     server.app("wiki", &FLAGS).await
@@ -25,13 +27,13 @@ fn text(value: &Value) -> &str {
 #[tokio::test]
 async fn a_session_consents_and_the_app_is_a_device_of_it() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, native(&server).await);
+    let (alice, app) = (server.create_session("alice").await, native(&server).await);
     alice.send("JOIN #rust").await;
-    let asking = app.asking("chat:read chat:write");
+    let asking = app.authorization_request("chat:read chat:write");
 
     // The page says who asks, for what, for whom, and where it leads; to open it is to approve
     // nothing.
-    let page = alice.is_sent(&asking).await;
+    let page = alice.open_authorization(&asking).await;
     assert_eq!(page.status, 200);
     for shown in [
         "native",
@@ -50,7 +52,7 @@ async fn a_session_consents_and_the_app_is_a_device_of_it() {
     );
     assert_eq!(server.rows("authorization_code"), 0);
 
-    let told = alice.allows(&asking, &[]).await.told(REDIRECT);
+    let told = alice.approve(&asking, &[]).await.redirect_params(REDIRECT);
     assert_eq!(
         (told["state"].as_str(), told["iss"].as_str()),
         ("s t&te/ü", alice.base.as_str())
@@ -95,18 +97,21 @@ async fn a_session_consents_and_the_app_is_a_device_of_it() {
     alice.send("QUIT").await;
     assert_eq!(program.snapshot().await["session"]["nick"], "alice");
     program.send("QUIT").await;
-    assert!(program.is_cut_off().await);
-    assert!(server.device().try_pick("alice").await.is_ok());
-    assert_sound(&server.database());
+    assert!(program.token_is_invalid().await);
+    assert!(server.device().try_create_session("alice").await.is_ok());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn without_a_session_one_logs_in_first_and_comes_back() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, app(&server).await);
+    let (alice, app) = (server.create_session("alice").await, app(&server).await);
     alice.send("PASS :correct horse battery").await;
-    let landing = server.device().is_sent(&app.asking("identity")).await;
-    let next = landing.told("/login")["next"].clone();
+    let landing = server
+        .device()
+        .open_authorization(&app.authorization_request("identity"))
+        .await;
+    let next = landing.redirect_params("/login")["next"].clone();
     assert!(next.starts_with("/auth/authorize?"), "{next}");
     let form = [
         ("nick", "alice"),
@@ -127,25 +132,31 @@ async fn without_a_session_one_logs_in_first_and_comes_back() {
         ),
         (303, next.as_str())
     );
-    let page = alice.opens(&next).await;
+    let page = alice.open_page(&next).await;
     assert!(
         page.status == 200 && page.page.contains("s t&amp;te/ü"),
         "{}",
         page.page
     );
     // A session that ends while somebody looks at the page.
-    let gone = server.device().allows(&app.asking("identity"), &[]).await;
-    assert_eq!(gone.told("/login")["next"], next);
+    let gone = server
+        .device()
+        .approve(&app.authorization_request("identity"), &[])
+        .await;
+    assert_eq!(gone.redirect_params("/login")["next"], next);
 }
 
 #[tokio::test]
 async fn denial_is_told_and_recorded() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, app(&server).await);
+    let (alice, app) = (server.create_session("alice").await, app(&server).await);
     let denied = alice
-        .decides(&app.asking("identity"), &[("decision", "deny")])
+        .decide_consent(
+            &app.authorization_request("identity"),
+            &[("decision", "deny")],
+        )
         .await
-        .told(REDIRECT);
+        .redirect_params(REDIRECT);
     assert_eq!(
         (denied["error"].as_str(), denied["iss"].as_str()),
         ("access_denied", alice.base.as_str())
@@ -177,12 +188,12 @@ async fn denial_is_told_and_recorded() {
 async fn a_code_works_once_for_its_app_its_address_and_its_verifier_and_not_for_long() {
     let server = TestServer::start().await;
     let (alice, app, other) = (
-        server.pick("alice").await,
+        server.create_session("alice").await,
         app(&server).await,
         app(&server).await,
     );
-    let asking = app.asking("identity");
-    let code = alice.allows(&asking, &[]).await.code();
+    let asking = app.authorization_request("identity");
+    let code = alice.approve(&asking, &[]).await.code();
     let with = |name: &'static str, value: &'static str| {
         let (app, code) = (app.clone(), code.clone());
         async move {
@@ -228,26 +239,29 @@ async fn a_code_works_once_for_its_app_its_address_and_its_verifier_and_not_for_
     // None of that left a trace: it still works, once.
     assert_eq!(app.redeem(&code).await.0, 200);
 
-    let late = alice.allows(&asking, &[]).await.code();
-    server.pass(Duration::from_secs(61));
+    let late = alice.approve(&asking, &[]).await.code();
+    server.advance(Duration::from_secs(61));
     assert_eq!(text(&app.redeem(&late).await.1["error"]), "invalid_grant");
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_replayed_code_revokes_what_the_first_use_issued() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, native(&server).await);
-    let code = alice.allows(&app.asking("chat:read"), &[]).await.code();
+    let (alice, app) = (server.create_session("alice").await, native(&server).await);
+    let code = alice
+        .approve(&app.authorization_request("chat:read"), &[])
+        .await
+        .code();
     let (_, tokens) = app.redeem(&code).await;
     let program = app.program.with_token(text(&tokens["access_token"]));
     let (_, newer) = app.refresh(text(&tokens["refresh_token"]), "").await;
     assert_eq!(text(&app.redeem(&code).await.1["error"]), "invalid_grant");
-    assert!(program.is_cut_off().await);
+    assert!(program.token_is_invalid().await);
     assert!(
         app.program
             .with_token(text(&newer["access_token"]))
-            .is_cut_off()
+            .token_is_invalid()
             .await
     );
     assert_eq!(
@@ -270,14 +284,17 @@ async fn a_replayed_code_revokes_what_the_first_use_issued() {
         1,
         "the session and its others live on"
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn two_uses_of_a_code_at_the_same_instant_leave_nothing_that_works() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, app(&server).await);
-    let code = alice.allows(&app.asking("identity"), &[]).await.code();
+    let (alice, app) = (server.create_session("alice").await, app(&server).await);
+    let code = alice
+        .approve(&app.authorization_request("identity"), &[])
+        .await
+        .code();
     let (one, other) = tokio::join!(app.redeem(&code), app.redeem(&code));
     assert_eq!(one.0.min(other.0), 200);
     assert_eq!(one.0.max(other.0), 400);
@@ -287,44 +304,57 @@ async fn two_uses_of_a_code_at_the_same_instant_leave_nothing_that_works() {
         "invalid_grant"
     );
     assert_eq!(alice.get("/api/v1/grants").await, json!([]));
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn without_a_page_only_what_was_granted_before_is_answered() {
     let server = TestServer::start().await;
     let (alice, app, other) = (
-        server.pick("alice").await,
+        server.create_session("alice").await,
         app(&server).await,
         app(&server).await,
     );
-    let silent = |app: &App, scope: &str| but(&app.asking(scope), "prompt", Some("none"));
+    let silent = |app: &App, scope: &str| {
+        with_param(&app.authorization_request(scope), "prompt", Some("none"))
+    };
     assert_eq!(
         server
             .device()
-            .is_sent(&silent(&app, "identity"))
+            .open_authorization(&silent(&app, "identity"))
             .await
             .error(),
         "login_required"
     );
     assert_eq!(
-        alice.is_sent(&silent(&app, "identity")).await.error(),
+        alice
+            .open_authorization(&silent(&app, "identity"))
+            .await
+            .error(),
         "consent_required"
     );
     app.sign_in(&alice, "identity chat:read").await;
     assert_eq!(
-        alice.is_sent(&silent(&other, "identity")).await.error(),
+        alice
+            .open_authorization(&silent(&other, "identity"))
+            .await
+            .error(),
         "consent_required"
     );
     assert_eq!(
         alice
-            .is_sent(&silent(&app, "identity chat:write"))
+            .open_authorization(&silent(&app, "identity chat:write"))
             .await
             .error(),
         "consent_required"
     );
     let (status, tokens) = app
-        .redeem(&alice.is_sent(&silent(&app, "identity")).await.code())
+        .redeem(
+            &alice
+                .open_authorization(&silent(&app, "identity"))
+                .await
+                .code(),
+        )
         .await;
     assert_eq!((status, text(&tokens["scope"])), (200, "identity"));
     let grants = alice.get("/api/v1/grants").await;
@@ -334,23 +364,29 @@ async fn without_a_page_only_what_was_granted_before_is_answered() {
         "it joins the grant there is"
     );
     // It does so only while that stands.
-    let code = alice.is_sent(&silent(&app, "identity")).await.code();
+    let code = alice
+        .open_authorization(&silent(&app, "identity"))
+        .await
+        .code();
     alice
         .delete(&format!("/api/v1/grants/{}", grants[0]["id"]))
         .await
         .unwrap();
     assert_eq!(text(&app.redeem(&code).await.1["error"]), "invalid_grant");
     assert_eq!(
-        alice.is_sent(&silent(&app, "identity")).await.error(),
+        alice
+            .open_authorization(&silent(&app, "identity"))
+            .await
+            .error(),
         "consent_required"
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn the_same_consent_again_joins_the_grant_of_a_confidential_app_and_not_of_a_public_one() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     for (app, grants) in [(app(&server).await, 1), (native(&server).await, 3)] {
         app.sign_in(&alice, "chat:read").await;
         app.sign_in(&alice, "chat:read").await;
@@ -367,13 +403,13 @@ async fn the_same_consent_again_joins_the_grant_of_a_confidential_app_and_not_of
         alice.get("/api/v1/grants").await.as_array().unwrap().len(),
         4
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn who_is_all_that_identity_tells_and_it_takes_no_device() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, native(&server).await);
+    let (alice, app) = (server.create_session("alice").await, native(&server).await);
     let tokens = app.sign_in(&alice, "identity").await;
     let program = app.program.with_token(text(&tokens["access_token"]));
     assert_eq!(program.get("/auth/userinfo").await["nick"], "alice");
@@ -398,56 +434,66 @@ async fn who_is_all_that_identity_tells_and_it_takes_no_device() {
             .code,
         "invalid_token"
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_full_session_is_told_on_the_page_and_a_code_too_many_is_refused() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
-    let (alice, app) = (server.pick("alice").await, native(&server).await);
-    let asking = app.asking("chat:read");
-    let code = alice.allows(&asking, &[]).await.code();
+    let (alice, app) = (server.create_session("alice").await, native(&server).await);
+    let asking = app.authorization_request("chat:read");
+    let code = alice.approve(&asking, &[]).await.code();
     // Somebody else was quicker.
     server.phone_of(&alice, "alice").await;
     let (status, body) = app.redeem(&code).await;
     assert_eq!((status, text(&body["error"])), (400, "invalid_grant"));
-    let full = alice.allows(&asking, &[]).await;
+    let full = alice.approve(&asking, &[]).await;
     assert!(
         full.status == 409 && full.page.contains("2 clients already"),
         "{full:?}"
     );
     // To say only who one is takes no place.
     assert_eq!(
-        app.redeem(&alice.allows(&app.asking("identity"), &[]).await.code())
-            .await
-            .0,
+        app.redeem(
+            &alice
+                .approve(&app.authorization_request("identity"), &[])
+                .await
+                .code()
+        )
+        .await
+        .0,
         200
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_code_ends_with_its_session_and_with_its_app() {
     let server = TestServer::start().await;
     let (alice, bob, app) = (
-        server.pick("alice").await,
-        server.pick("bob").await,
+        server.create_session("alice").await,
+        server.create_session("bob").await,
         app(&server).await,
     );
-    let code = alice.allows(&app.asking("identity"), &[]).await.code();
+    let code = alice
+        .approve(&app.authorization_request("identity"), &[])
+        .await
+        .code();
     alice.send("QUIT").await;
     assert_eq!(text(&app.redeem(&code).await.1["error"]), "invalid_grant");
-    bob.allows(&app.asking("identity"), &[]).await.code();
+    bob.approve(&app.authorization_request("identity"), &[])
+        .await
+        .code();
     crate::support::rejoin(&server.database(), &["app", "remove", &app.client_id])
         .await
         .unwrap();
     assert_eq!(server.rows("authorization_code"), 0);
     let gone: Device = bob;
     assert!(
-        gone.is_sent(&app.asking("identity"))
+        gone.open_authorization(&app.authorization_request("identity"))
             .await
             .page
             .contains("no app with this client_id")
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }

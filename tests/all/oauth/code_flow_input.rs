@@ -3,12 +3,12 @@
 
 use reqwest::{Method, header};
 
-use crate::support::{CONSENT, FLAGS, REDIRECT, TestServer, but};
+use crate::support::{CONSENT, FLAGS, REDIRECT, TestServer, with_param};
 
 #[tokio::test]
 async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server
         .app(
             "wiki",
@@ -20,8 +20,11 @@ async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
             ],
         )
         .await;
-    let (key, bare) = (alice.key("identity").await, server.app("bare", &[]).await);
-    let asking = app.asking("identity");
+    let (key, bare) = (
+        alice.create_key("identity").await,
+        server.app("bare", &[]).await,
+    );
+    let asking = app.authorization_request("identity");
     for (name, value, why) in [
         ("client_id", None, "client_id is missing"),
         (
@@ -101,10 +104,10 @@ async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
             "none of those registered",
         ),
     ] {
-        let asking = but(&asking, name, value);
+        let asking = with_param(&asking, name, value);
         for landing in [
-            alice.is_sent(&asking).await,
-            alice.allows(&asking, &[]).await,
+            alice.open_authorization(&asking).await,
+            alice.approve(&asking, &[]).await,
         ] {
             assert_eq!(
                 (landing.status, landing.location.as_str()),
@@ -119,15 +122,19 @@ async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
         }
     }
     // On loopback an app listens where it can.
-    let loopback = but(&asking, "redirect_uri", Some("http://127.0.0.1:49152/done"));
+    let loopback = with_param(&asking, "redirect_uri", Some("http://127.0.0.1:49152/done"));
     alice
-        .allows(&loopback, &[])
+        .approve(&loopback, &[])
         .await
-        .told("http://127.0.0.1:49152/done");
+        .redirect_params("http://127.0.0.1:49152/done");
     for twice in ["client_id", "redirect_uri"] {
         let asking = [asking.clone(), vec![(twice.to_owned(), "x".to_owned())]].concat();
         assert!(
-            alice.is_sent(&asking).await.page.contains("more than once"),
+            alice
+                .open_authorization(&asking)
+                .await
+                .page
+                .contains("more than once"),
             "{twice}"
         );
     }
@@ -137,14 +144,14 @@ async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
 #[tokio::test]
 async fn what_else_is_wrong_is_told_to_the_app() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server
         .app(
             "wiki",
             &["--redirect-uri", REDIRECT, "--scope", "identity chat:read"],
         )
         .await;
-    let asking = app.asking("identity");
+    let asking = app.authorization_request("identity");
     let lines = server.rows("audit");
     for (name, value, error) in [
         ("response_type", None, "invalid_request"),
@@ -171,14 +178,14 @@ async fn what_else_is_wrong_is_told_to_the_app() {
         ("prompt", Some("login"), "invalid_request"),
         ("prompt", Some("none consent"), "invalid_request"),
     ] {
-        let asking = but(&asking, name, value);
+        let asking = with_param(&asking, name, value);
         // With a session, without one, and where the page is made to say yes.
         for landing in [
-            alice.is_sent(&asking).await,
-            server.device().is_sent(&asking).await,
-            alice.allows(&asking, &[]).await,
+            alice.open_authorization(&asking).await,
+            server.device().open_authorization(&asking).await,
+            alice.approve(&asking, &[]).await,
         ] {
-            let told = landing.told(REDIRECT);
+            let told = landing.redirect_params(REDIRECT);
             assert_eq!(
                 (told["error"].as_str(), told["state"].as_str()),
                 (error, "s t&te/ü"),
@@ -200,13 +207,16 @@ async fn what_else_is_wrong_is_told_to_the_app() {
             vec![(twice.to_owned(), "identity".to_owned()); 2],
         ]
         .concat();
-        let told = alice.is_sent(&asking).await.told(REDIRECT);
+        let told = alice
+            .open_authorization(&asking)
+            .await
+            .redirect_params(REDIRECT);
         assert_eq!(told["error"], "invalid_request", "{twice}");
         assert_eq!(told.contains_key("state"), twice != "state", "{twice}");
     }
     let binary = "/auth/authorize?response_type=code&state=%ff";
     let binary = alice
-        .opens(&format!(
+        .open_page(&format!(
             "{binary}&client_id={}&redirect_uri={REDIRECT}",
             app.client_id
         ))
@@ -218,12 +228,12 @@ async fn what_else_is_wrong_is_told_to_the_app() {
     );
     // Left out, the scope is all that it may be; what nobody knows does not matter, and nor does an
     // absent state.
-    let plain = but(
-        &but(&but(&asking, "scope", None), "nonce", Some("x")),
+    let plain = with_param(
+        &with_param(&with_param(&asking, "scope", None), "nonce", Some("x")),
         "state",
         None,
     );
-    let told = alice.allows(&plain, &[]).await.told(REDIRECT);
+    let told = alice.approve(&plain, &[]).await.redirect_params(REDIRECT);
     assert!(!told.contains_key("state"));
     assert_eq!(
         app.redeem(&told["code"]).await.1["scope"],
@@ -239,21 +249,24 @@ async fn managing_the_session_is_asked_for_by_name_and_is_not_confined() {
         &["--scope", "chat:read identity session:manage"],
     ]
     .concat();
-    let (alice, app) = (server.pick("alice").await, server.app("wiki", &flags).await);
-    let all = app.asking("");
-    let page = alice.is_sent(&all).await.page;
+    let (alice, app) = (
+        server.create_session("alice").await,
+        server.app("wiki", &flags).await,
+    );
+    let all = app.authorization_request("");
+    let page = alice.open_authorization(&all).await.page;
     assert!(
         !page.contains("manage this session") && page.contains("Only these channels"),
         "{page}"
     );
-    let managing = app.asking("session:manage");
-    let page = alice.is_sent(&managing).await.page;
+    let managing = app.authorization_request("session:manage");
+    let page = alice.open_authorization(&managing).await.page;
     assert!(
         page.contains("manage this session") && !page.contains("Only these channels"),
         "{page}"
     );
     let landing = alice
-        .allows(&managing, &[("where", "chosen"), ("res", "#rust")])
+        .approve(&managing, &[("where", "chosen"), ("res", "#rust")])
         .await;
     assert_eq!((landing.status, landing.location.as_str()), (400, ""));
     for more in [
@@ -265,12 +278,16 @@ async fn managing_the_session_is_asked_for_by_name_and_is_not_confined() {
         &[("where", "everywhere"), ("res", "#rust")],
         &[("res", "#rust")],
     ] {
-        assert_eq!(alice.allows(&all, more).await.status, 400, "{more:?}");
+        assert_eq!(alice.approve(&all, more).await.status, 400, "{more:?}");
     }
-    assert_eq!(alice.decides(&all, &[]).await.status, 400, "no decision");
+    assert_eq!(
+        alice.decide_consent(&all, &[]).await.status,
+        400,
+        "no decision"
+    );
     assert_eq!(
         alice
-            .decides(&all, &[("decision", "allow"), ("decision", "deny")])
+            .decide_consent(&all, &[("decision", "allow"), ("decision", "deny")])
             .await
             .status,
         400
@@ -282,11 +299,11 @@ async fn managing_the_session_is_asked_for_by_name_and_is_not_confined() {
 async fn nobody_else_makes_a_browser_say_yes() {
     let server = TestServer::start().await;
     let (alice, app) = (
-        server.pick("alice").await,
+        server.create_session("alice").await,
         server.app("wiki", &["--redirect-uri", REDIRECT]).await,
     );
     let form = [
-        app.asking("identity"),
+        app.authorization_request("identity"),
         vec![("decision".to_owned(), "allow".to_owned())],
     ]
     .concat();
@@ -312,28 +329,38 @@ async fn nobody_else_makes_a_browser_say_yes() {
         .finish();
     assert_eq!(
         alice
-            .opens(&format!("/auth/authorize?{query}"))
+            .open_page(&format!("/auth/authorize?{query}"))
             .await
             .status,
         200,
         "the page, and no more"
     );
-    assert_eq!(alice.opens(&format!("{CONSENT}?{query}")).await.status, 405);
+    assert_eq!(
+        alice.open_page(&format!("{CONSENT}?{query}")).await.status,
+        405
+    );
     let json = alice
         .request(Method::POST, CONSENT)
         .header(header::CONTENT_TYPE, "application/json")
         .body("{}");
     assert_eq!(json.send().await.unwrap().status(), 400);
     let bot = alice
-        .key("session:manage identity")
+        .create_key("session:manage identity")
         .await
         .token("session:manage")
         .await;
-    bot.is_sent(&app.asking("identity")).await.told("/login");
+    bot.open_authorization(&app.authorization_request("identity"))
+        .await
+        .redirect_params("/login");
     let both = bot
         .with_token(bot.token.as_ref().unwrap())
         .with_cookie(alice.cookie.as_ref().unwrap());
-    assert_eq!(both.is_sent(&app.asking("identity")).await.status, 400);
+    assert_eq!(
+        both.open_authorization(&app.authorization_request("identity"))
+            .await
+            .status,
+        400
+    );
     assert_eq!(server.rows("authorization_code"), 0);
 }
 
@@ -341,20 +368,29 @@ async fn nobody_else_makes_a_browser_say_yes() {
 async fn codes_are_not_made_without_end() {
     let server = TestServer::start().await;
     let (alice, app) = (
-        server.pick("alice").await,
+        server.create_session("alice").await,
         server.app("wiki", &["--redirect-uri", REDIRECT]).await,
     );
     app.sign_in(&alice, "identity").await;
-    let silent = but(&app.asking("identity"), "prompt", Some("none"));
+    let silent = with_param(
+        &app.authorization_request("identity"),
+        "prompt",
+        Some("none"),
+    );
     for _ in 1..60 {
-        alice.is_sent(&silent).await.code();
+        alice.open_authorization(&silent).await.code();
     }
     assert_eq!(
-        alice.is_sent(&silent).await.error(),
+        alice.open_authorization(&silent).await.error(),
         "temporarily_unavailable"
     );
     assert_eq!(
-        server.pick("bob").await.is_sent(&silent).await.error(),
+        server
+            .create_session("bob")
+            .await
+            .open_authorization(&silent)
+            .await
+            .error(),
         "consent_required",
         "others are not held up"
     );

@@ -3,17 +3,22 @@
 
 use reqwest::{Method, header};
 
-use crate::support::{CONSENT, FLAGS, REDIRECT, TestServer, authorize, but, checked, said};
+use crate::support::{
+    CONSENT, FLAGS, REDIRECT, TestServer, authorization_path, checked, status_and_code, with_param,
+};
 
 const KIND: &str = "application/x-www-form-urlencoded";
 
 #[tokio::test]
 async fn no_page_of_them_parts_from_its_opener_or_holds_a_form_to_us() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, server.app("wiki", &FLAGS).await);
-    let asking = app.asking("identity");
-    let wrong = authorize(&but(&asking, "client_id", Some("app_x")));
-    let asked = authorize(&asking);
+    let (alice, app) = (
+        server.create_session("alice").await,
+        server.app("wiki", &FLAGS).await,
+    );
+    let asking = app.authorization_request("identity");
+    let wrong = authorization_path(&with_param(&asking, "client_id", Some("app_x")));
+    let asked = authorization_path(&asking);
     for (path, status) in [
         (asked.as_str(), 200),
         (&wrong, 400),
@@ -23,7 +28,7 @@ async fn no_page_of_them_parts_from_its_opener_or_holds_a_form_to_us() {
         ("/?next=%2Fdevice", 200),
         (CONSENT, 405),
     ] {
-        let landing = alice.opens(path).await;
+        let landing = alice.open_page(path).await;
         assert_eq!((landing.status, landing.opener), (status, None), "{path}");
         assert!(
             !landing.policy.contains("form-action"),
@@ -37,17 +42,17 @@ async fn no_page_of_them_parts_from_its_opener_or_holds_a_form_to_us() {
         );
     }
     // A redirect on the way would part them as well.
-    let sent = server.device().is_sent(&asking).await;
+    let sent = server.device().open_authorization(&asking).await;
     assert_eq!((sent.status, sent.opener), (303, None));
-    let decided = alice.allows(&asking, &[]).await;
+    let decided = alice.approve(&asking, &[]).await;
     assert_eq!((decided.status, decided.opener), (303, None));
     // The chat itself stays by itself.
     for path in ["/", "/?nick=alice", "/api/v1/session", "/openapi.json"] {
-        let landing = alice.opens(path).await;
+        let landing = alice.open_page(path).await;
         assert_eq!(landing.opener.as_deref(), Some("same-origin"), "{path}");
         assert!(landing.policy.contains("form-action 'self'"), "{path}");
     }
-    let page = alice.is_sent(&asking).await.page;
+    let page = alice.open_authorization(&asking).await.page;
     assert!(
         page.contains(&format!("method=\"post\" action=\"{CONSENT}\"")),
         "{page}"
@@ -57,9 +62,12 @@ async fn no_page_of_them_parts_from_its_opener_or_holds_a_form_to_us() {
 #[tokio::test]
 async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, server.app("wiki", &FLAGS).await);
+    let (alice, app) = (
+        server.create_session("alice").await,
+        server.app("wiki", &FLAGS).await,
+    );
     let asking = [
-        app.asking("identity"),
+        app.authorization_request("identity"),
         vec![
             ("nonce".into(), "a b&c".into()),
             ("decision".into(), "allow".into()),
@@ -72,7 +80,7 @@ async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
         ("origin", REDIRECT),
         ("origin", "null"),
     ] {
-        let post = |form: &crate::support::Pairs| {
+        let post = |form: &crate::support::Params| {
             alice
                 .request(Method::POST, "/auth/authorize")
                 .header(head.0, head.1)
@@ -84,11 +92,11 @@ async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
                 response.status().as_u16(),
                 response.headers()[header::LOCATION].to_str().unwrap()
             ),
-            (303, authorize(&asking).as_str())
+            (303, authorization_path(&asking).as_str())
         );
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         let page = alice
-            .opens(response.headers()[header::LOCATION].to_str().unwrap())
+            .open_page(response.headers()[header::LOCATION].to_str().unwrap())
             .await;
         assert!(page.status == 200 && page.page.contains("wiki"), "{page:?}");
         // It is sent on whatever is in it: the GET says what is wrong. Only one that is too long
@@ -97,7 +105,7 @@ async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
             post(&vec![]).send().await.unwrap().headers()[header::LOCATION],
             "/auth/authorize?"
         );
-        let long = but(&asking, "state", Some(&"%".repeat(4000)));
+        let long = with_param(&asking, "state", Some(&"%".repeat(4000)));
         assert_eq!(post(&long).send().await.unwrap().status(), 413);
         let json = alice
             .request(Method::POST, "/auth/authorize")
@@ -113,7 +121,7 @@ async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
             .await
             .unwrap();
         assert_eq!(
-            said(checked(decision).await.unwrap_err()),
+            status_and_code(checked(decision).await.unwrap_err()),
             (403, "cross_site_request".into())
         );
     }
@@ -123,9 +131,12 @@ async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
 #[tokio::test]
 async fn a_request_of_our_own_or_of_a_program_is_answered_by_post_as_by_get() {
     let server = TestServer::start().await;
-    let (alice, app) = (server.pick("alice").await, server.app("wiki", &FLAGS).await);
-    let asking = app.asking("identity");
-    let post = async |device: &crate::support::Device, form: &crate::support::Pairs| {
+    let (alice, app) = (
+        server.create_session("alice").await,
+        server.app("wiki", &FLAGS).await,
+    );
+    let asking = app.authorization_request("identity");
+    let post = async |device: &crate::support::Device, form: &crate::support::Params| {
         let own = device
             .request(Method::POST, "/auth/authorize")
             .header("sec-fetch-site", "same-origin");
@@ -161,7 +172,7 @@ async fn a_request_of_our_own_or_of_a_program_is_answered_by_post_as_by_get() {
     );
     let (status, _, page) = post(
         &alice,
-        &but(&asking, "redirect_uri", Some("https://evil.example/")),
+        &with_param(&asking, "redirect_uri", Some("https://evil.example/")),
     )
     .await;
     assert!(

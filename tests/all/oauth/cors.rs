@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Device, FLAGS, TestServer};
 
-const ELSEWHERE: &str = "https://app.example";
+const OTHER_ADDRESS: &str = "https://app.example";
 const OPEN: [(&str, &str); 5] = [
     ("/auth/token", "POST"),
     ("/auth/revoke", "POST"),
@@ -19,7 +19,7 @@ const OPEN: [(&str, &str); 5] = [
 async fn preflight(device: &Device, path: &str, method: &str) -> Response {
     let request = device
         .request(Method::OPTIONS, path)
-        .header(header::ORIGIN, ELSEWHERE);
+        .header(header::ORIGIN, OTHER_ADDRESS);
     let request = request
         .header("sec-fetch-site", "cross-site")
         .header("sec-fetch-mode", "cors");
@@ -44,7 +44,7 @@ fn header_of<'r>(response: &'r Response, name: &str) -> &'r str {
 #[tokio::test]
 async fn a_preflight_is_answered_where_pages_of_other_origins_may_call_and_nowhere_else() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     for (path, methods) in OPEN {
         for method in ["GET", "POST", "DELETE", "nonsense"] {
             let allowed = preflight(&alice, path, method).await;
@@ -99,7 +99,7 @@ async fn a_preflight_is_answered_where_pages_of_other_origins_may_call_and_nowhe
         );
         let read = alice
             .request(Method::GET, path)
-            .header(header::ORIGIN, ELSEWHERE)
+            .header(header::ORIGIN, OTHER_ADDRESS)
             .send()
             .await
             .unwrap();
@@ -113,7 +113,7 @@ async fn a_preflight_is_answered_where_pages_of_other_origins_may_call_and_nowhe
     }
     // Without a question there is nothing to answer.
     for (name, value) in [
-        ("origin", ELSEWHERE),
+        ("origin", OTHER_ADDRESS),
         ("access-control-request-method", "POST"),
     ] {
         let plain = alice
@@ -134,7 +134,7 @@ async fn whatever_the_answer_is_a_page_of_another_origin_may_read_it_and_its_coo
  {
     let server = TestServer::start().await;
     let (alice, app) = (
-        server.pick("alice").await,
+        server.create_session("alice").await,
         server
             .app("spa", &[&FLAGS[..], &["--public"]].concat())
             .await,
@@ -145,7 +145,7 @@ async fn whatever_the_answer_is_a_page_of_another_origin_may_read_it_and_its_coo
     let call = |method: Method, path: &str| {
         let request = alice
             .request(method, path)
-            .header(header::ORIGIN, ELSEWHERE);
+            .header(header::ORIGIN, OTHER_ADDRESS);
         request
             .header("sec-fetch-site", "cross-site")
             .header("sec-fetch-mode", "cors")
@@ -225,8 +225,8 @@ async fn whatever_the_answer_is_a_page_of_another_origin_may_read_it_and_its_coo
 #[tokio::test]
 async fn who_it_is_is_told_by_post_as_by_get_and_the_token_may_be_in_the_form() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let bot = alice.key("identity").await.token("").await;
+    let alice = server.create_session("alice").await;
+    let bot = alice.create_key("identity").await.token("").await;
     let token = bot.token.as_deref().unwrap();
     let expected = bot.get("/auth/userinfo").await;
     let post = |device: &Device| device.request(Method::POST, "/auth/userinfo");

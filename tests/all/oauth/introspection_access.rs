@@ -33,7 +33,7 @@ fn offered(response: &Response) -> Vec<String> {
 #[tokio::test]
 async fn an_apps_own_access_token_is_enough() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (app, api) = (
         server.app("wiki", &FLAGS).await,
         server.app("api", &["--resource-server"]).await,
@@ -101,7 +101,7 @@ async fn an_apps_own_access_token_is_enough() {
 #[tokio::test]
 async fn what_a_session_gave_proves_nothing_of_the_app() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server
         .app(
             "wiki",
@@ -110,7 +110,7 @@ async fn what_a_session_gave_proves_nothing_of_the_app() {
         .await;
     let (user, key) = (
         app.user(&alice, "identity").await,
-        alice.key("identity").await.token("").await,
+        alice.create_key("identity").await.token("").await,
     );
     for by in [
         &user,
@@ -187,7 +187,7 @@ async fn made_up_tokens_count_by_network() {
     for path in [EVENTS, INTROSPECT] {
         let from = format!("198.51.100.{}", path.len());
         let call = async |device: &Device| {
-            let device = device.from(&from);
+            let device = device.at_address(&from);
             let request = match path {
                 EVENTS => device.request(Method::GET, path),
                 _ => device.request(Method::POST, path).form(&[("token", "x")]),
@@ -210,7 +210,7 @@ async fn made_up_tokens_count_by_network() {
         assert_eq!(call(&own).await, 200, "{path}");
     }
     let app = App {
-        program: api.program.from("203.0.113.1"),
+        program: api.program.at_address("203.0.113.1"),
         ..api
     };
     assert_eq!(

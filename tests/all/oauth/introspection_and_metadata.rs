@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 use crate::{
     oauth::access_tokens::SCOPES,
-    support::{App, Device, FLAGS, TestServer, VERIFIER, assert_sound},
+    support::{App, Device, FLAGS, TestServer, VERIFIER, assert_integrity},
 };
 
 #[tokio::test]
 async fn introspection_tells_an_app_of_its_own_tokens_and_a_resource_server_of_all() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (key, other) = (
-        alice.key("chat:read identity").await,
-        alice.key("chat:read").await,
+        alice.create_key("chat:read identity").await,
+        alice.create_key("chat:read").await,
     );
     let (api, own) = (
         server.app("api", &["--resource-server"]).await,
@@ -127,14 +127,17 @@ async fn an_apps_own_token_calls_as_nobody() {
         .unwrap_err();
     assert_eq!(refusal.code, "invalid_token", "it is known no more");
     assert_eq!(api.introspect(&program).await, json!({"active": false}));
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn revoking_a_token_ends_its_grant_and_nobody_elses() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let (key, other) = (alice.key("chat:read").await, alice.key("chat:read").await);
+    let alice = server.create_session("alice").await;
+    let (key, other) = (
+        alice.create_key("chat:read").await,
+        alice.create_key("chat:read").await,
+    );
     let (bot, sibling, stranger) = (
         key.token("").await,
         key.token("").await,
@@ -167,7 +170,7 @@ async fn revoking_a_token_ends_its_grant_and_nobody_elses() {
         401
     );
     bot.snapshot().await;
-    server.pass(Duration::from_secs(700));
+    server.advance(Duration::from_secs(700));
     let fresh = key.token("").await;
     assert_eq!(
         revoke(&key, &bot).await,
@@ -195,14 +198,14 @@ async fn revoking_a_token_ends_its_grant_and_nobody_elses() {
         "it expired"
     );
     key.token("").await.snapshot().await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn userinfo_says_who_it_is_whatever_the_cookie() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let bot = alice.key("identity").await.token("").await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
+    let bot = alice.create_key("identity").await.token("").await;
     let session = alice.snapshot().await["session"]["id"].to_string();
     let told = json!({"sub": session, "nick": "alice", "channels": [{"name": "#rust", "op": true, "voice": false}]});
     assert_eq!(bot.get("/auth/userinfo").await, told);
@@ -218,7 +221,11 @@ async fn userinfo_says_who_it_is_whatever_the_cookie() {
 #[tokio::test]
 async fn the_metadata_lists_what_exists() {
     let server = TestServer::start().await;
-    let key = server.pick("alice").await.key("chat:read identity").await;
+    let key = server
+        .create_session("alice")
+        .await
+        .create_key("chat:read identity")
+        .await;
     let metadata = server
         .device()
         .get("/.well-known/oauth-authorization-server")
@@ -260,7 +267,7 @@ async fn the_metadata_lists_what_exists() {
     let public = TestServer::with(&["--public-url", "https://chat.example"]).await;
     let metadata = public
         .device()
-        .asking_for("chat.example")
+        .with_host("chat.example")
         .get("/.well-known/oauth-authorization-server")
         .await;
     assert_eq!(metadata["issuer"], "https://chat.example");
@@ -270,14 +277,14 @@ async fn the_metadata_lists_what_exists() {
 #[tokio::test]
 async fn a_public_app_is_known_by_its_name_with_an_empty_secret_in_either_form() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server
         .app("native", &[&FLAGS[..], &["--public", "--device"]].concat())
         .await;
     let own = server
         .app("own", &[&FLAGS[..], &["--device"]].concat())
         .await;
-    let mut refresh = app.given(&alice, "identity").await;
+    let mut refresh = app.refresh_token_for(&alice, "identity").await;
     let basic = Some(("", true));
     for (header, body) in [
         (None, None),
@@ -344,13 +351,13 @@ async fn a_public_app_is_known_by_its_name_with_an_empty_secret_in_either_form()
 #[tokio::test]
 async fn an_app_has_no_flow_for_which_it_was_not_registered() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let bare = server.app("bare", &[]).await;
     let (web, tv) = (
         server.app("web", &FLAGS).await,
         server.app("tv", &["--public", "--device"]).await,
     );
-    let (key, code) = (alice.key("identity").await, ("code", "rjc_x"));
+    let (key, code) = (alice.create_key("identity").await, ("code", "rjc_x"));
     let device = "urn:ietf:params:oauth:grant-type:device_code";
     for (app, has_code, has_device) in [
         (&bare, false, false),
@@ -393,7 +400,11 @@ async fn an_app_has_no_flow_for_which_it_was_not_registered() {
             "{app:?}"
         );
         assert_eq!(
-            alice.is_sent(&app.asking("identity")).await.status == 200,
+            alice
+                .open_authorization(&app.authorization_request("identity"))
+                .await
+                .status
+                == 200,
             has_code,
             "{app:?}"
         );

@@ -21,8 +21,8 @@ fn scope(text: &str) -> Scope {
 #[tokio::test]
 async fn a_key_gets_a_token_by_either_way_of_showing_its_secret() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let key = alice.key("chat:read chat:write").await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key("chat:read chat:write").await;
     for how in [AuthType::BasicAuth, AuthType::RequestBody] {
         let client = key.oauth().await.set_auth_type(how);
         let issued = client
@@ -51,10 +51,10 @@ async fn a_key_gets_a_token_by_either_way_of_showing_its_secret() {
 #[tokio::test]
 async fn a_refresh_token_rotates_and_its_tokens_are_told_of_and_revoked() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server.app("wiki", &FLAGS).await;
     let client = app.oauth().await;
-    let first = RefreshToken::new(app.given(&alice, "chat:read identity").await);
+    let first = RefreshToken::new(app.refresh_token_for(&alice, "chat:read identity").await);
     let refreshed = client
         .exchange_refresh_token(&first)
         .add_scope(scope("identity"))
@@ -116,7 +116,7 @@ async fn a_refresh_token_rotates_and_its_tokens_are_told_of_and_revoked() {
 #[tokio::test]
 async fn a_device_waits_as_it_is_told_to_and_is_let_in() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server.app("terminal", &["--public", "--device"]).await;
     let client = app.oauth().await;
     let asked = client
@@ -137,7 +137,7 @@ async fn a_device_waits_as_it_is_told_to_and_is_let_in() {
     // Time passes as the crate waits; the third time somebody has typed the code.
     let waits = AtomicUsize::new(0);
     let wait = |time| {
-        server.pass(time);
+        server.advance(time);
         let third = waits.fetch_add(1, Ordering::Relaxed) == 2;
         let (alice, code) = (alice.clone(), asked.user_code().secret().clone());
         async move {

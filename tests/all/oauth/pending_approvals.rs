@@ -5,8 +5,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    oauth::device_flow::{Waiting, allow, operators_app},
-    support::{App, Device, FLAGS, REDIRECT, Stream, TestServer, VERIFIER, assert_sound, params},
+    oauth::device_flow::{PendingDevice, allow, device_flow_app},
+    support::{
+        App, Device, FLAGS, REDIRECT, Stream, TestServer, VERIFIER, assert_integrity, params,
+    },
 };
 
 const PASSWORD: &str = "correct horse battery";
@@ -37,13 +39,22 @@ async fn native(server: &TestServer) -> App {
 async fn the_end_of_a_grant_voids_what_else_its_app_was_allowed() {
     let server = TestServer::start().await;
     for ends in ["by its session", "by its app", "by its client"] {
-        let alice = server.pick("alice").await;
+        let alice = server.create_session("alice").await;
         let (app, other) = (native(&server).await, server.app("other", &FLAGS).await);
-        let first = alice.allows(&app.asking("chat:read"), &[]).await.code();
-        let second = alice.allows(&app.asking("chat:read"), &[]).await.code();
-        let terminal = Waiting::of(&app).await;
+        let first = alice
+            .approve(&app.authorization_request("chat:read"), &[])
+            .await
+            .code();
+        let second = alice
+            .approve(&app.authorization_request("chat:read"), &[])
+            .await
+            .code();
+        let terminal = PendingDevice::start(&app).await;
         allow(&alice, &terminal.code).await;
-        let of_other = alice.allows(&other.asking("identity"), &[]).await.code();
+        let of_other = alice
+            .approve(&other.authorization_request("identity"), &[])
+            .await
+            .code();
         let (_, tokens) = app.redeem(&first).await;
         let grant = grants(&alice).await[0].clone();
         match ends {
@@ -72,7 +83,7 @@ async fn the_end_of_a_grant_voids_what_else_its_app_was_allowed() {
             "another app's is its own"
         );
         assert_eq!(grants(&alice).await.len(), 1, "{ends}");
-        assert_sound(&server.database());
+        assert_integrity(&server.database());
         alice.delete("/api/v1/session").await.unwrap();
     }
 }
@@ -88,12 +99,15 @@ async fn a_renewal_a_new_password_and_the_removal_of_others_void_every_approval(
         "a change of password",
         "the removal of all others",
     ] {
-        let alice = server.pick("alice").await;
+        let alice = server.create_session("alice").await;
         if how != "the first password" {
             alice.send(&format!("PASS :{PASSWORD}")).await;
         }
-        let code = alice.allows(&app.asking("chat:read"), &[]).await.code();
-        let terminal = Waiting::of(&app).await;
+        let code = alice
+            .approve(&app.authorization_request("chat:read"), &[])
+            .await
+            .code();
+        let terminal = PendingDevice::start(&app).await;
         allow(&alice, &terminal.code).await;
         let alice = match how {
             "a renewal" => alice.login("alice", PASSWORD).await.unwrap(),
@@ -125,13 +139,16 @@ async fn a_renewal_a_new_password_and_the_removal_of_others_void_every_approval(
 #[tokio::test]
 async fn pending_approvals_are_listed_with_the_grants_and_can_be_taken_back() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let (app, tv) = (
         server.app("wiki", &FLAGS).await,
-        operators_app(&server, "tv", true, "chat:read").await,
+        device_flow_app(&server, "tv", true, "chat:read").await,
     );
-    let code = alice.allows(&app.asking("identity"), &[]).await.code();
-    let terminal = Waiting::of(&tv).await;
+    let code = alice
+        .approve(&app.authorization_request("identity"), &[])
+        .await
+        .code();
+    let terminal = PendingDevice::start(&tv).await;
     allow(&alice, &terminal.code).await;
     let listed = grants(&alice).await;
     let shown = |view: &Value| {
@@ -156,7 +173,7 @@ async fn pending_approvals_are_listed_with_the_grants_and_can_be_taken_back() {
     assert!(grants(&bob).await.is_empty());
 
     let path = |app: &App| format!("/api/v1/approvals/{}", app.client_id);
-    for stranger in [&bob, &server.pick("carol").await] {
+    for stranger in [&bob, &server.create_session("carol").await] {
         assert_eq!(
             stranger.delete(&path(&app)).await.unwrap_err().code,
             "not_found"
@@ -169,7 +186,7 @@ async fn pending_approvals_are_listed_with_the_grants_and_can_be_taken_back() {
     );
     assert_eq!(error(&app.redeem(&code).await), "invalid_grant");
     assert_eq!(grants(&alice).await.len(), 1);
-    terminal.let_in().await.snapshot().await;
+    terminal.access().await.snapshot().await;
     let listed = grants(&alice).await;
     assert_eq!((listed.len(), &listed[0]["pending"]), (1, &json!(false)));
     assert_eq!(
@@ -182,9 +199,12 @@ async fn pending_approvals_are_listed_with_the_grants_and_can_be_taken_back() {
 #[tokio::test]
 async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verifier() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (app, other) = (native(&server).await, server.app("other", &FLAGS).await);
-    let code = alice.allows(&app.asking("chat:read"), &[]).await.code();
+    let code = alice
+        .approve(&app.authorization_request("chat:read"), &[])
+        .await
+        .code();
     let (_, tokens) = app.redeem(&code).await;
     let program = app
         .program
@@ -232,7 +252,7 @@ async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verif
     // With all of it, the code was in two hands. It made the grant, so the grant ends; who sent it
     // is written down.
     assert_eq!(error(&app.redeem(&code).await), "invalid_grant");
-    assert!(program.is_cut_off().await);
+    assert!(program.token_is_invalid().await);
     let audit = alice.get("/api/v1/audit").await;
     let reuse = audit
         .as_array()
@@ -241,19 +261,22 @@ async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verif
         .find(|line| line["action"] == "reuse_detected")
         .unwrap();
     assert_eq!(reuse["address"], "127.0.0.1");
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_code_that_comes_back_ends_only_what_it_issued_and_resource_servers_are_told() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (app, api) = (
         server.app("wiki", &FLAGS).await,
         server.app("api", &["--resource-server"]).await,
     );
     let first = app.sign_in(&alice, "identity").await;
-    let code = alice.allows(&app.asking("identity"), &[]).await.code();
+    let code = alice
+        .approve(&app.authorization_request("identity"), &[])
+        .await
+        .code();
     let (_, second) = app.redeem(&code).await;
     let (_, third) = app
         .refresh(second["refresh_token"].as_str().unwrap(), "")
@@ -319,7 +342,7 @@ async fn a_code_that_comes_back_ends_only_what_it_issued_and_resource_servers_ar
             .0,
         200
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// What the devices were told since they last looked of what was used a second time.
@@ -338,13 +361,16 @@ async fn thefts(alice: &Device) -> Vec<String> {
 #[tokio::test]
 async fn the_devices_are_told_of_a_code_that_comes_back() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
     let (native, wiki) = (native(&server).await, server.app("wiki", &FLAGS).await);
     wiki.sign_in(&alice, "identity").await;
     // One that made its grant, and one that joined a grant.
     for (app, scope) in [(&native, "chat:read"), (&wiki, "identity")] {
-        let code = alice.allows(&app.asking(scope), &[]).await.code();
+        let code = alice
+            .approve(&app.authorization_request(scope), &[])
+            .await
+            .code();
         assert_eq!(app.redeem(&code).await.0, 200);
         let guess = [
             ("grant_type", "authorization_code"),
@@ -394,7 +420,7 @@ async fn the_devices_are_told_of_a_code_that_comes_back() {
 #[tokio::test]
 async fn a_refresh_token_is_active_to_its_own_app_alone() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (app, api) = (
         server.app("wiki", &FLAGS).await,
         server.app("api", &["--resource-server"]).await,

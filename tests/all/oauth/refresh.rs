@@ -5,19 +5,21 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, FLAGS, REDIRECT, TestServer, assert_sound, said, until};
+use crate::support::{
+    App, Device, FLAGS, REDIRECT, TestServer, assert_integrity, status_and_code, until,
+};
 
 const DAY: Duration = Duration::from_hours(24);
 const WIDE: &str = "chat:read chat:write";
 
 /// An app, what alice gave it, and alice.
 async fn given(server: &TestServer, scope: &str) -> (App, String, Device) {
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.snapshot().await;
     let app = server
         .app("reader", &["--bearer-alone", "--redirect-uri", REDIRECT])
         .await;
-    let refresh = app.given(&alice, scope).await;
+    let refresh = app.refresh_token_for(&alice, scope).await;
     (app, refresh, alice)
 }
 
@@ -72,7 +74,7 @@ async fn a_refresh_token_gets_a_new_pair_and_the_client_stays_the_same() {
         audited(&server, &app),
         ["grant_issued", "grant_refreshed", "grant_refreshed"]
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
@@ -137,7 +139,7 @@ async fn a_wider_scope_and_another_apps_token_are_refused_without_a_trace() {
     // Nor does it tell of a theft when another app presents one that was used.
     assert_eq!(refused(other.refresh(&token, "").await), invalid_grant());
     assert_eq!(audited(&server, &app), ["grant_issued", "grant_refreshed"]);
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
@@ -155,7 +157,7 @@ async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it
     two.snapshot().await;
     assert_eq!(refused(app.refresh(&first, "").await), invalid_grant());
     for dead in [&one, &two] {
-        assert!(dead.is_cut_off().await);
+        assert!(dead.token_is_invalid().await);
         assert_eq!(app.introspect(dead).await, json!({"active": false}));
     }
     for dead in [&third, &second, &first] {
@@ -186,7 +188,7 @@ async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it
         (&json!(app.client_id), true),
         "its session sees it"
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
@@ -194,7 +196,7 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
     let server = TestServer::with(&["--client-idle", "1000d", "--client-lifetime", "1000d"]).await;
     let (app, mut token, alice) = given(&server, "chat:read").await;
     for day in [29, 58, 87, 116, 145, 174] {
-        server.pass(DAY * 29);
+        server.advance(DAY * 29);
         let (reader, next) = app.refreshed(&token).await;
         assert_eq!(
             reader.snapshot().await["session"]["nick"],
@@ -209,7 +211,7 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
         1_795_000_000 + 180 * 86400,
         "no later than at first"
     );
-    server.pass(DAY * 6 - Duration::from_mins(5));
+    server.advance(DAY * 6 - Duration::from_mins(5));
     let (reader, last) = app.refreshed(&token).await;
     let told = app.introspect(&reader).await;
     assert_eq!(
@@ -217,10 +219,10 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
         1_795_000_000 + 180 * 86400,
         "nor does an access token work longer"
     );
-    server.pass(Duration::from_mins(5));
+    server.advance(Duration::from_mins(5));
     assert_eq!(refused(app.refresh(&last, "").await), invalid_grant());
     assert_eq!(
-        said(
+        status_and_code(
             reader
                 .call(Method::GET, "/api/v1/session")
                 .await
@@ -238,10 +240,10 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
         1
     );
 
-    let idle = app.given(&alice, "chat:read").await;
-    server.pass(DAY * 30 - Duration::from_secs(1));
+    let idle = app.refresh_token_for(&alice, "chat:read").await;
+    server.advance(DAY * 30 - Duration::from_secs(1));
     let (_, idle) = app.refreshed(&idle).await;
-    server.pass(DAY * 30);
+    server.advance(DAY * 30);
     assert_eq!(refused(app.refresh(&idle, "").await), invalid_grant());
     until("the idle grant to end", async || {
         alice.get("/api/v1/grants").await == json!([])
@@ -252,30 +254,30 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
         1
     );
     assert_eq!(audited(&server, &app).last().unwrap(), "grant_revoked");
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_public_app_refreshes_by_its_name_alone() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server
         .app("phone", &["--public", "--redirect-uri", REDIRECT])
         .await;
-    let first = app.given(&alice, "chat:read").await;
+    let first = app.refresh_token_for(&alice, "chat:read").await;
     let (reader, second) = app.refreshed(&first).await;
     reader.snapshot().await;
     assert_eq!(refused(app.refresh(&first, "").await), invalid_grant());
-    assert!(reader.is_cut_off().await);
+    assert!(reader.token_is_invalid().await);
     assert_eq!(refused(app.refresh(&second, "").await), invalid_grant());
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn what_is_no_refresh_token_is_refused_and_leaves_no_trace() {
     let server = TestServer::start().await;
     let (app, refresh, alice) = given(&server, "chat:read").await;
-    let key = alice.key("chat:read").await;
+    let key = alice.create_key("chat:read").await;
     let bot = key.token("").await;
     let (reader, refresh) = app.refreshed(&refresh).await;
     let before = server.rows("audit");
@@ -326,12 +328,12 @@ async fn what_is_no_refresh_token_is_refused_and_leaves_no_trace() {
     let caller = app.program.with_token(&refresh);
     for path in ["/api/v1/session", "/auth/userinfo"] {
         assert_eq!(
-            said(caller.call(Method::GET, path).await.unwrap_err()),
+            status_and_code(caller.call(Method::GET, path).await.unwrap_err()),
             (401, "invalid_token".into())
         );
     }
     assert_eq!(server.rows("audit"), before);
     reader.snapshot().await;
     app.refreshed(&refresh).await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }

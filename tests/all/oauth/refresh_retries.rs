@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Device, FLAGS, Process, REDIRECT, TestServer, assert_sound, assert_unwritten, params,
-    register, rejoin,
+    App, Device, FLAGS, Process, REDIRECT, TestServer, assert_integrity, assert_not_on_disk,
+    params, register, rejoin,
 };
 
 const ALONE: [&str; 3] = ["--bearer-alone", "--redirect-uri", REDIRECT];
@@ -37,9 +37,9 @@ async fn is_theft(app: &App, token: &str) -> bool {
 #[tokio::test]
 async fn a_lost_answer_is_given_again_after_a_restart_too() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server.app("reader", &ALONE).await;
-    let first = app.given(&alice, "chat:read chat:write").await;
+    let first = app.refresh_token_for(&alice, "chat:read chat:write").await;
     let lost = pair(&app, &first).await;
     assert_eq!(pair(&app, &first).await, lost);
     server.restart().await;
@@ -59,7 +59,7 @@ async fn a_lost_answer_is_given_again_after_a_restart_too() {
         3,
         "each exchange once"
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// With the program itself, which is killed as soon as the answer is on its way.
@@ -69,12 +69,12 @@ async fn a_crash_between_the_exchange_and_its_answer_changes_nothing() {
     let database = folder.path().join("rejoin.db");
     let mut process = Process::start(&database, &[]);
     let address = process.address().to_string();
-    let alice = process.pick("alice").await;
+    let alice = process.create_session("alice").await;
     let app = App::of(
         &process.device(),
         &register(&database, "reader", &ALONE).await,
     );
-    let mut token = app.given(&alice, "chat:read").await;
+    let mut token = app.refresh_token_for(&alice, "chat:read").await;
     for _ in 0..3 {
         let lost = pair(&app, &token).await;
         process.kill();
@@ -87,17 +87,17 @@ async fn a_crash_between_the_exchange_and_its_answer_changes_nothing() {
         token = lost.1;
     }
     drop(process);
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 #[tokio::test]
 async fn tabs_that_refresh_at_the_same_instant_get_the_same_pair_and_nobody_is_signed_out() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server
         .app("reader", &[&ALONE[..], &["--public"]].concat())
         .await;
-    let mut token = app.given(&alice, "chat:read").await;
+    let mut token = app.refresh_token_for(&alice, "chat:read").await;
     alice.send("QUIT").await;
     for round in 0..10 {
         let tabs = (0..5).map(|_| pair(&app, &token));
@@ -116,7 +116,7 @@ async fn tabs_that_refresh_at_the_same_instant_get_the_same_pair_and_nobody_is_s
         1,
         "the app is its last device, and lives on"
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// Each way of presenting a token of the new pair says that it has arrived. From then on the old
@@ -124,7 +124,7 @@ async fn tabs_that_refresh_at_the_same_instant_get_the_same_pair_and_nobody_is_s
 #[tokio::test]
 async fn once_a_token_of_the_pair_was_presented_the_old_one_is_a_thiefs() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let api = server.app("api", &["--resource-server"]).await;
     let app = server.app("reader", &ALONE).await;
     for how in [
@@ -138,14 +138,14 @@ async fn once_a_token_of_the_pair_was_presented_the_old_one_is_a_thiefs() {
         "refresh",
         "refused",
     ] {
-        let first = app.given(&alice, "chat:read identity").await;
+        let first = app.refresh_token_for(&alice, "chat:read identity").await;
         let (access, refresh) = pair(&app, &first).await;
         let program = app.program.with_token(&access);
         match how {
             "api" => drop(program.snapshot().await),
             "userinfo" => drop(program.get("/auth/userinfo").await),
             "expired" => {
-                server.pass(Duration::from_mins(10));
+                server.advance(Duration::from_mins(10));
                 assert!(program.call(Method::GET, "/api/v1/session").await.is_err());
             }
             "beside" => drop(app.token("").await.acting_for(&program).snapshot().await),
@@ -163,25 +163,25 @@ async fn once_a_token_of_the_pair_was_presented_the_old_one_is_a_thiefs() {
         }
         assert!(is_theft(&app, &first).await, "{how}");
         assert!(
-            app.refresh(&refresh, "").await.0 == 400 && program.is_cut_off().await,
+            app.refresh(&refresh, "").await.0 == 400 && program.token_is_invalid().await,
             "{how}"
         );
         assert_eq!(alice.get("/api/v1/grants").await, json!([]), "{how}");
     }
     assert_eq!(server.rows("audit WHERE action = 'reuse_detected'"), 9);
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// What is nobody's business, and what is refused on the way, says nothing of the pair.
 #[tokio::test]
 async fn what_does_not_come_from_the_app_does_not_count_as_presented() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (app, other) = (
         server.app("reader", &ALONE).await,
         server.app("other", &FLAGS).await,
     );
-    let first = app.given(&alice, "chat:read").await;
+    let first = app.refresh_token_for(&alice, "chat:read").await;
     let lost = pair(&app, &first).await;
     for token in [&lost.0, &lost.1] {
         assert_eq!(
@@ -213,17 +213,17 @@ async fn what_does_not_come_from_the_app_does_not_count_as_presented() {
 #[tokio::test]
 async fn a_theft_is_audited_with_its_address_and_told_on_the_devices() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
     let app = server.app("reader", &ALONE).await;
-    let first = app.given(&alice, "chat:read").await;
+    let first = app.refresh_token_for(&alice, "chat:read").await;
     let (access, _) = pair(&app, &first).await;
     app.program.with_token(&access).snapshot().await;
     for device in [&alice, &phone] {
         device.drain().await;
     }
     let thief = App {
-        program: app.program.from("192.0.2.66"),
+        program: app.program.at_address("192.0.2.66"),
         ..app.clone()
     };
     assert_eq!(thief.refresh(&first, "").await.1["error"], "invalid_grant");
@@ -259,14 +259,14 @@ async fn a_theft_is_audited_with_its_address_and_told_on_the_devices() {
     }
     assert_eq!(alice.get("/api/v1/grants").await, json!([]));
     alice.snapshot().await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// The pair does not age while nobody has it: what is given again works.
 #[tokio::test]
 async fn an_answer_that_was_lost_for_long_still_works() {
     let server = TestServer::with(&["--client-idle", "1000d", "--client-lifetime", "1000d"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server.app("reader", &ALONE).await;
     for (before, lost_for) in [
         (Duration::ZERO, Duration::from_mins(4)),
@@ -276,13 +276,13 @@ async fn an_answer_that_was_lost_for_long_still_works() {
         (DAY * 29, DAY * 3),
         (DAY * 29, DAY * 29),
     ] {
-        let first = app.given(&alice, "chat:read").await;
-        server.pass(before);
+        let first = app.refresh_token_for(&alice, "chat:read").await;
+        server.advance(before);
         let (status, body) = app.refresh(&first, "").await;
         assert_eq!((status, &body["expires_in"]), (200, &json!(600)));
-        server.pass(lost_for);
+        server.advance(lost_for);
         // Upkeep removes what is old.
-        app.given(&alice, "identity").await;
+        app.refresh_token_for(&alice, "identity").await;
         let (status, again) = app.refresh(&first, "").await;
         assert_eq!(status, 200, "{before:?} {lost_for:?} {again}");
         assert_eq!(
@@ -306,20 +306,20 @@ async fn an_answer_that_was_lost_for_long_still_works() {
             .await;
     }
     // Unused, it is over in its time, and with it the exchange.
-    let first = app.given(&alice, "chat:read").await;
+    let first = app.refresh_token_for(&alice, "chat:read").await;
     pair(&app, &first).await;
-    server.pass(DAY * 30);
+    server.advance(DAY * 30);
     assert_eq!(app.refresh(&first, "").await.1["error"], "invalid_grant");
     assert_eq!(server.rows("audit WHERE action = 'reuse_detected'"), 0);
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn the_same_pair_has_the_scope_that_was_asked_for_first() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server.app("reader", &ALONE).await;
-    let first = app.given(&alice, "chat:read chat:write").await;
+    let first = app.refresh_token_for(&alice, "chat:read chat:write").await;
     let (_, narrow) = app.refresh(&first, "chat:read").await;
     for (scope, status) in [
         ("chat:read", 200),
@@ -343,11 +343,11 @@ async fn the_same_pair_has_the_scope_that_was_asked_for_first() {
 #[tokio::test]
 async fn an_exchange_outlives_a_rotation_of_the_keys_and_ends_quietly_with_a_key_that_is_lost() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server.app("reader", &ALONE).await;
     let (first, other) = (
-        app.given(&alice, "chat:read").await,
-        app.given(&alice, "identity").await,
+        app.refresh_token_for(&alice, "chat:read").await,
+        app.refresh_token_for(&alice, "identity").await,
     );
     let (lost, gone) = (pair(&app, &first).await, pair(&app, &other).await);
     let database = server.database();
@@ -381,23 +381,23 @@ async fn an_exchange_outlives_a_rotation_of_the_keys_and_ends_quietly_with_a_key
     app.refreshed(&gone.1).await;
     app.refreshed(&newest.1).await.0.snapshot().await;
     assert_eq!(server.rows("audit WHERE action = 'reuse_detected'"), 0);
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 /// What is derived is in no file, and nothing from which it follows is in the database.
 #[tokio::test]
 async fn no_file_beside_the_database_has_the_pair() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let app = server.app("reader", &ALONE).await;
-    let first = app.given(&alice, "chat:read").await;
+    let first = app.refresh_token_for(&alice, "chat:read").await;
     let (access, refresh) = pair(&app, &first).await;
     rejoin(&server.database(), &["backup", "copy.db"])
         .await
         .unwrap();
     for secret in [&first, &access, &refresh] {
-        assert_unwritten(&server.database(), secret);
-        assert_unwritten(&server.database(), &secret[4..]);
+        assert_not_on_disk(&server.database(), secret);
+        assert_not_on_disk(&server.database(), &secret[4..]);
     }
     // Somebody with a copy of the database, and even with the token that was used, has other keys,
     // and gets nothing.

@@ -9,8 +9,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Device, FLAGS, Process, REDIRECT, TestServer, assert_sound, checked, copy_keys, register,
-    until,
+    App, Device, FLAGS, Process, REDIRECT, TestServer, assert_integrity, checked, copy_keys,
+    register, until,
 };
 
 const NOW: i64 = 1_795_000_000;
@@ -65,7 +65,10 @@ async fn is_refused_once_told(
 #[tokio::test]
 async fn whatever_ends_a_grant_is_known_within_one_event() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.snapshot().await;
     let app = server
         .app("reader", &["--bearer-alone", "--redirect-uri", REDIRECT])
@@ -76,7 +79,7 @@ async fn whatever_ends_a_grant_is_known_within_one_event() {
     let of_gone = gone.user(&alice, "identity").await;
     let cache = connected(&server).await;
 
-    let key = alice.key("chat:read").await;
+    let key = alice.create_key("chat:read").await;
     let path = format!("/api/v1/grants/{}", app.grant_of(&user).await);
     is_refused_once_told(
         &cache,
@@ -120,7 +123,7 @@ async fn whatever_ends_a_grant_is_known_within_one_event() {
         },
     )
     .await;
-    let bot = bob.key("chat:read").await.token("").await;
+    let bot = bob.create_key("chat:read").await.token("").await;
     is_refused_once_told(
         &cache,
         &bot,
@@ -148,25 +151,25 @@ async fn whatever_ends_a_grant_is_known_within_one_event() {
     )
     .await;
     let bot = alice
-        .key_of(json!({"name": "bot", "scope": "chat:read", "expires_in": 60}))
+        .create_key_with(json!({"name": "bot", "scope": "chat:read", "expires_in": 60}))
         .await
         .token("")
         .await;
     is_refused_once_told(&cache, &bot, "its key expired", "expired", async || {
-        server.pass(Duration::from_secs(60))
+        server.advance(Duration::from_secs(60))
     })
     .await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 /// Whatever comes first: the answer to what it asks, or the end of what it asks about.
 #[tokio::test]
 async fn what_ends_while_it_is_asked_about_is_not_kept() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let cache = connected(&server).await;
     for round in 1..=20 {
-        let key = alice.key("chat:read").await;
+        let key = alice.create_key("chat:read").await;
         let bot = key.token("").await;
         let (token, path) = (
             bot.token.as_deref().unwrap(),
@@ -185,16 +188,16 @@ async fn what_ends_while_it_is_asked_about_is_not_kept() {
 async fn what_is_cached_is_good_until_it_expires() {
     let server = TestServer::start().await;
     let bot = server
-        .pick("alice")
+        .create_session("alice")
         .await
-        .key("chat:read")
+        .create_key("chat:read")
         .await
         .token("")
         .await;
     let mut cache = connected(&server).await;
     let token = bot.token.as_deref().unwrap();
     assert!(cache.accepts(token).await);
-    server.pass(Duration::from_mins(10));
+    server.advance(Duration::from_mins(10));
     cache.now += 600;
     assert!(!cache.accepts(token).await);
     assert_eq!(cache.told(), [], "the grant goes on");
@@ -207,12 +210,18 @@ async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("rejoin.db");
     let process = Process::start(&database, &[]);
-    let (address, alice) = (process.address().to_string(), process.pick("alice").await);
+    let (address, alice) = (
+        process.address().to_string(),
+        process.create_session("alice").await,
+    );
     let api = App::of(
         &process.device(),
         &register(&database, "api", &["--resource-server"]).await,
     );
-    let (key, other) = (alice.key("chat:read").await, alice.key("chat:read").await);
+    let (key, other) = (
+        alice.create_key("chat:read").await,
+        alice.create_key("chat:read").await,
+    );
     let (kept, lost) = (key.token("").await, other.token("").await);
     let cache = ResourceServer::new(api, 0);
     cache.connect().await;
@@ -245,13 +254,13 @@ async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
     until("the other end", async || cache.told().len() == 2).await;
     assert!(!cache.accepts(kept.token.as_deref().unwrap()).await);
     drop(process);
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 #[tokio::test]
 async fn two_hundred_grants_that_end_at_once_are_told_in_order_once_each() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (app, api) = (
         server
             .app("reader", &["--public", "--redirect-uri", REDIRECT])
@@ -261,7 +270,7 @@ async fn two_hundred_grants_that_end_at_once_are_told_in_order_once_each() {
             .await,
     );
     for _ in 0..205 {
-        app.given(&alice, "identity").await;
+        app.refresh_token_for(&alice, "identity").await;
     }
     let (mut live, mut resumed) = (
         Events::follow(&api, "").await,
@@ -282,16 +291,16 @@ async fn two_hundred_grants_that_end_at_once_are_told_in_order_once_each() {
         }
     }
     assert_eq!(late.next().await, ("current".into(), Some(205), json!({})));
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_position_that_cannot_be_resumed_is_reset_and_said_so() {
     let mut server = TestServer::with(&["--retention", "10d"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.snapshot().await;
     let (key, api) = (
-        alice.key("chat:read").await,
+        alice.create_key("chat:read").await,
         server
             .app("api", &["--resource-server", "--redirect-uri", REDIRECT])
             .await,
@@ -318,9 +327,9 @@ async fn a_position_that_cannot_be_resumed_is_reset_and_said_so() {
             "{query}"
         );
     }
-    server.pass(Duration::from_hours(9 * 24));
+    server.advance(Duration::from_hours(9 * 24));
     end().await;
-    server.pass(Duration::from_hours(2 * 24));
+    server.advance(Duration::from_hours(2 * 24));
     server.restart().await;
     until("old ends to go", async || server.rows("grant_end") == 1).await;
     for (after, expected) in [
@@ -334,7 +343,7 @@ async fn a_position_that_cannot_be_resumed_is_reset_and_said_so() {
         assert_eq!((event.as_str(), id), (expected, Some(4)), "after {after}");
     }
     // None is left, and the positions go on.
-    server.pass(Duration::from_hours(11 * 24));
+    server.advance(Duration::from_hours(11 * 24));
     server.restart().await;
     until("the last to go", async || server.rows("grant_end") == 0).await;
     let mut events = Events::follow(&api, "after=4").await;
@@ -378,9 +387,9 @@ async fn after_a_copy_is_restored_every_position_of_the_original_is_reset() {
     let (event, id, _) = events.next().await;
     assert_eq!((event.as_str(), id > Some(1 << 32)), ("reset", true));
     process
-        .pick("alice")
+        .create_session("alice")
         .await
-        .key("chat:read")
+        .create_key("chat:read")
         .await
         .token("")
         .await
@@ -393,7 +402,7 @@ async fn after_a_copy_is_restored_every_position_of_the_original_is_reset() {
 #[tokio::test]
 async fn only_a_resource_server_may_follow_by_credentials_of_its_own() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (api, plain) = (
         server
             .app("api", &["--resource-server", "--redirect-uri", REDIRECT])
@@ -401,7 +410,7 @@ async fn only_a_resource_server_may_follow_by_credentials_of_its_own() {
         server.app("plain", &FLAGS).await,
     );
     let public = server.app("public", &["--public"]).await;
-    let key = alice.key("chat:read").await;
+    let key = alice.create_key("chat:read").await;
     let user = api.user(&alice, "identity").await;
     let path = "/auth/grants/events";
     let basic = async |id: &str, secret: &str| {
@@ -483,14 +492,14 @@ async fn only_a_resource_server_may_follow_by_credentials_of_its_own() {
 }
 
 fn brief(answer: Result<Value, crate::support::Problem>) -> (u16, String) {
-    crate::support::said(answer.unwrap_err())
+    crate::support::status_and_code(answer.unwrap_err())
 }
 
 #[tokio::test]
 async fn a_stream_ends_with_what_it_was_opened_by() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let key = alice.key("chat:read").await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key("chat:read").await;
     let (api, other) = (
         server
             .app("api", &["--resource-server", "--redirect-uri", REDIRECT])

@@ -13,7 +13,8 @@ use tokio::{
 };
 
 use crate::support::{
-    App, Over, Process, Reader, TestServer, Way, assert_sound, assert_unwritten, register, rejoin,
+    App, DeliveryMode, Process, QueueEnd, Reader, TestServer, assert_integrity, assert_not_on_disk,
+    register, rejoin,
 };
 
 /// A folder, and the database in it, made by a server that stopped again.
@@ -132,7 +133,7 @@ async fn an_app_is_registered_listed_rotated_and_removed_without_a_server_too() 
         .map(|(action, app)| format!("{action} app={app}"))
         .collect::<Vec<_>>();
     assert_eq!(audited(&database, 0).await, expected);
-    assert_unwritten(&database, secret);
+    assert_not_on_disk(&database, secret);
 }
 
 #[tokio::test]
@@ -159,7 +160,7 @@ async fn an_app_that_is_removed_is_dead_at_once_with_all_it_was_granted() {
         "somebody still has its secret"
     );
     assert_eq!(other.introspect(&bystander).await["active"], true);
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 #[tokio::test]
@@ -189,7 +190,7 @@ async fn a_rotated_secret_works_beside_the_old_one_until_the_overlap_is_over() {
         (app.try_token("").await.0, second.try_token("").await.0),
         (200, 200)
     );
-    server.pass(Duration::from_secs(3600));
+    server.advance(Duration::from_secs(3600));
     assert_eq!(
         (app.try_token("").await.0, second.try_token("").await.0),
         (401, 200)
@@ -205,9 +206,9 @@ async fn a_rotated_secret_works_beside_the_old_one_until_the_overlap_is_over() {
 #[tokio::test]
 async fn somebodys_key_is_removed_by_the_operator_and_its_stream_ends() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let key = alice.key("chat:read").await;
-    let mut stream = Reader::open(&key.token("").await, Way::Stream, None).await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key("chat:read").await;
+    let mut stream = Reader::open(&key.token("").await, DeliveryMode::Stream, None).await;
     let database = server.database();
     let lines = audited(&database, 0).await.len();
     assert!(
@@ -218,7 +219,10 @@ async fn somebodys_key_is_removed_by_the_operator_and_its_stream_ends() {
     rejoin(&database, &["app", "remove", &key.client_id])
         .await
         .unwrap();
-    assert_eq!(stream.ended().await, Over::Ended("revoked".into()));
+    assert_eq!(
+        stream.ended().await,
+        QueueEnd::ClientEnded("revoked".into())
+    );
     assert!(alice.keys().await[0]["ended_at"].is_string());
     let app = &key.client_id;
     let expected = [
@@ -228,7 +232,7 @@ async fn somebodys_key_is_removed_by_the_operator_and_its_stream_ends() {
         format!("key_revoked session=1 reason=revoked app={app}"),
     ];
     assert_eq!(audited(&database, lines).await, expected);
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 #[tokio::test]
@@ -322,12 +326,12 @@ async fn what_an_app_cannot_be_is_refused_by_name_and_leaves_no_trace() {
 #[tokio::test]
 async fn a_session_is_shown_by_its_nick_or_id_with_all_that_hangs_on_it() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
-    let key = alice.key("chat:read").await;
+    let key = alice.create_key("chat:read").await;
     key.token("").await;
     let session = alice.snapshot().await["session"]["id"].clone();
-    server.pass(Duration::from_secs(30));
+    server.advance(Duration::from_secs(30));
     bob.snapshot().await;
     let database = server.database();
     let (then, now) = ("2026-11-18T11:06:40.000Z", "2026-11-18T11:07:10.000Z");
@@ -386,14 +390,14 @@ async fn a_session_is_shown_by_its_nick_or_id_with_all_that_hangs_on_it() {
 #[tokio::test]
 async fn a_session_that_the_operator_ends_is_over_for_every_client_at_once() {
     let server = TestServer::start().await;
-    let [bob, alice] = server.pick_on("#rust", ["bob", "alice"]).await;
+    let [bob, alice] = server.sessions_on("#rust", ["bob", "alice"]).await;
     let phone = server.phone_of(&alice, "alice").await;
-    let bot = alice.key("chat:read").await.token("").await;
+    let bot = alice.create_key("chat:read").await.token("").await;
     let mut readers = Vec::new();
     for (device, way) in [
-        (&alice, Way::Stream),
-        (&phone, Way::Socket),
-        (&bot, Way::Stream),
+        (&alice, DeliveryMode::Stream),
+        (&phone, DeliveryMode::Socket),
+        (&bot, DeliveryMode::Stream),
     ] {
         readers.push(Reader::open(device, way, None).await);
     }
@@ -416,9 +420,12 @@ async fn a_session_that_the_operator_ends_is_over_for_every_client_at_once() {
             ("client_ended", &json!("session_ended"))
         );
     }
-    assert!(bot.is_cut_off().await);
+    assert!(bot.token_is_invalid().await);
     for mut reader in readers {
-        assert_eq!(reader.ended().await, Over::Ended("session_ended".into()));
+        assert_eq!(
+            reader.ended().await,
+            QueueEnd::ClientEnded("session_ended".into())
+        );
     }
     let quit = bob.drain().await.pop().unwrap();
     assert_eq!(
@@ -434,19 +441,22 @@ async fn a_session_that_the_operator_ends_is_over_for_every_client_at_once() {
             .await
             .contains("no live session")
     );
-    server.pick("alice").await;
+    server.create_session("alice").await;
     bob.snapshot().await;
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 #[tokio::test]
 async fn grants_are_listed_by_app_and_by_session_and_revoked_one_by_one() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     let (one, other, bobs) = (
-        alice.key("chat:read").await,
-        alice.key("identity").await,
-        bob.key("chat:read").await,
+        alice.create_key("chat:read").await,
+        alice.create_key("identity").await,
+        bob.create_key("chat:read").await,
     );
     let app = server.app("board", &[]).await;
     let bot = one.token("").await;
@@ -477,12 +487,15 @@ async fn grants_are_listed_by_app_and_by_session_and_revoked_one_by_one() {
         []
     );
     let lines = audited(&database, 0).await.len();
-    let mut stream = Reader::open(&bot, Way::Stream, None).await;
+    let mut stream = Reader::open(&bot, DeliveryMode::Stream, None).await;
     for grant in ["1", "4"] {
         rejoin(&database, &["revoke", grant]).await.unwrap();
     }
-    assert!(bot.is_cut_off().await);
-    assert_eq!(stream.ended().await, Over::Ended("revoked".into()));
+    assert!(bot.token_is_invalid().await);
+    assert_eq!(
+        stream.ended().await,
+        QueueEnd::ClientEnded("revoked".into())
+    );
     assert_eq!(found(&[]).await, [own[1].clone(), (3, json!("bob"))]);
     one.token("").await.snapshot().await;
     let told = audited(&database, lines).await;
@@ -495,13 +508,13 @@ async fn grants_are_listed_by_app_and_by_session_and_revoked_one_by_one() {
         format!("grant_revoked reason=revoked app={0}", app.client_id),
     ];
     assert_eq!(told[3..5], after);
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 #[tokio::test]
 async fn who_and_what_is_not_there_is_refused_by_name() {
     let server = TestServer::start().await;
-    server.pick("alice").await;
+    server.create_session("alice").await;
     let database = server.database();
     let before = audited(&database, 0).await;
     for (args, why) in [
@@ -616,8 +629,8 @@ async fn a_new_secret_is_in_no_log_of_the_servers() {
     server.terminate();
     let told = std::fs::read_to_string(&log).unwrap();
     assert!(told.contains("app added") && told.contains("app rotated") && told.contains(id));
-    assert_unwritten(&database, app["client_secret"].as_str().unwrap());
-    assert_unwritten(
+    assert_not_on_disk(&database, app["client_secret"].as_str().unwrap());
+    assert_not_on_disk(
         &database,
         rotated.trim().split_once("client_secret=").unwrap().1,
     );

@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    oauth::device_flow::{Waiting, allow, decide, operators_app},
-    support::{App, Device, FLAGS, Socket, TestServer, said, until},
+    oauth::device_flow::{PendingDevice, allow, decide, device_flow_app},
+    support::{App, Device, FLAGS, Socket, TestServer, status_and_code, until},
 };
 
 /// Where the people are, and where the apps run.
@@ -62,7 +62,7 @@ fn recorded(server: &TestServer, which: &str) -> BTreeSet<String> {
 async fn app(server: &TestServer, name: &str, flags: &[&str]) -> App {
     let app = server.app(name, flags).await;
     App {
-        program: app.program.from(CLOUD),
+        program: app.program.at_address(CLOUD),
         ..app
     }
 }
@@ -79,8 +79,8 @@ async fn rename(device: &Device, path: &str, name: &str) {
 
 /// Sessions, devices and passwords.
 async fn people(server: &TestServer) -> Device {
-    let visitor = server.device().from(HOME);
-    let alice = visitor.try_pick("alice").await.unwrap();
+    let visitor = server.device().at_address(HOME);
+    let alice = visitor.try_create_session("alice").await.unwrap();
     alice.send(&format!("PASS :{PASSWORD}")).await;
     alice.try_send("PASS 12345678x wrong").await.unwrap_err();
     alice
@@ -89,9 +89,9 @@ async fn people(server: &TestServer) -> Device {
         .unwrap();
     visitor.login("alice", "a wrong one").await.unwrap_err();
     let phone = visitor.login("alice", PASSWORD).await.unwrap();
-    let bob = visitor.try_pick("bob").await.unwrap();
+    let bob = visitor.try_create_session("bob").await.unwrap();
     assert_eq!(
-        said(bob.login("alice", PASSWORD).await.unwrap_err()),
+        status_and_code(bob.login("alice", PASSWORD).await.unwrap_err()),
         (409, "already_in_session".into())
     );
     bob.send("JOIN #club").await;
@@ -106,10 +106,10 @@ async fn people(server: &TestServer) -> Device {
 
 /// Keys, and what apps are let do.
 async fn programs(server: &TestServer, alice: &Device) {
-    let key = alice.key("chat:read").await;
+    let key = alice.create_key("chat:read").await;
     let path = format!("/api/v1/keys/{}", key.client_id);
     App {
-        program: key.program.from(CLOUD),
+        program: key.program.at_address(CLOUD),
         ..key
     }
     .token("")
@@ -122,34 +122,34 @@ async fn programs(server: &TestServer, alice: &Device) {
     alice.delete(&path).await.unwrap();
 
     let wiki = app(server, "wiki", &FLAGS).await;
-    let asking = wiki.asking("chat:read");
-    let refresh = wiki.given(alice, "chat:read").await;
+    let asking = wiki.authorization_request("chat:read");
+    let refresh = wiki.refresh_token_for(alice, "chat:read").await;
     wiki.refreshed(&refresh).await;
-    let code = alice.allows(&asking, &[]).await.code();
+    let code = alice.approve(&asking, &[]).await.code();
     assert_eq!(wiki.redeem(&code).await.0, 200);
     assert_eq!(wiki.redeem(&code).await.0, 400);
     assert_eq!(
         alice
-            .decides(&asking, &[("decision", "deny")])
+            .decide_consent(&asking, &[("decision", "deny")])
             .await
             .error(),
         "access_denied"
     );
-    alice.allows(&asking, &[]).await.code();
+    alice.approve(&asking, &[]).await.code();
     alice
         .delete(&format!("/api/v1/approvals/{}", wiki.client_id))
         .await
         .unwrap();
 
-    let terminal = operators_app(server, "terminal", true, "chat:read").await;
+    let terminal = device_flow_app(server, "terminal", true, "chat:read").await;
     let terminal = App {
-        program: terminal.program.from(CLOUD),
+        program: terminal.program.at_address(CLOUD),
         ..terminal
     };
-    let waiting = Waiting::of(&terminal).await;
+    let waiting = PendingDevice::start(&terminal).await;
     allow(alice, &waiting.code).await;
     waiting.tokens().await;
-    let denied = Waiting::of(&terminal).await;
+    let denied = PendingDevice::start(&terminal).await;
     assert_eq!(decide(alice, &denied.code, "deny").await.0, 200);
 }
 
@@ -201,8 +201,8 @@ async fn every_line_that_a_request_causes_has_its_address() {
     }
 
     // What is due by the clock is nobody's request.
-    server.pass(Duration::from_hours(24 * 31));
-    server.expired(0).await;
+    server.advance(Duration::from_hours(24 * 31));
+    server.wait_for_clients(0).await;
     let due = ["client_left", "session_ended", "grant_revoked", "app_added"]
         .map(str::to_owned)
         .into();
@@ -213,7 +213,12 @@ async fn every_line_that_a_request_causes_has_its_address() {
 #[tokio::test]
 async fn what_comes_over_a_socket_has_its_address_too() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let alice = server.device().from(HOME).try_pick("alice").await.unwrap();
+    let alice = server
+        .device()
+        .at_address(HOME)
+        .try_create_session("alice")
+        .await
+        .unwrap();
     let mut socket = Socket::open(&alice, "").await;
     socket
         .send(json!({"command": "PASS", "params": [PASSWORD]}))
@@ -234,8 +239,8 @@ async fn what_comes_over_a_socket_has_its_address_too() {
 #[tokio::test]
 async fn only_devices_that_come_by_a_cookie_see_addresses() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let bot = alice.key("session:manage").await.token("").await;
+    let alice = server.create_session("alice").await;
+    let bot = alice.create_key("session:manage").await.token("").await;
     let app = server
         .app(
             "board",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Process, TestServer, assert_sound, commands, params, rejoin};
+use crate::support::{Process, TestServer, assert_integrity, commands, params, rejoin};
 
 async fn audited(database: &Path) -> Vec<String> {
     let lines = rejoin(database, &["audit"]).await.unwrap();
@@ -28,7 +28,7 @@ async fn shown(database: &Path, name: &str) -> Vec<Value> {
 #[tokio::test]
 async fn a_channel_is_shown_with_all_that_is_set_on_it() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#Rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#Rust", ["alice", "bob"]).await;
     alice.send("MODE #rust +ikv secret bob").await;
     alice.send("MODE #rust +b mallory!*@*").await;
     alice.send("TOPIC #rust :\u{1b}[2J the topic").await;
@@ -74,7 +74,7 @@ async fn a_channel_is_shown_with_all_that_is_set_on_it() {
 #[tokio::test]
 async fn a_member_is_made_op_and_the_channel_sees_it() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.drain().await;
     let database = server.database();
     for _ in 0..2 {
@@ -105,13 +105,13 @@ async fn a_member_is_made_op_and_the_channel_sees_it() {
             .any(|line| line.ends_with("nick=bob channel=#rust")),
         "{told:?}"
     );
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 #[tokio::test]
 async fn a_channel_is_ended_for_everybody_on_it() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("MODE #rust +im").await;
     bob.drain().await;
     let database = server.database();
@@ -138,7 +138,7 @@ async fn a_channel_is_ended_for_everybody_on_it() {
         true,
         "it can be made anew"
     );
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 #[tokio::test]
@@ -146,7 +146,10 @@ async fn a_channel_is_changed_without_a_server_too() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
     let server = Process::start(&database, &[]);
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     for device in [&alice, &bob] {
         device.send("JOIN #rust").await;
     }
@@ -165,14 +168,14 @@ async fn a_channel_is_changed_without_a_server_too() {
         .device()
         .with_cookie(alice.cookie.as_deref().unwrap());
     assert_eq!(alice.snapshot().await["channels"], json!([]));
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_refused_by_name_and_leaves_no_trace() {
     let server = TestServer::start().await;
-    let [_alice] = server.pick_on("#rust", ["alice"]).await;
-    server.pick("bob").await;
+    let [_alice] = server.sessions_on("#rust", ["alice"]).await;
+    server.create_session("bob").await;
     let database = server.database();
     let before = audited(&database).await;
     for (args, why) in [

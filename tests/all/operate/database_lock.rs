@@ -78,7 +78,7 @@ async fn a_second_server_is_refused_at_once_also_by_another_name_of_the_database
         );
         assert!(said.contains(&holder), "{said}");
     }
-    server.pick("alice").await;
+    server.create_session("alice").await;
     assert!(
         rejoin(&link, &["sessions"])
             .await
@@ -130,7 +130,7 @@ async fn the_lock_and_the_socket_are_no_links_to_elsewhere() {
 #[tokio::test]
 async fn what_is_asked_while_the_server_stops_is_answered() {
     let mut server = TestServer::start().await;
-    server.pick("alice").await;
+    server.create_session("alice").await;
     let database = server.database();
     let (told, ()) = join(rejoin(&database, &["sessions"]), server.stop()).await;
     assert!(told.unwrap().contains("alice"));

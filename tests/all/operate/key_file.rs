@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    oauth::device_flow::{Waiting, allow, operators_app},
-    support::{App, Process, TestServer, assert_sound, register, rejoin},
+    oauth::device_flow::{PendingDevice, allow, device_flow_app},
+    support::{App, Process, TestServer, assert_integrity, register, rejoin},
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -37,14 +37,14 @@ async fn the_first_start_makes_the_file_and_a_code_that_waits_survives_a_restart
     let file = keys_of(&server.database());
     assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
     let made = fs::read(&file).unwrap();
-    let alice = server.pick("alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
-    let device = Waiting::of(&app).await;
+    let alice = server.create_session("alice").await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
+    let device = PendingDevice::start(&app).await;
     server.restart().await;
     assert_eq!(fs::read(&file).unwrap(), made);
     allow(&alice, &device.code).await;
-    device.let_in().await.snapshot().await;
-    assert_sound(&server.database());
+    device.access().await.snapshot().await;
+    assert_integrity(&server.database());
 }
 
 /// With wrong keys, or none, a server would go on with half of what it promised. So it does not
@@ -174,9 +174,9 @@ async fn the_file_may_be_elsewhere_and_made_beforehand() {
 async fn keys_are_rotated_beside_a_running_server_and_nothing_that_waits_is_lost() {
     let mut server = TestServer::start().await;
     let (database, file) = (server.database(), keys_of(&server.database()));
-    let alice = server.pick("alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
-    let before = Waiting::of(&app).await;
+    let alice = server.create_session("alice").await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
+    let before = PendingDevice::start(&app).await;
     let old = fs::read(&file).unwrap();
     rejoin(&database, &["keys", "rotate"]).await.unwrap();
     let text = fs::read_to_string(&file).unwrap();
@@ -187,19 +187,19 @@ async fn keys_are_rotated_beside_a_running_server_and_nothing_that_waits_is_lost
         ),
         (2, 0o600)
     );
-    let meanwhile = Waiting::of(&app).await;
+    let meanwhile = PendingDevice::start(&app).await;
     for device in [before, meanwhile] {
         allow(&alice, &device.code).await;
-        device.let_in().await;
+        device.access().await;
     }
     // From the next day on the new key is the one in use, after a restart too.
-    server.pass(DAY);
-    let after = Waiting::of(&app).await;
+    server.advance(DAY);
+    let after = PendingDevice::start(&app).await;
     let keys_in_use = "(SELECT DISTINCT key FROM device_code)";
     assert_eq!(server.rows(keys_in_use), 1, "those that were used are gone");
     server.restart().await;
     allow(&alice, &after.code).await;
-    after.let_in().await.snapshot().await;
+    after.access().await.snapshot().await;
     // Then the file of before is no longer the database's.
     server.stop().await;
     let new = fs::read(&file).unwrap();
@@ -219,11 +219,11 @@ async fn keys_are_rotated_beside_a_running_server_and_nothing_that_waits_is_lost
         .unwrap()
         .to_owned();
     assert!(!text.contains(&first));
-    let at_once = Waiting::of(&app).await;
+    let at_once = PendingDevice::start(&app).await;
     server.restart().await;
     allow(&alice, &at_once.code).await;
-    at_once.let_in().await.snapshot().await;
-    assert_sound(&database);
+    at_once.access().await.snapshot().await;
+    assert_integrity(&database);
 }
 
 /// Nodes get a new file one by one, so for a day the file of before starts a server, too.
@@ -291,12 +291,12 @@ async fn keys_that_are_lost_are_replaced_by_hand_and_sessions_go_on() {
     let (_dir, database) = stopped();
     let file = keys_of(&database);
     let process = Process::start(&database, &[]);
-    let alice = process.pick("alice").await;
+    let alice = process.create_session("alice").await;
     let app = App::of(
         &process.device(),
         &register(&database, "tv", &["--public", "--device"]).await,
     );
-    let device = Waiting::of(&app).await;
+    let device = PendingDevice::start(&app).await;
     let base = process.address().to_string();
     process.terminate();
     fs::remove_file(&file).unwrap();
@@ -316,9 +316,9 @@ async fn keys_that_are_lost_are_replaced_by_hand_and_sessions_go_on() {
         "expired_token",
         "nobody finds it by what it shows"
     );
-    let device = Waiting::of(&app).await;
+    let device = PendingDevice::start(&app).await;
     allow(&alice, &device.code).await;
-    device.let_in().await.snapshot().await;
+    device.access().await.snapshot().await;
     assert_eq!(
         rejoin(&database, &["keys", "accept"]).await.unwrap(),
         "",
@@ -331,13 +331,13 @@ async fn keys_that_are_lost_are_replaced_by_hand_and_sessions_go_on() {
 #[tokio::test]
 async fn the_keys_are_in_no_other_file() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
-    allow(&alice, &Waiting::of(&app).await.code).await;
+    let alice = server.create_session("alice").await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
+    allow(&alice, &PendingDevice::start(&app).await.code).await;
     rejoin(&server.database(), &["keys", "rotate", "--at-once"])
         .await
         .unwrap();
-    Waiting::of(&app).await;
+    PendingDevice::start(&app).await;
     rejoin(&server.database(), &["backup", "copy.db"])
         .await
         .unwrap();

@@ -26,7 +26,7 @@ type Secrets = Vec<String>;
 
 /// Passwords: set, changed, mistyped, in the wrong place, by every way there is.
 async fn passwords(server: &Process) -> (Device, Secrets) {
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send(&format!("@label=p PASS :{PASSWORD}")).await;
     alice
         .try_send("PASS 12345678x :wrong-as-a-line")
@@ -188,7 +188,7 @@ async fn sockets(server: &Process, alice: &Device, bot: &Device) -> Secrets {
 
 /// Keys and what they are exchanged for, right and wrong, by form and by header.
 async fn keys(server: &Process, alice: &Device) -> (Device, Secrets) {
-    let key = alice.key("chat:read identity").await;
+    let key = alice.create_key("chat:read identity").await;
     let bot = key.token("").await;
     bot.snapshot().await;
     bot.stream("").await;
@@ -297,7 +297,7 @@ async fn apps(server: &Process, database: &std::path::Path, alice: &Device) -> S
         .unwrap();
     let rotated = text(&serde_json::from_str(&rotated).unwrap(), "client_secret");
     let code = alice
-        .allows(&app.asking("identity chat:read"), &[])
+        .approve(&app.authorization_request("identity chat:read"), &[])
         .await
         .code();
     let (_, wrong) = app
@@ -340,7 +340,9 @@ async fn apps(server: &Process, database: &std::path::Path, alice: &Device) -> S
             .await
             .unwrap();
     }
-    alice.opens(&format!("/device?user_code={user_code}")).await;
+    alice
+        .open_page(&format!("/device?user_code={user_code}"))
+        .await;
     let grant_type = "urn:ietf:params:oauth:grant-type:device_code";
     let (_, joined) = app
         .ask(

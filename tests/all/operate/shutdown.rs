@@ -26,7 +26,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 
 /// Alice on #rust, who has said so much; the id of the last message.
 async fn speak(server: &Process, count: usize) -> (Device, i64) {
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     let mut last = 0;
     for n in 0..count {
@@ -43,14 +43,14 @@ async fn after_a_clean_stop_the_file_alone_holds_everything() {
         let (dir, database) = folder();
         let server = Process::start(&database, &[]);
         let (alice, last) = speak(&server, 20).await;
-        let bob = server.pick("bob").await;
+        let bob = server.create_session("bob").await;
         // What is held open does not keep the write-ahead log.
         let stream = bob.stream("").await;
         let held = tokio::spawn({
             let alice = alice.clone();
             async move { alice.poll(&format!("after={last}&timeout=60")).await }
         });
-        server.connected(2).await;
+        server.wait_for_connections(2).await;
         assert!(
             beside(&database)[0].metadata().unwrap().len() > 0,
             "it is written to the write-ahead log first"
@@ -95,7 +95,7 @@ async fn a_subcommand_without_a_server_leaves_one_whole_file() {
     ] {
         // A crash leaves a write-ahead log for the subcommand to fold in.
         let server = Process::start(&database, &[]);
-        if server.device().try_pick("alice").await.is_ok() {
+        if server.device().try_create_session("alice").await.is_ok() {
             assert!(beside(&database)[0].metadata().unwrap().len() > 0);
         }
         server.kill();

@@ -28,7 +28,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 async fn the_audit_log_tells_what_happened_beside_the_server_and_without_it() {
     let (_dir, database) = folder();
     let server = Process::start(&database, &[]);
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
     server
         .device()
@@ -101,7 +101,7 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     let server = Process::start(&database, &[]);
     let socket = std::fs::metadata(database.with_extension("db.sock")).unwrap();
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     let last = alice.send("PRIVMSG #rust :kept").await["ids"][0]
         .as_i64()
@@ -117,7 +117,7 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
     let lost = alice.send("PRIVMSG #rust :not in the copy").await["ids"][0]
         .as_i64()
         .unwrap();
-    let carol = server.pick("carol").await.snapshot().await;
+    let carol = server.create_session("carol").await.snapshot().await;
     drop(server);
 
     let kept = dir.path().join("kept.db");
@@ -136,7 +136,7 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
         after_restore > lost,
         "an id that was given after the copy was made is not given again"
     );
-    let dave = restored.pick("dave").await.snapshot().await;
+    let dave = restored.create_session("dave").await.snapshot().await;
     for one in ["session", "client"] {
         assert!(
             dave[one]["id"].as_i64() > carol[one]["id"].as_i64(),
@@ -178,10 +178,10 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
 #[tokio::test]
 async fn the_audit_log_has_its_own_retention() {
     let mut server = TestServer::with(&["--audit-retention", "10d"]).await;
-    server.pick("alice").await.snapshot().await;
-    server.pass(Duration::from_hours(24 * 6));
-    server.pick("bob").await.snapshot().await;
-    server.pass(Duration::from_hours(24 * 5));
+    server.create_session("alice").await.snapshot().await;
+    server.advance(Duration::from_hours(24 * 6));
+    server.create_session("bob").await.snapshot().await;
+    server.advance(Duration::from_hours(24 * 5));
     server.restart().await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
     let count = || {

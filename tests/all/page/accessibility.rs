@@ -4,12 +4,12 @@
 use std::{cell::RefCell, collections::BTreeMap};
 
 use crate::{
-    oauth::device_flow::{Waiting, operators_app},
+    oauth::device_flow::{PendingDevice, device_flow_app},
     support::{
-        FLAGS, TestServer, authorize,
+        FLAGS, TestServer, authorization_path,
         axe::{COLOURS, EVERYTHING},
         browser::{Page, at_both_widths},
-        but,
+        with_param,
     },
 };
 
@@ -95,13 +95,13 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     page.goto(&server.url("")).await;
     page.shows("#start").await;
     tour.sees("the start page").await;
-    page.pick(&server.url(""), "alice").await;
+    page.create_session(&server.url(""), "alice").await;
     page.says("#browse-panel", "No channel yet").await;
     tour.sees("the list of no channels").await;
     page.say("/join #rust").await;
     page.says("#title", "#rust").await;
     let alice = page.device(server).await;
-    let [bob, carol, dave] = server.pick_on("#rust", ["bob", "carol", "dave"]).await;
+    let [bob, carol, dave] = server.sessions_on("#rust", ["bob", "carol", "dave"]).await;
     carol.send("PART #rust :lunch").await;
     page.says("#messages summary", "carol left").await;
     page.click("#messages summary").await;
@@ -125,13 +125,13 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     bob.send("NOTICE #rust :alice: broken").await;
     alice.send("PRIVMSG #rust :from there").await;
     alice
-        .key("chat:write")
+        .create_key("chat:write")
         .await
         .token("")
         .await
         .send("PRIVMSG #rust :from a bot")
         .await;
-    page.hears("alice: from a bot").await;
+    page.shows_message("alice: from a bot").await;
     page.say("/away out for lunch").await;
     page.says("#messages .reply", "You have been marked as being away")
         .await;
@@ -192,14 +192,14 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
         page.click("#members .close").await;
     }
     page.press("#directs .target").await;
-    page.hears("bob: hello").await;
+    page.shows_message("bob: hello").await;
     bob.send("QUIT").await;
     page.say("are you there?").await;
     page.says("#messages .refused .state", "Not sent.").await;
     tour.sees("a conversation").await;
     page.click("#messages .discard").await;
 
-    page.cut_off(true).await;
+    page.set_offline(true).await;
     page.says("#connection", "You are offline").await;
     page.run(
         "document.getAnimations().forEach((one) => one.finish())",
@@ -207,7 +207,7 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     )
     .await;
     tour.sees("a browser that is offline").await;
-    page.cut_off(false).await;
+    page.set_offline(false).await;
     page.until(
         "return document.querySelector('#connection').dataset.state === 'connected'",
         vec![],
@@ -298,7 +298,7 @@ async fn dialogs(server: &TestServer, tour: &Tour<'_>) {
 /// The pages on the way to the chat, and those that ask for apps and devices.
 async fn pages(server: &TestServer, tour: &Tour<'_>) {
     let page = tour.page;
-    let erin = server.pick("erin").await;
+    let erin = server.create_session("erin").await;
     for line in ["JOIN #rust", "JOIN #cooking", "PASS :correct horse battery"] {
         erin.send(line).await;
     }
@@ -322,8 +322,10 @@ async fn pages(server: &TestServer, tour: &Tour<'_>) {
     tour.sees("the login page with an error").await;
     page.types("#password", "correct horse battery\n").await;
 
-    let waiting =
-        Waiting::of(&operators_app(server, "terminal", true, "chat:read chat:write").await).await;
+    let waiting = PendingDevice::start(
+        &device_flow_app(server, "terminal", true, "chat:read chat:write").await,
+    )
+    .await;
     page.shows("#code").await;
     tour.sees("the page for a device's code").await;
     page.types("#code", "bbbbbbbb\n").await;
@@ -345,21 +347,21 @@ async fn pages(server: &TestServer, tour: &Tour<'_>) {
     tour.sees("the end of the question about a device").await;
 
     let wiki = server.app("The wiki", &FLAGS).await;
-    let asking = wiki.asking("identity chat:read chat:write");
-    page.goto(&server.url(&authorize(&asking))).await;
+    let asking = wiki.authorization_request("identity chat:read chat:write");
+    page.goto(&server.url(&authorization_path(&asking))).await;
     page.says("h1", "The wiki").await;
     tour.sees("the consent page").await;
     page.click("[value=chosen]").await;
     page.click("[value=allow]").await;
     page.says(".error", "Choose at least one channel").await;
     tour.sees("the consent page with an error").await;
-    page.goto(&server.url(&authorize(&but(&asking, "client_id", None))))
+    page.goto(&server.url(&authorization_path(&with_param(&asking, "client_id", None))))
         .await;
     page.shows(".aside a").await;
     tour.sees("a notice").await;
 
     let full = TestServer::with(&["--max-clients", "1"]).await;
-    full.pick("erin")
+    full.create_session("erin")
         .await
         .send("PASS :correct horse battery")
         .await;

@@ -7,10 +7,10 @@ use crate::support::{App, FLAGS, browser::at_both_widths};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_made_shown_once_rotated_and_revoked() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        let [bob] = server.sessions_on("#rust", ["bob"]).await;
 
         page.press("[data-panel=apps]").await;
         page.says("#apps", "No keys yet.").await;
@@ -32,7 +32,7 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
         page.says("#apps .row:last-child button", "Copied").await;
         let bot = key(&first).token("chat:write").await;
         bot.send("PRIVMSG #rust :built").await;
-        page.hears("alice: built").await;
+        page.shows_message("alice: built").await;
         assert_eq!(page.text("#messages .by small").await, "via deploy-bot");
 
         // The secret is nowhere once the panel is closed.
@@ -65,7 +65,7 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         let alice = page.device(&server).await;
@@ -74,7 +74,7 @@ async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
             .await;
         let wiki = app.user(&alice, "chat:read chat:write").await;
         wiki.send("PRIVMSG #rust :a page was changed").await;
-        page.hears("alice: a page was changed").await;
+        page.shows_message("alice: a page was changed").await;
         assert_eq!(page.text("#messages .by small").await, "via The wiki");
 
         page.press("[data-panel=apps]").await;
@@ -86,7 +86,7 @@ async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
         page.click("#apps [aria-label='Revoke The wiki']").await;
         page.click("#ask .primary").await;
         page.says("#apps", "No apps.").await;
-        assert!(wiki.is_cut_off().await);
+        assert!(wiki.token_is_invalid().await);
         assert_eq!(alice.get("/api/v1/grants").await, json!([]));
     })
     .await;
@@ -95,11 +95,14 @@ async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_approved_and_not_used_yet_is_shown_and_taken_back() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.shows("#composer").await;
         let alice = page.device(&server).await;
         let app = server.app("The wiki", &FLAGS).await;
-        let code = alice.allows(&app.asking("identity"), &[]).await.code();
+        let code = alice
+            .approve(&app.authorization_request("identity"), &[])
+            .await
+            .code();
         page.press("[data-panel=apps]").await;
         page.says("#apps section", "The wiki").await;
         page.says("#apps section", "May know who you are").await;

@@ -16,10 +16,10 @@ const NEW_IN_SIGHT: &str =
 const AT_END: &str = "const m = document.querySelector('#messages'); return m.scrollHeight - m.scrollTop - m.clientHeight < 2";
 
 async fn in_rust(server: &TestServer, page: &Page) -> Device {
-    page.pick(&server.url(""), "alice").await;
+    page.create_session(&server.url(""), "alice").await;
     page.say("/join #rust").await;
     page.says("#title", "#rust").await;
-    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    let [bob] = server.sessions_on("#rust", ["bob"]).await;
     page.says("#messages", "bob joined").await;
     bob
 }
@@ -70,16 +70,16 @@ async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
         let bob = in_rust(&server, page).await;
         bob.send("PRIVMSG alice :hello").await;
         page.press("#directs .target").await;
-        page.hears("bob: hello").await;
-        page.cut_off(true).await;
+        page.shows_message("bob: hello").await;
+        page.set_offline(true).await;
         page.say("for bob alone").await;
         page.says("#messages .lost .state", "Perhaps not sent.")
             .await;
         page.types("#composer", "a draft for bob").await;
 
         bob.send("NICK bobby").await;
-        let stranger = server.pick("bob").await;
-        page.cut_off(false).await;
+        let stranger = server.create_session("bob").await;
+        page.set_offline(false).await;
         page.says("#title", "bobby").await;
         assert_eq!(
             page.run(
@@ -92,12 +92,12 @@ async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
         stranger.send("PRIVMSG alice :who are you?").await;
         page.counts("#directs li", 2).await;
         page.press("#directs li:first-child .target").await;
-        page.hears("bob: who are you?").await;
+        page.shows_message("bob: who are you?").await;
         assert_eq!(page.run(VALUE, vec![]).await, "");
         page.press("#directs li:last-child .target").await;
         assert_eq!(page.run(VALUE, vec![]).await, "a draft for bob");
         page.click("#messages .lost .retry").await;
-        page.hears("alice: for bob alone").await;
+        page.shows_message("alice: for bob alone").await;
         let got = |heard: Vec<serde_json::Value>| {
             heard.iter().any(|one| one["params"][1] == "for bob alone")
         };
@@ -111,7 +111,7 @@ async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
         bob.send("QUIT").await;
         page.says("#title", "robert (left)").await;
         server
-            .pick("robert")
+            .create_session("robert")
             .await
             .send("PRIVMSG alice :it is me, really")
             .await;
@@ -122,7 +122,7 @@ async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
         .await;
         assert!(
             !page
-                .said()
+                .messages()
                 .await
                 .contains(&"robert: it is me, really".to_owned())
         );
@@ -136,12 +136,12 @@ async fn nothing_that_was_written_and_nothing_unseen_is_lost() {
         let bob = in_rust(&server, page).await;
         page.say("/join #home").await;
         page.says("#title", "#home").await;
-        let [eve] = server.pick_on("#home", ["eve"]).await;
+        let [eve] = server.sessions_on("#home", ["eve"]).await;
 
         // Put out while writing, one goes on writing to nobody; what was not sent can be read.
         page.say("/join #garden").await;
         page.says("#title", "#garden").await;
-        let [carol] = server.pick_on("#garden", ["carol"]).await;
+        let [carol] = server.sessions_on("#garden", ["carol"]).await;
         page.say("/op carol").await;
         page.until(
             "return document.querySelector('#composer').value === ''",
@@ -175,8 +175,9 @@ async fn nothing_that_was_written_and_nothing_unseen_is_lost() {
 
         // What somebody said alone to one, and left, is there until it is seen, and longer than
         // this page.
-        page.before("document.hasFocus = () => false").await;
-        page.before(ACKNOWLEDGING_AT_ONCE).await;
+        page.add_startup_script("document.hasFocus = () => false")
+            .await;
+        page.add_startup_script(ACKNOWLEDGING_AT_ONCE).await;
         page.reload().await;
         page.shows("#composer").await;
         let unseen = eve.send("PRIVMSG alice :remember the garden").await["ids"][0]
@@ -195,7 +196,7 @@ async fn nothing_that_was_written_and_nothing_unseen_is_lost() {
         page.says("#directs", "eve (left)").await;
         unread(page, "#directs", "1").await;
         page.press("#directs .target").await;
-        page.hears("eve: remember the garden").await;
+        page.shows_message("eve: remember the garden").await;
     })
     .await;
 }
@@ -205,10 +206,10 @@ async fn one_comes_back_to_where_the_new_begins() {
     at_both_widths(async |server, page| {
         let bob = in_rust(&server, page).await;
         bob.send("PRIVMSG #rust :before").await;
-        page.hears("bob: before").await;
+        page.shows_message("bob: before").await;
 
         // From a pocket: hidden and cut off, and then both not, at once.
-        page.cut_off(true).await;
+        page.set_offline(true).await;
         page.says("#connection", "You are offline").await;
         for number in 0..40 {
             bob.send(&format!("PRIVMSG #rust :missed {number}")).await;
@@ -216,9 +217,9 @@ async fn one_comes_back_to_where_the_new_begins() {
         // What one says oneself meanwhile does not take the line away.
         page.say("written in a pocket").await;
         page.says("#messages .lost .state", "Perhaps not sent.").await;
-        page.cut_off(false).await;
-        page.hears("bob: missed 39").await;
-        page.hears("alice: written in a pocket").await;
+        page.set_offline(false).await;
+        page.shows_message("bob: missed 39").await;
+        page.shows_message("alice: written in a pocket").await;
         page.until(NEW_IN_SIGHT, vec![]).await;
         page.says("#messages .new + *", "missed 0").await;
         page.says("#jump", "40 new").await;
@@ -233,7 +234,7 @@ async fn one_comes_back_to_where_the_new_begins() {
         // no members.
         bob.send("PRIVMSG alice :psst").await;
         page.press("#directs .target").await;
-        page.hears("bob: psst").await;
+        page.shows_message("bob: psst").await;
         for number in 0..130 {
             bob.send(&format!("PRIVMSG #rust :and {number}, {}", "a long line that is wrapped ".repeat(8))).await;
         }
@@ -241,7 +242,7 @@ async fn one_comes_back_to_where_the_new_begins() {
         let last = bob.send("PRIVMSG #rust :the last").await["ids"][0].as_i64().unwrap();
         alice.send(&format!("ACK {last}")).await;
         page.reload().await;
-        page.hears("bob: psst").await;
+        page.shows_message("bob: psst").await;
         page.press("#channels .target").await;
         page.says("#messages .new + *", "and 0").await;
         page.until(NEW_IN_SIGHT, vec![]).await;
@@ -249,7 +250,7 @@ async fn one_comes_back_to_where_the_new_begins() {
         page.click("#jump").await;
         page.until(AT_END, vec![]).await;
         page.press("#directs .target").await;
-        page.hears("bob: psst").await;
+        page.shows_message("bob: psst").await;
         page.press("#channels .target").await;
         page.says("#title", "#rust").await;
         page.until(AT_END, vec![]).await;
@@ -272,18 +273,18 @@ async fn one_comes_back_to_where_the_new_begins() {
         )
         .await;
         page.say("here I am").await;
-        page.hears("alice: here I am").await;
+        page.shows_message("alice: here I am").await;
         page.until(AT_END, vec![]).await;
 
         // What was lost days ago is not sent as if it were of today.
-        page.cut_off(true).await;
+        page.set_offline(true).await;
         page.say("good morning").await;
         page.says("#messages .lost .state", "Perhaps not sent.").await;
         page.run("const now = Date.now(); Date.now = () => now + 2 * 86_400_000", vec![]).await;
-        page.cut_off(false).await;
+        page.set_offline(false).await;
         page.says("#connection", "Connected").await;
         bob.send("PRIVMSG #rust :good night").await;
-        page.hears("bob: good night").await;
+        page.shows_message("bob: good night").await;
         page.says("#messages .lost .state", "Perhaps not sent.").await;
     })
     .await;
@@ -293,7 +294,7 @@ async fn one_comes_back_to_where_the_new_begins() {
 async fn an_invitation_is_for_the_invited_and_being_away_is_no_line_in_a_channel() {
     at_both_widths(async |server, page| {
         let bob = in_rust(&server, page).await;
-        server.pick("carol").await;
+        server.create_session("carol").await;
         page.say("/invite carol").await;
         page.says("#messages", "You invited carol to #rust").await;
         bob.send("JOIN #den").await;

@@ -21,10 +21,10 @@ async fn state_is(page: &Page, state: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        let [bob] = server.sessions_on("#rust", ["bob"]).await;
         state_is(page, "connected").await;
         page.shows("#connection").await;
         assert_eq!(
@@ -33,7 +33,7 @@ async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
             "Connected"
         );
 
-        page.cut_off(true).await;
+        page.set_offline(true).await;
         page.says("#connection", "You are offline").await;
         let covers =
             "const { bottom } = document.querySelector('#connection').getBoundingClientRect();
@@ -48,13 +48,13 @@ async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
             .await;
         bob.send("PRIVMSG #rust :meanwhile").await;
 
-        page.cut_off(false).await;
+        page.set_offline(false).await;
         state_is(page, "connected").await;
-        page.hears("bob: meanwhile").await;
-        page.hears("alice: from the tunnel").await;
+        page.shows_message("bob: meanwhile").await;
+        page.shows_message("alice: from the tunnel").await;
         page.counts("#messages .pending", 0).await;
         assert_eq!(
-            page.said().await,
+            page.messages().await,
             ["bob: meanwhile", "alice: from the tunnel"]
         );
     })
@@ -64,11 +64,11 @@ async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
     at_both_widths(async |server, page| {
-        page.before(MUTABLE).await;
-        page.pick(&server.url(""), "alice").await;
+        page.add_startup_script(MUTABLE).await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        let [bob] = server.sessions_on("#rust", ["bob"]).await;
 
         page.run(MUTE, vec![]).await;
         page.say("came, and who knows").await;
@@ -84,8 +84,8 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
             "who closes the tab is asked"
         );
         page.reload().await;
-        page.hears("alice: came, and who knows").await;
-        page.hears("alice: never came").await;
+        page.shows_message("alice: came, and who knows").await;
+        page.shows_message("alice: never came").await;
         page.counts("#messages .pending", 0).await;
 
         // A command that is repeated has its label, too.
@@ -119,7 +119,7 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
         page.say("are you there?").await;
         page.says("#messages .refused .state", "Not sent.").await;
         // Not sent again by itself: by now somebody else may have that nick.
-        let stranger = server.pick("bob").await;
+        let stranger = server.create_session("bob").await;
         page.reload().await;
         page.press("#directs .target").await;
         page.says("#title", "bob (left)").await;
@@ -152,8 +152,8 @@ const IMPATIENT: &str = "const wait = setTimeout; window.delays = [];
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_tried_again_and_again_and_ever_less_often() {
     at_both_widths(async |server, page| {
-        page.before(IMPATIENT).await;
-        page.pick(&server.url(""), "alice").await;
+        page.add_startup_script(IMPATIENT).await;
+        page.create_session(&server.url(""), "alice").await;
         state_is(page, "connected").await;
         page.run(
             "window.down = true; dispatchEvent(new Event('offline'))",
@@ -184,7 +184,7 @@ async fn it_is_tried_again_and_again_and_ever_less_often() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_finds_no_server_says_so_and_goes_on_by_itself() {
     at_both_widths(async |server, page| {
-        page.before(
+        page.add_startup_script(
             "let tries = 0; const ask = fetch;
             window.fetch = (...all) => (tries += 1) < 6 ? Promise.reject(new TypeError()) : ask(...all)",
         )
@@ -199,8 +199,8 @@ async fn a_page_that_finds_no_server_says_so_and_goes_on_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
     at_both_widths(async |server, page| {
-        page.before(ACKNOWLEDGING_AT_ONCE).await;
-        page.pick(&server.url(""), "alice").await;
+        page.add_startup_script(ACKNOWLEDGING_AT_ONCE).await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         page.say("/pass correct horse battery").await;
@@ -218,7 +218,7 @@ async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
 
         // In a window that nobody looks at: not acknowledged, and so there after a reload, and
         // counted.
-        page.before("document.hasFocus = () => false").await;
+        page.add_startup_script("document.hasFocus = () => false").await;
         page.reload().await;
         page.shows("#composer").await;
         phone.send("PASS battery-horse-correct :correct horse battery").await;
@@ -229,7 +229,7 @@ async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
         page.run("for (const name of ['offline', 'online']) dispatchEvent(new Event(name))", vec![]).await;
         state_is(page, "connected").await;
         page.say("unseen").await;
-        page.hears("alice: unseen").await;
+        page.shows_message("alice: unseen").await;
         until("all before it to be acknowledged", async || acknowledged().await == told - 1).await;
         page.reload().await;
         page.until(notice, vec![]).await;

@@ -19,7 +19,7 @@ async fn fits(page: &Page) {
 
 async fn sign_in(profile: Profile) {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
     alice.send("JOIN #rust").await;
     alice.send("JOIN #cooking").await;

@@ -89,7 +89,7 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
     let server = TestServer::start().await;
     let (port, _site) = hostile().await;
     let base = server.url("");
-    let [bob, mallory] = server.pick_on("#rust", ["bob", "mallory"]).await;
+    let [bob, mallory] = server.sessions_on("#rust", ["bob", "mallory"]).await;
     mallory.send("PASS :correct horse battery").await;
     bob.snapshot().await;
 

@@ -1,10 +1,10 @@
 //! The device flow's pages in a real browser, at the widths of a phone and of a desktop.
 
 use crate::{
-    oauth::device_flow::{Waiting, operators_app},
+    oauth::device_flow::{PendingDevice, device_flow_app},
     page::main_job::fits,
     support::{
-        TestServer, assert_sound,
+        TestServer, assert_integrity,
         browser::{Driver, Page, Profile},
     },
 };
@@ -23,13 +23,13 @@ async fn picture(page: &Page, name: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust,#chess").await;
     alice.send("PASS :correct horse battery").await;
-    let app = operators_app(&server, "terminal", true, "chat:read chat:write").await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read chat:write").await;
     let driver = Driver::start();
     for (width, profile) in [(360, Profile::phone()), (1280, Profile::desktop())] {
-        let device = Waiting::of(&app).await;
+        let device = PendingDevice::start(&app).await;
         let page = driver.open(&profile).await;
         page.goto(&server.url("/device")).await;
         page.types("#nick", "alice").await;
@@ -77,24 +77,24 @@ async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
         page.says("main p", "You can go back to your device").await;
         fits(&page, "the end").await;
         picture(&page, &format!("device-done-{width}.png")).await;
-        device.let_in().await;
+        device.access().await;
         let grants = alice.get("/api/v1/grants").await;
         let granted = grants.as_array().unwrap().last().unwrap();
         assert_eq!(granted["res"], serde_json::json!(["#rust"]));
         page.close().await;
     }
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_with_the_code_approves_nothing_and_enter_denies() {
     let server = TestServer::start().await;
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
-    let device = Waiting::of(&app).await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
+    let device = PendingDevice::start(&app).await;
     let driver = Driver::start();
     let profile = Profile::desktop();
     let page = driver.open(&profile).await;
-    page.pick(&server.url(""), "alice").await;
+    page.create_session(&server.url(""), "alice").await;
     page.goto(&server.url(&format!("/device?user_code={}&decision=allow", device.code)))
         .await;
     page.shows("#code").await;
@@ -115,5 +115,5 @@ async fn a_link_with_the_code_approves_nothing_and_enter_denies() {
     page.types("[name=where]", "\n").await;
     page.says("h1", "Denied").await;
     assert_eq!(device.refusal().await, "access_denied");
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }

@@ -10,7 +10,7 @@ use crate::support::{Device, TestServer, browser::Page, browser::at_both_widths,
 const PASSWORD: &str = "correct horse battery";
 
 async fn alice(server: &TestServer, page: &Page) -> Device {
-    page.pick(&server.url(""), "alice").await;
+    page.create_session(&server.url(""), "alice").await;
     page.shows("#composer").await;
     let alice = page.device(server).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -40,7 +40,7 @@ async fn a_device_is_renewed_by_the_password() {
         page.says("#devices .devices li", "days unless renewed")
             .await;
         let before = old.get("/api/v1/clients").await[0]["expires_at"].clone();
-        server.pass(Duration::from_hours(24));
+        server.advance(Duration::from_hours(24));
         page.click("#devices .renew").await;
         page.types("#current-password", "something else\n").await;
         page.says("#renew .error", "here is no session with this nick")

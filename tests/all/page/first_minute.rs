@@ -11,7 +11,7 @@ const SHOWN: &str = "const done = arguments[0]; navigator.serviceWorker.getRegis
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
     at_both_widths(async |server, page| {
-        let _bob = server.pick_on("#rust", ["bob"]).await;
+        let _bob = server.sessions_on("#rust", ["bob"]).await;
         page.goto(&server.url("")).await;
         page.types("#nick", "2fast").await;
         page.says("#nick-error", "begins with no digit").await;
@@ -83,7 +83,7 @@ async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_login_everything_is_there_at_once_and_the_keyboard_reaches_it() {
     at_both_widths(async |server, page| {
-        let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+        let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         for line in ["TOPIC #rust :of the day", "JOIN #soup", "PASS :correct horse battery"] {
             alice.send(line).await;
         }
@@ -101,7 +101,7 @@ async fn after_the_login_everything_is_there_at_once_and_the_keyboard_reaches_it
         page.types("#composer", next_channel).await;
         page.says("#title", "#soup").await;
         page.says("#messages .new", "New since you left").await;
-        page.hears("bob: alice, come").await;
+        page.shows_message("bob: alice, come").await;
 
         // Removed by another device, it is told so.
         alice.delete("/api/v1/clients").await.unwrap();
@@ -120,7 +120,7 @@ const PHOTOGRAPH: &str = "const picture = document.querySelector('#devices .code
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_leads_a_phone_to_the_login_page() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice[]").await;
+        page.create_session(&server.url(""), "alice[]").await;
         page.press("[data-panel=devices]").await;
         page.says("#devices", "this session has none yet").await;
         page.says("#devices .devices li", "this device").await;
@@ -165,12 +165,12 @@ async fn a_code_leads_a_phone_to_the_login_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_are_asked_for_by_a_click_and_tell_of_what_is_meant_for_one() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        let [bob] = server.sessions_on("#rust", ["bob"]).await;
         bob.send("PRIVMSG #rust :alice, before").await;
-        page.hears("bob: alice, before").await;
+        page.shows_message("bob: alice, before").await;
         assert_eq!(
             page.run("return navigator.serviceWorker.controller", vec![])
                 .await,
@@ -189,7 +189,7 @@ async fn notifications_are_asked_for_by_a_click_and_tell_of_what_is_meant_for_on
         )
         .await;
         bob.send("PRIVMSG #rust :alice, whom I see").await;
-        page.hears("bob: alice, whom I see").await;
+        page.shows_message("bob: alice, whom I see").await;
         page.run("document.hasFocus = () => false", vec![]).await;
         for line in [
             "PRIVMSG #rust :hello all",

@@ -15,7 +15,7 @@ async fn focused(page: &Page, css: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dialog_gives_the_focus_back_and_keys_go_where_one_writes() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         let narrow = page.has_drawers().await;
@@ -60,10 +60,10 @@ async fn a_dialog_gives_the_focus_back_and_keys_go_where_one_writes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_say_is_read_out_and_nothing_else_is() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        let [bob] = server.sessions_on("#rust", ["bob"]).await;
         let listen = "window.heard = []; const spoken = document.querySelector('#spoken');
             new MutationObserver(() => heard.push(spoken.textContent)).observe(spoken, { childList: true });
             return [spoken.ariaLive, document.querySelector('#messages').ariaLive]";
@@ -71,9 +71,9 @@ async fn what_others_say_is_read_out_and_nothing_else_is() {
 
         bob.send("PRIVMSG #rust :hello").await;
         page.until("return heard.length === 1", vec![]).await;
-        let [_carol] = server.pick_on("#rust", ["carol"]).await;
+        let [_carol] = server.sessions_on("#rust", ["carol"]).await;
         page.say("what I say myself").await;
-        page.hears("alice: what I say myself").await;
+        page.shows_message("alice: what I say myself").await;
         page.run("window.mend = fetch; window.fetch = async () => { throw new TypeError(); }", vec![]).await;
         page.say("lost").await;
         page.until("return heard.length === 2", vec![]).await;
@@ -81,7 +81,7 @@ async fn what_others_say_is_read_out_and_nothing_else_is() {
         for number in 0..10 {
             bob.send(&format!("PRIVMSG #rust :{number}")).await;
         }
-        page.hears("bob: 9").await;
+        page.shows_message("bob: 9").await;
         page.until("return heard.length >= 3", vec![]).await;
         let heard = page.run("return heard", vec![]).await;
         assert_eq!(heard[0], "bob: hello");
@@ -93,7 +93,7 @@ async fn what_others_say_is_read_out_and_nothing_else_is() {
 
         // Sent again, the button is gone, and the focus is near.
         page.click("#messages .retry").await;
-        page.hears("alice: lost").await;
+        page.shows_message("alice: lost").await;
         focused(page, "#messages").await;
     })
     .await;
@@ -102,7 +102,7 @@ async fn what_others_say_is_read_out_and_nothing_else_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_tabs_are_one_device_with_two_drafts() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         page.types("#composer", "first draft").await;
@@ -115,12 +115,12 @@ async fn two_tabs_are_one_device_with_two_drafts() {
             ""
         );
         page.say("from the second").await;
-        page.hears("alice: from the second").await;
+        page.shows_message("alice: from the second").await;
         let second = page.to_tab(first).await;
-        page.hears("alice: from the second").await;
+        page.shows_message("alice: from the second").await;
         page.counts("#messages .by small:not(:empty)", 0).await;
         page.say(", sent").await;
-        page.hears("alice: first draft, sent").await;
+        page.shows_message("alice: first draft, sent").await;
 
         // Signed out in one, both say so; and one of them begins anew for both.
         page.say("/quit").await;

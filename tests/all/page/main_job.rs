@@ -23,7 +23,7 @@ async fn the_main_job() {
 
     // A session, and the cookie and nothing else.
     let alice = driver.open(&alices).await;
-    alice.pick(&base, "alice").await;
+    alice.create_session(&base, "alice").await;
     assert_eq!(alice.cookies().await, [("rejoin".to_owned(), true)]);
     let kept = "return [document.cookie, localStorage.length, sessionStorage.length]";
     assert_eq!(alice.run(kept, vec![]).await, serde_json::json!(["", 0, 0]));
@@ -37,7 +37,7 @@ async fn the_main_job() {
 
     // Both talk, and see each other as it happens.
     let bob = driver.open(&bobs).await;
-    bob.pick(&base, "bob").await;
+    bob.create_session(&base, "bob").await;
     alice.say("/join #rust").await;
     alice.says("#channels", "#rust").await;
     alice.say("/topic all about rust").await;
@@ -46,8 +46,11 @@ async fn the_main_job() {
     alice.say("hello bob").await;
     bob.say("hello alice").await;
     for page in [&alice, &bob] {
-        page.hears("bob: hello alice").await;
-        assert_eq!(page.said().await, ["alice: hello bob", "bob: hello alice"]);
+        page.shows_message("bob: hello alice").await;
+        assert_eq!(
+            page.messages().await,
+            ["alice: hello bob", "bob: hello alice"]
+        );
     }
 
     // The password: all that follows `/pass ` is the one new password, and it stands nowhere.
@@ -98,16 +101,16 @@ async fn the_main_job() {
     phone.say("yes").await;
     alice.say("and here").await;
     for page in [&alice, &phone, &bob] {
-        page.hears("bob: are you on the phone?").await;
-        page.hears("alice: yes").await;
-        page.hears("alice: and here").await;
+        page.shows_message("bob: are you on the phone?").await;
+        page.shows_message("alice: yes").await;
+        page.shows_message("alice: and here").await;
     }
 
     // The phone is closed without a word; the server is killed in the middle; the phone comes back
     // to what it missed.
     phone.close().await;
     bob.say("one").await;
-    alice.hears("bob: one").await;
+    alice.shows_message("bob: one").await;
     server.kill();
     alice
         .until(
@@ -124,10 +127,10 @@ async fn the_main_job() {
         .await;
     }
     alice.say("two").await;
-    bob.hears("alice: two").await;
+    bob.shows_message("alice: two").await;
     let phone = driver.open(&phones).await;
     phone.goto(&base).await;
-    phone.hears("alice: two").await;
+    phone.shows_message("alice: two").await;
     let whole = [
         "alice: hello bob",
         "bob: hello alice",
@@ -138,7 +141,7 @@ async fn the_main_job() {
         "alice: two",
     ];
     for page in [&alice, &bob, &phone] {
-        assert_eq!(page.said().await, whole, "once, and in order");
+        assert_eq!(page.messages().await, whole, "once, and in order");
     }
 
     // Quitting one device is silent; the last one ends the session.
@@ -146,7 +149,7 @@ async fn the_main_job() {
     phone.say("/quit").await;
     phone.says("#signed-out", "you quit here").await;
     alice.say("still here").await;
-    bob.hears("alice: still here").await;
+    bob.shows_message("alice: still here").await;
     assert!(bob.text("#messages").await.starts_with(&seen_by_bob));
     assert_eq!(
         bob.run(
@@ -176,7 +179,7 @@ async fn the_main_job() {
             "There is no session with this nick and this password.",
         )
         .await;
-    phone.pick(&base, "alice").await;
+    phone.create_session(&base, "alice").await;
     drop(server);
 }
 
@@ -187,7 +190,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
     let driver = Driver::start();
     let (desktop, mobile) = (Profile::desktop(), Profile::phone());
     let alice = driver.open(&desktop).await;
-    alice.pick(&server.base, "alice").await;
+    alice.create_session(&server.base, "alice").await;
     alice.say("/join #rust").await;
     alice.says("#channels", "#rust").await;
     alice.say("/pass the first password").await;
@@ -267,7 +270,7 @@ async fn every_page_fits_the_window_and_the_policy() {
     let driver = Driver::start();
     for (number, profile) in [Profile::phone(), Profile::desktop()].iter().enumerate() {
         let page = driver.open(profile).await;
-        page.before(
+        page.add_startup_script(
             "window.refused = []; addEventListener('securitypolicyviolation', (event) => refused.push(event.blockedURI))",
         )
         .await;
@@ -276,7 +279,8 @@ async fn every_page_fits_the_window_and_the_policy() {
             page.shows("#nick").await;
             fits(&page, path).await;
         }
-        page.pick(&server.base, &format!("alice{number}")).await;
+        page.create_session(&server.base, &format!("alice{number}"))
+            .await;
         fits(&page, "the empty chat").await;
         page.say("/join #rust").await;
         page.says("#channels", "#rust").await;

@@ -100,8 +100,8 @@ async fn what_a_sibling_plants_is_neither_ours_nor_in_the_way() {
     ours.serve(server.address);
     let mallory = server
         .device()
-        .asking_for(&host)
-        .try_pick("mallory")
+        .with_host(&host)
+        .try_create_session("mallory")
         .await
         .unwrap();
     let secret = mallory
@@ -153,7 +153,7 @@ async fn what_a_sibling_plants_is_neither_ours_nor_in_the_way() {
         page.shows("#nick").await;
         assert_eq!(session(&page).await, json!([401, null]));
         // And they hinder nobody.
-        page.pick(&here, nick).await;
+        page.create_session(&here, nick).await;
         assert_eq!(session(&page).await, json!([200, nick]));
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;

@@ -21,10 +21,10 @@ async fn line(page: &Page, css: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_grouped_marked_and_safe() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let [bob, carol, _dave] = server.pick_on("#rust", ["bob", "carol", "dave"]).await;
+        let [bob, carol, _dave] = server.sessions_on("#rust", ["bob", "carol", "dave"]).await;
 
         // Who comes and goes is one line, which opens.
         carol.send("PART #rust :lunch").await;
@@ -38,22 +38,22 @@ async fn messages_are_grouped_marked_and_safe() {
         for text in ["one", "<b>two</b>", "Alice: three", "\u{1}ACTION waves\u{1}", "see https://example.org/x)."] {
             bob.send(&format!("PRIVMSG #rust :{text}")).await;
         }
-        page.hears("bob: see https://example.org/x).").await;
+        page.shows_message("bob: see https://example.org/x).").await;
         page.counts("#messages .message.first", 1).await;
         page.counts("#messages .message.together", 4).await;
         assert_eq!(line(page, "#messages .mention").await.split(' ').next_back(), Some("three"));
         assert_eq!(line(page, "#messages .action .text").await, "bob waves");
-        page.hears("bob: <b>two</b>").await;
+        page.shows_message("bob: <b>two</b>").await;
         let link = "const { href, rel, target } = document.querySelector('#messages a'); return [href, rel, target]";
         let known = serde_json::json!(["https://example.org/x", "noopener noreferrer", "_blank"]);
         assert_eq!(page.run(link, vec![]).await, known);
 
         // What one says here is one's own; what another device says is marked.
         page.say("from here").await;
-        page.hears("alice: from here").await;
+        page.shows_message("alice: from here").await;
         let elsewhere = page.device(&server).await;
         elsewhere.send("PRIVMSG #rust :from there").await;
-        page.hears("alice: from there").await;
+        page.shows_message("alice: from there").await;
         let marked = "return [...document.querySelectorAll('.message.first')].slice(-2).map((m) => m.querySelector('.by small').innerText)";
         assert_eq!(page.run(marked, vec![]).await, serde_json::json!(["", "from another device"]));
     })
@@ -63,14 +63,14 @@ async fn messages_are_grouped_marked_and_safe() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_place_in_a_conversation_is_kept() {
     at_both_widths(async |server, page| {
-        let [bob, carol] = server.pick_on("#rust", ["bob", "carol"]).await;
-        page.pick(&server.url(""), "alice").await;
+        let [bob, carol] = server.sessions_on("#rust", ["bob", "carol"]).await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         for number in 1..=130 {
             bob.send(&format!("PRIVMSG #rust :line {number}")).await;
         }
-        page.hears("bob: line 130").await;
+        page.shows_message("bob: line 130").await;
         let at_end =
             "const m = document.querySelector('#messages'); return m.scrollHeight - m.scrollTop - m.clientHeight < 2";
         page.until(at_end, vec![]).await;
@@ -79,7 +79,7 @@ async fn the_place_in_a_conversation_is_kept() {
         let up = "document.querySelector('#messages').scrollTop = 700; return !document.querySelector('#jump').hidden";
         page.until(up, vec![]).await;
         let last = bob.send("PRIVMSG #rust :line 131").await["ids"][0].clone();
-        page.hears("bob: line 131").await;
+        page.shows_message("bob: line 131").await;
         let top = "return document.querySelector('#messages').scrollTop";
         assert_eq!(page.run(top, vec![]).await, 700);
         page.press("#browse").await;
@@ -95,13 +95,13 @@ async fn the_place_in_a_conversation_is_kept() {
         until("the mark to be told", async || alice.snapshot().await["channels"][0]["read"] == last).await;
         alice.send(&format!("ACK {last}")).await;
         page.reload().await;
-        page.hears("bob: line 131").await;
-        assert!(!page.said().await.contains(&"bob: line 1".to_owned()));
+        page.shows_message("bob: line 131").await;
+        assert!(!page.messages().await.contains(&"bob: line 1".to_owned()));
         let up = "document.querySelector('#messages').scrollTop = 0;
             return document.querySelector('#messages').innerText.includes('alice joined')";
         page.until(up, vec![]).await;
-        page.hears("bob: line 1").await;
-        let said = page.said().await;
+        page.shows_message("bob: line 1").await;
+        let said = page.messages().await;
         let lines: Vec<_> = (1..=131).map(|number| format!("bob: line {number}")).collect();
         assert_eq!(said, lines, "each once, in order");
 
@@ -144,9 +144,9 @@ async fn the_place_in_a_conversation_is_kept() {
         // A conversation with one person stays open over a reload, too.
         bob.send("PRIVMSG alice :psst").await;
         page.press("#directs .target").await;
-        page.hears("bob: psst").await;
+        page.shows_message("bob: psst").await;
         page.reload().await;
-        page.hears("bob: psst").await;
+        page.shows_message("bob: psst").await;
         assert_eq!(page.text("#title").await, "bob");
         page.press("#channels .target").await;
         page.until("return location.search === '' && location.hash === '#rust'", vec![]).await;
@@ -165,10 +165,10 @@ const COUNTING: &str = "window.asked = 0; const ask = fetch;
 #[tokio::test(flavor = "multi_thread")]
 async fn older_messages_are_asked_for_until_they_are_there_and_no_longer() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        let [bob] = server.sessions_on("#rust", ["bob"]).await;
         bob.send("PRIVMSG #rust :long ago").await;
         // A page and more of what no channel shows.
         for number in 0..110 {
@@ -177,28 +177,28 @@ async fn older_messages_are_asked_for_until_they_are_there_and_no_longer() {
         let last = bob.send("PRIVMSG #rust :now").await["ids"][0].clone();
         let alice = page.device(&server).await;
         alice.send(&format!("ACK {last}")).await;
-        page.before(COUNTING).await;
+        page.add_startup_script(COUNTING).await;
         page.reload().await;
-        page.hears("bob: long ago").await;
+        page.shows_message("bob: long ago").await;
         page.says("#messages .beginning", "begins here").await;
         assert!(page.run("return asked", vec![]).await.as_i64().unwrap() <= 3);
 
         // What fails is asked for as often as reading is worth, and then when one scrolls.
-        page.before("window.failing = true").await;
+        page.add_startup_script("window.failing = true").await;
         page.reload().await;
-        page.hears("bob: now").await;
+        page.shows_message("bob: now").await;
         page.until("return asked === 4", vec![]).await;
         for number in 0..5 {
             bob.send(&format!("PRIVMSG #rust :{number}")).await;
         }
-        page.hears("bob: 4").await;
+        page.shows_message("bob: 4").await;
         assert_eq!(page.run("return asked", vec![]).await, 4);
         page.run(
             "window.failing = false; document.querySelector('#messages').dispatchEvent(new Event('scroll'))",
             vec![],
         )
         .await;
-        page.hears("bob: long ago").await;
+        page.shows_message("bob: long ago").await;
     })
     .await;
 }
@@ -215,23 +215,23 @@ async fn what_was_removed_before_it_came_is_a_gap_that_is_seen() {
 async fn gap(driver: &Driver, profile: Profile) {
     let day = Duration::from_hours(24);
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
-    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    let [bob] = server.sessions_on("#rust", ["bob"]).await;
     let page = driver.open(&profile).await;
-    page.pick(&server.url(""), "alice").await;
+    page.create_session(&server.url(""), "alice").await;
     page.say("/join #rust").await;
     page.says("#title", "#rust").await;
     page.goto("about:blank").await;
     bob.send("PRIVMSG #rust :too old").await;
-    server.pass(day * 8);
+    server.advance(day * 8);
     bob.send("PRIVMSG #rust :kept").await;
-    server.pass(day * 3);
+    server.advance(day * 3);
     server.restart().await;
     until("old events to go", async || server.rows("event") == 1).await;
 
     page.goto(&server.url("/#rust")).await;
     page.says("#messages .gap", "Some messages were removed")
         .await;
-    page.hears("bob: kept").await;
+    page.shows_message("bob: kept").await;
     let shown = page.text("#messages").await;
     assert!(
         shown.find("Some messages were removed") < shown.find("kept") && !shown.contains("too old"),

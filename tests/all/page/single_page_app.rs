@@ -28,7 +28,7 @@ const PAGE: &str = r##"<!doctype html><meta charset="utf-8"><title>An app</title
     const post = async (path, fields) => (await fetch(base + path, { method: "POST", body: form(fields) })).json()
     let verifier
 
-    async function asking() {
+    async function authorization_request() {
         verifier = url(crypto.getRandomValues(new Uint8Array(32)))
         const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))
         return { response_type: "code", redirect_uri: redirect, scope: "identity", state: "s",
@@ -37,7 +37,7 @@ const PAGE: &str = r##"<!doctype html><meta charset="utf-8"><title>An app</title
 
     document.querySelector("#by-get").onclick = async () => {
         said.textContent = ""
-        open(`${base}/auth/authorize?${form(await asking())}`)
+        open(`${base}/auth/authorize?${form(await authorization_request())}`)
     }
 
     document.querySelector("#by-post").onclick = async () => {
@@ -45,7 +45,7 @@ const PAGE: &str = r##"<!doctype html><meta charset="utf-8"><title>An app</title
         const sent = document.createElement("form")
         // A window by its name keeps its opener; one by _blank would not.
         Object.assign(sent, { method: "post", action: base + "/auth/authorize", target: "sign-in" })
-        for (const [name, value] of form(await asking())) {
+        for (const [name, value] of form(await authorization_request())) {
             const field = document.createElement("input")
             Object.assign(field, { type: "hidden", name, value })
             sent.append(field)
@@ -103,7 +103,7 @@ async fn app() -> (u16, JoinHandle<()>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_another_origin_signs_its_user_in_by_itself() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
     let (port, _site) = app().await;
     let registered = server

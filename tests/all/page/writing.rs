@@ -13,10 +13,10 @@ const UP: &str = "\u{e013}";
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_is_blocked_listed_and_heard_again() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let [bob, carol] = server.pick_on("#rust", ["bob", "carol"]).await;
+        let [bob, carol] = server.sessions_on("#rust", ["bob", "carol"]).await;
         page.say("/silence +bob").await;
         page.press("#server .target").await;
         page.says("#messages", "You block bob").await;
@@ -39,7 +39,7 @@ async fn somebody_is_blocked_listed_and_heard_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_and_names_are_completed_and_lines_come_back() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/nosuch").await;
         page.says("#error", "There is no command /nosuch").await;
         page.run("document.querySelector('#composer').value = ''", vec![])
@@ -62,7 +62,7 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         page.says("#syntax", "Join a channel, or start one").await;
         page.types("#composer", "#rust\n").await;
         page.says("#title", "#rust").await;
-        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        let [bob] = server.sessions_on("#rust", ["bob"]).await;
         page.says("#messages", "bob joined").await;
 
         page.types("#composer", "/topic ").await;
@@ -71,12 +71,12 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         page.types("#composer", "of the day\n").await;
         page.says("#topic", "of the day").await;
         page.types("#composer", &format!("bo{TAB}hello\n")).await;
-        page.hears("alice: bob: hello").await;
+        page.shows_message("alice: bob: hello").await;
         page.types("#composer", &format!("//me and #r{TAB}today\n"))
             .await;
-        page.hears("alice: /me and #rust today").await;
+        page.shows_message("alice: /me and #rust today").await;
         page.say("/me waves").await;
-        page.hears("alice: alice waves").await;
+        page.shows_message("alice: alice waves").await;
         let heard = bob.queue().await;
         assert_eq!(heard.last().unwrap()["params"][1], "\u{1}ACTION waves\u{1}");
 
@@ -105,8 +105,8 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         );
         page.click(".send").await;
         page.click("#ask .primary").await;
-        page.hears("alice: two").await;
-        assert_eq!(page.said().await[3..], ["alice: one", "alice: two"]);
+        page.shows_message("alice: two").await;
+        assert_eq!(page.messages().await[3..], ["alice: one", "alice: two"]);
     })
     .await;
 }
@@ -114,12 +114,12 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nicks_and_channels_are_offered_to_fingers_and_to_keys() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         for channel in ["#rust", "#rumours"] {
             page.say(&format!("/join {channel}")).await;
             page.says("#title", channel).await;
         }
-        let _people = server.pick_on("#rumours", ["bob", "bea", "carol"]).await;
+        let _people = server.sessions_on("#rumours", ["bob", "bea", "carol"]).await;
         page.counts("#members li", 4).await;
 
         // After their signs, for a touch.
@@ -134,7 +134,7 @@ async fn nicks_and_channels_are_offered_to_fingers_and_to_keys() {
         page.counts("#completions li", 0).await;
         // What is typed in full is sent as it is.
         page.types("#composer", "or #rumours\n").await;
-        page.hears("alice: bob: and carol come to #rust or #rumours").await;
+        page.shows_message("alice: bob: and carol come to #rust or #rumours").await;
 
         // After Tab, for keys: of several, one is chosen.
         page.types("#composer", &format!("so b{TAB}")).await;
@@ -155,15 +155,15 @@ async fn nicks_and_channels_are_offered_to_fingers_and_to_keys() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
-        let [bob] = server.pick_on("#rust", ["bob"]).await;
+        let [bob] = server.sessions_on("#rust", ["bob"]).await;
 
         // Each conversation has its own.
         bob.send("PRIVMSG alice :psst").await;
         page.press("#directs .target").await;
-        page.hears("bob: psst").await;
+        page.shows_message("bob: psst").await;
         page.types("#composer", "only to you").await;
         page.press("#channels .target").await;
         page.says("#title", "#rust").await;
@@ -172,7 +172,7 @@ async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
         page.shows("#composer").await;
         page.until("return document.querySelector('#composer').value === 'not sent yet'", vec![]).await;
         page.say("").await;
-        page.hears("alice: not sent yet").await;
+        page.shows_message("alice: not sent yet").await;
         page.press("#directs .target").await;
         assert_eq!(page.run(VALUE, vec![]).await, "only to you");
         page.run("document.querySelector('#composer').select()", vec![]).await;
@@ -203,13 +203,13 @@ async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
         )
         .await;
         page.say("later").await;
-        page.hears("alice: later").await;
+        page.shows_message("alice: later").await;
         page.run("mend(); window.fetch = async () => { throw new TypeError(); }", vec![]).await;
         page.say("much later").await;
         page.says("#messages .lost .state", "Perhaps not sent.").await;
         page.run("mend()", vec![]).await;
         page.click("#messages .lost .retry").await;
-        page.hears("alice: much later").await;
+        page.shows_message("alice: much later").await;
         page.counts("#messages .pending", 0).await;
         let heard = bob.queue().await;
         let texts: Vec<_> = heard.iter().filter_map(|message| message["params"][1].as_str()).collect();

@@ -37,7 +37,7 @@ async fn enlarged_everything_stays_within_reach() {
             within(&page, path).await;
         }
     }
-    page.pick(&server.url(""), "alice").await;
+    page.create_session(&server.url(""), "alice").await;
     page.say("/join #a-channel-with-quite-a-long-name").await;
     page.says("#title", "#a-channel").await;
     page.say(&"word".repeat(100)).await;
@@ -80,16 +80,16 @@ async fn in_forced_colours_outlines_tell_what_is_current_chosen_focused_and_mean
     let (driver, profile) = (Driver::start(), Profile::desktop());
     let page = driver.open(&profile).await;
     page.prefers(&[("forced-colors", "active")]).await;
-    page.pick(&server.url(""), "alice").await;
+    page.create_session(&server.url(""), "alice").await;
     page.say("/join #chess").await;
     page.says("#title", "#chess").await;
     page.say("/join #rust").await;
     page.says("#title", "#rust").await;
-    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    let [bob] = server.sessions_on("#rust", ["bob"]).await;
     for text in ["hello", "alice: hello"] {
         bob.send(&format!("PRIVMSG #rust :{text}")).await;
     }
-    page.hears("bob: alice: hello").await;
+    page.shows_message("bob: alice: hello").await;
     page.types("#composer", "/").await;
     page.shows("#completions li").await;
     let outlined = "return [...document.querySelectorAll(arguments[0])]
@@ -159,10 +159,10 @@ async fn nicks_of_every_hue_can_be_read() {
     let server = TestServer::start().await;
     let (driver, profile) = (Driver::start(), Profile::desktop());
     let page = driver.open(&profile).await;
-    page.pick(&server.url(""), "alice").await;
+    page.create_session(&server.url(""), "alice").await;
     page.say("/join #rust").await;
     page.says("#title", "#rust").await;
-    let [bob] = server.pick_on("#rust", ["bob"]).await;
+    let [bob] = server.sessions_on("#rust", ["bob"]).await;
     bob.send("PRIVMSG #rust :hello alice").await;
     page.shows("#messages .mention .nick").await;
     for scheme in ["light", "dark"] {

@@ -55,7 +55,7 @@ async fn it_redirects_to_a_page_of_this_origin() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_password_is_changed_there_also_by_somebody_who_has_to_log_in_first() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.shows("#composer").await;
         page.device(&server)
             .await

@@ -40,8 +40,8 @@ async fn the_first_and_the_last_network_are_shown_and_a_restart_forgets_neither(
     let mut server = TestServer::with(&PROXY).await;
     let alice = server
         .device()
-        .from("203.0.113.7")
-        .try_pick("alice")
+        .at_address("203.0.113.7")
+        .try_create_session("alice")
         .await
         .unwrap();
     assert_eq!(
@@ -51,11 +51,11 @@ async fn the_first_and_the_last_network_are_shown_and_a_restart_forgets_neither(
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let phone = server
         .device()
-        .from("2001:db8:1:2::3")
+        .at_address("2001:db8:1:2::3")
         .login("alice", PASSWORD)
         .await
         .unwrap();
-    let moved = alice.from("198.51.100.9");
+    let moved = alice.at_address("198.51.100.9");
     moved.send("PING x").await;
     let expected = [
         from("203.0.113.0/24", "198.51.100.0/24"),
@@ -70,7 +70,7 @@ async fn the_first_and_the_last_network_are_shown_and_a_restart_forgets_neither(
     }
     // A renewal is used from where it comes; where the device was let in stays.
     let renewed = phone
-        .from("203.0.113.99")
+        .at_address("203.0.113.99")
         .login("alice", PASSWORD)
         .await
         .unwrap();
@@ -86,13 +86,13 @@ async fn it_is_written_down_with_the_time_of_use() {
     let server = TestServer::with(&PROXY).await;
     let alice = server
         .device()
-        .from("203.0.113.7")
-        .try_pick("alice")
+        .at_address("203.0.113.7")
+        .try_create_session("alice")
         .await
         .unwrap();
     // This one is a write by itself: the cookie has arrived.
     alice.send("PING x").await;
-    let moved = alice.from("198.51.100.9");
+    let moved = alice.at_address("198.51.100.9");
     moved.send("PING x").await;
     moved.snapshot().await;
     assert_eq!(stored(&server), [None]);
@@ -108,13 +108,13 @@ async fn it_is_written_down_with_the_time_of_use() {
 #[tokio::test]
 async fn every_use_tells_from_where_it_came() {
     let server = TestServer::with(&PROXY).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
     for (n, how) in ["poll", "stream", "command", "history", "clients"]
         .iter()
         .enumerate()
     {
-        let phone = phone.from(&format!("203.0.{n}.1"));
+        let phone = phone.at_address(&format!("203.0.{n}.1"));
         match *how {
             "poll" => drop(phone.poll("timeout=0").await),
             "stream" => drop(phone.stream("").await),
@@ -135,8 +135,8 @@ async fn keys_and_apps_are_not_shown_it_whatever_they_may_do() {
     let server = TestServer::with(&PROXY).await;
     let alice = server
         .device()
-        .from("203.0.113.7")
-        .try_pick("alice")
+        .at_address("203.0.113.7")
+        .try_create_session("alice")
         .await
         .unwrap();
     let scope = "chat:read session:manage";
@@ -146,7 +146,7 @@ async fn keys_and_apps_are_not_shown_it_whatever_they_may_do() {
             &[&FLAGS[..], &["--scope", scope, "--bearer-alone"]].concat(),
         )
         .await;
-    let key = alice.key(scope).await.token("").await;
+    let key = alice.create_key(scope).await.token("").await;
     for program in [key, app.user(&alice, scope).await] {
         let clients = program.get("/api/v1/clients").await;
         assert!(!clients.as_array().unwrap().is_empty());
@@ -180,8 +180,8 @@ async fn the_list_of_too_many_clients_has_none() {
     let server = TestServer::with(&[&PROXY[..], &["--max-clients", "1"]].concat()).await;
     let alice = server
         .device()
-        .from("203.0.113.7")
-        .try_pick("alice")
+        .at_address("203.0.113.7")
+        .try_create_session("alice")
         .await
         .unwrap();
     alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -198,7 +198,7 @@ async fn the_list_of_too_many_clients_has_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_panel_of_devices_tells_it() {
     at_both_widths(async |server, page| {
-        page.pick(&server.url(""), "alice").await;
+        page.create_session(&server.url(""), "alice").await;
         page.shows("#composer").await;
         let alice = page.device(&server).await;
         server.phone_of(&alice, "alice").await;

@@ -43,7 +43,7 @@ async fn a_session_is_made_and_the_browser_gets_its_cookie_and_nothing_else() {
 #[tokio::test]
 async fn behind_https_the_cookie_has_the_host_prefix_and_is_secure() {
     let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
-    let visitor = server.device().asking_for("chat.example");
+    let visitor = server.device().with_host("chat.example");
     let request = visitor
         .request(Method::POST, "/api/v1/session")
         .json(&json!({"nick": "alice"}));
@@ -76,7 +76,10 @@ async fn behind_https_the_cookie_has_the_host_prefix_and_is_secure() {
 #[tokio::test]
 async fn logging_in_rejoins_the_same_session_and_nobody_else_hears_of_it() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("JOIN #rust").await;
     alice.send("TOPIC #rust :all about rust").await;
     bob.send("JOIN #rust").await;
@@ -113,7 +116,7 @@ async fn logging_in_rejoins_the_same_session_and_nobody_else_hears_of_it() {
 #[tokio::test]
 async fn quitting_one_device_is_silent_and_the_last_one_ends_the_session() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("PASS :correct horse battery").await;
     let phone = server.login("alice", "correct horse battery").await;
     bob.drain().await;
@@ -173,15 +176,15 @@ async fn quitting_one_device_is_silent_and_the_last_one_ends_the_session() {
             .code,
         "login_failed"
     );
-    let other = server.pick("alice").await;
+    let other = server.create_session("alice").await;
     assert_eq!(other.snapshot().await["channels"], json!([]));
 }
 
 #[tokio::test]
 async fn a_cookie_of_a_live_client_makes_no_second_session() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let refusal = alice.try_pick("carol").await.unwrap_err();
+    let alice = server.create_session("alice").await;
+    let refusal = alice.try_create_session("carol").await.unwrap_err();
     assert_eq!(
         (
             refusal.status,
@@ -192,14 +195,14 @@ async fn a_cookie_of_a_live_client_makes_no_second_session() {
     );
     assert_eq!(alice.snapshot().await["session"]["nick"], "alice");
     alice.send("QUIT").await;
-    let again = alice.try_pick("alice").await.unwrap();
+    let again = alice.try_create_session("alice").await.unwrap();
     assert_ne!(again.cookie, alice.cookie, "no presented secret is adopted");
 }
 
 #[tokio::test]
 async fn ending_the_session_ends_every_client_with_the_reason() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("PASS :correct horse battery").await;
     let phone = server.login("alice", "correct horse battery").await;
     phone.delete("/api/v1/session").await.unwrap();
@@ -216,7 +219,7 @@ async fn ending_the_session_ends_every_client_with_the_reason() {
 #[tokio::test]
 async fn logout_clears_the_cookie_and_says_why_afterwards() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let response = alice.request(Method::POST, "/logout").send().await.unwrap();
     assert_eq!(response.status(), 204);
     let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();

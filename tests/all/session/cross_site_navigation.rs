@@ -40,7 +40,7 @@ async fn read(device: &Device, path: &str, head: Head) -> Value {
 #[tokio::test]
 async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.drain().await;
     let last = bob.send("PRIVMSG #rust :hello").await["ids"][0].to_string();
     let acknowledged = async || alice.snapshot().await["acknowledged"].clone();
@@ -100,7 +100,11 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
     .await;
     assert_eq!(acknowledged().await.to_string(), last);
     let next = bob.send("PRIVMSG #rust :and again").await["ids"][0].to_string();
-    let bot = alice.key("chat:read chat:write").await.token("").await;
+    let bot = alice
+        .create_key("chat:read chat:write")
+        .await
+        .token("")
+        .await;
     bot.snapshot().await;
     let heard = bob.send("PRIVMSG #rust :to the bot").await["ids"][0].to_string();
     read(
@@ -118,7 +122,7 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
     assert_eq!(acknowledged().await.to_string(), next);
 }
 
-/// Over plain http a browser does not say what it fetches for, unless the host is its own machine.
+/// QueueEnd plain http a browser does not say what it fetches for, unless the host is its own machine.
 /// Cookies know no ports, so a page on another port can have what is here fetched as an image, or
 /// by a script.
 #[tokio::test]
@@ -130,7 +134,7 @@ async fn what_another_ports_page_fetches_acknowledges_nothing_where_it_can_be_to
     const STYLE: Head = &[("accept", "text/css,*/*;q=0.1")];
     const SCRIPT: Head = &[("accept", "*/*"), ("referer", "http://127.0.0.1:1/")];
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.drain().await;
     let last = bob.send("PRIVMSG #rust :hello").await["ids"][0].to_string();
     let path = format!("/api/v1/messages?timeout=0&after={last}");
@@ -175,9 +179,9 @@ async fn what_another_ports_page_fetches_acknowledges_nothing_where_it_can_be_to
 #[tokio::test]
 async fn a_queue_begins_with_its_clients_own_first_snapshot() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
-    let bob = server.pick("bob").await;
+    let bob = server.create_session("bob").await;
     for path in ["/api/v1/session", "/api/v1/messages?timeout=0"] {
         for head in [SAID, PLAIN] {
             let phone = server.login("alice", "correct horse battery").await;
@@ -202,8 +206,8 @@ async fn over_https_the_browsers_own_word_is_needed() {
     let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
     let alice = server
         .device()
-        .asking_for("chat.example")
-        .try_pick("alice")
+        .with_host("chat.example")
+        .try_create_session("alice")
         .await
         .unwrap();
     alice.snapshot().await;

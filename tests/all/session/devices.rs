@@ -9,7 +9,7 @@ use crate::support::{Device, TestServer, commands};
 
 /// Alice with three devices, and bob, all on `#rust`.
 async fn three_devices(server: &TestServer) -> ([Device; 3], Device) {
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("PASS :correct horse battery").await;
     let login = |name: &'static str| async move {
         server
@@ -62,7 +62,7 @@ async fn the_list_names_them_and_marks_the_one_that_asks() {
             ("tablet", false)
         ]
     );
-    server.pass(Duration::from_mins(5));
+    server.advance(Duration::from_mins(5));
     alice.snapshot().await;
     let list = phone.get("/api/v1/clients").await;
     assert!(list[0]["seen_at"].as_str() > list[2]["seen_at"].as_str());
@@ -81,7 +81,7 @@ async fn a_new_device_is_announced_to_its_siblings() {
         json!({"nick": "alice", "password": "correct horse battery", "client_name": "television"});
     let television = server
         .device()
-        .from("2001:db8::1")
+        .at_address("2001:db8::1")
         .login_with(login.clone())
         .await
         .unwrap();
@@ -115,7 +115,7 @@ async fn one_is_removed_by_another_and_its_poll_and_stream_end_at_once() {
         let phone = phone.clone();
         async move { phone.call(Method::GET, "/api/v1/messages?timeout=60").await }
     });
-    server.connected(2).await;
+    server.wait_for_connections(2).await;
     alice
         .delete(&format!("/api/v1/clients/{id}"))
         .await
@@ -181,21 +181,21 @@ async fn all_others_are_removed_and_the_caller_stays() {
 #[tokio::test]
 async fn removing_the_last_one_ends_the_session() {
     let server = TestServer::start().await;
-    let bob = server.pick("bob").await;
+    let bob = server.create_session("bob").await;
     let id = bob.snapshot().await["client"]["id"].clone();
     bob.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
     assert_eq!(reason(&bob).await, "removed");
-    server.pick("bob").await;
+    server.create_session("bob").await;
 }
 
 #[tokio::test]
 async fn an_unused_device_expires_and_a_used_one_does_not() {
     let mut server = TestServer::with(&["--client-idle", "10d"]).await;
     let ([alice, phone, _], bob) = three_devices(&server).await;
-    server.pass(Duration::from_hours(24 * 6));
+    server.advance(Duration::from_hours(24 * 6));
     alice.snapshot().await;
     bob.snapshot().await;
-    server.pass(Duration::from_hours(24 * 6));
+    server.advance(Duration::from_hours(24 * 6));
     assert_eq!(
         reason(&phone).await,
         "expired",
@@ -204,7 +204,7 @@ async fn an_unused_device_expires_and_a_used_one_does_not() {
     alice.send("PRIVMSG #rust :still here").await;
     // Upkeep comes once a minute and at every start.
     server.restart().await;
-    server.expired(2).await;
+    server.wait_for_clients(2).await;
     assert_eq!(
         alice.get("/api/v1/clients").await.as_array().unwrap().len(),
         1
@@ -216,14 +216,14 @@ async fn an_unused_device_expires_and_a_used_one_does_not() {
 #[tokio::test]
 async fn after_its_lifetime_a_device_leaves_however_much_it_is_used() {
     let mut server = TestServer::with(&["--client-lifetime", "2d"]).await;
-    let [alice, _] = server.pick_on("#rust", ["alice", "bob"]).await;
-    server.pass(Duration::from_hours(47));
+    let [alice, _] = server.sessions_on("#rust", ["alice", "bob"]).await;
+    server.advance(Duration::from_hours(47));
     alice.snapshot().await;
     let phone = server.phone_of(&alice, "alice").await;
-    server.pass(Duration::from_hours(2));
+    server.advance(Duration::from_hours(2));
     assert_eq!(reason(&alice).await, "expired");
     server.restart().await;
-    server.expired(1).await;
+    server.wait_for_clients(1).await;
     assert_eq!(
         phone.get("/api/v1/clients").await.as_array().unwrap().len(),
         1
@@ -239,7 +239,7 @@ async fn after_its_lifetime_a_device_leaves_however_much_it_is_used() {
         ["bob"],
         "bob had no other device, so his session ended"
     );
-    server.pick("bob").await;
+    server.create_session("bob").await;
 }
 
 #[tokio::test]

@@ -42,15 +42,15 @@ async fn ended(device: &Device) -> Value {
 #[tokio::test]
 async fn a_held_poll_and_a_stream_end_when_their_client_expires() {
     let server = TestServer::with(&["--client-lifetime", "20d"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.snapshot().await;
     let mut stream = alice.stream("").await;
     let held = tokio::spawn({
         let alice = alice.clone();
         async move { alice.call(Method::GET, "/api/v1/messages?timeout=60").await }
     });
-    server.connected(2).await;
-    server.pass(Duration::from_hours(20 * 24));
+    server.wait_for_connections(2).await;
+    server.advance(Duration::from_hours(20 * 24));
     let both = async {
         let refusal = held.await.unwrap().unwrap_err();
         assert_eq!(
@@ -80,18 +80,18 @@ async fn a_held_poll_and_a_stream_end_when_their_client_expires() {
 async fn a_cookie_that_is_never_presented_is_worth_ten_minutes() {
     let server = TestServer::start().await;
     let (_, kept, late) = (
-        server.pick("lost").await,
-        server.pick("kept").await,
-        server.pick("late").await,
+        server.create_session("lost").await,
+        server.create_session("kept").await,
+        server.create_session("late").await,
     );
     kept.send("PING x").await;
-    server.pass(Duration::from_secs(599));
+    server.advance(Duration::from_secs(599));
     late.send("PING x").await;
-    server.pass(Duration::from_secs(1));
+    server.advance(Duration::from_secs(1));
     gone(&kept, "lost").await;
-    server.pass(Duration::from_hours(1));
-    let another = server.pick("lost").await;
-    server.pass(Duration::from_mins(10));
+    server.advance(Duration::from_hours(1));
+    let another = server.create_session("lost").await;
+    server.advance(Duration::from_mins(10));
     gone(&kept, "lost").await;
     late.snapshot().await;
     assert_eq!(ended(&another).await, "expired");
@@ -100,7 +100,7 @@ async fn a_cookie_that_is_never_presented_is_worth_ten_minutes() {
 #[tokio::test]
 async fn a_cookie_is_known_to_have_arrived_before_its_first_request_is_answered() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     assert_eq!(unpresented(&server), 1);
     alice.send("PING x").await;
     assert_eq!(
@@ -109,8 +109,8 @@ async fn a_cookie_is_known_to_have_arrived_before_its_first_request_is_answered(
         "whatever happens to the server now, she stays"
     );
     server.restart().await;
-    server.pick("lost").await;
-    server.pass(Duration::from_mins(10));
+    server.create_session("lost").await;
+    server.advance(Duration::from_mins(10));
     gone(&alice, "lost").await;
 }
 
@@ -119,7 +119,7 @@ async fn a_cookie_is_known_to_have_arrived_before_its_first_request_is_answered(
 #[tokio::test]
 async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let phone = server.login("alice", PASSWORD).await;
     phone.snapshot().await;
@@ -127,8 +127,8 @@ async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
         server.login("alice", PASSWORD).await,
         phone.login("alice", PASSWORD).await.unwrap(),
     );
-    server.pass(Duration::from_mins(10));
-    server.expired(2).await;
+    server.advance(Duration::from_mins(10));
+    server.wait_for_clients(2).await;
     assert_eq!(ended(&lost).await, json!("expired"));
     renewed.snapshot().await;
     assert_eq!(
@@ -142,19 +142,19 @@ async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
 #[tokio::test]
 async fn a_clock_that_is_set_ends_nobody_and_breaks_no_order() {
     let server = TestServer::with(&["--client-idle", "12h", "--retention", "20h"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     let phone = server.phone_of(&alice, "alice").await;
-    let lost = server.pick("lost").await;
-    server.pass(Duration::from_mins(5));
-    let fresh = server.pick("fresh").await;
+    let lost = server.create_session("lost").await;
+    server.advance(Duration::from_mins(5));
+    let fresh = server.create_session("fresh").await;
     let mut said = Vec::new();
     for (round, set) in [DAY, -2 * DAY, DAY].into_iter().enumerate() {
         server.set_clock(set);
         said.push(alice.send(&format!("PRIVMSG #rust :{round}")).await["ids"][0].clone());
     }
     server.set_clock(DAY);
-    server.pass(Duration::from_mins(5));
+    server.advance(Duration::from_mins(5));
     // Who is due leaves, so the clock was looked at, and others were not taken for being due.
     gone(&alice, "lost").await;
     assert_eq!(ended(&lost).await, "expired");
@@ -188,12 +188,15 @@ async fn a_clock_that_is_set_ends_nobody_and_breaks_no_order() {
 #[tokio::test]
 async fn use_that_is_not_written_down_yet_counts() {
     let server = TestServer::with(&["--client-idle", "1h"]).await;
-    let (alice, idle) = (server.pick("alice").await, server.pick("idle").await);
+    let (alice, idle) = (
+        server.create_session("alice").await,
+        server.create_session("idle").await,
+    );
     for person in [&alice, &idle] {
         person.snapshot().await;
     }
     for _ in 0..2 {
-        server.pass(Duration::from_mins(40));
+        server.advance(Duration::from_mins(40));
         alice.snapshot().await;
     }
     gone(&alice, "idle").await;
@@ -203,7 +206,7 @@ async fn use_that_is_not_written_down_yet_counts() {
 #[tokio::test]
 async fn a_clock_that_is_set_back_keeps_nobody_waiting() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     while server
         .device()
@@ -214,7 +217,7 @@ async fn a_clock_that_is_set_back_keeps_nobody_waiting() {
         != "throttled"
     {}
     server.set_clock(-DAY);
-    server.pass(Duration::from_secs(30));
+    server.advance(Duration::from_secs(30));
     server.login("alice", PASSWORD).await;
     server.set_clock(2 * DAY);
     alice.snapshot().await;

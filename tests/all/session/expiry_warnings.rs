@@ -31,8 +31,8 @@ async fn warned(device: &Device, times: usize) -> Vec<String> {
 /// Waits until the server has looked at the clock once more: a nick whose cookie never arrived goes
 /// after ten minutes.
 async fn looked(server: &TestServer, witness: &Device, nick: &str) {
-    server.pick(nick).await;
-    server.pass(Duration::from_mins(10));
+    server.create_session(nick).await;
+    server.advance(Duration::from_mins(10));
     until("a look at the clock", async || {
         witness.try_send(&format!("WHOIS {nick}")).await.is_err()
     })
@@ -42,18 +42,18 @@ async fn looked(server: &TestServer, witness: &Device, nick: &str) {
 #[tokio::test]
 async fn every_device_is_told_a_week_before_and_a_login_renews() {
     let mut server = TestServer::with(&["--client-idle", "400d", "--retention", "400d"]).await;
-    let alice = server.device().try_pick("alice").await.unwrap();
+    let alice = server.device().try_create_session("alice").await.unwrap();
     alice.snapshot().await;
-    server.pass(DAY * 90);
+    server.advance(DAY * 90);
     let phone = server.phone_of(&alice, "alice").await;
-    server.pass(DAY * 83 - Duration::from_hours(1));
+    server.advance(DAY * 83 - Duration::from_hours(1));
     looked(&server, &alice, "lost").await;
     assert_eq!(
         (warnings(&alice).await.len(), warnings(&phone).await.len()),
         (0, 0),
         "it is not a week yet"
     );
-    server.pass(Duration::from_hours(1));
+    server.advance(Duration::from_hours(1));
     for device in [&alice, &phone] {
         let text = warned(device, 1).await.remove(0);
         assert!(
@@ -69,9 +69,9 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
     looked(&server, &alice, "gone").await;
     warned(&phone, 1).await;
     // On the day before, she logs in again where she is.
-    server.pass(DAY * 5);
+    server.advance(DAY * 5);
     let renewed = alice.login("alice", PASSWORD).await.unwrap();
-    server.pass(DAY * 5);
+    server.advance(DAY * 5);
     let clients = renewed.get("/api/v1/clients").await;
     assert!(
         clients[0]["expires_at"]
@@ -81,11 +81,11 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
         "{clients}"
     );
     // The phone's turn, and then hers again: once for each lifetime.
-    server.pass(DAY * 80);
+    server.advance(DAY * 80);
     warned(&renewed, 2).await;
-    server.pass(DAY * 60);
+    server.advance(DAY * 60);
     warned(&renewed, 2).await;
-    server.pass(DAY * 30);
+    server.advance(DAY * 30);
     let text = warned(&renewed, 3).await.remove(2);
     assert!(
         text.contains("It is the last device here, so this session ends with it."),
@@ -96,16 +96,16 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
 #[tokio::test]
 async fn a_session_without_a_password_is_told_to_set_one_and_bots_and_apps_are_told_apart() {
     let server = TestServer::with(&["--client-idle", "400d", "--retention", "400d"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.snapshot().await;
     alice
-        .key("chat:read")
+        .create_key("chat:read")
         .await
         .token("")
         .await
         .snapshot()
         .await;
-    server.pass(DAY * 173);
+    server.advance(DAY * 173);
     let text = warned(&alice, 1).await.remove(0);
     assert!(
         text.contains("last device") && text.contains("set a password"),
@@ -115,12 +115,12 @@ async fn a_session_without_a_password_is_told_to_set_one_and_bots_and_apps_are_t
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let alice = alice.login("alice", PASSWORD).await.unwrap();
     let wiki = server.app("Wiki", &FLAGS).await;
-    let mut refresh = wiki.given(&alice, "chat:read").await;
+    let mut refresh = wiki.refresh_token_for(&alice, "chat:read").await;
     for _ in 0..7 {
-        server.pass(DAY * 24);
+        server.advance(DAY * 24);
         refresh = wiki.refreshed(&refresh).await.1;
     }
-    server.pass(DAY * 6);
+    server.advance(DAY * 6);
     let told = warned(&alice, 3).await;
     let wiki = told
         .iter()
@@ -138,6 +138,6 @@ async fn a_session_without_a_password_is_told_to_set_one_and_bots_and_apps_are_t
 #[tokio::test]
 async fn a_lifetime_under_a_week_is_told_of_at_once() {
     let server = TestServer::with(&["--client-lifetime", "3d"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     warned(&alice, 1).await;
 }

@@ -3,12 +3,12 @@
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, assert_unwritten};
+use crate::support::{Device, TestServer, assert_not_on_disk};
 
 const PASSWORD: &str = "correct horse battery";
 
 async fn alice_with_password(server: &TestServer) -> Device {
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     alice
 }
@@ -17,7 +17,7 @@ async fn alice_with_password(server: &TestServer) -> Device {
 async fn unknown_nick_no_password_and_wrong_password_are_one_answer() {
     let server = TestServer::start().await;
     alice_with_password(&server).await;
-    server.pick("bob").await;
+    server.create_session("bob").await;
     let mut answers = Vec::new();
     for nick in ["nobody", "bob", "alice", "0", ""] {
         let request = server
@@ -48,7 +48,7 @@ async fn unknown_nick_no_password_and_wrong_password_are_one_answer() {
 #[tokio::test]
 async fn the_password_is_judged_byte_for_byte_and_in_any_script() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let password: String = "語 пароль ".chars().cycle().take(256).collect();
     alice
         .try_send_json(json!({"command": "PASS", "params": [password]}))
@@ -132,7 +132,7 @@ async fn a_login_from_a_live_client_of_the_session_renews_it() {
         let after = before["cursor"].clone();
         async move { alice.poll(&format!("timeout=60&after={after}")).await }
     });
-    server.connected(2).await;
+    server.wait_for_connections(2).await;
     let renewed = alice.login("alice", PASSWORD).await.unwrap();
     assert_ne!(alice.cookie, renewed.cookie);
     assert_eq!(
@@ -167,7 +167,10 @@ async fn a_login_from_a_live_client_of_the_session_renews_it() {
 #[tokio::test]
 async fn a_login_from_a_client_of_another_session_changes_nothing() {
     let server = TestServer::start().await;
-    let (alice, bob) = (alice_with_password(&server).await, server.pick("bob").await);
+    let (alice, bob) = (
+        alice_with_password(&server).await,
+        server.create_session("bob").await,
+    );
     assert_eq!(
         bob.login("alice", "a wrong one").await.unwrap_err().code,
         "login_failed"
@@ -341,8 +344,8 @@ async fn secrets_are_not_in_the_database_and_not_in_answers() {
         let shown: Value = alice.get(path).await;
         assert!(!shown.to_string().contains(&secret) && !shown.to_string().contains("argon2"));
     }
-    assert_unwritten(&server.database(), &secret);
-    assert_unwritten(&server.database(), PASSWORD);
+    assert_not_on_disk(&server.database(), &secret);
+    assert_not_on_disk(&server.database(), PASSWORD);
 }
 
 #[tokio::test]
@@ -351,8 +354,11 @@ async fn the_form_answers_with_the_page_whatever_is_wrong() {
     alice_with_password(&server).await;
     let empty = [("nick", "alice"), ("password", PASSWORD), ("replace", "")];
     assert_eq!(form(&server, &server.device(), &empty).await.0, 303);
-    let live =
-        [server.pick("bob").await, server.pick("carol").await].map(|device| device.cookie.unwrap());
+    let live = [
+        server.create_session("bob").await,
+        server.create_session("carol").await,
+    ]
+    .map(|device| device.cookie.unwrap());
     let twice = server.device().with_cookie(&live.join("; "));
     let (status, _, _, page) = form(&server, &twice, &empty).await;
     assert!(
@@ -366,7 +372,7 @@ async fn the_form_answers_with_the_page_whatever_is_wrong() {
 async fn no_presented_secret_is_ever_adopted() {
     let server = TestServer::start().await;
     alice_with_password(&server).await;
-    let gone = server.pick("gone").await;
+    let gone = server.create_session("gone").await;
     gone.send("QUIT").await;
     let planted = [
         format!("rejoin={}", "A".repeat(43)),
@@ -385,7 +391,7 @@ async fn no_presented_secret_is_ever_adopted() {
                 .cookie
                 .unwrap(),
             victim
-                .try_pick(&format!("victim{n}"))
+                .try_create_session(&format!("victim{n}"))
                 .await
                 .unwrap()
                 .cookie

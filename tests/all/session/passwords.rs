@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, Socket, TestServer, said};
+use crate::support::{Device, Socket, TestServer, status_and_code};
 
 const PASSWORD: &str = "correct horse battery";
 /// The same as it is kept, and as some keyboards write it.
@@ -22,7 +22,7 @@ async fn pass(
     if let Some(label) = label {
         message["label"] = label.into();
     }
-    device.try_send_json(message).await.map_err(said)
+    device.try_send_json(message).await.map_err(status_and_code)
 }
 
 fn refused(status: u16, code: &str) -> Result<Value, (u16, String)> {
@@ -32,7 +32,7 @@ fn refused(status: u16, code: &str) -> Result<Value, (u16, String)> {
 #[tokio::test]
 async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
     let server = TestServer::with(&["--public-url", "http://chat.localhost:8080"]).await;
-    let alice = server.pick("alice42").await;
+    let alice = server.create_session("alice42").await;
     let mut socket = Socket::open(&alice, "").await;
     for (params, status, code) in [
         (vec!["1234567"], 400, "weak_password"),
@@ -68,7 +68,10 @@ async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
         );
         if params.iter().all(|word| !word.is_empty()) {
             assert_eq!(
-                alice.try_send(line.trim_end()).await.map_err(said),
+                alice
+                    .try_send(line.trim_end())
+                    .await
+                    .map_err(status_and_code),
                 refused(status, code),
                 "{line}"
             );
@@ -81,7 +84,7 @@ async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
         alice
             .try_send("PASS battery horse staple")
             .await
-            .map_err(said),
+            .map_err(status_and_code),
         refused(400, "malformed_request")
     );
     assert_eq!(
@@ -101,7 +104,7 @@ async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
 async fn it_is_the_same_password_on_every_keyboard() {
     let server = TestServer::start().await;
     for (nick, set) in [("alice", COMPOSED), ("bob", DECOMPOSED)] {
-        let device = server.pick(nick).await;
+        let device = server.create_session(nick).await;
         pass(&device, &[set], None).await.unwrap();
         for typed in [COMPOSED, DECOMPOSED] {
             server.login(nick, typed).await;
@@ -111,7 +114,7 @@ async fn it_is_the_same_password_on_every_keyboard() {
             .login(nick, "cafe au lait")
             .await
             .unwrap_err();
-        assert_eq!(said(unlike), (401, "login_failed".into()));
+        assert_eq!(status_and_code(unlike), (401, "login_failed".into()));
         pass(
             &device,
             &[
@@ -133,7 +136,7 @@ async fn it_is_the_same_password_on_every_keyboard() {
 #[tokio::test]
 async fn an_older_hash_is_tried_as_it_was_typed_and_renewed() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     pass(&alice, &[PASSWORD], None).await.unwrap();
     let database = rusqlite::Connection::open(server.database()).unwrap();
     database
@@ -147,7 +150,7 @@ async fn an_older_hash_is_tried_as_it_was_typed_and_renewed() {
             .unwrap()
     };
     assert_eq!(
-        said(server.device().login("alice", COMPOSED).await.unwrap_err()),
+        status_and_code(server.device().login("alice", COMPOSED).await.unwrap_err()),
         (401, "login_failed".into())
     );
     assert_eq!(hash(), OLD_HASH);
@@ -161,7 +164,7 @@ async fn an_older_hash_is_tried_as_it_was_typed_and_renewed() {
 #[tokio::test]
 async fn a_label_on_pass_stands_for_one_password() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let first = pass(&alice, &[COMPOSED], Some("p")).await.unwrap();
     server.restart().await;
     assert_eq!(
@@ -202,7 +205,7 @@ async fn a_label_on_pass_stands_for_one_password() {
         "it is not set any more"
     );
     assert_eq!(
-        said(alice.try_send("@label=c PING x").await.unwrap_err()),
+        status_and_code(alice.try_send("@label=c PING x").await.unwrap_err()),
         (409, "label_reused".into())
     );
     alice.send("@label=x PING x").await;
@@ -216,7 +219,7 @@ async fn a_label_on_pass_stands_for_one_password() {
 #[tokio::test]
 async fn by_a_label_nobody_guesses_more_often_than_by_the_current_password() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     pass(&alice, &[PASSWORD], Some("p")).await.unwrap();
     let mut guesses = 0;
     while pass(&alice, &[&format!("guess number {guesses}")], Some("p")).await
@@ -234,7 +237,7 @@ async fn by_a_label_nobody_guesses_more_often_than_by_the_current_password() {
 #[tokio::test]
 async fn one_labelled_pass_at_two_connections_is_one() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let again = || pass(&alice, &[PASSWORD], Some("p"));
     let (a, b, c) = tokio::join!(again(), again(), again());
     assert!(a.is_ok() && a == b && b == c, "{a:?} {b:?} {c:?}");

@@ -14,7 +14,7 @@ async fn of_many_claims_of_a_nick_one_wins() {
     let claims = ["Alice", "alice", "ALICE", "aLICE"].repeat(4);
     let results = futures_util::future::join_all(claims.iter().map(|nick| {
         let visitor = server.device();
-        async move { visitor.try_pick(nick).await }
+        async move { visitor.try_create_session(nick).await }
     }));
     let results = results.await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
@@ -24,7 +24,10 @@ async fn of_many_claims_of_a_nick_one_wins() {
             .filter_map(|r| r.as_ref().err())
             .all(|problem| problem.code == "nickname_in_use")
     );
-    let (a, b) = (server.pick("a").await, server.pick("b").await);
+    let (a, b) = (
+        server.create_session("a").await,
+        server.create_session("b").await,
+    );
     let (one, other) = tokio::join!(a.try_send("NICK same"), b.try_send("NICK SAME"));
     assert!(one.is_ok() ^ other.is_ok());
 }
@@ -32,7 +35,7 @@ async fn of_many_claims_of_a_nick_one_wins() {
 #[tokio::test]
 async fn two_logins_are_two_clients_of_one_session() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let (one, other) = tokio::join!(
         server.login("alice", PASSWORD),
@@ -48,9 +51,9 @@ async fn two_logins_are_two_clients_of_one_session() {
 #[tokio::test]
 async fn of_first_snapshots_at_once_none_ends_before_the_queue_begins() {
     let server = TestServer::start().await;
-    let bob = server.pick("bob").await;
+    let bob = server.create_session("bob").await;
     for n in 0..30 {
-        let alice = server.pick(&format!("alice{n}")).await;
+        let alice = server.create_session(&format!("alice{n}")).await;
         let snapshots = futures_util::future::join_all((0..12).map(|_| alice.snapshot()));
         let line = format!("PRIVMSG alice{n} :hello");
         let talk = futures_util::future::join_all((0..12).map(|_| bob.send(&line)));
@@ -65,7 +68,7 @@ async fn of_first_snapshots_at_once_none_ends_before_the_queue_begins() {
 #[tokio::test]
 async fn two_logins_for_the_last_place_fill_it_once() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let login = || {
         let device = server.device();
@@ -86,7 +89,7 @@ async fn two_logins_for_the_last_place_fill_it_once() {
 #[tokio::test]
 async fn a_login_and_the_last_clients_leaving() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
-    let bob = server.pick("bob").await;
+    let bob = server.create_session("bob").await;
     bob.send("JOIN #rust").await;
     let (mut rejoined, mut ended) = (0, 0);
     // Whenever the login was first, the leaving comes sooner the next time, and else later: so it
@@ -94,7 +97,7 @@ async fn a_login_and_the_last_clients_leaving() {
     let mut delay = Duration::from_millis(20);
     for round in 0..40 {
         let nick = format!("alice{round}");
-        let alice = server.pick(&nick).await;
+        let alice = server.create_session(&nick).await;
         alice.send("JOIN #rust").await;
         alice.send(&format!("PASS :{PASSWORD}")).await;
         bob.drain().await;
@@ -117,7 +120,7 @@ async fn a_login_and_the_last_clients_leaving() {
                 delay = delay * 5 / 4 + Duration::from_millis(1);
                 assert_eq!(problem.code, "login_failed");
                 assert_eq!(commands(&bob.queue().await), ["QUIT"]);
-                server.pick(&nick).await;
+                server.create_session(&nick).await;
             }
         }
     }
@@ -130,7 +133,7 @@ async fn a_login_and_the_last_clients_leaving() {
 #[tokio::test]
 async fn of_two_passwords_set_at_once_one_wins_and_the_other_is_judged_anew() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let set = |password: &'static str| {
         let alice: Device = alice.clone();
         async move {
@@ -161,7 +164,7 @@ async fn of_two_passwords_set_at_once_one_wins_and_the_other_is_judged_anew() {
 #[tokio::test]
 async fn two_devices_removing_each_other_leave_one() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let phone = server.login("alice", PASSWORD).await;
     let (one, other) = tokio::join!(
@@ -194,7 +197,7 @@ fn sql(server: &TestServer, statement: &str, params: &[&dyn rusqlite::ToSql]) {
 async fn a_login_in_flight_meets_what_it_verified() {
     for change in ["the password", "the session", "the nick", "nothing"] {
         let server = TestServer::with(&["--login-limit", "off"]).await;
-        let alice = server.pick("alice").await;
+        let alice = server.create_session("alice").await;
         alice.send(&format!("PASS :{PASSWORD}")).await;
         let busy = slow_password(&server).await;
         let login = tokio::spawn({
@@ -202,7 +205,7 @@ async fn a_login_in_flight_meets_what_it_verified() {
             async move { device.login("alice", PASSWORD).await }
         });
         // It has read what it will verify, and waits for its turn.
-        server.measured("rejoin_passwords 5").await;
+        server.wait_for_metric("rejoin_passwords 5").await;
         match change {
             "the password" => {
                 let another = "(SELECT password_hash FROM session WHERE nick = 'slow')";
@@ -214,11 +217,11 @@ async fn a_login_in_flight_meets_what_it_verified() {
             }
             "the session" => {
                 alice.delete("/api/v1/session").await.unwrap();
-                server.pick("alice").await;
+                server.create_session("alice").await;
             }
             "the nick" => {
                 alice.send("NICK alicia").await;
-                server.pick("alice").await;
+                server.create_session("alice").await;
             }
             _ => {}
         }
@@ -236,7 +239,7 @@ async fn a_login_in_flight_meets_what_it_verified() {
 #[tokio::test]
 async fn a_request_in_flight_of_a_removed_client_changes_nothing() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
     let id = phone.snapshot().await["client"]["id"].clone();
     let busy = slow_password(&server).await;
@@ -244,7 +247,7 @@ async fn a_request_in_flight_of_a_removed_client_changes_nothing() {
         let message = json!({"command": "PASS", "params": ["a new password", PASSWORD]});
         phone.try_send_json(message).await
     });
-    server.measured("rejoin_passwords 5").await;
+    server.wait_for_metric("rejoin_passwords 5").await;
     alice
         .delete(&format!("/api/v1/clients/{id}"))
         .await

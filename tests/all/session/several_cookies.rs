@@ -3,7 +3,7 @@
 
 use reqwest::Method;
 
-use crate::support::{Device, TestServer, said};
+use crate::support::{Device, TestServer, status_and_code};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -15,9 +15,9 @@ fn with(server: &TestServer, cookies: &[&str]) -> Device {
 #[tokio::test]
 async fn the_one_of_a_live_device_counts_wherever_it_stands() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let own = alice.cookie.clone().unwrap();
-    let gone = server.pick("gone").await;
+    let gone = server.create_session("gone").await;
     gone.send("QUIT").await;
     let gone = gone.cookie.unwrap();
     let unknown = format!("rejoin={}", "A".repeat(43));
@@ -42,14 +42,24 @@ async fn the_one_of_a_live_device_counts_wherever_it_stands() {
         );
         browser.send("AWAY :still here").await;
         assert_eq!(
-            said(browser.try_pick("bob").await.unwrap_err()),
+            status_and_code(browser.try_create_session("bob").await.unwrap_err()),
             (409, "already_in_session".into()),
             "{planted:?}"
         );
-        assert_eq!(browser.opens("/device").await.status, 200, "{planted:?}");
+        assert_eq!(
+            browser.open_page("/device").await.status,
+            200,
+            "{planted:?}"
+        );
     }
     // As ever a cookie and a token are two credentials.
-    let token = alice.key("chat:read").await.token("").await.token.unwrap();
+    let token = alice
+        .create_key("chat:read")
+        .await
+        .token("")
+        .await
+        .token
+        .unwrap();
     let both = server
         .device()
         .with_token(&token)
@@ -84,7 +94,7 @@ async fn the_one_of_a_live_device_counts_wherever_it_stands() {
 #[tokio::test]
 async fn several_dead_ones_are_as_good_as_none() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let phone = server.login("alice", PASSWORD).await;
     phone.send("QUIT").await;
@@ -127,7 +137,7 @@ async fn several_dead_ones_are_as_good_as_none() {
         );
     }
     with(&server, &["rejoin=x", "rejoin=y"])
-        .try_pick("bob")
+        .try_create_session("bob")
         .await
         .unwrap();
 }
@@ -136,7 +146,10 @@ async fn several_dead_ones_are_as_good_as_none() {
 #[tokio::test]
 async fn of_two_live_ones_none_is_chosen() {
     let server = TestServer::start().await;
-    let [alice, mallory] = [server.pick("alice").await, server.pick("mallory").await];
+    let [alice, mallory] = [
+        server.create_session("alice").await,
+        server.create_session("mallory").await,
+    ];
     let cookies = [
         alice.cookie.as_deref().unwrap(),
         mallory.cookie.as_deref().unwrap(),
@@ -157,7 +170,7 @@ async fn of_two_live_ones_none_is_chosen() {
         "alice"
     );
     // A logout clears them all in the browser, so it ends them all.
-    let [other, alice] = [server.pick("other").await, alice];
+    let [other, alice] = [server.create_session("other").await, alice];
     let cookies = [
         alice.cookie.as_deref().unwrap(),
         other.cookie.as_deref().unwrap(),
@@ -183,14 +196,14 @@ async fn of_two_live_ones_none_is_chosen() {
     }
 }
 
-/// Over https browsers send one alone, so two were put together by somebody else.
+/// QueueEnd https browsers send one alone, so two were put together by somebody else.
 #[tokio::test]
 async fn over_https_two_are_refused() {
     let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
     let alice = server
         .device()
-        .asking_for("chat.example")
-        .try_pick("alice")
+        .with_host("chat.example")
+        .try_create_session("alice")
         .await
         .unwrap();
     let own = alice.cookie.clone().unwrap();

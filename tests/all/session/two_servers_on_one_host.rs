@@ -29,8 +29,15 @@ async fn logged_out(request: reqwest::RequestBuilder) -> (u16, String, String) {
 async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
     for (args, name) in [(&[][..], "rejoin"), (&["--cookie-name", "chat"], "chat")] {
         let server = TestServer::with(args).await;
-        let [alice, bob] = [server.pick("alice").await, server.pick("bob").await];
-        let bot = bob.key("chat:read session:manage").await.token("").await;
+        let [alice, bob] = [
+            server.create_session("alice").await,
+            server.create_session("bob").await,
+        ];
+        let bot = bob
+            .create_key("chat:read session:manage")
+            .await
+            .token("")
+            .await;
         for path in ["/logout", "/api/v1/logout"] {
             let cleared = format!("{name}=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
             let cleared = (204, cleared, "\"cache\", \"storage\"".to_owned());
@@ -57,7 +64,10 @@ async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
                 );
             }
             // Several are cleared together, so their clients leave together.
-            let two = [server.pick("carol").await, server.pick("dave").await];
+            let two = [
+                server.create_session("carol").await,
+                server.create_session("dave").await,
+            ];
             let live = two
                 .each_ref()
                 .map(|device| device.cookie.clone().unwrap())
@@ -111,7 +121,7 @@ async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
             logged_out(bot.request(Method::POST, "/logout")).await.0,
             204
         );
-        assert!(bot.is_cut_off().await);
+        assert!(bot.token_is_invalid().await);
         bob.snapshot().await;
     }
 }
@@ -125,8 +135,8 @@ async fn over_https_the_chosen_name_has_the_prefix() {
         "https://chat.example",
     ])
     .await;
-    let visitor = server.device().asking_for("chat.example");
-    let alice = visitor.try_pick("alice").await.unwrap();
+    let visitor = server.device().with_host("chat.example");
+    let alice = visitor.try_create_session("alice").await.unwrap();
     assert!(alice.cookie.as_ref().unwrap().starts_with("__Host-chat="));
     let (_, cleared, _) = logged_out(alice.request(Method::POST, "/logout")).await;
     assert_eq!(
@@ -150,8 +160,8 @@ async fn in_one_browser_two_servers_of_a_host_keep_their_sessions_apart() {
     ];
     let driver = Driver::start();
     let page = driver.open(&Profile::desktop()).await;
-    page.pick(&one.url(""), "alice").await;
-    page.pick(&other.url(""), "bob").await;
+    page.create_session(&one.url(""), "alice").await;
+    page.create_session(&other.url(""), "bob").await;
     page.goto(&one.url("")).await;
     page.says("#own-nick", "alice").await;
     page.run("localStorage.kept = 'x'; sessionStorage.kept = 'x'", vec![])

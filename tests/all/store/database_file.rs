@@ -56,14 +56,14 @@ async fn a_second_server_on_the_same_database_is_refused() {
     let server = TestServer::start().await;
     let said = Process::refused(&server.database(), &[]);
     assert!(said.contains("in use by another"), "{said}");
-    server.pick("alice").await;
+    server.create_session("alice").await;
 }
 
 #[tokio::test]
 async fn the_database_is_its_owners_alone_and_as_safe_as_it_gets() {
     use std::os::unix::fs::PermissionsExt;
     let server = TestServer::start().await;
-    server.pick("alice").await;
+    server.create_session("alice").await;
     for entry in std::fs::read_dir(server.database().parent().unwrap()).unwrap() {
         let entry = entry.unwrap();
         assert_eq!(
@@ -144,7 +144,7 @@ async fn what_was_answered_survives_sigkill_once_and_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
     let server = Process::start(&database, &[]);
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     let mut answered = Vec::new();
     for n in 0..20 {
@@ -317,7 +317,7 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
 #[tokio::test]
 async fn no_frequent_query_scans() {
     let server = TestServer::start().await;
-    server.pick("alice").await;
+    server.create_session("alice").await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
     for (query, index) in [
         (
@@ -376,7 +376,7 @@ async fn no_frequent_query_scans() {
 async fn readers_stay_few_however_many_hang_up() {
     let dir = tempfile::tempdir().unwrap();
     let server = Process::start(&dir.path().join("rejoin.db"), &[]);
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     for n in 0..40 {
         alice.send(&format!("JOIN #{n}")).await;
     }

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{Device, TestServer, assert_sound, commands, until};
+use crate::support::{Device, TestServer, assert_integrity, commands, until};
 
 /// Waits until what nobody can read is gone.
 async fn swept(server: &TestServer) {
@@ -32,7 +32,7 @@ async fn quit(people: &[&Device]) {
 #[tokio::test]
 async fn what_was_said_among_sessions_that_ended_goes() {
     let server = TestServer::start().await;
-    let [alice, bob, carol] = server.pick_on("#rust", ["alice", "bob", "carol"]).await;
+    let [alice, bob, carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
     alice.send("PRIVMSG #rust,bob :hello").await;
     bob.send("PRIVMSG alice :hello").await;
     alice.send("NOTICE alice :to myself").await;
@@ -58,15 +58,15 @@ async fn what_was_said_among_sessions_that_ended_goes() {
     swept(&server).await;
     assert_eq!(server.rows("event"), 0);
     assert_eq!(server.rows("address") + server.rows("membership"), 0);
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("PRIVMSG #rust :before carol came").await;
-    let carol = server.pick("carol").await;
+    let carol = server.create_session("carol").await;
     carol.snapshot().await;
     carol.send("JOIN #rust").await;
     alice.send("PRIVMSG #rust,carol :hello carol").await;
@@ -77,7 +77,7 @@ async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
     carol.send(&format!("MARKREAD #rust {read}")).await;
     bob.send("PRIVMSG #rust :unread").await;
     // Carol was here before, and may still read that.
-    let dave = server.pick("dave").await;
+    let dave = server.create_session("dave").await;
     dave.send("JOIN #rust").await;
     dave.send("PART #rust").await;
     bob.send("PRIVMSG #rust :without dave").await;
@@ -113,7 +113,7 @@ async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
     );
     assert_eq!((after.2, after.3, after.4), (before.2, before.3, before.4));
     assert!(!commands(after.0.as_array().unwrap()).contains(&"WARN"));
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn the_room_is_used_again_and_the_file_stops_growing() {
     let mut after = Vec::new();
     for round in 0..3 {
         let [alice, bob] = server
-            .pick_on("#rust", [&format!("alice{round}"), &format!("bob{round}")])
+            .sessions_on("#rust", [&format!("alice{round}"), &format!("bob{round}")])
             .await;
         for _ in 0..50 {
             alice

@@ -13,7 +13,9 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Device, Disk, PATIENCE, Problem, Process, TestServer, assert_sound, until};
+use crate::support::{
+    Device, Disk, Problem, Process, TEST_TIMEOUT, TestServer, assert_integrity, until,
+};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -32,7 +34,10 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::new(dir.path());
         let process = Process::on_disk(&dir.path().join("rejoin.db"), &disk);
-        let (alice, bob) = (process.pick("alice").await, process.pick("bob").await);
+        let (alice, bob) = (
+            process.create_session("alice").await,
+            process.create_session("bob").await,
+        );
         alice.send(&format!("PASS :{PASSWORD}")).await;
         let phone = process.device().login("alice", PASSWORD).await.unwrap();
         for device in [&alice, &phone, &bob] {
@@ -167,13 +172,13 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
         let bob = bob.clone();
         async move { bob.poll(&format!("after={start}&timeout=60&limit=1")).await }
     });
-    scene.process.connected(2).await;
+    scene.process.wait_for_connections(2).await;
 
     let end = fail(&scene);
     let (commands, password, session, login, logout) = tokio::join!(
         scene.act("one"),
         alice.try_send_json(json!({"command": "PASS", "params": ["another password", PASSWORD]})),
-        visitor.try_pick("eve"),
+        visitor.try_create_session("eve"),
         visitor.login("alice", PASSWORD),
         tablet.call(Method::POST, "/api/v1/logout"),
     );
@@ -211,7 +216,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
         .map(Result::unwrap)
         .collect();
     assert_eq!(answers, again, "what has a label is done once");
-    visitor.try_pick("eve").await.unwrap();
+    visitor.try_create_session("eve").await.unwrap();
     visitor.login("alice", PASSWORD).await.unwrap();
     tablet.call(Method::POST, "/api/v1/logout").await.unwrap();
     let last = bob.send("PRIVMSG #all :the end").await;
@@ -223,7 +228,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     made.sort_by_key(|id| id.as_i64());
     let mut received = Vec::new();
     while received.last() != Some(&last["ids"][0]) {
-        let message = tokio::time::timeout(PATIENCE, stream.message())
+        let message = tokio::time::timeout(TEST_TIMEOUT, stream.message())
             .await
             .expect("what was done is told");
         let message = message.expect("the stream stays open");
@@ -239,7 +244,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
 
     let before = scene.seen().await;
     let end = fail(&scene);
-    let (commands, session) = tokio::join!(scene.act("two"), visitor.try_pick("fay"));
+    let (commands, session) = tokio::join!(scene.act("two"), visitor.try_create_session("fay"));
     commands.into_iter().for_each(assert_refused);
     assert_refused(session);
     let scene = scene.restarted(end);
@@ -253,8 +258,8 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
         .await
         .into_iter()
         .for_each(|answer| drop(answer.unwrap()));
-    scene.process.pick("fay").await;
-    assert_sound(&scene.database());
+    scene.process.create_session("fay").await;
+    assert_integrity(&scene.database());
 }
 
 fn on_disk(fault: &str) -> impl Fn(&Scene) -> Box<dyn FnOnce()> {
@@ -317,7 +322,7 @@ async fn a_disk_that_cannot_be_read() {
 #[tokio::test]
 async fn health_is_found_out_by_writing_at_most_once_a_second() {
     let server = TestServer::start().await;
-    server.pick("alice").await;
+    server.create_session("alice").await;
     let log = || {
         std::fs::metadata(server.database().with_extension("db-wal"))
             .unwrap()

@@ -19,17 +19,18 @@ pub struct App {
 
 impl Device {
     /// Issues an API key of this device's session, named `bot`.
-    pub async fn key(&self, scope: &str) -> App {
-        self.key_of(json!({"name": "bot", "scope": scope})).await
+    pub async fn create_key(&self, scope: &str) -> App {
+        self.create_key_with(json!({"name": "bot", "scope": scope}))
+            .await
     }
 
-    pub async fn key_of(&self, wanted: Value) -> App {
+    pub async fn create_key_with(&self, wanted: Value) -> App {
         let key = self.post("/api/v1/keys", wanted).await.unwrap();
         App::of(self, &key)
     }
 
     /// Whether this program's token works no more.
-    pub async fn is_cut_off(&self) -> bool {
+    pub async fn token_is_invalid(&self) -> bool {
         self.call(Method::GET, "/api/v1/session")
             .await
             .is_err_and(|problem| problem.code == "invalid_token")

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{Device, PATIENCE, TestServer, until};
+use super::{Device, TEST_TIMEOUT, TestServer, until};
 
 /// No window of Chromium's is narrower; what is, it has to be told to take for a phone's.
 const NARROWEST: u32 = 500;
@@ -254,7 +254,7 @@ impl Page {
 
     /// Waits until a script returns something that is true, and gives it back.
     pub async fn until(&self, script: &str, args: Vec<Value>) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TEST_TIMEOUT;
         loop {
             // A page that is being left has no answer.
             let found = self
@@ -314,7 +314,7 @@ impl Page {
     /// Clicks on an element; one that is drawn anew between the look and the click is looked for
     /// once more.
     pub async fn click(&self, css: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TEST_TIMEOUT;
         loop {
             self.shows(css).await;
             let clicked = match self.browser.find(Locator::Css(css)).await {
@@ -330,7 +330,7 @@ impl Page {
     }
 
     /// Picks a nick on the first page.
-    pub async fn pick(&self, base: &str, nick: &str) {
+    pub async fn create_session(&self, base: &str, nick: &str) {
         self.goto(base).await;
         self.types("#nick", nick).await;
         self.click("#start").await;
@@ -342,14 +342,14 @@ impl Page {
     }
 
     /// What was said, as `nick: text`, as far as the page shows it.
-    pub async fn said(&self) -> Vec<String> {
+    pub async fn messages(&self) -> Vec<String> {
         let script = "return [...document.querySelectorAll('#messages .message')]
             .map((m) => `${m.dataset.source}: ${m.querySelector('.text').innerText}`)";
         serde_json::from_value(self.run(script, vec![]).await).unwrap()
     }
 
     /// Waits until something said is here, and no longer pending.
-    pub async fn hears(&self, line: &str) {
+    pub async fn shows_message(&self, line: &str) {
         let script = "return [...document.querySelectorAll('#messages .message[data-id]')]
             .some((m) => `${m.dataset.source}: ${m.querySelector('.text').innerText}` === arguments[0])";
         self.until(script, vec![line.into()]).await;
@@ -379,7 +379,7 @@ impl Page {
     }
 
     /// Takes the network away from what the page asks for, or gives it back.
-    pub async fn cut_off(&self, offline: bool) {
+    pub async fn set_offline(&self, offline: bool) {
         self.devtools("Network.enable", json!({})).await;
         let network = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
         self.devtools("Network.emulateNetworkConditions", network)
@@ -387,7 +387,7 @@ impl Page {
     }
 
     /// Has a script run in every page of this tab from now on, before the page's own.
-    pub async fn before(&self, script: &str) {
+    pub async fn add_startup_script(&self, script: &str) {
         self.devtools(
             "Page.addScriptToEvaluateOnNewDocument",
             json!({ "source": script }),

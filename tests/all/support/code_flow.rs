@@ -17,11 +17,11 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub const CONSENT: &str = "/auth/consent";
 
 /// A form or a query, by name.
-pub type Pairs = Vec<(String, String)>;
+pub type Params = Vec<(String, String)>;
 
 /// What a browser got: a page, or where it was sent.
 #[derive(Debug)]
-pub struct Landing {
+pub struct BrowserResponse {
     pub status: u16,
     pub location: String,
     pub policy: String,
@@ -30,7 +30,7 @@ pub struct Landing {
     pub page: String,
 }
 
-impl Landing {
+impl BrowserResponse {
     async fn of(response: Response) -> Self {
         let header = |name| {
             response
@@ -57,7 +57,7 @@ impl Landing {
 
     /// What the app is told, if the browser was sent to this address.
     #[track_caller]
-    pub fn told(&self, address: &str) -> BTreeMap<String, String> {
+    pub fn redirect_params(&self, address: &str) -> BTreeMap<String, String> {
         let Self {
             status,
             location,
@@ -78,7 +78,7 @@ impl Landing {
 
     #[track_caller]
     pub fn code(&self) -> String {
-        let told = self.told(REDIRECT);
+        let told = self.redirect_params(REDIRECT);
         told.get("code")
             .unwrap_or_else(|| panic!("{told:?}"))
             .clone()
@@ -87,13 +87,13 @@ impl Landing {
     /// The error that the app is told of.
     #[track_caller]
     pub fn error(&self) -> String {
-        self.told(REDIRECT)["error"].clone()
+        self.redirect_params(REDIRECT)["error"].clone()
     }
 }
 
 impl App {
     /// What this app asks a browser's session for.
-    pub fn asking(&self, scope: &str) -> Pairs {
+    pub fn authorization_request(&self, scope: &str) -> Params {
         let pairs = [
             ("response_type", "code"),
             ("client_id", &self.client_id),
@@ -122,7 +122,12 @@ impl App {
     /// Signs this device's session in, as far as the page and the app go; the tokens.
     pub async fn sign_in(&self, device: &Device, scope: &str) -> Value {
         let (status, tokens) = self
-            .redeem(&device.allows(&self.asking(scope), &[]).await.code())
+            .redeem(
+                &device
+                    .approve(&self.authorization_request(scope), &[])
+                    .await
+                    .code(),
+            )
             .await;
         assert_eq!(status, 200, "{tokens}");
         tokens
@@ -131,20 +136,20 @@ impl App {
 
 impl Device {
     /// Opens the page to which an app sends this browser.
-    pub async fn is_sent(&self, asking: &Pairs) -> Landing {
-        self.opens(&authorize(asking)).await
+    pub async fn open_authorization(&self, asking: &Params) -> BrowserResponse {
+        self.open_page(&authorization_path(asking)).await
     }
 
-    pub async fn opens(&self, path: &str) -> Landing {
-        Landing::of(self.request(Method::GET, path).send().await.unwrap()).await
+    pub async fn open_page(&self, path: &str) -> BrowserResponse {
+        BrowserResponse::of(self.request(Method::GET, path).send().await.unwrap()).await
     }
 
-    pub async fn decides(&self, asking: &Pairs, more: &[(&str, &str)]) -> Landing {
+    pub async fn decide_consent(&self, asking: &Params, more: &[(&str, &str)]) -> BrowserResponse {
         let more = more
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let form = asking.iter().cloned().chain(more).collect::<Vec<_>>();
-        Landing::of(
+        BrowserResponse::of(
             self.request(Method::POST, CONSENT)
                 .form(&form)
                 .send()
@@ -155,14 +160,14 @@ impl Device {
     }
 
     /// Says yes on the page, with further fields of its form.
-    pub async fn allows(&self, asking: &Pairs, more: &[(&str, &str)]) -> Landing {
-        self.decides(asking, &[more, &[("decision", "allow")]].concat())
+    pub async fn approve(&self, asking: &Params, more: &[(&str, &str)]) -> BrowserResponse {
+        self.decide_consent(asking, &[more, &[("decision", "allow")]].concat())
             .await
     }
 }
 
 /// Where an app sends a browser that it asks.
-pub fn authorize(asking: &Pairs) -> String {
+pub fn authorization_path(asking: &Params) -> String {
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(asking)
         .finish();
@@ -170,7 +175,7 @@ pub fn authorize(asking: &Pairs) -> String {
 }
 
 /// The same, but for one parameter: another value, or none.
-pub fn but(asking: &Pairs, name: &str, value: Option<&str>) -> Pairs {
+pub fn with_param(asking: &Params, name: &str, value: Option<&str>) -> Params {
     let others = asking.iter().filter(|(own, _)| own != name).cloned();
     others
         .chain(value.map(|value| (name.to_owned(), value.to_owned())))

@@ -55,12 +55,12 @@ impl Device {
         self.base.strip_prefix("http://").unwrap()
     }
 
-    pub async fn pick(base: String, nick: &str) -> Self {
-        Self::new(base).try_pick(nick).await.unwrap()
+    pub async fn create_session(base: String, nick: &str) -> Self {
+        Self::new(base).try_create_session(nick).await.unwrap()
     }
 
     /// Makes a session.
-    pub async fn try_pick(&self, nick: &str) -> Result<Self, Problem> {
+    pub async fn try_create_session(&self, nick: &str) -> Result<Self, Problem> {
         let response = self
             .request(Method::POST, "/api/v1/session")
             .json(&json!({"nick": nick}))
@@ -125,7 +125,7 @@ impl Device {
     }
 
     /// The same device behind a proxy that says it comes from this address.
-    pub fn from(&self, address: &str) -> Self {
+    pub fn at_address(&self, address: &str) -> Self {
         Self {
             address: Some(address.to_owned()),
             ..self.clone()
@@ -133,7 +133,7 @@ impl Device {
     }
 
     /// The same device as it asks for a server by another name.
-    pub fn asking_for(&self, host: &str) -> Self {
+    pub fn with_host(&self, host: &str) -> Self {
         Self {
             named: Some(host.to_owned()),
             ..self.clone()
@@ -246,7 +246,7 @@ impl Device {
     }
 
     /// Waits for a line of the metrics.
-    pub async fn measured(&self, line: &str) {
+    pub async fn wait_for_metric(&self, line: &str) {
         until(line, async || {
             let metrics = self
                 .request(Method::GET, "/metrics")
@@ -345,7 +345,7 @@ pub async fn checked(response: Response) -> Result<Value, Problem> {
 }
 
 /// A refusal in brief.
-pub fn said(problem: Problem) -> (u16, String) {
+pub fn status_and_code(problem: Problem) -> (u16, String) {
     (problem.status, problem.code)
 }
 

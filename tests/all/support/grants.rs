@@ -9,7 +9,7 @@ pub const FLAGS: [&str; 2] = ["--redirect-uri", REDIRECT];
 
 impl App {
     /// Lets a device's session give this app a grant; the refresh token.
-    pub async fn given(&self, by: &Device, scope: &str) -> String {
+    pub async fn refresh_token_for(&self, by: &Device, scope: &str) -> String {
         self.sign_in(by, scope).await["refresh_token"]
             .as_str()
             .unwrap()

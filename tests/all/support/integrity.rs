@@ -116,7 +116,7 @@ const WRONG: &[(&str, &str)] = &[
 
 /// Looks at a database from which retention has removed nothing; a server may be running on it.
 #[track_caller]
-pub fn assert_sound(database: &Path) {
+pub fn assert_integrity(database: &Path) {
     let database = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let check: String = database
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
@@ -136,7 +136,7 @@ pub fn assert_sound(database: &Path) {
 }
 
 /// Asserts that no file beside the database holds a secret.
-pub fn assert_unwritten(database: &Path, secret: &str) {
+pub fn assert_not_on_disk(database: &Path, secret: &str) {
     let entries = std::fs::read_dir(database.parent().unwrap())
         .unwrap()
         .map(|entry| entry.unwrap().path());

@@ -133,9 +133,9 @@ impl Process {
     }
 
     /// Waits until so many held polls and streams are connected.
-    pub async fn connected(&self, count: usize) {
+    pub async fn wait_for_connections(&self, count: usize) {
         self.device()
-            .measured(&format!("rejoin_connections {count}"))
+            .wait_for_metric(&format!("rejoin_connections {count}"))
             .await;
     }
 
@@ -172,8 +172,8 @@ impl Process {
         Device::new(self.base.clone())
     }
 
-    pub async fn pick(&self, nick: &str) -> Device {
-        Device::pick(self.base.clone(), nick).await
+    pub async fn create_session(&self, nick: &str) -> Device {
+        Device::create_session(self.base.clone(), nick).await
     }
 }
 

@@ -11,10 +11,10 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, protocol::CloseFrame},
 };
 
-use super::{Device, PATIENCE, Stream};
+use super::{Device, Stream, TEST_TIMEOUT};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Way {
+pub enum DeliveryMode {
     Poll,
     Stream,
     Socket,
@@ -37,22 +37,22 @@ enum Source {
 
 /// Why nothing more comes: the client has ended, with this reason, or the connection has.
 #[derive(Debug, PartialEq)]
-pub enum Over {
-    Ended(String),
-    Cut,
+pub enum QueueEnd {
+    ClientEnded(String),
+    Disconnected,
 }
 
 impl Reader {
     /// Reads on from `after`, or from what was acknowledged.
-    pub async fn open(device: &Device, way: Way, after: Option<i64>) -> Self {
+    pub async fn open(device: &Device, way: DeliveryMode, after: Option<i64>) -> Self {
         let query = after.map_or(String::new(), |after| format!("after={after}"));
         let source = match way {
-            Way::Poll => Source::Poll {
+            DeliveryMode::Poll => Source::Poll {
                 after,
                 page: VecDeque::new(),
             },
-            Way::Stream => Source::Stream(device.stream(&query).await),
-            Way::Socket => Source::Socket(Socket::open(device, &query).await),
+            DeliveryMode::Stream => Source::Stream(device.stream(&query).await),
+            DeliveryMode::Socket => Source::Socket(Socket::open(device, &query).await),
         };
         Self {
             device: device.clone(),
@@ -61,7 +61,7 @@ impl Reader {
     }
 
     /// How it ends, whatever comes before.
-    pub async fn ended(&mut self) -> Over {
+    pub async fn ended(&mut self) -> QueueEnd {
         let over = async {
             loop {
                 if let Err(over) = self.next().await {
@@ -69,12 +69,12 @@ impl Reader {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, over)
+        tokio::time::timeout(TEST_TIMEOUT, over)
             .await
             .expect("it goes on and on")
     }
 
-    pub async fn next(&mut self) -> Result<Value, Over> {
+    pub async fn next(&mut self) -> Result<Value, QueueEnd> {
         match &mut self.source {
             Source::Poll { after, page } => {
                 while page.is_empty() {
@@ -82,7 +82,7 @@ impl Reader {
                     // Pages of two, so that every test pages.
                     let path = format!("/api/v1/messages?timeout=60&limit=2{query}");
                     let Ok(response) = self.device.request(Method::GET, &path).send().await else {
-                        return Err(Over::Cut);
+                        return Err(QueueEnd::Disconnected);
                     };
                     match super::checked(response).await {
                         Ok(answer) => {
@@ -90,11 +90,11 @@ impl Reader {
                             *after = answer["next"].as_i64();
                             // A server that stops gives a held poll what there is: nothing.
                             if page.is_empty() {
-                                return Err(Over::Cut);
+                                return Err(QueueEnd::Disconnected);
                             }
                         }
                         Err(problem) => {
-                            return Err(Over::Ended(
+                            return Err(QueueEnd::ClientEnded(
                                 problem.body["reason"].as_str().unwrap().to_owned(),
                             ));
                         }
@@ -106,9 +106,9 @@ impl Reader {
                 let ended = |data: Value| {
                     data["reason"]
                         .as_str()
-                        .map(|reason| Over::Ended(reason.to_owned()))
+                        .map(|reason| QueueEnd::ClientEnded(reason.to_owned()))
                 };
-                let message = stream.message().await.ok_or(Over::Cut)?;
+                let message = stream.message().await.ok_or(QueueEnd::Disconnected)?;
                 match ended(message.clone()) {
                     Some(over) => Err(over),
                     None => Ok(message),
@@ -223,15 +223,15 @@ impl Socket {
     }
 
     /// The next message of the queue, answers to commands aside.
-    pub async fn message(&mut self) -> Result<Value, Over> {
+    pub async fn message(&mut self) -> Result<Value, QueueEnd> {
         loop {
             match self.frame().await {
                 Ok(frame) if frame["command"].is_string() => return Ok(frame),
                 Ok(_) => {}
                 Err(Some(close)) if u16::from(close.code) == 4401 => {
-                    return Err(Over::Ended(close.reason.to_string()));
+                    return Err(QueueEnd::ClientEnded(close.reason.to_string()));
                 }
-                Err(_) => return Err(Over::Cut),
+                Err(_) => return Err(QueueEnd::Disconnected),
             }
         }
     }

@@ -10,10 +10,10 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use super::{Device, PATIENCE};
+use super::{Device, TEST_TIMEOUT};
 
 /// Another address of this machine, where the hostile come from.
-pub const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+pub const OTHER_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 pub struct Raw {
     stream: TcpStream,
@@ -36,12 +36,12 @@ impl Raw {
         Self::from(Ipv4Addr::LOCALHOST.into(), server).await
     }
 
-    /// Many at one time, from `ELSEWHERE`.
+    /// Many at one time, from `OTHER_ADDRESS`.
     pub async fn crowd(count: usize, server: SocketAddr) -> Vec<Self> {
         let mut crowd = Vec::new();
         // One after the other: what overflows the system's queue is lost.
         for _ in 0..count {
-            crowd.push(Self::from(ELSEWHERE, server).await);
+            crowd.push(Self::from(OTHER_ADDRESS, server).await);
         }
         crowd
     }
@@ -131,7 +131,7 @@ impl Raw {
     pub async fn sip(mut self) {
         let mut sip = [0; 1000];
         loop {
-            let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut sip)).await;
+            let read = tokio::time::timeout(TEST_TIMEOUT, self.stream.read(&mut sip)).await;
             if read
                 .expect("it neither sent anything nor closed")
                 .unwrap_or(0)
@@ -156,7 +156,7 @@ impl Raw {
 
     /// Whether something more came; a reset is an end as well.
     async fn more(&mut self) -> bool {
-        let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
+        let read = tokio::time::timeout(TEST_TIMEOUT, self.stream.read_buf(&mut self.read)).await;
         read.expect("it neither sent anything nor closed")
             .unwrap_or(0)
             > 0

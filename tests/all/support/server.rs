@@ -105,7 +105,7 @@ impl TestServer {
     }
 
     /// Lets time pass.
-    pub fn pass(&self, time: Duration) {
+    pub fn advance(&self, time: Duration) {
         self.passed
             .fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
@@ -169,34 +169,38 @@ impl TestServer {
     }
 
     /// Waits until so many held polls and streams are connected.
-    pub async fn connected(&self, count: usize) {
+    pub async fn wait_for_connections(&self, count: usize) {
         self.device()
-            .measured(&format!("rejoin_connections {count}"))
+            .wait_for_metric(&format!("rejoin_connections {count}"))
             .await;
     }
 
     /// Waits for a line of the metrics.
-    pub async fn measured(&self, line: &str) {
-        self.device().measured(line).await;
+    pub async fn wait_for_metric(&self, line: &str) {
+        self.device().wait_for_metric(line).await;
     }
 
     /// Waits until so many clients are live, as upkeep lets due ones leave.
-    pub async fn expired(&self, left: usize) {
+    pub async fn wait_for_clients(&self, left: usize) {
         self.device()
-            .measured(&format!("rejoin_clients {left}"))
+            .wait_for_metric(&format!("rejoin_clients {left}"))
             .await;
     }
 
     /// Somebody new, in a session of their own.
-    pub async fn pick(&self, nick: &str) -> Device {
-        Device::pick(self.url(""), nick).await
+    pub async fn create_session(&self, nick: &str) -> Device {
+        Device::create_session(self.url(""), nick).await
     }
 
     /// Several people who have joined a channel, the first of them as its op.
-    pub async fn pick_on<const N: usize>(&self, channel: &str, nicks: [&str; N]) -> [Device; N] {
+    pub async fn sessions_on<const N: usize>(
+        &self,
+        channel: &str,
+        nicks: [&str; N],
+    ) -> [Device; N] {
         let mut people = Vec::new();
         for nick in nicks {
-            people.push(self.pick(nick).await);
+            people.push(self.create_session(nick).await);
         }
         for person in &people {
             person.send(&format!("JOIN {channel}")).await;

@@ -17,7 +17,7 @@ pub async fn slow_password(server: &TestServer) -> Vec<JoinHandle<()>> {
         .hash_password_with_salt(b"a slow password", b"0123456789abcdef")
         .unwrap()
         .to_string();
-    server.pick("slow").await;
+    server.create_session("slow").await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
     database
         .execute(
@@ -31,6 +31,6 @@ pub async fn slow_password(server: &TestServer) -> Vec<JoinHandle<()>> {
         tokio::spawn(async move { drop(device.login("slow", "a wrong one").await) })
     });
     let busy = busy.collect();
-    server.measured("rejoin_passwords 4").await;
+    server.wait_for_metric("rejoin_passwords 4").await;
     busy
 }

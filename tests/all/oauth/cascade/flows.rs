@@ -7,8 +7,8 @@ use super::{
     world::{APPS, World},
 };
 use crate::{
-    oauth::device_flow::{Waiting, decide},
-    support::but,
+    oauth::device_flow::{PendingDevice, decide},
+    support::with_param,
 };
 
 impl World {
@@ -99,7 +99,10 @@ impl World {
             self.model.clients[by].session,
         );
         let scope = if queue { "chat:read" } else { "identity" };
-        let landing = self.device(by).allows(&app.asking(scope), &[]).await;
+        let landing = self
+            .device(by)
+            .approve(&app.authorization_request(scope), &[])
+            .await;
         if !self.model.owners[owner].live {
             assert_eq!(landing.status, 400, "{:?}", self.story);
             return;
@@ -177,7 +180,7 @@ impl World {
         if status == 401 {
             return;
         }
-        let waiting = Waiting::shown(&self.model.owners[owner].app, &body);
+        let waiting = PendingDevice::shown(&self.model.owners[owner].app, &body);
         let decision = if allowed { "allow" } else { "deny" };
         let (status, page) = decide(&self.device(by), &waiting.code, decision).await;
         assert_eq!(status, 200, "{page} {:?}", self.story);
@@ -201,8 +204,12 @@ impl World {
             self.model.owners[owner].app.clone(),
             self.model.clients[by].session,
         );
-        let asking = but(&app.asking("identity"), "prompt", Some("none"));
-        let landing = self.device(by).is_sent(&asking).await;
+        let asking = with_param(
+            &app.authorization_request("identity"),
+            "prompt",
+            Some("none"),
+        );
+        let landing = self.device(by).open_authorization(&asking).await;
         if !self.model.owners[owner].live {
             assert_eq!(landing.status, 400, "{:?}", self.story);
             return;

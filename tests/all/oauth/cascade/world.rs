@@ -9,7 +9,7 @@ use super::{
     model::{Client, Grant, Model, Owner, Session, Token},
     steps::Step,
 };
-use crate::support::{App, Device, REDIRECT, TestServer, assert_sound, rejoin, until};
+use crate::support::{App, Device, REDIRECT, TestServer, assert_integrity, rejoin, until};
 
 const PASSWORD: &str = "correct horse battery";
 /// The operator's apps, the second of which is public.
@@ -94,7 +94,7 @@ impl World {
         match *step {
             Step::Create => {
                 let nick = format!("n{}", self.model.sessions.len());
-                let device = self.server.pick(&nick).await;
+                let device = self.server.create_session(&nick).await;
                 device.send(&format!("PASS :{PASSWORD}")).await;
                 self.model.sessions.push(Session { nick, live: true });
                 self.model.tell("session_created");
@@ -160,7 +160,7 @@ impl World {
                 if expires {
                     wanted["expires_in"] = json!(KEY_LIFE);
                 }
-                let app = self.device(by).key_of(wanted).await;
+                let app = self.device(by).create_key_with(wanted).await;
                 let session = Some(self.model.clients[by].session);
                 let until = expires.then_some(self.model.now + KEY_LIFE);
                 self.model.owners.push(Owner {
@@ -188,7 +188,7 @@ impl World {
                     .api
                     .program
                     .with_token(&bot.access)
-                    .key("chat:read")
+                    .create_key("chat:read")
                     .await;
                 let (until, through) = (None, Some(through));
                 self.model.owners.push(Owner {
@@ -258,7 +258,10 @@ impl World {
                 let Owner { ref app, live, .. } = self.model.owners[owner % APPS];
                 let landing = self
                     .device(by)
-                    .decides(&app.asking("identity"), &[("decision", "deny")])
+                    .decide_consent(
+                        &app.authorization_request("identity"),
+                        &[("decision", "deny")],
+                    )
                     .await;
                 assert_eq!(
                     landing.status,
@@ -330,7 +333,8 @@ impl World {
                 self.model.end_owner(owner);
             }
             Step::Pass => {
-                self.server.pass(Duration::from_secs(PASS.unsigned_abs()));
+                self.server
+                    .advance(Duration::from_secs(PASS.unsigned_abs()));
                 self.model.now += PASS;
                 self.model.expire();
                 let over = self.model.told.get("key_revoked").copied().unwrap_or(0);
@@ -444,7 +448,7 @@ impl World {
 
     /// The database is sound, and the audit log tells of what happened as often as it did.
     pub async fn check_audit(&self) {
-        assert_sound(&self.server.database());
+        assert_integrity(&self.server.database());
         let database = Connection::open(self.server.database()).unwrap();
         let mut statement = database
             .prepare("SELECT action, count(*) FROM audit GROUP BY action")

@@ -5,7 +5,7 @@ use reqwest::{Method, header};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{App, Device, TestServer, assert_sound, commands, said};
+use crate::support::{App, Device, TestServer, assert_integrity, commands, status_and_code};
 
 mod queue;
 mod shown;
@@ -15,7 +15,7 @@ const SCOPE: &str = "chat:read chat:write chat:moderate identity";
 /// A key that is confined to `#in`, as it was typed, and its bot.
 async fn confined(owner: &Device) -> (App, Device) {
     let key = owner
-        .key_of(json!({"name": "bot", "scope": SCOPE, "res": ["#In"]}))
+        .create_key_with(json!({"name": "bot", "scope": SCOPE, "res": ["#In"]}))
         .await;
     let bot = key.token("").await;
     (key, bot)
@@ -24,8 +24,8 @@ async fn confined(owner: &Device) -> (App, Device) {
 /// Alice is on both channels, bob inside, carol outside; bob is away, and everybody has written to
 /// alice.
 async fn world(server: &TestServer) -> [Device; 3] {
-    let [alice, bob] = server.pick_on("#in", ["alice", "bob"]).await;
-    let carol = server.pick("carol").await;
+    let [alice, bob] = server.sessions_on("#in", ["alice", "bob"]).await;
+    let carol = server.create_session("carol").await;
     alice.send("JOIN #secrets").await;
     carol.send("JOIN #secrets").await;
     carol.send("JOIN #far").await;
@@ -193,7 +193,7 @@ async fn what_lies_outside_answers_every_verb_as_if_it_were_not_there() {
         (seen().await, server.rows("event"), server.rows("channel")),
         (before, events, 3)
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn what_is_about_the_whole_session_is_refused() {
     let server = TestServer::start().await;
     let [alice, _bob, _carol] = world(&server).await;
     let key = alice
-        .key_of(json!({"name": "bot", "scope": SCOPE, "res": ["#in"]}))
+        .create_key_with(json!({"name": "bot", "scope": SCOPE, "res": ["#in"]}))
         .await;
     // No key is issued like this; should there ever be a grant, it is confined all the same.
     let database = Connection::open(server.database()).unwrap();
@@ -226,11 +226,15 @@ async fn what_is_about_the_whole_session_is_refused() {
         "/api/v1/audit",
     ] {
         let refused = bot.call(Method::GET, path).await.unwrap_err();
-        assert_eq!(said(refused), (403, "insufficient_scope".into()), "{path}");
+        assert_eq!(
+            status_and_code(refused),
+            (403, "insufficient_scope".into()),
+            "{path}"
+        );
     }
     for path in ["/api/v1/clients", "/api/v1/session"] {
         assert_eq!(
-            said(bot.delete(path).await.unwrap_err()),
+            status_and_code(bot.delete(path).await.unwrap_err()),
             (403, "insufficient_scope".into()),
             "{path}"
         );
@@ -242,7 +246,7 @@ async fn what_is_about_the_whole_session_is_refused() {
         )
         .await
         .unwrap_err();
-    assert_eq!(said(wider), (403, "insufficient_scope".into()));
+    assert_eq!(status_and_code(wider), (403, "insufficient_scope".into()));
     assert_eq!(
         (alice.snapshot().await, server.rows("event")),
         (before, events)
@@ -252,9 +256,9 @@ async fn what_is_about_the_whole_session_is_refused() {
 #[tokio::test]
 async fn inside_a_bot_does_all_that_its_scope_allows() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#in", ["alice", "bob"]).await;
+    let [alice, bob] = server.sessions_on("#in", ["alice", "bob"]).await;
     let bot = alice
-        .key_of(json!({"name": "bot", "scope": SCOPE, "res": ["#in", "#new"]}))
+        .create_key_with(json!({"name": "bot", "scope": SCOPE, "res": ["#in", "#new"]}))
         .await
         .token("")
         .await;
@@ -285,7 +289,7 @@ async fn inside_a_bot_does_all_that_its_scope_allows() {
         "also of a channel that was made anew under its name"
     );
     assert_eq!(
-        said(bot.try_send(refused).await.unwrap_err()),
+        status_and_code(bot.try_send(refused).await.unwrap_err()),
         (409, "user_on_channel".into())
     );
     bob.send("JOIN #new").await;

@@ -7,9 +7,15 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{SCOPE, confined, world};
-use crate::support::{Over, PATIENCE, Reader, TestServer, Way, commands, params, until};
+use crate::support::{
+    DeliveryMode, QueueEnd, Reader, TEST_TIMEOUT, TestServer, commands, params, until,
+};
 
-const WAYS: [Way; 3] = [Way::Poll, Way::Stream, Way::Socket];
+const WAYS: [DeliveryMode; 3] = [
+    DeliveryMode::Poll,
+    DeliveryMode::Stream,
+    DeliveryMode::Socket,
+];
 
 /// What everybody does at random, to what lies inside and outside and to both.
 const LINES: [&str; 20] = [
@@ -47,12 +53,12 @@ proptest! {
 async fn run(steps: &[(usize, &str)]) {
     let mut server = TestServer::start().await;
     let [alice, bob, carol] = [
-        server.pick("alice").await,
-        server.pick("bob").await,
-        server.pick("carol").await,
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+        server.create_session("carol").await,
     ];
     let (sibling, (_, bot)) = (
-        alice.key(SCOPE).await.token("").await,
+        alice.create_key(SCOPE).await.token("").await,
         confined(&alice).await,
     );
     let start = bot.snapshot().await;
@@ -95,8 +101,8 @@ async fn run(steps: &[(usize, &str)]) {
 }
 
 /// What comes next; nothing fails the test rather than hanging it.
-async fn next(reader: &mut Reader) -> Result<Value, Over> {
-    tokio::time::timeout(PATIENCE, reader.next())
+async fn next(reader: &mut Reader) -> Result<Value, QueueEnd> {
+    tokio::time::timeout(TEST_TIMEOUT, reader.next())
         .await
         .expect("nothing came")
 }
@@ -126,27 +132,31 @@ async fn a_revoked_key_ends_what_it_reads_by() {
         bob.send("PRIVMSG #in :one").await;
         assert_eq!(params(&next(&mut reader).await.unwrap()), ["#in", "one"]);
         let (over, ()) = tokio::join!(next(&mut reader), async {
-            server.connected(1).await;
+            server.wait_for_connections(1).await;
             carol.send("PRIVMSG alice,#secrets :psst").await;
             alice
                 .delete(&format!("/api/v1/keys/{}", key.client_id))
                 .await
                 .unwrap();
         });
-        assert_eq!(over, Err(Over::Ended("revoked".into())), "{way:?}");
-        assert!(bot.is_cut_off().await);
+        assert_eq!(
+            over,
+            Err(QueueEnd::ClientEnded("revoked".into())),
+            "{way:?}"
+        );
+        assert!(bot.token_is_invalid().await);
     }
 }
 
 #[tokio::test]
 async fn a_gap_is_told_of_what_lay_inside_alone_also_where_the_stay_is_over() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
-    let [bob, alice, carol] = server.pick_on("#in", ["bob", "alice", "carol"]).await;
+    let [bob, alice, carol] = server.sessions_on("#in", ["bob", "alice", "carol"]).await;
     let (key, bot) = confined(&alice).await;
     bot.snapshot().await;
     let kicked = bob.send("KICK #in alice").await["ids"][0].to_string();
     carol.send("PRIVMSG alice :psst").await;
-    server.pass(Duration::from_hours(24 * 11));
+    server.advance(Duration::from_hours(24 * 11));
     for left in [3, 2] {
         server.restart().await;
         until("old events to go", async || server.rows("event") == 0).await;

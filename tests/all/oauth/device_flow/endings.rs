@@ -2,20 +2,23 @@
 
 use serde_json::json;
 
-use super::{Waiting, allow, audit, decide, operators_app};
-use crate::support::{TestServer, assert_sound};
+use super::{PendingDevice, allow, audit, decide, device_flow_app};
+use crate::support::{TestServer, assert_integrity};
 
 #[tokio::test]
 async fn of_two_decisions_at_the_same_instant_one_counts() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     let phone = server.phone_of(&alice, "alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
     for (round, (other, decision)) in [(&phone, "allow"), (&bob, "allow"), (&phone, "deny")]
         .iter()
         .enumerate()
     {
-        let device = Waiting::of(&app).await;
+        let device = PendingDevice::start(&app).await;
         let (one, two) = tokio::join!(
             decide(&alice, &device.code, "allow"),
             decide(other, &device.code, decision)
@@ -56,23 +59,23 @@ async fn of_two_decisions_at_the_same_instant_one_counts() {
         server.rows(approved),
         "as many grants as approvals"
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn an_approval_and_the_sessions_end_at_the_same_instant() {
     let server = TestServer::start().await;
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
     for round in 0..12 {
-        let alice = server.pick(&format!("alice{round}")).await;
-        let device = Waiting::of(&app).await;
+        let alice = server.create_session(&format!("alice{round}")).await;
+        let device = PendingDevice::start(&app).await;
         let (approved, _) = tokio::join!(decide(&alice, &device.code, "allow"), alice.send("QUIT"));
         match approved.0 {
             200 => assert_eq!(device.refusal().await, "invalid_grant"),
             303 => assert_eq!(device.refusal().await, "authorization_pending"),
             status => panic!("{status} {}", approved.1),
         }
-        assert_sound(&server.database());
+        assert_integrity(&server.database());
     }
     assert_eq!(server.rows("app_grant"), 0);
 }
@@ -80,19 +83,25 @@ async fn an_approval_and_the_sessions_end_at_the_same_instant() {
 #[tokio::test]
 async fn an_approval_ends_with_its_session_and_a_code_with_its_app() {
     let server = TestServer::start().await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
-    let (approved, waiting) = (Waiting::of(&app).await, Waiting::of(&app).await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
+    let (approved, waiting) = (
+        PendingDevice::start(&app).await,
+        PendingDevice::start(&app).await,
+    );
     allow(&alice, &approved.code).await;
     alice.delete("/api/v1/session").await.unwrap();
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
     assert_eq!(approved.refusal().await, "invalid_grant");
     assert_eq!(
         waiting.refusal().await,
         "authorization_pending",
         "it was nobody's"
     );
-    server.pick("alice").await;
+    server.create_session("alice").await;
     assert_eq!(
         approved.refusal().await,
         "invalid_grant",
@@ -112,9 +121,9 @@ async fn an_approval_ends_with_its_session_and_a_code_with_its_app() {
 #[tokio::test]
 async fn a_full_session_takes_no_device_and_loses_none() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
-    let alice = server.pick("alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read identity").await;
-    let device = Waiting::of(&app).await;
+    let alice = server.create_session("alice").await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read identity").await;
+    let device = PendingDevice::start(&app).await;
     let phone = server.phone_of(&alice, "alice").await;
     let (status, page) = decide(&alice, &device.code, "allow").await;
     assert!(
@@ -137,6 +146,6 @@ async fn a_full_session_takes_no_device_and_loses_none() {
     assert_eq!(device.refusal().await, "invalid_grant");
     assert_eq!(server.rows("app_grant"), 0);
     tablet.send("QUIT").await;
-    device.let_in().await.snapshot().await;
-    assert_sound(&server.database());
+    device.access().await.snapshot().await;
+    assert_integrity(&server.database());
 }

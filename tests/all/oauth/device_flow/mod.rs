@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, FLAGS, TestServer, assert_sound};
+use crate::support::{App, Device, FLAGS, TestServer, assert_integrity};
 
 mod endings;
 mod page;
@@ -14,7 +14,7 @@ mod polls;
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// An operator's app. A public one has no secret.
-pub async fn operators_app(server: &TestServer, name: &str, public: bool, scope: &str) -> App {
+pub async fn device_flow_app(server: &TestServer, name: &str, public: bool, scope: &str) -> App {
     let flags = ["--device", "--scope", scope, "--public"];
     server
         .app(name, if public { &flags } else { &flags[..3] })
@@ -22,14 +22,14 @@ pub async fn operators_app(server: &TestServer, name: &str, public: bool, scope:
 }
 
 /// A device that shows a code and waits.
-pub struct Waiting {
+pub struct PendingDevice {
     app: App,
     device_code: String,
     pub code: String,
 }
 
-impl Waiting {
-    pub async fn of(app: &App) -> Self {
+impl PendingDevice {
+    pub async fn start(app: &App) -> Self {
         let (status, body) = app.ask("/auth/device", &[]).await;
         assert_eq!(status, 200, "{body}");
         Self::shown(app, &body)
@@ -78,7 +78,7 @@ impl Waiting {
         body
     }
 
-    pub async fn let_in(&self) -> Device {
+    pub async fn access(&self) -> Device {
         self.app
             .program
             .with_token(self.tokens().await["access_token"].as_str().unwrap())
@@ -120,8 +120,8 @@ async fn audit(person: &Device, action: &str) -> Vec<Value> {
 #[tokio::test]
 async fn a_device_is_let_in_by_the_code_it_shows_and_is_then_like_any_other() {
     let server = TestServer::start().await;
-    let [alice, bob] = server.pick_on("#rust", ["alice", "bob"]).await;
-    let app = operators_app(
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
+    let app = device_flow_app(
         &server,
         "terminal",
         true,
@@ -156,13 +156,13 @@ async fn a_device_is_let_in_by_the_code_it_shows_and_is_then_like_any_other() {
         (&json!(600), &json!(5))
     );
 
-    let device = Waiting {
+    let device = PendingDevice {
         app,
         device_code: device_code.into(),
         code: code.into(),
     };
     assert_eq!(device.refusal().await, "authorization_pending");
-    server.pass(Duration::from_secs(125));
+    server.advance(Duration::from_secs(125));
     let typed = format!(" {}", code.to_lowercase().replace('-', ""));
     let (status, page) = post(&alice, &[("user_code", &typed)]).await;
     assert_eq!(status, 200, "{page}");
@@ -236,32 +236,33 @@ async fn a_device_is_let_in_by_the_code_it_shows_and_is_then_like_any_other() {
         .delete(&format!("/api/v1/clients/{}", clients[1]["id"]))
         .await
         .unwrap();
-    assert!(terminal.is_cut_off().await);
+    assert!(terminal.token_is_invalid().await);
     phone.snapshot().await;
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_device_alone_keeps_its_session() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
+    let alice = server.create_session("alice").await;
+    let device =
+        PendingDevice::start(&device_flow_app(&server, "terminal", true, "chat:read").await).await;
     allow(&alice, &device.code).await;
-    let terminal = device.let_in().await;
+    let terminal = device.access().await;
     alice.send("QUIT").await;
     assert_eq!(terminal.snapshot().await["session"]["nick"], "alice");
     terminal.send("QUIT").await;
-    server.pick("alice").await;
-    assert_sound(&server.database());
+    server.create_session("alice").await;
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn what_is_asked_for_wrongly_is_refused_by_name() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (public, own) = (
-        operators_app(&server, "public", true, "chat:read session:manage").await,
-        operators_app(&server, "own", false, "session:manage").await,
+        device_flow_app(&server, "public", true, "chat:read session:manage").await,
+        device_flow_app(&server, "own", false, "session:manage").await,
     );
     let with = |app: &App, secret: &str| App {
         secret: secret.into(),
@@ -290,7 +291,7 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
         ),
         (&nobody, [("scope", "")], "invalid_client"),
         (
-            &alice.key("chat:read").await,
+            &alice.create_key("chat:read").await,
             [("scope", "")],
             "unauthorized_client",
         ),
@@ -316,7 +317,7 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
         assert_eq!(status, expected, "{body}");
     }
     assert_eq!(server.rows("device_code"), 2);
-    let device = Waiting::of(&public).await;
+    let device = PendingDevice::start(&public).await;
     for (app, code, expected) in [
         (
             &with(&public, "rjk_x"),
@@ -338,7 +339,7 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
     }
     // Nor does what is given out here pass for anything else.
     let secret = device.device_code.as_str();
-    assert!(server.device().with_token(secret).is_cut_off().await);
+    assert!(server.device().with_token(secret).token_is_invalid().await);
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", secret)];
     assert_eq!(
         public.ask("/auth/token", &refresh).await.1["error"],

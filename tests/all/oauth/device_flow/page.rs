@@ -6,14 +6,15 @@ use rejoin::{audit::Limit, limits::Charge};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use super::{Waiting, allow, audit, decide, operators_app, post};
-use crate::support::{App, Device, TestServer, assert_sound};
+use super::{PendingDevice, allow, audit, decide, device_flow_app, post};
+use crate::support::{App, Device, TestServer, assert_integrity};
 
 #[tokio::test]
 async fn opening_the_page_changes_nothing_and_leads_through_the_login() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
+    let alice = server.create_session("alice").await;
+    let device =
+        PendingDevice::start(&device_flow_app(&server, "terminal", true, "chat:read").await).await;
     let open = async |person: &Device, query: &str| {
         person
             .request(Method::GET, &format!("/device{query}"))
@@ -50,7 +51,11 @@ async fn opening_the_page_changes_nothing_and_leads_through_the_login() {
     let next = format!("/login?next=/device%3Fuser_code%3D{}", device.code);
     for stranger in [
         &server.device(),
-        &alice.key("chat:read session:manage").await.token("").await,
+        &alice
+            .create_key("chat:read session:manage")
+            .await
+            .token("")
+            .await,
     ] {
         let answer = open(stranger, &query).await;
         assert_eq!(
@@ -97,14 +102,15 @@ async fn opening_the_page_changes_nothing_and_leads_through_the_login() {
         "{login}"
     );
     assert_eq!(device.refusal().await, "authorization_pending");
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn another_site_cannot_decide() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
+    let alice = server.create_session("alice").await;
+    let device =
+        PendingDevice::start(&device_flow_app(&server, "terminal", true, "chat:read").await).await;
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
@@ -127,8 +133,9 @@ async fn another_site_cannot_decide() {
 #[tokio::test]
 async fn a_denied_device_is_told_and_stays_denied() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
+    let alice = server.create_session("alice").await;
+    let device =
+        PendingDevice::start(&device_flow_app(&server, "terminal", true, "chat:read").await).await;
     let (status, page) = decide(&alice, &device.code, "deny").await;
     assert!(status == 200 && page.contains("Denied"), "{page}");
     assert_eq!(device.refusal().await, "access_denied");
@@ -139,7 +146,7 @@ async fn a_denied_device_is_told_and_stays_denied() {
             "{page}"
         );
     }
-    server.pass(Duration::from_mins(11));
+    server.advance(Duration::from_mins(11));
     assert_eq!(device.refusal().await, "access_denied");
     let denied = audit(&alice, "device_denied").await;
     assert_eq!(
@@ -147,16 +154,16 @@ async fn a_denied_device_is_told_and_stays_denied() {
         (1, &json!(device.app.client_id))
     );
     assert_eq!(server.rows("app_grant"), 0);
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn whoever_allows_chooses_the_channels() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust,#chess").await;
-    let app = operators_app(&server, "terminal", true, "chat:read session:manage").await;
-    let device = Waiting::of(&app).await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read session:manage").await;
+    let device = PendingDevice::start(&app).await;
     let (_, page) = post(&alice, &[("user_code", &device.code)]).await;
     assert!(
         page.contains("value=\"#rust\"") && page.contains("value=\"#chess\""),
@@ -178,7 +185,7 @@ async fn whoever_allows_chooses_the_channels() {
     ]
     .concat();
     assert_eq!(post(&alice, &chosen).await.0, 200);
-    device.let_in().await;
+    device.access().await;
     assert_eq!(
         alice.get("/api/v1/grants").await[0]["res"],
         json!(["#rust", "#tea"])
@@ -203,19 +210,20 @@ async fn whoever_allows_chooses_the_channels() {
         400,
         "it would be a false promise"
     );
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn user_codes_cannot_be_guessed() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
+    let device =
+        PendingDevice::start(&device_flow_app(&server, "terminal", true, "chat:read").await).await;
     let (alice, bob, carol) = (
-        server.pick("alice").await,
-        server.pick("bob").await,
-        server.pick("carol").await,
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+        server.create_session("carol").await,
     );
-    let dave = server.pick("dave").await;
+    let dave = server.create_session("dave").await;
     for _ in 0..25 {
         assert_eq!(
             post(&alice, &[("user_code", &device.code)]).await.0,
@@ -248,7 +256,7 @@ async fn user_codes_cannot_be_guessed() {
         }
         // Elsewhere the session is the same.
         assert_eq!(
-            guess(&person.from("192.0.2.1"), 0).await,
+            guess(&person.at_address("192.0.2.1"), 0).await,
             (429, "30".into())
         );
     }
@@ -275,23 +283,26 @@ async fn user_codes_cannot_be_guessed() {
     );
     assert_eq!(audit(&carol, "throttled").await[0]["reason"], "user_codes");
     assert_eq!(device.refusal().await, "authorization_pending");
-    server.pass(Duration::from_secs(30));
+    server.advance(Duration::from_secs(30));
     allow(&alice, &device.code).await;
 }
 
 /// What a session sends from an address with this code, and how it is answered.
 async fn typed(person: &Device, address: &str, code: &str) -> u16 {
-    post(&person.from(address), &[("user_code", code)]).await.0
+    post(&person.at_address(address), &[("user_code", code)])
+        .await
+        .0
 }
 
 #[tokio::test]
 async fn however_many_sessions_take_part_a_network_has_so_many_guesses() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
+    let device =
+        PendingDevice::start(&device_flow_app(&server, "terminal", true, "chat:read").await).await;
     let mut told = Vec::new();
     for n in 0..90 {
         // Each has made no mistake before.
-        let session = server.pick(&format!("s{n}")).await;
+        let session = server.create_session(&format!("s{n}")).await;
         told.push(typed(&session, "192.0.2.1", "BBBB-BBBB").await);
         if n == 80 {
             assert_eq!(
@@ -301,14 +312,14 @@ async fn however_many_sessions_take_part_a_network_has_so_many_guesses() {
         }
     }
     assert_eq!(told, [[404; 20].as_slice(), &[429; 70]].concat());
-    let late = server.pick("late").await;
+    let late = server.create_session("late").await;
     assert_eq!(
         typed(&late, "192.0.2.1", &device.code).await,
         429,
         "the exceptions are used up, too"
     );
     assert_eq!(typed(&late, "192.0.2.2", &device.code).await, 200);
-    server.pass(Duration::from_secs(15));
+    server.advance(Duration::from_secs(15));
     assert_eq!(typed(&late, "192.0.2.1", &device.code).await, 200);
 }
 
@@ -317,18 +328,21 @@ async fn however_many_sessions_take_part_a_network_has_so_many_guesses() {
 #[tokio::test]
 async fn all_networks_together_have_so_many_guesses() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
-    let near = Waiting::of(&App {
-        program: app.program.from("2001:db8:1:1::1"),
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
+    let near = PendingDevice::start(&App {
+        program: app.program.at_address("2001:db8:1:1::1"),
         ..app.clone()
     })
     .await;
-    let far = Waiting::of(&App {
-        program: app.program.from("2001:db8:2:1::1"),
+    let far = PendingDevice::start(&App {
+        program: app.program.at_address("2001:db8:2:1::1"),
         ..app.clone()
     })
     .await;
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     let tries = server.chat().tries.clone();
     tries
         .charge(
@@ -350,7 +364,7 @@ async fn all_networks_together_have_so_many_guesses() {
     );
     assert_eq!(typed(&alice, home, "BBBB-BBBB").await, 429);
     assert_eq!(typed(&alice, home, &far.code).await, 429);
-    let carol = server.pick("carol").await;
+    let carol = server.create_session("carol").await;
     assert_eq!(
         typed(&carol, "198.51.100.4", &far.code).await,
         200,
@@ -367,9 +381,9 @@ async fn all_networks_together_have_so_many_guesses() {
         "the device is in her house"
     );
     let form = [("user_code", near.code.as_str()), ("decision", "allow")];
-    assert_eq!(post(&alice.from(home), &form).await.0, 200);
+    assert_eq!(post(&alice.at_address(home), &form).await.0, 200);
     near.tokens().await;
-    server.pass(Duration::from_secs(1));
+    server.advance(Duration::from_secs(1));
     assert_eq!(typed(&bob, "198.51.100.3", &far.code).await, 200);
 }
 
@@ -381,15 +395,15 @@ async fn codes_for_an_address_are_limited() {
         (&["--login-limit", "off"], 50, "480"),
     ] {
         let server = TestServer::with(&[&proxied[..], args].concat()).await;
-        let app = operators_app(&server, "terminal", true, "chat:read").await;
-        let alice = server.pick("alice").await;
-        let first = Waiting::of(&app).await;
+        let app = device_flow_app(&server, "terminal", true, "chat:read").await;
+        let alice = server.create_session("alice").await;
+        let first = PendingDevice::start(&app).await;
         if most == 50 {
             // The first of those that wait ends in eight minutes, and makes room then.
-            server.pass(Duration::from_secs(120));
+            server.advance(Duration::from_secs(120));
         }
         for _ in 1..most {
-            Waiting::of(&app).await;
+            PendingDevice::start(&app).await;
         }
         let refused = app.post("/auth/device", &[]).await;
         assert_eq!(
@@ -404,16 +418,16 @@ async fn codes_for_an_address_are_limited() {
             "temporarily_unavailable"
         );
         let elsewhere = App {
-            program: app.program.from("192.0.2.7"),
+            program: app.program.at_address("192.0.2.7"),
             ..app.clone()
         };
-        Waiting::of(&elsewhere).await;
-        Waiting::of(&operators_app(&server, "other", true, "chat:read").await).await;
+        PendingDevice::start(&elsewhere).await;
+        PendingDevice::start(&device_flow_app(&server, "other", true, "chat:read").await).await;
         if most == 50 {
             decide(&alice, &first.code, "deny").await;
-            Waiting::of(&app).await;
+            PendingDevice::start(&app).await;
         }
-        server.pass(Duration::from_secs(600));
-        Waiting::of(&app).await;
+        server.advance(Duration::from_secs(600));
+        PendingDevice::start(&app).await;
     }
 }

@@ -4,50 +4,57 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Waiting, allow, decide, operators_app, post};
-use crate::support::{App, TestServer, assert_sound, until};
+use super::{PendingDevice, allow, decide, device_flow_app, post};
+use crate::support::{App, TestServer, assert_integrity, until};
 
 #[tokio::test]
 async fn a_code_expires_after_ten_minutes_and_is_forgotten_after_a_day() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
-    let (waiting, denied) = (Waiting::of(&app).await, Waiting::of(&app).await);
-    let (in_time, approved) = (Waiting::of(&app).await, Waiting::of(&app).await);
+    let alice = server.create_session("alice").await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
+    let (waiting, denied) = (
+        PendingDevice::start(&app).await,
+        PendingDevice::start(&app).await,
+    );
+    let (in_time, approved) = (
+        PendingDevice::start(&app).await,
+        PendingDevice::start(&app).await,
+    );
     allow(&alice, &in_time.code).await;
     allow(&alice, &approved.code).await;
     decide(&alice, &denied.code, "deny").await;
     // A clock that is set forward lets nothing expire.
     server.set_clock(86400);
-    server.pass(Duration::from_millis(599_999));
+    server.advance(Duration::from_millis(599_999));
     assert_eq!(post(&alice, &[("user_code", &waiting.code)]).await.0, 200);
     assert_eq!(waiting.refusal().await, "authorization_pending");
-    server.pass(Duration::from_millis(1));
+    server.advance(Duration::from_millis(1));
     for device in [&waiting, &denied] {
         assert_eq!(decide(&alice, &device.code, "allow").await.0, 404);
     }
     assert_eq!(waiting.refusal().await, "expired_token");
     // The device may poll just after the code was to expire, so an approved one lives a minute
     // longer.
-    server.pass(Duration::from_millis(59_999));
-    in_time.let_in().await;
-    server.pass(Duration::from_millis(1));
+    server.advance(Duration::from_millis(59_999));
+    in_time.access().await;
+    server.advance(Duration::from_millis(1));
     assert_eq!(approved.refusal().await, "expired_token");
     server.set_clock(-86400);
-    server.pass(Duration::from_hours(24));
+    server.advance(Duration::from_hours(24));
     server.restart().await;
     until("expired codes to go", async || {
         server.rows("device_code") == 0
     })
     .await;
     assert_eq!(waiting.refusal().await, "invalid_grant");
-    assert_sound(&server.database());
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn each_poll_that_comes_too_early_makes_every_later_one_wait_longer() {
     let server = TestServer::start().await;
-    let device = Waiting::of(&operators_app(&server, "terminal", true, "chat:read").await).await;
+    let device =
+        PendingDevice::start(&device_flow_app(&server, "terminal", true, "chat:read").await).await;
     for (millis, answer) in [
         (0, "authorization_pending"),
         (5000, "authorization_pending"),
@@ -60,24 +67,27 @@ async fn each_poll_that_comes_too_early_makes_every_later_one_wait_longer() {
         (13_999, "slow_down"),
         (20_000, "authorization_pending"),
     ] {
-        server.pass(Duration::from_millis(millis));
+        server.advance(Duration::from_millis(millis));
         assert_eq!(device.refusal().await, answer, "after {millis} ms");
     }
     server.set_clock(3600);
     assert_eq!(device.refusal().await, "slow_down", "no time has passed");
     // Whoever is let in need not wait.
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     allow(&alice, &device.code).await;
-    device.let_in().await.snapshot().await;
+    device.access().await.snapshot().await;
 }
 
 #[tokio::test]
 async fn devices_that_wait_as_they_were_told_to_are_never_throttled() {
     let server = TestServer::start().await;
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
-    let devices = [Waiting::of(&app).await, Waiting::of(&app).await];
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
+    let devices = [
+        PendingDevice::start(&app).await,
+        PendingDevice::start(&app).await,
+    ];
     for _ in 0..119 {
-        server.pass(Duration::from_secs(5));
+        server.advance(Duration::from_secs(5));
         for device in &devices {
             assert_eq!(device.refusal().await, "authorization_pending");
         }
@@ -95,12 +105,12 @@ async fn devices_that_wait_as_they_were_told_to_are_never_throttled() {
 #[tokio::test]
 async fn another_apps_poll_leaves_no_trace() {
     let server = TestServer::start().await;
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     let (app, other) = (
-        operators_app(&server, "terminal", true, "chat:read").await,
-        operators_app(&server, "other", false, "chat:read chat:write").await,
+        device_flow_app(&server, "terminal", true, "chat:read").await,
+        device_flow_app(&server, "other", false, "chat:read chat:write").await,
     );
-    let device = Waiting::of(&app).await;
+    let device = PendingDevice::start(&app).await;
     let refused = async |by: &App| {
         device.poll_as(by).await.1["error"]
             .as_str()
@@ -110,7 +120,7 @@ async fn another_apps_poll_leaves_no_trace() {
     for _ in 0..2 {
         assert_eq!(refused(&other).await, "invalid_grant");
         assert_eq!(
-            refused(&alice.key("chat:read").await).await,
+            refused(&alice.create_key("chat:read").await).await,
             "unauthorized_client"
         );
     }
@@ -121,19 +131,19 @@ async fn another_apps_poll_leaves_no_trace() {
     );
     allow(&alice, &device.code).await;
     assert_eq!(refused(&other).await, "invalid_grant");
-    device.let_in().await.snapshot().await;
-    assert_sound(&server.database());
+    device.access().await.snapshot().await;
+    assert_integrity(&server.database());
 }
 
 #[tokio::test]
 async fn a_restart_changes_nothing_of_codes_whatever_was_decided() {
     let mut server = TestServer::start().await;
-    let alice = server.pick("alice").await;
-    let app = operators_app(&server, "terminal", true, "chat:read").await;
+    let alice = server.create_session("alice").await;
+    let app = device_flow_app(&server, "terminal", true, "chat:read").await;
     let (waiting, approved, denied) = (
-        Waiting::of(&app).await,
-        Waiting::of(&app).await,
-        Waiting::of(&app).await,
+        PendingDevice::start(&app).await,
+        PendingDevice::start(&app).await,
+        PendingDevice::start(&app).await,
     );
     allow(&alice, &approved.code).await;
     decide(&alice, &denied.code, "deny").await;
@@ -141,10 +151,10 @@ async fn a_restart_changes_nothing_of_codes_whatever_was_decided() {
     assert_eq!(waiting.refusal().await, "authorization_pending");
     assert_eq!(denied.refusal().await, "access_denied");
     assert_eq!(
-        approved.let_in().await.snapshot().await["session"]["nick"],
+        approved.access().await.snapshot().await["session"]["nick"],
         "alice"
     );
     allow(&alice, &waiting.code).await;
-    waiting.let_in().await.snapshot().await;
-    assert_sound(&server.database());
+    waiting.access().await.snapshot().await;
+    assert_integrity(&server.database());
 }

@@ -50,14 +50,14 @@ fn copied(from: &Path, to: &Path) {
 async fn kill_9_at_any_moment_leaves_the_old_database_or_the_new_one_whole() {
     let (dir, new) = folder();
     let server = Process::start(&new, &[]);
-    server.pick("new").await;
+    server.create_session("new").await;
     let copy = dir.path().join("copy.db");
     rejoin(&new, &["backup", "copy.db"]).await.unwrap();
     server.terminate();
     // What is in the old one, a crash has left in its write-ahead log.
     let old = dir.path().join("old.db");
     let server = Process::start(&old, &[]);
-    server.pick("old").await;
+    server.create_session("old").await;
     server.kill();
 
     let killer = killer(dir.path());

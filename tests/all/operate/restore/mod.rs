@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Device, FLAGS, Process, assert_sound, commands, params, register, rejoin, said,
+    App, Device, FLAGS, Process, assert_integrity, commands, params, register, rejoin,
+    status_and_code,
 };
 
 mod atomic;
@@ -54,11 +55,11 @@ fn kept(dir: &Path) -> Vec<PathBuf> {
 async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let phone = log_in(&server, PASSWORD).await;
-    let key = alice.key("chat:read").await;
+    let key = alice.create_key("chat:read").await;
     rejoin(&database, &["backup", "copy.db"]).await.unwrap();
 
     // What is ended after the copy was made.
@@ -126,7 +127,7 @@ async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told()
         "{audit}"
     );
     server.terminate();
-    assert_sound(&database);
+    assert_integrity(&database);
 
     // What is kept is the old database, whole.
     let old = PathBuf::from(told["kept"].as_str().unwrap());
@@ -145,12 +146,15 @@ async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told()
 async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password() {
     let (_dir, database) = folder();
     let server = Process::start(&database, &[]);
-    let (alice, bob) = (server.pick("alice").await, server.pick("bob").await);
+    let (alice, bob) = (
+        server.create_session("alice").await,
+        server.create_session("bob").await,
+    );
     alice.send("JOIN #rust").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let phone = log_in(&server, PASSWORD).await;
     let session = phone.snapshot().await["session"]["id"].clone();
-    let key = alice.key("chat:read").await;
+    let key = alice.create_key("chat:read").await;
     let bot = key.token("").await;
     let app = register(&database, "wiki", &FLAGS).await;
     let app = App::of(&server.device(), &app);
@@ -186,7 +190,7 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
             .call(Method::GET, "/auth/userinfo")
             .await
             .unwrap_err();
-        assert_eq!(said(refusal), (401, "invalid_token".into()));
+        assert_eq!(status_and_code(refusal), (401, "invalid_token".into()));
     }
     let [key, app] = [key, app].map(|app| App {
         program: server.device(),
@@ -197,7 +201,11 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
     app.token("").await;
 
     // The session is as it was, and its user logs in again.
-    server.device().try_pick("alice").await.unwrap_err();
+    server
+        .device()
+        .try_create_session("alice")
+        .await
+        .unwrap_err();
     let alice = log_in(&server, PASSWORD).await;
     let snapshot = alice.snapshot().await;
     assert_eq!(
@@ -217,10 +225,10 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
         .delete(&format!("/api/v1/clients/{}", clients[0]["id"]))
         .await
         .unwrap();
-    assert_sound(&database);
+    assert_integrity(&database);
 
     // Nobody could have come back to a session without a password.
-    server.pick("bob").await;
+    server.create_session("bob").await;
     let audit = rejoin(&database, &["audit"]).await.unwrap();
     assert!(
         audit.contains(" restored reason=credentials_ended"),
@@ -236,11 +244,14 @@ async fn approvals_in_a_copy_are_void() {
     for by_restore in [true, false] {
         let (dir, database) = folder();
         let server = Process::start(&database, &[]);
-        let alice = server.pick("alice").await;
+        let alice = server.create_session("alice").await;
         let app = register(&database, "wiki", &[&FLAGS[..], &["--device"]].concat()).await;
         let app = App::of(&server.device(), &app);
         let redeemed = app.sign_in(&alice, "identity").await;
-        let code = alice.allows(&app.asking("chat:read"), &[]).await.code();
+        let code = alice
+            .approve(&app.authorization_request("chat:read"), &[])
+            .await
+            .code();
         let (_, device) = app.ask("/auth/device", &[]).await;
         let typed = [
             ("user_code", device["user_code"].as_str().unwrap()),
@@ -314,7 +325,7 @@ async fn approvals_in_a_copy_are_void() {
             200,
             "{by_restore}"
         );
-        assert_sound(&database);
+        assert_integrity(&database);
     }
 }
 
@@ -324,7 +335,7 @@ async fn approvals_in_a_copy_are_void() {
 async fn a_crashed_servers_files_are_restored_with_their_log_and_ids_go_on_above() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
     let last = alice.send("PRIVMSG #rust :in the log alone").await["ids"][0]
         .as_i64()
@@ -374,7 +385,7 @@ async fn an_older_copy_goes_on_above_what_was_issued_since() {
             false => std::fs::rename(&copy, &database).unwrap(),
         }
         let server = Process::start(&database, &[]);
-        let alice = server.pick("alice").await.snapshot().await;
+        let alice = server.create_session("alice").await.snapshot().await;
         assert!(alice["session"]["id"].as_i64() > Some(1 << 32), "{alice}");
     }
 }

@@ -34,7 +34,7 @@ async fn what_is_no_copy_is_refused_by_name_and_changes_nothing() {
     let server = Process::start(&database, &[]);
     for n in 0..20 {
         server
-            .pick(&format!("user{n}"))
+            .create_session(&format!("user{n}"))
             .await
             .send("JOIN #rust")
             .await;
@@ -119,7 +119,7 @@ async fn what_is_no_copy_is_refused_by_name_and_changes_nothing() {
 async fn nothing_is_restored_beside_a_server_nor_from_one() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
-    let alice = server.pick("alice").await;
+    let alice = server.create_session("alice").await;
     rejoin(&database, &["backup", "copy.db"]).await.unwrap();
     let refusal = rejoin(&database, &["restore", "copy.db", "--force"])
         .await
@@ -147,7 +147,7 @@ async fn nothing_is_restored_beside_a_server_nor_from_one() {
 async fn a_damaged_database_is_kept_as_it_is_or_replaced_by_force() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
-    server.pick("alice").await;
+    server.create_session("alice").await;
     rejoin(&database, &["backup", "copy.db"]).await.unwrap();
     server.terminate();
     fs::write(&database, "no database any more").unwrap();

@@ -44,7 +44,7 @@ fn restored(folder: &Path, database: &Path, copy: &Path, by: &Path) -> Output {
 async fn database_of(folder: &Path, nick: &str) -> PathBuf {
     let database = folder.join(format!("{nick}.db"));
     let server = Process::start(&database, &[]);
-    server.pick(nick).await;
+    server.create_session(nick).await;
     server.terminate();
     // The next one of this name has its own.
     fs::remove_file(database.with_extension("db.keys")).unwrap();
@@ -104,7 +104,7 @@ async fn the_log_beside_another_file_is_not_taken_for_the_copys() {
     let (dir, target) = folder();
     let copy = dir.path().join("alice.db");
     let server = Process::start(&copy, &[]);
-    server.pick("alice").await;
+    server.create_session("alice").await;
     server.kill();
     assert!(dir.path().join("alice.db-wal").exists());
     let by = database_of(dir.path(), "mallory").await;

@@ -13,17 +13,17 @@ use std::{
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::support::{Process, assert_sound, params};
+use crate::support::{Process, assert_integrity, params};
 
-use visitor::{Done, Visitor, assert_left};
-use ledger::{Happened, Ledger, Reading, To};
 use connection::{Connection, News};
+use ledger::{Happened, Ledger, Reading, To};
 use user::User;
+use visitor::{Done, Visitor, assert_left};
 
-mod visitor;
-mod ledger;
 mod connection;
+mod ledger;
 mod user;
+mod visitor;
 
 const ROUNDS: usize = 6;
 /// At the most this many commands are answered between two kills.
@@ -71,7 +71,7 @@ async fn run(rounds: usize) {
 
     let mut first = HashMap::new();
     for nick in ["ann", "ben", "cat", "dan"] {
-        let device = process.pick(nick).await;
+        let device = process.create_session(nick).await;
         device.send(&format!("PASS :{PASSWORD}")).await;
         first.insert(nick, device);
     }
@@ -99,7 +99,7 @@ async fn run(rounds: usize) {
             }
         });
     }
-    let mut last = User::new(process.pick("zoe").await, line.clone()).await;
+    let mut last = User::new(process.create_session("zoe").await, line.clone()).await;
     let mut writers = JoinSet::new();
     for (nick, what) in [
         (
@@ -215,18 +215,23 @@ async fn look_back(process: &Process, guests: &[Done], mut line: Connection) {
     let lost: Vec<_> = guests.iter().flat_map(|guest| &guest.lost).collect();
     process
         .device()
-        .measured(&format!("rejoin_sessions {}", 5 + lost.len()))
+        .wait_for_metric(&format!("rejoin_sessions {}", 5 + lost.len()))
         .await;
     process
         .device()
-        .measured(&format!("rejoin_clients {}", 11 + lost.len()))
+        .wait_for_metric(&format!("rejoin_clients {}", 11 + lost.len()))
         .await;
     for (device, reason) in guests.iter().flat_map(|guest| &guest.left) {
         assert_left(&mut line, device, reason).await;
     }
     for nick in lost {
         assert_eq!(
-            process.device().try_pick(nick).await.unwrap_err().code,
+            process
+                .device()
+                .try_create_session(nick)
+                .await
+                .unwrap_err()
+                .code,
             "nickname_in_use"
         );
     }
@@ -236,7 +241,7 @@ fn restarted(process: Process, database: &Path, address: &str) -> Process {
     process.kill();
     let process = Process::listening(database, address, &[]);
     // Not before: to open it would do what the server has to do by itself after a kill.
-    assert_sound(database);
+    assert_integrity(database);
     process
 }
 

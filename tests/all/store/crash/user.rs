@@ -5,8 +5,8 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::{
-    ledger::{Happened, Reading, To},
     connection::Connection,
+    ledger::{Happened, Reading, To},
 };
 use crate::support::{Device, Stream};
 

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{
     PASSWORD,
-    ledger::{Happened, Reading},
     connection::{Answer, Connection},
+    ledger::{Happened, Reading},
     user::User,
 };
 use crate::support::Device;
@@ -65,7 +65,7 @@ impl Visitor {
         if rand::random_ratio(1, 3) {
             self.come_and_go_with_a_phone(&mut laptop).await;
         }
-        let way = Way::any(Way::AS_THE_LAST);
+        let way = DeliveryMode::any(DeliveryMode::AS_THE_LAST);
         self.leave(&laptop, way, &laptop).await;
         self.done.quits.push((laptop.nick, way.reason().1));
     }
@@ -81,8 +81,12 @@ impl Visitor {
             .readings
             .push(phone.poll(|message| message["id"] == said[0].id).await);
         self.done.happened.extend(said);
-        self.leave(&phone, Way::any(Way::BESIDE_ANOTHER), laptop)
-            .await;
+        self.leave(
+            &phone,
+            DeliveryMode::any(DeliveryMode::BESIDE_ANOTHER),
+            laptop,
+        )
+        .await;
         let after = laptop.get("/api/v1/session").await;
         assert_eq!(
             (&before["session"], &before["client"]["id"]),
@@ -162,7 +166,7 @@ impl Visitor {
     }
 
     /// A device leaves, and is told so from then on.
-    async fn leave(&mut self, who: &User, way: Way, by: &User) {
+    async fn leave(&mut self, who: &User, way: DeliveryMode, by: &User) {
         self.settle(|| way.request(who, by)).await;
         let (reason, _) = way.reason();
         assert_left(&mut self.line, &who.device, reason).await;
@@ -211,7 +215,7 @@ async fn clients(person: &mut User) -> Vec<i64> {
 
 /// How a device leaves.
 #[derive(Clone, Copy)]
-enum Way {
+enum DeliveryMode {
     Quit,
     LogOut,
     Removed,
@@ -219,7 +223,7 @@ enum Way {
     SessionEnded,
 }
 
-impl Way {
+impl DeliveryMode {
     const BESIDE_ANOTHER: [Self; 4] = [
         Self::Quit,
         Self::LogOut,

@@ -5,14 +5,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use self::setup::{
-    RESERVE, FullDiskServer, assert_done, assert_everything_is_read, assert_full, assert_nothing_is_added,
-    assert_refused, health, well,
+    FullDiskServer, RESERVE, assert_done, assert_everything_is_read, assert_full,
+    assert_nothing_is_added, assert_refused, health, well,
 };
 use crate::{
-    oauth::device_flow::{Waiting, allow, decide},
+    oauth::device_flow::{PendingDevice, allow, decide},
     support::{
-        App, Device, FLAGS, REDIRECT, Socket, Stream, assert_sound, checked, register, rejoin,
-        said, until,
+        App, Device, FLAGS, REDIRECT, Socket, Stream, assert_integrity, checked, register, rejoin,
+        status_and_code, until,
     },
 };
 
@@ -39,7 +39,7 @@ async fn seen(devices: &[&Device]) -> Vec<Value> {
 
 async fn assert_is_no_login(visitor: &Device) {
     assert_eq!(
-        said(
+        status_and_code(
             visitor
                 .login("alice", "a wrong password")
                 .await
@@ -63,11 +63,11 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     let visitor = process.device();
     let database = site.database();
     let [alice, bob, carol, dave, eve] = [
-        process.pick("alice").await,
-        process.pick("bob").await,
-        process.pick("carol").await,
-        process.pick("dave").await,
-        process.pick("eve").await,
+        process.create_session("alice").await,
+        process.create_session("bob").await,
+        process.create_session("carol").await,
+        process.create_session("dave").await,
+        process.create_session("eve").await,
     ];
     for somebody in [&alice, &bob, &carol, &dave, &eve] {
         somebody.send("JOIN #room").await;
@@ -91,8 +91,8 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     let id_of_tablet = tablet.snapshot().await["client"]["id"].clone();
     let password = json!({"name": "bot", "scope": "chat:read chat:write", "password": PASSWORD});
     let (bot, spare) = (
-        alice.key_of(password.clone()).await,
-        alice.key_of(password).await,
+        alice.create_key_with(password.clone()).await,
+        alice.create_key_with(password).await,
     );
     let program = bot.token("chat:read").await;
     program.snapshot().await;
@@ -103,11 +103,11 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     let blog = app("blog", &["--redirect-uri", REDIRECT, "--bearer-alone"]).await;
     let terminal = app("terminal", &["--public", "--device"]).await;
     let files = app("files", &["--redirect-uri", REDIRECT, "--resource-server"]).await;
-    let refresh = wiki.given(&alice, "chat:read").await;
+    let refresh = wiki.refresh_token_for(&alice, "chat:read").await;
     let user = blog.user(&alice, "identity").await;
-    let denied = Waiting::of(&terminal).await;
+    let denied = PendingDevice::start(&terminal).await;
     let mut stream = bob.stream("").await;
-    process.connected(1).await;
+    process.wait_for_connections(1).await;
     assert_eq!((site.reserve(), site.told("disk")), (RESERVE, 0));
 
     site.fill(&eve, "#room").await;
@@ -117,7 +117,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
         "{problem:?}"
     );
     assert_full(problem);
-    process.device().measured("rejoin_disk_full 1").await;
+    process.device().wait_for_metric("rejoin_disk_full 1").await;
     assert_eq!(site.told("the disk is full"), 1);
 
     // Nothing is added.
@@ -135,7 +135,12 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
         "who the token's user is",
         user.call(Method::GET, "/auth/userinfo").await,
     );
-    assert_eq!(new.is_sent(&wiki.asking("identity")).await.status, 200);
+    assert_eq!(
+        new.open_authorization(&wiki.authorization_request("identity"))
+            .await
+            .status,
+        200
+    );
     let mut socket = Socket::open(&bob, "").await;
     socket
         .send(json!({"command": "NAMES", "params": ["#room"], "label": "1"}))
@@ -153,7 +158,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     let password = json!({"command": "PASS", "params": ["another password", PASSWORD]});
     assert_done("a new password", alice.try_send_json(password).await);
     let mended = visitor.login("alice", "another password").await.unwrap();
-    let approved = Waiting::of(&terminal).await;
+    let approved = PendingDevice::start(&terminal).await;
     allow(&alice, &approved.code).await;
 
     // Everything ends.
@@ -264,11 +269,11 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
             process
                 .device()
                 .with_token(program.token.as_deref().unwrap())
-                .is_cut_off()
+                .token_is_invalid()
                 .await
         );
     }
-    assert_sound(&database);
+    assert_integrity(&database);
     assert_is_no_login(&process.device()).await;
     assert_full(health(&process).await.unwrap_err());
     assert_refused("a message", bob.try_send("PRIVMSG #room :hello").await);
@@ -277,7 +282,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     // And everything is well again.
     site.disk.free();
     well(&process).await;
-    process.device().measured("rejoin_disk_full 0").await;
+    process.device().wait_for_metric("rejoin_disk_full 0").await;
     assert_eq!(
         (site.reserve(), site.told("the disk has room again")),
         (RESERVE, 1)
@@ -291,7 +296,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     ] {
         bob.send(line).await;
     }
-    process.pick("zoe").await;
+    process.create_session("zoe").await;
     let audit = rejoin(&database, &["audit", "--json", "--limit", "1000"])
         .await
         .unwrap();
@@ -308,14 +313,14 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
         (0, 1)
     );
     site.assert_one_file();
-    assert_sound(&database);
+    assert_integrity(&database);
 }
 
 #[tokio::test]
 async fn a_server_stops_and_starts_on_a_full_disk() {
     let mut site = FullDiskServer::new(DISK);
     let process = site.start();
-    let alice = process.pick("alice").await;
+    let alice = process.create_session("alice").await;
     alice.send("JOIN #room").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     alice.snapshot().await;
@@ -343,7 +348,7 @@ async fn a_server_stops_and_starts_on_a_full_disk() {
     // The clock's own work is done, too.
     assert!(process.terminate().success());
     site.assert_one_file();
-    assert_sound(&site.database());
+    assert_integrity(&site.database());
     assert_eq!(site.told("did not finish"), 0);
 
     site.disk.free();
@@ -360,7 +365,10 @@ async fn a_server_stops_and_starts_on_a_full_disk() {
 async fn what_ends_makes_room_for_others() {
     let mut site = FullDiskServer::new(96 << 20);
     let process = site.start();
-    let (alice, mallory) = (process.pick("alice").await, process.pick("mallory").await);
+    let (alice, mallory) = (
+        process.create_session("alice").await,
+        process.create_session("mallory").await,
+    );
     alice.send("JOIN #room").await;
     let channels = (0..20)
         .map(|n| format!("#c{n}"))
@@ -382,9 +390,9 @@ async fn what_ends_makes_room_for_others() {
     })
     .await;
     well(&process).await;
-    process.device().measured("rejoin_disk_full 0").await;
+    process.device().wait_for_metric("rejoin_disk_full 0").await;
     assert!(site.reserve() < RESERVE, "the disk is as full as before");
-    assert_sound(&site.database());
+    assert_integrity(&site.database());
 }
 
 #[tokio::test]
@@ -407,7 +415,7 @@ async fn a_new_database_on_a_disk_without_room_for_a_reserve_says_so() {
         "a session",
         process
             .device()
-            .try_pick("alice")
+            .try_create_session("alice")
             .await
             .map(|_| Value::Null),
     );

@@ -146,7 +146,7 @@ pub async fn assert_nothing_is_added(somebody: &Device) {
     assert_refused(
         "a session",
         Device::new(bob.base.clone())
-            .try_pick("zoe")
+            .try_create_session("zoe")
             .await
             .map(|_| Value::Null),
     );
