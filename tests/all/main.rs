@@ -11,7 +11,6 @@ mod model;
 mod oauth;
 mod operate;
 mod page;
-mod readme;
 mod rules;
 mod session;
 mod store;

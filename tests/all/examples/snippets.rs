@@ -7,7 +7,7 @@ use crate::support::{Process, register};
 /// What the shell under this heading says, where an app is registered whose credentials stand in it
 /// as `app_…:rjk_…`.
 async fn run(heading: &str) -> String {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     let script = readme
         .split(&format!("```sh {heading}\n"))
         .nth(1)
