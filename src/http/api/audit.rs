@@ -8,12 +8,12 @@ use crate::{
     audit::Entry,
     error::Result,
     http::{
-        Shared,
         errors::problem::Problems,
         extract::{
             auth::Authenticated,
-            body::{Json, Params, number},
+            body::{Json, QueryParams, number},
         },
+        state::ServerState,
     },
     model::Scope,
 };
@@ -34,9 +34,9 @@ pub struct AuditParams {
 #[utoipa::path(get, path = "/api/v1/audit", tag = "session", params(AuditParams),
     responses((status = 200, description = "Oldest first", body = [Entry]), Problems))]
 pub async fn list(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
-    Params(params): Params<AuditParams>,
+    QueryParams(params): QueryParams<AuditParams>,
 ) -> Result<Json<Vec<Entry>>> {
     let before = number(
         "before",
@@ -46,7 +46,7 @@ pub async fn list(
     )?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let live = caller.allowed(Scope::SessionManage)?;
-    let mut lines = app
+    let mut lines = server
         .chat
         .own_audit(live, before as i64, limit as usize)
         .await?;

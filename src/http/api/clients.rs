@@ -10,15 +10,15 @@ use utoipa::ToSchema;
 use crate::{
     error::{Code, Error, Result},
     http::{
-        Shared,
         errors::problem::{NotFound, Problems, Throttled, TimedOut},
         extract::{
             address::Address,
             auth::Authenticated,
-            body::{Json, Segment},
+            body::{Json, PathParam},
             grammar,
         },
-        middleware::flood_limit,
+        middleware::command_limits,
+        state::ServerState,
     },
     model::{
         CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, required_name, whole_number,
@@ -29,10 +29,11 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/clients", tag = "client",
     responses((status = 200, description = "Oldest first", body = [ClientView]), Problems))]
 pub async fn list(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
 ) -> Result<Json<Vec<ClientView>>> {
-    app.chat
+    server
+        .chat
         .clients(caller.allowed(Scope::SessionManage)?)
         .await
         .map(Json)
@@ -51,18 +52,19 @@ pub struct NewName {
     responses((status = 200, description = "The client with its new name", body = ClientView),
         Problems, NotFound, Throttled, TimedOut))]
 pub async fn rename(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
     address: Address,
-    Segment(id): Segment,
+    PathParam(id): PathParam,
     Json(body): Json<NewName>,
 ) -> Result<Json<ClientView>> {
     let live = caller.allowed(Scope::SessionManage)?;
     let id = whole_number(&id)
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
     let name = required_name(&body.name)?;
-    flood_limit::charge(&app, live, &address, 1, caller.now).await?;
-    app.chat
+    command_limits::charge(&server, live, &address, 1, caller.now).await?;
+    server
+        .chat
         .rename_client(live, ClientId(id), name, caller.now)
         .await
         .map(Json)
@@ -72,14 +74,15 @@ pub async fn rename(
 #[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)),
     responses((status = 204, description = "It has left"), Problems, NotFound))]
 pub async fn remove(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
-    Segment(id): Segment,
+    PathParam(id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
     let id = whole_number(&id)
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
-    app.chat
+    server
+        .chat
         .remove_client(live, ClientId(id), caller.now)
         .await?;
     tracing::info!(client = id, by = %live.caller.client, "client removed");
@@ -89,9 +92,12 @@ pub async fn remove(
 /// Every client but the caller leaves.
 #[utoipa::path(delete, path = "/api/v1/clients", tag = "client",
     responses((status = 204, description = "They have left"), Problems))]
-pub async fn remove_others(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
+pub async fn remove_others(
+    State(server): State<ServerState>,
+    caller: Authenticated,
+) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let left = app.chat.remove_other_clients(live, caller.now).await?;
+    let left = server.chat.remove_other_clients(live, caller.now).await?;
     if left > 0 {
         tracing::info!(by = %live.caller.client, left, "other clients removed");
     }

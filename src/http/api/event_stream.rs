@@ -20,10 +20,10 @@ use crate::{
     },
     error::{Error, Result},
     http::{
-        Shared,
         api::messages::{MessageView, gap, render},
         errors::problem::{Problems, Throttled},
-        extract::{auth::Authenticated, body::Params, grammar},
+        extract::{auth::Authenticated, body::QueryParams, grammar},
+        state::ServerState,
     },
     irc::params::event_id,
     limits,
@@ -69,15 +69,15 @@ pub struct StreamItem {
     responses((status = 200, description = "The stream", content_type = "text/event-stream", body = StreamItem),
         Problems, Throttled))]
 pub async fn events(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
     headers: HeaderMap,
-    Params(params): Params<Position>,
+    QueryParams(params): QueryParams<Position>,
 ) -> Result<Response> {
     let after = position(&headers, params.after.as_deref())?;
     let live = caller.allowed(Scope::ChatRead)?.clone();
     let client = live.caller.client;
-    let feed = app
+    let feed = server
         .chat
         .follow(
             live,
@@ -89,7 +89,7 @@ pub async fn events(
         .await?;
     let opening = Some(opening(feed.position()));
     let stream = Stream {
-        app,
+        server,
         feed,
         client,
         heartbeat: heartbeat(),
@@ -152,7 +152,7 @@ pub fn answer<C: Into<Bytes>>(
 }
 
 struct Stream {
-    app: Shared,
+    server: ServerState,
     feed: Feed,
     client: ClientId,
     heartbeat: Interval,
@@ -177,11 +177,11 @@ impl Stream {
         let step = tokio::select! {
             step = self.feed.next() => step,
             _ = self.heartbeat.tick() => {
-                self.feed.beat(self.app.clock.now());
+                self.feed.beat(self.server.clock.now());
                 return Some(format!("id: {}\n\n", self.feed.position()).into());
             }
             // The browser comes back by itself, and so to the server that is started next.
-            () = self.app.stopped() => return None,
+            () = self.server.stopped() => return None,
         };
         match step {
             Ok(Step::Events(deliveries)) => {
@@ -189,7 +189,7 @@ impl Stream {
                 Some(self.chunk())
             }
             Ok(Step::Gap(first, last)) => {
-                let warning = gap(first, last, self.app.clock.now());
+                let warning = gap(first, last, self.server.clock.now());
                 let mut chunk = Vec::new();
                 frame(
                     &mut chunk,

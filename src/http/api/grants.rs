@@ -7,12 +7,12 @@ use utoipa::ToSchema;
 use crate::{
     error::{Code, Error, Result},
     http::{
-        Shared,
         errors::problem::{NotFound, Problems, TimedOut},
         extract::{
-            auth::{Authenticated, ByToken, Posted},
-            body::{Json, Segment},
+            auth::{Authenticated, PostedTokenCaller, TokenCaller},
+            body::{Json, PathParam},
         },
+        state::ServerState,
     },
     model::{ChannelName, ClientId, GrantId, Scope, Timestamp, whole_number},
     oauth::grants::{self, Pending},
@@ -87,12 +87,12 @@ impl From<(Grant, App)> for GrantView {
 #[utoipa::path(get, path = "/api/v1/grants", tag = "oauth",
     responses((status = 200, description = "Grants, oldest first; then what is pending", body = [GrantView]), Problems))]
 pub async fn list(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
 ) -> Result<Json<Vec<GrantView>>> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let grants = grants::list(&app.chat, live).await?;
-    let pending = grants::pending(&app.chat, live, app.clock.due()).await?;
+    let grants = grants::list(&server.chat, live).await?;
+    let pending = grants::pending(&server.chat, live, server.clock.due()).await?;
     Ok(Json(
         grants
             .into_iter()
@@ -106,12 +106,12 @@ pub async fn list(
 #[utoipa::path(delete, path = "/api/v1/approvals/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
     responses((status = 204, description = "It is void"), Problems, NotFound))]
 pub async fn withdraw(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
-    Segment(client_id): Segment,
+    PathParam(client_id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    grants::withdraw(&app.chat, live, client_id, caller.now).await?;
+    grants::withdraw(&server.chat, live, client_id, caller.now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -119,14 +119,14 @@ pub async fn withdraw(
 #[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "oauth", params(("id" = i64, Path)),
     responses((status = 204, description = "It is revoked"), Problems, NotFound))]
 pub async fn revoke(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
-    Segment(id): Segment,
+    PathParam(id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
     let id = whole_number(&id)
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such grant"))?;
-    grants::revoke(&app.chat, live, GrantId(id), caller.now).await?;
+    grants::revoke(&server.chat, live, GrantId(id), caller.now).await?;
     tracing::info!(grant = id, by = %live.caller.client, "grant revoked");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -161,8 +161,11 @@ struct UserInfoForm {
 /// Who the token's session is.
 #[utoipa::path(get, security(("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
     responses((status = 200, description = "Who it is", body = UserInfo), Problems))]
-pub async fn userinfo(State(app): State<Shared>, caller: ByToken) -> Result<Json<UserInfo>> {
-    identify(&app, caller).await
+pub async fn userinfo(
+    State(server): State<ServerState>,
+    caller: TokenCaller,
+) -> Result<Json<UserInfo>> {
+    identify(&server, caller).await
 }
 
 /// Who the token's session is. The token may be in a form (RFC 6750 §2.2).
@@ -170,16 +173,19 @@ pub async fn userinfo(State(app): State<Shared>, caller: ByToken) -> Result<Json
     request_body(content = Option<UserInfoForm>, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Who it is", body = UserInfo), Problems, TimedOut))]
 pub async fn posted_userinfo(
-    State(app): State<Shared>,
-    Posted(caller): Posted,
+    State(server): State<ServerState>,
+    PostedTokenCaller(caller): PostedTokenCaller,
 ) -> Result<Json<UserInfo>> {
-    identify(&app, caller).await
+    identify(&server, caller).await
 }
 
-async fn identify(app: &Shared, ByToken { token, .. }: ByToken) -> Result<Json<UserInfo>> {
+async fn identify(
+    server: &ServerState,
+    TokenCaller { token, .. }: TokenCaller,
+) -> Result<Json<UserInfo>> {
     let session = token.session.filter(|_| token.scope.allow(Scope::Identity));
     let session = session.ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
-    let identity = grants::identity(&app.chat, token.grant, session).await?;
+    let identity = grants::identity(&server.chat, token.grant, session).await?;
     let channels = identity
         .channels
         .into_iter()

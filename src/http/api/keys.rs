@@ -14,14 +14,14 @@ use crate::{
     chat::callers::Live,
     error::{Error, Result},
     http::{
-        Shared,
         errors::problem::{Conflict, NotFound, Problems, Throttled, TimedOut},
         extract::{
             address::Address,
             auth::Authenticated,
-            body::{self, Json, Segment},
+            body::{self, Json, PathParam},
         },
         middleware::rate_limits,
+        state::ServerState,
     },
     model::{ChannelName, Password, Scope, Scopes, Timestamp, required_name},
     oauth::{
@@ -187,7 +187,7 @@ fn seconds(name: &str, given: i64, range: std::ops::RangeInclusive<i64>) -> Resu
 }
 
 fn by<'a>(
-    app: &Shared,
+    server: &ServerState,
     caller: &Authenticated,
     live: &'a Live,
     address: &Address,
@@ -196,8 +196,8 @@ fn by<'a>(
     By {
         live,
         password: password.map(Password::new),
-        arrival: address.arrival(app, caller.now),
-        due: app.clock.due(),
+        arrival: address.arrival(server, caller.now),
+        due: server.clock.due(),
     }
 }
 
@@ -205,7 +205,7 @@ fn by<'a>(
 #[utoipa::path(post, path = "/api/v1/keys", tag = "oauth", request_body = NewKey,
     responses((status = 201, description = "Issued", body = KeyView), Problems, Conflict, Throttled, TimedOut))]
 pub async fn issue(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
     address: Address,
     Json(body): Json<NewKey>,
@@ -226,10 +226,10 @@ pub async fn issue(
         res,
         expires_in,
     };
-    rate_limits::new_key(&app, &address, live.caller.session).await?;
-    let by = by(&app, &caller, live, &address, body.password);
-    let issued = keys::issue(&app.chat, by, wanted).await;
-    let issued = rate_limits::storage(&app, &address, Some(live.caller), issued).await?;
+    rate_limits::new_key(&server, &address, live.caller.session).await?;
+    let by = by(&server, &caller, live, &address, body.password);
+    let issued = keys::issue(&server.chat, by, wanted).await;
+    let issued = rate_limits::storage(&server, &address, Some(live.caller), issued).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key issued");
     Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
 }
@@ -237,8 +237,11 @@ pub async fn issue(
 /// This session's API keys, and for 30 days the last hundred that have ended.
 #[utoipa::path(get, path = "/api/v1/keys", tag = "oauth",
     responses((status = 200, description = "Oldest first", body = [KeyView]), Problems))]
-pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Vec<KeyView>>> {
-    let keys = keys::list(&app.chat, caller.allowed(Scope::SessionManage)?).await?;
+pub async fn list(
+    State(server): State<ServerState>,
+    caller: Authenticated,
+) -> Result<Json<Vec<KeyView>>> {
+    let keys = keys::list(&server.chat, caller.allowed(Scope::SessionManage)?).await?;
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
 }
 
@@ -248,16 +251,16 @@ pub async fn list(State(app): State<Shared>, caller: Authenticated) -> Result<Js
     responses((status = 200, description = "The key with its new name", body = KeyView),
         Problems, NotFound, Throttled, TimedOut))]
 pub async fn rename(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
     address: Address,
-    Segment(client_id): Segment,
+    PathParam(client_id): PathParam,
     Json(body): Json<NewKeyName>,
 ) -> Result<Json<KeyView>> {
     let live = caller.allowed(Scope::SessionManage)?;
     let name = required_name(&body.name)?;
-    rate_limits::new_key(&app, &address, live.caller.session).await?;
-    let key = keys::rename(&app.chat, live, client_id, name, caller.now).await?;
+    rate_limits::new_key(&server, &address, live.caller.session).await?;
+    let key = keys::rename(&server.chat, live, client_id, name, caller.now).await?;
     tracing::info!(app = key.app.client_id, by = %live.caller.client, "key renamed");
     Ok(Json(key.into()))
 }
@@ -268,10 +271,10 @@ pub async fn rename(
     responses((status = 200, description = "The key with its new secret", body = KeyView),
         Problems, NotFound, Throttled, TimedOut))]
 pub async fn rotate(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
     address: Address,
-    Segment(client_id): Segment,
+    PathParam(client_id): PathParam,
     Json(body): Json<Rotation>,
 ) -> Result<Json<KeyView>> {
     let live = caller.allowed(Scope::SessionManage)?;
@@ -279,10 +282,10 @@ pub async fn rotate(
         .overlap
         .ok_or_else(|| Error::malformed("the overlap is missing"))?;
     let overlap = seconds("overlap", overlap, OVERLAP)?;
-    rate_limits::new_key(&app, &address, live.caller.session).await?;
-    let by = by(&app, &caller, live, &address, body.password);
-    let rotated = keys::rotate(&app.chat, by, client_id, overlap).await;
-    let issued = rate_limits::storage(&app, &address, Some(live.caller), rotated).await?;
+    rate_limits::new_key(&server, &address, live.caller.session).await?;
+    let by = by(&server, &caller, live, &address, body.password);
+    let rotated = keys::rotate(&server.chat, by, client_id, overlap).await;
+    let issued = rate_limits::storage(&server, &address, Some(live.caller), rotated).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key rotated");
     Ok(Json(issued.into()))
 }
@@ -291,12 +294,12 @@ pub async fn rotate(
 #[utoipa::path(delete, path = "/api/v1/keys/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
     responses((status = 204, description = "It works no more"), Problems, NotFound))]
 pub async fn revoke(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
-    Segment(client_id): Segment,
+    PathParam(client_id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    keys::revoke(&app.chat, live, client_id.clone(), caller.now).await?;
+    keys::revoke(&server.chat, live, client_id.clone(), caller.now).await?;
     tracing::info!(app = client_id, by = %live.caller.client, "key revoked");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -305,9 +308,12 @@ pub async fn revoke(
 /// it is one.
 #[utoipa::path(delete, path = "/api/v1/keys", tag = "oauth",
     responses((status = 204, description = "None works any more"), Problems))]
-pub async fn revoke_all(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
+pub async fn revoke_all(
+    State(server): State<ServerState>,
+    caller: Authenticated,
+) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    keys::revoke_all(&app.chat, live, caller.now).await?;
+    keys::revoke_all(&server.chat, live, caller.now).await?;
     tracing::info!(session = %live.caller.session, by = %live.caller.client, "all keys revoked");
     Ok(StatusCode::NO_CONTENT)
 }

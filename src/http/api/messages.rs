@@ -26,14 +26,14 @@ use crate::{
     },
     error::{Error, Result},
     http::{
-        Shared,
         errors::problem::{Conflict, NotFound, Problems, Throttled, TimedOut},
         extract::{
             address::Address,
             auth::Authenticated,
-            body::{self, Json, Params, number},
+            body::{self, Json, QueryParams, number},
         },
-        middleware::{flood_limit, rate_limits},
+        middleware::{command_limits, flood_limit, rate_limits},
+        state::ServerState,
     },
     irc::{
         self,
@@ -136,14 +136,14 @@ pub fn gap(first: EventId, last: EventId, now: Timestamp) -> Event {
     request_body(content((body::MessageBody = "application/json"), (body::Line = "text/plain"))),
     responses((status = 200, description = "Done", body = Answer), Problems, NotFound, Conflict, Throttled, TimedOut))]
 pub async fn send(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
     address: Address,
     body::Message(message): body::Message,
 ) -> Result<Json<Answer>> {
     // What it takes, its verb says.
     carry_out(
-        &app,
+        &server,
         caller.allowed(Scope::Any)?,
         &address,
         message,
@@ -156,7 +156,7 @@ pub async fn send(
 
 /// Carries out a command of a client, however it came, within the client's limits.
 pub async fn carry_out(
-    app: &Shared,
+    server: &ServerState,
     live: &Live,
     address: &Address,
     message: irc::Message,
@@ -164,12 +164,12 @@ pub async fn carry_out(
     place: Option<Place>,
 ) -> Result<Answer> {
     let cost = flood_limit::Cost::of(&message);
-    flood_limit::charge(app, live, address, cost.commands, now).await?;
-    let executed = app
+    command_limits::charge(server, live, address, cost.commands, now).await?;
+    let executed = server
         .chat
-        .execute(live, message, address.arrival(app, now), place);
-    let result = flood_limit::carry_out(app, live, address, now, cost, executed).await;
-    rate_limits::storage(app, address, Some(live.caller), result).await
+        .execute(live, message, address.arrival(server, now), place);
+    let result = command_limits::carry_out(server, live, address, now, cost, executed).await;
+    rate_limits::storage(server, address, Some(live.caller), result).await
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -197,9 +197,9 @@ struct Messages<'a> {
 #[utoipa::path(get, path = "/api/v1/messages", tag = "delivery", params(Poll),
     responses((status = 200, description = "What there is, perhaps nothing", body = Messages), Problems, Throttled))]
 pub async fn poll(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
-    Params(params): Params<Poll>,
+    QueryParams(params): QueryParams<Poll>,
 ) -> Result<Response> {
     let live = caller.allowed(Scope::ChatRead)?;
     let after = params.after.as_deref().map(event_id).transpose()?;
@@ -210,9 +210,9 @@ pub async fn poll(
     let timeout = number("timeout", params.timeout.as_deref(), 0..=60, 25)?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let polled = tokio::select! {
-        page = app.chat.poll(live, start, Duration::from_secs(timeout), limit as usize) => page,
+        page = server.chat.poll(live, start, Duration::from_secs(timeout), limit as usize) => page,
         // A held poll ends with what there is: nothing.
-        () = app.stopped() => app.chat.poll(live, start, Duration::ZERO, limit as usize).await,
+        () = server.stopped() => server.chat.poll(live, start, Duration::ZERO, limit as usize).await,
     };
     let Page {
         events,
@@ -220,7 +220,7 @@ pub async fn poll(
         gap: lost,
         more: _,
     } = polled?;
-    live.touch(app.clock.now());
+    live.touch(server.clock.now());
     let lost = lost.map(|(first, last)| gap(first, last, caller.now));
     let messages = lost
         .iter()
@@ -338,9 +338,9 @@ struct History<'a> {
 #[utoipa::path(get, path = "/api/v1/history", tag = "delivery", params(HistoryParams),
     responses((status = 200, description = "What was said", body = History), Problems, NotFound))]
 pub async fn history(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
-    Params(params): Params<HistoryParams>,
+    QueryParams(params): QueryParams<HistoryParams>,
 ) -> Result<Response> {
     let live = caller.allowed(Scope::ChatRead)?;
     let of = match (params.target.as_deref(), params.session.as_deref()) {
@@ -361,7 +361,7 @@ pub async fn history(
         }
     };
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
-    let events = app.chat.history(live, of, part, limit as usize).await?;
+    let events = server.chat.history(live, of, part, limit as usize).await?;
     let messages = events
         .iter()
         .map(|event| MessageView::of(event, live.caller.client))

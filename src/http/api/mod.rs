@@ -1,6 +1,7 @@
 //! The JSON API and the delivery endpoints, one file per group of routes.
 
 pub mod audit;
+pub mod channel_list_cache;
 pub mod channels;
 pub mod clients;
 pub mod event_stream;

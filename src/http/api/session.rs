@@ -15,18 +15,18 @@ use crate::{
     },
     error::{Code, Result},
     http::{
-        Shared,
         api::clients::client_name,
         errors::problem::{
             Conflict, Malformed, Problems, PublicProblems, StoreProblems, Throttled, TimedOut,
         },
         extract::{
             address::Address,
-            auth::{Authenticated, IDENTITY, Present},
+            auth::{Authenticated, IDENTITY, OptionalCaller},
             body::Json,
             cookie,
         },
         middleware::rate_limits,
+        state::ServerState,
     },
     model::{ClientView, Nick, Scope, Timestamp},
 };
@@ -55,8 +55,18 @@ pub struct Entered {
 }
 
 /// An answer that hands out the cookie.
-pub fn entered(app: &Shared, status: StatusCode, admitted: Admitted, now: Timestamp) -> Response {
-    let cookie = cookie::set(&app.site, &admitted.secret, admitted.client.expires_at, now);
+pub fn entered(
+    server: &ServerState,
+    status: StatusCode,
+    admitted: Admitted,
+    now: Timestamp,
+) -> Response {
+    let cookie = cookie::set(
+        &server.own_origins,
+        &admitted.secret,
+        admitted.client.expires_at,
+        now,
+    );
     let body = Entered {
         session: admitted.session.into(),
         client: admitted.client,
@@ -69,8 +79,8 @@ pub fn entered(app: &Shared, status: StatusCode, admitted: Admitted, now: Timest
     responses((status = 201, description = "Made", body = Entered, headers(("set-cookie" = String))),
         PublicProblems, StoreProblems, Malformed, Conflict, Throttled, TimedOut))]
 pub async fn create(
-    State(app): State<Shared>,
-    Present(present): Present,
+    State(server): State<ServerState>,
+    OptionalCaller(present): OptionalCaller,
     address: Address,
     headers: HeaderMap,
     Json(body): Json<NewSession>,
@@ -78,10 +88,10 @@ pub async fn create(
     if present.is_some() {
         return Err(chat::already_in_session());
     }
-    let now = app.clock.now();
+    let now = server.clock.now();
     let nick = Nick::parse(&body.nick)?;
-    rate_limits::new_session(&app, &address).await?;
-    let created = app
+    rate_limits::new_session(&server, &address).await?;
+    let created = server
         .chat
         .create(
             nick,
@@ -90,22 +100,26 @@ pub async fn create(
             now,
         )
         .await;
-    let admitted = rate_limits::storage(&app, &address, None, created).await?;
-    let arrival = address.arrival(&app, now);
-    if app
+    let admitted = rate_limits::storage(&server, &address, None, created).await?;
+    let arrival = address.arrival(&server, now);
+    if server
         .chat
         .tells("session created", arrival.network().widest(), &arrival)
     {
         tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
     }
-    Ok(entered(&app, StatusCode::CREATED, admitted, now))
+    Ok(entered(&server, StatusCode::CREATED, admitted, now))
 }
 
 /// The snapshot. A client's queue begins at the cursor of its first one.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session",
     responses((status = 200, description = "The state at this moment", body = Snapshot), Problems))]
-pub async fn snapshot(State(app): State<Shared>, caller: Authenticated) -> Result<Json<Snapshot>> {
-    app.chat
+pub async fn snapshot(
+    State(server): State<ServerState>,
+    caller: Authenticated,
+) -> Result<Json<Snapshot>> {
+    server
+        .chat
         .snapshot(caller.allowed(Scope::ChatRead)?, caller.acknowledges)
         .await
         .map(Json)
@@ -114,9 +128,9 @@ pub async fn snapshot(State(app): State<Shared>, caller: Authenticated) -> Resul
 /// Ends the session for every client.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session",
     responses((status = 204, description = "It has ended"), Problems))]
-pub async fn end(State(app): State<Shared>, caller: Authenticated) -> Result<StatusCode> {
+pub async fn end(State(server): State<ServerState>, caller: Authenticated) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    app.chat.end_session(live, caller.now).await?;
+    server.chat.end_session(live, caller.now).await?;
     tracing::info!(session = %live.caller.session, "session ended");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -128,7 +142,7 @@ pub async fn end(State(app): State<Shared>, caller: Authenticated) -> Result<Sta
     responses((status = 204, description = "It has left, or had already",
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
 pub async fn logout(
-    state: State<Shared>,
+    state: State<ServerState>,
     caller: Result<Authenticated>,
     headers: HeaderMap,
 ) -> Response {
@@ -142,14 +156,14 @@ pub async fn logout(
     responses((status = 204, description = "It has left, or had already",
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
 pub async fn logout_api(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Result<Authenticated>,
     headers: HeaderMap,
 ) -> Response {
     let named = headers.contains_key(IDENTITY);
     let left = match caller {
-        Err(error) if error == cookie::several() => leave_all(&app, &headers).await,
-        caller => leave(&app, caller).await,
+        Err(error) if error == cookie::several() => leave_all(&server, &headers).await,
+        caller => leave(&server, caller).await,
     };
     let mut response = match left {
         // The client stays, so its browser keeps the cookie and can try again.
@@ -161,7 +175,8 @@ pub async fn logout_api(
     };
     let headers = response.headers_mut();
     headers.extend(
-        HeaderValue::try_from(cookie::clear(&app.site)).map(|cookie| (header::SET_COOKIE, cookie)),
+        HeaderValue::try_from(cookie::clear(&server.own_origins))
+            .map(|cookie| (header::SET_COOKIE, cookie)),
     );
     headers.insert(CLEAR_SITE_DATA, LEFT_BEHIND);
     response
@@ -169,23 +184,23 @@ pub async fn logout_api(
 
 /// Where the cookies of several live clients are presented, nobody can tell which is meant, and all
 /// of them are cleared: so all leave. To present their secrets is enough for that.
-async fn leave_all(app: &Shared, headers: &HeaderMap) -> Result<()> {
-    let (now, due) = (app.clock.now(), app.clock.due());
-    for secret in app
+async fn leave_all(server: &ServerState, headers: &HeaderMap) -> Result<()> {
+    let (now, due) = (server.clock.now(), server.clock.due());
+    for secret in server
         .chat
-        .live_among(&cookie::presented(headers, &app.site)?, due)
+        .live_among(&cookie::presented(headers, &server.own_origins)?, due)
     {
-        let live = app.chat.authenticate(secret, now, due).await?;
-        app.chat.logout(&live, now).await?;
+        let live = server.chat.authenticate(secret, now, due).await?;
+        server.chat.logout(&live, now).await?;
         tracing::info!(client = %live.caller.client, "logged out");
     }
     Ok(())
 }
 
-async fn leave(app: &Shared, caller: Result<Authenticated>) -> Result<()> {
+async fn leave(server: &ServerState, caller: Result<Authenticated>) -> Result<()> {
     let caller = caller?;
     let live = caller.allowed(Scope::Any)?;
-    app.chat.logout(live, caller.now).await?;
+    server.chat.logout(live, caller.now).await?;
     tracing::info!(client = %live.caller.client, "logged out");
     Ok(())
 }

@@ -9,9 +9,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crate::{
     error::{Error, Result},
     http::{
-        Shared,
         errors::oauth_error::Refusal,
-        extract::{auth, form_fields::Fields, grammar::Authorization},
+        extract::{auth, form_fields::FormFields, grammar::Authorization},
+        state::ServerState,
     },
     oauth::{Credentials, invalid_client},
     secret::SecretHash,
@@ -26,7 +26,7 @@ const CLIENT_ID_LIMIT: usize = 64;
 /// A form, and the app it says it comes from.
 pub struct AppForm {
     pub credentials: Credentials,
-    params: Fields,
+    params: FormFields,
 }
 
 impl AppForm {
@@ -40,12 +40,12 @@ impl AppForm {
     }
 }
 
-impl FromRequest<Shared> for AppForm {
+impl FromRequest<ServerState> for AppForm {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, app: &Shared) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, server: &ServerState) -> Result<Self, Refusal> {
         let headers = request.headers().clone();
-        let params = params(request, app).await?;
+        let params = params(request, server).await?;
         Ok(Self {
             credentials: credentials(basic(&headers)?, &params)?,
             params,
@@ -76,7 +76,7 @@ impl Presented {
 /// A form that asks about tokens, and what the app presents beside it or in it (RFC 7662 §2.1).
 pub struct AskingForm {
     pub by: Presented,
-    params: Fields,
+    params: FormFields,
 }
 
 impl AskingForm {
@@ -93,21 +93,21 @@ impl AskingForm {
     }
 }
 
-impl FromRequest<Shared> for AskingForm {
+impl FromRequest<ServerState> for AskingForm {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, app: &Shared) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, server: &ServerState) -> Result<Self, Refusal> {
         let Some(token) = auth::bearer(request.headers())? else {
             let AppForm {
                 credentials,
                 params,
-            } = AppForm::from_request(request, app).await?;
+            } = AppForm::from_request(request, server).await?;
             return Ok(Self {
                 by: Presented::Credentials(credentials),
                 params,
             });
         };
-        let params = params(request, app).await?;
+        let params = params(request, server).await?;
         if params.only("client_secret")?.is_some() {
             return Err(Error::malformed("the credentials are there by two methods").into());
         }
@@ -119,21 +119,21 @@ impl FromRequest<Shared> for AskingForm {
 }
 
 /// The parameters of a form, each there once.
-async fn params(request: Request, app: &Shared) -> Result<Fields> {
+async fn params(request: Request, server: &ServerState) -> Result<FormFields> {
     if request.uri().query().is_some() {
         // Queries are written into logs everywhere, and with them whatever secret they hold.
         return Err(Error::malformed(
             "parameters belong into the body, never into the query",
         ));
     }
-    let params = Fields::from_request(request, app).await?;
+    let params = FormFields::from_request(request, server).await?;
     params.refuse_repeated(&REPEATABLE)?;
     Ok(params)
 }
 
 /// The app's credentials, by one method and no other; one that can keep no secret sends its name
 /// alone.
-fn credentials(basic: Option<(String, String)>, params: &Fields) -> Result<Credentials> {
+fn credentials(basic: Option<(String, String)>, params: &FormFields) -> Result<Credentials> {
     let take = |name: &str| params.only(name).map(|value| value.map(str::to_owned));
     let (client_id, secret) = match (basic, take("client_id")?, take("client_secret")?) {
         (Some(_), _, Some(_)) => {

@@ -14,15 +14,15 @@ use crate::{
     },
     error::{Code, Error, Result},
     http::{
-        Shared,
         extract::{
             address::Address,
-            body::{self, Kind},
+            body::{self, BodyKind},
             cookie,
-            form_fields::Fields,
+            form_fields::FormFields,
             grammar::{self, Authorization},
         },
         middleware::csrf,
+        state::ServerState,
     },
     model::{Area, Scope, Timestamp},
     secret::SecretHash,
@@ -59,41 +59,48 @@ impl Authenticated {
         Ok(live)
     }
 
-    async fn by_cookie(secret: SecretHash, headers: &HeaderMap, app: &Shared) -> Result<Self> {
-        let now = app.clock.now();
-        let live = app.chat.authenticate(secret, now, app.clock.due()).await?;
+    async fn by_cookie(
+        secret: SecretHash,
+        headers: &HeaderMap,
+        server: &ServerState,
+    ) -> Result<Self> {
+        let now = server.clock.now();
+        let live = server
+            .chat
+            .authenticate(secret, now, server.clock.due())
+            .await?;
         Ok(Self {
             live: Some(live),
             now,
-            acknowledges: csrf::may_acknowledge(&app.site, headers),
+            acknowledges: csrf::may_acknowledge(&server.own_origins, headers),
         })
     }
 }
 
-impl FromRequestParts<Shared> for Authenticated {
+impl FromRequestParts<ServerState> for Authenticated {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        let caller = Self::of(parts, app).await?;
+    async fn from_request_parts(parts: &mut Parts, server: &ServerState) -> Result<Self> {
+        let caller = Self::of(parts, server).await?;
         if let Some(live) = &caller.live {
-            live.used_from(area(parts, app).await?);
+            live.used_from(area(parts, server).await?);
         }
         Ok(caller)
     }
 }
 
 impl Authenticated {
-    async fn of(parts: &Parts, app: &Shared) -> Result<Self> {
+    async fn of(parts: &Parts, server: &ServerState) -> Result<Self> {
         let headers = &parts.headers;
         match (
-            cookie_of(headers, app).await?,
+            cookie_of(headers, server).await?,
             bearer(headers)?,
             identity(headers)?,
         ) {
-            (Some(cookie), None, None) => Self::by_cookie(cookie, headers, app).await,
+            (Some(cookie), None, None) => Self::by_cookie(cookie, headers, server).await,
             (None, Some(token), beside) => {
-                let ByToken { token, now } =
-                    ByToken::of(token, beside, app, |token| token.alone).await?;
+                let TokenCaller { token, now } =
+                    TokenCaller::of(token, beside, server, |token| token.alone).await?;
                 Ok(Self {
                     live: token.live,
                     now,
@@ -112,25 +119,25 @@ impl Authenticated {
 
 /// For whom a request is made by access token, whether or not that has a client; a cookie beside it
 /// does not matter.
-pub struct ByToken {
+pub struct TokenCaller {
     pub token: Token,
     pub now: Timestamp,
 }
 
-impl ByToken {
+impl TokenCaller {
     /// The user's token: the one in Authorization if it `may` stand alone, or one beside the app's
     /// own.
     async fn of(
         bearer: SecretHash,
         beside: Option<SecretHash>,
-        app: &Shared,
+        server: &ServerState,
         may: impl FnOnce(&Token) -> bool,
     ) -> Result<Self> {
-        let (now, due) = (app.clock.now(), app.clock.due());
-        let first = app.chat.authenticate_token(bearer, now, due).await?;
+        let (now, due) = (server.clock.now(), server.clock.due());
+        let first = server.chat.authenticate_token(bearer, now, due).await?;
         let token = match beside {
             Some(beside) => {
-                let user = app
+                let user = server
                     .chat
                     .authenticate_token(beside, now, due)
                     .await
@@ -149,20 +156,24 @@ impl ByToken {
     }
 
     /// Notes from where it came.
-    async fn used_here(self, parts: &mut Parts, app: &Shared) -> Result<Self> {
+    async fn used_here(self, parts: &mut Parts, server: &ServerState) -> Result<Self> {
         if let Some(live) = &self.token.live {
-            live.used_from(area(parts, app).await?);
+            live.used_from(area(parts, server).await?);
         }
         Ok(self)
     }
 
     /// By the token that a request has in its headers or in its form, by one method and no other
     /// (RFC 6750 §2).
-    async fn named(headers: &HeaderMap, in_form: Option<&str>, app: &Shared) -> Result<Self> {
+    async fn named(
+        headers: &HeaderMap,
+        in_form: Option<&str>,
+        server: &ServerState,
+    ) -> Result<Self> {
         let in_form = in_form.map(|token| presented_token(token.as_bytes()));
         match (bearer(headers)?.xor(in_form), identity(headers)?) {
             // Any library for OAuth asks who the user is by the user's token alone.
-            (Some(token), beside) => Self::of(token, beside, app, |_| true).await,
+            (Some(token), beside) => Self::of(token, beside, server, |_| true).await,
             (None, _) if in_form.is_some() => {
                 Err(Error::malformed("the access token is there by two methods"))
             }
@@ -176,34 +187,36 @@ impl ByToken {
 }
 
 /// The network that a request comes from.
-async fn area(parts: &mut Parts, app: &Shared) -> Result<Area> {
-    Ok(Area::of(Address::from_request_parts(parts, app).await?.ip))
+async fn area(parts: &mut Parts, server: &ServerState) -> Result<Area> {
+    Ok(Area::of(
+        Address::from_request_parts(parts, server).await?.ip,
+    ))
 }
 
-impl FromRequestParts<Shared> for ByToken {
+impl FromRequestParts<ServerState> for TokenCaller {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        Self::named(&parts.headers, None, app)
+    async fn from_request_parts(parts: &mut Parts, server: &ServerState) -> Result<Self> {
+        Self::named(&parts.headers, None, server)
             .await?
-            .used_here(parts, app)
+            .used_here(parts, server)
             .await
     }
 }
 
 /// The same by POST, where the token may be the field `access_token` of a form instead (RFC 6750
 /// §2.2).
-pub struct Posted(pub ByToken);
+pub struct PostedTokenCaller(pub TokenCaller);
 
-impl FromRequest<Shared> for Posted {
+impl FromRequest<ServerState> for PostedTokenCaller {
     type Rejection = Error;
 
-    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
+    async fn from_request(request: Request, server: &ServerState) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
-        let (headers, area) = (parts.headers.clone(), area(&mut parts, app).await?);
+        let (headers, area) = (parts.headers.clone(), area(&mut parts, server).await?);
         let request = Request::from_parts(parts, body);
         let form = match body::kind(&headers) {
-            Kind::Form => Some(Fields::from_request(request, app).await?),
+            BodyKind::Form => Some(FormFields::from_request(request, server).await?),
             _ => None,
         };
         let in_form = form
@@ -211,7 +224,7 @@ impl FromRequest<Shared> for Posted {
             .map(|form| form.only("access_token"))
             .transpose()?
             .flatten();
-        let by = ByToken::named(&headers, in_form, app).await?;
+        let by = TokenCaller::named(&headers, in_form, server).await?;
         by.token.live.iter().for_each(|live| live.used_from(area));
         Ok(Self(by))
     }
@@ -245,16 +258,16 @@ fn app_token_needed() -> Error {
 
 /// The live client whose cookie the request carries, where it may come without one. A token lets
 /// nobody in.
-pub struct Present(pub Option<Arc<Live>>);
+pub struct OptionalCaller(pub Option<Arc<Live>>);
 
-impl FromRequestParts<Shared> for Present {
+impl FromRequestParts<ServerState> for OptionalCaller {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        if cookie::presented(&parts.headers, &app.site)?.is_empty() {
+    async fn from_request_parts(parts: &mut Parts, server: &ServerState) -> Result<Self> {
+        if cookie::presented(&parts.headers, &server.own_origins)?.is_empty() {
             return Ok(Self(None));
         }
-        match Authenticated::from_request_parts(parts, app).await {
+        match Authenticated::from_request_parts(parts, server).await {
             Ok(caller) => Ok(Self(caller.live)),
             Err(error) if matches!(error.code, Code::Unauthenticated | Code::ClientEnded) => {
                 Ok(Self(None))
@@ -267,14 +280,14 @@ impl FromRequestParts<Shared> for Present {
 /// The hash of the cookie's secret that counts. Of several it is the one of a live client, so that
 /// what a neighbour plants locks nobody out; where a neighbour plants a live one, nobody can tell
 /// whose is whose.
-async fn cookie_of(headers: &HeaderMap, app: &Shared) -> Result<Option<SecretHash>> {
-    let presented = cookie::presented(headers, &app.site)?;
+async fn cookie_of(headers: &HeaderMap, server: &ServerState) -> Result<Option<SecretHash>> {
+    let presented = cookie::presented(headers, &server.own_origins)?;
     if presented.len() < 2 {
         return Ok(presented.first().copied());
     }
-    match app.chat.live_among(&presented, app.clock.due())[..] {
+    match server.chat.live_among(&presented, server.clock.due())[..] {
         [live] => Ok(Some(live)),
-        [] => app.chat.ended_among(presented).await,
+        [] => server.chat.ended_among(presented).await,
         _ => Err(cookie::several()),
     }
 }

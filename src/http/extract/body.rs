@@ -19,14 +19,16 @@ use utoipa::{
 use crate::{
     error::{Code, Error, Result},
     http::{
-        BODY_LIMIT, Shared,
         extract::grammar::{self, MediaType},
-        middleware::route_kind::Part,
+        middleware::route_kind::RouteKind,
+        state::ServerState,
     },
     irc,
     model::{LABEL_LIMIT, SessionId, whole_number},
 };
 
+/// The longest body of a request, in bytes.
+pub const BODY_LIMIT: usize = 16 * 1024;
 /// Bytes for which an answer has room before it grows.
 const ROOM: usize = 512;
 
@@ -43,16 +45,16 @@ pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
 
 /// Refuses a query of which something is no UTF-8, also where nobody would read it. What an app
 /// sends a browser with is judged field by field, so that the app can be told.
-pub fn refuse_garbled_query<B>(part: Part, request: &Request<B>) -> Result<()> {
+pub fn refuse_garbled_query<B>(part: RouteKind, request: &Request<B>) -> Result<()> {
     match request.uri().query() {
-        Some(query) if part != Part::Authorize => grammar::require_utf_8(query.as_bytes()),
+        Some(query) if part != RouteKind::Authorize => grammar::require_utf_8(query.as_bytes()),
         _ => Ok(()),
     }
 }
 
 /// What a body says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum BodyKind {
     Json,
     Text,
     Form,
@@ -62,28 +64,28 @@ pub enum Kind {
 /// The media type of a request that has one, once and well-formed (RFC 9110 §8.3). Of its
 /// parameters only the charset of a text says something: it is UTF-8, or the part of it that is
 /// ASCII.
-pub fn kind(headers: &HeaderMap) -> Kind {
+pub fn kind(headers: &HeaderMap) -> BodyKind {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else {
-        return Kind::Other;
+        return BodyKind::Other;
     };
     let Some(media_type) = MediaType::parse(line.as_bytes()) else {
-        return Kind::Other;
+        return BodyKind::Other;
     };
     let utf_8 = |charset: &[u8]| {
         charset.eq_ignore_ascii_case(b"utf-8") || charset.eq_ignore_ascii_case(b"us-ascii")
     };
     match media_type.essence.as_str() {
-        "application/json" => Kind::Json,
-        "text/plain" if media_type.parameter("charset").all(utf_8) => Kind::Text,
-        "application/x-www-form-urlencoded" => Kind::Form,
-        _ => Kind::Other,
+        "application/json" => BodyKind::Json,
+        "text/plain" if media_type.parameter("charset").all(utf_8) => BodyKind::Text,
+        "application/x-www-form-urlencoded" => BodyKind::Form,
+        _ => BodyKind::Other,
     }
 }
 
 /// A whole body within the limit, in time.
-async fn bytes(request: Request, app: &Shared) -> Result<Bytes> {
-    in_time(app, Bytes::from_request(limited(request), app))
+async fn bytes(request: Request, server: &ServerState) -> Result<Bytes> {
+    in_time(server, Bytes::from_request(limited(request), server))
         .await?
         .map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => too_long(),
@@ -96,9 +98,9 @@ fn limited(mut request: Request) -> Request {
     request
 }
 
-async fn in_time<T>(app: &Shared, body: impl Future<Output = T>) -> Result<T> {
+async fn in_time<T>(server: &ServerState, body: impl Future<Output = T>) -> Result<T> {
     let late = |_| Error::new(Code::RequestTimeout, "the body took too long to arrive");
-    tokio::time::timeout(app.patience.body, body)
+    tokio::time::timeout(server.patience.body, body)
         .await
         .map_err(late)
 }
@@ -110,16 +112,16 @@ fn too_long() -> Error {
 /// A JSON body: of a request, in which nothing is unknown and nothing missing, or of an answer.
 pub struct Json<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<ServerState> for Json<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
-        if kind(request.headers()) != Kind::Json {
+    async fn from_request(request: Request, server: &ServerState) -> Result<Self> {
+        if kind(request.headers()) != BodyKind::Json {
             return Err(Error::malformed(
                 "this wants a body with Content-Type: application/json",
             ));
         }
-        json(&bytes(request, app).await?).map(Self)
+        json(&bytes(request, server).await?).map(Self)
     }
 }
 
@@ -178,23 +180,23 @@ pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, 
 }
 
 /// A form's body, still encoded (the URL standard's application/x-www-form-urlencoded).
-pub async fn form(request: Request, app: &Shared) -> Result<Bytes> {
-    if kind(request.headers()) != Kind::Form {
+pub async fn form(request: Request, server: &ServerState) -> Result<Bytes> {
+    if kind(request.headers()) != BodyKind::Form {
         return Err(Error::malformed(
             "this wants a body with Content-Type: application/x-www-form-urlencoded",
         ));
     }
-    bytes(request, app).await
+    bytes(request, server).await
 }
 
 /// The query's parameters.
-pub struct Params<T>(pub T);
+pub struct QueryParams<T>(pub T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Params<T> {
+impl<T: DeserializeOwned + Send> FromRequestParts<ServerState> for QueryParams<T> {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        let query = Query::<T>::from_request_parts(parts, app).await;
+    async fn from_request_parts(parts: &mut Parts, server: &ServerState) -> Result<Self> {
+        let query = Query::<T>::from_request_parts(parts, server).await;
         query
             .map(|Query(params)| Self(params))
             .map_err(|_| Error::malformed("a parameter of the query is not well-formed"))
@@ -221,13 +223,13 @@ pub fn number(
 }
 
 /// The one part of the path that varies.
-pub struct Segment(pub String);
+pub struct PathParam(pub String);
 
-impl FromRequestParts<Shared> for Segment {
+impl FromRequestParts<ServerState> for PathParam {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
-        let path = Path::<String>::from_request_parts(parts, app).await;
+    async fn from_request_parts(parts: &mut Parts, server: &ServerState) -> Result<Self> {
+        let path = Path::<String>::from_request_parts(parts, server).await;
         path.map(|Path(segment)| Self(segment))
             .map_err(|_| Error::new(Code::NotFound, "there is nothing at this address"))
     }
@@ -279,15 +281,15 @@ fn params_schema() -> Array {
         .build()
 }
 
-impl FromRequest<Shared> for Message {
+impl FromRequest<ServerState> for Message {
     type Rejection = Error;
 
-    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
+    async fn from_request(request: Request, server: &ServerState) -> Result<Self> {
         let kind = kind(request.headers());
-        let bytes = bytes(request, app).await?;
+        let bytes = bytes(request, server).await?;
         match kind {
-            Kind::Json => message(&bytes).map(Self),
-            Kind::Text => {
+            BodyKind::Json => message(&bytes).map(Self),
+            BodyKind::Text => {
                 let line = std::str::from_utf8(&bytes)
                     .map_err(|_| Error::malformed("the line is not UTF-8"))?;
                 irc::Message::parse_line(line).map(Self)

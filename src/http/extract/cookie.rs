@@ -7,7 +7,7 @@ use cookie::{Cookie, SameSite};
 
 use crate::{
     error::{Error, Result},
-    http::{extract::grammar, middleware::origin::Site},
+    http::{extract::grammar, middleware::origin::OwnOrigins},
     model::Timestamp,
     secret::{Secret, SecretHash},
 };
@@ -24,7 +24,7 @@ use crate::{
 /// This is not the cookie crate's reading: that takes all of Unicode's white space off, so that a
 /// neighbour could plant a cookie under a name that browsers let it set and that would count as
 /// ours.
-pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Vec<SecretHash>> {
+pub fn presented(headers: &HeaderMap, own_origins: &OwnOrigins) -> Result<Vec<SecretHash>> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for line in headers.get_all(header::COOKIE) {
         for pair in line.as_bytes().split(|byte| *byte == b';') {
@@ -35,12 +35,12 @@ pub fn presented(headers: &HeaderMap, site: &Site) -> Result<Vec<SecretHash>> {
                 grammar::trim(&pair[..end_of_name]),
                 grammar::trim(&pair[end_of_name + 1..]),
             );
-            if name != site.cookie.as_bytes() {
+            if name != own_origins.cookie_name.as_bytes() {
                 continue;
             }
             // A value that is no text is presented, and nobody's.
             let secret = SecretHash::of(std::str::from_utf8(value).unwrap_or_default());
-            if site.secure && !found.is_empty() {
+            if own_origins.secure && !found.is_empty() {
                 return Err(several());
             }
             if seen.insert(secret) {
@@ -58,22 +58,27 @@ pub fn several() -> Error {
     )
 }
 
-pub fn set(site: &Site, secret: &Secret, expires_at: Timestamp, now: Timestamp) -> String {
+pub fn set(
+    own_origins: &OwnOrigins,
+    secret: &Secret,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> String {
     let left = time::Duration::milliseconds(expires_at.0.saturating_sub(now.0));
-    cookie(site, secret.reveal(), left)
+    cookie(own_origins, secret.reveal(), left)
 }
 
-pub fn clear(site: &Site) -> String {
-    cookie(site, "", time::Duration::ZERO)
+pub fn clear(own_origins: &OwnOrigins) -> String {
+    cookie(own_origins, "", time::Duration::ZERO)
 }
 
-fn cookie(site: &Site, value: &str, left: time::Duration) -> String {
-    Cookie::build((site.cookie.as_str(), value))
+fn cookie(own_origins: &OwnOrigins, value: &str, left: time::Duration) -> String {
+    Cookie::build((own_origins.cookie_name.as_str(), value))
         .http_only(true)
         .same_site(SameSite::Lax)
         .path("/")
         .max_age(left)
-        .secure(site.secure)
+        .secure(own_origins.secure)
         .build()
         .to_string()
 }
@@ -86,14 +91,14 @@ mod tests {
 
     /// What the lines of a request's Cookie header present to a server with a public URL.
     fn presented_to(public_url: &str, lines: &[&str]) -> Result<Vec<SecretHash>> {
-        let site = Site::of(&["--public-url", public_url], "127.0.0.1:8080");
+        let own_origins = OwnOrigins::of(&["--public-url", public_url], "127.0.0.1:8080");
         let line = |line: &&str| {
             (
                 header::COOKIE,
                 HeaderValue::from_bytes(line.as_bytes()).unwrap(),
             )
         };
-        presented(&lines.iter().map(line).collect(), &site)
+        presented(&lines.iter().map(line).collect(), &own_origins)
     }
 
     #[test]

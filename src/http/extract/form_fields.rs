@@ -8,15 +8,15 @@ use axum::extract::{FromRequest, Request};
 use crate::{
     error::{Error, Result},
     http::{
-        Shared,
         extract::{body, grammar},
+        state::ServerState,
     },
 };
 
 /// What was sent, in its order. `None` stands for what is no UTF-8.
-pub struct Fields(Vec<(Option<String>, Option<String>)>);
+pub struct FormFields(Vec<(Option<String>, Option<String>)>);
 
-impl Fields {
+impl FormFields {
     /// Those of a query, of which each is judged by itself: an app hears of what is wrong by a
     /// redirect, as long as the fields that say which app it is, and where to, are right.
     pub fn of_query(query: Option<&str>) -> Self {
@@ -101,10 +101,10 @@ impl Fields {
     }
 }
 
-impl FromRequest<Shared> for Fields {
+impl FromRequest<ServerState> for FormFields {
     type Rejection = Error;
 
-    async fn from_request(request: Request, app: &Shared) -> Result<Self> {
-        Self::parse(&body::form(request, app).await?)
+    async fn from_request(request: Request, server: &ServerState) -> Result<Self> {
+        Self::parse(&body::form(request, server).await?)
     }
 }

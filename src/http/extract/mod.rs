@@ -7,3 +7,4 @@ pub mod body;
 pub mod cookie;
 pub mod form_fields;
 pub mod grammar;
+pub mod proxies;

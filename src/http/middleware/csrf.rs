@@ -9,7 +9,7 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         extract::grammar,
-        middleware::{origin::Site, route_kind::Part},
+        middleware::{origin::OwnOrigins, route_kind::RouteKind},
     },
 };
 
@@ -26,17 +26,21 @@ const ANSWERS: [&str; 3] = [
 /// Refuses unsafe requests from other sites, and all of theirs to the API but top-level
 /// navigations, which change nothing there ([`may_acknowledge`]). Cookies of a neighbour's page on
 /// another port of our host go along even with what it reads.
-pub fn refuse_other_sites<B>(site: &Site, part: Part, request: &Request<B>) -> Result<()> {
+pub fn refuse_other_sites<B>(
+    own_origins: &OwnOrigins,
+    part: RouteKind,
+    request: &Request<B>,
+) -> Result<()> {
     let headers = request.headers();
     let open = match part {
         // No cookie counts there.
-        Part::Open => true,
+        RouteKind::Open => true,
         // What a form of an app's posts is asked for anew, by GET.
-        Part::Authorize if request.method() == Method::POST => true,
-        Part::Api => request.method().is_safe() && is_top_level(headers),
+        RouteKind::Authorize if request.method() == Method::POST => true,
+        RouteKind::Api => request.method().is_safe() && is_top_level(headers),
         _ => request.method().is_safe(),
     };
-    if open || is_own(site, headers) {
+    if open || is_own(own_origins, headers) {
         return Ok(());
     }
     Err(Error::new(
@@ -47,20 +51,21 @@ pub fn refuse_other_sites<B>(site: &Site, part: Part, request: &Request<B>) -> R
 
 /// Whether no other site sent it. The browser's own word decides (Fetch Metadata); without it the
 /// Origin does (RFC 6454); without both it is no browser.
-pub fn is_own(site: &Site, headers: &HeaderMap) -> bool {
+pub fn is_own(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     if headers.contains_key(SEC_FETCH_SITE) {
         return matches!(
             grammar::only(headers, SEC_FETCH_SITE),
             Some("same-origin" | "none")
         );
     }
-    has_own_origin(site, headers)
+    has_own_origin(own_origins, headers)
 }
 
 /// Whether its Origin is ours, or left out.
-pub fn has_own_origin(site: &Site, headers: &HeaderMap) -> bool {
+pub fn has_own_origin(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     !headers.contains_key(header::ORIGIN)
-        || grammar::only(headers, header::ORIGIN).is_some_and(|origin| site.is_own_origin(origin))
+        || grammar::only(headers, header::ORIGIN)
+            .is_some_and(|origin| own_origins.contains_origin(origin))
 }
 
 /// Whether it may acknowledge what it reads with our cookie: no page of another origin can be seen
@@ -72,23 +77,23 @@ pub fn has_own_origin(site: &Site, headers: &HeaderMap) -> bool {
 /// names, and by an Accept that asks for anything but what the API answers with, as those of
 /// images, styles and media do. A script of such a page that leaves the Referer out cannot be told
 /// from a program.
-pub fn may_acknowledge(site: &Site, headers: &HeaderMap) -> bool {
+pub fn may_acknowledge(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     if headers.contains_key(SEC_FETCH_MODE) {
         return !says_navigate(headers);
     }
     let asks_for_page =
         grammar::accepts(headers, "text/html") || grammar::accepts_only_others(headers, &ANSWERS);
-    comes_from_own_page(site, headers) && (site.secure || !asks_for_page)
+    comes_from_own_page(own_origins, headers) && (own_origins.secure || !asks_for_page)
 }
 
 /// Whether no Referer names a page of another origin.
-fn comes_from_own_page(site: &Site, headers: &HeaderMap) -> bool {
+fn comes_from_own_page(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     let own = |referer: &str| {
         let after_scheme = referer.find("://").map_or(0, |at| at + 3);
         let end = referer[after_scheme..]
             .find(['/', '?', '#'])
             .map_or(referer.len(), |at| after_scheme + at);
-        site.is_own_origin(&referer[..end])
+        own_origins.contains_origin(&referer[..end])
     };
     !headers.contains_key(header::REFERER)
         || grammar::only(headers, header::REFERER).is_some_and(own)
@@ -116,13 +121,13 @@ mod tests {
         request.body(()).unwrap()
     }
 
-    fn passes(site: &Site, request: &Request<()>) -> bool {
-        refuse_other_sites(site, Part::of(request.uri()), request).is_ok()
+    fn passes(own_origins: &OwnOrigins, request: &Request<()>) -> bool {
+        refuse_other_sites(own_origins, RouteKind::of(request.uri()), request).is_ok()
     }
 
     #[test]
     fn an_unsafe_request_is_ours_by_the_browsers_word_or_else_by_its_origin() {
-        let site = Site::of(&[], "127.0.0.1:8080");
+        let own_origins = OwnOrigins::of(&[], "127.0.0.1:8080");
         let posted = |headers: &[(&str, &str)]| {
             let passed = [
                 "/api/v1/messages",
@@ -133,7 +138,7 @@ mod tests {
                 "/auth/device",
                 "/nowhere",
             ]
-            .map(|path| passes(&site, &request(Method::POST, path, headers)));
+            .map(|path| passes(&own_origins, &request(Method::POST, path, headers)));
             assert_eq!(passed, [passed[0]; 7], "{headers:?}");
             passed[0]
         };
@@ -214,9 +219,9 @@ mod tests {
 
     #[test]
     fn other_sites_read_nothing_under_api_and_lead_there_at_most() {
-        let site = Site::of(&[], "127.0.0.1:8080");
+        let own_origins = OwnOrigins::of(&[], "127.0.0.1:8080");
         let got = |path: &str, headers: &[(&str, &str)]| {
-            passes(&site, &request(Method::GET, path, headers))
+            passes(&own_origins, &request(Method::GET, path, headers))
         };
         let elsewhere: [&[(&str, &str)]; 3] = [
             &[("sec-fetch-site", "cross-site")],
@@ -265,14 +270,17 @@ mod tests {
             );
         }
         assert!(
-            !passes(&site, &request(Method::POST, "/api/v1/messages", &led)),
+            !passes(
+                &own_origins,
+                &request(Method::POST, "/api/v1/messages", &led)
+            ),
             "a navigation by POST is unsafe"
         );
     }
 
     #[test]
     fn what_never_looks_at_cookies_is_open_and_an_app_may_post_to_authorize() {
-        let site = Site::of(&[], "127.0.0.1:8080");
+        let own_origins = OwnOrigins::of(&[], "127.0.0.1:8080");
         for headers in [
             [("sec-fetch-site", "cross-site")],
             [("origin", "https://evil.example")],
@@ -286,16 +294,16 @@ mod tests {
                 "/auth/authorize",
             ] {
                 assert!(
-                    passes(&site, &request(Method::POST, path, &headers)),
+                    passes(&own_origins, &request(Method::POST, path, &headers)),
                     "{path}"
                 );
             }
             assert!(!passes(
-                &site,
+                &own_origins,
                 &request(Method::PUT, "/auth/authorize", &headers)
             ));
             assert!(!passes(
-                &site,
+                &own_origins,
                 &request(Method::POST, "/auth/token/", &headers)
             ));
         }
@@ -304,19 +312,19 @@ mod tests {
     #[test]
     fn what_a_page_of_another_origin_may_have_caused_acknowledges_nothing() {
         let (plain, secure) = (
-            Site::of(&[], "127.0.0.1:8080"),
-            Site::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080"),
+            OwnOrigins::of(&[], "127.0.0.1:8080"),
+            OwnOrigins::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080"),
         );
-        let is = |site: &Site, headers: &[(&str, &str)]| {
-            !may_acknowledge(site, request(Method::GET, "/", headers).headers())
+        let is = |own_origins: &OwnOrigins, headers: &[(&str, &str)]| {
+            !may_acknowledge(own_origins, request(Method::GET, "/", headers).headers())
         };
         let (mode, html) = (
             ("sec-fetch-mode", "navigate"),
             ("accept", "text/html,*/*;q=0.8"),
         );
-        for site in [&plain, &secure] {
-            assert!(is(site, &[mode]) && is(site, &[mode, ("accept", "*/*")]));
-            assert!(!is(site, &[]) && !is(site, &[("accept", "*/*")]));
+        for own_origins in [&plain, &secure] {
+            assert!(is(own_origins, &[mode]) && is(own_origins, &[mode, ("accept", "*/*")]));
+            assert!(!is(own_origins, &[]) && !is(own_origins, &[("accept", "*/*")]));
             for other in [
                 "cors",
                 "same-origin",
@@ -326,7 +334,10 @@ mod tests {
                 "navigate;x",
                 "",
             ] {
-                assert!(!is(site, &[("sec-fetch-mode", other), html]), "{other}");
+                assert!(
+                    !is(own_origins, &[("sec-fetch-mode", other), html]),
+                    "{other}"
+                );
             }
         }
         assert!(is(&plain, &[html]) && !is(&secure, &[html]));
@@ -357,7 +368,7 @@ mod tests {
             assert!(!is(&plain, &[("accept", program)]), "{program}");
         }
         // A page that a Referer names.
-        for (site, own) in [
+        for (own_origins, own) in [
             (&plain, "http://localhost:8080"),
             (&secure, "https://chat.example"),
         ] {
@@ -369,7 +380,7 @@ mod tests {
                 "/login?next=http://localhost:8081/",
             ] {
                 assert!(
-                    !is(site, &[("referer", &format!("{own}{path}"))]),
+                    !is(own_origins, &[("referer", &format!("{own}{path}"))]),
                     "{own}{path}"
                 );
             }
@@ -378,9 +389,12 @@ mod tests {
                 "https://evil.example/",
                 "https://evil.example?http://localhost:8080/",
             ] {
-                assert!(is(site, &[("referer", other)]), "{other}");
+                assert!(is(own_origins, &[("referer", other)]), "{other}");
                 assert!(
-                    !is(site, &[("referer", other), ("sec-fetch-mode", "cors")]),
+                    !is(
+                        own_origins,
+                        &[("referer", other), ("sec-fetch-mode", "cors")]
+                    ),
                     "the browser's word decides"
                 );
             }
@@ -391,10 +405,13 @@ mod tests {
                 "localhost:8080",
                 "http://localhost:8080@evil.example/",
             ] {
-                assert!(is(site, &[("referer", odd)]), "{odd}");
+                assert!(is(own_origins, &[("referer", odd)]), "{odd}");
             }
             let own = format!("{own}/");
-            assert!(is(site, &[("referer", &own), ("referer", &own)]), "twice");
+            assert!(
+                is(own_origins, &[("referer", &own), ("referer", &own)]),
+                "twice"
+            );
         }
     }
 }

@@ -4,14 +4,10 @@
 use std::time::Duration;
 
 use crate::{
-    audit::{Limit, Subject},
-    chat::{Answer, callers::Live},
     config::FloodLimit,
-    error::Result,
-    http::{Shared, extract::address::Address},
     irc::{Command, Message},
-    limits::{Rate, Throttle, Wait},
-    model::{Caller, SessionId, Timestamp},
+    limits::{Rate, Throttle},
+    model::SessionId,
 };
 
 /// Bytes that a session may add at once, and as many seconds until one more.
@@ -25,12 +21,12 @@ const EVENT: u64 = 256;
 const TARGETS: usize = 4;
 
 /// What the sessions have sent of late.
-pub struct Flood {
-    commands: Throttle<SessionId>,
-    bytes: Throttle<SessionId>,
+pub struct FloodLimits {
+    pub commands: Throttle<SessionId>,
+    pub bytes: Throttle<SessionId>,
 }
 
-impl Flood {
+impl FloodLimits {
     pub fn new(FloodLimit(commands): FloodLimit) -> Self {
         Self {
             commands: Throttle::new(commands),
@@ -45,7 +41,7 @@ pub struct Cost {
     /// As so many commands.
     pub commands: usize,
     /// Bytes that it may add to the disk.
-    bytes: u64,
+    pub bytes: u64,
 }
 
 impl Cost {
@@ -61,78 +57,6 @@ impl Cost {
             bytes: events as u64 * (EVENT + text as u64),
         }
     }
-}
-
-/// Charges a session for a command, good or bad, as so many commands.
-pub async fn charge(
-    app: &Shared,
-    live: &Live,
-    address: &Address,
-    commands: usize,
-    now: Timestamp,
-) -> Result<()> {
-    let session = live.caller.session;
-    let charged = app
-        .flood
-        .commands
-        .charge(session, commands as u64, app.clock.steady());
-    checked(app, live, address, now, Limit::Commands, charged).await?;
-    app.metrics.command();
-    Ok(())
-}
-
-/// Charges a session for what a command is about to add, lets it be carried out, and settles the
-/// account by what it added. What adds nothing passes in any case.
-pub async fn carry_out(
-    app: &Shared,
-    live: &Live,
-    address: &Address,
-    now: Timestamp,
-    Cost {
-        bytes: expected, ..
-    }: Cost,
-    attempt: impl Future<Output = Result<Answer>>,
-) -> Result<Answer> {
-    let session = live.caller.session;
-    if expected > 0 {
-        let charged = app
-            .flood
-            .bytes
-            .charge(session, expected, app.clock.steady());
-        checked(app, live, address, now, Limit::Bytes, charged).await?;
-    }
-    let result = attempt.await;
-    let added = result.as_ref().map_or(0, |answer| answer.added);
-    match added.checked_sub(expected) {
-        Some(more) => app.flood.bytes.take(session, more, app.clock.steady()),
-        None => app.flood.bytes.refund(&session, expected - added),
-    }
-    result
-}
-
-async fn checked(
-    app: &Shared,
-    live: &Live,
-    address: &Address,
-    now: Timestamp,
-    limit: Limit,
-    charged: Result<(), Wait>,
-) -> Result<()> {
-    let Err(wait) = charged else { return Ok(()) };
-    if wait.first {
-        let Caller {
-            session, client, ..
-        } = live.caller;
-        let subject = Subject {
-            session: Some(session),
-            client: Some(client),
-            ..address.subject()
-        };
-        app.chat
-            .throttled(limit, subject, &address.arrival(app, now))
-            .await;
-    }
-    Err(wait.into())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::http::middleware::{origin::Site, route_kind::Part};
+use crate::http::middleware::{origin::OwnOrigins, route_kind::RouteKind};
 
 /// Scripts, styles and requests from ourselves alone; nothing inline, nothing framed.
 macro_rules! policy {
@@ -38,7 +38,7 @@ static HEADERS: [(HeaderName, HeaderValue); 5] = [
     ),
 ];
 
-pub fn add(site: &Site, part: Part, headers: &mut HeaderMap) {
+pub fn add(own_origins: &OwnOrigins, part: RouteKind, headers: &mut HeaderMap) {
     headers.reserve(HEADERS.len() + 5);
     if part.signs_in() {
         // An app that opened a window for this must find it again, and Chromium holds a form to its
@@ -58,13 +58,13 @@ pub fn add(site: &Site, part: Part, headers: &mut HeaderMap) {
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    if site.secure {
+    if own_origins.secure {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,
             HeaderValue::from_static("max-age=31536000"),
         );
     }
-    if part == Part::Open {
+    if part == RouteKind::Open {
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_ORIGIN,
             HeaderValue::from_static("*"),

@@ -1,11 +1,13 @@
 //! What every request passes before the routes, and every answer after them.
 
+pub mod command_limits;
 pub mod csrf;
 pub mod flood_limit;
 pub mod headers;
 pub mod origin;
 pub mod preflight;
 pub mod rate_limits;
+pub mod request_log;
 pub mod route_kind;
 
 use std::{convert::Infallible, net::SocketAddr};
@@ -21,11 +23,10 @@ use hyper_util::service::TowerToHyperService;
 use crate::{
     error::{Code, Error, Result},
     http::{
-        Shared,
-        api::service::Seen,
         extract::body,
-        middleware::route_kind::Part,
-        server::response_permits::{self, Held},
+        middleware::{request_log::RequestLog, route_kind::RouteKind},
+        server::response_permits::{self, ResponsePermits},
+        state::ServerState,
     },
     limits,
     model::Network,
@@ -37,16 +38,16 @@ const HELD_RETRY: u64 = 5;
 
 /// The routes as one connection reaches them. It stands around the router and is no layer of it:
 /// axum boxes and clones for a layer, which costs more than all that is done here.
-pub struct Front {
-    app: Shared,
+pub struct Middleware {
+    server: ServerState,
     router: TowerToHyperService<Router>,
     peer: SocketAddr,
 }
 
-impl Front {
-    pub fn new(app: Shared, router: Router, peer: SocketAddr) -> Self {
+impl Middleware {
+    pub fn new(server: ServerState, router: Router, peer: SocketAddr) -> Self {
         Self {
-            app,
+            server,
             router: TowerToHyperService::new(router),
             peer,
         }
@@ -57,14 +58,14 @@ impl Front {
         &self,
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
-        let seen = Seen::of(&self.app, &request);
+        let seen = RequestLog::of(&self.server, &request);
         let address = self
-            .app
+            .server
             .proxies
             .client(self.peer.ip(), request.headers())
             .to_canonical();
         let network = Network::of(address);
-        let part = Part::of(request.uri());
+        let part = RouteKind::of(request.uri());
         let held = self.admit(part, &request).and_then(|()| self.hold(network));
         let refused = held
             .as_ref()
@@ -83,39 +84,39 @@ impl Front {
                 Ok(self.router.call(request))
             }
         };
-        let app = self.app.clone();
+        let server = self.server.clone();
         limits::on_behalf_of(address, async move {
             let response = match routed {
                 Ok(answer) => answer.await?,
                 Err(answered) => answered,
             };
-            let mut response = held.until_read(response, &app.in_flight, network, asks);
-            headers::add(&app.site, part, response.headers_mut());
-            seen.answered(&app.metrics, response.status());
+            let mut response = held.until_read(response, &server.response_limits, network, asks);
+            headers::add(&server.own_origins, part, response.headers_mut());
+            seen.answered(&server.metrics, response.status());
             Ok(response)
         })
     }
 
     /// What a forwarded request holds of its network's connections. A proxy's own connections, and
     /// its own requests, are not limited.
-    fn hold(&self, network: Network) -> Result<Held> {
-        let Self { app, peer, .. } = self;
-        if !app.limits_addresses
+    fn hold(&self, network: Network) -> Result<ResponsePermits> {
+        let Self { server, peer, .. } = self;
+        if !server.limits_networks
             || network == Network::of(peer.ip())
-            || !app.proxies.include(peer.ip())
+            || !server.proxies.include(peer.ip())
         {
-            return Ok(Held::default());
+            return Ok(ResponsePermits::default());
         }
-        let share = app.places.share(network).ok_or_else(|| {
+        let share = server.connection_limits.share(network).ok_or_else(|| {
             let detail = "your network has all the requests under way, streams among them, that it may have: end some";
             Error::retry(Code::Throttled, HELD_RETRY, detail)
         })?;
-        Ok(Held::new(share))
+        Ok(ResponsePermits::new(share))
     }
 
-    fn admit(&self, part: Part, request: &Request<Incoming>) -> Result<()> {
-        origin::refuse_other_hosts(&self.app.site, request)?;
-        csrf::refuse_other_sites(&self.app.site, part, request)?;
+    fn admit(&self, part: RouteKind, request: &Request<Incoming>) -> Result<()> {
+        origin::refuse_other_hosts(&self.server.own_origins, request)?;
+        csrf::refuse_other_sites(&self.server.own_origins, part, request)?;
         body::refuse_garbled_query(part, request)?;
         body::refuse_too_long(request)
     }

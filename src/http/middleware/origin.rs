@@ -20,17 +20,17 @@ const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 const FOR_PROBES: [&str; 2] = ["/healthz", "/metrics"];
 
 /// The origins that are ours, and what follows from them.
-pub struct Site {
+pub struct OwnOrigins {
     /// The public URL's. If that is not https, also any loopback name at the port of a loopback
     /// bind.
     origins: Vec<Origin>,
     issuer: String,
     pub secure: bool,
     /// The cookie's name.
-    pub cookie: String,
+    pub cookie_name: String,
 }
 
-impl Site {
+impl OwnOrigins {
     pub fn new(config: &Config, address: SocketAddr) -> Self {
         let secure = config.public_url.as_ref().is_some_and(Origin::is_https);
         let listened = bracketed(address);
@@ -46,7 +46,7 @@ impl Site {
         let issuer = issuer.as_ref().map(Origin::to_string).unwrap_or_default();
         // The prefix makes browsers refuse the cookie unless it is Secure, for this host alone and
         // for every path (RFC 6265bis §4.1.3.2).
-        let cookie = format!(
+        let cookie_name = format!(
             "{}{}",
             if secure { "__Host-" } else { "" },
             config.cookie_name
@@ -55,7 +55,7 @@ impl Site {
             origins,
             issuer,
             secure,
-            cookie,
+            cookie_name,
         }
     }
 
@@ -65,11 +65,11 @@ impl Site {
     }
 
     /// Whether a text is one of our origins.
-    pub fn is_own_origin(&self, text: &str) -> bool {
+    pub fn contains_origin(&self, text: &str) -> bool {
         Origin::parse(text).is_some_and(|origin| self.origins.contains(&origin))
     }
 
-    fn is_own_host(&self, host: &HostPort) -> bool {
+    fn contains_host(&self, host: &HostPort) -> bool {
         self.origins.iter().any(|own| own.is_at(host))
     }
 }
@@ -85,15 +85,17 @@ fn bracketed(address: SocketAddr) -> String {
 /// A request for another host than ours is answered 421 (RFC 9110 §7.4), and one that does not say
 /// for which host it is, 400 (RFC 9112 §3.2). A target in absolute form counts, and not the Host
 /// beside it (RFC 9112 §3.2.2).
-pub fn refuse_other_hosts<B>(site: &Site, request: &Request<B>) -> Result<()> {
+pub fn refuse_other_hosts<B>(own_origins: &OwnOrigins, request: &Request<B>) -> Result<()> {
     let named = named_host(request)?;
     let uri = request.uri();
     let own = match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme), Some(authority)) => site.is_own_origin(&format!("{scheme}://{authority}")),
-        (None, Some(authority)) => {
-            HostPort::parse(authority.as_str()).is_some_and(|host| site.is_own_host(&host))
+        (Some(scheme), Some(authority)) => {
+            own_origins.contains_origin(&format!("{scheme}://{authority}"))
         }
-        (_, None) => named.is_some_and(|host| site.is_own_host(&host)),
+        (None, Some(authority)) => {
+            HostPort::parse(authority.as_str()).is_some_and(|host| own_origins.contains_host(&host))
+        }
+        (_, None) => named.is_some_and(|host| own_origins.contains_host(&host)),
     };
     if own || FOR_PROBES.contains(&uri.path()) {
         return Ok(());
@@ -124,7 +126,7 @@ fn named_host<B>(request: &Request<B>) -> Result<Option<HostPort>> {
 }
 
 #[cfg(test)]
-impl Site {
+impl OwnOrigins {
     /// A site by the flags of its server and the address that it listens on.
     pub fn of(args: &[&str], address: &str) -> Self {
         let config = clap::Parser::parse_from(std::iter::once(&"rejoin").chain(args));
@@ -136,19 +138,19 @@ impl Site {
 mod tests {
     use super::*;
 
-    fn refusal(site: &Site, target: &str, hosts: &[&str]) -> Option<Code> {
+    fn refusal(own_origins: &OwnOrigins, target: &str, hosts: &[&str]) -> Option<Code> {
         let mut request = Request::builder().uri(target);
         for host in hosts {
             request = request.header(header::HOST, host.as_bytes());
         }
-        refuse_other_hosts(site, &request.body(()).unwrap())
+        refuse_other_hosts(own_origins, &request.body(()).unwrap())
             .err()
             .map(|error| error.code)
     }
 
     #[test]
     fn on_loopback_every_loopback_name_at_the_port_is_ours() {
-        let site = Site::of(&[], "127.0.0.1:8080");
+        let own_origins = OwnOrigins::of(&[], "127.0.0.1:8080");
         for host in [
             "localhost:8080",
             "127.0.0.1:8080",
@@ -156,8 +158,11 @@ mod tests {
             "LOCALHOST:8080",
             "[0:0::1]:8080",
         ] {
-            assert_eq!(refusal(&site, "/", &[host]), None, "{host}");
-            assert!(site.is_own_origin(&format!("http://{host}")), "{host}");
+            assert_eq!(refusal(&own_origins, "/", &[host]), None, "{host}");
+            assert!(
+                own_origins.contains_origin(&format!("http://{host}")),
+                "{host}"
+            );
         }
         for host in [
             "localhost",
@@ -168,11 +173,14 @@ mod tests {
             "[::2]:8080",
         ] {
             assert_eq!(
-                refusal(&site, "/", &[host]),
+                refusal(&own_origins, "/", &[host]),
                 Some(Code::MisdirectedRequest),
                 "{host}"
             );
-            assert!(!site.is_own_origin(&format!("http://{host}")), "{host}");
+            assert!(
+                !own_origins.contains_origin(&format!("http://{host}")),
+                "{host}"
+            );
         }
         for host in [
             "localhost.evil.example:8080",
@@ -183,7 +191,7 @@ mod tests {
             "",
         ] {
             assert_eq!(
-                refusal(&site, "/", &[host]),
+                refusal(&own_origins, "/", &[host]),
                 Some(Code::MisdirectedRequest),
                 "{host}"
             );
@@ -197,29 +205,33 @@ mod tests {
             "localhost:8080/",
         ] {
             assert_eq!(
-                refusal(&site, "/", &[bad]),
+                refusal(&own_origins, "/", &[bad]),
                 Some(Code::MalformedRequest),
                 "{bad}"
             );
         }
         assert!(
-            !site.is_own_origin("https://localhost:8080")
-                && !site.is_own_origin("null")
-                && !site.is_own_origin("")
+            !own_origins.contains_origin("https://localhost:8080")
+                && !own_origins.contains_origin("null")
+                && !own_origins.contains_origin("")
         );
     }
 
     #[test]
     fn a_public_url_is_ours_and_if_it_is_https_nothing_else_is() {
-        let site = Site::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080");
+        let own_origins =
+            OwnOrigins::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080");
         for host in [
             "chat.example",
             "chat.example:443",
             "chat.example:",
             "Chat.Example",
         ] {
-            assert_eq!(refusal(&site, "/", &[host]), None, "{host}");
-            assert!(site.is_own_origin(&format!("https://{host}")), "{host}");
+            assert_eq!(refusal(&own_origins, "/", &[host]), None, "{host}");
+            assert!(
+                own_origins.contains_origin(&format!("https://{host}")),
+                "{host}"
+            );
         }
         for host in [
             "chat.example:80",
@@ -230,18 +242,18 @@ mod tests {
             "x.chat.example",
         ] {
             assert_eq!(
-                refusal(&site, "/", &[host]),
+                refusal(&own_origins, "/", &[host]),
                 Some(Code::MisdirectedRequest),
                 "{host}"
             );
             assert!(
-                !site.is_own_origin(&format!("http://{host}"))
-                    && !site.is_own_origin(&format!("https://{host}")),
+                !own_origins.contains_origin(&format!("http://{host}"))
+                    && !own_origins.contains_origin(&format!("https://{host}")),
                 "{host}"
             );
         }
-        assert!(!site.is_own_origin("http://chat.example"));
-        let plain = Site::of(
+        assert!(!own_origins.contains_origin("http://chat.example"));
+        let plain = OwnOrigins::of(
             &["--public-url", "http://chat.example:8000"],
             "127.0.0.1:8080",
         );
@@ -250,25 +262,25 @@ mod tests {
             "http://localhost:8080",
             "http://[::1]:8080",
         ] {
-            assert!(plain.is_own_origin(own), "{own}");
+            assert!(plain.contains_origin(own), "{own}");
         }
         assert!(
-            !plain.is_own_origin("http://localhost:8000")
-                && !plain.is_own_origin("http://chat.example:8080")
+            !plain.contains_origin("http://localhost:8000")
+                && !plain.contains_origin("http://chat.example:8080")
         );
-        let open = Site::of(
+        let open = OwnOrigins::of(
             &["--public-url", "http://chat.example", "--insecure-http"],
             "0.0.0.0:8080",
         );
         assert!(
-            open.is_own_origin("http://chat.example")
-                && !open.is_own_origin("http://localhost:8080")
+            open.contains_origin("http://chat.example")
+                && !open.contains_origin("http://localhost:8080")
         );
     }
 
     #[test]
     fn a_request_says_once_for_which_host_it_is_and_its_target_goes_first() {
-        let site = Site::of(&[], "127.0.0.1:8080");
+        let own_origins = OwnOrigins::of(&[], "127.0.0.1:8080");
         for (target, hosts, expected) in [
             ("/", &[][..], Some(Code::MalformedRequest)),
             (
@@ -308,7 +320,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                refusal(&site, target, hosts),
+                refusal(&own_origins, target, hosts),
                 expected,
                 "{target} {hosts:?}"
             );
@@ -319,7 +331,7 @@ mod tests {
                 .uri(target)
                 .body(())
                 .unwrap();
-            refuse_other_hosts(&site, &request)
+            refuse_other_hosts(&own_origins, &request)
                 .err()
                 .map(|error| error.code)
         };

@@ -5,9 +5,9 @@ use crate::{
     audit::{Limit, Subject},
     error::{Code, Error, Result},
     http::{
-        Shared,
         errors::oauth_error::Refusal as Refused,
         extract::{address::Address, app_form::Presented},
+        state::ServerState,
     },
     limits::{Charge, Refusal},
     model::{Caller, Network, SessionId},
@@ -24,7 +24,7 @@ use crate::{
 /// no mistake try on. For the others, codes are looked for among those that were asked for from the
 /// client's own network, which is given to `attempt`: most people have the device beside them.
 pub async fn user_code<T, F: Future<Output = Result<T>>>(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     Caller {
         session, client, ..
@@ -36,7 +36,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
         client: Some(client),
         ..address.subject()
     };
-    let (now, tries) = (app.clock.steady(), &app.chat.tries);
+    let (now, tries) = (server.clock.steady(), &server.chat.tries);
     let own = Charge::new(Limit::SessionUserCodes, session);
     let with_own = |limit| {
         [
@@ -60,7 +60,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
     }
     let charged = match charged {
         Ok(charged) => charged,
-        Err(refusal) => return refuse(app, address, subject, refusal).await,
+        Err(refusal) => return refuse(server, address, subject, refusal).await,
     };
     let everywhere = [Charge::new(Limit::AllUserCodes, "")];
     let (counted, within) = match tries.charge(&everywhere, now) {
@@ -72,7 +72,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
     };
     match attempt(within).await {
         Err(wrong) if wrong.code == Code::NotFound => match refusal {
-            Some(refusal) => refuse(app, address, subject, refusal).await,
+            Some(refusal) => refuse(server, address, subject, refusal).await,
             None => Err(wrong),
         },
         result => {
@@ -86,9 +86,9 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
 }
 
 /// Lets somebody make a session.
-pub async fn new_session(app: &Shared, address: &Address) -> Result<()> {
+pub async fn new_session(server: &ServerState, address: &Address) -> Result<()> {
     charge(
-        app,
+        server,
         address,
         address.subject(),
         &Charge::of_network(Limit::NewSessions, address.network),
@@ -97,19 +97,25 @@ pub async fn new_session(app: &Shared, address: &Address) -> Result<()> {
 }
 
 /// Lets a session have one more API key, or one more secret of one.
-pub async fn new_key(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
+pub async fn new_key(server: &ServerState, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject {
         session: Some(session),
         ..address.subject()
     };
-    charge(app, address, subject, &[Charge::new(Limit::Keys, session)]).await
+    charge(
+        server,
+        address,
+        subject,
+        &[Charge::new(Limit::Keys, session)],
+    )
+    .await
 }
 
 /// Lets an app ask for a token. Those that it gets are counted, by app and network; what it is
 /// refused is not. Those that it gets for itself are also counted by network, whatever the app: a
 /// session makes many API keys.
 pub async fn new_token<T>(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     client_id: &str,
     for_itself: bool,
@@ -119,53 +125,53 @@ pub async fn new_token<T>(
     if for_itself {
         token.extend(Charge::of_network(Limit::OwnTokens, address.network));
     }
-    if_granted(app, address, &token, attempt).await
+    if_granted(server, address, &token, attempt).await
 }
 
 /// Lets a device ask for a code in the name of an app. What it is refused does not count.
 pub async fn new_device_code<T>(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     client_id: &str,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let code = Charge::of_network_and(Limit::DeviceCodes, address.network, client_id);
-    if_granted(app, address, &code, attempt).await
+    if_granted(server, address, &code, attempt).await
 }
 
 /// Charges for what an attempt gets, in advance. What is refused costs nothing.
 async fn if_granted<T>(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     charges: &[Charge],
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    charge(app, address, address.subject(), charges).await?;
+    charge(server, address, address.subject(), charges).await?;
     let result = attempt.await;
     if result.is_err() {
-        app.chat.tries.refund(charges);
+        server.chat.tries.refund(charges);
     }
     result
 }
 
 /// Lets a device poll with its code. Polls that come too fast count.
 pub async fn poll<T>(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     code: SecretHash,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let fast = [Charge::new(Limit::FastPolls, code.hex())];
-    let now = app.clock.steady();
-    if let Err(refusal) = app.chat.tries.check(&fast, now) {
-        return refuse(app, address, address.subject(), refusal).await;
+    let now = server.clock.steady();
+    if let Err(refusal) = server.chat.tries.check(&fast, now) {
+        return refuse(server, address, address.subject(), refusal).await;
     }
     let result = attempt.await;
     if result
         .as_ref()
         .is_err_and(|error| error.code == Code::SlowDown)
     {
-        app.chat.tries.note(&fast, now);
+        server.chat.tries.note(&fast, now);
     }
     result
 }
@@ -175,14 +181,14 @@ pub async fn poll<T>(
 /// cannot be guessed, so they are looked up before anything is charged: one that works always
 /// works.
 pub async fn app_call<T>(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     by: impl Into<Proof>,
     shown: Shown,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let attempt = async { attempt.await.map(|answer| (answer, Charged::Back)) };
-    app_call_charged(app, address, by, shown, attempt).await
+    app_call_charged(server, address, by, shown, attempt).await
 }
 
 /// Whether what an app is answered is as good as refused.
@@ -195,7 +201,7 @@ pub enum Charged {
 
 /// The same, where some answers that are no errors are as good as refusals.
 pub async fn app_call_charged<T>(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     by: impl Into<Proof>,
     shown: Shown,
@@ -203,17 +209,17 @@ pub async fn app_call_charged<T>(
 ) -> Result<T> {
     let refusals = refused_call(address);
     // Charged in advance, because many that are under way together would else all be looked at.
-    let charged = app.chat.tries.charge(&refusals, app.clock.steady());
+    let charged = server.chat.tries.charge(&refusals, server.clock.steady());
     if let Err(refusal) = &charged
-        && !oauth::may_succeed(&app.chat, by.into(), shown, app.clock.due()).await?
+        && !oauth::may_succeed(&server.chat, by.into(), shown, server.clock.due()).await?
     {
-        return refuse(app, address, address.subject(), refusal.clone()).await;
+        return refuse(server, address, address.subject(), refusal.clone()).await;
     }
     let result = attempt.await;
     match &result {
-        Err(error) if counts(error) => tell_refusal(app, address, error),
+        Err(error) if counts(error) => tell_refusal(server, address, error),
         Ok((_, Charged::Kept)) => {}
-        _ if charged.is_ok() => app.chat.tries.refund(&refusals),
+        _ if charged.is_ok() => server.chat.tries.refund(&refusals),
         _ => {}
     }
     result.map(|(answer, _)| answer)
@@ -223,46 +229,50 @@ pub async fn app_call_charged<T>(
 /// nobody goes through made-up names here either; an app that there is is found, however much the
 /// network was refused.
 pub async fn app_of_page<T>(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     look: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     match look.await {
-        Err(error) => count_refused(app, address, error).await,
+        Err(error) => count_refused(server, address, error).await,
         found => found,
     }
 }
 
 /// The form of an app, or its refusal, which counts like any other.
-pub async fn app_form<T>(app: &Shared, address: &Address, form: Result<T, Refused>) -> Result<T> {
+pub async fn app_form<T>(
+    server: &ServerState,
+    address: &Address,
+    form: Result<T, Refused>,
+) -> Result<T> {
     match form {
         Ok(form) => Ok(form),
-        Err(Refused(error)) => count_refused(app, address, error).await,
+        Err(Refused(error)) => count_refused(server, address, error).await,
     }
 }
 
 /// What an app presents, if it may prove something. A made-up access token counts like any other
 /// refusal.
-pub async fn proof(app: &Shared, address: &Address, presented: Presented) -> Result<Proof> {
+pub async fn proof(server: &ServerState, address: &Address, presented: Presented) -> Result<Proof> {
     match presented {
         Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
-        Presented::Token(token) => match app
+        Presented::Token(token) => match server
             .chat
-            .authenticate_token(token, app.clock.now(), app.clock.due())
+            .authenticate_token(token, server.clock.now(), server.clock.due())
             .await
         {
             Ok(token) => Ok(Proof::Token(token.grant)),
-            Err(error) => count_refused(app, address, error).await,
+            Err(error) => count_refused(server, address, error).await,
         },
     }
 }
 
 /// Counts what an app was refused before anything was looked for; where there was too much of that,
 /// it is told so.
-async fn count_refused<T>(app: &Shared, address: &Address, error: Error) -> Result<T> {
+async fn count_refused<T>(server: &ServerState, address: &Address, error: Error) -> Result<T> {
     if counts(&error) {
-        charge(app, address, address.subject(), &refused_call(address)).await?;
-        tell_refusal(app, address, &error);
+        charge(server, address, address.subject(), &refused_call(address)).await?;
+        tell_refusal(server, address, &error);
     }
     Err(error)
 }
@@ -283,10 +293,10 @@ fn counts(error: &Error) -> bool {
 }
 
 /// Writes of an app that was not let in to the log.
-fn tell_refusal(app: &Shared, address: &Address, error: &Error) {
+fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
     if error.code == Code::InvalidClient {
-        let arrival = address.arrival(app, app.clock.now());
-        if app.chat.tells(
+        let arrival = address.arrival(server, server.clock.now());
+        if server.chat.tells(
             "an app was not let in",
             arrival.network().widest(),
             &arrival,
@@ -298,17 +308,23 @@ fn tell_refusal(app: &Shared, address: &Address, error: &Error) {
 }
 
 /// Lets a session have one more authorization code.
-pub async fn new_code(app: &Shared, address: &Address, session: SessionId) -> Result<()> {
+pub async fn new_code(server: &ServerState, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject {
         session: Some(session),
         ..address.subject()
     };
-    charge(app, address, subject, &[Charge::new(Limit::Codes, session)]).await
+    charge(
+        server,
+        address,
+        subject,
+        &[Charge::new(Limit::Codes, session)],
+    )
+    .await
 }
 
 /// Records, within the bounds on such lines, that somebody has added as much to the disk as may be.
 pub async fn storage<T>(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     caller: Option<Caller>,
     result: Result<T>,
@@ -326,11 +342,12 @@ pub async fn storage<T>(
             client,
             ..address.subject()
         };
-        app.chat
+        server
+            .chat
             .throttled(
                 Limit::Storage,
                 subject,
-                &address.arrival(app, app.clock.now()),
+                &address.arrival(server, server.clock.now()),
             )
             .await;
     }
@@ -339,30 +356,31 @@ pub async fn storage<T>(
 
 /// Charges the keys.
 async fn charge(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     subject: Subject,
     charges: &[Charge],
 ) -> Result<()> {
-    match app.chat.tries.charge(charges, app.clock.steady()) {
+    match server.chat.tries.charge(charges, server.clock.steady()) {
         Ok(()) => Ok(()),
-        Err(refusal) => refuse(app, address, subject, refusal).await,
+        Err(refusal) => refuse(server, address, subject, refusal).await,
     }
 }
 
 /// Refuses; the first refusal of a key in an hour is recorded.
 async fn refuse<T>(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     subject: Subject,
     refusal: Refusal,
 ) -> Result<T> {
     if refusal.first {
-        app.chat
+        server
+            .chat
             .throttled(
                 refusal.limit,
                 subject,
-                &address.arrival(app, app.clock.now()),
+                &address.arrival(server, server.clock.now()),
             )
             .await;
     }

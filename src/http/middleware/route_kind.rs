@@ -6,7 +6,7 @@ use crate::http::extract::grammar;
 
 /// What a path belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum RouteKind {
     /// Endpoints that never look at cookies, and so are open to pages of other origins. What may be
     /// asked by is GET or POST.
     Open,
@@ -20,7 +20,7 @@ pub enum Part {
     Other,
 }
 
-impl Part {
+impl RouteKind {
     pub fn of(uri: &Uri) -> Self {
         match uri.path() {
             "/auth/token"
@@ -55,25 +55,25 @@ mod tests {
     #[test]
     fn a_path_is_a_part_by_all_of_it() {
         for (path, part) in [
-            ("/auth/token", Part::Open),
-            ("/auth/token?x", Part::Open),
-            ("/auth/token/", Part::Other),
-            ("/auth/Token", Part::Other),
-            ("/auth/%74oken", Part::Other),
-            ("//auth/token", Part::Other),
-            ("/auth/device", Part::Other),
-            ("/auth/grants/events", Part::Other),
-            ("/auth/authorize?client_id=x", Part::Authorize),
-            ("/login?next=/", Part::SignIn),
-            ("/login/code", Part::Other),
-            ("/", Part::Other),
-            ("/?nick=x", Part::Other),
-            ("/?nick=x&next=%2Fdevice", Part::SignIn),
-            ("/?n%65xt=", Part::SignIn),
-            ("/api/v1/login", Part::Api),
-            ("/api", Part::Other),
+            ("/auth/token", RouteKind::Open),
+            ("/auth/token?x", RouteKind::Open),
+            ("/auth/token/", RouteKind::Other),
+            ("/auth/Token", RouteKind::Other),
+            ("/auth/%74oken", RouteKind::Other),
+            ("//auth/token", RouteKind::Other),
+            ("/auth/device", RouteKind::Other),
+            ("/auth/grants/events", RouteKind::Other),
+            ("/auth/authorize?client_id=x", RouteKind::Authorize),
+            ("/login?next=/", RouteKind::SignIn),
+            ("/login/code", RouteKind::Other),
+            ("/", RouteKind::Other),
+            ("/?nick=x", RouteKind::Other),
+            ("/?nick=x&next=%2Fdevice", RouteKind::SignIn),
+            ("/?n%65xt=", RouteKind::SignIn),
+            ("/api/v1/login", RouteKind::Api),
+            ("/api", RouteKind::Other),
         ] {
-            assert_eq!(Part::of(&path.parse().unwrap()), part, "{path}");
+            assert_eq!(RouteKind::of(&path.parse().unwrap()), part, "{path}");
         }
     }
 }

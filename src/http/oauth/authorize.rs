@@ -17,17 +17,17 @@ use crate::{
     chat::callers::Live,
     error::{Code, Error, Result},
     http::{
-        Shared,
         errors::{
             oauth_error,
             problem::{self, PageProblems},
         },
-        extract::{address::Address, auth::Present, form_fields::Fields},
+        extract::{address::Address, auth::OptionalCaller, form_fields::FormFields},
         middleware::{csrf, rate_limits},
         pages::{
             approval, assets,
             template::{self, escape},
         },
+        state::ServerState,
     },
     model::Scopes,
     oauth::{
@@ -99,34 +99,40 @@ struct DecisionForm {
         (status = 429, description = "Too many that were wrong", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn ask(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     address: Address,
-    present: Result<Present>,
+    present: Result<OptionalCaller>,
     uri: Uri,
 ) -> Response {
-    respond_to(&app, &address, present, Fields::of_query(uri.query())).await
+    respond_to(
+        &server,
+        &address,
+        present,
+        FormFields::of_query(uri.query()),
+    )
+    .await
 }
 
 async fn respond_to(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
-    present: Result<Present>,
-    params: Fields,
+    present: Result<OptionalCaller>,
+    params: FormFields,
 ) -> Response {
     let result = async {
-        let asked = params.asked(app, address).await?;
+        let asked = params.asked(server, address).await?;
         let live = present.map_err(Wrong::Page)?.0;
         match (live, asked.silent) {
-            (Some(live), false) => consent_page(app, &live, &params, &asked.request, None).await,
+            (Some(live), false) => consent_page(server, &live, &params, &asked.request, None).await,
             (None, false) => Ok(see_other(&to_login(&params))),
             (live, true) => {
-                let code = silently(app, address, live.as_deref(), asked.request.clone()).await;
-                code.map(|code| asked.back_with(app, &code))
+                let code = silently(server, address, live.as_deref(), asked.request.clone()).await;
+                code.map(|code| asked.back_with(server, &code))
                     .map_err(|error| asked.wrong(error))
             }
         }
     };
-    result.await.unwrap_or_else(|wrong| wrong.respond(app))
+    result.await.unwrap_or_else(|wrong| wrong.respond(server))
 }
 
 /// The same request as a form (RFC 6749 §3.1). With what another site posts no cookie comes along,
@@ -141,14 +147,14 @@ async fn respond_to(
         (status = 413, description = "Too long to be asked for by GET", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn ask_posted(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     address: Address,
-    present: Result<Present>,
+    present: Result<OptionalCaller>,
     http: HttpRequest,
 ) -> Response {
-    let own = csrf::is_own(&app.site, http.headers());
-    match Fields::from_request(http, &app).await {
-        Ok(params) if own => respond_to(&app, &address, present, params).await,
+    let own = csrf::is_own(&server.own_origins, http.headers());
+    match FormFields::from_request(http, &server).await {
+        Ok(params) if own => respond_to(&server, &address, present, params).await,
         Ok(params) => {
             let location = format!("{PATH}?{}", params.to_query());
             match location.len() <= LOCATION_LIMIT {
@@ -170,39 +176,40 @@ pub async fn ask_posted(
         (status = 429, description = "Too many apps that were wrong", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn decide(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     address: Address,
-    present: Result<Present>,
+    present: Result<OptionalCaller>,
     http: HttpRequest,
 ) -> Response {
     let result = async {
-        let params = Fields::from_request(http, &app)
+        let params = FormFields::from_request(http, &server)
             .await
             .map_err(Wrong::Page)?;
-        let asked = params.asked(&app, &address).await?;
+        let asked = params.asked(&server, &address).await?;
         let Some(live) = present.map_err(Wrong::Page)?.0 else {
             return Ok(see_other(&to_login(&params)));
         };
         let request = asked.request.clone();
-        let (now, due) = (app.clock.now(), app.clock.due());
+        let (now, due) = (server.clock.now(), server.clock.due());
         let decided = match params.only("decision") {
             Ok(Some("allow")) => {
                 let res = match approval::chosen_channels(request.scope, &params) {
                     Ok(res) => res,
                     Err(refusal) => {
-                        return consent_page(&app, &live, &params, &request, Some(&refusal)).await;
+                        return consent_page(&server, &live, &params, &request, Some(&refusal))
+                            .await;
                     }
                 };
-                rate_limits::new_code(&app, &address, live.caller.session)
+                rate_limits::new_code(&server, &address, live.caller.session)
                     .await
                     .map_err(|error| asked.wrong(error))?;
-                authorize::approve(&app.chat, &live, request, res, now, due)
+                authorize::approve(&server.chat, &live, request, res, now, due)
                     .await
-                    .map(|code| asked.back_with(&app, &code))
+                    .map(|code| asked.back_with(&server, &code))
             }
             Ok(Some("deny")) => {
                 let denied = Error::new(Code::AccessDenied, "the session said no");
-                authorize::deny(&app.chat, &live, request, &address.arrival(&app, now))
+                authorize::deny(&server.chat, &live, request, &address.arrival(&server, now))
                     .await
                     .and(Err(denied))
             }
@@ -210,19 +217,19 @@ pub async fn decide(
                 let refusal = undecided
                     .err()
                     .unwrap_or_else(|| Error::malformed("the decision is allow or deny"));
-                return consent_page(&app, &live, &params, &request, Some(&refusal)).await;
+                return consent_page(&server, &live, &params, &request, Some(&refusal)).await;
             }
         };
         match decided {
             Err(full) if full.code == Code::TooManyClients => {
-                consent_page(&app, &live, &params, &asked.request, Some(&full)).await
+                consent_page(&server, &live, &params, &asked.request, Some(&full)).await
             }
             decided => {
                 let allowed = decided.is_ok();
-                if app.chat.tells(
+                if server.chat.tells(
                     "asked for consent",
                     live.caller.session,
-                    &address.arrival(&app, now),
+                    &address.arrival(&server, now),
                 ) {
                     tracing::info!(app = asked.request.asking.app.client_id, session = %live.caller.session, allowed, "asked for consent");
                 }
@@ -230,34 +237,34 @@ pub async fn decide(
             }
         }
     };
-    result.await.unwrap_or_else(|wrong| wrong.respond(&app))
+    result.await.unwrap_or_else(|wrong| wrong.respond(&server))
 }
 
 async fn silently(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     live: Option<&Live>,
     request: Request,
 ) -> Result<Secret> {
     let live =
         live.ok_or_else(|| Error::new(Code::LoginRequired, "this browser has no session here"))?;
-    rate_limits::new_code(app, address, live.caller.session).await?;
-    authorize::silently(&app.chat, live, request, app.clock.due()).await
+    rate_limits::new_code(server, address, live.caller.session).await?;
+    authorize::silently(&server.chat, live, request, server.clock.due()).await
 }
 
-impl Fields {
+impl FormFields {
     /// What is asked for, of this app and by way of this redirect.
-    async fn asked(&self, app: &Shared, address: &Address) -> Result<Checked, Wrong> {
+    async fn asked(&self, server: &ServerState, address: &Address) -> Result<Checked, Wrong> {
         let look = async {
             let redirect_uri = self.only("redirect_uri")?.map(str::to_owned);
             authorize::asking(
-                &app.chat,
+                &server.chat,
                 self.required("client_id")?.to_owned(),
                 redirect_uri,
             )
             .await
         };
-        let asking = rate_limits::app_of_page(app, address, look)
+        let asking = rate_limits::app_of_page(server, address, look)
             .await
             .map_err(Wrong::Page)?;
         // A state that cannot be told is not sent back.
@@ -328,9 +335,9 @@ struct Checked {
 }
 
 impl Checked {
-    fn back_with(&self, app: &Shared, code: &Secret) -> Response {
+    fn back_with(&self, server: &ServerState, code: &Secret) -> Response {
         back(
-            app,
+            server,
             &self.request.asking,
             self.state.as_deref(),
             &[("code", code.reveal())],
@@ -359,7 +366,7 @@ enum Wrong {
 }
 
 impl Wrong {
-    fn respond(self, app: &Shared) -> Response {
+    fn respond(self, server: &ServerState) -> Response {
         match self {
             Self::Page(error) => notice(&error),
             Self::Redirect {
@@ -371,7 +378,7 @@ impl Wrong {
                     ("error", oauth_error::name(&error)),
                     ("error_description", error.detail.as_str()),
                 ];
-                back(app, &asking, state.as_deref(), &answer)
+                back(server, &asking, state.as_deref(), &answer)
             }
         }
     }
@@ -379,7 +386,12 @@ impl Wrong {
 
 /// Sends the browser back to the app, by GET (RFC 9700 §4.12), with who we are beside the answer
 /// (RFC 9207).
-fn back(app: &Shared, asking: &Asking, state: Option<&str>, answer: &[(&str, &str)]) -> Response {
+fn back(
+    server: &ServerState,
+    asking: &Asking,
+    state: Option<&str>,
+    answer: &[(&str, &str)],
+) -> Response {
     let uri = asking.redirect_uri();
     let mut target = Serializer::for_suffix(
         format!("{uri}{}", if uri.contains('?') { '&' } else { '?' }),
@@ -389,7 +401,7 @@ fn back(app: &Shared, asking: &Asking, state: Option<&str>, answer: &[(&str, &st
     if let Some(state) = state {
         target.append_pair("state", state);
     }
-    target.append_pair("iss", app.site.issuer());
+    target.append_pair("iss", server.own_origins.issuer());
     see_other(&target.finish())
 }
 
@@ -398,7 +410,7 @@ fn see_other(location: &str) -> Response {
 }
 
 /// To log in, and from there to the same question.
-fn to_login(params: &Fields) -> String {
+fn to_login(params: &FormFields) -> String {
     let asked = Serializer::new(String::new())
         .extend_pairs(params.asking())
         .finish();
@@ -410,13 +422,13 @@ fn to_login(params: &Fields) -> String {
 
 /// The page of `web/consent.html`.
 async fn consent_page(
-    app: &Shared,
+    server: &ServerState,
     live: &Live,
-    params: &Fields,
+    params: &FormFields,
     request: &Request,
     refusal: Option<&Error>,
 ) -> Result<Response, Wrong> {
-    let session = authorize::asked(&app.chat, live)
+    let session = authorize::asked(&server.chat, live)
         .await
         .map_err(Wrong::Page)?;
     let asking = &request.asking;

@@ -18,7 +18,6 @@ use crate::{
     chat::callers::Live,
     error::{Code, Error, Result},
     http::{
-        Shared,
         errors::{
             oauth_error::{Refusal, Refusals},
             problem::{self, DevicePageProblems, Malformed, PageProblems, StoreProblems},
@@ -26,15 +25,16 @@ use crate::{
         extract::{
             address::Address,
             app_form::AppForm,
-            auth::Present,
-            body::{Json, Params},
-            form_fields::Fields,
+            auth::OptionalCaller,
+            body::{Json, QueryParams},
+            form_fields::FormFields,
         },
         middleware::rate_limits,
         pages::{
             approval, assets,
             template::{self, escape},
         },
+        state::ServerState,
     },
     model::{Network, Scopes},
     oauth::{
@@ -82,15 +82,19 @@ struct DeviceView {
     request_body(content = DeviceRequestForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The codes", body = DeviceView), Refusals))]
 pub async fn authorize(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     address: Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<Response, Refusal> {
-    let form = rate_limits::app_form(&app, &address, form).await?;
+    let form = rate_limits::app_form(&server, &address, form).await?;
     let client_id = form.credentials.client_id.as_str();
     let attempt = async {
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
-        let (credentials, now, due) = (form.credentials.clone(), app.clock.now(), app.clock.due());
+        let (credentials, now, due) = (
+            form.credentials.clone(),
+            server.clock.now(),
+            server.clock.due(),
+        );
         let request = DeviceRequest {
             credentials,
             scope,
@@ -99,14 +103,14 @@ pub async fn authorize(
             due,
         };
         let given = rate_limits::new_device_code(
-            &app,
+            &server,
             &address,
             client_id,
-            device::authorize(&app.chat, request),
+            device::authorize(&server.chat, request),
         )
         .await?;
-        let arrival = address.arrival(&app, now);
-        if app.chat.tells(
+        let arrival = address.arrival(&server, now);
+        if server.chat.tells(
             "device code issued",
             format_args!("{client_id} {}", arrival.network().widest()),
             &arrival,
@@ -116,12 +120,12 @@ pub async fn authorize(
         Ok(given)
     };
     let given =
-        rate_limits::app_call(&app, &address, &form.credentials, Shown::Name, attempt).await?;
+        rate_limits::app_call(&server, &address, &form.credentials, Shown::Name, attempt).await?;
     let DeviceAuthorization {
         device_code,
         user_code,
     } = given;
-    let verification_uri = format!("{}/device", app.site.issuer());
+    let verification_uri = format!("{}/device", server.own_origins.issuer());
     let user_code = user_code.reveal();
     Ok(Json(DeviceView {
         device_code: device_code.reveal().to_owned(),
@@ -146,7 +150,10 @@ pub struct DevicePage {
     responses((status = 200, description = "The page", content_type = "text/html", body = String),
         (status = 303, description = "To the login, and back", headers(("location" = String))),
         PageProblems, Malformed, StoreProblems))]
-pub async fn page(present: Present, Params(params): Params<DevicePage>) -> Response {
+pub async fn page(
+    present: OptionalCaller,
+    QueryParams(params): QueryParams<DevicePage>,
+) -> Response {
     let code = params.user_code.as_deref().and_then(UserCode::parse);
     match present.0 {
         Some(_) => Html(entry(
@@ -182,12 +189,12 @@ struct DeviceForm {
         (status = 303, description = "To the login, and back", headers(("location" = String))),
         DevicePageProblems))]
 pub async fn decide(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     address: Address,
-    present: Result<Present>,
+    present: Result<OptionalCaller>,
     request: Request,
 ) -> Response {
-    let form = match Fields::from_request(request, &app).await {
+    let form = match FormFields::from_request(request, &server).await {
         Ok(form) => form,
         Err(error) if error.code == Code::MalformedRequest => return again("", &error),
         // It did not arrive whole, or in time.
@@ -199,15 +206,15 @@ pub async fn decide(
     };
     let code = UserCode::parse(typed);
     let live = match present {
-        Ok(Present(Some(live))) => live,
-        Ok(Present(None)) => return to_login(code),
+        Ok(OptionalCaller(Some(live))) => live,
+        Ok(OptionalCaller(None)) => return to_login(code),
         Err(error) => return again(typed, &error),
     };
     let go_on = async |within| {
         let code = code.as_ref().ok_or_else(device::no_such_code)?;
-        step(&app, &live, code, &form, within).await
+        step(&server, &live, code, &form, within).await
     };
-    match rate_limits::user_code(&app, &address, live.caller, go_on).await {
+    match rate_limits::user_code(&server, &address, live.caller, go_on).await {
         Ok(page) => page,
         Err(error) if error.code == Code::ClientEnded => to_login(code),
         Err(error) => again(typed, &error),
@@ -216,14 +223,14 @@ pub async fn decide(
 
 /// One step on the way, and the page that comes after it.
 async fn step(
-    app: &Shared,
+    server: &ServerState,
     live: &Arc<Live>,
     code: &UserCode,
-    form: &Fields,
+    form: &FormFields,
     within: Option<Network>,
 ) -> Result<Response> {
-    let (now, due) = (app.clock.now(), app.clock.due());
-    let waiting = device::look_up(&app.chat, live, code, within, due).await?;
+    let (now, due) = (server.clock.now(), server.clock.due());
+    let waiting = device::look_up(&server.chat, live, code, within, due).await?;
     let once_more = |refusal: &Error| Ok(confirmation(code, &waiting, form, Some(refusal)));
     match form.only("decision") {
         Ok(None) => Ok(confirmation(code, &waiting, form, None)),
@@ -232,7 +239,7 @@ async fn step(
                 Ok(res) => res,
                 Err(refusal) => return once_more(&refusal),
             };
-            device::approve(&app.chat, live, code, res, now, due).await?;
+            device::approve(&server.chat, live, code, res, now, due).await?;
             tracing::info!(by = %live.caller.client, "device approved");
             Ok(notice(
                 "Done",
@@ -240,7 +247,7 @@ async fn step(
             ))
         }
         Ok(Some("deny")) => {
-            device::deny(&app.chat, live, code, now, due).await?;
+            device::deny(&server.chat, live, code, now, due).await?;
             tracing::info!(by = %live.caller.client, "device denied");
             Ok(notice(
                 "Denied",
@@ -301,7 +308,7 @@ fn entry(code: &str, error: &str) -> String {
 fn confirmation(
     code: &UserCode,
     waiting: &Waiting,
-    form: &Fields,
+    form: &FormFields,
     refusal: Option<&Error>,
 ) -> Response {
     let page = template::card(

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use crate::{
     http::{
-        Shared, errors::problem::PageProblems, extract::body::Json, oauth::tokens::DEVICE_CODE,
+        errors::problem::PageProblems, extract::body::Json, oauth::tokens::DEVICE_CODE,
+        state::ServerState,
     },
     model::Scope,
 };
@@ -37,8 +38,8 @@ pub struct Metadata {
 /// What there is of OAuth here, and where.
 #[utoipa::path(get, security(()), path = "/.well-known/oauth-authorization-server", tag = "oauth",
     responses((status = 200, description = "RFC 8414", body = Metadata), PageProblems))]
-pub async fn metadata(State(app): State<Shared>) -> Json<Metadata> {
-    let issuer = app.site.issuer();
+pub async fn metadata(State(server): State<ServerState>) -> Json<Metadata> {
+    let issuer = server.own_origins.issuer();
     let at = |path: &str| format!("{issuer}{path}");
     Json(Metadata {
         issuer: issuer.to_owned(),

@@ -12,11 +12,11 @@ use utoipa::IntoParams;
 use crate::{
     error::Result,
     http::{
-        Shared,
         api::event_stream,
         errors::problem::{self, Problems, Throttled},
-        extract::{address::Address, app_form::Presented, body::Params},
+        extract::{address::Address, app_form::Presented, body::QueryParams},
         middleware::rate_limits,
+        state::ServerState,
     },
     model::GrantEndId,
     oauth::{
@@ -44,29 +44,33 @@ pub struct After {
     responses((status = 200, description = "The stream", content_type = "text/event-stream", body = event_stream::StreamItem),
         Problems, Throttled))]
 pub async fn events(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     address: Address,
     headers: HeaderMap,
-    params: Result<Params<After>>,
+    params: Result<QueryParams<After>>,
 ) -> Response {
-    problem::offer_both(follow(app, address, headers, params).await.into_response())
+    problem::offer_both(
+        follow(server, address, headers, params)
+            .await
+            .into_response(),
+    )
 }
 
 async fn follow(
-    app: Shared,
+    server: ServerState,
     address: Address,
     headers: HeaderMap,
-    params: Result<Params<After>>,
+    params: Result<QueryParams<After>>,
 ) -> Result<Response> {
-    let Params(After { after }) = params?;
-    let presented = rate_limits::app_form(&app, &address, Presented::in_head(&headers)).await?;
-    let by = rate_limits::proof(&app, &address, presented).await?;
+    let QueryParams(After { after }) = params?;
+    let presented = rate_limits::app_form(&server, &address, Presented::in_head(&headers)).await?;
+    let by = rate_limits::proof(&server, &address, presented).await?;
     let after = event_stream::position(&headers, after.as_deref())?.map(|id| GrantEndId(id.0));
-    let attempt = ends::follow(&app.chat, by.clone(), after, app.clock.due());
-    let feed = rate_limits::app_call(&app, &address, by, Shown::Nothing, attempt).await?;
+    let attempt = ends::follow(&server.chat, by.clone(), after, server.clock.due());
+    let feed = rate_limits::app_call(&server, &address, by, Shown::Nothing, attempt).await?;
     let opening = Some(event_stream::opening(feed.position()));
     let stream = Stream {
-        app,
+        server,
         feed,
         heartbeat: event_stream::heartbeat(),
         opening,
@@ -82,7 +86,7 @@ async fn follow(
 }
 
 struct Stream {
-    app: Shared,
+    server: ServerState,
     feed: Feed,
     heartbeat: Interval,
     opening: Option<String>,
@@ -96,10 +100,10 @@ impl Stream {
             return self.opening.take();
         }
         let step = tokio::select! {
-            step = self.feed.next(self.app.clock.due()) => step,
+            step = self.feed.next(self.server.clock.due()) => step,
             _ = self.heartbeat.tick() => return Some(format!("id: {}\n\n", self.feed.position())),
             // Whoever follows comes back by itself, and so to the server that is started next.
-            () = self.app.stopped() => return None,
+            () = self.server.stopped() => return None,
         };
         match step {
             Ok(Step::Ends(ends)) => Some(ends.iter().map(frame).collect()),

@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 use crate::{
     error::{Code, Error},
     http::{
-        Shared,
         errors::{
             oauth_error::{Refusal, Refusals},
             problem,
@@ -24,6 +23,7 @@ use crate::{
             body::Json,
         },
         middleware::rate_limits::{self, Charged},
+        state::ServerState,
     },
     model::{ChannelName, Scopes},
     oauth::{
@@ -127,11 +127,11 @@ impl From<Issued> for TokenView {
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Issued", body = TokenView), Refusals))]
 pub async fn issue(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     address: Address,
     form: Result<AppForm, Refusal>,
 ) -> Response {
-    let mut response = issued(&app, &address, form)
+    let mut response = issued(&server, &address, form)
         .await
         .map(|view| Json(view).into_response())
         .into_response();
@@ -143,26 +143,26 @@ pub async fn issue(
 }
 
 async fn issued(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<TokenView, Refusal> {
-    let form = rate_limits::app_form(app, address, form).await?;
+    let form = rate_limits::app_form(server, address, form).await?;
     let client_id = form.credentials.client_id.as_str();
     let attempt = async {
         let grant_type = form.required("grant_type")?;
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
-        let attempt = by_grant_type(app, address, &form, grant_type, scope);
+        let attempt = by_grant_type(server, address, &form, grant_type, scope);
         let issued = rate_limits::new_token(
-            app,
+            server,
             address,
             client_id,
             grant_type == "client_credentials",
             attempt,
         )
         .await?;
-        let arrival = address.arrival(app, app.clock.now());
-        if app.chat.tells(
+        let arrival = address.arrival(server, server.clock.now());
+        if server.chat.tells(
             "token issued",
             format_args!("{client_id} {}", arrival.network().widest()),
             &arrival,
@@ -171,7 +171,7 @@ async fn issued(
         }
         Ok(issued)
     };
-    rate_limits::app_call(app, address, &form.credentials, shown(&form), attempt)
+    rate_limits::app_call(server, address, &form.credentials, shown(&form), attempt)
         .await
         .map(TokenView::from)
         .map_err(Refusal)
@@ -188,7 +188,7 @@ fn shown(form: &AppForm) -> Shown {
 }
 
 async fn by_grant_type(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     form: &AppForm,
     grant_type: &str,
@@ -196,13 +196,19 @@ async fn by_grant_type(
 ) -> Result<Issued, Error> {
     let request = TokenRequest {
         credentials: form.credentials.clone(),
-        arrival: address.arrival(app, app.clock.now()),
-        due: app.clock.due(),
+        arrival: address.arrival(server, server.clock.now()),
+        due: server.clock.due(),
     };
     match grant_type {
-        "client_credentials" => client_credentials::issue(&app.chat, request, scope).await,
+        "client_credentials" => client_credentials::issue(&server.chat, request, scope).await,
         "refresh_token" => {
-            refresh::issue(&app.chat, request, form.required("refresh_token")?, scope).await
+            refresh::issue(
+                &server.chat,
+                request,
+                form.required("refresh_token")?,
+                scope,
+            )
+            .await
         }
         "authorization_code" => {
             let redemption = Redemption {
@@ -210,15 +216,15 @@ async fn by_grant_type(
                 redirect_uri: form.get("redirect_uri")?.map(str::to_owned),
                 challenge: authorize::challenge_of(form.required("code_verifier")?),
             };
-            authorize::redeem(&app.chat, request, redemption).await
+            authorize::redeem(&server.chat, request, redemption).await
         }
         DEVICE_CODE => {
             let presented = SecretHash::of(form.required("device_code")?);
             rate_limits::poll(
-                app,
+                server,
                 address,
                 presented,
-                device::issue(&app.chat, request, presented),
+                device::issue(&server.chat, request, presented),
             )
             .await
         }
@@ -278,27 +284,27 @@ struct ActiveView<'a> {
     responses((status = 200, description = "What it stands for, or that it is not active", body = IntrospectionView),
         Refusals))]
 pub async fn introspect(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     address: Address,
     form: Result<AskingForm, Refusal>,
 ) -> Response {
-    problem::offer_both(look_into(&app, &address, form).await.into_response())
+    problem::offer_both(look_into(&server, &address, form).await.into_response())
 }
 
 async fn look_into(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
     form: Result<AskingForm, Refusal>,
 ) -> Result<Response, Refusal> {
-    let form = rate_limits::app_form(app, address, form).await?;
+    let form = rate_limits::app_form(server, address, form).await?;
     let (presented, named) = (form.required("token").map(SecretHash::of), form.named());
-    let by = rate_limits::proof(app, address, form.by).await?;
+    let by = rate_limits::proof(server, address, form.by).await?;
     let proof = by.clone();
     let attempt = async {
-        let (now, due) = (app.clock.now(), app.clock.due());
-        tokens::introspect(&app.chat, proof, named?, presented?, now, due).await
+        let (now, due) = (server.clock.now(), server.clock.due());
+        tokens::introspect(&server.chat, proof, named?, presented?, now, due).await
     };
-    let Some(found) = rate_limits::app_call(app, address, by, Shown::Nothing, attempt).await?
+    let Some(found) = rate_limits::app_call(server, address, by, Shown::Nothing, attempt).await?
     else {
         return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());
     };
@@ -317,7 +323,7 @@ async fn look_into(
         },
         exp: found.token.expires_at.seconds(),
         iat: found.token.created_at.seconds(),
-        iss: app.site.issuer(),
+        iss: server.own_origins.issuer(),
         grant_id: found.token.grant.0,
         jti: found.jti,
     })))
@@ -330,20 +336,20 @@ async fn look_into(
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "It works no more"), Refusals))]
 pub async fn revoke(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     address: Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<StatusCode, Refusal> {
-    let form = rate_limits::app_form(&app, &address, form).await?;
+    let form = rate_limits::app_form(&server, &address, form).await?;
     let shown = form
         .get("token")?
         .map_or(Shown::Nothing, |token| Shown::Secret(SecretHash::of(token)));
     let attempt = async {
         let presented = SecretHash::of(form.required("token")?);
         let asking =
-            oauth::authenticate(&app.chat, form.credentials.clone(), app.clock.due()).await?;
+            oauth::authenticate(&server.chat, form.credentials.clone(), server.clock.due()).await?;
         let public = asking.public;
-        let revoked = tokens::revoke(&app.chat, asking, presented, app.clock.now()).await?;
+        let revoked = tokens::revoke(&server.chat, asking, presented, server.clock.now()).await?;
         if let Some(grant) = revoked {
             tracing::info!(%grant, "grant revoked by its app");
         }
@@ -358,6 +364,6 @@ pub async fn revoke(
             },
         ))
     };
-    rate_limits::app_call_charged(&app, &address, &form.credentials, shown, attempt).await?;
+    rate_limits::app_call_charged(&server, &address, &form.credentials, shown, attempt).await?;
     Ok(StatusCode::OK)
 }

@@ -4,7 +4,7 @@
 use crate::{
     error::{Error, Result},
     http::{
-        extract::form_fields::Fields,
+        extract::form_fields::FormFields,
         pages::{
             assets,
             template::{escape, render, sentence},
@@ -33,7 +33,7 @@ fn meaning(scope: Scope) -> &'static str {
 pub fn ask(
     scopes: Scopes,
     channels: &[ChannelName],
-    form: &Fields,
+    form: &FormFields,
     refusal: Option<&Error>,
     page: &mut String,
 ) {
@@ -62,7 +62,7 @@ fn list_scopes(scopes: Scopes, page: &mut String) {
 
 /// The choice of channels. Whoever manages a session reaches all of it, so there it would be a
 /// false promise.
-fn offer_channels(scopes: Scopes, channels: &[ChannelName], form: &Fields, page: &mut String) {
+fn offer_channels(scopes: Scopes, channels: &[ChannelName], form: &FormFields, page: &mut String) {
     if scopes.allow(Scope::SessionManage) {
         return;
     }
@@ -92,7 +92,7 @@ fn offer_channels(scopes: Scopes, channels: &[ChannelName], form: &Fields, page:
 
 /// What was chosen: `None` is everywhere. Where channels are ticked as well, it may not be what was
 /// meant.
-pub fn chosen_channels(scopes: Scopes, form: &Fields) -> Result<Option<Vec<ChannelName>>> {
+pub fn chosen_channels(scopes: Scopes, form: &FormFields) -> Result<Option<Vec<ChannelName>>> {
     match form.only("where")? {
         None | Some("everywhere") if form.all("res").is_empty() => Ok(None),
         None | Some("everywhere") => Err(Error::malformed(

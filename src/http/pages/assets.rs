@@ -15,8 +15,8 @@ use crate::{
     error::{Code, Error, Result},
     http::{
         errors::problem::{NotFound, PageProblems},
-        extract::{body::Segment, grammar},
-        server::response_permits::Kept,
+        extract::{body::PathParam, grammar},
+        server::response_permits::RetainedBytes,
     },
     secret::sha256,
 };
@@ -140,7 +140,7 @@ pub async fn change_password() -> impl IntoResponse {
         (status = 200, description = "The file", content((String = "text/javascript"), (String = "text/css"),
             (String = "image/svg+xml"), (Object = "application/manifest+json"))),
         (status = 304, description = "What has the ETag that was named is the newest"), PageProblems, NotFound))]
-pub async fn asset(Segment(name): Segment, headers: HeaderMap) -> Result<Response> {
+pub async fn asset(PathParam(name): PathParam, headers: HeaderMap) -> Result<Response> {
     let found = FILES.iter().find(|(known, _)| *known == name);
     let (name, _) =
         found.ok_or_else(|| Error::new(Code::NotFound, "the web client has no such file"))?;
@@ -166,7 +166,8 @@ fn file(headers: &HeaderMap, name: &'static str) -> Response {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
     let kind = [(header::CONTENT_TYPE, media_type(name))];
-    let mut response = (Extension(Kept), caching, kind, sent.bytes.clone()).into_response();
+    let mut response =
+        (Extension(RetainedBytes), caching, kind, sent.bytes.clone()).into_response();
     if let Some(coding) = coding {
         response
             .headers_mut()

@@ -12,7 +12,6 @@ use crate::{
     chat::{Admitted, Login},
     error::{Code, Error, Extra, Result},
     http::{
-        Shared,
         api::{
             clients::{client_name, is_named},
             session::{Entered, entered},
@@ -22,15 +21,16 @@ use crate::{
         },
         extract::{
             address::Address,
-            auth::Present,
-            body::{self, Json, Kind, Params},
+            auth::OptionalCaller,
+            body::{self, BodyKind, Json, QueryParams},
             cookie,
-            form_fields::Fields,
+            form_fields::FormFields,
         },
         pages::{
             assets,
             template::{self, escape},
         },
+        state::ServerState,
     },
     model::{ClientId, ClientView, Password, Timestamp, is_percent_encoded, whole_number},
 };
@@ -85,7 +85,7 @@ pub struct LoginPage {
 #[utoipa::path(get, security(()), path = "/login", tag = "session", params(LoginPage),
     responses((status = 200, description = "The page", content_type = "text/html", body = String),
         PageProblems, Malformed))]
-pub async fn page(Params(params): Params<LoginPage>) -> Html<String> {
+pub async fn page(QueryParams(params): QueryParams<LoginPage>) -> Html<String> {
     let form = Page {
         nick: params.nick.as_deref().unwrap_or_default(),
         next: own_path(params.next.as_deref()),
@@ -101,18 +101,18 @@ pub async fn page(Params(params): Params<LoginPage>) -> Html<String> {
     responses((status = 200, description = "Logged in", body = Entered, headers(("set-cookie" = String))), LoginProblems,
         (status = 303, description = "Logged in by the form", headers(("set-cookie" = String), ("location" = String)))))]
 pub async fn login(
-    state: State<Shared>,
+    state: State<ServerState>,
     address: Address,
-    present: Result<Present>,
+    present: Result<OptionalCaller>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response> {
-    if body::kind(&headers) != Kind::Form {
+    if body::kind(&headers) != BodyKind::Form {
         return login_api(state, address, present, headers, request).await;
     }
-    let State(app) = state;
-    let now = app.clock.now();
-    let form = match Fields::from_request(request, &app).await {
+    let State(server) = state;
+    let now = server.clock.now();
+    let form = match FormFields::from_request(request, &server).await {
         Ok(form) => form,
         Err(error) if error.code == Code::MalformedRequest => {
             return Ok(Page::again("", "/", &error));
@@ -141,11 +141,16 @@ pub async fn login(
             client_name: client_name(form.only("client_name")?.map(str::to_owned), &headers)?,
             replace: replace.map(ClientId),
         };
-        attempt(&app, &address, present?, login, now).await
+        attempt(&server, &address, present?, login, now).await
     };
     Ok(match result.await {
         Ok(admitted) => {
-            let cookie = cookie::set(&app.site, &admitted.secret, admitted.client.expires_at, now);
+            let cookie = cookie::set(
+                &server.own_origins,
+                &admitted.secret,
+                admitted.client.expires_at,
+                now,
+            );
             let headers = [
                 (header::SET_COOKIE, cookie),
                 (header::LOCATION, next.to_owned()),
@@ -165,14 +170,14 @@ fn no_client() -> Error {
     responses((status = 200, description = "Logged in", body = Entered, headers(("set-cookie" = String))),
         Problems, Conflict, Throttled, TimedOut))]
 pub async fn login_api(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     address: Address,
-    present: Result<Present>,
+    present: Result<OptionalCaller>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response> {
-    let now = app.clock.now();
-    let Json(body) = Json::<LoginBody>::from_request(request, &app).await?;
+    let now = server.clock.now();
+    let Json(body) = Json::<LoginBody>::from_request(request, &server).await?;
     let login = Login {
         nick: body.nick,
         password: Password::new(body.password),
@@ -180,30 +185,34 @@ pub async fn login_api(
         client_name: client_name(body.client_name, &headers)?,
         replace: body.replace.map(ClientId),
     };
-    let admitted = attempt(&app, &address, present?, login, now).await?;
-    Ok(entered(&app, StatusCode::OK, admitted, now))
+    let admitted = attempt(&server, &address, present?, login, now).await?;
+    Ok(entered(&server, StatusCode::OK, admitted, now))
 }
 
 async fn attempt(
-    app: &Shared,
+    server: &ServerState,
     address: &Address,
-    present: Present,
+    present: OptionalCaller,
     login: Login,
     now: Timestamp,
 ) -> Result<Admitted> {
-    let arrival = address.arrival(app, now);
-    let result = app.chat.login(login, present.0, arrival).await;
+    let arrival = address.arrival(server, now);
+    let result = server.chat.login(login, present.0, arrival).await;
     // Strangers cause these lines, so only so many of a network are written.
-    let tells = |line| app.chat.tells(line, arrival.network().widest(), &arrival);
+    let tells = |line| {
+        server
+            .chat
+            .tells(line, arrival.network().widest(), &arrival)
+    };
     match &result {
         Ok(admitted) => {
-            app.metrics.logins(true);
+            server.metrics.login(true);
             if tells("logged in") {
                 tracing::info!(session = %admitted.session.id, client = %admitted.client.id, address = %address.ip, "logged in");
             }
         }
         Err(error) if error.code == Code::LoginFailed => {
-            app.metrics.logins(false);
+            server.metrics.login(false);
             // Not the nick: people mistake the fields, and then it is their password.
             if tells("login failed") {
                 tracing::warn!(address = %address.ip, "login failed");

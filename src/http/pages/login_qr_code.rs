@@ -12,9 +12,9 @@ use utoipa::IntoParams;
 use crate::{
     error::Result,
     http::{
-        Shared,
         errors::problem::{Malformed, PageProblems},
-        extract::body::Params,
+        extract::body::QueryParams,
+        state::ServerState,
     },
     model::Nick,
 };
@@ -32,10 +32,10 @@ pub struct LoginCode {
     responses((status = 200, description = "The picture", content_type = "image/svg+xml", body = String),
         PageProblems, Malformed))]
 pub async fn code(
-    State(app): State<Shared>,
-    Params(params): Params<LoginCode>,
+    State(server): State<ServerState>,
+    QueryParams(params): QueryParams<LoginCode>,
 ) -> Result<Response> {
-    let address = address(app.site.issuer(), &Nick::parse(&params.nick)?);
+    let address = address(server.own_origins.issuer(), &Nick::parse(&params.nick)?);
     // The longest nick at the longest host name is far from the most that a code can hold.
     let code = QrCode::with_error_correction_level(address, EcLevel::M).expect("an address fits");
     let picture = code.render::<svg::Color>().build();

@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     config::Patience,
-    http::{Shared, middleware::Front, server::connection::Wire},
+    http::{middleware::Middleware, server::connection::Connection, state::ServerState},
     model::Network,
 };
 
@@ -25,24 +25,24 @@ const HEAD_LIMIT: usize = 16 * 1024;
 /// Bytes that the system holds for a peer that does not read; it would grow to megabytes by itself.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Before connections are accepted again when the system has no more to give.
-const BREATH: Duration = Duration::from_secs(1);
+const ACCEPT_RETRY: Duration = Duration::from_secs(1);
 
 /// Serves connections until the server is stopping, and then those that are open until they are
 /// over. When it is dropped, they are closed.
-pub async fn serve(app: Shared, router: Router, listener: TcpListener) {
+pub async fn serve(server: ServerState, router: Router, listener: TcpListener) {
     // What is accepted inherits it.
     if let Err(error) = sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER) {
         tracing::warn!(%error, "SO_SNDBUF cannot be set");
     }
-    let http = http(app.patience);
+    let http = http(server.patience);
     let mut connections = JoinSet::new();
     {
-        let (mut next, mut stopped) = (pin!(accept(&app, &listener)), pin!(app.stopped()));
+        let (mut next, mut stopped) = (pin!(accept(&server, &listener)), pin!(server.stopped()));
         loop {
             tokio::select! {
-                (wire, address) = &mut next => {
-                    connections.spawn(converse(app.clone(), http.clone(), router.clone(), wire, address));
-                    next.set(accept(&app, &listener));
+                (connection, address) = &mut next => {
+                    connections.spawn(serve_connection(server.clone(), http.clone(), router.clone(), connection, address));
+                    next.set(accept(&server, &listener));
                 }
                 Some(_) = connections.join_next() => {}
                 () = &mut stopped => break,
@@ -65,9 +65,9 @@ fn http(patience: Patience) -> http1::Builder {
 }
 
 /// The next connection for which there is a place.
-async fn accept(app: &Shared, listener: &TcpListener) -> (Wire, SocketAddr) {
+async fn accept(server: &ServerState, listener: &TcpListener) -> (Connection, SocketAddr) {
     loop {
-        let room = app.places.room().await;
+        let room = server.connection_limits.room().await;
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -75,9 +75,9 @@ async fn accept(app: &Shared, listener: &TcpListener) -> (Wire, SocketAddr) {
                 continue;
             }
         };
-        let limited = app.limits_addresses && !app.proxies.include(address.ip());
-        let Some(place) = app
-            .places
+        let limited = server.limits_networks && !server.proxies.include(address.ip());
+        let Some(place) = server
+            .connection_limits
             .take(limited.then(|| Network::of(address.ip())), room)
         else {
             continue;
@@ -86,7 +86,10 @@ async fn accept(app: &Shared, listener: &TcpListener) -> (Wire, SocketAddr) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
-        return (Wire::new(stream, place, app.patience.write), address);
+        return (
+            Connection::new(stream, place, server.patience.write),
+            address,
+        );
     }
 }
 
@@ -97,27 +100,27 @@ async fn recover_from(error: io::Error) {
         ConnectionAborted | ConnectionRefused | ConnectionReset
     ) {
         tracing::error!(%error, "no connection can be accepted; it is tried again in a second");
-        tokio::time::sleep(BREATH).await;
+        tokio::time::sleep(ACCEPT_RETRY).await;
     }
 }
 
 /// Answers the requests of one connection until it is over.
-async fn converse(
-    app: Shared,
+async fn serve_connection(
+    server: ServerState,
     http: http1::Builder,
     router: Router,
-    wire: Wire,
+    connection: Connection,
     address: SocketAddr,
 ) {
-    let front = Front::new(app.clone(), router, address);
+    let front = Middleware::new(server.clone(), router, address);
     let service = service_fn(move |request| front.answer(request));
     let mut connection = pin!(
-        http.serve_connection(TokioIo::new(wire), service)
+        http.serve_connection(TokioIo::new(connection), service)
             .with_upgrades()
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = app.stopped() => {
+        () = server.stopped() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

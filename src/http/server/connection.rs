@@ -13,20 +13,20 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::http::server::connection_limits::Place;
+use crate::http::server::connection_limits::ConnectionPermit;
 
 /// How long a connection that is over still reads what its peer sends.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Bytes that a peer takes in its patience at least, while more of them wait for it. Fewer, and it
 /// would hold what waits for as long as it liked, a byte at a time.
-const LEAST: usize = 64 * 1024;
+const MIN_PROGRESS: usize = 64 * 1024;
 
 /// A connection's bytes, in both directions.
-pub struct Wire {
+pub struct Connection {
     stream: TcpStream,
     /// Given up with the connection.
-    _place: Place,
+    _place: ConnectionPermit,
     patience: Duration,
     /// Runs while something waits for the peer to take it.
     waiting: Option<Waiting>,
@@ -40,10 +40,10 @@ struct Waiting {
     taken: usize,
 }
 
-impl Wire {
+impl Connection {
     /// A write fails once the peer has taken fewer than [`LEAST`] bytes within `patience` of what
     /// waits for it.
-    pub fn new(stream: TcpStream, place: Place, patience: Duration) -> Self {
+    pub fn new(stream: TcpStream, place: ConnectionPermit, patience: Duration) -> Self {
         Self {
             stream,
             _place: place,
@@ -54,7 +54,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -64,7 +64,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Connection {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -92,7 +92,7 @@ impl AsyncWrite for Wire {
                     taken: now.taken + taken,
                     ..now
                 })
-                .filter(|now| now.taken < LEAST);
+                .filter(|now| now.taken < MIN_PROGRESS);
             return Poll::Ready(written);
         }
         let waiting = waiting.get_or_insert_with(|| Waiting {

@@ -16,7 +16,7 @@ use crate::model::{Network, NetworkWidth};
 /// Connections of one network: a large office behind one router, and not enough to crowd out
 /// everyone else. Of a wider network twice and four times as many, or one customer of IPv6 could
 /// have all.
-fn most_of(network: Network) -> usize {
+fn max_connections(network: Network) -> usize {
     match network.width() {
         NetworkWidth::Narrowest => 512,
         NetworkWidth::Site => 1024,
@@ -24,12 +24,12 @@ fn most_of(network: Network) -> usize {
     }
 }
 /// Open files that connections leave alone: the database's, a backup's, the control socket's.
-const RESERVE: u64 = 64;
+const RESERVED_FILES: u64 = 64;
 /// Between two lines in the log about refused connections.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Who has a place. A connection keeps its own until its socket is closed.
-pub struct Places {
+pub struct ConnectionLimits {
     /// Those nobody has: as many as this process may open files, but for the reserve.
     free: Arc<Semaphore>,
     /// How many each network has. Never held over an await.
@@ -43,20 +43,20 @@ pub struct Places {
 }
 
 /// One connection's place; it is given up when dropped.
-pub struct Place {
-    places: Arc<Places>,
-    _share: Option<Share>,
+pub struct ConnectionPermit {
+    places: Arc<ConnectionLimits>,
+    _share: Option<NetworkPermit>,
     _room: Option<OwnedSemaphorePermit>,
 }
 
 /// One of a network's connections, or a request that a proxy forwards for it; it is given up when
 /// dropped.
-pub struct Share {
-    places: Arc<Places>,
+pub struct NetworkPermit {
+    places: Arc<ConnectionLimits>,
     network: Network,
 }
 
-impl Places {
+impl ConnectionLimits {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             free: Arc::new(Semaphore::new(capacity())),
@@ -80,13 +80,13 @@ impl Places {
         self: &Arc<Self>,
         network: Option<Network>,
         room: Option<OwnedSemaphorePermit>,
-    ) -> Option<Place> {
+    ) -> Option<ConnectionPermit> {
         let share = match network {
             Some(network) => Some(self.share(network)?),
             None => None,
         };
         self.open.inc();
-        Some(Place {
+        Some(ConnectionPermit {
             places: self.clone(),
             _share: share,
             _room: room,
@@ -94,12 +94,12 @@ impl Places {
     }
 
     /// One more of a network's; `None` if it has as many as it may have.
-    pub fn share(self: &Arc<Self>, network: Network) -> Option<Share> {
+    pub fn share(self: &Arc<Self>, network: Network) -> Option<NetworkPermit> {
         let mut of = self.of.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(full) = network
-            .and_wider()
-            .find(|wider| of.get(wider).is_some_and(|taken| *taken >= most_of(*wider)))
-        {
+        if let Some(full) = network.and_wider().find(|wider| {
+            of.get(wider)
+                .is_some_and(|taken| *taken >= max_connections(*wider))
+        }) {
             drop(of);
             self.refuse(full);
             return None;
@@ -107,7 +107,7 @@ impl Places {
         network
             .and_wider()
             .for_each(|wider| *of.entry(wider).or_default() += 1);
-        Some(Share {
+        Some(NetworkPermit {
             places: self.clone(),
             network,
         })
@@ -116,20 +116,20 @@ impl Places {
     fn refuse(&self, network: Network) {
         let refused = self.refused.inc() + 1;
         let mut told = self.told.lock().unwrap_or_else(|e| e.into_inner());
-        if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+        if told.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             *told = Some(Instant::now());
             tracing::warn!(%network, refused, "a network has all the connections that it may have, and further ones are refused");
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.places.open.dec();
     }
 }
 
-impl Drop for Share {
+impl Drop for NetworkPermit {
     fn drop(&mut self) {
         let mut of = self.places.of.lock().unwrap_or_else(|e| e.into_inner());
         for network in self.network.and_wider() {
@@ -157,7 +157,7 @@ fn capacity() -> usize {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let capacity = files - RESERVE.min(files / 2);
+    let capacity = files - RESERVED_FILES.min(files / 2);
     usize::try_from(capacity)
         .unwrap_or(usize::MAX)
         .min(Semaphore::MAX_PERMITS)
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_network_and_the_wider_ones_around_it_have_so_many() {
-        let places = Places::new();
+        let places = ConnectionLimits::new();
         let take = |prefix: &str, networks: std::ops::Range<u32>| {
             let networks = networks
                 .map(|n| Network::of(format!("2001:db8:{prefix}{n:02x}::1").parse().unwrap()));

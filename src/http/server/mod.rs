@@ -1,7 +1,149 @@
-//! Connections: the accept loop, the bytes of each connection, and the limits on both.
+//! The server: its state, its connections with their limits, and what it does in the background.
 
 pub mod accept;
+mod background;
 pub mod connection;
 pub mod connection_limits;
 pub mod response_limits;
 pub mod response_permits;
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::Router;
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{
+    chat::Chat,
+    config::{Config, Switch},
+    error::{Error, Result},
+    http::{
+        description::describe_cookie,
+        extract::proxies::Proxies,
+        metrics::Metrics,
+        middleware::{flood_limit::FloodLimits, origin::OwnOrigins},
+        routes::routes,
+        server::connection_limits::ConnectionLimits,
+        state::{Parts, ServerState},
+    },
+    limits::Storage,
+    model::{Clock, Origin},
+    password::Hasher,
+    store::DatabaseLock,
+};
+
+/// The most threads that hash passwords. The server starts one for every two processors, and each
+/// needs 19 MiB.
+const HASHING_THREADS: usize = 4;
+/// How long connections may take to finish once the server is stopping.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// A server that is ready to serve: its database is open, its routes are set up.
+pub struct Server {
+    state: ServerState,
+    router: Router,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Opens the database of a server that will listen on `address`.
+    ///
+    /// Fails if another server has the database, or if it, its key file or the hashing threads
+    /// cannot be opened.
+    pub fn open(config: Config, address: SocketAddr, clock: Clock) -> Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
+        let hasher = Hasher::start(threads.min(HASHING_THREADS))?;
+        let lock = DatabaseLock::for_server(&config.database)?;
+        let key_file = config.key_file(lock.path());
+        let mut chat = Chat::open(lock, Some(key_file), config.limits(), hasher, clock.now())?;
+        if let Some(bytes) = config.storage_limit.0 {
+            chat.limit_storage(Storage::new(bytes, clock.clone()));
+        }
+        chat.host = config.public_url.as_ref().map(Origin::host);
+        let (stop, stopping) = watch::channel(false);
+        let own_origins = OwnOrigins::new(&config, address);
+        let (routes, mut description) = routes();
+        describe_cookie(&mut description, &own_origins.cookie_name);
+        let connection_limits = ConnectionLimits::new();
+        let state = ServerState::new(Parts {
+            chat: Arc::new(chat),
+            clock,
+            own_origins,
+            proxies: Proxies::new(config.trusted_proxy),
+            limits_networks: config.login_limit == Switch::On,
+            patience: config.patience,
+            flood_limits: FloodLimits::new(config.flood_limit),
+            metrics: Metrics::new(&connection_limits),
+            channel_list_cache: Default::default(),
+            connection_limits,
+            response_limits: Arc::default(),
+            route_paths: description.paths.paths.keys().cloned().collect(),
+            openapi: description.to_json().map_err(Error::internal)?.into(),
+            stopping,
+            sockets: watch::Sender::default(),
+        });
+        Ok(Self {
+            router: routes.with_state(state.clone()),
+            state,
+            stop,
+        })
+    }
+
+    /// The chat it serves, for the control socket.
+    pub fn chat(&self) -> Arc<Chat> {
+        self.state.chat.clone()
+    }
+
+    /// Serves until `shutdown`, then lets held polls and streams end, commits what was accepted and
+    /// closes the database. The binary and every test start the server by this.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<()> {
+        let Self {
+            state,
+            router,
+            stop,
+        } = self;
+        let background = tokio::spawn(background::run(state.clone()));
+        let chat = state.chat.clone();
+        let stopping = async move {
+            shutdown.await;
+            tracing::info!("stopping");
+            chat.announce_stop();
+            // It fails only if everyone who would hear of it is gone.
+            let _ = stop.send(true);
+            Instant::now() + SHUTDOWN_GRACE
+        };
+        let all = async {
+            accept::serve(state.clone(), router, listener).await;
+            // The sender is ours, so there is a value to wait for.
+            let _ = state.sockets.subscribe().wait_for(|open| *open == 0).await;
+        };
+        // Readers of the database that nobody waits for any more, and backups, have the rest of the
+        // same time.
+        let deadline = tokio::select! {
+            (deadline, ()) = async { tokio::join!(stopping, all) } => deadline,
+            () = async {
+                state.stopped().await;
+                tokio::time::sleep(SHUTDOWN_GRACE).await;
+            } => {
+                tracing::warn!("some connections did not finish in time and were cut off");
+                Instant::now()
+            }
+        };
+        if let Err(error) = background.await {
+            tracing::error!(%error, "upkeep failed");
+        }
+        let (steady, now) = (state.clock.steady(), state.clock.now());
+        if let Err(error) = state.chat.tell_all(steady, now).await {
+            tracing::error!(%error, "refusals that were counted could not be recorded");
+        }
+        state.chat.close(deadline).await;
+        Ok(())
+    }
+}

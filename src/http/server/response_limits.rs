@@ -15,19 +15,19 @@ use crate::{
 };
 
 /// Bytes from which on an answer is long.
-pub const LONG: usize = 64 * 1024;
+pub const LONG_RESPONSE: usize = 64 * 1024;
 /// Bytes of long answers under way to one network (of IPv6, to its /48).
-const MOST_OF_ONE: usize = 16 * 1024 * 1024;
+const MAX_PER_NETWORK: usize = 16 * 1024 * 1024;
 /// Bytes of long answers under way in all. Beyond it a network has one long answer at a time, so
 /// that no number of others keeps it from reading.
-const MOST: usize = 64 * 1024 * 1024;
+const MAX_TOTAL: usize = 64 * 1024 * 1024;
 /// Seconds after which to try again. A reader that takes nothing is cut off after 30; most have all
 /// within this time.
-const RETRY: u64 = 5;
+const RETRY_AFTER: u64 = 5;
 
 /// How many bytes of long answers are under way.
 #[derive(Default)]
-pub struct InFlight {
+pub struct ResponseLimits {
     /// Never held over an await.
     taken: Mutex<Taken>,
 }
@@ -39,27 +39,27 @@ struct Taken {
 }
 
 /// The bytes of one long answer; they are given back when dropped.
-pub struct Lease {
-    in_flight: Arc<InFlight>,
+pub struct ResponsePermit {
+    in_flight: Arc<ResponseLimits>,
     network: Network,
     bytes: usize,
 }
 
-impl InFlight {
+impl ResponseLimits {
     /// Takes the bytes of an answer to a network, if it may have so many.
-    pub fn take(self: &Arc<Self>, network: Network, bytes: usize) -> Result<Lease> {
+    pub fn take(self: &Arc<Self>, network: Network, bytes: usize) -> Result<ResponsePermit> {
         let network = network.widest();
         let mut taken = self.lock();
         // A network that has none under way gets one, however long.
         if let Some(own) = taken.of.get(&network) {
-            if own + bytes > MOST_OF_ONE {
+            if own + bytes > MAX_PER_NETWORK {
                 let detail = "your network has all the long answers under way that it may have: read them first";
-                return Err(Error::retry(Code::Throttled, RETRY, detail));
+                return Err(Error::retry(Code::Throttled, RETRY_AFTER, detail));
             }
-            if taken.all + bytes > MOST {
+            if taken.all + bytes > MAX_TOTAL {
                 return Err(Error::retry(
                     Code::Overloaded,
-                    RETRY,
+                    RETRY_AFTER,
                     "too many long answers are under way",
                 ));
             }
@@ -68,14 +68,19 @@ impl InFlight {
     }
 
     /// The same for the answer to what is done already: it is given in any case, and counts.
-    pub fn take_anyway(self: &Arc<Self>, network: Network, bytes: usize) -> Lease {
+    pub fn acquire_over_limit(self: &Arc<Self>, network: Network, bytes: usize) -> ResponsePermit {
         self.lease(&mut self.lock(), network.widest(), bytes)
     }
 
-    fn lease(self: &Arc<Self>, taken: &mut Taken, network: Network, bytes: usize) -> Lease {
+    fn lease(
+        self: &Arc<Self>,
+        taken: &mut Taken,
+        network: Network,
+        bytes: usize,
+    ) -> ResponsePermit {
         *taken.of.entry(network).or_default() += bytes;
         taken.all += bytes;
-        Lease {
+        ResponsePermit {
             in_flight: self.clone(),
             network,
             bytes,
@@ -87,7 +92,7 @@ impl InFlight {
     }
 }
 
-impl Drop for Lease {
+impl Drop for ResponsePermit {
     fn drop(&mut self) {
         let mut taken = self.in_flight.lock();
         taken.all -= self.bytes;
@@ -110,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_network_has_so_many_bytes_and_all_together_more_but_everybody_one_answer() {
-        let in_flight = Arc::<InFlight>::default();
+        let in_flight = Arc::<ResponseLimits>::default();
         let fill = |n: u8| {
             (0..100)
                 .map_while(|_| in_flight.take(network(n), 1024 * 1024).ok())
@@ -129,7 +134,7 @@ mod tests {
         let beyond = [fill(5), fill(6)];
         assert_eq!(beyond.each_ref().map(Vec::len), [1; 2], "one at a time");
         assert_eq!(code(5, 1), Some(Code::Overloaded));
-        drop(in_flight.take_anyway(network(1), 1024 * 1024));
+        drop(in_flight.acquire_over_limit(network(1), 1024 * 1024));
         drop((first, others));
         assert_eq!(fill(5).len(), 15, "what is given back is there again");
         drop(beyond);
@@ -138,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_is_its_48() {
-        let in_flight = Arc::<InFlight>::default();
+        let in_flight = Arc::<ResponseLimits>::default();
         let take =
             |address: &str| in_flight.take(Network::of(address.parse().unwrap()), 10 * 1024 * 1024);
         let one = take("2001:db8:1:1::1").unwrap();

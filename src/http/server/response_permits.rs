@@ -17,26 +17,26 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::{
     http::server::{
-        connection_limits::Share,
-        response_limits::{InFlight, LONG, Lease},
+        connection_limits::NetworkPermit,
+        response_limits::{LONG_RESPONSE, ResponseLimits, ResponsePermit},
     },
     model::Network,
 };
 
 /// Goes with a request, so that a WebSocket, which outlives its answer, holds it too.
 #[derive(Clone, Default)]
-pub struct Held {
-    share: Option<Arc<Share>>,
-    lease: Option<Arc<Lease>>,
+pub struct ResponsePermits {
+    share: Option<Arc<NetworkPermit>>,
+    lease: Option<Arc<ResponsePermit>>,
 }
 
 /// Marks an answer whose bytes the server keeps in any case: however many read them, they take
 /// memory once.
 #[derive(Clone)]
-pub struct Kept;
+pub struct RetainedBytes;
 
-impl Held {
-    pub fn new(share: Share) -> Self {
+impl ResponsePermits {
+    pub fn new(share: NetworkPermit) -> Self {
         Self {
             share: Some(Arc::new(share)),
             lease: None,
@@ -49,7 +49,7 @@ impl Held {
     pub fn until_read(
         mut self,
         mut response: Response,
-        in_flight: &Arc<InFlight>,
+        in_flight: &Arc<ResponseLimits>,
         network: Network,
         asks: bool,
     ) -> Response {
@@ -58,13 +58,15 @@ impl Held {
             .size_hint()
             .exact()
             .and_then(|length| usize::try_from(length).ok());
-        if let Some(length) =
-            length.filter(|length| *length >= LONG && response.extensions().get::<Kept>().is_none())
-        {
+        if let Some(length) = length.filter(|length| {
+            *length >= LONG_RESPONSE && response.extensions().get::<RetainedBytes>().is_none()
+        }) {
             match in_flight.take(network, length) {
                 Ok(lease) => self.lease = Some(Arc::new(lease)),
                 Err(refusal) if asks => response = refusal.into_response(),
-                Err(_) => self.lease = Some(Arc::new(in_flight.take_anyway(network, length))),
+                Err(_) => {
+                    self.lease = Some(Arc::new(in_flight.acquire_over_limit(network, length)))
+                }
             }
         }
         if self.share.is_none() && self.lease.is_none() {
@@ -81,7 +83,7 @@ pub fn asks(method: &Method) -> bool {
 
 struct HeldBody {
     body: Body,
-    held: Held,
+    held: ResponsePermits,
 }
 
 impl HttpBody for HeldBody {
@@ -116,7 +118,7 @@ impl HttpBody for HeldBody {
 /// Bytes that somebody is still to be given.
 struct HeldBytes {
     bytes: Bytes,
-    _held: Held,
+    _held: ResponsePermits,
 }
 
 impl AsRef<[u8]> for HeldBytes {

@@ -10,11 +10,11 @@ use crate::{
     chat::{self, Answer, callers::Live, replies::ANSWER_BYTES},
     error::Result,
     http::{
-        Shared,
         api::messages::carry_out,
         errors::problem::Problem,
         extract::{address::Address, body},
-        middleware::flood_limit,
+        middleware::command_limits,
+        state::ServerState,
     },
     irc::{self, Verb},
     model::{Area, REASON_LIMIT},
@@ -29,7 +29,7 @@ const ANSWERS: usize = 128 * 1024;
 
 /// The commands of one connection, carried out in their order.
 pub struct Commands {
-    pub app: Shared,
+    pub server: ServerState,
     pub live: Arc<Live>,
     address: Arc<Address>,
     running: FuturesOrdered<Running>,
@@ -93,11 +93,11 @@ fn longest_answer(message: &Result<irc::Message>) -> usize {
 }
 
 impl Commands {
-    pub fn new(app: Shared, live: Arc<Live>, address: Address) -> Self {
+    pub fn new(server: ServerState, live: Arc<Live>, address: Address) -> Self {
         let (running, lengths, address) =
             (FuturesOrdered::new(), VecDeque::new(), Arc::new(address));
         Self {
-            app,
+            server,
             live,
             address,
             running,
@@ -138,7 +138,7 @@ impl Commands {
             Some(verb)
                 if verb.is_one_write() && self.length + longest_answer(&message) <= ANSWERS =>
             {
-                match self.app.chat.free_place() {
+                match self.server.chat.free_place() {
                     Some(place) => self.begin((message, text), Some(place)),
                     None => self.arrived = Some((message, text)),
                 }
@@ -186,21 +186,22 @@ impl Commands {
     /// The next answer where nothing more is read.
     pub async fn finish(&mut self) -> Option<Utf8Bytes> {
         if self.arrived.is_some() {
-            let app = self.app.clone();
-            self.begin_arrived(app.chat.place(self.live.caller).await.ok());
+            let server = self.server.clone();
+            self.begin_arrived(server.chat.place(self.live.caller).await.ok());
         }
         self.answer().await
     }
 
     fn run(&self, (message, text): Arrived, place: Option<Place>) -> Running {
-        let (app, live, address) = (self.app.clone(), self.live.clone(), self.address.clone());
+        let (server, live, address) =
+            (self.server.clone(), self.live.clone(), self.address.clone());
         Box::pin(async move {
             let label = match &message {
                 Ok(message) => message.label.clone(),
                 Err(_) => body::label(text.as_bytes()),
             };
-            let now = app.clock.now();
-            let expired = live.token_over(app.clock.due());
+            let now = server.clock.now();
+            let expired = live.token_over(server.clock.due());
             if !expired {
                 live.touch(now);
                 live.used_from(Area::of(address.ip));
@@ -208,8 +209,8 @@ impl Commands {
             let result = match message {
                 // A stolen token is of use for no longer than it lives.
                 _ if expired => Err(chat::invalid_token()),
-                Ok(message) => carry_out(&app, &live, &address, message, now, place).await,
-                Err(error) => flood_limit::charge(&app, &live, &address, 1, now)
+                Ok(message) => carry_out(&server, &live, &address, message, now, place).await,
+                Err(error) => command_limits::charge(&server, &live, &address, 1, now)
                     .await
                     .and(Err(error)),
             };

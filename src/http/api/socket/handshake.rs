@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
     error::{Code, Error, Result},
-    http::{Shared, extract::grammar, middleware::csrf},
+    http::{extract::grammar, middleware::csrf, state::ServerState},
 };
 
 /// The one version there is.
@@ -19,13 +19,13 @@ const VERSION: &str = "13";
 /// A handshake that can be answered.
 pub struct Handshake(pub WebSocketUpgrade);
 
-impl FromRequestParts<Shared> for Handshake {
+impl FromRequestParts<ServerState> for Handshake {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, server: &ServerState) -> Result<Self, Response> {
         // Browsers let any page open one, cookies and all, and leave it to the server whose page it
         // is (RFC 6455 §10.2).
-        if !csrf::has_own_origin(&app.site, &parts.headers) {
+        if !csrf::has_own_origin(&server.own_origins, &parts.headers) {
             let detail = "a page of another origin may not open a WebSocket here";
             return Err(Error::new(Code::CrossSiteRequest, detail).into_response());
         }
@@ -39,7 +39,7 @@ impl FromRequestParts<Shared> for Handshake {
         parts
             .headers
             .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        WebSocketUpgrade::from_request_parts(parts, app)
+        WebSocketUpgrade::from_request_parts(parts, server)
             .await
             .map(Self)
             .map_err(|_| refusal())

@@ -25,14 +25,18 @@ use crate::{
     },
     error::Result,
     http::{
-        App, BODY_LIMIT, Shared,
         api::{
             event_stream::Position,
             messages::{MessageView, gap, render},
         },
         errors::problem::{Problems, Throttled},
-        extract::{address::Address, auth::Authenticated, body::Params},
-        server::response_permits::Held,
+        extract::{
+            address::Address,
+            auth::Authenticated,
+            body::{BODY_LIMIT, QueryParams},
+        },
+        server::response_permits::ResponsePermits,
+        state::ServerState,
     },
     irc::params::event_id,
     limits,
@@ -69,11 +73,11 @@ const FAILED: u16 = 1011;
 #[utoipa::path(get, path = "/api/v1/socket", tag = "delivery", params(Position),
     responses((status = 101, description = "The WebSocket is open"), Problems, Throttled))]
 pub async fn socket(
-    State(app): State<Shared>,
+    State(server): State<ServerState>,
     caller: Authenticated,
     address: Address,
-    Params(position): Params<Position>,
-    held: Option<Extension<Held>>,
+    QueryParams(position): QueryParams<Position>,
+    held: Option<Extension<ResponsePermits>>,
     handshake: Result<Handshake, Response>,
 ) -> Result<Response> {
     let Handshake(upgrade) = match handshake {
@@ -82,7 +86,7 @@ pub async fn socket(
     };
     let after = position.after.as_deref().map(event_id).transpose()?;
     let live = caller.allowed(Scope::ChatRead)?.clone();
-    let feed = app
+    let feed = server
         .chat
         .follow(
             live.clone(),
@@ -100,14 +104,14 @@ pub async fn socket(
     let upgrade = upgrade
         .max_message_size(4 * BODY_LIMIT)
         .max_frame_size(4 * BODY_LIMIT);
-    let open = (Open::new(&app), held);
+    let open = (Open::new(&server), held);
     let ip = address.ip;
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let every = app.patience.ping;
+        let every = server.patience.ping;
         let mut ping = tokio::time::interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let connection = Connection {
-            commands: Commands::new(app, live, address),
+            commands: Commands::new(server, live, address),
             socket,
             feed,
             ping,
@@ -119,12 +123,12 @@ pub async fn socket(
 }
 
 /// Counts an open WebSocket as long as it lives.
-struct Open(Shared);
+struct Open(ServerState);
 
 impl Open {
-    fn new(app: &Shared) -> Self {
-        app.sockets.send_modify(|open| *open += 1);
-        Self(app.clone())
+    fn new(server: &ServerState) -> Self {
+        server.sockets.send_modify(|open| *open += 1);
+        Self(server.clone())
     }
 }
 
@@ -204,9 +208,9 @@ impl Connection {
 
     /// Does what it is asked for, until it is over.
     async fn converse(&mut self) -> Over {
-        let (app, finished) = (self.commands.app.clone(), self.feed.finished());
+        let (server, finished) = (self.commands.server.clone(), self.feed.finished());
         let (mut stopped, mut cut_short) = (
-            pin!(app.stopped()),
+            pin!(server.stopped()),
             pin!(async {
                 let over = finished.await;
                 // Whoever reads is given what came before the end; whoever does not is not waited
@@ -219,7 +223,7 @@ impl Connection {
         );
         loop {
             tokio::select! {
-                turned = self.turn(&app, stopped.as_mut()) => match turned {
+                turned = self.turn(&server, stopped.as_mut()) => match turned {
                     Ok(()) => {}
                     Err(over) => return over,
                 },
@@ -229,13 +233,17 @@ impl Connection {
     }
 
     /// Waits for something to happen, and does what it asks for.
-    async fn turn(&mut self, app: &App, stopped: impl Future<Output = ()>) -> Result<(), Over> {
+    async fn turn(
+        &mut self,
+        server: &ServerState,
+        stopped: impl Future<Output = ()>,
+    ) -> Result<(), Over> {
         let caller = self.commands.live.caller;
         tokio::select! {
             step = self.feed.next() => self.deliver(step).await,
             frame = self.socket.recv(), if self.commands.has_room() => self.receive(frame),
             Some(answer) = self.commands.answer(), if self.commands.are_running() => self.answer(answer).await,
-            place = app.chat.place(caller), if self.commands.is_held_up() => {
+            place = server.chat.place(caller), if self.commands.is_held_up() => {
                 self.commands.begin_arrived(place.ok());
                 Ok(())
             }
@@ -254,7 +262,7 @@ impl Connection {
                 }
             }
             Ok(Step::Gap(first, last)) => {
-                let warning = gap(first, last, self.commands.app.clock.now());
+                let warning = gap(first, last, self.commands.server.clock.now());
                 self.feed_text(MessageView::shared(&warning).json()).await?;
             }
             Ok(Step::Over(over)) => return Err(over.into()),
@@ -300,10 +308,10 @@ impl Connection {
     }
 
     async fn beat(&mut self) -> Result<(), Over> {
-        if self.heard.elapsed() > self.commands.app.patience.ping * 5 / 2 {
+        if self.heard.elapsed() > self.commands.server.patience.ping * 5 / 2 {
             return Err(Over::Gone);
         }
-        self.feed.beat(self.commands.app.clock.now());
+        self.feed.beat(self.commands.server.clock.now());
         self.socket
             .send(Frame::Ping(Bytes::new()))
             .await

@@ -1,0 +1,87 @@
+//! Charges sessions for the commands that they send and for the bytes that these add.
+
+use crate::{
+    audit::{Limit, Subject},
+    chat::{Answer, callers::Live},
+    error::Result,
+    http::{extract::address::Address, middleware::flood_limit::Cost, state::ServerState},
+    limits::Wait,
+    model::{Caller, Timestamp},
+};
+
+/// Charges a session for a command, good or bad, as so many commands.
+pub async fn charge(
+    server: &ServerState,
+    live: &Live,
+    address: &Address,
+    commands: usize,
+    now: Timestamp,
+) -> Result<()> {
+    let session = live.caller.session;
+    let charged =
+        server
+            .flood_limits
+            .commands
+            .charge(session, commands as u64, server.clock.steady());
+    checked(server, live, address, now, Limit::Commands, charged).await?;
+    server.metrics.command();
+    Ok(())
+}
+
+/// Charges a session for what a command is about to add, lets it be carried out, and settles the
+/// account by what it added. What adds nothing passes in any case.
+pub async fn carry_out(
+    server: &ServerState,
+    live: &Live,
+    address: &Address,
+    now: Timestamp,
+    Cost {
+        bytes: expected, ..
+    }: Cost,
+    attempt: impl Future<Output = Result<Answer>>,
+) -> Result<Answer> {
+    let session = live.caller.session;
+    if expected > 0 {
+        let charged = server
+            .flood_limits
+            .bytes
+            .charge(session, expected, server.clock.steady());
+        checked(server, live, address, now, Limit::Bytes, charged).await?;
+    }
+    let result = attempt.await;
+    let added = result.as_ref().map_or(0, |answer| answer.added);
+    match added.checked_sub(expected) {
+        Some(more) => server
+            .flood_limits
+            .bytes
+            .take(session, more, server.clock.steady()),
+        None => server.flood_limits.bytes.refund(&session, expected - added),
+    }
+    result
+}
+
+async fn checked(
+    server: &ServerState,
+    live: &Live,
+    address: &Address,
+    now: Timestamp,
+    limit: Limit,
+    charged: Result<(), Wait>,
+) -> Result<()> {
+    let Err(wait) = charged else { return Ok(()) };
+    if wait.first {
+        let Caller {
+            session, client, ..
+        } = live.caller;
+        let subject = Subject {
+            session: Some(session),
+            client: Some(client),
+            ..address.subject()
+        };
+        server
+            .chat
+            .throttled(limit, subject, &address.arrival(server, now))
+            .await;
+    }
+    Err(wait.into())
+}

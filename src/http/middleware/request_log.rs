@@ -1,0 +1,63 @@
+//! Times each request, counts its answer, and logs it where that was asked for.
+
+use std::time::Instant;
+
+use axum::{
+    extract::Request,
+    http::{Method, StatusCode},
+};
+
+use crate::http::{metrics::Metrics, state::Parts};
+
+/// What is kept of a request until it is answered. Neither query nor body is ever logged, and of
+/// the path only the route that it is of: what stands in the place of an id may be a secret that
+/// somebody mistook for one.
+pub struct RequestLog {
+    started: Instant,
+    /// Method and route, where somebody asked for a line on each answer.
+    logged: Option<(Method, String)>,
+}
+
+impl RequestLog {
+    pub fn of<B>(server: &Parts, request: &Request<B>) -> Self {
+        let logged = || {
+            (
+                request.method().clone(),
+                route(&server.route_paths, request.uri().path()).to_owned(),
+            )
+        };
+        Self {
+            started: Instant::now(),
+            logged: tracing::enabled!(tracing::Level::DEBUG).then(logged),
+        }
+    }
+
+    /// Counts the answer, and logs it where that was asked for.
+    pub fn answered(self, metrics: &Metrics, status: StatusCode) {
+        let Self { started, logged } = self;
+        let time = started.elapsed();
+        metrics.answered(status, time);
+        if let Some((method, route)) = logged {
+            tracing::debug!(%method, route, status = status.as_u16(), milliseconds = time.as_millis() as u64, "answered");
+        }
+    }
+}
+
+/// The route that a path is of, among those that are written as `/api/v1/clients/{id}`.
+fn route<'p>(paths: &'p [String], path: &str) -> &'p str {
+    let fits = |known: &&String| {
+        let (mut known, mut segments) = (known.split('/'), path.split('/'));
+        known
+            .by_ref()
+            .zip(segments.by_ref())
+            .all(|(known, own)| known == own || known.starts_with('{'))
+            && known.next().is_none()
+            && segments.next().is_none()
+    };
+    // One that is written out goes before one that varies.
+    let found = paths
+        .iter()
+        .filter(fits)
+        .min_by_key(|known| known.contains('{'));
+    found.map_or("none", String::as_str)
+}

@@ -1,0 +1,73 @@
+//! Every route, in one place.
+
+use axum::Router;
+use utoipa::{OpenApi, openapi};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    error::{Code, Error},
+    http::{
+        api::{
+            audit, channels, clients, event_stream, grants, keys, messages, service, session,
+            socket,
+        },
+        description::Description,
+        oauth::{authorize, device, metadata, revocations, tokens},
+        pages::{assets, login, login_qr_code},
+        state::ServerState,
+    },
+};
+
+/// The router, and the OpenAPI description of its routes. An unknown path is answered 404, an
+/// unknown method 405.
+pub fn routes() -> (Router<ServerState>, openapi::OpenApi) {
+    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
+        // Sessions and their clients.
+        .routes(routes!(session::create, session::snapshot, session::end))
+        .routes(routes!(login::login_api))
+        .routes(routes!(login::page, login::login))
+        .routes(routes!(login_qr_code::code))
+        .routes(routes!(session::logout))
+        .routes(routes!(session::logout_api))
+        .routes(routes!(clients::list, clients::remove_others))
+        .routes(routes!(clients::rename, clients::remove))
+        .routes(routes!(audit::list))
+        // Commands, and the delivery of events.
+        .routes(routes!(messages::send, messages::poll))
+        .routes(routes!(event_stream::events))
+        .routes(routes!(socket::socket))
+        .routes(routes!(messages::history))
+        .routes(routes!(channels::list))
+        // What a session grants.
+        .routes(routes!(keys::list, keys::issue, keys::revoke_all))
+        .routes(routes!(keys::rename, keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::revoke))
+        .routes(routes!(grants::withdraw))
+        // OAuth: endpoints for apps, and the pages on which a session decides.
+        .routes(routes!(authorize::ask, authorize::ask_posted))
+        .routes(routes!(authorize::decide))
+        .routes(routes!(tokens::issue))
+        .routes(routes!(tokens::introspect))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(device::authorize))
+        .routes(routes!(device::page, device::decide))
+        .routes(routes!(grants::userinfo, grants::posted_userinfo))
+        .routes(routes!(revocations::events))
+        .routes(routes!(metadata::metadata))
+        // The service, and the web client.
+        .routes(routes!(service::server))
+        .routes(routes!(service::healthz))
+        .routes(routes!(service::metrics))
+        .routes(routes!(service::openapi))
+        .routes(routes!(assets::index))
+        .routes(routes!(assets::change_password))
+        .routes(routes!(assets::asset))
+        .fallback(|| async { Error::new(Code::NotFound, "there is nothing at this address") })
+        .split_for_parts();
+    let router = router.method_not_allowed_fallback(|| async {
+        Error::new(Code::MethodNotAllowed, "this address has no such method")
+    });
+    (router, description)
+}

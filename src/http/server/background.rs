@@ -1,0 +1,56 @@
+//! What the server does by the clock, until it is stopping.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::FutureExt;
+
+use crate::{error::Result, http::state::ServerState};
+
+/// The time between two rounds of expiry.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
+/// The time between two rounds of maintenance.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Runs until the server is stopping. Clients that have expired leave within a second, however long
+/// the other work takes.
+pub async fn run(server: ServerState) {
+    let expire = async |server: ServerState| {
+        let told = server
+            .chat
+            .tell_untold(server.clock.steady(), server.clock.now())
+            .await;
+        server
+            .chat
+            .expire(server.clock.now(), server.clock.due())
+            .await
+            .and(told)
+    };
+    let maintenance = async |server: ServerState| server.chat.upkeep(server.clock.due()).await;
+    let drop_unreadable = async |server: ServerState| server.chat.drop_unreadable().await;
+    tokio::select! {
+        () = repeat(&server, EXPIRY_INTERVAL, "letting clients leave", expire) => {}
+        () = repeat(&server, EXPIRY_INTERVAL, "removing what nobody can read", drop_unreadable) => {}
+        () = repeat(&server, MAINTENANCE_INTERVAL, "upkeep", maintenance) => {}
+        () = server.stopped() => {}
+    }
+}
+
+/// Runs rounds of some work with a pause after each, whether or not a round succeeds.
+async fn repeat<F>(
+    server: &ServerState,
+    pause: Duration,
+    what: &str,
+    round: impl Fn(ServerState) -> F,
+) where
+    F: Future<Output = Result<()>>,
+{
+    loop {
+        // A panic ends its own round and not the loop.
+        match AssertUnwindSafe(round(server.clone())).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "{what} did not finish; it is tried again"),
+            Err(_) => tracing::error!("{what} panicked; it is tried again"),
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
