@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::{
@@ -11,7 +12,8 @@ use crate::{
 };
 
 /// What can happen that is worth a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     SessionCreated,
     ClientCreated,
@@ -70,111 +72,74 @@ pub enum Action {
     Refusals,
 }
 
-macro_rules! limits {
-    ($($(#[$about:meta])* $variant:ident $name:literal)*) => {
-        /// A limit that keeps somebody waiting, and so the kind of thing that is counted.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Limit { $($(#[$about])* $variant,)* }
-
-        impl Limit {
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-        }
-    };
+/// A limit that keeps somebody waiting, and so the kind of thing that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Limit {
+    /// Wrong passwords from a network, for whatever nick.
+    Address,
+    /// Wrong passwords for a nick from strangers, wherever they come from.
+    Nick,
+    /// Wrong passwords for a nick from a network.
+    NickAndAddress,
+    /// Wrong passwords of a session from its own devices.
+    Session,
+    /// Passwords that a session's own devices give, right ones too.
+    Passwords,
+    /// Passwords for a nick from a network, right ones too: each makes a client.
+    Logins,
+    /// New sessions from a network.
+    NewSessions,
+    /// Commands of a session.
+    Commands,
+    /// Bytes that a session adds to the disk.
+    Bytes,
+    /// Bytes that a network adds to the disk in a day.
+    Storage,
+    /// New API keys of a session, and new secrets of them.
+    Keys,
+    /// Tokens for an app from a network.
+    Tokens,
+    /// Tokens that apps and API keys get for themselves from a network, whatever apps.
+    OwnTokens,
+    /// Refused requests in the names of apps from a network, whatever names.
+    Apps,
+    /// Polls of a device that come too fast.
+    FastPolls,
+    /// Authorization codes of a session.
+    Codes,
+    /// Device codes for an app from a network.
+    DeviceCodes,
+    /// Wrong user codes from a network.
+    UserCodes,
+    /// Wrong user codes of a session.
+    SessionUserCodes,
+    /// Further wrong user codes from a network, of sessions that have made no mistake.
+    FurtherUserCodes,
+    /// Wrong user codes from everywhere.
+    AllUserCodes,
+    /// Wrong keys of channels from a network.
+    ChannelKeys,
+    /// Wrong keys of channels from a session.
+    SessionChannelKeys,
+    /// Wrong keys of a channel.
+    Channel,
 }
 
-limits! {
-    /// Wrong passwords from a network, for whatever nick.
-    Address "address"
-    /// Wrong passwords for a nick from strangers, wherever they come from.
-    Nick "nick"
-    /// Wrong passwords for a nick from a network.
-    NickAndAddress "nick_and_address"
-    /// Wrong passwords of a session from its own devices.
-    Session "session"
-    /// Passwords that a session's own devices give, right ones too.
-    Passwords "passwords"
-    /// Passwords for a nick from a network, right ones too: each makes a client.
-    Logins "logins"
-    /// New sessions from a network.
-    NewSessions "new_sessions"
-    /// Commands of a session.
-    Commands "commands"
-    /// Bytes that a session adds to the disk.
-    Bytes "bytes"
-    /// Bytes that a network adds to the disk in a day.
-    Storage "storage"
-    /// New API keys of a session, and new secrets of them.
-    Keys "keys"
-    /// Tokens for an app from a network.
-    Tokens "tokens"
-    /// Tokens that apps and API keys get for themselves from a network, whatever apps.
-    OwnTokens "own_tokens"
-    /// Refused requests in the names of apps from a network, whatever names.
-    Apps "apps"
-    /// Polls of a device that come too fast.
-    FastPolls "fast_polls"
-    /// Authorization codes of a session.
-    Codes "codes"
-    /// Device codes for an app from a network.
-    DeviceCodes "device_codes"
-    /// Wrong user codes from a network.
-    UserCodes "user_codes"
-    /// Wrong user codes of a session.
-    SessionUserCodes "session_user_codes"
-    /// Further wrong user codes from a network, of sessions that have made no mistake.
-    FurtherUserCodes "further_user_codes"
-    /// Wrong user codes from everywhere.
-    AllUserCodes "all_user_codes"
-    /// Wrong keys of channels from a network.
-    ChannelKeys "channel_keys"
-    /// Wrong keys of channels from a session.
-    SessionChannelKeys "session_channel_keys"
-    /// Wrong keys of a channel.
-    Channel "channel"
+impl Limit {
+    /// Every limit.
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+
+    /// The limit's name in the audit log and in the log, such as `new_sessions`.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl Action {
+    /// The action's name in the audit log, such as `session_created`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::SessionCreated => "session_created",
-            Self::ClientCreated => "client_created",
-            Self::LoginOk => "login_ok",
-            Self::LoginFailed => "login_failed",
-            Self::LoginRefused(_) => "login_refused",
-            Self::PasswordSet => "password_set",
-            Self::PasswordChanged => "password_changed",
-            Self::PasswordRefused => "password_refused",
-            Self::ClientLeft(_) => "client_left",
-            Self::SessionEnded(_) => "session_ended",
-            Self::KeyIssued => "key_issued",
-            Self::KeyRotated => "key_rotated",
-            Self::KeyRenamed => "key_renamed",
-            Self::KeyRevoked(_) => "key_revoked",
-            Self::AppAdded => "app_added",
-            Self::AppRotated => "app_rotated",
-            Self::AppRemoved => "app_removed",
-            Self::Restored { .. } => "restored",
-            Self::ByOperator => "by_operator",
-            Self::GrantIssued => "grant_issued",
-            Self::GrantRefreshed => "grant_refreshed",
-            Self::GrantJoined => "grant_joined",
-            Self::ReuseDetected => "reuse_detected",
-            Self::GrantRevoked(_) => "grant_revoked",
-            Self::ConsentGiven => "consent_given",
-            Self::ConsentDenied => "consent_denied",
-            Self::DeviceApproved => "device_approved",
-            Self::DeviceDenied => "device_denied",
-            Self::ApprovalWithdrawn => "approval_withdrawn",
-            Self::OpGiven => "op_given",
-            Self::ChannelEnded => "channel_ended",
-            Self::Throttled(_) => "throttled",
-            Self::ChannelKeyRefused => "channel_key_refused",
-            Self::Refusals => "refusals",
-        }
+        self.into()
     }
 
     /// Why, where there is more than one reason.

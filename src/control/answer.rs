@@ -157,7 +157,7 @@ async fn on_channel(
     };
     match op {
         Some(nick) => {
-            let nick = Nick::named(&nick).map_err(by_name)?;
+            let nick = Nick::named(&nick).map_err(|invalid| by_name(invalid.into()))?;
             chat.give_op(name, nick, clock.now())
                 .await
                 .map_err(by_name)?;
@@ -193,7 +193,7 @@ async fn on_apps(chat: &Chat, operation: OnApps, after: i64, clock: &Clock) -> R
             let redirect_uris = redirect_uris
                 .iter()
                 .map(|uri| RedirectUri::parse(uri))
-                .collect::<Result<_>>()?;
+                .collect::<Result<_, _>>()?;
             let scope = Scopes::parse(&scope)?;
             let wanted = Wanted {
                 name,

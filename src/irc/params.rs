@@ -33,7 +33,8 @@ pub fn pass(params: &[String]) -> Result<Command> {
 }
 
 pub fn nick(params: &[String]) -> Result<Command> {
-    Nick::parse(params.first().map_or("", String::as_str)).map(Command::Nick)
+    let nick = Nick::parse(params.first().map_or("", String::as_str))?;
+    Ok(Command::Nick(nick))
 }
 
 pub fn join(params: &[String]) -> Result<Command> {
@@ -44,7 +45,7 @@ pub fn join(params: &[String]) -> Result<Command> {
     });
     each(
         items,
-        |(name, key)| Ok((ChannelName::parse(name)?, key)),
+        |(name, key)| ChannelName::parse(name).map(|name| (name, key)),
         |(name, _)| name.folded(),
     )
     .map(Command::Join)
@@ -145,7 +146,7 @@ pub fn whois(params: &[String]) -> Result<Command> {
         Ok(Target::Nick(nick)) => Ok(Command::Whois(nick)),
         _ if nick.is_empty() => Err(Error::new(Code::NoNicknameGiven, "no nickname given")),
         Ok(Target::Channel(name)) => Err(Error::no_such_nick(name.as_str())),
-        Err(error) => Err(error),
+        Err(invalid) => Err(invalid.into()),
     }
 }
 
@@ -247,15 +248,15 @@ pub fn session_id(text: &str) -> Result<SessionId> {
 
 /// Parses each of a list of targets by itself, once for each that is named; too many refuse the
 /// command.
-fn each<I, T>(
+fn each<I, T, E: Into<Error>>(
     items: impl Iterator<Item = I>,
-    parse: impl Fn(I) -> Result<T>,
+    parse: impl Fn(I) -> Result<T, E>,
     folded: impl Fn(&T) -> String,
 ) -> Result<Each<T>> {
     let mut seen = HashSet::new();
     let mut parsed = Vec::new();
     for item in items {
-        match parse(item) {
+        match parse(item).map_err(Into::into) {
             Ok(item) if !seen.insert(folded(&item)) => {}
             _ if parsed.len() == MAX_TARGETS => {
                 let detail = format!("a command has at most {MAX_TARGETS} targets");
@@ -277,11 +278,7 @@ fn targets(names: &str) -> Result<Each<Target>> {
 
 /// A channel that is spoken of, not made: a name that none can have names no channel.
 fn existing_channel(name: &str) -> Result<ChannelName> {
-    ChannelName::parse(name).map_err(|error| Error {
-        code: Code::NoSuchChannel,
-        detail: "no such channel".into(),
-        ..error
-    })
+    ChannelName::named(name).map_err(Error::from)
 }
 
 fn reason(text: Option<&String>) -> Result<Option<String>> {

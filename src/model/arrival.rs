@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{Network, Timestamp};
+use super::{address::Network, timestamp::Timestamp};
 
 /// When and from where a request came: what is recorded of it, and what limits count it by.
 #[derive(Clone, Copy, Debug)]

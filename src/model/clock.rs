@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::Timestamp;
+use super::timestamp::Timestamp;
 
 /// How long a clock that was set forward is mistrusted; after that it is taken to be right.
 const MISTRUST: Duration = Duration::from_hours(24);

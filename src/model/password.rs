@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::text;
-use crate::error::{Code, Error, Result};
+use super::{invalid::Invalid, text};
 
 /// The 3,000 most common passwords of at least 8 characters, in lower case (from the frequency
 /// lists of zxcvbn).
@@ -29,10 +28,10 @@ impl Password {
 
     /// The form in which it is kept, if it may become a session's password. `names` are those that
     /// anybody would try first: the session's nick, and the server's.
-    pub fn accepted(&self, names: &[&str]) -> Result<Self> {
+    pub fn accepted(&self, names: &[&str]) -> Result<Self, Invalid> {
         let unclean = "a password has no control characters and no invisible ones";
-        let prepared = self.prepared().ok_or_else(|| Error::malformed(unclean))?;
-        let weak = |detail: String| Err(Error::new(Code::WeakPassword, detail));
+        let prepared = self.prepared().ok_or_else(|| Invalid::malformed(unclean))?;
+        let weak = |detail: String| Err(Invalid::WeakPassword(detail));
         if !PASSWORD_LENGTH.contains(&prepared.0.chars().count()) {
             let (least, most) = (PASSWORD_LENGTH.start(), PASSWORD_LENGTH.end());
             return weak(format!("a password has {least} to {most} characters"));
@@ -91,13 +90,14 @@ impl fmt::Debug for HashedPassword {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Code, Error};
 
     fn accepted(text: &str) -> Result<String, Code> {
         let accepted =
             Password::new(text).accepted(&["alice42", "rejoin.server", "chat.example.org"]);
         accepted
             .map(|password| password.0)
-            .map_err(|error| error.code)
+            .map_err(|invalid| Error::from(invalid).code)
     }
 
     #[test]

@@ -4,8 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::is_percent_encoded;
-use crate::error::{Error, Result};
+use super::{invalid::Invalid, origin::is_percent_encoded};
 
 /// Bytes of a redirect URI.
 const LIMIT: usize = 512;
@@ -28,10 +27,18 @@ struct Parts<'u> {
 
 impl RedirectUri {
     /// Refuses with `malformed_request` and a sentence on what is wrong.
-    pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |why: &str| Err(Error::malformed(format!("the redirect URI {text:?} {why}")));
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let refuse = |why: &str| {
+            Err(Invalid::malformed(format!(
+                "the redirect URI {text:?} {why}"
+            )))
+        };
         if text.len() > LIMIT {
-            return Err(Error::too_long("a redirect URI", LIMIT, "bytes"));
+            return Err(Invalid::TooLong {
+                what: "a redirect URI",
+                limit: LIMIT,
+                unit: "bytes",
+            });
         }
         if !is_written_well(text) {
             return refuse("has a fragment, or characters that RFC 3986 wants percent-encoded");

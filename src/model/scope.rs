@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{Code, Error, Result};
+use super::invalid::Invalid;
 
 /// One thing that a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ impl Scopes {
 
     /// Reads scopes parted by spaces, in any order (RFC 6749 §3.3). One that is unknown, and none
     /// at all, are refused.
-    pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |detail| Err(Error::new(Code::InvalidScope, detail));
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let refuse = |detail| Err(Invalid::Scope(detail));
         let mut scopes = Self::NONE;
         for word in text.split(' ').filter(|word| !word.is_empty()) {
             match Scope::ALL.into_iter().find(|scope| scope.name() == word) {
@@ -112,6 +112,7 @@ fn bit(scope: Scope) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Code, Error};
 
     #[test]
     fn scopes_are_words_in_any_order_and_written_in_one() {
@@ -132,7 +133,7 @@ mod tests {
             "chat:read\tidentity",
         ] {
             assert_eq!(
-                Scopes::parse(bad).unwrap_err().code,
+                Error::from(Scopes::parse(bad).unwrap_err()).code,
                 Code::InvalidScope,
                 "{bad:?}"
             );

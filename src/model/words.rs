@@ -2,8 +2,8 @@
 //! being read.
 
 use super::{
-    NICK_LIMIT,
-    name::{Nick, is_of_nicks},
+    limits::NICK_LIMIT,
+    nick::{Nick, is_of_nicks},
 };
 
 /// A Bloom filter of the words of a text that a nick could be, in any ASCII case. It is stored:

@@ -107,7 +107,7 @@ pub fn chosen_channels(scopes: Scopes, form: &FormFields) -> Result<Option<Vec<C
         Some("chosen") => form
             .all("res")
             .iter()
-            .map(|name| ChannelName::parse(name))
+            .map(|name| ChannelName::parse(name).map_err(Error::from))
             .collect::<Result<_>>()
             .map(Some),
         Some(_) => Err(Error::malformed("where is everywhere or chosen")),
