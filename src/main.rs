@@ -9,15 +9,15 @@ use std::{
 use clap::Parser;
 use rejoin::{
     config::{Config, Operation},
-    control::{self, Door},
+    control::{self, ControlSocket},
     http,
     model::{Clock, Timestamp},
 };
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
 };
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{
     EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
 };
@@ -51,28 +51,28 @@ async fn run(config: Config) -> Result<(), String> {
     let server =
         http::Server::open(config, address, clock.clone()).map_err(|error| error.detail)?;
     let chat = server.chat();
-    let door = Door::open(&database);
-    if let Err(error) = &door {
+    let control_socket = ControlSocket::open(&database);
+    if let Err(error) = &control_socket {
         tracing::warn!(%error, "there is no control socket, so subcommands cannot reach this server");
     }
     // The one line on stdout, for people and for programs that wait for it.
     println!("listening on http://{address}");
-    let (stop, stopping) = watch::channel(false);
-    let shutdown = async move {
-        told_to_stop.await;
-        // It fails only if the door is closed already.
-        let _ = stop.send(true);
-    };
-    let knocked = async {
-        if let Ok(door) = door {
-            let mut stopping = stopping;
-            door.serve(chat, clock, async move {
-                drop(stopping.wait_for(|stopping| *stopping).await)
-            })
-            .await;
+    let stopping = CancellationToken::new();
+    let shutdown = {
+        let stopping = stopping.clone();
+        async move {
+            told_to_stop.await;
+            stopping.cancel();
         }
     };
-    let (served, ()) = tokio::join!(server.serve(listener, shutdown), knocked);
+    let controlled = async {
+        if let Ok(control_socket) = control_socket {
+            control_socket
+                .serve(chat, clock, stopping.cancelled())
+                .await;
+        }
+    };
+    let (served, ()) = tokio::join!(server.serve(listener, shutdown), controlled);
     served.map_err(|error| error.to_string())
 }
 
@@ -93,13 +93,13 @@ async fn operate(config: &Config, operation: Operation) -> Result<(), String> {
     let clock = system_clock();
     if matches!(operation, Operation::Restore { .. }) {
         // It can be killed at any moment, and nothing is left open by that.
-        return control::operate(config, operation, &clock)
+        return control::run_subcommand(config, operation, &clock)
             .await
             .map(|said| print!("{said}"));
     }
     let told_to_stop = told_to_stop()?;
     tokio::select! {
-        said = control::operate(config, operation, &clock) => said.map(|said| print!("{said}")),
+        said = control::run_subcommand(config, operation, &clock) => said.map(|said| print!("{said}")),
         () = told_to_stop => Err("it was told to stop before it was done".into()),
     }
 }

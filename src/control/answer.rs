@@ -1,52 +1,25 @@
-//! What a running server is asked, what it answers, and how that is printed.
+//! Carries out what a subcommand asks for.
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-
-use super::{table::Table, views};
+use super::{
+    protocol::{Answer, Question},
+    table::Table,
+    views,
+};
 use crate::{
-    audit::Entry,
     chat::{Chat, registry::Named},
     config::{OnApps, OnKeys, Operation},
     error::{Code, Error, Result},
     model::{AppId, ChannelName, Clock, GrantId, Nick, RedirectUri, Scopes, SessionId},
     oauth::{
-        apps::{self, Issued, Wanted},
+        apps::{self, Wanted},
         grants, keys,
     },
 };
 
-/// Rows of a list in one answer.
+/// The most rows of a list in one answer.
 const PAGE: usize = 500;
 
-#[derive(Serialize, Deserialize)]
-pub struct Question {
-    pub operation: Operation,
-    /// Of a list: the id after which to go on.
-    pub after: i64,
-}
-
-/// It has no `Debug`, because there may be a secret in it.
-#[derive(Serialize, Deserialize)]
-pub enum Answer {
-    Done,
-    Failed(String),
-    /// Nothing was done, but may be soon, by this server or the next one.
-    Again(String),
-    Audit(Vec<Entry>),
-    /// What an app proves itself with, shown this once; a public one has no secret.
-    Credentials {
-        client_id: String,
-        client_secret: Option<String>,
-    },
-    /// A page of a list, and the id after which to go on, if that may not be all.
-    Listed {
-        tables: Vec<Table>,
-        next: Option<i64>,
-    },
-}
-
-/// Does what is asked.
+/// Does what is asked. What fails is an answer too.
 pub async fn answer(chat: &Chat, question: Question, clock: &Clock) -> Answer {
     carry_out(chat, question, clock)
         .await
@@ -229,55 +202,5 @@ fn page<T>(rows: &[T], table: fn(&[T]) -> Table, id: fn(&T) -> i64) -> Answer {
     Answer::Listed {
         tables: vec![table(rows)],
         next,
-    }
-}
-
-impl From<Issued> for Answer {
-    fn from(Issued { client_id, secret }: Issued) -> Self {
-        Self::Credentials {
-            client_id,
-            client_secret: secret.map(|secret| secret.reveal().to_owned()),
-        }
-    }
-}
-
-impl Answer {
-    /// What to print: lines for people, or, as JSON, an object a line.
-    pub fn print(&self, as_json: bool) -> String {
-        match self {
-            Self::Done => String::new(),
-            Self::Failed(why) | Self::Again(why) => why.clone(),
-            Self::Audit(entries) if as_json => entries
-                .iter()
-                .map(|entry| format!("{}\n", json!(entry)))
-                .collect(),
-            Self::Audit(entries) => entries.iter().map(|entry| format!("{entry}\n")).collect(),
-            Self::Credentials {
-                client_id,
-                client_secret,
-            } if as_json => {
-                format!(
-                    "{}\n",
-                    json!({"client_id": client_id, "client_secret": client_secret})
-                )
-            }
-            Self::Credentials {
-                client_id,
-                client_secret,
-            } => {
-                let secret = client_secret
-                    .iter()
-                    .map(|secret| format!("client_secret={secret}\n"));
-                format!("client_id={client_id}\n") + &secret.collect::<String>()
-            }
-            Self::Listed { tables, .. } if as_json => tables.iter().map(Table::json).collect(),
-            Self::Listed { tables, .. } => {
-                let tables = tables
-                    .iter()
-                    .map(Table::to_string)
-                    .filter(|table| !table.is_empty());
-                tables.collect::<Vec<_>>().join("\n")
-            }
-        }
     }
 }

@@ -1,37 +1,18 @@
-//! The operator's door: a socket beside the database, for its owner alone, by which subcommands
-//! reach a running server.
+//! The operator's control socket: a Unix socket beside the database, for the database's owner alone,
+//! by which subcommands reach a running server.
 //!
-//! One JSON line asks, one answers, and so on: a list is asked for page by page. With no server
-//! running a subcommand opens the database itself, lock and all, and does the same.
+//! Each question and each answer is one line of JSON ([`protocol`]). A list is asked for page by
+//! page. If no server is running, a subcommand takes the database's lock and does the same work
+//! itself ([`subcommand`]).
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
-
-use serde::Serialize;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-
-use crate::store::files;
-
+mod access;
 mod answer;
-mod door;
-mod operate;
+mod control_socket;
+mod protocol;
 mod restore;
+mod subcommand;
 mod table;
 mod views;
 
-pub use door::Door;
-pub use operate::operate;
-
-/// The control socket of a database.
-fn socket(database: &Path) -> PathBuf {
-    files::beside(&files::resolve(database), "sock")
-}
-
-/// Writes one line.
-async fn say(to: &mut (impl AsyncWrite + Unpin), what: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_string(what)?;
-    line.push('\n');
-    to.write_all(line.as_bytes()).await
-}
+pub use control_socket::ControlSocket;
+pub use subcommand::run_subcommand;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::operate::Access;
+use super::access::Access;
 use crate::{
     chat::restore::{self, Ended},
     config::Config,
@@ -12,7 +12,8 @@ use crate::{
     store::restore::Restored,
 };
 
-/// Restores a copy. What to print.
+/// Restores a copy in the place of the database, and returns the text to print. Fails with a sentence
+/// for the operator, if a server is running or the copy cannot be restored.
 pub async fn restore(
     config: &Config,
     file: &Path,

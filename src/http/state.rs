@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use axum::{body::Bytes, extract::FromRef};
-use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     chat::Chat,
@@ -53,10 +53,10 @@ pub struct Parts {
     pub route_paths: Vec<String>,
     /// The OpenAPI description, as JSON.
     pub openapi: Bytes,
-    /// Turns true when the server is stopping: held polls and streams end.
-    pub stopping: watch::Receiver<bool>,
-    /// How many WebSockets are open. The accept loop does not see a connection that was upgraded.
-    pub sockets: watch::Sender<usize>,
+    /// Cancelled when the server is stopping: held polls and streams end.
+    pub stopping: CancellationToken,
+    /// The WebSockets that are open. The accept loop does not see a connection that was upgraded.
+    pub websockets: TaskTracker,
 }
 
 impl ServerState {
@@ -71,14 +71,6 @@ impl Deref for ServerState {
 
     fn deref(&self) -> &Parts {
         &self.0
-    }
-}
-
-impl Parts {
-    /// Waits until the server is stopping.
-    pub async fn stopped(&self) {
-        // The sender lives as long as the server; without it everything is over anyway.
-        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
     }
 }
 

@@ -181,7 +181,7 @@ impl Stream {
                 return Some(format!("id: {}\n\n", self.feed.position()).into());
             }
             // The browser comes back by itself, and so to the server that is started next.
-            () = self.server.stopped() => return None,
+            () = self.server.stopping.cancelled() => return None,
         };
         match step {
             Ok(Step::Events(deliveries)) => {

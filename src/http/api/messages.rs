@@ -212,7 +212,7 @@ pub async fn poll(
     let polled = tokio::select! {
         page = server.chat.poll(live, start, Duration::from_secs(timeout), limit as usize) => page,
         // A held poll ends with what there is: nothing.
-        () = server.stopped() => server.chat.poll(live, start, Duration::ZERO, limit as usize).await,
+        () = server.stopping.cancelled() => server.chat.poll(live, start, Duration::ZERO, limit as usize).await,
     };
     let Page {
         events,

@@ -103,7 +103,7 @@ impl Stream {
             step = self.feed.next(self.server.clock.due()) => step,
             _ = self.heartbeat.tick() => return Some(format!("id: {}\n\n", self.feed.position())),
             // Whoever follows comes back by itself, and so to the server that is started next.
-            () = self.server.stopped() => return None,
+            () = self.server.stopping.cancelled() => return None,
         };
         match step {
             Ok(Step::Ends(ends)) => Some(ends.iter().map(frame).collect()),

@@ -35,9 +35,13 @@ pub async fn serve(server: ServerState, router: Router, listener: TcpListener) {
         tracing::warn!(%error, "SO_SNDBUF cannot be set");
     }
     let http = http(server.patience);
+    // A JoinSet ends its connections when it is dropped; a TaskTracker would leave them running.
     let mut connections = JoinSet::new();
     {
-        let (mut next, mut stopped) = (pin!(accept(&server, &listener)), pin!(server.stopped()));
+        let (mut next, mut stopped) = (
+            pin!(accept(&server, &listener)),
+            pin!(server.stopping.cancelled()),
+        );
         loop {
             tokio::select! {
                 (connection, address) = &mut next => {
@@ -120,7 +124,7 @@ async fn serve_connection(
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = server.stopped() => {
+        () = server.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -31,7 +31,7 @@ pub async fn run(server: ServerState) {
         () = repeat(&server, EXPIRY_INTERVAL, "letting clients leave", expire) => {}
         () = repeat(&server, EXPIRY_INTERVAL, "removing what nobody can read", drop_unreadable) => {}
         () = repeat(&server, MAINTENANCE_INTERVAL, "upkeep", maintenance) => {}
-        () = server.stopped() => {}
+        () = server.stopping.cancelled() => {}
     }
 }
 

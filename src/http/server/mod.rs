@@ -14,7 +14,8 @@ use std::{
 };
 
 use axum::Router;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     chat::Chat,
@@ -45,7 +46,6 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 pub struct Server {
     state: ServerState,
     router: Router,
-    stop: watch::Sender<bool>,
 }
 
 impl Server {
@@ -63,7 +63,6 @@ impl Server {
             chat.limit_storage(Storage::new(bytes, clock.clone()));
         }
         chat.host = config.public_url.as_ref().map(Origin::host);
-        let (stop, stopping) = watch::channel(false);
         let own_origins = OwnOrigins::new(&config, address);
         let (routes, mut description) = routes();
         describe_cookie(&mut description, &own_origins.cookie_name);
@@ -82,13 +81,12 @@ impl Server {
             response_limits: Arc::default(),
             route_paths: description.paths.paths.keys().cloned().collect(),
             openapi: description.to_json().map_err(Error::internal)?.into(),
-            stopping,
-            sockets: watch::Sender::default(),
+            stopping: CancellationToken::new(),
+            websockets: TaskTracker::new(),
         });
         Ok(Self {
             router: routes.with_state(state.clone()),
             state,
-            stop,
         })
     }
 
@@ -104,32 +102,29 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<()> {
-        let Self {
-            state,
-            router,
-            stop,
-        } = self;
+        let Self { state, router } = self;
         let background = tokio::spawn(background::run(state.clone()));
-        let chat = state.chat.clone();
-        let stopping = async move {
-            shutdown.await;
-            tracing::info!("stopping");
-            chat.announce_stop();
-            // It fails only if everyone who would hear of it is gone.
-            let _ = stop.send(true);
-            Instant::now() + SHUTDOWN_GRACE
+        let stopping = {
+            let state = state.clone();
+            async move {
+                shutdown.await;
+                tracing::info!("stopping");
+                state.chat.announce_stop();
+                state.stopping.cancel();
+                Instant::now() + SHUTDOWN_GRACE
+            }
         };
         let all = async {
             accept::serve(state.clone(), router, listener).await;
-            // The sender is ours, so there is a value to wait for.
-            let _ = state.sockets.subscribe().wait_for(|open| *open == 0).await;
+            state.websockets.close();
+            state.websockets.wait().await;
         };
         // Readers of the database that nobody waits for any more, and backups, have the rest of the
         // same time.
         let deadline = tokio::select! {
             (deadline, ()) = async { tokio::join!(stopping, all) } => deadline,
             () = async {
-                state.stopped().await;
+                state.stopping.cancelled().await;
                 tokio::time::sleep(SHUTDOWN_GRACE).await;
             } => {
                 tracing::warn!("some connections did not finish in time and were cut off");

@@ -15,7 +15,7 @@ use clap::Parser;
 use rejoin::{
     chat::Chat,
     config::{Config, Patience},
-    control::Door,
+    control::ControlSocket,
     http::Server,
     model::{Clock, Timestamp},
 };
@@ -152,7 +152,7 @@ impl TestServer {
         };
         let clock = Clock::new(now, steady);
         let server = Server::open(config, self.address, clock.clone()).unwrap();
-        let (door, chat) = (Door::open(&self.database()).unwrap(), server.chat());
+        let (door, chat) = (ControlSocket::open(&self.database()).unwrap(), server.chat());
         self.chat = Arc::downgrade(&chat);
         let (stop, mut stopped) = watch::channel(false);
         let mut stopping = stopped.clone();

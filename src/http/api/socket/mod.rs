@@ -104,7 +104,7 @@ pub async fn socket(
     let upgrade = upgrade
         .max_message_size(4 * BODY_LIMIT)
         .max_frame_size(4 * BODY_LIMIT);
-    let open = (Open::new(&server), held);
+    let open = (server.websockets.token(), held);
     let ip = address.ip;
     Ok(upgrade.on_upgrade(move |socket| async move {
         let every = server.patience.ping;
@@ -120,22 +120,6 @@ pub async fn socket(
         limits::on_behalf_of(ip, connection.run()).await;
         drop(open);
     }))
-}
-
-/// Counts an open WebSocket as long as it lives.
-struct Open(ServerState);
-
-impl Open {
-    fn new(server: &ServerState) -> Self {
-        server.sockets.send_modify(|open| *open += 1);
-        Self(server.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.sockets.send_modify(|open| *open -= 1);
-    }
 }
 
 struct Connection {
@@ -210,7 +194,7 @@ impl Connection {
     async fn converse(&mut self) -> Over {
         let (server, finished) = (self.commands.server.clone(), self.feed.finished());
         let (mut stopped, mut cut_short) = (
-            pin!(server.stopped()),
+            pin!(server.stopping.cancelled()),
             pin!(async {
                 let over = finished.await;
                 // Whoever reads is given what came before the end; whoever does not is not waited

@@ -1,4 +1,4 @@
-//! The socket of a running server, and the conversations on it.
+//! The control socket of a running server.
 
 use std::{
     fs, io,
@@ -21,23 +21,23 @@ use tokio::{
 };
 
 use super::{
-    answer::{Answer, answer},
-    say, socket,
+    answer::answer,
+    protocol::{Answer, socket_path, write_line},
 };
 use crate::{chat::Chat, model::Clock, store::files};
 
-/// Bytes of a question, at most.
+/// The longest question, in bytes.
 const QUESTION_LIMIT: u64 = 64 * 1024;
-/// Subcommands that wait to be accepted.
-const WAITING: u32 = 128;
-/// Between two tries to accept when that fails.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How long conversations may go on once the server is stopping. Each question that was asked is
+/// The most subcommands that wait to be accepted.
+const BACKLOG: u32 = 128;
+/// The pause after a failure to accept.
+const ACCEPT_RETRY: Duration = Duration::from_secs(1);
+/// How long connections may stay open once the server is stopping. Each question that was asked is
 /// answered by then.
-const GRACE: Duration = Duration::from_secs(5);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// The socket of a running server; it is removed when the server stops.
-pub struct Door {
+pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
     /// The user that the server runs as: nobody else but root is heard.
@@ -45,11 +45,13 @@ pub struct Door {
     removed: bool,
 }
 
-impl Door {
+impl ControlSocket {
     /// Opens the socket of a database whose lock is held.
+    ///
+    /// Fails if the file cannot be made, or if it is not this user's alone.
     pub fn open(database: &Path) -> io::Result<Self> {
-        let path = socket(database);
-        // Made under another name, so that nobody can knock before it is its owner's alone.
+        let path = socket_path(database);
+        // Made under another name, so that nobody can connect before it is its owner's alone.
         let fresh = path.with_extension("sock.new");
         for old in [&path, &fresh] {
             match fs::remove_file(old) {
@@ -68,7 +70,7 @@ impl Door {
             let why = format!("{} is not this user's alone", fresh.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
-        let listener = socket.listen(WAITING)?;
+        let listener = socket.listen(BACKLOG)?;
         fs::rename(&fresh, &path)?;
         Ok(Self {
             listener,
@@ -86,45 +88,45 @@ impl Door {
         clock: Clock,
         stopping: impl Future<Output = ()>,
     ) {
-        let conversations = FuturesUnordered::new();
-        let mut conversations = pin!(conversations);
+        let connections = FuturesUnordered::new();
+        let mut connections = pin!(connections);
         let owner = self.owner;
-        let conversation = |stream: UnixStream| {
+        let connection = |stream: UnixStream| {
             let (chat, clock) = (chat.clone(), clock.clone());
-            let conversation = async move {
-                if let Err(error) = converse(stream, owner, &chat, &clock).await {
-                    tracing::warn!(%error, "a conversation on the control socket broke off");
+            let connection = async move {
+                if let Err(error) = serve_connection(stream, owner, &chat, &clock).await {
+                    tracing::warn!(%error, "a connection to the control socket broke off");
                 }
             };
-            // A panic costs its own conversation and nothing else.
-            AssertUnwindSafe(conversation).catch_unwind()
+            // A panic ends its own connection and nothing else.
+            AssertUnwindSafe(connection).catch_unwind()
         };
         let mut stopping = pin!(stopping);
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                Some(_) = conversations.next() => continue,
+                Some(_) = connections.next() => continue,
                 () = &mut stopping => break,
             };
             match accepted {
-                Ok((stream, _)) => conversations.push(conversation(stream)),
+                Ok((stream, _)) => connections.push(connection(stream)),
                 Err(error) => {
                     // Most likely there are too many open files, which passes.
                     tracing::error!(%error, "the control socket cannot accept at this moment");
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             }
         }
         self.remove();
         while let Some(Ok((stream, _))) = self.listener.accept().now_or_never() {
-            conversations.push(conversation(stream));
+            connections.push(connection(stream));
         }
-        if tokio::time::timeout(GRACE, conversations.for_each(async |_| {}))
+        if tokio::time::timeout(SHUTDOWN_GRACE, connections.for_each(async |_| {}))
             .await
             .is_err()
         {
             tracing::warn!(
-                "a conversation on the control socket did not finish in time and was cut off"
+                "a connection to the control socket did not finish in time and was cut off"
             );
         }
     }
@@ -138,13 +140,18 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         self.remove();
     }
 }
 
-async fn converse(stream: UnixStream, owner: u32, chat: &Chat, clock: &Clock) -> io::Result<()> {
+async fn serve_connection(
+    stream: UnixStream,
+    owner: u32,
+    chat: &Chat,
+    clock: &Clock,
+) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     if uid != owner && uid != 0 {
         return Err(io::Error::new(
@@ -165,10 +172,10 @@ async fn converse(stream: UnixStream, owner: u32, chat: &Chat, clock: &Clock) ->
             return Ok(());
         }
         match serde_json::from_str(&line) {
-            Ok(question) => say(&mut to, &answer(chat, question, clock).await).await?,
+            Ok(question) => write_line(&mut to, &answer(chat, question, clock).await).await?,
             // Nothing after a question that is not understood can be trusted.
             Err(error) => {
-                return say(
+                return write_line(
                     &mut to,
                     &Answer::Failed(format!("the question is not understood: {error}")),
                 )

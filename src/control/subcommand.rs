@@ -1,17 +1,18 @@
 //! A subcommand: it asks the running server, or, where there is none, opens the database and does
 //! the work itself.
 
-use std::{fs, io, os::unix::fs::MetadataExt, path::Path, time::Instant};
+use std::{io, time::Instant};
 
-use rustix::process::geteuid;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::UnixStream,
 };
 
 use super::{
-    answer::{Answer, Question, answer},
-    restore, say, socket,
+    access::Access,
+    answer::answer,
+    protocol::{Answer, Question, write_line},
+    restore,
 };
 use crate::{
     chat::Chat,
@@ -20,13 +21,13 @@ use crate::{
     password::Hasher,
     secret::KeyRing,
     store::{
-        DatabaseLock, files, key_file,
-        lock::{self, LOCK_PATIENCE, LOCK_RETRY},
+        files, key_file,
+        lock::{LOCK_PATIENCE, LOCK_RETRY},
     },
 };
 
-/// Carries out a subcommand. What to print.
-pub async fn operate(
+/// Carries out a subcommand, and returns the text to print. Fails with a sentence for the operator.
+pub async fn run_subcommand(
     config: &Config,
     operation: Operation,
     clock: &Clock,
@@ -62,9 +63,9 @@ pub async fn operate(
     };
     let deadline = Instant::now() + LOCK_PATIENCE;
     loop {
-        let mut server = Server::of(config, operation.name(), clock.now()).await?;
-        let answer = server.answer(operation.clone(), clock).await;
-        server.close().await;
+        let mut executor = Executor::of(config, operation.name(), clock.now()).await?;
+        let answer = executor.answer(operation.clone(), clock).await;
+        executor.close().await;
         match answer? {
             // A server that is stopping did nothing; the next one, or we ourselves, may.
             Answer::Again(_) if Instant::now() < deadline => tokio::time::sleep(LOCK_RETRY).await,
@@ -74,66 +75,15 @@ pub async fn operate(
     }
 }
 
-/// Who answers.
-enum Server {
+/// Where a subcommand is carried out.
+enum Executor {
+    /// By the server that runs on the database.
     Running(BufReader<UnixStream>),
-    /// None is running: the database is opened here.
+    /// In this process: no server runs.
     Here(Box<Chat>),
 }
 
-/// A database that is to be opened by one process at a time.
-pub(super) enum Access {
-    /// A server runs, and has its control socket open.
-    Running(UnixStream),
-    Locked(DatabaseLock),
-}
-
-impl Access {
-    /// Reaches the running server, or takes the database. It waits for other subcommands, and for a
-    /// server that is starting or stopping.
-    pub(super) async fn to(database: &Path, name: &str) -> Result<Self, String> {
-        let deadline = Instant::now() + LOCK_PATIENCE;
-        loop {
-            if let Ok(stream) = UnixStream::connect(socket(database)).await {
-                require_trusted(&stream, database)?;
-                return Ok(Self::Running(stream));
-            }
-            if let Some(lock) =
-                DatabaseLock::for_subcommand(database, name).map_err(|error| error.detail)?
-            {
-                return Ok(Self::Locked(lock));
-            }
-            if Instant::now() >= deadline {
-                let why = lock::in_use(&lock::holder(database));
-                let waited = LOCK_PATIENCE.as_secs();
-                return Err(format!(
-                    "the database {} {why}; it was waited for {waited} seconds",
-                    database.display()
-                ));
-            }
-            tokio::time::sleep(LOCK_RETRY).await;
-        }
-    }
-}
-
-/// Refuses whoever answers on the control socket, unless it is root, the caller's own user or the
-/// owner of the database. In a folder where others may write, somebody else's socket may have the
-/// name of the server's, to answer in its place.
-fn require_trusted(stream: &UnixStream, database: &Path) -> Result<(), String> {
-    let uid = stream.peer_cred().map_err(|error| error.to_string())?.uid();
-    let owner = fs::metadata(database).map(|file| file.uid()).ok();
-    if uid == 0 || uid == geteuid().as_raw() || Some(uid) == owner {
-        return Ok(());
-    }
-    let socket = socket(database);
-    Err(format!(
-        "{} is answered by the user {uid}, who is neither root nor you nor the database's owner: look who put it there, and \
-         remove it",
-        socket.display()
-    ))
-}
-
-impl Server {
+impl Executor {
     async fn of(config: &Config, name: &str, now: Timestamp) -> Result<Self, String> {
         if !config.database.exists() {
             return Err(format!(
@@ -222,7 +172,7 @@ impl Server {
 }
 
 async fn ask(stream: &mut BufReader<UnixStream>, question: &Question) -> io::Result<Answer> {
-    say(stream, question).await?;
+    write_line(stream, question).await?;
     let mut line = String::new();
     if stream.read_line(&mut line).await? == 0 {
         let why =

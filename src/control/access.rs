@@ -1,0 +1,67 @@
+//! Reaching a database: through its running server, or by its lock.
+
+use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Instant};
+
+use rustix::process::geteuid;
+use tokio::net::UnixStream;
+
+use super::protocol::socket_path;
+use crate::store::{
+    DatabaseLock,
+    lock::{self, LOCK_PATIENCE, LOCK_RETRY},
+};
+
+/// The way to a database, which one process has at a time.
+pub enum Access {
+    /// A server runs, and has its control socket open.
+    Running(UnixStream),
+    /// No server runs, and the database is locked for this process.
+    Locked(DatabaseLock),
+}
+
+impl Access {
+    /// Reaches the running server, or takes the database. It waits for other subcommands, and for a
+    /// server that is starting or stopping, up to [`LOCK_PATIENCE`].
+    ///
+    /// Fails with a sentence for the operator.
+    pub async fn to(database: &Path, name: &str) -> Result<Self, String> {
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            if let Ok(stream) = UnixStream::connect(socket_path(database)).await {
+                require_trusted(&stream, database)?;
+                return Ok(Self::Running(stream));
+            }
+            if let Some(lock) =
+                DatabaseLock::for_subcommand(database, name).map_err(|error| error.detail)?
+            {
+                return Ok(Self::Locked(lock));
+            }
+            if Instant::now() >= deadline {
+                let why = lock::in_use(&lock::holder(database));
+                let waited = LOCK_PATIENCE.as_secs();
+                return Err(format!(
+                    "the database {} {why}; it was waited for {waited} seconds",
+                    database.display()
+                ));
+            }
+            tokio::time::sleep(LOCK_RETRY).await;
+        }
+    }
+}
+
+/// Refuses the process that answers on the control socket, unless it is root, the caller's own user or the
+/// owner of the database. In a folder where others may write, somebody else's socket may have the
+/// name of the server's, to answer in its place.
+fn require_trusted(stream: &UnixStream, database: &Path) -> Result<(), String> {
+    let uid = stream.peer_cred().map_err(|error| error.to_string())?.uid();
+    let owner = fs::metadata(database).map(|file| file.uid()).ok();
+    if uid == 0 || uid == geteuid().as_raw() || Some(uid) == owner {
+        return Ok(());
+    }
+    let socket = socket_path(database);
+    Err(format!(
+        "{} is answered by the user {uid}, who is neither root nor you nor the database's owner: look who put it there, and \
+         remove it",
+        socket.display()
+    ))
+}
