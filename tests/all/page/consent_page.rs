@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{
     TestServer,
-    browser::{Driver, Page, Profile},
+    browser::{Browsers, Page, Window},
     web_app::WebApp,
 };
 
@@ -17,7 +17,7 @@ async fn fits(page: &Page) {
     assert_eq!(page.run(script, vec![]).await, json!(true));
 }
 
-async fn sign_in(profile: Profile) {
+async fn sign_in(window: Window) {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
@@ -31,8 +31,8 @@ async fn sign_in(profile: Profile) {
         WebApp::start(&wiki, "identity chat:read").await,
         WebApp::start(&shop, "identity").await,
     );
-    let driver = Driver::start();
-    let page = driver.open(&profile).await;
+    let browsers = Browsers::take_turn().await;
+    let page = browsers.open(window).await;
 
     // Nobody is signed in here: not silently, and with a page only after the password.
     page.goto(&format!("{}/silently", wiki.address)).await;
@@ -48,7 +48,7 @@ async fn sign_in(profile: Profile) {
     fits(&page).await;
     if let Ok(folder) = std::env::var("REJOIN_SCREENSHOTS") {
         std::fs::write(
-            format!("{folder}/consent-{}.png", profile.width()),
+            format!("{folder}/consent-{}.png", window.width()),
             page.screenshot().await,
         )
         .unwrap();
@@ -81,10 +81,10 @@ async fn sign_in(profile: Profile) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_phone_somebody_signs_in_chooses_a_channel_and_denies_another_app() {
-    sign_in(Profile::phone()).await;
+    sign_in(Window::Phone).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_desktop_somebody_signs_in_chooses_a_channel_and_denies_another_app() {
-    sign_in(Profile::desktop()).await;
+    sign_in(Window::Desktop).await;
 }

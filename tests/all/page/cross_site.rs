@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Device, TestServer,
-    browser::{Driver, Profile},
+    browser::{Browsers, Window},
     until,
 };
 
@@ -93,9 +93,8 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
     mallory.send("PASS :correct horse battery").await;
     bob.snapshot().await;
 
-    let driver = Driver::start();
-    let profile = Profile::desktop();
-    let browser = driver.open(&profile).await;
+    let browsers = Browsers::take_turn().await;
+    let browser = browsers.open(Window::Desktop).await;
     browser.goto(&base).await;
     browser.types("#nick", "alice\n").await;
     browser.shows("#composer").await;

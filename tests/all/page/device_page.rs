@@ -5,7 +5,7 @@ use crate::{
     page::main_job::fits,
     support::{
         TestServer, assert_integrity,
-        browser::{Driver, Page, Profile},
+        browser::{Browsers, Page, Window},
     },
 };
 
@@ -27,10 +27,10 @@ async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
     alice.send("JOIN #rust,#chess").await;
     alice.send("PASS :correct horse battery").await;
     let app = device_flow_app(&server, "terminal", true, "chat:read chat:write").await;
-    let driver = Driver::start();
-    for (width, profile) in [(360, Profile::phone()), (1280, Profile::desktop())] {
+    let browsers = Browsers::take_turn().await;
+    for (width, window) in [(360, Window::Phone), (1280, Window::Desktop)] {
         let device = PendingDevice::start(&app).await;
-        let page = driver.open(&profile).await;
+        let page = browsers.open(window).await;
         page.goto(&server.url("/device")).await;
         page.types("#nick", "alice").await;
         page.types("#password", "correct horse battery\n").await;
@@ -91,9 +91,8 @@ async fn a_link_with_the_code_approves_nothing_and_enter_denies() {
     let server = TestServer::start().await;
     let app = device_flow_app(&server, "terminal", true, "chat:read").await;
     let device = PendingDevice::start(&app).await;
-    let driver = Driver::start();
-    let profile = Profile::desktop();
-    let page = driver.open(&profile).await;
+    let browsers = Browsers::take_turn().await;
+    let page = browsers.open(Window::Desktop).await;
     page.create_session(&server.url(""), "alice").await;
     page.goto(&server.url(&format!("/device?user_code={}&decision=allow", device.code)))
         .await;

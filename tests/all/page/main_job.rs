@@ -2,7 +2,7 @@
 
 use crate::support::{
     Process,
-    browser::{Driver, Page, Profile},
+    browser::{Browsers, Page, Profile, Window},
 };
 
 /// An address of its own, so that the port stays free for a server that is killed and started
@@ -18,11 +18,11 @@ async fn the_main_job() {
         server.base.clone(),
         server.base["http://".len()..].to_owned(),
     );
-    let driver = Driver::start();
-    let (alices, bobs, phones) = (Profile::desktop(), Profile::desktop(), Profile::phone());
+    let browsers = Browsers::take_turn().await;
+    let phones = Profile::new(Window::Phone);
 
     // A session, and the cookie and nothing else.
-    let alice = driver.open(&alices).await;
+    let alice = browsers.open(Window::Desktop).await;
     alice.create_session(&base, "alice").await;
     assert_eq!(alice.cookies().await, [("rejoin".to_owned(), true)]);
     let kept = "return [document.cookie, localStorage.length, sessionStorage.length]";
@@ -36,7 +36,7 @@ async fn the_main_job() {
     assert_eq!(databases, 0);
 
     // Both talk, and see each other as it happens.
-    let bob = driver.open(&bobs).await;
+    let bob = browsers.open(Window::Desktop).await;
     bob.create_session(&base, "bob").await;
     alice.say("/join #rust").await;
     alice.says("#channels", "#rust").await;
@@ -64,7 +64,7 @@ async fn the_main_job() {
 
     // The phone rejoins the same session.
     let seen_by_bob = bob.text("#messages").await;
-    let phone = driver.open(&phones).await;
+    let phone = browsers.open_profile(&phones).await;
     phone.goto(&format!("{base}/login")).await;
     phone.types("#nick", "alice").await;
     phone.types("#password", "correct horse battery").await;
@@ -128,7 +128,7 @@ async fn the_main_job() {
     }
     alice.say("two").await;
     bob.shows_message("alice: two").await;
-    let phone = driver.open(&phones).await;
+    let phone = browsers.open_profile(&phones).await;
     phone.goto(&base).await;
     phone.shows_message("alice: two").await;
     let whole = [
@@ -187,16 +187,15 @@ async fn the_main_job() {
 async fn the_dialogs_change_the_password_and_remove_a_device() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("rejoin.db"), &[]);
-    let driver = Driver::start();
-    let (desktop, mobile) = (Profile::desktop(), Profile::phone());
-    let alice = driver.open(&desktop).await;
+    let browsers = Browsers::take_turn().await;
+    let alice = browsers.open(Window::Desktop).await;
     alice.create_session(&server.base, "alice").await;
     alice.say("/join #rust").await;
     alice.says("#channels", "#rust").await;
     alice.say("/pass the first password").await;
     alice.says("body", "A password was set").await;
 
-    let phone = driver.open(&mobile).await;
+    let phone = browsers.open(Window::Phone).await;
     phone
         .goto(&format!("{}/login?nick=alice", server.base))
         .await;
@@ -267,9 +266,9 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
 async fn every_page_fits_the_window_and_the_policy() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("rejoin.db"), &[]);
-    let driver = Driver::start();
-    for (number, profile) in [Profile::phone(), Profile::desktop()].iter().enumerate() {
-        let page = driver.open(profile).await;
+    let browsers = Browsers::take_turn().await;
+    for (number, window) in [Window::Phone, Window::Desktop].into_iter().enumerate() {
+        let page = browsers.open(window).await;
         page.add_startup_script(
             "window.refused = []; addEventListener('securitypolicyviolation', (event) => refused.push(event.blockedURI))",
         )

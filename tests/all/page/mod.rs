@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod apps_panel;
+mod browsers_end;
 mod coming_back;
 mod connection;
 mod consent_page;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     TestServer,
-    browser::{Driver, Page, Profile},
+    browser::{Browsers, Page, Window},
     tls::{Certificate, DOMAIN, Tls},
 };
 
@@ -114,14 +114,11 @@ async fn what_a_sibling_plants_is_neither_ours_nor_in_the_way() {
     let (address, _site) = sibling(secret.clone()).await;
     theirs.serve(address);
 
-    let driver = Driver::start();
+    let browsers = Browsers::take_turn().await;
     for (nick, by_script) in [("alice", false), ("bob", true)] {
         let resolve = format!("--host-resolver-rules=MAP *.{DOMAIN} 127.0.0.1");
-        let page = driver
-            .open_with(
-                &Profile::desktop(),
-                &["--ignore-certificate-errors", &resolve],
-            )
+        let page = browsers
+            .open_with(Window::Desktop, &["--ignore-certificate-errors", &resolve])
             .await;
         if by_script {
             page.goto(&next_door).await;

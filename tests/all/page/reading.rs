@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{
     TestServer,
-    browser::{Driver, Page, Profile, at_both_widths},
+    browser::{Browsers, Page, Window, at_both_widths},
     until,
 };
 
@@ -205,18 +205,18 @@ async fn older_messages_are_asked_for_until_they_are_there_and_no_longer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_removed_before_it_came_is_a_gap_that_is_seen() {
-    let driver = Driver::start();
+    let browsers = Browsers::take_turn().await;
     tokio::join!(
-        gap(&driver, Profile::phone()),
-        gap(&driver, Profile::desktop())
+        gap(&browsers, Window::Phone),
+        gap(&browsers, Window::Desktop)
     );
 }
 
-async fn gap(driver: &Driver, profile: Profile) {
+async fn gap(browsers: &Browsers, window: Window) {
     let day = Duration::from_hours(24);
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
     let [bob] = server.sessions_on("#rust", ["bob"]).await;
-    let page = driver.open(&profile).await;
+    let page = browsers.open(window).await;
     page.create_session(&server.url(""), "alice").await;
     page.say("/join #rust").await;
     page.says("#title", "#rust").await;

@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::support::{
     TestServer,
-    browser::{Driver, Profile},
+    browser::{Browsers, Window},
 };
 
 /// The app's page. Each button begins anew; what became of it is in `#said`.
@@ -112,8 +112,8 @@ async fn a_page_of_another_origin_signs_its_user_in_by_itself() {
             &["--public", "--redirect-uri", "http://localhost/done"],
         )
         .await;
-    let driver = Driver::start();
-    let page = driver.open(&Profile::desktop()).await;
+    let browsers = Browsers::take_turn().await;
+    let page = browsers.open(Window::Desktop).await;
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("base", &server.url(""))
         .append_pair("client_id", &registered.client_id)

@@ -7,7 +7,7 @@ use crate::{
     page::main_job::fits,
     support::{
         TestServer,
-        browser::{Driver, Page, Profile},
+        browser::{Browsers, Page, Window},
     },
 };
 
@@ -27,8 +27,8 @@ async fn enlarge(page: &Page, [width, height, scale]: [u32; 3]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn enlarged_everything_stays_within_reach() {
     let server = TestServer::start().await;
-    let (driver, profile) = (Driver::start(), Profile::desktop());
-    let page = driver.open(&profile).await;
+    let browsers = Browsers::take_turn().await;
+    let page = browsers.open(Window::Desktop).await;
     for (path, css) in [("/login", "#log-in"), ("/", "#start")] {
         page.goto(&server.url(path)).await;
         page.shows(css).await;
@@ -77,8 +77,8 @@ async fn within(page: &Page, what: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_forced_colours_outlines_tell_what_is_current_chosen_focused_and_meant_for_one() {
     let server = TestServer::start().await;
-    let (driver, profile) = (Driver::start(), Profile::desktop());
-    let page = driver.open(&profile).await;
+    let browsers = Browsers::take_turn().await;
+    let page = browsers.open(Window::Desktop).await;
     page.prefers(&[("forced-colors", "active")]).await;
     page.create_session(&server.url(""), "alice").await;
     page.say("/join #chess").await;
@@ -157,8 +157,8 @@ const CONTRASTS: &str = "const canvas = new OffscreenCanvas(1, 1).getContext('2d
 #[tokio::test(flavor = "multi_thread")]
 async fn nicks_of_every_hue_can_be_read() {
     let server = TestServer::start().await;
-    let (driver, profile) = (Driver::start(), Profile::desktop());
-    let page = driver.open(&profile).await;
+    let browsers = Browsers::take_turn().await;
+    let page = browsers.open(Window::Desktop).await;
     page.create_session(&server.url(""), "alice").await;
     page.say("/join #rust").await;
     page.says("#title", "#rust").await;

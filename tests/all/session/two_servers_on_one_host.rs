@@ -4,7 +4,7 @@ use reqwest::Method;
 
 use crate::support::{
     TestServer,
-    browser::{Driver, Profile},
+    browser::{Browsers, Window},
 };
 
 /// What a logout says beside its status: the cookie that it clears, and what else the browser is to
@@ -158,8 +158,8 @@ async fn in_one_browser_two_servers_of_a_host_keep_their_sessions_apart() {
         TestServer::start().await,
         TestServer::with(&["--cookie-name", "other"]).await,
     ];
-    let driver = Driver::start();
-    let page = driver.open(&Profile::desktop()).await;
+    let browsers = Browsers::take_turn().await;
+    let page = browsers.open(Window::Desktop).await;
     page.create_session(&one.url(""), "alice").await;
     page.create_session(&other.url(""), "bob").await;
     page.goto(&one.url("")).await;

@@ -1,0 +1,100 @@
+//! The one ChromeDriver of this process, and what ends it and its browsers however the process ends.
+
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::LazyLock,
+};
+
+use tokio::runtime::{Builder, Runtime};
+
+/// Now and then the port that the system picked is taken by another before the driver has all of
+/// it.
+const STARTS: usize = 5;
+
+/// What the watcher does once its standard input ends, which is when this process has ended,
+/// however it ended: it kills the driver with all its browsers, and removes their profiles when
+/// nobody writes to them any more.
+const WATCH: &str = r#"read -r _
+kill -9 "-$1"
+tries=0
+while kill -0 "-$1" 2>/dev/null && [ $tries -lt 50 ]; do
+    tries=$((tries + 1))
+    sleep 0.1
+done
+rm -rf "$2""#;
+
+/// Where the connections to browsers live: a browser outlives the runtime of the test that opened
+/// it.
+pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().unwrap()
+});
+
+pub static DRIVER: LazyLock<Driver> = LazyLock::new(Driver::start);
+
+pub struct Driver {
+    pub url: String,
+    /// Where the browsers' profiles are.
+    pub profiles: PathBuf,
+    /// Ends with this process, and nobody writes to it.
+    _watched: ChildStdin,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let (process, port) = (0..STARTS)
+            .find_map(|_| Self::try_start())
+            .expect("chromedriver starts");
+        let profiles = tempfile::tempdir().unwrap().keep();
+        let mut watcher = Command::new("sh")
+            .args(["-c", WATCH, "watcher", &process.id().to_string()])
+            .arg(&profiles)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // What ends a group of processes from the keyboard must not end the watcher.
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        Self {
+            url: format!("http://127.0.0.1:{port}"),
+            profiles,
+            _watched: watcher.stdin.take().unwrap(),
+        }
+    }
+
+    /// The driver and its port; `None` if it gave up.
+    fn try_start() -> Option<(Child, u16)> {
+        let mut process = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // Its browsers are in the group that it leads.
+            .process_group(0)
+            .spawn()
+            .expect("chromedriver is installed by tests/run");
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let port = output
+            .by_ref()
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                let port = line.split("started successfully on port ").nth(1)?;
+                port.trim_end_matches('.').parse().ok()
+            });
+        match port {
+            Some(port) => {
+                // What the driver and its browsers print must have somewhere to go.
+                std::thread::spawn(move || io::copy(&mut output, &mut io::sink()));
+                Some((process, port))
+            }
+            None => {
+                let _ = process.wait();
+                None
+            }
+        }
+    }
+}
