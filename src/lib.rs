@@ -71,4 +71,5 @@ pub mod model;
 pub mod oauth;
 pub mod password;
 pub mod secret;
+pub mod session;
 pub mod store;

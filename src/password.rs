@@ -487,10 +487,17 @@ mod tests {
         assert!(refused.iter().all(|e| e.code == Code::Overloaded));
     }
 
+    /// A hasher whose callers wait as long as it takes, on a machine that is busy too.
+    fn patient() -> Hasher {
+        let mut hasher = Hasher::start(1).unwrap();
+        hasher.patience = Duration::from_hours(1);
+        hasher
+    }
+
     /// However much one network has waiting, another's password is next after those at work.
     #[tokio::test]
     async fn the_line_is_fair_by_network() {
-        let hasher = Hasher::start(1).unwrap();
+        let hasher = patient();
         let done = Mutex::new(Vec::new());
         let hashed = async |from: u8| {
             hasher
@@ -513,7 +520,7 @@ mod tests {
     /// However much the neighbours of a live device have waiting, its password is among the next.
     #[tokio::test]
     async fn the_line_is_fair_by_session_within_a_network() {
-        let hasher = Hasher::start(1).unwrap();
+        let hasher = patient();
         let done = Mutex::new(Vec::new());
         let hashed = async |session: Option<i64>| {
             let asker = Asker {

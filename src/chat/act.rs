@@ -10,14 +10,14 @@ use crate::{
     error::{Error, Result},
     irc::{Reply, command::Each},
     model::{Caller, ChannelName, EventId, Nick, SERVER_NAME, TargetId, Timestamp},
+    session::{Visibility, audience},
     store::{
-        Write, audience,
+        Write,
         channel::Channel,
         grant,
-        log::{self, Draft, Origin, Recipient},
-        member::{self, Member},
+        log::{self, NewEvent, Origin, Recipient},
+        membership::{self, Member},
         session::{self, Session},
-        sight::Sight,
     },
 };
 
@@ -43,7 +43,7 @@ pub struct Act<'a> {
     pub tx: &'a Write<'a>,
     pub caller: Caller,
     /// What the caller sees: whatever the command is about is found by this.
-    pub sight: Sight<'a>,
+    pub visibility: Visibility<'a>,
     pub session: Session,
     pub label: Option<&'a str>,
     /// The name of the app through whose grant it comes.
@@ -66,11 +66,11 @@ impl<'a> Act<'a> {
             .grant
             .map(|grant| grant::app_name(tx, grant))
             .transpose()?;
-        let sight = Sight::of(tx, caller)?;
+        let visibility = Visibility::of(tx, caller)?;
         Ok(Self {
             tx,
             caller,
-            sight,
+            visibility,
             session,
             label,
             app,
@@ -109,7 +109,7 @@ impl<'a> Act<'a> {
         params: &[&dyn Display],
         targets: &[TargetId],
     ) -> Result<EventId> {
-        let draft = Draft {
+        let draft = NewEvent {
             message: Some((self.caller.session, to)),
             ..self.draft(command, params)
         };
@@ -131,8 +131,8 @@ impl<'a> Act<'a> {
         Ok(())
     }
 
-    pub fn draft(&self, command: &'static str, params: &[&dyn Display]) -> Draft<'_> {
-        Draft {
+    pub fn draft(&self, command: &'static str, params: &[&dyn Display]) -> NewEvent<'_> {
+        NewEvent {
             time: self.now,
             source: self.session.nick.as_str(),
             command,
@@ -156,7 +156,7 @@ impl<'a> Act<'a> {
     /// The session's channels and the session itself. A confined caller does nothing that is to be
     /// known outside.
     pub fn around(&self) -> Result<Vec<TargetId>> {
-        self.sight.require_whole()?;
+        self.visibility.require_unrestricted()?;
         audience::around(self.tx, self.caller.session)
     }
 
@@ -199,8 +199,8 @@ impl<'a> Act<'a> {
 
     /// A channel the session is on, and its standing there.
     pub fn own_channel(&self, name: &ChannelName) -> Result<(Channel, Member)> {
-        let channel = self.sight.channel(name)?;
-        let member = member::get(self.tx, channel.id, self.caller.session)?;
+        let channel = self.visibility.channel(name)?;
+        let member = membership::get(self.tx, channel.id, self.caller.session)?;
         let member = member.ok_or_else(|| Error::not_on_channel(&channel.name))?;
         Ok((channel, member))
     }
@@ -215,7 +215,7 @@ pub fn notice(
     now: Timestamp,
 ) -> Result<EventId> {
     let params = vec![session.nick.to_string(), text];
-    let draft = Draft {
+    let draft = NewEvent {
         time: now,
         source: SERVER_NAME,
         command: "NOTICE",

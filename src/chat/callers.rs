@@ -28,7 +28,7 @@ use crate::{
         Timestamp,
     },
     secret::SecretHash,
-    store::{Admission, Effect, client::Use, token::Access},
+    store::{Access, Admission, Effect, client::Use},
 };
 
 /// A live client: who it is, and what is gathered of its use before it is written down.

@@ -9,10 +9,11 @@ use crate::{
         reply,
     },
     model::{ChannelName, Nick, TargetId},
+    session::{channels, lifecycle, op_succession},
     store::{
         ban,
         channel::{self, Channel, Topic},
-        channel_history, invite, member, silence, succession,
+        invite, log, membership, silence,
     },
 };
 
@@ -27,16 +28,16 @@ pub fn join(
     held: &Held,
 ) -> Result<Channel> {
     let me = act.caller.session;
-    act.sight.require(name)?;
-    let found = act.sight.find_channel(name)?;
+    act.visibility.require(name)?;
+    let found = act.visibility.find_channel(name)?;
     let on_it = match &found {
-        Some(channel) => member::get(act.tx, channel.id, me)?.is_some(),
+        Some(channel) => membership::get(act.tx, channel.id, me)?.is_some(),
         None => false,
     };
     if let Some(channel) = found.as_ref().filter(|_| on_it) {
         return Ok(channel.clone());
     }
-    if member::channels_of(act.tx, me)?.len() >= act.limits.max_channels {
+    if membership::channels_of(act.tx, me)?.len() >= act.limits.max_channels {
         let detail = format!(
             "a session is on at most {} channels",
             act.limits.max_channels
@@ -51,7 +52,7 @@ pub fn join(
         }
         None => make(act, name, lookalikes)?,
     };
-    let id = member::join(
+    let id = channels::join(
         act.tx,
         me,
         channel.id,
@@ -60,14 +61,14 @@ pub fn join(
     )?;
     act.answer.ids.push(id);
     if first && channel.modes.has(Flag::History) {
-        channel_history::open(act.tx, channel.id, id)?;
+        channels::open_history(act.tx, channel.id, id)?;
     }
     // Those on it learn that somebody is away only by an AWAY (IRCv3 away-notify); a JOIN does not
     // say it.
     if let Some(text) = act.session.away.clone().filter(|_| !first) {
         act.emit("AWAY", &[&text], &[channel.id.into()])?;
     }
-    succession::consider(act.tx, channel.id, me, act.now)?;
+    op_succession::consider(act.tx, channel.id, me, act.now)?;
     Ok(channel)
 }
 
@@ -81,7 +82,7 @@ fn make(act: &Act, name: &ChannelName, lookalikes: &Lookalikes) -> Result<Channe
     }
     let mut modes = Modes::new();
     modes.set(Flag::History, act.limits.channel_history);
-    channel::insert(act.tx, name, modes, act.now)
+    channels::make(act.tx, name, modes, act.now)
 }
 
 /// Whether the channel's modes and bans let this session in. An invitation is used up by it.
@@ -108,7 +109,7 @@ fn admit(act: &Act, channel: &Channel, key: Option<&str>, held: &Held) -> Result
         return refuse(Code::InviteOnlyChannel, "this channel is by invitation");
     }
     if let Some(limit) = channel.modes.limit
-        && member::count(act.tx, channel.id)? >= i64::from(limit)
+        && membership::count(act.tx, channel.id)? >= i64::from(limit)
     {
         return refuse(Code::ChannelIsFull, "this channel is full");
     }
@@ -124,7 +125,7 @@ pub fn part(act: &mut Act, name: &ChannelName, reason: Option<&str>) -> Result<(
         &with_reason[..1]
     };
     let until = act.emit("PART", params, &[channel.id.into()])?;
-    member::close(act.tx, act.caller.session, channel.id, until, act.now)
+    lifecycle::leave_channel(act.tx, act.caller.session, channel.id, until, act.now)
 }
 
 pub fn set_topic(act: &mut Act, name: &ChannelName, text: &str) -> Result<()> {
@@ -166,9 +167,9 @@ pub fn kick(
     }
     let reason = reason.map_or_else(|| act.nick().to_string(), str::to_owned);
     act.each("KICK", nicks, |act, nick| {
-        let victim = act.sight.person(&nick)?;
+        let victim = act.visibility.session(&nick)?;
         // A channel ends with its last member: a second nick may find it gone.
-        if member::get(act.tx, channel.id, victim.id)?.is_none() {
+        if membership::get(act.tx, channel.id, victim.id)?.is_none() {
             return Err(not_in_channel(&victim.nick, &channel));
         }
         let until = act.emit(
@@ -176,17 +177,17 @@ pub fn kick(
             &[&channel.name, &victim.nick, &reason],
             &[channel.id.into()],
         )?;
-        member::close(act.tx, victim.id, channel.id, until, act.now)
+        lifecycle::leave_channel(act.tx, victim.id, channel.id, until, act.now)
     })
 }
 
 pub fn invite(act: &mut Act, nick: &Nick, name: &ChannelName) -> Result<()> {
-    let guest = act.sight.person(nick)?;
+    let guest = act.visibility.session(nick)?;
     let (channel, member) = act.own_channel(name)?;
     if channel.modes.has(Flag::InviteOnly) && !member.op {
         return Err(chanop_needed(&channel));
     }
-    if member::get(act.tx, channel.id, guest.id)?.is_some() {
+    if membership::get(act.tx, channel.id, guest.id)?.is_some() {
         let detail = format!("{} is on {} already", guest.nick, channel.name);
         return Err(Error::new(Code::UserOnChannel, detail)
             .about(&guest.nick)
@@ -194,7 +195,7 @@ pub fn invite(act: &mut Act, nick: &Nick, name: &ChannelName) -> Result<()> {
     }
     let silenced = silence::silences(act.tx, guest.id, &act.session)?;
     // Who is invited already is not told again.
-    if invite::add(act.tx, channel.id, guest.id, silenced)? {
+    if invite::add(act.tx, channel.id, guest.id, silenced, log::head(act.tx)?)? {
         let both: [TargetId; 2] = [act.caller.session.into(), guest.id.into()];
         act.emit(
             "INVITE",

@@ -5,14 +5,13 @@ use crate::{
     audit::{Action, Subject},
     error::{Error, Result},
     model::{ChannelName, Nick, SERVER_NAME, Timestamp},
+    session::{Visibility, lifecycle, op_succession},
     store::{
         Write, audit,
         ban::{self, Ban},
         channel::Channel,
         log,
-        member::{self, Member},
-        sight::Sight,
-        succession,
+        membership::{self, Member},
     },
 };
 
@@ -34,9 +33,9 @@ impl Chat {
     pub async fn channel(&self, name: ChannelName) -> Result<Shown> {
         self.store
             .read(move |tx| {
-                let channel = Sight::whole(tx).channel(&name)?;
+                let channel = Visibility::unrestricted(tx).channel(&name)?;
                 let (members, bans) = (
-                    member::of_channel(tx, channel.id)?,
+                    membership::of_channel(tx, channel.id)?,
                     ban::list(tx, channel.id)?,
                 );
                 Ok(Shown {
@@ -55,15 +54,15 @@ impl Chat {
     pub async fn give_op(&self, name: ChannelName, nick: Nick, now: Timestamp) -> Result<()> {
         self.store
             .write(move |tx| {
-                let sight = Sight::whole(tx);
-                let (channel, session) = (sight.channel(&name)?, sight.person(&nick)?);
-                let Some(member) = member::get(tx, channel.id, session.id)? else {
+                let visibility = Visibility::unrestricted(tx);
+                let (channel, session) = (visibility.channel(&name)?, visibility.session(&nick)?);
+                let Some(member) = membership::get(tx, channel.id, session.id)? else {
                     return Err(super::channel::not_in_channel(&session.nick, &channel));
                 };
                 if member.op {
                     return Ok(());
                 }
-                succession::give_op(tx, channel.id, session.id, now)?;
+                op_succession::give_op(tx, channel.id, session.id, now)?;
                 record(
                     tx,
                     Action::OpGiven,
@@ -83,7 +82,7 @@ impl Chat {
     pub async fn end_channel(&self, name: ChannelName, now: Timestamp) -> Result<usize> {
         let found = self
             .store
-            .read(move |tx| Sight::whole(tx).channel(&name))
+            .read(move |tx| Visibility::unrestricted(tx).channel(&name))
             .await?;
         let (mut removed, mut batch) = (0, BATCH);
         while batch == BATCH {
@@ -92,7 +91,7 @@ impl Chat {
             batch = self
                 .store
                 .write(move |tx| {
-                    let members = member::ops_last(tx, channel.id, BATCH)?;
+                    let members = membership::ops_last(tx, channel.id, BATCH)?;
                     if first {
                         // The last member may have left since it was found.
                         let gone = || Error::no_such_channel(&channel.name);
@@ -113,7 +112,7 @@ impl Chat {
 }
 
 fn remove(tx: &Write, channel: &Channel, member: &Member, now: Timestamp) -> Result<()> {
-    let draft = log::Draft {
+    let draft = log::NewEvent {
         time: now,
         source: SERVER_NAME,
         command: "KICK",
@@ -127,7 +126,7 @@ fn remove(tx: &Write, channel: &Channel, member: &Member, now: Timestamp) -> Res
         message: None,
     };
     let until = log::append(tx, draft, &[channel.id.into()])?;
-    member::close(tx, member.session, channel.id, until, now)
+    lifecycle::leave_channel(tx, member.session, channel.id, until, now)
 }
 
 /// Records what the operator did to a channel.

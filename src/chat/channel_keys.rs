@@ -12,7 +12,8 @@ use crate::{
     irc::command::Each,
     limits::Charge,
     model::{Arrival, Caller, ChannelId, ChannelName},
-    store::{Read, invite, member, sight::Sight},
+    session::Visibility,
+    store::{Read, invite, membership},
 };
 
 /// The channels whose keys may not be tried at this moment, and the refusal of each.
@@ -112,20 +113,20 @@ impl Chat {
 
 /// The keys that are tried of channels that have one.
 fn guesses(tx: &Read, caller: Caller, given: Vec<(ChannelName, String)>) -> Result<Vec<Guess>> {
-    let sight = Sight::of(tx, caller)?;
+    let visibility = Visibility::of(tx, caller)?;
     let mut guesses = Vec::new();
     for (name, key) in given {
-        let Some(channel) = sight.find_channel(&name)? else {
+        let Some(channel) = visibility.find_channel(&name)? else {
             continue;
         };
         let Some(wanted) = &channel.modes.key else {
             continue;
         };
-        if member::get(tx, channel.id, caller.session)?.is_some() {
+        if membership::get(tx, channel.id, caller.session)?.is_some() {
             continue;
         }
         let known = invite::is_pending(tx, channel.id, caller.session)?
-            || member::was(tx, channel.id, caller.session)?;
+            || membership::was(tx, channel.id, caller.session)?;
         guesses.push(Guess {
             right: *wanted == key,
             channel: channel.id,

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     irc::mode::Shown,
     model::CHANNEL_LIMIT,
-    store::{Effect, Read, channel, log::PAGE_BYTES, texts},
+    store::{Effect, Read, channel, queue::PAGE_BYTES, texts},
 };
 
 /// How old a list may be.

@@ -22,12 +22,12 @@ use crate::{
         reply::{ERR_TOOMANYMATCHES, RPL_ENDOFNAMES},
     },
     model::{Caller, ChannelName, Timestamp},
+    session::Visibility,
     store::{
         Read,
         channel::Channel,
-        member,
+        membership,
         session::{self, Session},
-        sight::Sight,
     },
 };
 
@@ -44,7 +44,7 @@ pub struct Excerpt {
 /// Shows a channel that was joined, or leaves that to a reader where it has more members than are
 /// `left` to be named.
 pub fn show(act: &mut Act, channel: &Channel, left: &mut i64) -> Result<()> {
-    let members = member::count_to(act.tx, channel.id, *left + 1)?;
+    let members = membership::count_to(act.tx, channel.id, *left + 1)?;
     if members > *left {
         let before = act.answer.replies.len();
         act.answer.excerpts.push(Excerpt {
@@ -131,13 +131,13 @@ impl Chat {
 
 /// The answer to a JOIN of these channels, if the session is on all of them.
 fn all_joined(tx: &Read, caller: Caller, names: Vec<ChannelName>) -> Result<Option<Answer>> {
-    let sight = Sight::of(tx, caller)?;
+    let visibility = Visibility::of(tx, caller)?;
     let mut excerpts = Vec::new();
     for name in names {
-        let Some(channel) = sight.find_channel(&name)? else {
+        let Some(channel) = visibility.find_channel(&name)? else {
             return Ok(None);
         };
-        if member::get(tx, channel.id, caller.session)?.is_none() {
+        if membership::get(tx, channel.id, caller.session)?.is_none() {
             return Ok(None);
         }
         excerpts.push(Excerpt {
@@ -152,13 +152,16 @@ fn all_joined(tx: &Read, caller: Caller, names: Vec<ChannelName>) -> Result<Opti
 }
 
 fn complete(tx: &Read, caller: Caller, answer: Answer) -> Result<Answer> {
-    let (sight, me) = (Sight::of(tx, caller)?, session::get(tx, caller.session)?);
+    let (visibility, me) = (
+        Visibility::of(tx, caller)?,
+        session::get(tx, caller.session)?,
+    );
     let mut replies = Replies::new(&me);
     let mut excerpts = answer.excerpts.into_iter().peekable();
     let show = |replies: &mut Replies, name: String| {
         let name = ChannelName::stored(name);
-        match sight.find_channel(&name)? {
-            Some(channel) if sight.shown(&channel, me.id)? == Shown::Everything => {
+        match visibility.find_channel(&name)? {
+            Some(channel) if visibility.shown(&channel, me.id)? == Shown::Everything => {
                 render(tx, &me, replies, &channel)
             }
             _ => {

@@ -8,7 +8,8 @@ use crate::{
     error::{Error, Result},
     irc::{Command, Message, Reply, mode::Change},
     model::{Arrival, Caller, SERVER_NAME, Timestamp},
-    store::{self, Place, Priority, Read, log, sight::Sight},
+    session::Visibility,
+    store::{self, Place, Priority, Read, log},
 };
 
 impl Chat {
@@ -247,20 +248,20 @@ fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes, held: &He
 
 /// The commands that change nothing.
 fn read_only(tx: &Read, caller: Caller, command: &Command) -> Result<Answer> {
-    let sight = &Sight::of(tx, caller)?;
+    let visibility = &Visibility::of(tx, caller)?;
     let me = store::session::get(tx, caller.session)?;
     let replies = match command {
-        Command::Names(channels) => query::names(sight, &me, channels)?,
-        Command::List(channels) => query::list(sight, &me, channels)?,
-        Command::Who(mask) => query::who(sight, &me, mask)?,
-        Command::Whois(nick) => query::whois(sight, &me, nick)?,
-        Command::Topic { channel, .. } => query::topic(sight, &me, channel)?,
+        Command::Names(channels) => query::names(visibility, &me, channels)?,
+        Command::List(channels) => query::list(visibility, &me, channels)?,
+        Command::Who(mask) => query::who(visibility, &me, mask)?,
+        Command::Whois(nick) => query::whois(visibility, &me, nick)?,
+        Command::Topic { channel, .. } => query::topic(visibility, &me, channel)?,
         Command::Mode { channel, changes } if changes.is_empty() => {
-            query::modes(sight, &me, channel)?
+            query::modes(visibility, &me, channel)?
         }
-        Command::Mode { channel, .. } => query::own_bans(sight, &me, channel)?,
+        Command::Mode { channel, .. } => query::own_bans(visibility, &me, channel)?,
         Command::UserMode { nick, changes } => query::user_modes(&me, nick, changes.as_deref())?,
-        Command::MarkRead { target, to, .. } => marks::show(sight, &me, target, *to)?,
+        Command::MarkRead { target, to, .. } => marks::show(visibility, &me, target, *to)?,
         Command::Silence(_) => silence::show(tx, &me)?,
         Command::Ack(id) => {
             log::require_issued(tx, *id)?;

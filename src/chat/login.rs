@@ -12,11 +12,11 @@ use crate::{
     },
     password::Verdict,
     secret::Secret,
+    session::{Visibility, insert_client, lifecycle, require_live},
     store::{
         Priority, Read, Write, audit,
         client::{self, NewClient},
         session::{self, Session},
-        sight::Sight,
     },
 };
 
@@ -81,7 +81,11 @@ impl Chat {
 
     async fn find(&self, nick: Option<Nick>) -> Result<Option<Session>> {
         self.store
-            .read(move |tx| nick.map_or(Ok(None), |nick| Sight::whole(tx).find_person(&nick)))
+            .read(move |tx| {
+                nick.map_or(Ok(None), |nick| {
+                    Visibility::unrestricted(tx).find_session(&nick)
+                })
+            })
             .await
     }
 
@@ -181,8 +185,8 @@ impl Chat {
             .store
             .write_as(Priority::Entry, move |tx| {
                 // The same session, live, with the same password.
-                let current = Sight::whole(tx)
-                    .find_person(&session.nick)?
+                let current = Visibility::unrestricted(tx)
+                    .find_session(&session.nick)?
                     .filter(|s| s.id == session.id);
                 if current.and_then(|s| s.password_hash).as_ref() != Some(&stored) {
                     return Ok(None);
@@ -234,7 +238,7 @@ fn admit(
     now: Timestamp,
 ) -> Result<ClientId> {
     if let Some(present) = present
-        && client::require_live(tx, present).is_ok()
+        && require_live(tx, present).is_ok()
     {
         if present.session != session.id {
             return Err(already_in_session());
@@ -246,6 +250,9 @@ fn admit(
             names_client.then_some(new.name.as_str()),
             now,
         )?;
+        // A renewal puts a copied cookie out. What its holder approved meanwhile must not let it back
+        // in.
+        lifecycle::void_approvals(tx, present.session, None)?;
         return Ok(present.client);
     }
     let others = client::live_of(tx, session.id)?;
@@ -272,9 +279,9 @@ fn admit(
     }
     announce(tx, session, "A device logged in to this session", new, now)?;
     // In before the other is out: the session never is without a client.
-    let client = client::insert(tx, session.id, new, now)?;
+    let client = insert_client(tx, session.id, new, now)?;
     if let Some(id) = replaced {
-        client::leave(tx, session.id, id, EndReason::Removed, None, now)?;
+        lifecycle::end_client(tx, session.id, id, EndReason::Removed, None, now)?;
     }
     Ok(client)
 }
@@ -295,7 +302,7 @@ pub fn admit_granted(
         new,
         now,
     )?;
-    client::insert(tx, session, new, now)
+    insert_client(tx, session, new, now)
 }
 
 /// Tells the session's devices of an app that was let in and is no device itself.

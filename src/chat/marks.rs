@@ -5,13 +5,14 @@ use crate::{
     error::{Error, Result},
     irc::Reply,
     model::{ChannelId, EventId, SessionId, Target},
-    store::{Read, Write, direct, log, mark, member, session::Session, sight::Sight},
+    session::Visibility,
+    store::{Read, Write, conversation, log, membership, read_marker, session::Session},
 };
 
 /// Moves the mark forward and tells the siblings; one that is further already stays.
 pub fn mark_read(act: &mut Act, target: &Target, to: Option<SessionId>, id: EventId) -> Result<()> {
     log::require_issued(act.tx, id)?;
-    let marked = Marked::find(&act.sight, &act.session, target, to)?;
+    let marked = Marked::find(&act.visibility, &act.session, target, to)?;
     let me = act.caller.session;
     // Without a mark one is at 0 already.
     if id.0 > 0 && marked.advance(act.tx, me, id)? {
@@ -32,15 +33,15 @@ pub fn mark_read(act: &mut Act, target: &Target, to: Option<SessionId>, id: Even
 }
 
 pub fn show(
-    sight: &Sight,
+    visibility: &Visibility,
     me: &Session,
     target: &Target,
     to: Option<SessionId>,
 ) -> Result<Vec<Reply>> {
-    let marked = Marked::find(sight, me, target, to)?;
+    let marked = Marked::find(visibility, me, target, to)?;
     Ok(vec![Reply::command(
         "MARKREAD",
-        &[&marked.name, &marked.get(sight.tx, me.id)?],
+        &[&marked.name, &marked.get(visibility.tx, me.id)?],
     )])
 }
 
@@ -57,9 +58,14 @@ enum Place {
 
 impl Marked {
     /// `to` is a session in place of the one that now has the nick.
-    fn find(sight: &Sight, me: &Session, target: &Target, to: Option<SessionId>) -> Result<Self> {
+    fn find(
+        visibility: &Visibility,
+        me: &Session,
+        target: &Target,
+        to: Option<SessionId>,
+    ) -> Result<Self> {
         if let Some(to) = to {
-            let other = sight.past_correspondent(to)?;
+            let other = visibility.past_correspondent(to)?;
             let place = Place::Conversation {
                 other: other.id,
                 ended: other.ended,
@@ -71,8 +77,8 @@ impl Marked {
         }
         match target {
             Target::Channel(name) => {
-                let channel = sight.channel(name)?;
-                member::get(sight.tx, channel.id, me.id)?
+                let channel = visibility.channel(name)?;
+                membership::get(visibility.tx, channel.id, me.id)?
                     .ok_or_else(|| Error::not_on_channel(&channel.name))?;
                 Ok(Self {
                     name: channel.name.to_string(),
@@ -80,7 +86,7 @@ impl Marked {
                 })
             }
             Target::Nick(nick) => {
-                let other = sight.correspondent(nick)?;
+                let other = visibility.correspondent(nick)?;
                 let place = Place::Conversation {
                     other: other.id,
                     ended: false,
@@ -95,16 +101,16 @@ impl Marked {
 
     fn get(&self, tx: &Read, me: SessionId) -> Result<EventId> {
         match self.place {
-            Place::Channel(channel) => mark::get(tx, me, channel),
-            Place::Conversation { other, .. } => direct::read_mark(tx, me, other),
+            Place::Channel(channel) => read_marker::get(tx, me, channel),
+            Place::Conversation { other, .. } => conversation::read_mark(tx, me, other),
         }
     }
 
     /// Whether it moved.
     fn advance(&self, tx: &Write, me: SessionId, to: EventId) -> Result<bool> {
         match self.place {
-            Place::Channel(channel) => mark::advance(tx, me, channel, to),
-            Place::Conversation { other, .. } => direct::advance(tx, me, other, to),
+            Place::Channel(channel) => read_marker::advance(tx, me, channel, to),
+            Place::Conversation { other, .. } => conversation::advance(tx, me, other, to),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     model::{Area, Caller, ClientId, Timestamp},
     password::Hasher,
     secret::SecretHash,
+    session::{op_succession, require_live},
     store::{self, DatabaseLock, Effect, Place, Priority, Store},
 };
 
@@ -146,11 +147,17 @@ impl Chat {
                 hub.apply(effects);
             }
         };
-        let (store, ring) = Store::open(lock, key_file.as_deref(), Box::new(observe), now)?;
+        let (store, ring) = Store::open(
+            lock,
+            key_file.as_deref(),
+            Box::new(observe),
+            |tx| op_succession::heal(tx, now),
+            now,
+        )?;
         store.read_now(|tx| {
             store::client::for_each_live(tx, |effect| callers.apply(&effect))?;
             store::token::for_each_access(tx, |effect| callers.apply(&effect))?;
-            store::session::for_each_membership(tx, |effect| hub.apply([effect]))?;
+            store::membership::for_each_live(tx, |effect| hub.apply([effect]))?;
             hub.start_at(store::log::head(tx)?);
             lookalikes.load(tx)
         })?;
@@ -373,7 +380,7 @@ impl Chat {
     ) -> Result<T> {
         self.store
             .read_in(Some(caller.session), move |tx| {
-                store::client::require_live(tx, caller)?;
+                require_live(tx, caller)?;
                 work(tx)
             })
             .await
@@ -435,7 +442,7 @@ async fn change<T: Send + 'static>(
 ) -> Result<T> {
     place
         .take(priority, move |tx| {
-            store::client::require_live(tx, caller)?;
+            require_live(tx, caller)?;
             tx.work_for(caller.session);
             work(tx)
         })

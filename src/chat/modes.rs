@@ -9,12 +9,12 @@ use crate::{
     error::{Code, Error, Result},
     irc::mode::{Change, Flag, Mask, render_changes},
     model::{ChannelName, Nick},
+    session::channels,
     store::{
         ban::{self, Ban},
         channel::{self, Channel},
         channel_history,
-        member::{self, Member},
-        session_mask::SessionMask,
+        membership::{self, Member},
     },
 };
 
@@ -58,7 +58,7 @@ pub fn change(act: &mut Act, name: &ChannelName, changes: Vec<Change>) -> Result
     params.extend(rendered.iter().map(|p| p as &dyn std::fmt::Display));
     let id = act.emit("MODE", &params, &[channel.id.into()])?;
     match (had_history, channel.modes.has(Flag::History)) {
-        (false, true) => channel_history::open(act.tx, channel.id, id),
+        (false, true) => channels::open_history(act.tx, channel.id, id),
         (true, false) => channel_history::close(act.tx, channel.id, id),
         _ => Ok(()),
     }
@@ -85,15 +85,15 @@ fn apply(act: &Act, channel: &mut Channel, change: Change) -> Result<Option<Effe
             if member.op == on {
                 return Ok(None);
             }
-            if !on && member::ops(act.tx, channel.id, 2)? == 1 {
+            if !on && membership::ops(act.tx, channel.id, 2)? == 1 {
                 return Err(last_op(&member.nick, channel));
             }
-            member::set_op(act.tx, channel.id, member.session, on)?;
+            membership::set_op(act.tx, channel.id, member.session, on)?;
             Some((on, 'o', Some(member.nick.to_string())))
         }
         Change::Voice(nick, on) => {
             let member = standing(act, channel, &nick)?;
-            member::set_voice(act.tx, channel.id, member.session, on)?;
+            membership::set_voice(act.tx, channel.id, member.session, on)?;
             (member.voice != on).then(|| (on, 'v', Some(member.nick.to_string())))
         }
         Change::Ban(mask, true) => add_ban(act, channel, mask)?,
@@ -123,7 +123,7 @@ fn add_ban(act: &Act, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
             .about(&channel.name)
             .about('b'));
     }
-    let mask = SessionMask::new(&act.sight, mask)?;
+    let mask = act.visibility.mask(mask)?;
     let ban = Ban {
         mask,
         set_by: act.nick().to_string(),
@@ -134,7 +134,7 @@ fn add_ban(act: &Act, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
 }
 
 fn standing(act: &Act, channel: &Channel, nick: &Nick) -> Result<Member> {
-    let session = act.sight.person(nick)?;
-    member::get(act.tx, channel.id, session.id)?
+    let session = act.visibility.session(nick)?;
+    membership::get(act.tx, channel.id, session.id)?
         .ok_or_else(|| not_in_channel(&session.nick, channel))
 }

@@ -13,7 +13,8 @@ use crate::{
     irc::Reply,
     model::{Arrival, Caller, HashedPassword, Nick, Password, SERVER_NAME, Timestamp},
     password::Verdict,
-    store::{self, Priority, approval, session},
+    session::lifecycle,
+    store::{self, Priority, session},
 };
 
 /// What the program is called, wherever it runs.
@@ -180,7 +181,7 @@ fn store_password(
     if !session::set_password(tx, caller.session, judged, hash)? {
         return Ok(None);
     }
-    approval::void_of_session(tx, caller.session)?;
+    lifecycle::void_approvals(tx, caller.session, None)?;
     let mut act = Act::new(
         tx,
         caller,

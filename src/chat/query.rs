@@ -12,12 +12,12 @@ use crate::{
         reply::*,
     },
     model::{ChannelName, Nick, SERVER_NAME},
+    session::Visibility,
     store::{
         Read, ban,
         channel::{Channel, Topic},
-        member::{self, Member},
+        membership::{self, Member},
         session::{self, Session},
-        sight::Sight,
     },
 };
 
@@ -32,9 +32,9 @@ fn reply(me: &Session, numeric: &str, params: &[&dyn Display]) -> Reply {
     Reply::numeric(numeric, &me.nick, params)
 }
 
-pub fn topic(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
-    let channel = sight.channel(name)?;
-    if sight.shown(&channel, me.id)? != Shown::Everything {
+pub fn topic(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
+    let channel = visibility.channel(name)?;
+    if visibility.shown(&channel, me.id)? != Shown::Everything {
         return Err(Error::not_on_channel(&channel.name));
     }
     Ok(match &channel.topic {
@@ -54,9 +54,9 @@ pub fn topic_replies(me: &Session, name: &ChannelName, topic: &Topic) -> [Reply;
     ]
 }
 
-pub fn modes(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
-    let channel = sight.channel(name)?;
-    let inside = member::get(sight.tx, channel.id, me.id)?.is_some();
+pub fn modes(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
+    let channel = visibility.channel(name)?;
+    let inside = membership::get(visibility.tx, channel.id, me.id)?.is_some();
     let rendered = channel.modes.render(inside);
     let mut params: Vec<&dyn Display> = vec![&channel.name];
     let words: Vec<&str> = rendered.split(' ').collect();
@@ -109,23 +109,27 @@ pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
 }
 
 /// The bans of a channel that the session is on.
-pub fn own_bans(sight: &Sight, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
-    let channel = sight.channel(name)?;
-    member::get(sight.tx, channel.id, me.id)?
+pub fn own_bans(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
+    let channel = visibility.channel(name)?;
+    membership::get(visibility.tx, channel.id, me.id)?
         .ok_or_else(|| Error::not_on_channel(&channel.name))?;
-    bans(sight.tx, me, &channel)
+    bans(visibility.tx, me, &channel)
 }
 
 /// NAMES of channels, or of one's own. A channel that does not exist has an empty list, as in IRC,
 /// and so has one that does not show its members.
-pub fn names(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {
+pub fn names(
+    visibility: &Visibility,
+    me: &Session,
+    names: &Each<ChannelName>,
+) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     if names.is_empty() {
-        for channel in sight.channels_of(me.id)? {
+        for channel in visibility.channels_of(me.id)? {
             if replies.is_truncated() {
                 break;
             }
-            names_of(sight.tx, &mut replies, &channel)?;
+            names_of(visibility.tx, &mut replies, &channel)?;
         }
         if replies.is_empty() {
             end_of_names(&mut replies, &"*");
@@ -133,9 +137,9 @@ pub fn names(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<V
     }
     for name in names {
         match name {
-            Ok(name) => match sight.find_channel(name)? {
-                Some(channel) if sight.shown(&channel, me.id)? == Shown::Everything => {
-                    names_of(sight.tx, &mut replies, &channel)?;
+            Ok(name) => match visibility.find_channel(name)? {
+                Some(channel) if visibility.shown(&channel, me.id)? == Shown::Everything => {
+                    names_of(visibility.tx, &mut replies, &channel)?;
                 }
                 _ => end_of_names(&mut replies, name),
             },
@@ -157,7 +161,7 @@ pub fn names_of(tx: &Read, replies: &mut Replies, channel: &Channel) -> Result<(
         "="
     };
     // A name takes two bytes at least, with the blank behind it.
-    let members = member::first_of_channel(tx, channel.id, replies.room() / 2 + 1)?;
+    let members = membership::first_of_channel(tx, channel.id, replies.room() / 2 + 1)?;
     let mut line = String::new();
     for member in members {
         let name = format!("{}{}", member.prefix(), member.nick);
@@ -182,21 +186,25 @@ pub fn end_of_names(replies: &mut Replies, name: &dyn Display) {
     replies.end(RPL_ENDOFNAMES, &[name, &"End of /NAMES list"]);
 }
 
-pub fn list(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Vec<Reply>> {
+pub fn list(
+    visibility: &Visibility,
+    me: &Session,
+    names: &Each<ChannelName>,
+) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     let (mut channels, mut complete) = (Vec::new(), true);
     if names.is_empty() {
-        (channels, complete) = sight.listed_channels(me.id, LIST_LIMIT)?;
+        (channels, complete) = visibility.listed_channels(me.id, LIST_LIMIT)?;
     }
     for name in names.iter().flatten() {
-        if let Some(channel) = sight.find_channel(name)? {
-            let members = member::count(sight.tx, channel.id)?;
+        if let Some(channel) = visibility.find_channel(name)? {
+            let members = membership::count(visibility.tx, channel.id)?;
             channels.push((channel, members));
         }
     }
     replies.end(RPL_LISTSTART, &[&"Channel", &"Users  Name"]);
     for (channel, members) in &channels {
-        match sight.shown(channel, me.id)? {
+        match visibility.shown(channel, me.id)? {
             Shown::Nothing => {}
             Shown::Name => replies.add(RPL_LIST, &[&channel.name, &0, &""]),
             Shown::Everything => {
@@ -215,25 +223,26 @@ pub fn list(sight: &Sight, me: &Session, names: &Each<ChannelName>) -> Result<Ve
     Ok(replies.finish("LIST", &"*"))
 }
 
-pub fn who(sight: &Sight, me: &Session, mask: &str) -> Result<Vec<Reply>> {
+pub fn who(visibility: &Visibility, me: &Session, mask: &str) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     match ChannelName::parse(mask) {
         Ok(name) => {
-            if let Some(channel) = sight.find_channel(&name)?
-                && sight.shown(&channel, me.id)? == Shown::Everything
+            if let Some(channel) = visibility.find_channel(&name)?
+                && visibility.shown(&channel, me.id)? == Shown::Everything
             {
-                let members = member::first_of_channel(sight.tx, channel.id, WHO_LIMIT + 1)?;
+                let members =
+                    membership::first_of_channel(visibility.tx, channel.id, WHO_LIMIT + 1)?;
                 if members.len() > WHO_LIMIT {
                     replies.truncate();
                 }
                 for member in members.iter().take(WHO_LIMIT) {
-                    let session = session::get(sight.tx, member.session)?;
+                    let session = session::get(visibility.tx, member.session)?;
                     who_reply(&mut replies, channel.name.as_str(), &session, Some(member));
                 }
             }
         }
         Err(_) if mask.contains(['*', '?']) => {
-            let (people, complete) = sight.people(mask, WHO_LIMIT)?;
+            let (people, complete) = visibility.sessions(mask, WHO_LIMIT)?;
             people
                 .iter()
                 .for_each(|session| who_reply(&mut replies, "*", session, None));
@@ -244,7 +253,7 @@ pub fn who(sight: &Sight, me: &Session, mask: &str) -> Result<Vec<Reply>> {
         Err(_) => {
             if let Some(session) = Nick::parse(mask)
                 .ok()
-                .map(|nick| sight.find_person(&nick))
+                .map(|nick| visibility.find_session(&nick))
                 .transpose()?
                 .flatten()
             {
@@ -274,8 +283,8 @@ fn who_reply(replies: &mut Replies, channel: &str, them: &Session, member: Optio
     );
 }
 
-pub fn whois(sight: &Sight, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
-    let them = sight.person(nick)?;
+pub fn whois(visibility: &Visibility, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
+    let them = visibility.session(nick)?;
     let mut replies = vec![
         reply(
             me,
@@ -285,11 +294,11 @@ pub fn whois(sight: &Sight, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
         reply(me, RPL_WHOISSERVER, &[&them.nick, &SERVER_NAME, &"Rejoin"]),
     ];
     let mut channels = Vec::new();
-    for channel in sight.channels_of(them.id)? {
-        if sight.shown(&channel, me.id)? != Shown::Everything {
+    for channel in visibility.channels_of(them.id)? {
+        if visibility.shown(&channel, me.id)? != Shown::Everything {
             continue;
         }
-        let member = member::get(sight.tx, channel.id, them.id)?;
+        let member = membership::get(visibility.tx, channel.id, them.id)?;
         channels.push(format!(
             "{}{}",
             member.as_ref().map_or("", Member::prefix),

@@ -10,11 +10,12 @@ use super::{
 use crate::{
     error::{Error, Extra, Result},
     model::{Event, EventId, Page, SessionId, Target, Timestamp},
+    session::Visibility,
     store::{
         Read, client,
         history::{self, Part},
-        log::{self, PageSize},
-        sight::Sight,
+        log,
+        queue::PageSize,
     },
 };
 
@@ -103,16 +104,16 @@ impl Chat {
         let caller = live.caller;
         let issued = move |tx: &Read| part.id().map_or(Ok(()), |id| log::require_issued(tx, id));
         self.look(caller, move |tx| {
-            let (sight, me) = (Sight::of(tx, caller)?, caller.session);
+            let (visibility, me) = (Visibility::of(tx, caller)?, caller.session);
             let other = match of {
                 HistoryOf::Target(Target::Channel(name)) => {
-                    let channel = sight.channel(&name)?;
+                    let channel = visibility.channel(&name)?;
                     issued(tx)?;
                     let own = history::of_channel(tx, me, channel.id, part, limit)?;
                     return own.ok_or_else(|| Error::not_on_channel(&channel.name));
                 }
-                HistoryOf::Target(Target::Nick(nick)) => sight.correspondent(&nick)?.id,
-                HistoryOf::Session(session) => sight.past_correspondent(session)?.id,
+                HistoryOf::Target(Target::Nick(nick)) => visibility.correspondent(&nick)?.id,
+                HistoryOf::Session(session) => visibility.past_correspondent(session)?.id,
             };
             issued(tx)?;
             history::of_exchange(tx, me, other, part, limit)
@@ -163,12 +164,7 @@ impl Chat {
         self.look(caller, move |tx| {
             // What was said before a client came is not in its queue, whatever position it names.
             let start = client::queue_start(tx, caller.client)?;
-            log::page(
-                &Sight::of(tx, caller)?,
-                caller.session,
-                after.max(start),
-                size,
-            )
+            Visibility::of(tx, caller)?.page(caller.session, after.max(start), size)
         })
         .await
     }

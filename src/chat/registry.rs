@@ -5,10 +5,10 @@ use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
     model::{ClientView, EndReason, Nick, SessionId, Timestamp},
+    session::{Visibility, lifecycle},
     store::{
         Read, audit, client,
         session::{self, Overview, Session},
-        sight::Sight,
     },
 };
 
@@ -29,8 +29,8 @@ impl Named {
     /// The live session of this name.
     pub fn find(&self, tx: &Read) -> Result<Session> {
         match self {
-            Self::Nick(nick) => Sight::whole(tx)
-                .find_person(nick)?
+            Self::Nick(nick) => Visibility::unrestricted(tx)
+                .find_session(nick)?
                 .ok_or_else(|| none(nick.as_str())),
             Self::Id(id) => session::find(tx, *id)?.ok_or_else(|| none(&id.to_string())),
         }
@@ -86,7 +86,7 @@ impl Chat {
                     &session.subject(Subject::default()),
                     now,
                 )?;
-                session::end(tx, session.id, EndReason::SessionEnded, None, now)?;
+                lifecycle::end_session(tx, session.id, EndReason::SessionEnded, None, now)?;
                 Ok(session.id)
             })
             .await?;

@@ -15,6 +15,7 @@ use crate::{
     error::Result,
     model::{EndReason, GrantId, SessionId, Timestamp},
     secret::Secret,
+    session::{insert_client, lifecycle},
     store::{
         DatabaseLock, Write, app, audit, authorization_code,
         client::{self, NewClient},
@@ -102,7 +103,7 @@ fn end_all(tx: &Write, limits: &Limits, now: Timestamp) -> Result<Ended> {
         };
         after = last.id;
         for (grant, _) in grants {
-            grant::end(tx, grant.id, EndReason::Revoked, now)?;
+            lifecycle::end_grant(tx, grant.id, EndReason::Revoked, now)?;
             ended.grants += 1;
         }
     }
@@ -126,7 +127,7 @@ fn end_of_session(
     ended.grants += grants.len();
     if session.password_hash.is_none() {
         ended.sessions += 1;
-        return session::end(tx, id, EndReason::Revoked, None, now).map(drop);
+        return lifecycle::end_session(tx, id, EndReason::Revoked, None, now).map(drop);
     }
     ended.waiting += 1;
     let secret = Secret::generate()?.hash();
@@ -137,17 +138,17 @@ fn end_of_session(
         address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         grant: None,
     };
-    let stand_in = client::insert(tx, id, &stand_in, now)?;
+    let stand_in = insert_client(tx, id, &stand_in, now)?;
     // It is not to leave as one that never got its secret.
     client::note_presented(tx, stand_in, secret)?;
     for device in devices {
-        client::leave(tx, id, device.id, EndReason::Revoked, None, now)?;
+        lifecycle::end_client(tx, id, device.id, EndReason::Revoked, None, now)?;
     }
     for key in keys {
-        app::end(tx, key.id, EndReason::Revoked, now)?;
+        lifecycle::end_app(tx, key.id, EndReason::Revoked, now)?;
     }
     for (grant, _) in grants {
-        grant::end(tx, grant.id, EndReason::Revoked, now)?;
+        lifecycle::end_grant(tx, grant.id, EndReason::Revoked, now)?;
     }
     authorization_code::remove_of_session(tx, id)?;
     device_code::remove_of_session(tx, id)

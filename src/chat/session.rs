@@ -12,12 +12,14 @@ use crate::{
     error::{Code, Error, Result},
     model::{ClientId, ClientView, EndReason, Network, Nick, Scope, Timestamp},
     secret::Secret,
+    session::{
+        audience, insert_client, insert_session, lifecycle, lifecycle::QuitMessage, op_succession,
+    },
     store::{
-        Priority, Read, approval, audience,
+        Priority, Read,
         client::{self, NewClient},
-        member,
-        session::{self, LastWords, Session},
-        succession,
+        membership,
+        session::{self, Session},
     },
 };
 
@@ -47,8 +49,8 @@ impl Chat {
                 if let Some(max) = max {
                     require_room(tx, Network::of(address), max)?;
                 }
-                let session = session::insert(tx, &nick, address, now)?;
-                let client = client::insert(tx, session, &new, now)?;
+                let session = insert_session(tx, &nick, address, now)?;
+                let client = insert_client(tx, session, &new, now)?;
                 Ok((session::get(tx, session)?, client::own_view(tx, client)?))
             })
             .await?;
@@ -122,7 +124,7 @@ impl Chat {
     pub async fn logout(&self, live: &Live, now: Timestamp) -> Result<()> {
         let caller = live.caller;
         self.change(caller, move |tx| {
-            client::leave(
+            lifecycle::end_client(
                 tx,
                 caller.session,
                 caller.client,
@@ -145,7 +147,7 @@ impl Chat {
             {
                 return Err(no_such_client());
             }
-            client::leave(tx, caller.session, id, EndReason::Removed, None, now).map(drop)
+            lifecycle::end_client(tx, caller.session, id, EndReason::Removed, None, now).map(drop)
         })
         .await
     }
@@ -173,11 +175,11 @@ impl Chat {
                 .or_else(last_used);
             let others = devices.iter().filter(|one| Some(one.id) != stays);
             let left = others.map(|other| {
-                client::leave(tx, caller.session, other.id, EndReason::Removed, None, now)
+                lifecycle::end_client(tx, caller.session, other.id, EndReason::Removed, None, now)
             });
             let left = left.collect::<Result<Vec<_>>>()?.len();
             // The caller's own approvals too, because a copied cookie is the same client.
-            approval::void_of_session(tx, caller.session)?;
+            lifecycle::void_approvals(tx, caller.session, None)?;
             if left > 0 {
                 remains::tell(tx, caller.session, now)?;
             }
@@ -190,7 +192,7 @@ impl Chat {
     pub async fn end_session(&self, live: &Live, now: Timestamp) -> Result<()> {
         let caller = live.caller;
         self.change(caller, move |tx| {
-            session::end(tx, caller.session, EndReason::SessionEnded, None, now).map(drop)
+            lifecycle::end_session(tx, caller.session, EndReason::SessionEnded, None, now).map(drop)
         })
         .await
     }
@@ -234,13 +236,13 @@ pub fn rename(act: &mut Act, nick: Nick) -> Result<()> {
     if nick.as_str() == act.nick().as_str() {
         return Ok(());
     }
-    act.sight.require_whole()?;
+    act.visibility.require_unrestricted()?;
     session::rename(act.tx, &act.session, &nick)?;
     let targets = audience::of(act.tx, &act.session)?;
     act.emit("NICK", &[&nick], &targets)?;
     // A ban that no longer matches is no longer in the way of being op.
-    for channel in member::channels_of(act.tx, act.caller.session)? {
-        succession::consider(act.tx, channel, act.caller.session, act.now)?;
+    for channel in membership::channels_of(act.tx, act.caller.session)? {
+        op_succession::consider(act.tx, channel, act.caller.session, act.now)?;
     }
     Ok(())
 }
@@ -250,11 +252,11 @@ pub fn quit(act: &mut Act, reason: Option<&str>) -> Result<()> {
     let caller = act.caller;
     // All channels of the session hear them, so who may not speak to those leaves without a word.
     let may_speak = caller.scope.allow(Scope::ChatWrite) && !caller.confined;
-    let words = reason.filter(|_| may_speak).map(|text| LastWords {
+    let words = reason.filter(|_| may_speak).map(|text| QuitMessage {
         text,
         app: act.app().map(str::to_owned),
     });
-    let ended = client::leave(
+    let ended = lifecycle::end_client(
         act.tx,
         caller.session,
         caller.client,

@@ -8,7 +8,7 @@ use crate::{
         mode::Mask,
         reply::{RPL_ENDOFSILELIST, RPL_SILELIST},
     },
-    store::{Read, session::Session, session_mask::SessionMask, silence},
+    store::{Read, session::Session, silence},
 };
 
 /// Masks of a session, at most.
@@ -28,7 +28,7 @@ pub fn change(act: &mut Act, mask: Mask, on: bool) -> Result<()> {
                 format!("your silence list is full: a session has at most {MAX_MASKS} masks");
             return Err(Error::new(Code::SilenceListFull, detail).about(mask.as_str()));
         }
-        silence::add(act.tx, me, &SessionMask::new(&act.sight, mask.clone())?)?
+        silence::add(act.tx, me, &act.visibility.mask(mask.clone())?)?
     } else {
         silence::remove(act.tx, me, &mask)?
     };

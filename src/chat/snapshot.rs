@@ -9,8 +9,10 @@ use super::{Chat, callers::Live};
 use crate::{
     error::Result,
     model::{Caller, ClientView, EventId, SessionId, Timestamp, Unread},
+    session::Visibility,
     store::{
-        Read, Write, client, direct::Conversation, log, mark, member, session, sight::Sight, unread,
+        Read, Write, client, conversation::Conversation, log, membership, read_marker, session,
+        unread,
     },
 };
 
@@ -200,21 +202,21 @@ fn largest_share(wanted: &[i64], mut room: i64) -> i64 {
 }
 
 fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
-    let sight = Sight::of(tx, caller)?;
+    let visibility = Visibility::of(tx, caller)?;
     let session = session::get(tx, caller.session)?;
     let mut client = client::own_view(tx, caller.client)?;
     client.show_to(caller);
-    let channels = sight.channels_of(caller.session)?;
+    let channels = visibility.channels_of(caller.session)?;
     let counts = channels
         .iter()
-        .map(|channel| member::count(tx, channel.id))
+        .map(|channel| membership::count(tx, channel.id))
         .collect::<Result<Vec<_>>>()?;
     let share = largest_share(&counts, MEMBERS);
     let channels = channels.into_iter().zip(counts).map(|(channel, count)| {
         let is_whole = count <= share;
         let members = match is_whole {
-            true => member::of_channel(tx, channel.id)?,
-            false => member::foremost_of_channel(
+            true => membership::of_channel(tx, channel.id)?,
+            false => membership::foremost_of_channel(
                 tx,
                 channel.id,
                 session.id,
@@ -227,7 +229,7 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
             voice: member.voice,
             away: member.away,
         });
-        let read = mark::get(tx, session.id, channel.id)?;
+        let read = read_marker::get(tx, session.id, channel.id)?;
         Ok(ChannelView {
             members: members.collect(),
             member_count: (!is_whole).then_some(count),
@@ -243,7 +245,7 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
         })
     });
     let channels = channels.collect::<Result<_>>()?;
-    let directs = sight.conversations(caller.session)?.into_iter().map(
+    let directs = visibility.conversations(caller.session)?.into_iter().map(
         |Conversation {
              other,
              nick,

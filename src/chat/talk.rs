@@ -7,7 +7,7 @@ use crate::{
     error::{Code, Error, Result},
     irc::{command::Each, mode::Flag, reply},
     model::{SessionId, Target},
-    store::{ban, channel::Channel, direct, log::Recipient, member, session, silence},
+    store::{ban, channel::Channel, conversation, log::Recipient, membership, session, silence},
 };
 
 /// Sends a message. One to a nick may say for which session it is meant: `to`.
@@ -20,7 +20,7 @@ pub fn send(
 ) -> Result<()> {
     match target {
         Target::Channel(name) => {
-            let channel = act.sight.channel(name)?;
+            let channel = act.visibility.channel(name)?;
             let on_it = may_speak(act, &channel)?;
             let mut targets = vec![channel.id.into()];
             if !on_it {
@@ -33,7 +33,7 @@ pub fn send(
                 .map(drop)
         }
         Target::Nick(nick) => {
-            let other = act.sight.correspondent(nick)?;
+            let other = act.visibility.correspondent(nick)?;
             if to.is_some_and(|to| to != other.id) {
                 return Err(
                     Error::new(Code::NickReassigned, "somebody else has this nick by now")
@@ -54,11 +54,11 @@ pub fn send(
                 let message =
                     act.emit_message(command, Recipient::Session(other.id), &params, &targets)?;
                 if other.id != me {
-                    direct::note_received(act.tx, other.id, me, message)?;
+                    conversation::note_received(act.tx, other.id, me, message)?;
                 }
                 message
             };
-            direct::note_written(act.tx, me, other.id, message)?;
+            conversation::note_written(act.tx, me, other.id, message)?;
             if let Some(away) = other.away.as_ref().filter(|_| command == "PRIVMSG") {
                 act.reply(reply::RPL_AWAY, &[&other.nick, away]);
             }
@@ -85,7 +85,7 @@ pub fn notice(
 
 /// Whether the session may speak on a channel, and if so, whether it is on it.
 fn may_speak(act: &Act, channel: &Channel) -> Result<bool> {
-    let member = member::get(act.tx, channel.id, act.caller.session)?;
+    let member = membership::get(act.tx, channel.id, act.caller.session)?;
     let standing = member.as_ref().is_some_and(|m| m.op || m.voice);
     let silenced = (member.is_none() && channel.modes.has(Flag::NoExternal))
         || (!standing

@@ -7,9 +7,10 @@ use super::Chat;
 use crate::{
     error::Result,
     model::{EndReason, Timestamp},
+    session::lifecycle,
     store::{
-        Read, app, audit, authorization_code, channel_history, client, device_code, grant,
-        grant_end, label, retention, token, unreadable,
+        Read, app, audit, authorization_code, channel_history, client, device_code, grant, label,
+        retention, revocation, sweep, token, unreadable,
     },
 };
 
@@ -44,7 +45,7 @@ impl Chat {
     /// Removes what nobody can read any more. Called about once a second; where nothing ended it
     /// costs a look.
     pub async fn drop_unreadable(&self) -> Result<()> {
-        while self.store.read(unreadable::is_noted).await? {
+        while self.store.read(sweep::next).await?.is_some() {
             self.store.write(|tx| unreadable::remove(tx, BATCH)).await?;
         }
         Ok(())
@@ -58,10 +59,10 @@ impl Chat {
                 .write(move |tx| {
                     let (apps, grants) = of_batch(tx)?;
                     apps.into_iter()
-                        .try_for_each(|app| app::end(tx, app, EndReason::Expired, now))?;
-                    grants
-                        .into_iter()
-                        .try_for_each(|grant| grant::end(tx, grant, EndReason::Expired, now))
+                        .try_for_each(|app| lifecycle::end_app(tx, app, EndReason::Expired, now))?;
+                    grants.into_iter().try_for_each(|grant| {
+                        lifecycle::end_grant(tx, grant, EndReason::Expired, now)
+                    })
                 })
                 .await?;
         }
@@ -92,7 +93,14 @@ impl Chat {
                     for (session, client) in &batch {
                         // One whose session ended with another of this batch has left already.
                         if client::ended(tx, *client)?.is_none() {
-                            client::leave(tx, *session, *client, EndReason::Expired, None, now)?;
+                            lifecycle::end_client(
+                                tx,
+                                *session,
+                                *client,
+                                EndReason::Expired,
+                                None,
+                                now,
+                            )?;
                         }
                     }
                     Ok(batch.len())
@@ -132,7 +140,7 @@ impl Chat {
         {}
         while self
             .store
-            .write(move |tx| grant_end::expire(tx, cutoff, BATCH))
+            .write(move |tx| revocation::expire(tx, cutoff, BATCH))
             .await?
             == BATCH
         {}

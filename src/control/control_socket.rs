@@ -24,7 +24,7 @@ use super::{
     answer::answer,
     protocol::{Answer, socket_path, write_line},
 };
-use crate::{chat::Chat, model::Clock, store::files};
+use crate::{chat::Chat, model::Clock, store::engine::files};
 
 /// The longest question, in bytes.
 const QUESTION_LIMIT: u64 = 64 * 1024;

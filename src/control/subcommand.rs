@@ -21,8 +21,11 @@ use crate::{
     password::Hasher,
     secret::KeyRing,
     store::{
-        files, key_file,
-        lock::{LOCK_PATIENCE, LOCK_RETRY},
+        engine::{
+            files,
+            lock::{LOCK_PATIENCE, LOCK_RETRY},
+        },
+        key_file,
     },
 };
 

@@ -7,7 +7,7 @@ use crate::{
     chat::channel_admin::Shown,
     model::ClientView,
     oauth::grants::Standing,
-    store::{app::App, ban::Ban, member::Member, session::Overview},
+    store::{app::App, ban::Ban, membership::Member, session::Overview},
 };
 
 pub fn apps(apps: &[(App, i64)]) -> Table {
@@ -73,7 +73,7 @@ pub fn sessions(sessions: &[Overview]) -> Table {
     )
 }
 
-/// A channel, in the operator's sight: with its key.
+/// A channel, in the operator's visibility: with its key.
 pub fn channel(shown: &Shown) -> Table {
     Table::of(
         std::slice::from_ref(shown),

@@ -4,7 +4,8 @@ use crate::{
     chat,
     error::{Code, Error, Result},
     model::{Caller, ChannelName, Nick, Scope, Scopes, SessionId, Timestamp},
-    store::{Read, app::App, authorization_code, device_code, session, sight::Sight},
+    session::Visibility,
+    store::{Read, app::App, authorization_code, device_code, session},
 };
 
 /// The scope that an app asks for; left out, all that it may be granted but managing the session,
@@ -42,7 +43,7 @@ pub struct Asked {
 
 impl Asked {
     pub(super) fn of(tx: &Read, caller: Caller) -> Result<Self> {
-        let channels = Sight::of(tx, caller)?.channels_of(caller.session)?;
+        let channels = Visibility::of(tx, caller)?.channels_of(caller.session)?;
         let channels = channels.into_iter().map(|channel| channel.name).collect();
         Ok(Self {
             nick: session::get(tx, caller.session)?.nick,

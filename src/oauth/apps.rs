@@ -9,6 +9,7 @@ use crate::{
     error::{Code, Error, Result},
     model::{AppId, EndReason, RedirectUri, Scopes, Timestamp, required_name},
     secret::{self, Kind, Secret},
+    session::lifecycle,
     store::{
         Read,
         app::{self, App, NewApp},
@@ -58,10 +59,11 @@ pub async fn register(chat: &Chat, wanted: Wanted, now: Timestamp) -> Result<Iss
     } else {
         Some(Secret::generate_as(Kind::Key)?)
     };
+    let hash = secret.as_ref().map(Secret::hash);
     let new = NewApp {
         client_id: client_id.clone(),
         name,
-        secret: secret.as_ref().map(Secret::hash),
+        public: secret.is_none(),
         resource_server: wanted.resource_server,
         bearer_alone: wanted.bearer_alone || wanted.public,
         device: wanted.device,
@@ -69,7 +71,13 @@ pub async fn register(chat: &Chat, wanted: Wanted, now: Timestamp) -> Result<Iss
         scope: wanted.scope,
     };
     chat.store
-        .write(move |tx| app::register(tx, &new, now).map(drop))
+        .write(move |tx| {
+            let app = app::register(tx, &new, now)?;
+            if let Some(secret) = hash {
+                app_secret::insert(tx, app.id, secret, now)?;
+            }
+            audit::record(tx, Action::AppAdded, &app.subject(), now)
+        })
         .await?;
     tracing::info!(app = client_id, "app added");
     Ok(Issued { client_id, secret })
@@ -129,7 +137,8 @@ pub async fn rotate(
             if app.public {
                 return Err(Error::malformed("this app is public: it has no secret"));
             }
-            app_secret::rotate(tx, &app, hash, overlap, now, due)?;
+            app_secret::rotate(tx, app.id, hash, overlap, now, due)?;
+            audit::record(tx, Action::AppRotated, &app.subject(), now)?;
             Ok(app.client_id)
         })
         .await?;
@@ -150,7 +159,7 @@ pub async fn remove(chat: &Chat, client_id: String, now: Timestamp) -> Result<()
             if app.is_key() {
                 audit::record(tx, Action::ByOperator, &app.subject(), now)?;
             }
-            app::end(tx, app.id, EndReason::Revoked, now)?;
+            lifecycle::end_app(tx, app.id, EndReason::Revoked, now)?;
             Ok(app.client_id)
         })
         .await?;

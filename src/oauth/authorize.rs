@@ -21,6 +21,7 @@ use crate::{
     error::{Code, Error, Result},
     model::{Arrival, Caller, ChannelName, EndReason, GrantId, RedirectUri, Scopes, Timestamp},
     secret::{Kind, Secret, SecretHash, sha256},
+    session::lifecycle,
     store::{
         Read, Write,
         app::{self, App},
@@ -289,9 +290,9 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
                 mint.report_reuse(tx, app, &grant)?;
             }
             if code.began {
-                grant::end(tx, grant.id, EndReason::Revoked, mint.now)?;
+                lifecycle::end_grant(tx, grant.id, EndReason::Revoked, mint.now)?;
             } else {
-                token::end_of_code(tx, grant.id, by.code, mint.now)?;
+                lifecycle::end_tokens_of_code(tx, grant.id, by.code, mint.now)?;
             }
         }
         // What is recorded must stay, so the transaction itself succeeds.

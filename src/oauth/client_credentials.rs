@@ -6,10 +6,10 @@ use crate::{
     chat::Chat,
     error::{Code, Error, Result},
     model::{GrantId, Scopes},
+    session::insert_client,
     store::{
         Write,
         app::App,
-        client,
         grant::{self, NewGrant},
     },
 };
@@ -46,9 +46,10 @@ fn own_grant(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
 
 /// Makes the app's own grant and, as a session, the client by which it calls.
 fn begin(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
-    let id = grant::insert(tx, app, &NewGrant::own_of(app), mint.now)?;
+    let own = NewGrant::own_of(app);
+    let id = mint.make(tx, app, &own)?;
     if let Some(session) = app.session {
-        client::insert(tx, session, &mint.client_of(app, id, app.scope), mint.now)?;
+        insert_client(tx, session, &mint.client_of(app, id, &own), mint.now)?;
     }
     Ok(id)
 }

@@ -8,7 +8,7 @@ use crate::{
     chat::{Chat, followers::Following},
     error::Result,
     model::{GrantEndId, Timestamp},
-    store::grant_end::{self, GrantEnd},
+    store::revocation::{self, GrantEnd},
 };
 
 /// Ends read from the store at a time.
@@ -45,7 +45,7 @@ pub async fn follow(
     let presented = proof.clone();
     let (app, head) = chat
         .store
-        .read(move |tx| Ok((presented.follows(tx, due)?, grant_end::head(tx)?)))
+        .read(move |tx| Ok((presented.follows(tx, due)?, revocation::head(tx)?)))
         .await?;
     let following = chat.followers.follow(app.id)?;
     Ok(Feed {
@@ -70,7 +70,7 @@ impl Feed {
             let (proof, position) = (self.proof.clone(), self.position);
             let read = self.chat.store.read(move |tx| {
                 proof.follows(tx, due)?;
-                Ok((grant_end::past(tx, position, PAGE)?, grant_end::head(tx)?))
+                Ok((revocation::past(tx, position, PAGE)?, revocation::head(tx)?))
             });
             match read.await {
                 Ok((None, head)) => {

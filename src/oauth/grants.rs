@@ -6,15 +6,15 @@ use crate::{
     chat::{self, Chat, callers::Live, registry::Named},
     error::{Code, Error, Result},
     model::{EndReason, GrantId, Nick, SessionId, Timestamp},
+    session::{Visibility, lifecycle},
     store::{
         app::{self, App},
         approval::{self, Approval},
         audit,
         channel::Channel,
         grant::{self, Grant},
-        member::{self, Member},
+        membership::{self, Member},
         session,
-        sight::Sight,
     },
 };
 
@@ -62,7 +62,7 @@ pub async fn withdraw(chat: &Chat, live: &Live, client_id: String, now: Timestam
             )
         };
         let app = app::by_client_id(tx, &client_id)?.ok_or_else(none)?;
-        if approval::void_of_app(tx, caller.session, app.id)? == 0 {
+        if lifecycle::void_approvals(tx, caller.session, Some(app.id))? == 0 {
             return Err(none());
         }
         let by = Subject {
@@ -82,7 +82,7 @@ pub async fn revoke(chat: &Chat, live: &Live, id: GrantId, now: Timestamp) -> Re
         if grant::get(tx, id)?.is_none_or(|grant| grant.session != Some(caller.session)) {
             return Err(Error::new(Code::NotFound, "this session has no such grant"));
         }
-        grant::end(tx, id, EndReason::Revoked, now)
+        lifecycle::end_grant(tx, id, EndReason::Revoked, now)
     })
     .await
 }
@@ -147,7 +147,7 @@ pub async fn remove(chat: &Chat, id: GrantId, now: Timestamp) -> Result<()> {
                 },
                 now,
             )?;
-            grant::end(tx, id, EndReason::Revoked, now)
+            lifecycle::end_grant(tx, id, EndReason::Revoked, now)
         })
         .await?;
     tracing::info!(grant = %id, "grant revoked by the operator");
@@ -169,8 +169,8 @@ pub async fn identity(chat: &Chat, grant: GrantId, session: SessionId) -> Result
         .read(move |tx| {
             let grant = grant::get(tx, grant)?.ok_or_else(chat::invalid_token)?;
             let mut channels = Vec::new();
-            for channel in Sight::through(tx, &grant).channels_of(session)? {
-                let own = member::get(tx, channel.id, session)?;
+            for channel in Visibility::for_grant(tx, &grant).channels_of(session)? {
+                let own = membership::get(tx, channel.id, session)?;
                 channels.extend(own.map(|member| (channel, member)));
             }
             Ok(Identity {

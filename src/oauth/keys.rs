@@ -11,6 +11,7 @@ use crate::{
         SessionId, Timestamp,
     },
     secret::{self, Kind, Secret},
+    session::lifecycle,
     store::{
         Read, Write,
         app::{self, App},
@@ -101,15 +102,15 @@ pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
                 let detail = format!("a session has at most {MAX_KEYS} keys: revoke one first");
                 return Err(Error::new(Code::TooManyKeys, detail));
             }
+            let key_maker = maker(tx, caller)?;
             let new = app::NewKey {
                 client_id: client_id.clone(),
                 name: wanted.name.clone(),
                 session: caller.session,
-                maker: maker(tx, caller)?,
+                maker: key_maker,
                 through: caller.grant,
                 scope: wanted.scope,
                 res: wanted.res.clone(),
-                secret: hash,
                 // By the clock by which it is refused.
                 expires_at: wanted.expires_in.map(|time| due.plus(time)),
             };
@@ -119,7 +120,14 @@ pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
                 format!("A new API key, {}, has the scope {}", new.name, new.scope),
                 now,
             )?;
-            with_secrets(tx, app::insert_key(tx, &new, now)?)
+            let key = app::insert_key(tx, &new, now)?;
+            app_secret::insert(tx, key.id, hash, now)?;
+            let by = Subject {
+                client: Some(key_maker),
+                ..key.subject()
+            };
+            audit::record(tx, Action::KeyIssued, &by, now)?;
+            with_secrets(tx, key)
         })
         .await?;
     Ok(Issued { key, secret })
@@ -229,7 +237,8 @@ pub async fn rotate(
         .change_ordinary(caller, move |tx| {
             require_still(tx, caller, &judged)?;
             let key = app::live_key(tx, caller.session, &client_id)?;
-            app_secret::rotate(tx, &key, hash, overlap, now, due)?;
+            app_secret::rotate(tx, key.id, hash, overlap, now, due)?;
+            audit::record(tx, Action::KeyRotated, &key.subject(), now)?;
             tell(
                 tx,
                 caller,
@@ -247,7 +256,7 @@ pub async fn revoke(chat: &Chat, live: &Live, client_id: String, now: Timestamp)
     let caller = live.caller;
     chat.change(caller, move |tx| {
         let key = app::live_key(tx, caller.session, &client_id)?;
-        app::end(tx, key.id, EndReason::Revoked, now)
+        lifecycle::end_app(tx, key.id, EndReason::Revoked, now)
     })
     .await
 }
@@ -258,7 +267,7 @@ pub async fn revoke_all(chat: &Chat, live: &Live, now: Timestamp) -> Result<()> 
     chat.change(caller, move |tx| {
         let keys = app::live_keys_of(tx, caller.session)?;
         keys.into_iter()
-            .try_for_each(|key| app::end(tx, key.id, EndReason::Revoked, now))
+            .try_for_each(|key| lifecycle::end_app(tx, key.id, EndReason::Revoked, now))
     })
     .await
 }

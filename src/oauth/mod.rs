@@ -129,8 +129,11 @@ fn known(tx: &Read, credentials: &Credentials) -> Result<Option<(App, Option<App
         let app = app::by_client_id(tx, &credentials.client_id)?;
         return Ok(app.filter(|app| app.public).map(|app| (app, None)));
     };
-    let found = app_secret::find(tx, &credentials.client_id, secret)?;
-    Ok(found.map(|(app, secret)| (app, Some(secret))))
+    let Some(app) = app::by_client_id(tx, &credentials.client_id)? else {
+        return Ok(None);
+    };
+    let found = app_secret::find(tx, app.id, secret)?;
+    Ok(found.map(|secret| (app, Some(secret))))
 }
 
 /// RFC 6749 §5.2: unknown, without credentials, with wrong ones or several, and those that are

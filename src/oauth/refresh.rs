@@ -15,6 +15,7 @@ use crate::{
     error::{Code, Error, Result},
     model::{EndReason, Scopes},
     secret::{KeyRing, SecretHash, keys::Pair},
+    session::lifecycle,
     store::{
         Write,
         app::App,
@@ -194,6 +195,6 @@ impl Exchange<'_> {
             ..
         } = self;
         mint.report_reuse(tx, app, grant)?;
-        grant::end(tx, grant.id, EndReason::Revoked, mint.now)
+        lifecycle::end_grant(tx, grant.id, EndReason::Revoked, mint.now)
     }
 }

@@ -12,6 +12,7 @@ use crate::{
         Timestamp,
     },
     secret::{Kind, Secret, SecretHash, keys::Pair},
+    session::lifecycle,
     store::{
         Priority, Read, Write,
         app::{self, App},
@@ -209,9 +210,9 @@ impl Mint {
         session: SessionId,
         new: &NewGrant,
     ) -> Result<Grant> {
-        let id = grant::insert(tx, app, new, self.now)?;
+        let id = self.make(tx, app, new)?;
         if new.scope.need_client() {
-            let client = self.client_of(app, id, new.scope);
+            let client = self.client_of(app, id, new);
             // What is shown as its end is no later than its grant's.
             let expires_at = new
                 .limit_at
@@ -235,6 +236,17 @@ impl Mint {
             .ok_or_else(|| Error::internal("a grant that was just made is not there"))
     }
 
+    /// Makes a grant; a client of it, if it is to have one, follows in the same transaction.
+    pub fn make(&self, tx: &Write, app: &App, new: &NewGrant) -> Result<GrantId> {
+        let id = grant::insert(tx, app.id, new, self.now)?;
+        let subject = Subject {
+            session: new.session,
+            ..app.subject()
+        };
+        audit::record(tx, Action::GrantIssued, &subject, self.now)?;
+        Ok(id)
+    }
+
     /// Lets the client of a grant live on, as its app or its session has shown itself again; not
     /// past the grant's own limit.
     pub fn prolong(&self, tx: &Write, grant: &Grant, limit_at: Option<Timestamp>) -> Result<()> {
@@ -247,7 +259,7 @@ impl Mint {
     }
 
     /// The client by which an app acts through a grant.
-    pub fn client_of(&self, app: &App, grant: GrantId, scope: Scopes) -> NewClient {
+    pub fn client_of(&self, app: &App, grant: GrantId, of: &NewGrant) -> NewClient {
         NewClient {
             name: app.name.clone(),
             secret: self.client,
@@ -255,7 +267,8 @@ impl Mint {
             address: self.address,
             grant: Some(Granted {
                 id: grant,
-                scope,
+                scope: of.scope,
+                confined: of.res.is_some(),
                 key: app.is_key(),
             }),
         }
@@ -436,7 +449,7 @@ pub async fn revoke(
         return Ok(None);
     };
     chat.store
-        .write(move |tx| grant::end(tx, id, EndReason::Revoked, now))
+        .write(move |tx| lifecycle::end_grant(tx, id, EndReason::Revoked, now))
         .await
         .map(|()| Some(id))
 }

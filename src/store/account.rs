@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::OptionalExtension;
 
-use super::Write;
+use super::transaction::Write;
 use crate::{
     error::Result,
     limits::{self, Author, Receipt, Storage},

@@ -5,16 +5,14 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app_secret, as_sql, audit, authorization_code, device_code, grant, row,
+    row::{self, as_sql},
     size::length,
+    transaction::{Read, Write},
 };
 use crate::{
-    audit::{Action, Subject},
+    audit::Subject,
     error::{Code, Error, Result},
-    model::{
-        AppId, ChannelName, ClientId, EndReason, GrantId, RedirectUri, Scopes, SessionId, Timestamp,
-    },
-    secret::SecretHash,
+    model::{AppId, ChannelName, ClientId, GrantId, RedirectUri, Scopes, SessionId, Timestamp},
 };
 
 /// How long an app that has ended stays listed.
@@ -115,8 +113,8 @@ impl App {
 pub struct NewApp {
     pub client_id: String,
     pub name: String,
-    /// One that is public has none.
-    pub secret: Option<SecretHash>,
+    /// Whether it can keep no secret.
+    pub public: bool,
     pub resource_server: bool,
     pub bearer_alone: bool,
     pub device: bool,
@@ -124,7 +122,7 @@ pub struct NewApp {
     pub scope: Scopes,
 }
 
-/// Registers an app of the operator's.
+/// Registers an app of the operator's; its secret, if it has one, follows in the same transaction.
 pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
     // Nobody is charged for what the operator adds, but every row is counted.
     tx.add_row(new.client_id.len() + new.name.len(), 4);
@@ -139,7 +137,7 @@ pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
             params![
                 new.client_id,
                 new.name,
-                new.secret.is_none(),
+                new.public,
                 new.resource_server,
                 new.bearer_alone,
                 row::to_json(&new.redirect_uris)?,
@@ -149,10 +147,6 @@ pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
             ],
             App::read,
         )?;
-    if let Some(secret) = new.secret {
-        app_secret::insert(tx, app.id, secret, now)?;
-    }
-    audit::record(tx, Action::AppAdded, &app.subject(), now)?;
     Ok(app)
 }
 
@@ -167,11 +161,10 @@ pub struct NewKey {
     pub through: Option<GrantId>,
     pub scope: Scopes,
     pub res: Option<Vec<ChannelName>>,
-    pub secret: SecretHash,
     pub expires_at: Option<Timestamp>,
 }
 
-/// Makes an API key and its first secret.
+/// Makes an API key; its first secret follows in the same transaction.
 pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
     let (scope, res) = (
         new.scope.to_string(),
@@ -205,16 +198,6 @@ pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
             ],
             App::read,
         )?;
-    app_secret::insert(tx, app.id, new.secret, now)?;
-    audit::record(
-        tx,
-        Action::KeyIssued,
-        &Subject {
-            client: Some(new.maker),
-            ..app.subject()
-        },
-        now,
-    )?;
     Ok(app)
 }
 
@@ -281,7 +264,7 @@ pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
 }
 
 /// The live API keys that were made through a grant.
-pub(super) fn live_made_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>> {
+pub fn live_made_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>> {
     let mut statement = tx
         .sql
         .prepare_cached("SELECT id FROM app WHERE made_through = ?1 AND ended_at IS NULL")?;
@@ -305,29 +288,14 @@ pub fn note_tried(tx: &Write, app: AppId, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Ends an app, and every grant of it, also those that it is about to get. A second end changes
-/// nothing.
-pub fn end(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<()> {
-    let ended = tx
-        .sql
-        .prepare_cached(
-            "UPDATE app SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING *",
-        )?
+/// Ends an app's row and returns it; `None`: it had ended.
+pub fn end(tx: &Write, id: AppId, now: Timestamp) -> Result<Option<App>> {
+    let ended = tx.sql.prepare_cached(
+        "UPDATE app SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING *",
+    )?;
+    Ok({ ended }
         .query_row(params![id, now], App::read)
-        .optional()?;
-    let Some(app) = ended else { return Ok(()) };
-    for grant in grant::live_of_app(tx, id)? {
-        grant::end(tx, grant, reason, now)?;
-    }
-    authorization_code::remove_of_app(tx, id)?;
-    tx.effect(Effect::AppEnded);
-    device_code::remove_of_app(tx, id)?;
-    let action = if app.is_key() {
-        Action::KeyRevoked(reason)
-    } else {
-        Action::AppRemoved
-    };
-    audit::record(tx, action, &app.subject(), now)
+        .optional()?)
 }
 
 /// Live apps whose time is over; a batch of them.

@@ -5,13 +5,11 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Read, Write,
-    app::{self, App},
-    as_sql, audit,
+    row::as_sql,
     size::HASH,
+    transaction::{Read, Write},
 };
 use crate::{
-    audit::Action,
     error::{Code, Error, Result},
     model::{AppId, Timestamp},
     secret::SecretHash,
@@ -52,7 +50,7 @@ impl AppSecret {
 }
 
 /// Adds a secret to an app.
-pub(super) fn insert(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp) -> Result<()> {
+pub fn insert(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached(
             "INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, ?3)",
@@ -66,7 +64,7 @@ pub(super) fn insert(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp)
 /// that work among them, so an eleventh that would put out one that still works is refused.
 pub fn rotate(
     tx: &Write,
-    app: &App,
+    app: AppId,
     secret: SecretHash,
     overlap: Duration,
     now: Timestamp,
@@ -74,8 +72,8 @@ pub fn rotate(
 ) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app_secret SET valid_until = ?2 WHERE app_id = ?1 AND ifnull(valid_until > ?2, 1)")?
-        .execute(params![app.id, due.plus(overlap)])?;
-    let valid = of_app(tx, app.id)?
+        .execute(params![app, due.plus(overlap)])?;
+    let valid = of_app(tx, app)?
         .iter()
         .filter(|secret| secret.is_valid(due))
         .count();
@@ -85,32 +83,23 @@ pub fn rotate(
         );
         return Err(Error::new(Code::TooManyKeys, detail));
     }
-    insert(tx, app.id, secret, now)?;
+    insert(tx, app, secret, now)?;
     tx.sql
         .prepare_cached(
             "DELETE FROM app_secret WHERE id IN (SELECT id FROM app_secret WHERE app_id = ?1
                  ORDER BY ifnull(valid_until > ?2, 1) DESC, id DESC LIMIT -1 OFFSET ?3)",
         )?
-        .execute(params![app.id, due, as_sql(KEPT_SECRETS)])?;
-    let action = if app.is_key() {
-        Action::KeyRotated
-    } else {
-        Action::AppRotated
-    };
-    audit::record(tx, action, &app.subject(), now)
+        .execute(params![app, due, as_sql(KEPT_SECRETS)])?;
+    Ok(())
 }
 
-/// The app, live or ended, whose secret this is, and the secret.
-pub fn find(tx: &Read, client_id: &str, secret: SecretHash) -> Result<Option<(App, AppSecret)>> {
-    let Some(app) = app::by_client_id(tx, client_id)? else {
-        return Ok(None);
-    };
-    let secret = tx
+/// This secret of an app, valid or not.
+pub fn find(tx: &Read, app: AppId, secret: SecretHash) -> Result<Option<AppSecret>> {
+    Ok(tx
         .sql
         .prepare_cached("SELECT * FROM app_secret WHERE secret_hash = ?2 AND app_id = ?1")?
-        .query_row(params![app.id, secret], AppSecret::read)
-        .optional()?;
-    Ok(secret.map(|secret| (app, secret)))
+        .query_row(params![app, secret], AppSecret::read)
+        .optional()?)
 }
 
 /// An app's secrets, oldest first.

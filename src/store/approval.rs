@@ -1,9 +1,9 @@
 //! What a session has approved and no app has redeemed yet: authorization codes, and device codes
 //! whose device has not come back. They end together, whichever kind they are.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
-use super::{Read, Write, row};
+use super::{row, transaction::Read};
 use crate::{
     error::Result,
     model::{AppId, ChannelName, Scopes, SessionId, Timestamp},
@@ -42,43 +42,4 @@ pub fn pending_of(tx: &Read, session: SessionId, due: Timestamp) -> Result<Vec<A
     )?;
     let rows = statement.query_map(params![session, due], Approval::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Voids every approval in a copy of a database. What its session took back after the copy was made
-/// must not be redeemed.
-pub(super) fn void_all(sql: &Connection) -> rusqlite::Result<()> {
-    sql.execute_batch(
-        "DELETE FROM authorization_code WHERE used_at IS NULL;
-         UPDATE device_code SET denied = 1, session_id = NULL, client_id = NULL, res = NULL WHERE session_id IS NOT NULL;",
-    )
-}
-
-/// Voids everything that a session has approved and nobody has redeemed.
-pub fn void_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    void(tx, session, None).map(drop)
-}
-
-/// Voids what a session has approved for one app; how many approvals those were.
-pub fn void_of_app(tx: &Write, session: SessionId, app: AppId) -> Result<usize> {
-    void(tx, session, Some(app))
-}
-
-/// Voids approvals for one app or for all. A device that polls is told that it was denied.
-fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
-    let of = params![session, app];
-    let codes = tx
-        .sql
-        .prepare_cached(
-            "DELETE FROM authorization_code
-             WHERE session_id = ?1 AND (?2 IS NULL OR app_id = ?2) AND used_at IS NULL",
-        )?
-        .execute(of)?;
-    let devices = tx
-        .sql
-        .prepare_cached(
-            "UPDATE device_code SET denied = 1, session_id = NULL, client_id = NULL, res = NULL
-             WHERE session_id = ?1 AND (?2 IS NULL OR app_id = ?2)",
-        )?
-        .execute(of)?;
-    Ok(codes + devices)
 }

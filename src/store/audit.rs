@@ -4,8 +4,9 @@
 use rusqlite::{Row, params};
 
 use super::{
-    Read, Write, as_sql,
+    row::as_sql,
     size::{ADDRESS, length},
+    transaction::{Read, Write},
 };
 use crate::{
     audit::{Action, Entry, Subject},

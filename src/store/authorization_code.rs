@@ -6,8 +6,9 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Read, Write, as_sql, row,
+    row::{self, as_sql},
     size::{HASH, length},
+    transaction::{Read, Write},
 };
 use crate::{
     error::Result,
@@ -124,11 +125,21 @@ pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
 
 /// Removes what a client has approved that left before it was used: it may have been removed
 /// because it was not to be trusted.
-pub(super) fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
+pub fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1 AND client_id = ?2 AND used_at IS NULL")?
         .execute(params![session, client])?;
     Ok(())
+}
+
+/// Removes what a session has approved and nobody has redeemed, for one app or for all. Returns how
+/// many codes it was.
+pub fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
+    let void = tx.sql.prepare_cached(
+        "DELETE FROM authorization_code
+         WHERE session_id = ?1 AND (?2 IS NULL OR app_id = ?2) AND used_at IS NULL",
+    )?;
+    Ok({ void }.execute(params![session, app])?)
 }
 
 /// How many new clients a session has approved that have not come yet; to say who one is takes
@@ -145,7 +156,7 @@ pub fn count_waiting(tx: &Read, session: SessionId, due: Timestamp) -> Result<us
 }
 
 /// Removes the codes of an app that has ended.
-pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
+pub fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM authorization_code WHERE app_id = ?1")?
         .execute([app])?;

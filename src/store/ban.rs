@@ -3,9 +3,9 @@
 use rusqlite::{Row, params};
 
 use super::{
-    Read, Write,
     session::Session,
     session_mask::{Masked, SessionMask},
+    transaction::{Read, Write},
 };
 use crate::{
     error::Result,
@@ -44,7 +44,7 @@ pub fn matches(tx: &Read, channel: ChannelId, session: &Session) -> Result<bool>
     let mut masks = tx
         .sql
         .prepare_cached("SELECT mask, held FROM ban WHERE channel_id = ?1")?;
-    Masked::new(session).fits_one_of(&mut masks, channel)
+    Masked::new(session.id, session.mask()).fits_one_of(&mut masks, channel)
 }
 
 /// Adds a ban; whether it is new.
@@ -77,7 +77,7 @@ pub fn remove(tx: &Write, channel: ChannelId, mask: &Mask) -> Result<bool> {
     Ok(removed == 1)
 }
 
-pub(super) fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
+pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM ban WHERE channel_id = ?1")?
         .execute([channel])?;

@@ -2,11 +2,15 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, ban, channel_history, invite, new_target};
+use super::{
+    effect::Effect,
+    row::as_sql,
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
     irc::mode::{Flag, Modes},
-    model::{ChannelId, ChannelName, Timestamp},
+    model::{ChannelId, ChannelName, TargetId, Timestamp},
 };
 
 /// A live channel.
@@ -27,7 +31,7 @@ pub struct Topic {
 }
 
 impl Channel {
-    pub(super) fn read(row: &Row) -> rusqlite::Result<Self> {
+    pub fn read(row: &Row) -> rusqlite::Result<Self> {
         let topic: Option<String> = row.get("topic")?;
         let topic = match topic {
             Some(text) => Some(Topic {
@@ -52,8 +56,14 @@ impl Channel {
 }
 
 /// Makes a channel, which its first member joins in the same transaction.
-pub fn insert(tx: &Write, name: &ChannelName, modes: Modes, now: Timestamp) -> Result<Channel> {
-    let id = ChannelId(new_target(tx)?.0);
+pub fn insert(
+    tx: &Write,
+    target: TargetId,
+    name: &ChannelName,
+    modes: Modes,
+    now: Timestamp,
+) -> Result<Channel> {
+    let id = ChannelId(target.0);
     tx.effect(Effect::ChannelMade {
         channel: id,
         name: name.clone(),
@@ -71,7 +81,7 @@ pub fn insert(tx: &Write, name: &ChannelName, modes: Modes, now: Timestamp) -> R
     })
 }
 
-pub(super) fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> {
+pub fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> {
     Ok(tx
         .sql
         .prepare_cached("SELECT * FROM channel WHERE folded_name = ?1 AND ended_at IS NULL")?
@@ -80,7 +90,7 @@ pub(super) fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> 
 }
 
 /// The name by which a channel is compared, live or ended.
-pub(super) fn folded_name(tx: &Read, id: ChannelId) -> Result<String> {
+pub fn folded_name(tx: &Read, id: ChannelId) -> Result<String> {
     let name = tx
         .sql
         .prepare_cached("SELECT folded_name FROM channel WHERE id = ?1")?;
@@ -112,8 +122,20 @@ pub fn is_live(tx: &Read, id: ChannelId) -> Result<bool> {
     Ok({ live }.query_row([id], |row| row.get(0))?)
 }
 
+/// Live channels on which nobody is op.
+pub fn without_op(tx: &Read) -> Result<Vec<ChannelId>> {
+    let without_op = tx.sql.prepare(
+        "SELECT id FROM channel WHERE ended_at IS NULL AND NOT EXISTS
+             (SELECT 1 FROM membership WHERE channel_id = channel.id AND until IS NULL AND op)",
+    )?;
+    let ids = { without_op }
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(ids)
+}
+
 /// The name of a channel, live or ended.
-pub(super) fn name(tx: &Read, id: ChannelId) -> Result<String> {
+pub fn name(tx: &Read, id: ChannelId) -> Result<String> {
     let name = tx
         .sql
         .prepare_cached("SELECT name FROM channel WHERE id = ?1")?;
@@ -157,16 +179,10 @@ pub fn set_modes(tx: &Write, id: ChannelId, modes: &Modes) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
+pub fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE channel SET ended_at = ?2, key = NULL, topic = NULL WHERE id = ?1")?
         .execute(params![id, now])?;
     tx.effect(Effect::ChannelEnded { channel: id });
-    ban::remove_of_channel(tx, id)?;
-    invite::remove_of_channel(tx, id)?;
-    channel_history::remove_of_channel(tx, id)?;
-    tx.sql
-        .prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?
-        .execute([id])?;
     Ok(())
 }

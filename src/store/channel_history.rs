@@ -3,7 +3,10 @@
 
 use rusqlite::params;
 
-use super::{Read, Write, as_sql, log::Span, unreadable};
+use super::{
+    row::{Span, as_sql},
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
     model::{ChannelId, EventId},
@@ -13,8 +16,8 @@ use crate::{
 /// make histories dear.
 const MOST: usize = 1000;
 
-/// Notes that the mode was set by an event.
-pub fn open(tx: &Write, channel: ChannelId, since: EventId) -> Result<()> {
+/// Notes that the mode was set by an event. Returns whether an old interval was forgotten for it.
+pub fn open(tx: &Write, channel: ChannelId, since: EventId) -> Result<bool> {
     tx.sql
         .prepare_cached("INSERT INTO channel_history (channel_id, since) VALUES (?1, ?2)")?
         .execute(params![channel, since])?;
@@ -26,11 +29,7 @@ pub fn open(tx: &Write, channel: ChannelId, since: EventId) -> Result<()> {
                  SELECT since FROM channel_history WHERE channel_id = ?1 ORDER BY since DESC LIMIT 1 OFFSET ?2)",
         )?
         .execute(params![channel, as_sql(MOST)])?;
-    if forgotten > 0 {
-        unreadable::note_forgotten(tx, channel)
-    } else {
-        Ok(())
-    }
+    Ok(forgotten > 0)
 }
 
 /// Notes that the mode was cleared by an event.
@@ -44,7 +43,7 @@ pub fn close(tx: &Write, channel: ChannelId, until: EventId) -> Result<()> {
 }
 
 /// The intervals of a channel, in order.
-pub(super) fn of(tx: &Read, channel: ChannelId) -> Result<Vec<Span>> {
+pub fn of(tx: &Read, channel: ChannelId) -> Result<Vec<Span>> {
     let mut spans = tx.sql.prepare_cached(
         "SELECT since, until FROM channel_history WHERE channel_id = ?1 ORDER BY since",
     )?;
@@ -52,17 +51,13 @@ pub(super) fn of(tx: &Read, channel: ChannelId) -> Result<Vec<Span>> {
     Ok(spans.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Forgets those of a channel that ends: nobody is on it to read them.
-pub(super) fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
+/// Forgets those of a channel that ends. Returns whether there were any.
+pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<bool> {
     let removed = tx
         .sql
         .prepare_cached("DELETE FROM channel_history WHERE channel_id = ?1")?
         .execute([channel])?;
-    if removed > 0 {
-        unreadable::note_forgotten(tx, channel)
-    } else {
-        Ok(())
-    }
+    Ok(removed > 0)
 }
 
 /// Removes a batch of those that ended before the oldest event there is.

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Admission, Effect, Read, Write, approval, as_sql, audit, authorization_code, device_code,
-    grant, log, session,
+    effect::{Admission, Effect},
+    row::as_sql,
     size::{ADDRESS, HASH},
+    transaction::{Read, Write},
 };
 use crate::{
-    audit::{Action, Subject},
     error::Result,
     model::{
         AppId, Area, Caller, ClientAddress, ClientId, ClientView, EndReason, EventId, GrantId,
@@ -37,23 +37,32 @@ pub struct NewClient {
 pub struct Granted {
     pub id: GrantId,
     pub scope: Scopes,
+    /// Whether it is confined to some of the session's channels.
+    pub confined: bool,
     /// Whether it is an API key's bot, which is no device.
     pub key: bool,
 }
 
 /// Admits a client to a session. Its queue begins here, until its first snapshot moves the
 /// beginning.
-pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -> Result<ClientId> {
+pub fn insert(
+    tx: &Write,
+    session: SessionId,
+    new: &NewClient,
+    head: EventId,
+    now: Timestamp,
+) -> Result<ClientId> {
     tx.work_for(session);
     tx.add_row(new.name.len() + 2 * HASH + 2 * ADDRESS, 7);
-    let head = log::head(tx)?;
-    tx.sql
+    let id = tx
+        .sql
         .prepare_cached(
             "INSERT INTO client (session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at, address,
                                  unpresented, grant_id, key)
-             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)",
+             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)
+             RETURNING id",
         )?
-        .execute(params![
+        .query_row(params![
             session,
             new.name,
             new.secret,
@@ -64,20 +73,14 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
             new.grant.is_none().then_some(now),
             new.grant.map(|grant| grant.id),
             new.grant.is_some_and(|grant| grant.key),
-        ])?;
-    let id = ClientId(tx.sql.last_insert_rowid());
-    let res = new
-        .grant
-        .map(|by| grant::res(tx, by.id))
-        .transpose()?
-        .flatten();
+        ], |row| row.get(0))?;
     tx.effect(Effect::Admitted(Admission {
         caller: Caller {
             session,
             client: id,
             scope: new.grant.map_or(Scopes::ALL, |grant| grant.scope),
             grant: new.grant.map(|grant| grant.id),
-            confined: res.is_some(),
+            confined: new.grant.is_some_and(|grant| grant.confined),
         },
         is_device: !new.grant.is_some_and(|grant| grant.key),
         secret: new.secret,
@@ -88,12 +91,6 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
         area: Some(Area::of(new.address)),
         expires_at: new.expires_at,
     }));
-    let subject = Subject {
-        session: Some(session),
-        client: Some(id),
-        ..Subject::default()
-    };
-    audit::record(tx, Action::ClientCreated, &subject, now)?;
     Ok(id)
 }
 
@@ -117,9 +114,6 @@ pub fn renew(
             params![caller.client, new.secret, now, new.expires_at, name],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-    // A renewal puts a copied cookie out. What its holder approved meanwhile must not let it back
-    // in.
-    approval::void_of_session(tx, caller.session)?;
     tx.effect(Effect::Admitted(Admission {
         caller,
         is_device: true,
@@ -179,18 +173,6 @@ pub fn addresses(tx: &Read, session: SessionId) -> Result<Vec<IpAddr>> {
     Ok(addresses.into_iter().flatten().collect())
 }
 
-/// Checks that a caller's client is still live, and its grant if it has one: the first thing every
-/// write does.
-pub fn require_live(tx: &Read, caller: Caller) -> Result<()> {
-    match ended(tx, caller.client)? {
-        Some(reason) => Err(caller.ended(reason)),
-        None => match caller.grant {
-            Some(grant) if !grant::is_live(tx, grant)? => Err(caller.ended(EndReason::Revoked)),
-            _ => Ok(()),
-        },
-    }
-}
-
 /// Why a client has left, if it has.
 pub fn ended(tx: &Read, client: ClientId) -> Result<Option<EndReason>> {
     let reason = tx
@@ -225,7 +207,7 @@ pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
 }
 
 /// The live clients of a session that are API keys' bots.
-pub(super) fn bots_of(tx: &Read, session: SessionId) -> Result<Vec<ClientId>> {
+pub fn bots_of(tx: &Read, session: SessionId) -> Result<Vec<ClientId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT id FROM client WHERE session_id = ?1 AND ended_at IS NULL AND key",
     )?;
@@ -277,65 +259,32 @@ fn address(row: &Row) -> rusqlite::Result<Option<IpAddr>> {
         .and_then(|address| address.parse().ok()))
 }
 
-/// A client leaves; with the last device the session ends, and its QUIT is returned.
-pub fn leave(
-    tx: &Write,
-    session: SessionId,
-    client: ClientId,
-    reason: EndReason,
-    words: Option<session::LastWords>,
-    now: Timestamp,
-) -> Result<Option<EventId>> {
-    let last = close(tx, session, client, reason, now)? && live_of(tx, session)?.is_empty();
-    if last {
-        session::end(tx, session, reason, words, now).map(Some)
-    } else {
-        Ok(None)
-    }
+/// What ended with a client's row.
+pub struct EndedClient {
+    /// The grant that it acted by.
+    pub grant: Option<GrantId>,
+    /// Whether it was a device; an API key's bot is none.
+    pub is_device: bool,
 }
 
-/// Ends one client, and the grant it acts by; whether it was a device that left. One that has left
-/// already stays as it is.
-pub(super) fn close(
+/// Ends a client's row. One that has ended stays as it is.
+pub fn end(
     tx: &Write,
-    session: SessionId,
     id: ClientId,
     reason: EndReason,
     now: Timestamp,
-) -> Result<bool> {
-    let closed = tx
-        .sql
-        .prepare_cached(
-            "UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL
-             RETURNING grant_id, NOT key",
-        )?
-        .query_row(params![id, now, reason.name()], |row| {
-            Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?))
+) -> Result<Option<EndedClient>> {
+    let ended = tx.sql.prepare_cached(
+        "UPDATE client SET ended_at = ?2, end_reason = ?3 WHERE id = ?1 AND ended_at IS NULL
+         RETURNING grant_id, NOT key",
+    )?;
+    let ended = { ended }.query_row(params![id, now, reason], |row| {
+        Ok(EndedClient {
+            grant: row.get(0)?,
+            is_device: row.get(1)?,
         })
-        .optional()?;
-    let Some((by, is_device)) = closed else {
-        return Ok(false);
-    };
-    if let Some(grant) = by {
-        grant::close(tx, GrantId(grant), reason, now)?;
-    }
-    authorization_code::remove_of_client(tx, session, id)?;
-    device_code::remove_of_client(tx, session, id)?;
-    tx.sql
-        .prepare_cached("DELETE FROM label WHERE client_id = ?1")?
-        .execute([id])?;
-    tx.effect(Effect::ClientEnded {
-        session,
-        client: id,
-        reason,
     });
-    let subject = Subject {
-        session: Some(session),
-        client: Some(id),
-        ..Subject::default()
-    };
-    audit::record(tx, Action::ClientLeft(reason), &subject, now)?;
-    Ok(is_device)
+    Ok(ended.optional()?)
 }
 
 /// What is gathered of a client's use: how far it has acknowledged, and when and from where it was

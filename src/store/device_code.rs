@@ -5,7 +5,11 @@ use std::{net::IpAddr, time::Duration};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Read, Write, as_sql, row, size::HASH};
+use super::{
+    row::{self, as_sql},
+    size::HASH,
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
     model::{AppId, ChannelName, ClientId, Scopes, SessionId, Timestamp},
@@ -201,7 +205,7 @@ pub fn remove(tx: &Write, secret: SecretHash) -> Result<()> {
 }
 
 /// Removes the codes of an app that has ended.
-pub(super) fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
+pub fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM device_code WHERE app_id = ?1")?
         .execute([app])?;
@@ -218,11 +222,21 @@ pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
 
 /// Removes what a client has approved that left before it was used: it may have been removed
 /// because it was not to be trusted.
-pub(super) fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
+pub fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM device_code WHERE session_id = ?1 AND client_id = ?2")?
         .execute(params![session, client])?;
     Ok(())
+}
+
+/// Denies what a session has approved and nobody has redeemed, for one app or for all. Returns how
+/// many codes it was.
+pub fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
+    let void = tx.sql.prepare_cached(
+        "UPDATE device_code SET denied = 1, session_id = NULL, client_id = NULL, res = NULL
+         WHERE session_id = ?1 AND (?2 IS NULL OR app_id = ?2)",
+    )?;
+    Ok({ void }.execute(params![session, app])?)
 }
 
 /// How many new clients a session has approved that have not come yet; to say who one is takes
@@ -238,7 +252,7 @@ pub fn count_approved(tx: &Read, session: SessionId, due: Timestamp) -> Result<u
 }
 
 /// Lets the codes expire that wait for somebody, because the key to their user codes is lost.
-pub(super) fn end_undecided(sql: &Connection, now: Timestamp) -> Result<()> {
+pub fn end_undecided(sql: &Connection, now: Timestamp) -> Result<()> {
     sql.execute(
         "UPDATE device_code SET expires_at = ?1 WHERE expires_at > ?1 AND session_id IS NULL AND NOT denied",
         [now],
@@ -266,12 +280,11 @@ fn millis(time: Duration) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        model::EndReason,
         secret::{KeyRing, UserCode},
         store::{
             Write,
             app::{self, NewApp},
-            open,
+            open_for_test,
         },
     };
 
@@ -279,12 +292,12 @@ mod tests {
     fn user_codes_are_unique_and_codes_end_with_their_app() {
         let dir = tempfile::tempdir().unwrap();
         let now = Timestamp(0);
-        let sql = open::writer(&dir.path().join("d.db"), now).unwrap();
+        let sql = open_for_test(&dir.path().join("d.db"));
         let tx = Write::new(&sql);
         let app = NewApp {
             client_id: "app_x".into(),
             name: "x".into(),
-            secret: None,
+            public: true,
             resource_server: false,
             bearer_alone: false,
             device: true,
@@ -307,7 +320,7 @@ mod tests {
         assert!(insert(&tx, &new("one"), now).unwrap());
         assert!(!insert(&tx, &new("another"), now).unwrap());
         assert!(find(&tx, SecretHash::of("one")).unwrap().is_some());
-        app::end(&tx, app, EndReason::Revoked, now).unwrap();
+        remove_of_app(&tx, app).unwrap();
         assert!(find(&tx, SecretHash::of("one")).unwrap().is_none());
     }
 }

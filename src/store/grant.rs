@@ -4,12 +4,14 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app, approval, as_sql, audit, client, grant_end, row, size::length, token,
+    app::{self, App},
+    row::{self, as_sql},
+    size::length,
+    transaction::{Read, Write},
 };
 use crate::{
-    audit::{Action, Subject},
     error::Result,
-    model::{AppId, ChannelName, ClientId, EndReason, GrantId, Scopes, SessionId, Timestamp},
+    model::{AppId, ChannelName, ClientId, GrantId, Scopes, SessionId, Timestamp},
 };
 
 /// A live grant.
@@ -61,7 +63,7 @@ pub struct NewGrant {
 
 impl NewGrant {
     /// All that an app may do, as the session that owns it or for itself.
-    pub fn own_of(app: &app::App) -> Self {
+    pub fn own_of(app: &App) -> Self {
         Self {
             session: app.session,
             scope: app.scope,
@@ -72,34 +74,26 @@ impl NewGrant {
 }
 
 /// Makes a grant; a client of it, if it is to have one, follows in the same transaction.
-pub fn insert(tx: &Write, app: &app::App, new: &NewGrant, now: Timestamp) -> Result<GrantId> {
+pub fn insert(tx: &Write, app: AppId, new: &NewGrant, now: Timestamp) -> Result<GrantId> {
     let (scope, res) = (
         new.scope.to_string(),
         new.res.as_ref().map(row::to_json).transpose()?,
     );
     tx.add_row(scope.len() + length(res.as_ref()), 5);
-    tx.sql
+    let id = tx
+        .sql
         .prepare_cached(
-            "INSERT INTO app_grant (session_id, app_id, scope, res, created_at, limit_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO app_grant (session_id, app_id, scope, res, created_at, limit_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             RETURNING id",
         )?
-        .execute(params![
+        .query_row(params![
             new.session,
-            app.id,
+            app,
             scope,
             res,
             now,
             new.limit_at,
-        ])?;
-    let id = GrantId(tx.sql.last_insert_rowid());
-    audit::record(
-        tx,
-        Action::GrantIssued,
-        &Subject {
-            session: new.session,
-            ..app.subject()
-        },
-        now,
-    )?;
+        ], |row| row.get(0))?;
     Ok(id)
 }
 
@@ -153,7 +147,7 @@ pub fn get(tx: &Read, id: GrantId) -> Result<Option<Grant>> {
 }
 
 /// The live grants of a session, oldest first, each with its app.
-pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, app::App)>> {
+pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, App)>> {
     let mut statement = tx.sql.prepare_cached(&format!(
         "{GRANT} WHERE session_id = ?1 AND ended_at IS NULL ORDER BY id"
     ))?;
@@ -174,7 +168,7 @@ pub fn page(
     session: Option<SessionId>,
     after: GrantId,
     limit: usize,
-) -> Result<Vec<(Grant, app::App)>> {
+) -> Result<Vec<(Grant, App)>> {
     // A statement for each, so that each has its index.
     let filter = match (app, session) {
         (Some(_), Some(_)) => "app_id = ?2 AND session_id = ?3",
@@ -197,7 +191,7 @@ pub fn page(
 
 /// The one live grant that an app has of itself: an API key's, as its session, or an operator's
 /// app's own.
-pub fn own_of(tx: &Read, app: &app::App) -> Result<Option<Grant>> {
+pub fn own_of(tx: &Read, app: &App) -> Result<Option<Grant>> {
     Ok(tx
         .sql
         .prepare_cached(&format!(
@@ -227,7 +221,7 @@ pub fn app_name(tx: &Read, grant: GrantId) -> Result<String> {
 }
 
 /// The channels that a grant is confined to; none: all of the session's.
-pub(super) fn res(tx: &Read, grant: GrantId) -> Result<Option<Vec<ChannelName>>> {
+pub fn res(tx: &Read, grant: GrantId) -> Result<Option<Vec<ChannelName>>> {
     let res = tx
         .sql
         .prepare_cached("SELECT res FROM app_grant WHERE id = ?1")?;
@@ -242,50 +236,13 @@ pub fn is_live(tx: &Read, id: GrantId) -> Result<bool> {
         .exists([id])?)
 }
 
-/// Ends a grant, whoever asks for it: its tokens are dead, its client has left, and with the last
-/// device the session ends. A second end changes nothing.
-pub fn end(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
-    let Some(grant) = get(tx, id)? else {
-        return Ok(());
-    };
-    match (grant.session, grant.client) {
-        // The client takes its grant with it.
-        (Some(session), Some(client)) => {
-            client::leave(tx, session, client, reason, None, now).map(drop)
-        }
-        _ => close(tx, id, reason, now),
-    }
-}
-
-/// Ends a grant, its tokens and the API keys that were made through it; of its client the caller
-/// takes care.
-pub(super) fn close(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
-    let ended = tx
-        .sql
-        .prepare_cached(
-            "UPDATE app_grant SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING app_id, session_id",
-        )?
-        .query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((app, session)) = ended else {
-        return Ok(());
-    };
-    token::remove_of(tx, id)?;
-    if let Some(session) = session {
-        // What the app was allowed beside this grant ends with it, or the app would be back at
-        // once.
-        approval::void_of_app(tx, session, app)?;
-    }
-    grant_end::record(tx, id, reason, now)?;
-    tx.effect(Effect::GrantEnded { grant: id });
-    for key in app::live_made_through(tx, id)? {
-        app::end(tx, key, reason, now)?;
-    }
-    let subject = Subject {
-        session,
-        ..app::get(tx, app)?.subject()
-    };
-    audit::record(tx, Action::GrantRevoked(reason), &subject, now)
+/// Ends a grant's row. Returns its app and the session as which it acted; `None`: it had ended.
+pub fn end(tx: &Write, id: GrantId, now: Timestamp) -> Result<Option<(AppId, Option<SessionId>)>> {
+    let ended = tx.sql.prepare_cached(
+        "UPDATE app_grant SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING app_id, session_id",
+    )?;
+    let ended = { ended }.query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(ended.optional()?)
 }
 
 /// Removes a batch of grants that ended at `cutoff` or before and have no client any more.

@@ -3,8 +3,10 @@
 use rusqlite::params;
 
 use super::{
-    Read, as_sql, channel_history,
-    log::{self, PAGE_BYTES, Span},
+    channel_history, log, membership,
+    queue::PAGE_BYTES,
+    row::{Span, as_sql},
+    transaction::Read,
 };
 use crate::{
     error::Result,
@@ -45,11 +47,7 @@ pub fn of_channel(
     part: Part,
     limit: usize,
 ) -> Result<Option<Vec<Event>>> {
-    let stays = tx
-        .sql
-        .prepare_cached("SELECT since, until FROM membership WHERE session_id = ?1 AND channel_id = ?2 ORDER BY since")?
-        .query_map(params![session, channel], Span::read)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let stays = membership::stays(tx, session, channel)?;
     if stays.is_empty() {
         return Ok(None);
     }
@@ -64,7 +62,7 @@ pub fn of_channel(
             let spans = stays
                 .iter()
                 .rev()
-                .map(|stay| (stay.since, stay.until.unwrap_or(i64::MAX).min(up_to)));
+                .map(|stay| (stay.since, stay.until.unwrap_or(LAST).min(up_to)));
             in_spans(
                 tx,
                 "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3
@@ -75,9 +73,12 @@ pub fn of_channel(
             )
         },
         forth: &|past, limit| {
-            let spans = stays
-                .iter()
-                .map(|stay| (stay.since.max(past + 1), stay.until.unwrap_or(i64::MAX)));
+            let spans = stays.iter().map(|stay| {
+                (
+                    stay.since.max(EventId(past.0 + 1)),
+                    stay.until.unwrap_or(LAST),
+                )
+            });
             in_spans(
                 tx,
                 "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3
@@ -99,7 +100,7 @@ fn joined(mut spans: Vec<Span>, more: Vec<Span>) -> Vec<Span> {
     for span in spans {
         match joined
             .last_mut()
-            .filter(|last| last.until.is_none_or(|until| span.since <= until + 1))
+            .filter(|last| last.until.is_none_or(|until| span.since.0 <= until.0 + 1))
         {
             Some(last) => {
                 last.until = last
@@ -117,9 +118,9 @@ fn in_spans(
     tx: &Read,
     sql: &str,
     channel: ChannelId,
-    spans: impl Iterator<Item = (i64, i64)>,
+    spans: impl Iterator<Item = (EventId, EventId)>,
     limit: usize,
-) -> Result<Vec<i64>> {
+) -> Result<Vec<EventId>> {
     let mut statement = tx.sql.prepare_cached(sql)?;
     let mut ids = Vec::new();
     for (first, last) in spans.filter(|(first, last)| first <= last) {
@@ -143,7 +144,7 @@ pub fn of_exchange(
     part: Part,
     limit: usize,
 ) -> Result<Vec<Event>> {
-    let ids = |sql: &str, id: i64, limit: usize| -> Result<Vec<i64>> {
+    let ids = |sql: &str, id: EventId, limit: usize| -> Result<Vec<EventId>> {
         let mut statement = tx.sql.prepare_cached(sql)?;
         let rows = statement.query_map(params![one, other, id, as_sql(limit)], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -191,22 +192,24 @@ struct Lane<'a> {
     forth: &'a Ids<'a>,
 }
 
-type Ids<'a> = dyn Fn(i64, usize) -> Result<Vec<i64>> + 'a;
+type Ids<'a> = dyn Fn(EventId, usize) -> Result<Vec<EventId>> + 'a;
+
+/// Later than every event.
+const LAST: EventId = EventId(i64::MAX);
 
 impl Lane<'_> {
     fn read(&self, tx: &Read, part: Part, limit: usize) -> Result<Vec<Event>> {
-        let up_to = |id: i64| -> Result<Vec<Event>> {
+        let up_to = |id: EventId| -> Result<Vec<Event>> {
             let mut events = log::load(tx, &(self.back)(id, limit)?, PAGE_BYTES)?;
             events.reverse();
             Ok(events)
         };
         match part {
-            Part::Latest => up_to(i64::MAX),
-            Part::Before(id) => up_to(id.0.saturating_sub(1)),
-            Part::After(id) => log::load(tx, &(self.forth)(id.0, limit)?, PAGE_BYTES),
+            Part::Latest => up_to(LAST),
+            Part::Before(id) => up_to(EventId(id.0.saturating_sub(1))),
+            Part::After(id) => log::load(tx, &(self.forth)(id, limit)?, PAGE_BYTES),
             Part::Around(id) => {
-                let (mut older, mut newer) =
-                    ((self.back)(id.0, limit)?, (self.forth)(id.0, limit)?);
+                let (mut older, mut newer) = ((self.back)(id, limit)?, (self.forth)(id, limit)?);
                 newer.truncate(limit - older.len().min(limit.div_ceil(2)));
                 older.truncate(limit - newer.len());
                 let mut events = log::load(tx, &older, PAGE_BYTES)?;

@@ -2,30 +2,36 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Read, Write, log};
+use super::transaction::{Read, Write};
 use crate::{
     error::Result,
-    model::{ChannelId, SessionId},
+    model::{ChannelId, EventId, SessionId},
 };
 
 /// Invitations to one channel, and of one session, that were not used yet, at most; and as many
 /// that are silenced.
 const MAX_PENDING: i64 = 1000;
 
-/// Keeps an invitation; whether it is new. Of a channel or a session that has too many, the oldest
+/// Keeps an invitation that is made after the event `since`; whether it is new. Of a channel or a session that has too many, the oldest
 /// gives way.
 ///
 /// An invitation by somebody whom the session silences is kept for its inviter alone, who sees no
 /// difference. It opens no door, takes no place among the others, and does not stand in the way of
 /// an invitation by somebody else.
-pub fn add(tx: &Write, channel: ChannelId, session: SessionId, silenced: bool) -> Result<bool> {
+pub fn add(
+    tx: &Write,
+    channel: ChannelId,
+    session: SessionId,
+    silenced: bool,
+    since: EventId,
+) -> Result<bool> {
     let added = tx
         .sql
         .prepare_cached(
             "INSERT INTO invite (channel_id, session_id, silenced, since) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET silenced = 0, since = excluded.since WHERE silenced AND NOT excluded.silenced",
         )?
-        .execute(params![channel, session, silenced, log::head(tx)?])?;
+        .execute(params![channel, session, silenced, since])?;
     if added == 0 {
         return Ok(false);
     }
@@ -63,14 +69,14 @@ pub fn remove(tx: &Write, channel: ChannelId, session: SessionId) -> Result<()> 
     Ok(())
 }
 
-pub(super) fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
+pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM invite WHERE channel_id = ?1")?
         .execute([channel])?;
     Ok(())
 }
 
-pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
+pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM invite WHERE session_id = ?1")?
         .execute([session])?;
@@ -83,7 +89,7 @@ mod tests {
     use crate::{
         irc::mode::Modes,
         model::{ChannelName, Nick, Timestamp},
-        store::{channel, open, session},
+        store::{channel, open_for_test, session, target},
     };
 
     /// Sessions and channels, each so many, the last of which was made first.
@@ -97,19 +103,28 @@ mod tests {
     fn world(sessions: usize, channels: usize) -> World {
         let dir = tempfile::tempdir().unwrap();
         let now = Timestamp(0);
-        let sql = open::writer(&dir.path().join("i.db"), now).unwrap();
+        let sql = open_for_test(&dir.path().join("i.db"));
         sql.execute_batch("BEGIN").unwrap();
         let tx = Write::new(&sql);
         let session = |n| {
             session::insert(
                 &tx,
+                target::insert(&tx).unwrap(),
                 &Nick::parse(&format!("s{n}")).unwrap(),
                 [127, 0, 0, 1].into(),
                 now,
             )
         };
         let named = |n: usize| ChannelName::parse(&format!("#c{n}")).unwrap();
-        let channel = |n| channel::insert(&tx, &named(n), Modes::new(), now);
+        let channel = |n| {
+            channel::insert(
+                &tx,
+                target::insert(&tx).unwrap(),
+                &named(n),
+                Modes::new(),
+                now,
+            )
+        };
         let mut sessions = (0..sessions)
             .map(|n| session(n).unwrap())
             .collect::<Vec<_>>();
@@ -141,20 +156,12 @@ mod tests {
                 true => (world.channels[n], world.sessions[0]),
                 false => (world.channels[0], world.sessions[n]),
             };
+            let next = std::cell::Cell::new(0);
             let invite = |n: usize, silenced: bool| {
-                // Each is an event, so each is younger than those before it.
-                let draft = log::Draft {
-                    time: Timestamp(0),
-                    source: "x",
-                    command: "INVITE",
-                    params: Vec::new(),
-                    origin: None,
-                    app: None,
-                    message: None,
-                };
-                log::append(&tx, draft, &[]).unwrap();
+                // Each is younger than those before it.
+                next.set(next.get() + 1);
                 let (channel, session) = pair(n);
-                assert!(add(&tx, channel, session, silenced).unwrap());
+                assert!(add(&tx, channel, session, silenced, EventId(next.get())).unwrap());
             };
             let pending = |n: usize| {
                 let (channel, session) = pair(n);
@@ -181,10 +188,9 @@ mod tests {
         let many = MAX_PENDING as usize + 5;
         let world = world(1, many);
         let tx = Write::new(&world.sql);
-        world
-            .channels
-            .iter()
-            .for_each(|channel| assert!(add(&tx, *channel, world.sessions[0], true).unwrap()));
+        world.channels.iter().for_each(|channel| {
+            assert!(add(&tx, *channel, world.sessions[0], true, EventId(0)).unwrap())
+        });
         let kept: i64 = world
             .sql
             .query_row("SELECT count(*) FROM invite", [], |row| row.get(0))

@@ -13,7 +13,12 @@ use std::{
 
 use rusqlite::{Connection, Row, params};
 
-use super::{Read, Write, device_code, files};
+use super::{
+    device_code,
+    engine::files,
+    row::as_sql,
+    transaction::{Read, Write},
+};
 use crate::{
     error::{Code, Error, Result},
     model::Timestamp,
@@ -281,6 +286,6 @@ pub fn needed(tx: &Read) -> Result<Vec<KeyId>> {
         "SELECT key FROM device_code WHERE key IS NOT NULL UNION
          SELECT derived_by FROM token WHERE derived_by IS NOT NULL AND settled_at IS NULL LIMIT ?1",
     )?;
-    let keys = statement.query_map([super::as_sql(MAX_KEYS)], |row| row.get(0))?;
+    let keys = statement.query_map([as_sql(MAX_KEYS)], |row| row.get(0))?;
     Ok(keys.collect::<rusqlite::Result<_>>()?)
 }

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Read, Write, as_sql, size::HASH};
+use super::{
+    row::as_sql,
+    size::HASH,
+    transaction::{Read, Write},
+};
 use crate::{
     error::{Code, Error, Result},
     model::{ClientId, Timestamp},
@@ -76,6 +80,14 @@ pub fn keep(
             )?
             .execute(params![client, KEPT_BYTES])?;
     }
+    Ok(())
+}
+
+/// Removes the labels of a client that has ended.
+pub fn remove_of_client(tx: &Write, client: ClientId) -> Result<()> {
+    tx.sql
+        .prepare_cached("DELETE FROM label WHERE client_id = ?1")?
+        .execute([client])?;
     Ok(())
 }
 

@@ -3,7 +3,6 @@
 
 use rusqlite::Connection;
 
-use super::approval;
 use crate::model::Timestamp;
 
 const SCHEMA: &str = include_str!("../../schema.sql");
@@ -367,9 +366,18 @@ pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()
         "UPDATE sqlite_sequence SET seq = max(seq + (1 << 32), ?1)",
         [now.0 << 10],
     )?;
-    approval::void_all(&transaction)?;
+    void_approvals(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.commit()
+}
+
+/// Voids every approval in a copy of a database. What its session took back after the copy was made
+/// must not be redeemed.
+fn void_approvals(sql: &Connection) -> rusqlite::Result<()> {
+    sql.execute_batch(
+        "DELETE FROM authorization_code WHERE used_at IS NULL;
+         UPDATE device_code SET denied = 1, session_id = NULL, client_id = NULL, res = NULL WHERE session_id IS NOT NULL;",
+    )
 }
 
 /// Brings the schema to its newest version, in one transaction.

@@ -15,10 +15,13 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    DatabaseLock, Write,
-    files::{self, beside, private, write_ahead_log},
-    lock, migrate,
-    open::{CLOSING, prepare, refuse},
+    engine::{
+        files::{self, beside, private, write_ahead_log},
+        lock::{self, DatabaseLock},
+        open::{CLOSING, prepare, refuse},
+    },
+    migrate,
+    transaction::Write,
 };
 use crate::{
     error::{Code, Error, Result},

@@ -2,10 +2,15 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Write, app, as_sql, grant, row, unreadable};
+use super::{
+    app, grant, log,
+    row::{self, as_sql},
+    sweep, target,
+    transaction::Write,
+};
 use crate::{
     error::Result,
-    model::{ChannelId, TargetId, Timestamp},
+    model::{ChannelId, EventId, SessionId, TargetId, Timestamp},
 };
 
 /// Addresses that are removed at once, for each event of a batch.
@@ -32,13 +37,13 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
         if time > cutoff && time <= now {
             break;
         }
-        let targets = row::from_json::<i64>(
+        let targets = row::from_json::<TargetId>(
             row.get_ref("targets")?
                 .as_str()
                 .map_err(rusqlite::Error::from)?,
         )?;
         addresses += targets.len();
-        to_come.push((row.get::<_, i64>("id")?, targets));
+        to_come.push((row.get::<_, EventId>("id")?, targets));
         if time <= cutoff {
             old.append(&mut to_come);
         }
@@ -48,31 +53,17 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
         let next = next
             .query_row(params![*last, now], |row| row.get(0))
             .optional()?;
-        if next.is_some_and(|time: i64| time <= cutoff.0) {
+        if next.is_some_and(|time: Timestamp| time <= cutoff) {
             old.append(&mut to_come);
         }
     }
     for (event, targets) in &old {
         for target in targets {
-            note_dropped(tx, TargetId(*target), *event)?;
+            target::note_dropped(tx, *target, *event)?;
         }
-        remove_event(tx, *event, targets)?;
+        log::remove(tx, *event, targets)?;
     }
     Ok(old.len())
-}
-
-/// Removes an event and what addresses it.
-pub(super) fn remove_event(tx: &Write, event: i64, targets: &[i64]) -> Result<()> {
-    let mut unaddress = tx
-        .sql
-        .prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
-    for target in targets {
-        unaddress.execute([*target, event])?;
-    }
-    tx.sql
-        .prepare_cached("DELETE FROM event WHERE id = ?1")?
-        .execute([event])?;
-    Ok(())
 }
 
 /// Removes a batch of memberships that ended before the oldest event there is. What a client of the
@@ -97,11 +88,11 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     let rows = closed.query_map(params![floor, as_sql(batch)], |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
     })?;
-    let rows = rows.collect::<rusqlite::Result<Vec<(i64, i64, i64, i64)>>>()?;
+    let rows = rows.collect::<rusqlite::Result<Vec<(SessionId, ChannelId, EventId, EventId)>>>()?;
     for (session, channel, since, until) in &rows {
-        note_dropped(tx, TargetId(*session), *until)?;
-        remove.execute([session, channel, since])?;
-        unreadable::note_forgotten(tx, ChannelId(*channel))?;
+        target::note_dropped(tx, (*session).into(), *until)?;
+        remove.execute(params![session, channel, since])?;
+        sweep::note(tx, (*channel).into())?;
     }
     Ok(rows.len())
 }
@@ -143,12 +134,4 @@ pub fn drop_tombstones(
         }
     }
     Ok(removed)
-}
-
-/// Notes how far a target has lost its events.
-pub(super) fn note_dropped(tx: &Write, target: TargetId, event: i64) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE target SET dropped = ?2 WHERE id = ?1 AND dropped < ?2")?
-        .execute(params![target, event])?;
-    Ok(())
 }

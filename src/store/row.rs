@@ -131,3 +131,26 @@ pub(super) fn redirect_uris(row: &Row) -> rusqlite::Result<Vec<RedirectUri>> {
     let uris: Vec<String> = from_json(row.get_ref("redirect_uris")?.as_str()?)?;
     Ok(uris.into_iter().map(RedirectUri::stored).collect())
 }
+
+/// A count as a parameter.
+pub(super) fn as_sql(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// An interval of event ids, both ends within: a stay on a channel, or a time when it was +H.
+pub struct Span {
+    /// Its first event.
+    pub since: EventId,
+    /// Its last event; `None` while it lasts.
+    pub until: Option<EventId>,
+}
+
+impl Span {
+    /// Reads the columns `since` and `until`.
+    pub(super) fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            since: row.get("since")?,
+            until: row.get("until")?,
+        })
+    }
+}

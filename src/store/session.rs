@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Effect, Read, Write, app, as_sql, audience, audit, authorization_code, client, device_code,
-    direct, grant, invite, log, member, new_target, on_unique, session_mask, silence,
-    size::ADDRESS, unreadable,
+    engine::error::on_unique,
+    row::as_sql,
+    size::ADDRESS,
+    transaction::{Read, Write},
 };
 use crate::{
-    audit::{Action, Subject},
+    audit::Subject,
     error::{Code, Error, Result},
     irc::glob,
-    model::{EndReason, EventId, HashedPassword, Network, Nick, SessionId, Timestamp},
+    model::{HashedPassword, Network, Nick, SessionId, TargetId, Timestamp},
 };
 
 /// Sessions that are looked at for a mask.
@@ -119,21 +120,20 @@ pub fn overview(tx: &Read, id: SessionId) -> Result<Overview> {
 }
 
 /// Makes a session for a request from `address`; a client of it follows in the same transaction.
-pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Result<SessionId> {
-    let id = SessionId(new_target(tx)?.0);
+pub fn insert(
+    tx: &Write,
+    target: TargetId,
+    nick: &Nick,
+    address: IpAddr,
+    now: Timestamp,
+) -> Result<SessionId> {
+    let id = SessionId(target.0);
     let inserted = tx
         .sql
         .prepare_cached("INSERT INTO session (id, nick, folded_nick, created_at, network) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![id, nick.as_str(), nick.folded(), now, Network::of(address).in_order().0]);
     on_unique(inserted, || in_use(nick))?;
     tx.add_row(3 * nick.as_str().len() + 2 * ADDRESS, 3);
-    let subject = Subject {
-        session: Some(id),
-        nick: Some(nick.to_string()),
-        address: Some(address),
-        ..Subject::default()
-    };
-    audit::record(tx, Action::SessionCreated, &subject, now)?;
     Ok(id)
 }
 
@@ -167,7 +167,7 @@ pub struct PastSession {
 }
 
 /// The session `id`, live or ended, as long as anything is known of it.
-pub(super) fn find_past(tx: &Read, id: SessionId) -> Result<Option<PastSession>> {
+pub fn find_past(tx: &Read, id: SessionId) -> Result<Option<PastSession>> {
     let found = tx
         .sql
         .prepare_cached("SELECT nick, ended_at IS NOT NULL FROM session WHERE id = ?1")?;
@@ -181,7 +181,7 @@ pub(super) fn find_past(tx: &Read, id: SessionId) -> Result<Option<PastSession>>
     Ok(past.optional()?)
 }
 
-pub(super) fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
+pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
     Ok(tx
         .sql
         .prepare_cached("SELECT * FROM session WHERE folded_nick = ?1 AND ended_at IS NULL")?
@@ -201,7 +201,7 @@ pub fn count_from(tx: &Read, network: Network, most: i64) -> Result<i64> {
 
 /// Live sessions whose nicks fit a mask, in the order of their nicks, at most `limit` of those that
 /// are looked at; and whether these are all.
-pub(super) fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
+pub fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
     let first = mask
         .split(['*', '?'])
         .next()
@@ -279,95 +279,12 @@ pub fn set_away(tx: &Write, id: SessionId, away: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// What the last client of a session says as it leaves.
-pub struct LastWords<'a> {
-    pub text: &'a str,
-    /// The name of the app through whose grant it comes.
-    pub app: Option<String>,
-}
-
-/// Ends a session, whoever removed its last device: one QUIT to all who are to know of it, its
-/// memberships closed, its clients out, its grants and API keys revoked, its nick free, its
-/// password gone.
-pub fn end(
-    tx: &Write,
-    id: SessionId,
-    reason: EndReason,
-    words: Option<LastWords>,
-    now: Timestamp,
-) -> Result<EventId> {
-    let session = get(tx, id)?;
-    let channels = member::channels_of(tx, id)?;
-    let targets = audience::of(tx, &session)?;
-    let draft = log::Draft {
-        time: now,
-        source: session.nick.as_str(),
-        command: "QUIT",
-        params: vec![
-            words
-                .as_ref()
-                .map_or(reason.sentence(), |words| words.text)
-                .to_owned(),
-        ],
-        origin: None,
-        app: words.and_then(|words| words.app),
-        message: None,
-    };
-    let quit = log::append(tx, draft, &targets)?;
-    for channel in channels {
-        member::close(tx, id, channel, quit, now)?;
-    }
-    for client in client::live_of(tx, id)? {
-        client::close(tx, id, client.id, reason, now)?;
-    }
-    end_apps(tx, id, now)?;
+/// Ends a session's row: its nick is free, its password is gone.
+pub fn end(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached(
             "UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1",
         )?
         .execute(params![id, now])?;
-    unreadable::note_ended(tx, id)?;
-    invite::remove_of_session(tx, id)?;
-    silence::remove_of_session(tx, id)?;
-    session_mask::let_go(tx, id)?;
-    direct::remove_of(tx, id)?;
-    audit::record(
-        tx,
-        Action::SessionEnded(reason),
-        &session.subject(Subject::default()),
-        now,
-    )?;
-    Ok(quit)
-}
-
-/// Ends what apps have of a session whose devices are gone.
-fn end_apps(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
-    let reason = EndReason::SessionEnded;
-    // Before their grants, which would look for the last device again.
-    for bot in client::bots_of(tx, id)? {
-        client::close(tx, id, bot, reason, now)?;
-    }
-    for (grant, _) in grant::live_of(tx, id)? {
-        grant::end(tx, grant.id, reason, now)?;
-    }
-    for key in app::live_keys_of(tx, id)? {
-        app::end(tx, key.id, reason, now)?;
-    }
-    authorization_code::remove_of_session(tx, id)?;
-    device_code::remove_of_session(tx, id)
-}
-
-/// Memberships of live sessions, for the hub's start.
-pub fn for_each_membership(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
-    let mut statement = tx
-        .sql
-        .prepare("SELECT session_id, channel_id FROM membership WHERE until IS NULL")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        each(Effect::Joined {
-            session: row.get(0)?,
-            channel: row.get(1)?,
-        });
-    }
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 use rusqlite::{Row, Statement, ToSql};
 
-use super::{Write, session::Session, sight::Sight};
+use super::transaction::Write;
 use crate::{
     error::Result,
     irc::{glob::Candidate, mode::Mask},
@@ -25,21 +25,8 @@ pub struct SessionMask {
 const TABLES: [&str; 2] = ["ban", "silence"];
 
 impl SessionMask {
-    /// A mask as it is set now, by a caller who sees this much.
-    pub fn new(sight: &Sight, mask: Mask) -> Result<Self> {
-        let session = mask
-            .nick()
-            .map(|nick| sight.find_person(&nick))
-            .transpose()?
-            .flatten();
-        let held = session
-            .filter(|session| mask.matches(&Candidate::new(session.mask())))
-            .map(|session| session.id);
-        Ok(Self { mask, held })
-    }
-
     /// Reads the columns `mask` and `held`.
-    pub(super) fn read(row: &Row) -> rusqlite::Result<Self> {
+    pub fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
             mask: row.get("mask")?,
             held: row.get("held")?,
@@ -54,16 +41,17 @@ pub struct Masked {
 }
 
 impl Masked {
-    pub fn new(session: &Session) -> Self {
+    /// A session, by its id and its whole name (`nick!user@host`).
+    pub fn new(session: SessionId, name: String) -> Self {
         Self {
-            session: session.id,
-            name: Candidate::new(session.mask()),
+            session,
+            name: Candidate::new(name),
         }
     }
 
     /// Whether one of the masks that a query gives, in its columns `mask` and `held`, matches the
     /// session.
-    pub(super) fn fits_one_of(&self, masks: &mut Statement, of: impl ToSql) -> Result<bool> {
+    pub fn fits_one_of(&self, masks: &mut Statement, of: impl ToSql) -> Result<bool> {
         let mut rows = masks.query([of])?;
         while let Some(row) = rows.next()? {
             let held: Option<SessionId> = row.get("held")?;
@@ -78,13 +66,13 @@ impl Masked {
         Ok(false)
     }
 
-    pub(super) fn fits(&self, SessionMask { mask, held }: &SessionMask) -> bool {
+    pub fn fits(&self, SessionMask { mask, held }: &SessionMask) -> bool {
         *held == Some(self.session) || mask.matches(&self.name)
     }
 }
 
 /// Lets go of a session that ends.
-pub(super) fn let_go(tx: &Write, session: SessionId) -> Result<()> {
+pub fn let_go(tx: &Write, session: SessionId) -> Result<()> {
     for table in TABLES {
         let let_go = format!("UPDATE {table} SET held = NULL WHERE held = ?1");
         tx.sql.prepare_cached(&let_go)?.execute([session])?;

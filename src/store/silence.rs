@@ -3,9 +3,9 @@
 use rusqlite::params;
 
 use super::{
-    Read, Write,
-    session::{self, Session},
+    session::Session,
     session_mask::{Masked, SessionMask},
+    transaction::{Read, Write},
 };
 use crate::{error::Result, irc::mode::Mask, model::SessionId};
 
@@ -26,31 +26,7 @@ pub fn silences(tx: &Read, session: SessionId, sender: &Session) -> Result<bool>
     let mut masks = tx
         .sql
         .prepare_cached("SELECT mask, held FROM silence WHERE session_id = ?1")?;
-    Masked::new(sender).fits_one_of(&mut masks, session)
-}
-
-/// Those whom a session silences, for a look at many.
-pub(super) struct Silenced {
-    by: SessionId,
-    masks: Vec<SessionMask>,
-}
-
-impl Silenced {
-    pub fn by(tx: &Read, session: SessionId) -> Result<Self> {
-        Ok(Self {
-            by: session,
-            masks: list(tx, session)?,
-        })
-    }
-
-    /// Whether a live session is one of them.
-    pub fn includes(&self, tx: &Read, other: SessionId) -> Result<bool> {
-        if self.masks.is_empty() || other == self.by {
-            return Ok(false);
-        }
-        let other = Masked::new(&session::get(tx, other)?);
-        Ok(self.masks.iter().any(|mask| other.fits(mask)))
-    }
+    Masked::new(sender.id, sender.mask()).fits_one_of(&mut masks, session)
 }
 
 /// Adds a mask; whether it is new.
@@ -74,7 +50,7 @@ pub fn remove(tx: &Write, session: SessionId, mask: &Mask) -> Result<bool> {
     Ok(removed == 1)
 }
 
-pub(super) fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
+pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM silence WHERE session_id = ?1")?
         .execute([session])?;

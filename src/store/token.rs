@@ -4,60 +4,36 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, grant_end, size::HASH};
+use super::{
+    effect::{Access, Effect},
+    row::as_sql,
+    size::HASH,
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
-    model::{AppId, ClientId, GrantId, Scopes, SessionId, Timestamp},
+    model::{GrantId, Scopes, Timestamp},
     secret::{KeyId, SecretHash, sha256},
 };
 
 /// How long an expired token is kept: whoever finds one can still revoke by it (RFC 7009 §2).
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
-/// An access token as the caller map holds it.
-#[derive(Clone, Copy, Debug)]
-pub struct Access {
-    pub secret: SecretHash,
-    pub grant: GrantId,
-    pub app: AppId,
-    /// The session as which it calls; none: it is an app's own.
-    pub session: Option<SessionId>,
-    /// The client as which it calls; none: its grant has no queue.
-    pub client: Option<ClientId>,
-    /// Whether it calls by itself; else only beside its app's own.
-    pub alone: bool,
-    /// The end of that client's lifetime.
-    pub client_expires_at: Timestamp,
-    /// Of an API key: the device's client that made it, whose use this one's is.
-    pub maker: Option<ClientId>,
-    /// What it allows, which may be less than its grant does.
-    pub scope: Scopes,
-    pub created_at: Timestamp,
-    pub expires_at: Timestamp,
-    /// Whether its first use is to be noted: until then its refresh token is exchanged for the same
-    /// pair again.
-    pub unsettled: bool,
-}
-
-impl Access {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
-        Ok(Self {
-            secret: row.get("secret_hash")?,
-            grant: row.get("grant_id")?,
-            app: row.get("app_id")?,
-            session: row.get("session_id")?,
-            client: row.get("client")?,
-            alone: row.get("alone")?,
-            client_expires_at: Timestamp(
-                row.get::<_, Option<_>>("client_expires_at")?.unwrap_or(0),
-            ),
-            maker: row.get("maker")?,
-            scope: row.get("scope")?,
-            created_at: row.get("created_at")?,
-            expires_at: row.get("expires_at")?,
-            unsettled: row.get("unsettled")?,
-        })
-    }
+fn access(row: &Row) -> rusqlite::Result<Access> {
+    Ok(Access {
+        secret: row.get("secret_hash")?,
+        grant: row.get("grant_id")?,
+        app: row.get("app_id")?,
+        session: row.get("session_id")?,
+        client: row.get("client")?,
+        alone: row.get("alone")?,
+        client_expires_at: Timestamp(row.get::<_, Option<_>>("client_expires_at")?.unwrap_or(0)),
+        maker: row.get("maker")?,
+        scope: row.get("scope")?,
+        created_at: row.get("created_at")?,
+        expires_at: row.get("expires_at")?,
+        unsettled: row.get("unsettled")?,
+    })
 }
 
 /// Access tokens with all that the caller map wants to know.
@@ -100,7 +76,7 @@ pub fn issue_access(tx: &Write, new: &NewToken, now: Timestamp) -> Result<()> {
     let access = tx
         .sql
         .prepare_cached(&format!("{ACCESS} AND token.secret_hash = ?1"))?
-        .query_row([secret], Access::read)?;
+        .query_row([secret], access)?;
     tx.effect(Effect::TokenIssued(access));
     Ok(())
 }
@@ -234,7 +210,7 @@ pub fn for_each_access(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx.sql.prepare(ACCESS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        each(Effect::TokenIssued(Access::read(row)?));
+        each(Effect::TokenIssued(access(row)?));
     }
     Ok(())
 }
@@ -264,24 +240,21 @@ pub fn is_of_code(tx: &Read, code: SecretHash) -> Result<bool> {
         .exists([code])?)
 }
 
-/// Ends the tokens of a grant that descend from an authorization code.
-pub fn end_of_code(tx: &Write, grant: GrantId, code: SecretHash, now: Timestamp) -> Result<()> {
-    let mut statement = tx
+/// Removes the tokens that descend from an authorization code. Returns the access tokens among them.
+pub fn remove_of_code(tx: &Write, code: SecretHash) -> Result<Vec<SecretHash>> {
+    let mut remove = tx
         .sql
         .prepare_cached("DELETE FROM token WHERE code_hash = ?1 RETURNING secret_hash, kind")?;
-    let ended = statement.query_map([code], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
-    for token in ended {
-        let (secret, kind) = token?;
-        if kind == "access" {
-            grant_end::record_token(tx, grant, jti(secret), now)?;
-            tx.effect(Effect::TokenEnded { secret });
-        }
-    }
-    Ok(())
+    let removed = remove.query_map([code], |row| {
+        Ok((row.get(0)?, row.get_ref(1)?.as_str()? == "access"))
+    })?;
+    let removed = removed.collect::<rusqlite::Result<Vec<_>>>()?;
+    let access = removed.into_iter().filter(|(_, is_access)| *is_access);
+    Ok(access.map(|(secret, _)| secret).collect())
 }
 
 /// Removes the tokens of a grant that has ended.
-pub(super) fn remove_of(tx: &Write, grant: GrantId) -> Result<()> {
+pub fn remove_of_grant(tx: &Write, grant: GrantId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM token WHERE grant_id = ?1")?
         .execute([grant])?;

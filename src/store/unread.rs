@@ -1,9 +1,9 @@
 //! What a session has not read: what others said past its read mark, as far as it is worth
 //! counting.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 
-use super::{Read, session::Session, texts};
+use super::{session::Session, texts, transaction::Read};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SessionId, Unread, Words},
@@ -43,18 +43,6 @@ pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) ->
             }
         };
     }
-}
-
-/// The last message on a channel that another session than `me` sent; 0: there is none.
-pub(super) fn last_of_others(tx: &Read, channel: ChannelId, me: SessionId) -> Result<i64> {
-    let last = tx.sql.prepare_cached(
-        "SELECT id, sender, others FROM event WHERE channel = ?1 ORDER BY id DESC LIMIT 1",
-    )?;
-    let last = { last }.query_row([channel], |row| {
-        let (id, sender, others): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(if sender == me.0 { others } else { id })
-    });
-    Ok(last.optional()?.unwrap_or(0))
 }
 
 /// What is unread of an exchange of direct messages, from the newest back. What the session tells

@@ -5,75 +5,39 @@
 
 use std::collections::HashMap;
 
-use rusqlite::OptionalExtension;
+use rusqlite::params;
 
-use super::{Read, Write, as_sql, log, retention};
+use super::{
+    log,
+    retention::ADDRESSES,
+    row::as_sql,
+    sweep,
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
-    model::{ChannelId, SessionId},
+    model::{EventId, TargetId},
 };
 
 /// Stays on a channel that are looked through, from the oldest on.
 const STAYS: usize = 1000;
 
-/// Notes that a session has ended: its stays are nobody's, and neither are the events of its own.
-pub(super) fn note_ended(tx: &Write, session: SessionId) -> Result<()> {
-    let mut forget = tx
-        .sql
-        .prepare_cached("DELETE FROM membership WHERE session_id = ?1 RETURNING channel_id")?;
-    let channels = forget
-        .query_map([session], |row| row.get(0))?
-        .collect::<rusqlite::Result<Vec<i64>>>()?;
-    channels
-        .into_iter()
-        .try_for_each(|channel| note_forgotten(tx, ChannelId(channel)))?;
-    note(tx, session.0)
-}
-
-/// Notes that a stay on a channel, or a time when it was +H, was forgotten, perhaps the last in
-/// which something could be read.
-pub(super) fn note_forgotten(tx: &Write, channel: ChannelId) -> Result<()> {
-    note(tx, channel.0)
-}
-
-fn note(tx: &Write, target: i64) -> Result<()> {
-    tx.sql
-        .prepare_cached("INSERT INTO sweep (target_id) VALUES (?1) ON CONFLICT DO NOTHING")?
-        .execute([target])?;
-    Ok(())
-}
-
-/// Whether there is anything to look through.
-pub fn is_noted(tx: &Read) -> Result<bool> {
-    let noted = tx.sql.prepare_cached("SELECT 1 FROM sweep LIMIT 1")?;
-    Ok({ noted }.exists([])?)
-}
-
 /// Removes a batch of such events. It goes through the targets that were noted, at most `batch`
 /// events and targets; how many, or `batch` where their addresses were too many for the rest.
 pub fn remove(tx: &Write, batch: usize) -> Result<usize> {
-    let mut next = tx
-        .sql
-        .prepare_cached("SELECT target_id FROM sweep LIMIT 1")?;
-    let mut done = tx
-        .sql
-        .prepare_cached("DELETE FROM sweep WHERE target_id = ?1")?;
-    let mut unaddress = tx
-        .sql
-        .prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?;
     let mut gaps = Gaps {
         tx,
         known: HashMap::new(),
     };
     let (mut looked_at, mut addresses) = (0, 0);
     while looked_at < batch {
-        let Some(target) = next.query_row([], |row| row.get::<_, i64>(0)).optional()? else {
+        let Some(target) = sweep::next(tx)? else {
             break;
         };
         let wanted = batch - looked_at;
         let ids = within(tx, target, gaps.of(target)?, wanted)?;
         for id in &ids {
-            if addresses >= retention::ADDRESSES * batch {
+            if addresses >= ADDRESSES * batch {
                 return Ok(batch);
             }
             // Another of its targets may still have somebody who can read it.
@@ -83,29 +47,34 @@ pub fn remove(tx: &Write, batch: usize) -> Result<usize> {
             for target in &targets {
                 readable |= !holds(gaps.of(*target)?, *id);
             }
-            match readable {
-                true => drop(unaddress.execute([target, *id])?),
-                false => retention::remove_event(tx, *id, &targets)?,
+            if readable {
+                log::unaddress(tx, *id, target)?;
+            } else {
+                log::remove(tx, *id, &targets)?;
             }
         }
         looked_at += ids.len() + 1;
         if ids.len() < wanted {
-            done.execute([target])?;
+            sweep::done(tx, target)?;
         }
     }
     Ok(looked_at)
 }
 
 /// The events of a target that lie within these stretches, at most so many.
-fn within(tx: &Read, target: i64, stretches: &[Stretch], limit: usize) -> Result<Vec<i64>> {
+fn within(
+    tx: &Read,
+    target: TargetId,
+    stretches: &[Stretch],
+    limit: usize,
+) -> Result<Vec<EventId>> {
     let mut events = tx.sql.prepare_cached(
         "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3 ORDER BY event_id LIMIT ?4",
     )?;
     let mut ids = Vec::new();
     for (first, last) in stretches {
-        for id in events.query_map([target, *first, *last, as_sql(limit - ids.len())], |row| {
-            row.get(0)
-        })? {
+        let stretch = params![target, first, last, as_sql(limit - ids.len())];
+        for id in events.query_map(stretch, |row| row.get(0))? {
             ids.push(id?);
         }
         if ids.len() == limit {
@@ -115,10 +84,10 @@ fn within(tx: &Read, target: i64, stretches: &[Stretch], limit: usize) -> Result
     Ok(ids)
 }
 
-/// Event ids from the first to the last.
-type Stretch = (i64, i64);
+/// Events from the first to the last.
+type Stretch = (EventId, EventId);
 
-fn holds(stretches: &[Stretch], id: i64) -> bool {
+fn holds(stretches: &[Stretch], id: EventId) -> bool {
     let next = stretches.partition_point(|(first, _)| *first <= id);
     next > 0 && id <= stretches[next - 1].1
 }
@@ -126,20 +95,20 @@ fn holds(stretches: &[Stretch], id: i64) -> bool {
 /// What nobody can read of each target.
 struct Gaps<'a> {
     tx: &'a Read<'a>,
-    known: HashMap<i64, Vec<Stretch>>,
+    known: HashMap<TargetId, Vec<Stretch>>,
 }
 
 impl Gaps<'_> {
     /// Of a live session, nothing; of a channel, what lies outside the stays of live sessions and
     /// the times when it was +H; else everything. In order.
-    fn of(&mut self, target: i64) -> Result<&[Stretch]> {
+    fn of(&mut self, target: TargetId) -> Result<&[Stretch]> {
         if !self.known.contains_key(&target) {
             self.known.insert(target, self.find(target)?);
         }
         Ok(self.known.get(&target).map_or(&[], Vec::as_slice))
     }
 
-    fn find(&self, target: i64) -> Result<Vec<Stretch>> {
+    fn find(&self, target: TargetId) -> Result<Vec<Stretch>> {
         let live = self
             .tx
             .sql
@@ -152,12 +121,12 @@ impl Gaps<'_> {
                  UNION ALL
                  SELECT since, until FROM channel_history WHERE channel_id = ?1 ORDER BY since LIMIT ?2",
         )?;
-        let mut rows = stays.query([target, as_sql(STAYS)])?;
+        let mut rows = stays.query(params![target, as_sql(STAYS)])?;
         let (mut gaps, mut first, mut count) = (Vec::new(), 0, 0);
         while let Some(row) = rows.next()? {
             let (since, until): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
             if since > first {
-                gaps.push((first, since - 1));
+                gaps.push((EventId(first), EventId(since - 1)));
             }
             count += 1;
             // Whoever is there now, or comes to a channel that is +H, reads everything that comes.
@@ -167,7 +136,7 @@ impl Gaps<'_> {
             };
             first = first.max(until + 1);
         }
-        gaps.push((first, i64::MAX));
+        gaps.push((EventId(first), EventId(i64::MAX)));
         Ok(gaps)
     }
 }

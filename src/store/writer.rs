@@ -21,16 +21,16 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Effect, Observer, Write,
     account::{Account, Counted, Priority},
-    open,
-    room::Room,
+    effect::{Effect, Observer},
+    engine::{open, room::Room},
+    transaction::Write,
 };
 use crate::{
     error::{Code, Error, Result},
     limits::{
         self,
-        fair::{Bounds, Fair, Lane, Turn},
+        fair::{Bounds, Fair, Full, Lane, Turn},
     },
     model::Network,
 };
@@ -177,11 +177,7 @@ impl Writer {
 
     /// Waits for a place in the line.
     pub async fn place(&self, lane: Lane) -> Result<Place> {
-        let turn = self
-            .places
-            .enter(payer(), lane)
-            .await
-            .map_err(super::crowded)?;
+        let turn = self.places.enter(payer(), lane).await.map_err(crowded)?;
         self.placed(turn).ok_or_else(stopping)
     }
 
@@ -405,10 +401,19 @@ fn roll_back(connection: &Connection) {
 /// sync failed, it is there whole, and a server that is started after a crash would take it for
 /// committed.
 fn bury(connection: &Connection) {
-    if let Err(error) = super::touch(connection) {
+    if let Err(error) = open::touch(connection) {
         // By this it is logged, as often as failures are.
         drop(Error::from(error));
     }
+}
+
+/// Too many requests of a network wait for a reader or the writer.
+pub(super) fn crowded(full: Full) -> Error {
+    Error::retry(
+        Code::Overloaded,
+        full.seconds,
+        "too many requests of your network wait already; try again shortly",
+    )
 }
 
 #[cfg(test)]

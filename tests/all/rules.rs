@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["secret"],
     &["password"],
     &["store"],
+    &["session"],
     &["chat"],
     &["oauth"],
     &["config"],

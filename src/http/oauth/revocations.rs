@@ -23,7 +23,7 @@ use crate::{
         Shown,
         ends::{self, Feed, Step},
     },
-    store::grant_end::GrantEnd,
+    store::revocation::GrantEnd,
 };
 
 #[derive(Deserialize, IntoParams)]

@@ -152,7 +152,10 @@ impl TestServer {
         };
         let clock = Clock::new(now, steady);
         let server = Server::open(config, self.address, clock.clone()).unwrap();
-        let (door, chat) = (ControlSocket::open(&self.database()).unwrap(), server.chat());
+        let (door, chat) = (
+            ControlSocket::open(&self.database()).unwrap(),
+            server.chat(),
+        );
         self.chat = Arc::downgrade(&chat);
         let (stop, mut stopped) = watch::channel(false);
         let mut stopping = stopped.clone();

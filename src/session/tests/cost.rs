@@ -16,8 +16,19 @@ use rusqlite::{
 };
 use tempfile::TempDir;
 
-use super::{history::Part, sight::Sight, *};
-use crate::model::{ChannelName, Nick, Scopes, Unread};
+use crate::{
+    model::{
+        Caller, ChannelId, ChannelName, ClientId, EventId, GrantId, Nick, Scopes, SessionId,
+        Timestamp, Unread,
+    },
+    secret::SecretHash,
+    session::{Visibility, insert_client, insert_session, require_live},
+    store::{
+        Read, Write, client, conversation, grant,
+        history::{self, Part},
+        log, membership, open_for_test, read_marker, session, unread,
+    },
+};
 
 /// A page of the contract's usual length.
 const LIMIT: usize = 200;
@@ -34,11 +45,11 @@ struct Away {
 fn away(channels: i64, messages: i64) -> Away {
     let dir = tempfile::tempdir().unwrap();
     let now = Timestamp(0);
-    let sql = open::writer(&dir.path().join("rejoin.db"), now).unwrap();
+    let sql = open_for_test(&dir.path().join("rejoin.db"));
     let (session, client) = {
-        let tx = Write::new(&sql);
+        let tx = Write::of(&sql);
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let session = session::insert(&tx, &Nick::parse("alice").unwrap(), address, now).unwrap();
+        let session = insert_session(&tx, &Nick::parse("alice").unwrap(), address, now).unwrap();
         let new = client::NewClient {
             name: "phone".into(),
             secret: SecretHash::of("s"),
@@ -46,7 +57,7 @@ fn away(channels: i64, messages: i64) -> Away {
             address,
             grant: None,
         };
-        (session, client::insert(&tx, session, &new, now).unwrap())
+        (session, insert_client(&tx, session, &new, now).unwrap())
     };
     let fill = format!(
         "CREATE TEMP TABLE n AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {messages})
@@ -86,7 +97,7 @@ impl Away {
             false
         };
         self.sql.progress_handler(1, Some(count)).unwrap();
-        work(&Read { sql: &self.sql });
+        work(&Read::of(&self.sql));
         self.sql.progress_handler(0, None::<fn() -> bool>).unwrap();
         steps.load(Relaxed)
     }
@@ -94,7 +105,9 @@ impl Away {
     fn page(&mut self) -> usize {
         let session = self.session;
         self.steps(|tx| {
-            let page = log::page(&Sight::whole(tx), session, EventId(0), LIMIT).unwrap();
+            let page = Visibility::unrestricted(tx)
+                .page(session, EventId(0), LIMIT)
+                .unwrap();
             assert_eq!(page.events.len(), LIMIT);
         })
     }
@@ -174,7 +187,7 @@ fn what_is_shown_of_an_exchange_costs_what_is_shown() {
 fn what_is_unread_costs_what_is_counted_and_where_all_is_read_next_to_nothing() {
     let unread = |away: &mut Away, read: EventId, count: u32| {
         let (me, channel) = (away.session, away.channel);
-        let me = session::get(&Read { sql: &away.sql }, me).unwrap();
+        let me = session::get(&Read::of(&away.sql), me).unwrap();
         away.steps(|tx| {
             assert_eq!(
                 unread::of_channel(tx, &me, channel, read).unwrap().count,
@@ -191,7 +204,7 @@ fn what_is_unread_costs_what_is_counted_and_where_all_is_read_next_to_nothing() 
         many <= few,
         "{many} steps where forty times more was said, {few} where less was"
     );
-    let newest = log::head(&Read { sql: &week.sql }).unwrap();
+    let newest = log::head(&Read::of(&week.sql)).unwrap();
     let read = unread(&mut week, newest, 0);
     assert!(
         read <= few / 20,
@@ -201,13 +214,13 @@ fn what_is_unread_costs_what_is_counted_and_where_all_is_read_next_to_nothing() 
 
 /// Sessions say so many messages each on the channel, in turns, as often as told.
 fn talk(away: &Away, speakers: &[(SessionId, usize)], turns: usize) {
-    let (tx, to) = (Write::new(&away.sql), log::Recipient::Channel(away.channel));
+    let (tx, to) = (Write::of(&away.sql), log::Recipient::Channel(away.channel));
     for (speaker, messages) in speakers.repeat(turns) {
         for _ in 0..messages {
             let params = vec!["#c1".to_owned(), "hello".to_owned()];
             let (time, source, command, message) =
                 (Timestamp(0), "x", "PRIVMSG", Some((speaker, to)));
-            let draft = log::Draft {
+            let draft = log::NewEvent {
                 time,
                 source,
                 command,
@@ -232,7 +245,7 @@ fn what_a_session_said_itself_costs_nothing_however_much_it_is() {
             .iter()
             .map(|(id, messages)| (if *id == 0 { me } else { SessionId(*id) }, *messages));
         talk(&away, &speakers.collect::<Vec<_>>(), turns);
-        let me = session::get(&Read { sql: &away.sql }, me).unwrap();
+        let me = session::get(&Read::of(&away.sql), me).unwrap();
         away.steps(|tx| {
             assert_eq!(
                 unread::of_channel(tx, &me, channel, EventId(0))
@@ -269,7 +282,7 @@ fn texts_that_do_not_name_a_session_are_not_read() {
     let mut away = away(1, 2);
     talk(&away, &[(SessionId(100), 100)], 1);
     let (me, channel) = (away.session, away.channel);
-    let me = session::get(&Read { sql: &away.sql }, me).unwrap();
+    let me = session::get(&Read::of(&away.sql), me).unwrap();
     // To be found there would be what the filter rules out.
     away.sql
         .execute(
@@ -305,7 +318,7 @@ fn what_happens_on_a_channel_beside_its_messages_costs_nothing() {
         );
         away.sql.execute_batch(&events).unwrap();
         let (me, channel) = (away.session, away.channel);
-        let me = session::get(&Read { sql: &away.sql }, me).unwrap();
+        let me = session::get(&Read::of(&away.sql), me).unwrap();
         away.steps(|tx| {
             assert_eq!(
                 unread::of_channel(tx, &me, channel, EventId(0))
@@ -330,11 +343,11 @@ fn conversations_are_shown_at_the_cost_of_those_that_are_shown() {
              INSERT INTO session (id, nick, folded_nick, created_at) SELECT id, 's' || id, 's' || id, 0 FROM target WHERE id > {first};"
         );
         away.sql.execute_batch(&fill).unwrap();
-        let tx = Write::new(&away.sql);
+        let tx = Write::of(&away.sql);
         for stranger in first + 1..=first + strangers {
-            direct::note_received(&tx, me, SessionId(stranger), EventId(stranger)).unwrap();
+            conversation::note_received(&tx, me, SessionId(stranger), EventId(stranger)).unwrap();
         }
-        away.steps(|tx| assert_eq!(direct::of_session(tx, me).unwrap().len(), 200))
+        away.steps(|tx| assert_eq!(conversation::of_session(tx, me).unwrap().len(), 200))
     };
     let (some, many) = (shown(250), shown(1000));
     assert!(
@@ -357,18 +370,21 @@ fn of_a_large_channel_the_session_itself_ops_voiced_ones_and_the_oldest_members_
          UPDATE membership SET since = 5000 WHERE session_id = {me};"
     );
     away.sql.execute_batch(&fill).unwrap();
-    let tx = Read { sql: &away.sql };
-    let shown = member::foremost_of_channel(&tx, channel, me, 5).unwrap();
+    let tx = Read::of(&away.sql);
+    let shown = membership::foremost_of_channel(&tx, channel, me, 5).unwrap();
     let nicks = shown
         .iter()
         .map(|member| member.nick.to_string())
         .collect::<Vec<_>>();
     assert_eq!(nicks, ["alice", "n1001", "n1002", "n1048", "n1049"]);
     assert_eq!(
-        shown.iter().map(member::Member::prefix).collect::<String>(),
+        shown
+            .iter()
+            .map(membership::Member::prefix)
+            .collect::<String>(),
         "@+"
     );
-    assert_eq!(member::count(&tx, channel).unwrap(), 51);
+    assert_eq!(membership::count(&tx, channel).unwrap(), 51);
 }
 
 /// Every query of a page, a history and a snapshot, as it is asked.
@@ -393,28 +409,28 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
             grant: None,
             confined: false,
         };
-        client::require_live(tx, caller).unwrap();
+        require_live(tx, caller).unwrap();
         grant::is_live(tx, GrantId(1)).unwrap();
         client::queue_start(tx, client).unwrap();
         history::of_channel(tx, me, channel, Part::Around(EventId(500)), LIMIT).unwrap();
         history::of_exchange(tx, me, me, Part::Around(EventId(500)), LIMIT).unwrap();
         session::get(tx, me).unwrap();
         client::own_view(tx, client).unwrap();
-        member::get(tx, channel, me).unwrap();
-        let sight = Sight::confined(tx, me, &[ChannelName::parse("#c1").unwrap()]);
-        log::page(&sight, me, EventId(0), LIMIT).unwrap();
-        sight.channels_of(me).unwrap();
+        membership::get(tx, channel, me).unwrap();
+        let confined = Visibility::restricted_to(tx, me, &[ChannelName::parse("#c1").unwrap()]);
+        confined.page(me, EventId(0), LIMIT).unwrap();
+        confined.channels_of(me).unwrap();
         assert!(
             grant::res(tx, GrantId(1)).is_err(),
             "there is no such grant"
         );
-        member::of_channel(tx, channel).unwrap();
-        member::foremost_of_channel(tx, channel, me, 10).unwrap();
-        member::count(tx, channel).unwrap();
-        mark::get(tx, me, channel).unwrap();
-        direct::of_session(tx, me).unwrap();
-        direct::read_mark(tx, me, me).unwrap();
-        direct::written_to(tx, me).unwrap();
+        membership::of_channel(tx, channel).unwrap();
+        membership::foremost_of_channel(tx, channel, me, 10).unwrap();
+        membership::count(tx, channel).unwrap();
+        read_marker::get(tx, me, channel).unwrap();
+        conversation::of_session(tx, me).unwrap();
+        conversation::read_mark(tx, me, me).unwrap();
+        conversation::written_to(tx, me).unwrap();
         unread::of_channel(tx, &session::get(tx, me).unwrap(), channel, EventId(0)).unwrap();
         unread::of_exchange(
             tx,

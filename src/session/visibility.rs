@@ -1,51 +1,59 @@
-//! How far a caller sees: the one way to channels and people by their names.
+//! Who sees what: the one way to channels and sessions by their names.
 //!
-//! Whoever calls by a grant with `res` sees the channels it names and nothing else; what lies
-//! outside reads as if it were not there. Nothing else finds a channel or a session by its name, so
-//! that no command can forget to ask.
+//! A caller whose grant has `res` sees the channels that it names and nothing else. What lies outside
+//! reads as if it did not exist. Nothing else finds a channel or a session by its name, so no command
+//! can forget to ask.
 
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{
-    Read,
-    channel::{self, Channel},
-    direct::{self, Conversation},
-    grant::{self, Grant},
-    member,
-    session::{self, PastSession, Session},
-};
 use crate::{
     error::{Error, Result},
-    irc::{glob, mode::Shown},
-    model::{Caller, ChannelId, ChannelName, Nick, SessionId},
+    irc::{
+        glob::{self, Candidate},
+        mode::{Mask, Shown},
+    },
+    model::{Caller, ChannelName, EventId, Nick, Page, SessionId},
+    store::{
+        Read,
+        channel::{self, Channel},
+        conversation::{self, Conversation},
+        grant::{self, Grant},
+        membership,
+        queue::{self, PageSize},
+        session::{self, PastSession, Session},
+        session_mask::SessionMask,
+    },
 };
 
 /// What of the chat can be seen in one transaction.
-pub struct Sight<'a> {
+pub struct Visibility<'a> {
     pub tx: &'a Read<'a>,
-    inside: Option<Inside>,
+    restriction: Option<Restriction>,
 }
 
 /// What a confined caller sees: itself, and these channels, by their folded names. One that is made
 /// anew is the same again.
-struct Inside {
+struct Restriction {
     me: SessionId,
     channels: BTreeSet<String>,
 }
 
-impl<'a> Sight<'a> {
+impl<'a> Visibility<'a> {
     /// Everything: for what is done for no caller, or shown to everybody.
-    pub fn whole(tx: &'a Read<'a>) -> Self {
-        Self { tx, inside: None }
+    pub fn unrestricted(tx: &'a Read<'a>) -> Self {
+        Self {
+            tx,
+            restriction: None,
+        }
     }
 
     /// As far as a caller sees.
     pub fn of(tx: &'a Read<'a>, caller: Caller) -> Result<Self> {
         if !caller.confined {
-            return Ok(Self::whole(tx));
+            return Ok(Self::unrestricted(tx));
         }
         let res = caller
             .grant
@@ -53,34 +61,34 @@ impl<'a> Sight<'a> {
             .transpose()?
             .flatten()
             .unwrap_or_default();
-        Ok(Self::confined(tx, caller.session, &res))
+        Ok(Self::restricted_to(tx, caller.session, &res))
     }
 
     /// As far as a grant lets its session be seen.
-    pub fn through(tx: &'a Read<'a>, grant: &Grant) -> Self {
+    pub fn for_grant(tx: &'a Read<'a>, grant: &Grant) -> Self {
         match (grant.session, &grant.res) {
-            (Some(session), Some(res)) => Self::confined(tx, session, res),
-            _ => Self::whole(tx),
+            (Some(session), Some(res)) => Self::restricted_to(tx, session, res),
+            _ => Self::unrestricted(tx),
         }
     }
 
-    pub(super) fn confined(tx: &'a Read<'a>, me: SessionId, res: &[ChannelName]) -> Self {
+    pub fn restricted_to(tx: &'a Read<'a>, me: SessionId, res: &[ChannelName]) -> Self {
         Self {
             tx,
-            inside: Some(Inside {
+            restriction: Some(Restriction {
                 me,
                 channels: res.iter().map(ChannelName::folded).collect(),
             }),
         }
     }
 
-    pub(super) fn is_whole(&self) -> bool {
-        self.inside.is_none()
+    pub fn is_unrestricted(&self) -> bool {
+        self.restriction.is_none()
     }
 
     /// Refuses a confined caller what is about the whole session.
-    pub fn require_whole(&self) -> Result<()> {
-        if self.is_whole() {
+    pub fn require_unrestricted(&self) -> Result<()> {
+        if self.is_unrestricted() {
             Ok(())
         } else {
             Err(Error::confined())
@@ -89,9 +97,9 @@ impl<'a> Sight<'a> {
 
     /// Whether a channel of this name is seen, if there is one.
     fn holds(&self, name: &ChannelName) -> bool {
-        self.inside
+        self.restriction
             .as_ref()
-            .is_none_or(|inside| inside.channels.contains(&name.folded()))
+            .is_none_or(|restriction| restriction.channels.contains(&name.folded()))
     }
 
     /// Refuses a channel of a name that is not seen, whether or not there is one.
@@ -100,16 +108,6 @@ impl<'a> Sight<'a> {
             Ok(())
         } else {
             Err(Error::no_such_channel(name))
-        }
-    }
-
-    /// Whether a channel is seen, live or ended.
-    pub(super) fn includes(&self, id: ChannelId) -> Result<bool> {
-        match &self.inside {
-            Some(inside) => Ok(inside
-                .channels
-                .contains(&channel::folded_name(self.tx, id)?)),
-            None => Ok(true),
         }
     }
 
@@ -131,7 +129,7 @@ impl<'a> Sight<'a> {
     pub fn shown(&self, channel: &Channel, session: SessionId) -> Result<Shown> {
         Ok(match channel.modes.shown_outside() {
             Shown::Everything => Shown::Everything,
-            _ if member::get(self.tx, channel.id, session)?.is_some() => Shown::Everything,
+            _ if membership::get(self.tx, channel.id, session)?.is_some() => Shown::Everything,
             outside => outside,
         })
     }
@@ -149,11 +147,11 @@ impl<'a> Sight<'a> {
             listed.insert(channel.name.folded(), (channel, members))
         };
         for channel in self.channels_of(session)? {
-            let members = member::count(self.tx, channel.id)?;
+            let members = membership::count(self.tx, channel.id)?;
             add(channel, members);
         }
-        let others = match &self.inside {
-            Some(inside) => self.live(&inside.channels)?,
+        let others = match &self.restriction {
+            Some(restriction) => self.live(&restriction.channels)?,
             None => channel::largest(self.tx, limit + 1)?,
         };
         others
@@ -174,7 +172,7 @@ impl<'a> Sight<'a> {
         let mut live = Vec::new();
         for name in names {
             if let Some(channel) = channel::by_name(self.tx, &ChannelName::stored(name.clone()))? {
-                let members = member::count(self.tx, channel.id)?;
+                let members = membership::count(self.tx, channel.id)?;
                 live.push((channel, members));
             }
         }
@@ -183,53 +181,55 @@ impl<'a> Sight<'a> {
 
     /// The channels that somebody is on, in the order in which they were joined.
     pub fn channels_of(&self, session: SessionId) -> Result<Vec<Channel>> {
-        let mut channels = member::channels(self.tx, session)?;
+        let mut channels = membership::channels(self.tx, session)?;
         channels.retain(|channel| self.holds(&channel.name));
         Ok(channels)
     }
 
     /// Whoever has a nick. A confined caller sees itself, and those who are on a channel it sees.
-    pub fn find_person(&self, nick: &Nick) -> Result<Option<Session>> {
+    pub fn find_session(&self, nick: &Nick) -> Result<Option<Session>> {
         let Some(session) = session::by_nick(self.tx, nick)? else {
             return Ok(None);
         };
-        let seen = match &self.inside {
-            Some(inside) => session.id == inside.me || !self.channels_of(session.id)?.is_empty(),
+        let seen = match &self.restriction {
+            Some(restriction) => {
+                session.id == restriction.me || !self.channels_of(session.id)?.is_empty()
+            }
             None => true,
         };
         Ok(Some(session).filter(|_| seen))
     }
 
-    pub fn person(&self, nick: &Nick) -> Result<Session> {
-        self.find_person(nick)?
+    pub fn session(&self, nick: &Nick) -> Result<Session> {
+        self.find_session(nick)?
             .ok_or_else(|| Error::no_such_nick(nick.as_str()))
     }
 
     /// Those whose nicks fit a mask, in the order of their nicks, at most `limit`; and whether
     /// these are all.
-    pub fn people(&self, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
-        let Some(inside) = &self.inside else {
+    pub fn sessions(&self, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
+        let Some(restriction) = &self.restriction else {
             return session::fitting(self.tx, mask, limit);
         };
-        let me = session::get(self.tx, inside.me)?;
+        let me = session::get(self.tx, restriction.me)?;
         let mut seen = BTreeMap::from([(me.nick.folded(), me.id)]);
-        for (channel, _) in self.live(&inside.channels)? {
-            let members = member::of_channel(self.tx, channel.id)?.into_iter();
+        for (channel, _) in self.live(&restriction.channels)? {
+            let members = membership::of_channel(self.tx, channel.id)?.into_iter();
             seen.extend(members.map(|member| (member.nick.folded(), member.session)));
         }
         seen.retain(|nick, _| glob::fits(mask, nick));
         let complete = seen.len() <= limit;
-        let people = seen
+        let sessions = seen
             .into_values()
             .take(limit)
             .map(|id| session::get(self.tx, id));
-        Ok((people.collect::<Result<_>>()?, complete))
+        Ok((sessions.collect::<Result<_>>()?, complete))
     }
 
     /// Whoever has a nick, to exchange direct messages with: a confined caller has nobody for that.
     pub fn correspondent(&self, nick: &Nick) -> Result<Session> {
-        if self.is_whole() {
-            self.person(nick)
+        if self.is_unrestricted() {
+            self.session(nick)
         } else {
             Err(Error::no_such_nick(nick.as_str()))
         }
@@ -238,7 +238,7 @@ impl<'a> Sight<'a> {
     /// A session, live or ended, with which direct messages may have been exchanged: a confined
     /// caller has none.
     pub fn past_correspondent(&self, id: SessionId) -> Result<PastSession> {
-        let found = if self.is_whole() {
+        let found = if self.is_unrestricted() {
             session::find_past(self.tx, id)?
         } else {
             None
@@ -246,10 +246,38 @@ impl<'a> Sight<'a> {
         found.ok_or_else(|| Error::no_such_nick("*"))
     }
 
+    /// A mask of BAN or SILENCE as it is set now. One that is made of a nick also holds the session
+    /// that has the nick, if the caller sees it and the whole mask matches it.
+    pub fn mask(&self, mask: Mask) -> Result<SessionMask> {
+        let session = mask
+            .nick()
+            .map(|nick| self.find_session(&nick))
+            .transpose()?
+            .flatten();
+        let held = session
+            .filter(|session| mask.matches(&Candidate::new(session.mask())))
+            .map(|session| session.id);
+        Ok(SessionMask { mask, held })
+    }
+
+    /// A page of a session's queue past an event, as far as it is seen.
+    pub fn page(
+        &self,
+        session: SessionId,
+        after: EventId,
+        size: impl Into<PageSize>,
+    ) -> Result<Page> {
+        let within = self
+            .restriction
+            .as_ref()
+            .map(|restriction| &restriction.channels);
+        queue::page(self.tx, session, within, after, size)
+    }
+
     /// The conversations of a session by direct messages, as they are shown.
     pub fn conversations(&self, me: SessionId) -> Result<Vec<Conversation>> {
-        if self.is_whole() {
-            direct::of_session(self.tx, me)
+        if self.is_unrestricted() {
+            conversation::of_session(self.tx, me)
         } else {
             Ok(Vec::new())
         }

@@ -14,8 +14,9 @@ use std::{
 
 use rusqlite::{Connection, InterruptHandle};
 
-use super::{Read, open};
+use super::open;
 use crate::error::{Code, Error, Result};
+use crate::store::transaction::Read;
 
 /// How long a reader may take to notice that it was interrupted.
 const INTERRUPTED: Duration = Duration::from_secs(2);

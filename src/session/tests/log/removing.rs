@@ -43,7 +43,7 @@ impl World<'_> {
         for event in self.list.iter_mut().filter(|event| !event.gone) {
             let stayed = self
                 .tx
-                .sql
+                .sql()
                 .prepare_cached("SELECT 1 FROM event WHERE id = ?1")
                 .unwrap()
                 .exists([event.id]);

@@ -5,7 +5,10 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Read, Write, as_sql};
+use super::{
+    row::as_sql,
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
     model::{EventId, Nick, SessionId},
@@ -165,7 +168,7 @@ fn count(tx: &Read, session: SessionId, wrote: bool) -> Result<i64> {
 /// A session's conversations as they are shown: first those in which it has written, of these the
 /// unread ones, of these the newest. One with a session that has ended is shown as long as the log
 /// has its last message.
-pub(super) fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversation>> {
+pub fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversation>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT other_id, nick, ended_at IS NOT NULL AS ended, read
          FROM direct CROSS JOIN session ON session.id = other_id
@@ -197,7 +200,7 @@ pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
 }
 
 /// Forgets the conversations of a session that ends; those who had them with it keep theirs.
-pub(super) fn remove_of(tx: &Write, session: SessionId) -> Result<()> {
+pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM direct WHERE session_id = ?1")?
         .execute([session])?;

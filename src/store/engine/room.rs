@@ -19,10 +19,8 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{
-    account::{Account, Priority},
-    reserve::{self, Reserve},
-};
+use super::reserve::{self, Reserve};
+use crate::store::account::{Account, Priority};
 use crate::{error::Error, model::Network};
 
 /// Of the reserve, what is left to what ends something.

@@ -3,7 +3,10 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Read, Write, as_sql};
+use super::{
+    row::as_sql,
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
     model::{EndReason, GrantEndId, GrantId, Timestamp},
@@ -31,7 +34,8 @@ impl GrantEnd {
     }
 }
 
-pub(super) fn record(tx: &Write, grant: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
+/// Records that a grant has ended.
+pub fn record_grant(tx: &Write, grant: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
     tx.add_row(reason.name().len(), 1);
     tx.sql
         .prepare_cached("INSERT INTO grant_end (grant_id, reason, time) VALUES (?1, ?2, ?3)")?
@@ -40,7 +44,7 @@ pub(super) fn record(tx: &Write, grant: GrantId, reason: EndReason, now: Timesta
 }
 
 /// Records that one access token has ended, and its grant has not.
-pub(super) fn record_token(tx: &Write, grant: GrantId, jti: String, now: Timestamp) -> Result<()> {
+pub fn record_token(tx: &Write, grant: GrantId, jti: String, now: Timestamp) -> Result<()> {
     tx.add_row(jti.len(), 1);
     tx.sql
         .prepare_cached(

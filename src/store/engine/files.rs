@@ -109,7 +109,7 @@ pub fn close_to_others(database: &Path) {
 }
 
 /// Closes one file to everyone but its owner.
-pub(super) fn tighten(path: &Path) {
+pub fn tighten(path: &Path) {
     // What is not there, and what is no file of ours, is left alone.
     let Ok(metadata) = fs::symlink_metadata(path) else {
         return;

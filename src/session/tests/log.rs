@@ -12,14 +12,19 @@ use proptest::{
 };
 use rusqlite::Connection;
 
-use super::*;
 use crate::{
     irc::mode::Modes,
-    model::{ChannelName, EndReason, Nick},
+    model::{
+        ChannelId, ChannelName, EndReason, Event, EventId, Nick, SessionId, TargetId, Timestamp,
+    },
+    session::{Visibility, audience, channels, insert_session, lifecycle},
     store::{
-        audience, channel, channel_history, direct,
+        Write, channel_history, conversation,
         history::{self, Part},
-        member, migrate, retention, session, unreadable,
+        log::{NewEvent, Recipient, append},
+        open_in_memory,
+        queue::PAGE_BYTES,
+        retention, session, unreadable,
     },
 };
 
@@ -161,7 +166,8 @@ impl World<'_> {
                     self.channels[channel].filter(|channel| self.members.contains(&(me, *channel)))
                 {
                     let id = self.happens("PART", 0, &[channel], &[], None);
-                    member::close(self.tx, me, channel, id, Timestamp(self.now)).unwrap();
+                    lifecycle::leave_channel(self.tx, me, channel, id, Timestamp(self.now))
+                        .unwrap();
                     self.depart(me, channel);
                 }
             }
@@ -179,7 +185,7 @@ impl World<'_> {
                     let on = self.kept.insert(channel);
                     let id = self.happens("MODE", 0, &[channel], &[], None);
                     let note = if on {
-                        channel_history::open
+                        channels::open_history
                     } else {
                         channel_history::close
                     };
@@ -190,7 +196,7 @@ impl World<'_> {
             Step::Tell { from, to } => {
                 let (from, to) = (self.people[from], self.people[to]);
                 let id = self.happens("PRIVMSG", 0, &[], &[from, to], Some((from, to)));
-                direct::note_written(self.tx, from, to, id).unwrap();
+                conversation::note_written(self.tx, from, to, id).unwrap();
             }
             Step::Rename { who } => {
                 let session = session::get(self.tx, self.people[who]).unwrap();
@@ -224,7 +230,7 @@ impl World<'_> {
     fn join(&mut self, me: SessionId, channel: usize) {
         let id = self.channels[channel].unwrap_or_else(|| {
             let name = ChannelName::parse(&format!("#{channel}")).unwrap();
-            channel::insert(self.tx, &name, Modes::new(), Timestamp(self.now))
+            channels::make(self.tx, &name, Modes::new(), Timestamp(self.now))
                 .unwrap()
                 .id
         });
@@ -233,7 +239,8 @@ impl World<'_> {
             self.inside.extend((channel == 0).then_some(id));
         }
         if self.members.insert((me, id)) {
-            let since = member::join(self.tx, me, id, false, self.draft("JOIN", 0, None)).unwrap();
+            let since =
+                channels::join(self.tx, me, id, false, self.draft("JOIN", 0, None)).unwrap();
             self.note(since, 0, &[id], &[], None);
         }
     }
@@ -241,7 +248,8 @@ impl World<'_> {
     fn end(&mut self, who: usize) {
         let me = self.people[who];
         let channels = self.channels_of(me);
-        let quit = session::end(self.tx, me, EndReason::Quit, None, Timestamp(self.now)).unwrap();
+        let quit = lifecycle::end_session(self.tx, me, EndReason::Quit, None, Timestamp(self.now))
+            .unwrap();
         self.note(
             quit,
             EndReason::Quit.sentence().len(),
@@ -261,7 +269,7 @@ impl World<'_> {
             Nick::parse(&format!("n{}", self.made)).unwrap(),
             Timestamp(self.now),
         );
-        let me = session::insert(self.tx, &nick, Ipv4Addr::LOCALHOST.into(), now).unwrap();
+        let me = insert_session(self.tx, &nick, Ipv4Addr::LOCALHOST.into(), now).unwrap();
         let bot = format!(
             "INSERT INTO app (client_id, name, session_id, scope, created_at) VALUES ('{nick}', 'bot', {me}, 'chat:read', 0);
              INSERT INTO app_grant (session_id, app_id, scope, res, created_at)
@@ -270,7 +278,7 @@ impl World<'_> {
                  VALUES ({me}, 'bot', CAST('{nick}' AS BLOB), 0, 0, 0, 0, 0, last_insert_rowid(), 1);"
         );
         self.tx
-            .sql
+            .sql()
             .execute_batch(if who == 0 { &bot } else { "" })
             .unwrap();
         me
@@ -312,10 +320,10 @@ impl World<'_> {
         command: &'static str,
         text: usize,
         exchange: Option<(SessionId, SessionId)>,
-    ) -> Draft<'static> {
+    ) -> NewEvent<'static> {
         let params = Vec::from_iter((text > 0).then(|| "x".repeat(text)));
         let message = exchange.map(|(sender, recipient)| (sender, Recipient::Session(recipient)));
-        Draft {
+        NewEvent {
             time: Timestamp(self.now),
             source: "x",
             command,
@@ -394,18 +402,23 @@ impl World<'_> {
     /// histories up to there.
     fn read(&self, who: usize, back: i64, limits: &[usize]) -> TestCaseResult {
         let (me, start) = (self.people[who], (self.head() - back).max(0));
-        self.read_queue(&Sight::whole(self.tx), me, start, limits, |event| {
-            event.heard_by(me)
-        })?;
+        self.read_queue(
+            &Visibility::unrestricted(self.tx),
+            me,
+            start,
+            limits,
+            |event| event.heard_by(me),
+        )?;
         if who == 0 {
-            let sight = Sight::confined(self.tx, me, &[ChannelName::parse(INSIDE).unwrap()]);
+            let confined =
+                Visibility::restricted_to(self.tx, me, &[ChannelName::parse(INSIDE).unwrap()]);
             let inside = |event: &Happened| {
                 event
                     .on
                     .iter()
                     .any(|(who, on)| *who == me && self.inside.contains(on))
             };
-            self.read_queue(&sight, me, start, limits, inside)?;
+            self.read_queue(&confined, me, start, limits, inside)?;
         }
         let before = (back > 0).then_some(EventId(start + 1));
         for channel in &self.known {
@@ -441,21 +454,11 @@ impl World<'_> {
     }
 }
 
-/// A database that is empty but for its schema.
-fn empty() -> Connection {
-    let mut connection = Connection::open_in_memory().unwrap();
-    connection
-        .pragma_update(None, "foreign_keys", "on")
-        .unwrap();
-    migrate::run(&mut connection).unwrap();
-    connection
-}
-
 /// Runs a case in a transaction that is rolled back.
 fn run(connection: &Connection, steps: &[Step]) -> TestCaseResult {
     let transaction = connection.unchecked_transaction().unwrap();
     let mut world = World {
-        tx: &Write::new(&transaction),
+        tx: &Write::of(&transaction),
         now: 100,
         people: Vec::new(),
         channels: vec![None; CHANNELS],
@@ -481,7 +484,7 @@ fn pages_gaps_and_histories_are_what_a_look_through_the_list_finds() {
         .ok()
         .and_then(|cases| cases.parse().ok())
         .unwrap_or(CASES);
-    let connection = empty();
+    let connection = open_in_memory();
     let mut runner = TestRunner::new(ProptestConfig {
         cases,
         failure_persistence: None,
@@ -494,7 +497,7 @@ fn pages_gaps_and_histories_are_what_a_look_through_the_list_finds() {
 
 #[test]
 fn a_page_ends_with_the_message_that_fills_it() {
-    let connection = empty();
+    let connection = open_in_memory();
     for text in [PAGE_BYTES - 4, PAGE_BYTES - 3, PAGE_BYTES / 3] {
         let read = Step::Read {
             who: 0,
@@ -538,5 +541,5 @@ fn times_to_come_stop_no_retention_however_many_they_are() {
         retain.clone(),
         retain,
     ];
-    run(&empty(), &steps).unwrap();
+    run(&open_in_memory(), &steps).unwrap();
 }

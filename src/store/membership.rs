@@ -1,13 +1,18 @@
 //! Who is on which channel: intervals of event ids, open while they last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Effect, Read, Write, as_sql, channel, log, retention, succession, unreadable};
+use super::{
+    channel::Channel,
+    effect::Effect,
+    row::{Span, as_sql},
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
-    model::{ChannelId, EventId, Nick, SessionId, Timestamp},
+    model::{ChannelId, EventId, Nick, SessionId},
 };
 
 /// Past stays that are kept of a session: coming and going costs a command, and may not grow the
@@ -143,7 +148,8 @@ pub fn count_to(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
     Ok({ members }.query_row(params![channel, most], |row| row.get(0))?)
 }
 
-fn is_empty(tx: &Read, channel: ChannelId) -> Result<bool> {
+/// Whether nobody is on a channel.
+pub fn is_empty(tx: &Read, channel: ChannelId) -> Result<bool> {
     let any = tx.sql.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL)",
     )?;
@@ -175,83 +181,137 @@ pub fn channels_of(tx: &Read, session: SessionId) -> Result<Vec<ChannelId>> {
 }
 
 /// The same, whole.
-pub(super) fn channels(tx: &Read, session: SessionId) -> Result<Vec<channel::Channel>> {
+pub fn channels(tx: &Read, session: SessionId) -> Result<Vec<Channel>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT channel.* FROM membership JOIN channel ON channel.id = channel_id
          WHERE session_id = ?1 AND until IS NULL ORDER BY since",
     )?;
     let channels = statement
-        .query_map([session], channel::Channel::read)?
+        .query_map([session], Channel::read)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(channels)
 }
 
-/// A session joins a channel by the event `join`, which it receives itself.
-pub fn join(
+/// A session is on a channel from an event on.
+pub fn insert(
     tx: &Write,
     session: SessionId,
     channel: ChannelId,
+    since: EventId,
     op: bool,
-    join: log::Draft,
-) -> Result<EventId> {
-    // First of all the hub counts it among the members, or its own JOIN would pass it by.
-    tx.effect(Effect::Joined { session, channel });
-    let since = log::append(tx, join, &[channel.into()])?;
+) -> Result<()> {
     tx.sql
         .prepare_cached(
             "INSERT INTO membership (session_id, channel_id, since, op) VALUES (?1, ?2, ?3, ?4)",
         )?
         .execute(params![session, channel, since, op])?;
     tx.add_row(0, 10);
-    Ok(since)
+    Ok(())
 }
 
-/// Closes a membership with the event by which the session left; a channel ends with its last
-/// member, and op passes on with its last op.
-pub fn close(
-    tx: &Write,
-    session: SessionId,
-    channel: ChannelId,
-    until: EventId,
-    now: Timestamp,
-) -> Result<()> {
-    let was_op = tx
-        .sql
-        .prepare_cached(
-            "UPDATE membership SET until = ?3 WHERE session_id = ?1 AND channel_id = ?2 AND until IS NULL RETURNING op",
-        )?
-        .query_row(params![session, channel, until], |row| row.get(0))?;
+/// Closes a stay with the event by which the session left. Returns whether it was op.
+pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId) -> Result<bool> {
+    let close = tx.sql.prepare_cached(
+        "UPDATE membership SET until = ?3
+         WHERE session_id = ?1 AND channel_id = ?2 AND until IS NULL RETURNING op",
+    )?;
+    let was_op = { close }.query_row(params![session, channel, until], |row| row.get(0))?;
     tx.effect(Effect::Left { session, channel });
-    forget_stays(tx, session)?;
-    if is_empty(tx, channel)? {
-        return channel::end(tx, channel, now);
-    }
-    if was_op {
-        succession::pass_on(tx, channel, now)
-    } else {
-        Ok(())
-    }
+    Ok(was_op)
 }
 
-/// Forgets all past stays of a session but the newest. What a client of it may have missed by that
-/// is noted at the session.
-fn forget_stays(tx: &Write, session: SessionId) -> Result<()> {
+/// Forgets all past stays of a session but the newest 1,000. Returns each channel, and the event by
+/// which the stay ended.
+pub fn forget_old(tx: &Write, session: SessionId) -> Result<Vec<(ChannelId, EventId)>> {
     let mut forget = tx.sql.prepare_cached(
         "DELETE FROM membership WHERE session_id = ?1 AND until <= (
              SELECT until FROM membership WHERE session_id = ?1 AND until IS NOT NULL
              ORDER BY until DESC LIMIT 1 OFFSET ?2)
-         RETURNING until, channel_id",
+         RETURNING channel_id, until",
     )?;
     let forgotten = forget.query_map(params![session, PAST_STAYS], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })?;
-    for (until, channel) in forgotten.collect::<rusqlite::Result<Vec<(i64, ChannelId)>>>()? {
-        retention::note_dropped(tx, session.into(), until)?;
-        unreadable::note_forgotten(tx, channel)?;
-    }
-    Ok(())
+    Ok(forgotten.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Forgets all stays of a session. Returns the channel of each.
+pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<Vec<ChannelId>> {
+    let mut remove = tx
+        .sql
+        .prepare_cached("DELETE FROM membership WHERE session_id = ?1 RETURNING channel_id")?;
+    let channels = remove.query_map([session], |row| row.get(0))?;
+    Ok(channels.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The voiced member who has been on a channel longest, if any is voiced.
+pub fn first_voiced(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
+    let voiced = tx.sql.prepare_cached(
+        "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL AND voice
+         ORDER BY since LIMIT 1",
+    )?;
+    Ok({ voiced }
+        .query_row([channel], |row| row.get(0))
+        .optional()?)
+}
+
+/// Those who have been on a channel longest, at most `limit`.
+pub fn longest(tx: &Read, channel: ChannelId, limit: usize) -> Result<Vec<SessionId>> {
+    let mut by_stay = tx.sql.prepare_cached(
+        "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL
+         ORDER BY since LIMIT ?2",
+    )?;
+    let sessions = by_stay.query_map(params![channel, as_sql(limit)], |row| row.get(0))?;
+    Ok(sessions.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The stays of a session on a channel, in order.
+pub fn stays(tx: &Read, session: SessionId, channel: ChannelId) -> Result<Vec<Span>> {
+    let mut stays = tx.sql.prepare_cached(
+        "SELECT since, until FROM membership WHERE session_id = ?1 AND channel_id = ?2 ORDER BY since",
+    )?;
+    let stays = stays.query_map(params![session, channel], Span::read)?;
+    Ok(stays.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The stays of a session that reach past an event, by channel and in order. With `within`, those
+/// alone on channels with these folded names.
+pub fn stays_past(
+    tx: &Read,
+    session: SessionId,
+    after: EventId,
+    within: Option<&BTreeSet<String>>,
+) -> Result<BTreeMap<ChannelId, Vec<Span>>> {
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until > ?2
+         UNION ALL
+         SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until IS NULL
+         ORDER BY channel_id, since",
+    )?;
+    let mut folded_name = tx
+        .sql
+        .prepare_cached("SELECT folded_name FROM channel WHERE id = ?1")?;
+    let rows = statement.query_map(params![session, after], |row| {
+        Ok((row.get(0)?, Span::read(row)?))
+    })?;
+    let mut stays = BTreeMap::<_, Vec<_>>::new();
+    for row in rows {
+        let (channel, stay): (ChannelId, Span) = row?;
+        let is_within = match within {
+            None => true,
+            Some(names) => {
+                let name: String = folded_name.query_row([channel], |row| row.get(0))?;
+                names.contains(&name)
+            }
+        };
+        if is_within {
+            stays.entry(channel).or_default().push(stay);
+        }
+    }
+    Ok(stays)
+}
+
+/// Makes a member op, or no op any more.
 pub fn set_op(tx: &Write, channel: ChannelId, session: SessionId, op: bool) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE membership SET op = ?3 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL")?
@@ -263,5 +323,19 @@ pub fn set_voice(tx: &Write, channel: ChannelId, session: SessionId, voice: bool
     tx.sql
         .prepare_cached("UPDATE membership SET voice = ?3 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL")?
         .execute(params![channel, session, voice])?;
+    Ok(())
+}
+/// Every stay that lasts, for the hub's start.
+pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
+    let mut statement = tx
+        .sql
+        .prepare("SELECT session_id, channel_id FROM membership WHERE until IS NULL")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(Effect::Joined {
+            session: row.get(0)?,
+            channel: row.get(1)?,
+        });
+    }
     Ok(())
 }

@@ -5,14 +5,14 @@ use super::*;
 impl World<'_> {
     pub fn read_queue(
         &self,
-        sight: &Sight,
+        visibility: &Visibility,
         me: SessionId,
         mut after: i64,
         limits: &[usize],
         mine: impl Fn(&Happened) -> bool,
     ) -> TestCaseResult {
         for limit in limits.iter().cycle() {
-            let page = page(sight, me, EventId(after), *limit).unwrap();
+            let page = visibility.page(me, EventId(after), *limit).unwrap();
             let mine = self
                 .list
                 .iter()

@@ -1,12 +1,10 @@
 //! Op passes on, so that no channel is stuck: when the last op goes, another member becomes op in
 //! the same transaction.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
-use super::{Read, Write, as_sql, ban, channel, log, member, session, session_mask::Masked};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SERVER_NAME, SessionId, Timestamp},
+    store::{Read, Write, ban, channel, log, membership, session, session_mask::Masked},
 };
 
 /// How many times a member is tried on a ban, at most, to find the next op: the writer does it, and
@@ -18,8 +16,8 @@ const TRIALS: usize = 20_000;
 /// of them, or all of those that have been there longest and are looked at, the channel stays
 /// without an op until a session that no ban matches joins it or changes its nick (see
 /// [`consider`]).
-pub(super) fn pass_on(tx: &Write, channel: ChannelId, now: Timestamp) -> Result<()> {
-    if member::has_op(tx, channel)? {
+pub fn pass_on(tx: &Write, channel: ChannelId, now: Timestamp) -> Result<()> {
+    if membership::has_op(tx, channel)? {
         return Ok(());
     }
     match successor(tx, channel)? {
@@ -32,31 +30,21 @@ pub(super) fn pass_on(tx: &Write, channel: ChannelId, now: Timestamp) -> Result<
 /// session that joins or that changes its nick: of the other members of such a channel it is known,
 /// as far as they are looked at, that bans match them.
 pub fn consider(tx: &Write, channel: ChannelId, session: SessionId, now: Timestamp) -> Result<()> {
-    if !member::has_op(tx, channel)? && !ban::matches(tx, channel, &session::get(tx, session)?)? {
+    if !membership::has_op(tx, channel)? && !ban::matches(tx, channel, &session::get(tx, session)?)?
+    {
         give_op(tx, channel, session, now)?;
     }
     Ok(())
 }
 
 fn successor(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
-    let voiced = tx
-        .sql
-        .prepare_cached(
-            "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL AND voice ORDER BY since LIMIT 1",
-        )?
-        .query_row([channel], |row| row.get(0))
-        .optional()?;
-    if voiced.is_some() {
-        return Ok(voiced);
+    if let Some(voiced) = membership::first_voiced(tx, channel)? {
+        return Ok(Some(voiced));
     }
     let bans = ban::list(tx, channel)?;
-    let mut by_stay = tx.sql.prepare_cached(
-        "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL ORDER BY since LIMIT ?2",
-    )?;
-    let mut rows = by_stay.query(params![channel, as_sql(TRIALS / bans.len().max(1))])?;
-    while let Some(row) = rows.next()? {
-        let session = session::get(tx, row.get(0)?)?;
-        let masked = Masked::new(&session);
+    for session in membership::longest(tx, channel, TRIALS / bans.len().max(1))? {
+        let session = session::get(tx, session)?;
+        let masked = Masked::new(session.id, session.mask());
         if !bans.iter().any(|ban| masked.fits(&ban.mask)) {
             return Ok(Some(session.id));
         }
@@ -71,8 +59,8 @@ pub fn give_op(
     session: SessionId,
     now: Timestamp,
 ) -> Result<EventId> {
-    member::set_op(tx, channel, session, true)?;
-    let draft = log::Draft {
+    membership::set_op(tx, channel, session, true)?;
+    let mode = log::NewEvent {
         time: now,
         source: SERVER_NAME,
         command: "MODE",
@@ -85,22 +73,13 @@ pub fn give_op(
         app: None,
         message: None,
     };
-    log::append(tx, draft, &[channel.into()])
+    log::append(tx, mode, &[channel.into()])
 }
 
 /// Gives an op to the channels of a database that was written before op passed on. It runs before
-/// there is anyone to tell: whoever comes back reads of it in the queue.
-pub(super) fn heal(connection: &Connection, now: Timestamp) -> Result<()> {
-    let transaction = connection.unchecked_transaction()?;
-    let tx = Write::new(&transaction);
-    let without_op = tx.sql.prepare(
-        "SELECT id FROM channel WHERE ended_at IS NULL AND NOT EXISTS
-             (SELECT 1 FROM membership WHERE channel_id = channel.id AND until IS NULL AND op)",
-    )?;
-    let ids = { without_op }
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    ids.into_iter()
-        .try_for_each(|channel| pass_on(&tx, channel, now))?;
-    Ok(transaction.commit()?)
+/// there is anyone to tell: those who come back read of it in their queues.
+pub fn heal(tx: &Write, now: Timestamp) -> Result<()> {
+    channel::without_op(tx)?
+        .into_iter()
+        .try_for_each(|channel| pass_on(tx, channel, now))
 }

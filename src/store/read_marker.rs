@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Read, Write};
+use super::transaction::{Read, Write};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SessionId},
@@ -59,5 +59,13 @@ fn forget_least(tx: &Write, session: SessionId, new: ChannelId) -> Result<()> {
             )?
             .execute(params![session, new])?;
     }
+    Ok(())
+}
+
+/// Removes the marks of a channel that has ended.
+pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
+    tx.sql
+        .prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?
+        .execute([channel])?;
     Ok(())
 }

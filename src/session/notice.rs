@@ -1,0 +1,32 @@
+//! What the server tells a session.
+
+use crate::{
+    error::Result,
+    model::{EventId, SERVER_NAME, Timestamp},
+    store::{
+        Write,
+        log::{self, NewEvent, Origin},
+        session::Session,
+    },
+};
+
+/// Sends a NOTICE in the server's name to all clients of a session. It goes through the log like
+/// every event, so clients that are away get it later.
+pub fn notice(
+    tx: &Write,
+    session: &Session,
+    text: String,
+    origin: Origin,
+    now: Timestamp,
+) -> Result<EventId> {
+    let event = NewEvent {
+        time: now,
+        source: SERVER_NAME,
+        command: "NOTICE",
+        params: vec![session.nick.to_string(), text],
+        origin,
+        app: None,
+        message: None,
+    };
+    log::append(tx, event, &[session.id.into()])
+}

@@ -1,0 +1,445 @@
+//! The database of this process: its writer, its readers, its lock.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+
+use super::{
+    account::Priority,
+    effect::Observer,
+    engine::{
+        lock::DatabaseLock,
+        open,
+        readers::Readers,
+        room::{Room, RoomView},
+    },
+    key_file, log,
+    transaction::{Read, Write},
+    writer::{Place, Writer, crowded},
+};
+use crate::{
+    error::{Code, Error, Result},
+    limits::{
+        self, Storage,
+        fair::{Bounds, Fair, Lane},
+    },
+    model::{Network, Timestamp},
+    secret::KeyRing,
+};
+
+/// Readers at one time; each is a connection and a thread of the blocking pool.
+const READERS: usize = 4;
+/// What they may do for one network, however many processors there are. A network that takes much
+/// of their time waits behind those that take little, and never has all readers, or more than half
+/// of the processors.
+const READERS_OF_ONE: usize = 2;
+
+fn readers() -> Bounds {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Bounds {
+        permits: READERS,
+        permits_of_one: (processors / 2).clamp(1, READERS_OF_ONE),
+        waiting_of_one: 256,
+        waiting: 4096,
+        // Some twenty pages of a history.
+        burst: Duration::from_millis(100),
+    }
+}
+
+/// A database, owned by this process.
+pub struct Store {
+    writer: Arc<Writer>,
+    readers: Arc<Readers>,
+    /// Whose turn it is to read.
+    turns: Fair<Option<Network>>,
+    /// Whether the disk is full.
+    pub room: Arc<RoomView>,
+    /// Held until the database is closed: a second server is refused.
+    lock: Arc<Mutex<Option<DatabaseLock>>>,
+}
+
+impl Store {
+    /// Opens the database, making or upgrading it where needed, and the key file beside it. Without
+    /// a key file, the keys are good for this process alone. `observe` is told of every commit.
+    /// `heal` puts right what an older version left behind, before anyone is served.
+    pub fn open(
+        lock: DatabaseLock,
+        key_file: Option<&Path>,
+        observe: Observer,
+        heal: impl Fn(&Write) -> Result<()>,
+        now: Timestamp,
+    ) -> Result<(Self, KeyRing)> {
+        let path = lock.path().to_owned();
+        let mut room = Room::of(&path);
+        let (connection, keys) = loop {
+            match prepare(&path, key_file, &heal, now) {
+                Err(error)
+                    if error.code == Code::StorageFailed && room.make(Priority::Essential) => {}
+                prepared => break prepared?,
+            }
+        };
+        room.review(&connection);
+        let store = Self {
+            room: room.view(),
+            writer: Arc::new(Writer::start(connection, path.clone(), room, observe)?),
+            readers: Arc::new(Readers::new(path)),
+            turns: Fair::new(readers()),
+            lock: Arc::new(Mutex::new(Some(lock))),
+        };
+        Ok((store, keys))
+    }
+
+    /// Runs `work` in a transaction and answers once it is on disk. `work` may be run again, so it
+    /// changes nothing outside the transaction. An `Err` undoes what it did; a refusal that records
+    /// something is an `Ok` value.
+    ///
+    /// It is essential: no limit of what may be added and no full disk refuses it. What may be
+    /// refused is for [`Store::write_as`].
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Write) -> Result<T> + Send + 'static,
+    {
+        self.write_as(Priority::Essential, work).await
+    }
+
+    /// The same for what adds something and may be refused for that.
+    pub async fn write_as<T, F>(&self, priority: Priority, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Write) -> Result<T> + Send + 'static,
+    {
+        self.place(None).await?.take(priority, work).await
+    }
+
+    /// Limits from now on what each network adds to the disk.
+    pub fn limit(&self, storage: Storage) {
+        // It is set once, at the start.
+        let _ = self.writer.counted.set(storage);
+    }
+
+    /// What each network has added, if that is limited.
+    pub fn storage(&self) -> Option<&Storage> {
+        self.writer.counted.get()
+    }
+
+    /// Waits for a place in the line of those who write; the sessions of a network take turns.
+    pub async fn place(&self, lane: Lane) -> Result<Place> {
+        self.writer.place(lane).await
+    }
+
+    /// A place in that line, if there is one at once.
+    pub fn free_place(&self) -> Option<Place> {
+        self.writer.free_place()
+    }
+
+    /// Runs `work` on a consistent view of everything committed so far.
+    pub async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Read) -> Result<T> + Send + 'static,
+    {
+        self.read_in(None, work).await
+    }
+
+    /// The same for a session: the sessions of a network take turns.
+    pub async fn read_in<T, F>(&self, lane: Lane, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Read) -> Result<T> + Send + 'static,
+    {
+        let readers = self.readers.clone();
+        let turn = self
+            .turns
+            .enter(limits::payer().map(Network::widest), lane)
+            .await
+            .map_err(crowded)?;
+        // The turn goes with the work: a caller that hangs up frees it only when the work is done.
+        let read = tokio::task::spawn_blocking(move || {
+            let result = readers.run(work);
+            drop(turn);
+            result
+        });
+        read.await.map_err(Error::internal)?
+    }
+
+    /// Like [`Store::read`], on the calling thread: for the start, before there is anyone to keep
+    /// waiting.
+    pub fn read_now<T>(&self, work: impl FnOnce(&Read) -> Result<T>) -> Result<T> {
+        self.readers.run(work)
+    }
+
+    /// Whether the store writes and reads, by doing both.
+    pub async fn check(&self) -> Result<()> {
+        self.write_as(Priority::Ordinary, |tx| Ok(open::touch(tx.sql)?))
+            .await?;
+        self.read(|tx| log::head(tx).map(drop)).await
+    }
+
+    /// Writes a consistent copy of the database to a new file, readable by its owner alone.
+    pub async fn backup(&self, to: PathBuf) -> Result<()> {
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || open::copy(&readers, &to))
+            .await
+            .map_err(Error::internal)?
+    }
+
+    /// Says that the server is stopping, for a next one that waits for the database.
+    pub fn announce_stop(&self) {
+        self.lock
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .iter()
+            .for_each(DatabaseLock::announce_stop);
+    }
+
+    /// Commits what was accepted, closes the database and lets its lock go. Who reads until
+    /// `deadline` is interrupted. Later reads and writes fail.
+    pub async fn close(&self, deadline: Instant) {
+        let (writer, readers, lock) =
+            (self.writer.clone(), self.readers.clone(), self.lock.clone());
+        let closed =
+            tokio::task::spawn_blocking(move || close(&writer, &readers, &lock, deadline)).await;
+        if closed.is_err() {
+            tracing::error!("closing the database panicked");
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        close(&self.writer, &self.readers, &self.lock, Instant::now());
+    }
+}
+
+/// Opens a database and its key file, and brings both up to date.
+fn prepare(
+    path: &Path,
+    key_file: Option<&Path>,
+    heal: &impl Fn(&Write) -> Result<()>,
+    now: Timestamp,
+) -> Result<(Connection, KeyRing)> {
+    let connection = open::writer(path, now)?;
+    let keys = key_file.map_or_else(KeyRing::generate, |file| {
+        key_file::open(&connection, file, now)
+    })?;
+    let transaction = connection.unchecked_transaction()?;
+    heal(&Write::new(&transaction))?;
+    transaction.commit()?;
+    Ok((connection, keys))
+}
+
+/// The writer is last: it folds the write-ahead log into the database, which no reader may be using
+/// then.
+fn close(
+    writer: &Writer,
+    readers: &Readers,
+    lock: &Mutex<Option<DatabaseLock>>,
+    deadline: Instant,
+) {
+    if !readers.close(deadline) {
+        tracing::error!("some readers of the database did not end when they were interrupted");
+    }
+    writer.stop();
+    drop(lock.lock().unwrap_or_else(|e| e.into_inner()).take());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::{model::SessionId, store::engine::files};
+
+    #[tokio::test]
+    async fn a_reader_that_failed_is_not_used_again_and_one_that_refused_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = DatabaseLock::for_server(&dir.path().join("r.db")).unwrap();
+        let store = Store::open(lock, None, Box::new(|_| {}), |_| Ok(()), Timestamp(0))
+            .unwrap()
+            .0;
+        // A setting that stays with the connection.
+        let leave = |error: Error| {
+            store.read(|tx| {
+                tx.sql.pragma_update(None, "cache_size", 77)?;
+                Err::<(), _>(error)
+            })
+        };
+        let found = || {
+            store.read(|tx| {
+                Ok(tx
+                    .sql
+                    .pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0))?)
+            })
+        };
+        leave(Error::malformed("refused")).await.unwrap_err();
+        assert_eq!(found().await.unwrap(), 77);
+        leave(Error::internal("failed")).await.unwrap_err();
+        assert_ne!(found().await.unwrap(), 77);
+    }
+
+    /// A store with so many megabytes in it, and its path.
+    async fn store_of(megabytes: i64) -> (tempfile::TempDir, PathBuf, Arc<Store>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        let store = Store::open(
+            DatabaseLock::for_server(&path).unwrap(),
+            None,
+            Box::new(|_| {}),
+            |_| Ok(()),
+            Timestamp(0),
+        )
+        .unwrap()
+        .0;
+        let fill = move |tx: &Write| {
+            tx.sql.execute_batch("CREATE TABLE filling (bytes)")?;
+            (0..megabytes).try_for_each(|_| {
+                tx.sql
+                    .execute("INSERT INTO filling VALUES (randomblob(1 << 20))", [])
+                    .map(drop)
+                    .map_err(Error::from)
+            })
+        };
+        store.write(fill).await.unwrap();
+        (dir, path, Arc::new(store))
+    }
+
+    fn assert_one_file(path: &std::path::Path) {
+        assert!(
+            files::write_ahead_log(path)
+                .iter()
+                .all(|file| !file.exists()),
+            "the write-ahead log is still there"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_reader_without_end_is_interrupted_and_the_database_closed() {
+        let (_dir, path, store) = store_of(1).await;
+        let (begun, begin) = tokio::sync::oneshot::channel();
+        let reading = tokio::spawn({
+            let store = store.clone();
+            async move {
+                store
+                    .read(|tx| -> Result<()> {
+                        begun.send(()).unwrap();
+                        let endless =
+                            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
+                        // Each statement has to be interrupted by itself.
+                        for _ in 0..5 {
+                            tx.sql.query_row(endless, [], |row| row.get::<_, i64>(0)).unwrap_err();
+                        }
+                        Err(Error::internal("interrupted"))
+                    })
+                    .await
+            }
+        });
+        begin.await.unwrap();
+        store.close(Instant::now()).await;
+        assert_one_file(&path);
+        assert_eq!(
+            reading.await.unwrap().unwrap_err().code,
+            crate::error::Code::Overloaded
+        );
+        assert!(store.read(|_| Ok(())).await.is_err() && store.write(|_| Ok(())).await.is_err());
+        DatabaseLock::for_subcommand(&path, "audit")
+            .unwrap()
+            .expect("the lock is free again");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_backup_that_is_not_done_in_time_leaves_no_half_copy() {
+        let (dir, path, store) = store_of(64).await;
+        let copy = dir.path().join("copy.db");
+        let copying = tokio::spawn({
+            let (store, copy) = (store.clone(), copy.clone());
+            async move { store.backup(copy).await }
+        });
+        while !copy.exists() {
+            tokio::task::yield_now().await;
+        }
+        store.close(Instant::now()).await;
+        assert_one_file(&path);
+        match copying.await.unwrap() {
+            Ok(()) => assert!(copy.metadata().unwrap().len() > 64 << 20),
+            Err(_) => assert!(!copy.exists()),
+        }
+    }
+
+    /// Reads for one address that go on until the sender is dropped, each in a task of its own, and
+    /// how many have begun.
+    fn endless(
+        store: &Arc<Store>,
+        address: IpAddr,
+        count: usize,
+    ) -> (std::sync::mpsc::Sender<()>, Arc<Mutex<usize>>) {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (ended, begun) = (Arc::new(Mutex::new(ended)), Arc::new(Mutex::new(0)));
+        for _ in 0..count {
+            let (store, ended, begun) = (store.clone(), ended.clone(), begun.clone());
+            tokio::spawn(limits::on_behalf_of(address, async move {
+                store
+                    .read(move |_| {
+                        *begun.lock().unwrap() += 1;
+                        // It fails once the sender is gone.
+                        while ended.lock().unwrap().try_recv()
+                            != Err(std::sync::mpsc::TryRecvError::Disconnected)
+                        {
+                            std::thread::yield_now();
+                        }
+                        Ok(())
+                    })
+                    .await
+            }));
+        }
+        (end, begun)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_network_that_reads_without_end_leaves_readers_to_others_and_fills_its_own_line_alone()
+     {
+        let (_dir, _, store) = store_of(0).await;
+        let [attacker, sibling, stranger] =
+            ["2001:db8:1:1::1", "2001:db8:1:2::1", "192.0.2.1"].map(|ip| ip.parse().unwrap());
+        let Bounds {
+            permits_of_one,
+            waiting_of_one,
+            ..
+        } = readers();
+        let (end, begun) = endless(&store, attacker, permits_of_one + waiting_of_one);
+        while store.turns.busy() < permits_of_one + waiting_of_one
+            || *begun.lock().unwrap() < permits_of_one
+        {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..10 {
+            limits::on_behalf_of(stranger, store.read(|_| Ok(())))
+                .await
+                .unwrap();
+        }
+        store.read(|_| Ok(())).await.unwrap();
+        assert_eq!(*begun.lock().unwrap(), permits_of_one);
+        // One customer's other networks are that customer.
+        for address in [attacker, sibling] {
+            let refused = limits::on_behalf_of(address, store.read(|_| Ok(())))
+                .await
+                .unwrap_err();
+            assert_eq!(refused.code, Code::Overloaded);
+        }
+        // Another session there waits for its turn, and is not refused for the one that fills the
+        // line.
+        let neighbour = store.read_in(Some(SessionId(1)), |_| Ok(()));
+        let mut neighbour = Box::pin(limits::on_behalf_of(attacker, neighbour));
+        assert!(
+            futures_util::future::poll_immediate(&mut neighbour)
+                .await
+                .is_none()
+        );
+        drop(end);
+        neighbour.await.unwrap();
+    }
+}
