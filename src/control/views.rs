@@ -73,7 +73,7 @@ pub fn sessions(sessions: &[Overview]) -> Table {
     )
 }
 
-/// A channel, in the operator's visibility: with its key.
+/// A channel, as the operator sees it: with its key.
 pub fn channel(shown: &Shown) -> Table {
     Table::of(
         std::slice::from_ref(shown),
