@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use super::protocol::socket_path;
 use crate::store::{
     DatabaseLock,
-    lock::{self, LOCK_PATIENCE, LOCK_RETRY},
+    engine::lock::{self, LOCK_PATIENCE, LOCK_RETRY},
 };
 
 /// The way to a database, which one process has at a time.
