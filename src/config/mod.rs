@@ -1,4 +1,4 @@
-//! The command line. Every flag has an environment variable, `REJOIN_` and its name.
+//! The command line. Every flag has an environment variable: `REJOIN_` and the flag's name.
 
 use std::{
     net::SocketAddr,
@@ -16,20 +16,20 @@ mod operation;
 
 pub use operation::{OnApps, OnKeys, Operation};
 
-/// Live sessions made from one address (of IPv6, its /64), at most.
+/// The most live sessions created from one network (an IPv4 address, an IPv6 /64).
 const MAX_SESSIONS: i64 = 1000;
 
-/// Characters of the cookie's name.
+/// The most characters of the cookie's name.
 const COOKIE_NAME_LIMIT: usize = 64;
 
-/// A chat server whose sessions are rejoined from any device by logging in.
+/// A chat server whose sessions you rejoin from any device by logging in
 #[derive(Clone, Debug, Parser)]
 #[command(name = "rejoin", version)]
 pub struct Config {
-    /// Address to listen on; port 0 picks one
+    /// Listen on this address; port 0 picks a port
     #[arg(long, env = "REJOIN_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// The database file, made if missing
+    /// The database file; created if missing
     #[arg(
         long,
         env = "REJOIN_DATABASE",
@@ -37,36 +37,37 @@ pub struct Config {
         global = true
     )]
     pub database: PathBuf,
-    /// The file of the server's own keys, made at the first start; left out, the database's name
-    /// and `.keys`
+    /// The file of the server's own keys; created at the first start [default: <DATABASE>.keys]
     #[arg(long, env = "REJOIN_KEYS", global = true)]
     pub keys: Option<PathBuf>,
-    /// The address people open, `https://chat.example.org`; needed off loopback
+    /// The address that people open, such as https://chat.example.org; required if the server
+    /// listens on anything but loopback [default: http://<LISTEN>]
     #[arg(long, env = "REJOIN_PUBLIC_URL")]
     pub public_url: Option<Origin>,
-    /// The cookie's name, for two servers on one host; over https it stands after __Host-
+    /// The cookie's name, for two servers on one host; over https, __Host- precedes it
     #[arg(long, env = "REJOIN_COOKIE_NAME", default_value = "rejoin", value_parser = cookie_name)]
     pub cookie_name: String,
-    /// Allow plain http off loopback, where anyone on the way can read passwords and cookies
+    /// Allow plain http on an address that is not loopback, where anyone on the way can read
+    /// passwords and cookies
     #[arg(long, env = "REJOIN_INSECURE_HTTP", value_parser = clap::builder::FalseyValueParser::new())]
     pub insecure_http: bool,
-    /// A proxy whose X-Forwarded-For is believed, as an address or a CIDR; repeatable
+    /// Believe X-Forwarded-For from this proxy, an address or a CIDR; repeatable
     #[arg(long, env = "REJOIN_TRUSTED_PROXY", value_delimiter = ',', value_parser = network)]
     pub trusted_proxy: Vec<IpNet>,
-    /// Commands of one session, burst:per second, or off, which also frees it from the limit of
-    /// bytes
+    /// Commands that one session may send, as BURST:PER_SECOND; off also removes the limit on the
+    /// bytes that they store
     #[arg(long, env = "REJOIN_FLOOD_LIMIT", default_value = "20:5")]
     pub flood_limit: FloodLimit,
-    /// How much one network may add to the disk in a day, as 200MB, or off
+    /// How much one network may add to the disk in a day, such as 200MB, or off
     #[arg(long, env = "REJOIN_STORAGE_LIMIT", default_value = "200MB")]
     pub storage_limit: StorageLimit,
-    /// Limit failed logins, and what an address may have; off: for load tests
+    /// Limit failed logins, and what one address may have; off is for load tests
     #[arg(long, env = "REJOIN_LOGIN_LIMIT", default_value = "on")]
     pub login_limit: Switch,
-    /// A client unused for this long leaves; an open stream is use
+    /// A client that is unused for this long leaves; an open stream is use
     #[arg(long, env = "REJOIN_CLIENT_IDLE", default_value = "30d", value_parser = duration)]
     pub client_idle: Duration,
-    /// A client leaves after this long in any case
+    /// A client leaves after this long in any case, unless it logs in again
     #[arg(long, env = "REJOIN_CLIENT_LIFETIME", default_value = "180d", value_parser = duration)]
     pub client_lifetime: Duration,
     /// How long events are kept
@@ -75,39 +76,39 @@ pub struct Config {
     /// How long the audit log is kept
     #[arg(long, env = "REJOIN_AUDIT_RETENTION", default_value = "365d", value_parser = duration)]
     pub audit_retention: Duration,
-    /// Clients of a session
+    /// The most clients of one session
     #[arg(long, env = "REJOIN_MAX_CLIENTS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_clients: u16,
-    /// Channels a session is on
+    /// The most channels that one session is on
     #[arg(long, env = "REJOIN_MAX_CHANNELS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_channels: u16,
-    /// Whether new channels are +H: members may read what was said before they joined
+    /// Make new channels +H: members can read what was said before they joined
     #[arg(long, env = "REJOIN_CHANNEL_HISTORY", default_value = "off")]
     pub channel_history: Switch,
-    /// Operations print JSON, an object a line
+    /// Print JSON, one object a line (subcommands only)
     #[arg(long, env = "REJOIN_JSON", global = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub json: bool,
-    /// How long a connection may keep the server waiting
+    /// How long a connection may keep the server waiting; not a flag, shorter in tests alone
     #[arg(skip)]
     pub patience: Patience,
-    /// Without one, it serves
+    /// The operator's subcommand; without one, the server starts
     #[command(subcommand)]
     pub operation: Option<Operation>,
 }
 
-/// How long a connection may keep the server waiting. People on poor networks stay well within it;
-/// it is no flag, and shorter in tests alone.
+/// How long a connection may keep the server waiting. Users on poor networks stay well within it.
+/// It is not a flag; only tests make it shorter.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For the whole head of a request, from the connection's start or from the last answer on: an
-    /// idle connection ends by it.
+    /// For the whole head of a request, from the start of the connection or the last answer. An idle
+    /// connection therefore ends after this time.
     pub head: Duration,
     /// For a request's whole body.
     pub body: Duration,
     /// For the peer to take the next 64 KiB of what is written to it, or all of it.
     pub write: Duration,
-    /// Between two pings of a WebSocket; one whose peer was not heard of for two and a half of them
-    /// is dead.
+    /// Between two pings of a WebSocket. A connection is dead if its peer was silent for two and a
+    /// half of these.
     pub ping: Duration,
 }
 
@@ -123,21 +124,24 @@ impl Default for Patience {
     }
 }
 
+/// `on` or `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
+    /// Turned on
     On,
+    /// Turned off
     Off,
 }
 
 impl Config {
-    /// Refuses what would be unsafe, with a word on what to do instead.
+    /// Refuses an unsafe configuration. The error is a sentence that says what to do instead.
     pub fn check(&self) -> Result<(), String> {
         if self.listen.ip().is_loopback() {
             return Ok(());
         }
         match &self.public_url {
             None => Err(format!(
-                "--listen {} is reachable from elsewhere, so --public-url must say the address people open, \
+                "--listen {} can be reached from other machines, so --public-url must be the address that people open, \
                  for instance --public-url https://chat.example.org (with a proxy that speaks TLS in front)",
                 self.listen
             )),
@@ -157,6 +161,7 @@ impl Config {
             .unwrap_or_else(|| files::beside(database, "keys"))
     }
 
+    /// The limits that the rules of sessions and channels follow.
     pub fn limits(&self) -> Limits {
         Limits {
             max_clients: self.max_clients.into(),
@@ -172,7 +177,8 @@ impl Config {
     }
 }
 
-/// How many commands a client may send: a burst, refilled at a rate.
+/// How many commands a session may send: a burst and its rate of refill, written `20:5`; `None` for
+/// `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FloodLimit(pub Option<Rate>);
 
@@ -191,12 +197,12 @@ impl FromStr for FloodLimit {
                 burst,
                 every: Duration::from_secs(1) / rate,
             }))),
-            _ => Err("it is burst:per second, as 20:5, or off".into()),
+            _ => Err("give a burst and a rate per second, such as 20:5, or off".into()),
         }
     }
 }
 
-/// Bytes that one network may add to the disk in a day.
+/// The bytes that one network may add to the disk in a day, written `200MB`; `None` for `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageLimit(pub Option<u64>);
 
@@ -227,13 +233,13 @@ impl FromStr for StorageLimit {
             .filter(|bytes| *bytes > 0);
         bytes
             .map(|bytes| Self(Some(bytes)))
-            .ok_or_else(|| "it is a number and one of KB, MB, GB, as 200MB, or off".into())
+            .ok_or_else(|| "give a number and one of KB, MB, GB, TB, such as 200MB, or off".into())
     }
 }
 
 /// `90s`, `15m`, `12h`, `30d`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || "it is a number and one of s, m, h, d, as 30d".to_owned();
+    let bad = || "give a number and one of s, m, h, d, such as 30d".to_owned();
     let unit = text.chars().last().ok_or_else(bad)?;
     let count: u64 = text[..text.len() - unit.len_utf8()]
         .parse()
@@ -250,7 +256,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         .filter(|total| (1..=100 * 365 * 86400).contains(total));
     total
         .map(Duration::from_secs)
-        .ok_or_else(|| "it is at least 1s and at most 100 years".to_owned())
+        .ok_or_else(|| "give at least 1s and at most 100 years".to_owned())
 }
 
 /// A cookie's name: a token (RFC 6265bis §4.1.1). Browsers reserve names that begin with `__` for
@@ -260,7 +266,7 @@ fn cookie_name(text: &str) -> Result<String, String> {
     let token = !text.is_empty() && text.len() <= COOKIE_NAME_LIMIT && text.bytes().all(allowed);
     if !token || text.starts_with("__") {
         return Err(format!(
-            "it is a word of at most {COOKIE_NAME_LIMIT} letters, digits and signs such as - and _, and does not begin with __"
+            "give a word of at most {COOKIE_NAME_LIMIT} letters, digits and signs such as - and _ that does not begin with __"
         ));
     }
     Ok(text.to_owned())
@@ -270,7 +276,7 @@ fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
     text.parse()
         .or_else(|_| address())
-        .map_err(|_| "it is an address or a CIDR, as 10.0.0.0/8".into())
+        .map_err(|_| "give an address or a CIDR, such as 10.0.0.0/8".into())
 }
 
 #[cfg(test)]

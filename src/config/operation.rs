@@ -1,4 +1,4 @@
-//! What an operator does to a database, beside its running server or without one.
+//! The operator's subcommands, which work beside a running server or without one.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,20 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use super::duration;
 
-/// An operation as it was typed, and as the running server is asked for it.
+/// A subcommand as it was typed, and as it is sent to the running server.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 pub enum Operation {
     /// Write a consistent copy of the database to a new file
-    Backup { file: PathBuf },
-    /// Put a copy of a database in the place of this one, while no server runs; the one that is
-    /// there is kept
+    Backup {
+        /// The new file; it must not exist
+        file: PathBuf,
+    },
+    /// Replace the database by a copy, while no server runs; the database that was there is kept
     ///
-    /// The copy is one that `backup` wrote, or the files of a server that was stopped. It is
-    /// checked first. What was ended after it was made is valid again: devices that were removed,
-    /// keys that were revoked, passwords that were changed. Every session is told, unless
-    /// --end-credentials ends them all.
+    /// The copy is a file that `backup` wrote, or the files of a server that was stopped. It is
+    /// checked first. What was ended after the copy was made is valid again: removed devices,
+    /// revoked keys, changed passwords. Every session is told, unless --end-credentials ends them
+    /// all.
     Restore {
-        /// The copy, which stays as it is
+        /// The copy; it stays as it is
         file: PathBuf,
         /// End every device's cookie, every API key and every token; users log in again with the
         /// passwords of the copy, and sessions without a password end
@@ -32,10 +34,10 @@ pub enum Operation {
     },
     /// Print the audit log, oldest first
     Audit {
-        /// Only what came before this line's id
+        /// Only lines before this id
         #[arg(long)]
         before: Option<i64>,
-        /// The last so many
+        /// The most lines; the last ones are printed
         #[arg(long, default_value_t = 200)]
         limit: usize,
     },
@@ -46,7 +48,7 @@ pub enum Operation {
     Sessions,
     /// Show a session, with its devices, its API keys and what it has granted
     Session {
-        /// Its nick, or its id
+        /// The session's nick or id
         session: String,
         /// End it, for every device
         #[arg(long)]
@@ -54,7 +56,7 @@ pub enum Operation {
     },
     /// Show a channel, with its members and bans
     Channel {
-        /// Its name; a shell takes what follows a bare # for a comment, so the # may be left out
+        /// The channel's name; the # may be left out, because a shell takes it for a comment
         name: String,
         /// Make this member op
         #[arg(long, value_name = "NICK", conflicts_with = "end")]
@@ -73,14 +75,17 @@ pub enum Operation {
         session: Option<String>,
     },
     /// Revoke a grant, with its tokens and its client
-    Revoke { grant: i64 },
-    /// Make, rotate and accept the file of the server's own keys
+    Revoke {
+        /// The grant's number, as `grants` lists it
+        grant: i64,
+    },
+    /// Create, rotate and accept the file of the server's own keys
     #[command(subcommand)]
     Keys(OnKeys),
 }
 
 impl Operation {
-    /// Its name on the command line.
+    /// The subcommand's name on the command line.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Backup { .. } => "backup",
@@ -97,71 +102,74 @@ impl Operation {
     }
 }
 
-/// What is done to the key file, which `--keys` names.
+/// The subcommands on the key file, which `--keys` names.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 pub enum OnKeys {
-    /// Make a key file
+    /// Create a key file
     Create,
-    /// Add the next keys to the key file; the ones before stay in it while something depends on
-    /// them
+    /// Add the next keys to the key file; earlier keys stay while something depends on them
     Rotate {
-        /// Use the new keys at once, because the ones before may have leaked, and not only in a day
+        /// Use the new keys at once instead of in a day, because the earlier ones may have leaked
         #[arg(long)]
         at_once: bool,
-        /// The key file, as it is found from any folder
+        /// The key file's absolute path
         #[arg(skip)]
         file: PathBuf,
     },
-    /// Make the key file this database's, in place of one that is lost
+    /// Make this key file the database's, in place of one that is lost
     Accept {
-        /// The key file, as it is found from any folder
+        /// The key file's absolute path
         #[arg(skip)]
         file: PathBuf,
     },
 }
 
-/// What is done to the registry of apps.
+/// The subcommands on the operator's apps.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 pub enum OnApps {
-    /// Register an app, and print what it proves itself with
+    /// Register an app, and print its client_id and client_secret
     Add {
-        /// What its users are shown
+        /// The name that its users see
         #[arg(long)]
         name: String,
-        /// It can keep no secret, as what runs on its users' machines; its users' tokens work by
-        /// themselves
+        /// The app can keep no secret, such as a program on its users' machines; its users' tokens
+        /// work by themselves
         #[arg(long)]
         public: bool,
-        /// Where its users may be sent back to, which gives it the code flow; repeatable
+        /// Where its users may be sent back to (the code flow); repeatable
         #[arg(long = "redirect-uri")]
         redirect_uris: Vec<String>,
-        /// It may let devices join by a code that they show (the device flow)
+        /// Devices may join by a code that they show (the device flow)
         #[arg(long)]
         device: bool,
-        /// It may introspect every token
+        /// The app may introspect every token
         #[arg(long)]
         resource_server: bool,
-        /// Its users' tokens work by themselves, without its own beside them
+        /// Its users' tokens work by themselves, without the app's own token
         #[arg(long)]
         bearer_alone: bool,
-        /// The most that it may be granted
+        /// The most that the app may be granted
         #[arg(long, default_value = "chat:read chat:write identity")]
         scope: String,
     },
-    /// List the operator's apps, for 30 days also those that were removed
+    /// List the operator's apps; removed ones stay for 30 days
     List,
     /// Give an app a new secret, and print it
     Rotate {
+        /// The app's client_id
         client_id: String,
-        /// How long the secrets before it go on working, at most 90d
+        /// How long earlier secrets still work, at most 90d; 0s ends them at once
         #[arg(long, default_value = "24h", value_parser = overlap)]
         overlap: Duration,
     },
-    /// Remove an app, or somebody's API key, with all that it was granted
-    Remove { client_id: String },
+    /// Remove an app, or a session's API key, with everything that it was granted
+    Remove {
+        /// The client_id of the app or key
+        client_id: String,
+    },
 }
 
-/// A duration, or none at all.
+/// A duration, or `0s`.
 fn overlap(text: &str) -> Result<Duration, String> {
     if text == "0s" {
         Ok(Duration::ZERO)
