@@ -1,10 +1,10 @@
-//! A chat client for a terminal, which joins somebody's session by the device flow (RFC 8628).
+//! A chat client for a terminal, which joins a user's session by the device flow (RFC 8628).
 //!
-//! It has neither a browser nor the session's password: it shows a code, a person types that where
-//! they are signed in, and it is one more device of their session. Its tokens are in memory alone,
-//! so whenever it is started it asks anew.
+//! It has neither a browser nor the session's password. It shows a code, the user types it where
+//! they are signed in, and the terminal is one more device of their session. It keeps its tokens
+//! only in memory, so it asks for a new code at each start.
 //!
-//! It is for plain http; for https give `reqwest` a feature that brings TLS.
+//! It speaks plain http. For https, give `reqwest` a feature that brings TLS.
 
 use std::{future::Future, process::ExitCode, thread, time::Duration};
 
@@ -18,20 +18,20 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-/// Between two tries to reach a server that cannot be reached, at most.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// After so long without a word the server is taken to be gone.
-const SILENCE: Duration = Duration::from_secs(60);
-/// A token is renewed so long before it expires.
-const AHEAD: Duration = Duration::from_secs(60);
+/// The longest pause between two attempts to reach the server.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// After this long without a byte, the connection is considered dead.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long before its end an access token is renewed.
+const RENEW_AHEAD: Duration = Duration::from_secs(60);
 
 /// Chat in a terminal, as a device of a session that lets it in
 #[derive(Parser)]
 struct Args {
-    /// Where the chat server is
+    /// The server's address
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     server: String,
-    /// The name of this program as the server's operator registered it
+    /// This program's client_id, as `rejoin app add` printed it
     #[arg(long)]
     client_id: String,
     /// The channel to join
@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Errors are sentences that end the program; what passes is waited for.
+/// An error is a sentence that ends the program. Temporary failures are retried.
 async fn run(args: Args) -> Result<(), String> {
     let app = App {
         http: Client::new(),
@@ -73,14 +73,14 @@ async fn run(args: Args) -> Result<(), String> {
     terminal.chat(read_lines()).await
 }
 
-/// This program as the server knows it: a public app, which has no secret.
+/// This program as the server knows it: a public app, without a secret.
 struct App {
     http: Client,
     server: String,
     client_id: String,
 }
 
-/// RFC 8628 §3.2.
+/// The answer to a request for a code (RFC 8628 §3.2).
 #[derive(Deserialize)]
 struct Codes {
     device_code: String,
@@ -90,7 +90,7 @@ struct Codes {
     interval: u64,
 }
 
-/// RFC 6749 §5.1.
+/// A pair of tokens (RFC 6749 §5.1).
 #[derive(Deserialize)]
 struct Tokens {
     access_token: String,
@@ -98,7 +98,7 @@ struct Tokens {
     expires_in: u64,
 }
 
-/// RFC 6749 §5.2.
+/// A refusal (RFC 6749 §5.2).
 #[derive(Deserialize)]
 struct Refusal {
     error: String,
@@ -107,8 +107,8 @@ struct Refusal {
 }
 
 impl App {
-    /// Asks for something in this app's name. The outer error is one of the network's, or of
-    /// something on the way.
+    /// Posts a form in this app's name. The outer error comes from the network, or from something on
+    /// the way; the inner one is the server's refusal.
     async fn ask<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -125,7 +125,7 @@ impl App {
     }
 }
 
-/// Shows a code, and waits until somebody has typed it.
+/// Shows a code, and waits until the user has typed it.
 async fn sign_in(app: &App) -> Result<Tokens, String> {
     let codes = app
         .ask::<Codes>("/auth/device", &[("scope", "chat:read chat:write")])
@@ -139,7 +139,7 @@ async fn sign_in(app: &App) -> Result<Tokens, String> {
     );
     println!("and type the code {}, or scan this:\n", codes.user_code);
     let link = QrCode::new(&codes.verification_uri_complete).map_err(|error| error.to_string())?;
-    // Light on dark, as terminals mostly are.
+    // Light on dark, like most terminals.
     println!(
         "{}\n",
         link.render()
@@ -156,8 +156,8 @@ async fn sign_in(app: &App) -> Result<Tokens, String> {
     loop {
         sleep(interval).await;
         let Ok(answer) = app.ask::<Tokens>("/auth/token", &form).await else {
-            // RFC 8628 §3.5 has it so.
-            interval = (interval * 2).min(PATIENCE);
+            // RFC 8628 §3.5 asks for longer and longer pauses.
+            interval = (interval * 2).min(MAX_PAUSE);
             continue;
         };
         match answer {
@@ -182,11 +182,12 @@ async fn sign_in(app: &App) -> Result<Tokens, String> {
     }
 }
 
+/// When to renew the access token.
 fn renew_at(tokens: &Tokens) -> Instant {
-    Instant::now() + Duration::from_secs(tokens.expires_in).saturating_sub(AHEAD)
+    Instant::now() + Duration::from_secs(tokens.expires_in).saturating_sub(RENEW_AHEAD)
 }
 
-/// Lines as they are typed, until Ctrl-D.
+/// The lines that the user types, until Ctrl-D.
 fn read_lines() -> mpsc::Receiver<String> {
     let (to, lines) = mpsc::channel(1);
     thread::spawn(move || {
@@ -198,16 +199,17 @@ fn read_lines() -> mpsc::Receiver<String> {
     lines
 }
 
-/// A device of the session.
+/// This terminal, as a device of the session.
 struct Terminal {
     app: App,
     tokens: Tokens,
     renew_at: Instant,
-    /// Where lines go.
+    /// The channel that lines go to.
     channel: String,
-    /// Commands sent, which are labelled by their number: sent again, one has no second effect.
+    /// How many commands were sent. The number is the command's label, so sending it again has no
+    /// second effect.
     sent: u64,
-    /// How far the queue was shown.
+    /// The position up to which the queue was shown.
     position: Option<String>,
 }
 
@@ -244,7 +246,7 @@ impl Terminal {
         };
         let (verb, rest) = command.split_once(' ').unwrap_or((command, ""));
         let done = self.send(&format!("{verb} {rest}")).await?;
-        // After the channel's name there may be its key, and after a comma others.
+        // A key may follow the channel's name, and a comma other channels.
         let channel = rest
             .split([' ', ','])
             .next()
@@ -255,7 +257,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// Sends a line of IRC, and shows what it is answered; whether it was done.
+    /// Sends a line of IRC and shows the answer. Returns whether the command succeeded.
     async fn send(&mut self, line: &str) -> Result<bool, String> {
         self.sent += 1;
         let line = format!("@label={} {line}", self.sent);
@@ -273,7 +275,7 @@ impl Terminal {
             .await
             .unwrap_or_default();
         for reply in answer["replies"].as_array().into_iter().flatten() {
-            // The first word is whom it is for.
+            // The first parameter is the nick that the reply is for.
             println!(
                 "* {}",
                 plain(
@@ -290,7 +292,7 @@ impl Terminal {
         Ok(answer["detail"].is_null())
     }
 
-    /// Opens the stream of all that was not shown yet.
+    /// Opens the stream of everything that was not shown yet.
     async fn listen(&mut self) -> Result<Stream, String> {
         let request = self
             .app
@@ -313,13 +315,12 @@ impl Terminal {
         })
     }
 
-    /// Calls with the access token until the server can be reached; a token that has expired is
-    /// renewed on the way.
+    /// Calls with the access token until the server answers. Renews a token that has expired.
     async fn call(&mut self, request: &RequestBuilder) -> Result<Response, String> {
         loop {
             let token = self.tokens.access_token.clone();
             let response =
-                patiently(|| answered(request.try_clone().unwrap().bearer_auth(&token))).await;
+                with_retries(|| answered(request.try_clone().unwrap().bearer_auth(&token))).await;
             if response.status() != StatusCode::UNAUTHORIZED {
                 return Ok(response);
             }
@@ -330,21 +331,20 @@ impl Terminal {
         }
     }
 
-    /// Gets new tokens for the refresh token, which works once: the old ones are dropped when the
-    /// new ones are here. (Should the answer be lost, the token looks stolen when it comes again,
-    /// and this device is removed.)
+    /// Gets new tokens for the refresh token. If the answer is lost, asking again gives the same
+    /// pair, as long as neither of the new tokens was used.
     async fn renew(&mut self) -> Result<(), String> {
         let form = [
             ("grant_type", "refresh_token"),
             ("refresh_token", self.tokens.refresh_token.as_str()),
         ];
-        let answer = patiently(|| self.app.ask("/auth/token", &form)).await;
+        let answer = with_retries(|| self.app.ask("/auth/token", &form)).await;
         self.tokens = answer.map_err(|_: Refusal| goodbye("removed"))?;
         self.renew_at = renew_at(&self.tokens);
         Ok(())
     }
 
-    /// Shows an event of the queue, or says why there will be no more.
+    /// Shows an event of the queue. The error says why there will be no more.
     fn show(&mut self, frame: &Frame) -> Result<(), String> {
         if let Some(position) = &frame.id {
             self.position = Some(position.clone());
@@ -353,7 +353,7 @@ impl Terminal {
             return Err(goodbye(frame.data["reason"].as_str().unwrap_or_default()));
         }
         let message = &frame.data;
-        // What has a label was typed here, and stands on the screen.
+        // An event with a label was typed here, so it is on the screen already.
         let (Some(command), None) = (message["command"].as_str(), message.get("label")) else {
             return Ok(());
         };
@@ -370,7 +370,7 @@ impl Terminal {
     }
 }
 
-/// The queue as server-sent events.
+/// The queue, as server-sent events.
 struct Stream {
     response: Response,
     buffer: Vec<u8>,
@@ -384,8 +384,7 @@ struct Frame {
 }
 
 impl Stream {
-    /// The next one; `None` when the stream is over. It may be dropped while it waits, and nothing
-    /// is lost.
+    /// The next frame; `None` when the stream has ended. Dropping the future loses nothing.
     async fn frame(&mut self) -> Option<Frame> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
@@ -403,14 +402,18 @@ impl Stream {
                 }
                 return Some(frame);
             }
-            // A server that is there says something every 15 seconds.
-            self.buffer
-                .extend(timeout(SILENCE, self.response.chunk()).await.ok()?.ok()??);
+            // A live server sends something every 15 seconds.
+            self.buffer.extend(
+                timeout(STREAM_TIMEOUT, self.response.chunk())
+                    .await
+                    .ok()?
+                    .ok()??,
+            );
         }
     }
 }
 
-/// An answer of the server's; that it is too busy at this moment is as good as none.
+/// The server's answer. An answer that it is too busy counts as none.
 async fn answered(request: RequestBuilder) -> reqwest::Result<Response> {
     let response = request.send().await?;
     if matches!(response.status().as_u16(), 429 | 503) {
@@ -420,19 +423,22 @@ async fn answered(request: RequestBuilder) -> reqwest::Result<Response> {
     }
 }
 
-/// Tries again and again until there is an answer, after longer and longer pauses.
-async fn patiently<T, F: Future<Output = reqwest::Result<T>>>(mut attempt: impl FnMut() -> F) -> T {
+/// Retries until there is an answer, with longer and longer pauses.
+async fn with_retries<T, F: Future<Output = reqwest::Result<T>>>(
+    mut attempt: impl FnMut() -> F,
+) -> T {
     let mut pause = Duration::from_secs(1);
     loop {
         match attempt().await {
             Ok(answer) => return answer,
-            Err(error) => println!("* the server does not answer, and is tried again: {error}"),
+            Err(error) => println!("* the server does not answer, trying again: {error}"),
         }
         sleep(pause).await;
-        pause = (pause * 2).min(PATIENCE);
+        pause = (pause * 2).min(MAX_PAUSE);
     }
 }
 
+/// Why this terminal ends, as a sentence.
 fn goodbye(reason: &str) -> String {
     match reason {
         "removed" | "revoked" => "This terminal was removed from the session.".into(),
@@ -441,6 +447,7 @@ fn goodbye(reason: &str) -> String {
     }
 }
 
+/// The strings of an array.
 fn words(params: &Value) -> Vec<&str> {
     params
         .as_array()
@@ -450,7 +457,7 @@ fn words(params: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// What others wrote, without what would move the cursor or ring the bell.
+/// The text of others, without characters that would move the cursor or ring the bell.
 fn plain(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
