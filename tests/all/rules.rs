@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::support::{TestServer, docs, docs::root};
+
 /// The layers, lowest first. A module imports its own layer's other modules never, and only from
 /// layers below; `http` and `main` may reach everything.
 const LAYERS: &[&[&str]] = &[
@@ -40,10 +42,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("cookie", &["http"]),
     ("clap", &["config", "main"]),
 ];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
 
 fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -181,28 +179,105 @@ fn files_are_short_enough_to_read() {
 }
 
 #[test]
-fn every_error_code_and_every_flag_is_in_the_readme() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+fn every_code_verb_flag_and_limit_is_in_the_documentation() {
+    let (api, operate) = (docs::page("docs/api.md"), docs::page("docs/operate.md"));
     for code in rejoin::error::Code::ALL {
         assert!(
-            readme.contains(&format!("`{}`", code.name())),
-            "the README does not tell of {}",
+            api.contains(&format!("`{}`", code.name())),
+            "docs/api.md does not mention {}",
             code.name()
         );
     }
-    for flag in flags(&<rejoin::config::Config as clap::CommandFactory>::command()) {
+    let security = docs::page("docs/security.md");
+    for limit in rejoin::audit::Limit::ALL {
         assert!(
-            readme.contains(&format!("--{flag}")),
-            "the README does not tell of --{flag}"
+            security.contains(&format!("`{}`", limit.name())),
+            "docs/security.md does not mention {}",
+            limit.name()
         );
     }
     for verb in rejoin::irc::command::VERBS {
         assert!(
-            readme.contains(&format!("`{}", verb.name)),
-            "the README does not tell of {}",
+            api.contains(&format!("`{}", verb.name)),
+            "docs/api.md does not mention {}",
             verb.name
         );
     }
+    for flag in flags(&<rejoin::config::Config as clap::CommandFactory>::command()) {
+        assert!(
+            operate.contains(&format!("`--{flag}")) || operate.contains(&format!(" --{flag}")),
+            "docs/operate.md does not mention --{flag}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_metric_has_a_meaning_in_the_documentation() {
+    let server = TestServer::start().await;
+    let visitor = server.device();
+    // Only what has been counted has a line.
+    visitor
+        .login("nobody", "correct horse battery")
+        .await
+        .unwrap_err();
+    let request = visitor.request(reqwest::Method::GET, "/metrics");
+    let metrics = request.send().await.unwrap().text().await.unwrap();
+    let page = docs::page("docs/operate.md");
+    let kinds: Vec<_> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .collect();
+    assert!(kinds.len() >= 12, "{metrics}");
+    for (name, kind) in kinds {
+        let shown = if kind == "counter" { "_total" } else { "" };
+        let row = page.lines().find(|line| {
+            line.strip_prefix(&format!("| `{name}{shown}"))
+                .is_some_and(|rest| rest.starts_with(['`', '{']))
+        });
+        let row = row.unwrap_or_else(|| panic!("docs/operate.md does not explain {name}"));
+        assert!(row.contains(&format!("| {kind} |")), "{row}: {kind}");
+    }
+}
+
+/// Links within the documentation lead to a file, and to a heading of it.
+#[test]
+fn every_link_of_the_documentation_leads_somewhere() {
+    for (path, page) in docs::pages() {
+        let folder = root().join(&path).parent().unwrap().to_owned();
+        for link in page.split("](").skip(1) {
+            let link = link.split(')').next().unwrap();
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let file = match file {
+                "" => root().join(&path),
+                file => folder.join(file),
+            };
+            assert!(file.exists(), "{path}: {link}");
+            if !heading.is_empty() {
+                let page = fs::read_to_string(&file).unwrap();
+                assert!(
+                    anchors(&page).any(|anchor| anchor == heading),
+                    "{path}: {link}"
+                );
+            }
+        }
+    }
+}
+
+/// What its headings are called in links, as GitHub makes it of them.
+fn anchors(page: &str) -> impl Iterator<Item = String> {
+    let headings = page
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim());
+    headings.map(|heading| {
+        let kept = heading
+            .chars()
+            .filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    })
 }
 
 /// The flags of a command, and of those within it.
@@ -215,12 +290,12 @@ fn flags(command: &clap::Command) -> Vec<String> {
         .collect()
 }
 
-/// Why each dependency is there is told in the README.
+/// The documentation says why each dependency is there.
 #[test]
-fn every_dependency_is_in_the_readme() {
+fn every_dependency_is_in_the_documentation() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let told: Vec<_> = readme
+    let page = docs::page("docs/architecture.md");
+    let told: Vec<_> = page
         .lines()
         .filter(|line| line.starts_with("| "))
         .flat_map(|line| line.split([' ', ',']))
@@ -234,7 +309,7 @@ fn every_dependency_is_in_the_readme() {
     for (name, _) in names {
         assert!(
             told.contains(&name),
-            "the README does not tell why {name} is there"
+            "docs/architecture.md does not say why {name} is there"
         );
     }
 }

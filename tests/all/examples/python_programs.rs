@@ -1,49 +1,45 @@
-//! The README's programs in Python, which know Rejoin by Authlib alone: the bot's whole life, and
+//! The example programs in Python, which know Rejoin by Authlib alone: the bot's whole life, and
 //! the app's.
 
 use std::{
-    io::Write,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{TestServer, params, until};
+use crate::support::{TestServer, docs, params, until};
 
-/// A program of the README's while it runs.
+/// Debian's own Python, for which its packages are.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// An example program while it runs.
 struct Program(Child);
 
 impl Program {
-    fn start(name: &str, args: &[&str]) -> Self {
-        let readme = include_str!("../../../README.md");
-        let script = readme
-            .split(&format!("```python {name}\n"))
-            .nth(1)
-            .unwrap()
-            .split("```")
-            .next()
-            .unwrap();
-        // Debian's own Python, for which its packages are.
-        let mut command = Command::new("/usr/bin/python3");
-        command
-            .arg("-")
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        // Plain http is for loopback alone, as Authlib sees it for nobody.
-        let mut child = command
-            .env("AUTHLIB_INSECURE_TRANSPORT", "1")
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(script.as_bytes())
-            .unwrap();
-        Self(child)
+    fn start(command: &mut Command) -> Self {
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    fn bot(args: &[&str]) -> Self {
+        let mut command = Command::new(PYTHON);
+        command.arg(docs::root().join("examples/bot.py")).args(args);
+        // Authlib wants https, on loopback too.
+        Self::start(command.env("AUTHLIB_INSECURE_TRANSPORT", "1"))
+    }
+
+    /// The app as the documentation registers and starts it, in a folder.
+    fn app(server: &TestServer, folder: &Path, port: u16) -> Self {
+        let script = docs::snippet("bash app");
+        let script = docs::replace(&script, "http://127.0.0.1:8080", &server.url(""));
+        let script = docs::replace(&script, " 8000\n", &format!(" {port}\n"));
+        let examples = docs::root().join("examples");
+        // In the shell's place, so that it can be killed.
+        let python = format!("exec {PYTHON} {}/", examples.display());
+        let script = docs::replace(&script, "python3 ../../examples/", &python);
+        Self::start(&mut docs::bash(&script, folder, &server.database()))
     }
 
     fn is_running(&mut self) -> bool {
@@ -65,15 +61,14 @@ impl Drop for Program {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_bot_of_the_readme_lives_as_its_key_does() {
+async fn the_bot_lives_as_its_key_does() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#bots", ["alice", "bob"]).await;
     alice.send("JOIN #private").await;
     let mut wanted = json!({"name": "ping", "scope": "chat:read chat:write", "res": ["#bots"]});
     let key = alice.create_key_with(wanted.clone()).await;
-    let start = |secret: &str, channel: &str| {
-        Program::start("bot", &[&alice.base, &key.client_id, secret, channel])
-    };
+    let start =
+        |secret: &str, channel: &str| Program::bot(&[&alice.base, &key.client_id, secret, channel]);
     let answered = async |times: usize| {
         let pong = |page: &serde_json::Value| {
             let pongs = page
@@ -141,21 +136,16 @@ async fn the_bot_of_the_readme_lives_as_its_key_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_app_of_the_readme_greets_who_signs_in() {
+async fn the_app_greets_the_user_who_signs_in() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
-    let app = server
-        .app("greeter", &["--redirect-uri", "http://127.0.0.1/done"])
-        .await;
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
         .port();
-    let mut greeter = Program::start(
-        "app",
-        &[&alice.base, &app.client_id, &app.secret, &port.to_string()],
-    );
+    let folder = tempfile::tempdir().unwrap();
+    let mut greeter = Program::app(&server, folder.path(), port);
     let own = crate::support::Device::new(format!("http://127.0.0.1:{port}"));
     until("the app to listen", async || {
         assert!(greeter.is_running(), "{}", greeter.complaint());

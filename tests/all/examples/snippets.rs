@@ -1,93 +1,140 @@
-//! The README's shell, pasted into one in an empty folder.
+//! The documentation's shell snippets, pasted into bash in an empty folder: each twice, and all in
+//! one folder.
 
 use std::process::Command;
 
-use crate::support::{Process, register};
+use serde_json::Value;
+use tempfile::TempDir;
 
-/// What the shell under this heading says, where an app is registered whose credentials stand in it
-/// as `app_…:rjk_…`.
-async fn run(heading: &str) -> String {
-    let readme = include_str!("../../../README.md");
-    let script = readme
-        .split(&format!("```sh {heading}\n"))
-        .nth(1)
-        .unwrap()
-        .split("```")
-        .next()
-        .unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let server = Process::start(&folder.path().join("rejoin.db"), &[]);
-    let api = register(
-        &folder.path().join("rejoin.db"),
-        "api",
-        &["--resource-server"],
-    )
-    .await;
-    let text = |name: &str| api[name].as_str().unwrap();
-    let script = script.replace(
-        "app_…:rjk_…",
-        &format!("'{}:{}'", text("client_id"), text("client_secret")),
-    );
-    let script = format!(
-        "set -euo pipefail\n{}",
-        script.replace("http://127.0.0.1:8080", &server.base)
-    );
-    let output = Command::new("bash")
-        .arg("-c")
-        .arg(script)
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let (said, complaints) = (
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    );
-    assert!(
-        output.status.success() && complaints.is_empty(),
-        "{complaints}"
-    );
-    assert!(
-        !said.contains("problem") && !said.contains("about:blank"),
-        "{said}"
-    );
-    said
+use crate::support::{Process, docs};
+
+/// Somebody who follows the documentation: an empty folder, and a server.
+struct Reader {
+    folder: TempDir,
+    server: Process,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_tour_works_as_it_is_written() {
-    let said = run("tour").await;
-    let page = said.rsplit("{\"messages\"").next().unwrap();
-    assert!(
-        page.contains("\"command\":\"QUIT\",\"params\":[\"good bye\"]"),
-        "{page}"
-    );
-    assert_eq!(
-        said.matches("hello both of you").count(),
-        2,
-        "on the phone, and in bob's own queue\n{said}"
-    );
+impl Reader {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Process::start(&folder.path().join("rejoin.db"), &[]);
+        Self { folder, server }
+    }
+
+    /// Pastes a snippet; what it prints.
+    fn paste(&self, info: &str) -> String {
+        let script = docs::replace(
+            &docs::snippet(info),
+            "http://127.0.0.1:8080",
+            &self.server.base,
+        );
+        let database = self.folder.path().join("rejoin.db");
+        let output = docs::bash(&script, self.folder.path(), &database)
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let complaints = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.success() && complaints.is_empty(),
+            "{info}: {complaints}"
+        );
+        assert!(
+            !printed.contains("problem") && !printed.contains("about:blank"),
+            "{info}: {printed}"
+        );
+        printed
+    }
+
+    fn tour(&self) {
+        let printed = self.paste("bash tour");
+        let page = printed.rsplit("{\"messages\"").next().unwrap();
+        assert!(
+            page.contains("\"command\":\"QUIT\",\"params\":[\"good bye\"]"),
+            "{page}"
+        );
+        assert_eq!(
+            printed.matches("hello both of you").count(),
+            2,
+            "on the phone, and in bob's own queue\n{printed}"
+        );
+    }
+
+    fn bot(&self) {
+        let printed = self.paste("bash bot");
+        let page = printed.rsplit("{\"messages\"").next().unwrap();
+        assert!(
+            page.contains("version 7 is out") && page.contains("\"app\":\"deploy-bot\""),
+            "{printed}"
+        );
+        let cookie = std::fs::read_to_string(self.folder.path().join("alice")).unwrap();
+        assert!(cookie.contains("rejoin"), "alice's cookie is lost");
+    }
+
+    fn resource_server(&self) {
+        let printed = self.paste("bash resource-server");
+        let introspected: Value = printed
+            .lines()
+            .find(|line| line.contains("\"active\":true"))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .unwrap();
+        assert_eq!(introspected["username"], "alice");
+        let end = printed.split("event: grant_ended\nid: ").nth(1).unwrap();
+        let (_, data) = end.split_once('\n').unwrap();
+        let grant = &introspected["grant_id"];
+        assert_eq!(
+            data,
+            format!("data: {{\"grant_id\":{grant},\"reason\":\"revoked\"}}\n\n"),
+            "{printed}"
+        );
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_bot_works_as_it_is_written() {
-    let said = run("bot").await;
-    let page = said.rsplit("{\"messages\"").next().unwrap();
-    assert!(
-        page.contains("version 7 is out") && page.contains("\"app\":\"deploy-bot\""),
-        "{said}"
-    );
+#[test]
+fn the_tour_works_as_it_is_written_and_twice() {
+    let reader = Reader::new();
+    reader.tour();
+    reader.tour();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_resource_server_works_as_it_is_written() {
-    let said = run("resource-server").await;
-    let ends = said.split("event: grant_ended\n").nth(1).unwrap();
-    assert_eq!(
-        ends, "id: 1\ndata: {\"grant_id\":1,\"reason\":\"revoked\"}\n\n",
-        "{said}"
-    );
-    assert!(
-        said.contains("\"username\":\"alice\"") && said.contains("\"grant_id\":1"),
-        "{said}"
-    );
+#[test]
+fn the_bot_works_as_it_is_written_and_twice() {
+    let reader = Reader::new();
+    reader.bot();
+    reader.bot();
+}
+
+#[test]
+fn the_resource_server_works_as_it_is_written_and_twice() {
+    let reader = Reader::new();
+    reader.resource_server();
+    reader.resource_server();
+}
+
+#[test]
+fn the_snippets_fit_each_other_in_one_folder() {
+    let reader = Reader::new();
+    reader.bot();
+    reader.tour();
+    reader.resource_server();
+    reader.bot();
+    reader.resource_server();
+    reader.tour();
+}
+
+#[test]
+fn every_block_names_its_language_and_every_shell_snippet_is_valid() {
+    for (path, page) in docs::pages() {
+        for docs::Block { info, code } in docs::blocks(&page) {
+            let language = info.split(' ').next().unwrap();
+            assert!(!language.is_empty(), "{path}: {code}");
+            if !["sh", "bash"].contains(&language) {
+                continue;
+            }
+            let checked = Command::new(language)
+                .args(["-n", "-c", &code])
+                .output()
+                .unwrap();
+            assert!(checked.status.success(), "{path}: {code}");
+        }
+    }
 }

@@ -5,7 +5,9 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
-use crate::support::{App, CONSENT, Device, Process, REDIRECT, Socket, VERIFIER, register, rejoin};
+use crate::support::{
+    App, CONSENT, Device, Process, REDIRECT, Socket, VERIFIER, docs, register, rejoin,
+};
 
 /// What asks the libraries by name, so that no general rule is in the way.
 const EVERYTHING: &str = "trace,rejoin=trace,tungstenite=trace,tungstenite::protocol=trace,tungstenite::protocol::frame=trace,\
@@ -408,9 +410,9 @@ async fn the_log_is_structured_and_holds_no_secret() {
     for route in ["/api/v1/keys/{client_id}", "/api/v1/messages", "none"] {
         assert!(log.contains(&format!("\"route\":\"{route}\"")), "{route}");
     }
-    // The line that the README's rule for fail2ban finds, once for every failed login.
-    let readme = include_str!("../../../README.md");
-    let rule = readme
+    // The line that the documentation's rule for fail2ban finds, once for every failed login.
+    let page = docs::page("docs/operate.md");
+    let rule = page
         .lines()
         .find_map(|line| line.strip_prefix("failregex = "))
         .unwrap();

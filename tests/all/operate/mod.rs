@@ -7,6 +7,7 @@ mod control_socket;
 mod database_lock;
 mod key_file;
 mod log_secrets;
+mod proxies;
 mod restore;
 mod shutdown;
 mod subcommands;

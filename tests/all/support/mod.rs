@@ -6,6 +6,7 @@ pub mod browser;
 mod code_flow;
 mod device;
 mod disk;
+pub mod docs;
 mod grants;
 mod integrity;
 mod process;

@@ -4,6 +4,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::SocketAddr,
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -17,8 +18,13 @@ pub struct Certificate(TempDir);
 
 impl Certificate {
     pub fn new() -> Self {
+        Self::of(DOMAIN)
+    }
+
+    /// The same for another domain.
+    pub fn of(domain: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let names = format!("subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}");
+        let names = format!("subjectAltName=DNS:{domain},DNS:*.{domain}");
         let made = Command::new("openssl")
             .args([
                 "req",
@@ -33,7 +39,7 @@ impl Certificate {
             ])
             .args([
                 "-subj",
-                &format!("/CN={DOMAIN}"),
+                &format!("/CN={domain}"),
                 "-addext",
                 &names,
                 "-keyout",
@@ -47,6 +53,16 @@ impl Certificate {
             .expect("openssl is installed by tests/run");
         assert!(made.success());
         Self(folder)
+    }
+
+    /// The certificate's file.
+    pub fn certificate(&self) -> PathBuf {
+        self.0.path().join("cert.pem")
+    }
+
+    /// The file of its private key.
+    pub fn key(&self) -> PathBuf {
+        self.0.path().join("key.pem")
     }
 }
 

@@ -1,0 +1,90 @@
+//! The documentation, for the tests that run what it shows.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The repository's folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// A page of the documentation, by its path from the repository's folder.
+pub fn page(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// All pages, each with its path from the repository's folder.
+pub fn pages() -> Vec<(String, String)> {
+    let folder = fs::read_dir(root().join("docs")).unwrap();
+    let mut paths: Vec<_> = folder
+        .map(|entry| format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()))
+        .chain(["README.md".into(), "CHANGELOG.md".into()])
+        .collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| (path.clone(), page(&path)))
+        .collect()
+}
+
+/// A fenced block of code.
+pub struct Block {
+    /// What follows the fence: the language, and for blocks that a test runs, a name.
+    pub info: String,
+    pub code: String,
+}
+
+/// The fenced blocks of a page, without the indentation of the list that they may be in.
+pub fn blocks(page: &str) -> Vec<Block> {
+    let (mut blocks, mut open) = (Vec::new(), None::<(Block, usize)>);
+    for line in page.lines() {
+        let fence = line.trim_start().strip_prefix("```");
+        match (&mut open, fence) {
+            (None, Some(info)) => {
+                let info = info.to_owned();
+                let code = String::new();
+                let indent = line.len() - line.trim_start().len();
+                open = Some((Block { info, code }, indent));
+            }
+            (Some(_), Some(_)) => blocks.extend(open.take().map(|(block, _)| block)),
+            (Some((block, indent)), None) => {
+                block.code += line.get(*indent..).unwrap_or_default();
+                block.code += "\n";
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a block is not closed");
+    blocks
+}
+
+/// The one block with this language and name, such as `bash tour`, or with this language alone if
+/// no other block has it.
+pub fn snippet(info: &str) -> String {
+    let all = pages().into_iter().flat_map(|(_, page)| blocks(&page));
+    let mut found: Vec<_> = all.filter(|block| block.info == info).collect();
+    assert_eq!(found.len(), 1, "blocks of {info:?}");
+    found.remove(0).code
+}
+
+/// A reader's bash in a folder, with this script, with the program on the path, and with the
+/// server's database in the environment.
+pub fn bash(script: &str, folder: &Path, database: &Path) -> Command {
+    let program = Path::new(env!("CARGO_BIN_EXE_rejoin")).parent().unwrap();
+    let path = env::var("PATH").unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &format!("set -euo pipefail\n{script}")])
+        .current_dir(folder)
+        .env("PATH", format!("{}:{path}", program.display()))
+        .env("REJOIN_DATABASE", database);
+    bash
+}
+
+/// Replaces what has to be there.
+pub fn replace(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from:?} is not in {text}");
+    text.replace(from, to)
+}
