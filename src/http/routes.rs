@@ -13,7 +13,7 @@ use crate::{
         },
         description::Description,
         oauth::{authorize, device, metadata, revocations, tokens},
-        pages::{assets, login, login_qr_code},
+        pages::{assets, device as device_page, login, login_qr_code},
         state::ServerState,
     },
 };
@@ -52,7 +52,7 @@ pub fn routes() -> (Router<ServerState>, openapi::OpenApi) {
         .routes(routes!(tokens::introspect))
         .routes(routes!(tokens::revoke))
         .routes(routes!(device::authorize))
-        .routes(routes!(device::page, device::decide))
+        .routes(routes!(device_page::page, device_page::decide))
         .routes(routes!(grants::userinfo, grants::posted_userinfo))
         .routes(routes!(revocations::events))
         .routes(routes!(metadata::metadata))

@@ -1,15 +1,11 @@
-//! Where an app sends a browser to be let in, and the page on which a session decides (RFC 6749
-//! §4.1, RFC 9207).
-//!
-//! Until app and redirect URI are known to be right, what is wrong is told to the person, on a
-//! page; from then on it is told to the app, by a redirect.
+//! The authorization endpoint, to which an app sends a browser, and the answer of the session (RFC
+//! 6749 §4.1).
 
 use axum::{
     extract::{FromRequest, Request as HttpRequest, State},
-    http::{StatusCode, Uri, header},
-    response::{Html, IntoResponse, Response},
+    http::Uri,
+    response::Response,
 };
-use form_urlencoded::Serializer;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,42 +13,20 @@ use crate::{
     chat::callers::Live,
     error::{Code, Error, Result},
     http::{
-        errors::{
-            oauth_error,
-            problem::{self, PageProblems},
-        },
+        errors::problem::PageProblems,
         extract::{address::Address, auth::OptionalCaller, form_fields::FormFields},
         middleware::{csrf, rate_limits},
-        pages::{
-            approval, assets,
-            template::{self, escape},
-        },
+        oauth::authorize_request::{self, Checked, PATH, Wrong, see_other, to_login},
+        pages::{consent, decision},
         state::ServerState,
     },
-    model::Scopes,
-    oauth::{
-        self,
-        authorize::{self, Asking, Request},
-    },
+    oauth::authorize::{self, Request},
     secret::Secret,
 };
 
-const PATH: &str = "/auth/authorize";
-/// Bytes of the address to which a posted request is sent on; the head of a request with it has to
-/// be within its own limit.
+/// The longest address to which a posted request is sent on, in bytes: the head of a request with it
+/// must be within its own limit.
 const LOCATION_LIMIT: usize = 8 * 1024;
-/// The parameters that say what is asked for; the page's form sends them again, and they are
-/// checked again.
-const ASKING: [&str; 7] = [
-    "response_type",
-    "client_id",
-    "redirect_uri",
-    "scope",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-];
-
 /// For the description.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
@@ -120,7 +94,7 @@ async fn respond_to(
     params: FormFields,
 ) -> Response {
     let result = async {
-        let asked = params.asked(server, address).await?;
+        let asked = Checked::check(&params, server, address).await?;
         let live = present.map_err(Wrong::Page)?.0;
         match (live, asked.silent) {
             (Some(live), false) => consent_page(server, &live, &params, &asked.request, None).await,
@@ -159,10 +133,10 @@ pub async fn ask_posted(
             let location = format!("{PATH}?{}", params.to_query());
             match location.len() <= LOCATION_LIMIT {
                 true => see_other(&location),
-                false => notice(&Error::too_long("the request", LOCATION_LIMIT, "bytes")),
+                false => consent::notice(&Error::too_long("the request", LOCATION_LIMIT, "bytes")),
             }
         }
-        Err(error) => notice(&error),
+        Err(error) => consent::notice(&error),
     }
 }
 
@@ -185,7 +159,7 @@ pub async fn decide(
         let params = FormFields::from_request(http, &server)
             .await
             .map_err(Wrong::Page)?;
-        let asked = params.asked(&server, &address).await?;
+        let asked = Checked::check(&params, &server, &address).await?;
         let Some(live) = present.map_err(Wrong::Page)?.0 else {
             return Ok(see_other(&to_login(&params)));
         };
@@ -193,7 +167,7 @@ pub async fn decide(
         let (now, due) = (server.clock.now(), server.clock.due());
         let decided = match params.only("decision") {
             Ok(Some("allow")) => {
-                let res = match approval::chosen_channels(request.scope, &params) {
+                let res = match decision::chosen_channels(request.scope, &params) {
                     Ok(res) => res,
                     Err(refusal) => {
                         return consent_page(&server, &live, &params, &request, Some(&refusal))
@@ -252,175 +226,6 @@ async fn silently(
     authorize::silently(&server.chat, live, request, server.clock.due()).await
 }
 
-impl FormFields {
-    /// What is asked for, of this app and by way of this redirect.
-    async fn asked(&self, server: &ServerState, address: &Address) -> Result<Checked, Wrong> {
-        let look = async {
-            let redirect_uri = self.only("redirect_uri")?.map(str::to_owned);
-            authorize::asking(
-                &server.chat,
-                self.required("client_id")?.to_owned(),
-                redirect_uri,
-            )
-            .await
-        };
-        let asking = rate_limits::app_of_page(server, address, look)
-            .await
-            .map_err(Wrong::Page)?;
-        // A state that cannot be told is not sent back.
-        let state = self.only("state").ok().flatten().map(str::to_owned);
-        match self.rest(&asking) {
-            Ok((scope, challenge, silent)) => Ok(Checked {
-                request: Request {
-                    asking,
-                    scope,
-                    challenge,
-                },
-                state,
-                silent,
-            }),
-            Err(error) => Err(Wrong::Redirect {
-                asking: Box::new(asking),
-                state,
-                error,
-            }),
-        }
-    }
-
-    fn rest(&self, asking: &Asking) -> Result<(Scopes, String, bool)> {
-        self.require_utf_8()?;
-        self.only("state")?;
-        if self.required("response_type")? != "code" {
-            return Err(Error::new(
-                Code::UnsupportedResponseType,
-                "the response_type is code",
-            ));
-        }
-        if self
-            .only("response_mode")?
-            .is_some_and(|mode| mode != "query")
-        {
-            return Err(Error::malformed("the response_mode is query"));
-        }
-        let silent = match self.only("prompt")? {
-            None | Some("consent") => false,
-            Some("none") => true,
-            Some(_) => return Err(Error::malformed("the prompt is none or consent")),
-        };
-        let challenge = self.required("code_challenge")?;
-        if self.only("code_challenge_method")? != Some("S256") {
-            return Err(Error::malformed("the code_challenge_method is S256"));
-        }
-        authorize::require_challenge(challenge)?;
-        let scope = oauth::approval::scope(
-            &asking.app,
-            self.only("scope")?.map(Scopes::parse).transpose()?,
-        )?;
-        Ok((scope, challenge.to_owned(), silent))
-    }
-
-    fn asking(&self) -> impl Iterator<Item = (&str, &str)> {
-        ASKING
-            .into_iter()
-            .filter_map(|name| Some((name, self.only(name).ok()??)))
-    }
-}
-
-/// A request that is right.
-struct Checked {
-    request: Request,
-    state: Option<String>,
-    /// Whether no page is to be shown.
-    silent: bool,
-}
-
-impl Checked {
-    fn back_with(&self, server: &ServerState, code: &Secret) -> Response {
-        back(
-            server,
-            &self.request.asking,
-            self.state.as_deref(),
-            &[("code", code.reveal())],
-        )
-    }
-
-    fn wrong(&self, error: Error) -> Wrong {
-        Wrong::Redirect {
-            asking: Box::new(self.request.asking.clone()),
-            state: self.state.clone(),
-            error,
-        }
-    }
-}
-
-/// What is wrong, by whom it is heard.
-enum Wrong {
-    /// The person: it is not known where else to go, or nobody else's business.
-    Page(Error),
-    /// The app (RFC 6749 §4.1.2.1).
-    Redirect {
-        asking: Box<Asking>,
-        state: Option<String>,
-        error: Error,
-    },
-}
-
-impl Wrong {
-    fn respond(self, server: &ServerState) -> Response {
-        match self {
-            Self::Page(error) => notice(&error),
-            Self::Redirect {
-                asking,
-                state,
-                error,
-            } => {
-                let answer = [
-                    ("error", oauth_error::name(&error)),
-                    ("error_description", error.detail.as_str()),
-                ];
-                back(server, &asking, state.as_deref(), &answer)
-            }
-        }
-    }
-}
-
-/// Sends the browser back to the app, by GET (RFC 9700 §4.12), with who we are beside the answer
-/// (RFC 9207).
-fn back(
-    server: &ServerState,
-    asking: &Asking,
-    state: Option<&str>,
-    answer: &[(&str, &str)],
-) -> Response {
-    let uri = asking.redirect_uri();
-    let mut target = Serializer::for_suffix(
-        format!("{uri}{}", if uri.contains('?') { '&' } else { '?' }),
-        uri.len() + 1,
-    );
-    target.extend_pairs(answer);
-    if let Some(state) = state {
-        target.append_pair("state", state);
-    }
-    target.append_pair("iss", server.own_origins.issuer());
-    see_other(&target.finish())
-}
-
-fn see_other(location: &str) -> Response {
-    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
-}
-
-/// To log in, and from there to the same question.
-fn to_login(params: &FormFields) -> String {
-    let asked = Serializer::new(String::new())
-        .extend_pairs(params.asking())
-        .finish();
-    let next = Serializer::new(String::new())
-        .append_pair("next", &format!("{PATH}?{asked}"))
-        .finish();
-    format!("/login?{next}")
-}
-
-/// The page of `web/consent.html`.
 async fn consent_page(
     server: &ServerState,
     live: &Live,
@@ -428,48 +233,8 @@ async fn consent_page(
     request: &Request,
     refusal: Option<&Error>,
 ) -> Result<Response, Wrong> {
-    let session = authorize::asked(&server.chat, live)
+    let repeated: Vec<_> = authorize_request::asking(params).collect();
+    consent::page(server, live, params, &repeated, request, refusal)
         .await
-        .map_err(Wrong::Page)?;
-    let asking = &request.asking;
-    let title = format!("Let {} in?", asking.app.name);
-    let page = template::card(&title, assets::CONSENT_CARD, |name, page| match name {
-        "app" => escape(&asking.app.name, page),
-        "nick" => escape(session.nick.as_str(), page),
-        "decision" => approval::ask(request.scope, &session.channels, params, refusal, page),
-        "back" => escape(
-            asking
-                .redirect_uri()
-                .split(['?', '#'])
-                .next()
-                .unwrap_or_default(),
-            page,
-        ),
-        "params" => params.asking().for_each(|(name, value)| {
-            page.push_str(&format!("<input type=\"hidden\" name=\"{name}\" value=\""));
-            escape(value, page);
-            page.push_str("\">");
-        }),
-        _ => {}
-    });
-    let status = refusal.map_or(StatusCode::OK, problem::status);
-    Ok((status, Html(page)).into_response())
-}
-
-/// The page of `web/notice.html`: what is wrong, where there is nothing to do about it here.
-fn notice(error: &Error) -> Response {
-    let page = match error.code {
-        Code::Throttled => template::notice("Please wait", &template::sentence(&error.detail)),
-        _ => template::notice(
-            "This does not work",
-            &format!("What brought you here is mistaken: {}.", error.detail),
-        ),
-    };
-    // Nobody logs in to this page, so what came without credentials is no more than wrong.
-    if error.code == Code::InvalidClient {
-        return (StatusCode::BAD_REQUEST, Html(page)).into_response();
-    }
-    let mut response = (problem::status(error), Html(page)).into_response();
-    problem::add_headers(error, response.headers_mut());
-    response
+        .map_err(Wrong::Page)
 }

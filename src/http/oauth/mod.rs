@@ -4,6 +4,7 @@
 //! they refuse as RFC 6749 does. The pages are for people and know them by their cookie alone.
 
 pub mod authorize;
+pub mod authorize_request;
 pub mod device;
 pub mod metadata;
 pub mod revocations;

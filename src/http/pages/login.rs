@@ -1,9 +1,10 @@
 //! Logging in: as JSON for programs, as a page and a form for people.
 
+use askama::Template;
 use axum::{
     extract::{FromRequest, Request, State},
     http::{HeaderMap, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -17,7 +18,7 @@ use crate::{
             session::{Entered, entered},
         },
         errors::problem::{
-            self, Conflict, LoginProblems, Malformed, PageProblems, Problems, Throttled, TimedOut,
+            Conflict, LoginProblems, Malformed, PageProblems, Problems, Throttled, TimedOut,
         },
         extract::{
             address::Address,
@@ -26,10 +27,7 @@ use crate::{
             cookie,
             form_fields::FormFields,
         },
-        pages::{
-            assets,
-            template::{self, escape},
-        },
+        pages::template,
         state::ServerState,
     },
     model::{ClientId, ClientView, Password, Timestamp, is_percent_encoded, whole_number},
@@ -85,14 +83,10 @@ pub struct LoginPage {
 #[utoipa::path(get, security(()), path = "/login", tag = "session", params(LoginPage),
     responses((status = 200, description = "The page", content_type = "text/html", body = String),
         PageProblems, Malformed))]
-pub async fn page(QueryParams(params): QueryParams<LoginPage>) -> Html<String> {
-    let form = Page {
-        nick: params.nick.as_deref().unwrap_or_default(),
-        next: own_path(params.next.as_deref()),
-        error: "",
-        clients: &[],
-    };
-    Html(form.render())
+pub async fn page(QueryParams(params): QueryParams<LoginPage>) -> Response {
+    let nick = params.nick.as_deref().unwrap_or_default();
+    let page = Page::new(nick, own_path(params.next.as_deref()));
+    template::page(StatusCode::OK, &page)
 }
 
 /// Logs in: a new client on the session with this nick and password. JSON, or the page's form.
@@ -275,15 +269,33 @@ fn sentence(error: &Error) -> String {
     known.to_owned()
 }
 
-/// The card of `web/login.html`, which works without script.
+/// The login page, which works without script.
+#[derive(Template)]
+#[template(path = "login.html", config = "web/templates/askama.toml")]
 struct Page<'a> {
+    /// The nick as it was typed.
     nick: &'a str,
+    /// Where to go after the login, as [`own_path`] gives it.
     next: &'a str,
+    /// The start page, which leads on to the same place.
+    start: String,
+    /// What was wrong, as a sentence; empty: nothing.
     error: &'a str,
+    /// The clients to choose from, if there are too many.
     clients: &'a [ClientView],
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    fn new(nick: &'a str, next: &'a str) -> Self {
+        Self {
+            nick,
+            next,
+            start: start_page(next),
+            error: "",
+            clients: &[],
+        }
+    }
+
     /// The page once more, with what was wrong.
     fn again(nick: &str, next: &str, error: &Error) -> Response {
         let clients = match &error.extra {
@@ -291,48 +303,16 @@ impl Page<'_> {
             _ => &[],
         };
         let page = Page {
-            nick,
-            next,
             error: &sentence(error),
             clients,
+            ..Page::new(nick, next)
         };
-        let mut response = (problem::status(error), Html(page.render())).into_response();
-        problem::add_headers(error, response.headers_mut());
-        response
+        template::error_page(error, &page)
     }
 
-    fn render(&self) -> String {
-        template::card("Log in", assets::LOGIN_CARD, |name, page| match name {
-            "nick" => escape(self.nick, page),
-            "next" => escape(self.next, page),
-            "start" => escape(&start_page(self.next), page),
-            "error" => escape(self.error, page),
-            "clients" => self.choices(page),
-            // The first field that is still to be filled.
-            "nick-first" if self.nick.is_empty() => page.push_str("autofocus"),
-            "password-first" if !self.nick.is_empty() => page.push_str("autofocus"),
-            _ => {}
-        })
-    }
-
-    fn choices(&self, page: &mut String) {
-        if self.clients.is_empty() {
-            return;
-        }
-        page.push_str("<fieldset class=\"choose\"><legend>Choose a device to sign out</legend>");
-        for client in self.clients {
-            page.push_str(&format!(
-                "<label><input type=\"radio\" name=\"replace\" value=\"{}\" required> ",
-                client.id
-            ));
-            escape(&client.name, page);
-            let seen = client.seen_at.to_string();
-            page.push_str(&format!(
-                ", last used {} UTC</label>",
-                &seen[..16].replace('T', " ")
-            ));
-        }
-        page.push_str("</fieldset>");
+    /// A time to the minute, such as `2026-11-21 03:04`.
+    fn minute(time: &Timestamp) -> String {
+        time.to_string()[..16].replace('T', " ")
     }
 }
 

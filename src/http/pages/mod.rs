@@ -1,7 +1,9 @@
 //! HTML pages and the files of the web client.
 
-pub mod approval;
 pub mod assets;
+pub mod consent;
+pub mod decision;
+pub mod device;
 pub mod login;
 pub mod login_qr_code;
 pub mod template;

@@ -1,59 +1,44 @@
-//! Pages made from the templates of `web/`, which work without script.
+//! Pages made from the templates of `web/templates`. They work without script. What a template shows
+//! is escaped, and a field that it does not have is an error of the compiler.
 
-use crate::http::pages::assets;
+use askama::Template;
+use axum::{
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+};
 
-/// A page of one card, by its title and the card's template, filled as [`render`] does.
-pub fn card(title: &str, template: &str, fill: impl FnMut(&str, &mut String)) -> String {
-    let card = render(template, fill);
-    render(assets::CARD, |name, page| match name {
-        "title" => escape(title, page),
-        "card" => page.push_str(&card),
-        _ => {}
-    })
-}
-
-/// Fills a template: `{{name}}` becomes what `fill` writes for the name. In one pass, so that
-/// nothing filled in is taken for a placeholder.
-pub fn render(template: &str, mut fill: impl FnMut(&str, &mut String)) -> String {
-    let mut page = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some((before, marked)) = rest.split_once("{{") {
-        let (name, after) = marked.split_once("}}").unwrap_or((marked, ""));
-        page.push_str(before);
-        fill(name, &mut page);
-        rest = after;
-    }
-    page + rest
-}
+use crate::{error::Error, http::errors::problem};
 
 /// A page that says something and asks nothing.
-pub fn notice(title: &str, text: &str) -> String {
-    card(title, assets::NOTICE_CARD, |name, page| match name {
-        "title" => escape(title, page),
-        "text" => escape(text, page),
-        _ => {}
-    })
+#[derive(Template)]
+#[template(path = "notice.html", config = "web/templates/askama.toml")]
+pub struct Notice<'a> {
+    /// The heading, and the title of the tab.
+    pub title: &'a str,
+    /// What it says.
+    pub text: &'a str,
 }
 
-/// What was wrong, as a page says it: with a capital and a full stop.
+/// The response with a page.
+pub fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => Error::internal(error).into_response(),
+    }
+}
+
+/// The response with a page that shows an error, with the error's status and headers.
+pub fn error_page(error: &Error, template: &impl Template) -> Response {
+    let mut response = page(problem::status(error), template);
+    problem::add_headers(error, response.headers_mut());
+    response
+}
+
+/// An error as a page says it: with a capital and a full stop.
 pub fn sentence(detail: &str) -> String {
     let mut letters = detail.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(letters).chain(['.']).collect()
-}
-
-/// Writes text as text, between tags and in quoted attributes alike.
-pub fn escape(text: &str, page: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => page.push_str("&amp;"),
-            '<' => page.push_str("&lt;"),
-            '>' => page.push_str("&gt;"),
-            '"' => page.push_str("&quot;"),
-            '\'' => page.push_str("&#39;"),
-            c => page.push(c),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -61,18 +46,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_filled_in_is_text_and_no_placeholder() {
-        let page = render(
-            "<p title=\"{{title}}\">{{text}}{{unknown}}</p>{{",
-            |name, page| match name {
-                "title" => escape("\"><script>{{text}}", page),
-                "text" => escape("<b> & 'b'", page),
-                _ => {}
-            },
+    fn what_is_shown_is_text_and_no_markup() {
+        let notice = Notice {
+            title: "\"><script>{{ text }}",
+            text: "<b> & 'b'",
+        };
+        let page = notice.render().unwrap();
+        assert!(
+            page.contains("<h1>&#34;&#62;&#60;script&#62;{{ text }}</h1>"),
+            "{page}"
         );
-        assert_eq!(
-            page,
-            "<p title=\"&quot;&gt;&lt;script&gt;{{text}}\">&lt;b&gt; &amp; &#39;b&#39;</p>"
+        assert!(
+            page.contains("<p>&#60;b&#62; &#38; &#39;b&#39;</p>"),
+            "{page}"
         );
     }
 }

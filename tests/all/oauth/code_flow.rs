@@ -134,7 +134,7 @@ async fn without_a_session_one_logs_in_first_and_comes_back() {
     );
     let page = alice.open_page(&next).await;
     assert!(
-        page.status == 200 && page.page.contains("s t&amp;te/ü"),
+        page.status == 200 && page.page.contains("s t&#38;te/ü"),
         "{}",
         page.page
     );

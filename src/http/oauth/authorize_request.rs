@@ -1,0 +1,223 @@
+//! Checks what an app asks for at `/auth/authorize`, and sends the browser on (RFC 6749 §4.1, RFC
+//! 9207).
+//!
+//! Until the app and its redirect URI are known to be right, the person is told what is wrong, on a
+//! page. From then on the app is told, by a redirect.
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use form_urlencoded::Serializer;
+
+use crate::{
+    error::{Code, Error, Result},
+    http::{
+        errors::oauth_error,
+        extract::{address::Address, form_fields::FormFields},
+        middleware::rate_limits,
+        pages::consent,
+        state::ServerState,
+    },
+    model::Scopes,
+    oauth::{
+        self,
+        authorize::{self, Asking, Request},
+    },
+    secret::Secret,
+};
+
+/// The path at which apps ask.
+pub const PATH: &str = "/auth/authorize";
+/// The parameters that say what is asked for; the page's form sends them again, and they are
+/// checked again.
+const ASKING: [&str; 7] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+];
+
+/// A request that is right.
+pub struct Checked {
+    /// What is asked for.
+    pub request: Request,
+    /// The app's `state`, which goes back as it came.
+    pub state: Option<String>,
+    /// Whether no page is to be shown (`prompt=none`).
+    pub silent: bool,
+}
+
+impl Checked {
+    /// Checks what is asked for: the app and the redirect URI first, then everything else.
+    pub async fn check(
+        params: &FormFields,
+        server: &ServerState,
+        address: &Address,
+    ) -> Result<Self, Wrong> {
+        let look = async {
+            let redirect_uri = params.only("redirect_uri")?.map(str::to_owned);
+            authorize::asking(
+                &server.chat,
+                params.required("client_id")?.to_owned(),
+                redirect_uri,
+            )
+            .await
+        };
+        let asking = rate_limits::app_of_page(server, address, look)
+            .await
+            .map_err(Wrong::Page)?;
+        // A state that cannot be told is not sent back.
+        let state = params.only("state").ok().flatten().map(str::to_owned);
+        match rest(params, &asking) {
+            Ok((scope, challenge, silent)) => Ok(Self {
+                request: Request {
+                    asking,
+                    scope,
+                    challenge,
+                },
+                state,
+                silent,
+            }),
+            Err(error) => Err(Wrong::Redirect {
+                asking: Box::new(asking),
+                state,
+                error,
+            }),
+        }
+    }
+
+    /// Sends the browser back with a code.
+    pub fn back_with(&self, server: &ServerState, code: &Secret) -> Response {
+        back(
+            server,
+            &self.request.asking,
+            self.state.as_deref(),
+            &[("code", code.reveal())],
+        )
+    }
+
+    /// An error that the app is told of.
+    pub fn wrong(&self, error: Error) -> Wrong {
+        Wrong::Redirect {
+            asking: Box::new(self.request.asking.clone()),
+            state: self.state.clone(),
+            error,
+        }
+    }
+}
+
+/// What is wrong, by who is told of it.
+pub enum Wrong {
+    /// The person: it is not known where else to go, or nobody else's business.
+    Page(Error),
+    /// The app (RFC 6749 §4.1.2.1).
+    Redirect {
+        /// The app, and where to send the browser.
+        asking: Box<Asking>,
+        /// The app's `state`.
+        state: Option<String>,
+        /// What is wrong.
+        error: Error,
+    },
+}
+
+impl Wrong {
+    /// Tells of it.
+    pub fn respond(self, server: &ServerState) -> Response {
+        match self {
+            Self::Page(error) => consent::notice(&error),
+            Self::Redirect {
+                asking,
+                state,
+                error,
+            } => {
+                let answer = [
+                    ("error", oauth_error::name(&error)),
+                    ("error_description", error.detail.as_str()),
+                ];
+                back(server, &asking, state.as_deref(), &answer)
+            }
+        }
+    }
+}
+
+/// The scopes, the challenge, and whether no page is to be shown.
+fn rest(params: &FormFields, asking: &Asking) -> Result<(Scopes, String, bool)> {
+    params.require_utf_8()?;
+    params.only("state")?;
+    if params.required("response_type")? != "code" {
+        return Err(Error::new(
+            Code::UnsupportedResponseType,
+            "the response_type is code",
+        ));
+    }
+    if params
+        .only("response_mode")?
+        .is_some_and(|mode| mode != "query")
+    {
+        return Err(Error::malformed("the response_mode is query"));
+    }
+    let silent = match params.only("prompt")? {
+        None | Some("consent") => false,
+        Some("none") => true,
+        Some(_) => return Err(Error::malformed("the prompt is none or consent")),
+    };
+    let challenge = params.required("code_challenge")?;
+    if params.only("code_challenge_method")? != Some("S256") {
+        return Err(Error::malformed("the code_challenge_method is S256"));
+    }
+    authorize::require_challenge(challenge)?;
+    let scope = oauth::approval::scope(
+        &asking.app,
+        params.only("scope")?.map(Scopes::parse).transpose()?,
+    )?;
+    Ok((scope, challenge.to_owned(), silent))
+}
+
+/// The parameters that say what is asked for, each by its name.
+pub fn asking(params: &FormFields) -> impl Iterator<Item = (&'static str, &str)> {
+    ASKING
+        .into_iter()
+        .filter_map(|name| Some((name, params.only(name).ok()??)))
+}
+
+/// Sends the browser back to the app, by GET (RFC 9700 §4.12), with who we are beside the answer
+/// (RFC 9207).
+fn back(
+    server: &ServerState,
+    asking: &Asking,
+    state: Option<&str>,
+    answer: &[(&str, &str)],
+) -> Response {
+    let uri = asking.redirect_uri();
+    let mut target = Serializer::for_suffix(
+        format!("{uri}{}", if uri.contains('?') { '&' } else { '?' }),
+        uri.len() + 1,
+    );
+    target.extend_pairs(answer);
+    if let Some(state) = state {
+        target.append_pair("state", state);
+    }
+    target.append_pair("iss", server.own_origins.issuer());
+    see_other(&target.finish())
+}
+
+/// A redirect to be followed by GET.
+pub fn see_other(location: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}
+
+/// To log in, and from there to the same question.
+pub fn to_login(params: &FormFields) -> String {
+    let asked = Serializer::new(String::new())
+        .extend_pairs(asking(params))
+        .finish();
+    let next = Serializer::new(String::new())
+        .append_pair("next", &format!("{PATH}?{asked}"))
+        .finish();
+    format!("/login?{next}")
+}

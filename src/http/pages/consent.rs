@@ -1,0 +1,77 @@
+//! The page on which a session lets an app in or not.
+
+use askama::Template;
+use axum::{http::StatusCode, response::Response};
+
+use crate::{
+    chat::callers::Live,
+    error::{Code, Error, Result},
+    http::{
+        errors::problem,
+        extract::form_fields::FormFields,
+        pages::{
+            decision::Decision,
+            template::{self, Notice, sentence},
+        },
+        state::ServerState,
+    },
+    oauth::authorize::{self, Request},
+};
+
+#[derive(Template)]
+#[template(path = "consent.html", config = "web/templates/askama.toml")]
+struct ConsentPage<'a> {
+    /// The app's name.
+    app: &'a str,
+    /// The session's nick.
+    nick: &'a str,
+    /// The redirect URI without its query.
+    back: &'a str,
+    /// What the app asked for, which the form sends again.
+    params: &'a [(&'static str, &'a str)],
+    decision: Decision<'a>,
+}
+
+/// Asks the session whether to let the app in. A refusal is shown with its status.
+pub async fn page(
+    server: &ServerState,
+    live: &Live,
+    params: &FormFields,
+    repeated: &[(&'static str, &str)],
+    request: &Request,
+    refusal: Option<&Error>,
+) -> Result<Response> {
+    let session = authorize::asked(&server.chat, live).await?;
+    let redirect_uri = request.asking.redirect_uri();
+    let page = ConsentPage {
+        app: &request.asking.app.name,
+        nick: session.nick.as_str(),
+        back: redirect_uri.split(['?', '#']).next().unwrap_or_default(),
+        params: repeated,
+        decision: Decision {
+            scopes: request.scope,
+            channels: &session.channels,
+            form: params,
+            refusal,
+        },
+    };
+    let status = refusal.map_or(StatusCode::OK, problem::status);
+    Ok(template::page(status, &page))
+}
+
+/// Tells what is wrong where there is nothing to do about it here.
+pub fn notice(error: &Error) -> Response {
+    let (title, text) = match error.code {
+        Code::Throttled => ("Please wait", sentence(&error.detail)),
+        _ => (
+            "This does not work",
+            format!("What brought you here is mistaken: {}.", error.detail),
+        ),
+    };
+    let notice = Notice { title, text: &text };
+    // Nobody logs in to this page, so what came without credentials is no more than wrong.
+    if error.code == Code::InvalidClient {
+        return template::page(StatusCode::BAD_REQUEST, &notice);
+    }
+    template::error_page(error, &notice)
+}

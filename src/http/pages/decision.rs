@@ -1,0 +1,101 @@
+//! The part of a page on which a session decides about an app: the scopes in plain words, and the
+//! channels to choose from.
+
+use crate::{
+    error::{Error, Result},
+    http::{extract::form_fields::FormFields, pages::template::sentence},
+    model::{ChannelName, Scope, Scopes},
+};
+
+/// What `decision.html` shows. The answer that lets nobody in comes first, so that Enter means it.
+pub struct Decision<'a> {
+    /// The scopes that the app asks for.
+    pub scopes: Scopes,
+    /// The channels of the session.
+    pub channels: &'a [ChannelName],
+    /// The form as it was sent before: its choice of channels is shown again.
+    pub form: &'a FormFields,
+    /// What was wrong with that form.
+    pub refusal: Option<&'a Error>,
+}
+
+/// A scope as a line of the page.
+pub struct ScopeLine {
+    /// What it allows, in plain words.
+    pub meaning: &'static str,
+    /// Whether it gives the whole session away.
+    pub is_dangerous: bool,
+}
+
+impl Decision<'_> {
+    /// The scopes, one a line.
+    pub fn scopes(&self) -> impl Iterator<Item = ScopeLine> {
+        let asked = Scope::ALL
+            .into_iter()
+            .filter(|scope| self.scopes.allow(*scope));
+        asked.map(|scope| ScopeLine {
+            meaning: meaning(scope),
+            is_dangerous: scope == Scope::SessionManage,
+        })
+    }
+
+    /// Whether there is a choice of channels. An app that manages the session reaches all of it, so a choice of channels would be a false
+    /// promise.
+    pub fn offers_channels(&self) -> bool {
+        !self.scopes.allow(Scope::SessionManage)
+    }
+
+    /// Whether the form chose some channels.
+    pub fn is_confined(&self) -> bool {
+        matches!(self.form.only("where"), Ok(Some("chosen")))
+    }
+
+    /// Whether the form chose this channel.
+    pub fn is_chosen(&self, channel: &ChannelName) -> bool {
+        self.form.all("res").contains(&channel.as_str())
+    }
+
+    /// What was wrong with the form, as a sentence; empty: nothing.
+    pub fn error(&self) -> String {
+        self.refusal
+            .map_or(String::new(), |error| sentence(&error.detail))
+    }
+}
+
+/// What a scope means to the person who is asked for it.
+fn meaning(scope: Scope) -> &'static str {
+    match scope {
+        Scope::ChatRead => "read what is said, from now on and before",
+        Scope::ChatWrite => "speak, join and leave channels and set topics, in your name",
+        Scope::ChatModerate => "kick, invite and change channels' modes, in your name",
+        Scope::Identity => "know your nick and the channels you are on",
+        Scope::SessionManage => {
+            "manage this session: change its nick and password, remove its devices, make keys, and end it"
+        }
+        Scope::Any => "",
+    }
+}
+
+/// What was chosen: `None` is everywhere. Where channels are ticked as well, it may not be what was
+/// meant.
+pub fn chosen_channels(scopes: Scopes, form: &FormFields) -> Result<Option<Vec<ChannelName>>> {
+    match form.only("where")? {
+        None | Some("everywhere") if form.all("res").is_empty() => Ok(None),
+        None | Some("everywhere") => Err(Error::malformed(
+            "you ticked channels: choose only these, or untick them for all that you are on",
+        )),
+        Some("chosen") if scopes.allow(Scope::SessionManage) => Err(Error::malformed(
+            "what manages the whole session is not confined to channels",
+        )),
+        Some("chosen") if form.all("res").is_empty() => Err(Error::malformed(
+            "choose at least one channel, or all that you are on",
+        )),
+        Some("chosen") => form
+            .all("res")
+            .iter()
+            .map(|name| ChannelName::parse(name).map_err(Error::from))
+            .collect::<Result<_>>()
+            .map(Some),
+        Some(_) => Err(Error::malformed("where is everywhere or chosen")),
+    }
+}

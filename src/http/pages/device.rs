@@ -1,0 +1,250 @@
+//! The page where a person types the code that a device shows, and decides about the device (RFC
+//! 8628 §3.3).
+//!
+//! Opening the page changes nothing, also by a link with a code in it: first the code is sent, then
+//! the decision.
+
+use std::{sync::Arc, time::Duration};
+
+use askama::Template;
+use axum::{
+    extract::{FromRequest, Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    chat::callers::Live,
+    error::{Code, Error, Result},
+    http::{
+        errors::problem::{self, DevicePageProblems, Malformed, PageProblems, StoreProblems},
+        extract::{
+            address::Address, auth::OptionalCaller, body::QueryParams, form_fields::FormFields,
+        },
+        middleware::rate_limits,
+        pages::{
+            decision::{self, Decision},
+            template::{self, Notice, sentence},
+        },
+        state::ServerState,
+    },
+    model::Network,
+    oauth::device::{self, Waiting},
+    secret::UserCode,
+};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DevicePage {
+    /// Filled into the form.
+    user_code: Option<String>,
+}
+
+/// The page where a code is typed.
+#[utoipa::path(get, security((), ("cookie" = [])), path = "/device", tag = "oauth", params(DevicePage),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String),
+        (status = 303, description = "To the login, and back", headers(("location" = String))),
+        PageProblems, Malformed, StoreProblems))]
+pub async fn page(
+    present: OptionalCaller,
+    QueryParams(params): QueryParams<DevicePage>,
+) -> Response {
+    let code = params.user_code.as_deref().and_then(UserCode::parse);
+    match present.0 {
+        Some(_) => {
+            let code = code.map(|code| code.reveal()).unwrap_or_default();
+            let page = CodePage {
+                code: &code,
+                error: "",
+            };
+            template::page(StatusCode::OK, &page)
+        }
+        None => to_login(code),
+    }
+}
+
+/// What the pages send. Fields are looked for by name: one of them comes as often as channels are
+/// ticked.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct DeviceForm {
+    #[schema(min_length = 1)]
+    user_code: String,
+    /// Without it, what the code stands for is shown.
+    #[schema(nullable = false, pattern = "^(allow|deny)$")]
+    decision: Option<String>,
+    #[schema(nullable = false, pattern = "^(everywhere|chosen)$")]
+    r#where: Option<String>,
+    /// The channels that are chosen.
+    #[schema(nullable = false)]
+    res: Option<Vec<String>>,
+}
+
+/// Shows which device a code is of, or decides about it.
+#[utoipa::path(post, security((), ("cookie" = [])), path = "/device", tag = "oauth",
+    request_body(content = DeviceForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The next page", content_type = "text/html", body = String),
+        (status = 303, description = "To the login, and back", headers(("location" = String))),
+        DevicePageProblems))]
+pub async fn decide(
+    State(server): State<ServerState>,
+    address: Address,
+    present: Result<OptionalCaller>,
+    request: Request,
+) -> Response {
+    let form = match FormFields::from_request(request, &server).await {
+        Ok(form) => form,
+        Err(error) if error.code == Code::MalformedRequest => return again("", &error),
+        // It did not arrive whole, or in time.
+        Err(error) => return error.into_response(),
+    };
+    let typed = match form.required("user_code") {
+        Ok(typed) => typed,
+        Err(error) => return again("", &error),
+    };
+    let code = UserCode::parse(typed);
+    let live = match present {
+        Ok(OptionalCaller(Some(live))) => live,
+        Ok(OptionalCaller(None)) => return to_login(code),
+        Err(error) => return again(typed, &error),
+    };
+    let go_on = async |within| {
+        let code = code.as_ref().ok_or_else(device::no_such_code)?;
+        step(&server, &live, code, &form, within).await
+    };
+    match rate_limits::user_code(&server, &address, live.caller, go_on).await {
+        Ok(page) => page,
+        Err(error) if error.code == Code::ClientEnded => to_login(code),
+        Err(error) => again(typed, &error),
+    }
+}
+
+/// One step on the way, and the page that comes after it.
+async fn step(
+    server: &ServerState,
+    live: &Arc<Live>,
+    code: &UserCode,
+    form: &FormFields,
+    within: Option<Network>,
+) -> Result<Response> {
+    let (now, due) = (server.clock.now(), server.clock.due());
+    let waiting = device::look_up(&server.chat, live, code, within, due).await?;
+    let once_more = |refusal: &Error| Ok(confirmation(code, &waiting, form, Some(refusal)));
+    match form.only("decision") {
+        Ok(None) => Ok(confirmation(code, &waiting, form, None)),
+        Ok(Some("allow")) => {
+            let res = match decision::chosen_channels(waiting.scope, form) {
+                Ok(res) => res,
+                Err(refusal) => return once_more(&refusal),
+            };
+            device::approve(&server.chat, live, code, res, now, due).await?;
+            tracing::info!(by = %live.caller.client, "device approved");
+            let text = format!("{} is let in. You can go back to your device.", waiting.app);
+            Ok(notice("Done", &text))
+        }
+        Ok(Some("deny")) => {
+            device::deny(&server.chat, live, code, now, due).await?;
+            tracing::info!(by = %live.caller.client, "device denied");
+            let text = format!("{} is not let in. You can close this page.", waiting.app);
+            Ok(notice("Denied", &text))
+        }
+        Ok(Some(_)) => once_more(&Error::malformed("the decision is allow or deny")),
+        Err(refusal) => once_more(&refusal),
+    }
+}
+
+/// To the login, and back here with the code.
+fn to_login(code: Option<UserCode>) -> Response {
+    let query = code
+        .map(|code| format!("%3Fuser_code%3D{}", code.reveal()))
+        .unwrap_or_default();
+    (
+        StatusCode::SEE_OTHER,
+        [(header::LOCATION, format!("/login?next=/device{query}"))],
+    )
+        .into_response()
+}
+
+/// The page where a code is typed once more, with what was wrong.
+fn again(typed: &str, error: &Error) -> Response {
+    let told = match error.code {
+        Code::NotFound => {
+            "No device waits with this code. Look again at what it shows: after ten minutes it needs a new one."
+        }
+        Code::TooManyClients => {
+            "This session has as many devices as it may have. Sign one of them out, then come back with this code."
+        }
+        Code::Throttled => "There were too many wrong codes. Please wait a little and try again.",
+        _ => &sentence(&error.detail),
+    };
+    let page = CodePage {
+        code: typed,
+        error: told,
+    };
+    template::error_page(error, &page)
+}
+
+/// The page where a code is typed.
+#[derive(Template)]
+#[template(path = "device.html", config = "web/templates/askama.toml")]
+struct CodePage<'a> {
+    /// The code as it was typed.
+    code: &'a str,
+    /// What was wrong, as a sentence; empty: nothing.
+    error: &'a str,
+}
+
+/// The page that shows which device a code is of, and asks for the decision.
+#[derive(Template)]
+#[template(path = "device_confirm.html", config = "web/templates/askama.toml")]
+struct ConfirmPage<'a> {
+    /// The code, as the device shows it.
+    code: String,
+    /// The app's name.
+    app: &'a str,
+    /// The address from which the device asked.
+    address: &'a str,
+    /// How long ago it asked, in words.
+    age: String,
+    /// The nick as which it would join.
+    nick: &'a str,
+    decision: Decision<'a>,
+}
+
+fn confirmation(
+    code: &UserCode,
+    waiting: &Waiting,
+    form: &FormFields,
+    refusal: Option<&Error>,
+) -> Response {
+    let page = ConfirmPage {
+        code: code.reveal(),
+        app: &waiting.app,
+        address: &waiting.address,
+        age: ago(waiting.age),
+        nick: waiting.asked.nick.as_str(),
+        decision: Decision {
+            scopes: waiting.scope,
+            channels: &waiting.asked.channels,
+            form,
+            refusal,
+        },
+    };
+    let status = refusal.map_or(StatusCode::OK, problem::status);
+    template::page(status, &page)
+}
+
+fn notice(title: &str, text: &str) -> Response {
+    template::page(StatusCode::OK, &Notice { title, text })
+}
+
+/// A time that has passed, in words.
+fn ago(time: Duration) -> String {
+    match time.as_secs() / 60 {
+        0 => "just now".into(),
+        1 => "a minute ago".into(),
+        minutes => format!("{minutes} minutes ago"),
+    }
+}
