@@ -3,9 +3,10 @@
 
 use std::{
     fmt::{self, Display},
-    sync::{Mutex, MutexGuard},
     time::Duration,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     Rate,
@@ -207,7 +208,7 @@ impl Counts {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 }
 

@@ -17,9 +17,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use tokio::sync::oneshot;
 
@@ -143,7 +145,7 @@ impl<K: Ord + Clone> Fair<K> {
 
     /// Never held over an await.
     fn lock(&self) -> MutexGuard<'_, Line<K>> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner())
+        self.0.lock()
     }
 }
 

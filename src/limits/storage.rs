@@ -1,10 +1,8 @@
 //! How much each network adds to the disk within a rolling day, and how much of that each session.
 
-use std::{
-    fmt,
-    sync::{Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::windows::Windows;
 use crate::{
@@ -148,7 +146,7 @@ impl Storage {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Windows<Key>>> {
-        self.windows.lock().unwrap_or_else(|e| e.into_inner())
+        self.windows.lock()
     }
 }
 

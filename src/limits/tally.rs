@@ -4,12 +4,9 @@
 //! It bounds the lines that strangers can cause, in the log and in the audit, by key and window:
 //! what matters stays visible, and a flood of it is one line more.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{collections::HashMap, hash::Hash, time::Duration};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// How many keys are told of apart, and how often each.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +140,7 @@ impl<K: Eq + Hash> Tally<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Windows<K>> {
-        self.windows.lock().unwrap_or_else(|e| e.into_inner())
+        self.windows.lock()
     }
 }
 

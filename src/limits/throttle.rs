@@ -1,10 +1,8 @@
 //! A throttle in memory, for what protects this machine.
 
-use std::{
-    hash::Hash,
-    sync::{Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{hash::Hash, time::Duration};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     Rate,
@@ -80,7 +78,7 @@ impl<K: Eq + Hash> Throttle<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Buckets<K>> {
-        self.buckets.lock().unwrap_or_else(|e| e.into_inner())
+        self.buckets.lock()
     }
 }
 

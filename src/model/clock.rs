@@ -1,9 +1,8 @@
 //! Where the time comes from, and what a clock that is set does to it.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
 
 use super::timestamp::Timestamp;
 
@@ -65,7 +64,7 @@ impl Clock {
     /// later.
     pub fn due(&self) -> Timestamp {
         let (now, steady) = (self.now(), self.steady());
-        let mut trust = self.trust.lock().unwrap_or_else(|e| e.into_inner());
+        let mut trust = self.trust.lock();
         let lasted = trust.time.plus(steady.saturating_sub(trust.steady));
         if now <= lasted {
             trust.ahead_since = None;

@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
 };
+
+use parking_lot::Mutex;
 
 use axum::body::Bytes;
 use serde::Serialize;
@@ -59,7 +61,7 @@ impl ChannelListCache {
     pub fn of(&self, list: &Arc<ChannelList>, asked: Asked) -> (Bytes, bool) {
         // Held while a page is rendered, never over an await: who asks for the same meanwhile
         // shares it.
-        let mut rendered = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let mut rendered = self.0.lock();
         if !rendered.of.ptr_eq(&Arc::downgrade(list)) {
             *rendered = Rendered {
                 of: Arc::downgrade(list),

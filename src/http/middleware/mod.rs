@@ -34,7 +34,7 @@ use crate::{
 
 /// Seconds after which to try again where a network has all that it may have at one time. Nobody
 /// knows when one of its requests ends; most do within this time.
-const HELD_RETRY: u64 = 5;
+const PERMIT_RETRY_AFTER: u64 = 5;
 
 /// The routes as one connection reaches them. It stands around the router and is no layer of it:
 /// axum boxes and clones for a layer, which costs more than all that is done here.
@@ -58,29 +58,31 @@ impl Middleware {
         &self,
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
-        let seen = RequestLog::of(&self.server, &request);
+        let request_log = RequestLog::of(&self.server, &request);
         let address = self
             .server
             .proxies
             .client(self.peer.ip(), request.headers())
             .to_canonical();
         let network = Network::of(address);
-        let part = RouteKind::of(request.uri());
-        let held = self.admit(part, &request).and_then(|()| self.hold(network));
-        let refused = held
+        let route = RouteKind::of(request.uri());
+        let permits = self
+            .check(route, &request)
+            .and_then(|()| self.permits(network));
+        let refused = permits
             .as_ref()
             .err()
             .cloned()
             .map(IntoResponse::into_response);
-        let (held, asks) = (
-            held.unwrap_or_default(),
-            response_permits::asks(request.method()),
+        let (permits, may_refuse) = (
+            permits.unwrap_or_default(),
+            response_permits::may_refuse(request.method()),
         );
-        let routed = match refused.or_else(|| preflight::answer(part, &request)) {
+        let routed = match refused.or_else(|| preflight::answer(route, &request)) {
             Some(answered) => Err(answered),
             None => {
                 request.extensions_mut().insert(ConnectInfo(self.peer));
-                request.extensions_mut().insert(held.clone());
+                request.extensions_mut().insert(permits.clone());
                 Ok(self.router.call(request))
             }
         };
@@ -90,16 +92,17 @@ impl Middleware {
                 Ok(answer) => answer.await?,
                 Err(answered) => answered,
             };
-            let mut response = held.until_read(response, &server.response_limits, network, asks);
-            headers::add(&server.own_origins, part, response.headers_mut());
-            seen.answered(&server.metrics, response.status());
+            let mut response =
+                permits.until_read(response, &server.response_limits, network, may_refuse);
+            headers::add(&server.own_origins, route, response.headers_mut());
+            request_log.answered(&server.metrics, response.status());
             Ok(response)
         })
     }
 
     /// What a forwarded request holds of its network's connections. A proxy's own connections, and
     /// its own requests, are not limited.
-    fn hold(&self, network: Network) -> Result<ResponsePermits> {
+    fn permits(&self, network: Network) -> Result<ResponsePermits> {
         let Self { server, peer, .. } = self;
         if !server.limits_networks
             || network == Network::of(peer.ip())
@@ -107,17 +110,17 @@ impl Middleware {
         {
             return Ok(ResponsePermits::default());
         }
-        let share = server.connection_limits.share(network).ok_or_else(|| {
+        let permit = server.connection_limits.acquire_for_network(network).ok_or_else(|| {
             let detail = "your network has all the requests under way, streams among them, that it may have: end some";
-            Error::retry(Code::Throttled, HELD_RETRY, detail)
+            Error::retry(Code::Throttled, PERMIT_RETRY_AFTER, detail)
         })?;
-        Ok(ResponsePermits::new(share))
+        Ok(ResponsePermits::new(permit))
     }
 
-    fn admit(&self, part: RouteKind, request: &Request<Incoming>) -> Result<()> {
+    fn check(&self, route: RouteKind, request: &Request<Incoming>) -> Result<()> {
         origin::refuse_other_hosts(&self.server.own_origins, request)?;
-        csrf::refuse_other_sites(&self.server.own_origins, part, request)?;
-        body::refuse_garbled_query(part, request)?;
+        csrf::refuse_other_sites(&self.server.own_origins, route, request)?;
+        body::refuse_garbled_query(route, request)?;
         body::refuse_too_long(request)
     }
 }

@@ -1,8 +1,9 @@
-//! The accept loop, and HTTP/1.1 (RFC 9112) over each connection.
+//! The accept loop, and HTTP/1.1 (RFC 9112) over each connection. The loop is written here because
+//! `axum::serve` has no time-outs and no limits.
 //!
 //! A peer can be silent, slow, endless or many, and takes a bounded time and a bounded memory each
 //! time: its head, its body and its reading have a time-out (see [`Patience`]), its head and what
-//! is buffered for it have a limit, and it has a place among those of its address (see
+//! is buffered for it have a limit, and it counts among those of its network (see
 //! [`super::connection_limits`]).
 
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
@@ -24,7 +25,7 @@ use crate::{
 const HEAD_LIMIT: usize = 16 * 1024;
 /// Bytes that the system holds for a peer that does not read; it would grow to megabytes by itself.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Before connections are accepted again when the system has no more to give.
+/// The pause before the next try to accept, when the system has no file or memory to give.
 const ACCEPT_RETRY: Duration = Duration::from_secs(1);
 
 /// Serves connections until the server is stopping, and then those that are open until they are
@@ -68,10 +69,10 @@ fn http(patience: Patience) -> http1::Builder {
     http
 }
 
-/// The next connection for which there is a place.
+/// The next connection that the limits allow.
 async fn accept(server: &ServerState, listener: &TcpListener) -> (Connection, SocketAddr) {
     loop {
-        let room = server.connection_limits.room().await;
+        let slot = server.connection_limits.free_slot().await;
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -80,9 +81,9 @@ async fn accept(server: &ServerState, listener: &TcpListener) -> (Connection, So
             }
         };
         let limited = server.limits_networks && !server.proxies.include(address.ip());
-        let Some(place) = server
+        let Some(permit) = server
             .connection_limits
-            .take(limited.then(|| Network::of(address.ip())), room)
+            .acquire(limited.then(|| Network::of(address.ip())), slot)
         else {
             continue;
         };
@@ -91,7 +92,7 @@ async fn accept(server: &ServerState, listener: &TcpListener) -> (Connection, So
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
         return (
-            Connection::new(stream, place, server.patience.write),
+            Connection::new(stream, permit, server.patience.write),
             address,
         );
     }

@@ -18,24 +18,24 @@ use crate::http::server::connection_limits::ConnectionPermit;
 /// How long a connection that is over still reads what its peer sends.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Bytes that a peer takes in its patience at least, while more of them wait for it. Fewer, and it
-/// would hold what waits for as long as it liked, a byte at a time.
+/// The fewest bytes that a peer must take within its patience while more wait for it. Without this a
+/// peer could hold them for as long as it likes, a byte at a time.
 const MIN_PROGRESS: usize = 64 * 1024;
 
 /// A connection's bytes, in both directions.
 pub struct Connection {
     stream: TcpStream,
-    /// Given up with the connection.
-    _place: ConnectionPermit,
+    /// Dropped with the connection.
+    _permit: ConnectionPermit,
     patience: Duration,
     /// Runs while something waits for the peer to take it.
-    waiting: Option<Waiting>,
+    waiting: Option<PendingWrite>,
     /// Runs once the connection is over.
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
 /// The time that a peer has for the next bytes, and how many of them it has taken.
-struct Waiting {
+struct PendingWrite {
     over: Pin<Box<Sleep>>,
     taken: usize,
 }
@@ -43,10 +43,10 @@ struct Waiting {
 impl Connection {
     /// A write fails once the peer has taken fewer than [`LEAST`] bytes within `patience` of what
     /// waits for it.
-    pub fn new(stream: TcpStream, place: ConnectionPermit, patience: Duration) -> Self {
+    pub fn new(stream: TcpStream, permit: ConnectionPermit, patience: Duration) -> Self {
         Self {
             stream,
-            _place: place,
+            _permit: permit,
             patience,
             waiting: None,
             lingering: None,
@@ -88,14 +88,14 @@ impl AsyncWrite for Connection {
             let taken = written.as_ref().copied().unwrap_or(0);
             *waiting = waiting
                 .take()
-                .map(|now| Waiting {
+                .map(|now| PendingWrite {
                     taken: now.taken + taken,
                     ..now
                 })
                 .filter(|now| now.taken < MIN_PROGRESS);
             return Poll::Ready(written);
         }
-        let waiting = waiting.get_or_insert_with(|| Waiting {
+        let waiting = waiting.get_or_insert_with(|| PendingWrite {
             over: Box::pin(sleep(*patience)),
             taken: 0,
         });

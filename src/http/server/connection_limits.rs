@@ -1,11 +1,13 @@
-//! Places for connections: so many for each network, so many in all. A request that a trusted proxy
-//! forwards counts like a connection of the network for which it does.
+//! Limits on connections: for each network, and in all. A request that a trusted proxy forwards
+//! counts like a connection of the network that it comes from.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -13,9 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::model::{Network, NetworkWidth};
 
-/// Connections of one network: a large office behind one router, and not enough to crowd out
-/// everyone else. Of a wider network twice and four times as many, or one customer of IPv6 could
-/// have all.
+/// The most connections of one network: enough for a large office behind one router, and too few to
+/// crowd out everyone else. A wider network has two and four times as many, or one customer with
+/// IPv6 could take them all.
 fn max_connections(network: Network) -> usize {
     match network.width() {
         NetworkWidth::Narrowest => 512,
@@ -23,101 +25,102 @@ fn max_connections(network: Network) -> usize {
         NetworkWidth::Organization => 2048,
     }
 }
-/// Open files that connections leave alone: the database's, a backup's, the control socket's.
+/// Open files that are kept for the database, a backup and the control socket.
 const RESERVED_FILES: u64 = 64;
-/// Between two lines in the log about refused connections.
+/// The time between two lines in the log about refused connections.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Who has a place. A connection keeps its own until its socket is closed.
+/// How many connections there are. A connection counts until its socket is closed.
 pub struct ConnectionLimits {
-    /// Those nobody has: as many as this process may open files, but for the reserve.
-    free: Arc<Semaphore>,
-    /// How many each network has. Never held over an await.
-    of: Mutex<HashMap<Network, usize>>,
+    /// One slot for each connection that the process may still open.
+    free_slots: Arc<Semaphore>,
+    /// How many connections each network has. Never held over an await.
+    per_network: Mutex<HashMap<Network, usize>>,
     /// When a refusal was last logged. Never held over an await.
-    told: Mutex<Option<Instant>>,
+    last_logged: Mutex<Option<Instant>>,
     /// Connections that are open.
     pub open: Gauge,
-    /// Connections closed at once because their address had enough.
+    /// Connections that were closed at once because their network had enough.
     pub refused: Counter,
 }
 
-/// One connection's place; it is given up when dropped.
+/// The right to one connection, which ends when it is dropped.
 pub struct ConnectionPermit {
-    places: Arc<ConnectionLimits>,
-    _share: Option<NetworkPermit>,
-    _room: Option<OwnedSemaphorePermit>,
+    limits: Arc<ConnectionLimits>,
+    _network: Option<NetworkPermit>,
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
-/// One of a network's connections, or a request that a proxy forwards for it; it is given up when
-/// dropped.
+/// One of a network's connections, or a request that a proxy forwards for it, until it is dropped.
 pub struct NetworkPermit {
-    places: Arc<ConnectionLimits>,
+    limits: Arc<ConnectionLimits>,
     network: Network,
 }
 
 impl ConnectionLimits {
+    /// Limits by the number of files that the process may open, which is raised as far as it can be.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            free: Arc::new(Semaphore::new(capacity())),
-            of: Mutex::default(),
-            told: Mutex::default(),
+            free_slots: Arc::new(Semaphore::new(capacity())),
+            per_network: Mutex::default(),
+            last_logged: Mutex::default(),
             open: Gauge::default(),
             refused: Counter::default(),
         })
     }
 
-    /// Waits until there is room for one more. Silent strangers who fill it are gone when the time
-    /// for their heads is over.
-    pub async fn room(&self) -> Option<OwnedSemaphorePermit> {
+    /// Waits until the process may open one more connection. Silent peers that hold all of them are
+    /// gone when the time for their requests' heads is over.
+    pub async fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
         // There is none only if the semaphore is closed, which it never is.
-        self.free.clone().acquire_owned().await.ok()
+        self.free_slots.clone().acquire_owned().await.ok()
     }
 
-    /// A place of a network, or of one that is not limited; `None` if the network has as many as it
-    /// may have.
-    pub fn take(
+    /// A permit for a connection of a network, or, without one, of a peer that is not limited.
+    /// `None` if the network has as many as it may have.
+    pub fn acquire(
         self: &Arc<Self>,
         network: Option<Network>,
-        room: Option<OwnedSemaphorePermit>,
+        slot: Option<OwnedSemaphorePermit>,
     ) -> Option<ConnectionPermit> {
-        let share = match network {
-            Some(network) => Some(self.share(network)?),
+        let permit = match network {
+            Some(network) => Some(self.acquire_for_network(network)?),
             None => None,
         };
         self.open.inc();
         Some(ConnectionPermit {
-            places: self.clone(),
-            _share: share,
-            _room: room,
+            limits: self.clone(),
+            _network: permit,
+            _slot: slot,
         })
     }
 
-    /// One more of a network's; `None` if it has as many as it may have.
-    pub fn share(self: &Arc<Self>, network: Network) -> Option<NetworkPermit> {
-        let mut of = self.of.lock().unwrap_or_else(|e| e.into_inner());
+    /// A permit that counts for a network. `None` if it has as many as it may have.
+    pub fn acquire_for_network(self: &Arc<Self>, network: Network) -> Option<NetworkPermit> {
+        let mut per_network = self.per_network.lock();
         if let Some(full) = network.and_wider().find(|wider| {
-            of.get(wider)
+            per_network
+                .get(wider)
                 .is_some_and(|taken| *taken >= max_connections(*wider))
         }) {
-            drop(of);
-            self.refuse(full);
+            drop(per_network);
+            self.log_refusal(full);
             return None;
         }
         network
             .and_wider()
-            .for_each(|wider| *of.entry(wider).or_default() += 1);
+            .for_each(|wider| *per_network.entry(wider).or_default() += 1);
         Some(NetworkPermit {
-            places: self.clone(),
+            limits: self.clone(),
             network,
         })
     }
 
-    fn refuse(&self, network: Network) {
+    fn log_refusal(&self, network: Network) {
         let refused = self.refused.inc() + 1;
-        let mut told = self.told.lock().unwrap_or_else(|e| e.into_inner());
-        if told.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
-            *told = Some(Instant::now());
+        let mut last_logged = self.last_logged.lock();
+        if last_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            *last_logged = Some(Instant::now());
             tracing::warn!(%network, refused, "a network has all the connections that it may have, and further ones are refused");
         }
     }
@@ -125,15 +128,15 @@ impl ConnectionLimits {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.places.open.dec();
+        self.limits.open.dec();
     }
 }
 
 impl Drop for NetworkPermit {
     fn drop(&mut self) {
-        let mut of = self.places.of.lock().unwrap_or_else(|e| e.into_inner());
+        let mut per_network = self.limits.per_network.lock();
         for network in self.network.and_wider() {
-            if let Entry::Occupied(mut taken) = of.entry(network) {
+            if let Entry::Occupied(mut taken) = per_network.entry(network) {
                 *taken.get_mut() -= 1;
                 if *taken.get() == 0 {
                     taken.remove();
@@ -169,14 +172,14 @@ mod tests {
 
     #[test]
     fn a_network_and_the_wider_ones_around_it_have_so_many() {
-        let places = ConnectionLimits::new();
+        let limits = ConnectionLimits::new();
         let take = |prefix: &str, networks: std::ops::Range<u32>| {
             let networks = networks
                 .map(|n| Network::of(format!("2001:db8:{prefix}{n:02x}::1").parse().unwrap()));
             networks
                 .flat_map(|network| {
                     (0..600)
-                        .map_while(|_| places.share(network))
+                        .map_while(|_| limits.acquire_for_network(network))
                         .collect::<Vec<_>>()
                 })
                 .collect::<Vec<_>>()
@@ -196,11 +199,11 @@ mod tests {
             "what is given up is there again"
         );
         drop((one, organization));
-        assert!(places.of.lock().unwrap().is_empty());
+        assert!(limits.per_network.lock().is_empty());
         let v4 = Network::of([192, 0, 2, 1].into());
         assert_eq!(
             (0..600)
-                .map_while(|_| places.share(v4))
+                .map_while(|_| limits.acquire_for_network(v4))
                 .collect::<Vec<_>>()
                 .len(),
             512

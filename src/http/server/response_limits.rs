@@ -1,13 +1,15 @@
-//! Long answers that are under way: so many bytes for each network, so many in all.
+//! Limits on the bytes of long responses under way: for each network, and in all.
 //!
-//! An answer is held in memory until its reader has taken it, and a reader may take its time. Short
-//! answers are bounded by the connections there may be. A long one takes its bytes from here, and
-//! gives them back when the last of them has gone to the system.
+//! A response is held in memory until its reader has taken it, and a reader may take its time. The
+//! number of connections bounds the short ones. A long one takes its bytes from here, and gives them
+//! back when the last of them has gone to the system.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     error::{Code, Error, Result},
@@ -40,14 +42,14 @@ struct Taken {
 
 /// The bytes of one long answer; they are given back when dropped.
 pub struct ResponsePermit {
-    in_flight: Arc<ResponseLimits>,
+    limits: Arc<ResponseLimits>,
     network: Network,
     bytes: usize,
 }
 
 impl ResponseLimits {
     /// Takes the bytes of an answer to a network, if it may have so many.
-    pub fn take(self: &Arc<Self>, network: Network, bytes: usize) -> Result<ResponsePermit> {
+    pub fn acquire(self: &Arc<Self>, network: Network, bytes: usize) -> Result<ResponsePermit> {
         let network = network.widest();
         let mut taken = self.lock();
         // A network that has none under way gets one, however long.
@@ -81,20 +83,20 @@ impl ResponseLimits {
         *taken.of.entry(network).or_default() += bytes;
         taken.all += bytes;
         ResponsePermit {
-            in_flight: self.clone(),
+            limits: self.clone(),
             network,
             bytes,
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(|e| e.into_inner())
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock()
     }
 }
 
 impl Drop for ResponsePermit {
     fn drop(&mut self) {
-        let mut taken = self.in_flight.lock();
+        let mut taken = self.limits.lock();
         taken.all -= self.bytes;
         if let Entry::Occupied(mut own) = taken.of.entry(self.network) {
             *own.get_mut() -= self.bytes;
@@ -115,15 +117,15 @@ mod tests {
 
     #[test]
     fn a_network_has_so_many_bytes_and_all_together_more_but_everybody_one_answer() {
-        let in_flight = Arc::<ResponseLimits>::default();
+        let limits = Arc::<ResponseLimits>::default();
         let fill = |n: u8| {
             (0..100)
-                .map_while(|_| in_flight.take(network(n), 1024 * 1024).ok())
+                .map_while(|_| limits.acquire(network(n), 1024 * 1024).ok())
                 .collect::<Vec<_>>()
         };
         let code = |n: u8, bytes| {
-            in_flight
-                .take(network(n), bytes)
+            limits
+                .acquire(network(n), bytes)
                 .err()
                 .map(|refusal| refusal.code)
         };
@@ -134,18 +136,18 @@ mod tests {
         let beyond = [fill(5), fill(6)];
         assert_eq!(beyond.each_ref().map(Vec::len), [1; 2], "one at a time");
         assert_eq!(code(5, 1), Some(Code::Overloaded));
-        drop(in_flight.acquire_over_limit(network(1), 1024 * 1024));
+        drop(limits.acquire_over_limit(network(1), 1024 * 1024));
         drop((first, others));
         assert_eq!(fill(5).len(), 15, "what is given back is there again");
         drop(beyond);
-        assert!(in_flight.lock().of.is_empty() && in_flight.lock().all == 0);
+        assert!(limits.lock().of.is_empty() && limits.lock().all == 0);
     }
 
     #[test]
     fn a_network_of_ipv6_is_its_48() {
-        let in_flight = Arc::<ResponseLimits>::default();
+        let limits = Arc::<ResponseLimits>::default();
         let take =
-            |address: &str| in_flight.take(Network::of(address.parse().unwrap()), 10 * 1024 * 1024);
+            |address: &str| limits.acquire(Network::of(address.parse().unwrap()), 10 * 1024 * 1024);
         let one = take("2001:db8:1:1::1").unwrap();
         assert!(take("2001:db8:1:2::1").is_err() && take("2001:db8:2:1::1").is_ok());
         drop(one);

@@ -1,6 +1,8 @@
-//! What an answer holds until its last byte has gone to the system: of a request that a trusted
-//! proxy forwards, one of its network's connections; of a long answer, bytes of those that may be
-//! under way.
+//! The permits that a response holds until its last byte has gone to the system: for a request that a
+//! trusted proxy forwards, one of its network's connections; for a long response, its bytes.
+//!
+//! Written by hand, because hyper drops a body when it has taken its bytes, and not when the peer
+//! has.
 
 use std::{
     pin::Pin,
@@ -23,23 +25,24 @@ use crate::{
     model::Network,
 };
 
-/// Goes with a request, so that a WebSocket, which outlives its answer, holds it too.
+/// The permits of one request. They go with the request, so that a WebSocket, which outlives its
+/// response, holds them too.
 #[derive(Clone, Default)]
 pub struct ResponsePermits {
-    share: Option<Arc<NetworkPermit>>,
-    lease: Option<Arc<ResponsePermit>>,
+    network: Option<Arc<NetworkPermit>>,
+    response: Option<Arc<ResponsePermit>>,
 }
 
-/// Marks an answer whose bytes the server keeps in any case: however many read them, they take
-/// memory once.
+/// Marks a response whose bytes the server keeps in any case: they take memory once, however many
+/// readers there are.
 #[derive(Clone)]
 pub struct RetainedBytes;
 
 impl ResponsePermits {
-    pub fn new(share: NetworkPermit) -> Self {
+    pub fn new(permit: NetworkPermit) -> Self {
         Self {
-            share: Some(Arc::new(share)),
-            lease: None,
+            network: Some(Arc::new(permit)),
+            response: None,
         }
     }
 
@@ -49,9 +52,9 @@ impl ResponsePermits {
     pub fn until_read(
         mut self,
         mut response: Response,
-        in_flight: &Arc<ResponseLimits>,
+        response_limits: &Arc<ResponseLimits>,
         network: Network,
-        asks: bool,
+        may_refuse: bool,
     ) -> Response {
         let length = response
             .body()
@@ -61,32 +64,39 @@ impl ResponsePermits {
         if let Some(length) = length.filter(|length| {
             *length >= LONG_RESPONSE && response.extensions().get::<RetainedBytes>().is_none()
         }) {
-            match in_flight.take(network, length) {
-                Ok(lease) => self.lease = Some(Arc::new(lease)),
-                Err(refusal) if asks => response = refusal.into_response(),
+            match response_limits.acquire(network, length) {
+                Ok(permit) => self.response = Some(Arc::new(permit)),
+                Err(refusal) if may_refuse => response = refusal.into_response(),
                 Err(_) => {
-                    self.lease = Some(Arc::new(in_flight.acquire_over_limit(network, length)))
+                    self.response = Some(Arc::new(
+                        response_limits.acquire_over_limit(network, length),
+                    ))
                 }
             }
         }
-        if self.share.is_none() && self.lease.is_none() {
+        if self.network.is_none() && self.response.is_none() {
             return response;
         }
-        response.map(|body| Body::new(HeldBody { body, held: self }))
+        response.map(|body| {
+            Body::new(PermittedBody {
+                body,
+                permits: self,
+            })
+        })
     }
 }
 
 /// Whether a request with this method changes nothing, so that its answer may be refused.
-pub fn asks(method: &Method) -> bool {
+pub fn may_refuse(method: &Method) -> bool {
     method.is_safe()
 }
 
-struct HeldBody {
+struct PermittedBody {
     body: Body,
-    held: ResponsePermits,
+    permits: ResponsePermits,
 }
 
-impl HttpBody for HeldBody {
+impl HttpBody for PermittedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -98,9 +108,9 @@ impl HttpBody for HeldBody {
         // hyper is done with a body when it has taken its bytes, and has them until the peer takes
         // them.
         let hold = |bytes| {
-            Bytes::from_owner(HeldBytes {
+            Bytes::from_owner(PermittedBytes {
                 bytes,
-                _held: self.held.clone(),
+                _permits: self.permits.clone(),
             })
         };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(hold))))
@@ -116,12 +126,12 @@ impl HttpBody for HeldBody {
 }
 
 /// Bytes that somebody is still to be given.
-struct HeldBytes {
+struct PermittedBytes {
     bytes: Bytes,
-    _held: ResponsePermits,
+    _permits: ResponsePermits,
 }
 
-impl AsRef<[u8]> for HeldBytes {
+impl AsRef<[u8]> for PermittedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
