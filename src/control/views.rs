@@ -10,6 +10,7 @@ use crate::{
     store::{app::App, ban::Ban, membership::Member, session::Overview},
 };
 
+/// Apps, each with the number of its grants.
 pub fn apps(apps: &[(App, i64)]) -> Table {
     Table::of(
         apps,
@@ -42,6 +43,7 @@ fn kind(app: &App) -> Value {
         .collect()
 }
 
+/// API keys of a session.
 pub fn keys(keys: &[App]) -> Table {
     Table::of(
         keys,
@@ -56,6 +58,7 @@ pub fn keys(keys: &[App]) -> Table {
     )
 }
 
+/// Sessions, each with the numbers of what belongs to it.
 pub fn sessions(sessions: &[Overview]) -> Table {
     Table::of(
         sessions,
@@ -89,6 +92,7 @@ pub fn channel(shown: &Shown) -> Table {
     )
 }
 
+/// Members of a channel.
 pub fn members(members: &[Member]) -> Table {
     Table::of(
         members,
@@ -102,6 +106,7 @@ pub fn members(members: &[Member]) -> Table {
     )
 }
 
+/// Bans of a channel.
 pub fn bans(bans: &[Ban]) -> Table {
     Table::of(
         bans,
@@ -113,6 +118,7 @@ pub fn bans(bans: &[Ban]) -> Table {
     )
 }
 
+/// Clients of a session.
 pub fn clients(clients: &[ClientView]) -> Table {
     Table::of(
         clients,
@@ -126,6 +132,7 @@ pub fn clients(clients: &[ClientView]) -> Table {
     )
 }
 
+/// Grants, each with its app and its session's nick.
 pub fn grants(grants: &[Standing]) -> Table {
     Table::of(
         grants,

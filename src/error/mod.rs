@@ -23,6 +23,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What some codes carry beside their text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Extra {
+    /// Nothing.
     None,
     /// `client_ended`, and `invalid_token` and `invalid_identity` where that is the reason: why.
     Reason(EndReason),
@@ -39,14 +40,18 @@ pub enum Extra {
 /// sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
+    /// What kind of error it is.
     pub code: Code,
+    /// What is wrong, as a sentence for people, without a full stop.
     pub detail: String,
     /// The numeric's middle parameters: the channel, nick or verb it is about.
     pub context: Vec<String>,
+    /// What the code carries beside its text.
     pub extra: Extra,
 }
 
 impl Error {
+    /// An error that is about nothing in particular and carries nothing.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
@@ -62,10 +67,12 @@ impl Error {
         self
     }
 
+    /// `malformed_request`, with this sentence.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(Code::MalformedRequest, detail)
     }
 
+    /// `input_too_long`: `what` is longer than `limit` of this unit, such as `bytes`.
     pub fn too_long(what: &str, limit: usize, unit: &str) -> Self {
         Self::new(
             Code::InputTooLong,
@@ -73,6 +80,7 @@ impl Error {
         )
     }
 
+    /// `client_ended`, with the reason.
     pub fn client_ended(reason: EndReason) -> Self {
         let detail = format!("this client has left: {}", reason.sentence());
         Self {
@@ -100,6 +108,7 @@ impl Error {
         Self::new(Code::InsufficientScope, detail)
     }
 
+    /// An error that passes, with the seconds until a try can succeed.
     pub fn retry(code: Code, seconds: u64, detail: impl Into<String>) -> Self {
         Self {
             extra: Extra::RetryAfter(seconds),

@@ -4,28 +4,20 @@
 //! failure yet, so it makes another of the same key wait until its outcome is known, and refuses
 //! none. Nodes do not share which attempts are under way: what they share is the charge.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Notify;
+use super::{
+    counts::{Charge, Counts, Refusal, State},
+    flights::Flight,
+};
 
-use super::{Charge, Counts, Refusal, counts::State};
-
-/// Attempts that wait for others of the same key, at most; one more is refused.
+/// The most attempts that wait for others of the same key; one more is refused.
 const WAITING: usize = 64;
 
 /// An attempt that is under way. It stays charged, unless it is settled as one that passed.
 pub struct Attempt {
     counts: Arc<Counts>,
     charges: Vec<Charge>,
-}
-
-/// The attempts under way, by map and key.
-pub type Flights = HashMap<(usize, String), Flight>;
-
-pub struct Flight {
-    attempts: usize,
-    /// Wakes those that wait for the outcome of one of them; each of these has a clone.
-    settled: Arc<Notify>,
 }
 
 impl Counts {

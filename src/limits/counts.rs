@@ -10,8 +10,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     Rate,
-    attempt::Flights,
     buckets::{Buckets, nanoseconds, seconds},
+    flights::Flights,
 };
 use crate::{
     audit::Limit,

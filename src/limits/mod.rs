@@ -18,6 +18,7 @@ mod attempt;
 mod buckets;
 mod counts;
 pub mod fair;
+mod flights;
 mod payer;
 mod rates;
 mod storage;

@@ -29,6 +29,7 @@ pub enum NetworkWidth {
 }
 
 impl NetworkWidth {
+    /// Every width, the narrowest first.
     pub const ALL: [Self; 3] = [Self::Narrowest, Self::Site, Self::Organization];
 
     fn length(self) -> u32 {
@@ -50,6 +51,7 @@ impl NetworkWidth {
 }
 
 impl Network {
+    /// The narrowest network around an address.
     pub fn of(address: IpAddr) -> Self {
         Self {
             address: address.to_canonical(),
@@ -108,6 +110,7 @@ impl Network {
         self.address
     }
 
+    /// How wide it is.
     pub fn width(self) -> NetworkWidth {
         self.width
     }
@@ -134,6 +137,7 @@ impl Area {
     const V6: u64 = 1 << 48;
     const LENGTHS: [u32; 2] = [24, 48];
 
+    /// The area around an address.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self(u64::from(v4.to_bits() >> 8)),
@@ -142,10 +146,12 @@ impl Area {
         }
     }
 
+    /// The area with this number, which [`Area::to_bits`] gave.
     pub fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
+    /// The area as a number.
     pub fn to_bits(self) -> u64 {
         self.0
     }
@@ -193,13 +199,16 @@ pub struct ClientAddress {
 }
 
 /// What kind of address it is: all that the notice of a new device tells of where it came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum AddressFamily {
+    /// IPv4, also where it is mapped into IPv6.
     IPv4,
+    /// IPv6.
     IPv6,
 }
 
 impl AddressFamily {
+    /// The family of an address.
     pub fn of(address: IpAddr) -> Self {
         if address.to_canonical().is_ipv4() {
             Self::IPv4
@@ -208,11 +217,9 @@ impl AddressFamily {
         }
     }
 
+    /// The family's name, `IPv4` or `IPv6`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::IPv4 => "IPv4",
-            Self::IPv6 => "IPv6",
-        }
+        self.into()
     }
 }
 

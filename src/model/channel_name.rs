@@ -17,6 +17,7 @@ use super::{
 pub struct ChannelName(String);
 
 impl ChannelName {
+    /// Reads a name. Fails with [`Invalid::ChannelName`].
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let forbidden = |c: char| c == ' ' || c == ',' || c.is_control();
         if !text.starts_with('#')
@@ -68,6 +69,7 @@ impl ChannelName {
         Self(text)
     }
 
+    /// The name as it was given, with its `#`.
     pub fn as_str(&self) -> &str {
         &self.0
     }

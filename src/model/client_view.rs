@@ -8,11 +8,15 @@ use super::{address::ClientAddress, caller::Caller, ids::ClientId, timestamp::Ti
 /// A client as its siblings see it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ClientView {
+    /// The client's id.
     #[schema(value_type = i64)]
     pub id: ClientId,
+    /// The client's name, which its session chose or which was made of User-Agent.
     pub name: String,
+    /// When it was let in.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// When it last sent a request, to the minute.
     #[schema(value_type = String, format = DateTime)]
     pub seen_at: Timestamp,
     /// The end of its lifetime, used or not.

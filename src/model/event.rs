@@ -8,10 +8,15 @@ use super::{
 /// One thing that happened, as an IRC message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
+    /// Its position in the log.
     pub id: EventId,
+    /// When it happened.
     pub time: Timestamp,
+    /// Who did it: a nick, or the server's name.
     pub source: String,
+    /// The IRC command or numeric.
     pub command: String,
+    /// The command's parameters.
     pub params: Vec<String>,
     /// The client whose command it came from, and the label it gave; the label is shown to that
     /// client alone.
@@ -33,6 +38,7 @@ impl Event {
 /// A page of a queue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
+    /// The events, in the order of the log.
     pub events: Vec<Event>,
     /// How far the log was read, whether or not anything was the client's.
     pub next: EventId,

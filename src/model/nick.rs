@@ -15,6 +15,7 @@ use super::{
 pub struct Nick(String);
 
 impl Nick {
+    /// Reads a nick. Fails with [`Invalid::NoNick`] or [`Invalid::Nick`].
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let start = |c: char| is_of_nicks(c) && !c.is_ascii_digit() && c != '-';
         if text.is_empty() {
@@ -36,6 +37,7 @@ impl Nick {
         Self(text)
     }
 
+    /// The nick as it was given.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -51,6 +51,7 @@ impl Origin {
         })
     }
 
+    /// Whether its scheme is https.
     pub fn is_https(&self) -> bool {
         self.https
     }

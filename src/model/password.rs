@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use super::{invalid::Invalid, text};
 
 /// The 3,000 most common passwords of at least 8 characters, in lower case (from the frequency
@@ -10,20 +12,21 @@ const COMMON_PASSWORDS: &str = include_str!("../common_passwords.txt");
 /// Characters of a password, at least and at most.
 pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 
-/// A password in the clear, as short as may be: it has no `Display` and its `Debug` tells nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
+/// A password in the clear. It has no `Display`, its `Debug` shows nothing, and its memory is zeroed
+/// when it is dropped.
+#[derive(Clone)]
+pub struct Password(SecretString);
 
 impl Password {
     /// A password as presented, of any length: one to be verified.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().into())
     }
 
     /// The form in which it is kept, so that it is the same whatever keyboard it is typed on
     /// ([`text::opaque`]). `None`: it has characters that no password has.
     pub fn prepared(&self) -> Option<Self> {
-        text::opaque(&self.0).map(Self)
+        text::opaque(self.reveal()).map(Self::new)
     }
 
     /// The form in which it is kept, if it may become a session's password. `names` are those that
@@ -32,14 +35,14 @@ impl Password {
         let unclean = "a password has no control characters and no invisible ones";
         let prepared = self.prepared().ok_or_else(|| Invalid::malformed(unclean))?;
         let weak = |detail: String| Err(Invalid::WeakPassword(detail));
-        if !PASSWORD_LENGTH.contains(&prepared.0.chars().count()) {
+        if !PASSWORD_LENGTH.contains(&prepared.reveal().chars().count()) {
             let (least, most) = (PASSWORD_LENGTH.start(), PASSWORD_LENGTH.end());
             return weak(format!("a password has {least} to {most} characters"));
         }
-        if text::is_blank(&prepared.0) {
+        if text::is_blank(prepared.reveal()) {
             return weak("a password is more than blanks".into());
         }
-        let loosely = text::loosely(&prepared.0);
+        let loosely = text::loosely(prepared.reveal());
         if COMMON_PASSWORDS.lines().any(|common| common == loosely) {
             return weak("this password is among the 3,000 most common ones".into());
         }
@@ -56,10 +59,19 @@ impl Password {
         Ok(prepared)
     }
 
+    /// The password in the clear.
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
+
+impl PartialEq for Password {
+    fn eq(&self, other: &Self) -> bool {
+        self.reveal() == other.reveal()
+    }
+}
+
+impl Eq for Password {}
 
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,10 +84,12 @@ impl fmt::Debug for Password {
 pub struct HashedPassword(String);
 
 impl HashedPassword {
+    /// A hash as it was stored.
     pub fn from_phc(text: String) -> Self {
         Self(text)
     }
 
+    /// The hash as it is stored.
     pub fn as_phc(&self) -> &str {
         &self.0
     }
@@ -96,7 +110,7 @@ mod tests {
         let accepted =
             Password::new(text).accepted(&["alice42", "rejoin.server", "chat.example.org"]);
         accepted
-            .map(|password| password.0)
+            .map(|password| password.reveal().to_owned())
             .map_err(|invalid| Error::from(invalid).code)
     }
 

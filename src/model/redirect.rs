@@ -84,6 +84,7 @@ impl RedirectUri {
             }
     }
 
+    /// The URI as it was registered.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -49,7 +49,9 @@ impl Scope {
 pub struct Scopes(u8);
 
 impl Scopes {
+    /// Every scope: what a cookie has.
     pub const ALL: Self = Self(u8::MAX);
+    /// No scope.
     pub const NONE: Self = Self(0);
 
     /// Reads scopes parted by spaces, in any order (RFC 6749 §3.3). One that is unknown, and none
@@ -75,6 +77,7 @@ impl Scopes {
         Self::parse(text).unwrap_or(Self::NONE)
     }
 
+    /// Whether this scope is among these. `Any` always is.
     pub fn allow(self, scope: Scope) -> bool {
         matches!(scope, Scope::Any) || self.0 & bit(scope) != 0
     }

@@ -7,11 +7,15 @@ use super::{channel_name::ChannelName, invalid::Invalid, nick::Nick};
 /// What a message is sent to: IRC's msgtarget.
 #[derive(Clone, Debug)]
 pub enum Target {
+    /// A channel.
     Channel(ChannelName),
+    /// The session with this nick.
     Nick(Nick),
 }
 
 impl Target {
+    /// Reads a target: a text that begins with `#` is a channel's name. Fails with
+    /// [`Invalid::ChannelName`] or [`Invalid::UnknownNick`].
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.starts_with('#') {
             return ChannelName::parse(text).map(Self::Channel);
@@ -27,6 +31,7 @@ impl Target {
         Nick::named(text).map(Self::Nick)
     }
 
+    /// The form by which targets are compared (ASCII case folding).
     pub fn folded(&self) -> String {
         match self {
             Self::Channel(name) => name.folded(),

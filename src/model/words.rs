@@ -12,6 +12,7 @@ use super::{
 pub struct Words(pub i64);
 
 impl Words {
+    /// The filter of a text's words.
     pub fn of(text: &str) -> Self {
         let words = text
             .as_bytes()

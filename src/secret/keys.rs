@@ -6,12 +6,16 @@
 //! by HMAC from these; further purposes (cloaks) take a further label. What is kept in the file
 //! beside the keys (signing) is left as it is.
 
+mod text;
+
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
 use sha2::Sha256;
 
 use super::{Kind, Secret, SecretHash, UserCode, UserCodeHash, random, sha256};
@@ -20,9 +24,7 @@ use crate::{
     model::Timestamp,
 };
 
-/// The form of key files that this program writes and reads.
-const FORMAT: u32 = 1;
-/// Keys in a ring, at most: each user code that is typed is looked for under each of them.
+/// The most keys of a ring: each user code that is typed is looked for under each of them.
 pub const MAX_KEYS: usize = 10;
 
 /// A key's name. It is in the database, beside what depends on the key.
@@ -37,7 +39,9 @@ pub struct Fingerprint(pub [u8; 32]);
 /// The tokens that are issued for a refresh token.
 #[derive(Debug)]
 pub struct Pair {
+    /// The access token.
     pub access: Secret,
+    /// The refresh token.
     pub refresh: Secret,
 }
 
@@ -59,32 +63,9 @@ struct Key {
     id: KeyId,
     /// When it comes into use.
     from: Timestamp,
-    secret: [u8; 32],
+    secret: SecretSlice<u8>,
     user_codes: Hmac<Sha256>,
     refresh: Hmac<Sha256>,
-}
-
-/// A key file, as JSON.
-#[derive(Serialize, Deserialize)]
-struct File {
-    rejoin_keys: u32,
-    lineage: String,
-    generation: u32,
-    keys: Vec<StoredKey>,
-    /// Over all the rest: a file that was damaged is known for one.
-    #[serde(default)]
-    checksum: String,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredKey {
-    id: KeyId,
-    /// Milliseconds since the Unix epoch.
-    from: i64,
-    /// 256 bits in base64url.
-    secret: String,
 }
 
 impl Key {
@@ -99,7 +80,7 @@ impl Key {
         Ok(Self {
             id,
             from,
-            secret,
+            secret: secret.to_vec().into(),
             user_codes: derived("user codes")?,
             refresh: derived("refresh")?,
         })
@@ -231,92 +212,19 @@ impl KeyRing {
 
     /// It changes with every key that is added or dropped.
     pub fn fingerprint(&self) -> Fingerprint {
-        let keys = self
-            .keys
-            .iter()
-            .flat_map(|key| [key.id.0.as_bytes(), b"\0", &key.secret, b"\0"].concat());
+        let keys = self.keys.iter().flat_map(|key| {
+            [
+                key.id.0.as_bytes(),
+                b"\0",
+                key.secret.expose_secret(),
+                b"\0",
+            ]
+            .concat()
+        });
         let of = format!("rejoin key file {} {}\n", self.lineage, self.generation);
         Fingerprint(sha256(
             &of.into_bytes().into_iter().chain(keys).collect::<Vec<_>>(),
         ))
-    }
-
-    /// The text of a key file.
-    pub fn to_text(&self) -> Result<String> {
-        let keys = self.keys.iter().map(|key| StoredKey {
-            id: key.id.clone(),
-            from: key.from.0,
-            secret: URL_SAFE_NO_PAD.encode(key.secret),
-        });
-        let mut file = File {
-            rejoin_keys: FORMAT,
-            lineage: self.lineage.clone(),
-            generation: self.generation,
-            keys: keys.collect(),
-            checksum: String::new(),
-            rest: self.rest.clone(),
-        };
-        file.checksum = file.sum()?;
-        serde_json::to_string_pretty(&file)
-            .map(|text| text + "\n")
-            .map_err(Error::internal)
-    }
-
-    /// Reads the text of a key file; what is wrong with it, without any of it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let damaged = || "is damaged".to_owned();
-        let form = serde_json::from_str::<Value>(text)
-            .map_err(|_| "is damaged, or no key file".to_owned())?;
-        match form.get("rejoin_keys").and_then(Value::as_u64) {
-            Some(format) if format == u64::from(FORMAT) => {}
-            Some(format) if format > u64::from(FORMAT) => {
-                return Err("was made by a newer rejoin".into());
-            }
-            _ => return Err("is no key file".into()),
-        }
-        let mut file: File = serde_json::from_value(form).map_err(|_| damaged())?;
-        let sum = std::mem::take(&mut file.checksum);
-        if file.sum().map_err(|_| damaged())? != sum
-            || file.keys.is_empty()
-            || file.keys.len() > MAX_KEYS
-        {
-            return Err(damaged());
-        }
-        let key = |stored: StoredKey| {
-            let secret = URL_SAFE_NO_PAD
-                .decode(&stored.secret)
-                .ok()?
-                .try_into()
-                .ok()?;
-            Key::new(stored.id, Timestamp(stored.from), secret).ok()
-        };
-        let keys = file
-            .keys
-            .into_iter()
-            .map(key)
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(damaged)?;
-        Ok(Self {
-            lineage: file.lineage,
-            generation: file.generation,
-            keys,
-            rest: file.rest,
-        })
-    }
-}
-
-impl File {
-    /// The checksum of all but the checksum.
-    fn sum(&self) -> Result<String> {
-        let all = (
-            self.rejoin_keys,
-            &self.lineage,
-            self.generation,
-            &self.keys,
-            &self.rest,
-        );
-        let text = serde_json::to_string(&all).map_err(Error::internal)?;
-        Ok(URL_SAFE_NO_PAD.encode(&sha256(text.as_bytes())[..16]))
     }
 }
 
@@ -327,6 +235,7 @@ impl fmt::Debug for KeyRing {
 }
 
 impl Pair {
+    /// The hashes of both, access token first.
     pub fn hashes(&self) -> (SecretHash, SecretHash) {
         (self.access.hash(), self.refresh.hash())
     }

@@ -8,6 +8,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::{TryRng, rngs::SysRng};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
@@ -51,30 +52,33 @@ impl Kind {
 
 /// 256 random bits, written as 43 characters of base64url (RFC 4648 §5) after what their kind
 /// begins with.
-pub struct Secret(String);
+///
+/// Its memory is zeroed when it is dropped.
+pub struct Secret(SecretString);
 
 impl Secret {
-    /// A client's new secret.
+    /// A client's new secret. Fails with `internal_error` if the system gives no random numbers.
     pub fn generate() -> Result<Self> {
         Self::generate_as(Kind::Cookie)
     }
 
-    /// A new secret from the operating system's generator.
+    /// A new secret from the operating system's generator. Fails with `internal_error`.
     pub fn generate_as(kind: Kind) -> Result<Self> {
         Ok(Self::of_bits(kind, random()?))
     }
 
     fn of_bits(kind: Kind, bits: [u8; 32]) -> Self {
-        Self(format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(bits)))
+        Self(format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(bits)).into())
     }
 
     /// The text to hand to its holder, once.
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 
+    /// The hash by which it is stored and found.
     pub fn hash(&self) -> SecretHash {
-        SecretHash::of(&self.0)
+        SecretHash::of(self.reveal())
     }
 }
 
@@ -89,6 +93,7 @@ impl fmt::Debug for Secret {
 pub struct SecretHash(pub [u8; 32]);
 
 impl SecretHash {
+    /// The hash of a secret as it was presented.
     pub fn of(presented: &str) -> Self {
         Self(sha256(presented.as_bytes()))
     }
@@ -117,7 +122,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Random bytes from the operating system's generator.
+/// Random bytes from the operating system's generator. Fails with `internal_error`.
 pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     SysRng.try_fill_bytes(&mut bytes).map_err(Error::internal)?;

@@ -54,6 +54,7 @@ struct Rendered {
     bytes: usize,
 }
 
+/// What a page is asked for by: where it begins, its length, and the text that names must contain.
 pub type Asked = (From, usize, String);
 
 impl ChannelListCache {

@@ -93,6 +93,7 @@ impl<'a> MessageView<'a> {
         }
     }
 
+    /// The message as JSON.
     pub fn json(&self) -> Bytes {
         // Nothing in a message can fail to be written.
         serde_json::to_vec(self).unwrap_or_default().into()

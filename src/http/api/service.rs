@@ -37,6 +37,7 @@ pub struct ServerView {
     limits: LimitsView,
 }
 
+/// The limits of this server.
 #[derive(Serialize, ToSchema)]
 pub struct LimitsView {
     body_bytes: usize,

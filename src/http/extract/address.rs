@@ -16,7 +16,9 @@ use crate::{
 
 /// The address a request comes from.
 pub struct Address {
+    /// The address; an IPv4 address mapped into IPv6 is written as IPv4.
     pub ip: IpAddr,
+    /// The network that limits count it by.
     pub network: Network,
 }
 

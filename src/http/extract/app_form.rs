@@ -25,6 +25,7 @@ const CLIENT_ID_LIMIT: usize = 64;
 
 /// A form, and the app it says it comes from.
 pub struct AppForm {
+    /// The app's credentials, not verified yet.
     pub credentials: Credentials,
     params: FormFields,
 }
@@ -35,6 +36,7 @@ impl AppForm {
         self.params.only(name)
     }
 
+    /// A parameter that must be there. Fails with `malformed_request`.
     pub fn required(&self, name: &str) -> Result<&str> {
         self.params.required(name)
     }
@@ -75,11 +77,13 @@ impl Presented {
 
 /// A form that asks about tokens, and what the app presents beside it or in it (RFC 7662 §2.1).
 pub struct AskingForm {
+    /// What the app presents.
     pub by: Presented,
     params: FormFields,
 }
 
 impl AskingForm {
+    /// A parameter that must be there. Fails with `malformed_request`.
     pub fn required(&self, name: &str) -> Result<&str> {
         self.params.required(name)
     }

@@ -35,6 +35,7 @@ pub const IDENTITY: HeaderName = HeaderName::from_static("rejoin-identity");
 pub struct Authenticated {
     /// A grant without a session calls as no client.
     live: Option<Arc<Live>>,
+    /// The time of the request.
     pub now: Timestamp,
     /// Whether the call acknowledges what it says. With the cookie, another site can lead a browser
     /// here, and over plain http show what is here as an image; that changes nothing.
@@ -120,7 +121,9 @@ impl Authenticated {
 /// For whom a request is made by access token, whether or not that has a client; a cookie beside it
 /// does not matter.
 pub struct TokenCaller {
+    /// The access token of the user, or the app's own.
     pub token: Token,
+    /// The time of the request.
     pub now: Timestamp,
 }
 

@@ -58,6 +58,7 @@ pub fn several() -> Error {
     )
 }
 
+/// The `Set-Cookie` that gives a client its secret until `expires_at`.
 pub fn set(
     own_origins: &OwnOrigins,
     secret: &Secret,
@@ -68,6 +69,7 @@ pub fn set(
     cookie(own_origins, secret.reveal(), left)
 }
 
+/// The `Set-Cookie` that removes the cookie.
 pub fn clear(own_origins: &OwnOrigins) -> String {
     cookie(own_origins, "", time::Duration::ZERO)
 }

@@ -95,6 +95,7 @@ impl FormFields {
         }
     }
 
+    /// A field that must be there, once and with a value. Fails with `malformed_request`.
     pub fn required(&self, name: &str) -> Result<&str> {
         self.only(name)?
             .ok_or_else(|| Error::malformed(format!("the parameter {name} is missing")))

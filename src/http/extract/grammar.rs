@@ -120,11 +120,14 @@ impl<'t> Reader<'t> {
 /// names in lower case (§8.3.1).
 #[derive(Debug, PartialEq, Eq)]
 pub struct MediaType {
+    /// Type and subtype in lower case, such as `text/plain`.
     pub essence: String,
+    /// The parameters in their order: the name in lower case, the value unquoted.
     pub parameters: Vec<(String, Vec<u8>)>,
 }
 
 impl MediaType {
+    /// Reads a media type; `None` if it is not well-formed.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let mut reader = Reader(trim(text));
         let r#type = reader.token()?;
@@ -136,6 +139,7 @@ impl MediaType {
         })
     }
 
+    /// The values of a parameter, which is named in lower case.
     pub fn parameter(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.parameters
             .iter()

@@ -15,6 +15,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub struct Proxies(Vec<IpNet>);
 
 impl Proxies {
+    /// The proxies in these networks.
     pub fn new(trusted: Vec<IpNet>) -> Self {
         Self(trusted)
     }

@@ -22,11 +22,14 @@ const TARGETS: usize = 4;
 
 /// What the sessions have sent of late.
 pub struct FloodLimits {
+    /// The commands of each session.
     pub commands: Throttle<SessionId>,
+    /// The bytes that each session has added to the disk.
     pub bytes: Throttle<SessionId>,
 }
 
 impl FloodLimits {
+    /// Limits at the configured rate of commands; without a rate there is no limit.
     pub fn new(FloodLimit(commands): FloodLimit) -> Self {
         Self {
             commands: Throttle::new(commands),

@@ -38,6 +38,7 @@ static HEADERS: [(HeaderName, HeaderValue); 5] = [
     ),
 ];
 
+/// Adds the headers that every response has. A response is not cacheable unless the handler says so.
 pub fn add(own_origins: &OwnOrigins, part: RouteKind, headers: &mut HeaderMap) {
     headers.reserve(HEADERS.len() + 5);
     if part.signs_in() {

@@ -45,6 +45,7 @@ pub struct Middleware {
 }
 
 impl Middleware {
+    /// The routes, as the connection from `peer` reaches them.
     pub fn new(server: ServerState, router: Router, peer: SocketAddr) -> Self {
         Self {
             server,

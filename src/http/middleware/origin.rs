@@ -25,12 +25,14 @@ pub struct OwnOrigins {
     /// bind.
     origins: Vec<Origin>,
     issuer: String,
+    /// Whether the server is reached over https.
     pub secure: bool,
     /// The cookie's name.
     pub cookie_name: String,
 }
 
 impl OwnOrigins {
+    /// The origins of a server with this configuration that listens on `address`.
     pub fn new(config: &Config, address: SocketAddr) -> Self {
         let secure = config.public_url.as_ref().is_some_and(Origin::is_https);
         let listened = bracketed(address);

@@ -19,6 +19,7 @@ pub struct RequestLog {
 }
 
 impl RequestLog {
+    /// Starts the clock for a request.
     pub fn of<B>(server: &Parts, request: &Request<B>) -> Self {
         let logged = || {
             (

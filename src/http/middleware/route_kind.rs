@@ -21,6 +21,7 @@ pub enum RouteKind {
 }
 
 impl RouteKind {
+    /// The kind of a path, which is compared whole and byte for byte.
     pub fn of(uri: &Uri) -> Self {
         match uri.path() {
             "/auth/token"

@@ -14,6 +14,7 @@ use crate::{
 
 const AUTH_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
+/// The server's metadata (RFC 8414 §2).
 #[derive(Serialize, ToSchema)]
 pub struct Metadata {
     issuer: String,

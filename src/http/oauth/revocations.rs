@@ -26,6 +26,7 @@ use crate::{
     store::revocation::GrantEnd,
 };
 
+/// Where a stream of revocations begins.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct After {

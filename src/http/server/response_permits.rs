@@ -39,6 +39,7 @@ pub struct ResponsePermits {
 pub struct RetainedBytes;
 
 impl ResponsePermits {
+    /// The permits of a request that counts as a connection of its network.
     pub fn new(permit: NetworkPermit) -> Self {
         Self {
             network: Some(Arc::new(permit)),

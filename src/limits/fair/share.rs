@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 
-use super::{Full, Lane};
+use super::bounds::{Full, Lane};
 
 /// A caller's place within its network: the round in which its turn comes, and its number.
 pub type Ticket = (u64, u64);

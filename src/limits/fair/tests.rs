@@ -3,7 +3,8 @@ use std::{collections::VecDeque, pin::Pin};
 use futures_util::future::poll_immediate;
 use proptest::prelude::*;
 
-use super::*;
+use super::{line::REMEMBERED, *};
+use crate::model::SessionId;
 
 const BOUNDS: Bounds = Bounds {
     permits: 1,

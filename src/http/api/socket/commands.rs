@@ -29,7 +29,9 @@ const ANSWERS: usize = 128 * 1024;
 
 /// The commands of one connection, carried out in their order.
 pub struct Commands {
+    /// The server's state.
     pub server: ServerState,
+    /// The client whose connection it is.
     pub live: Arc<Live>,
     address: Arc<Address>,
     running: FuturesOrdered<Running>,
@@ -93,6 +95,7 @@ fn longest_answer(message: &Result<irc::Message>) -> usize {
 }
 
 impl Commands {
+    /// No commands yet.
     pub fn new(server: ServerState, live: Arc<Live>, address: Address) -> Self {
         let (running, lengths, address) =
             (FuturesOrdered::new(), VecDeque::new(), Arc::new(address));
