@@ -40,7 +40,7 @@ impl Access {
                 let why = lock::in_use(&lock::holder(database));
                 let waited = LOCK_PATIENCE.as_secs();
                 return Err(format!(
-                    "the database {} {why}; it was waited for {waited} seconds",
+                    "the database {} {why}; gave up after {waited} seconds",
                     database.display()
                 ));
             }

@@ -65,7 +65,7 @@ async fn carry_out(
             page(&grants, views::grants, |one| one.grant.id.0)
         }
         Operation::Keys(OnKeys::Create) => {
-            return Err(Error::malformed("a key file is made without the server"));
+            return Err(Error::malformed("a key file is created without the server"));
         }
         Operation::Keys(OnKeys::Rotate { at_once, file }) => {
             chat.rotate_keys(file, at_once, clock.due()).await?;
