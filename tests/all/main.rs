@@ -6,6 +6,7 @@ mod chat;
 mod delivery;
 mod examples;
 mod http;
+mod import_circles;
 mod limits;
 mod model;
 mod oauth;
