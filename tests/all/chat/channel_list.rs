@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, params};
+use crate::support::{Device, JsonAnswer, TestServer, params};
 
 /// A page of the list: its names, and what it says of the next.
 async fn page(device: &Device, query: &str) -> (Vec<String>, Value) {
     let page = device.get(&format!("/api/v1/channels?{query}")).await;
     let names = page["channels"]
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .map(|channel| channel["name"].as_str().unwrap().to_owned());
     (names.collect(), page["next"].clone())
@@ -41,18 +40,17 @@ fn fill_channels(server: &TestServer, count: usize, topic: &str) {
 
 /// The commands of an answer's replies, runs of the same one once.
 fn kinds(answer: &Value) -> Vec<&str> {
-    let mut kinds: Vec<_> = answer["replies"]
-        .as_array()
-        .unwrap()
+    let mut kinds: Vec<_> = answer
+        .replies()
         .iter()
-        .map(|reply| reply["command"].as_str().unwrap())
+        .map(|reply| reply.command())
         .collect();
     kinds.dedup();
     kinds
 }
 
 fn last(answer: &Value) -> Vec<&str> {
-    params(answer["replies"].as_array().unwrap().last().unwrap())
+    params(answer.replies().last().unwrap())
 }
 
 #[tokio::test]
@@ -149,7 +147,7 @@ async fn a_page_has_a_hundred_channels_and_the_list_ten_thousand() {
     fill_channels(&server, 10_001, "");
     let visitor = server.device();
     let first = visitor.get("/api/v1/channels").await;
-    assert_eq!(first["channels"].as_array().unwrap().len(), 100);
+    assert_eq!(first["channels"].items().len(), 100);
     assert_eq!(
         (&first["channels"][0]["name"], &first["truncated"]),
         (&json!("#large"), &json!(true))
@@ -177,7 +175,7 @@ async fn an_answer_that_is_not_complete_says_so() {
     let list = alice.send("LIST").await;
     assert_eq!(kinds(&list), ["321", "322", "323", "416"]);
     assert_eq!(last(&list)[..3], ["alice", "LIST", "*"]);
-    let replies = list["replies"].as_array().unwrap();
+    let replies = list.replies();
     assert_eq!(replies.len(), 503);
     assert!(
         params(&replies[1])[1] == "#Large",
@@ -241,11 +239,7 @@ async fn an_answer_that_is_not_complete_says_so() {
         );
     }
     let both = alice.send("JOIN #Large,#x1,#x2").await;
-    assert_eq!(
-        both["ids"].as_array().unwrap().len(),
-        2,
-        "the channels are joined all the same"
-    );
+    assert_eq!(both.ids().len(), 2, "the channels are joined all the same");
     assert!(
         both.to_string().len() < 200_000,
         "{}",

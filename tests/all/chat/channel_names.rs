@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{TestServer, params, status_and_code};
+use crate::support::{JsonAnswer, TestServer, params, status_and_code};
 
 /// Names under which no channel is made.
 const REFUSED: [&str; 12] = [
@@ -49,10 +49,7 @@ async fn a_name_that_hides_something_or_is_not_in_nfc_makes_no_channel() {
     }
     assert_eq!(server.rows("channel"), 2);
     let partly = alice.send("JOIN #fine,#c\u{200b}").await;
-    assert_eq!(
-        partly["replies"].as_array().unwrap().last().unwrap()["command"],
-        "476"
-    );
+    assert_eq!(partly.replies().last().unwrap()["command"], "476");
 }
 
 #[tokio::test]
@@ -105,9 +102,8 @@ async fn a_name_that_looks_like_a_live_channels_makes_no_channel() {
         ("#rüst", "#rüst"),
     ] {
         let joined = alice.send(&format!("JOIN {name}")).await;
-        let names = joined["replies"]
-            .as_array()
-            .unwrap()
+        let names = joined
+            .replies()
             .iter()
             .find(|reply| reply["command"] == "353")
             .unwrap()
@@ -135,7 +131,7 @@ async fn only_live_channels_count_and_ascii_names_are_compared_by_folding_alone(
     // Both in one transaction's reach: the second is refused although the first is not committed
     // yet.
     let answer = alice.send("JOIN #ореn,#оpen").await;
-    let replies = answer["replies"].as_array().unwrap().clone();
+    let replies = answer.replies().to_vec();
     let refused: Vec<_> = replies
         .iter()
         .filter(|reply| reply["command"] == "476")

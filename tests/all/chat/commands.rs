@@ -2,20 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, commands, params};
+use crate::support::{Device, JsonAnswer, TestServer, commands, params};
 
 /// The replies of an answer as lines, without the caller's nick.
 fn replies(answer: &Value) -> Vec<String> {
-    let replies = answer["replies"].as_array().unwrap();
+    let replies = answer.replies();
     replies
         .iter()
-        .map(|reply| {
-            format!(
-                "{} {}",
-                reply["command"].as_str().unwrap(),
-                params(reply)[1..].join(" | ")
-            )
-        })
+        .map(|reply| format!("{} {}", reply.command(), params(reply)[1..].join(" | ")))
         .collect()
 }
 
@@ -83,7 +77,7 @@ async fn several_targets_are_judged_one_by_one() {
     alice.send("JOIN #a,#b").await;
     bob.send("JOIN #a").await;
     let answer = alice.send("PRIVMSG #a,#none,bob,nobody,#b :hello").await;
-    assert_eq!(answer["ids"].as_array().unwrap().len(), 3);
+    assert_eq!(answer.ids().len(), 3);
     assert_eq!(
         replies(&answer),
         [
@@ -219,7 +213,7 @@ async fn nick_is_one_event_however_many_channels_are_shared() {
     }
     alice.drain().await;
     let answer = alice.send("NICK malice").await;
-    assert_eq!(answer["ids"].as_array().unwrap().len(), 1);
+    assert_eq!(answer.ids().len(), 1);
     for device in [&alice, &bob] {
         let queue = device.queue().await;
         let [nick] = &queue[..] else {
@@ -376,16 +370,13 @@ async fn an_invitation_that_is_pending_already_is_no_event() {
             ["341 bob | #club"],
             "the answer is the same"
         );
-        assert_eq!(answer["ids"].as_array().unwrap().len(), fresh);
+        assert_eq!(answer.ids().len(), fresh);
     }
     assert_eq!((bob.queue().await.len(), alice.queue().await.len()), (1, 1));
     bob.send("JOIN #club").await;
     bob.send("PART #club").await;
     assert_eq!(
-        alice.send("INVITE bob #club").await["ids"]
-            .as_array()
-            .unwrap()
-            .len(),
+        alice.send("INVITE bob #club").await.ids().len(),
         1,
         "it was used"
     );

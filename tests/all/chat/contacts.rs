@@ -7,7 +7,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    DeliveryMode, Device, Reader, TestServer, browser::at_both_widths, commands, params, until,
+    DeliveryMode, Device, JsonAnswer, Reader, TestServer, browser::at_both_widths, commands,
+    params, until,
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -17,7 +18,7 @@ async fn heard(by: &Device) -> Vec<String> {
     let told = by.drain().await;
     let told = told
         .iter()
-        .filter(|event| ["NICK", "QUIT"].contains(&event["command"].as_str().unwrap()));
+        .filter(|event| ["NICK", "QUIT"].contains(&event.command()));
     told.map(line).collect()
 }
 
@@ -85,10 +86,7 @@ async fn those_written_to_hear_of_it_and_those_who_only_wrote_do_not() {
     .await;
     server.restart().await;
     let page = bob.poll("after=0&timeout=0").await;
-    assert_eq!(
-        commands(page["messages"].as_array().unwrap()),
-        ["NOTICE", "NICK", "QUIT"]
-    );
+    assert_eq!(commands(page.messages()), ["NOTICE", "NICK", "QUIT"]);
 }
 
 #[tokio::test]
@@ -104,7 +102,7 @@ async fn a_queue_shows_it_once_however_many_targets_match() {
     let mut stream = bob.stream("").await;
     server.wait_for_connections(1).await;
     let renamed = alice.send("NICK al").await;
-    assert_eq!(renamed["ids"].as_array().unwrap().len(), 1);
+    assert_eq!(renamed.ids().len(), 1);
     alice.delete("/api/v1/session").await.unwrap();
     let mut pushed = Vec::new();
     while pushed

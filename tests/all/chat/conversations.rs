@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, commands, params, until};
+use crate::support::{Device, JsonAnswer, TestServer, commands, params, until};
 
 /// The nicks of a device's conversations, as they are listed; those that have ended in brackets,
 /// and unread ones with `*`.
@@ -25,12 +25,7 @@ async fn listed(device: &Device) -> Vec<String> {
             format!("{nick}*")
         }
     };
-    snapshot["directs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(shown)
-        .collect()
+    snapshot["directs"].items().iter().map(shown).collect()
 }
 
 async fn session(device: &Device) -> i64 {
@@ -44,9 +39,8 @@ async fn say(device: &Device, line: &str) -> i64 {
 /// The texts of a history.
 async fn texts(device: &Device, query: &str) -> Vec<String> {
     let history = device.get(&format!("/api/v1/history?{query}")).await;
-    history["messages"]
-        .as_array()
-        .unwrap()
+    history
+        .messages()
         .iter()
         .map(|message| params(message)[1].to_owned())
         .collect()
@@ -249,9 +243,8 @@ async fn a_message_for_a_session_never_reaches_another_that_has_its_nick() {
     assert_eq!(
         send_to(&alice, "PRIVMSG", ["bob", "hello"], first)
             .await
-            .unwrap()["ids"]
-            .as_array()
             .unwrap()
+            .ids()
             .len(),
         1
     );

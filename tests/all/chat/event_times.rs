@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Device, TestServer};
+use crate::support::{Device, JsonAnswer, TestServer};
 
 const YEAR: i64 = 365 * 24 * 3600;
 
@@ -47,7 +47,7 @@ async fn they_never_decrease_when_the_clock_is_set_back_and_not_after_a_restart(
     assert!(all.is_sorted(), "{all:?}");
     assert_ne!(all[all.len() - 1], all[0]);
     let history = alice.get("/api/v1/history?target=%23rust").await;
-    let told = times(history["messages"].as_array().unwrap());
+    let told = times(history.messages());
     assert!(told.len() >= 5 && told.is_sorted(), "{told:?}");
 }
 

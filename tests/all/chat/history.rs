@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, assert_integrity, params, until};
+use crate::support::{Device, JsonAnswer, TestServer, assert_integrity, params, until};
 
 /// The texts that somebody reads in the channel's history, or the refusal.
 async fn read(device: &Device, query: &str) -> Result<Vec<String>, String> {
@@ -17,8 +17,7 @@ async fn read(device: &Device, query: &str) -> Result<Vec<String>, String> {
         .await;
     let history = history.map_err(|problem| problem.code)?["messages"].clone();
     let said = history
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .filter(|event| event["command"] == "PRIVMSG");
     Ok(said.map(|event| params(event)[1].to_owned()).collect())
@@ -76,8 +75,7 @@ async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
     // Page by page, in both directions.
     let history = bob.get("/api/v1/history?target=%23rust").await["messages"].clone();
     let ids: Vec<_> = history
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .map(|event| event["id"].as_i64().unwrap())
         .collect();
@@ -114,13 +112,7 @@ async fn it_changes_nothing_about_queues_and_what_is_unread() {
         (&json!({"count": 0, "mention": false}), &json!("+ntH"))
     );
     assert_eq!(bob.queue().await.len(), 1, "his JOIN alone");
-    assert_eq!(
-        bob.poll("after=0&timeout=0").await["messages"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(bob.poll("after=0&timeout=0").await.messages().len(), 1);
     alice.send("PRIVMSG #rust :bob!").await;
     assert_eq!(
         bob.snapshot().await["channels"][0]["unread"],
@@ -193,7 +185,7 @@ async fn operators_alone_set_it_and_it_is_a_mode_like_others() {
     );
     // On and off in one command is neither.
     let both = alice.send("MODE #rust -H+H").await;
-    assert_eq!(both["ids"].as_array().unwrap().len(), 1);
+    assert_eq!(both.ids().len(), 1);
     assert_eq!(server.rows("channel_history WHERE until IS NULL"), 1);
     assert_eq!(server.rows("channel_history"), 1);
 }

@@ -5,29 +5,23 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, Socket, TestServer, params};
+use crate::support::{Device, JsonAnswer, Socket, TestServer, params};
 
 /// Numerics of an answer, one after the other the same once.
 fn kinds(answer: &Value) -> Vec<String> {
-    let mut kinds: Vec<String> = answer["replies"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(command)
-        .collect();
+    let mut kinds: Vec<String> = answer.replies().iter().map(command).collect();
     kinds.dedup();
     kinds
 }
 
 fn command(reply: &Value) -> String {
-    reply["command"].as_str().unwrap().to_owned()
+    reply.command().to_owned()
 }
 
 /// How many names an answer has.
 fn names(answer: &Value) -> usize {
-    let replies = answer["replies"]
-        .as_array()
-        .unwrap()
+    let replies = answer
+        .replies()
         .iter()
         .filter(|reply| reply["command"] == "353");
     replies
@@ -92,11 +86,7 @@ async fn joining_again_and_listing_bans_need_no_turn_of_the_writer_s() {
     );
     // Where one channel is new, it is joined.
     let both = bob.send("JOIN #rust,#other").await;
-    assert_eq!(
-        (both["ids"].as_array().unwrap().len(), kinds(&both).len()),
-        (1, 6),
-        "{both}"
-    );
+    assert_eq!((both.ids().len(), kinds(&both).len()), (1, 6), "{both}");
 }
 
 #[tokio::test]
@@ -117,10 +107,7 @@ async fn the_order_is_that_of_the_targets_wherever_each_is_shown() {
         ],
         "{answer}"
     );
-    assert_eq!(
-        (names(&answer), answer["ids"].as_array().unwrap().len()),
-        (2 + 302 + 2, 3)
-    );
+    assert_eq!((names(&answer), answer.ids().len()), (2 + 302 + 2, 3));
 }
 
 /// A label keeps what was answered. Of a large channel it keeps that it was joined, and shows it
@@ -134,10 +121,7 @@ async fn a_label_keeps_the_names_of_small_channels_and_shows_large_ones_anew() {
     let carol = server.create_session("carol").await;
     let small = carol.send("@label=small JOIN #small").await;
     let large = carol.send("@label=large JOIN #large,#new").await;
-    assert_eq!(
-        (names(&large), large["ids"].as_array().unwrap().len()),
-        (3002 + 1, 2)
-    );
+    assert_eq!((names(&large), large.ids().len()), (3002 + 1, 2));
     assert!(large.to_string().len() > 30_000);
     let longest = kept(&server).iter().map(String::len).max().unwrap();
     assert!(longest < 1000, "{longest} bytes are kept");
@@ -217,7 +201,7 @@ async fn over_the_socket_joining_comes_after_what_was_sent_before_it() {
     }
     let ids = answers
         .iter()
-        .map(|answer| answer["ids"].as_array().unwrap().len())
+        .map(|answer| answer.ids().len())
         .collect::<Vec<_>>();
     assert_eq!(ids, [1, 1, 0, 0]);
     assert_eq!(

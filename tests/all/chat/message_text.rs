@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, Socket, TestServer, params, status_and_code};
+use crate::support::{Device, JsonAnswer, Socket, TestServer, params, status_and_code};
 
 async fn send(
     device: &Device,
@@ -71,11 +71,7 @@ async fn a_message_sent_as_json_may_have_several_lines() {
         for target in ["#rust", "bob"] {
             for text in ["one\ntwo", "\none\n\n", &hundred] {
                 let sent = send(&alice, command, target, text).await.unwrap();
-                assert_eq!(
-                    sent["ids"].as_array().unwrap().len(),
-                    1,
-                    "one message, however many lines"
-                );
+                assert_eq!(sent.ids().len(), 1, "one message, however many lines");
                 assert_eq!(params(&stream.message().await.unwrap()), [target, text]);
                 assert_eq!(params(bob.drain().await.last().unwrap()), [target, text]);
             }

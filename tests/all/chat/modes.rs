@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{TestServer, params};
+use crate::support::{JsonAnswer, TestServer, params};
 
 #[tokio::test]
 async fn a_change_is_one_event_of_what_really_changed() {
@@ -68,10 +68,7 @@ async fn only_operators_change_modes_and_mistakes_change_nothing() {
     assert_eq!(alice.snapshot().await["channels"][0]["modes"], "+nt");
     let partly = alice.send("MODE #rust +m-o nobody").await;
     assert_eq!(
-        (
-            &partly["replies"][0]["command"],
-            partly["ids"].as_array().unwrap().len()
-        ),
+        (&partly["replies"][0]["command"], partly.ids().len()),
         (&json!("401"), 1)
     );
 }

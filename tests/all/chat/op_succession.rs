@@ -8,17 +8,14 @@ use rejoin::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, commands, params, status_and_code};
+use crate::support::{Device, JsonAnswer, TestServer, commands, params, status_and_code};
 
 const PASSWORD: &str = "correct horse battery";
 
 /// Who is op of the only channel that somebody is on.
 async fn ops(of: &Device) -> Vec<String> {
     let snapshot = of.snapshot().await;
-    let members = snapshot["channels"][0]["members"]
-        .as_array()
-        .unwrap()
-        .clone();
+    let members = snapshot["channels"][0]["members"].items().to_vec();
     let ops = members.iter().filter(|member| member["op"] == true);
     ops.map(|member| member["nick"].as_str().unwrap().to_owned())
         .collect()
@@ -28,7 +25,7 @@ async fn ops(of: &Device) -> Vec<String> {
 fn line(message: &Value) -> String {
     format!(
         "{} {} {}",
-        message["source"].as_str().unwrap(),
+        message.source(),
         commands(std::slice::from_ref(message))[0],
         params(message).join(" ")
     )
@@ -224,7 +221,7 @@ async fn the_kick_of_oneself_and_the_next_one_passes_op_twice() {
     carol.drain().await;
     let answer = alice.send("KICK #rust alice,bob").await;
     assert_eq!(
-        answer["ids"].as_array().unwrap().len(),
+        answer.ids().len(),
         2,
         "what follows of it by itself is not in the answer"
     );

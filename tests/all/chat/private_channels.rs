@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, params};
+use crate::support::{Device, JsonAnswer, TestServer, params};
 
 const TOPIC: &str = "what nobody knows";
 
@@ -17,9 +17,8 @@ async fn told(device: &Device, line: &str) -> String {
 
 async fn listed(device: &Device) -> Vec<Value> {
     device.get("/api/v1/channels").await["channels"]
-        .as_array()
-        .unwrap()
-        .clone()
+        .items()
+        .to_vec()
 }
 
 async fn set(modes: &str, nicks: [&str; 2]) -> (TestServer, Device, Device) {
@@ -88,9 +87,8 @@ async fn outsiders_are_told_neither_topic_nor_members() {
         };
         assert_eq!(listed(&eve).await, expected, "{modes}");
         let list = eve.send("LIST").await;
-        let entries: Vec<_> = list["replies"]
-            .as_array()
-            .unwrap()
+        let entries: Vec<_> = list
+            .replies()
             .iter()
             .filter(|reply| reply["command"] == "322")
             .collect();

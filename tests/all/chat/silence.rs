@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, commands, params, status_and_code};
+use crate::support::{Device, JsonAnswer, TestServer, commands, params, status_and_code};
 
 async fn masks(of: &Device) -> Vec<String> {
     let answer = of.send("SILENCE").await;
-    let replies = answer["replies"].as_array().unwrap().clone();
+    let replies = answer.replies().to_vec();
     assert_eq!(replies.last().unwrap()["command"], "272");
     let masks = replies.iter().filter(|reply| reply["command"] == "271");
     masks
@@ -16,9 +16,9 @@ async fn masks(of: &Device) -> Vec<String> {
 
 /// Texts of direct messages and the channels of invitations, in order.
 fn received(queue: &[Value]) -> Vec<&str> {
-    let wanted = queue.iter().filter(|event| {
-        ["PRIVMSG", "NOTICE", "INVITE"].contains(&event["command"].as_str().unwrap())
-    });
+    let wanted = queue
+        .iter()
+        .filter(|event| ["PRIVMSG", "NOTICE", "INVITE"].contains(&event.command()));
     wanted.map(|event| *params(event).last().unwrap()).collect()
 }
 
@@ -30,10 +30,7 @@ async fn masks_are_added_listed_and_removed_and_every_device_is_told() {
     alice.drain().await;
     let answer = alice.send("SILENCE +Mallory").await;
     assert_eq!(
-        (
-            answer["replies"].clone(),
-            answer["ids"].as_array().unwrap().len()
-        ),
+        (answer["replies"].clone(), answer.ids().len()),
         (json!([]), 1)
     );
     alice.send("SILENCE +*!s77@*").await;
@@ -118,10 +115,7 @@ async fn a_silenced_sender_sees_no_difference() {
             "INVITE {} #club",
         ] {
             let answer = mallory.send(&line.replace("{}", nick)).await;
-            answers.push((
-                answer["replies"].clone(),
-                answer["ids"].as_array().unwrap().len(),
-            ));
+            answers.push((answer["replies"].clone(), answer.ids().len()));
         }
         let queue = mallory.drain().await;
         let queue: Vec<_> = queue
@@ -129,16 +123,14 @@ async fn a_silenced_sender_sees_no_difference() {
             .map(|event| (event["command"].clone(), event["params"].clone()))
             .collect();
         let history = mallory.get(&format!("/api/v1/history?target={nick}")).await;
-        let history = history["messages"]
-            .as_array()
-            .unwrap()
+        let history = history
+            .messages()
             .iter()
             .map(|event| event["params"].clone())
             .collect::<Vec<_>>();
         let snapshot = mallory.snapshot().await;
         let direct = snapshot["directs"]
-            .as_array()
-            .unwrap()
+            .items()
             .iter()
             .find(|one| one["nick"] == nick)
             .cloned()
@@ -189,8 +181,7 @@ async fn what_was_silenced_is_never_received_by_any_way() {
     for removed in [false, true] {
         let snapshot = alice.snapshot().await;
         let directs: Vec<_> = snapshot["directs"]
-            .as_array()
-            .unwrap()
+            .items()
             .iter()
             .map(|one| one["nick"].clone())
             .collect();
@@ -219,8 +210,7 @@ async fn what_was_silenced_is_never_received_by_any_way() {
     );
     let directs = alice.snapshot().await["directs"].clone();
     let direct = directs
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .find(|direct| direct["nick"] == "mallory")
         .unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Device, TestServer};
+use crate::support::{Device, JsonAnswer, TestServer};
 
 const NONE: (u64, bool) = (0, false);
 
@@ -11,10 +11,9 @@ const NONE: (u64, bool) = (0, false);
 async fn unread(device: &Device, of: &str) -> (u64, bool) {
     let snapshot = device.snapshot().await;
     let mut found = snapshot["channels"]
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
-        .chain(snapshot["directs"].as_array().unwrap());
+        .chain(snapshot["directs"].items());
     let found = found.find(|entry| entry["name"] == of || entry["nick"] == of);
     let unread = &found.unwrap_or_else(|| panic!("no {of} in {snapshot}"))["unread"];
     (

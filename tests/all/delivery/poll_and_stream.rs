@@ -4,7 +4,7 @@
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, commands, params};
+use crate::support::{JsonAnswer, TestServer, commands, params};
 
 fn texts(messages: &[Value]) -> Vec<&str> {
     messages
@@ -37,10 +37,7 @@ async fn a_poll_pages_acknowledges_and_can_be_repeated() {
     let second = alice
         .poll(&format!("timeout=0&limit=500&after={next}"))
         .await;
-    assert_eq!(
-        texts(second["messages"].as_array().unwrap()),
-        ["2", "3", "4", "5", "6"]
-    );
+    assert_eq!(texts(second.messages()), ["2", "3", "4", "5", "6"]);
     assert_eq!(
         second,
         alice
@@ -77,10 +74,7 @@ async fn ack_is_the_same_as_after_and_leaves_no_event() {
     );
     let page = alice.poll("timeout=0").await;
     assert_eq!(
-        (
-            page["messages"].as_array().unwrap().len(),
-            page["next"].as_i64()
-        ),
+        (page.messages().len(), page["next"].as_i64()),
         (0, Some(said)),
         "next is how far the log was read"
     );
@@ -106,10 +100,7 @@ async fn a_held_poll_answers_as_soon_as_something_happens() {
     });
     server.wait_for_connections(1).await;
     bob.send("PRIVMSG #rust :now").await;
-    assert_eq!(
-        texts(held.await.unwrap()["messages"].as_array().unwrap()),
-        ["now"]
-    );
+    assert_eq!(texts(held.await.unwrap().messages()), ["now"]);
 }
 
 #[tokio::test]
@@ -179,10 +170,11 @@ async fn history_is_ones_own_time_and_a_channel_made_anew_has_no_past() {
     let of = |device: &crate::support::Device, query: String| {
         let device = device.clone();
         async move {
-            device.get(&format!("/api/v1/history?{query}")).await["messages"]
-                .as_array()
-                .unwrap()
-                .clone()
+            device
+                .get(&format!("/api/v1/history?{query}"))
+                .await
+                .messages()
+                .to_vec()
         }
     };
     let all = of(&bob, "target=%23rust".into()).await;
@@ -230,14 +222,15 @@ async fn the_history_of_an_exchange_is_with_the_session_that_has_the_nick_now() 
         .await;
     let history = alice.get("/api/v1/history?target=bob&limit=4").await;
     assert_eq!(
-        texts(history["messages"].as_array().unwrap()),
+        texts(history.messages()),
         ["to 1", "from 1", "to 2", "from 2"]
     );
     bob.send("NICK robert").await;
     assert_eq!(
-        alice.get("/api/v1/history?target=robert").await["messages"]
-            .as_array()
-            .unwrap()
+        alice
+            .get("/api/v1/history?target=robert")
+            .await
+            .messages()
             .len(),
         6
     );

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{TestServer, commands, params, until};
+use crate::support::{JsonAnswer, TestServer, commands, params, until};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -151,14 +151,8 @@ async fn a_session_has_so_many_past_stays() {
     }
     let (mut lost_up_to, mut expected) = (0, Vec::new());
     for round in 0..60 {
-        let mut round_of = alice.send(&format!("JOIN {channels}")).await["ids"]
-            .as_array()
-            .unwrap()
-            .clone();
-        let parts = alice.send(&format!("PART {channels}")).await["ids"]
-            .as_array()
-            .unwrap()
-            .clone();
+        let mut round_of = alice.send(&format!("JOIN {channels}")).await.ids().to_vec();
+        let parts = alice.send(&format!("PART {channels}")).await.ids().to_vec();
         round_of.extend(parts);
         // Of 60 times 20 stays the last 1,000 are kept.
         if round < 10 {
@@ -197,9 +191,8 @@ async fn a_session_has_so_many_past_stays() {
         let page = phone
             .poll(&format!("timeout=0&limit=500&after={after}"))
             .await;
-        let messages = page["messages"]
-            .as_array()
-            .unwrap()
+        let messages = page
+            .messages()
             .iter()
             .filter(|message| message["command"] != "WARN");
         read.extend(messages.map(|message| message["id"].clone()));

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{DeliveryMode, Device, Reader, Socket, TEST_TIMEOUT, TestServer};
+use crate::support::{DeliveryMode, Device, JsonAnswer, Reader, Socket, TEST_TIMEOUT, TestServer};
 
 fn say(text: &str, label: &str) -> Value {
     json!({"command": "PRIVMSG", "params": ["#rust", text], "label": label})
@@ -159,7 +159,7 @@ async fn commands_that_are_sent_at_once_happen_in_their_order() {
         );
     };
     let channels = |answer: &Value| {
-        let replies = answer["replies"].as_array().unwrap();
+        let replies = answer.replies();
         replies
             .iter()
             .any(|reply| reply["command"] == "319" && reply.to_string().contains("#rust"))

@@ -9,7 +9,7 @@ use std::{
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{TestServer, docs, params, until};
+use crate::support::{JsonAnswer, TestServer, docs, params, until};
 
 /// Debian's own Python, for which its packages are.
 const PYTHON: &str = "/usr/bin/python3";
@@ -72,8 +72,7 @@ async fn the_bot_lives_as_its_key_does() {
     let answered = async |times: usize| {
         let pong = |page: &serde_json::Value| {
             let pongs = page
-                .as_array()
-                .unwrap()
+                .items()
                 .iter()
                 .filter(|m| params(m) == ["#bots", "pong, bob"] && m["app"] == "ping");
             pongs.count() >= times

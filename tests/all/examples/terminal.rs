@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     oauth::device_flow::{allow, decide, device_flow_app},
-    support::{Device, TEST_TIMEOUT, TestServer, assert_integrity, until},
+    support::{Device, JsonAnswer, TEST_TIMEOUT, TestServer, assert_integrity, until},
 };
 
 struct Terminal {
@@ -169,7 +169,7 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     assert!(another.ended().await.success());
     let clients = alice.get("/api/v1/clients").await;
     assert_eq!(
-        (clients.as_array().unwrap().len(), &clients[1]["name"]),
+        (clients.items().len(), &clients[1]["name"]),
         (2, &json!("terminal"))
     );
     alice

@@ -3,7 +3,7 @@
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{Device, Problem, TestServer, checked};
+use crate::support::{Device, JsonAnswer, Problem, TestServer, checked};
 
 async fn post(
     device: &Device,
@@ -268,10 +268,7 @@ async fn nicks_are_checked_where_sessions_are_made_and_renamed() {
     bob.send("NICK BOB").await;
     assert_eq!(bob.snapshot().await["session"]["nick"], "BOB");
     assert_eq!(
-        alice.send("WHO *").await["replies"]
-            .as_array()
-            .unwrap()
-            .len(),
+        alice.send("WHO *").await.replies().len(),
         3,
         "two people and the end of the list"
     );
@@ -599,11 +596,8 @@ async fn there_is_a_hundredth_channel_and_no_more() {
     let server = TestServer::with(&["--max-channels", "5"]).await;
     let alice = server.create_session("alice").await;
     let answer = alice.send("JOIN #1,#2,#3,#4,#5,#6").await;
-    assert_eq!(answer["ids"].as_array().unwrap().len(), 5);
-    assert_eq!(
-        answer["replies"].as_array().unwrap().last().unwrap()["command"],
-        "405"
-    );
+    assert_eq!(answer.ids().len(), 5);
+    assert_eq!(answer.replies().last().unwrap()["command"], "405");
     let refusal = alice.try_send("JOIN #7").await.unwrap_err();
     assert_eq!(
         (

@@ -7,7 +7,7 @@ use flate2::read::GzDecoder;
 use reqwest::{Method, header};
 use serde_json::Value;
 
-use crate::support::{Process, TestServer};
+use crate::support::{JsonAnswer, Process, TestServer};
 
 #[tokio::test]
 async fn it_says_what_it_is_and_that_it_is_well() {
@@ -437,7 +437,7 @@ async fn a_flood_of_one_client_is_slowed_down_and_others_are_not() {
     bob.send("PING x").await;
     alice.snapshot().await;
     let lines = alice.get("/api/v1/audit").await;
-    let last = lines.as_array().unwrap().last().unwrap();
+    let last = lines.items().last().unwrap();
     assert_eq!(
         (&last["action"], &last["reason"]),
         (&"throttled".into(), &"commands".into())
@@ -466,10 +466,7 @@ async fn sigterm_ends_held_polls_and_streams_and_keeps_what_was_accepted() {
     assert!(status.success());
     let page = held.await.unwrap();
     assert_eq!(
-        (
-            page["messages"].as_array().unwrap().len(),
-            page["next"].as_i64()
-        ),
+        (page.messages().len(), page["next"].as_i64()),
         (0, Some(last))
     );
     while let Some(frame) = stream.frame().await {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, Socket, TestServer};
+use crate::support::{Device, JsonAnswer, Socket, TestServer};
 
 /// A server behind a proxy, and alice, who is the operator of a channel with a key.
 async fn vault() -> (TestServer, Device) {
@@ -58,8 +58,7 @@ async fn a_session_guesses_so_often_whichever_way_and_wherever_from() {
     let replies = mallory.try_send_json(message).await.unwrap()["replies"].clone();
     assert!(
         replies
-            .as_array()
-            .unwrap()
+            .items()
             .iter()
             .any(|reply| reply["command"] == "475"),
         "{replies}"
@@ -80,8 +79,7 @@ async fn a_session_guesses_so_often_whichever_way_and_wherever_from() {
     assert_eq!(join(&mallory, "secret").await.0, "joined");
     let audit = mallory.get("/api/v1/audit").await;
     let refused = audit
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .filter(|line| line["action"] == "channel_key_refused");
     assert_eq!(refused.clone().count(), 10);
@@ -92,8 +90,7 @@ async fn a_session_guesses_so_often_whichever_way_and_wherever_from() {
     );
     assert!(
         audit
-            .as_array()
-            .unwrap()
+            .items()
             .iter()
             .any(|line| line["reason"] == "session_channel_keys")
     );

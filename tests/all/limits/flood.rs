@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Device, Problem, TestServer};
+use crate::support::{Device, JsonAnswer, Problem, TestServer};
 
 /// Many commands a second, so that only bytes are limited.
 const MANY: [&str; 2] = ["--flood-limit", "1000:1000"];
@@ -63,11 +63,7 @@ async fn devices_and_keys_of_a_session_share_its_bytes() {
     assert!((7..=10).contains(&sent), "4 KiB a second: {sent} in ten");
     let lines = alice.get("/api/v1/audit").await;
     assert!(
-        lines
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|line| line["reason"] == "bytes"),
+        lines.items().iter().any(|line| line["reason"] == "bytes"),
         "{lines}"
     );
 }
@@ -148,7 +144,7 @@ async fn each_four_targets_count_as_one_command() {
         .collect::<Vec<_>>()
         .join(",");
     let joined = alice.send(&format!("JOIN {channels}")).await;
-    assert_eq!(joined["ids"].as_array().unwrap().len(), 20);
+    assert_eq!(joined.ids().len(), 20);
     let (sent, refusal) = fill(&alice, "PING x").await;
     assert_eq!(
         (sent, refusal.retry_after),

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, FLAGS, TestServer, until};
+use crate::support::{App, Device, FLAGS, JsonAnswer, TestServer, until};
 
 async fn lines(device: &Device, action: &str) -> Vec<Value> {
     let lines = device.get("/api/v1/audit?limit=500").await;
     lines
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .filter(|line| line["action"] == action)
         .cloned()

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, Problem, Socket, TestServer, checked};
+use crate::support::{App, Device, JsonAnswer, Problem, Socket, TestServer, checked};
 
 const PASSWORD: &str = "correct horse battery";
 const WRONG: &str = "not the password";
@@ -406,7 +406,7 @@ async fn what_was_tried_is_in_the_session_s_audit() {
         .await
         .unwrap();
     let lines: Value = checked(response).await.unwrap();
-    let told: Vec<_> = lines.as_array().unwrap()[3..]
+    let told: Vec<_> = lines.items()[3..]
         .iter()
         .map(|line| (&line["action"], &line["reason"]))
         .collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Device, Problem, TestServer};
+use crate::support::{Device, JsonAnswer, Problem, TestServer};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -262,8 +262,7 @@ async fn a_refusal_by_the_nicks_limit_is_recorded_for_its_session_whoever_meets_
     fails(&stranger, "alice", 1).await;
     let lines = alice.get("/api/v1/audit").await;
     let limits: Vec<_> = lines
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .filter(|line| line["action"] == "throttled")
         .map(|line| &line["reason"])
@@ -295,8 +294,7 @@ async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
     let throttled = async || {
         let lines: Value = alice.get("/api/v1/audit").await;
         let lines = lines
-            .as_array()
-            .unwrap()
+            .items()
             .iter()
             .filter(|line| line["action"] == "throttled");
         lines

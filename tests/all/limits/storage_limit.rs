@@ -8,7 +8,7 @@ use reqwest::Method;
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{Device, Problem, TestServer};
+use crate::support::{Device, JsonAnswer, Problem, TestServer};
 
 const PASSWORD: &str = "correct horse battery";
 const DAY: Duration = Duration::from_hours(24);
@@ -210,7 +210,7 @@ async fn never_refused(server: &TestServer, full: &Device, old: &Device, key: &s
             _ => {}
         }
     }
-    for channel in phone.snapshot().await["channels"].as_array().unwrap() {
+    for channel in phone.snapshot().await["channels"].items() {
         phone
             .send(&format!("PART {}", channel["name"].as_str().unwrap()))
             .await;
@@ -300,8 +300,7 @@ async fn keys_sessions_and_codes_are_refused_like_messages() {
     }
     let lines = alice.get("/api/v1/audit").await;
     let told = lines
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .filter(|line| line["reason"] == "storage");
     // As often as any refusal in an hour, and no more.

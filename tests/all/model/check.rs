@@ -8,7 +8,7 @@ use super::{
     steps,
     world::{Check, Listener, World, message},
 };
-use crate::support::TEST_TIMEOUT;
+use crate::support::{JsonAnswer, TEST_TIMEOUT};
 
 impl World {
     /// Everything that is to be so at any time.
@@ -27,8 +27,7 @@ impl World {
             self.snapshot(who).await?;
             let clients = self.hands[who].device.get("/api/v1/clients").await;
             let ids = clients
-                .as_array()
-                .unwrap()
+                .items()
                 .iter()
                 .map(|client| client["id"].as_i64().unwrap());
             let siblings = self.model.live_of(self.model.clients[who].session);

@@ -7,7 +7,7 @@ use rejoin::model::SERVER_NAME;
 use serde_json::Value;
 
 use super::state::{Key, Model, Session, Unread, folded};
-use crate::support::params;
+use crate::support::{JsonAnswer, params};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
@@ -40,15 +40,11 @@ impl View {
     /// What a snapshot says.
     pub fn read(snapshot: &Value) -> Self {
         let session = &snapshot["session"];
-        let channels = snapshot["channels"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|channel| {
-                let view = ChannelView::read(channel);
-                (folded(&view.name), Some(view))
-            });
-        let directs = snapshot["directs"].as_array().unwrap().iter();
+        let channels = snapshot["channels"].items().iter().map(|channel| {
+            let view = ChannelView::read(channel);
+            (folded(&view.name), Some(view))
+        });
+        let directs = snapshot["directs"].items().iter();
         Self {
             nick: text(&session["nick"]),
             password: session["has_password"].as_bool().unwrap(),
@@ -134,11 +130,7 @@ impl View {
 
     /// Applies an event of the queue.
     pub fn apply(&mut self, event: &Value) {
-        let (source, command, params) = (
-            event["source"].as_str().unwrap(),
-            event["command"].as_str().unwrap(),
-            params(event),
-        );
+        let (source, command, params) = (event.source(), event.command(), params(event));
         let mine = source == self.nick;
         let named = params.first().map(|name| folded(name)).unwrap_or_default();
         let known = self.channels.get_mut(&named).and_then(Option::as_mut);
@@ -211,7 +203,7 @@ impl ChannelView {
         };
         let (key, limit) = (value('k'), value('l').map(|limit| limit.parse().unwrap()));
         let topic = Some(&channel["topic"]).filter(|topic| !topic.is_null());
-        let members = channel["members"].as_array().unwrap().iter().map(|member| {
+        let members = channel["members"].items().iter().map(|member| {
             let is = |what: &str| member[what].as_bool().unwrap();
             (text(&member["nick"]), (is("op"), is("voice"), is("away")))
         });

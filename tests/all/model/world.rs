@@ -16,7 +16,7 @@ use super::{
     steps::{Act, Deed, From, Leave, Step, nick, position},
     view::View,
 };
-use crate::support::{Device, Problem, Stream, TestServer};
+use crate::support::{Device, JsonAnswer, Problem, Stream, TestServer};
 
 pub type Check = TestCaseResult;
 
@@ -266,8 +266,7 @@ impl World {
     async fn admit(&mut self, device: Device, session: usize) -> Check {
         let clients = device.get("/api/v1/clients").await;
         let own = clients
-            .as_array()
-            .unwrap()
+            .items()
             .iter()
             .find(|client| client["current"] == true)
             .unwrap();
@@ -385,11 +384,7 @@ impl World {
         };
         let ids: Vec<i64> = match actual["ids"].as_array() {
             Some(ids) => {
-                let commands = actual["replies"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|reply| reply["command"].as_str().unwrap());
+                let commands = actual.replies().iter().map(|reply| reply.command());
                 prop_assert_eq!(commands.collect::<Vec<_>>(), replies);
                 ids.iter().map(|id| id.as_i64().unwrap()).collect()
             }
@@ -453,7 +448,7 @@ impl World {
         } else {
             self.model.head
         };
-        let messages = page["messages"].as_array().unwrap();
+        let messages = page.messages();
         let seen = messages
             .iter()
             .map(|message| self.seen(message))
@@ -503,11 +498,7 @@ impl World {
                 .poll(&format!("timeout=0&limit=500&after={cursor}"))
                 .await;
             self.model.acknowledge(who, cursor).unwrap();
-            page["messages"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .for_each(|event| view.apply(event));
+            page.messages().iter().for_each(|event| view.apply(event));
             folded = Some(view);
         }
         let snapshot = self.hands[who].device.snapshot().await;

@@ -486,10 +486,7 @@ async fn a_token_makes_nobody_a_device() {
     let phone = server.device().with_cookie(phone.cookie.as_ref().unwrap());
     assert_ne!(phone.snapshot().await["client"]["id"], id);
     assert_eq!(bot.snapshot().await["client"]["id"], id);
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        2
-    );
+    assert_eq!(alice.clients().await.len(), 2);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, DeliveryMode, Device, FLAGS, QueueEnd, REDIRECT, Reader, Socket, TestServer,
+    App, DeliveryMode, Device, FLAGS, JsonAnswer, QueueEnd, REDIRECT, Reader, Socket, TestServer,
     assert_integrity, checked, status_and_code,
 };
 
@@ -81,10 +81,7 @@ async fn an_app_acts_as_its_user_by_every_way() {
         refused(&reader, "/api/v1/keys").await,
         refusal(403, "insufficient_scope")
     );
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        2
-    );
+    assert_eq!(alice.clients().await.len(), 2);
     assert_eq!(app.introspect(&user).await["username"], "alice");
     assert_integrity(&server.database());
 }
@@ -404,8 +401,7 @@ async fn a_refused_token_is_no_use_of_its_client() {
     let seen = async || {
         let clients = alice.get("/api/v1/clients").await;
         clients
-            .as_array()
-            .unwrap()
+            .items()
             .iter()
             .find(|client| client["name"] == "reader")
             .unwrap()["seen_at"]
@@ -443,10 +439,7 @@ async fn who_only_signs_in_is_told_who_it_is_and_nothing_else() {
     }
     let beyond = pair.call(Method::GET, "/api/v1/session").await.unwrap_err();
     assert_eq!(status_and_code(beyond), refusal(403, "insufficient_scope"));
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(alice.clients().await.len(), 1);
     server.restart().await;
     user.get("/auth/userinfo").await;
     let grants = alice.get("/api/v1/grants").await;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    App, Device, FLAGS, TestServer, assert_integrity, assert_not_on_disk, commands, status_and_code,
+    App, Device, FLAGS, JsonAnswer, TestServer, assert_integrity, assert_not_on_disk, commands,
+    status_and_code,
 };
 
 const PASSWORD: &str = "correct horse battery";
@@ -169,8 +170,7 @@ async fn a_key_that_was_made_through_a_grant_ends_with_it() {
     let bots = [made.token("").await, below.token("").await];
     let grants = alice.get("/api/v1/grants").await;
     let grant = grants
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .find(|grant| grant["app"] == "Wiki")
         .unwrap()["id"]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, FLAGS, TestServer, params, status_and_code};
+use crate::support::{Device, FLAGS, JsonAnswer, TestServer, params, status_and_code};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -134,7 +134,7 @@ async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let note = |answer: Value| {
-        let replies = answer["replies"].as_array().unwrap().clone();
+        let replies = answer.replies().to_vec();
         replies
             .iter()
             .map(|reply| params(reply)[..params(reply).len() - 1].join(" "))

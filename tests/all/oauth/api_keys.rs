@@ -6,8 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, DeliveryMode, QueueEnd, Reader, TestServer, assert_integrity, assert_not_on_disk,
-    status_and_code, until,
+    App, DeliveryMode, JsonAnswer, QueueEnd, Reader, TestServer, assert_integrity,
+    assert_not_on_disk, status_and_code, until,
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -149,7 +149,7 @@ async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
     );
     assert_eq!(new.try_token("").await.0, 401);
     newest.token("").await;
-    let secrets = alice.keys().await[0]["secrets"].as_array().unwrap().clone();
+    let secrets = alice.keys().await[0]["secrets"].items().to_vec();
     let until: Vec<_> = secrets
         .iter()
         .map(|secret| secret["valid_until"].is_string())
@@ -431,8 +431,7 @@ async fn what_happens_to_keys_and_grants_is_audited() {
         .unwrap();
     let audit = alice.get("/api/v1/audit").await;
     let of_key = audit
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .filter(|line| line["app"] == key.client_id);
     let told = |line: &Value| {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::{
     oauth::device_flow::{PendingDevice, allow, decide, device_flow_app},
     support::{
-        FLAGS, REDIRECT, Socket, TestServer, assert_integrity, params, status_and_code, with_param,
+        FLAGS, JsonAnswer, REDIRECT, Socket, TestServer, assert_integrity, params, status_and_code,
+        with_param,
     },
 };
 
@@ -252,7 +253,7 @@ async fn secrets_that_still_work_do_not_put_each_other_out() {
     alice.post(&path, json!({"overlap": 0})).await.unwrap();
     assert_eq!(first.try_token("").await.0, 401);
     let key = &alice.keys().await[0];
-    let secrets = key["secrets"].as_array().unwrap();
+    let secrets = key["secrets"].items();
     assert_eq!(secrets.len(), 10);
     // Where it was forgotten can be seen: the oldest went, the next was not tried.
     assert_eq!(

@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    DeliveryMode, QueueEnd, Reader, TestServer, assert_integrity, commands, status_and_code, until,
+    DeliveryMode, JsonAnswer, QueueEnd, Reader, TestServer, assert_integrity, commands,
+    status_and_code, until,
 };
 
 const PASSWORD: &str = "correct horse battery";
@@ -39,9 +40,10 @@ async fn a_bot_chats_under_its_sessions_nick_and_is_tagged() {
     for reader in [&alice, &bob, &bot] {
         tagged(reader.queue().await.last().unwrap());
         tagged(
-            reader.get("/api/v1/history?target=%23rust").await["messages"]
-                .as_array()
-                .unwrap()
+            reader
+                .get("/api/v1/history?target=%23rust")
+                .await
+                .messages()
                 .last()
                 .unwrap(),
         );
@@ -75,18 +77,12 @@ async fn a_bot_is_no_device() {
         .token("")
         .await;
     let phone = server.phone_of(&alice, "alice").await;
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        2
-    );
+    assert_eq!(alice.clients().await.len(), 2);
     let full = alice.login("bob", PASSWORD).await.unwrap_err();
     assert_eq!(full.code, "login_failed");
     let full = server.device().login("alice", PASSWORD).await.unwrap_err();
     assert_eq!(
-        (
-            full.code.as_str(),
-            full.body["clients"].as_array().unwrap().len()
-        ),
+        (full.code.as_str(), full.body["clients"].items().len()),
         ("too_many_clients", 2)
     );
     let id = bot.snapshot().await["client"]["id"].clone();
@@ -136,7 +132,7 @@ async fn a_key_has_one_grant_and_one_client_however_many_tokens() {
         "they share one cursor"
     );
     let grants = alice.get("/api/v1/grants").await;
-    assert_eq!(grants.as_array().unwrap().len(), 1);
+    assert_eq!(grants.items().len(), 1);
     assert_eq!(
         (&grants[0]["client"], &grants[0]["key"]),
         (&first["client"]["id"], &json!(true))
@@ -180,7 +176,7 @@ async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
     }
     let clients = phone.get("/api/v1/clients").await;
     assert_eq!(
-        clients.as_array().unwrap().len(),
+        clients.items().len(),
         1,
         "alice's own device was not used for 18 days: {clients}"
     );
@@ -239,10 +235,7 @@ async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
         server.advance(DAY * 6);
     }
     // Her first device was not used for 25 days.
-    until("it to leave", async || {
-        phone.get("/api/v1/clients").await.as_array().unwrap().len() == 1
-    })
-    .await;
+    until("it to leave", async || phone.clients().await.len() == 1).await;
     // A device that comes is used last, and then the bot's use counts for it.
     let laptop = server.login("alice", PASSWORD).await;
     laptop.snapshot().await;
@@ -250,13 +243,7 @@ async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
     key.token("").await.snapshot().await;
     server.advance(DAY * 6);
     until("the phone to leave", async || {
-        laptop
-            .get("/api/v1/clients")
-            .await
-            .as_array()
-            .unwrap()
-            .len()
-            == 1
+        laptop.clients().await.len() == 1
     })
     .await;
     server.advance(DAY * 10);
@@ -338,7 +325,7 @@ async fn a_bot_that_quits_ends_its_grant_and_its_key_begins_another() {
     let again = key.token("").await;
     assert_ne!(again.snapshot().await["client"]["id"], first);
     let grants = alice.get("/api/v1/grants").await;
-    assert_eq!(grants.as_array().unwrap().len(), 1);
+    assert_eq!(grants.items().len(), 1);
     let revoke = format!("/api/v1/grants/{}", grants[0]["id"]);
     assert_eq!(
         status_and_code(bob.delete(&revoke).await.unwrap_err()),

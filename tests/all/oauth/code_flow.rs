@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Device, FLAGS, REDIRECT, TestServer, VERIFIER, assert_integrity, with_param,
+    App, Device, FLAGS, JsonAnswer, REDIRECT, TestServer, VERIFIER, assert_integrity, with_param,
 };
 
 async fn app(server: &TestServer) -> App {
@@ -164,8 +164,7 @@ async fn denial_is_told_and_recorded() {
     app.sign_in(&alice, "identity").await;
     let audit = alice.get("/api/v1/audit").await;
     let actions = audit
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .map(|line| text(&line["action"]))
         .collect::<Vec<_>>();
@@ -178,7 +177,7 @@ async fn denial_is_told_and_recorded() {
     ];
     assert_eq!(actions, expected);
     assert!(
-        audit.as_array().unwrap()[2..]
+        audit.items()[2..]
             .iter()
             .all(|line| line["app"] == json!(app.client_id))
     );
@@ -270,8 +269,7 @@ async fn a_replayed_code_revokes_what_the_first_use_issued() {
     );
     let audit = alice.get("/api/v1/audit").await;
     let actions = audit
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .map(|line| text(&line["action"]))
         .collect::<Vec<_>>();
@@ -280,7 +278,7 @@ async fn a_replayed_code_revokes_what_the_first_use_issued() {
         ["reuse_detected", "grant_revoked", "client_left"]
     );
     assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        alice.clients().await.len(),
         1,
         "the session and its others live on"
     );
@@ -358,11 +356,7 @@ async fn without_a_page_only_what_was_granted_before_is_answered() {
         .await;
     assert_eq!((status, text(&tokens["scope"])), (200, "identity"));
     let grants = alice.get("/api/v1/grants").await;
-    assert_eq!(
-        grants.as_array().unwrap().len(),
-        1,
-        "it joins the grant there is"
-    );
+    assert_eq!(grants.items().len(), 1, "it joins the grant there is");
     // It does so only while that stands.
     let code = alice
         .open_authorization(&silent(&app, "identity"))
@@ -390,19 +384,13 @@ async fn the_same_consent_again_joins_the_grant_of_a_confidential_app_and_not_of
     for (app, grants) in [(app(&server).await, 1), (native(&server).await, 3)] {
         app.sign_in(&alice, "chat:read").await;
         app.sign_in(&alice, "chat:read").await;
-        assert_eq!(
-            alice.get("/api/v1/grants").await.as_array().unwrap().len(),
-            grants
-        );
+        assert_eq!(alice.grants().await.len(), grants);
     }
     app(&server)
         .await
         .sign_in(&alice, "chat:read chat:write")
         .await;
-    assert_eq!(
-        alice.get("/api/v1/grants").await.as_array().unwrap().len(),
-        4
-    );
+    assert_eq!(alice.grants().await.len(), 4);
     assert_integrity(&server.database());
 }
 
@@ -421,10 +409,7 @@ async fn who_is_all_that_identity_tells_and_it_takes_no_device() {
             .code,
         "insufficient_scope"
     );
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(alice.clients().await.len(), 1);
     alice.send("QUIT").await;
     assert_eq!(
         program

@@ -7,19 +7,15 @@ use serde_json::{Value, json};
 use crate::{
     oauth::device_flow::{PendingDevice, allow, device_flow_app},
     support::{
-        App, Device, FLAGS, REDIRECT, Stream, TestServer, VERIFIER, assert_integrity, params,
+        App, Device, FLAGS, JsonAnswer, REDIRECT, Stream, TestServer, VERIFIER, assert_integrity,
+        params,
     },
 };
 
 const PASSWORD: &str = "correct horse battery";
 
 async fn grants(alice: &Device) -> Vec<Value> {
-    alice
-        .get("/api/v1/grants")
-        .await
-        .as_array()
-        .unwrap()
-        .clone()
+    alice.get("/api/v1/grants").await.items().to_vec()
 }
 
 fn error(answer: &(u16, Value)) -> &str {
@@ -242,8 +238,7 @@ async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verif
     let audit = alice.get("/api/v1/audit").await;
     assert!(
         audit
-            .as_array()
-            .unwrap()
+            .items()
             .iter()
             .all(|line| line["action"] != "reuse_detected"),
         "{audit}"
@@ -255,8 +250,7 @@ async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verif
     assert!(program.token_is_invalid().await);
     let audit = alice.get("/api/v1/audit").await;
     let reuse = audit
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .find(|line| line["action"] == "reuse_detected")
         .unwrap();

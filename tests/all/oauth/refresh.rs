@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Device, FLAGS, REDIRECT, TestServer, assert_integrity, status_and_code, until,
+    App, Device, FLAGS, JsonAnswer, REDIRECT, TestServer, assert_integrity, status_and_code, until,
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -66,7 +66,7 @@ async fn a_refresh_token_gets_a_new_pair_and_the_client_stays_the_same() {
         after.snapshot().await["client"]["id"]
     );
     assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
+        alice.clients().await.len(),
         2,
         "it is a device like any other"
     );
@@ -163,10 +163,7 @@ async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it
     for dead in [&third, &second, &first] {
         assert_eq!(refused(app.refresh(dead, "").await), invalid_grant());
     }
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(alice.clients().await.len(), 1);
     assert_eq!(alice.get("/api/v1/grants").await, json!([]));
     let happened = [
         "grant_issued",
@@ -178,8 +175,7 @@ async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it
     assert_eq!(audited(&server, &app), happened);
     let audit = alice.get("/api/v1/audit").await;
     let theft = audit
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .find(|line| line["action"] == "reuse_detected")
         .unwrap();
@@ -235,10 +231,7 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
         alice.get("/api/v1/grants").await == json!([])
     })
     .await;
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(alice.clients().await.len(), 1);
 
     let idle = app.refresh_token_for(&alice, "chat:read").await;
     server.advance(DAY * 30 - Duration::from_secs(1));
@@ -249,10 +242,7 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
         alice.get("/api/v1/grants").await == json!([])
     })
     .await;
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(alice.clients().await.len(), 1);
     assert_eq!(audited(&server, &app).last().unwrap(), "grant_revoked");
     assert_integrity(&server.database());
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     oauth::device_flow::{PendingDevice, allow, decide, device_flow_app},
-    support::{App, Device, FLAGS, Socket, TestServer, status_and_code, until},
+    support::{App, Device, FLAGS, JsonAnswer, Socket, TestServer, status_and_code, until},
 };
 
 /// Where the people are, and where the apps run.
@@ -250,7 +250,7 @@ async fn only_devices_that_come_by_a_cookie_see_addresses() {
     let granted = app.user(&alice, "session:manage").await;
     let seen = async |device: &Device| {
         let lines: Value = device.get("/api/v1/audit").await;
-        let lines = lines.as_array().unwrap().clone();
+        let lines = lines.items().to_vec();
         (
             lines.len(),
             lines

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     oauth::device_flow::{PendingDevice, allow, device_flow_app},
-    support::{App, Process, TestServer, assert_integrity, register, rejoin},
+    support::{App, JsonAnswer, Process, TestServer, assert_integrity, register, rejoin},
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -344,7 +344,7 @@ async fn the_keys_are_in_no_other_file() {
     let file = keys_of(&server.database());
     let keys: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     let mut secrets = Vec::new();
-    for key in keys["keys"].as_array().unwrap() {
+    for key in keys["keys"].items() {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         let text = key["secret"].as_str().unwrap();
         secrets.extend([

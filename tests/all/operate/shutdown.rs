@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::support::{Device, Disk, Process, copy_keys, rejoin};
+use crate::support::{Device, Disk, JsonAnswer, Process, copy_keys, rejoin};
 
 /// The files that SQLite keeps beside a database while it is open.
 fn beside(database: &Path) -> [PathBuf; 2] {
@@ -67,9 +67,10 @@ async fn after_a_clean_stop_the_file_alone_holds_everything() {
             .device()
             .with_cookie(alice.cookie.as_deref().unwrap());
         assert_eq!(
-            alice.poll("after=0&timeout=0").await["messages"]
-                .as_array()
-                .unwrap()
+            alice
+                .poll("after=0&timeout=0")
+                .await
+                .messages()
                 .last()
                 .unwrap()["id"],
             last
@@ -160,9 +161,10 @@ async fn a_stop_that_cannot_fold_the_log_in_says_which_files_belong_together() {
             .device()
             .with_cookie(alice.cookie.as_deref().unwrap());
         assert_eq!(
-            alice.poll("after=0&timeout=0").await["messages"]
-                .as_array()
-                .unwrap()
+            alice
+                .poll("after=0&timeout=0")
+                .await
+                .messages()
                 .last()
                 .unwrap()["id"],
             last

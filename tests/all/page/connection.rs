@@ -1,6 +1,7 @@
 //! What a page does when it is cut off, and how it shows it: in real Chromium.
 
 use crate::support::{
+    JsonAnswer,
     browser::{ACKNOWLEDGING_AT_ONCE, Page, at_both_widths},
     until,
 };
@@ -163,12 +164,7 @@ async fn it_is_tried_again_and_again_and_ever_less_often() {
         page.until("return delays.length >= 9", vec![]).await;
         let delays = page.run("return delays", vec![]).await;
         let mut expected = 500.0;
-        for delay in delays
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|delay| delay.as_f64().unwrap())
-        {
+        for delay in delays.items().iter().map(|delay| delay.as_f64().unwrap()) {
             assert!(
                 (expected * 0.75..=expected * 1.25).contains(&delay),
                 "{expected}: {delays}"

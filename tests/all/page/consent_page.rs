@@ -73,10 +73,7 @@ async fn sign_in(window: Window) {
     page.goto(&shop.address).await;
     page.click("[value=deny]").await;
     page.says("#said", "access_denied").await;
-    assert_eq!(
-        alice.get("/api/v1/grants").await.as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(alice.grants().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use crate::{
     oauth::device_flow::{PendingDevice, device_flow_app},
     page::main_job::fits,
     support::{
-        TestServer, assert_integrity,
+        JsonAnswer, TestServer, assert_integrity,
         browser::{Browsers, Page, Window},
     },
 };
@@ -79,7 +79,7 @@ async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
         picture(&page, &format!("device-done-{width}.png")).await;
         device.access().await;
         let grants = alice.get("/api/v1/grants").await;
-        let granted = grants.as_array().unwrap().last().unwrap();
+        let granted = grants.items().last().unwrap();
         assert_eq!(granted["res"], serde_json::json!(["#rust"]));
         page.close().await;
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, browser::Page, browser::at_both_widths, until};
+use crate::support::{
+    Device, JsonAnswer, TestServer, browser::Page, browser::at_both_widths, until,
+};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -25,8 +27,7 @@ async fn key(alice: &Device, scope: &str) -> Value {
 
 async fn live_keys(alice: &Device) -> usize {
     let keys = alice.get("/api/v1/keys").await;
-    keys.as_array()
-        .unwrap()
+    keys.items()
         .iter()
         .filter(|key| key["ended_at"].is_null())
         .count()
@@ -55,7 +56,7 @@ async fn a_device_is_renewed_by_the_password() {
         page.counts("#renew", 0).await;
         let alice = page.device(&server).await;
         let clients = alice.get("/api/v1/clients").await;
-        assert_eq!(clients.as_array().unwrap().len(), 1);
+        assert_eq!(clients.items().len(), 1);
         assert!(
             clients[0]["expires_at"].as_str() > before.as_str(),
             "{clients}"

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{browser::at_both_widths, until};
+use crate::support::{JsonAnswer, browser::at_both_widths, until};
 
 /// What the page's worker has shown.
 const SHOWN: &str = "const done = arguments[0]; navigator.serviceWorker.getRegistration('/assets/')
@@ -200,12 +200,7 @@ async fn notifications_are_asked_for_by_a_click_and_tell_of_what_is_meant_for_on
         }
         page.says("#directs", "bob").await;
         until("both to be shown", async || {
-            page.run_async(SHOWN, vec![])
-                .await
-                .as_array()
-                .unwrap()
-                .len()
-                == 2
+            page.run_async(SHOWN, vec![]).await.items().len() == 2
         })
         .await;
         let shown = json!(["bob in #rust: hello Alice", "bob: only you"]);

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::browser::{Page, at_both_widths};
+use crate::support::{
+    JsonAnswer,
+    browser::{Page, at_both_widths},
+};
 
 async fn focused(page: &Page, css: &str) {
     page.until(
@@ -87,7 +90,7 @@ async fn what_others_say_is_read_out_and_nothing_else_is() {
         assert_eq!(heard[0], "bob: hello");
         assert!(heard[1].as_str().unwrap().starts_with("Not sent to #rust."), "{heard}");
         assert!(
-            heard.as_array().unwrap()[2..].iter().any(|said| said.as_str().unwrap().ends_with("new messages")),
+            heard.items()[2..].iter().any(|said| said.as_str().unwrap().ends_with("new messages")),
             "{heard}"
         );
 

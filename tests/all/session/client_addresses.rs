@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, Device, FLAGS, TestServer, browser::at_both_widths};
+use crate::support::{App, Device, FLAGS, JsonAnswer, TestServer, browser::at_both_widths};
 
 const PASSWORD: &str = "correct horse battery";
 const PROXY: [&str; 2] = ["--trusted-proxy", "127.0.0.1"];
@@ -11,8 +11,7 @@ const PROXY: [&str; 2] = ["--trusted-proxy", "127.0.0.1"];
 async fn addresses(by: &Device) -> Vec<Value> {
     let clients = by.get("/api/v1/clients").await;
     clients
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .map(|client| client["address"].clone())
         .collect()
@@ -149,7 +148,7 @@ async fn keys_and_apps_are_not_shown_it_whatever_they_may_do() {
     let key = alice.create_key(scope).await.token("").await;
     for program in [key, app.user(&alice, scope).await] {
         let clients = program.get("/api/v1/clients").await;
-        assert!(!clients.as_array().unwrap().is_empty());
+        assert!(!clients.items().is_empty());
         let id = clients[0]["id"].clone();
         let snapshot = program.snapshot().await;
         let renamed = program
@@ -187,7 +186,7 @@ async fn the_list_of_too_many_clients_has_none() {
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let refused = server.device().login("alice", PASSWORD).await.unwrap_err();
     assert_eq!(refused.code, "too_many_clients");
-    assert!(!refused.body["clients"].as_array().unwrap().is_empty());
+    assert!(!refused.body["clients"].items().is_empty());
     assert!(
         !refused.body.to_string().contains("203.0.113"),
         "{}",

@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::support::{Device, Stream, TestServer};
+use crate::support::{Device, JsonAnswer, Stream, TestServer};
 
 /// What a request has in its head when a browser is led here.
 type Head = &'static [(&'static str, &'static str)];
@@ -48,9 +48,9 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
     for head in [SAID, TYPED, PLAIN] {
         // It is read from where it says, and stays to be read.
         assert_eq!(
-            read(&alice, "/api/v1/messages?timeout=0", head).await["messages"]
-                .as_array()
-                .unwrap()
+            read(&alice, "/api/v1/messages?timeout=0", head)
+                .await
+                .messages()
                 .len(),
             1
         );
@@ -61,10 +61,7 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
         )
         .await;
         assert_eq!(
-            (
-                past["messages"].as_array().unwrap().len(),
-                past["next"].to_string()
-            ),
+            (past.messages().len(), past["next"].to_string()),
             (0, last.clone())
         );
         for (path, resumed) in [

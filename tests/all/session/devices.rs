@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, commands};
+use crate::support::{Device, JsonAnswer, TestServer, commands};
 
 /// Alice with three devices, and bob, all on `#rust`.
 async fn three_devices(server: &TestServer) -> ([Device; 3], Device) {
@@ -49,8 +49,7 @@ async fn the_list_names_them_and_marks_the_one_that_asks() {
     let ([alice, phone, _], bob) = three_devices(&server).await;
     let list = phone.get("/api/v1/clients").await;
     let shown: Vec<_> = list
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .map(|c| (c["name"].as_str().unwrap(), c["current"] == true))
         .collect();
@@ -66,10 +65,7 @@ async fn the_list_names_them_and_marks_the_one_that_asks() {
     alice.snapshot().await;
     let list = phone.get("/api/v1/clients").await;
     assert!(list[0]["seen_at"].as_str() > list[2]["seen_at"].as_str());
-    assert_eq!(
-        bob.get("/api/v1/clients").await.as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(bob.clients().await.len(), 1);
 }
 
 #[tokio::test]
@@ -91,7 +87,7 @@ async fn a_new_device_is_announced_to_its_siblings() {
         (&heard[0]["source"], &heard[0]["params"][0]),
         (&json!("rejoin.server"), &json!("alice"))
     );
-    let text = heard[0]["params"][1].as_str().unwrap();
+    let text = heard[0].param(1);
     assert_eq!(
         text,
         "A device logged in to this session: television, from an IPv6 address."
@@ -205,10 +201,7 @@ async fn an_unused_device_expires_and_a_used_one_does_not() {
     // Upkeep comes once a minute and at every start.
     server.restart().await;
     server.wait_for_clients(2).await;
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(alice.clients().await.len(), 1);
     assert_eq!(reason(&phone).await, "expired");
     assert_eq!(commands(&bob.queue().await), ["PRIVMSG"]);
 }
@@ -224,15 +217,12 @@ async fn after_its_lifetime_a_device_leaves_however_much_it_is_used() {
     assert_eq!(reason(&alice).await, "expired");
     server.restart().await;
     server.wait_for_clients(1).await;
-    assert_eq!(
-        phone.get("/api/v1/clients").await.as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(phone.clients().await.len(), 1);
     let queue = phone.queue().await;
     let quits: Vec<_> = queue
         .iter()
         .filter(|m| m["command"] == "QUIT")
-        .map(|m| m["source"].as_str().unwrap())
+        .map(|m| m.source())
         .collect();
     assert_eq!(
         quits,
@@ -262,8 +252,7 @@ async fn the_seventeenth_is_refused_after_the_right_password_and_one_can_be_repl
         (409, "too_many_clients")
     );
     let names: Vec<_> = refusal.body["clients"]
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .map(|c| c["name"].as_str().unwrap())
         .collect();
@@ -283,10 +272,7 @@ async fn the_seventeenth_is_refused_after_the_right_password_and_one_can_be_repl
     let id = phone.snapshot().await["client"]["id"].as_i64().unwrap();
     login("correct horse battery", Some(id)).await.unwrap();
     assert_eq!(reason(&phone).await, "removed");
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        3
-    );
+    assert_eq!(alice.clients().await.len(), 3);
 }
 
 #[tokio::test]
@@ -309,7 +295,7 @@ async fn a_device_is_renamed_and_its_siblings_hear_of_it() {
     assert_eq!(phone.snapshot().await["client"]["name"], "café");
     let notice = alice.queue().await.pop().unwrap();
     assert!(
-        notice["command"] == "NOTICE" && notice["params"][1].as_str().unwrap().contains("café"),
+        notice["command"] == "NOTICE" && notice.param(1).contains("café"),
         "{notice}"
     );
     rename(&alice, "café").await.unwrap();

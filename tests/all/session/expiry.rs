@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Device, TestServer, until};
+use crate::support::{Device, JsonAnswer, TestServer, until};
 
 const PASSWORD: &str = "correct horse battery";
 const DAY: i64 = 24 * 60 * 60;
@@ -131,10 +131,7 @@ async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
     server.wait_for_clients(2).await;
     assert_eq!(ended(&lost).await, json!("expired"));
     renewed.snapshot().await;
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        2
-    );
+    assert_eq!(alice.clients().await.len(), 2);
 }
 
 /// A clock set a day forward makes nobody leave who has not been away; set back it holds nobody up;
@@ -173,13 +170,12 @@ async fn a_clock_that_is_set_ends_nobody_and_breaks_no_order() {
         .collect();
     assert!(times.is_sorted(), "times never decrease: {times:?}");
     let next = phone.poll(&format!("timeout=0&after={}", said[0])).await;
-    assert_eq!(ids(next["messages"].as_array().unwrap()), said[1..]);
+    assert_eq!(ids(next.messages()), said[1..]);
     assert_eq!(
-        ids(
-            alice.get("/api/v1/history?target=%23rust&limit=3").await["messages"]
-                .as_array()
-                .unwrap()
-        ),
+        ids(alice
+            .get("/api/v1/history?target=%23rust&limit=3")
+            .await
+            .messages()),
         said
     );
 }

@@ -153,15 +153,7 @@ async fn a_login_from_a_live_client_of_the_session_renews_it() {
     let after = renewed.snapshot().await;
     assert_eq!(before["client"]["id"], after["client"]["id"]);
     assert_eq!(before["acknowledged"], after["acknowledged"]);
-    assert_eq!(
-        renewed
-            .get("/api/v1/clients")
-            .await
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(renewed.clients().await.len(), 1);
 }
 
 #[tokio::test]
@@ -181,10 +173,7 @@ async fn a_login_from_a_client_of_another_session_changes_nothing() {
         ("already_in_session", 409)
     );
     assert_eq!(bob.snapshot().await["session"]["nick"], "bob");
-    assert_eq!(
-        alice.get("/api/v1/clients").await.as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(alice.clients().await.len(), 1);
 }
 
 #[tokio::test]

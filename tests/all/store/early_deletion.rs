@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{Device, TestServer, assert_integrity, commands, until};
+use crate::support::{Device, JsonAnswer, TestServer, assert_integrity, commands, until};
 
 /// Waits until what nobody can read is gone.
 async fn swept(server: &TestServer) {
@@ -15,9 +15,8 @@ async fn swept(server: &TestServer) {
 }
 
 fn texts(messages: &Value) -> Vec<&str> {
-    messages["messages"]
-        .as_array()
-        .unwrap()
+    messages
+        .messages()
         .iter()
         .map(|message| message["params"][1].as_str().unwrap_or(""))
         .collect()
@@ -104,15 +103,14 @@ async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
     swept(&server).await;
     assert_eq!(server.rows(early), 0);
     let after = seen().await;
-    let begins_with =
-        |now: &Value, old: &Value| now.as_array().unwrap().starts_with(old.as_array().unwrap());
+    let begins_with = |now: &Value, old: &Value| now.items().starts_with(old.items());
     assert!(begins_with(&after.0, &before.0), "{after:#?}");
     assert!(
         begins_with(&after.1["messages"], &before.1["messages"]),
         "{after:#?}"
     );
     assert_eq!((after.2, after.3, after.4), (before.2, before.3, before.4));
-    assert!(!commands(after.0.as_array().unwrap()).contains(&"WARN"));
+    assert!(!commands(after.0.items()).contains(&"WARN"));
     assert_integrity(&server.database());
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Device, Disk, Problem, Process, TEST_TIMEOUT, TestServer, assert_integrity, until,
+    Device, Disk, JsonAnswer, Problem, Process, TEST_TIMEOUT, TestServer, assert_integrity, until,
 };
 
 const PASSWORD: &str = "correct horse battery";
@@ -97,8 +97,7 @@ impl Scene {
             let snapshot = device.snapshot().await;
             let clients = device.get("/api/v1/clients").await;
             let clients = clients
-                .as_array()
-                .unwrap()
+                .items()
                 .iter()
                 .map(|client| client["id"].clone())
                 .collect();
@@ -223,7 +222,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     let mut made: Vec<_> = answers
         .iter()
         .chain([&last])
-        .flat_map(|answer| answer["ids"].as_array().unwrap())
+        .flat_map(|answer| answer.ids())
         .collect();
     made.sort_by_key(|id| id.as_i64());
     let mut received = Vec::new();

@@ -5,7 +5,7 @@ use std::path::Path;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use super::{Device, TestServer, rejoin};
+use super::{Device, JsonAnswer, TestServer, rejoin};
 
 /// An API key, or an app of the operator's.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Device {
 
     /// The session's keys.
     pub async fn keys(&self) -> Vec<Value> {
-        self.get("/api/v1/keys").await.as_array().unwrap().clone()
+        self.get("/api/v1/keys").await.items().to_vec()
     }
 }
 

@@ -3,7 +3,7 @@
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
 
-use super::until;
+use super::{JsonAnswer, until};
 
 /// A browser or a program: an address and perhaps a cookie.
 #[derive(Clone, Debug)]
@@ -212,6 +212,16 @@ impl Device {
         .await
     }
 
+    /// The clients of the session.
+    pub async fn clients(&self) -> Vec<Value> {
+        self.get("/api/v1/clients").await.items().to_vec()
+    }
+
+    /// What the session's apps may do.
+    pub async fn grants(&self) -> Vec<Value> {
+        self.get("/api/v1/grants").await.items().to_vec()
+    }
+
     pub async fn snapshot(&self) -> Value {
         self.get("/api/v1/session").await
     }
@@ -219,10 +229,7 @@ impl Device {
     /// What is in the queue past what was acknowledged, without waiting; it is not acknowledged by
     /// this.
     pub async fn queue(&self) -> Vec<Value> {
-        self.poll("timeout=0").await["messages"]
-            .as_array()
-            .unwrap()
-            .clone()
+        self.poll("timeout=0").await.messages().to_vec()
     }
 
     /// Empties the queue: reads to its end and acknowledges.
@@ -231,7 +238,7 @@ impl Device {
         let mut page = self.poll("timeout=0").await;
         loop {
             let next = page["next"].as_i64().unwrap();
-            let messages = page["messages"].as_array().unwrap().clone();
+            let messages = page.messages().to_vec();
             let more = !messages.is_empty();
             all.extend(messages);
             page = self.poll(&format!("timeout=0&after={next}")).await;
@@ -347,22 +354,4 @@ pub async fn checked(response: Response) -> Result<Value, Problem> {
 /// A refusal in brief.
 pub fn status_and_code(problem: Problem) -> (u16, String) {
     (problem.status, problem.code)
-}
-
-/// The commands of some messages, in order.
-pub fn commands(messages: &[Value]) -> Vec<&str> {
-    messages
-        .iter()
-        .map(|message| message["command"].as_str().unwrap())
-        .collect()
-}
-
-/// A message's parameters.
-pub fn params(message: &Value) -> Vec<&str> {
-    message["params"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|param| param.as_str().unwrap())
-        .collect()
 }

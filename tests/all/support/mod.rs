@@ -9,6 +9,7 @@ mod disk;
 pub mod docs;
 mod grants;
 mod integrity;
+mod json_answer;
 mod process;
 mod queue_reader;
 mod raw_http;
@@ -35,10 +36,11 @@ pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
 
 pub use app::{App, register};
 pub use code_flow::{CONSENT, Params, REDIRECT, VERIFIER, authorization_path, with_param};
-pub use device::{Device, Problem, Stream, checked, commands, params, status_and_code};
+pub use device::{Device, Problem, Stream, checked, status_and_code};
 pub use disk::{Disk, SmallDisk};
 pub use grants::FLAGS;
 pub use integrity::{assert_integrity, assert_not_on_disk};
+pub use json_answer::{JsonAnswer, commands, params};
 pub use process::{Process, copy_keys, rejoin};
 pub use queue_reader::{DeliveryMode, QueueEnd, Reader, Socket};
 pub use raw_http::{OTHER_ADDRESS, Raw, head};

@@ -11,7 +11,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, protocol::CloseFrame},
 };
 
-use super::{Device, Stream, TEST_TIMEOUT};
+use super::{Device, JsonAnswer, Stream, TEST_TIMEOUT};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DeliveryMode {
@@ -86,7 +86,7 @@ impl Reader {
                     };
                     match super::checked(response).await {
                         Ok(answer) => {
-                            page.extend(answer["messages"].as_array().unwrap().iter().cloned());
+                            page.extend(answer.messages().iter().cloned());
                             *after = answer["next"].as_i64();
                             // A server that stops gives a held poll what there is: nothing.
                             if page.is_empty() {

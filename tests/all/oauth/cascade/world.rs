@@ -9,7 +9,9 @@ use super::{
     model::{Client, Grant, Model, Owner, Session, Token},
     steps::Step,
 };
-use crate::support::{App, Device, REDIRECT, TestServer, assert_integrity, rejoin, until};
+use crate::support::{
+    App, Device, JsonAnswer, REDIRECT, TestServer, assert_integrity, rejoin, until,
+};
 
 const PASSWORD: &str = "correct horse battery";
 /// The operator's apps, the second of which is public.
@@ -428,8 +430,7 @@ impl World {
             assert_eq!(called.is_ok(), client.live, "{called:?} {:?}", self.story);
             let Ok(listed) = called else { continue };
             let listed = listed
-                .as_array()
-                .unwrap()
+                .items()
                 .iter()
                 .map(|listed| listed["id"].as_i64().unwrap());
             let own = self

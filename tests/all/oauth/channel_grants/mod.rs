@@ -5,7 +5,9 @@ use reqwest::{Method, header};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{App, Device, TestServer, assert_integrity, commands, status_and_code};
+use crate::support::{
+    App, Device, JsonAnswer, TestServer, assert_integrity, commands, status_and_code,
+};
 
 mod queue;
 mod shown;
@@ -297,7 +299,7 @@ async fn inside_a_bot_does_all_that_its_scope_allows() {
     assert_eq!(commands(&bob.queue().await).last(), Some(&"INVITE"));
     let history = bot.get("/api/v1/history?target=%23in").await;
     assert_eq!(
-        commands(history["messages"].as_array().unwrap()),
+        commands(history.messages()),
         ["JOIN", "JOIN", "TOPIC", "MODE", "PRIVMSG", "KICK"]
     );
     assert_eq!(

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{confined, world};
-use crate::support::{TestServer, params};
+use crate::support::{JsonAnswer, TestServer, params};
 
 /// What asks for more than lies inside, and what it is answered.
 const SHOWN: [(&str, &[&str]); 7] = [
@@ -68,19 +68,8 @@ const SHOWN: [(&str, &[&str]); 7] = [
 
 /// Replies as lines.
 fn replies(answer: &Value) -> Vec<String> {
-    let line = |reply: &Value| {
-        format!(
-            "{} {}",
-            reply["command"].as_str().unwrap(),
-            params(reply).join(" ")
-        )
-    };
-    answer["replies"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(line)
-        .collect()
+    let line = |reply: &Value| format!("{} {}", reply.command(), params(reply).join(" "));
+    answer.replies().iter().map(line).collect()
 }
 
 #[tokio::test]
@@ -97,7 +86,7 @@ async fn only_what_lies_inside_is_shown() {
             (&shown["directs"], &shown["session"]),
             (&json!([]), &whole["session"])
         );
-        assert_eq!(whole["directs"].as_array().unwrap().len(), 2);
+        assert_eq!(whole["directs"].items().len(), 2);
         let told = bot.get("/auth/userinfo").await;
         assert_eq!(
             told["channels"],
@@ -121,17 +110,14 @@ async fn only_what_lies_inside_is_shown() {
     for nick in ["alice", "bob"] {
         bot.send(&format!("WHOIS {nick}")).await;
     }
-    let people = bot.send("WHO *").await["replies"].as_array().unwrap().len() - 1;
+    let people = bot.send("WHO *").await.replies().len() - 1;
     assert_eq!(
         people, 2,
         "itself, and who is on a channel inside, also if it is not"
     );
     alice.send("JOIN #in").await;
     assert_eq!(
-        bot.snapshot().await["channels"][0]["members"]
-            .as_array()
-            .unwrap()
-            .len(),
+        bot.snapshot().await["channels"][0]["members"].items().len(),
         2
     );
 }

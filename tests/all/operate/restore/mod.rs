@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Device, FLAGS, Process, assert_integrity, commands, params, register, rejoin,
+    App, Device, FLAGS, JsonAnswer, Process, assert_integrity, commands, params, register, rejoin,
     status_and_code,
 };
 
@@ -215,8 +215,7 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
     assert_eq!(snapshot["channels"][0]["members"][0]["op"], true);
     let clients = alice.get("/api/v1/clients").await;
     let names = clients
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .map(|client| client["name"].as_str().unwrap())
         .collect::<Vec<_>>();
@@ -267,10 +266,7 @@ async fn approvals_in_a_copy_are_void() {
                 .status(),
             200
         );
-        assert_eq!(
-            alice.get("/api/v1/grants").await.as_array().unwrap().len(),
-            3
-        );
+        assert_eq!(alice.grants().await.len(), 3);
         rejoin(&database, &["backup", "copy.db"]).await.unwrap();
         alice
             .delete(&format!("/api/v1/approvals/{}", app.client_id))
@@ -299,11 +295,7 @@ async fn approvals_in_a_copy_are_void() {
             moved(&alice, &server),
         );
         let pending = alice.get("/api/v1/grants").await;
-        assert_eq!(
-            pending.as_array().unwrap().len(),
-            1,
-            "{by_restore}: {pending}"
-        );
+        assert_eq!(pending.items().len(), 1, "{by_restore}: {pending}");
         assert_eq!(
             app.redeem(&code).await.1["error"],
             "invalid_grant",

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use crate::support::JsonAnswer;
+
 /// Something that was done, as those who are entitled to it receive it.
 #[derive(Clone)]
 pub struct Happened {
@@ -71,9 +73,9 @@ impl Ledger {
         } in &happened
         {
             let To::Channel(channel) = to else { continue };
-            let nick = message["source"].as_str().unwrap();
+            let nick = message.source();
             let stays = stays.entry((nick.to_owned(), channel.clone())).or_default();
-            match message["command"].as_str().unwrap() {
+            match message.command() {
                 "JOIN" => {
                     assert!(
                         stays.last().is_none_or(|stay| stay.1 < *id),

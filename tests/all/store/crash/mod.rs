@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::support::{Process, assert_integrity, params};
+use crate::support::{JsonAnswer, Process, assert_integrity, params};
 
 use connection::{Connection, News};
 use ledger::{Happened, Ledger, Reading, To};
@@ -256,7 +256,7 @@ fn quits(guests: &[Done], witness: &Reading) -> Vec<Happened> {
     }
     let mut quits = Vec::new();
     for message in witness.of("QUIT") {
-        seen.entry(message["source"].as_str().unwrap())
+        seen.entry(message.source())
             .or_default()
             .push(params(message)[0]);
         let id = message["id"].as_i64().unwrap();

@@ -8,7 +8,7 @@ use super::{
     connection::Connection,
     ledger::{Happened, Reading, To},
 };
-use crate::support::{Device, Stream};
+use crate::support::{Device, JsonAnswer, Stream};
 
 /// A device of somebody's that outlives the server.
 pub struct User {
@@ -60,12 +60,7 @@ impl User {
             .ask(|device| device.request(Method::POST, "/api/v1/messages").json(&body))
             .await;
         self.line.count();
-        let ids: Vec<_> = answer["ids"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|id| id.as_i64().unwrap())
-            .collect();
+        let ids: Vec<_> = answer.ids().iter().map(|id| id.as_i64().unwrap()).collect();
         let targets: Vec<_> = params[0].split(',').collect();
         assert_eq!(ids.len(), targets.len(), "{command} {params:?}: {answer}");
         let happened = ids.iter().zip(targets).map(|(id, target)| {
@@ -132,9 +127,7 @@ impl User {
                     "/api/v1/messages?after={after}&limit={limit}&timeout=5"
                 ))
                 .await;
-            page["messages"]
-                .as_array()
-                .unwrap()
+            page.messages()
                 .iter()
                 .for_each(|message| reading.push(message.clone()));
             after = page["next"].as_i64().unwrap();

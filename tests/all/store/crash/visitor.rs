@@ -10,7 +10,7 @@ use super::{
     ledger::{Happened, Reading},
     user::User,
 };
-use crate::support::Device;
+use crate::support::{Device, JsonAnswer};
 
 pub struct Visitor {
     nick: String,
@@ -206,8 +206,7 @@ pub async fn assert_left(line: &mut Connection, device: &Device, reason: &str) {
 async fn clients(person: &mut User) -> Vec<i64> {
     let clients = person.get("/api/v1/clients").await;
     clients
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .map(|client| client["id"].as_i64().unwrap())
         .collect()

@@ -11,8 +11,8 @@ use self::setup::{
 use crate::{
     oauth::device_flow::{PendingDevice, allow, decide},
     support::{
-        App, Device, FLAGS, REDIRECT, Socket, Stream, assert_integrity, checked, register, rejoin,
-        status_and_code, until,
+        App, Device, FLAGS, JsonAnswer, REDIRECT, Socket, Stream, assert_integrity, checked,
+        register, rejoin, status_and_code, until,
     },
 };
 
@@ -206,8 +206,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     assert_eq!(status, 200);
     let grants = alice.get("/api/v1/grants").await;
     let grant = grants
-        .as_array()
-        .unwrap()
+        .items()
         .iter()
         .find(|grant| grant["client_id"] == blog.client_id.as_str())
         .unwrap();

@@ -1,0 +1,84 @@
+//! What tests read of the server's answers: views of JSON that say what they expected, and show the
+//! answer when it is something else.
+
+use serde_json::Value;
+
+/// Views of an answer's JSON. The exact shape of an answer is tested on the JSON itself.
+pub trait JsonAnswer {
+    /// The elements of a list.
+    fn items(&self) -> &[Value];
+    /// The text of a string.
+    fn text(&self) -> &str;
+
+    /// The messages of a page of a queue or of history.
+    fn messages(&self) -> &[Value];
+    /// The replies to a command.
+    fn replies(&self) -> &[Value];
+    /// The ids of the events that a command caused.
+    fn ids(&self) -> &[Value];
+
+    /// A message's command or numeric.
+    fn command(&self) -> &str;
+    /// A message's source: a nick, or the server.
+    fn source(&self) -> &str;
+    /// One of a message's parameters.
+    fn param(&self, index: usize) -> &str;
+}
+
+impl JsonAnswer for Value {
+    #[track_caller]
+    fn items(&self) -> &[Value] {
+        self.as_array()
+            .unwrap_or_else(|| panic!("{self} is no list"))
+    }
+
+    #[track_caller]
+    fn text(&self) -> &str {
+        self.as_str()
+            .unwrap_or_else(|| panic!("{self} is no string"))
+    }
+
+    #[track_caller]
+    fn messages(&self) -> &[Value] {
+        self["messages"].items()
+    }
+
+    #[track_caller]
+    fn replies(&self) -> &[Value] {
+        self["replies"].items()
+    }
+
+    #[track_caller]
+    fn ids(&self) -> &[Value] {
+        self["ids"].items()
+    }
+
+    #[track_caller]
+    fn command(&self) -> &str {
+        self["command"].text()
+    }
+
+    #[track_caller]
+    fn source(&self) -> &str {
+        self["source"].text()
+    }
+
+    #[track_caller]
+    fn param(&self, index: usize) -> &str {
+        self["params"][index].text()
+    }
+}
+
+/// The commands of some messages, in order.
+pub fn commands(messages: &[Value]) -> Vec<&str> {
+    messages.iter().map(JsonAnswer::command).collect()
+}
+
+/// A message's parameters.
+pub fn params(message: &Value) -> Vec<&str> {
+    message["params"]
+        .items()
+        .iter()
+        .map(JsonAnswer::text)
+        .collect()
+}
