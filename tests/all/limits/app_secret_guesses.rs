@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::support::{App, CONSENT, Device, FLAGS, TestServer, authorization_path, with_param};
 
+mod floods;
+
 /// What one network is refused at once.
 const BURST: usize = 60;
 
@@ -274,136 +276,5 @@ async fn a_public_apps_tokens_and_codes_work_beside_a_flood_of_made_up_ones() {
         home.ask("/auth/device", &[]).await.0,
         200,
         "its name is enough for a code"
-    );
-}
-
-/// Forms that no app could mean count like any other refusal.
-#[tokio::test]
-async fn malformed_requests_count_too() {
-    let server = server().await;
-    let stranger = server.device().at_address("192.0.2.1");
-    let post = async || {
-        let form = [("grant_type", "password"), ("grant_type", "twice")];
-        stranger
-            .request(Method::POST, "/auth/token")
-            .form(&form)
-            .send()
-            .await
-            .unwrap()
-    };
-    for n in 0..BURST {
-        assert_eq!(post().await.status(), 400, "{n}");
-    }
-    too_many(post().await).await;
-}
-
-/// Made-up names write neither the log's lines nor the audit's without end: one line of the audit
-/// says that there was a flood.
-#[tokio::test]
-async fn a_flood_of_made_up_names_is_one_line_of_the_audit() {
-    let server = server().await;
-    let stranger = server.device().at_address("192.0.2.1");
-    let before = server.rows("audit");
-    for _ in 0..3 {
-        let flood = (0..BURST).map(|n| {
-            let stranger = stranger.clone();
-            async move {
-                ask(
-                    &stranger,
-                    "/auth/token",
-                    ENDPOINTS[0].1,
-                    &format!("made-up-{n}"),
-                    "x",
-                    By::Post,
-                )
-                .await
-            }
-        });
-        join_all(flood).await;
-    }
-    assert_eq!(
-        (
-            server.rows("audit") - before,
-            server.rows("audit WHERE reason = 'apps'")
-        ),
-        (1, 1)
-    );
-}
-
-/// What sends people to be asked is held to the same count, by link, by form and by the page's own
-/// answer; a page of an app that there is comes however much the network was refused.
-#[tokio::test]
-async fn made_up_names_on_the_way_to_a_page_count_too() {
-    let server = server().await;
-    let app = server.app("wiki", &FLAGS).await;
-    let alice = server.create_session("alice").await.at_address("192.0.2.1");
-    let visit = async |n: usize, name: &str, value: &str| {
-        let asking = with_param(&app.authorization_request("identity"), name, Some(value));
-        let request = match n % 3 {
-            0 => alice.request(Method::GET, &authorization_path(&asking)),
-            1 => alice.request(Method::POST, "/auth/authorize").form(&asking),
-            _ => alice.request(Method::POST, CONSENT).form(&asking),
-        };
-        request.send().await.unwrap()
-    };
-    for n in 0..BURST {
-        let (name, value) = if n % 2 == 0 {
-            ("client_id", "app_made_up")
-        } else {
-            ("redirect_uri", "https://x.example/")
-        };
-        assert_eq!(visit(n, name, value).await.status(), 400, "{n}");
-    }
-    for n in 0..3 {
-        let refused = visit(n, "client_id", "app_another").await;
-        assert_eq!(
-            (
-                refused.status().as_u16(),
-                &refused.headers()[header::RETRY_AFTER]
-            ),
-            (429, &"10".parse().unwrap())
-        );
-        let page = refused.text().await.unwrap();
-        assert!(
-            page.contains("Please wait") && page.contains("try again in 10 s"),
-            "{page}"
-        );
-    }
-    let known = ENDPOINTS[0].1;
-    too_many(
-        ask(
-            &server.device().at_address("192.0.2.1"),
-            "/auth/token",
-            known,
-            "app_x",
-            "rjk_x",
-            By::Basic,
-        )
-        .await,
-    )
-    .await;
-    assert_eq!(
-        alice
-            .open_authorization(&app.authorization_request("identity"))
-            .await
-            .status,
-        200
-    );
-    alice
-        .approve(&app.authorization_request("identity"), &[])
-        .await
-        .code();
-    let elsewhere = with_param(
-        &app.authorization_request("identity"),
-        "client_id",
-        Some("app_made_up"),
-    );
-    assert_eq!(
-        alice
-            .at_address("192.0.2.2")
-            .open_authorization(&elsewhere)
-            .await
-            .status,
-        400
     );
 }

@@ -1,0 +1,218 @@
+//! Commands that are answered, queues that are read, snapshots and restarts.
+
+use super::*;
+
+impl World {
+    pub(super) async fn command(
+        &mut self,
+        who: usize,
+        label: bool,
+        act: &Act,
+        text: &str,
+    ) -> Check {
+        let label = label.then(|| format!("l{text}"));
+        // Each nick has its turn to be named.
+        let text = &format!("{text} {}", nick(self.steps as u8));
+        let line = act.line(text, self.model.head);
+        self.story.push(format!("    {line}"));
+        let line = label
+            .as_ref()
+            .map_or(line.clone(), |label| format!("@label={label} {line}"));
+        let actual = self.hands[who].device.try_send(&line).await;
+        if let (Some(_), Ok(answer)) = (&label, &actual) {
+            self.hands[who].labelled = Some((line, answer.clone()));
+        }
+        let expected = self.model.act(who, act, text);
+        self.answered(expected, actual, label.map(|label| (who, label)))
+            .await
+    }
+
+    /// The same label again: the same answer and nothing more; with another command it is refused.
+    pub(super) async fn repeat(&mut self, who: usize, other: bool) -> Check {
+        let Some((line, answer)) = self.hands[who].labelled.clone() else {
+            return Ok(());
+        };
+        let sent = if other {
+            format!("{line} and more")
+        } else {
+            line
+        };
+        let actual = self.hands[who].device.try_send(&sent).await;
+        self.story.push(format!("    {sent}: {actual:?}"));
+        match actual {
+            Ok(again) => prop_assert!(!other && again == answer, "the first answer was {answer}"),
+            Err(refusal) => prop_assert!(other && refusal.code == "label_reused", "{refusal:?}"),
+        }
+        Ok(())
+    }
+
+    /// Compares an answer, and learns the ids of what was made.
+    pub async fn answered(
+        &mut self,
+        expected: Answer,
+        actual: Result<Value, Problem>,
+        label: Option<(usize, String)>,
+    ) -> Check {
+        let Some((actual, replies)) = self.both(expected, actual)? else {
+            prop_assert!(self.model.fresh.is_empty());
+            return Ok(());
+        };
+        let ids: Vec<i64> = match actual["ids"].as_array() {
+            Some(ids) => {
+                let commands = actual.replies().iter().map(|reply| reply.command());
+                prop_assert_eq!(commands.collect::<Vec<_>>(), replies);
+                ids.iter().map(|id| id.as_i64().unwrap()).collect()
+            }
+            // Of what has no body to say it, the witness sees the id.
+            None if self.model.fresh.is_empty() => Vec::new(),
+            None => vec![self.newest().await - self.model.fresh.len() as i64 + 1],
+        };
+        self.story.push(format!("    {ids:?}"));
+        prop_assert_eq!(
+            ids.len(),
+            self.model.answered(),
+            "events: {:?}",
+            &self.model.fresh
+        );
+        prop_assert!(
+            ids.iter()
+                .zip([&self.model.head].into_iter().chain(&ids))
+                .all(|(id, before)| id > before),
+            "{ids:?}"
+        );
+        self.model.number(&ids, label);
+        Ok(())
+    }
+
+    /// The id of the last event, which the witness sees.
+    pub(super) async fn newest(&self) -> i64 {
+        self.witness.poll("timeout=0").await["next"]
+            .as_i64()
+            .unwrap()
+    }
+
+    /// Polls, and compares the page. Whether there may be more.
+    pub async fn poll(
+        &mut self,
+        who: usize,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<bool, TestCaseError> {
+        let query = after.map_or(String::new(), |after| format!("&after={after}"));
+        let device = self.device(who);
+        let actual = device
+            .call(
+                Method::GET,
+                &format!("/api/v1/messages?timeout=0&limit={limit}{query}"),
+            )
+            .await;
+        self.model.clients[who].begun = true;
+        let expected = after.map_or(Ok(()), |after| self.model.acknowledge(who, after));
+        let Some((page, ())) = self.both(expected, actual)? else {
+            return Ok(false);
+        };
+        let from = after.unwrap_or(self.model.clients[who].acknowledged);
+        let expected: Vec<_> = self
+            .model
+            .queue(who, from)
+            .take(limit)
+            .map(|event| message(event, who))
+            .collect();
+        let next = if expected.len() == limit {
+            expected.last().unwrap()["id"].as_i64().unwrap()
+        } else {
+            self.model.head
+        };
+        let messages = page.messages();
+        let seen = messages
+            .iter()
+            .map(|message| self.seen(message))
+            .collect::<Result<Vec<_>, _>>()?;
+        prop_assert_eq!(seen, expected, "client {} past {} by {}", who, from, limit);
+        prop_assert_eq!(
+            &page["next"],
+            next,
+            "client {} past {} by {}",
+            who,
+            from,
+            limit
+        );
+        self.hands[who].next = next;
+        Ok(messages.len() == limit)
+    }
+
+    /// A message as the model can know it. Its time is the same for all who see it.
+    pub fn seen(&mut self, message: &Value) -> Result<Value, TestCaseError> {
+        let mut message = message.clone();
+        let time = message
+            .as_object_mut()
+            .unwrap()
+            .remove("time")
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let first = self
+            .times
+            .entry(message["id"].as_i64().unwrap())
+            .or_insert_with(|| time.clone());
+        prop_assert_eq!(&*first, &time, "{}", message);
+        if message["source"] == SERVER_NAME && message["command"] == "NOTICE" {
+            message["params"].as_array_mut().unwrap().truncate(1);
+        }
+        Ok(message)
+    }
+
+    /// Takes a snapshot: it says what the model says, and what the one before and the events since
+    /// say together.
+    pub async fn snapshot(&mut self, who: usize) -> Check {
+        let mut folded = None;
+        if let Some((mut view, cursor)) = self.hands[who].view.clone() {
+            let page = self.hands[who]
+                .device
+                .poll(&format!("timeout=0&limit=500&after={cursor}"))
+                .await;
+            self.model.acknowledge(who, cursor).unwrap();
+            page.messages().iter().for_each(|event| view.apply(event));
+            folded = Some(view);
+        }
+        let snapshot = self.hands[who].device.snapshot().await;
+        self.model.snapshot(who);
+        let view = View::read(&snapshot);
+        let client = &self.model.clients[who];
+        prop_assert_eq!(
+            view.clone().without_times(),
+            View::of(&self.model, client.session),
+            "client {}",
+            who
+        );
+        let positions = [
+            &snapshot["client"]["id"],
+            &snapshot["cursor"],
+            &snapshot["acknowledged"],
+        ];
+        prop_assert_eq!(
+            positions,
+            [client.id, self.model.head, client.acknowledged],
+            "client {}",
+            who
+        );
+        if let Some(folded) = folded {
+            prop_assert_eq!(
+                folded.completed(&view),
+                view.clone(),
+                "client {}: the events since the last snapshot",
+                who
+            );
+        }
+        self.hands[who].view = Some((view, self.model.head));
+        Ok(())
+    }
+
+    pub async fn restart(&mut self) -> Check {
+        self.check_streams().await?;
+        self.listeners.clear();
+        self.server.restart().await;
+        Ok(())
+    }
+}

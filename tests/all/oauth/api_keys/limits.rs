@@ -1,0 +1,278 @@
+//! API keys that cannot be, how many there are, and what is left of them.
+
+use super::*;
+
+#[tokio::test]
+async fn no_key_is_wider_than_what_it_was_made_with() {
+    let server = TestServer::start().await;
+    let alice = server.create_session("alice").await;
+    let reader = alice.create_key("chat:read chat:write").await;
+    let manager = alice
+        .create_key("session:manage identity")
+        .await
+        .token("")
+        .await;
+    let wider = manager
+        .post(
+            "/api/v1/keys",
+            json!({"name": "x", "scope": "identity chat:write"}),
+        )
+        .await
+        .unwrap_err();
+    assert_eq!(status_and_code(wider), (403, "insufficient_scope".into()));
+    let rotate = format!("/api/v1/keys/{}/rotate", reader.client_id);
+    let wider = manager
+        .post(&rotate, json!({"overlap": 0}))
+        .await
+        .unwrap_err();
+    assert_eq!(status_and_code(wider), (403, "insufficient_scope".into()));
+    reader.token("").await.snapshot().await;
+    // One that is as narrow works, for the device that made the first.
+    manager
+        .create_key("identity")
+        .await
+        .token("")
+        .await
+        .get("/auth/userinfo")
+        .await;
+    manager
+        .delete(&format!("/api/v1/keys/{}", reader.client_id))
+        .await
+        .unwrap();
+    assert_eq!(reader.try_token("").await.0, 401);
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_well_formed_is_refused_by_name() {
+    let server = TestServer::start().await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
+    for (body, status, code) in [
+        (json!({"scope": "chat:read"}), 400, "malformed_request"),
+        (json!({"name": "x"}), 400, "malformed_request"),
+        (
+            json!({"name": "", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": " ", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "a\u{1b}[2J", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "\u{3164}", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "bot\u{202e}tob", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "bo\u{200b}t", "scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x".repeat(65), "scope": "chat:read"}),
+            413,
+            "input_too_long",
+        ),
+        (json!({"name": "x", "scope": ""}), 400, "invalid_scope"),
+        (
+            json!({"name": "x", "scope": "chat:read admin"}),
+            400,
+            "invalid_scope",
+        ),
+        (
+            json!({"name": "x", "scope": ["chat:read"]}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "expires_in": 0}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "expires_in": 315360001}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "secret": "mine"}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "res": ["rust"]}),
+            400,
+            "bad_channel_name",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read session:manage", "res": ["#rust"]}),
+            400,
+            "invalid_scope",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "res": vec!["#rust"; 101]}),
+            400,
+            "malformed_request",
+        ),
+        (
+            json!({"name": "x", "scope": "chat:read", "res": []}),
+            400,
+            "malformed_request",
+        ),
+    ] {
+        assert_eq!(
+            status_and_code(alice.post("/api/v1/keys", body.clone()).await.unwrap_err()),
+            (status, code.into()),
+            "{body}"
+        );
+    }
+    assert_eq!(alice.keys().await, Vec::<Value>::new());
+    let key = alice.create_key("chat:read").await;
+    assert_eq!(
+        bob.keys().await,
+        Vec::<Value>::new(),
+        "keys are their session's alone"
+    );
+    let others = bob
+        .delete(&format!("/api/v1/keys/{}", key.client_id))
+        .await
+        .unwrap_err();
+    assert_eq!(status_and_code(others), (404, "not_found".into()));
+    let others = bob
+        .post(
+            &format!("/api/v1/keys/{}/rotate", key.client_id),
+            json!({"overlap": 0}),
+        )
+        .await
+        .unwrap_err();
+    assert_eq!(status_and_code(others), (404, "not_found".into()));
+    key.token("").await;
+}
+
+#[tokio::test]
+async fn a_session_has_a_hundred_keys_and_as_many_that_have_ended() {
+    let server = TestServer::with(&["--login-limit", "off"]).await;
+    let alice = server.create_session("alice").await;
+    let revoke = async |key: &App| {
+        alice
+            .delete(&format!("/api/v1/keys/{}", key.client_id))
+            .await
+            .unwrap()
+    };
+    let first = alice.create_key("chat:read").await;
+    revoke(&first).await;
+    let mut keys = Vec::new();
+    for _ in 0..100 {
+        keys.push(alice.create_key("chat:read").await);
+    }
+    let wanted = json!({"name": "x", "scope": "chat:read"});
+    assert_eq!(
+        status_and_code(alice.post("/api/v1/keys", wanted).await.unwrap_err()),
+        (409, "too_many_keys".into())
+    );
+    assert_eq!(alice.keys().await.len(), 101);
+    server.advance(Duration::from_secs(1));
+    for key in &keys {
+        revoke(key).await;
+    }
+    let last = alice.create_key("chat:read").await;
+    let listed = alice.keys().await;
+    assert_eq!(
+        (listed.len(), &listed[100]["client_id"]),
+        (101, &json!(last.client_id))
+    );
+    assert!(
+        !listed.iter().any(|key| key["client_id"] == first.client_id),
+        "the first that ended made room"
+    );
+}
+
+#[tokio::test]
+async fn what_happens_to_keys_and_grants_is_audited() {
+    let server = TestServer::start().await;
+    let alice = server.create_session("alice").await;
+    let key = alice.create_key("chat:read").await;
+    key.token("").await;
+    key.token("").await.send("QUIT").await;
+    alice
+        .post(
+            &format!("/api/v1/keys/{}/rotate", key.client_id),
+            json!({"overlap": 60}),
+        )
+        .await
+        .unwrap();
+    key.token("").await;
+    alice
+        .delete(&format!("/api/v1/keys/{}", key.client_id))
+        .await
+        .unwrap();
+    let audit = alice.get("/api/v1/audit").await;
+    let of_key = audit
+        .items()
+        .iter()
+        .filter(|line| line["app"] == key.client_id);
+    let told = |line: &Value| {
+        format!(
+            "{} {}",
+            line["action"].as_str().unwrap(),
+            line["reason"].as_str().unwrap_or("-")
+        )
+    };
+    assert_eq!(
+        of_key.map(told).collect::<Vec<_>>(),
+        [
+            "key_issued -",
+            "grant_issued -",
+            "grant_revoked quit",
+            "key_rotated -",
+            "grant_issued -",
+            "grant_revoked revoked",
+            "key_revoked revoked",
+        ]
+    );
+    assert!(!audit.to_string().contains("rjk_") && !audit.to_string().contains("rja_"));
+}
+
+#[tokio::test]
+async fn an_ended_key_is_listed_for_30_days_and_then_everything_of_it_is_gone() {
+    let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
+    let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
+    let (key, bobs) = (
+        alice.create_key("chat:read").await,
+        bob.create_key("chat:read").await,
+    );
+    let bot = key.token("").await;
+    bobs.token("").await;
+    alice
+        .delete(&format!("/api/v1/keys/{}", key.client_id))
+        .await
+        .unwrap();
+    bob.send("QUIT").await;
+    server.advance(DAY * 29);
+    server.restart().await;
+    // Nobody can ask about those of an ended session.
+    until("bob's to go", async || {
+        server.rows("app") == 1 && server.rows("session") == 1
+    })
+    .await;
+    assert_eq!((alice.keys().await.len(), server.rows("app_grant")), (1, 0));
+    server.advance(DAY);
+    server.restart().await;
+    until("alice's to go", async || {
+        server.rows("app") == 0 && server.rows("app_secret") == 0
+    })
+    .await;
+    assert!(alice.keys().await.is_empty());
+    assert!(bot.token_is_invalid().await);
+}
