@@ -4,7 +4,7 @@ use std::{
     io::{self, BufRead, BufReader, Read},
     os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::LazyLock,
 };
 
@@ -39,8 +39,8 @@ pub struct Driver {
     pub url: String,
     /// Where the browsers' profiles are.
     pub profiles: PathBuf,
-    /// Ends with this process, and nobody writes to it.
-    _watched: ChildStdin,
+    /// Its standard input ends with this process, and nobody writes to it.
+    _watcher: Child,
 }
 
 impl Driver {
@@ -49,7 +49,7 @@ impl Driver {
             .find_map(|_| Self::try_start())
             .expect("chromedriver starts");
         let profiles = tempfile::tempdir().unwrap().keep();
-        let mut watcher = Command::new("sh")
+        let watcher = Command::new("sh")
             .args(["-c", WATCH, "watcher", &process.id().to_string()])
             .arg(&profiles)
             .stdin(Stdio::piped())
@@ -62,7 +62,7 @@ impl Driver {
         Self {
             url: format!("http://127.0.0.1:{port}"),
             profiles,
-            _watched: watcher.stdin.take().unwrap(),
+            _watcher: watcher,
         }
     }
 
