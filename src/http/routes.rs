@@ -12,7 +12,7 @@ use crate::{
             socket,
         },
         description::Description,
-        oauth::{authorize, device, metadata, revocations, tokens},
+        oauth::{authorize, device, metadata, revocations, tokens, userinfo},
         pages::{assets, device as device_page, login, login_qr_code},
         state::ServerState,
     },
@@ -53,7 +53,7 @@ pub fn routes() -> (Router<ServerState>, openapi::OpenApi) {
         .routes(routes!(tokens::revoke))
         .routes(routes!(device::authorize))
         .routes(routes!(device_page::page, device_page::decide))
-        .routes(routes!(grants::userinfo, grants::posted_userinfo))
+        .routes(routes!(userinfo::userinfo, userinfo::posted_userinfo))
         .routes(routes!(revocations::events))
         .routes(routes!(metadata::metadata))
         // The service, and the web client.

@@ -1,4 +1,7 @@
 //! Web origins, and the hosts that requests name.
+//!
+//! They are read by hand: the `url` crate takes hosts that no browser sends, such as `127.1`, for
+//! other ones, and it reads no Host header.
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 

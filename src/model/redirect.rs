@@ -1,4 +1,7 @@
 //! Redirect URIs: where an app's users may be sent back to.
+//!
+//! They are read by hand: the `url` crate normalizes, and redirect URIs are compared character by
+//! character (RFC 9700 §4.1.3).
 
 use std::fmt;
 

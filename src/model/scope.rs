@@ -2,22 +2,30 @@
 
 use std::fmt;
 
+use strum::IntoStaticStr;
+
 use super::invalid::Invalid;
 
 /// One thing that a caller may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum Scope {
-    /// Snapshot, queue, stream, history.
+    /// Read: the snapshot, the queue, streams and history.
+    #[strum(serialize = "chat:read")]
     ChatRead,
-    /// What one says and does as anybody.
+    /// Speak, join, leave and set topics.
+    #[strum(serialize = "chat:write")]
     ChatWrite,
-    /// What one does to others.
+    /// Kick, invite and change channels' modes.
+    #[strum(serialize = "chat:moderate")]
     ChatModerate,
-    /// Who the session is.
+    /// Know the session's nick and channels.
+    #[strum(serialize = "identity")]
     Identity,
-    /// The session itself: its nick, password, clients, keys and grants.
+    /// Manage the session itself: its nick, password, clients, keys and grants.
+    #[strum(serialize = "session:manage")]
     SessionManage,
-    /// Needed of nobody: any caller with a client may.
+    /// No scope is needed: any caller with a client may.
+    #[strum(serialize = "")]
     Any,
 }
 
@@ -33,14 +41,7 @@ impl Scope {
 
     /// The scope on the wire and in the store; of `Any` there is none.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::ChatRead => "chat:read",
-            Self::ChatWrite => "chat:write",
-            Self::ChatModerate => "chat:moderate",
-            Self::Identity => "identity",
-            Self::SessionManage => "session:manage",
-            Self::Any => "",
-        }
+        self.into()
     }
 }
 

@@ -1,11 +1,14 @@
 //! The audit log of one's own session.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
     audit::Entry,
+    chat::Chat,
     error::Result,
     http::{
         errors::problem::Problems,
@@ -13,7 +16,6 @@ use crate::{
             auth::Authenticated,
             body::{Json, QueryParams, number},
         },
-        state::ServerState,
     },
     model::Scope,
 };
@@ -34,7 +36,7 @@ pub struct AuditParams {
 #[utoipa::path(get, path = "/api/v1/audit", tag = "session", params(AuditParams),
     responses((status = 200, description = "Oldest first", body = [Entry]), Problems))]
 pub async fn list(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
     QueryParams(params): QueryParams<AuditParams>,
 ) -> Result<Json<Vec<Entry>>> {
@@ -46,10 +48,7 @@ pub async fn list(
     )?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let live = caller.allowed(Scope::SessionManage)?;
-    let mut lines = server
-        .chat
-        .own_audit(live, before as i64, limit as usize)
-        .await?;
+    let mut lines = chat.own_audit(live, before as i64, limit as usize).await?;
     // A program may manage a session for its user without knowing where that user is.
     if live.caller.grant.is_some() {
         lines.iter_mut().for_each(|line| line.address = None);

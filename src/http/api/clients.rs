@@ -1,5 +1,7 @@
 //! A session's clients: listed, removed, and named after the browser that came.
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -8,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
+    chat::Chat,
     error::{Code, Error, Result},
     http::{
         errors::problem::{NotFound, Problems, Throttled, TimedOut},
@@ -29,12 +32,10 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/clients", tag = "client",
     responses((status = 200, description = "Oldest first", body = [ClientView]), Problems))]
 pub async fn list(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
 ) -> Result<Json<Vec<ClientView>>> {
-    server
-        .chat
-        .clients(caller.allowed(Scope::SessionManage)?)
+    chat.clients(caller.allowed(Scope::SessionManage)?)
         .await
         .map(Json)
 }
@@ -74,17 +75,14 @@ pub async fn rename(
 #[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)),
     responses((status = 204, description = "It has left"), Problems, NotFound))]
 pub async fn remove(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
     PathParam(id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
     let id = whole_number(&id)
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
-    server
-        .chat
-        .remove_client(live, ClientId(id), caller.now)
-        .await?;
+    chat.remove_client(live, ClientId(id), caller.now).await?;
     tracing::info!(client = id, by = %live.caller.client, "client removed");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -93,11 +91,11 @@ pub async fn remove(
 #[utoipa::path(delete, path = "/api/v1/clients", tag = "client",
     responses((status = 204, description = "They have left"), Problems))]
 pub async fn remove_others(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let left = server.chat.remove_other_clients(live, caller.now).await?;
+    let left = chat.remove_other_clients(live, caller.now).await?;
     if left > 0 {
         tracing::info!(by = %live.caller.client, left, "other clients removed");
     }

@@ -1,15 +1,18 @@
-//! Grants as their session sees them, and who the session is as a grant sees it.
+//! Grants and approvals, as their session sees them.
+
+use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    chat::Chat,
     error::{Code, Error, Result},
     http::{
-        errors::problem::{NotFound, Problems, TimedOut},
+        errors::problem::{NotFound, Problems},
         extract::{
-            auth::{Authenticated, PostedTokenCaller, TokenCaller},
+            auth::Authenticated,
             body::{Json, PathParam},
         },
         state::ServerState,
@@ -106,12 +109,12 @@ pub async fn list(
 #[utoipa::path(delete, path = "/api/v1/approvals/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
     responses((status = 204, description = "It is void"), Problems, NotFound))]
 pub async fn withdraw(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
     PathParam(client_id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    grants::withdraw(&server.chat, live, client_id, caller.now).await?;
+    grants::withdraw(&chat, live, client_id, caller.now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -119,84 +122,14 @@ pub async fn withdraw(
 #[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "oauth", params(("id" = i64, Path)),
     responses((status = 204, description = "It is revoked"), Problems, NotFound))]
 pub async fn revoke(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
     PathParam(id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
     let id = whole_number(&id)
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such grant"))?;
-    grants::revoke(&server.chat, live, GrantId(id), caller.now).await?;
+    grants::revoke(&chat, live, GrantId(id), caller.now).await?;
     tracing::info!(grant = id, by = %live.caller.client, "grant revoked");
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Who the token's session is.
-#[derive(Serialize, ToSchema)]
-pub struct UserInfo {
-    /// The session's id: it stays when the nick changes, and is never another's.
-    sub: String,
-    nick: String,
-    /// The channels the session is on, as far as the grant's `res` lets it be seen.
-    channels: Vec<MembershipView>,
-}
-
-/// A session's standing on a channel.
-#[derive(Serialize, ToSchema)]
-pub struct MembershipView {
-    name: String,
-    op: bool,
-    voice: bool,
-}
-
-/// For the description.
-#[derive(ToSchema)]
-#[allow(dead_code)]
-struct UserInfoForm {
-    /// The access token, if it is not in Authorization.
-    #[schema(nullable = false)]
-    access_token: Option<String>,
-}
-
-/// Who the token's session is.
-#[utoipa::path(get, security(("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
-    responses((status = 200, description = "Who it is", body = UserInfo), Problems))]
-pub async fn userinfo(
-    State(server): State<ServerState>,
-    caller: TokenCaller,
-) -> Result<Json<UserInfo>> {
-    identify(&server, caller).await
-}
-
-/// Who the token's session is. The token may be in a form (RFC 6750 §2.2).
-#[utoipa::path(post, security((), ("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
-    request_body(content = Option<UserInfoForm>, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "Who it is", body = UserInfo), Problems, TimedOut))]
-pub async fn posted_userinfo(
-    State(server): State<ServerState>,
-    PostedTokenCaller(caller): PostedTokenCaller,
-) -> Result<Json<UserInfo>> {
-    identify(&server, caller).await
-}
-
-async fn identify(
-    server: &ServerState,
-    TokenCaller { token, .. }: TokenCaller,
-) -> Result<Json<UserInfo>> {
-    let session = token.session.filter(|_| token.scope.allow(Scope::Identity));
-    let session = session.ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
-    let identity = grants::identity(&server.chat, token.grant, session).await?;
-    let channels = identity
-        .channels
-        .into_iter()
-        .map(|(channel, own)| MembershipView {
-            name: channel.name.to_string(),
-            op: own.op,
-            voice: own.voice,
-        });
-    Ok(Json(UserInfo {
-        sub: identity.session.to_string(),
-        nick: identity.nick.to_string(),
-        channels: channels.collect(),
-    }))
 }

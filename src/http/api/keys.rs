@@ -1,5 +1,7 @@
 //! API keys: issued, listed, renamed, rotated, revoked.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use axum::{
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    chat::callers::Live,
+    chat::{Chat, callers::Live},
     error::{Error, Result},
     http::{
         errors::problem::{Conflict, NotFound, Problems, Throttled, TimedOut},
@@ -238,10 +240,10 @@ pub async fn issue(
 #[utoipa::path(get, path = "/api/v1/keys", tag = "oauth",
     responses((status = 200, description = "Oldest first", body = [KeyView]), Problems))]
 pub async fn list(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
 ) -> Result<Json<Vec<KeyView>>> {
-    let keys = keys::list(&server.chat, caller.allowed(Scope::SessionManage)?).await?;
+    let keys = keys::list(&chat, caller.allowed(Scope::SessionManage)?).await?;
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
 }
 
@@ -294,12 +296,12 @@ pub async fn rotate(
 #[utoipa::path(delete, path = "/api/v1/keys/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
     responses((status = 204, description = "It works no more"), Problems, NotFound))]
 pub async fn revoke(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
     PathParam(client_id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    keys::revoke(&server.chat, live, client_id.clone(), caller.now).await?;
+    keys::revoke(&chat, live, client_id.clone(), caller.now).await?;
     tracing::info!(app = client_id, by = %live.caller.client, "key revoked");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -309,11 +311,11 @@ pub async fn revoke(
 #[utoipa::path(delete, path = "/api/v1/keys", tag = "oauth",
     responses((status = 204, description = "None works any more"), Problems))]
 pub async fn revoke_all(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    keys::revoke_all(&server.chat, live, caller.now).await?;
+    keys::revoke_all(&chat, live, caller.now).await?;
     tracing::info!(session = %live.caller.session, by = %live.caller.client, "all keys revoked");
     Ok(StatusCode::NO_CONTENT)
 }

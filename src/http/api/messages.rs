@@ -1,5 +1,7 @@
 //! Messages: sent, polled for, looked back at.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use axum::{
@@ -19,7 +21,7 @@ use utoipa::{
 
 use crate::{
     chat::{
-        Answer,
+        Answer, Chat,
         callers::Live,
         hub::Delivery,
         queue::{HistoryOf, Start},
@@ -339,7 +341,7 @@ struct History<'a> {
 #[utoipa::path(get, path = "/api/v1/history", tag = "delivery", params(HistoryParams),
     responses((status = 200, description = "What was said", body = History), Problems, NotFound))]
 pub async fn history(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
     QueryParams(params): QueryParams<HistoryParams>,
 ) -> Result<Response> {
@@ -362,7 +364,7 @@ pub async fn history(
         }
     };
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
-    let events = server.chat.history(live, of, part, limit as usize).await?;
+    let events = chat.history(live, of, part, limit as usize).await?;
     let messages = events
         .iter()
         .map(|event| MessageView::of(event, live.caller.client))

@@ -1,5 +1,7 @@
 //! The service itself: what it is, whether it is well, what it has done.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     extract::State,
@@ -10,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    chat::hub::HELD,
+    chat::{Chat, hub::HELD},
     error::{Error, Result},
     http::{
         errors::problem::{PageProblems, PublicProblems, StoreProblems},
@@ -93,9 +95,9 @@ pub async fn server(State(server): State<ServerState>) -> Json<ServerView> {
 #[utoipa::path(get, security(()), path = "/healthz", tag = "service",
     responses((status = 200, description = "It is well", content_type = "text/plain", body = String),
         PageProblems, StoreProblems))]
-pub async fn healthz(State(server): State<ServerState>) -> Result<&'static str> {
+pub async fn healthz(State(chat): State<Arc<Chat>>) -> Result<&'static str> {
     // On its own: one who asks and hangs up must not leave the next to find it out anew.
-    let found = tokio::spawn(async move { server.chat.check().await });
+    let found = tokio::spawn(async move { chat.check().await });
     found.await.map_err(Error::internal)?.map(|()| "ok\n")
 }
 

@@ -1,5 +1,7 @@
 //! The session: made, shown, ended, left.
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -10,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     chat::{
-        self, Admitted,
+        self, Admitted, Chat,
         snapshot::{SessionView, Snapshot},
     },
     error::{Code, Result},
@@ -115,12 +117,10 @@ pub async fn create(
 #[utoipa::path(get, path = "/api/v1/session", tag = "session",
     responses((status = 200, description = "The state at this moment", body = Snapshot), Problems))]
 pub async fn snapshot(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
     caller: Authenticated,
 ) -> Result<Json<Snapshot>> {
-    server
-        .chat
-        .snapshot(caller.allowed(Scope::ChatRead)?, caller.acknowledges)
+    chat.snapshot(caller.allowed(Scope::ChatRead)?, caller.acknowledges)
         .await
         .map(Json)
 }
@@ -128,9 +128,9 @@ pub async fn snapshot(
 /// Ends the session for every client.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session",
     responses((status = 204, description = "It has ended"), Problems))]
-pub async fn end(State(server): State<ServerState>, caller: Authenticated) -> Result<StatusCode> {
+pub async fn end(State(chat): State<Arc<Chat>>, caller: Authenticated) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    server.chat.end_session(live, caller.now).await?;
+    chat.end_session(live, caller.now).await?;
     tracing::info!(session = %live.caller.session, "session ended");
     Ok(StatusCode::NO_CONTENT)
 }

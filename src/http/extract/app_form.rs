@@ -156,8 +156,11 @@ fn credentials(basic: Option<(String, String)>, params: &FormFields) -> Result<C
     Ok(Credentials::presented(client_id, secret.as_deref()))
 }
 
-/// What HTTP Basic carries: both parts form-encoded, and so a colon is only between them (RFC 6749
-/// §2.3.1, RFC 7617 §2).
+/// The credentials in HTTP Basic. Both parts are form-encoded, so the only colon is between them (RFC
+/// 6749 §2.3.1, RFC 7617 §2).
+///
+/// Read by hand: axum-extra's `TypedHeader` wants the scheme in one case, against RFC 9110 §11.1, and
+/// takes the first of several headers.
 fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
     let Some(authorization) = Authorization::of(headers)? else {
         return Ok(None);

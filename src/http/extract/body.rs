@@ -45,9 +45,9 @@ pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
 
 /// Refuses a query of which something is no UTF-8, also where nobody would read it. What an app
 /// sends a browser with is judged field by field, so that the app can be told.
-pub fn refuse_garbled_query<B>(part: RouteKind, request: &Request<B>) -> Result<()> {
+pub fn refuse_garbled_query<B>(route: RouteKind, request: &Request<B>) -> Result<()> {
     match request.uri().query() {
-        Some(query) if part != RouteKind::Authorize => grammar::require_utf_8(query.as_bytes()),
+        Some(query) if route != RouteKind::Authorize => grammar::require_utf_8(query.as_bytes()),
         _ => Ok(()),
     }
 }
@@ -61,7 +61,8 @@ pub enum BodyKind {
     Other,
 }
 
-/// The media type of a request that has one, once and well-formed (RFC 9110 §8.3). Of its
+/// What the body is, by a Content-Type that is there once and well-formed (RFC 9110 §8.3). It is read
+/// by hand, because axum-extra's `TypedHeader` takes the first of several. Of the media type's
 /// parameters only the charset of a text says something: it is UTF-8, or the part of it that is
 /// ASCII.
 pub fn kind(headers: &HeaderMap) -> BodyKind {

@@ -74,6 +74,8 @@ pub fn clear(own_origins: &OwnOrigins) -> String {
     cookie(own_origins, "", time::Duration::ZERO)
 }
 
+/// Written with the cookie crate, and not by axum-extra's `CookieJar`: that percent-encodes the name,
+/// which the operator chooses and browsers compare byte for byte.
 fn cookie(own_origins: &OwnOrigins, value: &str, left: time::Duration) -> String {
     Cookie::build((own_origins.cookie_name.as_str(), value))
         .http_only(true)

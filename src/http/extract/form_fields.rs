@@ -1,5 +1,8 @@
 //! The fields of a query or a form, by name. Each comes once or not at all, but for those of boxes
 //! that can be ticked.
+//!
+//! They are read by hand: the extractors of axum and axum-extra put U+FFFD in the place of what is not
+//! UTF-8, where the contract wants a refusal.
 
 use std::collections::HashSet;
 

@@ -28,11 +28,11 @@ const ANSWERS: [&str; 3] = [
 /// another port of our host go along even with what it reads.
 pub fn refuse_other_sites<B>(
     own_origins: &OwnOrigins,
-    part: RouteKind,
+    route: RouteKind,
     request: &Request<B>,
 ) -> Result<()> {
     let headers = request.headers();
-    let open = match part {
+    let open = match route {
         // No cookie counts there.
         RouteKind::Open => true,
         // What a form of an app's posts is asked for anew, by GET.

@@ -39,9 +39,9 @@ static HEADERS: [(HeaderName, HeaderValue); 5] = [
 ];
 
 /// Adds the headers that every response has. A response is not cacheable unless the handler says so.
-pub fn add(own_origins: &OwnOrigins, part: RouteKind, headers: &mut HeaderMap) {
+pub fn add(own_origins: &OwnOrigins, route: RouteKind, headers: &mut HeaderMap) {
     headers.reserve(HEADERS.len() + 5);
-    if part.signs_in() {
+    if route.signs_in() {
         // An app that opened a window for this must find it again, and Chromium holds a form to its
         // `form-action` over all redirects, of which an app may have some of its own.
         headers.insert(header::CONTENT_SECURITY_POLICY, policy!());
@@ -65,7 +65,7 @@ pub fn add(own_origins: &OwnOrigins, part: RouteKind, headers: &mut HeaderMap) {
             HeaderValue::from_static("max-age=31536000"),
         );
     }
-    if part == RouteKind::Open {
+    if route == RouteKind::Open {
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_ORIGIN,
             HeaderValue::from_static("*"),

@@ -14,11 +14,11 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
 /// The answer to a preflight request, where pages of other origins may call. Credentials are not
 /// allowed, so that no cookie ever comes with what follows.
-pub fn answer<B>(part: RouteKind, request: &Request<B>) -> Option<Response> {
+pub fn answer<B>(route: RouteKind, request: &Request<B>) -> Option<Response> {
     let headers = request.headers();
     let asks = headers.contains_key(header::ORIGIN)
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if part != RouteKind::Open || request.method() != Method::OPTIONS || !asks {
+    if route != RouteKind::Open || request.method() != Method::OPTIONS || !asks {
         return None;
     }
     let methods = HeaderValue::from_static(match request.uri().path() {

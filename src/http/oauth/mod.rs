@@ -9,3 +9,4 @@ pub mod device;
 pub mod metadata;
 pub mod revocations;
 pub mod tokens;
+pub mod userinfo;

@@ -1,0 +1,89 @@
+//! Who the session of a token is.
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    error::{Error, Result},
+    http::{
+        errors::problem::{Problems, TimedOut},
+        extract::{
+            auth::{PostedTokenCaller, TokenCaller},
+            body::Json,
+        },
+        state::ServerState,
+    },
+    model::Scope,
+    oauth::grants,
+};
+
+/// Who the token's session is.
+#[derive(Serialize, ToSchema)]
+pub struct UserInfo {
+    /// The session's id: it stays when the nick changes, and is never another's.
+    sub: String,
+    nick: String,
+    /// The channels the session is on, as far as the grant's `res` lets it be seen.
+    channels: Vec<MembershipView>,
+}
+
+/// A session's standing on a channel.
+#[derive(Serialize, ToSchema)]
+pub struct MembershipView {
+    name: String,
+    op: bool,
+    voice: bool,
+}
+
+/// For the description.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct UserInfoForm {
+    /// The access token, if it is not in Authorization.
+    #[schema(nullable = false)]
+    access_token: Option<String>,
+}
+
+/// Who the token's session is.
+#[utoipa::path(get, security(("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
+    responses((status = 200, description = "Who it is", body = UserInfo), Problems))]
+pub async fn userinfo(
+    State(server): State<ServerState>,
+    caller: TokenCaller,
+) -> Result<Json<UserInfo>> {
+    identify(&server, caller).await
+}
+
+/// Who the token's session is. The token may be in a form (RFC 6750 §2.2).
+#[utoipa::path(post, security((), ("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
+    request_body(content = Option<UserInfoForm>, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "Who it is", body = UserInfo), Problems, TimedOut))]
+pub async fn posted_userinfo(
+    State(server): State<ServerState>,
+    PostedTokenCaller(caller): PostedTokenCaller,
+) -> Result<Json<UserInfo>> {
+    identify(&server, caller).await
+}
+
+async fn identify(
+    server: &ServerState,
+    TokenCaller { token, .. }: TokenCaller,
+) -> Result<Json<UserInfo>> {
+    let session = token.session.filter(|_| token.scope.allow(Scope::Identity));
+    let session = session.ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
+    let identity = grants::identity(&server.chat, token.grant, session).await?;
+    let channels = identity
+        .channels
+        .into_iter()
+        .map(|(channel, own)| MembershipView {
+            name: channel.name.to_string(),
+            op: own.op,
+            voice: own.voice,
+        });
+    Ok(Json(UserInfo {
+        sub: identity.session.to_string(),
+        nick: identity.nick.to_string(),
+        channels: channels.collect(),
+    }))
+}
