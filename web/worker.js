@@ -1,10 +1,29 @@
-// A click on a notification leads to what it tells of.
-addEventListener("notificationclick", (event) => {
-	const { notification } = event
-	notification.close()
-	event.waitUntil(clients.matchAll({ type: "window", includeUncontrolled: true }).then(([page]) => {
-		if (!page) return clients.openWindow("/")
-		page.postMessage(notification.data)
-		return page.focus()
-	}))
-})
+// @ts-check
+/// <reference lib="webworker" />
+// The service worker: a click on a notification leads to the conversation it is about. It lies at the
+// top, where browsers that have registered it look for it.
+
+const worker = /** @type {ServiceWorkerGlobalScope} */ (
+  /** @type {unknown} */ (self)
+);
+
+worker.addEventListener("notificationclick", (event) => {
+  const { notification } = event;
+  notification.close();
+  event.waitUntil(open(notification.data));
+});
+
+/** @param {string} conversation */
+async function open(conversation) {
+  const pages = await worker.clients.matchAll({
+    type: "window",
+    includeUncontrolled: true,
+  });
+  const [page] = pages;
+  if (!page) {
+    await worker.clients.openWindow("/");
+    return;
+  }
+  page.postMessage(conversation);
+  await page.focus();
+}

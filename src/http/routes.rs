@@ -1,6 +1,6 @@
 //! Every route, in one place.
 
-use axum::Router;
+use axum::{Router, routing::get};
 use utoipa::{OpenApi, openapi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -18,10 +18,16 @@ use crate::{
     },
 };
 
+/// The description of the files of the web client.
+#[derive(OpenApi)]
+#[openapi(paths(assets::asset))]
+struct AssetsDescription;
+
 /// The router, and the OpenAPI description of its routes. An unknown path is answered 404, an
 /// unknown method 405.
 pub fn routes() -> (Router<ServerState>, openapi::OpenApi) {
-    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
+    let description = Description::openapi().merge_from(AssetsDescription::openapi());
+    let (router, description) = OpenApiRouter::with_openapi(description)
         // Sessions and their clients.
         .routes(routes!(session::create, session::snapshot, session::end))
         .routes(routes!(login::login_api))
@@ -63,7 +69,8 @@ pub fn routes() -> (Router<ServerState>, openapi::OpenApi) {
         .routes(routes!(service::openapi))
         .routes(routes!(assets::index))
         .routes(routes!(assets::change_password))
-        .routes(routes!(assets::asset))
+        // The description has no notation for a path of several segments: it says `{name}`.
+        .route("/assets/{*name}", get(assets::asset))
         .fallback(|| async { Error::new(Code::NotFound, "there is nothing at this address") })
         .split_for_parts();
     let router = router.method_not_allowed_fallback(|| async {

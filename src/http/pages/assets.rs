@@ -1,7 +1,7 @@
-//! The web client, embedded: every file of `web/`, served as it is or compressed (RFC 9110
-//! §8.4.1.3, gzip).
+//! The web client: every file of `web/`, embedded in the binary and served compressed where the
+//! browser takes it (gzip, RFC 9110 §8.4.1.3).
 
-use std::{collections::HashMap, io::Write, sync::LazyLock};
+use std::{borrow::Cow, collections::HashMap, io::Write, sync::LazyLock};
 
 use axum::{
     Extension,
@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flate2::{Compression, write::GzEncoder};
+use rust_embed::RustEmbed;
 
 use crate::{
     error::{Code, Error, Result},
@@ -22,86 +23,68 @@ use crate::{
 };
 
 const INDEX: &str = "index.html";
-const INDEX_PAGE: &str = include_str!("../../../web/index.html");
 
-macro_rules! files {
-    ($($name:literal)*) => {
-        /// Every file but the pages, by name.
-        const FILES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../../web/", $name))),)*];
-    };
-}
+/// The files of `web/`. A debug build reads them from the source tree when the server starts, so
+/// that a change of the page needs no compiler; a release build holds them in the binary.
+#[derive(RustEmbed)]
+#[folder = "web"]
+struct Files;
 
-files! {
-    "api.js"
-    "app.js"
-    "app.webmanifest"
-    "browse.js"
-    "chat.css"
-    "chat.js"
-    "commands.js"
-    "composer.js"
-    "delivery.js"
-    "dom.js"
-    "frame.js"
-    "icon.svg"
-    "main.js"
-    "messages.js"
-    "model.js"
-    "notices.js"
-    "panels.js"
-    "style.css"
-    "text.js"
-    "unsent.js"
-    "words.js"
-    "worker.js"
-}
-
-/// A file as it travels.
-struct Sent {
-    /// The ETag: the hash of the text, and the coding.
+/// One representation of a file.
+struct Encoded {
+    /// The strong ETag: a hash of the text, and the coding.
     tag: String,
     bytes: Bytes,
 }
 
 /// A file in both codings that a browser may ask for.
 struct File {
-    plain: Sent,
-    gzip: Sent,
+    media_type: &'static str,
+    plain: Encoded,
+    gzip: Encoded,
 }
 
-/// Every file by name. Each is compressed once, when the first page is asked for.
-static SENT: LazyLock<HashMap<&str, File>> = LazyLock::new(|| {
-    FILES
-        .iter()
-        .copied()
-        .chain([(INDEX, INDEX_PAGE)])
-        .map(|(name, text)| (name, File::of(text)))
+/// The files by their path below `web/`. Each is compressed once, when the first page is asked for.
+static FILES: LazyLock<HashMap<Cow<'static, str>, File>> = LazyLock::new(|| {
+    Files::iter()
+        .filter_map(|path| {
+            let media_type = media_type(&path)?;
+            let file = File::new(media_type, Files::get(&path)?.data);
+            Some((path, file))
+        })
         .collect()
 });
 
 impl File {
-    fn of(text: &'static str) -> Self {
-        let hash = sha256(text.as_bytes())[..8]
+    fn new(media_type: &'static str, text: Cow<'static, [u8]>) -> Self {
+        let hash = sha256(&text)[..8]
             .iter()
             .fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
-        let plain = Sent {
-            tag: format!("\"{hash}\""),
-            bytes: Bytes::from_static(text.as_bytes()),
-        };
-        // A strong ETag names one sequence of bytes (RFC 9110 §8.8.3.3).
-        let gzip = Sent {
+        // A strong ETag names one sequence of bytes (RFC 9110 §8.8.3.3), so each coding has its own.
+        let gzip = Encoded {
             tag: format!("\"{hash}-gzip\""),
-            bytes: gzip(text).into(),
+            bytes: gzip(&text).into(),
         };
-        Self { plain, gzip }
+        let plain = Encoded {
+            tag: format!("\"{hash}\""),
+            bytes: match text {
+                Cow::Borrowed(text) => Bytes::from_static(text),
+                Cow::Owned(text) => text.into(),
+            },
+        };
+        Self {
+            media_type,
+            plain,
+            gzip,
+        }
     }
 }
 
-fn gzip(text: &str) -> Vec<u8> {
+fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     // Writing to memory does not fail.
     encoder
-        .write_all(text.as_bytes())
+        .write_all(text)
         .and_then(|()| encoder.finish())
         .unwrap_or_default()
 }
@@ -110,8 +93,8 @@ fn gzip(text: &str) -> Vec<u8> {
 #[utoipa::path(get, security(()), path = "/", tag = "service",
     responses((status = 200, description = "The page", content_type = "text/html", body = String),
         (status = 304, description = "What has the ETag that was named is the newest"), PageProblems))]
-pub async fn index(headers: HeaderMap) -> Response {
-    file(&headers, INDEX)
+pub async fn index(headers: HeaderMap) -> Result<Response> {
+    serve(&headers, INDEX)
 }
 
 /// Where the page opens the panel in which the password is changed.
@@ -125,56 +108,65 @@ pub async fn change_password() -> impl IntoResponse {
     (StatusCode::FOUND, [(header::LOCATION, CHANGE_PASSWORD)])
 }
 
-/// A part of the web client.
+/// A part of the web client. Its `name` is a path below `web/`, which may have slashes.
 #[utoipa::path(get, security(()), path = "/assets/{name}", tag = "service", params(("name" = String, Path)),
     responses(
         (status = 200, description = "The file", content((String = "text/javascript"), (String = "text/css"),
             (String = "image/svg+xml"), (Object = "application/manifest+json"))),
-        (status = 304, description = "What has the ETag that was named is the newest"), PageProblems, NotFound))]
+        (status = 304, description = "The file with the ETag that was named is the newest"), PageProblems, NotFound))]
 pub async fn asset(PathParam(name): PathParam, headers: HeaderMap) -> Result<Response> {
-    let found = FILES.iter().find(|(known, _)| *known == name);
-    let (name, _) =
-        found.ok_or_else(|| Error::new(Code::NotFound, "the web client has no such file"))?;
-    Ok(file(&headers, name))
+    if name.ends_with(".html") {
+        return Err(no_such_file());
+    }
+    serve(&headers, &name)
 }
 
-/// A file with its ETag: a browser asks each time, and the server sends the file only when it has
-/// changed.
-fn file(headers: &HeaderMap, name: &'static str) -> Response {
-    let file = &SENT[name];
-    let gzip = grammar::takes_coding(headers, &["gzip", "x-gzip"]);
-    let (sent, coding) = if gzip {
+fn no_such_file() -> Error {
+    Error::new(Code::NotFound, "the web client has no such file")
+}
+
+/// Answers with a file and its ETag. A browser asks each time, and the server sends the file only
+/// when it has changed.
+fn serve(headers: &HeaderMap, path: &str) -> Result<Response> {
+    let file = FILES.get(path).ok_or_else(no_such_file)?;
+    let (encoded, coding) = if grammar::takes_coding(headers, &["gzip", "x-gzip"]) {
         (&file.gzip, Some("gzip"))
     } else {
         (&file.plain, None)
     };
     let caching = [
-        (header::ETAG, sent.tag.as_str()),
+        (header::ETAG, encoded.tag.as_str()),
         (header::CACHE_CONTROL, "no-cache"),
         (header::VARY, "Accept-Encoding"),
     ];
-    if grammar::none_match(headers, &sent.tag) {
-        return (StatusCode::NOT_MODIFIED, caching).into_response();
+    if grammar::none_match(headers, &encoded.tag) {
+        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let kind = [(header::CONTENT_TYPE, media_type(name))];
-    let mut response =
-        (Extension(RetainedBytes), caching, kind, sent.bytes.clone()).into_response();
+    let kind = [(header::CONTENT_TYPE, file.media_type)];
+    let mut response = (
+        Extension(RetainedBytes),
+        caching,
+        kind,
+        encoded.bytes.clone(),
+    )
+        .into_response();
     if let Some(coding) = coding {
         response
             .headers_mut()
             .insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
-    response
+    Ok(response)
 }
 
-fn media_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("html") => "text/html; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        Some("webmanifest") => "application/manifest+json",
-        _ => "application/octet-stream",
+/// The media type of a file that is served; `None` for what lies in `web/` for people to read.
+fn media_type(path: &str) -> Option<&'static str> {
+    match path.rsplit_once('.')?.1 {
+        "html" => Some("text/html; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        "css" => Some("text/css; charset=utf-8"),
+        "svg" => Some("image/svg+xml"),
+        "webmanifest" => Some("application/manifest+json"),
+        _ => None,
     }
 }
 
@@ -184,58 +176,69 @@ mod tests {
 
     use super::*;
 
-    /// The templates of the pages that the server renders.
-    fn templates() -> impl Iterator<Item = String> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/web/templates");
-        let paths = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        paths.map(|path| std::fs::read_to_string(path).unwrap())
+    const KIB: usize = 1024;
+
+    fn compressed(paths: impl IntoIterator<Item = impl AsRef<str>>) -> usize {
+        paths
+            .into_iter()
+            .map(|path| FILES[path.as_ref()].gzip.bytes.len())
+            .sum()
     }
 
-    /// What travels: 100 KiB for everything, 20 KiB of script before the first page.
     #[test]
-    fn every_file_is_served_with_its_type_and_the_whole_is_small() {
-        let mut bytes = gzip(INDEX_PAGE).len();
-        bytes += templates().map(|text| gzip(&text).len()).sum::<usize>();
-        for (name, text) in FILES {
-            assert_ne!(media_type(name), "application/octet-stream", "{name}");
-            bytes += gzip(text).len();
-        }
-        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/web")).unwrap();
-        let folder = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let served = FILES.iter().map(|(name, _)| *name);
-        let known = served.chain([INDEX, "templates"]).map(str::to_owned);
-        assert_eq!(
-            known.collect::<BTreeSet<_>>(),
-            folder.collect::<BTreeSet<_>>()
-        );
-        assert!(
-            bytes < 100 * 1024,
-            "the web client has {bytes} bytes compressed"
-        );
-        let mut first = vec!["app.js"];
-        let mut next = 0;
-        while let Some(name) = first.get(next) {
-            let imports = source(name)
-                .lines()
-                .filter_map(|line| line.split_once("from \"./")?.1.strip_suffix('"'));
-            let imports: Vec<_> = imports.filter(|name| !first.contains(name)).collect();
-            first.extend(imports);
-            next += 1;
-        }
-        let first: usize = first.into_iter().map(|name| gzip(source(name)).len()).sum();
-        assert!(
-            first < 20 * 1024,
-            "the first view has {first} bytes of script, compressed"
-        );
+    fn the_whole_web_client_is_small() {
+        let bytes = compressed(FILES.keys());
+        assert!(bytes < 100 * KIB, "the web client has {bytes} bytes");
     }
 
-    fn source(name: &str) -> &'static str {
-        FILES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .unwrap_or_else(|| panic!("{name}"))
-            .1
+    /// The page, its stylesheets, its script, and the modules that the script imports.
+    #[test]
+    fn the_first_page_is_smaller() {
+        let mut needed = BTreeSet::from([INDEX.to_owned()]);
+        let mut queue = vec![INDEX.to_owned()];
+        while let Some(path) = queue.pop() {
+            for found in references(&path) {
+                if needed.insert(found.clone()) {
+                    queue.push(found);
+                }
+            }
+        }
+        let scripts = needed.iter().filter(|path| path.ends_with(".js")).count();
+        let styles = needed.iter().filter(|path| path.ends_with(".css")).count();
+        assert!(scripts > 1 && styles > 0, "{needed:?}");
+        let bytes = compressed(&needed);
+        assert!(bytes < 20 * KIB, "the first page has {bytes} bytes");
+    }
+
+    /// What a browser fetches because of a file: a page's links and scripts, and static imports.
+    fn references(path: &str) -> Vec<String> {
+        let text = std::str::from_utf8(&FILES[path].plain.bytes).unwrap();
+        if path.ends_with(".html") {
+            let addresses = text.split("\"/assets/").skip(1);
+            return addresses
+                .map(|rest| rest.split('"').next().unwrap().to_owned())
+                .collect();
+        }
+        if !path.ends_with(".js") {
+            return Vec::new();
+        }
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let imports = text.split("from \"").skip(1);
+        imports
+            .map(|rest| resolve(folder, rest.split('"').next().unwrap()))
+            .collect()
+    }
+
+    /// The path of a module that is imported from a file in `folder`.
+    fn resolve(folder: &str, specifier: &str) -> String {
+        let mut path: Vec<_> = folder.split('/').filter(|part| !part.is_empty()).collect();
+        for part in specifier.split('/') {
+            match part {
+                "." => {}
+                ".." => drop(path.pop()),
+                name => path.push(name),
+            }
+        }
+        path.join("/")
     }
 }

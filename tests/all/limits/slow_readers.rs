@@ -70,7 +70,7 @@ const ROWS: [Row; 17] = [
     ),
     row("description", 1, |device| get(device, "/openapi.json")),
     row("metrics", 1, |device| get(device, "/metrics")),
-    row("script", 1, |device| get(device, "/assets/chat.js")),
+    row("script", 1, |device| get(device, "/assets/core/chat.js")),
     row("LIST by POST", 1, |device| post(device, "LIST")),
     row("questions over a socket", FURTHER, |device| {
         socket(

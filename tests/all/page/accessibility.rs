@@ -307,7 +307,7 @@ async fn pages(server: &TestServer, tour: &Tour<'_>) {
     page.shows("#suggestion").await;
     page.says("#nick-error", "erin is taken").await;
     tour.sees("the start page with an error").await;
-    let trouble = "const done = arguments[0]; import('/assets/dom.js')
+    let trouble = "const done = arguments[0]; import('/assets/ui/dom.js')
         .then(({ showPage }) => done(showPage('#trouble-view')))";
     page.run_async(trouble, vec![]).await;
     page.says("main", "The server does not answer").await;

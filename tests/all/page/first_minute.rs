@@ -14,7 +14,8 @@ async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
         let _bob = server.sessions_on("#rust", ["bob"]).await;
         page.goto(&server.url("")).await;
         page.types("#nick", "2fast").await;
-        page.says("#nick-error", "begins with no digit").await;
+        page.says("#nick-error", "does not begin with a digit")
+            .await;
         page.run("document.querySelector('#nick').value = ''", vec![])
             .await;
         page.types("#nick", "bob").await;

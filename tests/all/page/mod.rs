@@ -12,6 +12,7 @@ mod devices_panel;
 mod first_minute;
 mod focus;
 pub mod main_job;
+mod modules;
 mod planted_cookies;
 mod reading;
 mod single_page_app;

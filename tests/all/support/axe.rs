@@ -9,7 +9,7 @@ use super::browser::Page;
 static AXE: LazyLock<String> = LazyLock::new(|| {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/axe/node_modules/axe-core/axe.min.js"
+        "/tests/npm/node_modules/axe-core/axe.min.js"
     );
     fs::read_to_string(path).expect("axe-core is not installed: tests/run does it")
 });

@@ -40,6 +40,7 @@ async fn the_web_client_is_served_and_kept_until_it_changes() {
         "/assets/../schema.sql",
         "/assets/%2e%2e%2fCargo.toml",
         "/assets/nothing.js",
+        "/assets/templates/login.html",
         "/assets/",
     ] {
         assert_eq!(
@@ -62,8 +63,8 @@ async fn the_web_client_travels_compressed() {
     let visitor = server.device();
     for path in [
         "/",
-        "/assets/chat.js",
-        "/assets/chat.css",
+        "/assets/core/chat.js",
+        "/assets/styles/messages.css",
         "/assets/icon.svg",
         "/assets/app.webmanifest",
     ] {
