@@ -15,10 +15,6 @@ const KNOWN: &[&str] = &[
     "chat/snapshot.rs",
     "irc/command.rs",
     "irc/params.rs",
-    "limits/attempt.rs",
-    "limits/counts.rs",
-    "limits/fair.rs",
-    "limits/fair/share.rs",
     "store/engine/open.rs",
     "store/engine/readers.rs",
 ];

@@ -184,6 +184,7 @@ async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
             .await;
     }
     for _ in 0..8 {
+        // Time is what is tested: this reader is slow, and yet in time.
         tokio::time::sleep(SHORT / 5).await;
         slow.read(60_000).await;
     }

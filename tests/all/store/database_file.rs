@@ -384,6 +384,7 @@ async fn readers_stay_few_however_many_hang_up() {
         let asked = alice
             .request(reqwest::Method::GET, "/api/v1/session")
             .send();
+        // A caller that goes away in the middle of its request.
         let _ = tokio::time::timeout(std::time::Duration::from_micros(700), asked).await;
     }
     alice.snapshot().await;

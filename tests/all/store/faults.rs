@@ -330,6 +330,7 @@ async fn health_is_found_out_by_writing_at_most_once_a_second() {
     let (before, started) = (log(), Instant::now());
     let ask = || server.device().request(Method::GET, "/healthz").send();
     for _ in 0..20 {
+        // A caller that goes away in the middle of its request.
         let _ = tokio::time::timeout(Duration::from_micros(500), ask()).await;
         assert_eq!(ask().await.unwrap().status(), 200);
     }

@@ -139,6 +139,7 @@ impl Raw {
             {
                 return;
             }
+            // Time is what is tested: this reader is slow.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
