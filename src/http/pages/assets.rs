@@ -216,16 +216,17 @@ mod tests {
         if path.ends_with(".html") {
             let addresses = text.split("\"/assets/").skip(1);
             return addresses
-                .map(|rest| rest.split('"').next().unwrap().to_owned())
+                .map(|rest| rest.split(['"', '#']).next().unwrap().to_owned())
                 .collect();
         }
         if !path.ends_with(".js") {
             return Vec::new();
         }
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let imports = text.split("from \"").skip(1);
-        imports
-            .map(|rest| resolve(folder, rest.split('"').next().unwrap()))
+        // Comments import types, which no browser fetches.
+        let code = text.lines().filter(|line| !line.starts_with("/**"));
+        code.filter_map(|line| line.split_once("from \"")?.1.strip_suffix("\";"))
+            .map(|specifier| resolve(folder, specifier))
             .collect()
     }
 
