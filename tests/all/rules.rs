@@ -266,6 +266,19 @@ fn every_link_of_the_documentation_leads_somewhere() {
     }
 }
 
+/// Files and folders of the repository that the documentation names are there.
+#[test]
+fn every_path_in_the_documentation_exists() {
+    for (page, text) in docs::pages() {
+        for folder in ["src/", "tests/", "examples/", "docs/"] {
+            for rest in text.split(&format!("`{folder}")).skip(1) {
+                let path = format!("{folder}{}", rest.split('`').next().unwrap());
+                assert!(root().join(&path).exists(), "{page}: {path}");
+            }
+        }
+    }
+}
+
 /// What its headings are called in links, as GitHub makes it of them.
 fn anchors(page: &str) -> impl Iterator<Item = String> {
     let headings = page
