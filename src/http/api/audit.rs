@@ -20,6 +20,7 @@ use crate::{
     model::Scope,
 };
 
+/// The query of the audit log.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditParams {

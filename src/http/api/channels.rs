@@ -22,6 +22,7 @@ use crate::{
     model::CHANNEL_LIMIT,
 };
 
+/// The query of the channel list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {

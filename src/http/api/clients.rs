@@ -40,6 +40,7 @@ pub async fn list(
         .map(Json)
 }
 
+/// A new name for a client.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "phone"}))]

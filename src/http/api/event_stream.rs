@@ -36,6 +36,7 @@ const CHUNK: usize = 64 * 1024;
 /// How often a silent line says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// Where a stream begins.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Position {

@@ -37,6 +37,7 @@ use crate::{
 const EXPIRES_IN: std::ops::RangeInclusive<i64> = 1..=10 * 365 * 86400;
 const OVERLAP: std::ops::RangeInclusive<i64> = 0..=MAX_OVERLAP.as_secs().cast_signed();
 
+/// The API key to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "deploy-bot", "scope": "chat:read chat:write"}))]
@@ -62,6 +63,7 @@ pub struct NewKey {
     password: Option<String>,
 }
 
+/// A new name for an API key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "deploy-bot"}))]
@@ -70,6 +72,7 @@ pub struct NewKeyName {
     name: String,
 }
 
+/// How to rotate an API key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"overlap": 86400}))]

@@ -175,6 +175,7 @@ pub async fn carry_out(
     rate_limits::storage(server, address, Some(live.caller), result).await
 }
 
+/// The query of a poll.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Poll {

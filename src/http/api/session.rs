@@ -33,6 +33,7 @@ use crate::{
     model::{ClientView, Nick, Scope, Timestamp},
 };
 
+/// The session to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"nick": "alice", "client_name": "laptop"}))]

@@ -18,7 +18,7 @@ use crate::{
     model::{ClientView, EndReason},
 };
 
-/// What credentials are asked for.
+/// The realm that challenges name.
 const REALM: &str = "rejoin";
 /// A scheme, and the parameters by which it is offered.
 type Offer = (&'static str, &'static [(&'static str, &'static str)]);
@@ -107,7 +107,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// What an error says in its answer's head, in whatever shape its body is.
+/// Adds the headers of an error, whatever form its body has.
 pub fn add_headers(error: &Error, headers: &mut HeaderMap) {
     if let Extra::RetryAfter(seconds) = error.extra {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));

@@ -20,7 +20,7 @@ use crate::{
 /// What may be there more than once by standards of their own (RFC 8707 §2, RFC 8693 §2.1); nothing
 /// else (RFC 6749 §3.2).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
-/// Characters of a client_id that can be somebody's.
+/// The longest client_id that an app can have, in bytes.
 const CLIENT_ID_LIMIT: usize = 64;
 
 /// A form, and the app it says it comes from.
@@ -57,7 +57,9 @@ impl FromRequest<ServerState> for AppForm {
 
 /// What an app presents where its own access token does as well as its credentials.
 pub enum Presented {
+    /// The app's id and secret, not verified yet.
     Credentials(Credentials),
+    /// The hash of an access token of its own.
     Token(SecretHash),
 }
 
@@ -125,7 +127,7 @@ impl FromRequest<ServerState> for AskingForm {
 /// The parameters of a form, each there once.
 async fn params(request: Request, server: &ServerState) -> Result<FormFields> {
     if request.uri().query().is_some() {
-        // Queries are written into logs everywhere, and with them whatever secret they hold.
+        // Many programs log queries, and would log the secrets in them.
         return Err(Error::malformed(
             "parameters belong into the body, never into the query",
         ));
@@ -135,8 +137,7 @@ async fn params(request: Request, server: &ServerState) -> Result<FormFields> {
     Ok(params)
 }
 
-/// The app's credentials, by one method and no other; one that can keep no secret sends its name
-/// alone.
+/// The app's credentials, which come by one method only. A public app sends its id alone.
 fn credentials(basic: Option<(String, String)>, params: &FormFields) -> Result<Credentials> {
     let take = |name: &str| params.only(name).map(|value| value.map(str::to_owned));
     let (client_id, secret) = match (basic, take("client_id")?, take("client_secret")?) {

@@ -33,12 +33,12 @@ pub const IDENTITY: HeaderName = HeaderName::from_static("rejoin-identity");
 
 /// Who calls, by cookie or by access token, and the time of the request.
 pub struct Authenticated {
-    /// A grant without a session calls as no client.
+    /// `None` for a grant without a session, which calls as no client.
     live: Option<Arc<Live>>,
     /// The time of the request.
     pub now: Timestamp,
-    /// Whether the call acknowledges what it says. With the cookie, another site can lead a browser
-    /// here, and over plain http show what is here as an image; that changes nothing.
+    /// Whether the request acknowledges events. Another site can lead a browser here with its cookie,
+    /// or over plain http load this as an image; such a request must change nothing.
     pub acknowledges: bool,
 }
 
@@ -46,7 +46,7 @@ impl Authenticated {
     /// The live client that calls, if it may do this: a handler has no other way to learn whom it
     /// serves.
     pub fn allowed(&self, needed: Scope) -> Result<&Arc<Live>> {
-        // A client is what chat needs.
+        // Without a client there is nothing to chat as, so the refusal names a scope of the chat.
         let named = if needed == Scope::Any {
             Scope::ChatRead
         } else {
@@ -110,7 +110,7 @@ impl Authenticated {
             }
             (None, None, None) => Err(chat::unauthenticated()),
             (None, None, Some(_)) => Err(nobody_beside()),
-            // Of two credentials it would be anybody's guess which one is meant.
+            // With two credentials it is unclear which one is meant.
             (Some(_), _, _) => Err(Error::malformed(
                 "the request has both a cookie and an access token",
             )),
@@ -118,7 +118,7 @@ impl Authenticated {
     }
 }
 
-/// For whom a request is made by access token, whether or not that has a client; a cookie beside it
+/// The access token by which a request is made, whether or not it has a client. A cookie beside it
 /// does not matter.
 pub struct TokenCaller {
     /// The access token of the user, or the app's own.
@@ -175,7 +175,7 @@ impl TokenCaller {
     ) -> Result<Self> {
         let in_form = in_form.map(|token| presented_token(token.as_bytes()));
         match (bearer(headers)?.xor(in_form), identity(headers)?) {
-            // Any library for OAuth asks who the user is by the user's token alone.
+            // OAuth libraries ask who the user is with the user's token alone.
             (Some(token), beside) => Self::of(token, beside, server, |_| true).await,
             (None, _) if in_form.is_some() => {
                 Err(Error::malformed("the access token is there by two methods"))
@@ -259,8 +259,8 @@ fn app_token_needed() -> Error {
     Error::new(Code::AppTokenNeeded, detail)
 }
 
-/// The live client whose cookie the request carries, where it may come without one. A token lets
-/// nobody in.
+/// The live client whose cookie the request carries, or `None`: for pages that also work without a
+/// caller. An access token does not count.
 pub struct OptionalCaller(pub Option<Arc<Live>>);
 
 impl FromRequestParts<ServerState> for OptionalCaller {
@@ -280,9 +280,10 @@ impl FromRequestParts<ServerState> for OptionalCaller {
     }
 }
 
-/// The hash of the cookie's secret that counts. Of several it is the one of a live client, so that
-/// what a neighbour plants locks nobody out; where a neighbour plants a live one, nobody can tell
-/// whose is whose.
+/// The hash of the secret in the cookie. If there are several cookies, the one of a live client
+/// counts, so that a cookie planted by a neighbouring application locks nobody out.
+///
+/// Fails with `malformed_request` if several are of live clients: nobody can tell which is meant.
 async fn cookie_of(headers: &HeaderMap, server: &ServerState) -> Result<Option<SecretHash>> {
     let presented = cookie::presented(headers, &server.own_origins)?;
     if presented.len() < 2 {
@@ -295,8 +296,8 @@ async fn cookie_of(headers: &HeaderMap, server: &ServerState) -> Result<Option<S
     }
 }
 
-/// The hash of the access token a request presents (RFC 6750 §2.1). Other schemes are none of ours:
-/// a proxy may have a password of its own.
+/// The hash of the access token in Authorization (RFC 6750 §2.1). Other schemes are ignored: a proxy
+/// may have a password of its own. Fails with `malformed_request` if the header is there twice.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<SecretHash>> {
     let token =
         Authorization::of(headers)?.and_then(|authorization| authorization.scheme("bearer"));
@@ -315,8 +316,8 @@ fn identity(headers: &HeaderMap) -> Result<Option<SecretHash>> {
     Ok(token)
 }
 
-/// The hash of a token (`b64token`, RFC 6750 §2.1). What is none is the hash of nothing, which is
-/// nobody's.
+/// The hash of a token (`b64token`, RFC 6750 §2.1). A text that is not well-formed hashes like the
+/// empty text, which no token is.
 fn presented_token(token: &[u8]) -> SecretHash {
     SecretHash::of(grammar::token68(token).unwrap_or_default())
 }

@@ -29,10 +29,11 @@ use crate::{
 
 /// The longest body of a request, in bytes.
 pub const BODY_LIMIT: usize = 16 * 1024;
-/// Bytes for which an answer has room before it grows.
+/// The bytes that a response's buffer has at first.
 const ROOM: usize = 512;
 
-/// Refuses a body that says itself that it is too long, also where nobody would read it.
+/// Refuses a body whose Content-Length says that it is too long, also where no handler reads it.
+/// Fails with `input_too_long`.
 pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
     let length = grammar::only(request.headers(), header::CONTENT_LENGTH)
         .and_then(|length| length.parse().ok());
@@ -43,8 +44,9 @@ pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
     }
 }
 
-/// Refuses a query of which something is no UTF-8, also where nobody would read it. What an app
-/// sends a browser with is judged field by field, so that the app can be told.
+/// Refuses a query that is not UTF-8, also where no handler reads it. Fails with `malformed_request`.
+/// The query of an authorization request is checked field by field instead, so that the app can be
+/// told.
 pub fn refuse_garbled_query<B>(route: RouteKind, request: &Request<B>) -> Result<()> {
     match request.uri().query() {
         Some(query) if route != RouteKind::Authorize => grammar::require_utf_8(query.as_bytes()),
@@ -52,12 +54,16 @@ pub fn refuse_garbled_query<B>(route: RouteKind, request: &Request<B>) -> Result
     }
 }
 
-/// What a body says it is.
+/// The kind of a body, by its Content-Type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyKind {
+    /// `application/json`.
     Json,
+    /// `text/plain` in UTF-8 or ASCII.
     Text,
+    /// `application/x-www-form-urlencoded`.
     Form,
+    /// Anything else, or none.
     Other,
 }
 
@@ -128,7 +134,7 @@ impl<T: DeserializeOwned> FromRequest<ServerState> for Json<T> {
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        // A plain Vec with room for most answers: axum's own takes twice the time.
+        // A plain Vec that most responses fit into: axum's own Json takes twice the time.
         let mut text = Vec::with_capacity(ROOM);
         match serde_json::to_writer(&mut text, &self.0) {
             Ok(()) => (

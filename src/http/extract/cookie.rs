@@ -38,7 +38,7 @@ pub fn presented(headers: &HeaderMap, own_origins: &OwnOrigins) -> Result<Vec<Se
             if name != own_origins.cookie_name.as_bytes() {
                 continue;
             }
-            // A value that is no text is presented, and nobody's.
+            // A value that is not UTF-8 counts as presented, and belongs to nobody.
             let secret = SecretHash::of(std::str::from_utf8(value).unwrap_or_default());
             if own_origins.secure && !found.is_empty() {
                 return Err(several());
@@ -51,7 +51,7 @@ pub fn presented(headers: &HeaderMap, own_origins: &OwnOrigins) -> Result<Vec<Se
     Ok(found)
 }
 
-/// It would be anybody's guess which cookie is meant.
+/// The refusal of a request with several session cookies: it is unclear which one is meant.
 pub fn several() -> Error {
     Error::malformed(
         "the request has more than one session cookie: clear this site's cookies and try again",

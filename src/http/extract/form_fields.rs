@@ -36,7 +36,7 @@ impl FormFields {
         Self(grammar::form_pairs(encoded).collect())
     }
 
-    /// Refuses where anything is no UTF-8.
+    /// Refuses fields that are not UTF-8. Fails with `malformed_request`.
     pub fn require_utf_8(&self) -> Result<()> {
         match self
             .0
@@ -48,7 +48,7 @@ impl FormFields {
         }
     }
 
-    /// All of them, as a query.
+    /// All fields as a query, without `?`.
     pub fn to_query(&self) -> String {
         let pairs = self
             .0
@@ -59,7 +59,7 @@ impl FormFields {
             .finish()
     }
 
-    /// What is no text is none of them.
+    /// Every value of a field. Values that are not UTF-8 are left out.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.values(name).flatten().collect()
     }
@@ -81,14 +81,14 @@ impl FormFields {
                 "the parameter {name} is not UTF-8"
             ))),
             [value] => Ok(value),
-            // It would be anybody's guess which one is meant.
+            // It is unclear which one is meant.
             _ => Err(Error::malformed(format!(
                 "the parameter {name} is there more than once"
             ))),
         }
     }
 
-    /// Refuses what is there more than once, but for what may be.
+    /// Refuses fields that are there more than once, except these. Fails with `malformed_request`.
     pub fn refuse_repeated(&self, may_be: &[&str]) -> Result<()> {
         let mut seen = HashSet::new();
         let named = self.0.iter().filter_map(|(name, _)| name.as_deref());

@@ -9,7 +9,8 @@ use crate::{
     model::{Caller, Timestamp},
 };
 
-/// Charges a session for a command, good or bad, as so many commands.
+/// Charges a session for a command, whether or not it succeeds, as this many commands. Fails with
+/// `throttled`.
 pub async fn charge(
     server: &ServerState,
     live: &Live,
@@ -28,8 +29,9 @@ pub async fn charge(
     Ok(())
 }
 
-/// Charges a session for what a command is about to add, lets it be carried out, and settles the
-/// account by what it added. What adds nothing passes in any case.
+/// Charges a session for the bytes that a command is expected to add, runs the command, and then
+/// corrects the charge to what it added. A command that adds nothing always passes. Fails with
+/// `throttled`, or as the command does.
 pub async fn carry_out(
     server: &ServerState,
     live: &Live,

@@ -10,17 +10,17 @@ use crate::{
     model::SessionId,
 };
 
-/// Bytes that a session may add at once, and as many seconds until one more.
+/// The bytes that a session may add: 64 KiB at once, and 4 KiB a second.
 const BYTES: Rate = Rate {
     burst: 64 * 1024,
     every: Duration::from_nanos(1_000_000_000 / 4096),
 };
-/// About as many bytes as an event takes beside its text.
+/// About the bytes that an event takes beside its text.
 const EVENT: u64 = 256;
-/// Targets of one command that count as one.
+/// The targets that one command may have for the price of one.
 const TARGETS: usize = 4;
 
-/// What the sessions have sent of late.
+/// The flood limits of all sessions.
 pub struct FloodLimits {
     /// The commands of each session.
     pub commands: Throttle<SessionId>,
@@ -51,7 +51,7 @@ impl Cost {
     /// A command counts once for each line of its text, and all that again for each further four
     /// targets.
     pub fn of(message: &Message) -> Self {
-        // One that cannot be read is refused for that.
+        // A message that does not parse is refused later.
         let command = Command::parse(message).map(|(_, command)| command).ok();
         let targets = command.as_ref().map_or(1, Command::targets);
         let (events, text) = command.as_ref().map_or((0, 0), Command::size);

@@ -32,12 +32,12 @@ use crate::{
     model::Network,
 };
 
-/// Seconds after which to try again where a network has all that it may have at one time. Nobody
-/// knows when one of its requests ends; most do within this time.
+/// The seconds after which to try again, where a network has as many requests under way as it may
+/// have. Most requests end within this time.
 const PERMIT_RETRY_AFTER: u64 = 5;
 
-/// The routes as one connection reaches them. It stands around the router and is no layer of it:
-/// axum boxes and clones for a layer, which costs more than all that is done here.
+/// The routes, as one connection reaches them. It stands around the router and is not a layer of it:
+/// for a layer axum boxes and clones, which costs more than all the work here.
 pub struct Middleware {
     server: ServerState,
     router: TowerToHyperService<Router>,
@@ -101,8 +101,8 @@ impl Middleware {
         })
     }
 
-    /// What a forwarded request holds of its network's connections. A proxy's own connections, and
-    /// its own requests, are not limited.
+    /// The permits of a forwarded request, which counts as a connection of its network. A proxy's own
+    /// connections and requests are not limited. Fails with `throttled`.
     fn permits(&self, network: Network) -> Result<ResponsePermits> {
         let Self { server, peer, .. } = self;
         if !server.limits_networks

@@ -9,9 +9,8 @@ use axum::{
 
 use crate::http::{metrics::Metrics, state::Parts};
 
-/// What is kept of a request until it is answered. Neither query nor body is ever logged, and of
-/// the path only the route that it is of: what stands in the place of an id may be a secret that
-/// somebody mistook for one.
+/// One request, until it is answered. The query and the body are never logged, and in place of the
+/// path its route is: somebody may have put a secret where an id belongs.
 pub struct RequestLog {
     started: Instant,
     /// Method and route, where somebody asked for a line on each answer.

@@ -1,10 +1,10 @@
-//! The parts of the server that browsers of other sites meet in different ways.
+//! Kinds of routes: how pages of other sites may use a path.
 
 use axum::http::Uri;
 
 use crate::http::extract::grammar;
 
-/// What a path belongs to.
+/// How pages of other sites may use a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteKind {
     /// Endpoints that never look at cookies, and so are open to pages of other origins. What may be
@@ -17,6 +17,7 @@ pub enum RouteKind {
     SignIn,
     /// What the cookie or an access token opens, and nothing of it to other origins.
     Api,
+    /// Any other path.
     Other,
 }
 

@@ -35,6 +35,7 @@ use crate::{
     secret::UserCode,
 };
 
+/// The query of the device page.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DevicePage {

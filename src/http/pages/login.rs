@@ -33,6 +33,7 @@ use crate::{
     model::{ClientId, ClientView, Password, Timestamp, is_percent_encoded, whole_number},
 };
 
+/// A login, as JSON.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"nick": "alice", "password": "correct horse battery", "client_name": "phone"}))]
@@ -70,6 +71,7 @@ struct LoginForm {
     next: Option<String>,
 }
 
+/// The query of the login page.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LoginPage {
@@ -111,10 +113,10 @@ pub async fn login(
         Err(error) if error.code == Code::MalformedRequest => {
             return Ok(Page::again("", "/", &error));
         }
-        // It did not arrive whole, or in time.
+        // The body did not arrive whole, or not in time.
         Err(error) => return Err(error),
     };
-    // What cannot be told is not filled in again.
+    // A field that is ambiguous is not filled in again.
     let kept = |name| form.only(name).unwrap_or_default();
     // People who type a nick, or have it typed, leave blanks around it.
     let (nick, next) = (

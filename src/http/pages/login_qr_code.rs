@@ -19,6 +19,7 @@ use crate::{
     model::Nick,
 };
 
+/// The query of the QR code.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LoginCode {

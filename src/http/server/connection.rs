@@ -1,4 +1,4 @@
-//! A connection's bytes: to a peer that may stop reading, or go on sending what nobody will read.
+//! The bytes of a connection, whose peer may stop reading, or keep sending what is never read.
 
 use std::{
     io::{self, IoSlice},
@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::http::server::connection_limits::ConnectionPermit;
 
-/// How long a connection that is over still reads what its peer sends.
+/// How long a closed connection still reads what its peer sends.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The fewest bytes that a peer must take within its patience while more wait for it. Without this a
@@ -108,8 +108,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket has no buffer of its own to flush. Whoever flushes has written everything:
-        // nothing waits.
+        // A socket has no buffer to flush, and a caller that flushes has written everything.
         self.waiting = None;
         Poll::Ready(Ok(()))
     }

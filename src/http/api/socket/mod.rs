@@ -161,7 +161,7 @@ fn broken(error: axum::Error) -> Over {
 impl Connection {
     async fn run(mut self) {
         let over = self.converse().await;
-        // What the other side has sent is done, also where it did not wait for the answer.
+        // Commands that were sent are carried out, even if the other side did not wait for answers.
         let mut answers = Vec::new();
         while let Some(answer) = self.commands.finish().await {
             answers.push(answer);
@@ -182,7 +182,7 @@ impl Connection {
             self.socket.send(Frame::Close(Some(close))).await
         };
         if let Ok(Ok(())) = timeout(GOODBYE, farewell).await {
-            // Closing before the other side has read it would take it away from under its eyes.
+            // Closing first would discard what the other side has not read yet.
             let _ = timeout(GOODBYE, async {
                 while let Some(Ok(_)) = self.socket.recv().await {}
             })
