@@ -1,4 +1,4 @@
-//! A session's clients: listed, removed, and named after the browser that came.
+//! The clients of a session: list, rename and remove; and the name of a new client.
 
 use std::sync::Arc;
 
@@ -122,7 +122,7 @@ pub fn client_name(given: Option<String>, headers: &HeaderMap) -> Result<String>
 
 /// `Firefox on Linux`; of other programs, their name.
 fn from_user_agent(agent: &str) -> String {
-    // The order matters: browsers claim to be their forebears too.
+    // The order matters: browsers also name the browsers that they descend from.
     const BROWSERS: [(&str, &str); 7] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),

@@ -181,7 +181,7 @@ impl Stream {
                 self.feed.beat(self.server.clock.now());
                 return Some(format!("id: {}\n\n", self.feed.position()).into());
             }
-            // The browser comes back by itself, and so to the server that is started next.
+            // The browser reconnects by itself, to the next server.
             () = self.server.stopping.cancelled() => return None,
         };
         match step {

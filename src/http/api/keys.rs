@@ -1,4 +1,4 @@
-//! API keys: issued, listed, renamed, rotated, revoked.
+//! API keys: issue, list, rename, rotate, revoke.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Messages: sent, polled for, looked back at.
+//! Sending messages, polling for them, and their history.
 
 use std::sync::Arc;
 
@@ -144,7 +144,7 @@ pub async fn send(
     address: Address,
     body::Message(message): body::Message,
 ) -> Result<Json<Answer>> {
-    // What it takes, its verb says.
+    // The verb says which scope is needed.
     carry_out(
         &server,
         caller.allowed(Scope::Any)?,

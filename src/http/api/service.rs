@@ -1,4 +1,4 @@
-//! The service itself: what it is, whether it is well, what it has done.
+//! The service itself: its limits, its health, its metrics and its description.
 
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ pub async fn server(State(server): State<ServerState>) -> Json<ServerView> {
     responses((status = 200, description = "It is well", content_type = "text/plain", body = String),
         PageProblems, StoreProblems))]
 pub async fn healthz(State(chat): State<Arc<Chat>>) -> Result<&'static str> {
-    // On its own: one who asks and hangs up must not leave the next to find it out anew.
+    // A task of its own: if this caller hangs up, the next one still gets the result.
     let found = tokio::spawn(async move { chat.check().await });
     found.await.map_err(Error::internal)?.map(|()| "ok\n")
 }

@@ -1,4 +1,4 @@
-//! The session: made, shown, ended, left.
+//! The session: create, show, end, log out.
 
 use std::sync::Arc;
 

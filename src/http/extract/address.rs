@@ -1,4 +1,5 @@
-//! Whose request it is, by address: the peer's, or what a trusted proxy says of it.
+//! The address that a request comes from: the peer's or, behind a trusted proxy, the one that the
+//! proxy names.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,7 +24,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// What the layers below are told of a request that came from here.
+    /// When and from where the request came.
     pub fn arrival(&self, server: &ServerState, now: Timestamp) -> Arrival {
         Arrival {
             address: self.ip,
@@ -32,7 +33,7 @@ impl Address {
         }
     }
 
-    /// What the audit log is told of it.
+    /// A subject for the audit log with this address alone.
     pub fn subject(&self) -> Subject {
         Subject {
             address: Some(self.ip),

@@ -27,7 +27,7 @@ impl Proxies {
             .any(|net| net.contains(&address.to_canonical()))
     }
 
-    /// The last address in the chain that no trusted proxy stands for.
+    /// The last address in the chain that is not a trusted proxy's.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let lines = headers.get_all(FORWARDED_FOR).iter();
         // No quotes: one that a client began would hide what the proxy wrote behind it.
@@ -49,8 +49,8 @@ impl Proxies {
     }
 }
 
-/// One hop of the chain: an address, of IPv6 perhaps in brackets, perhaps with a port. What else
-/// stands there is nobody's.
+/// One hop of the chain: an address, perhaps with a port; an IPv6 address perhaps in brackets. `None`
+/// for any other text.
 fn hop(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());

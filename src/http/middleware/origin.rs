@@ -1,5 +1,5 @@
-//! Who we are on the web: our origins, and the refusal of requests that name another host (DNS
-//! rebinding).
+//! The origins of this server, and the refusal of requests for other hosts, which DNS rebinding would
+//! make a browser send.
 
 use std::net::SocketAddr;
 
@@ -16,10 +16,10 @@ use crate::{
 };
 
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
-/// What probes request by address.
+/// Paths that probes request by the server's address.
 const FOR_PROBES: [&str; 2] = ["/healthz", "/metrics"];
 
-/// The origins that are ours, and what follows from them.
+/// The origins of this server, and what follows from them.
 pub struct OwnOrigins {
     /// The public URL's. If that is not https, also any loopback name at the port of a loopback
     /// bind.
@@ -61,7 +61,8 @@ impl OwnOrigins {
         }
     }
 
-    /// The origin by which we speak of ourselves: the public URL's, or the address we listen on.
+    /// The server's name for itself, and OAuth's issuer: the public URL's origin, or that of the
+    /// address it listens on.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }

@@ -1,5 +1,5 @@
-//! What may be tried and made, and how often, where it is no password: user codes, new sessions,
-//! keys and tokens. Passwords are counted where they are judged ([`crate::chat`]).
+//! Rate limits on what callers try and create: user codes, sessions, keys, codes and tokens. Attempts
+//! at passwords are counted below, where passwords are verified.
 
 use crate::{
     audit::{Limit, Subject},
@@ -85,7 +85,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
     }
 }
 
-/// Lets somebody make a session.
+/// Charges a network for a new session. Fails with `throttled`.
 pub async fn new_session(server: &ServerState, address: &Address) -> Result<()> {
     charge(
         server,
@@ -96,7 +96,7 @@ pub async fn new_session(server: &ServerState, address: &Address) -> Result<()> 
     .await
 }
 
-/// Lets a session have one more API key, or one more secret of one.
+/// Charges a session for a new API key, or a new secret of one. Fails with `throttled`.
 pub async fn new_key(server: &ServerState, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject {
         session: Some(session),
@@ -111,9 +111,9 @@ pub async fn new_key(server: &ServerState, address: &Address, session: SessionId
     .await
 }
 
-/// Lets an app ask for a token. Those that it gets are counted, by app and network; what it is
-/// refused is not. Those that it gets for itself are also counted by network, whatever the app: a
-/// session makes many API keys.
+/// Charges for a token that an app asks for, by app and network. A refusal costs nothing. Tokens that
+/// apps get for themselves are also counted by network, whatever the app, because a session can
+/// create many API keys. Fails with `throttled`, or as the attempt does.
 pub async fn new_token<T>(
     server: &ServerState,
     address: &Address,
@@ -128,7 +128,8 @@ pub async fn new_token<T>(
     if_granted(server, address, &token, attempt).await
 }
 
-/// Lets a device ask for a code in the name of an app. What it is refused does not count.
+/// Charges for a device code, by app and network. A refusal costs nothing. Fails with `throttled`, or
+/// as the attempt does.
 pub async fn new_device_code<T>(
     server: &ServerState,
     address: &Address,
@@ -139,7 +140,7 @@ pub async fn new_device_code<T>(
     if_granted(server, address, &code, attempt).await
 }
 
-/// Charges for what an attempt gets, in advance. What is refused costs nothing.
+/// Charges before an attempt, and gives the charge back if the attempt fails.
 async fn if_granted<T>(
     server: &ServerState,
     address: &Address,
@@ -154,7 +155,8 @@ async fn if_granted<T>(
     result
 }
 
-/// Lets a device poll with its code. Polls that come too fast count.
+/// Runs a device's poll with its code. Polls that come too fast are counted. Fails with `throttled`,
+/// or as the attempt does.
 pub async fn poll<T>(
     server: &ServerState,
     address: &Address,
@@ -176,10 +178,9 @@ pub async fn poll<T>(
     result
 }
 
-/// Carries out what an app asks for. Refusals count by network, whatever app they name, and a
-/// network that had too many of them is refused at once what cannot succeed. Secrets of 256 bits
-/// cannot be guessed, so they are looked up before anything is charged: one that works always
-/// works.
+/// Runs the request of an app. Refusals count by network, whatever app they name. For a network that
+/// had too many, a request that cannot succeed is refused at once. Secrets of 256 bits cannot be
+/// guessed, so they are looked up first: a valid secret always works.
 pub async fn app_call<T>(
     server: &ServerState,
     address: &Address,
@@ -191,15 +192,15 @@ pub async fn app_call<T>(
     app_call_charged(server, address, by, shown, attempt).await
 }
 
-/// Whether what an app is answered is as good as refused.
+/// Whether an answer to an app counts like a refusal.
 pub enum Charged {
-    /// It stays charged.
+    /// It does: the charge stays.
     Kept,
-    /// It gets back what it was charged.
+    /// It does not: the charge is given back.
     Back,
 }
 
-/// The same, where some answers that are no errors are as good as refusals.
+/// Like [`app_call`], for attempts some of whose answers count like refusals.
 pub async fn app_call_charged<T>(
     server: &ServerState,
     address: &Address,
@@ -208,7 +209,7 @@ pub async fn app_call_charged<T>(
     attempt: impl Future<Output = Result<(T, Charged)>>,
 ) -> Result<T> {
     let refusals = refused_call(address);
-    // Charged in advance, because many that are under way together would else all be looked at.
+    // Charged in advance: otherwise many requests at one time would all get through.
     let charged = server.chat.tries.charge(&refusals, server.clock.steady());
     if let Err(refusal) = &charged
         && !oauth::may_succeed(&server.chat, by.into(), shown, server.clock.due()).await?
@@ -225,9 +226,8 @@ pub async fn app_call_charged<T>(
     result.map(|(answer, _)| answer)
 }
 
-/// Looks for the app that a page is about. It counts like what apps are refused themselves, so that
-/// nobody goes through made-up names here either; an app that there is is found, however much the
-/// network was refused.
+/// Looks up the app that a page is about. A failure counts like the refusal of an app, so that
+/// nobody can try made-up names here. An app that exists is always found.
 pub async fn app_of_page<T>(
     server: &ServerState,
     address: &Address,
@@ -239,7 +239,7 @@ pub async fn app_of_page<T>(
     }
 }
 
-/// The form of an app, or its refusal, which counts like any other.
+/// The form of an app. A form that was refused counts like any other refusal.
 pub async fn app_form<T>(
     server: &ServerState,
     address: &Address,
@@ -251,8 +251,7 @@ pub async fn app_form<T>(
     }
 }
 
-/// What an app presents, if it may prove something. A made-up access token counts like any other
-/// refusal.
+/// What an app presents as proof. An access token that is not valid counts like any other refusal.
 pub async fn proof(server: &ServerState, address: &Address, presented: Presented) -> Result<Proof> {
     match presented {
         Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
@@ -267,8 +266,7 @@ pub async fn proof(server: &ServerState, address: &Address, presented: Presented
     }
 }
 
-/// Counts what an app was refused before anything was looked for; where there was too much of that,
-/// it is told so.
+/// Counts the refusal of an app, and returns it; for a network that had too many, returns `throttled`.
 async fn count_refused<T>(server: &ServerState, address: &Address, error: Error) -> Result<T> {
     if counts(&error) {
         charge(server, address, address.subject(), &refused_call(address)).await?;
@@ -277,13 +275,13 @@ async fn count_refused<T>(server: &ServerState, address: &Address, error: Error)
     Err(error)
 }
 
-/// What a network is charged for an app that it was refused.
+/// The charge of a network for one refusal of an app.
 fn refused_call(address: &Address) -> Vec<Charge> {
     Charge::of_network(Limit::Apps, address.network)
 }
 
-/// Whether it says that an app asked for what it may not have. To wait, or that we failed, is no
-/// such refusal.
+/// Whether an error counts as the refusal of an app. A wait does not, nor does a failure of the
+/// server.
 fn counts(error: &Error) -> bool {
     let waits = matches!(
         error.code,
@@ -292,7 +290,7 @@ fn counts(error: &Error) -> bool {
     !waits && !error.is_failure()
 }
 
-/// Writes of an app that was not let in to the log.
+/// Logs that an app was not let in, within the bounds on such lines.
 fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
     if error.code == Code::InvalidClient {
         let arrival = address.arrival(server, server.clock.now());
@@ -307,7 +305,7 @@ fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
     }
 }
 
-/// Lets a session have one more authorization code.
+/// Charges a session for an authorization code. Fails with `throttled`.
 pub async fn new_code(server: &ServerState, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject {
         session: Some(session),
@@ -322,7 +320,7 @@ pub async fn new_code(server: &ServerState, address: &Address, session: SessionI
     .await
 }
 
-/// Records, within the bounds on such lines, that somebody has added as much to the disk as may be.
+/// Records a result that reached the storage limit, within the bounds on such lines, and returns it.
 pub async fn storage<T>(
     server: &ServerState,
     address: &Address,
@@ -354,7 +352,7 @@ pub async fn storage<T>(
     result
 }
 
-/// Charges the keys.
+/// Charges all of these, or none of them. Fails with `throttled`.
 async fn charge(
     server: &ServerState,
     address: &Address,
@@ -367,7 +365,7 @@ async fn charge(
     }
 }
 
-/// Refuses; the first refusal of a key in an hour is recorded.
+/// Returns a refusal. The first one of its kind and key in an hour is recorded.
 async fn refuse<T>(
     server: &ServerState,
     address: &Address,

@@ -1,4 +1,4 @@
-//! What an app's library asks for first (RFC 8414).
+//! The server's metadata, which OAuth libraries ask for first (RFC 8414).
 
 use axum::extract::State;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The ends of grants as server-sent events, for resource servers.
+//! Revocations of grants and tokens as server-sent events, for resource servers.
 
 use axum::{
     extract::State,
@@ -103,7 +103,7 @@ impl Stream {
         let step = tokio::select! {
             step = self.feed.next(self.server.clock.due()) => step,
             _ = self.heartbeat.tick() => return Some(format!("id: {}\n\n", self.feed.position())),
-            // Whoever follows comes back by itself, and so to the server that is started next.
+            // The follower reconnects by itself, to the next server.
             () = self.server.stopping.cancelled() => return None,
         };
         match step {

@@ -1,4 +1,4 @@
-//! Tokens: issued, looked into, revoked.
+//! The endpoints for tokens: issue (RFC 6749), introspect (RFC 7662), revoke (RFC 7009).
 
 use std::collections::HashMap;
 
