@@ -71,5 +71,6 @@ pub mod model;
 pub mod oauth;
 pub mod password;
 pub mod secret;
+pub mod service;
 pub mod session;
 pub mod store;

@@ -50,7 +50,7 @@ async fn run(config: Config) -> Result<(), String> {
     let clock = system_clock();
     let server =
         http::Server::open(config, address, clock.clone()).map_err(|error| error.detail)?;
-    let chat = server.chat();
+    let service = server.service();
     let control_socket = ControlSocket::open(&database);
     if let Err(error) = &control_socket {
         tracing::warn!(%error, "there is no control socket, so subcommands cannot reach this server");
@@ -68,7 +68,7 @@ async fn run(config: Config) -> Result<(), String> {
     let controlled = async {
         if let Ok(control_socket) = control_socket {
             control_socket
-                .serve(chat, clock, stopping.cancelled())
+                .serve(service, clock, stopping.cancelled())
                 .await;
         }
     };

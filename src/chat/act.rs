@@ -5,12 +5,12 @@ use serde::Serialize;
 use std::fmt::Display;
 use utoipa::ToSchema;
 
-use super::{Limits, excerpts::Excerpt};
+use super::excerpts::Excerpt;
 use crate::{
     error::{Error, Result},
     irc::{Reply, command::Each},
-    model::{Caller, ChannelName, EventId, Nick, SERVER_NAME, TargetId, Timestamp},
-    session::{Visibility, audience},
+    model::{Caller, ChannelName, EventId, Nick, TargetId, Timestamp},
+    session::{Limits, Visibility, audience},
     store::{
         Write,
         channel::Channel,
@@ -118,19 +118,6 @@ impl<'a> Act<'a> {
         Ok(id)
     }
 
-    /// Tells this session's clients something, in the server's name.
-    pub fn notice(&mut self, text: &str) -> Result<()> {
-        let id = notice(
-            self.tx,
-            &self.session,
-            text.to_owned(),
-            self.origin(),
-            self.now,
-        )?;
-        self.answer.ids.push(id);
-        Ok(())
-    }
-
     pub fn draft(&self, command: &'static str, params: &[&dyn Display]) -> NewEvent<'_> {
         NewEvent {
             time: self.now,
@@ -204,25 +191,4 @@ impl<'a> Act<'a> {
         let member = member.ok_or_else(|| Error::not_on_channel(&channel.name))?;
         Ok((channel, member))
     }
-}
-
-/// Tells a session's clients something, in the server's name.
-pub fn notice(
-    tx: &Write,
-    session: &Session,
-    text: String,
-    origin: Origin,
-    now: Timestamp,
-) -> Result<EventId> {
-    let params = vec![session.nick.to_string(), text];
-    let draft = NewEvent {
-        time: now,
-        source: SERVER_NAME,
-        command: "NOTICE",
-        params,
-        origin,
-        app: None,
-        message: None,
-    };
-    log::append(tx, draft, &[session.id.into()])
 }

@@ -31,7 +31,8 @@ pub struct Shown {
 impl Chat {
     /// A live channel, its members and its bans. It fails with `no_such_channel`.
     pub async fn channel(&self, name: ChannelName) -> Result<Shown> {
-        self.store
+        self.core
+            .store
             .read(move |tx| {
                 let channel = Visibility::unrestricted(tx).channel(&name)?;
                 let (members, bans) = (
@@ -52,7 +53,8 @@ impl Chat {
     ///
     /// It fails with `no_such_channel`, `no_such_nick` or `user_not_in_channel`.
     pub async fn give_op(&self, name: ChannelName, nick: Nick, now: Timestamp) -> Result<()> {
-        self.store
+        self.core
+            .store
             .write(move |tx| {
                 let visibility = Visibility::unrestricted(tx);
                 let (channel, session) = (visibility.channel(&name)?, visibility.session(&nick)?);
@@ -81,6 +83,7 @@ impl Chat {
     /// It fails with `no_such_channel`.
     pub async fn end_channel(&self, name: ChannelName, now: Timestamp) -> Result<usize> {
         let found = self
+            .core
             .store
             .read(move |tx| Visibility::unrestricted(tx).channel(&name))
             .await?;
@@ -89,6 +92,7 @@ impl Chat {
             let channel = found.clone();
             let first = removed == 0;
             batch = self
+                .core
                 .store
                 .write(move |tx| {
                     let members = membership::ops_last(tx, channel.id, BATCH)?;

@@ -57,7 +57,8 @@ impl Chat {
             return Ok(held);
         }
         for guess in self
-            .look(caller, move |tx| guesses(tx, caller, given))
+            .core
+            .read_as(caller, move |tx| guesses(tx, caller, given))
             .await?
         {
             if let Err(refusal) = self.guess_channel_key(caller, &guess, arrival).await {
@@ -87,11 +88,12 @@ impl Chat {
         if !guess.known {
             charges.push(Charge::new(Limit::Channel, guess.channel.0));
         }
-        let unused = self.tries.is_unused(&own, arrival.steady);
-        match self.tries.charge(&charges, arrival.steady) {
-            Ok(()) if guess.right => self.tries.refund(&charges),
+        let unused = self.core.tries.is_unused(&own, arrival.steady);
+        match self.core.tries.charge(&charges, arrival.steady) {
+            Ok(()) if guess.right => self.core.tries.refund(&charges),
             Ok(()) => {
-                self.record_refusal(Action::ChannelKeyRefused, subject, arrival)
+                self.core
+                    .record_refusal(Action::ChannelKeyRefused, subject, arrival)
                     .await?
             }
             // What neighbours have tried does not keep out a session that has made no mistake.
@@ -99,10 +101,10 @@ impl Chat {
             Err(refusal) => {
                 if refusal.limit == Limit::ChannelKeys && unused {
                     // It has made a mistake now.
-                    self.tries.note(&[own], arrival.steady);
+                    self.core.tries.note(&[own], arrival.steady);
                 }
                 if refusal.first {
-                    self.throttled(refusal.limit, subject, arrival).await;
+                    self.core.throttled(refusal.limit, subject, arrival).await;
                 }
                 return Err(refusal.into());
             }

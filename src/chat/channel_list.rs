@@ -126,7 +126,7 @@ impl Chat {
             tokio::time::sleep(chat.channel_list.pause()).await;
             let started = Instant::now();
             chat.channel_list.changed.store(false, Release);
-            let list = Arc::new(chat.store.read(ChannelList::read).await?);
+            let list = Arc::new(chat.core.store.read(ChannelList::read).await?);
             let reading = Reading {
                 list: list.clone(),
                 done: Instant::now(),

@@ -92,7 +92,7 @@ impl Chat {
             Some(first) => Ok(Some((true, first))),
             None => Ok(all_joined(tx, caller, names)?.map(|answer| (false, answer))),
         };
-        let Some((answered, short)) = self.look(caller, look).await? else {
+        let Some((answered, short)) = self.core.read_as(caller, look).await? else {
             return Ok(None);
         };
         let answer = self.complete(caller, short.clone()).await?;
@@ -120,7 +120,8 @@ impl Chat {
         }
         let unread = answer.clone();
         match self
-            .look(caller, move |tx| complete(tx, caller, answer))
+            .core
+            .read_as(caller, move |tx| complete(tx, caller, answer))
             .await
         {
             Err(_) => Ok(incomplete(unread)),

@@ -1,15 +1,15 @@
 //! Carrying out a command: the scope, the label, one transaction, the answer.
 
 use super::{
-    Chat, act::Act, act::Answer, callers::Live, channel, channel_keys::Held, excerpts,
-    label::Label, lookalikes::Lookalikes, marks, modes, query, session, silence, talk,
+    Chat, act::Act, act::Answer, channel, channel_keys::Held, excerpts, label::Label,
+    lookalikes::Lookalikes, marks, modes, query, session, silence, talk,
 };
 use crate::{
     error::{Error, Result},
     irc::{Command, Message, Reply, mode::Change},
     model::{Arrival, Caller, SERVER_NAME, Timestamp},
-    session::Visibility,
-    store::{self, Place, Priority, Read, log},
+    session::{LiveClient, Visibility, write_in_slot},
+    store::{self, Priority, Read, WriteSlot, log},
 };
 
 impl Chat {
@@ -17,10 +17,10 @@ impl Chat {
     /// several matters, they come with their `place` in it.
     pub async fn execute(
         &self,
-        live: &Live,
+        live: &LiveClient,
         message: Message,
         arrival: Arrival,
-        place: Option<Place>,
+        place: Option<WriteSlot>,
     ) -> Result<Answer> {
         let now = arrival.now;
         let (verb, command) = Command::parse(&message)?;
@@ -57,7 +57,7 @@ impl Chat {
             _ if command.asks() => self.query(live.caller, command, label, now).await?,
             _ => {
                 self.perform(
-                    self.place(live.caller).await?,
+                    self.core.write_slot(live.caller).await?,
                     live.caller,
                     command,
                     label,
@@ -78,19 +78,19 @@ impl Chat {
     /// give again.
     async fn perform(
         &self,
-        place: Place,
+        place: WriteSlot,
         caller: Caller,
         command: Command,
         label: Option<Label>,
         held: Held,
         now: Timestamp,
     ) -> Result<Answer> {
-        let (limits, lookalikes) = (self.limits, self.lookalikes.clone());
+        let (limits, lookalikes) = (self.core.limits, self.lookalikes.clone());
         let question = command.asks().then(|| (command.clone(), label.clone()));
-        let performed = super::change(
+        let performed = write_in_slot(
             place,
-            priority(&command, label.as_ref()),
             caller,
+            priority(&command, label.as_ref()),
             move |tx| {
                 if let Some(answer) = Label::answered(label.as_ref(), tx, caller)? {
                     return Ok(answer);
@@ -137,7 +137,8 @@ impl Chat {
     ) -> Result<Answer> {
         let known = label.clone();
         let (answered, answer) = self
-            .look(caller, move |tx| {
+            .core
+            .read_as(caller, move |tx| {
                 match Label::answered(known.as_ref(), tx, caller)? {
                     Some(answer) => Ok((true, answer)),
                     None => read_only(tx, caller, &command).map(|answer| (false, answer)),
@@ -170,7 +171,7 @@ impl Chat {
                 Ok((None, tx.added()))
             }
         };
-        match self.change_ordinary(caller, keep).await {
+        match self.core.write_as(caller, Priority::Ordinary, keep).await {
             Err(refusal) if refusal.is_want_of_room() => Ok((None, 0)),
             kept => kept,
         }

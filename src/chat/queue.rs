@@ -4,15 +4,14 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
 use super::{
     Chat,
-    callers::Live,
     hub::{Attachment, BUFFER_BYTES, Delivery, Over},
 };
 use crate::{
     error::{Error, Extra, Result},
     model::{Event, EventId, Page, SessionId, Target, Timestamp},
-    session::Visibility,
+    session::{LiveClient, Visibility},
     store::{
-        Read, client,
+        Priority, Read, client,
         history::{self, Part},
         log,
         queue::PageSize,
@@ -48,7 +47,7 @@ impl Chat {
     /// for something to happen.
     pub async fn poll(
         &self,
-        live: &Live,
+        live: &LiveClient,
         start: Start,
         timeout: Duration,
         limit: usize,
@@ -78,7 +77,7 @@ impl Chat {
     }
 
     /// Follows the caller's queue from a start on.
-    pub async fn follow(self: &Arc<Self>, live: Arc<Live>, start: Start) -> Result<Feed> {
+    pub async fn follow(self: &Arc<Self>, live: Arc<LiveClient>, start: Start) -> Result<Feed> {
         let position = self.position(&live, start).await?;
         let attachment = self.hub.attach(live.caller)?;
         let warned = position;
@@ -96,35 +95,36 @@ impl Chat {
     /// What was said before: on a channel in one's own time, or between one's session and another.
     pub async fn history(
         &self,
-        live: &Live,
+        live: &LiveClient,
         of: HistoryOf,
         part: Part,
         limit: usize,
     ) -> Result<Vec<Event>> {
         let caller = live.caller;
         let issued = move |tx: &Read| part.id().map_or(Ok(()), |id| log::require_issued(tx, id));
-        self.look(caller, move |tx| {
-            let (visibility, me) = (Visibility::of(tx, caller)?, caller.session);
-            let other = match of {
-                HistoryOf::Target(Target::Channel(name)) => {
-                    let channel = visibility.channel(&name)?;
-                    issued(tx)?;
-                    let own = history::of_channel(tx, me, channel.id, part, limit)?;
-                    return own.ok_or_else(|| Error::not_on_channel(&channel.name));
-                }
-                HistoryOf::Target(Target::Nick(nick)) => visibility.correspondent(&nick)?.id,
-                HistoryOf::Session(session) => visibility.past_correspondent(session)?.id,
-            };
-            issued(tx)?;
-            history::of_exchange(tx, me, other, part, limit)
-        })
-        .await
+        self.core
+            .read_as(caller, move |tx| {
+                let (visibility, me) = (Visibility::of(tx, caller)?, caller.session);
+                let other = match of {
+                    HistoryOf::Target(Target::Channel(name)) => {
+                        let channel = visibility.channel(&name)?;
+                        issued(tx)?;
+                        let own = history::of_channel(tx, me, channel.id, part, limit)?;
+                        return own.ok_or_else(|| Error::not_on_channel(&channel.name));
+                    }
+                    HistoryOf::Target(Target::Nick(nick)) => visibility.correspondent(&nick)?.id,
+                    HistoryOf::Session(session) => visibility.past_correspondent(session)?.id,
+                };
+                issued(tx)?;
+                history::of_exchange(tx, me, other, part, limit)
+            })
+            .await
     }
 
     /// Where to read from.
     async fn position(
         &self,
-        live: &Live,
+        live: &LiveClient,
         Start {
             after,
             acknowledges,
@@ -133,7 +133,8 @@ impl Chat {
         if acknowledges && !live.begun() {
             let caller = live.caller;
             match self
-                .change(caller, move |tx| {
+                .core
+                .write_as(caller, Priority::Essential, move |tx| {
                     client::begin_queue(tx, caller.client, EventId(0))
                 })
                 .await
@@ -149,7 +150,8 @@ impl Chat {
         };
         // What was pushed to anyone was issued; only what is beyond it has to be looked up.
         if after > self.hub.head() {
-            self.store
+            self.core
+                .store
                 .read(move |tx| log::require_issued(tx, after))
                 .await?;
         }
@@ -159,14 +161,20 @@ impl Chat {
         Ok(after)
     }
 
-    async fn page(&self, live: &Live, after: EventId, size: impl Into<PageSize>) -> Result<Page> {
+    async fn page(
+        &self,
+        live: &LiveClient,
+        after: EventId,
+        size: impl Into<PageSize>,
+    ) -> Result<Page> {
         let (caller, size) = (live.caller, size.into());
-        self.look(caller, move |tx| {
-            // What was said before a client came is not in its queue, whatever position it names.
-            let start = client::queue_start(tx, caller.client)?;
-            Visibility::of(tx, caller)?.page(caller.session, after.max(start), size)
-        })
-        .await
+        self.core
+            .read_as(caller, move |tx| {
+                // What was said before a client came is not in its queue, whatever position it names.
+                let start = client::queue_start(tx, caller.client)?;
+                Visibility::of(tx, caller)?.page(caller.session, after.max(start), size)
+            })
+            .await
     }
 }
 
@@ -174,7 +182,7 @@ impl Chat {
 pub struct Feed {
     chat: Arc<Chat>,
     attachment: Attachment,
-    live: Arc<Live>,
+    live: Arc<LiveClient>,
     position: EventId,
     /// How far the client was told of what was removed.
     warned: EventId,

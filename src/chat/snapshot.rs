@@ -2,105 +2,22 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use super::{Chat, callers::Live};
+use super::Chat;
 use crate::{
     error::Result,
-    model::{Caller, ClientView, EventId, SessionId, Timestamp, Unread},
-    session::Visibility,
+    model::{
+        Caller, ChannelView, DirectView, EventId, MemberView, SessionView, Snapshot, TopicView,
+    },
+    session::{LiveClient, Visibility},
     store::{
-        Read, Write, client, conversation::Conversation, log, membership, read_marker, session,
-        unread,
+        Priority, Read, Write, client, conversation::Conversation, log, membership, read_marker,
+        session, unread,
     },
 };
 
 /// People that a snapshot shows on all its channels together, at most: an answer is held in memory
 /// until its reader has it.
 const MEMBERS: i64 = 10_000;
-
-/// The state of a session at one position of the log.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Snapshot {
-    pub session: SessionView,
-    pub client: ClientView,
-    pub channels: Vec<ChannelView>,
-    /// The sessions with which direct messages were exchanged, at most 200: those first to which
-    /// this session has written, of these the unread, of these the newest.
-    pub directs: Vec<DirectView>,
-    /// The log's position at this moment: events up to it are in the state already.
-    #[schema(value_type = i64)]
-    pub cursor: EventId,
-    /// This client's acknowledged position.
-    #[schema(value_type = i64)]
-    pub acknowledged: EventId,
-}
-
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct SessionView {
-    #[schema(value_type = i64)]
-    pub id: SessionId,
-    pub nick: String,
-    pub has_password: bool,
-    /// The text one is away with.
-    pub away: Option<String>,
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Timestamp,
-}
-
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ChannelView {
-    pub name: String,
-    /// Mode letters and their parameters, as `+klnt key 50`.
-    pub modes: String,
-    pub topic: Option<TopicView>,
-    /// Those on it, in the order of their nicks. Where a snapshot would show more than 10,000
-    /// people, its largest channels show some of theirs: the session itself, ops, voiced ones, and
-    /// those who have been there longest.
-    pub members: Vec<MemberView>,
-    /// How many are on it, where `members` are not all of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub member_count: Option<i64>,
-    /// The session's read mark.
-    #[schema(value_type = i64)]
-    pub read: EventId,
-    /// What others said past it, up to the snapshot's cursor, in the present stay.
-    pub unread: Unread,
-}
-
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct TopicView {
-    pub text: String,
-    pub set_by: String,
-    #[schema(value_type = String, format = DateTime)]
-    pub set_at: Timestamp,
-}
-
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct MemberView {
-    pub nick: String,
-    pub op: bool,
-    pub voice: bool,
-    pub away: bool,
-}
-
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DirectView {
-    /// Of a session that has ended, the last nick that it had.
-    pub nick: String,
-    #[schema(value_type = i64)]
-    pub session: SessionId,
-    /// The session's read mark.
-    #[schema(value_type = i64)]
-    pub read: EventId,
-    /// What the other said past it, up to the snapshot's cursor.
-    pub unread: Unread,
-    /// Whether that session has ended.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub ended: bool,
-}
 
 impl From<session::Session> for SessionView {
     fn from(session: session::Session) -> Self {
@@ -120,7 +37,7 @@ impl Chat {
     ///
     /// Every field changes only by an event, so of a session that is by itself the last one read is
     /// known to be the present one until an event reaches it.
-    pub async fn snapshot(&self, live: &Live, acknowledges: bool) -> Result<Snapshot> {
+    pub async fn snapshot(&self, live: &LiveClient, acknowledges: bool) -> Result<Snapshot> {
         // In this order: whatever was pushed up to this head has been counted among the changes
         // before.
         let head = self.hub.head();
@@ -136,7 +53,7 @@ impl Chat {
         Ok(snapshot)
     }
 
-    async fn read_snapshot(&self, live: &Live, acknowledges: bool) -> Result<Snapshot> {
+    async fn read_snapshot(&self, live: &LiveClient, acknowledges: bool) -> Result<Snapshot> {
         // Both are asked for before the transaction begins: a change that it may not have seen is
         // one more.
         let (begun, changes) = (live.begun(), live.changes());
@@ -161,19 +78,22 @@ impl Chat {
     }
 
     async fn look_at(&self, caller: Caller) -> Result<Snapshot> {
-        self.look(caller, move |tx| read(tx, caller)).await
+        self.core.read_as(caller, move |tx| read(tx, caller)).await
     }
 
     /// Begins a client's queue with what comes past its first snapshot, unless it has begun; where
     /// it begins. The snapshot itself is read before, by a reader: what takes its time keeps nobody
     /// from writing.
-    async fn begin_queue(&self, live: &Live, at: EventId) -> Result<EventId> {
+    async fn begin_queue(&self, live: &LiveClient, at: EventId) -> Result<EventId> {
         let client = live.caller.client;
         let begin = move |tx: &Write| {
             client::begin_queue(tx, client, at)?;
             client::queue_start(tx, client)
         };
-        let start = self.change(live.caller, begin).await?;
+        let start = self
+            .core
+            .write_as(live.caller, Priority::Essential, begin)
+            .await?;
         live.begin(start);
         Ok(start)
     }

@@ -10,7 +10,7 @@ use std::{
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 
-use crate::{chat::Limits, limits::Rate, model::Origin, store::engine::files};
+use crate::{limits::Rate, model::Origin, session::Limits, store::engine::files};
 
 mod operation;
 

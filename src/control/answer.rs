@@ -6,7 +6,6 @@ use super::{
     views,
 };
 use crate::{
-    chat::{Chat, registry::Named},
     config::{OnApps, OnKeys, Operation},
     error::{Code, Error, Result},
     model::{AppId, ChannelName, Clock, GrantId, Nick, RedirectUri, Scopes, SessionId},
@@ -14,14 +13,16 @@ use crate::{
         apps::{self, Wanted},
         grants, keys,
     },
+    service::Service,
+    session::admin::Named,
 };
 
 /// The most rows of a list in one answer.
 const PAGE: usize = 500;
 
 /// Does what is asked. What fails is an answer too.
-pub async fn answer(chat: &Chat, question: Question, clock: &Clock) -> Answer {
-    carry_out(chat, question, clock)
+pub async fn answer(service: &Service, question: Question, clock: &Clock) -> Answer {
+    carry_out(service, question, clock)
         .await
         .unwrap_or_else(|error| match error.code {
             Code::Overloaded => Answer::Again(error.detail),
@@ -30,65 +31,76 @@ pub async fn answer(chat: &Chat, question: Question, clock: &Clock) -> Answer {
 }
 
 async fn carry_out(
-    chat: &Chat,
+    service: &Service,
     Question { operation, after }: Question,
     clock: &Clock,
 ) -> Result<Answer> {
     Ok(match operation {
         Operation::Backup { file } => {
-            chat.backup(file).await?;
+            service.core.backup(file).await?;
             Answer::Done
         }
         Operation::Restore { .. } => Answer::Failed(
             "a server is running on this database: stop it, and then restore the copy".into(),
         ),
-        Operation::Audit { before, limit } => Answer::Audit(chat.audit(before, limit).await?),
-        Operation::App(operation) => on_apps(chat, operation, after, clock).await?,
+        Operation::Audit { before, limit } => {
+            Answer::Audit(service.core.audit(before, limit).await?)
+        }
+        Operation::App(operation) => on_apps(service, operation, after, clock).await?,
         Operation::Sessions => page(
-            &chat.sessions(SessionId(after), PAGE).await?,
+            &service.core.sessions(SessionId(after), PAGE).await?,
             views::sessions,
             |one| one.session.id.0,
         ),
         Operation::Session { session, end: true } => {
-            chat.remove_session(Named::parse(&session)?, clock.now())
+            service
+                .core
+                .remove_session(Named::parse(&session)?, clock.now())
                 .await?;
             Answer::Done
         }
         Operation::Session {
             session,
             end: false,
-        } => show(chat, Named::parse(&session)?).await?,
-        Operation::Channel { name, op, end } => on_channel(chat, name, op, end, clock).await?,
+        } => show(service, Named::parse(&session)?).await?,
+        Operation::Channel { name, op, end } => on_channel(service, name, op, end, clock).await?,
         Operation::Grants { app, session } => {
             let session = session.map(|session| Named::parse(&session)).transpose()?;
-            let grants = grants::standing(chat, app, session, GrantId(after), PAGE).await?;
+            let grants =
+                grants::standing(&service.core, app, session, GrantId(after), PAGE).await?;
             page(&grants, views::grants, |one| one.grant.id.0)
         }
         Operation::Keys(OnKeys::Create) => {
             return Err(Error::malformed("a key file is created without the server"));
         }
         Operation::Keys(OnKeys::Rotate { at_once, file }) => {
-            chat.rotate_keys(file, at_once, clock.due()).await?;
+            service.core.rotate_keys(file, at_once, clock.due()).await?;
             Answer::Done
         }
         Operation::Keys(OnKeys::Accept { file }) => {
-            chat.accept_keys(file, clock.due()).await?;
+            service.core.accept_keys(file, clock.due()).await?;
             Answer::Done
         }
         Operation::Revoke { grant } => {
-            grants::remove(chat, GrantId(grant), clock.now()).await?;
+            grants::remove(&service.core, GrantId(grant), clock.now()).await?;
             Answer::Done
         }
     })
 }
 
 /// A session and what hangs on it.
-async fn show(chat: &Chat, named: Named) -> Result<Answer> {
-    let (overview, clients) = chat.session(named).await?;
+async fn show(service: &Service, named: Named) -> Result<Answer> {
+    let (overview, clients) = service.core.session(named).await?;
     let session = overview.session.id;
-    let keys = keys::live_of(chat, session).await?;
-    let grants =
-        grants::standing(chat, None, Some(Named::Id(session)), GrantId(0), usize::MAX).await?;
+    let keys = keys::live_of(&service.core, session).await?;
+    let grants = grants::standing(
+        &service.core,
+        None,
+        Some(Named::Id(session)),
+        GrantId(0),
+        usize::MAX,
+    )
+    .await?;
     let tables = [
         views::sessions(&[overview]),
         views::clients(&clients),
@@ -103,7 +115,7 @@ async fn show(chat: &Chat, named: Named) -> Result<Answer> {
 
 /// Shows a channel, or changes it.
 async fn on_channel(
-    chat: &Chat,
+    service: &Service,
     name: String,
     op: Option<String>,
     end: bool,
@@ -131,13 +143,21 @@ async fn on_channel(
     match op {
         Some(nick) => {
             let nick = Nick::named(&nick).map_err(|invalid| by_name(invalid.into()))?;
-            chat.give_op(name, nick, clock.now())
+            service
+                .chat
+                .give_op(name, nick, clock.now())
                 .await
                 .map_err(by_name)?;
         }
-        None if end => drop(chat.end_channel(name, clock.now()).await.map_err(by_name)?),
+        None if end => drop(
+            service
+                .chat
+                .end_channel(name, clock.now())
+                .await
+                .map_err(by_name)?,
+        ),
         None => {
-            let shown = chat.channel(name).await.map_err(by_name)?;
+            let shown = service.chat.channel(name).await.map_err(by_name)?;
             let tables = [
                 views::channel(&shown),
                 views::members(&shown.members),
@@ -152,7 +172,12 @@ async fn on_channel(
     Ok(Answer::Done)
 }
 
-async fn on_apps(chat: &Chat, operation: OnApps, after: i64, clock: &Clock) -> Result<Answer> {
+async fn on_apps(
+    service: &Service,
+    operation: OnApps,
+    after: i64,
+    clock: &Clock,
+) -> Result<Answer> {
     Ok(match operation {
         OnApps::Add {
             name,
@@ -177,20 +202,22 @@ async fn on_apps(chat: &Chat, operation: OnApps, after: i64, clock: &Clock) -> R
                 redirect_uris,
                 scope,
             };
-            apps::register(chat, wanted, clock.now()).await?.into()
+            apps::register(&service.core, wanted, clock.now())
+                .await?
+                .into()
         }
         OnApps::List => page(
-            &apps::list(chat, AppId(after), PAGE).await?,
+            &apps::list(&service.core, AppId(after), PAGE).await?,
             views::apps,
             |(app, _)| app.id.0,
         ),
         OnApps::Rotate { client_id, overlap } => {
-            apps::rotate(chat, client_id, overlap, clock.now(), clock.due())
+            apps::rotate(&service.core, client_id, overlap, clock.now(), clock.due())
                 .await?
                 .into()
         }
         OnApps::Remove { client_id } => {
-            apps::remove(chat, client_id, clock.now()).await?;
+            apps::remove(&service.core, client_id, clock.now()).await?;
             Answer::Done
         }
     })

@@ -6,7 +6,6 @@ use std::{
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     pin::pin,
-    sync::Arc,
     time::Duration,
 };
 
@@ -24,7 +23,7 @@ use super::{
     answer::answer,
     protocol::{Answer, socket_path, write_line},
 };
-use crate::{chat::Chat, model::Clock, store::engine::files};
+use crate::{model::Clock, service::Service, store::engine::files};
 
 /// The longest question, in bytes.
 const QUESTION_LIMIT: u64 = 64 * 1024;
@@ -84,7 +83,7 @@ impl ControlSocket {
     /// else finds the socket.
     pub async fn serve(
         mut self,
-        chat: Arc<Chat>,
+        service: Service,
         clock: Clock,
         stopping: impl Future<Output = ()>,
     ) {
@@ -92,9 +91,9 @@ impl ControlSocket {
         let mut connections = pin!(connections);
         let owner = self.owner;
         let connection = |stream: UnixStream| {
-            let (chat, clock) = (chat.clone(), clock.clone());
+            let (service, clock) = (service.clone(), clock.clone());
             let connection = async move {
-                if let Err(error) = serve_connection(stream, owner, &chat, &clock).await {
+                if let Err(error) = serve_connection(stream, owner, &service, &clock).await {
                     tracing::warn!(%error, "a connection to the control socket broke off");
                 }
             };
@@ -149,7 +148,7 @@ impl Drop for ControlSocket {
 async fn serve_connection(
     stream: UnixStream,
     owner: u32,
-    chat: &Chat,
+    service: &Service,
     clock: &Clock,
 ) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
@@ -172,7 +171,7 @@ async fn serve_connection(
             return Ok(());
         }
         match serde_json::from_str(&line) {
-            Ok(question) => write_line(&mut to, &answer(chat, question, clock).await).await?,
+            Ok(question) => write_line(&mut to, &answer(service, question, clock).await).await?,
             // Nothing after a question that is not understood can be trusted.
             Err(error) => {
                 return write_line(

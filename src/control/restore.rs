@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::access::Access;
 use crate::{
-    chat::restore::{self, Ended},
     config::Config,
     model::Timestamp,
+    session::restore::{self, Ended},
     store::restore::Restored,
 };
 

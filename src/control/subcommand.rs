@@ -15,11 +15,11 @@ use super::{
     restore,
 };
 use crate::{
-    chat::Chat,
     config::{Config, OnKeys, Operation},
     model::{Clock, Timestamp},
     password::Hasher,
     secret::KeyRing,
+    service::{Service, Settings},
     store::{
         engine::{
             files,
@@ -83,7 +83,7 @@ enum Executor {
     /// By the server that runs on the database.
     Running(BufReader<UnixStream>),
     /// In this process: no server runs.
-    Here(Box<Chat>),
+    Here(Box<Service>),
 }
 
 impl Executor {
@@ -99,9 +99,13 @@ impl Executor {
             Access::Locked(lock) => lock,
         };
         let hasher = Hasher::start(1).map_err(|error| error.detail)?;
-        let chat =
-            Chat::open(lock, None, config.limits(), hasher, now).map_err(|error| error.detail)?;
-        Ok(Self::Here(Box::new(chat)))
+        let settings = Settings {
+            limits: config.limits(),
+            storage: None,
+            host: None,
+        };
+        let service = Service::open(lock, None, settings, hasher, now);
+        Ok(Self::Here(Box::new(service.map_err(|error| error.detail)?)))
     }
 
     /// The whole answer; a list is asked for page by page.
@@ -163,13 +167,13 @@ impl Executor {
                     answered.map_err(|error| format!("the running server did not answer: {error}"))
                 }
             },
-            Self::Here(chat) => Ok(answer(chat, question, clock).await),
+            Self::Here(service) => Ok(answer(service, question, clock).await),
         }
     }
 
     async fn close(self) {
-        if let Self::Here(chat) = self {
-            chat.close(Instant::now()).await;
+        if let Self::Here(service) = self {
+            service.core.close(Instant::now()).await;
         }
     }
 }

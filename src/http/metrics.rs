@@ -84,8 +84,8 @@ impl Metrics {
         );
         registry.register("commands", "Commands received", commands.clone());
         registry.register("logins", "Logins, by outcome", logins.clone());
-        registry.register("sessions", "Live sessions", sessions.clone());
-        registry.register("clients", "Live clients", clients.clone());
+        registry.register("sessions", "LiveClient sessions", sessions.clone());
+        registry.register("clients", "LiveClient clients", clients.clone());
         registry.register(
             "connections",
             "Held polls and open streams",
@@ -159,9 +159,9 @@ impl Metrics {
 
 /// Values that are read when the metrics are asked for.
 pub struct Gauges {
-    /// Live sessions.
+    /// LiveClient sessions.
     pub sessions: i64,
-    /// Live clients.
+    /// LiveClient clients.
     pub clients: usize,
     /// Held polls and open streams.
     pub connections: usize,

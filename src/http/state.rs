@@ -16,6 +16,8 @@ use crate::{
         server::{connection_limits::ConnectionLimits, response_limits::ResponseLimits},
     },
     model::Clock,
+    oauth::RevocationFeed,
+    session::Core,
 };
 
 /// The router's state. A clone shares the same [`Parts`].
@@ -27,8 +29,12 @@ pub struct ServerState(Arc<Parts>);
 
 /// The parts of a running server.
 pub struct Parts {
-    /// The rules, the store, the caller map and the hub.
+    /// What chat and oauth share: the store, the callers, the limits.
+    pub core: Arc<Core>,
+    /// The rules of channels, messages and delivery.
     pub chat: Arc<Chat>,
+    /// Wakes resource servers that follow revocations.
+    pub revocation_feed: Arc<RevocationFeed>,
     /// Where the time comes from.
     pub clock: Clock,
     /// The origins that are this server's, and the name of its cookie.
@@ -77,6 +83,12 @@ impl Deref for ServerState {
 impl FromRef<ServerState> for Arc<Chat> {
     fn from_ref(server: &ServerState) -> Self {
         server.chat.clone()
+    }
+}
+
+impl FromRef<ServerState> for Arc<Core> {
+    fn from_ref(server: &ServerState) -> Self {
+        server.core.clone()
     }
 }
 

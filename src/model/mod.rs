@@ -19,6 +19,7 @@ mod origin;
 mod password;
 mod redirect;
 mod scope;
+mod snapshot;
 mod target;
 #[cfg(test)]
 mod test_names;
@@ -48,6 +49,7 @@ pub use origin::{HostPort, Origin, is_percent_encoded};
 pub use password::{HashedPassword, PASSWORD_LENGTH, Password};
 pub use redirect::RedirectUri;
 pub use scope::{Scope, Scopes};
+pub use snapshot::{ChannelView, DirectView, MemberView, SessionView, Snapshot, TopicView};
 pub use target::Target;
 pub use timestamp::Timestamp;
 pub use unread::Unread;

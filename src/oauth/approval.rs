@@ -1,10 +1,9 @@
 //! What it takes to ask a session for a grant, by a redirect or by a code that is typed.
 
 use crate::{
-    chat,
     error::{Code, Error, Result},
     model::{Caller, ChannelName, Nick, Scope, Scopes, SessionId, Timestamp},
-    session::Visibility,
+    session::{Visibility, require_place as has_place},
     store::{Read, app::App, authorization_code, device_code, session},
 };
 
@@ -30,7 +29,7 @@ pub(super) fn require_place(
 ) -> Result<()> {
     let coming = authorization_code::count_waiting(tx, session, due)?
         + device_code::count_approved(tx, session, due)?;
-    chat::require_place(tx, session, coming, max)
+    has_place(tx, session, coming, max)
 }
 
 /// The session that is asked, as its pages show it.

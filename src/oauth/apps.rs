@@ -5,11 +5,10 @@ use std::time::Duration;
 use super::MAX_OVERLAP;
 use crate::{
     audit::Action,
-    chat::Chat,
     error::{Code, Error, Result},
     model::{AppId, EndReason, RedirectUri, Scopes, Timestamp, required_name},
     secret::{self, Kind, Secret},
-    session::lifecycle,
+    session::{Core, lifecycle},
     store::{
         Read,
         app::{self, App, NewApp},
@@ -45,7 +44,7 @@ pub struct Issued {
 }
 
 /// Registers an app.
-pub async fn register(chat: &Chat, wanted: Wanted, now: Timestamp) -> Result<Issued> {
+pub async fn register(core: &Core, wanted: Wanted, now: Timestamp) -> Result<Issued> {
     let name = required_name(&wanted.name)?;
     if wanted.public && wanted.resource_server {
         return Err(Error::malformed(
@@ -70,7 +69,7 @@ pub async fn register(chat: &Chat, wanted: Wanted, now: Timestamp) -> Result<Iss
         redirect_uris: wanted.redirect_uris,
         scope: wanted.scope,
     };
-    chat.store
+    core.store
         .write(move |tx| {
             let app = app::register(tx, &new, now)?;
             if let Some(secret) = hash {
@@ -103,15 +102,15 @@ fn check_redirect_uris(uris: &[RedirectUri]) -> Result<()> {
 
 /// The operator's apps after one, by their ids, each with how many live grants there are of it.
 /// Those that were removed are among them for 30 days.
-pub async fn list(chat: &Chat, after: AppId, limit: usize) -> Result<Vec<(App, i64)>> {
-    chat.store
+pub async fn list(core: &Core, after: AppId, limit: usize) -> Result<Vec<(App, i64)>> {
+    core.store
         .read(move |tx| app::operators(tx, after, limit))
         .await
 }
 
 /// Gives an app a new secret; those before it work for as long as `overlap`.
 pub async fn rotate(
-    chat: &Chat,
+    core: &Core,
     client_id: String,
     overlap: Duration,
     now: Timestamp,
@@ -125,7 +124,7 @@ pub async fn rotate(
     }
     let secret = Secret::generate_as(Kind::Key)?;
     let hash = secret.hash();
-    let client_id = chat
+    let client_id = core
         .store
         .write(move |tx| {
             let app = live(tx, &client_id)?;
@@ -151,8 +150,8 @@ pub async fn rotate(
 
 /// Removes an app, or somebody's API key, with all that it was granted: tokens and clients are gone
 /// at once.
-pub async fn remove(chat: &Chat, client_id: String, now: Timestamp) -> Result<()> {
-    let client_id = chat
+pub async fn remove(core: &Core, client_id: String, now: Timestamp) -> Result<()> {
+    let client_id = core
         .store
         .write(move |tx| {
             let app = live(tx, &client_id)?;

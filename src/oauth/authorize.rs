@@ -17,13 +17,12 @@ use super::{
 };
 use crate::{
     audit::{Action, Subject},
-    chat::{Chat, callers::Live},
     error::{Code, Error, Result},
     model::{Arrival, Caller, ChannelName, EndReason, GrantId, RedirectUri, Scopes, Timestamp},
     secret::{Kind, Secret, SecretHash, sha256},
-    session::lifecycle,
+    session::{Core, LiveClient, lifecycle},
     store::{
-        Read, Write,
+        Priority, Read, Write,
         app::{self, App},
         audit,
         authorization_code::{self, AuthorizationCode},
@@ -72,11 +71,11 @@ pub struct Request {
 /// The operator's live app with this name on the wire, if it may be answered there (RFC 6749
 /// §3.1.2.3). Left out, the answer goes to the one redirect URI that is registered.
 pub async fn asking(
-    chat: &Chat,
+    core: &Core,
     client_id: String,
     redirect_uri: Option<String>,
 ) -> Result<Asking> {
-    let app = chat
+    let app = core
         .store
         .read(move |tx| app::by_client_id(tx, &client_id))
         .await?;
@@ -108,9 +107,9 @@ pub async fn asking(
 }
 
 /// The caller's session, as the page shows it.
-pub async fn asked(chat: &Chat, live: &Live) -> Result<Asked> {
+pub async fn asked(core: &Core, live: &LiveClient) -> Result<Asked> {
     let caller = live.caller;
-    chat.look(caller, move |tx| Asked::of(tx, caller)).await
+    core.read_as(caller, move |tx| Asked::of(tx, caller)).await
 }
 
 impl Request {
@@ -147,17 +146,17 @@ impl Request {
 
 /// The session said yes: a code for the app.
 pub async fn approve(
-    chat: &Chat,
-    live: &Live,
+    core: &Core,
+    live: &LiveClient,
     request: Request,
     res: Option<Vec<ChannelName>>,
     now: Timestamp,
     due: Timestamp,
 ) -> Result<Secret> {
-    let (caller, max) = (live.caller, chat.limits.max_clients);
+    let (caller, max) = (live.caller, core.limits.max_clients);
     let secret = Secret::generate_as(Kind::Code)?;
     let hash = secret.hash();
-    chat.change_ordinary(caller, move |tx| {
+    core.write_as(caller, Priority::Ordinary, move |tx| {
         let app = require_live(tx, &request)?;
         let code = request.code(caller, res.clone(), None, due);
         if code.scope.need_client() && standing(tx, &app, &code)?.is_none() {
@@ -171,26 +170,31 @@ pub async fn approve(
 }
 
 /// The session said no.
-pub async fn deny(chat: &Chat, live: &Live, request: Request, arrival: &Arrival) -> Result<()> {
+pub async fn deny(
+    core: &Core,
+    live: &LiveClient,
+    request: Request,
+    arrival: &Arrival,
+) -> Result<()> {
     let caller = live.caller;
     let subject = request.subject(caller);
-    chat.look(caller, move |tx| require_live(tx, &request).map(drop))
+    core.read_as(caller, move |tx| require_live(tx, &request).map(drop))
         .await?;
-    chat.record_refusal(Action::ConsentDenied, subject, arrival)
+    core.record_refusal(Action::ConsentDenied, subject, arrival)
         .await
 }
 
 /// A code without a page, where the session has granted the app as much before.
 pub async fn silently(
-    chat: &Chat,
-    live: &Live,
+    core: &Core,
+    live: &LiveClient,
     request: Request,
     due: Timestamp,
 ) -> Result<Secret> {
     let caller = live.caller;
     let secret = Secret::generate_as(Kind::Code)?;
     let hash = secret.hash();
-    chat.change_ordinary(caller, move |tx| {
+    core.write_as(caller, Priority::Ordinary, move |tx| {
         let app = require_live(tx, &request)?;
         let given = grant::given(tx, caller.session, app.id)?;
         let covering = |grant: &Grant| {
@@ -251,8 +255,8 @@ pub struct Redemption {
 /// Issues tokens for a code, once. A code that comes back with the right redirect URI and verifier
 /// was in two hands: the tokens that it issued end (RFC 6749 §4.1.2), and the grant if the code
 /// made it. The session's devices are told, once.
-pub async fn redeem(chat: &Chat, request: TokenRequest, redemption: Redemption) -> Result<Issued> {
-    tokens::issue(chat, request, move |tx, app, mint| {
+pub async fn redeem(core: &Core, request: TokenRequest, redemption: Redemption) -> Result<Issued> {
+    tokens::issue(core, request, move |tx, app, mint| {
         exchange(tx, app, mint, &redemption)
     })
     .await

@@ -3,10 +3,9 @@
 
 use super::tokens::{self, Issued, Mint, TokenRequest};
 use crate::{
-    chat::Chat,
     error::{Code, Error, Result},
     model::{GrantId, Scopes},
-    session::insert_client,
+    session::{Core, insert_client},
     store::{
         Write,
         app::App,
@@ -15,8 +14,8 @@ use crate::{
 };
 
 /// Issues an access token of the app's own grant, which the first one makes.
-pub async fn issue(chat: &Chat, request: TokenRequest, scope: Option<Scopes>) -> Result<Issued> {
-    tokens::issue(chat, request, move |tx, app, mint| {
+pub async fn issue(core: &Core, request: TokenRequest, scope: Option<Scopes>) -> Result<Issued> {
+    tokens::issue(core, request, move |tx, app, mint| {
         if app.public {
             return Err(Error::new(
                 Code::UnauthorizedClient,

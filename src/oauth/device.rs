@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     audit::{Action, Subject},
-    chat::{Chat, callers::Live},
     error::{Code, Error, Result},
     model::{Caller, ChannelName, Network, Scopes, Timestamp},
     secret::{Kind, Secret, SecretHash, UserCode, UserCodeHash},
+    session::{Core, LiveClient},
     store::{
         Priority, Read, Write,
         app::{self, App},
@@ -62,7 +62,7 @@ pub struct DeviceAuthorization {
 
 /// Gives a device its codes (RFC 8628 §3.2). They are for apps of the operator's: an API key has a
 /// session already.
-pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuthorization> {
+pub async fn authorize(core: &Core, request: DeviceRequest) -> Result<DeviceAuthorization> {
     let DeviceRequest {
         credentials,
         scope,
@@ -70,10 +70,10 @@ pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuth
         now,
         due,
     } = request;
-    let app = authenticate(chat, credentials, due).await?;
+    let app = authenticate(core, credentials, due).await?;
     require_flow(&app)?;
     let scope = approval::scope(&app, scope)?;
-    let keys = chat.keys.ring();
+    let keys = core.keys.ring();
     for _ in 0..DRAWN {
         let (device_code, user_code) = (Secret::generate_as(Kind::Device)?, UserCode::generate()?);
         let hashes = keys.hashes(&user_code);
@@ -87,7 +87,7 @@ pub async fn authorize(chat: &Chat, request: DeviceRequest) -> Result<DeviceAuth
             expires_at: due.plus(LIFE),
             interval: INTERVAL,
         };
-        if chat
+        if core
             .store
             .write_as(Priority::Entry, move |tx| {
                 insert(tx, &new, &hashes, now, due)
@@ -154,14 +154,14 @@ pub struct Waiting {
 /// The device that shows this code, perhaps only one that asked for it from `within` a network.
 /// Codes that are unknown, expired and used are one refusal.
 pub async fn look_up(
-    chat: &Chat,
-    live: &Live,
+    core: &Core,
+    live: &LiveClient,
     code: &UserCode,
     within: Option<Network>,
     due: Timestamp,
 ) -> Result<Waiting> {
-    let (caller, code) = (live.caller, chat.keys.ring().hashes(code));
-    chat.look(caller, move |tx| {
+    let (caller, code) = (live.caller, core.keys.ring().hashes(code));
+    core.read_as(caller, move |tx| {
         let (found, app) = pending(tx, &code, due)?;
         let asked_from = || {
             found
@@ -189,8 +189,8 @@ pub async fn look_up(
 /// Lets the device that shows this code join the caller's session, confined to some channels or
 /// not, if there is a place for it.
 pub async fn approve(
-    chat: &Chat,
-    live: &Live,
+    core: &Core,
+    live: &LiveClient,
     code: &UserCode,
     res: Option<Vec<ChannelName>>,
     now: Timestamp,
@@ -198,10 +198,10 @@ pub async fn approve(
 ) -> Result<()> {
     let (caller, code, max) = (
         live.caller,
-        chat.keys.ring().hashes(code),
-        chat.limits.max_clients,
+        core.keys.ring().hashes(code),
+        core.limits.max_clients,
     );
-    chat.change_as(Priority::Entry, caller, move |tx| {
+    core.write_as(caller, Priority::Entry, move |tx| {
         let (found, app) = pending(tx, &code, due)?;
         if found.scope.need_client() {
             approval::require_place(tx, caller.session, max, due)?;
@@ -223,14 +223,14 @@ pub async fn approve(
 
 /// Refuses the device that shows this code.
 pub async fn deny(
-    chat: &Chat,
-    live: &Live,
+    core: &Core,
+    live: &LiveClient,
     code: &UserCode,
     now: Timestamp,
     due: Timestamp,
 ) -> Result<()> {
-    let (caller, code) = (live.caller, chat.keys.ring().hashes(code));
-    chat.change(caller, move |tx| {
+    let (caller, code) = (live.caller, core.keys.ring().hashes(code));
+    core.write_as(caller, Priority::Essential, move |tx| {
         let (found, app) = pending(tx, &code, due)?;
         device_code::decide(tx, found.user_code, &Decision::Denied, found.expires_at)?;
         audit::record(tx, Action::DeviceDenied, &decided_by(caller, &app), now)
@@ -265,8 +265,8 @@ pub fn no_such_code() -> Error {
 }
 
 /// Issues tokens for a device code that was approved, once, or says why not (yet).
-pub async fn issue(chat: &Chat, request: TokenRequest, presented: SecretHash) -> Result<Issued> {
-    tokens::issue(chat, request, move |tx, app, mint| {
+pub async fn issue(core: &Core, request: TokenRequest, presented: SecretHash) -> Result<Issued> {
+    tokens::issue(core, request, move |tx, app, mint| {
         redeem(tx, app, mint, presented)
     })
     .await

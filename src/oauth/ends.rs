@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
-use super::Proof;
+use super::{
+    Proof,
+    revocation_feed::{Following, RevocationFeed},
+};
 use crate::{
-    chat::{Chat, followers::Following},
     error::Result,
     model::{GrantEndId, Timestamp},
+    session::Core,
     store::revocation::{self, GrantEnd},
 };
 
@@ -16,7 +19,7 @@ const PAGE: usize = 200;
 
 /// The ends of grants past a position, as they come.
 pub struct Feed {
-    chat: Arc<Chat>,
+    core: Arc<Core>,
     proof: Proof,
     following: Following,
     position: GrantEndId,
@@ -37,19 +40,20 @@ pub enum Step {
 
 /// Follows the ends of grants from `after`, or from the present.
 pub async fn follow(
-    chat: &Arc<Chat>,
+    core: &Arc<Core>,
+    feed: &RevocationFeed,
     proof: Proof,
     after: Option<GrantEndId>,
     due: Timestamp,
 ) -> Result<Feed> {
     let presented = proof.clone();
-    let (app, head) = chat
+    let (app, head) = core
         .store
         .read(move |tx| Ok((presented.follows(tx, due)?, revocation::head(tx)?)))
         .await?;
-    let following = chat.followers.follow(app.id)?;
+    let following = feed.follow(app.id)?;
     Ok(Feed {
-        chat: chat.clone(),
+        core: core.clone(),
         proof,
         following,
         position: after.unwrap_or(head),
@@ -68,7 +72,7 @@ impl Feed {
         loop {
             self.following.listen();
             let (proof, position) = (self.proof.clone(), self.position);
-            let read = self.chat.store.read(move |tx| {
+            let read = self.core.store.read(move |tx| {
                 proof.follows(tx, due)?;
                 Ok((revocation::past(tx, position, PAGE)?, revocation::head(tx)?))
             });

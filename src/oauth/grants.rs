@@ -3,11 +3,11 @@
 use super::apps;
 use crate::{
     audit::{Action, Subject},
-    chat::{self, Chat, callers::Live, registry::Named},
     error::{Code, Error, Result},
     model::{EndReason, GrantId, Nick, SessionId, Timestamp},
-    session::{Visibility, lifecycle},
+    session::{Core, LiveClient, Visibility, admin::Named, invalid_token, lifecycle},
     store::{
+        Priority,
         app::{self, App},
         approval::{self, Approval},
         audit,
@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// The session's live grants, oldest first, each with its app.
-pub async fn list(chat: &Chat, live: &Live) -> Result<Vec<(Grant, App)>> {
+pub async fn list(core: &Core, live: &LiveClient) -> Result<Vec<(Grant, App)>> {
     let caller = live.caller;
-    chat.look(caller, move |tx| grant::live_of(tx, caller.session))
+    core.read_as(caller, move |tx| grant::live_of(tx, caller.session))
         .await
 }
 
@@ -34,9 +34,9 @@ pub struct Pending {
 
 /// What the session has approved and no app has redeemed yet, those that expire first before the
 /// others.
-pub async fn pending(chat: &Chat, live: &Live, due: Timestamp) -> Result<Vec<Pending>> {
+pub async fn pending(core: &Core, live: &LiveClient, due: Timestamp) -> Result<Vec<Pending>> {
     let caller = live.caller;
-    chat.look(caller, move |tx| {
+    core.read_as(caller, move |tx| {
         let with_app = |approval: Approval| {
             Ok(Pending {
                 app: app::get(tx, approval.app)?,
@@ -52,9 +52,14 @@ pub async fn pending(chat: &Chat, live: &Live, due: Timestamp) -> Result<Vec<Pen
 }
 
 /// Takes back what the session has approved for an app that has not redeemed it yet.
-pub async fn withdraw(chat: &Chat, live: &Live, client_id: String, now: Timestamp) -> Result<()> {
+pub async fn withdraw(
+    core: &Core,
+    live: &LiveClient,
+    client_id: String,
+    now: Timestamp,
+) -> Result<()> {
     let caller = live.caller;
-    chat.change(caller, move |tx| {
+    core.write_as(caller, Priority::Essential, move |tx| {
         let none = || {
             Error::new(
                 Code::NotFound,
@@ -76,9 +81,9 @@ pub async fn withdraw(chat: &Chat, live: &Live, client_id: String, now: Timestam
 }
 
 /// Revokes one grant of the session, with all its tokens and its client.
-pub async fn revoke(chat: &Chat, live: &Live, id: GrantId, now: Timestamp) -> Result<()> {
+pub async fn revoke(core: &Core, live: &LiveClient, id: GrantId, now: Timestamp) -> Result<()> {
     let caller = live.caller;
-    chat.change(caller, move |tx| {
+    core.write_as(caller, Priority::Essential, move |tx| {
         if grant::get(tx, id)?.is_none_or(|grant| grant.session != Some(caller.session)) {
             return Err(Error::new(Code::NotFound, "this session has no such grant"));
         }
@@ -96,16 +101,16 @@ pub struct Standing {
     pub nick: Option<Nick>,
 }
 
-/// Live grants after one, by their ids: all, or those of an app or an API key, of a session, or
+/// LiveClient grants after one, by their ids: all, or those of an app or an API key, of a session, or
 /// both.
 pub async fn standing(
-    chat: &Chat,
+    core: &Core,
     client_id: Option<String>,
     session: Option<Named>,
     after: GrantId,
     limit: usize,
 ) -> Result<Vec<Standing>> {
-    chat.store
+    core.store
         .read(move |tx| {
             let app = client_id
                 .map(|client_id| apps::live(tx, &client_id))
@@ -132,8 +137,8 @@ pub async fn standing(
 }
 
 /// The operator revokes a grant, with all its tokens and its client.
-pub async fn remove(chat: &Chat, id: GrantId, now: Timestamp) -> Result<()> {
-    chat.store
+pub async fn remove(core: &Core, id: GrantId, now: Timestamp) -> Result<()> {
+    core.store
         .write(move |tx| {
             let none = || Error::new(Code::NotFound, format!("there is no live grant {id}"));
             let grant = grant::get(tx, id)?.ok_or_else(none)?;
@@ -164,10 +169,10 @@ pub struct Identity {
 }
 
 /// Who the session is that gave a grant, which need have no client.
-pub async fn identity(chat: &Chat, grant: GrantId, session: SessionId) -> Result<Identity> {
-    chat.store
+pub async fn identity(core: &Core, grant: GrantId, session: SessionId) -> Result<Identity> {
+    core.store
         .read(move |tx| {
-            let grant = grant::get(tx, grant)?.ok_or_else(chat::invalid_token)?;
+            let grant = grant::get(tx, grant)?.ok_or_else(invalid_token)?;
             let mut channels = Vec::new();
             for channel in Visibility::for_grant(tx, &grant).channels_of(session)? {
                 let own = membership::get(tx, channel.id, session)?;

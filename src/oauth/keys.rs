@@ -4,23 +4,22 @@ use std::time::Duration;
 
 use crate::{
     audit::{Action, Subject},
-    chat::{self, Chat, callers::Live},
     error::{Code, Error, Result},
     model::{
         Arrival, Caller, ChannelName, ClientId, EndReason, HashedPassword, Password, Scope, Scopes,
         SessionId, Timestamp,
     },
     secret::{self, Kind, Secret},
-    session::lifecycle,
+    session::{Core, LiveClient, lifecycle, notice, password},
     store::{
-        Read, Write,
+        Priority, Read, Write,
         app::{self, App},
         app_secret::{self, AppSecret},
         audit, client, grant, session,
     },
 };
 
-/// Live keys of a session, at most, and as many of those that have ended are listed.
+/// LiveClient keys of a session, at most, and as many of those that have ended are listed.
 pub const MAX_KEYS: usize = 100;
 
 /// Channels that a key is confined to, at most.
@@ -38,7 +37,7 @@ pub struct Wanted {
 
 /// Who asks for a secret, and when.
 pub struct By<'a> {
-    pub live: &'a Live,
+    pub live: &'a LiveClient,
     /// The session's password, if it was given.
     pub password: Option<Password>,
     pub arrival: Arrival,
@@ -52,11 +51,11 @@ struct Judged(Option<HashedPassword>);
 impl By<'_> {
     /// Proves that the caller may hand out a secret of this scope: one that manages the session
     /// outlasts the cookie.
-    async fn prove(&self, chat: &Chat, scope: Scopes) -> Result<Option<Judged>> {
+    async fn prove(&self, core: &Core, scope: Scopes) -> Result<Option<Judged>> {
         if !scope.allow(Scope::SessionManage) {
             return Ok(None);
         }
-        let judged = chat
+        let judged = core
             .prove_password(self.live.caller, self.password.clone(), &self.arrival)
             .await?;
         Ok(Some(Judged(judged)))
@@ -80,7 +79,7 @@ pub struct Issued {
 /// Issues a key. It allows no more than what it was asked for with, which never is confined to
 /// channels: that manages no session ([`Caller::require`]). One that manages the session takes its
 /// password.
-pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
+pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
     let By {
         live,
         arrival: Arrival { now, .. },
@@ -92,11 +91,11 @@ pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
     if let Some(res) = &wanted.res {
         require_useful(wanted.scope, res)?;
     }
-    let judged = by.prove(chat, wanted.scope).await?;
+    let judged = by.prove(core, wanted.scope).await?;
     let (client_id, secret) = (secret::app_name()?, Secret::generate_as(Kind::Key)?);
     let hash = secret.hash();
-    let key = chat
-        .change_ordinary(caller, move |tx| {
+    let key = core
+        .write_as(caller, Priority::Ordinary, move |tx| {
             require_still(tx, caller, &judged)?;
             if app::live_keys_of(tx, caller.session)?.len() >= MAX_KEYS {
                 let detail = format!("a session has at most {MAX_KEYS} keys: revoke one first");
@@ -134,9 +133,9 @@ pub async fn issue(chat: &Chat, by: By<'_>, wanted: Wanted) -> Result<Issued> {
 }
 
 /// The session's keys, oldest first, and for a while the last that have ended.
-pub async fn list(chat: &Chat, live: &Live) -> Result<Vec<Key>> {
+pub async fn list(core: &Core, live: &LiveClient) -> Result<Vec<Key>> {
     let caller = live.caller;
-    chat.look(caller, move |tx| {
+    core.read_as(caller, move |tx| {
         let mut keys = app::live_keys_of(tx, caller.session)?;
         keys.extend(app::ended_keys_of(tx, caller.session, MAX_KEYS)?);
         keys.sort_by_key(|key| key.id);
@@ -146,22 +145,22 @@ pub async fn list(chat: &Chat, live: &Live) -> Result<Vec<Key>> {
 }
 
 /// A session's live keys, as the operator sees them.
-pub async fn live_of(chat: &Chat, session: SessionId) -> Result<Vec<App>> {
-    chat.store
+pub async fn live_of(core: &Core, session: SessionId) -> Result<Vec<App>> {
+    core.store
         .read(move |tx| app::live_keys_of(tx, session))
         .await
 }
 
 /// Gives a key another name.
 pub async fn rename(
-    chat: &Chat,
-    live: &Live,
+    core: &Core,
+    live: &LiveClient,
     client_id: String,
     name: String,
     now: Timestamp,
 ) -> Result<Key> {
     let caller = live.caller;
-    chat.change_ordinary(caller, move |tx| {
+    core.write_as(caller, Priority::Ordinary, move |tx| {
         let key = app::live_key(tx, caller.session, &client_id)?;
         if key.name != name {
             app::rename(tx, key.id, &name)?;
@@ -193,7 +192,7 @@ pub async fn rename(
 /// password, as a new key would, where the key manages the session, and where the caller is a
 /// grant. The key's own bot, which has a secret of the key, needs none.
 pub async fn rotate(
-    chat: &Chat,
+    core: &Core,
     by: By<'_>,
     client_id: String,
     overlap: Duration,
@@ -206,8 +205,8 @@ pub async fn rotate(
     } = by;
     let caller = live.caller;
     let id = client_id.clone();
-    let (scope, own) = chat
-        .look(caller, move |tx| {
+    let (scope, own) = core
+        .read_as(caller, move |tx| {
             let key = app::live_key(tx, caller.session, &id)?;
             let grant = caller
                 .grant
@@ -229,12 +228,12 @@ pub async fn rotate(
     let judged = if own {
         None
     } else {
-        by.prove(chat, proven).await?
+        by.prove(core, proven).await?
     };
     let secret = Secret::generate_as(Kind::Key)?;
     let hash = secret.hash();
-    let key = chat
-        .change_ordinary(caller, move |tx| {
+    let key = core
+        .write_as(caller, Priority::Ordinary, move |tx| {
             require_still(tx, caller, &judged)?;
             let key = app::live_key(tx, caller.session, &client_id)?;
             app_secret::rotate(tx, key.id, hash, overlap, now, due)?;
@@ -252,9 +251,14 @@ pub async fn rotate(
 }
 
 /// Revokes a key, with everything it has issued.
-pub async fn revoke(chat: &Chat, live: &Live, client_id: String, now: Timestamp) -> Result<()> {
+pub async fn revoke(
+    core: &Core,
+    live: &LiveClient,
+    client_id: String,
+    now: Timestamp,
+) -> Result<()> {
     let caller = live.caller;
-    chat.change(caller, move |tx| {
+    core.write_as(caller, Priority::Essential, move |tx| {
         let key = app::live_key(tx, caller.session, &client_id)?;
         lifecycle::end_app(tx, key.id, EndReason::Revoked, now)
     })
@@ -262,9 +266,9 @@ pub async fn revoke(chat: &Chat, live: &Live, client_id: String, now: Timestamp)
 }
 
 /// Revokes all live keys of the session, the one too by which the caller may call.
-pub async fn revoke_all(chat: &Chat, live: &Live, now: Timestamp) -> Result<()> {
+pub async fn revoke_all(core: &Core, live: &LiveClient, now: Timestamp) -> Result<()> {
     let caller = live.caller;
-    chat.change(caller, move |tx| {
+    core.write_as(caller, Priority::Essential, move |tx| {
         let keys = app::live_keys_of(tx, caller.session)?;
         keys.into_iter()
             .try_for_each(|key| lifecycle::end_app(tx, key.id, EndReason::Revoked, now))
@@ -275,14 +279,14 @@ pub async fn revoke_all(chat: &Chat, live: &Live, now: Timestamp) -> Result<()> 
 /// Refuses where the password is not the one any more that was judged, if one was.
 fn require_still(tx: &Read, caller: Caller, judged: &Option<Judged>) -> Result<()> {
     judged.as_ref().map_or(Ok(()), |Judged(judged)| {
-        chat::require_unchanged(tx, caller, judged)
+        password::require_unchanged(tx, caller, judged)
     })
 }
 
 /// Tells the session's devices what was done, and by which of them.
 fn tell(tx: &Write, caller: Caller, what: String, now: Timestamp) -> Result<()> {
     let by = client::own_view(tx, caller.client)?.name;
-    chat::notice(
+    notice(
         tx,
         &session::get(tx, caller.session)?,
         format!("{what}, by {by}."),

@@ -9,10 +9,10 @@
 use std::time::Duration;
 
 use crate::{
-    chat::Chat,
     error::{Code, Error, Result},
     model::Timestamp,
     secret::SecretHash,
+    session::Core,
     store::{
         Read,
         app::{self, App},
@@ -31,9 +31,11 @@ pub mod grants;
 pub mod keys;
 mod proof;
 pub mod refresh;
+mod revocation_feed;
 pub mod tokens;
 
 pub use proof::Proof;
+pub use revocation_feed::RevocationFeed;
 
 /// How long secrets go on working after a rotation, at most.
 pub const MAX_OVERLAP: Duration = Duration::from_hours(90 * 24);
@@ -70,7 +72,7 @@ pub enum Shown {
 
 /// Whether what an app asks may succeed: its secret is right, or it can keep none and shows a token
 /// or a code of its own that there is. Nothing is changed by asking.
-pub async fn may_succeed(chat: &Chat, proof: Proof, shown: Shown, due: Timestamp) -> Result<bool> {
+pub async fn may_succeed(core: &Core, proof: Proof, shown: Shown, due: Timestamp) -> Result<bool> {
     let credentials = match proof {
         Proof::Credentials(credentials) => credentials,
         // It was looked up when it was presented.
@@ -97,12 +99,12 @@ pub async fn may_succeed(chat: &Chat, proof: Proof, shown: Shown, due: Timestamp
             }
         }
     };
-    chat.store.read(look).await
+    core.store.read(look).await
 }
 
 /// The live app that these are the credentials of.
-pub async fn authenticate(chat: &Chat, credentials: Credentials, due: Timestamp) -> Result<App> {
-    let found = chat
+pub async fn authenticate(core: &Core, credentials: Credentials, due: Timestamp) -> Result<App> {
+    let found = core
         .store
         .read(move |tx| find(tx, &credentials, due))
         .await?;

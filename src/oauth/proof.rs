@@ -3,9 +3,9 @@
 
 use super::{Credentials, find, invalid_client};
 use crate::{
-    chat,
     error::{Code, Error, Result},
     model::{GrantId, Timestamp},
+    session::invalid_token,
     store::{
         Read,
         app::{self, App},
@@ -44,7 +44,7 @@ impl Proof {
                 .map(|(app, _)| app)
                 .ok_or_else(invalid_client)?,
             Self::Token(grant) => {
-                let grant = grant::get(tx, *grant)?.ok_or_else(chat::invalid_token)?;
+                let grant = grant::get(tx, *grant)?.ok_or_else(invalid_token)?;
                 if grant.session.is_some() {
                     return Ok(Holder::User);
                 }

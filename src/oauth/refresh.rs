@@ -11,11 +11,10 @@ use super::{
 };
 use crate::{
     audit::Action,
-    chat::{Chat, told::Told},
     error::{Code, Error, Result},
     model::{EndReason, Scopes},
     secret::{KeyRing, SecretHash, keys::Pair},
-    session::lifecycle,
+    session::{Core, lifecycle, refusal_log::RefusalLog},
     store::{
         Write,
         app::App,
@@ -27,14 +26,18 @@ use crate::{
 
 /// Issues a new pair for a refresh token, which is superseded in the same transaction.
 pub async fn issue(
-    chat: &Chat,
+    core: &Core,
     request: TokenRequest,
     presented: &str,
     scope: Option<Scopes>,
 ) -> Result<Issued> {
-    let (keys, told, presented) = (chat.keys.ring(), chat.told.clone(), presented.to_owned());
+    let (keys, told, presented) = (
+        core.keys.ring(),
+        core.refusal_log.clone(),
+        presented.to_owned(),
+    );
     let hash = SecretHash::of(&presented);
-    tokens::issue(chat, request, move |tx, app, mint| {
+    tokens::issue(core, request, move |tx, app, mint| {
         let token = token::find(tx, hash)?
             .filter(|token| !token.is_access)
             .ok_or_else(invalid_grant)?;
@@ -70,7 +73,7 @@ struct Exchange<'a> {
     app: &'a App,
     mint: &'a Mint,
     keys: &'a KeyRing,
-    told: &'a Told,
+    told: &'a RefusalLog,
     presented: &'a str,
     hash: SecretHash,
     grant: &'a Grant,

@@ -5,14 +5,15 @@ use std::{net::IpAddr, time::Duration};
 use super::{Credentials, Proof, invalid_client, known};
 use crate::{
     audit::{Action, Subject},
-    chat::{self, Chat, told::Refreshed},
     error::{Code, Error, Result},
     model::{
         Area, Arrival, ChannelName, ClientId, EndReason, GrantId, Network, Nick, Scopes, SessionId,
         Timestamp,
     },
     secret::{Kind, Secret, SecretHash, keys::Pair},
-    session::lifecycle,
+    session::{
+        Core, admit_granted, announce_app, lifecycle, refusal_log::Refreshed, tell_of_theft,
+    },
     store::{
         Priority, Read, Write,
         app::{self, App},
@@ -131,7 +132,7 @@ impl Mint {
             self.now,
         )?;
         grant.session.map_or(Ok(()), |session| {
-            chat::tell_of_theft(tx, session, &app.name, self.address, self.now)
+            tell_of_theft(tx, session, &app.name, self.address, self.now)
         })
     }
 
@@ -221,7 +222,7 @@ impl Mint {
                 expires_at,
                 ..client
             };
-            let admitted = chat::admit_granted(tx, session, &client, self.max_clients, self.now);
+            let admitted = admit_granted(tx, session, &client, self.max_clients, self.now);
             admitted.map_err(|error| {
                 if error.is_failure() {
                     error
@@ -230,7 +231,7 @@ impl Mint {
                 }
             })?;
         } else {
-            chat::announce_app(tx, session, &app.name, self.now)?;
+            announce_app(tx, session, &app.name, self.now)?;
         }
         grant::get(tx, id)?
             .ok_or_else(|| Error::internal("a grant that was just made is not there"))
@@ -279,7 +280,7 @@ impl Mint {
 /// secret that is, are refused like what never was, but the owner can see that they are still
 /// tried.
 pub(super) async fn issue(
-    chat: &Chat,
+    core: &Core,
     request: TokenRequest,
     mut work: impl FnMut(&Write, &App, &Mint) -> Result<Decision> + Send + 'static,
 ) -> Result<Issued> {
@@ -294,7 +295,7 @@ pub(super) async fn issue(
     } = request;
     let presented = credentials.clone();
     // Guesses are turned away before they take a turn of the writer's.
-    chat.store
+    core.store
         .read(move |tx| known(tx, &presented))
         .await?
         .ok_or_else(invalid_client)?;
@@ -307,13 +308,13 @@ pub(super) async fn issue(
         refresh: refresh.hash(),
         parent: None,
         client: Secret::generate()?.hash(),
-        client_expires_at: now.plus(chat.limits.client_lifetime),
-        max_clients: chat.limits.max_clients,
+        client_expires_at: now.plus(core.limits.client_lifetime),
+        max_clients: core.limits.max_clients,
         address,
         now,
         due,
     };
-    let decided = chat.store.write_as(Priority::Entry, move |tx| {
+    let decided = core.store.write_as(Priority::Entry, move |tx| {
         let (app, by) = known(tx, &credentials)?.ok_or_else(invalid_client)?;
         // What is recorded must stay, so the transaction itself succeeds.
         if app.over(due) {
@@ -331,10 +332,10 @@ pub(super) async fn issue(
     });
     let minted = decided.await??;
     if let Some(client) = minted.client {
-        chat.touch(client, Area::of(address), now);
+        core.touch(client, Area::of(address), now);
     }
     if let Some(refreshed) = minted.refreshed {
-        chat.told.note_refresh(refreshed, steady);
+        core.refusal_log.note_refresh(refreshed, steady);
     }
     let (access, refresh) = minted
         .derived
@@ -363,14 +364,14 @@ pub struct Introspection {
 /// resource server. `None`: it is not active, or nothing to this app. An app that names itself
 /// names itself right.
 pub async fn introspect(
-    chat: &Chat,
+    core: &Core,
     by: Proof,
     named: Option<String>,
     presented: SecretHash,
     now: Timestamp,
     due: Timestamp,
 ) -> Result<Option<Introspection>> {
-    let found = chat.store.read(move |tx| {
+    let found = core.store.read(move |tx| {
         let asking = by.introspects(tx, due)?;
         if named.is_some_and(|named| named != asking.client_id) {
             return Err(Error::malformed("the access token is of another client_id"));
@@ -403,13 +404,13 @@ pub async fn introspect(
         )))
     });
     // A client that is due to leave calls no more, even if nobody has come to end it yet.
-    let calls = |client: &Option<ClientId>| client.is_none_or(|client| !chat.is_over(client, due));
+    let calls = |client: &Option<ClientId>| client.is_none_or(|client| !core.is_over(client, due));
     let Some((_, unsettled, found)) = found.await?.filter(|(client, ..)| calls(client)) else {
         return Ok(None);
     };
     if unsettled {
         // Somebody presented it to whoever asks.
-        match chat
+        match core
             .store
             .write(move |tx| token::settle_parent(tx, presented, now))
             .await
@@ -426,7 +427,7 @@ pub async fn introspect(
 /// Ends the grant of a token of this app's, expired or superseded too (RFC 7009 §2.1). One that is
 /// unknown needs no end; another app's is refused.
 pub async fn revoke(
-    chat: &Chat,
+    core: &Core,
     asking: App,
     presented: SecretHash,
     now: Timestamp,
@@ -445,10 +446,10 @@ pub async fn revoke(
         }
     };
     // Look the token up first, so that unknown tokens never occupy the writer.
-    let Some(id) = chat.store.read(of_app).await? else {
+    let Some(id) = core.store.read(of_app).await? else {
         return Ok(None);
     };
-    chat.store
+    core.store
         .write(move |tx| lifecycle::end_grant(tx, id, EndReason::Revoked, now))
         .await
         .map(|()| Some(id))

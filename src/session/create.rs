@@ -1,13 +1,58 @@
-//! Creating a session.
+//! Creating a session: a nick, and its first client.
 
 use std::net::IpAddr;
 
+use super::{core::Core, devices};
 use crate::{
     audit::{Action, Subject},
-    error::Result,
-    model::{Nick, SessionId, Timestamp},
-    store::{Write, audit, session, target},
+    error::{Code, Error, Result},
+    model::{ClientView, Network, Nick, SessionId, Timestamp},
+    secret::Secret,
+    store::{
+        Priority, Read, Write, audit, client,
+        session::{self, Session},
+        target,
+    },
 };
+
+/// A client let in, and the secret to hand to it once.
+#[derive(Debug)]
+pub struct AdmittedClient {
+    pub secret: Secret,
+    pub session: Session,
+    pub client: ClientView,
+}
+
+impl Core {
+    /// Makes a session and its first client.
+    pub async fn create(
+        &self,
+        nick: Nick,
+        client_name: String,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<AdmittedClient> {
+        let secret = Secret::generate()?;
+        let new = self.new_client(client_name, &secret, address, now);
+        let max = self.limits.max_sessions;
+        let (session, client) = self
+            .store
+            .write_as(Priority::Ordinary, move |tx| {
+                if let Some(max) = max {
+                    require_room(tx, Network::of(address), max)?;
+                }
+                let session = insert(tx, &nick, address, now)?;
+                let client = devices::insert(tx, session, &new, now)?;
+                Ok((session::get(tx, session)?, client::own_view(tx, client)?))
+            })
+            .await?;
+        Ok(AdmittedClient {
+            secret,
+            session,
+            client,
+        })
+    }
+}
 
 /// Creates a session for a request from `address`; its first client follows in the same transaction.
 /// It fails with `nickname_in_use`.
@@ -21,4 +66,100 @@ pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Resul
     };
     audit::record(tx, Action::SessionCreated, &subject, now)?;
     Ok(id)
+}
+
+/// Refuses one more session where a network, or a wider one around it, has as many live ones as it
+/// may have.
+fn require_room(tx: &Read, network: Network, max: i64) -> Result<()> {
+    for network in network.and_wider() {
+        let max = max.saturating_mul(network.width().factor().into());
+        if session::count_from(tx, network, max)? >= max {
+            let detail = format!("there are {max} sessions from your network already ({network})");
+            return Err(Error::new(Code::TooManySessions, detail));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{password::Hasher, session::Limits, store::DatabaseLock};
+
+    /// What is left of the limit of a wider network, whatever narrower ones in it are still free.
+    #[tokio::test]
+    async fn live_sessions_are_counted_by_network_and_by_the_wider_ones_around_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits {
+            max_sessions: Some(2),
+            ..Limits::for_test()
+        };
+        let lock = DatabaseLock::for_server(&dir.path().join("c.db")).unwrap();
+        let hasher = Hasher::start(1).unwrap();
+        let core = Core::open(lock, None, limits, hasher, drop, Timestamp(0)).unwrap();
+        let mut made = 0;
+        let mut create = async |address: String| {
+            made += 1;
+            let nick = Nick::parse(&format!("s{made}")).unwrap();
+            core.create(
+                nick,
+                "laptop".into(),
+                address.parse().unwrap(),
+                Timestamp(0),
+            )
+            .await
+        };
+        let mut fill = async |prefix: &str, networks: std::ops::Range<u32>| {
+            let mut passed = 0;
+            for n in networks {
+                for host in 1..4 {
+                    match create(format!("{prefix}{n:x}::{host}")).await {
+                        Ok(_) => passed += 1,
+                        Err(refusal) => assert_eq!(refusal.code, Code::TooManySessions),
+                    }
+                }
+            }
+            passed
+        };
+        assert_eq!(fill("2001:db8:1:", 0..1).await, 2, "of a /64");
+        assert_eq!(fill("2001:db8:1:", 1..6).await, 4, "6 of a /56");
+        assert_eq!(fill("2001:db8:1:", 0x100..0x108).await, 6, "of another /56");
+        assert_eq!(fill("2001:db8:1:", 0x200..0x205).await, 6);
+        assert_eq!(fill("2001:db8:1:", 0x300..0x305).await, 2, "20 of a /48");
+        assert_eq!(
+            fill("2001:db8:2:", 0..1).await,
+            2,
+            "another network has its own"
+        );
+        for (address, passes) in [
+            ("192.0.2.1", true),
+            ("192.0.2.1", true),
+            ("192.0.2.1", false),
+            ("192.0.2.2", true),
+        ] {
+            assert_eq!(
+                create(address.to_owned()).await.is_ok(),
+                passes,
+                "{address}"
+            );
+        }
+        // One that ends makes room.
+        let gone = core
+            .create(
+                Nick::parse("gone").unwrap(),
+                "x".into(),
+                [192, 0, 2, 3].into(),
+                Timestamp(0),
+            )
+            .await
+            .unwrap();
+        let live = core
+            .authenticate(gone.secret.hash(), Timestamp(0), Timestamp(0))
+            .await
+            .unwrap();
+        create("192.0.2.3".to_owned()).await.unwrap();
+        create("192.0.2.3".to_owned()).await.unwrap_err();
+        core.end_session(&live, Timestamp(0)).await.unwrap();
+        create("192.0.2.3".to_owned()).await.unwrap();
+    }
 }

@@ -1,15 +1,188 @@
-//! The clients of a session: let in, checked.
+//! The clients of a session: let in, listed, renamed, removed.
 
+use std::net::IpAddr;
+
+use super::{
+    callers::LiveClient,
+    core::Core,
+    lifecycle::{self},
+    notice::notice,
+    remaining_access,
+};
 use crate::{
     audit::{Action, Subject},
-    error::Result,
-    model::{Caller, ClientId, EndReason, SessionId, Timestamp},
+    error::{Code, Error, Result},
+    model::{Caller, ClientId, ClientView, EndReason, SessionId, Timestamp},
+    secret::Secret,
     store::{
-        Read, Write, audit,
+        Priority, Read, Write, audit,
         client::{self, NewClient},
-        grant, log,
+        grant, log, session,
     },
 };
+
+impl Core {
+    /// This session's clients, with their use up to now.
+    pub async fn clients(&self, live: &LiveClient) -> Result<Vec<ClientView>> {
+        let caller = live.caller;
+        let mut clients = self
+            .read_as(caller, move |tx| client::live_of(tx, caller.session))
+            .await?;
+        self.note_use(&mut clients);
+        for client in &mut clients {
+            client.current = client.id == caller.client;
+            client.show_to(caller);
+        }
+        Ok(clients)
+    }
+
+    /// Adds to clients from the store what the memory knows of their use.
+    pub(super) fn note_use(&self, clients: &mut [ClientView]) {
+        for client in clients {
+            if let Some(live) = self.callers.by_client(client.id) {
+                live.note_use(client);
+            }
+        }
+    }
+
+    /// Gives a device of the caller's session another name. The others hear of it: a name is part
+    /// of what they show.
+    pub async fn rename_client(
+        &self,
+        live: &LiveClient,
+        id: ClientId,
+        name: String,
+        now: Timestamp,
+    ) -> Result<ClientView> {
+        let caller = live.caller;
+        let renamed = self
+            .write_as(caller, Priority::Ordinary, move |tx| {
+                let devices = client::live_of(tx, caller.session)?;
+                let device = devices
+                    .into_iter()
+                    .find(|device| device.id == id)
+                    .ok_or_else(no_such_client)?;
+                if device.name != name {
+                    client::rename(tx, id, &name)?;
+                    let text = format!("The device {} is now called {name}.", device.name);
+                    notice(tx, &session::get(tx, caller.session)?, text, None, now)?;
+                }
+                Ok(ClientView {
+                    name: name.clone(),
+                    current: id == caller.client,
+                    ..device
+                })
+            })
+            .await?;
+        let mut clients = [renamed];
+        self.note_use(&mut clients);
+        let [mut renamed] = clients;
+        renamed.show_to(caller);
+        Ok(renamed)
+    }
+
+    /// The caller's client leaves.
+    pub async fn logout(&self, live: &LiveClient, now: Timestamp) -> Result<()> {
+        let caller = live.caller;
+        self.write_as(caller, Priority::Essential, move |tx| {
+            lifecycle::end_client(
+                tx,
+                caller.session,
+                caller.client,
+                EndReason::LoggedOut,
+                None,
+                now,
+            )
+            .map(drop)
+        })
+        .await
+    }
+
+    /// One client of the caller's session leaves.
+    pub async fn remove_client(
+        &self,
+        live: &LiveClient,
+        id: ClientId,
+        now: Timestamp,
+    ) -> Result<()> {
+        let caller = live.caller;
+        self.write_as(caller, Priority::Essential, move |tx| {
+            if !client::live_of(tx, caller.session)?
+                .iter()
+                .any(|client| client.id == id)
+            {
+                return Err(no_such_client());
+            }
+            lifecycle::end_client(tx, caller.session, id, EndReason::Removed, None, now).map(drop)
+        })
+        .await
+    }
+
+    /// Every device but the caller's leaves. Where an API key's bot calls, the device stays as
+    /// whose use its own counts. How many have left.
+    ///
+    /// Only where any has left, the session is told what remains: what changes nothing writes
+    /// nothing, however often it is asked for.
+    pub async fn remove_other_clients(&self, live: &LiveClient, now: Timestamp) -> Result<usize> {
+        let (caller, device) = (live.caller, live.device());
+        self.write_as(caller, Priority::Essential, move |tx| {
+            let devices = client::live_of(tx, caller.session)?;
+            // The one that memory knows of may have left meanwhile.
+            let last_used = || {
+                devices
+                    .iter()
+                    .max_by_key(|one| (one.seen_at, one.id))
+                    .map(|one| one.id)
+            };
+            let stays = devices
+                .iter()
+                .map(|one| one.id)
+                .find(|id| *id == device)
+                .or_else(last_used);
+            let others = devices.iter().filter(|one| Some(one.id) != stays);
+            let left = others.map(|other| {
+                lifecycle::end_client(tx, caller.session, other.id, EndReason::Removed, None, now)
+            });
+            let left = left.collect::<Result<Vec<_>>>()?.len();
+            // The caller's own approvals too, because a copied cookie is the same client.
+            lifecycle::void_approvals(tx, caller.session, None)?;
+            if left > 0 {
+                remaining_access::tell(tx, caller.session, now)?;
+            }
+            Ok(left)
+        })
+        .await
+    }
+
+    /// The session ends for every client.
+    pub async fn end_session(&self, live: &LiveClient, now: Timestamp) -> Result<()> {
+        let caller = live.caller;
+        self.write_as(caller, Priority::Essential, move |tx| {
+            lifecycle::end_session(tx, caller.session, EndReason::SessionEnded, None, now).map(drop)
+        })
+        .await
+    }
+
+    pub(super) fn new_client(
+        &self,
+        name: String,
+        secret: &Secret,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> NewClient {
+        NewClient {
+            name,
+            secret: secret.hash(),
+            expires_at: now.plus(self.limits.client_lifetime),
+            address,
+            grant: None,
+        }
+    }
+}
+
+fn no_such_client() -> Error {
+    Error::new(Code::NotFound, "this session has no such client")
+}
 
 /// Lets a client into a session. Its queue begins here, until its first snapshot moves the beginning.
 pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -> Result<ClientId> {

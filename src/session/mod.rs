@@ -1,19 +1,42 @@
-//! The session, which everything else is about: how it is created, who sees what of it, and what
-//! ends with what.
+//! The session, which everything else is about: how it is created and rejoined, who calls, who sees
+//! what, and what ends with what.
 
+pub mod admin;
 pub mod audience;
+mod authenticate;
+pub mod callers;
 pub mod channels;
+mod core;
 mod create;
 mod devices;
+mod expiry_notice;
 pub mod lifecycle;
+mod limits;
+mod login;
+mod maintenance;
 mod notice;
 pub mod op_succession;
+pub mod password;
+mod password_guesses;
+pub mod refusal_log;
+pub mod remaining_access;
+pub mod restore;
+mod server_keys;
+mod usage;
 pub mod visibility;
 
 #[cfg(test)]
 mod tests;
 
-pub use create::insert as insert_session;
+pub use self::core::Core;
+pub(crate) use self::core::write_in_slot;
+pub use authenticate::{invalid_token, unauthenticated};
+pub use callers::LiveClient;
+pub use create::{AdmittedClient, insert as insert_session};
 pub use devices::{insert as insert_client, require_live};
+pub use limits::Limits;
+pub use login::{
+    Login, admit_granted, already_in_session, announce_app, require_place, tell_of_theft,
+};
 pub use notice::notice;
 pub use visibility::Visibility;

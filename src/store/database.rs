@@ -19,7 +19,7 @@ use super::{
     },
     key_file, log,
     transaction::{Read, Write},
-    writer::{Place, Writer, crowded},
+    writer::{WriteSlot, Writer, crowded},
 };
 use crate::{
     error::{Code, Error, Result},
@@ -113,7 +113,7 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        self.place(None).await?.take(priority, work).await
+        self.write_slot(None).await?.take(priority, work).await
     }
 
     /// Limits from now on what each network adds to the disk.
@@ -128,13 +128,13 @@ impl Store {
     }
 
     /// Waits for a place in the line of those who write; the sessions of a network take turns.
-    pub async fn place(&self, lane: Lane) -> Result<Place> {
-        self.writer.place(lane).await
+    pub async fn write_slot(&self, lane: Lane) -> Result<WriteSlot> {
+        self.writer.write_slot(lane).await
     }
 
     /// A place in that line, if there is one at once.
-    pub fn free_place(&self) -> Option<Place> {
-        self.writer.free_place()
+    pub fn free_write_slot(&self) -> Option<WriteSlot> {
+        self.writer.free_write_slot()
     }
 
     /// Runs `work` on a consistent view of everything committed so far.

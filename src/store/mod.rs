@@ -55,7 +55,7 @@ pub use database::Store;
 pub use effect::{Access, Admission, Effect, Observer};
 pub use engine::lock::DatabaseLock;
 pub use transaction::{Read, Write};
-pub use writer::Place;
+pub use writer::WriteSlot;
 
 /// A database for a test, made at this path.
 #[cfg(test)]

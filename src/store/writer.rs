@@ -107,13 +107,13 @@ impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
 
 /// A place in the writer's line, for one job. Whoever has it comes after all who had theirs used
 /// before.
-pub struct Place {
+pub struct WriteSlot {
     line: mpsc::UnboundedSender<Box<dyn Job>>,
     turn: Turn<Option<Network>>,
     counted: Counted,
 }
 
-impl Place {
+impl WriteSlot {
     /// Runs `work` in this place; it is in the line as soon as this is polled.
     pub async fn take<T, F>(self, priority: Priority, work: F) -> Result<T>
     where
@@ -176,24 +176,24 @@ impl Writer {
     }
 
     /// Waits for a place in the line.
-    pub async fn place(&self, lane: Lane) -> Result<Place> {
+    pub async fn write_slot(&self, lane: Lane) -> Result<WriteSlot> {
         let turn = self.places.enter(payer(), lane).await.map_err(crowded)?;
         self.placed(turn).ok_or_else(stopping)
     }
 
     /// A place in the line, if there is one at once.
-    pub fn free_place(&self) -> Option<Place> {
+    pub fn free_write_slot(&self) -> Option<WriteSlot> {
         self.placed(self.places.try_enter(&payer())?)
     }
 
     /// None once it is stopping.
-    fn placed(&self, turn: Turn<Option<Network>>) -> Option<Place> {
+    fn placed(&self, turn: Turn<Option<Network>>) -> Option<WriteSlot> {
         let line = self
             .line
             .lock()
             .unwrap_or_else(|e| e.into_inner())
             .clone()?;
-        Some(Place {
+        Some(WriteSlot {
             line,
             turn,
             counted: self.counted.clone(),

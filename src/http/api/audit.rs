@@ -8,7 +8,6 @@ use utoipa::IntoParams;
 
 use crate::{
     audit::Entry,
-    chat::Chat,
     error::Result,
     http::{
         errors::problem::Problems,
@@ -18,6 +17,7 @@ use crate::{
         },
     },
     model::Scope,
+    session::Core,
 };
 
 /// The query of the audit log.
@@ -37,7 +37,7 @@ pub struct AuditParams {
 #[utoipa::path(get, path = "/api/v1/audit", tag = "session", params(AuditParams),
     responses((status = 200, description = "Oldest first", body = [Entry]), Problems))]
 pub async fn list(
-    State(chat): State<Arc<Chat>>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
     QueryParams(params): QueryParams<AuditParams>,
 ) -> Result<Json<Vec<Entry>>> {
@@ -49,7 +49,7 @@ pub async fn list(
     )?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let live = caller.allowed(Scope::SessionManage)?;
-    let mut lines = chat.own_audit(live, before as i64, limit as usize).await?;
+    let mut lines = core.own_audit(live, before as i64, limit as usize).await?;
     // A program may manage a session for its user without knowing where that user is.
     if live.caller.grant.is_some() {
         lines.iter_mut().for_each(|line| line.address = None);

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    chat::Chat,
     error::{Code, Error, Result},
     http::{
         errors::problem::{NotFound, Problems, Throttled, TimedOut},
@@ -26,16 +25,17 @@ use crate::{
     model::{
         CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, required_name, whole_number,
     },
+    session::Core,
 };
 
 /// This session's clients.
 #[utoipa::path(get, path = "/api/v1/clients", tag = "client",
     responses((status = 200, description = "Oldest first", body = [ClientView]), Problems))]
 pub async fn list(
-    State(chat): State<Arc<Chat>>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
 ) -> Result<Json<Vec<ClientView>>> {
-    chat.clients(caller.allowed(Scope::SessionManage)?)
+    core.clients(caller.allowed(Scope::SessionManage)?)
         .await
         .map(Json)
 }
@@ -66,7 +66,7 @@ pub async fn rename(
     let name = required_name(&body.name)?;
     command_limits::charge(&server, live, &address, 1, caller.now).await?;
     server
-        .chat
+        .core
         .rename_client(live, ClientId(id), name, caller.now)
         .await
         .map(Json)
@@ -76,14 +76,14 @@ pub async fn rename(
 #[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)),
     responses((status = 204, description = "It has left"), Problems, NotFound))]
 pub async fn remove(
-    State(chat): State<Arc<Chat>>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
     PathParam(id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
     let id = whole_number(&id)
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
-    chat.remove_client(live, ClientId(id), caller.now).await?;
+    core.remove_client(live, ClientId(id), caller.now).await?;
     tracing::info!(client = id, by = %live.caller.client, "client removed");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -92,11 +92,11 @@ pub async fn remove(
 #[utoipa::path(delete, path = "/api/v1/clients", tag = "client",
     responses((status = 204, description = "They have left"), Problems))]
 pub async fn remove_others(
-    State(chat): State<Arc<Chat>>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let left = chat.remove_other_clients(live, caller.now).await?;
+    let left = core.remove_other_clients(live, caller.now).await?;
     if left > 0 {
         tracing::info!(by = %live.caller.client, left, "other clients removed");
     }

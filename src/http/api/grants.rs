@@ -7,7 +7,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    chat::Chat,
     error::{Code, Error, Result},
     http::{
         errors::problem::{NotFound, Problems},
@@ -19,6 +18,7 @@ use crate::{
     },
     model::{ChannelName, ClientId, GrantId, Scope, Timestamp, whole_number},
     oauth::grants::{self, Pending},
+    session::Core,
     store::{app::App, grant::Grant},
 };
 
@@ -94,8 +94,8 @@ pub async fn list(
     caller: Authenticated,
 ) -> Result<Json<Vec<GrantView>>> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let grants = grants::list(&server.chat, live).await?;
-    let pending = grants::pending(&server.chat, live, server.clock.due()).await?;
+    let grants = grants::list(&server.core, live).await?;
+    let pending = grants::pending(&server.core, live, server.clock.due()).await?;
     Ok(Json(
         grants
             .into_iter()
@@ -109,12 +109,12 @@ pub async fn list(
 #[utoipa::path(delete, path = "/api/v1/approvals/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
     responses((status = 204, description = "It is void"), Problems, NotFound))]
 pub async fn withdraw(
-    State(chat): State<Arc<Chat>>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
     PathParam(client_id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    grants::withdraw(&chat, live, client_id, caller.now).await?;
+    grants::withdraw(&core, live, client_id, caller.now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -122,14 +122,14 @@ pub async fn withdraw(
 #[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "oauth", params(("id" = i64, Path)),
     responses((status = 204, description = "It is revoked"), Problems, NotFound))]
 pub async fn revoke(
-    State(chat): State<Arc<Chat>>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
     PathParam(id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
     let id = whole_number(&id)
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such grant"))?;
-    grants::revoke(&chat, live, GrantId(id), caller.now).await?;
+    grants::revoke(&core, live, GrantId(id), caller.now).await?;
     tracing::info!(grant = id, by = %live.caller.client, "grant revoked");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    chat::{Chat, callers::Live},
     error::{Error, Result},
     http::{
         errors::problem::{Conflict, NotFound, Problems, Throttled, TimedOut},
@@ -30,6 +29,8 @@ use crate::{
         MAX_OVERLAP,
         keys::{self, By, Issued, Key, Wanted},
     },
+    session::Core,
+    session::LiveClient,
     store::app_secret::AppSecret,
 };
 
@@ -194,7 +195,7 @@ fn seconds(name: &str, given: i64, range: std::ops::RangeInclusive<i64>) -> Resu
 fn by<'a>(
     server: &ServerState,
     caller: &Authenticated,
-    live: &'a Live,
+    live: &'a LiveClient,
     address: &Address,
     password: Option<String>,
 ) -> By<'a> {
@@ -233,7 +234,7 @@ pub async fn issue(
     };
     rate_limits::new_key(&server, &address, live.caller.session).await?;
     let by = by(&server, &caller, live, &address, body.password);
-    let issued = keys::issue(&server.chat, by, wanted).await;
+    let issued = keys::issue(&server.core, by, wanted).await;
     let issued = rate_limits::storage(&server, &address, Some(live.caller), issued).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key issued");
     Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
@@ -243,10 +244,10 @@ pub async fn issue(
 #[utoipa::path(get, path = "/api/v1/keys", tag = "oauth",
     responses((status = 200, description = "Oldest first", body = [KeyView]), Problems))]
 pub async fn list(
-    State(chat): State<Arc<Chat>>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
 ) -> Result<Json<Vec<KeyView>>> {
-    let keys = keys::list(&chat, caller.allowed(Scope::SessionManage)?).await?;
+    let keys = keys::list(&core, caller.allowed(Scope::SessionManage)?).await?;
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
 }
 
@@ -265,7 +266,7 @@ pub async fn rename(
     let live = caller.allowed(Scope::SessionManage)?;
     let name = required_name(&body.name)?;
     rate_limits::new_key(&server, &address, live.caller.session).await?;
-    let key = keys::rename(&server.chat, live, client_id, name, caller.now).await?;
+    let key = keys::rename(&server.core, live, client_id, name, caller.now).await?;
     tracing::info!(app = key.app.client_id, by = %live.caller.client, "key renamed");
     Ok(Json(key.into()))
 }
@@ -289,7 +290,7 @@ pub async fn rotate(
     let overlap = seconds("overlap", overlap, OVERLAP)?;
     rate_limits::new_key(&server, &address, live.caller.session).await?;
     let by = by(&server, &caller, live, &address, body.password);
-    let rotated = keys::rotate(&server.chat, by, client_id, overlap).await;
+    let rotated = keys::rotate(&server.core, by, client_id, overlap).await;
     let issued = rate_limits::storage(&server, &address, Some(live.caller), rotated).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key rotated");
     Ok(Json(issued.into()))
@@ -299,12 +300,12 @@ pub async fn rotate(
 #[utoipa::path(delete, path = "/api/v1/keys/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
     responses((status = 204, description = "It works no more"), Problems, NotFound))]
 pub async fn revoke(
-    State(chat): State<Arc<Chat>>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
     PathParam(client_id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    keys::revoke(&chat, live, client_id.clone(), caller.now).await?;
+    keys::revoke(&core, live, client_id.clone(), caller.now).await?;
     tracing::info!(app = client_id, by = %live.caller.client, "key revoked");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -314,11 +315,11 @@ pub async fn revoke(
 #[utoipa::path(delete, path = "/api/v1/keys", tag = "oauth",
     responses((status = 204, description = "None works any more"), Problems))]
 pub async fn revoke_all(
-    State(chat): State<Arc<Chat>>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    keys::revoke_all(&chat, live, caller.now).await?;
+    keys::revoke_all(&core, live, caller.now).await?;
     tracing::info!(session = %live.caller.session, by = %live.caller.client, "all keys revoked");
     Ok(StatusCode::NO_CONTENT)
 }

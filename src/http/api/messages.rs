@@ -22,7 +22,6 @@ use utoipa::{
 use crate::{
     chat::{
         Answer, Chat,
-        callers::Live,
         hub::Delivery,
         queue::{HistoryOf, Start},
     },
@@ -42,7 +41,8 @@ use crate::{
         params::{event_id, session_id},
     },
     model::{ClientId, Event, EventId, Page, SERVER_NAME, Scope, Target, Timestamp},
-    store::{Place, history::Part},
+    session::LiveClient,
+    store::{WriteSlot, history::Part},
 };
 
 /// A message as a client receives it.
@@ -160,11 +160,11 @@ pub async fn send(
 /// Carries out a command of a client, however it came, within the client's limits.
 pub async fn carry_out(
     server: &ServerState,
-    live: &Live,
+    live: &LiveClient,
     address: &Address,
     message: irc::Message,
     now: Timestamp,
-    place: Option<Place>,
+    place: Option<WriteSlot>,
 ) -> Result<Answer> {
     let cost = flood_limit::Cost::of(&message);
     command_limits::charge(server, live, address, cost.commands, now).await?;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    chat::{Chat, hub::HELD},
+    chat::hub::HELD,
     error::{Error, Result},
     http::{
         errors::problem::{PageProblems, PublicProblems, StoreProblems},
@@ -26,6 +26,7 @@ use crate::{
         CHANNEL_LIMIT, CLIENT_NAME_LIMIT, LABEL_LIMIT, NICK_LIMIT, PASSWORD_LENGTH, REASON_LIMIT,
         SERVER_NAME, TEXT_LIMIT,
     },
+    session::Core,
 };
 
 /// What this server is and allows.
@@ -65,7 +66,7 @@ pub struct LimitsView {
 #[utoipa::path(get, security(()), path = "/api/v1/server", tag = "service",
     responses((status = 200, description = "What it is", body = ServerView), PublicProblems))]
 pub async fn server(State(server): State<ServerState>) -> Json<ServerView> {
-    let limits = &server.chat.limits;
+    let limits = &server.core.limits;
     Json(ServerView {
         name: SERVER_NAME,
         version: env!("CARGO_PKG_VERSION"),
@@ -95,9 +96,9 @@ pub async fn server(State(server): State<ServerState>) -> Json<ServerView> {
 #[utoipa::path(get, security(()), path = "/healthz", tag = "service",
     responses((status = 200, description = "It is well", content_type = "text/plain", body = String),
         PageProblems, StoreProblems))]
-pub async fn healthz(State(chat): State<Arc<Chat>>) -> Result<&'static str> {
+pub async fn healthz(State(core): State<Arc<Core>>) -> Result<&'static str> {
     // A task of its own: if this caller hangs up, the next one still gets the result.
-    let found = tokio::spawn(async move { chat.check().await });
+    let found = tokio::spawn(async move { core.check().await });
     found.await.map_err(Error::internal)?.map(|()| "ok\n")
 }
 
@@ -107,13 +108,13 @@ pub async fn healthz(State(chat): State<Arc<Chat>>) -> Result<&'static str> {
         (status = 200, description = "What was counted", content_type = "application/openmetrics-text", body = String),
         PageProblems, StoreProblems))]
 pub async fn metrics(State(server): State<ServerState>) -> Result<Response> {
-    let (sessions, clients, connections) = server.chat.counts().await?;
-    let (disk_full, reserve) = server.chat.room();
+    let (sessions, clients) = server.core.counts().await?;
+    let (disk_full, reserve) = server.core.room();
     let text = server.metrics.render(Gauges {
         sessions,
         clients,
-        connections,
-        passwords: server.chat.passwords(),
+        connections: server.chat.connections(),
+        passwords: server.core.passwords(),
         disk_full,
         reserve,
     })?;

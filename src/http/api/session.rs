@@ -11,10 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    chat::{
-        self, Admitted, Chat,
-        snapshot::{SessionView, Snapshot},
-    },
+    chat::Chat,
     error::{Code, Result},
     http::{
         api::clients::client_name,
@@ -30,7 +27,9 @@ use crate::{
         middleware::rate_limits,
         state::ServerState,
     },
-    model::{ClientView, Nick, Scope, Timestamp},
+    model::{ClientView, Nick, Scope, SessionView, Snapshot, Timestamp},
+    session::Core,
+    session::{self, AdmittedClient},
 };
 
 /// The session to create.
@@ -61,7 +60,7 @@ pub struct Entered {
 pub fn entered(
     server: &ServerState,
     status: StatusCode,
-    admitted: Admitted,
+    admitted: AdmittedClient,
     now: Timestamp,
 ) -> Response {
     let cookie = cookie::set(
@@ -89,13 +88,13 @@ pub async fn create(
     Json(body): Json<NewSession>,
 ) -> Result<Response> {
     if present.is_some() {
-        return Err(chat::already_in_session());
+        return Err(session::already_in_session());
     }
     let now = server.clock.now();
     let nick = Nick::parse(&body.nick)?;
     rate_limits::new_session(&server, &address).await?;
     let created = server
-        .chat
+        .core
         .create(
             nick,
             client_name(body.client_name, &headers)?,
@@ -106,7 +105,7 @@ pub async fn create(
     let admitted = rate_limits::storage(&server, &address, None, created).await?;
     let arrival = address.arrival(&server, now);
     if server
-        .chat
+        .core
         .tells("session created", arrival.network().widest(), &arrival)
     {
         tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
@@ -129,9 +128,9 @@ pub async fn snapshot(
 /// Ends the session for every client.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session",
     responses((status = 204, description = "It has ended"), Problems))]
-pub async fn end(State(chat): State<Arc<Chat>>, caller: Authenticated) -> Result<StatusCode> {
+pub async fn end(State(core): State<Arc<Core>>, caller: Authenticated) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    chat.end_session(live, caller.now).await?;
+    core.end_session(live, caller.now).await?;
     tracing::info!(session = %live.caller.session, "session ended");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -188,11 +187,11 @@ pub async fn logout_api(
 async fn leave_all(server: &ServerState, headers: &HeaderMap) -> Result<()> {
     let (now, due) = (server.clock.now(), server.clock.due());
     for secret in server
-        .chat
+        .core
         .live_among(&cookie::presented(headers, &server.own_origins)?, due)
     {
-        let live = server.chat.authenticate(secret, now, due).await?;
-        server.chat.logout(&live, now).await?;
+        let live = server.core.authenticate(secret, now, due).await?;
+        server.core.logout(&live, now).await?;
         tracing::info!(client = %live.caller.client, "logged out");
     }
     Ok(())
@@ -201,7 +200,7 @@ async fn leave_all(server: &ServerState, headers: &HeaderMap) -> Result<()> {
 async fn leave(server: &ServerState, caller: Result<Authenticated>) -> Result<()> {
     let caller = caller?;
     let live = caller.allowed(Scope::Any)?;
-    server.chat.logout(live, caller.now).await?;
+    server.core.logout(live, caller.now).await?;
     tracing::info!(client = %live.caller.client, "logged out");
     Ok(())
 }

@@ -8,10 +8,6 @@ use axum::{
 };
 
 use crate::{
-    chat::{
-        self,
-        callers::{Live, Token},
-    },
     error::{Code, Error, Result},
     http::{
         extract::{
@@ -26,6 +22,7 @@ use crate::{
     },
     model::{Area, Scope, Timestamp},
     secret::SecretHash,
+    session::{self, LiveClient, callers::Token},
 };
 
 /// Where an app names the user for whom it acts, beside credentials of its own.
@@ -34,7 +31,7 @@ pub const IDENTITY: HeaderName = HeaderName::from_static("rejoin-identity");
 /// Who calls, by cookie or by access token, and the time of the request.
 pub struct Authenticated {
     /// `None` for a grant without a session, which calls as no client.
-    live: Option<Arc<Live>>,
+    live: Option<Arc<LiveClient>>,
     /// The time of the request.
     pub now: Timestamp,
     /// Whether the request acknowledges events. Another site can lead a browser here with its cookie,
@@ -45,7 +42,7 @@ pub struct Authenticated {
 impl Authenticated {
     /// The live client that calls, if it may do this: a handler has no other way to learn whom it
     /// serves.
-    pub fn allowed(&self, needed: Scope) -> Result<&Arc<Live>> {
+    pub fn allowed(&self, needed: Scope) -> Result<&Arc<LiveClient>> {
         // Without a client there is nothing to chat as, so the refusal names a scope of the chat.
         let named = if needed == Scope::Any {
             Scope::ChatRead
@@ -67,7 +64,7 @@ impl Authenticated {
     ) -> Result<Self> {
         let now = server.clock.now();
         let live = server
-            .chat
+            .core
             .authenticate(secret, now, server.clock.due())
             .await?;
         Ok(Self {
@@ -108,7 +105,7 @@ impl Authenticated {
                     acknowledges: true,
                 })
             }
-            (None, None, None) => Err(chat::unauthenticated()),
+            (None, None, None) => Err(session::unauthenticated()),
             (None, None, Some(_)) => Err(nobody_beside()),
             // With two credentials it is unclear which one is meant.
             (Some(_), _, _) => Err(Error::malformed(
@@ -137,11 +134,11 @@ impl TokenCaller {
         may: impl FnOnce(&Token) -> bool,
     ) -> Result<Self> {
         let (now, due) = (server.clock.now(), server.clock.due());
-        let first = server.chat.authenticate_token(bearer, now, due).await?;
+        let first = server.core.authenticate_token(bearer, now, due).await?;
         let token = match beside {
             Some(beside) => {
                 let user = server
-                    .chat
+                    .core
                     .authenticate_token(beside, now, due)
                     .await
                     .map_err(invalid_identity)?;
@@ -261,7 +258,7 @@ fn app_token_needed() -> Error {
 
 /// The live client whose cookie the request carries, or `None`: for pages that also work without a
 /// caller. An access token does not count.
-pub struct OptionalCaller(pub Option<Arc<Live>>);
+pub struct OptionalCaller(pub Option<Arc<LiveClient>>);
 
 impl FromRequestParts<ServerState> for OptionalCaller {
     type Rejection = Error;
@@ -289,9 +286,9 @@ async fn cookie_of(headers: &HeaderMap, server: &ServerState) -> Result<Option<S
     if presented.len() < 2 {
         return Ok(presented.first().copied());
     }
-    match server.chat.live_among(&presented, server.clock.due())[..] {
+    match server.core.live_among(&presented, server.clock.due())[..] {
         [live] => Ok(Some(live)),
-        [] => server.chat.ended_among(presented).await,
+        [] => server.core.ended_among(presented).await,
         _ => Err(cookie::several()),
     }
 }

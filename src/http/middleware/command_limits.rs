@@ -2,18 +2,19 @@
 
 use crate::{
     audit::{Limit, Subject},
-    chat::{Answer, callers::Live},
+    chat::Answer,
     error::Result,
     http::{extract::address::Address, middleware::flood_limit::Cost, state::ServerState},
     limits::Wait,
     model::{Caller, Timestamp},
+    session::LiveClient,
 };
 
 /// Charges a session for a command, whether or not it succeeds, as this many commands. Fails with
 /// `throttled`.
 pub async fn charge(
     server: &ServerState,
-    live: &Live,
+    live: &LiveClient,
     address: &Address,
     commands: usize,
     now: Timestamp,
@@ -34,7 +35,7 @@ pub async fn charge(
 /// `throttled`, or as the command does.
 pub async fn carry_out(
     server: &ServerState,
-    live: &Live,
+    live: &LiveClient,
     address: &Address,
     now: Timestamp,
     Cost {
@@ -64,7 +65,7 @@ pub async fn carry_out(
 
 async fn checked(
     server: &ServerState,
-    live: &Live,
+    live: &LiveClient,
     address: &Address,
     now: Timestamp,
     limit: Limit,
@@ -81,7 +82,7 @@ async fn checked(
             ..address.subject()
         };
         server
-            .chat
+            .core
             .throttled(limit, subject, &address.arrival(server, now))
             .await;
     }

@@ -36,7 +36,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
         client: Some(client),
         ..address.subject()
     };
-    let (now, tries) = (server.clock.steady(), &server.chat.tries);
+    let (now, tries) = (server.clock.steady(), &server.core.tries);
     let own = Charge::new(Limit::SessionUserCodes, session);
     let with_own = |limit| {
         [
@@ -150,7 +150,7 @@ async fn if_granted<T>(
     charge(server, address, address.subject(), charges).await?;
     let result = attempt.await;
     if result.is_err() {
-        server.chat.tries.refund(charges);
+        server.core.tries.refund(charges);
     }
     result
 }
@@ -165,7 +165,7 @@ pub async fn poll<T>(
 ) -> Result<T> {
     let fast = [Charge::new(Limit::FastPolls, code.hex())];
     let now = server.clock.steady();
-    if let Err(refusal) = server.chat.tries.check(&fast, now) {
+    if let Err(refusal) = server.core.tries.check(&fast, now) {
         return refuse(server, address, address.subject(), refusal).await;
     }
     let result = attempt.await;
@@ -173,7 +173,7 @@ pub async fn poll<T>(
         .as_ref()
         .is_err_and(|error| error.code == Code::SlowDown)
     {
-        server.chat.tries.note(&fast, now);
+        server.core.tries.note(&fast, now);
     }
     result
 }
@@ -210,9 +210,9 @@ pub async fn app_call_charged<T>(
 ) -> Result<T> {
     let refusals = refused_call(address);
     // Charged in advance: otherwise many requests at one time would all get through.
-    let charged = server.chat.tries.charge(&refusals, server.clock.steady());
+    let charged = server.core.tries.charge(&refusals, server.clock.steady());
     if let Err(refusal) = &charged
-        && !oauth::may_succeed(&server.chat, by.into(), shown, server.clock.due()).await?
+        && !oauth::may_succeed(&server.core, by.into(), shown, server.clock.due()).await?
     {
         return refuse(server, address, address.subject(), refusal.clone()).await;
     }
@@ -220,7 +220,7 @@ pub async fn app_call_charged<T>(
     match &result {
         Err(error) if counts(error) => tell_refusal(server, address, error),
         Ok((_, Charged::Kept)) => {}
-        _ if charged.is_ok() => server.chat.tries.refund(&refusals),
+        _ if charged.is_ok() => server.core.tries.refund(&refusals),
         _ => {}
     }
     result.map(|(answer, _)| answer)
@@ -256,7 +256,7 @@ pub async fn proof(server: &ServerState, address: &Address, presented: Presented
     match presented {
         Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
         Presented::Token(token) => match server
-            .chat
+            .core
             .authenticate_token(token, server.clock.now(), server.clock.due())
             .await
         {
@@ -294,7 +294,7 @@ fn counts(error: &Error) -> bool {
 fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
     if error.code == Code::InvalidClient {
         let arrival = address.arrival(server, server.clock.now());
-        if server.chat.tells(
+        if server.core.tells(
             "an app was not let in",
             arrival.network().widest(),
             &arrival,
@@ -341,7 +341,7 @@ pub async fn storage<T>(
             ..address.subject()
         };
         server
-            .chat
+            .core
             .throttled(
                 Limit::Storage,
                 subject,
@@ -359,7 +359,7 @@ async fn charge(
     subject: Subject,
     charges: &[Charge],
 ) -> Result<()> {
-    match server.chat.tries.charge(charges, server.clock.steady()) {
+    match server.core.tries.charge(charges, server.clock.steady()) {
         Ok(()) => Ok(()),
         Err(refusal) => refuse(server, address, subject, refusal).await,
     }
@@ -374,7 +374,7 @@ async fn refuse<T>(
 ) -> Result<T> {
     if refusal.first {
         server
-            .chat
+            .core
             .throttled(
                 refusal.limit,
                 subject,

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    chat::callers::Live,
     error::{Code, Error, Result},
     http::{
         errors::problem::PageProblems,
@@ -22,6 +21,7 @@ use crate::{
     },
     oauth::authorize::{self, Request},
     secret::Secret,
+    session::LiveClient,
 };
 
 /// The longest address to which a posted request is sent on, in bytes: the head of a request with it
@@ -177,13 +177,13 @@ pub async fn decide(
                 rate_limits::new_code(&server, &address, live.caller.session)
                     .await
                     .map_err(|error| asked.wrong(error))?;
-                authorize::approve(&server.chat, &live, request, res, now, due)
+                authorize::approve(&server.core, &live, request, res, now, due)
                     .await
                     .map(|code| asked.back_with(&server, &code))
             }
             Ok(Some("deny")) => {
                 let denied = Error::new(Code::AccessDenied, "the session said no");
-                authorize::deny(&server.chat, &live, request, &address.arrival(&server, now))
+                authorize::deny(&server.core, &live, request, &address.arrival(&server, now))
                     .await
                     .and(Err(denied))
             }
@@ -200,7 +200,7 @@ pub async fn decide(
             }
             decided => {
                 let allowed = decided.is_ok();
-                if server.chat.tells(
+                if server.core.tells(
                     "asked for consent",
                     live.caller.session,
                     &address.arrival(&server, now),
@@ -217,18 +217,18 @@ pub async fn decide(
 async fn silently(
     server: &ServerState,
     address: &Address,
-    live: Option<&Live>,
+    live: Option<&LiveClient>,
     request: Request,
 ) -> Result<Secret> {
     let live =
         live.ok_or_else(|| Error::new(Code::LoginRequired, "this browser has no session here"))?;
     rate_limits::new_code(server, address, live.caller.session).await?;
-    authorize::silently(&server.chat, live, request, server.clock.due()).await
+    authorize::silently(&server.core, live, request, server.clock.due()).await
 }
 
 async fn consent_page(
     server: &ServerState,
-    live: &Live,
+    live: &LiveClient,
     params: &FormFields,
     request: &Request,
     refusal: Option<&Error>,

@@ -61,7 +61,7 @@ impl Checked {
         let look = async {
             let redirect_uri = params.only("redirect_uri")?.map(str::to_owned);
             authorize::asking(
-                &server.chat,
+                &server.core,
                 params.required("client_id")?.to_owned(),
                 redirect_uri,
             )

@@ -86,11 +86,11 @@ pub async fn authorize(
             &server,
             &address,
             client_id,
-            device::authorize(&server.chat, request),
+            device::authorize(&server.core, request),
         )
         .await?;
         let arrival = address.arrival(&server, now);
-        if server.chat.tells(
+        if server.core.tells(
             "device code issued",
             format_args!("{client_id} {}", arrival.network().widest()),
             &arrival,

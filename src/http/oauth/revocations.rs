@@ -67,7 +67,13 @@ async fn follow(
     let presented = rate_limits::app_form(&server, &address, Presented::in_head(&headers)).await?;
     let by = rate_limits::proof(&server, &address, presented).await?;
     let after = event_stream::position(&headers, after.as_deref())?.map(|id| GrantEndId(id.0));
-    let attempt = ends::follow(&server.chat, by.clone(), after, server.clock.due());
+    let attempt = ends::follow(
+        &server.core,
+        &server.revocation_feed,
+        by.clone(),
+        after,
+        server.clock.due(),
+    );
     let feed = rate_limits::app_call(&server, &address, by, Shown::Nothing, attempt).await?;
     let opening = Some(event_stream::opening(feed.position()));
     let stream = Stream {

@@ -162,7 +162,7 @@ async fn issued(
         )
         .await?;
         let arrival = address.arrival(server, server.clock.now());
-        if server.chat.tells(
+        if server.core.tells(
             "token issued",
             format_args!("{client_id} {}", arrival.network().widest()),
             &arrival,
@@ -200,10 +200,10 @@ async fn by_grant_type(
         due: server.clock.due(),
     };
     match grant_type {
-        "client_credentials" => client_credentials::issue(&server.chat, request, scope).await,
+        "client_credentials" => client_credentials::issue(&server.core, request, scope).await,
         "refresh_token" => {
             refresh::issue(
-                &server.chat,
+                &server.core,
                 request,
                 form.required("refresh_token")?,
                 scope,
@@ -216,7 +216,7 @@ async fn by_grant_type(
                 redirect_uri: form.get("redirect_uri")?.map(str::to_owned),
                 challenge: authorize::challenge_of(form.required("code_verifier")?),
             };
-            authorize::redeem(&server.chat, request, redemption).await
+            authorize::redeem(&server.core, request, redemption).await
         }
         DEVICE_CODE => {
             let presented = SecretHash::of(form.required("device_code")?);
@@ -224,7 +224,7 @@ async fn by_grant_type(
                 server,
                 address,
                 presented,
-                device::issue(&server.chat, request, presented),
+                device::issue(&server.core, request, presented),
             )
             .await
         }
@@ -302,7 +302,7 @@ async fn look_into(
     let proof = by.clone();
     let attempt = async {
         let (now, due) = (server.clock.now(), server.clock.due());
-        tokens::introspect(&server.chat, proof, named?, presented?, now, due).await
+        tokens::introspect(&server.core, proof, named?, presented?, now, due).await
     };
     let Some(found) = rate_limits::app_call(server, address, by, Shown::Nothing, attempt).await?
     else {
@@ -347,9 +347,9 @@ pub async fn revoke(
     let attempt = async {
         let presented = SecretHash::of(form.required("token")?);
         let asking =
-            oauth::authenticate(&server.chat, form.credentials.clone(), server.clock.due()).await?;
+            oauth::authenticate(&server.core, form.credentials.clone(), server.clock.due()).await?;
         let public = asking.public;
-        let revoked = tokens::revoke(&server.chat, asking, presented, server.clock.now()).await?;
+        let revoked = tokens::revoke(&server.core, asking, presented, server.clock.now()).await?;
         if let Some(grant) = revoked {
             tracing::info!(%grant, "grant revoked by its app");
         }

@@ -72,7 +72,7 @@ async fn identify(
 ) -> Result<Json<UserInfo>> {
     let session = token.session.filter(|_| token.scope.allow(Scope::Identity));
     let session = session.ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
-    let identity = grants::identity(&server.chat, token.grant, session).await?;
+    let identity = grants::identity(&server.core, token.grant, session).await?;
     let channels = identity
         .channels
         .into_iter()

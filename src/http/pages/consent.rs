@@ -4,7 +4,6 @@ use askama::Template;
 use axum::{http::StatusCode, response::Response};
 
 use crate::{
-    chat::callers::Live,
     error::{Code, Error, Result},
     http::{
         errors::problem,
@@ -16,6 +15,7 @@ use crate::{
         state::ServerState,
     },
     oauth::authorize::{self, Request},
+    session::LiveClient,
 };
 
 #[derive(Template)]
@@ -35,13 +35,13 @@ struct ConsentPage<'a> {
 /// Asks the session whether to let the app in. A refusal is shown with its status.
 pub async fn page(
     server: &ServerState,
-    live: &Live,
+    live: &LiveClient,
     params: &FormFields,
     repeated: &[(&'static str, &str)],
     request: &Request,
     refusal: Option<&Error>,
 ) -> Result<Response> {
-    let session = authorize::asked(&server.chat, live).await?;
+    let session = authorize::asked(&server.core, live).await?;
     let redirect_uri = request.asking.redirect_uri();
     let page = ConsentPage {
         app: &request.asking.app.name,

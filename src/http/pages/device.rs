@@ -16,7 +16,6 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    chat::callers::Live,
     error::{Code, Error, Result},
     http::{
         errors::problem::{self, DevicePageProblems, Malformed, PageProblems, StoreProblems},
@@ -33,6 +32,7 @@ use crate::{
     model::Network,
     oauth::device::{self, Waiting},
     secret::UserCode,
+    session::LiveClient,
 };
 
 /// The query of the device page.
@@ -125,13 +125,13 @@ pub async fn decide(
 /// One step on the way, and the page that comes after it.
 async fn step(
     server: &ServerState,
-    live: &Arc<Live>,
+    live: &Arc<LiveClient>,
     code: &UserCode,
     form: &FormFields,
     within: Option<Network>,
 ) -> Result<Response> {
     let (now, due) = (server.clock.now(), server.clock.due());
-    let waiting = device::look_up(&server.chat, live, code, within, due).await?;
+    let waiting = device::look_up(&server.core, live, code, within, due).await?;
     let once_more = |refusal: &Error| Ok(confirmation(code, &waiting, form, Some(refusal)));
     match form.only("decision") {
         Ok(None) => Ok(confirmation(code, &waiting, form, None)),
@@ -140,13 +140,13 @@ async fn step(
                 Ok(res) => res,
                 Err(refusal) => return once_more(&refusal),
             };
-            device::approve(&server.chat, live, code, res, now, due).await?;
+            device::approve(&server.core, live, code, res, now, due).await?;
             tracing::info!(by = %live.caller.client, "device approved");
             let text = format!("{} is let in. You can go back to your device.", waiting.app);
             Ok(notice("Done", &text))
         }
         Ok(Some("deny")) => {
-            device::deny(&server.chat, live, code, now, due).await?;
+            device::deny(&server.core, live, code, now, due).await?;
             tracing::info!(by = %live.caller.client, "device denied");
             let text = format!("{} is not let in. You can close this page.", waiting.app);
             Ok(notice("Denied", &text))

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    chat::{Admitted, Login},
     error::{Code, Error, Extra, Result},
     http::{
         api::{
@@ -31,6 +30,7 @@ use crate::{
         state::ServerState,
     },
     model::{ClientId, ClientView, Password, Timestamp, is_percent_encoded, whole_number},
+    session::{AdmittedClient, Login},
 };
 
 /// A login, as JSON.
@@ -191,13 +191,13 @@ async fn attempt(
     present: OptionalCaller,
     login: Login,
     now: Timestamp,
-) -> Result<Admitted> {
+) -> Result<AdmittedClient> {
     let arrival = address.arrival(server, now);
-    let result = server.chat.login(login, present.0, arrival).await;
+    let result = server.core.login(login, present.0, arrival).await;
     // Strangers cause these lines, so only so many of a network are written.
     let tells = |line| {
         server
-            .chat
+            .core
             .tells(line, arrival.network().widest(), &arrival)
     };
     match &result {

@@ -16,17 +16,17 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(60);
 pub async fn run(server: ServerState) {
     let expire = async |server: ServerState| {
         let told = server
-            .chat
+            .core
             .tell_untold(server.clock.steady(), server.clock.now())
             .await;
         server
-            .chat
+            .core
             .expire(server.clock.now(), server.clock.due())
             .await
             .and(told)
     };
-    let maintenance = async |server: ServerState| server.chat.upkeep(server.clock.due()).await;
-    let drop_unreadable = async |server: ServerState| server.chat.drop_unreadable().await;
+    let maintenance = async |server: ServerState| server.core.maintain(server.clock.due()).await;
+    let drop_unreadable = async |server: ServerState| server.core.drop_unreadable().await;
     tokio::select! {
         () = repeat(&server, EXPIRY_INTERVAL, "letting clients leave", expire) => {}
         () = repeat(&server, EXPIRY_INTERVAL, "removing what nobody can read", drop_unreadable) => {}

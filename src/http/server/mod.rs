@@ -18,7 +18,6 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    chat::Chat,
     config::{Config, Switch},
     error::{Error, Result},
     http::{
@@ -33,6 +32,7 @@ use crate::{
     limits::Storage,
     model::{Clock, Origin},
     password::Hasher,
+    service::{Service, Settings},
     store::DatabaseLock,
 };
 
@@ -58,17 +58,25 @@ impl Server {
         let hasher = Hasher::start(threads.min(HASHING_THREADS))?;
         let lock = DatabaseLock::for_server(&config.database)?;
         let key_file = config.key_file(lock.path());
-        let mut chat = Chat::open(lock, Some(key_file), config.limits(), hasher, clock.now())?;
-        if let Some(bytes) = config.storage_limit.0 {
-            chat.limit_storage(Storage::new(bytes, clock.clone()));
-        }
-        chat.host = config.public_url.as_ref().map(Origin::host);
+        let storage = config.storage_limit.0;
+        let settings = Settings {
+            limits: config.limits(),
+            storage: storage.map(|bytes| Storage::new(bytes, clock.clone())),
+            host: config.public_url.as_ref().map(Origin::host),
+        };
+        let Service {
+            core,
+            chat,
+            revocation_feed,
+        } = Service::open(lock, Some(key_file), settings, hasher, clock.now())?;
         let own_origins = OwnOrigins::new(&config, address);
         let (routes, mut description) = routes();
         describe_cookie(&mut description, &own_origins.cookie_name);
         let connection_limits = ConnectionLimits::new();
         let state = ServerState::new(Parts {
-            chat: Arc::new(chat),
+            core,
+            chat,
+            revocation_feed,
             clock,
             own_origins,
             proxies: Proxies::new(config.trusted_proxy),
@@ -90,9 +98,13 @@ impl Server {
         })
     }
 
-    /// The chat it serves, for the control socket.
-    pub fn chat(&self) -> Arc<Chat> {
-        self.state.chat.clone()
+    /// What it serves, for the control socket.
+    pub fn service(&self) -> Service {
+        Service {
+            core: self.state.core.clone(),
+            chat: self.state.chat.clone(),
+            revocation_feed: self.state.revocation_feed.clone(),
+        }
     }
 
     /// Serves until `shutdown`, then lets held polls and streams end, commits what was accepted and
@@ -109,7 +121,7 @@ impl Server {
             async move {
                 shutdown.await;
                 tracing::info!("stopping");
-                state.chat.announce_stop();
+                state.core.announce_stop();
                 state.stopping.cancel();
                 Instant::now() + SHUTDOWN_GRACE
             }
@@ -135,10 +147,10 @@ impl Server {
             tracing::error!(%error, "upkeep failed");
         }
         let (steady, now) = (state.clock.steady(), state.clock.now());
-        if let Err(error) = state.chat.tell_all(steady, now).await {
+        if let Err(error) = state.core.tell_all(steady, now).await {
             tracing::error!(%error, "refusals that were counted could not be recorded");
         }
-        state.chat.close(deadline).await;
+        state.core.close(deadline).await;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&Write) -> Result<T> + Send + 'static,
     {
-        self.place(None)
+        self.write_slot(None)
             .await?
             .take(Priority::Essential, work)
             .await
@@ -295,7 +295,7 @@ async fn a_network_that_writes_without_end_waits_for_itself_and_keeps_its_order(
     );
     for (address, free) in [(attacker, false), (sibling, false), (stranger, true)] {
         assert_eq!(
-            limits::on_behalf_of(address, async { writer.free_place().is_some() }).await,
+            limits::on_behalf_of(address, async { writer.free_write_slot().is_some() }).await,
             free
         );
     }

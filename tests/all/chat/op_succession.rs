@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rejoin::{
-    chat::registry::Named,
     model::{ChannelName, Nick},
+    session::admin::Named,
 };
 use serde_json::{Value, json};
 
@@ -72,7 +72,7 @@ async fn op_passes_on_whichever_way_the_last_op_goes() {
                 server.wait_for_clients(2).await;
             }
             _ => server
-                .chat()
+                .core()
                 .remove_session(Named::parse("alice").unwrap(), server.now())
                 .await
                 .unwrap(),
@@ -331,7 +331,7 @@ async fn the_operator_gives_op_and_ends_a_channel() {
         eve.send("JOIN #rust").await["replies"][0]["params"][3],
         "@eve"
     );
-    let lines = chat.audit(None, 100).await.unwrap();
+    let lines = chat.core.audit(None, 100).await.unwrap();
     let about = lines
         .iter()
         .filter(|line| line.channel.as_deref() == Some("#rust"));

@@ -45,7 +45,7 @@ async fn the_keys_of_a_network_get_so_many_tokens_together() {
         .into_iter()
         .map(|charge| charge.amount(999));
     server
-        .chat()
+        .core()
         .tries
         .charge(&used.collect::<Vec<_>>(), Duration::ZERO)
         .unwrap();

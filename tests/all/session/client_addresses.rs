@@ -95,11 +95,11 @@ async fn it_is_written_down_with_the_time_of_use() {
     moved.send("PING x").await;
     moved.snapshot().await;
     assert_eq!(stored(&server), [None]);
-    server.chat().write_down_use().await.unwrap();
+    server.core().write_down_use().await.unwrap();
     assert_eq!(stored(&server), [Some(0x00c6_3364)]);
     // Without time having passed, too.
     alice.send("PING x").await;
-    server.chat().write_down_use().await.unwrap();
+    server.core().write_down_use().await.unwrap();
     assert_eq!(stored(&server), [Some(0x00cb_0071)]);
 }
 

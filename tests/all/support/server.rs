@@ -18,6 +18,7 @@ use rejoin::{
     control::ControlSocket,
     http::Server,
     model::{Clock, Timestamp},
+    session::Core,
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -94,6 +95,11 @@ impl TestServer {
         format!("http://{}{path}", self.address)
     }
 
+    /// The running server's core, for what the operator does to it.
+    pub fn core(&self) -> Arc<Core> {
+        self.chat().core.clone()
+    }
+
     /// The running server's chat, for what the operator does to it.
     pub fn chat(&self) -> Arc<Chat> {
         self.chat.upgrade().unwrap()
@@ -152,11 +158,11 @@ impl TestServer {
         };
         let clock = Clock::new(now, steady);
         let server = Server::open(config, self.address, clock.clone()).unwrap();
-        let (door, chat) = (
+        let (door, service) = (
             ControlSocket::open(&self.database()).unwrap(),
-            server.chat(),
+            server.service(),
         );
-        self.chat = Arc::downgrade(&chat);
+        self.chat = Arc::downgrade(&service.chat);
         let (stop, mut stopped) = watch::channel(false);
         let mut stopping = stopped.clone();
         let shutdown = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
@@ -164,7 +170,7 @@ impl TestServer {
         let running = tokio::spawn(async move {
             let (served, ()) = tokio::join!(
                 server.serve(listener, shutdown),
-                door.serve(chat, clock, stopping)
+                door.serve(service, clock, stopping)
             );
             served.unwrap();
         });

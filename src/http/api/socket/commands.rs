@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream::FuturesOrdered};
 use serde::Serialize;
 
 use crate::{
-    chat::{self, Answer, callers::Live, replies::ANSWER_BYTES},
+    chat::{Answer, replies::ANSWER_BYTES},
     error::Result,
     http::{
         api::messages::carry_out,
@@ -18,7 +18,8 @@ use crate::{
     },
     irc::{self, Verb},
     model::{Area, REASON_LIMIT},
-    store::Place,
+    session::{self, LiveClient},
+    store::WriteSlot,
 };
 
 /// Commands of one connection on their way; beyond it, the next is not read.
@@ -32,7 +33,7 @@ pub struct Commands {
     /// The server's state.
     pub server: ServerState,
     /// The client whose connection it is.
-    pub live: Arc<Live>,
+    pub live: Arc<LiveClient>,
     address: Arc<Address>,
     running: FuturesOrdered<Running>,
     /// How long the answer to each of them may be, and to all together.
@@ -96,7 +97,7 @@ fn longest_answer(message: &Result<irc::Message>) -> usize {
 
 impl Commands {
     /// No commands yet.
-    pub fn new(server: ServerState, live: Arc<Live>, address: Address) -> Self {
+    pub fn new(server: ServerState, live: Arc<LiveClient>, address: Address) -> Self {
         let (running, lengths, address) =
             (FuturesOrdered::new(), VecDeque::new(), Arc::new(address));
         Self {
@@ -141,7 +142,7 @@ impl Commands {
             Some(verb)
                 if verb.is_one_write() && self.length + longest_answer(&message) <= ANSWERS =>
             {
-                match self.server.chat.free_place() {
+                match self.server.core.free_write_slot() {
                     Some(place) => self.begin((message, text), Some(place)),
                     None => self.arrived = Some((message, text)),
                 }
@@ -154,13 +155,13 @@ impl Commands {
     }
 
     /// Begins the one that waits for a place.
-    pub fn begin_arrived(&mut self, place: Option<Place>) {
+    pub fn begin_arrived(&mut self, place: Option<WriteSlot>) {
         if let Some(arrived) = self.arrived.take() {
             self.begin(arrived, place);
         }
     }
 
-    fn begin(&mut self, arrived: Arrived, place: Option<Place>) {
+    fn begin(&mut self, arrived: Arrived, place: Option<WriteSlot>) {
         let length = longest_answer(&arrived.0);
         self.lengths.push_back(length);
         self.length += length;
@@ -190,12 +191,12 @@ impl Commands {
     pub async fn finish(&mut self) -> Option<Utf8Bytes> {
         if self.arrived.is_some() {
             let server = self.server.clone();
-            self.begin_arrived(server.chat.place(self.live.caller).await.ok());
+            self.begin_arrived(server.core.write_slot(self.live.caller).await.ok());
         }
         self.answer().await
     }
 
-    fn run(&self, (message, text): Arrived, place: Option<Place>) -> Running {
+    fn run(&self, (message, text): Arrived, place: Option<WriteSlot>) -> Running {
         let (server, live, address) =
             (self.server.clone(), self.live.clone(), self.address.clone());
         Box::pin(async move {
@@ -211,7 +212,7 @@ impl Commands {
             }
             let result = match message {
                 // A stolen token is of use for no longer than it lives.
-                _ if expired => Err(chat::invalid_token()),
+                _ if expired => Err(session::invalid_token()),
                 Ok(message) => carry_out(&server, &live, &address, message, now, place).await,
                 Err(error) => command_limits::charge(&server, &live, &address, 1, now)
                     .await

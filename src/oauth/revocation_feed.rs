@@ -15,10 +15,10 @@ use crate::{
 
 /// Streams of one app at one time: the processes of a resource server, and room for some that the
 /// network has lost.
-const HELD: usize = 32;
+const MAX_STREAMS_PER_APP: usize = 32;
 
 #[derive(Default)]
-pub struct Followers {
+pub struct RevocationFeed {
     /// Says that there may be something to read. It is a hint: the store is the truth.
     wake: watch::Sender<()>,
     /// The places of each app that ever followed; the operator registers few. Never held over an
@@ -32,7 +32,7 @@ pub struct Following {
     _place: OwnedSemaphorePermit,
 }
 
-impl Followers {
+impl RevocationFeed {
     /// Takes the effects of one commit.
     pub fn apply(&self, effects: &[Effect]) {
         if effects.iter().any(|effect| {
@@ -50,9 +50,11 @@ impl Followers {
         let mut places = self.places.lock().unwrap_or_else(|e| e.into_inner());
         let places = places
             .entry(app)
-            .or_insert_with(|| Arc::new(Semaphore::new(HELD)));
+            .or_insert_with(|| Arc::new(Semaphore::new(MAX_STREAMS_PER_APP)));
         let place = places.clone().try_acquire_owned().map_err(|_| {
-            let detail = format!("this app has {HELD} streams open already: end one of them first");
+            let detail = format!(
+                "this app has {MAX_STREAMS_PER_APP} streams open already: end one of them first"
+            );
             Error::retry(Code::Throttled, 5, detail)
         })?;
         Ok(Following {

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::Chat;
+use super::core::Core;
 use crate::{
     error::{Error, Result},
     model::Timestamp,
@@ -21,7 +21,7 @@ use crate::{
 const NOTICE: Duration = Duration::from_hours(24);
 
 /// The keys, and the file that they are from.
-pub struct Keys {
+pub struct ServerKeys {
     /// Without one, they are this process's alone: a subcommand's, which issues nothing by them.
     file: Option<PathBuf>,
     /// Never held over an await.
@@ -30,7 +30,7 @@ pub struct Keys {
     rotating: Mutex<()>,
 }
 
-impl Keys {
+impl ServerKeys {
     pub fn new(file: Option<PathBuf>, ring: KeyRing) -> Self {
         Self {
             file,
@@ -58,7 +58,7 @@ impl Keys {
     }
 }
 
-impl Chat {
+impl Core {
     /// Adds the next key to the key file. It comes into use in a day, or at once; until then the
     /// file before is this database's, too.
     pub async fn rotate_keys(&self, file: PathBuf, at_once: bool, due: Timestamp) -> Result<()> {

@@ -4,7 +4,7 @@
 
 use std::fmt::{Display, Formatter};
 
-use super::act::notice;
+use super::notice::notice;
 use crate::{
     error::Result,
     irc::Reply,

@@ -5,7 +5,7 @@
 
 use std::{fmt::Display, time::Duration};
 
-use super::Chat;
+use super::core::Core;
 use crate::{
     audit::{Action, Limit, Subject},
     error::Result,
@@ -40,7 +40,7 @@ const REFRESHED: Bounds = Bounds {
 };
 
 /// What was told of so far.
-pub struct Told {
+pub struct RefusalLog {
     logged: Tally<(&'static str, String)>,
     audited: Tally<(Action, About)>,
     refreshed: Tally<Refreshed>,
@@ -65,7 +65,7 @@ struct ToTell {
     refreshed: Vec<Untold<Refreshed>>,
 }
 
-impl Told {
+impl RefusalLog {
     /// Whether a refresh is to be recorded in the transaction that carries it out.
     pub fn records_refresh(&self, of: &Refreshed) -> bool {
         self.refreshed.would_tell(of)
@@ -96,7 +96,7 @@ impl Refreshed {
     }
 }
 
-impl Default for Told {
+impl Default for RefusalLog {
     fn default() -> Self {
         Self {
             logged: Tally::new(LOGGED),
@@ -106,10 +106,10 @@ impl Default for Told {
     }
 }
 
-impl Chat {
+impl Core {
     /// Whether a line about somebody is to be written into the log now; else it is counted.
     pub fn tells(&self, line: &'static str, of: impl Display, arrival: &Arrival) -> bool {
-        self.told
+        self.refusal_log
             .logged
             .note((line, of.to_string()), arrival.steady)
     }
@@ -142,7 +142,11 @@ impl Chat {
         let about = subject
             .session
             .map_or(About::Network(arrival.network().widest()), About::Session);
-        if !self.told.audited.note((action, about), arrival.steady) {
+        if !self
+            .refusal_log
+            .audited
+            .note((action, about), arrival.steady)
+        {
             return Ok(());
         }
         let now = arrival.now;
@@ -161,7 +165,7 @@ impl Chat {
         match recorded {
             // What is refused is refused all the same, and told with what was counted.
             Err(error) if error.is_want_of_room() => {
-                self.told
+                self.refusal_log
                     .audited
                     .count(Some((action, about)), 1, arrival.steady);
                 Ok(())
@@ -172,11 +176,11 @@ impl Chat {
 
     /// Tells what was counted in the hours that are over.
     pub async fn tell_untold(&self, steady: Duration, now: Timestamp) -> Result<()> {
-        let Told {
+        let RefusalLog {
             logged,
             audited,
             refreshed,
-        } = &*self.told;
+        } = &*self.refusal_log;
         let (logged, audited, refreshed) = (
             logged.due(steady),
             audited.due(steady),
@@ -196,11 +200,11 @@ impl Chat {
 
     /// Tells all that was counted, because the server is stopping.
     pub async fn tell_all(&self, steady: Duration, now: Timestamp) -> Result<()> {
-        let Told {
+        let RefusalLog {
             logged,
             audited,
             refreshed,
-        } = &*self.told;
+        } = &*self.refusal_log;
         let counted = ToTell {
             logged: logged.end(),
             audited: audited.end(),
@@ -267,11 +271,11 @@ impl Chat {
             // It is told in an hour.
             Err(error) if error.is_want_of_room() => {
                 let (audited, refreshed) = counted;
-                audited
-                    .into_iter()
-                    .for_each(|Untold { key, count }| self.told.audited.count(key, count, steady));
+                audited.into_iter().for_each(|Untold { key, count }| {
+                    self.refusal_log.audited.count(key, count, steady)
+                });
                 refreshed.into_iter().for_each(|Untold { key, count }| {
-                    self.told.refreshed.count(key, count, steady)
+                    self.refusal_log.refreshed.count(key, count, steady)
                 });
                 Ok(())
             }

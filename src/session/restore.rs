@@ -9,13 +9,12 @@ use std::{
     path::Path,
 };
 
-use super::{Limits, act::notice};
+use super::{devices::insert as insert_client, lifecycle, limits::Limits, notice::notice};
 use crate::{
     audit::{Action, Subject},
     error::Result,
     model::{EndReason, GrantId, SessionId, Timestamp},
     secret::Secret,
-    session::{insert_client, lifecycle},
     store::{
         DatabaseLock, Write, app, audit, authorization_code,
         client::{self, NewClient},

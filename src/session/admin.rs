@@ -1,11 +1,10 @@
 //! Sessions as the operator sees them, and ends them.
 
-use super::Chat;
+use super::{core::Core, lifecycle, visibility::Visibility};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
     model::{ClientView, EndReason, Nick, SessionId, Timestamp},
-    session::{Visibility, lifecycle},
     store::{
         Read, audit, client,
         session::{self, Overview, Session},
@@ -41,7 +40,7 @@ fn none(name: &str) -> Error {
     Error::new(Code::NotFound, format!("there is no live session {name:?}"))
 }
 
-impl Chat {
+impl Core {
     /// Live sessions after one, by their ids.
     pub async fn sessions(&self, after: SessionId, limit: usize) -> Result<Vec<Overview>> {
         self.store

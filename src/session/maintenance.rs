@@ -3,11 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::Chat;
+use super::{core::Core, lifecycle};
 use crate::{
     error::Result,
     model::{EndReason, Timestamp},
-    session::lifecycle,
     store::{
         Read, app, audit, authorization_code, channel_history, client, device_code, grant, label,
         retention, revocation, sweep, token, unreadable,
@@ -21,11 +20,11 @@ const BATCH: usize = 256;
 /// nick no longer.
 const UNPRESENTED: Duration = Duration::from_mins(10);
 
-impl Chat {
+impl Core {
     /// What need not be done at once: called about once a minute, with the time by which things are
     /// due. It may be dropped between any two transactions. Each part is done even if another
     /// fails; the first failure is returned.
-    pub async fn upkeep(&self, due: Timestamp) -> Result<()> {
+    pub async fn maintain(&self, due: Timestamp) -> Result<()> {
         let used = self.write_down_use().await;
         let dropped = self.drop_old(due).await;
         used.and(dropped)

@@ -2,7 +2,16 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Chat, act::notice, callers::Live, guesses::device_of, session::Admitted};
+use super::{
+    callers::LiveClient,
+    core::Core,
+    create::AdmittedClient,
+    devices::{insert as insert_client, require_live},
+    lifecycle,
+    notice::notice,
+    password_guesses::device_of,
+    visibility::Visibility,
+};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
@@ -12,7 +21,6 @@ use crate::{
     },
     password::Verdict,
     secret::Secret,
-    session::{Visibility, insert_client, lifecycle, require_live},
     store::{
         Priority, Read, Write, audit,
         client::{self, NewClient},
@@ -53,7 +61,7 @@ struct Terms {
     names_client: bool,
 }
 
-impl Chat {
+impl Core {
     /// Admits a new client to the session with this nick and password; from a live client of that
     /// session it renews that client. `present` is the caller the request's own cookie names, if
     /// any.
@@ -63,9 +71,9 @@ impl Chat {
     pub async fn login(
         &self,
         login: Login,
-        present: Option<Arc<Live>>,
+        present: Option<Arc<LiveClient>>,
         arrival: Arrival,
-    ) -> Result<Admitted> {
+    ) -> Result<AdmittedClient> {
         let present = present.map(|live| live.caller);
         let nick = Nick::parse(&login.nick).ok();
         let found = self.find(nick.clone()).await?;
@@ -97,7 +105,7 @@ impl Chat {
         mut found: Option<Session>,
         present: Option<Caller>,
         arrival: &Arrival,
-    ) -> Result<Admitted> {
+    ) -> Result<AdmittedClient> {
         let mut subject = Subject::default();
         for _ in 0..JUDGED {
             // What is nobody's nick is not written down: it may be a password in the wrong field.
@@ -172,7 +180,7 @@ impl Chat {
         present: Option<Caller>,
         subject: Subject,
         &Arrival { address, now, .. }: &Arrival,
-    ) -> Result<Option<Result<Admitted>>> {
+    ) -> Result<Option<Result<AdmittedClient>>> {
         let secret = Secret::generate()?;
         let new = self.new_client(login.client_name.clone(), &secret, address, now);
         let max = self.limits.max_clients;
@@ -215,7 +223,7 @@ impl Chat {
                 ))))
             })
             .await?;
-        let admitted = |(session, client)| Admitted {
+        let admitted = |(session, client)| AdmittedClient {
             secret,
             session,
             client,

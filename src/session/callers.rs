@@ -18,14 +18,11 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    snapshot::Snapshot,
-    usage::{Devices, Sponsor, Usage},
-};
+use super::usage::{Devices, Sponsor, Usage};
 use crate::{
     model::{
         AppId, Area, Caller, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId,
-        Timestamp,
+        Snapshot, Timestamp,
     },
     secret::SecretHash,
     store::{Access, Admission, Effect, client::Use},
@@ -33,7 +30,7 @@ use crate::{
 
 /// A live client: who it is, and what is gathered of its use before it is written down.
 #[derive(Debug)]
-pub struct Live {
+pub struct LiveClient {
     pub caller: Caller,
     pub expires_at: Timestamp,
     /// When the access token expires that it calls with.
@@ -63,7 +60,7 @@ pub struct Token {
     /// Whether it calls by itself; else only beside its app's own.
     pub alone: bool,
     /// The client that calls with it, with this token's scope. Not every grant has one.
-    pub live: Option<Arc<Live>>,
+    pub live: Option<Arc<LiveClient>>,
     /// Whether its first use is to be written down.
     unsettled: Arc<AtomicBool>,
 }
@@ -80,7 +77,7 @@ impl Token {
     }
 }
 
-impl Live {
+impl LiveClient {
     fn new(admission: &Admission, changes: Arc<AtomicU64>) -> Self {
         Self::with(admission, Arc::new(Usage::of(admission)), changes)
     }
@@ -267,7 +264,7 @@ pub struct Callers {
 
 #[derive(Default)]
 struct Map {
-    by_secret: HashMap<SecretHash, Arc<Live>>,
+    by_secret: HashMap<SecretHash, Arc<LiveClient>>,
     secrets: HashMap<ClientId, SecretHash>,
     tokens: HashMap<SecretHash, Token>,
     /// The secrets of each grant's access tokens.
@@ -284,7 +281,7 @@ struct Presence {
 }
 
 impl Callers {
-    pub fn get(&self, secret: SecretHash) -> Option<Arc<Live>> {
+    pub fn get(&self, secret: SecretHash) -> Option<Arc<LiveClient>> {
         self.read().by_secret.get(&secret).cloned()
     }
 
@@ -292,7 +289,7 @@ impl Callers {
         self.read().tokens.get(&secret).cloned()
     }
 
-    pub fn by_client(&self, client: ClientId) -> Option<Arc<Live>> {
+    pub fn by_client(&self, client: ClientId) -> Option<Arc<LiveClient>> {
         let map = self.read();
         map.secrets
             .get(&client)
@@ -343,7 +340,7 @@ impl Callers {
     }
 
     /// The clients whose use is ahead of the store's.
-    pub fn ahead(&self) -> Vec<Arc<Live>> {
+    pub fn ahead(&self) -> Vec<Arc<LiveClient>> {
         let map = self.read();
         map.by_secret
             .values()
@@ -373,7 +370,7 @@ impl Map {
             None => {
                 let presence = self.sessions.entry(caller.session).or_default();
                 presence.clients += 1;
-                let live = Live::new(admission, presence.changes.clone());
+                let live = LiveClient::new(admission, presence.changes.clone());
                 if admission.is_device {
                     presence.devices.add(live.usage.clone());
                 }

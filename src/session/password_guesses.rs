@@ -9,7 +9,7 @@
 //! Each guess is charged before it is hashed, or many at once would all pass. What was no failure
 //! gets it back, and one that is under way is no failure yet.
 
-use super::Chat;
+use super::core::Core;
 use crate::{
     audit::{Action, Limit, Subject},
     error::Result,
@@ -19,7 +19,7 @@ use crate::{
     store::{self, session::Session},
 };
 
-impl Chat {
+impl Core {
     /// Begins a login to the session that was found by this nick, if there is one. `present` is the
     /// live client that asks.
     pub(super) async fn begin_login(

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Chat, act::notice};
+use super::{core::Core, notice::notice};
 use crate::{
     error::Result,
     model::Timestamp,
@@ -19,7 +19,7 @@ const AHEAD: Duration = Duration::from_hours(7 * 24);
 /// Devices that one transaction takes; others get their turn between two of them.
 const BATCH: usize = 256;
 
-impl Chat {
+impl Core {
     /// Tells sessions of the devices that will leave within a week.
     pub(super) async fn warn(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let until = due.plus(AHEAD);

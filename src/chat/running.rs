@@ -1,0 +1,119 @@
+//! A running chat: what it keeps in memory beside the core, fed by commits alone.
+
+use std::sync::Arc;
+
+use super::{channel_list::Latest, hub::Hub, lookalikes::Lookalikes};
+use crate::{
+    error::Result,
+    session::Core,
+    store::{self, Effect},
+};
+
+/// A running chat.
+pub struct Chat {
+    /// What it shares with oauth.
+    pub core: Arc<Core>,
+    /// Who listens, and to what.
+    pub(super) hub: Arc<Hub>,
+    /// What the names of live channels look like.
+    pub(super) lookalikes: Arc<Lookalikes>,
+    /// The public list of channels as it was read last; commits tell of its changes.
+    pub(super) channel_list: Arc<Latest>,
+}
+
+/// What a chat is told of commits by.
+#[derive(Clone, Default)]
+pub struct Observers {
+    hub: Arc<Hub>,
+    lookalikes: Arc<Lookalikes>,
+    channel_list: Arc<Latest>,
+}
+
+impl Observers {
+    /// Takes the effects of one commit.
+    pub fn apply(&self, effects: Vec<Effect>) {
+        effects
+            .iter()
+            .for_each(|effect| self.lookalikes.apply(effect));
+        self.channel_list.apply(&effects);
+        self.hub.apply(effects);
+    }
+}
+
+impl Chat {
+    /// A chat on a core whose commits these observers are told of. It takes up the channels that
+    /// there are.
+    pub fn on(core: Arc<Core>, observers: Observers) -> Result<Self> {
+        let Observers {
+            hub,
+            lookalikes,
+            channel_list,
+        } = observers;
+        core.store.read_now(|tx| {
+            store::membership::for_each_live(tx, |effect| hub.apply([effect]))?;
+            hub.start_at(store::log::head(tx)?);
+            lookalikes.load(tx)
+        })?;
+        Ok(Self {
+            core,
+            hub,
+            lookalikes,
+            channel_list,
+        })
+    }
+
+    /// Polls and streams that are open.
+    pub fn connections(&self) -> usize {
+        self.hub.connections()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::{
+        error::Code,
+        irc::Message,
+        model::{Arrival, Nick, Timestamp},
+        password::Hasher,
+        session::Limits,
+        store::DatabaseLock,
+    };
+
+    /// Whoever was let in a moment before it left comes too late for a change, and for a look.
+    #[tokio::test]
+    async fn who_calls_is_checked_again_in_the_transaction() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = DatabaseLock::for_server(&dir.path().join("c.db")).unwrap();
+        let hasher = Hasher::start(1).unwrap();
+        let core = Core::open(lock, None, Limits::for_test(), hasher, drop, Timestamp(0));
+        let chat = Chat::on(Arc::new(core.unwrap()), Observers::default()).unwrap();
+        let core = &chat.core;
+        let (nick, now) = (Nick::parse("alice").unwrap(), Timestamp(0));
+        let arrival = Arrival {
+            address: [127, 0, 0, 1].into(),
+            now,
+            steady: Duration::ZERO,
+        };
+        let secret = core
+            .create(nick, "laptop".into(), arrival.address, now)
+            .await
+            .unwrap()
+            .secret;
+        let live = core.authenticate(secret.hash(), now, now).await.unwrap();
+        core.logout(&live, now).await.unwrap();
+        for line in ["JOIN #rust", "WHOIS alice", "PASS :correct horse battery"] {
+            let late = chat
+                .execute(&live, Message::parse_line(line).unwrap(), arrival, None)
+                .await
+                .unwrap_err();
+            assert_eq!(late.code, Code::ClientEnded, "{line}");
+        }
+        assert_eq!(
+            chat.snapshot(&live, true).await.unwrap_err().code,
+            Code::ClientEnded
+        );
+    }
+}

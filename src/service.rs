@@ -1,0 +1,68 @@
+//! A running Rejoin: the core, and what stands on it, opened together.
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{
+    chat::{self, Chat},
+    error::Result,
+    limits::Storage,
+    model::Timestamp,
+    oauth::RevocationFeed,
+    password::Hasher,
+    session::{Core, Limits},
+    store::{DatabaseLock, Effect},
+};
+
+/// A running Rejoin.
+#[derive(Clone)]
+pub struct Service {
+    /// What chat and oauth share.
+    pub core: Arc<Core>,
+    /// The rules of channels, messages and delivery.
+    pub chat: Arc<Chat>,
+    /// Wakes resource servers that follow revocations.
+    pub revocation_feed: Arc<RevocationFeed>,
+}
+
+/// What the operator has set.
+pub struct Settings {
+    /// What sessions and clients may have.
+    pub limits: Limits,
+    /// How much each network may add to the disk; `None`: as much as it likes.
+    pub storage: Option<Storage>,
+    /// The host under which people know this server: no password, among others.
+    pub host: Option<String>,
+}
+
+impl Service {
+    /// Opens a database and takes up the sessions in it. Without a key file, it is a subcommand's,
+    /// which issues nothing.
+    pub fn open(
+        lock: DatabaseLock,
+        key_file: Option<PathBuf>,
+        settings: Settings,
+        hasher: Hasher,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let observers = chat::Observers::default();
+        let revocation_feed = Arc::new(RevocationFeed::default());
+        let observe = {
+            let (observers, feed) = (observers.clone(), revocation_feed.clone());
+            move |effects: Vec<Effect>| {
+                feed.apply(&effects);
+                observers.apply(effects);
+            }
+        };
+        let mut core = Core::open(lock, key_file, settings.limits, hasher, observe, now)?;
+        core.host = settings.host;
+        if let Some(storage) = settings.storage {
+            core.limit_storage(storage);
+        }
+        let core = Arc::new(core);
+        Ok(Self {
+            chat: Arc::new(Chat::on(core.clone(), observers)?),
+            core,
+            revocation_feed,
+        })
+    }
+}
