@@ -30,7 +30,7 @@
 //! - [`chat`] holds the rules, as synchronous functions over a transaction.
 //! - [`store`] runs them on one writer thread with group commit; what follows in memory is noted as
 //!   a [`store::Effect`] and applied after the commit, before the answer.
-//! - [`chat::hub`] pushes committed events to whoever is connected. Pushes are hints: a connection
+//! - [`chat::delivery::hub`] pushes committed events to whoever is connected. Pushes are hints: a connection
 //!   that loses one reads the log.
 //!
 //! # Where things are

@@ -1,8 +1,9 @@
 //! What the operator of the server does to a channel: gives op on it to a member, or ends it.
 
-use super::Chat;
 use crate::{
     audit::{Action, Subject},
+    chat::commands::not_in_channel,
+    chat::running::Chat,
     error::{Error, Result},
     model::{ChannelName, Nick, SERVER_NAME, Timestamp},
     session::{Visibility, lifecycle, op_succession},
@@ -59,7 +60,7 @@ impl Chat {
                 let visibility = Visibility::unrestricted(tx);
                 let (channel, session) = (visibility.channel(&name)?, visibility.session(&nick)?);
                 let Some(member) = membership::get(tx, channel.id, session.id)? else {
-                    return Err(super::channel::not_in_channel(&session.nick, &channel));
+                    return Err(not_in_channel(&session.nick, &channel));
                 };
                 if member.op {
                     return Ok(());

@@ -15,11 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Chat;
 use crate::{
     error::{Error, Result},
     irc::mode::Shown,
     model::CHANNEL_LIMIT,
+    session::Core,
     store::{Effect, Read, channel, queue::PAGE_BYTES, texts},
 };
 
@@ -108,38 +108,36 @@ impl From {
     }
 }
 
-impl Chat {
+impl Latest {
     /// The public list, at most a second old.
-    pub async fn channel_list(self: &Arc<Self>) -> Result<Arc<ChannelList>> {
-        if let Some(list) = self.channel_list.fresh(Instant::now()) {
+    pub async fn list(self: &Arc<Self>, core: &Arc<Core>) -> Result<Arc<ChannelList>> {
+        if let Some(list) = self.fresh(Instant::now()) {
             return Ok(list);
         }
-        // In a task of the server's own: who asks and hangs up must not leave the next one to read
-        // it anew, and everybody who waits for it waits as the server does and not as the network
+        // In a task of the server's own: a caller that asks and hangs up must not leave the next one
+        // to read it anew, and all that wait for it wait as the server does and not as the network
         // that came first.
-        let chat = self.clone();
+        let (latest, core) = (self.clone(), core.clone());
         let read = tokio::spawn(async move {
-            let _reading = chat.channel_list.reading.lock().await;
-            if let Some(list) = chat.channel_list.fresh(Instant::now()) {
+            let _reading = latest.reading.lock().await;
+            if let Some(list) = latest.fresh(Instant::now()) {
                 return Ok(list);
             }
-            tokio::time::sleep(chat.channel_list.pause()).await;
+            tokio::time::sleep(latest.pause()).await;
             let started = Instant::now();
-            chat.channel_list.changed.store(false, Release);
-            let list = Arc::new(chat.core.store.read(ChannelList::read).await?);
+            latest.changed.store(false, Release);
+            let list = Arc::new(core.store.read(ChannelList::read).await?);
             let reading = Reading {
                 list: list.clone(),
                 done: Instant::now(),
                 took: started.elapsed(),
             };
-            *chat.channel_list.last() = Some(reading);
+            *latest.last() = Some(reading);
             Ok(list)
         });
         read.await.map_err(Error::internal)?
     }
-}
 
-impl Latest {
     /// Takes what commits have changed.
     pub fn apply(&self, effects: &[Effect]) {
         let shown = |effect: &Effect| match effect {

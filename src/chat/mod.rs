@@ -1,29 +1,16 @@
 //! The rules of channels, messages and delivery.
 //!
 //! A command goes one way: [`Chat::execute`] → one transaction (state and events) → commit →
-//! [`hub::Hub`] → answer.
+//! [`delivery::hub::Hub`] → answer.
 
-mod act;
-mod channel;
 pub mod channel_admin;
-mod channel_keys;
+mod channel_key_guesses;
 pub mod channel_list;
-mod excerpts;
-mod execute;
-pub mod hub;
-mod label;
+pub mod commands;
+pub mod delivery;
 mod lookalikes;
-mod marks;
-mod modes;
-mod pass;
-mod query;
-pub mod queue;
-pub mod replies;
 mod running;
-mod session;
-mod silence;
-pub mod snapshot;
-mod talk;
+mod snapshot;
 
-pub use act::Answer;
+pub use commands::Answer;
 pub use running::{Chat, Observers};

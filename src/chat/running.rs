@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{channel_list::Latest, hub::Hub, lookalikes::Lookalikes};
 use crate::{
+    chat::{
+        channel_list::{ChannelList, Latest},
+        delivery::hub::Hub,
+        lookalikes::Lookalikes,
+    },
     error::Result,
     session::Core,
     store::{self, Effect},
@@ -60,6 +64,11 @@ impl Chat {
             lookalikes,
             channel_list,
         })
+    }
+
+    /// The public list of channels, at most a second old.
+    pub async fn channel_list(&self) -> Result<Arc<ChannelList>> {
+        self.channel_list.list(&self.core).await
     }
 
     /// Polls and streams that are open.

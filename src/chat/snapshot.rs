@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Chat;
 use crate::{
+    chat::running::Chat,
     error::Result,
     model::{
         Caller, ChannelView, DirectView, EventId, MemberView, SessionView, Snapshot, TopicView,

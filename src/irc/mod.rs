@@ -6,10 +6,12 @@ pub mod message;
 pub mod mode;
 pub mod params;
 pub mod reply;
+pub mod verb;
 
-pub use command::{Command, Verb};
+pub use command::Command;
 pub use message::Message;
 pub use reply::Reply;
+pub use verb::Verb;
 
 #[cfg(test)]
 mod properties;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    command::{Command, Each, MAX_TARGETS},
+    command::{Command, MAX_TARGETS, TargetResults},
     mode::{self, Mask},
 };
 use crate::{
@@ -252,7 +252,7 @@ fn each<I, T, E: Into<Error>>(
     items: impl Iterator<Item = I>,
     parse: impl Fn(I) -> Result<T, E>,
     folded: impl Fn(&T) -> String,
-) -> Result<Each<T>> {
+) -> Result<TargetResults<T>> {
     let mut seen = HashSet::new();
     let mut parsed = Vec::new();
     for item in items {
@@ -268,11 +268,11 @@ fn each<I, T, E: Into<Error>>(
     Ok(parsed)
 }
 
-fn channels(names: &str) -> Result<Each<ChannelName>> {
+fn channels(names: &str) -> Result<TargetResults<ChannelName>> {
     each(names.split(','), existing_channel, ChannelName::folded)
 }
 
-fn targets(names: &str) -> Result<Each<Target>> {
+fn targets(names: &str) -> Result<TargetResults<Target>> {
     each(names.split(','), Target::parse, Target::folded)
 }
 

@@ -11,8 +11,8 @@ use tokio::sync::Mutex;
 
 use super::{
     callers::{Callers, LiveClient},
-    devices::require_live,
     limits::Limits,
+    live_check::require_live,
     op_succession,
     refusal_log::RefusalLog,
     server_keys::ServerKeys,

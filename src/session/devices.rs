@@ -12,12 +12,12 @@ use super::{
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{Caller, ClientId, ClientView, EndReason, SessionId, Timestamp},
+    model::{ClientId, ClientView, EndReason, SessionId, Timestamp},
     secret::Secret,
     store::{
-        Priority, Read, Write, audit,
+        Priority, Write, audit,
         client::{self, NewClient},
-        grant, log, session,
+        log, session,
     },
 };
 
@@ -194,16 +194,4 @@ pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -
     };
     audit::record(tx, Action::ClientCreated, &subject, now)?;
     Ok(id)
-}
-
-/// Checks that a caller's client is still live, and its grant if it has one. Every write does this
-/// first. It fails with the error that says why the client has ended.
-pub fn require_live(tx: &Read, caller: Caller) -> Result<()> {
-    match client::ended(tx, caller.client)? {
-        Some(reason) => Err(caller.ended(reason)),
-        None => match caller.grant {
-            Some(grant) if !grant::is_live(tx, grant)? => Err(caller.ended(EndReason::Revoked)),
-            _ => Ok(()),
-        },
-    }
 }

@@ -3,13 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    callers::LiveClient,
-    core::Core,
-    create::AdmittedClient,
-    devices::{insert as insert_client, require_live},
-    lifecycle,
-    notice::notice,
-    password_guesses::device_of,
+    callers::LiveClient, core::Core, create::AdmittedClient, devices::insert as insert_client,
+    lifecycle, live_check::require_live, notice::notice, password_guesses::device_of,
     visibility::Visibility,
 };
 use crate::{

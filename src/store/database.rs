@@ -12,6 +12,7 @@ use super::{
     account::Priority,
     effect::Observer,
     engine::{
+        backup,
         lock::DatabaseLock,
         open,
         readers::Readers,
@@ -183,7 +184,7 @@ impl Store {
     /// Writes a consistent copy of the database to a new file, readable by its owner alone.
     pub async fn backup(&self, to: PathBuf) -> Result<()> {
         let readers = self.readers.clone();
-        tokio::task::spawn_blocking(move || open::copy(&readers, &to))
+        tokio::task::spawn_blocking(move || backup::copy(&readers, &to))
             .await
             .map_err(Error::internal)?
     }

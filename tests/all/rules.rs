@@ -71,6 +71,13 @@ fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     let mut modules = BTreeMap::<_, Vec<_>>::new();
     for path in files(&src, &["rs"]) {
         let inner = path.strip_prefix(&src).unwrap();
+        // Tests may do what the code may not.
+        if inner
+            .iter()
+            .any(|part| part == "tests" || part == "tests.rs")
+        {
+            continue;
+        }
         let name = inner
             .iter()
             .next()
@@ -198,7 +205,7 @@ fn every_code_verb_flag_and_limit_is_in_the_documentation() {
             limit.name()
         );
     }
-    for verb in rejoin::irc::command::VERBS {
+    for verb in rejoin::irc::verb::VERBS {
         assert!(
             api.contains(&format!("`{}", verb.name)),
             "docs/api.md does not mention {}",
@@ -340,7 +347,7 @@ fn every_row_that_is_added_is_counted() {
         if [
             "migrate.rs",
             "key_file.rs",
-            "unreadable.rs",
+            "sweep.rs",
             "cost.rs",
             "tests.rs",
         ]

@@ -15,8 +15,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     chat::{
-        hub::{Delivery, Over},
-        queue::{Feed, Start, Step},
+        delivery::hub::{Delivery, Over},
+        delivery::queue::{Feed, Start, Step},
     },
     error::{Error, Result},
     http::{

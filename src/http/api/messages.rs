@@ -22,8 +22,8 @@ use utoipa::{
 use crate::{
     chat::{
         Answer, Chat,
-        hub::Delivery,
-        queue::{HistoryOf, Start},
+        delivery::hub::Delivery,
+        delivery::queue::{HistoryOf, Start},
     },
     error::{Error, Result},
     http::{

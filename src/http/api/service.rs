@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    chat::hub::HELD,
+    chat::delivery::hub::HELD,
     error::{Error, Result},
     http::{
         errors::problem::{PageProblems, PublicProblems, StoreProblems},

@@ -9,20 +9,20 @@ use crate::{
     error::Code,
     irc::{
         Command, Message,
-        command::{Each, MAX_TARGETS},
+        command::{MAX_TARGETS, TargetResults},
         params::event_id,
     },
     model::{EventId, REASON_LIMIT, TEXT_LIMIT, Target},
 };
 
-fn few<T>(targets: &Each<T>) -> bool {
+fn few<T>(targets: &TargetResults<T>) -> bool {
     targets.len() <= MAX_TARGETS
 }
 
 /// Whether what a command carries is within the contract's limits.
 fn within_limits(command: &Command) -> bool {
     let short = |text: &Option<String>| text.as_ref().is_none_or(|text| text.len() <= REASON_LIMIT);
-    let distinct = |targets: &Each<Target>| {
+    let distinct = |targets: &TargetResults<Target>| {
         let mut seen = HashSet::new();
         targets
             .iter()

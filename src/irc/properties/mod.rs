@@ -11,7 +11,7 @@ use proptest::{
     sample::{Index, select},
 };
 
-use super::command::VERBS;
+use super::verb::VERBS;
 
 /// Text in which whatever means something to a parser comes up often.
 fn text() -> impl Strategy<Value = String> {

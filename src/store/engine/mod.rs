@@ -1,5 +1,6 @@
 //! SQLite: how its files are opened, locked, read at the same time, and kept from filling the disk.
 
+pub(super) mod backup;
 pub(super) mod error;
 pub mod files;
 pub mod lock;

@@ -7,7 +7,6 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{
     files::{self, private},
-    readers::Readers,
     room::Room,
 };
 use crate::store::{account::Priority, migrate};
@@ -66,45 +65,6 @@ pub fn reader(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     prepare(&connection)?;
     Ok(connection)
-}
-
-/// Copies a database that may be in use (`VACUUM INTO`), and syncs the copy.
-pub fn copy(from: &Readers, to: &Path) -> Result<()> {
-    let cannot = |why: &dyn std::fmt::Display| {
-        Error::new(
-            Code::InternalError,
-            format!("the copy {} cannot be written: {why}", to.display()),
-        )
-    };
-    let target = to
-        .to_str()
-        .ok_or_else(|| cannot(&"its name is not UTF-8"))?;
-    // SQLite writes into an empty file that is there already, which so is its owner's alone.
-    let file = private()
-        .create_new(true)
-        .open(to)
-        .map_err(|e| cannot(&e))?;
-    let copied = from
-        .lease()
-        .map_err(|e| cannot(&e.detail))
-        .and_then(|connection| {
-            connection
-                .execute("VACUUM INTO ?1", [target])
-                .map_err(|e| match e.sqlite_error_code() {
-                    Some(ErrorCode::OperationInterrupted) => cannot(&"the server is stopping"),
-                    _ => cannot(&e),
-                })?;
-            let mark = |copy: Connection| copy.pragma_update(None, "application_id", migrate::COPY);
-            Connection::open(to)
-                .and_then(mark)
-                .map_err(|e| cannot(&e))?;
-            file.sync_all().map_err(|e| cannot(&e))
-        });
-    if copied.is_err() {
-        // Half a copy must not pass for a whole one.
-        let _ = fs::remove_file(to);
-    }
-    copied
 }
 
 /// Closes the writer's connection, once all others are closed: the write-ahead log is folded into

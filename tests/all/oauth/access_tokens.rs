@@ -90,7 +90,7 @@ async fn every_command_asks_for_its_scope() {
     for scope in SCOPES {
         programs.push((scope, key.token(scope).await));
     }
-    for verb in rejoin::irc::command::VERBS
+    for verb in rejoin::irc::verb::VERBS
         .iter()
         .filter(|verb| verb.name != "QUIT")
     {

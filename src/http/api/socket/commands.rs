@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream::FuturesOrdered};
 use serde::Serialize;
 
 use crate::{
-    chat::{Answer, replies::ANSWER_BYTES},
+    chat::{Answer, commands::replies::ANSWER_BYTES},
     error::Result,
     http::{
         api::messages::carry_out,

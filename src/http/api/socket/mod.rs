@@ -20,8 +20,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, sleep, timeout};
 
 use crate::{
     chat::{
-        hub,
-        queue::{Feed, Start, Step},
+        delivery::hub,
+        delivery::queue::{Feed, Start, Step},
     },
     error::Result,
     http::{

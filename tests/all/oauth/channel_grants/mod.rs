@@ -1,6 +1,6 @@
 //! A grant with `res`: its channels, and nothing else, both ways.
 
-use rejoin::irc::command::VERBS;
+use rejoin::irc::verb::VERBS;
 use reqwest::{Method, header};
 use rusqlite::Connection;
 use serde_json::json;

@@ -6,18 +6,21 @@
 //! shows them as they are then. A JOIN of channels that the session is on already changes nothing,
 //! and so takes no turn of the writer's.
 
-use super::{
-    Chat,
-    act::{Act, Answer},
-    label::Label,
-    query,
-    replies::Replies,
-};
 use crate::{
+    chat::{
+        commands::label::Label,
+        commands::query,
+        commands::replies::Replies,
+        commands::{
+            answer::{Answer, Excerpt},
+            context::CommandContext,
+        },
+        running::Chat,
+    },
     error::Result,
     irc::{
         Reply,
-        command::Each,
+        command::TargetResults,
         mode::Shown,
         reply::{ERR_TOOMANYMATCHES, RPL_ENDOFNAMES},
     },
@@ -34,16 +37,9 @@ use crate::{
 /// Names that one JOIN renders in the writer, at most.
 pub const NAMES: i64 = 200;
 
-/// A channel that is to be shown in an answer, before the reply with this index.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Excerpt {
-    pub before: usize,
-    pub channel: String,
-}
-
 /// Shows a channel that was joined, or leaves that to a reader where it has more members than are
 /// `left` to be named.
-pub fn show(act: &mut Act, channel: &Channel, left: &mut i64) -> Result<()> {
+pub fn show(act: &mut CommandContext, channel: &Channel, left: &mut i64) -> Result<()> {
     let members = membership::count_to(act.tx, channel.id, *left + 1)?;
     if members > *left {
         let before = act.answer.replies.len();
@@ -77,7 +73,7 @@ impl Chat {
     pub(super) async fn rejoin(
         &self,
         caller: Caller,
-        joined: &Each<(ChannelName, Option<String>)>,
+        joined: &TargetResults<(ChannelName, Option<String>)>,
         label: Option<&Label>,
         now: Timestamp,
     ) -> Result<Option<Answer>> {

@@ -1,7 +1,7 @@
 //! PASS: the session's one password, set and changed.
 
-use super::{Chat, act::Answer, label::Label};
 use crate::{
+    chat::{commands::answer::Answer, commands::label::Label, running::Chat},
     error::Result,
     irc::Reply,
     model::{Arrival, Caller, HashedPassword, Password},

@@ -1,7 +1,7 @@
 //! NICK and QUIT.
 
-use super::act::Act;
 use crate::{
+    chat::commands::context::CommandContext,
     error::Result,
     model::{EndReason, Nick, Scope},
     session::{
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// NICK: one event to all who are to know the session's nick.
-pub fn rename(act: &mut Act, nick: Nick) -> Result<()> {
+pub fn rename(act: &mut CommandContext, nick: Nick) -> Result<()> {
     if nick.as_str() == act.nick().as_str() {
         return Ok(());
     }
@@ -29,7 +29,7 @@ pub fn rename(act: &mut Act, nick: Nick) -> Result<()> {
 }
 
 /// QUIT: this client leaves; others hear of it only if it was the last.
-pub fn quit(act: &mut Act, reason: Option<&str>) -> Result<()> {
+pub fn quit(act: &mut CommandContext, reason: Option<&str>) -> Result<()> {
     let caller = act.caller;
     // All channels of the session hear them, so who may not speak to those leaves without a word.
     let may_speak = caller.scope.allow(Scope::ChatWrite) && !caller.confined;

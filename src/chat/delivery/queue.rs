@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
-use super::{
-    Chat,
-    hub::{Attachment, BUFFER_BYTES, Delivery, Over},
-};
 use crate::{
+    chat::{
+        delivery::hub::{Attachment, BUFFER_BYTES, Delivery, Over},
+        running::Chat,
+    },
     error::{Error, Extra, Result},
     model::{Event, EventId, Page, SessionId, Target, Timestamp},
     session::{LiveClient, Visibility},

@@ -1,10 +1,10 @@
 //! What is done to channels and on them: JOIN, PART, TOPIC, KICK, INVITE.
 
-use super::{act::Act, channel_keys::Held, lookalikes::Lookalikes};
 use crate::{
+    chat::{channel_key_guesses::Held, commands::context::CommandContext, lookalikes::Lookalikes},
     error::{Code, Error, Result},
     irc::{
-        command::Each,
+        command::TargetResults,
         mode::{Flag, Modes},
         reply,
     },
@@ -21,7 +21,7 @@ use crate::{
 /// Joining again changes nothing. Outside what a caller is confined to there are no channels, and
 /// none are made.
 pub fn join(
-    act: &mut Act,
+    act: &mut CommandContext,
     name: &ChannelName,
     key: Option<&str>,
     lookalikes: &Lookalikes,
@@ -73,7 +73,7 @@ pub fn join(
 }
 
 /// Makes a channel, unless its name can be taken for another channel's.
-fn make(act: &Act, name: &ChannelName, lookalikes: &Lookalikes) -> Result<Channel> {
+fn make(act: &CommandContext, name: &ChannelName, lookalikes: &Lookalikes) -> Result<Channel> {
     name.check_new()?;
     if lookalikes.has_one_of(act.tx, name)? {
         // Not which one: that may be a channel that is not shown to everybody.
@@ -89,7 +89,7 @@ fn make(act: &Act, name: &ChannelName, lookalikes: &Lookalikes) -> Result<Channe
 ///
 /// How full a channel is, is the last thing looked at: only a session that it would let in
 /// otherwise learns of it.
-fn admit(act: &Act, channel: &Channel, key: Option<&str>, held: &Held) -> Result<()> {
+fn admit(act: &CommandContext, channel: &Channel, key: Option<&str>, held: &Held) -> Result<()> {
     let refuse = |code, detail: &str| Err(Error::new(code, detail).about(&channel.name));
     if ban::matches(act.tx, channel.id, &act.session)? {
         return refuse(Code::BannedFromChannel, "you are banned from this channel");
@@ -116,7 +116,7 @@ fn admit(act: &Act, channel: &Channel, key: Option<&str>, held: &Held) -> Result
     invite::remove(act.tx, channel.id, act.caller.session)
 }
 
-pub fn part(act: &mut Act, name: &ChannelName, reason: Option<&str>) -> Result<()> {
+pub fn part(act: &mut CommandContext, name: &ChannelName, reason: Option<&str>) -> Result<()> {
     let (channel, _) = act.own_channel(name)?;
     let with_reason: [&dyn std::fmt::Display; 2] = [&channel.name, &reason.unwrap_or_default()];
     let params = if reason.is_some() {
@@ -128,7 +128,7 @@ pub fn part(act: &mut Act, name: &ChannelName, reason: Option<&str>) -> Result<(
     lifecycle::leave_channel(act.tx, act.caller.session, channel.id, until, act.now)
 }
 
-pub fn set_topic(act: &mut Act, name: &ChannelName, text: &str) -> Result<()> {
+pub fn set_topic(act: &mut CommandContext, name: &ChannelName, text: &str) -> Result<()> {
     let (channel, member) = act.own_channel(name)?;
     if channel.modes.has(Flag::TopicLocked) && !member.op {
         return Err(chanop_needed(&channel));
@@ -156,9 +156,9 @@ pub fn set_topic(act: &mut Act, name: &ChannelName, text: &str) -> Result<()> {
 }
 
 pub fn kick(
-    act: &mut Act,
+    act: &mut CommandContext,
     name: &ChannelName,
-    nicks: Each<Nick>,
+    nicks: TargetResults<Nick>,
     reason: Option<&str>,
 ) -> Result<()> {
     let (channel, member) = act.own_channel(name)?;
@@ -181,7 +181,7 @@ pub fn kick(
     })
 }
 
-pub fn invite(act: &mut Act, nick: &Nick, name: &ChannelName) -> Result<()> {
+pub fn invite(act: &mut CommandContext, nick: &Nick, name: &ChannelName) -> Result<()> {
     let guest = act.visibility.session(nick)?;
     let (channel, member) = act.own_channel(name)?;
     if channel.modes.has(Flag::InviteOnly) && !member.op {

@@ -1,11 +1,11 @@
 //! MODE on a channel.
 
-use super::{
-    act::Act,
-    channel::{chanop_needed, not_in_channel},
-    query,
-};
 use crate::{
+    chat::{
+        commands::channel::{chanop_needed, not_in_channel},
+        commands::context::CommandContext,
+        commands::query,
+    },
     error::{Code, Error, Result},
     irc::mode::{Change, Flag, Mask, render_changes},
     model::{ChannelName, Nick},
@@ -26,7 +26,7 @@ type Effect = (bool, char, Option<String>);
 
 /// Carries out the changes that can be and tells of those that changed something in one event; the
 /// others are error numerics, or, if there is nothing else, the refusal.
-pub fn change(act: &mut Act, name: &ChannelName, changes: Vec<Change>) -> Result<()> {
+pub fn change(act: &mut CommandContext, name: &ChannelName, changes: Vec<Change>) -> Result<()> {
     let (mut channel, member) = act.own_channel(name)?;
     let had_history = channel.modes.has(Flag::History);
     let mut effects: Vec<Effect> = Vec::new();
@@ -65,7 +65,7 @@ pub fn change(act: &mut Act, name: &ChannelName, changes: Vec<Change>) -> Result
 }
 
 /// Carries out one change; `None` if everything is so already.
-fn apply(act: &Act, channel: &mut Channel, change: Change) -> Result<Option<Effect>> {
+fn apply(act: &CommandContext, channel: &mut Channel, change: Change) -> Result<Option<Effect>> {
     let modes = &mut channel.modes;
     Ok(match change {
         Change::Flag(flag, on) => modes.set(flag, on).then_some((on, flag.letter(), None)),
@@ -111,7 +111,7 @@ fn last_op(nick: &Nick, channel: &Channel) -> Error {
     Error::new(Code::ChanopNeeded, detail).about(&channel.name)
 }
 
-fn add_ban(act: &Act, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
+fn add_ban(act: &CommandContext, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
     let bans = ban::list(act.tx, channel.id)?;
     if bans.len() >= MAX_BANS
         && !bans
@@ -133,7 +133,7 @@ fn add_ban(act: &Act, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
     Ok(added.then(|| (true, 'b', Some(ban.mask.mask.as_str().to_owned()))))
 }
 
-fn standing(act: &Act, channel: &Channel, nick: &Nick) -> Result<Member> {
+fn standing(act: &CommandContext, channel: &Channel, nick: &Nick) -> Result<Member> {
     let session = act.visibility.session(nick)?;
     membership::get(act.tx, channel.id, session.id)?
         .ok_or_else(|| not_in_channel(&session.nick, channel))

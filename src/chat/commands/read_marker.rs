@@ -1,7 +1,7 @@
 //! MARKREAD: how far a session has read, shared by its clients (after IRCv3's read-marker).
 
-use super::act::Act;
 use crate::{
+    chat::commands::context::CommandContext,
     error::{Error, Result},
     irc::Reply,
     model::{ChannelId, EventId, SessionId, Target},
@@ -10,7 +10,12 @@ use crate::{
 };
 
 /// Moves the mark forward and tells the siblings; one that is further already stays.
-pub fn mark_read(act: &mut Act, target: &Target, to: Option<SessionId>, id: EventId) -> Result<()> {
+pub fn mark_read(
+    act: &mut CommandContext,
+    target: &Target,
+    to: Option<SessionId>,
+    id: EventId,
+) -> Result<()> {
     log::require_issued(act.tx, id)?;
     let marked = Marked::find(&act.visibility, &act.session, target, to)?;
     let me = act.caller.session;

@@ -1,7 +1,7 @@
 //! SILENCE: whose direct messages and invitations a session does not want.
 
-use super::act::Act;
 use crate::{
+    chat::commands::context::CommandContext,
     error::{Code, Error, Result},
     irc::{
         Reply,
@@ -15,7 +15,7 @@ use crate::{
 const MAX_MASKS: usize = 64;
 
 /// Adds or removes a mask and tells the session's clients; what is so already is no event.
-pub fn change(act: &mut Act, mask: Mask, on: bool) -> Result<()> {
+pub fn change(act: &mut CommandContext, mask: Mask, on: bool) -> Result<()> {
     let me = act.caller.session;
     let changed = if on {
         let known = silence::list(act.tx, me)?;

@@ -1,10 +1,12 @@
 //! Carrying out a command: the scope, the label, one transaction, the answer.
 
-use super::{
-    Chat, act::Act, act::Answer, channel, channel_keys::Held, excerpts, label::Label,
-    lookalikes::Lookalikes, marks, modes, query, session, silence, talk,
-};
 use crate::{
+    chat::{
+        channel_key_guesses::Held, commands::answer::Answer, commands::channel,
+        commands::channel_excerpt, commands::context::CommandContext, commands::label::Label,
+        commands::message, commands::mode, commands::nick_and_quit, commands::query,
+        commands::read_marker, commands::silence, lookalikes::Lookalikes, running::Chat,
+    },
     error::{Error, Result},
     irc::{Command, Message, Reply, mode::Change},
     model::{Arrival, Caller, SERVER_NAME, Timestamp},
@@ -95,7 +97,7 @@ impl Chat {
                 if let Some(answer) = Label::answered(label.as_ref(), tx, caller)? {
                     return Ok(answer);
                 }
-                let mut act = Act::new(
+                let mut act = CommandContext::new(
                     tx,
                     caller,
                     label.as_ref().map(|l| l.text.as_str()),
@@ -202,23 +204,28 @@ fn priority(command: &Command, label: Option<&Label>) -> Priority {
     }
 }
 
-fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes, held: &Held) -> Result<()> {
+fn carry_out(
+    act: &mut CommandContext,
+    command: Command,
+    lookalikes: &Lookalikes,
+    held: &Held,
+) -> Result<()> {
     match command {
-        Command::Nick(nick) => session::rename(act, nick),
+        Command::Nick(nick) => nick_and_quit::rename(act, nick),
         Command::Join(channels) => {
-            let mut names = excerpts::NAMES;
+            let mut names = channel_excerpt::NAMES;
             act.each("JOIN", channels, |act, (name, key)| {
                 let channel = channel::join(act, &name, key.as_deref(), lookalikes, held)?;
-                excerpts::show(act, &channel, &mut names)
+                channel_excerpt::show(act, &channel, &mut names)
             })
         }
         Command::Part { channels, reason } => act.each("PART", channels, |act, name| {
             channel::part(act, &name, reason.as_deref())
         }),
         Command::Privmsg { targets, text, to } => act.each("PRIVMSG", targets, |act, target| {
-            talk::send(act, "PRIVMSG", &target, &text, to)
+            message::send(act, "PRIVMSG", &target, &text, to)
         }),
-        Command::Notice { targets, text, to } => talk::notice(act, targets, &text, to),
+        Command::Notice { targets, text, to } => message::notice(act, targets, &text, to),
         Command::Topic {
             channel,
             text: Some(text),
@@ -230,16 +237,16 @@ fn carry_out(act: &mut Act, command: Command, lookalikes: &Lookalikes, held: &He
         } => channel::kick(act, &channel, nicks, reason.as_deref()),
         Command::Invite { nick, channel } => channel::invite(act, &nick, &channel),
         Command::Mode { channel, changes } if !changes.iter().all(Change::asks) => {
-            modes::change(act, &channel, changes)
+            mode::change(act, &channel, changes)
         }
-        Command::Away(text) => talk::away(act, text.as_deref()),
+        Command::Away(text) => message::away(act, text.as_deref()),
         Command::MarkRead {
             target,
             id: Some(id),
             to,
-        } => marks::mark_read(act, &target, to, id),
+        } => read_marker::mark_read(act, &target, to, id),
         Command::Silence(Some((mask, on))) => silence::change(act, mask, on),
-        Command::Quit(reason) => session::quit(act, reason.as_deref()),
+        Command::Quit(reason) => nick_and_quit::quit(act, reason.as_deref()),
         query => {
             act.answer = read_only(act.tx, act.caller, &query)?;
             Ok(())
@@ -262,7 +269,7 @@ fn read_only(tx: &Read, caller: Caller, command: &Command) -> Result<Answer> {
         }
         Command::Mode { channel, .. } => query::own_bans(visibility, &me, channel)?,
         Command::UserMode { nick, changes } => query::user_modes(&me, nick, changes.as_deref())?,
-        Command::MarkRead { target, to, .. } => marks::show(visibility, &me, target, *to)?,
+        Command::MarkRead { target, to, .. } => read_marker::show(visibility, &me, target, *to)?,
         Command::Silence(_) => silence::show(tx, &me)?,
         Command::Ack(id) => {
             log::require_issued(tx, *id)?;

@@ -2,12 +2,12 @@
 
 use std::fmt::Display;
 
-use super::replies::Replies;
 use crate::{
+    chat::commands::replies::Replies,
     error::{Code, Error, Result},
     irc::{
         Reply,
-        command::Each,
+        command::TargetResults,
         mode::{Flag, Shown},
         reply::*,
     },
@@ -121,7 +121,7 @@ pub fn own_bans(visibility: &Visibility, me: &Session, name: &ChannelName) -> Re
 pub fn names(
     visibility: &Visibility,
     me: &Session,
-    names: &Each<ChannelName>,
+    names: &TargetResults<ChannelName>,
 ) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     if names.is_empty() {
@@ -189,7 +189,7 @@ pub fn end_of_names(replies: &mut Replies, name: &dyn Display) {
 pub fn list(
     visibility: &Visibility,
     me: &Session,
-    names: &Each<ChannelName>,
+    names: &TargetResults<ChannelName>,
 ) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     let (mut channels, mut complete) = (Vec::new(), true);

@@ -5,11 +5,11 @@
 //! Keys are judged here before the command's transaction, which may run more than once, and judged
 //! by it again.
 
-use super::Chat;
 use crate::{
     audit::{Action, Limit, Subject},
+    chat::running::Chat,
     error::{Error, Result},
-    irc::command::Each,
+    irc::command::TargetResults,
     limits::Charge,
     model::{Arrival, Caller, ChannelId, ChannelName},
     session::Visibility,
@@ -44,7 +44,7 @@ impl Chat {
     pub(super) async fn guess_channel_keys(
         &self,
         caller: Caller,
-        joined: &Each<(ChannelName, Option<String>)>,
+        joined: &TargetResults<(ChannelName, Option<String>)>,
         arrival: &Arrival,
     ) -> Result<Held> {
         let given = joined

@@ -1,7 +1,7 @@
 //! Labels: what makes a command safe to send again.
 
-use super::{act::Answer, excerpts::Excerpt};
 use crate::{
+    chat::{commands::answer::Answer, commands::answer::Excerpt},
     error::{Error, Result},
     irc::{Command, Message, Reply},
     model::{Caller, EventId, SERVER_NAME, Timestamp},

@@ -1,14 +1,12 @@
 //! What every command has at hand while it runs in its transaction: who acts, when, and the answer
 //! that grows.
 
-use serde::Serialize;
 use std::fmt::Display;
-use utoipa::ToSchema;
 
-use super::excerpts::Excerpt;
 use crate::{
+    chat::commands::answer::Answer,
     error::{Error, Result},
-    irc::{Reply, command::Each},
+    irc::{Reply, command::TargetResults},
     model::{Caller, ChannelName, EventId, Nick, TargetId, Timestamp},
     session::{Limits, Visibility, audience},
     store::{
@@ -21,25 +19,8 @@ use crate::{
     },
 };
 
-/// What a command is answered: replies for the caller alone, and the ids of the events it made.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
-pub struct Answer {
-    pub replies: Vec<Reply>,
-    /// Ids of the events that were made.
-    #[schema(value_type = Vec<i64>)]
-    pub ids: Vec<EventId>,
-    /// Bytes that the command added to the disk. It is told to nobody.
-    #[serde(skip)]
-    #[schema(ignore)]
-    pub added: u64,
-    /// Channels that are still to be shown among the replies. An answer that is told has none.
-    #[serde(skip)]
-    #[schema(ignore)]
-    pub excerpts: Vec<Excerpt>,
-}
-
 /// A command being carried out.
-pub struct Act<'a> {
+pub struct CommandContext<'a> {
     pub tx: &'a Write<'a>,
     pub caller: Caller,
     /// What the caller sees: whatever the command is about is found by this.
@@ -53,7 +34,7 @@ pub struct Act<'a> {
     pub answer: Answer,
 }
 
-impl<'a> Act<'a> {
+impl<'a> CommandContext<'a> {
     pub fn new(
         tx: &'a Write<'a>,
         caller: Caller,
@@ -152,7 +133,7 @@ impl<'a> Act<'a> {
     pub fn each<T>(
         &mut self,
         verb: &'static str,
-        items: Each<T>,
+        items: TargetResults<T>,
         mut act: impl FnMut(&mut Self, T) -> Result<()>,
     ) -> Result<()> {
         let mut first_refusal = None;

@@ -2,17 +2,17 @@
 
 use std::fmt::Display;
 
-use super::act::Act;
 use crate::{
+    chat::commands::context::CommandContext,
     error::{Code, Error, Result},
-    irc::{command::Each, mode::Flag, reply},
+    irc::{command::TargetResults, mode::Flag, reply},
     model::{SessionId, Target},
     store::{ban, channel::Channel, conversation, log::Recipient, membership, session, silence},
 };
 
 /// Sends a message. One to a nick may say for which session it is meant: `to`.
 pub fn send(
-    act: &mut Act,
+    act: &mut CommandContext,
     command: &'static str,
     target: &Target,
     text: &str,
@@ -69,8 +69,8 @@ pub fn send(
 
 /// RFC 1459 §4.4.2: nothing is ever answered to a NOTICE, not even that it reached nobody.
 pub fn notice(
-    act: &mut Act,
-    targets: Each<Target>,
+    act: &mut CommandContext,
+    targets: TargetResults<Target>,
     text: &str,
     to: Option<SessionId>,
 ) -> Result<()> {
@@ -84,7 +84,7 @@ pub fn notice(
 }
 
 /// Whether the session may speak on a channel, and if so, whether it is on it.
-fn may_speak(act: &Act, channel: &Channel) -> Result<bool> {
+fn may_speak(act: &CommandContext, channel: &Channel) -> Result<bool> {
     let member = membership::get(act.tx, channel.id, act.caller.session)?;
     let standing = member.as_ref().is_some_and(|m| m.op || m.voice);
     let silenced = (member.is_none() && channel.modes.has(Flag::NoExternal))
@@ -99,7 +99,7 @@ fn may_speak(act: &Act, channel: &Channel) -> Result<bool> {
     Ok(member.is_some())
 }
 
-pub fn away(act: &mut Act, text: Option<&str>) -> Result<()> {
+pub fn away(act: &mut CommandContext, text: Option<&str>) -> Result<()> {
     let targets = act.around()?;
     if act.session.away.as_deref() != text {
         session::set_away(act.tx, act.caller.session, text)?;
