@@ -3,12 +3,12 @@
 //!
 //! A request takes this way:
 //!
-//! 1. [`server`] accepts a connection, within limits and time-outs.
-//! 2. [`middleware`] counts the request and checks it: the security headers, that it is meant for
+//! 1. `server` accepts a connection, within limits and time-outs.
+//! 2. `middleware` counts the request and checks it: the security headers, that it is meant for
 //!    this server, that no other site sent it, the length of its body.
-//! 3. [`extract`] says who calls and reads the body. A handler has no other way to name a caller.
-//! 4. A handler of [`api`], [`oauth`] or [`pages`] calls the chat and renders what it returns.
-//!    [`routes`] has every route on one screen.
+//! 3. `extract` says who calls and reads the body. A handler has no other way to name a caller.
+//! 4. A handler of `api`, `oauth` or `pages` calls the chat and renders what it returns.
+//!    `routes` has every route on one screen.
 
 mod api;
 mod description;

@@ -5,7 +5,7 @@
 //! If the transaction comes to nothing, its jobs are run again, each in one of its own: what is one
 //! job's fault is its own failure. What is nobody's fault (the disk refuses, another process holds
 //! the database) fails all that wait, at once. On a full disk, a job is refused or has the reserve,
-//! by its priority ([`super::room`]).
+//! by its priority (`engine::room`).
 
 use std::{
     collections::VecDeque,

@@ -41,7 +41,7 @@ struct PendingWrite {
 }
 
 impl Connection {
-    /// A write fails once the peer has taken fewer than [`LEAST`] bytes within `patience` of what
+    /// A write fails once the peer has taken fewer than `LEAST` bytes within `patience` of what
     /// waits for it.
     pub fn new(stream: TcpStream, permit: ConnectionPermit, patience: Duration) -> Self {
         Self {

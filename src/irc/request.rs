@@ -1,0 +1,185 @@
+//! A request: a message that was found to be a command.
+
+use super::{command::Command, message::Message, verb::Verb};
+use crate::error::{Code, Error, Result};
+
+/// A command as a client requests it. Nothing behind the edge sees a message's text.
+#[derive(Clone)]
+pub struct Request {
+    /// What makes it safe to send again.
+    pub label: Option<String>,
+    /// Its row in the table of verbs.
+    pub verb: &'static Verb,
+    /// What is asked for.
+    pub command: Command,
+    /// What was said, for a label to be compared by: the verb in upper case and the parameters, each
+    /// behind a NUL; of PASS nothing but the verb.
+    pub said: String,
+}
+
+impl Request {
+    /// Finds the command that a message is. It fails with `unknown_command`, `need_more_params`, or
+    /// as the verb's own parser does.
+    pub fn parse(message: Message) -> Result<Self> {
+        let Some(verb) = Verb::find(&message.command) else {
+            let name = message.command.to_ascii_uppercase();
+            let shown: String = name
+                .chars()
+                .take(32)
+                .filter(|c| !c.is_control() && *c != ' ')
+                .collect();
+            return Err(Error::new(Code::UnknownCommand, "unknown command").about(shown));
+        };
+        if message.params.len() < verb.min_params {
+            let detail = format!("the form is: {}", verb.syntax);
+            return Err(Error::new(Code::NeedMoreParams, detail).about(verb.name));
+        }
+        let command = (verb.parse)(&message.params)?.addressed(message.to)?;
+        let mut said = verb.name.to_owned();
+        if let Some(to) = message.to {
+            said.insert_str(0, &format!("{to}\0"));
+        }
+        if !matches!(command, Command::Pass { .. }) {
+            for param in &message.params {
+                // NUL is in no param, so it keeps them apart.
+                said.push('\0');
+                said.push_str(param);
+            }
+        }
+        Ok(Self {
+            label: message.label,
+            verb,
+            command,
+            said,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::irc::{command::Change, verb::VERBS};
+
+    fn parse(line: &str) -> Result<Command> {
+        Request::parse(Message::parse_line(line)?).map(|request| request.command)
+    }
+
+    fn refusal(line: &str) -> Code {
+        parse(line).expect_err(line).code
+    }
+
+    #[test]
+    fn the_table_tells_of_every_verb_once() {
+        let mut names = HashSet::new();
+        for verb in VERBS {
+            assert!(
+                names.insert(verb.name)
+                    && verb.syntax.starts_with(verb.name)
+                    && !verb.help.is_empty()
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_verb_reads_only_asks() {
+        for verb in VERBS.iter().filter(|verb| verb.reads) {
+            let args = vec!["#c".to_owned(); verb.min_params.max(1)];
+            if let Ok(command) = (verb.parse)(&args) {
+                assert!(matches!(command, Command::Query(_)) && command.size() == (0, 0), "{}", verb.name);
+            }
+        }
+        for (line, asks) in [
+            ("TOPIC #c", true),
+            ("TOPIC #c :", false),
+            ("MODE #c", true),
+            ("MODE #c b", true),
+            ("MODE #c +n", false),
+        ] {
+            let is_query = matches!(parse(line).unwrap(), Command::Query(_));
+            assert_eq!(is_query, asks, "{line}");
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_its_code() {
+        for (line, code) in [
+            ("FROBNICATE x", Code::UnknownCommand),
+            ("JOIN", Code::NeedMoreParams),
+            ("KICK #a", Code::NeedMoreParams),
+            ("NICK", Code::NoNicknameGiven),
+            ("NICK :", Code::NoNicknameGiven),
+            ("NICK 0", Code::ErroneousNickname),
+            ("PRIVMSG", Code::NoRecipient),
+            ("PRIVMSG bob", Code::NoTextToSend),
+            ("PRIVMSG bob :", Code::NoTextToSend),
+            ("PASS one two three", Code::MalformedRequest),
+            ("TOPIC rust", Code::NoSuchChannel),
+            ("MODE #a +z", Code::UnknownMode),
+            ("SILENCE mallory", Code::MalformedRequest),
+            ("SILENCE +", Code::MalformedRequest),
+            ("SILENCE +a,b", Code::MalformedRequest),
+            ("ACK x", Code::MalformedRequest),
+            ("ACK -1", Code::InvalidCursor),
+            ("ACK 99999999999999999999", Code::MalformedRequest),
+        ] {
+            assert_eq!(refusal(line), code, "{line}");
+        }
+        assert_eq!(
+            refusal(&format!("PRIVMSG bob :{}", "x".repeat(4097))),
+            Code::InputTooLong
+        );
+        assert!(parse(&format!("PRIVMSG bob :{}", "x".repeat(4096))).is_ok());
+        let many = (0..21)
+            .map(|n| format!("#c{n}"))
+            .collect::<Vec<_>>()
+            .join(",");
+        assert_eq!(refusal(&format!("JOIN {many}")), Code::TooManyTargets);
+        assert!(
+            parse(&format!("JOIN {}", many.replace("#c20", "#C0"))).is_ok(),
+            "the 21st is the first again"
+        );
+    }
+
+    #[test]
+    fn targets_are_judged_one_by_one_and_named_once() {
+        let Command::Change(Change::Join(items)) = parse("join #a,bad,#A,#b k").unwrap() else {
+            panic!()
+        };
+        let seen: Vec<_> = items
+            .iter()
+            .map(|item| {
+                item.as_ref()
+                    .map(|(name, key)| (name.as_str(), key.as_deref()))
+                    .map_err(|e| e.code)
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                Ok(("#a", Some("k"))),
+                Err(Code::BadChannelName),
+                Ok(("#b", None))
+            ]
+        );
+        let Command::Change(Change::Join(items)) = parse("JOIN #a,#b k1,k2").unwrap() else {
+            panic!()
+        };
+        assert_eq!(items[1].as_ref().unwrap().1.as_deref(), Some("k2"));
+    }
+
+    #[test]
+    fn a_notice_never_fails() {
+        let long = format!("NOTICE bob :{}", "x".repeat(4097));
+        for line in ["NOTICE", "NOTICE bob", "NOTICE 0 x", "NOTICE , x", &long] {
+            assert!(matches!(parse(line), Ok(Command::Change(Change::Notice { .. }))), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_command_prints_itself_without_passwords() {
+        let shown = format!("{:?}", parse("PASS :correct horse battery").unwrap());
+        assert_eq!(shown, "Pass { new: Password(…), current: None }");
+    }
+}
