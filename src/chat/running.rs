@@ -84,7 +84,7 @@ mod tests {
 
     use crate::{
         error::Code,
-        irc::Message,
+        irc::{Message, Request},
         model::{Arrival, Nick, Timestamp},
         password::Hasher,
         session::Limits,
@@ -114,8 +114,9 @@ mod tests {
         let live = core.authenticate(secret.hash(), now, now).await.unwrap();
         core.logout(&live, now).await.unwrap();
         for line in ["JOIN #rust", "WHOIS alice", "PASS :correct horse battery"] {
+            let request = Request::parse(Message::parse_line(line).unwrap()).unwrap();
             let late = chat
-                .execute(&live, Message::parse_line(line).unwrap(), arrival, None)
+                .execute(&live, request, arrival, None)
                 .await
                 .unwrap_err();
             assert_eq!(late.code, Code::ClientEnded, "{line}");

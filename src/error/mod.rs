@@ -154,6 +154,16 @@ impl Error {
         matches!(self.code, Code::StorageLimit | Code::StorageFailed)
     }
 
+    /// What a check found: `None` where it refused. A failure of the server stays an error, so that it
+    /// is not taken for a refusal.
+    pub fn refused_as_none<T>(result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_failure() => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Whether the server failed, rather than refused.
     pub fn is_failure(&self) -> bool {
         self.code.status() >= 500

@@ -1,6 +1,6 @@
 //! The typed [`Command`]: what a client asks for.
 
-use super::mode::{Change, Mask};
+use super::mode::{Mask, ModeChange};
 use crate::{
     error::{Error, Result},
     model::{ChannelName, EventId, Nick, Password, SessionId, Target},
@@ -16,11 +16,47 @@ pub type TargetResults<T> = Vec<Result<T>>;
 /// passwords.
 #[derive(Clone, Debug)]
 pub enum Command {
+    /// It changes nothing.
+    Query(Query),
+    /// It changes something, in one transaction.
+    Change(Change),
+    /// It sets the session's password, which is hashed before its transaction.
     Pass {
         new: Password,
         current: Option<Password>,
     },
+}
+
+/// What changes nothing, and so runs on a reading connection.
+#[derive(Clone, Debug)]
+pub enum Query {
+    /// Who is on channels. Without channels: all of one's own.
+    Names(TargetResults<ChannelName>),
+    /// Channels, with their members and topics. Without channels: every one.
+    List(TargetResults<ChannelName>),
+    Who(String),
+    Whois(Nick),
+    Topic(ChannelName),
+    Modes(ChannelName),
+    Bans(ChannelName),
+    UserModes {
+        nick: Nick,
+        changes: Option<String>,
+    },
+    ReadMarker {
+        target: Target,
+        to: Option<SessionId>,
+    },
+    Silences,
+    Ack(EventId),
+    Ping(String),
+}
+
+/// What changes something.
+#[derive(Clone, Debug)]
+pub enum Change {
     Nick(Nick),
+    /// Channels, each with its key.
     Join(TargetResults<(ChannelName, Option<String>)>),
     Part {
         channels: TargetResults<ChannelName>,
@@ -38,14 +74,8 @@ pub enum Command {
     },
     Topic {
         channel: ChannelName,
-        text: Option<String>,
+        text: String,
     },
-    /// Without channels: all of one's own.
-    Names(TargetResults<ChannelName>),
-    /// Without channels: every one.
-    List(TargetResults<ChannelName>),
-    Who(String),
-    Whois(Nick),
     Away(Option<String>),
     Kick {
         channel: ChannelName,
@@ -56,24 +86,31 @@ pub enum Command {
         nick: Nick,
         channel: ChannelName,
     },
-    Mode {
+    /// At least one of the changes is none that only shows something.
+    Modes {
         channel: ChannelName,
-        changes: Vec<Change>,
-    },
-    UserMode {
-        nick: Nick,
-        changes: Option<String>,
+        changes: Vec<ModeChange>,
     },
     MarkRead {
         target: Target,
-        id: Option<EventId>,
+        id: EventId,
         to: Option<SessionId>,
     },
-    /// A mask to add or to remove; without one: all of one's own.
-    Silence(Option<(Mask, bool)>),
-    Ack(EventId),
-    Ping(String),
+    /// A mask to add, or to remove.
+    Silence(Mask, bool),
     Quit(Option<String>),
+}
+
+impl From<Query> for Command {
+    fn from(query: Query) -> Self {
+        Self::Query(query)
+    }
+}
+
+impl From<Change> for Command {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
 }
 
 impl Command {
@@ -86,16 +123,18 @@ impl Command {
             matches!(targets.as_slice(), [Ok(Target::Nick(_)) | Err(_)] | [])
         };
         match &mut self {
-            Self::Privmsg { targets, to, .. } | Self::Notice { targets, to, .. }
-                if one_nick(targets) =>
-            {
-                *to = session
-            }
-            Self::MarkRead {
+            Self::Change(
+                Change::Privmsg { targets, to, .. } | Change::Notice { targets, to, .. },
+            ) if one_nick(targets) => *to = session,
+            Self::Change(Change::MarkRead {
                 target: Target::Nick(_),
                 to,
                 ..
-            } => *to = session,
+            })
+            | Self::Query(Query::ReadMarker {
+                target: Target::Nick(_),
+                to,
+            }) => *to = session,
             _ => {
                 return Err(Error::malformed(
                     "`to` goes with PRIVMSG, NOTICE and MARKREAD of one nick",
@@ -105,58 +144,40 @@ impl Command {
         Ok(self)
     }
 
-    /// Whether it changes nothing, as it was written. Some verbs both ask and change.
-    pub fn asks(&self) -> bool {
-        match self {
-            Self::Names(_)
-            | Self::List(_)
-            | Self::Who(_)
-            | Self::Whois(_)
-            | Self::UserMode { .. } => true,
-            Self::Ack(_) | Self::Ping(_) => true,
-            Self::Topic { text, .. } => text.is_none(),
-            Self::Mode { changes, .. } => changes.iter().all(Change::asks),
-            Self::MarkRead { id, .. } => id.is_none(),
-            Self::Silence(change) => change.is_none(),
-            _ => false,
-        }
-    }
-
     /// How many events it may make, and how many bytes of its text are in each.
     pub fn size(&self) -> (usize, usize) {
-        match self {
-            _ if self.asks() => (0, 0),
-            Self::Privmsg { targets, text, .. } | Self::Notice { targets, text, .. } => {
+        let Self::Change(change) = self else {
+            return (0, 0);
+        };
+        let bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        match change {
+            Change::Privmsg { targets, text, .. } | Change::Notice { targets, text, .. } => {
                 (targets.len(), text.len())
             }
-            Self::Join(channels) => (channels.len(), 0),
-            Self::Part { channels, reason } => {
-                (channels.len(), reason.as_ref().map_or(0, String::len))
-            }
-            Self::Kick { nicks, reason, .. } => {
-                (nicks.len(), reason.as_ref().map_or(0, String::len))
-            }
-            Self::Topic {
-                text: Some(text), ..
-            }
-            | Self::Away(Some(text)) => (1, text.len()),
-            Self::Nick(_) | Self::Invite { .. } | Self::Mode { .. } | Self::MarkRead { .. } => {
-                (1, 0)
-            }
-            _ => (0, 0),
+            Change::Join(channels) => (channels.len(), 0),
+            Change::Part { channels, reason } => (channels.len(), bytes(reason)),
+            Change::Kick { nicks, reason, .. } => (nicks.len(), bytes(reason)),
+            Change::Topic { text, .. } | Change::Away(Some(text)) => (1, text.len()),
+            Change::Nick(_)
+            | Change::Invite { .. }
+            | Change::Modes { .. }
+            | Change::MarkRead { .. } => (1, 0),
+            Change::Away(None) | Change::Silence(..) | Change::Quit(_) => (0, 0),
         }
     }
 
     /// How many targets it names, or changes: what one asks the server to do so many times over.
     pub fn targets(&self) -> usize {
         match self {
-            Self::Privmsg { targets, .. } | Self::Notice { targets, .. } => targets.len(),
-            Self::Join(channels) => channels.len(),
-            Self::Part { channels, .. } | Self::Names(channels) | Self::List(channels) => {
-                channels.len()
-            }
-            Self::Kick { nicks, .. } => nicks.len(),
-            Self::Mode { changes, .. } => changes.len(),
+            Self::Query(Query::Names(channels) | Query::List(channels)) => channels.len(),
+            Self::Change(change) => match change {
+                Change::Privmsg { targets, .. } | Change::Notice { targets, .. } => targets.len(),
+                Change::Join(channels) => channels.len(),
+                Change::Part { channels, .. } => channels.len(),
+                Change::Kick { nicks, .. } => nicks.len(),
+                Change::Modes { changes, .. } => changes.len(),
+                _ => 1,
+            },
             _ => 1,
         }
     }

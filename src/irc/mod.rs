@@ -6,11 +6,13 @@ pub mod message;
 pub mod mode;
 pub mod params;
 pub mod reply;
+pub mod request;
 pub mod verb;
 
-pub use command::Command;
+pub use command::{Change, Command, Query};
 pub use message::Message;
 pub use reply::Reply;
+pub use request::Request;
 pub use verb::Verb;
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ impl Default for Modes {
 
 /// One thing a MODE command asks for.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum ModeChange {
     Flag(Flag, bool),
     Key(Option<String>),
     Limit(Option<u32>),
@@ -153,7 +153,7 @@ pub enum Change {
     ListBans,
 }
 
-impl Change {
+impl ModeChange {
     /// Whether it changes nothing and only shows something.
     pub fn asks(&self) -> bool {
         matches!(self, Self::ListBans)
@@ -172,7 +172,7 @@ impl Change {
 
 /// Parses `+o-v+l`, `[bob, carol, 50]`. One mistake refuses the whole command, so nothing is half
 /// done.
-pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
+pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<ModeChange>> {
     let mut args = args.iter().map(String::as_str);
     let mut changes = Vec::new();
     // How many arguments the letters still to come want.
@@ -192,25 +192,25 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<Change>> {
             args.next().ok_or_else(missing)
         };
         changes.push(match letter {
-            'k' if on => Change::Key(Some(parse_key(argument()?)?)),
+            'k' if on => ModeChange::Key(Some(parse_key(argument()?)?)),
             'k' => {
                 // IRC's clients repeat the key when they take it away; it is passed over unless a
                 // later mode needs it.
                 if args.len() > wanted {
                     args.next();
                 }
-                Change::Key(None)
+                ModeChange::Key(None)
             }
-            'l' if on => Change::Limit(Some(parse_limit(argument()?)?)),
-            'l' => Change::Limit(None),
-            'o' => Change::Op(Nick::named(argument()?)?, on),
-            'v' => Change::Voice(Nick::named(argument()?)?, on),
+            'l' if on => ModeChange::Limit(Some(parse_limit(argument()?)?)),
+            'l' => ModeChange::Limit(None),
+            'o' => ModeChange::Op(Nick::named(argument()?)?, on),
+            'v' => ModeChange::Voice(Nick::named(argument()?)?, on),
             'b' => match args.next() {
-                Some(mask) => Change::Ban(parse_ban(mask)?, on),
-                None => Change::ListBans,
+                Some(mask) => ModeChange::Ban(parse_ban(mask)?, on),
+                None => ModeChange::ListBans,
             },
             other => match Flag::of(other) {
-                Some(flag) => Change::Flag(flag, on),
+                Some(flag) => ModeChange::Flag(flag, on),
                 None => {
                     return Err(
                         Error::new(Code::UnknownMode, format!("there is no mode {other}"))
@@ -351,7 +351,7 @@ impl Mask {
 mod tests {
     use super::*;
 
-    fn parse(modes: &str, args: &[&str]) -> Result<Vec<Change>> {
+    fn parse(modes: &str, args: &[&str]) -> Result<Vec<ModeChange>> {
         parse_changes(
             modes,
             &args.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>(),
@@ -362,11 +362,11 @@ mod tests {
     fn changes_take_their_arguments_in_order() {
         let changes = parse("+ov-b+l-k", &["bob", "carol", "dave", "5", "oldkey"]).unwrap();
         let [
-            Change::Op(bob, true),
-            Change::Voice(carol, true),
-            Change::Ban(dave, false),
-            Change::Limit(Some(5)),
-            Change::Key(None),
+            ModeChange::Op(bob, true),
+            ModeChange::Voice(carol, true),
+            ModeChange::Ban(dave, false),
+            ModeChange::Limit(Some(5)),
+            ModeChange::Key(None),
         ] = changes.as_slice()
         else {
             panic!("{changes:?}")
@@ -377,18 +377,18 @@ mod tests {
         );
         assert!(matches!(
             parse("-ko", &["bob"]).unwrap().as_slice(),
-            [Change::Key(None), Change::Op(_, false)]
+            [ModeChange::Key(None), ModeChange::Op(_, false)]
         ));
         assert!(matches!(
             parse("-k+l", &["5"]).unwrap().as_slice(),
-            [Change::Key(None), Change::Limit(Some(5))]
+            [ModeChange::Key(None), ModeChange::Limit(Some(5))]
         ));
         assert!(
-            matches!(parse("-k+k", &["old", "new"]).unwrap().as_slice(), [_, Change::Key(Some(key))] if key == "new")
+            matches!(parse("-k+k", &["old", "new"]).unwrap().as_slice(), [_, ModeChange::Key(Some(key))] if key == "new")
         );
         assert!(matches!(
             parse("b", &[]).unwrap().as_slice(),
-            [Change::ListBans]
+            [ModeChange::ListBans]
         ));
     }
 

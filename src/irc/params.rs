@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    command::{Command, MAX_TARGETS, TargetResults},
-    mode::{self, Mask},
+    command::{Change, Command, MAX_TARGETS, Query, TargetResults},
+    mode::{self, Mask, ModeChange},
 };
 use crate::{
     error::{Code, Error, Result},
@@ -34,7 +34,7 @@ pub fn pass(params: &[String]) -> Result<Command> {
 
 pub fn nick(params: &[String]) -> Result<Command> {
     let nick = Nick::parse(params.first().map_or("", String::as_str))?;
-    Ok(Command::Nick(nick))
+    Ok(Change::Nick(nick).into())
 }
 
 pub fn join(params: &[String]) -> Result<Command> {
@@ -48,14 +48,15 @@ pub fn join(params: &[String]) -> Result<Command> {
         |(name, key)| ChannelName::parse(name).map(|name| (name, key)),
         |(name, _)| name.folded(),
     )
-    .map(Command::Join)
+    .map(|channels| Change::Join(channels).into())
 }
 
 pub fn part(params: &[String]) -> Result<Command> {
-    Ok(Command::Part {
+    let part = Change::Part {
         channels: channels(&params[0])?,
         reason: reason(params.get(1))?,
-    })
+    };
+    Ok(part.into())
 }
 
 pub fn privmsg(params: &[String]) -> Result<Command> {
@@ -67,28 +68,23 @@ pub fn privmsg(params: &[String]) -> Result<Command> {
         ));
     }
     let text = message_text(params)?;
-    Ok(Command::Privmsg {
+    let message = Change::Privmsg {
         targets: targets(recipients)?,
         text,
         to: None,
-    })
+    };
+    Ok(message.into())
 }
 
 /// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient, or whose text is refused,
 /// goes to nobody.
 pub fn notice(params: &[String]) -> Result<Command> {
-    match (params, message_text(params)) {
-        ([recipients, ..], Ok(text)) => Ok(Command::Notice {
-            targets: targets(recipients).unwrap_or_default(),
-            text,
-            to: None,
-        }),
-        _ => Ok(Command::Notice {
-            targets: Vec::new(),
-            text: String::new(),
-            to: None,
-        }),
-    }
+    let (targets, text) = match (params, message_text(params)) {
+        ([recipients, ..], Ok(text)) => (targets(recipients).unwrap_or_default(), text),
+        _ => (Vec::new(), String::new()),
+    };
+    let to = None;
+    Ok(Change::Notice { targets, text, to }.into())
 }
 
 /// The text of a PRIVMSG or NOTICE: something that shows, at most so many bytes and lines.
@@ -115,9 +111,10 @@ pub fn topic(params: &[String]) -> Result<Command> {
         .cloned()
         .map(|text| within(text, REASON_LIMIT, "the topic"))
         .transpose()?;
-    Ok(Command::Topic {
-        channel: existing_channel(&params[0])?,
-        text,
+    let channel = existing_channel(&params[0])?;
+    Ok(match text {
+        Some(text) => Change::Topic { channel, text }.into(),
+        None => Query::Topic(channel).into(),
     })
 }
 
@@ -125,25 +122,25 @@ pub fn names(params: &[String]) -> Result<Command> {
     params
         .first()
         .map_or(Ok(Vec::new()), |names| channels(names))
-        .map(Command::Names)
+        .map(|channels| Query::Names(channels).into())
 }
 
 pub fn list(params: &[String]) -> Result<Command> {
     params
         .first()
         .map_or(Ok(Vec::new()), |names| channels(names))
-        .map(Command::List)
+        .map(|channels| Query::List(channels).into())
 }
 
 pub fn who(params: &[String]) -> Result<Command> {
-    within(params[0].clone(), 64, "the mask").map(Command::Who)
+    within(params[0].clone(), 64, "the mask").map(|mask| Query::Who(mask).into())
 }
 
 /// `WHOIS [<server>] <nick>`: there is one server, so the last parameter is the nick.
 pub fn whois(params: &[String]) -> Result<Command> {
     let nick = params.last().map_or("", String::as_str);
     match Target::parse(nick) {
-        Ok(Target::Nick(nick)) => Ok(Command::Whois(nick)),
+        Ok(Target::Nick(nick)) => Ok(Query::Whois(nick).into()),
         _ if nick.is_empty() => Err(Error::new(Code::NoNicknameGiven, "no nickname given")),
         Ok(Target::Channel(name)) => Err(Error::no_such_nick(name.as_str())),
         Err(invalid) => Err(invalid.into()),
@@ -151,23 +148,25 @@ pub fn whois(params: &[String]) -> Result<Command> {
 }
 
 pub fn away(params: &[String]) -> Result<Command> {
-    reason(params.first()).map(Command::Away)
+    reason(params.first()).map(|text| Change::Away(text).into())
 }
 
 pub fn kick(params: &[String]) -> Result<Command> {
     let nicks = each(params[1].split(','), Nick::named, Nick::folded)?;
-    Ok(Command::Kick {
+    let kick = Change::Kick {
         channel: existing_channel(&params[0])?,
         nicks,
         reason: reason(params.get(2))?,
-    })
+    };
+    Ok(kick.into())
 }
 
 pub fn invite(params: &[String]) -> Result<Command> {
-    Ok(Command::Invite {
+    let invite = Change::Invite {
         nick: Nick::named(&params[0])?,
         channel: existing_channel(&params[1])?,
-    })
+    };
+    Ok(invite.into())
 }
 
 pub fn mode(params: &[String]) -> Result<Command> {
@@ -184,27 +183,33 @@ pub fn mode(params: &[String]) -> Result<Command> {
                     error
                 },
             )?;
-            Ok(Command::Mode { channel, changes })
+            Ok(if changes.is_empty() {
+                Query::Modes(channel).into()
+            } else if changes.iter().all(ModeChange::asks) {
+                Query::Bans(channel).into()
+            } else {
+                Change::Modes { channel, changes }.into()
+            })
         }
-        Target::Nick(nick) => Ok(Command::UserMode {
-            nick,
-            changes: params.get(1).cloned(),
-        }),
+        Target::Nick(nick) => {
+            let changes = params.get(1).cloned();
+            Ok(Query::UserModes { nick, changes }.into())
+        }
     }
 }
 
 pub fn mark_read(params: &[String]) -> Result<Command> {
     let id = params.get(1).map(|id| event_id(id)).transpose()?;
-    Ok(Command::MarkRead {
-        target: Target::parse(&params[0])?,
-        id,
-        to: None,
+    let (target, to) = (Target::parse(&params[0])?, None);
+    Ok(match id {
+        Some(id) => Change::MarkRead { target, id, to }.into(),
+        None => Query::ReadMarker { target, to }.into(),
     })
 }
 
 pub fn silence(params: &[String]) -> Result<Command> {
     let Some(param) = params.first().filter(|param| !param.is_empty()) else {
-        return Ok(Command::Silence(None));
+        return Ok(Query::Silences.into());
     };
     let (mask, on) = match (param.strip_prefix('+'), param.strip_prefix('-')) {
         (Some(mask), _) => (mask, true),
@@ -215,19 +220,19 @@ pub fn silence(params: &[String]) -> Result<Command> {
             ));
         }
     };
-    Ok(Command::Silence(Some((Mask::parse(mask)?, on))))
+    Ok(Change::Silence(Mask::parse(mask)?, on).into())
 }
 
 pub fn ack(params: &[String]) -> Result<Command> {
-    event_id(&params[0]).map(Command::Ack)
+    event_id(&params[0]).map(|id| Query::Ack(id).into())
 }
 
 pub fn ping(params: &[String]) -> Result<Command> {
-    within(params[0].clone(), REASON_LIMIT, "the token").map(Command::Ping)
+    within(params[0].clone(), REASON_LIMIT, "the token").map(|token| Query::Ping(token).into())
 }
 
 pub fn quit(params: &[String]) -> Result<Command> {
-    reason(params.first()).map(Command::Quit)
+    reason(params.first()).map(|text| Change::Quit(text).into())
 }
 
 /// An event's id as a position to read from or to acknowledge. One below zero was never issued.

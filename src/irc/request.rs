@@ -87,7 +87,11 @@ mod tests {
         for verb in VERBS.iter().filter(|verb| verb.reads) {
             let args = vec!["#c".to_owned(); verb.min_params.max(1)];
             if let Ok(command) = (verb.parse)(&args) {
-                assert!(matches!(command, Command::Query(_)) && command.size() == (0, 0), "{}", verb.name);
+                assert!(
+                    matches!(command, Command::Query(_)) && command.size() == (0, 0),
+                    "{}",
+                    verb.name
+                );
             }
         }
         for (line, asks) in [
@@ -173,7 +177,10 @@ mod tests {
     fn a_notice_never_fails() {
         let long = format!("NOTICE bob :{}", "x".repeat(4097));
         for line in ["NOTICE", "NOTICE bob", "NOTICE 0 x", "NOTICE , x", &long] {
-            assert!(matches!(parse(line), Ok(Command::Change(Change::Notice { .. }))), "{line}");
+            assert!(
+                matches!(parse(line), Ok(Command::Change(Change::Notice { .. }))),
+                "{line}"
+            );
         }
     }
 

@@ -49,12 +49,9 @@ impl Core {
     pub async fn accept_keys(&self, file: PathBuf, due: Timestamp) -> Result<()> {
         self.keys.require(&file)?;
         let ring = key_file::read(&file).map_err(|unread| unread.into_error(&file))?;
-        let (known, named) = (ring.clone(), file);
-        if self
-            .store
-            .read(move |tx| Ok(key_file::require_newest(tx, &named, &known).is_ok()))
-            .await?
-        {
+        let known = ring.clone();
+        let is_newest = self.store.read(move |tx| key_file::is_newest(tx, &known));
+        if is_newest.await? {
             return Ok(());
         }
         if self.keys.file.is_some() {

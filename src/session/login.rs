@@ -26,7 +26,8 @@ use crate::{
 /// What a login is asked with.
 #[derive(Debug)]
 pub struct Login {
-    pub nick: String,
+    /// `None`: no session can have what was given as its nick. It is refused like any other.
+    pub nick: Option<Nick>,
     pub password: Password,
     pub client_name: String,
     /// Whether the request itself gave that name: then a client that is renewed takes it, too.
@@ -70,7 +71,7 @@ impl Core {
         arrival: Arrival,
     ) -> Result<AdmittedClient> {
         let present = present.map(|live| live.caller);
-        let nick = Nick::parse(&login.nick).ok();
+        let nick = login.nick.clone();
         let found = self.find(nick.clone()).await?;
         let attempt = self
             .begin_login(nick.as_ref(), found.as_ref(), present, &arrival)
@@ -240,9 +241,9 @@ fn admit(
     }: Terms,
     now: Timestamp,
 ) -> Result<ClientId> {
-    if let Some(present) = present
-        && require_live(tx, present).is_ok()
-    {
+    // One that has ended since the request came is no client of anything.
+    let live = |caller| Error::refused_as_none(require_live(tx, caller).map(|()| caller));
+    if let Some(present) = present.map(live).transpose()?.flatten() {
         if present.session != session.id {
             return Err(already_in_session());
         }

@@ -254,6 +254,12 @@ pub fn require_newest(tx: &Read, file: &Path, ring: &KeyRing) -> Result<()> {
     }
 }
 
+/// Whether a key file is the newest of this database.
+pub fn is_newest(tx: &Read, ring: &KeyRing) -> Result<bool> {
+    let relation = Relation::of(ring, &known(tx.sql)?);
+    Ok(matches!(relation, Relation::Own(None) | Relation::Newer))
+}
+
 /// Makes a key file one of this database's.
 pub fn accept(tx: &Write, ring: &KeyRing) -> Result<()> {
     remember(tx.sql, ring)

@@ -166,7 +166,7 @@ pub fn kick(
         return Err(chanop_needed(&channel));
     }
     let reason = reason.map_or_else(|| act.nick().to_string(), str::to_owned);
-    act.each("KICK", nicks, |act, nick| {
+    act.for_each_target("KICK", nicks, |act, nick| {
         let victim = act.visibility.session(&nick)?;
         // A channel ends with its last member: a second nick may find it gone.
         if membership::get(act.tx, channel.id, victim.id)?.is_none() {

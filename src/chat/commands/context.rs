@@ -130,7 +130,7 @@ impl<'a> CommandContext<'a> {
 
     /// Does `act` to each target that can be done; refused ones are error numerics among the
     /// replies, and if there is nothing else, the first is the command's refusal.
-    pub fn each<T>(
+    pub fn for_each_target<T>(
         &mut self,
         verb: &'static str,
         items: TargetResults<T>,

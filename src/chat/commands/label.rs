@@ -3,7 +3,7 @@
 use crate::{
     chat::{commands::answer::Answer, commands::answer::Excerpt},
     error::{Error, Result},
-    irc::{Command, Message, Reply},
+    irc::{Reply, Request},
     model::{Caller, EventId, SERVER_NAME, Timestamp},
     secret::sha256,
     store::{Read, Write, label, texts},
@@ -20,22 +20,11 @@ pub struct Label {
 }
 
 impl Label {
-    /// Of PASS nothing is kept but the verb.
-    pub fn of(message: &Message, command: &Command) -> Option<Self> {
-        let mut whole = message.command.to_ascii_uppercase();
-        if let Some(to) = message.to {
-            whole.insert_str(0, &format!("{to}\0"));
-        }
-        if !matches!(command, Command::Pass { .. }) {
-            for param in &message.params {
-                // NUL is in no param, so it keeps them apart.
-                whole.push('\0');
-                whole.push_str(param);
-            }
-        }
+    /// The label of a request, if it has one.
+    pub fn of(request: &Request) -> Option<Self> {
         Some(Self {
-            text: message.label.clone()?,
-            command: sha256(whole.as_bytes()),
+            text: request.label.clone()?,
+            command: sha256(request.said.as_bytes()),
         })
     }
 

@@ -7,7 +7,7 @@ use crate::{
         commands::query,
     },
     error::{Code, Error, Result},
-    irc::mode::{Change, Flag, Mask, render_changes},
+    irc::mode::{Flag, Mask, ModeChange, render_changes},
     model::{ChannelName, Nick},
     session::channels,
     store::{
@@ -26,7 +26,11 @@ type Effect = (bool, char, Option<String>);
 
 /// Carries out the changes that can be and tells of those that changed something in one event; the
 /// others are error numerics, or, if there is nothing else, the refusal.
-pub fn change(act: &mut CommandContext, name: &ChannelName, changes: Vec<Change>) -> Result<()> {
+pub fn change(
+    act: &mut CommandContext,
+    name: &ChannelName,
+    changes: Vec<ModeChange>,
+) -> Result<()> {
     let (mut channel, member) = act.own_channel(name)?;
     let had_history = channel.modes.has(Flag::History);
     let mut effects: Vec<Effect> = Vec::new();
@@ -34,7 +38,7 @@ pub fn change(act: &mut CommandContext, name: &ChannelName, changes: Vec<Change>
     let mut listed = false;
     for change in changes {
         let result = match change {
-            Change::ListBans => {
+            ModeChange::ListBans => {
                 if !std::mem::replace(&mut listed, true) {
                     let replies = query::bans(act.tx, &act.session, &channel)?;
                     act.answer.replies.extend(replies);
@@ -65,22 +69,26 @@ pub fn change(act: &mut CommandContext, name: &ChannelName, changes: Vec<Change>
 }
 
 /// Carries out one change; `None` if everything is so already.
-fn apply(act: &CommandContext, channel: &mut Channel, change: Change) -> Result<Option<Effect>> {
+fn apply(
+    act: &CommandContext,
+    channel: &mut Channel,
+    change: ModeChange,
+) -> Result<Option<Effect>> {
     let modes = &mut channel.modes;
     Ok(match change {
-        Change::Flag(flag, on) => modes.set(flag, on).then_some((on, flag.letter(), None)),
-        Change::Key(Some(key)) if modes.key.as_ref() != Some(&key) => {
+        ModeChange::Flag(flag, on) => modes.set(flag, on).then_some((on, flag.letter(), None)),
+        ModeChange::Key(Some(key)) if modes.key.as_ref() != Some(&key) => {
             modes.key = Some(key.clone());
             Some((true, 'k', Some(key)))
         }
-        Change::Key(None) => modes.key.take().map(|_| (false, 'k', Some("*".into()))),
-        Change::Limit(Some(limit)) if modes.limit != Some(limit) => {
+        ModeChange::Key(None) => modes.key.take().map(|_| (false, 'k', Some("*".into()))),
+        ModeChange::Limit(Some(limit)) if modes.limit != Some(limit) => {
             modes.limit = Some(limit);
             Some((true, 'l', Some(limit.to_string())))
         }
-        Change::Limit(None) => modes.limit.take().map(|_| (false, 'l', None)),
-        Change::Key(_) | Change::Limit(_) => None,
-        Change::Op(nick, on) => {
+        ModeChange::Limit(None) => modes.limit.take().map(|_| (false, 'l', None)),
+        ModeChange::Key(_) | ModeChange::Limit(_) => None,
+        ModeChange::Op(nick, on) => {
             let member = standing(act, channel, &nick)?;
             if member.op == on {
                 return Ok(None);
@@ -91,15 +99,15 @@ fn apply(act: &CommandContext, channel: &mut Channel, change: Change) -> Result<
             membership::set_op(act.tx, channel.id, member.session, on)?;
             Some((on, 'o', Some(member.nick.to_string())))
         }
-        Change::Voice(nick, on) => {
+        ModeChange::Voice(nick, on) => {
             let member = standing(act, channel, &nick)?;
             membership::set_voice(act.tx, channel.id, member.session, on)?;
             (member.voice != on).then(|| (on, 'v', Some(member.nick.to_string())))
         }
-        Change::Ban(mask, true) => add_ban(act, channel, mask)?,
-        Change::Ban(mask, false) => ban::remove(act.tx, channel.id, &mask)?
+        ModeChange::Ban(mask, true) => add_ban(act, channel, mask)?,
+        ModeChange::Ban(mask, false) => ban::remove(act.tx, channel.id, &mask)?
             .then(|| (false, 'b', Some(mask.as_str().to_owned()))),
-        Change::ListBans => None,
+        ModeChange::ListBans => None,
     })
 }
 

@@ -37,7 +37,7 @@ use crate::{
         state::ServerState,
     },
     irc::{
-        self,
+        Request,
         params::{event_id, session_id},
     },
     model::{ClientId, Event, EventId, Page, SERVER_NAME, Scope, Target, Timestamp},
@@ -144,12 +144,14 @@ pub async fn send(
     address: Address,
     body::Message(message): body::Message,
 ) -> Result<Json<Answer>> {
+    let lines = message.lines();
     // The verb says which scope is needed.
     carry_out(
         &server,
         caller.allowed(Scope::Any)?,
         &address,
-        message,
+        Request::parse(message),
+        lines,
         caller.now,
         None,
     )
@@ -157,20 +159,22 @@ pub async fn send(
     .map(Json)
 }
 
-/// Carries out a command of a client, however it came, within the client's limits.
+/// Carries out a request of a client, however it came, within the client's limits. It counts for
+/// each of its lines. What is no request is refused, and counts too.
 pub async fn carry_out(
     server: &ServerState,
     live: &LiveClient,
     address: &Address,
-    message: irc::Message,
+    request: Result<Request>,
+    lines: usize,
     now: Timestamp,
-    place: Option<WriteSlot>,
+    slot: Option<WriteSlot>,
 ) -> Result<Answer> {
-    let cost = flood_limit::Cost::of(&message);
+    let cost = flood_limit::Cost::of(&request, lines);
     command_limits::charge(server, live, address, cost.commands, now).await?;
     let executed = server
         .chat
-        .execute(live, message, address.arrival(server, now), place);
+        .execute(live, request?, address.arrival(server, now), slot);
     let result = command_limits::carry_out(server, live, address, now, cost, executed).await;
     rate_limits::storage(server, address, Some(live.caller), result).await
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::{
     config::FloodLimit,
-    irc::{Command, Message},
+    error::Result,
+    irc::Request,
     limits::{Rate, Throttle},
     model::SessionId,
 };
@@ -50,13 +51,13 @@ pub struct Cost {
 impl Cost {
     /// A command counts once for each line of its text, and all that again for each further four
     /// targets.
-    pub fn of(message: &Message) -> Self {
-        // A message that does not parse is refused later.
-        let command = Command::parse(message).map(|(_, command)| command).ok();
-        let targets = command.as_ref().map_or(1, Command::targets);
-        let (events, text) = command.as_ref().map_or((0, 0), Command::size);
+    pub fn of(request: &Result<Request>, lines: usize) -> Self {
+        // What is no request is refused, and counts.
+        let (targets, (events, text)) = request.as_ref().map_or((1, (0, 0)), |request| {
+            (request.command.targets(), request.command.size())
+        });
         Self {
-            commands: message.lines() * targets.div_ceil(TARGETS).max(1),
+            commands: lines * targets.div_ceil(TARGETS).max(1),
             bytes: events as u64 * (EVENT + text as u64),
         }
     }
@@ -65,9 +66,15 @@ impl Cost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::irc::Message;
+
+    fn cost(message: Message) -> usize {
+        let lines = message.lines();
+        Cost::of(&Request::parse(message), lines).commands
+    }
 
     fn commands(line: &str) -> usize {
-        Cost::of(&Message::parse_line(line).unwrap()).commands
+        cost(Message::parse_line(line).unwrap())
     }
 
     /// `a,b,c…` with so many names.
@@ -128,7 +135,7 @@ mod tests {
     fn each_line_goes_to_each_target() {
         let text = |targets, lines: usize| {
             let params = vec![list(targets, "#c"), vec!["x"; lines].join("\n")];
-            Cost::of(&Message::new(None, "PRIVMSG".into(), params).unwrap()).commands
+            cost(Message::new(None, "PRIVMSG".into(), params).unwrap())
         };
         assert_eq!(
             [text(1, 3), text(4, 3), text(5, 3), text(20, 100)],

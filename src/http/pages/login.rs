@@ -29,7 +29,7 @@ use crate::{
         pages::template,
         state::ServerState,
     },
-    model::{ClientId, ClientView, Password, Timestamp, is_percent_encoded, whole_number},
+    model::{ClientId, ClientView, Nick, Password, Timestamp, is_percent_encoded, whole_number},
     session::{AdmittedClient, Login},
 };
 
@@ -131,7 +131,7 @@ pub async fn login(
             .map(|id| whole_number(id).ok_or_else(no_client))
             .transpose()?;
         let login = Login {
-            nick: nick.to_owned(),
+            nick: Nick::parse(nick).ok(),
             password: Password::new(form.required("password")?.to_owned()),
             names_client: is_named(form.only("client_name")?),
             client_name: client_name(form.only("client_name")?.map(str::to_owned), &headers)?,
@@ -175,7 +175,7 @@ pub async fn login_api(
     let now = server.clock.now();
     let Json(body) = Json::<LoginBody>::from_request(request, &server).await?;
     let login = Login {
-        nick: body.nick,
+        nick: Nick::parse(&body.nick).ok(),
         password: Password::new(body.password),
         names_client: is_named(body.client_name.as_deref()),
         client_name: client_name(body.client_name, &headers)?,

@@ -8,7 +8,7 @@ use super::{param, text, verb};
 use crate::{
     error::Code,
     irc::{
-        Command, Message,
+        Change, Command, Message, Query, Request,
         command::{MAX_TARGETS, TargetResults},
         params::event_id,
     },
@@ -30,34 +30,38 @@ fn within_limits(command: &Command) -> bool {
             .all(|target| seen.insert(target.folded()))
     };
     match command {
-        Command::Privmsg { targets, text, .. } => {
-            few(targets) && distinct(targets) && (1..=TEXT_LIMIT).contains(&text.len())
-        }
-        Command::Notice { targets, text, .. } => {
-            few(targets) && distinct(targets) && text.len() <= TEXT_LIMIT
-        }
-        Command::Join(items) => few(items),
-        Command::Part { channels, reason } => few(channels) && short(reason),
-        Command::Names(channels) | Command::List(channels) => few(channels),
-        Command::Kick { nicks, reason, .. } => few(nicks) && short(reason),
-        Command::Topic { text, .. } | Command::Away(text) | Command::Quit(text) => short(text),
-        Command::Who(mask) => mask.len() <= 64,
-        Command::Ping(token) => token.len() <= REASON_LIMIT,
-        Command::MarkRead {
-            id: Some(EventId(id)),
-            ..
-        }
-        | Command::Ack(EventId(id)) => *id >= 0,
-        _ => true,
+        Command::Pass { .. } => true,
+        Command::Query(query) => match query {
+            Query::Names(channels) | Query::List(channels) => few(channels),
+            Query::Who(mask) => mask.len() <= 64,
+            Query::Ping(token) => token.len() <= REASON_LIMIT,
+            Query::Ack(EventId(id)) => *id >= 0,
+            _ => true,
+        },
+        Command::Change(change) => match change {
+            Change::Privmsg { targets, text, .. } => {
+                few(targets) && distinct(targets) && (1..=TEXT_LIMIT).contains(&text.len())
+            }
+            Change::Notice { targets, text, .. } => {
+                few(targets) && distinct(targets) && text.len() <= TEXT_LIMIT
+            }
+            Change::Join(items) => few(items),
+            Change::Part { channels, reason } => few(channels) && short(reason),
+            Change::Kick { nicks, reason, .. } => few(nicks) && short(reason),
+            Change::Topic { text, .. } => text.len() <= REASON_LIMIT,
+            Change::Away(text) | Change::Quit(text) => short(text),
+            Change::MarkRead { id, .. } => id.0 >= 0,
+            _ => true,
+        },
     }
 }
 
 proptest! {
     #[test]
     fn a_command_is_within_the_limits_or_refused(verb in verb(), params in vec(param(), 0..6)) {
-        let read = |verb: String| Message::new(None, verb, params.clone()).and_then(|m| Command::parse(&m));
+        let read = |verb: String| Message::new(None, verb, params.clone()).and_then(Request::parse);
         match read(verb.clone()) {
-            Ok((_, command)) => prop_assert!(within_limits(&command), "{:?}", command),
+            Ok(Request { command, .. }) => prop_assert!(within_limits(&command), "{:?}", command),
             Err(error) => prop_assert!([400, 404, 413].contains(&error.code.status()), "{}", error),
         }
         let refusal = |verb: String| read(verb).err().map(|error| error.code);
@@ -69,7 +73,7 @@ proptest! {
         // Its text, the second parameter, may have several lines.
         let breaks = |n: usize, param: &String| n != 1 && param.contains('\n');
         let clean = !params.iter().enumerate().any(|(n, param)| param.contains(['\r', '\0']) || breaks(n, param));
-        let notice = Message::new(None, "NOTICE".into(), params).and_then(|message| Command::parse(&message));
+        let notice = Message::new(None, "NOTICE".into(), params).and_then(Request::parse);
         prop_assert_eq!(notice.is_ok(), clean);
     }
 
@@ -80,7 +84,7 @@ proptest! {
     ) {
         let name = |(n, upper): &(usize, bool)| format!("#{}{n}", if *upper { "C" } else { "c" });
         let named = names.iter().map(name).collect::<Vec<_>>();
-        let read = Message::new(None, verb.into(), vec![named.join(","), "x".into()]).and_then(|m| Command::parse(&m));
+        let read = Message::new(None, verb.into(), vec![named.join(","), "x".into()]).and_then(Request::parse);
         let distinct = names.iter().map(|(n, _)| n).collect::<HashSet<_>>().len();
         prop_assert_eq!(read.err().map(|error| error.code), (distinct > 20).then_some(Code::TooManyTargets));
     }
@@ -94,9 +98,9 @@ proptest! {
         (more, c) in (0..5_usize, select(vec!["x", "é", "語"])),
     ) {
         let text = c.repeat((limit + more - 2) / c.len());
-        let read = Message::parse_line(&format!("{start} :{text}")).and_then(|message| Command::parse(&message));
-        match read.map(|(_, command)| command) {
-            Ok(Command::Notice { text: taken, .. }) => prop_assert_eq!(taken == text, text.len() <= limit),
+        let read = Message::parse_line(&format!("{start} :{text}")).and_then(Request::parse);
+        match read.map(|request| request.command) {
+            Ok(Command::Change(Change::Notice { text: taken, .. })) => prop_assert_eq!(taken == text, text.len() <= limit),
             read => prop_assert_eq!(read.is_ok(), text.len() <= limit),
         }
     }

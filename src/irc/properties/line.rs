@@ -5,7 +5,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::{param, spoilt, text, verb, word};
 use crate::{
     error::{Code, Result},
-    irc::{Command, Message},
+    irc::{Command, Message, Request},
     model::LABEL_LIMIT,
 };
 
@@ -132,8 +132,8 @@ fn outcome(message: Result<Message>) -> Result<(Option<String>, Vec<String>), Co
 /// A command as it prints itself, with the passwords that it hides; or the code of its refusal.
 fn shown(message: Result<Message>) -> Result<String, Code> {
     let command = message
-        .and_then(|message| Command::parse(&message))
-        .map(|(_, command)| command);
+        .and_then(Request::parse)
+        .map(|request| request.command);
     command
         .map_err(|error| error.code)
         .map(|command| match &command {

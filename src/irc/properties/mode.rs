@@ -5,7 +5,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::{param, text};
 use crate::irc::{
     glob,
-    mode::{Change, Mask, parse_changes},
+    mode::{Mask, ModeChange, parse_changes},
 };
 
 /// A change of a mode, and how it is written: sign, letter, argument.
@@ -20,19 +20,19 @@ fn change() -> impl Strategy<Value = (bool, char, Option<String>)> {
     prop_oneof![flag, about, key, limit]
 }
 
-fn written(change: &Change) -> (bool, char, Option<String>) {
+fn written(change: &ModeChange) -> (bool, char, Option<String>) {
     match change {
-        Change::Flag(flag, on) => (*on, flag.letter(), None),
-        Change::Key(key) => (key.is_some(), 'k', key.clone()),
-        Change::Limit(limit) => (limit.is_some(), 'l', limit.map(|n| n.to_string())),
-        Change::Op(nick, on) => (*on, 'o', Some(nick.to_string())),
-        Change::Voice(nick, on) => (*on, 'v', Some(nick.to_string())),
-        Change::Ban(mask, on) => (
+        ModeChange::Flag(flag, on) => (*on, flag.letter(), None),
+        ModeChange::Key(key) => (key.is_some(), 'k', key.clone()),
+        ModeChange::Limit(limit) => (limit.is_some(), 'l', limit.map(|n| n.to_string())),
+        ModeChange::Op(nick, on) => (*on, 'o', Some(nick.to_string())),
+        ModeChange::Voice(nick, on) => (*on, 'v', Some(nick.to_string())),
+        ModeChange::Ban(mask, on) => (
             *on,
             'b',
             mask.as_str().strip_suffix("!*@*").map(str::to_owned),
         ),
-        Change::ListBans => (true, 'b', None),
+        ModeChange::ListBans => (true, 'b', None),
     }
 }
 

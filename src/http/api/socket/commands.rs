@@ -13,11 +13,10 @@ use crate::{
         api::messages::carry_out,
         errors::problem::Problem,
         extract::{address::Address, body},
-        middleware::command_limits,
         state::ServerState,
     },
-    irc::{self, Verb},
-    model::{Area, REASON_LIMIT},
+    irc::{Change, Command, Query, Request},
+    model::{Area, REASON_LIMIT, Target},
     session::{self, LiveClient},
     store::WriteSlot,
 };
@@ -47,8 +46,31 @@ pub struct Commands {
     next: Option<Arrived>,
 }
 
-/// A command as it came: what it is, if it is one, and its text.
-type Arrived = (Result<irc::Message>, Utf8Bytes);
+/// What came, parsed once.
+struct Arrived {
+    /// Goes with the answer, also with a refusal.
+    label: Option<String>,
+    /// Lines of its text, each of which counts.
+    lines: usize,
+    request: Result<Request>,
+}
+
+impl Arrived {
+    fn parse(text: &[u8]) -> Self {
+        match body::message(text) {
+            Ok(message) => Self {
+                label: message.label.clone(),
+                lines: message.lines(),
+                request: Request::parse(message),
+            },
+            Err(error) => Self {
+                label: body::label(text),
+                lines: 1,
+                request: Err(error),
+            },
+        }
+    }
+}
 
 /// A command being carried out, and what is then to be sent.
 type Running = Pin<Box<dyn Future<Output = Utf8Bytes> + Send>>;
@@ -69,29 +91,36 @@ struct Labelled<'a> {
     outcome: Outcome<'a>,
 }
 
-/// Bytes that the answer to a command may have.
-fn longest_answer(message: &Result<irc::Message>) -> usize {
+/// Bytes that the answer to a request may have.
+fn longest_answer(request: &Result<Request>) -> usize {
     /// A refusal, or what is said of one target that fails; and a text of somebody's, in which all
     /// is escaped.
     const SHORT: usize = 1024;
     const TEXT: usize = 6 * REASON_LIMIT + SHORT;
-    let Ok(message) = message else { return SHORT };
-    let targets = message.params.first().map_or("", String::as_str).split(',');
-    match Verb::find(&message.command).map(|verb| verb.name) {
-        Some("PRIVMSG") => targets
-            .map(|target| {
-                if target.starts_with('#') {
-                    SHORT / 4
-                } else {
-                    TEXT
-                }
-            })
-            .sum(),
-        Some("NOTICE" | "NICK" | "AWAY" | "MARKREAD" | "QUIT") | None => SHORT,
-        Some("TOPIC" | "INVITE") => TEXT,
-        Some("PART" | "KICK" | "SILENCE") => 20 * SHORT,
-        // They list people, or bans.
-        Some(_) => ANSWER_BYTES,
+    let Ok(request) = request else { return SHORT };
+    match &request.command {
+        Command::Change(Change::Privmsg { targets, .. }) => {
+            let lengths = targets.iter().map(|target| match target {
+                Ok(Target::Channel(_)) => SHORT / 4,
+                _ => TEXT,
+            });
+            lengths.sum()
+        }
+        Command::Change(change) => match change {
+            Change::Notice { .. }
+            | Change::Nick(_)
+            | Change::Away(_)
+            | Change::MarkRead { .. }
+            | Change::Quit(_) => SHORT,
+            Change::Topic { .. } | Change::Invite { .. } => TEXT,
+            Change::Part { .. } | Change::Kick { .. } | Change::Silence(..) => 20 * SHORT,
+            // They list people, or bans.
+            _ => ANSWER_BYTES,
+        },
+        Command::Query(Query::ReadMarker { .. }) => SHORT,
+        Command::Query(Query::Topic(_)) => TEXT,
+        Command::Query(Query::Silences) => 20 * SHORT,
+        Command::Query(_) | Command::Pass { .. } => ANSWER_BYTES,
     }
 }
 
@@ -133,24 +162,21 @@ impl Commands {
 
     /// Begins a command, or lets it wait for those before it.
     pub fn take(&mut self, text: Utf8Bytes) {
-        let message = body::message(text.as_bytes());
-        let verb = message
-            .as_ref()
-            .ok()
-            .and_then(|message| Verb::find(&message.command));
-        match verb {
-            Some(verb)
-                if verb.is_one_write() && self.length + longest_answer(&message) <= ANSWERS =>
-            {
-                match self.server.core.free_write_slot() {
-                    Some(place) => self.begin((message, text), Some(place)),
-                    None => self.arrived = Some((message, text)),
-                }
-            }
-            Some(_) if self.running.is_empty() => self.begin_alone((message, text)),
-            Some(_) => self.next = Some((message, text)),
+        let arrived = Arrived::parse(text.as_bytes());
+        let Ok(request) = &arrived.request else {
             // Even a refusal keeps its place in the order.
-            None => self.begin((message, text), None),
+            return self.begin(arrived, None);
+        };
+        let fits = self.length + longest_answer(&arrived.request) <= ANSWERS;
+        if request.verb.is_one_write() && fits {
+            match self.server.core.free_write_slot() {
+                Some(slot) => self.begin(arrived, Some(slot)),
+                None => self.arrived = Some(arrived),
+            }
+        } else if self.running.is_empty() {
+            self.begin_alone(arrived);
+        } else {
+            self.next = Some(arrived);
         }
     }
 
@@ -162,7 +188,7 @@ impl Commands {
     }
 
     fn begin(&mut self, arrived: Arrived, place: Option<WriteSlot>) {
-        let length = longest_answer(&arrived.0);
+        let length = longest_answer(&arrived.request);
         self.lengths.push_back(length);
         self.length += length;
         let running = self.run(arrived, place);
@@ -196,27 +222,26 @@ impl Commands {
         self.answer().await
     }
 
-    fn run(&self, (message, text): Arrived, place: Option<WriteSlot>) -> Running {
+    fn run(&self, arrived: Arrived, slot: Option<WriteSlot>) -> Running {
         let (server, live, address) =
             (self.server.clone(), self.live.clone(), self.address.clone());
         Box::pin(async move {
-            let label = match &message {
-                Ok(message) => message.label.clone(),
-                Err(_) => body::label(text.as_bytes()),
-            };
+            let Arrived {
+                label,
+                lines,
+                request,
+            } = arrived;
             let now = server.clock.now();
             let expired = live.token_over(server.clock.due());
             if !expired {
                 live.touch(now);
                 live.used_from(Area::of(address.ip));
             }
-            let result = match message {
+            let result = if expired {
                 // A stolen token is of use for no longer than it lives.
-                _ if expired => Err(session::invalid_token()),
-                Ok(message) => carry_out(&server, &live, &address, message, now, place).await,
-                Err(error) => command_limits::charge(&server, &live, &address, 1, now)
-                    .await
-                    .and(Err(error)),
+                Err(session::invalid_token())
+            } else {
+                carry_out(&server, &live, &address, request, lines, now, slot).await
             };
             let outcome = match &result {
                 Ok(answer) => Outcome::Done(answer),
