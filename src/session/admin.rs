@@ -1,4 +1,4 @@
-//! Sessions as the operator sees them, and ends them.
+//! What the operator does with sessions: lists them, looks at one, ends one.
 
 use super::{core::Core, lifecycle, visibility::Visibility};
 use crate::{
@@ -11,21 +11,24 @@ use crate::{
     },
 };
 
-/// A session by its nick, or by its id, which stays when the nick changes. No nick begins with a
-/// digit.
+/// How the operator names a session. An id begins with a digit and no nick does, so a text is one
+/// or the other.
 #[derive(Clone, Debug)]
 pub enum Named {
+    /// By the nick it has now.
     Nick(Nick),
+    /// By its id, which stays when the nick changes.
     Id(SessionId),
 }
 
 impl Named {
+    /// Parses an id or a nick. It fails with `not_found` if the text is neither.
     pub fn parse(text: &str) -> Result<Self> {
         let nick = |_| Nick::parse(text).map(Self::Nick).map_err(|_| none(text));
         text.parse().map(|id| Self::Id(SessionId(id))).or_else(nick)
     }
 
-    /// The live session of this name.
+    /// The live session of this name. It fails with `not_found`.
     pub fn find(&self, tx: &Read) -> Result<Session> {
         match self {
             Self::Nick(nick) => Visibility::unrestricted(tx)
@@ -41,14 +44,14 @@ fn none(name: &str) -> Error {
 }
 
 impl Core {
-    /// Live sessions after one, by their ids.
+    /// Up to `limit` live sessions whose ids are greater than `after`, in the order of their ids.
     pub async fn sessions(&self, after: SessionId, limit: usize) -> Result<Vec<Overview>> {
         self.store
             .read(move |tx| session::overviews(tx, after, limit))
             .await
     }
 
-    /// A live session, and its devices with their use up to now.
+    /// A live session and its devices, with their latest use. It fails with `not_found`.
     pub async fn session(&self, named: Named) -> Result<(Overview, Vec<ClientView>)> {
         let (overview, mut clients) = self
             .store
@@ -73,7 +76,7 @@ impl Core {
         ))
     }
 
-    /// The operator ends a session, for every client.
+    /// Ends a session with all its clients, in the operator's name. It fails with `not_found`.
     pub async fn remove_session(&self, named: Named, now: Timestamp) -> Result<()> {
         let id = self
             .store

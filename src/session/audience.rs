@@ -1,4 +1,4 @@
-//! Who is told of a session's NICK and QUIT.
+//! Who receives a session's NICK and QUIT events.
 
 use crate::{
     error::Result,
@@ -21,9 +21,12 @@ pub fn around(tx: &Read, session: SessionId) -> Result<Vec<TargetId>> {
         .collect())
 }
 
-/// These, and the sessions to which it has itself written: they know it, and hear who it is now, or
-/// that it has left. A session that only wrote to it is told nothing, and so is one that it
-/// silences.
+/// The session's channels, the session itself, and the sessions it has written to, the latest
+/// [`conversation::CONTACTS`] of them at most.
+///
+/// A session that received a message knows the sender, and learns its new nick or that it left.
+/// Sessions that only wrote to this one are not told. Sessions that this one silences are not told
+/// either.
 pub fn of(tx: &Read, session: &Session) -> Result<Vec<TargetId>> {
     let mut targets = around(tx, session.id)?;
     let silenced = Silenced::by(tx, session.id)?;
@@ -40,7 +43,7 @@ pub fn of(tx: &Read, session: &Session) -> Result<Vec<TargetId>> {
     Ok(targets)
 }
 
-/// Those whom a session silences, for a look at many.
+/// The masks that a session silences, loaded once to test many other sessions.
 struct Silenced {
     by: SessionId,
     masks: Vec<SessionMask>,
@@ -54,7 +57,7 @@ impl Silenced {
         })
     }
 
-    /// Whether a live session is one of them.
+    /// Whether one of the masks matches this live session.
     fn includes(&self, tx: &Read, other: SessionId) -> Result<bool> {
         if self.masks.is_empty() || other == self.by {
             return Ok(false);

@@ -1,4 +1,5 @@
-//! Who calls: the live client that a secret names, and what an access token stands for.
+//! Authentication: from a presented secret to its live client, and from an access token to what it
+//! stands for.
 
 use std::sync::Arc;
 
@@ -13,11 +14,15 @@ use crate::{
     store::{self, client, token},
 };
 
-/// Secrets of no live client that are looked up in the store, of those that one request presents.
+/// How many of one request's unknown secrets are looked up in the store, at most.
 const ENDED_AMONG: usize = 4;
 
 impl Core {
-    /// The live caller a presented secret names, at a time by which some may be `due` to have left.
+    /// The live client that a presented secret belongs to. A client that is due to leave by `due`
+    /// counts as ended.
+    ///
+    /// It fails with `client_ended` and the reason if the client has ended, and with
+    /// `unauthenticated` if the secret is unknown.
     pub async fn authenticate(
         &self,
         secret: SecretHash,
@@ -34,8 +39,7 @@ impl Core {
             }
             return Ok(live);
         }
-        // Not on the way of any live client: the store alone remembers why one that has left did
-        // so.
+        // Live clients never get here. Only the store remembers why a client has left.
         Err(
             match Box::pin(self.store.read(move |tx| client::end_reason(tx, secret))).await? {
                 Some(reason) => Error::client_ended(reason),
@@ -44,7 +48,7 @@ impl Core {
         )
     }
 
-    /// Those of some secrets that name live clients.
+    /// The secrets among these that belong to live clients.
     pub fn live_among(&self, secrets: &[SecretHash], due: Timestamp) -> Vec<SecretHash> {
         let idle = self.limits.client_idle;
         let is_live = |secret: &SecretHash| {
@@ -55,8 +59,9 @@ impl Core {
         secrets.iter().copied().filter(is_live).collect()
     }
 
-    /// Of secrets that name no live client, one whose client has ended if there is one among the
-    /// first, or the first.
+    /// One of these secrets, none of which belongs to a live client: the first whose client has
+    /// ended, looking at the first few only, or else the very first. `None` if there are no
+    /// secrets.
     pub async fn ended_among(&self, secrets: Vec<SecretHash>) -> Result<Option<SecretHash>> {
         let look = move |tx: &store::Read| {
             for secret in secrets.iter().take(ENDED_AMONG) {
@@ -69,8 +74,14 @@ impl Core {
         self.store.read(look).await
     }
 
-    /// What a presented access token stands for, at a time by which some may be `due` to be over.
-    /// It is not noted as use of its client: whether the token may call is not known here.
+    /// What a presented access token stands for. A token or client that is due to end by `due`
+    /// counts as ended.
+    ///
+    /// This does not count as use of the client, because it is not known yet whether the token may
+    /// call.
+    ///
+    /// It fails with `invalid_token` if the token is unknown or expired, and with the reason if its
+    /// client has ended.
     pub async fn authenticate_token(
         &self,
         secret: SecretHash,
@@ -78,7 +89,7 @@ impl Core {
         due: Timestamp,
     ) -> Result<Token> {
         let token = self.callers.token(secret).ok_or_else(invalid_token)?;
-        // Also of one that has expired: its pair has arrived.
+        // An expired token settles too: its use proves that the client received the pair.
         if token.is_unsettled() {
             Box::pin(self.note_token_presented(&token, secret, now)).await;
         }
@@ -93,14 +104,14 @@ impl Core {
         Ok(token)
     }
 
-    /// Whether a client has ended, or is due to.
+    /// Whether a client has ended, or is due to leave by `due`.
     pub fn is_over(&self, client: ClientId, due: Timestamp) -> bool {
         self.callers
             .by_client(client)
             .is_none_or(|live| live.over(due, self.limits.client_idle).is_some())
     }
 
-    /// Notes that a client is in use, though it did not call itself, and from where.
+    /// Notes that a client is in use and from where, when it did not make the request itself.
     pub fn touch(&self, client: ClientId, area: Area, now: Timestamp) {
         if let Some(live) = self.callers.by_client(client) {
             live.touch(now);
@@ -108,8 +119,9 @@ impl Core {
         }
     }
 
-    /// Writes down at once that a client has its secret, or a crash could make it leave as one that
-    /// never got it. If it fails, the client's next request tries again.
+    /// Records at once that a client has received its secret. Otherwise, after a crash, it would
+    /// expire as a client that never got it. If the write fails, the client's next request tries
+    /// again.
     async fn note_presented(&self, live: &LiveClient, secret: SecretHash) {
         let client = live.caller.client;
         match self
@@ -118,7 +130,7 @@ impl Core {
             .await
         {
             Ok(()) => live.present(),
-            // Failures of the disk are in the log, as many as there may be.
+            // A full disk is logged elsewhere already.
             Err(error) if error.is_want_of_room() => {}
             Err(error) => {
                 tracing::warn!(%error, %client, "that a client has its secret could not be written down")
@@ -126,8 +138,9 @@ impl Core {
         }
     }
 
-    /// Writes down that a token was presented, before anything is done by it: its refresh token is
-    /// not exchanged for the same again. If it fails, the next request tries again.
+    /// Records that a token was presented, before it is used for anything. From then on the refresh
+    /// token it came from is not exchanged for the same pair again. If the write fails, the next
+    /// request tries again.
     async fn note_token_presented(&self, token: &Token, secret: SecretHash, now: Timestamp) {
         match self
             .store
@@ -143,7 +156,7 @@ impl Core {
     }
 }
 
-/// Nobody is named by what was presented, if anything was.
+/// The `unauthenticated` error: the request carries no credential that identifies a session.
 pub fn unauthenticated() -> Error {
     Error::new(
         Code::Unauthenticated,
@@ -151,7 +164,7 @@ pub fn unauthenticated() -> Error {
     )
 }
 
-/// No token that works was presented (RFC 6750 §3.1).
+/// The `invalid_token` error: the request carries no valid access token (RFC 6750 §3.1).
 pub fn invalid_token() -> Error {
     Error::new(
         Code::InvalidToken,

@@ -1,10 +1,10 @@
-//! The caller map: from a secret's hash to its caller, every live client and every access token in
-//! memory.
+//! The caller map. It maps a secret's hash to its caller, and holds every live client and every
+//! access token in memory.
 //!
-//! It is loaded at the start, changed only by commits, and never filled on a miss, so an ended
-//! client, and every token of an ended grant, is out of it before anyone is told of the end, and
-//! nothing stale can come back. Tokens that have expired are refused by the clock, and forgotten
-//! now and then.
+//! It is loaded at the start, changed only by commits, and never filled on a miss. An ended client
+//! and the tokens of an ended grant are therefore out of the map before anyone is told of the end,
+//! and nothing stale can come back. Expired tokens are refused by the clock and removed from time
+//! to time.
 
 use std::{
     collections::HashMap,
@@ -28,50 +28,57 @@ use crate::{
     store::{Access, Admission, Effect, client::Use},
 };
 
-/// A live client: who it is, and what is gathered of its use before it is written down.
+/// A live client: who it is, and its use that has not been written to the store yet.
 #[derive(Debug)]
 pub struct LiveClient {
+    /// The session, client and scope that it calls with.
     pub caller: Caller,
+    /// When its lifetime ends, whether it is used or not.
     pub expires_at: Timestamp,
-    /// When the access token expires that it calls with.
+    /// When the access token that it calls with expires. `None` for a cookie.
     token_expires_at: Option<Timestamp>,
-    /// Whether that token was ended, and its grant was not.
+    /// Whether that token was ended while its grant goes on.
     token_ended: AtomicBool,
-    /// Whether its holder is known to have the secret.
+    /// Whether its holder is known to have received the secret.
     presented: AtomicBool,
     usage: Arc<Usage>,
-    /// Of an API key's bot: the device as whose use its own counts.
+    /// For an API key's bot: the device to which its use is credited.
     sponsor: Option<Sponsor>,
-    /// How often commits have changed something about its session; shared by the session's clients.
+    /// How many commits have changed something about its session. All clients of the session share
+    /// it.
     changes: Arc<AtomicU64>,
-    /// A snapshot, and the changes there had been when it was read.
+    /// The last snapshot, and the value of `changes` when it was read.
     snapshot: Mutex<Option<(u64, Arc<Snapshot>)>>,
 }
 
-/// An access token: what it stands for, and until when.
+/// An access token: what it stands for, and how long it is valid.
 #[derive(Clone, Debug)]
 pub struct Token {
+    /// The grant it was issued by.
     pub grant: GrantId,
+    /// The app that holds the grant.
     pub app: AppId,
-    /// The session as which it calls; an app's own token calls as none.
+    /// The session as which it calls. An app's own token has none.
     pub session: Option<SessionId>,
+    /// What it may do.
     pub scope: Scopes,
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// Whether it calls by itself; else only beside its app's own.
+    /// Whether it may call by itself. Otherwise it only works together with its app's own token.
     pub alone: bool,
-    /// The client that calls with it, with this token's scope. Not every grant has one.
+    /// The client that calls with it, limited to this token's scope. Not every grant has a client.
     pub live: Option<Arc<LiveClient>>,
-    /// Whether its first use is to be written down.
+    /// Whether its first use still has to be written to the store.
     unsettled: Arc<AtomicBool>,
 }
 
 impl Token {
-    /// Whether its first use is to be written down.
+    /// Whether its first use still has to be written to the store.
     pub fn is_unsettled(&self) -> bool {
         self.unsettled.load(Relaxed)
     }
 
-    /// Notes that its first use was written down.
+    /// Notes that its first use has been written to the store.
     pub fn settle(&self) {
         self.unsettled.store(false, Relaxed);
     }
@@ -112,7 +119,7 @@ impl LiveClient {
         }
     }
 
-    /// The same client as it calls with an access token.
+    /// The same client, calling with an access token.
     fn by_token(&self, access: &Access, sponsor: Option<Sponsor>) -> Self {
         Self {
             caller: Caller {
@@ -131,13 +138,13 @@ impl LiveClient {
         }
     }
 
-    /// How often commits have changed something about its session so far.
+    /// How many commits have changed something about its session so far.
     pub fn changes(&self) -> u64 {
         self.changes.load(Acquire)
     }
 
-    /// The snapshot that was remembered, if nothing about the session has changed since, and nor
-    /// has the client ended.
+    /// The remembered snapshot, if nothing about the session has changed since and the client has
+    /// not ended.
     pub fn remembered(&self) -> Option<Arc<Snapshot>> {
         if self.ended().is_some() {
             return None;
@@ -149,41 +156,42 @@ impl LiveClient {
             .map(|(_, snapshot)| snapshot.clone())
     }
 
-    /// Remembers a snapshot that was read after there had been so many changes.
+    /// Remembers a snapshot. `changes` is the count of changes before the snapshot was read.
     pub fn remember(&self, changes: u64, snapshot: Arc<Snapshot>) {
         *self.snapshot.lock().unwrap_or_else(|e| e.into_inner()) = Some((changes, snapshot));
     }
 
-    /// Why it calls no more, if so: it has ended, or is due to, even if nobody has come to do it
-    /// yet.
+    /// Why the client may not call any more: it has ended, or it is due to by `due` although
+    /// maintenance has not ended it yet. `idle` is how long a client may be unused.
     pub fn over(&self, due: Timestamp, idle: Duration) -> Option<EndReason> {
         let expired = || due >= self.expires_at || due >= self.seen_at().plus(idle);
         self.ended()
             .or_else(|| expired().then_some(EndReason::Expired))
     }
 
-    /// Whether the access token that it calls with has expired: what that opened goes on to be
-    /// read, and nothing more.
+    /// Whether the access token that it calls with has expired by `due`. A stream that the token
+    /// opened goes on; nothing else does.
     pub fn token_over(&self, due: Timestamp) -> bool {
         self.token_expires_at.is_some_and(|end| due >= end)
     }
 
-    /// Whether its holder is known to have the secret.
+    /// Whether its holder is known to have received the secret.
     pub fn presented(&self) -> bool {
         self.presented.load(Relaxed)
     }
 
+    /// Notes that its holder has the secret.
     pub fn present(&self) {
         self.presented.store(true, Relaxed);
     }
 
-    /// Why it has ended, once it has.
+    /// Why it has ended, if it has.
     pub fn ended(&self) -> Option<EndReason> {
         let token = self.token_ended.load(Acquire).then_some(EndReason::Revoked);
         self.usage.ended.get().copied().or(token)
     }
 
-    /// The last event it acknowledged.
+    /// The position in the log up to which it has acknowledged its queue.
     pub fn cursor(&self) -> EventId {
         EventId(self.usage.cursor.load(Relaxed))
     }
@@ -193,24 +201,25 @@ impl LiveClient {
         self.usage.begun.load(Relaxed)
     }
 
-    /// Notes that its queue has begun, and was acknowledged up to `at`.
+    /// Notes that its queue has begun and is acknowledged up to `at`.
     pub fn begin(&self, at: EventId) {
         self.usage.begun.store(true, Relaxed);
         self.acknowledge(at);
     }
 
+    /// When it was last used.
     pub fn seen_at(&self) -> Timestamp {
         Timestamp(self.usage.seen_at.load(Relaxed))
     }
 
-    /// Moves the cursor; it never goes back.
+    /// Moves the cursor forward. The cursor never goes back.
     pub fn acknowledge(&self, id: EventId) {
         if self.usage.cursor.fetch_max(id.0, Relaxed) < id.0 {
             self.usage.ahead.store(true, Relaxed);
         }
     }
 
-    /// Its use so far, as it is written down.
+    /// Its use so far, in the form in which it is stored.
     pub fn used(&self) -> Use {
         Use {
             cursor: self.cursor(),
@@ -219,7 +228,7 @@ impl LiveClient {
         }
     }
 
-    /// Notes that its use was written down as it was then.
+    /// Notes that `used` has been stored. Use that was noted since then remains to be stored.
     pub fn written(&self, used: Use) {
         self.usage.ahead.store(false, Relaxed);
         if self.used() != used {
@@ -227,13 +236,13 @@ impl LiveClient {
         }
     }
 
-    /// Notes from where it is used. An API key's bot is used from where it is, not from where its
-    /// device is.
+    /// Notes the network it is used from. The network of an API key's bot is the bot's own, not
+    /// that of the device it works for.
     pub fn used_from(&self, area: Area) {
         self.usage.used_from(area);
     }
 
-    /// Adds to what the store knows of its use what the memory knows.
+    /// Updates a view from the store with use that is only in memory.
     pub fn note_use(&self, view: &mut ClientView) {
         view.seen_at = view.seen_at.max(self.seen_at());
         if let (Some(address), Some(area)) = (&mut view.address, self.usage.area()) {
@@ -241,7 +250,8 @@ impl LiveClient {
         }
     }
 
-    /// Notes that it is in use, and so is the device for which it works.
+    /// Notes that it is in use. For an API key's bot this also counts as use of the device it works
+    /// for.
     pub fn touch(&self, now: Timestamp) {
         self.usage.touch(now);
         if let Some(device) = self.sponsor.as_ref().and_then(Sponsor::device) {
@@ -249,16 +259,18 @@ impl LiveClient {
         }
     }
 
-    /// The device as whose use its own counts: itself, or of an API key's bot the one it works for.
+    /// The device to which its use is credited: itself, or for an API key's bot the device it works
+    /// for.
     pub fn device(&self) -> ClientId {
         let sponsor = self.sponsor.as_ref().and_then(Sponsor::device);
         sponsor.map_or(self.caller.client, |device| device.client)
     }
 }
 
+/// The caller map.
 #[derive(Default)]
 pub struct Callers {
-    /// Never held over an await; readers only look up and clone.
+    /// Never held over an await. Readers only look up and clone.
     map: RwLock<Map>,
 }
 
@@ -272,7 +284,7 @@ struct Map {
     sessions: HashMap<SessionId, Presence>,
 }
 
-/// A live session, by its clients.
+/// What the map holds of a live session.
 #[derive(Default)]
 struct Presence {
     clients: usize,
@@ -281,14 +293,17 @@ struct Presence {
 }
 
 impl Callers {
+    /// The live client with this secret.
     pub fn get(&self, secret: SecretHash) -> Option<Arc<LiveClient>> {
         self.read().by_secret.get(&secret).cloned()
     }
 
+    /// The access token with this hash. It may have expired.
     pub fn token(&self, secret: SecretHash) -> Option<Token> {
         self.read().tokens.get(&secret).cloned()
     }
 
+    /// The live client with this id.
     pub fn by_client(&self, client: ClientId) -> Option<Arc<LiveClient>> {
         let map = self.read();
         map.secrets
@@ -297,11 +312,12 @@ impl Callers {
             .cloned()
     }
 
+    /// How many clients are live.
     pub fn count(&self) -> usize {
         self.read().secrets.len()
     }
 
-    /// Takes what commits have changed.
+    /// Applies one effect of a commit.
     pub fn apply(&self, effect: &Effect) {
         match effect {
             Effect::Admitted(admission) => self.write().admit(admission),
@@ -319,16 +335,17 @@ impl Callers {
                     .iter()
                     .for_each(|target| map.changed(SessionId(target.0)));
             }
-            // Its grants have ended by themselves.
+            // The grants of an ended app have effects of their own.
             Effect::AppEnded | Effect::ChannelMade { .. } | Effect::ChannelEnded { .. } => {}
-            // The events of these are addressed to the channel.
+            // Their events are addressed to the channel, so the arm for `Logged` does not reach the
+            // session.
             Effect::Joined { session, .. } | Effect::Left { session, .. } => {
                 self.read().changed(*session)
             }
         }
     }
 
-    /// Forgets the tokens that have expired, which nobody can call with any more.
+    /// Removes the tokens that have expired by `due`.
     pub fn forget_expired(&self, due: Timestamp) {
         let mut map = self.write();
         let Map { tokens, grants, .. } = &mut *map;
@@ -339,7 +356,7 @@ impl Callers {
         });
     }
 
-    /// The clients whose use is ahead of the store's.
+    /// The clients with use that has not been written to the store yet.
     pub fn ahead(&self) -> Vec<Arc<LiveClient>> {
         let map = self.read();
         map.by_secret
@@ -388,7 +405,7 @@ impl Map {
         else {
             return;
         };
-        // Whoever holds it from an earlier look-up learns of it here.
+        // A request that looked the client up earlier learns here that it has ended.
         let _ = live.usage.ended.set(reason);
         if let Some(presence) = self.sessions.get_mut(&session) {
             presence.clients -= 1;
@@ -408,7 +425,7 @@ impl Map {
         let presence = access
             .session
             .and_then(|session| self.sessions.get(&session));
-        // An API key's token alone has a maker.
+        // Only an API key's token has a maker.
         let sponsor = access.maker.zip(presence).map(|(maker, presence)| {
             Sponsor::new(
                 live(maker).map(|maker| maker.usage.clone()),
@@ -442,7 +459,7 @@ impl Map {
             live: caller,
             unsettled,
         };
-        // One that is issued again is known already.
+        // A token that is issued again is in the list already.
         if self.tokens.insert(secret, token).is_none() {
             self.grants.entry(grant).or_default().push(secret);
         }

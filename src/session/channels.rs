@@ -1,5 +1,5 @@
-//! A session's channels: made, joined, and whether their history is open to later members. Leaving
-//! them is in `lifecycle`.
+//! Creating and joining channels, and opening their history to later members. Leaving is in
+//! `lifecycle`.
 
 use crate::{
     error::Result,
@@ -14,12 +14,13 @@ use crate::{
     },
 };
 
-/// Makes a channel, which its first member joins in the same transaction.
+/// Creates a channel. Its first member joins it in the same transaction.
 pub fn make(tx: &Write, name: &ChannelName, modes: Modes, now: Timestamp) -> Result<Channel> {
     channel::insert(tx, target::insert(tx)?, name, modes, now)
 }
 
-/// Puts a session on a channel by the event `join`, which it receives itself.
+/// Adds a session to a channel with its JOIN event, which the session receives too. Returns the id
+/// of the event.
 pub fn join(
     tx: &Write,
     session: SessionId,
@@ -27,14 +28,15 @@ pub fn join(
     op: bool,
     join: NewEvent,
 ) -> Result<EventId> {
-    // First of all the hub counts it among the members, or its own JOIN would pass it by.
+    // The hub must know the new member before the JOIN, or it would not push the JOIN to that
+    // member.
     tx.effect(Effect::Joined { session, channel });
     let since = log::append(tx, join, &[channel.into()])?;
     membership::insert(tx, session, channel, since, op)?;
     Ok(since)
 }
 
-/// Opens a channel's history to later members, from an event on.
+/// Opens a channel's history to later members, from the event `since` on.
 pub fn open_history(tx: &Write, channel: ChannelId, since: EventId) -> Result<()> {
     if channel_history::open(tx, channel, since)? {
         sweep::note(tx, channel.into())?;

@@ -1,5 +1,5 @@
-//! What chat and oauth share: the store, the callers, the limits. A request's transaction runs here,
-//! after it was checked that its caller is still live.
+//! What chat and oauth share: the store, the callers and the limits. Each request's transaction
+//! runs here, after a check that its caller is still live.
 
 use std::{
     path::PathBuf,
@@ -26,36 +26,39 @@ use crate::{
     store::{self, DatabaseLock, Effect, Priority, Store, WriteSlot},
 };
 
-/// How long a check of the store holds.
+/// How long the result of a health check is reused.
 const HEALTH: Duration = Duration::from_secs(1);
 
 /// What chat and oauth share.
 pub struct Core {
     /// The database.
     pub(crate) store: Store,
-    /// Who a presented secret names; changed by commits alone.
+    /// From a presented secret to its caller. Only commits change it.
     pub(super) callers: Arc<Callers>,
-    /// Hashes passwords.
+    /// The threads that hash passwords.
     pub(super) hasher: Hasher,
-    /// The host under which people know this server: no password, among others.
+    /// The server's public host name. It is refused as a password.
     pub host: Option<String>,
-    /// What people may try and make.
+    /// The rate limits: attempts, and what may be created.
     pub tries: Arc<Counts>,
-    /// How often refusals were logged and audited, and how often they were only counted.
+    /// How many refusals were logged and audited, and how many were only counted.
     pub(crate) refusal_log: Arc<RefusalLog>,
-    /// What user codes are hashed with, and refresh tokens are exchanged by.
+    /// The server's keys: user codes are hashed with them, and refresh tokens are derived from
+    /// them.
     pub(crate) keys: ServerKeys,
-    /// What the last check of the store found, and when. Held while one is made: those who ask
-    /// meanwhile share it.
+    /// When the store was last checked, and the result. The lock is held during a check, so callers
+    /// that ask meanwhile share its result.
     health: Mutex<Option<(Instant, Result<()>)>>,
     /// What sessions and clients may have.
     pub limits: Limits,
 }
 
 impl Core {
-    /// Opens a database and takes up the callers in it. Without a key file, it is a subcommand's,
-    /// which issues nothing. `observe` is told of every commit, after the caller map: whoever is
-    /// told of an end is out of that already.
+    /// Opens a database and loads its callers. Without a key file the core serves an operator's
+    /// subcommand, which issues nothing.
+    ///
+    /// `observe` receives the effects of every commit, after the caller map. An ended client is
+    /// therefore out of the map before `observe` tells anyone of the end.
     pub fn open(
         lock: DatabaseLock,
         key_file: Option<PathBuf>,
@@ -91,8 +94,9 @@ impl Core {
         })
     }
 
-    /// Whether the store writes and reads, as it was found to within the last second: anyone may
-    /// ask, and to find out is a sync of the disk.
+    /// Checks that the store can write and read. It fails with the store's error.
+    ///
+    /// Anyone may ask, and each check costs a sync of the disk, so a result is reused for a second.
     pub async fn check(&self) -> Result<()> {
         let mut health = self.health.lock().await;
         match &*health {
@@ -105,14 +109,15 @@ impl Core {
         }
     }
 
-    /// The last lines of the audit log before one, ascending.
+    /// The last `limit` lines of the audit log before the line `before`, oldest first.
     pub async fn audit(&self, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
         self.store
             .read(move |tx| store::audit::list(tx, before, limit))
             .await
     }
 
-    /// The same of the caller's own session.
+    /// The last `limit` lines before the line `before` about the caller's own session, oldest
+    /// first.
     pub async fn own_audit(
         &self,
         live: &LiveClient,
@@ -142,12 +147,13 @@ impl Core {
         (self.store.room.is_full(), self.store.room.reserve())
     }
 
-    /// Passwords that are being hashed, or wait for it.
+    /// How many passwords are being hashed or wait for it.
     pub fn passwords(&self) -> usize {
         self.hasher.busy_with()
     }
 
-    /// Looks something up for a caller that is checked, on the same view, to be live still.
+    /// Reads for a caller. The same snapshot of the database serves to check that the caller is
+    /// still live.
     pub(crate) async fn read_as<T: Send + 'static>(
         &self,
         caller: Caller,
@@ -161,18 +167,18 @@ impl Core {
             .await
     }
 
-    /// Waits for a place in the line of all that changes something.
+    /// Waits for a slot in the writer's queue.
     pub async fn write_slot(&self, caller: Caller) -> Result<WriteSlot> {
         self.store.write_slot(Some(caller.session)).await
     }
 
-    /// A place in that line, if there is one at once.
+    /// A slot in the writer's queue, if one is free now.
     pub fn free_write_slot(&self) -> Option<WriteSlot> {
         self.store.free_write_slot()
     }
 
-    /// Runs a change for a caller that is checked, in the same transaction, to be live still. The
-    /// priority says what may refuse it.
+    /// Writes for a caller, after checking in the same transaction that the caller is still live.
+    /// `priority` decides whether a full disk refuses the change.
     pub(crate) async fn write_as<T: Send + 'static>(
         &self,
         caller: Caller,
@@ -182,14 +188,14 @@ impl Core {
         write_in_slot(self.write_slot(caller).await?, caller, priority, work).await
     }
 
-    /// Limits from now on what each network adds to the disk.
+    /// Starts to limit how much each network adds to the disk.
     pub fn limit_storage(&self, storage: Storage) {
         self.store.limit(storage);
     }
 }
 
-/// Runs a change in its place, for a caller that is checked, in the same transaction, to be live
-/// still.
+/// Writes for a caller in a slot, after checking in the same transaction that the caller is still
+/// live.
 pub(crate) async fn write_in_slot<T: Send + 'static>(
     slot: WriteSlot,
     caller: Caller,

@@ -1,4 +1,4 @@
-//! Creating a session: a nick, and its first client.
+//! Creating a session: a nick and its first client.
 
 use std::net::IpAddr;
 
@@ -15,16 +15,20 @@ use crate::{
     },
 };
 
-/// A client let in, and the secret to hand to it once.
+/// A client that was just let in, and its secret.
 #[derive(Debug)]
 pub struct AdmittedClient {
+    /// The client's secret. It is handed out once and stored only as a hash.
     pub secret: Secret,
+    /// The session it belongs to.
     pub session: Session,
+    /// The client as it sees itself.
     pub client: ClientView,
 }
 
 impl Core {
-    /// Makes a session and its first client.
+    /// Creates a session and its first client. It fails with `nickname_in_use` or
+    /// `too_many_sessions`.
     pub async fn create(
         &self,
         nick: Nick,
@@ -54,8 +58,8 @@ impl Core {
     }
 }
 
-/// Creates a session for a request from `address`; its first client follows in the same transaction.
-/// It fails with `nickname_in_use`.
+/// Creates a session for a request from `address`. The caller inserts its first client in the same
+/// transaction. It fails with `nickname_in_use`.
 pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Result<SessionId> {
     let id = session::insert(tx, target::insert(tx)?, nick, address, now)?;
     let subject = Subject {
@@ -68,8 +72,8 @@ pub fn insert(tx: &Write, nick: &Nick, address: IpAddr, now: Timestamp) -> Resul
     Ok(id)
 }
 
-/// Refuses one more session where a network, or a wider one around it, has as many live ones as it
-/// may have.
+/// Refuses one more session with `too_many_sessions` if the network has `max` live sessions, or a
+/// wider network around it has `max` times its factor.
 fn require_room(tx: &Read, network: Network, max: i64) -> Result<()> {
     for network in network.and_wider() {
         let max = max.saturating_mul(network.width().factor().into());
@@ -86,7 +90,7 @@ mod tests {
     use super::*;
     use crate::{password::Hasher, session::Limits, store::DatabaseLock};
 
-    /// What is left of the limit of a wider network, whatever narrower ones in it are still free.
+    /// A wider network's limit holds even if narrower networks in it have room left.
     #[tokio::test]
     async fn live_sessions_are_counted_by_network_and_by_the_wider_ones_around_it() {
         let dir = tempfile::tempdir().unwrap();
@@ -143,7 +147,7 @@ mod tests {
                 "{address}"
             );
         }
-        // One that ends makes room.
+        // A session that ends makes room for another.
         let gone = core
             .create(
                 Nick::parse("gone").unwrap(),

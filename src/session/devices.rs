@@ -1,4 +1,4 @@
-//! The clients of a session: let in, listed, renamed, removed.
+//! The clients of a session: admitting, listing, renaming and removing them.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl Core {
-    /// This session's clients, with their use up to now.
+    /// The devices of the caller's session, with their latest use.
     pub async fn clients(&self, live: &LiveClient) -> Result<Vec<ClientView>> {
         let caller = live.caller;
         let mut clients = self
@@ -36,7 +36,7 @@ impl Core {
         Ok(clients)
     }
 
-    /// Adds to clients from the store what the memory knows of their use.
+    /// Updates views from the store with use that is only in memory.
     pub(super) fn note_use(&self, clients: &mut [ClientView]) {
         for client in clients {
             if let Some(live) = self.callers.by_client(client.id) {
@@ -45,8 +45,8 @@ impl Core {
         }
     }
 
-    /// Gives a device of the caller's session another name. The others hear of it: a name is part
-    /// of what they show.
+    /// Renames a device of the caller's session. A NOTICE tells the session's clients, because they
+    /// show the name. It fails with `not_found`.
     pub async fn rename_client(
         &self,
         live: &LiveClient,
@@ -81,7 +81,7 @@ impl Core {
         Ok(renamed)
     }
 
-    /// The caller's client leaves.
+    /// Ends the caller's client.
     pub async fn logout(&self, live: &LiveClient, now: Timestamp) -> Result<()> {
         let caller = live.caller;
         self.write_as(caller, Priority::Essential, move |tx| {
@@ -98,7 +98,7 @@ impl Core {
         .await
     }
 
-    /// One client of the caller's session leaves.
+    /// Removes one device of the caller's session. It fails with `not_found`.
     pub async fn remove_client(
         &self,
         live: &LiveClient,
@@ -118,16 +118,16 @@ impl Core {
         .await
     }
 
-    /// Every device but the caller's leaves. Where an API key's bot calls, the device stays as
-    /// whose use its own counts. How many have left.
+    /// Removes every device but the caller's, and returns how many were removed. If the caller is
+    /// an API key's bot, the device to which its use is credited stays.
     ///
-    /// Only where any has left, the session is told what remains: what changes nothing writes
-    /// nothing, however often it is asked for.
+    /// The session is told what remains only if a device was removed. A call that removes none
+    /// writes no event, however often it is repeated.
     pub async fn remove_other_clients(&self, live: &LiveClient, now: Timestamp) -> Result<usize> {
         let (caller, device) = (live.caller, live.device());
         self.write_as(caller, Priority::Essential, move |tx| {
             let devices = client::live_of(tx, caller.session)?;
-            // The one that memory knows of may have left meanwhile.
+            // The device that the caller map names may have left meanwhile.
             let last_used = || {
                 devices
                     .iter()
@@ -144,7 +144,8 @@ impl Core {
                 lifecycle::end_client(tx, caller.session, other.id, EndReason::Removed, None, now)
             });
             let left = left.collect::<Result<Vec<_>>>()?.len();
-            // The caller's own approvals too, because a copied cookie is the same client.
+            // The caller's own approvals are voided too, because a copied cookie is the same
+            // client.
             lifecycle::void_approvals(tx, caller.session, None)?;
             if left > 0 {
                 remaining_access::tell(tx, caller.session, now)?;
@@ -154,7 +155,7 @@ impl Core {
         .await
     }
 
-    /// The session ends for every client.
+    /// Ends the caller's session with all its clients.
     pub async fn end_session(&self, live: &LiveClient, now: Timestamp) -> Result<()> {
         let caller = live.caller;
         self.write_as(caller, Priority::Essential, move |tx| {
@@ -184,7 +185,8 @@ fn no_such_client() -> Error {
     Error::new(Code::NotFound, "this session has no such client")
 }
 
-/// Lets a client into a session. Its queue begins here, until its first snapshot moves the beginning.
+/// Adds a client to a session. Its queue begins at the head of the log; the client's first snapshot
+/// moves that beginning forward.
 pub fn insert(tx: &Write, session: SessionId, new: &NewClient, now: Timestamp) -> Result<ClientId> {
     let id = client::insert(tx, session, new, log::head(tx)?, now)?;
     let subject = Subject {

@@ -1,5 +1,6 @@
-//! What a session is told a week before the lifetime of one of its devices ends, used or not: once
-//! for each device and lifetime, on all of its devices, and what to do about it.
+//! The notice that a session gets a week before the lifetime of one of its devices ends, whether
+//! the device is used or not. Each device and lifetime causes one notice, sent to all devices of
+//! the session. It says what to do.
 
 use std::time::Duration;
 
@@ -14,13 +15,13 @@ use crate::{
     },
 };
 
-/// How long before the end.
+/// How long before the end the notice is sent.
 const AHEAD: Duration = Duration::from_hours(7 * 24);
-/// Devices that one transaction takes; others get their turn between two of them.
+/// Devices that one transaction handles. Other writers get their turn between transactions.
 const BATCH: usize = 256;
 
 impl Core {
-    /// Tells sessions of the devices that will leave within a week.
+    /// Sends the notices for devices whose lifetime ends within a week of `due`.
     pub(super) async fn warn(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let until = due.plus(AHEAD);
         while !self
@@ -42,7 +43,7 @@ impl Core {
                 })
                 .await;
             match warned {
-                // They are told when there is room again.
+                // A full disk: they are told when there is room again.
                 Err(error) if error.is_want_of_room() => break,
                 warned => warned?,
             }

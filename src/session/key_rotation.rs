@@ -1,4 +1,4 @@
-//! What the operator does with the server's key file.
+//! What the operator does with the server's key file: rotate its keys, or accept another file.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -9,12 +9,14 @@ use crate::{
     store::key_file,
 };
 
-/// How long the next key is in the file before it is used, so that every node has it by then.
+/// How long the next key is in the file before it is used. Every node gets the file in this time.
 const NOTICE: Duration = Duration::from_hours(24);
 
 impl Core {
-    /// Adds the next key to the key file. It comes into use in a day, or at once; until then the
-    /// file before is this database's, too.
+    /// Adds the next keys to the key file. They are used from a day later on, or immediately if
+    /// `at_once` is set. Until then this database also accepts the previous file.
+    ///
+    /// It fails if the file is not the one in use, cannot be read, or is not the newest.
     pub async fn rotate_keys(&self, file: PathBuf, at_once: bool, due: Timestamp) -> Result<()> {
         let _rotating = self.keys.rotating.lock().await;
         self.keys.require(&file)?;
@@ -27,8 +29,8 @@ impl Core {
         let needed = needed.await?;
         let from = if at_once { due } else { due.plus(NOTICE) };
         let ring = before.rotated(from, due, |id| needed.contains(id))?;
-        // The database knows the new file before it is there, and forgets the one before after
-        // that: whenever a crash comes, the file that is there is one that it knows.
+        // The database accepts the new file before the file exists, and forgets the old one only
+        // after that. After a crash at any point, the database accepts the file that is there.
         let next = ring.clone();
         self.store
             .write(move |tx| key_file::accept(tx, &next))
@@ -45,7 +47,8 @@ impl Core {
         Ok(())
     }
 
-    /// Makes a key file the database's, in place of one that is lost.
+    /// Makes this key file the database's, in place of a lost one. It fails with
+    /// `malformed_request` while a server runs with other keys.
     pub async fn accept_keys(&self, file: PathBuf, due: Timestamp) -> Result<()> {
         self.keys.require(&file)?;
         let ring = key_file::read(&file).map_err(|unread| unread.into_error(&file))?;

@@ -1,14 +1,16 @@
-//! What ends with what. This is the one cascade: whatever ends a session, a client, a grant, an app
-//! or a stay on a channel calls it, so all of it ends in one transaction, with its events, its audit
-//! lines and its effects in memory.
+//! What ends with what: the one cascade.
+//!
+//! Everything that ends a session, a client, a grant, an app or a stay on a channel calls this
+//! module. All that ends with it ends in the same transaction, with its events, audit lines and
+//! effects in memory.
 //!
 //! - A session ends with its last device. An API key's bot is no device.
-//! - With a session end its clients, stays, grants, API keys, approvals and its nick.
-//! - With a client end the grant it acts by, its labels, and what it approved and nobody redeemed.
-//! - With a grant end its tokens, its client, the API keys made through it, and what its session
-//!   approved for the same app beside it.
-//! - With an app end its grants and the approvals for it.
-//! - With the last stay on a channel the channel ends; with its last op another member becomes op.
+//! - A session's clients, stays, grants, API keys and approvals end with it. Its nick is free.
+//! - A client's grant and labels end with it, and so do its approvals that nobody has redeemed.
+//! - A grant's tokens and client end with it, and so do the API keys made through it and the
+//!   session's other approvals of the same app.
+//! - An app's grants end with it, and so do the approvals of it.
+//! - A channel ends with its last member. When its last op leaves, another member becomes op.
 
 use super::{audience, op_succession};
 use crate::{
@@ -23,16 +25,16 @@ use crate::{
     },
 };
 
-/// What the last client of a session says as it leaves.
+/// The message with which the last client of a session quits.
 pub struct QuitMessage<'a> {
     /// The text of the QUIT.
     pub text: &'a str,
-    /// The name of the app through whose grant it comes.
+    /// The name of the app that sends it, if it comes through a grant.
     pub app: Option<String>,
 }
 
-/// Ends a session: everyone who is to know of it gets one QUIT, which is returned. Its nick is free
-/// and its password is gone.
+/// Ends a session. Its nick is free and its password is gone. Returns the QUIT event, which is
+/// addressed to everyone in [`audience::of`].
 pub fn end_session(
     tx: &Write,
     id: SessionId,
@@ -77,10 +79,11 @@ pub fn end_session(
     Ok(quit)
 }
 
-/// Ends what apps have of a session whose devices are gone.
+/// Ends the API keys, grants and approvals of a session that has no device any more.
 fn end_apps_of(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
     let reason = EndReason::SessionEnded;
-    // Before their grants, which would look for the last device again.
+    // Bots end before their grants. Otherwise each grant would look for the session's last device
+    // again.
     for bot in client::bots_of(tx, id)? {
         close_client(tx, id, bot, reason, now)?;
     }
@@ -94,7 +97,7 @@ fn end_apps_of(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
     device_code::remove_of_session(tx, id)
 }
 
-/// Ends a client. With the last device its session ends, and the session's QUIT is returned.
+/// Ends a client. The last device takes the session with it; then the session's QUIT is returned.
 pub fn end_client(
     tx: &Write,
     session: SessionId,
@@ -111,8 +114,8 @@ pub fn end_client(
     }
 }
 
-/// Ends one client and what it has, whatever becomes of its session. Returns whether it was a device
-/// that was live.
+/// Ends one client and what belongs to it, but not its session. Returns whether it was a live
+/// device.
 fn close_client(
     tx: &Write,
     session: SessionId,
@@ -143,14 +146,14 @@ fn close_client(
     Ok(ended.is_device)
 }
 
-/// Ends a grant. With its client may end the last device, and so the session. A grant that has ended
-/// stays as it is.
+/// Ends a grant and its client. If that client is the last device, the session ends too. It does
+/// nothing if the grant has already ended.
 pub fn end_grant(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
     let Some(grant) = grant::get(tx, id)? else {
         return Ok(());
     };
     match (grant.session, grant.client) {
-        // The client takes its grant with it.
+        // The client's end includes its grant's.
         (Some(session), Some(client)) => {
             end_client(tx, session, client, reason, None, now).map(drop)
         }
@@ -158,14 +161,15 @@ pub fn end_grant(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> 
     }
 }
 
-/// Ends a grant and what hangs on it but its client, of which the caller takes care.
+/// Ends a grant and what depends on it, except its client, which the caller handles.
 fn close_grant(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
     let Some((app, session)) = grant::end(tx, id, now)? else {
         return Ok(());
     };
     token::remove_of_grant(tx, id)?;
     if let Some(session) = session {
-        // What the app was allowed beside this grant ends with it, or the app would be back at once.
+        // The session's other approvals of this app end too. Otherwise the app could be back at
+        // once.
         authorization_code::void(tx, session, Some(app))?;
         device_code::void(tx, session, Some(app))?;
     }
@@ -181,8 +185,8 @@ fn close_grant(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Re
     audit::record(tx, Action::GrantRevoked(reason), &subject, now)
 }
 
-/// Ends an app or an API key, its grants, and the grants that it is about to get. One that has ended
-/// stays as it is.
+/// Ends an app or an API key, its grants, and the approvals of it. It does nothing if the app has
+/// already ended.
 pub fn end_app(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Result<()> {
     let Some(app) = app::end(tx, id, now)? else {
         return Ok(());
@@ -201,7 +205,7 @@ pub fn end_app(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Resu
     audit::record(tx, action, &app.subject(), now)
 }
 
-/// Ends the tokens of a grant that descend from an authorization code. The grant goes on.
+/// Ends the tokens that were issued for an authorization code. The grant goes on.
 pub fn end_tokens_of_code(
     tx: &Write,
     grant: GrantId,
@@ -215,15 +219,15 @@ pub fn end_tokens_of_code(
     Ok(())
 }
 
-/// Voids what a session has approved and nobody has redeemed, for one app or for all. A device that
-/// polls is told that it was denied. Returns how many approvals it was.
+/// Voids a session's approvals that nobody has redeemed: of one app, or of all. A device that polls
+/// is told that it was denied. Returns how many were voided.
 pub fn void_approvals(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
     let codes = authorization_code::void(tx, session, app)?;
     Ok(codes + device_code::void(tx, session, app)?)
 }
 
-/// Ends a session's stay on a channel with the event by which it left. The channel ends with its
-/// last member, and op passes on with its last op.
+/// Ends a session's stay on a channel. `until` is the event by which it left. The channel ends with
+/// its last member. When its last op leaves, another member becomes op.
 pub fn leave_channel(
     tx: &Write,
     session: SessionId,
@@ -243,8 +247,8 @@ pub fn leave_channel(
     }
 }
 
-/// Forgets all past stays of a session but the newest. What a client of it may have missed by that
-/// is noted at the session.
+/// Forgets all but the newest past stays of a session. The session's target records up to which
+/// event its clients may have missed something by that.
 fn forget_old_stays(tx: &Write, session: SessionId) -> Result<()> {
     for (channel, until) in membership::forget_old(tx, session)? {
         target::note_dropped(tx, session.into(), until)?;
@@ -257,7 +261,7 @@ fn end_channel(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
     channel::end(tx, id, now)?;
     ban::remove_of_channel(tx, id)?;
     invite::remove_of_channel(tx, id)?;
-    // Nobody is on it to read its history.
+    // No member is left to read its history.
     if channel_history::remove_of_channel(tx, id)? {
         sweep::note(tx, id.into())?;
     }

@@ -1,19 +1,19 @@
-//! What sessions and clients may have.
+//! The configured limits of sessions and clients.
 
 use std::time::Duration;
 
-/// What a session and a client may have, and for how long.
+/// What sessions and clients may have, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Clients of a session.
+    /// Devices of a session, at most.
     pub max_clients: usize,
-    /// Channels a session is on.
+    /// Channels that a session may be on.
     pub max_channels: usize,
-    /// Whether new channels are +H.
+    /// Whether new channels get mode +H, an open history.
     pub channel_history: bool,
-    /// Live sessions made from one network; without it, as many as they like.
+    /// Live sessions from one network, at most. `None`: no limit.
     pub max_sessions: Option<i64>,
-    /// Whether tries and what is made are limited at all.
+    /// Whether rate limits apply at all.
     pub tries: bool,
     /// A client unused for this long leaves.
     pub client_idle: Duration,
@@ -27,7 +27,7 @@ pub struct Limits {
 
 #[cfg(test)]
 impl Limits {
-    /// What a test has where limits are not the point.
+    /// Limits for tests that are about something else.
     pub fn for_test() -> Self {
         let day = Duration::from_hours(24);
         Self {

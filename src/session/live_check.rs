@@ -6,8 +6,8 @@ use crate::{
     store::{Read, client, grant},
 };
 
-/// Checks that a caller's client is still live, and its grant if it has one. Every write does this
-/// first. It fails with the error that says why the client has ended.
+/// Checks that a caller's client is still live, and its grant if it has one. Every write starts
+/// with this check. It fails with the error that says why the client or the grant has ended.
 pub fn require_live(tx: &Read, caller: Caller) -> Result<()> {
     match client::ended(tx, caller.client)? {
         Some(reason) => Err(caller.ended(reason)),

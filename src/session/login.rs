@@ -1,4 +1,4 @@
-//! Login: rejoining a session from another client, or renewing one's own.
+//! Login: rejoining a session from another client, or renewing the client one has.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -23,32 +23,35 @@ use crate::{
     },
 };
 
-/// What a login is asked with.
+/// The parameters of a login.
 #[derive(Debug)]
 pub struct Login {
-    /// `None`: no session can have what was given as its nick. It is refused like any other.
+    /// The nick. `None` if the given text cannot be a nick; such a login is refused like any failed
+    /// login.
     pub nick: Option<Nick>,
+    /// The password to verify.
     pub password: Password,
+    /// The name of the new client.
     pub client_name: String,
-    /// Whether the request itself gave that name: then a client that is renewed takes it, too.
+    /// Whether the request itself gave that name. If so, a renewed client takes the name too.
     pub names_client: bool,
-    /// The client to remove if there are too many.
+    /// The client to remove if the session has as many as it may have.
     pub replace: Option<ClientId>,
 }
 
-/// How often a login is judged anew when another changes the password, or makes its hash anew,
-/// while this one is verified.
+/// How often a login is judged when other requests change the password, or its hash, while this one
+/// verifies it.
 const JUDGED: usize = 3;
 
-/// What was found right, and must still be so when it counts.
+/// A verified password. The transaction checks again that the session and its hash are the same.
 struct Verified {
     session: Session,
     stored: HashedPassword,
-    /// The same password with today's parameters, where the stored hash has others.
+    /// The same password hashed with today's parameters, if the stored hash has others.
     rehashed: Option<HashedPassword>,
 }
 
-/// What a login is admitted by.
+/// The conditions under which a login is admitted.
 #[derive(Clone, Copy)]
 struct Terms {
     /// Clients of a session, at most.
@@ -58,12 +61,13 @@ struct Terms {
 }
 
 impl Core {
-    /// Admits a new client to the session with this nick and password; from a live client of that
-    /// session it renews that client. `present` is the caller the request's own cookie names, if
-    /// any.
+    /// Admits a new client to the session with this nick and password. If the caller is a live
+    /// client of that session already, its client is renewed instead. `present` is the caller that
+    /// the request's own cookie names, if any.
     ///
-    /// An unknown nick, a session without password and a wrong password are one refusal and the
-    /// same work.
+    /// It fails with `login_failed`, `too_many_clients`, `already_in_session`, `throttled` or
+    /// `overloaded`. An unknown nick, a session without a password and a wrong password get the
+    /// same refusal after the same work.
     pub async fn login(
         &self,
         login: Login,
@@ -93,7 +97,7 @@ impl Core {
             .await
     }
 
-    /// Judges the password of a session that was found by its nick, or of none.
+    /// Verifies the password against the session that was found by the nick, or against none.
     async fn judge(
         &self,
         login: &Login,
@@ -104,7 +108,8 @@ impl Core {
     ) -> Result<AdmittedClient> {
         let mut subject = Subject::default();
         for _ in 0..JUDGED {
-            // What is nobody's nick is not written down: it may be a password in the wrong field.
+            // A nick that no session has is not recorded: it may be a password typed into the wrong
+            // field.
             let of_attempt = Subject {
                 address: Some(arrival.address),
                 ..Subject::default()
@@ -163,8 +168,9 @@ impl Core {
         ))
     }
 
-    /// Lets a verified login in, or refuses it for another reason, which is recorded. `None` if
-    /// what was verified is so no more: then it is judged anew.
+    /// Admits a verified login, or refuses it for another reason; the caller records the refusal.
+    /// `None` if the session or its hash has changed since it was verified: then the caller judges
+    /// again.
     async fn admit_verified(
         &self,
         login: &Login,
@@ -188,7 +194,7 @@ impl Core {
         let admission = self
             .store
             .write_as(Priority::Entry, move |tx| {
-                // The same session, live, with the same password.
+                // It must be the same live session with the same password.
                 let current = Visibility::unrestricted(tx)
                     .find_session(&session.nick)?
                     .filter(|s| s.id == session.id);
@@ -198,7 +204,8 @@ impl Core {
                 let client = match admit(tx, &session, present, &new, terms, now) {
                     Ok(client) => client,
                     Err(refusal) if refusal.is_failure() => return Err(refusal),
-                    // It is recorded afterwards; nothing was done in this transaction.
+                    // The caller records the refusal afterwards. This transaction has changed
+                    // nothing.
                     Err(refusal) => return Ok(Some(Err(refusal))),
                 };
                 if let Some(hash) = &rehashed {
@@ -228,7 +235,7 @@ impl Core {
     }
 }
 
-/// Lets the verified login in: as the client it already is, or as one more.
+/// Admits the verified login: as the client it already is, or as a new one.
 fn admit(
     tx: &Write,
     session: &Session,
@@ -241,7 +248,7 @@ fn admit(
     }: Terms,
     now: Timestamp,
 ) -> Result<ClientId> {
-    // One that has ended since the request came is no client of anything.
+    // A client that has ended since the request arrived belongs to no session.
     let live = |caller| Error::refused_as_none(require_live(tx, caller).map(|()| caller));
     if let Some(present) = present.map(live).transpose()?.flatten() {
         if present.session != session.id {
@@ -254,8 +261,8 @@ fn admit(
             names_client.then_some(new.name.as_str()),
             now,
         )?;
-        // A renewal puts a copied cookie out. What its holder approved meanwhile must not let it back
-        // in.
+        // A renewal invalidates a copied cookie. Approvals that its holder gave meanwhile must not
+        // let the holder back in.
         lifecycle::void_approvals(tx, present.session, None)?;
         return Ok(present.client);
     }
@@ -268,7 +275,7 @@ fn admit(
         let detail = format!(
             "a session has at most {max} clients: choose one to remove and log in with its id as replace"
         );
-        // The one that asks is no device of the session yet.
+        // The caller is no device of the session yet, and is shown no addresses.
         let others = others
             .into_iter()
             .map(|client| ClientView {
@@ -282,7 +289,7 @@ fn admit(
         });
     }
     announce(tx, session, "A device logged in to this session", new, now)?;
-    // In before the other is out: the session never is without a client.
+    // The new client is added before the other is removed, because a session without a device ends.
     let client = insert_client(tx, session.id, new, now)?;
     if let Some(id) = replaced {
         lifecycle::end_client(tx, session.id, id, EndReason::Removed, None, now)?;
@@ -290,7 +297,8 @@ fn admit(
     Ok(client)
 }
 
-/// Lets in the client of a grant that the session gave: one more device.
+/// Admits the client of a grant, as one more device of the session. It fails with
+/// `too_many_clients` if the session has `max` devices.
 pub fn admit_granted(
     tx: &Write,
     session: SessionId,
@@ -309,14 +317,14 @@ pub fn admit_granted(
     insert_client(tx, session, new, now)
 }
 
-/// Tells the session's devices of an app that was let in and is no device itself.
+/// Tells the session's devices that an app was let in. The app is no device itself.
 pub fn announce_app(tx: &Write, session: SessionId, name: &str, now: Timestamp) -> Result<()> {
     let text = format!("An app was let in, to know who you are: {name}.");
     notice(tx, &session::get(tx, session)?, text, None, now).map(drop)
 }
 
-/// Tells the session's devices that a token or a code of an app came back that was used before, and
-/// so is in two hands.
+/// Tells the session's devices that an app's token or code was used a second time, which means that
+/// two parties have it.
 pub fn tell_of_theft(
     tx: &Write,
     session: SessionId,
@@ -332,7 +340,8 @@ pub fn tell_of_theft(
     notice(tx, &session::get(tx, session)?, text, None, now).map(drop)
 }
 
-/// Refuses where a session has as many devices as it may have, with those that are coming.
+/// Fails with `too_many_clients` if a session has `max` devices, counting `coming` devices that are
+/// approved but not there yet.
 pub fn require_place(tx: &Read, session: SessionId, coming: usize, max: usize) -> Result<()> {
     if client::live_of(tx, session)?.len() + coming < max {
         return Ok(());
@@ -341,7 +350,7 @@ pub fn require_place(tx: &Read, session: SessionId, coming: usize, max: usize) -
     Err(Error::new(Code::TooManyClients, detail))
 }
 
-/// Tells the session's clients of the one that comes; its own queue begins after that.
+/// Tells the session's clients of a new one. The new client's own queue begins after this event.
 fn announce(
     tx: &Write,
     session: &Session,
@@ -354,7 +363,8 @@ fn announce(
     notice(tx, session, text, None, now).map(drop)
 }
 
-/// The cookie presented names a live client of another session, or of any, where none is expected.
+/// The `already_in_session` error: the request's cookie belongs to a live client of another
+/// session, or of any session where none is expected.
 pub fn already_in_session() -> Error {
     Error::new(
         Code::AlreadyInSession,

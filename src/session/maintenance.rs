@@ -1,5 +1,5 @@
-//! What is done beside the commands, by the clock: writing down use, letting due clients leave,
-//! removing what is old.
+//! What the server does by the clock: it stores use, ends clients that are due, and removes old
+//! data.
 
 use std::time::{Duration, Instant};
 
@@ -13,27 +13,29 @@ use crate::{
     },
 };
 
-/// How many clients, events or labels one transaction takes; others get their turn between two of
-/// them.
+/// How many rows one transaction handles. Other writers get their turn between transactions.
 const BATCH: usize = 256;
-/// A client whose secret was not presented for so long is taken never to have got it: it holds its
-/// nick no longer.
+/// How long a client may keep its session's nick without presenting its secret. After that it is
+/// assumed never to have received the secret.
 const UNPRESENTED: Duration = Duration::from_mins(10);
 
 impl Core {
-    /// What need not be done at once: called about once a minute, with the time by which things are
-    /// due. It may be dropped between any two transactions. Each part is done even if another
-    /// fails; the first failure is returned.
+    /// Does what can wait: stores use, and removes what is past its retention. Called about once a
+    /// minute with the time by which things are due.
+    ///
+    /// The future may be dropped between any two transactions. Each part runs even if another
+    /// fails, and the first failure is returned.
     pub async fn maintain(&self, due: Timestamp) -> Result<()> {
         let used = self.write_down_use().await;
         let dropped = self.drop_old(due).await;
         used.and(dropped)
     }
 
-    /// Lets clients leave that are due to, past their lifetime, not used for too long, or never
-    /// heard of, and apps and grants end whose time is over. Tells sessions of devices that will
-    /// leave soon. Called about once a second, so that their polls and streams end when they do;
-    /// where nothing is due it costs three looks.
+    /// Ends clients that are past their lifetime, unused for too long, or never heard of, and apps
+    /// and grants whose time is over. Warns sessions of devices that will leave soon.
+    ///
+    /// Called about once a second, so that polls and streams end when their clients do. It costs
+    /// three reads if nothing is due.
     pub async fn expire(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let clients = self.expire_clients(now, due).await;
         let apps = self.expire_apps(now, due).await;
@@ -41,8 +43,8 @@ impl Core {
         clients.and(apps).and(warned)
     }
 
-    /// Removes what nobody can read any more. Called about once a second; where nothing ended it
-    /// costs a look.
+    /// Removes events that nobody can read any more. Called about once a second. It costs one read
+    /// if nothing has ended.
     pub async fn drop_unreadable(&self) -> Result<()> {
         while self.store.read(sweep::next).await?.is_some() {
             self.store.write(|tx| unreadable::remove(tx, BATCH)).await?;
@@ -82,7 +84,7 @@ impl Core {
         if self.store.read(of_batch).await?.is_empty() {
             return Ok(());
         }
-        // The store may know less of their use than the memory does.
+        // The store may not know of their latest use yet.
         self.write_down_use().await?;
         loop {
             let left = self
@@ -90,7 +92,7 @@ impl Core {
                 .write(move |tx| {
                     let batch = of_batch(tx)?;
                     for (session, client) in &batch {
-                        // One whose session ended with another of this batch has left already.
+                        // A client whose session ended earlier in this batch has left already.
                         if client::ended(tx, *client)?.is_none() {
                             lifecycle::end_client(
                                 tx,
@@ -178,7 +180,7 @@ impl Core {
         Ok(())
     }
 
-    /// Writes down cursors and times of use that were gathered in memory.
+    /// Stores the cursors, times and networks of use that were gathered in memory.
     pub async fn write_down_use(&self) -> Result<()> {
         let ahead = self
             .callers
@@ -202,12 +204,12 @@ impl Core {
         Ok(())
     }
 
-    /// Says that the server is stopping, for a next one that waits for the database.
+    /// Announces that the server is stopping, to a next one that waits for the database.
     pub fn announce_stop(&self) {
         self.store.announce_stop();
     }
 
-    /// Writes down what is only in memory and closes the store. Who reads until `deadline` is
+    /// Stores what is only in memory and closes the store. Reads that still run at `deadline` are
     /// interrupted.
     pub async fn close(&self, deadline: Instant) {
         if let Err(error) = self.write_down_use().await {

@@ -1,5 +1,4 @@
-//! The session, which everything else is about: how it is created and rejoined, who calls, who sees
-//! what, and what ends with what.
+//! The session: how it is created and rejoined, who calls, who sees what, and what ends with what.
 
 pub mod admin;
 pub mod audience;

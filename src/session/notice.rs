@@ -1,4 +1,4 @@
-//! What the server tells a session.
+//! Notices from the server to a session.
 
 use crate::{
     error::Result,
@@ -10,8 +10,8 @@ use crate::{
     },
 };
 
-/// Sends a NOTICE in the server's name to all clients of a session. It goes through the log like
-/// every event, so clients that are away get it later.
+/// Sends a NOTICE in the server's name to all clients of a session, and returns its id. It goes
+/// through the log like every event, so clients that are away receive it later.
 pub fn notice(
     tx: &Write,
     session: &Session,

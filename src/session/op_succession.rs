@@ -1,5 +1,5 @@
-//! Op passes on, so that no channel is stuck: when the last op goes, another member becomes op in
-//! the same transaction.
+//! Op succession: when the last op of a channel leaves, another member becomes op in the same
+//! transaction, so that no channel stays without one.
 
 use crate::{
     error::Result,
@@ -7,15 +7,15 @@ use crate::{
     store::{Read, Write, ban, channel, log, membership, session, session_mask::Masked},
 };
 
-/// How many times a member is tried on a ban, at most, to find the next op: the writer does it, and
-/// some have thousands of members and a hundred bans.
+/// How many times, at most, a member is matched against a ban to find the next op. The writer does
+/// this, and a channel can have thousands of members and a hundred bans.
 const TRIALS: usize = 20_000;
 
-/// Makes another member op, if the channel has none: the voiced member who has been there longest,
-/// or else the member who has been there longest among those whom no ban matches. If bans match all
-/// of them, or all of those that have been there longest and are looked at, the channel stays
-/// without an op until a session that no ban matches joins it or changes its nick (see
-/// [`consider`]).
+/// Makes another member op if the channel has none: the voiced member who has been there longest,
+/// or else the longest-standing member whom no ban matches.
+///
+/// If bans match every member that was looked at, the channel stays without an op. Then the next
+/// session that no ban matches becomes op when it joins or changes its nick (see [`consider`]).
 pub fn pass_on(tx: &Write, channel: ChannelId, now: Timestamp) -> Result<()> {
     if membership::has_op(tx, channel)? {
         return Ok(());
@@ -26,9 +26,8 @@ pub fn pass_on(tx: &Write, channel: ChannelId, now: Timestamp) -> Result<()> {
     }
 }
 
-/// Makes a session op of a channel that has no op, unless a ban matches it. It is called for a
-/// session that joins or that changes its nick: of the other members of such a channel it is known,
-/// as far as they are looked at, that bans match them.
+/// Makes a session op of a channel that has none, unless a ban matches it. It is called for a
+/// session that joins or changes its nick. The other members were looked at before, by [`pass_on`].
 pub fn consider(tx: &Write, channel: ChannelId, session: SessionId, now: Timestamp) -> Result<()> {
     if !membership::has_op(tx, channel)? && !ban::matches(tx, channel, &session::get(tx, session)?)?
     {
@@ -52,7 +51,7 @@ fn successor(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
     Ok(None)
 }
 
-/// Makes a member op in the server's name, and tells the channel.
+/// Makes a member op in the server's name, and tells the channel. Returns the id of the MODE event.
 pub fn give_op(
     tx: &Write,
     channel: ChannelId,
@@ -76,8 +75,8 @@ pub fn give_op(
     log::append(tx, mode, &[channel.into()])
 }
 
-/// Gives an op to the channels of a database that was written before op passed on. It runs before
-/// there is anyone to tell: those who come back read of it in their queues.
+/// Gives an op to each channel without one, in a database that was written before op succession
+/// existed. It runs before any client is connected; members read of it in their queues.
 pub fn heal(tx: &Write, now: Timestamp) -> Result<()> {
     channel::without_op(tx)?
         .into_iter()

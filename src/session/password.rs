@@ -1,7 +1,7 @@
-//! The session's one password: proved, set, changed.
+//! The session's one password: proving, setting and changing it.
 //!
-//! Hashing happens outside the transaction. So the transaction checks again that the stored hash is
-//! still the one that was judged.
+//! Hashing happens outside the transaction. The transaction therefore checks again that the stored
+//! hash is still the one that was judged.
 
 use super::{core::Core, lifecycle::void_approvals, notice::notice, password_guesses::device_of};
 use crate::{
@@ -12,13 +12,16 @@ use crate::{
     store::{Read, Write, audit, log::Origin, session},
 };
 
-/// What the program is called, wherever it runs.
+/// The name of the program. It is refused as a password.
 const PROGRAM_NAME: &str = "rejoin";
 
 impl Core {
-    /// Proves that the caller knows the session's password, if it has one: a moment with somebody's
-    /// cookie is not enough for what outlasts the cookie. The hash that was judged, which must
-    /// still be the stored one when it counts ([`require_unchanged`]).
+    /// Checks that the caller knows the session's password, if the session has one. A stolen cookie
+    /// alone must not be enough for changes that outlast the cookie.
+    ///
+    /// Returns the hash that was judged. When the change is made, it must still be the stored one
+    /// ([`require_unchanged`]). It fails with `password_required`, `password_mismatch`, `throttled`
+    /// or `overloaded`.
     pub(crate) async fn prove_password(
         &self,
         caller: Caller,
@@ -52,10 +55,11 @@ impl Core {
         Ok(stored)
     }
 
-    /// Judges a change of the password of a session that has this nick. Returns the new password's
-    /// hash, for [`set_password`]. The first password takes no `current` one.
+    /// Judges a change of the session's password, and returns the hash of the new one, for
+    /// [`set_password`]. `nick` is the session's nick. The first password takes no `current` one.
     ///
-    /// It fails with `weak_password`, `password_required`, `password_mismatch` or `throttled`.
+    /// It fails with `malformed_request`, `weak_password`, `password_required`,
+    /// `password_mismatch`, `throttled` or `overloaded`.
     pub(crate) async fn judge_new_password(
         &self,
         caller: Caller,
@@ -87,7 +91,7 @@ impl Core {
         self.hasher.hash(device_of(caller, arrival), new).await
     }
 
-    /// What anybody would try first as the password of whoever has this nick.
+    /// What anybody would try first as the password of this nick's session.
     fn names_of<'a>(&'a self, nick: &'a Nick) -> Vec<&'a str> {
         [nick.as_str(), SERVER_NAME, PROGRAM_NAME]
             .into_iter()
@@ -96,7 +100,7 @@ impl Core {
     }
 }
 
-/// Refuses where the password is not the one any more that was judged.
+/// Fails with `overloaded` if the stored hash is not the one that was judged any more.
 pub(crate) fn require_unchanged(
     tx: &Read,
     caller: Caller,
@@ -109,6 +113,7 @@ pub(crate) fn require_unchanged(
     }
 }
 
+/// The `overloaded` error for a password that another request has just changed.
 pub(crate) fn changing() -> Error {
     Error::retry(
         Code::Overloaded,
@@ -117,9 +122,9 @@ pub(crate) fn changing() -> Error {
     )
 }
 
-/// Sets the password to a hash, if the stored one is still the one that was judged. Its approvals are
-/// void, its devices are told, and the change is recorded. Returns the NOTICE; `None`: another
-/// request has changed the password meanwhile.
+/// Sets the password's hash, if the stored hash is still the one that was judged. The session's
+/// approvals are voided, its devices are told, and the change is recorded. Returns the NOTICE.
+/// `None` if another request has changed the password meanwhile.
 pub(crate) fn set_password(
     tx: &Write,
     caller: Caller,

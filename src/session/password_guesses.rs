@@ -1,13 +1,13 @@
-//! Guesses at passwords, and what they are held to.
+//! Rate limits on password guesses.
 //!
-//! Whoever guesses is counted by what they hold. A live device of a session (a cookie, a key, an
-//! app's token) is counted by its session alone, so strangers never hinder it, and however many
-//! devices and addresses a thief has, the session has one count. Everybody else is counted by
-//! network, by session and by both; strangers who use up what is allowed for a session do not lock
-//! out those who come from where one of its devices came from.
+//! What a guess is counted by depends on the caller. A live device of the session (a cookie, a key
+//! or an app's token) is counted by its session alone. Strangers therefore never hinder it, and a
+//! thief with many devices and addresses shares one count. Everybody else is counted by network, by
+//! session and by both. Strangers who use up a session's limit do not lock out callers from a
+//! network that one of its devices came from.
 //!
-//! Each guess is charged before it is hashed, or many at once would all pass. What was no failure
-//! gets it back, and one that is under way is no failure yet.
+//! Each guess is charged before it is hashed; otherwise many at once would all pass. A guess that
+//! was not wrong is refunded, and one that is under way does not count as a failure yet.
 
 use super::core::Core;
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
 };
 
 impl Core {
-    /// Begins a login to the session that was found by this nick, if there is one. `present` is the
-    /// live client that asks.
+    /// Charges a login to the session that was found by this nick, if one was. `present` is the
+    /// live client that asks, if any. It fails with `throttled`.
     pub(super) async fn begin_login(
         &self,
         nick: Option<&Nick>,
@@ -49,7 +49,7 @@ impl Core {
         }
         let network = arrival.network();
         let mut charges = Charge::of_network(Limit::Address, network);
-        // What is nobody's nick counts like one that is somebody's, or the difference would tell.
+        // A nick that no session has is counted the same way. Otherwise the difference would tell.
         let key = found
             .map(|session| session.id.to_string())
             .or_else(|| nick.map(Nick::folded));
@@ -71,8 +71,8 @@ impl Core {
         self.begin(charges, &of_address, &of_session, arrival).await
     }
 
-    /// Judges a guess of a live client's at the password of its own session. A wrong one is
-    /// recorded.
+    /// Verifies a live client's guess at the password of its own session. A wrong guess is
+    /// recorded. It fails with `throttled` or `overloaded`.
     pub(crate) async fn guess_password(
         &self,
         caller: Caller,
@@ -96,7 +96,8 @@ impl Core {
         verdict
     }
 
-    /// Lets a live client give its session a first password. It is no guess, and yet it is hashed.
+    /// Charges a session's first password. It is no guess, but it costs a hash. It fails with
+    /// `throttled`.
     pub(super) async fn first_password(&self, caller: Caller, arrival: &Arrival) -> Result<()> {
         let charge = Charge::new(Limit::Passwords, caller.session);
         let Err(refusal) = self.tries.charge(&[charge], arrival.steady) else {
@@ -109,8 +110,8 @@ impl Core {
         Err(refusal.into())
     }
 
-    /// Begins an attempt. The first refusal of a key in an hour is recorded: of a network as what
-    /// it is, of a session as that session's.
+    /// Charges an attempt. A key's first refusal in an hour is recorded: with the network's subject
+    /// if the network's limit is reached, and with the session's otherwise.
     async fn begin(
         &self,
         charges: Vec<Charge>,
@@ -135,8 +136,8 @@ impl Core {
         }
     }
 
-    /// Whether a client of this session came from this network; of clients that were removed nobody
-    /// knows who they were.
+    /// Whether a client of this session came from this network. Clients that were removed do not
+    /// count, because they may have been a thief's.
     async fn knows(&self, session: Option<SessionId>, network: Network) -> Result<bool> {
         let look = move |tx: &store::Read| {
             let addresses = session
@@ -151,8 +152,8 @@ impl Core {
     }
 }
 
-/// What a password counts for that a device of a session gives for it. Right ones cost, too: each
-/// takes time to hash.
+/// The charges for a password that a device of the session gives. Right ones are not refunded in
+/// full, because each takes time to hash.
 fn by_device(session: SessionId) -> Vec<Charge> {
     vec![
         Charge::new(Limit::Session, session),
@@ -160,7 +161,7 @@ fn by_device(session: SessionId) -> Vec<Charge> {
     ]
 }
 
-/// A live client, as it waits for its session's passwords to be hashed.
+/// The place of a live client in the line of passwords to hash: its network and its session.
 pub(super) fn device_of(caller: Caller, arrival: &Arrival) -> Asker {
     Asker {
         network: arrival.network(),
@@ -168,6 +169,7 @@ pub(super) fn device_of(caller: Caller, arrival: &Arrival) -> Asker {
     }
 }
 
+/// The subject of audit lines about this caller.
 fn of_caller(caller: Caller, arrival: &Arrival) -> Subject {
     Subject {
         session: Some(caller.session),

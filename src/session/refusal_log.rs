@@ -1,6 +1,8 @@
-//! What strangers can make happen again and again is told so many times in an hour, and then
-//! counted: in the log by line and network, in the audit by action and session, or by network where
-//! no session is known. When the hour is over, the count is one line more. So are refreshes, by
+//! Limits how much strangers can make the server record.
+//!
+//! So many lines an hour are written, and the rest are only counted: in the log by line and
+//! network, and in the audit log by action and session, or by network if no session is known. After
+//! the hour the count is written as one more line. Refreshes of tokens are treated the same way, by
 //! grant and network.
 
 use std::time::Duration;
@@ -12,14 +14,15 @@ use crate::{
 };
 
 const HOUR: Duration = Duration::from_hours(1);
-/// Lines of the log.
+/// Lines of the log, an hour.
 const LOGGED: Bounds = Bounds {
     told: 20,
     keys: 1024,
     told_of_others: 20,
     window: HOUR,
 };
-/// Lines of the audit. Of a session's own more are told, so that its owner sees what matters.
+/// Lines of the audit log, an hour. A session gets more of them, so that its owner sees what
+/// matters.
 const AUDITED: Bounds = Bounds {
     told: 50,
     keys: 16_384,
@@ -27,8 +30,8 @@ const AUDITED: Bounds = Bounds {
     window: HOUR,
 };
 
-/// Refreshes, which an app may ask for ten times a second. An app that refreshes when its access
-/// token expires does so six times an hour, and all of that is told.
+/// Refreshes, an hour. An app may refresh ten times a second. An app that refreshes when its access
+/// token expires does so six times an hour, and every one of those is recorded.
 const REFRESHED: Bounds = Bounds {
     told: 10,
     keys: 16_384,
@@ -36,38 +39,42 @@ const REFRESHED: Bounds = Bounds {
     window: HOUR,
 };
 
-/// What was told of so far.
+/// What was recorded and counted so far.
 pub struct RefusalLog {
     pub(super) logged: Tally<(&'static str, String)>,
     pub(super) audited: Tally<(Action, About)>,
     pub(super) refreshed: Tally<Refreshed>,
 }
 
-/// A grant whose tokens were refreshed, and from where: somebody who comes from elsewhere is told
-/// of for sure.
+/// A grant whose tokens were refreshed, and the network the request came from. A refresh from
+/// another network is a key of its own, so it is recorded in any case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refreshed {
+    /// The grant.
     pub grant: GrantId,
+    /// The network of the request.
     pub network: Network,
+    /// The grant's session, if it has one.
     pub session: Option<SessionId>,
+    /// The grant's client, if it has one.
     pub client: Option<ClientId>,
     /// The app's `client_id`.
     pub app: String,
 }
 
 impl RefusalLog {
-    /// Whether a refresh is to be recorded in the transaction that carries it out.
+    /// Whether the transaction that carries out this refresh has to record it.
     pub fn records_refresh(&self, of: &Refreshed) -> bool {
         self.refreshed.would_tell(of)
     }
 
-    /// Notes a refresh that was carried out.
+    /// Notes that a refresh was carried out, at the time `steady`.
     pub fn note_refresh(&self, of: Refreshed, steady: Duration) {
         self.refreshed.note(of, steady);
     }
 }
 
-/// Whom a refusal is about.
+/// What a refusal is about.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum About {
     Session(SessionId),

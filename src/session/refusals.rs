@@ -1,4 +1,4 @@
-//! Recording refusals: one by one while they are few, and counted when they are many.
+//! Recording refusals: one by one while they are few, and as counts when they are many.
 
 use std::{fmt::Display, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     store::{self, Priority},
 };
 
-/// What was counted and is to be told.
+/// Counts that are due to be written.
 struct ToTell {
     logged: Vec<Untold<(&'static str, String)>>,
     audited: Vec<Untold<(Action, About)>>,
@@ -22,15 +22,15 @@ struct ToTell {
 }
 
 impl Core {
-    /// Whether a line about somebody is to be written into the log now; else it is counted.
+    /// Whether this line about `of` has to be logged now. Otherwise it was counted.
     pub fn tells(&self, line: &'static str, of: impl Display, arrival: &Arrival) -> bool {
         self.refusal_log
             .logged
             .note((line, of.to_string()), arrival.steady)
     }
 
-    /// Records that a limit was reached. A nick that is nobody's is not written down: it may be a
-    /// password in the wrong field.
+    /// Records that a limit was reached. A nick that no session has is not recorded: it may be a
+    /// password typed into the wrong field.
     pub async fn throttled(&self, limit: Limit, subject: Subject, arrival: &Arrival) {
         if self.tells("throttled", arrival.network().widest(), arrival) {
             tracing::warn!(
@@ -47,7 +47,7 @@ impl Core {
         }
     }
 
-    /// Records that something was refused, or counts it.
+    /// Records a refusal in the audit log, or counts it if there are many.
     pub(crate) async fn record_refusal(
         &self,
         action: Action,
@@ -78,7 +78,8 @@ impl Core {
             })
             .await;
         match recorded {
-            // What is refused is refused all the same, and told with what was counted.
+            // On a full disk the request is refused all the same. The refusal is counted and
+            // recorded later.
             Err(error) if error.is_want_of_room() => {
                 self.refusal_log
                     .audited
@@ -89,7 +90,7 @@ impl Core {
         }
     }
 
-    /// Tells what was counted in the hours that are over.
+    /// Writes the counts of the hours that are over at `steady`.
     pub async fn tell_untold(&self, steady: Duration, now: Timestamp) -> Result<()> {
         let RefusalLog {
             logged,
@@ -113,7 +114,7 @@ impl Core {
         .await
     }
 
-    /// Tells all that was counted, because the server is stopping.
+    /// Writes all counts, because the server is stopping.
     pub async fn tell_all(&self, steady: Duration, now: Timestamp) -> Result<()> {
         let RefusalLog {
             logged,
@@ -183,7 +184,7 @@ impl Core {
             })
             .await;
         match recorded {
-            // It is told in an hour.
+            // The counts are written in an hour.
             Err(error) if error.is_want_of_room() => {
                 let (audited, refreshed) = counted;
                 audited.into_iter().for_each(|Untold { key, count }| {

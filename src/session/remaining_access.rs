@@ -1,6 +1,6 @@
-//! What a change of password, and the removal of all other devices, leave in place: API keys, and
-//! apps without a queue. Both name it, so that somebody who wants a thief out knows what is left to
-//! end.
+//! The access that remains after a change of password or the removal of all other devices: API
+//! keys, and apps without a queue. Both actions name it, so that a user who wants a thief out knows
+//! what is left to end.
 
 use std::fmt::{Display, Formatter};
 
@@ -12,10 +12,10 @@ use crate::{
     store::{Read, Write, app, grant, session},
 };
 
-/// What goes on to work, however many devices were removed.
+/// What still works after all other devices were removed.
 struct Remains {
     keys: usize,
-    /// Apps that may only know who the session is, and so are no devices.
+    /// Apps that may only know who the session is, and are therefore no devices.
     apps: usize,
 }
 
@@ -54,7 +54,7 @@ impl Display for Remains {
     }
 }
 
-/// Tells the session's devices what still works, if anything does.
+/// Sends the session a notice that names what still works, if anything does.
 pub fn tell(tx: &Write, session: SessionId, now: Timestamp) -> Result<()> {
     match Remains::of(tx, session)? {
         Remains { keys: 0, apps: 0 } => Ok(()),
@@ -69,7 +69,7 @@ pub fn tell(tx: &Write, session: SessionId, now: Timestamp) -> Result<()> {
     }
 }
 
-/// The reply that says what still works after a change of password, if anything does.
+/// The reply that names what still works after a change of password, if anything does.
 pub fn reply(tx: &Read, session: SessionId) -> Result<Option<Reply>> {
     Ok(match Remains::of(tx, session)? {
         Remains { keys: 0, apps: 0 } => None,

@@ -1,8 +1,8 @@
-//! Restoring a copy of the database, and what that means for those who are in it.
+//! Restoring a backup of the database, and what that means for its sessions.
 //!
-//! A copy knows nothing of what was ended after it was made: devices that were removed, keys that
-//! were revoked and passwords that were changed are valid in it. So either every session is told,
-//! or the operator has all credentials ended.
+//! A backup knows nothing of what was ended after it was made. Removed devices, revoked keys and
+//! changed passwords are valid in it as they were. Therefore either every session is told, or the
+//! operator has all credentials ended.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -24,26 +24,31 @@ use crate::{
     },
 };
 
-/// Sessions, or grants, that are looked up at a time.
+/// Sessions or grants that are read at a time.
 const BATCH: usize = 500;
-/// The device that stands in for the others of a session until its user logs in.
+/// The name of the device that keeps a session alive until its user logs in.
 const STAND_IN: &str = "Restored from a backup";
 
-/// What was ended in a copy.
+/// How much was ended in a backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
     /// Sessions that wait for their user to log in.
     pub waiting: usize,
     /// Sessions that ended, because nobody could have logged in to them.
     pub sessions: usize,
+    /// Devices that were removed.
     pub devices: usize,
+    /// API keys that were revoked.
     pub keys: usize,
+    /// Grants that were revoked.
     pub grants: usize,
 }
 
-/// Puts a copy of `from` in the place of the database whose lock is held; nothing may have it open.
-/// `end_credentials`: no cookie, key or token in it works any more. `force`: also where the
-/// database that is there cannot be kept.
+/// Puts a copy of the database `from` in the place of the database whose lock is held. Nothing may
+/// have that database open.
+///
+/// With `end_credentials`, no cookie, key or token in the copy works any more. With `force`, it
+/// goes on even if the present database cannot be kept.
 pub fn restore(
     lock: &DatabaseLock,
     from: &Path,
@@ -69,7 +74,7 @@ pub fn restore(
     })
 }
 
-/// Tells every session what it is to look at.
+/// Tells every session to look through its devices and keys.
 fn tell(tx: &Write, as_of: Timestamp, now: Timestamp) -> Result<()> {
     for_each_session(tx, |session| {
         let text = format!(
@@ -81,7 +86,7 @@ fn tell(tx: &Write, as_of: Timestamp, now: Timestamp) -> Result<()> {
     })
 }
 
-/// Ends all credentials but passwords, and those of the operator's apps.
+/// Ends all credentials except passwords, including those of the operator's apps.
 fn end_all(tx: &Write, limits: &Limits, now: Timestamp) -> Result<Ended> {
     let mut ended = Ended::default();
     for_each_session(tx, |session| {
@@ -93,7 +98,7 @@ fn end_all(tx: &Write, limits: &Limits, now: Timestamp) -> Result<Ended> {
         )?;
         end_of_session(tx, session, limits, now, &mut ended)
     })?;
-    // What is left are the tokens that the operator's apps have for themselves.
+    // Only the tokens that the operator's apps have for themselves are left.
     let mut after = GrantId(0);
     loop {
         let grants = grant::page(tx, None, None, after, BATCH)?;
@@ -108,9 +113,11 @@ fn end_all(tx: &Write, limits: &Limits, now: Timestamp) -> Result<Ended> {
     }
 }
 
-/// A session lives while it has a device. One with a password gets a device whose secret nobody
-/// has, so that it keeps its nick, its channels and its password until its user logs in. Nobody
-/// could log in to one without a password, so it ends.
+/// Ends a session's credentials.
+///
+/// A session lives while it has a device. A session with a password gets a device whose secret
+/// nobody has, so it keeps its nick, channels and password until its user logs in. A session
+/// without a password ends, because nobody could log in to it.
 fn end_of_session(
     tx: &Write,
     session: &Session,
@@ -138,7 +145,7 @@ fn end_of_session(
         grant: None,
     };
     let stand_in = insert_client(tx, id, &stand_in, now)?;
-    // It is not to leave as one that never got its secret.
+    // Otherwise it would expire as a client that never received its secret.
     client::note_presented(tx, stand_in, secret)?;
     for device in devices {
         lifecycle::end_client(tx, id, device.id, EndReason::Revoked, None, now)?;

@@ -1,4 +1,4 @@
-//! The server's own keys as a running chat has them, and what the operator does with their file.
+//! The server's own keys, as a running process holds them.
 
 use std::{
     fs,
@@ -13,17 +13,18 @@ use crate::{
     secret::KeyRing,
 };
 
-/// The keys, and the file that they are from.
+/// The keys, and the file they come from.
 pub struct ServerKeys {
-    /// Without one, they are this process's alone: a subcommand's, which issues nothing by them.
+    /// The key file. `None` in an operator's subcommand, which issues nothing with its keys.
     pub(super) file: Option<PathBuf>,
     /// Never held over an await.
     pub(super) ring: RwLock<Arc<KeyRing>>,
-    /// Held by a rotation: two of them at once would lose one's keys.
+    /// Held during a rotation. Two rotations at once would lose the keys of one.
     pub(super) rotating: Mutex<()>,
 }
 
 impl ServerKeys {
+    /// Keys that were read from `file`, or made for this process alone.
     pub fn new(file: Option<PathBuf>, ring: KeyRing) -> Self {
         Self {
             file,
@@ -32,12 +33,12 @@ impl ServerKeys {
         }
     }
 
-    /// The keys as they are now.
+    /// The current keys.
     pub fn ring(&self) -> Arc<KeyRing> {
         self.ring.read().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
-    /// Refuses a key file that is not the one in use.
+    /// Fails with `malformed_request` if this key file is not the one in use.
     pub(super) fn require(&self, file: &Path) -> Result<()> {
         let Some(own) = &self.file else { return Ok(()) };
         let resolved = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

@@ -1,5 +1,5 @@
-//! What is gathered in memory of clients' use before it is written down, and as whose use that of
-//! an API key's bot counts.
+//! Clients' use, gathered in memory before it is stored, and the device to which an API key's use
+//! is credited.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock,
@@ -11,25 +11,31 @@ use crate::{
     store::Admission,
 };
 
-/// The bits of no network.
+/// Stands for an unknown network: no network has these bits.
 const UNKNOWN: u64 = u64::MAX;
 
-/// A client's use. Its tokens share it, and it outlives a renewed secret, because a request that
-/// came with the old one may still note it.
+/// A client's use. All its tokens share it. It outlives a renewed secret, because a request that
+/// came with the old secret may still note use.
 #[derive(Debug)]
 pub struct Usage {
+    /// The client.
     pub client: ClientId,
+    /// The position in the log up to which it has acknowledged its queue, as an [`EventId`].
     pub cursor: AtomicI64,
+    /// When it was last used, as a [`Timestamp`].
     pub seen_at: AtomicI64,
-    /// The bits of the network it was last used from.
+    /// The bits of the network it was last used from, or [`UNKNOWN`].
     area: AtomicU64,
+    /// Whether its queue has begun.
     pub begun: AtomicBool,
-    /// Whether cursor, network or time of use are ahead of the store's.
+    /// Whether its cursor, network or time of use is ahead of the store's.
     pub ahead: AtomicBool,
+    /// Why it has ended, once it has.
     pub ended: OnceLock<EndReason>,
 }
 
 impl Usage {
+    /// The use of a client that was just admitted or loaded.
     pub fn of(admission: &Admission) -> Self {
         Self {
             client: admission.caller.client,
@@ -42,13 +48,13 @@ impl Usage {
         }
     }
 
-    /// From where it was last used, if that is known.
+    /// The network it was last used from, if that is known.
     pub fn area(&self) -> Option<Area> {
         let bits = self.area.load(Relaxed);
         (bits != UNKNOWN).then(|| Area::from_bits(bits))
     }
 
-    /// Notes from where it is used.
+    /// Notes the network it is used from.
     pub fn used_from(&self, area: Area) {
         if self.area.load(Relaxed) != area.to_bits() {
             self.area.store(area.to_bits(), Relaxed);
@@ -56,6 +62,7 @@ impl Usage {
         }
     }
 
+    /// Notes that it is used at `now`.
     pub fn touch(&self, now: Timestamp) {
         if self.seen_at.fetch_max(now.0, Relaxed) < now.0 {
             self.ahead.store(true, Relaxed);
@@ -66,15 +73,17 @@ impl Usage {
 /// The live devices of a session.
 #[derive(Debug, Default)]
 pub struct Devices {
-    /// Never held over an await; as many as a session may have.
+    /// Never held over an await. It holds as many devices as a session may have.
     live: Mutex<Vec<Arc<Usage>>>,
 }
 
 impl Devices {
+    /// Adds a device.
     pub fn add(&self, device: Arc<Usage>) {
         self.lock().push(device);
     }
 
+    /// Removes a device.
     pub fn remove(&self, client: ClientId) {
         self.lock().retain(|device| device.client != client);
     }
@@ -91,9 +100,9 @@ impl Devices {
     }
 }
 
-/// As whose use an API key's counts: the device that made the key, and once that has left, the one
-/// that was used last. So a session whose bot is busy does not idle out as long as it has any
-/// device.
+/// The device to which an API key's use is credited: the device that created the key, or once that
+/// has left, the session's most recently used device. A session whose bot is busy therefore does
+/// not expire while it has any device.
 #[derive(Debug)]
 pub struct Sponsor {
     maker: Option<Arc<Usage>>,
@@ -101,10 +110,12 @@ pub struct Sponsor {
 }
 
 impl Sponsor {
+    /// The sponsor of a key that `maker` created, in the session with these devices.
     pub fn new(maker: Option<Arc<Usage>>, devices: Arc<Devices>) -> Self {
         Self { maker, devices }
     }
 
+    /// The device to which use is credited now.
     pub fn device(&self) -> Option<Arc<Usage>> {
         let maker = self
             .maker

@@ -1,8 +1,8 @@
-//! Who sees what: the one way to channels and sessions by their names.
+//! Who sees what: the only way to find channels and sessions by their names.
 //!
-//! A caller whose grant has `res` sees the channels that it names and nothing else. What lies outside
-//! reads as if it did not exist. Nothing else finds a channel or a session by its name, so no command
-//! can forget to ask.
+//! A caller whose grant has `res` sees the channels that `res` names and nothing else. Everything
+//! outside looks as if it did not exist. No other code finds a channel or a session by its name, so
+//! no command can forget the check.
 
 use std::{
     cmp::Reverse,
@@ -28,21 +28,22 @@ use crate::{
     },
 };
 
-/// What of the chat can be seen in one transaction.
+/// What a caller may see of the chat, in one transaction.
 pub struct Visibility<'a> {
+    /// The transaction to read in.
     pub tx: &'a Read<'a>,
     restriction: Option<Restriction>,
 }
 
-/// What a confined caller sees: itself, and these channels, by their folded names. One that is made
-/// anew is the same again.
+/// What a confined caller sees: itself, and the channels with these folded names. A channel that is
+/// created again under such a name is seen too.
 struct Restriction {
     me: SessionId,
     channels: BTreeSet<String>,
 }
 
 impl<'a> Visibility<'a> {
-    /// Everything: for what is done for no caller, or shown to everybody.
+    /// Sees everything. For work that has no caller, and for what is shown to everybody.
     pub fn unrestricted(tx: &'a Read<'a>) -> Self {
         Self {
             tx,
@@ -50,7 +51,7 @@ impl<'a> Visibility<'a> {
         }
     }
 
-    /// As far as a caller sees.
+    /// Sees what this caller may see.
     pub fn of(tx: &'a Read<'a>, caller: Caller) -> Result<Self> {
         if !caller.confined {
             return Ok(Self::unrestricted(tx));
@@ -64,7 +65,7 @@ impl<'a> Visibility<'a> {
         Ok(Self::restricted_to(tx, caller.session, &res))
     }
 
-    /// As far as a grant lets its session be seen.
+    /// Sees what this grant may see.
     pub fn for_grant(tx: &'a Read<'a>, grant: &Grant) -> Self {
         match (grant.session, &grant.res) {
             (Some(session), Some(res)) => Self::restricted_to(tx, session, res),
@@ -72,6 +73,7 @@ impl<'a> Visibility<'a> {
         }
     }
 
+    /// Sees the session `me` and the channels in `res`.
     pub fn restricted_to(tx: &'a Read<'a>, me: SessionId, res: &[ChannelName]) -> Self {
         Self {
             tx,
@@ -82,11 +84,12 @@ impl<'a> Visibility<'a> {
         }
     }
 
+    /// Whether it sees everything.
     pub fn is_unrestricted(&self) -> bool {
         self.restriction.is_none()
     }
 
-    /// Refuses a confined caller what is about the whole session.
+    /// Fails if the caller is confined, because what it asks is about the whole session.
     pub fn require_unrestricted(&self) -> Result<()> {
         if self.is_unrestricted() {
             Ok(())
@@ -95,14 +98,15 @@ impl<'a> Visibility<'a> {
         }
     }
 
-    /// Whether a channel of this name is seen, if there is one.
+    /// Whether the caller would see a channel of this name.
     fn holds(&self, name: &ChannelName) -> bool {
         self.restriction
             .as_ref()
             .is_none_or(|restriction| restriction.channels.contains(&name.folded()))
     }
 
-    /// Refuses a channel of a name that is not seen, whether or not there is one.
+    /// Fails with `no_such_channel` if the caller may not see a channel of this name, whether or
+    /// not there is one.
     pub fn require(&self, name: &ChannelName) -> Result<()> {
         if self.holds(name) {
             Ok(())
@@ -111,6 +115,7 @@ impl<'a> Visibility<'a> {
         }
     }
 
+    /// The live channel of this name, if the caller sees it.
     pub fn find_channel(&self, name: &ChannelName) -> Result<Option<Channel>> {
         if self.holds(name) {
             channel::by_name(self.tx, name)
@@ -119,13 +124,14 @@ impl<'a> Visibility<'a> {
         }
     }
 
+    /// The live channel of this name. It fails with `no_such_channel`.
     pub fn channel(&self, name: &ChannelName) -> Result<Channel> {
         self.find_channel(name)?
             .ok_or_else(|| Error::no_such_channel(name))
     }
 
-    /// How much of a channel that is seen a session is shown: all of it as a member, else what its
-    /// modes leave to outsiders.
+    /// How much of a visible channel a session is shown: everything to a member, and to others what
+    /// the channel's modes allow.
     pub fn shown(&self, channel: &Channel, session: SessionId) -> Result<Shown> {
         Ok(match channel.modes.shown_outside() {
             Shown::Everything => Shown::Everything,
@@ -134,9 +140,9 @@ impl<'a> Visibility<'a> {
         })
     }
 
-    /// Live channels that are listed for a session, those it is on and the largest of the others,
-    /// and how many are on each: at most `limit`, in the order of their names; and whether these
-    /// are all.
+    /// The live channels that LIST shows a session: its own and the largest others, at most
+    /// `limit`, with their numbers of members, in the order of their names. Also returns whether
+    /// these are all.
     pub fn listed_channels(
         &self,
         session: SessionId,
@@ -167,7 +173,7 @@ impl<'a> Visibility<'a> {
         Ok((channels, complete))
     }
 
-    /// The live ones of these channels and how many are on each.
+    /// Those of these channels that are live, with their numbers of members.
     fn live(&self, names: &BTreeSet<String>) -> Result<Vec<(Channel, i64)>> {
         let mut live = Vec::new();
         for name in names {
@@ -179,14 +185,15 @@ impl<'a> Visibility<'a> {
         Ok(live)
     }
 
-    /// The channels that somebody is on, in the order in which they were joined.
+    /// The visible channels that a session is on, in the order in which it joined them.
     pub fn channels_of(&self, session: SessionId) -> Result<Vec<Channel>> {
         let mut channels = membership::channels(self.tx, session)?;
         channels.retain(|channel| self.holds(&channel.name));
         Ok(channels)
     }
 
-    /// Whoever has a nick. A confined caller sees itself, and those who are on a channel it sees.
+    /// The live session with this nick. A confined caller sees itself and the members of the
+    /// channels it sees.
     pub fn find_session(&self, nick: &Nick) -> Result<Option<Session>> {
         let Some(session) = session::by_nick(self.tx, nick)? else {
             return Ok(None);
@@ -200,13 +207,14 @@ impl<'a> Visibility<'a> {
         Ok(Some(session).filter(|_| seen))
     }
 
+    /// The live session with this nick. It fails with `no_such_nick`.
     pub fn session(&self, nick: &Nick) -> Result<Session> {
         self.find_session(nick)?
             .ok_or_else(|| Error::no_such_nick(nick.as_str()))
     }
 
-    /// Those whose nicks fit a mask, in the order of their nicks, at most `limit`; and whether
-    /// these are all.
+    /// The sessions whose nicks match a mask, at most `limit`, in the order of their nicks. Also
+    /// returns whether these are all.
     pub fn sessions(&self, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
         let Some(restriction) = &self.restriction else {
             return session::fitting(self.tx, mask, limit);
@@ -226,7 +234,8 @@ impl<'a> Visibility<'a> {
         Ok((sessions.collect::<Result<_>>()?, complete))
     }
 
-    /// Whoever has a nick, to exchange direct messages with: a confined caller has nobody for that.
+    /// The live session with this nick, to exchange direct messages with. It fails with
+    /// `no_such_nick`, and always does for a confined caller.
     pub fn correspondent(&self, nick: &Nick) -> Result<Session> {
         if self.is_unrestricted() {
             self.session(nick)
@@ -235,8 +244,8 @@ impl<'a> Visibility<'a> {
         }
     }
 
-    /// A session, live or ended, with which direct messages may have been exchanged: a confined
-    /// caller has none.
+    /// A session, live or ended, with which direct messages may have been exchanged. It fails with
+    /// `no_such_nick`, and always does for a confined caller.
     pub fn past_correspondent(&self, id: SessionId) -> Result<PastSession> {
         let found = if self.is_unrestricted() {
             session::find_past(self.tx, id)?
@@ -246,8 +255,9 @@ impl<'a> Visibility<'a> {
         found.ok_or_else(|| Error::no_such_nick("*"))
     }
 
-    /// A mask of BAN or SILENCE as it is set now. One that is made of a nick also holds the session
-    /// that has the nick, if the caller sees it and the whole mask matches it.
+    /// The mask of a ban or SILENCE, as it is set now. A mask that contains a nick also holds the
+    /// session that has the nick now, if the caller sees that session and the whole mask matches
+    /// it.
     pub fn mask(&self, mask: Mask) -> Result<SessionMask> {
         let session = mask
             .nick()
@@ -260,7 +270,7 @@ impl<'a> Visibility<'a> {
         Ok(SessionMask { mask, held })
     }
 
-    /// A page of a session's queue past an event, as far as it is seen.
+    /// A page of a session's queue past the event `after`, without what the caller may not see.
     pub fn page(
         &self,
         session: SessionId,
@@ -274,7 +284,8 @@ impl<'a> Visibility<'a> {
         queue::page(self.tx, session, within, after, size)
     }
 
-    /// The conversations of a session by direct messages, as they are shown.
+    /// The session's conversations of direct messages, in the order in which they are shown. A
+    /// confined caller sees none.
     pub fn conversations(&self, me: SessionId) -> Result<Vec<Conversation>> {
         if self.is_unrestricted() {
             conversation::of_session(self.tx, me)
