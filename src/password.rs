@@ -1,9 +1,12 @@
-//! Passwords: Argon2id as PHC strings, computed away from the async threads.
+//! Password hashing: Argon2id as PHC strings, computed away from the async threads.
 //!
-//! A few threads of their own hash, each with one block of memory it reuses, and a bounded line of
-//! work waits for them, so a storm of logins costs time, never memory, and never a thread of the
-//! chat. The line is fair by network, and within a network by session: whatever one does, the
-//! others' passwords go in between, and the one that makes it long is refused.
+//! A few dedicated threads hash, each with one block of memory that it reuses. Work waits for them
+//! in a bounded line. A storm of logins therefore costs time, but no memory and no thread of the
+//! chat.
+//!
+//! The line is fair by network, and within a network by session. However many passwords one of them
+//! sends, those of others are hashed in between, and only the one that makes the line long is
+//! refused.
 
 use std::{
     collections::VecDeque,
@@ -23,41 +26,47 @@ use crate::{
     secret,
 };
 
-/// Passwords of one network that wait for a thread, and of all together; one more is refused with
-/// `overloaded`.
+/// Passwords of one network that may wait for a thread. One more is refused with `overloaded`.
 const WAITING_OF_ONE: usize = 64;
+/// Passwords of all networks together that may wait. One more is refused with `overloaded`.
 const WAITING: usize = 512;
+/// How long a caller waits for its turn before it is refused with `overloaded`.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a network that was idle may hash before it takes turns with those that hash all the time:
-/// some fifty passwords.
+/// How much hashing time a network that was idle may use before it takes turns with those that hash
+/// all the time: some fifty passwords.
 const BURST: Duration = Duration::from_secs(1);
-/// How much the hashing threads give way to all others (nice(2)): a tenth of a processor is left to
-/// them in the worst case.
+/// The niceness of the hashing threads (nice(2)). They still get a tenth of a processor in the
+/// worst case.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
+/// The length of a hash in bytes.
 const HASH_BYTES: usize = 32;
 
-/// The parameters new hashes are made with: 19 MiB, two passes, one lane (OWASP's recommendation
-/// for Argon2id).
+/// The parameters of new hashes: 19 MiB, two passes, one lane (OWASP's recommendation for
+/// Argon2id).
 fn current_params() -> Params {
     Params::new(19 * 1024, 2, 1, Some(HASH_BYTES)).expect("these parameters are valid")
 }
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// The password is wrong, or there is no stored hash.
     Wrong,
+    /// The password is right.
     Right,
-    /// Right, and the stored hash was made with outdated parameters, or of the password as it was
-    /// typed then: make a new one.
+    /// The password is right, but its hash should be replaced: it was made with outdated
+    /// parameters, or of the password as it was typed instead of its normal form.
     RightButOutdated,
 }
 
-/// Who wants a password hashed: a network, and the live session for which one of its own devices
-/// asks. All others of a network stand in one line.
+/// Who wants a password hashed.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker {
+    /// The network that the request comes from.
     pub network: Network,
+    /// The live session, if one of its own devices asks. All other callers of a network share one
+    /// line.
     pub session: Option<SessionId>,
 }
 
@@ -70,7 +79,8 @@ impl From<Network> for Asker {
     }
 }
 
-/// Work, and its network's turn, which ends with it even if nobody waits for the answer any more.
+/// A task, and its network's turn, which ends with the task even if nobody waits for the answer any
+/// more.
 struct Job {
     task: Task,
     _turn: Turn<Network>,
@@ -81,18 +91,20 @@ enum Task {
     Verify(Password, HashedPassword, oneshot::Sender<Result<Verdict>>),
 }
 
-/// The threads that hash; they end when it is dropped.
+/// The hashing threads. They end when it is dropped.
 pub struct Hasher {
     turns: Fair<Network>,
     line: Arc<Line>,
-    /// How long a caller waits for its turn before it is told to come back.
+    /// How long a caller waits for its turn before it is refused.
     patience: Duration,
-    /// Verified against when there is nothing to verify against, so that time tells nothing.
+    /// The hash to verify against when there is no stored one, so that both cases take the same
+    /// time.
     dummy: HashedPassword,
 }
 
 impl Hasher {
-    /// Starts `threads` hashing threads.
+    /// Starts `threads` hashing threads, at least one. It fails if the system cannot start a
+    /// thread.
     pub fn start(threads: usize) -> Result<Self> {
         let started = Instant::now();
         let dummy = hash(&Password::new("a password nobody has"), &mut Vec::new())?;
@@ -118,7 +130,7 @@ impl Hasher {
                 give_way();
                 let mut memory = Vec::new();
                 while let Some(job) = line.next() {
-                    // A panic costs its own caller an answer, and nobody else a thread.
+                    // A panic costs its own caller the answer, and no thread.
                     let run = catch_unwind(AssertUnwindSafe(|| job.task.run(&mut memory)));
                     if run.is_err() {
                         tracing::error!("hashing a password panicked");
@@ -133,21 +145,23 @@ impl Hasher {
         Ok(hasher)
     }
 
-    /// How many passwords are being hashed, or wait for it.
+    /// How many passwords are being hashed or wait for it.
     pub fn busy_with(&self) -> usize {
         self.turns.busy()
     }
 
-    /// The hash of a new password, in the form in which it is kept. It came from a network.
+    /// Hashes a new password in its normal form, for a request from `from`. It fails with
+    /// `overloaded` if too many passwords wait.
     pub async fn hash(&self, from: impl Into<Asker>, password: Password) -> Result<HashedPassword> {
         let (answer, result) = oneshot::channel();
         self.run(from.into(), Task::Hash(password, answer), result)
             .await
     }
 
-    /// Checks a password against a hash, in the form in which it is kept and, where that is
-    /// another, as it was given: older hashes were made so. Against none the same work is done and
-    /// the verdict is `Wrong`.
+    /// Verifies a password against a stored hash: first in its normal form and then, where that
+    /// differs, as it was given, because older hashes were made so. With no stored hash it does the
+    /// same work, and the verdict is `Wrong`. It fails with `overloaded` if too many passwords
+    /// wait.
     pub async fn verify(
         &self,
         from: impl Into<Asker>,
@@ -198,7 +212,7 @@ fn busy(seconds: u64) -> Error {
     )
 }
 
-/// The work whose turn it is, and that a thread has not taken yet.
+/// The tasks whose turn it is and that no thread has taken yet.
 #[derive(Default)]
 struct Line {
     waiting: Mutex<Waiting>,
@@ -208,7 +222,7 @@ struct Line {
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
-    /// No more will come.
+    /// No more tasks will come.
     over: bool,
 }
 
@@ -218,7 +232,7 @@ impl Line {
         self.changed.notify_one();
     }
 
-    /// The next job; waits for one. `None` when it is over.
+    /// Waits for the next job. `None` when the hasher is gone and the line is empty.
     fn next(&self) -> Option<Job> {
         let empty = |waiting: &mut Waiting| waiting.jobs.is_empty() && !waiting.over;
         let mut waiting = self
@@ -233,9 +247,9 @@ impl Line {
     }
 }
 
-/// Lowers the calling thread's priority, so that a storm of logins takes what the chat leaves of
-/// the processors. On Linux niceness is a thread's own (sched(7)); elsewhere it would be the whole
-/// process's.
+/// Lowers the calling thread's priority, so that a storm of logins takes only the processor time
+/// that the chat leaves. On Linux niceness belongs to a thread (sched(7)); elsewhere it would be
+/// the whole process's.
 fn give_way() {
     #[cfg(target_os = "linux")]
     if let Err(error) =
@@ -246,7 +260,7 @@ fn give_way() {
 }
 
 impl Task {
-    /// Whether its caller is still there.
+    /// Whether its caller still waits for the answer.
     fn is_awaited(&self) -> bool {
         match self {
             Task::Hash(_, answer) => !answer.is_closed(),
@@ -258,7 +272,7 @@ impl Task {
         if !self.is_awaited() {
             return;
         }
-        // It may go away even now; then nobody needs the answer.
+        // The caller may still go away; then nobody needs the answer.
         match self {
             Task::Hash(password, answer) => drop(answer.send(hash(&password, memory))),
             Task::Verify(password, stored, answer) => {
@@ -427,7 +441,7 @@ mod tests {
                 Verdict::Wrong
             );
         }
-        // As they were made before, of whatever was typed.
+        // Older hashes were made of the password as it was typed.
         let old = |text: &str| {
             let salt = phc::Salt::new(b"0123456789abcdef").unwrap();
             let params = current_params();
@@ -487,14 +501,15 @@ mod tests {
         assert!(refused.iter().all(|e| e.code == Code::Overloaded));
     }
 
-    /// A hasher whose callers wait as long as it takes, on a machine that is busy too.
+    /// A hasher whose callers wait as long as it takes, so that a busy machine fails no test.
     fn patient() -> Hasher {
         let mut hasher = Hasher::start(1).unwrap();
         hasher.patience = Duration::from_hours(1);
         hasher
     }
 
-    /// However much one network has waiting, another's password is next after those at work.
+    /// However many passwords one network has waiting, another network's is next after those at
+    /// work.
     #[tokio::test]
     async fn the_line_is_fair_by_network() {
         let hasher = patient();
@@ -517,7 +532,8 @@ mod tests {
         assert!(place <= 1, "{place}");
     }
 
-    /// However much the neighbours of a live device have waiting, its password is among the next.
+    /// However many passwords the neighbours of a live device have waiting, its own is among the
+    /// next.
     #[tokio::test]
     async fn the_line_is_fair_by_session_within_a_network() {
         let hasher = patient();
@@ -575,7 +591,7 @@ mod tests {
                 .map(|_| Box::pin(hasher.hash(home(), password("gone before its turn"))));
             let mut tries = tries.collect::<Vec<_>>();
             for waiting in &mut tries {
-                // Polled once, it stands in the line, and there is a place for each.
+                // Polled once, each waits in the line, and there is room for all of them.
                 let now = futures_util::future::poll_immediate(waiting).await;
                 assert!(now.is_none_or(|result| result.is_ok()), "round {round}");
             }

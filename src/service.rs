@@ -1,4 +1,4 @@
-//! A running Rejoin: the core, and what stands on it, opened together.
+//! A running Rejoin: the core, and what is built on it, opened together.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -24,19 +24,19 @@ pub struct Service {
     pub revocation_feed: Arc<RevocationFeed>,
 }
 
-/// What the operator has set.
+/// The operator's settings.
 pub struct Settings {
     /// What sessions and clients may have.
     pub limits: Limits,
-    /// How much each network may add to the disk; `None`: as much as it likes.
+    /// How much each network may add to the disk. `None`: no limit.
     pub storage: Option<Storage>,
-    /// The host under which people know this server: no password, among others.
+    /// The server's public host name. It is refused as a password.
     pub host: Option<String>,
 }
 
 impl Service {
-    /// Opens a database and takes up the sessions in it. Without a key file, it is a subcommand's,
-    /// which issues nothing.
+    /// Opens a database and loads its sessions. Without a key file the service serves an operator's
+    /// subcommand, which issues nothing. It fails if the database or the key file cannot be opened.
     pub fn open(
         lock: DatabaseLock,
         key_file: Option<PathBuf>,

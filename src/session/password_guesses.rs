@@ -137,7 +137,7 @@ impl Core {
     }
 
     /// Whether a client of this session came from this network. Clients that were removed do not
-    /// count, because they may have been a thief's.
+    /// count, because nobody knows who used them.
     async fn knows(&self, session: Option<SessionId>, network: Network) -> Result<bool> {
         let look = move |tx: &store::Read| {
             let addresses = session

@@ -1,5 +1,4 @@
-//! Tests: what reading costs, counted in SQLite's own steps, and that none of its queries walks
-//! past a whole table.
+//! What reading costs, counted in SQLite's own steps. None of its queries scans a whole table.
 
 use std::{
     collections::BTreeSet,
@@ -30,10 +29,10 @@ use crate::{
     },
 };
 
-/// A page of the contract's usual length.
+/// The usual length of a page (PROTOCOL.md).
 const LIMIT: usize = 200;
 
-/// A session that was away while so many messages were said on each of its channels.
+/// A session that was away while others wrote messages on its channels.
 struct Away {
     _dir: TempDir,
     sql: Connection,
@@ -76,7 +75,7 @@ fn away(channels: i64, messages: i64) -> Away {
     );
     sql.execute_batch(&format!("BEGIN; {fill} COMMIT;"))
         .unwrap();
-    // What was planned for another schema.
+    // Statements that were planned before the tables were filled.
     sql.flush_prepared_statement_cache();
     Away {
         _dir: dir,
@@ -88,7 +87,7 @@ fn away(channels: i64, messages: i64) -> Away {
 }
 
 impl Away {
-    /// Steps of SQLite's machine that a piece of work takes.
+    /// How many steps SQLite's virtual machine takes for `work`.
     fn steps(&mut self, work: impl FnOnce(&Read)) -> usize {
         let steps = Arc::new(AtomicUsize::new(0));
         let counted = steps.clone();
@@ -212,7 +211,8 @@ fn what_is_unread_costs_what_is_counted_and_where_all_is_read_next_to_nothing() 
     );
 }
 
-/// Sessions say so many messages each on the channel, in turns, as often as told.
+/// Writes messages on the channel: each speaker its number of messages, and all of that `turns`
+/// times.
 fn talk(away: &Away, speakers: &[(SessionId, usize)], turns: usize) {
     let (tx, to) = (Write::of(&away.sql), log::Recipient::Channel(away.channel));
     for (speaker, messages) in speakers.repeat(turns) {
@@ -237,10 +237,10 @@ fn talk(away: &Away, speakers: &[(SessionId, usize)], turns: usize) {
 #[test]
 fn what_a_session_said_itself_costs_nothing_however_much_it_is() {
     let unread = |speakers: &[(i64, usize)], turns, count| {
-        // One of the two that are there already was said after the session came.
+        // One of the two messages that exist already was sent after the session joined.
         let mut away = away(1, 2);
         let (me, channel) = (away.session, away.channel);
-        // As 0 it is the session itself that speaks.
+        // The id 0 stands for the session itself.
         let speakers = speakers
             .iter()
             .map(|(id, messages)| (if *id == 0 { me } else { SessionId(*id) }, *messages));
@@ -260,7 +260,7 @@ fn what_a_session_said_itself_costs_nothing_however_much_it_is() {
         much, little,
         "steps where the session said 2,000 messages, and one"
     );
-    // Among the messages of others, before, between and behind them.
+    // Its messages stand among those of others: before, between and after them.
     let (little, much) = (
         unread(&[(0, 1), (100, 3), (0, 1)], 5, 16),
         unread(&[(0, 200), (100, 3), (0, 200)], 5, 16),
@@ -283,7 +283,7 @@ fn texts_that_do_not_name_a_session_are_not_read() {
     talk(&away, &[(SessionId(100), 100)], 1);
     let (me, channel) = (away.session, away.channel);
     let me = session::get(&Read::of(&away.sql), me).unwrap();
-    // To be found there would be what the filter rules out.
+    // The texts now contain what the filter has ruled out, so reading them would find a mention.
     away.sql
         .execute(
             "UPDATE event SET params = '#c1' || char(13) || 'alice' || char(13)",
@@ -300,7 +300,7 @@ fn texts_that_do_not_name_a_session_are_not_read() {
     let (mention, steps) = unread(&mut away);
     assert!(!mention, "a text was read");
     assert!(steps <= 100 * 25, "{steps} steps for 100 messages");
-    // Messages from before there was a filter are read.
+    // Messages from before the filter existed are read.
     away.sql
         .execute("UPDATE event SET words = NULL", [])
         .unwrap();
@@ -360,7 +360,7 @@ fn conversations_are_shown_at_the_cost_of_those_that_are_shown() {
 fn of_a_large_channel_the_session_itself_ops_voiced_ones_and_the_oldest_members_are_shown() {
     let away = away(1, 2);
     let (me, channel) = (away.session, away.channel);
-    // The session came last, the op and the voiced one shortly before it.
+    // The session joined last, and the op and the voiced member shortly before it.
     let fill = format!(
         "INSERT INTO target (id)
              WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 50) SELECT 1000 + n FROM n;
@@ -387,7 +387,7 @@ fn of_a_large_channel_the_session_itself_ops_voiced_ones_and_the_oldest_members_
     assert_eq!(membership::count(&tx, channel).unwrap(), 51);
 }
 
-/// Every query of a page, a history and a snapshot, as it is asked.
+/// Every query that a page, a history and a snapshot run, as SQLite saw it.
 fn queries(away: &mut Away) -> BTreeSet<String> {
     let run = Arc::new(Mutex::new(BTreeSet::new()));
     let seen = run.clone();
@@ -457,8 +457,8 @@ fn reading_scans_nothing() {
         while let Some(step) = steps.next().unwrap() {
             plan.push(step.get(3).unwrap());
         }
-        // The log's position is the only row but one of its table; what is merged are pages that
-        // were looked up.
+        // The log's position is one row of a table of two. Merged pages were looked up before, so a
+        // scan of a subquery is no scan of a table.
         let scans = |step: &String| {
             step.starts_with("SCAN")
                 && !step.contains("sqlite_sequence")
@@ -473,7 +473,7 @@ fn no_query_is_planned_anew_each_time_it_is_asked() {
     let mut away = away(20, 50);
     queries(&mut away);
     for query in queries(&mut away) {
-        // The one that was asked, as the cache holds it.
+        // The statement that ran, from the cache.
         let statement = away.sql.prepare_cached(&query).unwrap();
         assert!(statement.get_status(StatementStatus::Run) >= 2, "{query}");
         assert_eq!(

@@ -1,6 +1,6 @@
-//! The log against a plain list of everything that ever happened: what a page, a gap or a history
-//! says is what a look through the list finds. Retention and ends of stays come in between as they
-//! like.
+//! The log against a plain list of everything that ever happened. A page, a gap or a history must
+//! say what a search through the list finds. Retention and the ends of stays come at random in
+//! between.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -31,15 +31,16 @@ use crate::{
 mod reading;
 mod removing;
 
-/// `PROPTEST_CASES` sets another number.
+/// The number of random cases. `PROPTEST_CASES` sets another.
 const CASES: u32 = 100;
 
 const PEOPLE: usize = 3;
 const CHANNELS: usize = 2;
-/// To what the bot of the first of these people is confined. It acknowledges nothing.
+/// The channel to which the first session's bot is confined. The bot acknowledges nothing.
 const INSIDE: &str = "#0";
 
-/// Something that happens. Who and where are small numbers, so that a failing case shrinks to few.
+/// Something that happens. Sessions and channels are small numbers, so that a failing case shrinks
+/// to few of them.
 #[derive(Clone, Debug)]
 enum Step {
     Join {
@@ -50,7 +51,7 @@ enum Step {
         who: usize,
         channel: usize,
     },
-    /// On a channel, by members or by others; so many times, so much.
+    /// A session, member or not, writes `times` messages of `text` bytes on a channel.
     Say {
         channel: usize,
         times: usize,
@@ -60,15 +61,15 @@ enum Step {
         from: usize,
         to: usize,
     },
-    /// A channel is set +H, or is not any more.
+    /// A channel's mode +H is set or unset.
     Keep {
         channel: usize,
     },
-    /// To oneself, to all one's channels, and to those one wrote to.
+    /// An event to the session itself, its channels, and the sessions it wrote to.
     Rename {
         who: usize,
     },
-    /// The session ends, and another comes.
+    /// The session ends, and another begins.
     End {
         who: usize,
     },
@@ -76,13 +77,14 @@ enum Step {
     Pass {
         time: i64,
     },
-    /// Events of this age go, at most so many; perhaps past stays and tombstones too.
+    /// Retention removes events of this age, at most `batch`, and with `rest` past stays and
+    /// tombstones.
     Retain {
         age: i64,
         batch: usize,
         rest: bool,
     },
-    /// What nobody can read goes, so much at a time.
+    /// What nobody can read is removed, in batches.
     Sweep {
         batch: usize,
     },
@@ -96,7 +98,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let (who, channel) = (0..PEOPLE, 0..CHANNELS);
     let times = prop_oneof![4 => 1..3_usize, 1 => 8..20_usize];
-    // All of a page's bytes but one or none, or a part of them.
+    // A whole page's bytes, one byte less, or a part of them.
     let text = prop_oneof![16 => Just(0), 1 => select(vec![PAGE_BYTES - 4, PAGE_BYTES - 3, PAGE_BYTES / 3, PAGE_BYTES / 3])];
     let batch = prop_oneof![1..4_usize, 1..30_usize];
     let limit = prop_oneof![4 => 1..6_usize, 2 => 7..20_usize, 1 => Just(500)];
@@ -119,16 +121,16 @@ fn step() -> impl Strategy<Value = Step> {
 struct Happened {
     id: i64,
     time: i64,
-    /// What the clock said.
+    /// The time that the clock showed.
     clock: i64,
-    /// What it takes of a page.
+    /// The bytes it takes in a page.
     bytes: usize,
-    /// Who was on which channel it was said to.
+    /// The members of the channels it was addressed to, with the channel.
     on: BTreeSet<(SessionId, ChannelId)>,
-    /// Whom it was for besides.
+    /// The sessions it was addressed to.
     to: BTreeSet<SessionId>,
     exchange: Option<(SessionId, SessionId)>,
-    /// The channels it was said to that were +H.
+    /// The channels with mode +H that it was addressed to.
     kept: BTreeSet<ChannelId>,
     /// Whether retention has removed it.
     gone: bool,
@@ -143,14 +145,14 @@ impl Happened {
 struct World<'a> {
     tx: &'a Write<'a>,
     now: i64,
-    /// Who is there, and the channels that have a member.
+    /// The live sessions, and the channels that have a member.
     people: Vec<SessionId>,
     channels: Vec<Option<ChannelId>>,
-    /// Channels there ever were, and which of them lie inside.
+    /// All channels that ever existed, and those of them that the bot may see.
     known: Vec<ChannelId>,
     inside: BTreeSet<ChannelId>,
     members: BTreeSet<(SessionId, ChannelId)>,
-    /// The channels that are +H.
+    /// The channels with mode +H.
     kept: BTreeSet<ChannelId>,
     list: Vec<Happened>,
     made: usize,
@@ -301,8 +303,8 @@ impl World<'_> {
             .collect()
     }
 
-    /// Who hears by itself of what a session is called, and that it has left: it, and those to whom
-    /// it wrote what is not gone.
+    /// The sessions to which a session's NICK and QUIT are addressed: itself, and those it wrote a
+    /// message to that still exists.
     fn told_by(&self, me: SessionId) -> Vec<SessionId> {
         let wrote = self
             .list
@@ -352,7 +354,7 @@ impl World<'_> {
         id
     }
 
-    /// Writes down what happened, and who was there.
+    /// Adds what happened to the list, with who was there.
     fn note(
         &mut self,
         id: EventId,
@@ -374,9 +376,9 @@ impl World<'_> {
             .filter(|channel| channels.contains(channel))
             .copied()
             .collect();
-        // As JSON, in brackets and quotes.
+        // The text as JSON, in brackets and quotes.
         let bytes = if text > 0 { text + 3 } else { 0 };
-        // A clock that is set back does not take the times of events with it.
+        // The times of events do not go back when the clock does.
         let time = self
             .list
             .last()
@@ -398,7 +400,7 @@ impl World<'_> {
         self.list.last().map_or(0, |event| event.id)
     }
 
-    /// Reads a queue to its end, page by page of these lengths in turn, from so far back; and
+    /// Reads a queue to its end from `back` events ago, in pages of these lengths in turn, and then
     /// histories up to there.
     fn read(&self, who: usize, back: i64, limits: &[usize]) -> TestCaseResult {
         let (me, start) = (self.people[who], (self.head() - back).max(0));
@@ -517,8 +519,8 @@ fn a_page_ends_with_the_message_that_fills_it() {
     }
 }
 
-/// What random cases have found: more of them than a batch takes were in the way of those behind
-/// them.
+/// A case that random tests found: more events with times in the future than a batch holds stood in
+/// front of those to remove.
 #[test]
 fn times_to_come_stop_no_retention_however_many_they_are() {
     let say = Step::Say {

@@ -1,8 +1,9 @@
-//! Queues and histories, against the same list.
+//! Queues and histories against the list.
 
 use super::*;
 
 impl World<'_> {
+    /// Reads a queue to its end from `after` and compares each page with the list.
     pub fn read_queue(
         &self,
         visibility: &Visibility,
@@ -60,7 +61,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Every part of a history, before or around an event or after it.
+    /// Reads every part of a history, before, around and after an event, and compares it with the
+    /// list.
     pub fn read_history(
         &self,
         history: impl Fn(Part) -> Vec<Event>,
@@ -79,7 +81,7 @@ impl World<'_> {
             "after {}",
             at
         );
-        // As much of each side as half, and of one side more where the other has less.
+        // Each side gets half, and more if the other side has less.
         let sides = |event: &Happened| (mine(event) && !event.gone, event.id <= at.0);
         let count = |side| {
             self.list
@@ -101,7 +103,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The last of the list that are still there.
+    /// The last `limit` events of the list that still exist.
     fn last(
         &self,
         limit: usize,
@@ -120,7 +122,7 @@ impl World<'_> {
         held
     }
 
-    /// The first of them past one.
+    /// The first of them after an event.
     fn first(
         &self,
         limit: usize,
@@ -135,7 +137,7 @@ impl World<'_> {
     }
 }
 
-/// As many as a page holds: the one that fills it is the last.
+/// As many events as a page holds. The event that fills the page is the last one in it.
 fn held(events: &[&Happened]) -> Vec<(i64, i64)> {
     let mut bytes = 0;
     let room = |event: &&&Happened| {

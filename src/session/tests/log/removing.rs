@@ -1,4 +1,4 @@
-//! What retention removes, and what nobody can read, against the same list.
+//! What retention removes, and what nobody can read, against the list.
 
 use super::*;
 
@@ -6,7 +6,8 @@ impl World<'_> {
     pub fn retain(&mut self, age: i64, batch: usize, rest: bool) -> TestCaseResult {
         let cutoff = Timestamp(self.now - age);
         let dropped = retention::drop_events(self.tx, cutoff, Timestamp(self.now), batch).unwrap();
-        // Up to the last old one before the first that is young; a time to come is neither.
+        // Retention removes up to the last old event before the first young one. An event with a
+        // time in the future is neither.
         let (old, young) = (
             |time| time <= cutoff.0,
             |time| time > cutoff.0 && time <= self.now,
@@ -37,7 +38,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What somebody can read stays, and all else goes.
+    /// Removes what nobody can read. What anyone can read must stay, and all else must be gone.
     pub fn sweep(&mut self, batch: usize) -> TestCaseResult {
         while unreadable::remove(self.tx, batch).unwrap() >= batch {}
         for event in self.list.iter_mut().filter(|event| !event.gone) {
