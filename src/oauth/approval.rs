@@ -1,4 +1,4 @@
-//! What it takes to ask a session for a grant, by a redirect or by a code that is typed.
+//! What both ways of asking a session for a grant share: by redirect and by a typed code.
 
 use crate::{
     error::{Code, Error, Result},
@@ -7,8 +7,9 @@ use crate::{
     store::{Read, app::App, authorization_code, device_code, session},
 };
 
-/// The scope that an app asks for; left out, all that it may be granted but managing the session,
-/// which is to be asked for by name.
+/// The scope of an app's request. The default is everything the app may be granted except
+/// `session:manage`, which an app must name. Fails with `invalid_scope` if the scope is empty or
+/// exceeds what the app may be granted.
 pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
     let scope = asked.unwrap_or(app.scope.without(Scope::SessionManage));
     if scope == Scopes::NONE || !app.scope.covers(scope) {
@@ -20,7 +21,7 @@ pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
     Ok(scope)
 }
 
-/// Refuses where a session would have more devices than it may with all that it has approved.
+/// Fails if the session would exceed `max` devices once all its open approvals are redeemed.
 pub(super) fn require_place(
     tx: &Read,
     session: SessionId,
@@ -32,11 +33,12 @@ pub(super) fn require_place(
     has_place(tx, session, coming, max)
 }
 
-/// The session that is asked, as its pages show it.
+/// The session that is asked for consent, as its pages show it.
 #[derive(Debug)]
 pub struct Asked {
+    /// The session's nick.
     pub nick: Nick,
-    /// The channels to choose from.
+    /// The session's channels, to which the user may confine the grant.
     pub channels: Vec<ChannelName>,
 }
 

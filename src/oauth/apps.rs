@@ -1,4 +1,4 @@
-//! The operator's apps: registered, listed, rotated, removed.
+//! The operator's apps: register, list, rotate, remove.
 
 use std::time::Duration;
 
@@ -16,34 +16,38 @@ use crate::{
     },
 };
 
-/// Redirect URIs of an app, at most.
+/// The most redirect URIs that an app may have.
 const MAX_REDIRECT_URIS: usize = 20;
 
-/// An app as the operator wants it.
+/// An app as the operator describes it.
 #[derive(Clone, Debug)]
 pub struct Wanted {
+    /// The name that users see.
     pub name: String,
-    /// It can keep no secret. Its users' tokens work without its own, as it has none.
+    /// Whether the app can keep no secret. Its users' tokens then work without a token of its own.
     pub public: bool,
+    /// Whether it may introspect every access token and follow the ends of grants.
     pub resource_server: bool,
+    /// Whether its users' tokens work without the app's own token beside them.
     pub bearer_alone: bool,
-    /// It has the device flow.
+    /// Whether it may use the device flow.
     pub device: bool,
-    /// With one, it has the code flow.
+    /// Where answers may go. An app with at least one URI may use the code flow.
     pub redirect_uris: Vec<RedirectUri>,
-    /// The most that it may be granted.
+    /// The widest scope that a session may grant it.
     pub scope: Scopes,
 }
 
-/// What an app proves itself with from now on: unless it is public, a secret to hand to its holder,
-/// once.
+/// The credentials that an app has from now on.
 #[derive(Debug)]
 pub struct Issued {
+    /// The app's public name.
     pub client_id: String,
+    /// The secret, which nobody can read again later. `None` for a public app.
     pub secret: Option<Secret>,
 }
 
-/// Registers an app.
+/// Registers an app. Fails with `malformed_request` if the description contradicts itself.
 pub async fn register(core: &Core, wanted: Wanted, now: Timestamp) -> Result<Issued> {
     let name = required_name(&wanted.name)?;
     if wanted.public && wanted.resource_server {
@@ -100,15 +104,17 @@ fn check_redirect_uris(uris: &[RedirectUri]) -> Result<()> {
     }
 }
 
-/// The operator's apps after one, by their ids, each with how many live grants there are of it.
-/// Those that were removed are among them for 30 days.
+/// Lists the operator's apps with ids past `after`, in the order of their ids, each with the number
+/// of its live grants. Removed apps stay in the list for 30 days.
 pub async fn list(core: &Core, after: AppId, limit: usize) -> Result<Vec<(App, i64)>> {
     core.store
         .read(move |tx| app::operators(tx, after, limit))
         .await
 }
 
-/// Gives an app a new secret; those before it work for as long as `overlap`.
+/// Gives an app a new secret. Older secrets keep working for `overlap`, at most [`MAX_OVERLAP`].
+/// Fails with `not_found` for an unknown app, and with `malformed_request` for an API key, a public
+/// app or a longer overlap.
 pub async fn rotate(
     core: &Core,
     client_id: String,
@@ -148,8 +154,8 @@ pub async fn rotate(
     })
 }
 
-/// Removes an app, or somebody's API key, with all that it was granted: tokens and clients are gone
-/// at once.
+/// Removes an app or an API key. All its grants, tokens and clients end in the same transaction.
+/// Fails with `not_found` if there is no such live app.
 pub async fn remove(core: &Core, client_id: String, now: Timestamp) -> Result<()> {
     let client_id = core
         .store
@@ -166,7 +172,7 @@ pub async fn remove(core: &Core, client_id: String, now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// The live app, or API key, with this name on the wire.
+/// The live app or API key with this `client_id`. Fails with `not_found` if there is none.
 pub(super) fn live(tx: &Read, client_id: &str) -> Result<App> {
     let found = app::by_client_id(tx, client_id)?.filter(|app| app.ended_at.is_none());
     found.ok_or_else(|| {

@@ -1,10 +1,9 @@
-//! Signing in for another app: the authorization code (RFC 6749 §4.1), always with PKCE's S256 (RFC
-//! 7636).
+//! The authorization code flow (RFC 6749 §4.1), always with PKCE's S256 (RFC 7636).
 //!
-//! A session approves by a page and a code is made; the app redeems the code, and only then is
-//! there a grant. An app that can keep a secret is in one place, so consenting to the same again
-//! joins the grant there is; of a public app each installation gets a grant, and so a queue, of its
-//! own.
+//! A session approves a request on a page, which creates a code. The app redeems the code, and only
+//! then does the grant exist. An app that can keep a secret runs in one place. If the session
+//! consents to the same request again, the new code joins the existing grant. Each installation of
+//! a public app gets a grant of its own, and with it a queue of its own.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -31,29 +30,30 @@ use crate::{
     },
 };
 
-/// How long a code works.
+/// The lifetime of a code.
 const CODE: Duration = Duration::from_mins(1);
 
-/// The app that asks, and where it wants the answer: both are known to be right before anything is
-/// sent there.
+/// The app that makes a request, and the redirect URI for the answer. Both are checked before
+/// anything is sent to that URI.
 #[derive(Clone, Debug)]
 pub struct Asking {
+    /// The app that makes the request.
     pub app: App,
-    /// The registered one that fits.
+    /// The registered redirect URI that matches.
     registered: RedirectUri,
-    /// As the request gave it.
+    /// The redirect URI as the request gave it, if it did.
     given: Option<String>,
 }
 
 impl Asking {
-    /// Where the answer goes.
+    /// The URI that the answer goes to.
     pub fn redirect_uri(&self) -> &str {
         self.given.as_deref().unwrap_or(self.registered.as_str())
     }
 
-    /// Whether nobody else can come in the name of this app. One without a secret that listens on
-    /// the machine of its user can be anybody there, so it gets nothing without a question (RFC
-    /// 8252 §8.6).
+    /// Whether the redirect URI proves that the request comes from this app. It does not for a
+    /// public app that listens on its user's machine, where any program can take its place. Such an
+    /// app always needs a question on a page (RFC 8252 §8.6).
     fn is_assured(&self, app: &App) -> bool {
         !app.public || self.registered.as_str().starts_with("https:")
     }
@@ -62,14 +62,18 @@ impl Asking {
 /// What an app asks a session for.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// The app, and where its answer goes.
     pub asking: Asking,
+    /// The scope that it asks for.
     pub scope: Scopes,
-    /// What the verifier must hash to.
+    /// The S256 challenge that the app's verifier must hash to.
     pub challenge: String,
 }
 
-/// The operator's live app with this name on the wire, if it may be answered there (RFC 6749
-/// §3.1.2.3). Left out, the answer goes to the one redirect URI that is registered.
+/// Finds the app that makes a request, and checks its redirect URI (RFC 6749 §3.1.2.3). The request
+/// may leave the URI out if the app has registered one only. Fails with `invalid_client` if the
+/// operator has no such live app, and with `malformed_request` if the URI is missing or not
+/// registered.
 pub async fn asking(
     core: &Core,
     client_id: String,
@@ -106,7 +110,7 @@ pub async fn asking(
     })
 }
 
-/// The caller's session, as the page shows it.
+/// The caller's session, as the consent page shows it.
 pub async fn asked(core: &Core, live: &LiveClient) -> Result<Asked> {
     let caller = live.caller;
     core.read_as(caller, move |tx| Asked::of(tx, caller)).await
@@ -144,7 +148,9 @@ impl Request {
     }
 }
 
-/// The session said yes: a code for the app.
+/// Records that the session consents, and returns the code for the app. Fails with `invalid_client`
+/// if the app was removed, and with `too_many_clients` if the session has no room for the app's
+/// client.
 pub async fn approve(
     core: &Core,
     live: &LiveClient,
@@ -169,7 +175,7 @@ pub async fn approve(
     Ok(secret)
 }
 
-/// The session said no.
+/// Records that the session refuses. Fails with `invalid_client` if the app was removed.
 pub async fn deny(
     core: &Core,
     live: &LiveClient,
@@ -184,7 +190,9 @@ pub async fn deny(
         .await
 }
 
-/// A code without a page, where the session has granted the app as much before.
+/// Creates a code without a page, joined to an earlier grant that covers the request. Fails with
+/// `consent_required` if there is no such grant, or if the redirect URI does not prove that the
+/// request comes from the app.
 pub async fn silently(
     core: &Core,
     live: &LiveClient,
@@ -215,7 +223,7 @@ pub async fn silently(
     Ok(secret)
 }
 
-/// The app as it is now: it may have been removed while somebody looked at a page.
+/// The app as it is now. It may have been removed while the page was open.
 fn require_live(tx: &Read, request: &Request) -> Result<App> {
     let app = app::get(tx, request.asking.app.id)?;
     if app.ended_at.is_some() {
@@ -224,8 +232,8 @@ fn require_live(tx: &Read, request: &Request) -> Result<App> {
     Ok(app)
 }
 
-/// The grant that a code joins without having said so: of an app that is in one place, the same
-/// again.
+/// The existing grant that a code joins: the same scope and channels, for an app that can keep a
+/// secret. A public app never joins one.
 fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result<Option<Grant>> {
     if app.public {
         return Ok(None);
@@ -244,17 +252,21 @@ fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result<Option<Gra
         .find(|grant| grant.scope == code.scope && folded(&grant.res) == folded(&code.res)))
 }
 
-/// What an app redeems a code with (RFC 6749 §4.1.3, RFC 7636 §4.5).
+/// What an app presents to redeem a code (RFC 6749 §4.1.3, RFC 7636 §4.5).
 #[derive(Clone, Debug)]
 pub struct Redemption {
+    /// The hash of the code.
     pub code: SecretHash,
+    /// The redirect URI, if the app's first request gave one. The two must be equal.
     pub redirect_uri: Option<String>,
+    /// The challenge that the presented verifier hashes to: [`challenge_of`] it.
     pub challenge: String,
 }
 
-/// Issues tokens for a code, once. A code that comes back with the right redirect URI and verifier
-/// was in two hands: the tokens that it issued end (RFC 6749 §4.1.2), and the grant if the code
-/// made it. The session's devices are told, once.
+/// Issues tokens for a code. A code works once. If it comes back with the right redirect URI and
+/// verifier, two parties have it. The tokens that it issued then end (RFC 6749 §4.1.2), and so does
+/// the grant if the code created it. The session's devices are told once. Fails with
+/// `invalid_grant`, or with `unauthorized_client` if the app does not use the code flow.
 pub async fn redeem(core: &Core, request: TokenRequest, redemption: Redemption) -> Result<Issued> {
     tokens::issue(core, request, move |tx, app, mint| {
         exchange(tx, app, mint, &redemption)
@@ -282,8 +294,8 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
         client: grant.client,
         ..app.subject()
     };
-    // First it is checked, and then punished: a stranger who has only seen a used code ends nothing
-    // with it.
+    // Check first, and revoke only then. A stranger who has only seen a used code must not be able
+    // to end anything with it.
     if code.redirect_uri != by.redirect_uri || code.challenge != by.challenge {
         return Err(invalid_grant());
     }
@@ -299,7 +311,7 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
                 lifecycle::end_tokens_of_code(tx, grant.id, by.code, mint.now)?;
             }
         }
-        // What is recorded must stay, so the transaction itself succeeds.
+        // An error would roll back what was recorded, so the transaction succeeds with a refusal.
         return Ok(Err(invalid_grant()));
     }
     if mint.due >= code.expires_at {
@@ -307,7 +319,7 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     }
     let again = mint.due.plus(GRANT_LIFE);
     let (grant, limit_at, stood) = match (code.grant, joined) {
-        // Nobody was asked again, so it lives no longer than it did.
+        // The session was not asked again, so the grant keeps its old limit.
         (Some(_), joined) => {
             let grant = joined.ok_or_else(invalid_grant)?;
             let limit_at = grant.limit_at.ok_or_else(invalid_grant)?;
@@ -339,8 +351,8 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     Ok(Ok(minted))
 }
 
-/// What a verifier hashes to (RFC 7636 §4.2); one that is no verifier, to nothing that anybody
-/// asked with.
+/// The S256 challenge of a verifier (RFC 7636 §4.2). A malformed verifier gives the empty string,
+/// which matches no challenge.
 pub fn challenge_of(verifier: &str) -> String {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(unreserved) {
@@ -349,7 +361,7 @@ pub fn challenge_of(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()))
 }
 
-/// A challenge of S256: 256 bits in base64url.
+/// Fails with `malformed_request` unless this is an S256 challenge: 256 bits in base64url.
 pub fn require_challenge(challenge: &str) -> Result<()> {
     let bits = URL_SAFE_NO_PAD
         .decode(challenge)

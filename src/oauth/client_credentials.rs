@@ -1,5 +1,5 @@
-//! Tokens for an app's own credentials (RFC 6749 §4.4): an API key acts as the session that owns
-//! it, an operator's app for itself.
+//! Tokens for an app's own credentials (RFC 6749 §4.4). An API key acts as the session that owns
+//! it. An operator's app acts for itself.
 
 use super::tokens::{self, Issued, Mint, TokenRequest};
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
     },
 };
 
-/// Issues an access token of the app's own grant, which the first one makes.
+/// Issues an access token of the app's own grant. The first call creates that grant. Fails with
+/// `unauthorized_client` for a public app, and with `invalid_scope` if the scope exceeds the app's.
 pub async fn issue(core: &Core, request: TokenRequest, scope: Option<Scopes>) -> Result<Issued> {
     tokens::issue(core, request, move |tx, app, mint| {
         if app.public {
@@ -43,7 +44,7 @@ fn own_grant(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
     Ok(grant.id)
 }
 
-/// Makes the app's own grant and, as a session, the client by which it calls.
+/// Creates the app's own grant. An API key also gets the client that acts as its session.
 fn begin(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
     let own = NewGrant::own_of(app);
     let id = mint.make(tx, app, &own)?;

@@ -1,5 +1,5 @@
-//! Tokens for a device that has no browser: it shows a code, a person types that where they are
-//! signed in, and the device, which asks again and again, is let in (RFC 8628).
+//! The device flow (RFC 8628), for a device that has no browser. The device shows a code and polls.
+//! The user types the code on a device that is in the session and approves.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -24,44 +24,50 @@ use crate::{
     },
 };
 
-/// How long a code works.
+/// The lifetime of a code.
 pub const LIFE: Duration = Duration::from_mins(10);
-/// How much longer one works that was approved: the device may poll just after the code was to
-/// expire.
+/// How much longer an approved code works. The device's next poll may come just after the code
+/// would have expired.
 const APPROVED: Duration = Duration::from_mins(1);
-/// Between two polls, at least.
+/// The shortest time between two polls.
 pub const INTERVAL: Duration = Duration::from_secs(5);
-/// How much sooner a poll may come and still be in time, because networks and timers waver.
+/// How much too early a poll may come, because networks and timers are imprecise.
 const EARLY: Duration = Duration::from_secs(1);
-/// How much longer the interval is after each poll that came too early (RFC 8628 §3.5).
+/// How much the interval grows after each poll that came too early (RFC 8628 §3.5).
 const SLOWER: Duration = Duration::from_secs(5);
-/// Codes of an app that wait for somebody, asked for from one address, at most.
+/// The most undecided codes of one app that one address may have.
 const MAX_PENDING: i64 = 50;
-/// User codes that are drawn until one is free. Were a million in use, a second one would be needed
-/// once in 25,000 times.
+/// How many user codes are drawn until one is free. With a million codes in use, a second draw is
+/// needed once in 25,000 times.
 const DRAWN: usize = 4;
 
-/// What a device asks for.
+/// A device's request for codes.
 #[derive(Clone, Debug)]
 pub struct DeviceRequest {
+    /// The app that runs on the device.
     pub credentials: Credentials,
-    /// Left out, it is all that the app may do, except to manage the session.
+    /// The scope. `None`: everything the app may do except manage the session.
     pub scope: Option<Scopes>,
+    /// The device's address.
     pub address: IpAddr,
+    /// The time of day.
     pub now: Timestamp,
-    /// The time by which some things are over.
+    /// The time that expiries are compared with.
     pub due: Timestamp,
 }
 
-/// A code for the device to ask with, and one for it to show.
+/// The codes of one device (RFC 8628 §3.2).
 #[derive(Debug)]
 pub struct DeviceAuthorization {
+    /// The secret that the device polls with.
     pub device_code: Secret,
+    /// The code that the device shows and the user types.
     pub user_code: UserCode,
 }
 
-/// Gives a device its codes (RFC 8628 §3.2). They are for apps of the operator's: an API key has a
-/// session already.
+/// Gives a device its codes (RFC 8628 §3.2). Only the operator's apps use this flow: an API key
+/// already has a session. Fails with `invalid_client`, `unauthorized_client`, `invalid_scope`, or
+/// `throttled` if the address has too many undecided codes.
 pub async fn authorize(core: &Core, request: DeviceRequest) -> Result<DeviceAuthorization> {
     let DeviceRequest {
         credentials,
@@ -113,8 +119,7 @@ fn require_flow(app: &App) -> Result<()> {
     app.has_device_flow().then_some(()).ok_or_else(refusal)
 }
 
-/// Inserts a code, unless its user code is in use, whichever key that was hashed with; whether it
-/// did.
+/// Inserts a code. Returns false if its user code is in use under any of the keys.
 fn insert(
     tx: &Write,
     new: &NewDeviceCode,
@@ -140,19 +145,23 @@ fn insert(
     device_code::insert(tx, new, now)
 }
 
-/// A device that waits for somebody to decide, as it is shown to them.
+/// An undecided device, as it is shown to the user.
 #[derive(Debug)]
 pub struct Waiting {
+    /// The app's name.
     pub app: String,
+    /// The scope that it asks for.
     pub scope: Scopes,
-    /// Where it asked from, and how long ago.
+    /// The address that the device asked from.
     pub address: String,
+    /// How long ago the device asked.
     pub age: Duration,
+    /// The session that would be joined.
     pub asked: Asked,
 }
 
-/// The device that shows this code, perhaps only one that asked for it from `within` a network.
-/// Codes that are unknown, expired and used are one refusal.
+/// Finds the undecided device that shows this code. With `within`, the device must have asked from
+/// that network. Unknown, expired and used codes get the same refusal, `not_found`.
 pub async fn look_up(
     core: &Core,
     live: &LiveClient,
@@ -186,8 +195,8 @@ pub async fn look_up(
     .await
 }
 
-/// Lets the device that shows this code join the caller's session, confined to some channels or
-/// not, if there is a place for it.
+/// Lets the device that shows this code join the caller's session, confined to `res` if it is
+/// given. Fails with `not_found`, or with `too_many_clients` if the session has no room.
 pub async fn approve(
     core: &Core,
     live: &LiveClient,
@@ -221,7 +230,7 @@ pub async fn approve(
     .await
 }
 
-/// Refuses the device that shows this code.
+/// Refuses the device that shows this code. Fails with `not_found` if there is none.
 pub async fn deny(
     core: &Core,
     live: &LiveClient,
@@ -259,12 +268,14 @@ fn decided_by(caller: Caller, app: &App) -> Subject {
     }
 }
 
-/// No device that waits shows this code.
+/// The refusal of a code that no undecided device shows.
 pub fn no_such_code() -> Error {
     Error::new(Code::NotFound, "no device that waits shows this code")
 }
 
-/// Issues tokens for a device code that was approved, once, or says why not (yet).
+/// Issues tokens for an approved device code. A code works once. Fails with
+/// `authorization_pending`, `slow_down`, `access_denied`, `expired_token` or `invalid_grant` (RFC
+/// 8628 §3.5).
 pub async fn issue(core: &Core, request: TokenRequest, presented: SecretHash) -> Result<Issued> {
     tokens::issue(core, request, move |tx, app, mint| {
         redeem(tx, app, mint, presented)
@@ -286,7 +297,7 @@ fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<t
             Code::ExpiredToken,
             "the code was not approved in time",
         )),
-        // What is recorded must stay, so the transaction itself succeeds.
+        // An error would roll back what was recorded, so the transaction succeeds with a refusal.
         None => poll(tx, &code, presented, mint.due).map(Err),
         Some(Decision::Approved { session, res, .. }) => {
             device_code::remove(tx, presented)?;
@@ -304,8 +315,7 @@ fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<t
     }
 }
 
-/// Notes a poll that comes before anything is decided. One that comes too early makes every later
-/// one wait longer.
+/// Notes a poll before the decision. A poll that comes too early lengthens the interval.
 fn poll(tx: &Write, code: &DeviceCode, presented: SecretHash, due: Timestamp) -> Result<Error> {
     let wait = code.interval.saturating_sub(EARLY);
     let too_early = code

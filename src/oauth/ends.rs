@@ -1,5 +1,5 @@
-//! The ends of grants, followed by resource servers: so they may keep what they were told of a
-//! token, and still refuse it once it is revoked.
+//! The ends of grants, as a feed for resource servers. A resource server may cache what it knows of
+//! a token and still refuse it once it is revoked.
 
 use std::sync::Arc;
 
@@ -14,31 +14,33 @@ use crate::{
     store::revocation::{self, GrantEnd},
 };
 
-/// Ends read from the store at a time.
+/// How many ends are read from the store at a time.
 const PAGE: usize = 200;
 
-/// The ends of grants past a position, as they come.
+/// The feed of grant ends past a position.
 pub struct Feed {
     core: Arc<Core>,
     proof: Proof,
     following: Following,
     position: GrantEndId,
-    /// Whether it was said that everything up to the present has been told.
+    /// Whether the reader was told that it has everything up to the present.
     current: bool,
 }
 
-/// What comes next in a feed.
+/// The next item of a feed.
 pub enum Step {
+    /// Grants and tokens that ended, oldest first.
     Ends(Vec<GrantEnd>),
-    /// Everything that has ended so far was told.
+    /// The reader has everything that has ended so far.
     Current,
-    /// Some ends will never be told; it goes on from the present.
+    /// Some ends are no longer known. The feed continues from the present.
     Reset,
-    /// The app was removed, or what it proved itself with works no more.
+    /// The app was removed, or its credentials or token are no longer valid.
     Over,
 }
 
-/// Follows the ends of grants from `after`, or from the present.
+/// Follows the ends of grants from `after`, or from the present. Fails with
+/// `resource_server_needed`, or with `throttled` if the app has too many streams.
 pub async fn follow(
     core: &Arc<Core>,
     feed: &RevocationFeed,
@@ -62,12 +64,12 @@ pub async fn follow(
 }
 
 impl Feed {
-    /// Up to where ends have been told.
+    /// The position of the last end that was told.
     pub fn position(&self) -> GrantEndId {
         self.position
     }
 
-    /// Waits for what comes next. It can be dropped and called again without loss.
+    /// Waits for the next item. Dropping the future loses nothing.
     pub async fn next(&mut self, due: Timestamp) -> Result<Step> {
         loop {
             self.following.listen();

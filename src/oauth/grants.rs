@@ -1,4 +1,4 @@
-//! Grants as their session sees them, and the operator, and what a grant sees of its session.
+//! Grants as their session, the operator and their app see them.
 
 use super::apps;
 use crate::{
@@ -28,12 +28,13 @@ pub async fn list(core: &Core, live: &LiveClient) -> Result<Vec<(Grant, App)>> {
 /// An approval that no app has redeemed yet.
 #[derive(Debug)]
 pub struct Pending {
+    /// What was approved.
     pub approval: Approval,
+    /// The app that it was approved for.
     pub app: App,
 }
 
-/// What the session has approved and no app has redeemed yet, those that expire first before the
-/// others.
+/// Lists what the session has approved and no app has redeemed yet, soonest expiry first.
 pub async fn pending(core: &Core, live: &LiveClient, due: Timestamp) -> Result<Vec<Pending>> {
     let caller = live.caller;
     core.read_as(caller, move |tx| {
@@ -51,7 +52,8 @@ pub async fn pending(core: &Core, live: &LiveClient, due: Timestamp) -> Result<V
     .await
 }
 
-/// Takes back what the session has approved for an app that has not redeemed it yet.
+/// Withdraws the approvals of this session that the app has not redeemed yet. Fails with
+/// `not_found` if there are none.
 pub async fn withdraw(
     core: &Core,
     live: &LiveClient,
@@ -80,7 +82,8 @@ pub async fn withdraw(
     .await
 }
 
-/// Revokes one grant of the session, with all its tokens and its client.
+/// Revokes one of the session's grants, with its tokens and its client. Fails with `not_found` if
+/// the session has no such grant.
 pub async fn revoke(core: &Core, live: &LiveClient, id: GrantId, now: Timestamp) -> Result<()> {
     let caller = live.caller;
     core.write_as(caller, Priority::Essential, move |tx| {
@@ -95,14 +98,16 @@ pub async fn revoke(core: &Core, live: &LiveClient, id: GrantId, now: Timestamp)
 /// A grant as the operator sees it.
 #[derive(Debug)]
 pub struct Standing {
+    /// The grant.
     pub grant: Grant,
+    /// The app that it was given to.
     pub app: App,
-    /// Of the session as which it acts.
+    /// The nick of the session that the app acts as. `None` if the app acts for itself.
     pub nick: Option<Nick>,
 }
 
-/// LiveClient grants after one, by their ids: all, or those of an app or an API key, of a session, or
-/// both.
+/// Lists the live grants with ids past `after`, in the order of their ids. An app or API key, a
+/// session, or both narrow the list.
 pub async fn standing(
     core: &Core,
     client_id: Option<String>,
@@ -136,7 +141,8 @@ pub async fn standing(
         .await
 }
 
-/// The operator revokes a grant, with all its tokens and its client.
+/// Revokes a grant for the operator, with its tokens and its client. Fails with `not_found` if
+/// there is no such live grant.
 pub async fn remove(core: &Core, id: GrantId, now: Timestamp) -> Result<()> {
     core.store
         .write(move |tx| {
@@ -159,16 +165,20 @@ pub async fn remove(core: &Core, id: GrantId, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Who a session is.
+/// The identity of a session.
 #[derive(Debug)]
 pub struct Identity {
+    /// The session's id.
     pub session: SessionId,
+    /// The session's nick.
     pub nick: Nick,
-    /// The channels it is on, as far as the caller sees, and its standing there.
+    /// The channels of the session that the grant lets the caller see, with the session's
+    /// membership.
     pub channels: Vec<(Channel, Member)>,
 }
 
-/// Who the session is that gave a grant, which need have no client.
+/// The identity of the session that gave a grant. The grant needs no client for this. Fails with
+/// `invalid_token` if the grant has ended.
 pub async fn identity(core: &Core, grant: GrantId, session: SessionId) -> Result<Identity> {
     core.store
         .read(move |tx| {

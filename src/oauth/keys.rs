@@ -1,4 +1,4 @@
-//! API keys: issued, listed, renamed, rotated, revoked by the session that owns them.
+//! API keys: the session that owns them issues, lists, renames, rotates and revokes them.
 
 use std::time::Duration;
 
@@ -19,38 +19,43 @@ use crate::{
     },
 };
 
-/// LiveClient keys of a session, at most, and as many of those that have ended are listed.
+/// The most live keys that a session may have, and the most ended keys that are listed.
 pub const MAX_KEYS: usize = 100;
 
-/// Channels that a key is confined to, at most.
+/// The most channels that a key may be confined to.
 const MAX_RES: usize = 100;
 
-/// A key as it is asked for.
+/// A key as the caller asks for it.
 #[derive(Clone, Debug)]
 pub struct Wanted {
+    /// The name that the session sees.
     pub name: String,
+    /// What the key may do.
     pub scope: Scopes,
-    /// The channels it is to be confined to.
+    /// The channels that the key is confined to. `None`: all of the session's.
     pub res: Option<Vec<ChannelName>>,
+    /// The lifetime. `None`: the key does not expire.
     pub expires_in: Option<Duration>,
 }
 
-/// Who asks for a secret, and when.
+/// The caller that asks for a secret, and the time of the request.
 pub struct By<'a> {
+    /// The client that makes the request.
     pub live: &'a LiveClient,
-    /// The session's password, if it was given.
+    /// The session's password, if the request carries it.
     pub password: Option<Password>,
+    /// Where the request came from, and when.
     pub arrival: Arrival,
-    /// The time by which some things are over.
+    /// The time that expiries are compared with.
     pub due: Timestamp,
 }
 
-/// The password's hash, if there is one, by which a caller was judged.
+/// The password hash that the caller's password was checked against, if the session has one.
 struct Judged(Option<HashedPassword>);
 
 impl By<'_> {
-    /// Proves that the caller may hand out a secret of this scope: one that manages the session
-    /// outlasts the cookie.
+    /// Proves that the caller may hand out a secret of this scope. A key that manages the session
+    /// needs the password, because it outlasts the cookie.
     async fn prove(&self, core: &Core, scope: Scopes) -> Result<Option<Judged>> {
         if !scope.allow(Scope::SessionManage) {
             return Ok(None);
@@ -62,23 +67,28 @@ impl By<'_> {
     }
 }
 
-/// A key, and what is known of its secrets.
+/// A key and its secrets, of which only hashes are known.
 #[derive(Clone, Debug)]
 pub struct Key {
+    /// The key itself: an app that a session owns.
     pub app: App,
+    /// Its secrets.
     pub secrets: Vec<AppSecret>,
 }
 
-/// A key with the secret to hand to its holder, once.
+/// A key with its new secret.
 #[derive(Debug)]
 pub struct Issued {
+    /// The key.
     pub key: Key,
+    /// The secret, which nobody can read again later.
     pub secret: Secret,
 }
 
-/// Issues a key. It allows no more than what it was asked for with, which never is confined to
-/// channels: that manages no session ([`Caller::require`]). One that manages the session takes its
-/// password.
+/// Issues a key. Its scope is at most the caller's. A caller that is confined to channels cannot
+/// issue a key, because it cannot manage the session ([`Caller::require`]). A key that manages the
+/// session takes the session's password. Fails with `insufficient_scope`, with `too_many_keys` past
+/// [`MAX_KEYS`], and with `malformed_request` or `invalid_scope` for an unusable `res`.
 pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
     let By {
         live,
@@ -110,7 +120,7 @@ pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
                 through: caller.grant,
                 scope: wanted.scope,
                 res: wanted.res.clone(),
-                // By the clock by which it is refused.
+                // By `due`, the clock that decides when the key is refused.
                 expires_at: wanted.expires_in.map(|time| due.plus(time)),
             };
             tell(
@@ -132,7 +142,7 @@ pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
     Ok(Issued { key, secret })
 }
 
-/// The session's keys, oldest first, and for a while the last that have ended.
+/// Lists the session's live keys and those that ended last, oldest first.
 pub async fn list(core: &Core, live: &LiveClient) -> Result<Vec<Key>> {
     let caller = live.caller;
     core.read_as(caller, move |tx| {
@@ -144,14 +154,14 @@ pub async fn list(core: &Core, live: &LiveClient) -> Result<Vec<Key>> {
     .await
 }
 
-/// A session's live keys, as the operator sees them.
+/// A session's live keys, for the operator.
 pub async fn live_of(core: &Core, session: SessionId) -> Result<Vec<App>> {
     core.store
         .read(move |tx| app::live_keys_of(tx, session))
         .await
 }
 
-/// Gives a key another name.
+/// Renames a key and its bot. Fails with `not_found` if the session has no such live key.
 pub async fn rename(
     core: &Core,
     live: &LiveClient,
@@ -188,9 +198,11 @@ pub async fn rename(
     .await
 }
 
-/// Gives a key a new secret; those before it work for as long as `overlap`. It takes the session's
-/// password, as a new key would, where the key manages the session, and where the caller is a
-/// grant. The key's own bot, which has a secret of the key, needs none.
+/// Gives a key a new secret. Older secrets keep working for `overlap`. The password is needed if
+/// the key manages the session, as for a new key, and if the caller is a grant. The key's own bot
+/// needs no password, because it already has a secret of the key. Fails with `not_found` if the
+/// session has no such live key, and with `insufficient_scope` if the key may do more than the
+/// caller.
 pub async fn rotate(
     core: &Core,
     by: By<'_>,
@@ -216,10 +228,10 @@ pub async fn rotate(
             Ok((key.scope, grant.is_some_and(|grant| grant.app == key.id)))
         })
         .await?;
-    // Else a caller that may only manage would read by the key's new secret.
+    // Otherwise a caller with `session:manage` alone could read with the key's new secret.
     require_cover(caller, scope)?;
-    // A secret given to a grant outlasts that grant, so a grant takes the password whatever the key
-    // may do.
+    // The new secret outlasts the grant that asked for it. A grant therefore needs the password
+    // whatever the key may do.
     let proven = if caller.grant.is_some() {
         Scopes::ALL
     } else {
@@ -250,7 +262,8 @@ pub async fn rotate(
     Ok(Issued { key, secret })
 }
 
-/// Revokes a key, with everything it has issued.
+/// Revokes a key and everything it has issued. Fails with `not_found` if the session has no such
+/// live key.
 pub async fn revoke(
     core: &Core,
     live: &LiveClient,
@@ -265,7 +278,7 @@ pub async fn revoke(
     .await
 }
 
-/// Revokes all live keys of the session, the one too by which the caller may call.
+/// Revokes all live keys of the session, including the caller's own.
 pub async fn revoke_all(core: &Core, live: &LiveClient, now: Timestamp) -> Result<()> {
     let caller = live.caller;
     core.write_as(caller, Priority::Essential, move |tx| {
@@ -276,14 +289,14 @@ pub async fn revoke_all(core: &Core, live: &LiveClient, now: Timestamp) -> Resul
     .await
 }
 
-/// Refuses where the password is not the one any more that was judged, if one was.
+/// Fails if the password has changed since the caller's password was checked.
 fn require_still(tx: &Read, caller: Caller, judged: &Option<Judged>) -> Result<()> {
     judged.as_ref().map_or(Ok(()), |Judged(judged)| {
         password::require_unchanged(tx, caller, judged)
     })
 }
 
-/// Tells the session's devices what was done, and by which of them.
+/// Tells the session's devices what was done, and which client did it.
 fn tell(tx: &Write, caller: Caller, what: String, now: Timestamp) -> Result<()> {
     let by = client::own_view(tx, caller.client)?.name;
     notice(
@@ -296,7 +309,7 @@ fn tell(tx: &Write, caller: Caller, what: String, now: Timestamp) -> Result<()> 
     .map(drop)
 }
 
-/// A narrow token makes no wider key.
+/// Fails with `insufficient_scope` if the key would be allowed more than the caller.
 fn require_cover(caller: Caller, scope: Scopes) -> Result<()> {
     let beyond = Scope::ALL
         .into_iter()
@@ -304,7 +317,7 @@ fn require_cover(caller: Caller, scope: Scopes) -> Result<()> {
     beyond.map_or(Ok(()), |one| Err(Error::insufficient_scope(one)))
 }
 
-/// Refuses a `res` by which a key could do nothing, or not what its scope says.
+/// Fails if `res` has no channel or too many, or if it contradicts the scope.
 fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
     if res.is_empty() || res.len() > MAX_RES {
         let detail =
@@ -318,8 +331,8 @@ fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
     Ok(())
 }
 
-/// The device for which a key will work: the caller's, or, where a key makes another, the one that
-/// made that.
+/// The device that a key belongs to. It is the caller's own, or that of the key by which the caller
+/// acts.
 fn maker(tx: &Read, caller: Caller) -> Result<ClientId> {
     let by = caller
         .grant

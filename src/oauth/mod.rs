@@ -1,10 +1,10 @@
 //! Apps, grants and tokens: who gets which token, and what becomes of it (RFC 6749, 7009, 7662).
 //!
-//! A token is issued for an app's own credentials, for a code that a session approved, or for a
-//! refresh token; each way in is a module here, and all of them end in [`tokens`]. What a token
-//! allows is its grant's. Whatever ends the app, the grant, its client or the session ends the
-//! others with it, in the same transaction: that cascade is the store's
-//! ([`crate::store::grant::end`]).
+//! An app gets a token for its own credentials, for a code that a session approved, or for a
+//! refresh token. Each of these has a module here, and all of them end in [`tokens`]. A token
+//! allows at most what its grant allows. When the app, the grant, its client or the session ends,
+//! the others that depend on it end in the same transaction. [`crate::session::lifecycle`] holds
+//! that cascade.
 
 use std::time::Duration;
 
@@ -21,34 +21,46 @@ use crate::{
     },
 };
 
+/// What both kinds of approval share: the scope that is asked for, and room for a new client.
 pub mod approval;
+/// The operator's apps: register, list, rotate, remove.
 pub mod apps;
+/// The authorization code flow (RFC 6749 §4.1) with PKCE (RFC 7636).
 pub mod authorize;
+/// Tokens for an app's own credentials (RFC 6749 §4.4).
 pub mod client_credentials;
+/// The device flow (RFC 8628).
 pub mod device;
+/// The feed of ended grants that resource servers follow.
 pub mod ends;
+/// Grants as their session, the operator and their app see them.
 pub mod grants;
+/// API keys, which a session owns.
 pub mod keys;
 mod proof;
+/// New tokens for a refresh token (RFC 6749 §6).
 pub mod refresh;
 mod revocation_feed;
+/// Issuing, introspecting and revoking tokens.
 pub mod tokens;
 
 pub use proof::Proof;
 pub use revocation_feed::RevocationFeed;
 
-/// How long secrets go on working after a rotation, at most.
+/// The longest time that older secrets may keep working after a rotation: 90 days.
 pub const MAX_OVERLAP: Duration = Duration::from_hours(90 * 24);
 
-/// What an app proves itself with: its secret, or, if it can keep none, nothing but its name.
+/// How an app identifies itself. A public app has no secret and gives its name alone.
 #[derive(Clone, Debug)]
 pub struct Credentials {
+    /// The app's public name.
     pub client_id: String,
+    /// The hash of the secret, if one was presented.
     pub secret: Option<SecretHash>,
 }
 
 impl Credentials {
-    /// Credentials as they were presented; an empty secret counts as none.
+    /// Takes credentials as the app presented them. An empty secret counts as none.
     pub fn presented(client_id: String, secret: Option<&str>) -> Self {
         Self {
             client_id,
@@ -59,23 +71,23 @@ impl Credentials {
     }
 }
 
-/// What an app shows beside its credentials.
+/// What an app presents beside its credentials.
 #[derive(Clone, Copy, Debug)]
 pub enum Shown {
-    /// Its name is enough for what it asks, if it can keep no secret.
+    /// Nothing. The request is one for which a public app's name is enough.
     Name,
-    /// Nothing that could make up for a secret.
+    /// Nothing. The request is one for which a public app's name is not enough.
     Nothing,
-    /// A token or a code.
+    /// The hash of a token or of a code.
     Secret(SecretHash),
 }
 
-/// Whether what an app asks may succeed: its secret is right, or it can keep none and shows a token
-/// or a code of its own that there is. Nothing is changed by asking.
+/// Whether the app's request can succeed at all. That is so if its secret is right, or if it is
+/// public and shows an existing token or code of its own. The check changes nothing.
 pub async fn may_succeed(core: &Core, proof: Proof, shown: Shown, due: Timestamp) -> Result<bool> {
     let credentials = match proof {
         Proof::Credentials(credentials) => credentials,
-        // It was looked up when it was presented.
+        // The token was checked when it was presented.
         Proof::Token(_) => return Ok(true),
     };
     let look = move |tx: &Read| {
@@ -102,7 +114,7 @@ pub async fn may_succeed(core: &Core, proof: Proof, shown: Shown, due: Timestamp
     core.store.read(look).await
 }
 
-/// The live app that these are the credentials of.
+/// The live app that these credentials belong to. Fails with `invalid_client` if there is none.
 pub async fn authenticate(core: &Core, credentials: Credentials, due: Timestamp) -> Result<App> {
     let found = core
         .store
@@ -114,8 +126,8 @@ pub async fn authenticate(core: &Core, credentials: Credentials, due: Timestamp)
         .ok_or_else(invalid_client)
 }
 
-/// The app that these are the credentials of, perhaps one that is over, and the secret it proved
-/// itself with, which is not.
+/// The app that these credentials belong to, and the secret that was used. The secret is valid now.
+/// The app may be over.
 fn find(
     tx: &Read,
     credentials: &Credentials,
@@ -125,7 +137,7 @@ fn find(
     Ok(found.filter(|(_, secret)| secret.is_none_or(|secret| secret.is_valid(due))))
 }
 
-/// The app that these are or were the credentials of.
+/// The app that these credentials belong to. The secret that was used may have expired.
 fn known(tx: &Read, credentials: &Credentials) -> Result<Option<(App, Option<AppSecret>)>> {
     let Some(secret) = credentials.secret else {
         let app = app::by_client_id(tx, &credentials.client_id)?;
@@ -138,8 +150,7 @@ fn known(tx: &Read, credentials: &Credentials) -> Result<Option<(App, Option<App
     Ok(found.map(|secret| (app, Some(secret))))
 }
 
-/// RFC 6749 §5.2: unknown, without credentials, with wrong ones or several, and those that are
-/// over: one answer.
+/// The one answer to unknown, missing, wrong, expired and duplicate credentials (RFC 6749 §5.2).
 pub fn invalid_client() -> Error {
     Error::new(
         Code::InvalidClient,
@@ -147,8 +158,8 @@ pub fn invalid_client() -> Error {
     )
 }
 
-/// RFC 6749 §5.2: a code or a refresh token that is unknown, over, used, or another app's: one
-/// answer.
+/// The one answer to a code or refresh token that is unknown, expired, used, or another app's (RFC
+/// 6749 §5.2).
 fn invalid_grant() -> Error {
     Error::new(
         Code::InvalidGrant,

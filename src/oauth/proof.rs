@@ -1,5 +1,5 @@
-//! What an app proves itself with where it asks about tokens: its credentials, or an access token
-//! of its own.
+//! How an app identifies itself when it asks about tokens: by its credentials, or by an access
+//! token of its own.
 
 use super::{Credentials, find, invalid_client};
 use crate::{
@@ -13,10 +13,12 @@ use crate::{
     },
 };
 
+/// How an app identifies itself when it introspects, or follows the ends of grants.
 #[derive(Clone, Debug)]
 pub enum Proof {
+    /// The app's name and, unless it is public, its secret.
     Credentials(Credentials),
-    /// An access token of this grant, which was live when it was presented.
+    /// An access token of this grant. The token was live when it was presented.
     Token(GrantId),
 }
 
@@ -26,18 +28,19 @@ impl From<&Credentials> for Proof {
     }
 }
 
-/// Who stands behind a proof.
+/// The party that a proof stands for.
 pub(super) enum Holder {
-    /// An app that can keep a secret, by credentials or a token of its own.
+    /// An app that can keep a secret, identified by its credentials or its own token.
     App(Box<App>),
-    /// A public app, which can prove nothing.
+    /// A public app, which has no secret and proves nothing.
     Public,
-    /// A program by a token that a session gave it. It proves nothing of the app.
+    /// A program with a token that a session granted. Such a token does not identify the app.
     User,
 }
 
 impl Proof {
-    /// Who stands behind it, while it holds.
+    /// The party that this proof stands for. Fails with `invalid_client` or `invalid_token` once
+    /// the proof is no longer valid.
     pub(super) fn holder(&self, tx: &Read, due: Timestamp) -> Result<Holder> {
         let app = match self {
             Self::Credentials(credentials) => find(tx, credentials, due)?
@@ -58,7 +61,9 @@ impl Proof {
         }
     }
 
-    /// The app that may introspect by this (RFC 7662 §2.1, §2.3).
+    /// The app that may introspect with this proof (RFC 7662 §2.1, §2.3). Fails with
+    /// `invalid_client` for a public app, and with `invalid_token` for a token that a session
+    /// granted.
     pub(super) fn introspects(&self, tx: &Read, due: Timestamp) -> Result<App> {
         match self.holder(tx, due)? {
             Holder::App(app) => Ok(*app),
@@ -70,7 +75,8 @@ impl Proof {
         }
     }
 
-    /// The app that may follow the ends of grants by this.
+    /// The resource server that may follow the ends of grants with this proof. Fails with
+    /// `resource_server_needed` for everybody else.
     pub(super) fn follows(&self, tx: &Read, due: Timestamp) -> Result<App> {
         match self.holder(tx, due)? {
             Holder::App(app) if app.resource_server => Ok(*app),

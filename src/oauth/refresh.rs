@@ -1,9 +1,9 @@
 //! New tokens for a refresh token (RFC 6749 §6), which works once.
 //!
-//! The new pair is derived from the token that is presented, under a key of the server's. So an
-//! answer that was lost, and two tabs that refresh at once, get the same pair. Once a token of that
-//! pair was presented, the old one has no use any more. If it still comes back it is in two hands,
-//! and nobody can tell which of them is the app's (RFC 9700 §4.14).
+//! The server derives the new pair from the presented token with a key of its own. A client that
+//! lost the answer, or two tabs that refresh at once, therefore get the same pair. Once the app
+//! presents a token of the new pair, it no longer needs the old token. If the old token still comes
+//! back, two parties have it, and the server cannot tell which of them is the app (RFC 9700 §4.14).
 
 use super::{
     invalid_grant,
@@ -24,7 +24,8 @@ use crate::{
     },
 };
 
-/// Issues a new pair for a refresh token, which is superseded in the same transaction.
+/// Issues a new pair for a refresh token and supersedes that token in the same transaction. Fails
+/// with `invalid_grant`, or with `invalid_scope` if the scope exceeds the token's.
 pub async fn issue(
     core: &Core,
     request: TokenRequest,
@@ -44,8 +45,8 @@ pub async fn issue(
         let grant = grant::get(tx, token.grant)?
             .filter(|grant| grant.app == app.id)
             .ok_or_else(invalid_grant)?;
-        // Its own pair has arrived. What is noted must stay, so from here on a refusal is a success
-        // of the transaction.
+        // The app has this token, so its parent is settled. An error would roll this note back.
+        // From here on, the transaction succeeds with a refusal.
         token::settle_parent(tx, hash, mint.now)?;
         let (keys, told, presented) = (&*keys, &*told, presented.as_str());
         let exchange = Exchange {
@@ -93,7 +94,8 @@ impl Exchange<'_> {
             ));
         }
         match &self.token.exchanged {
-            // A key that is lost, or an exchange from before there were keys, gives nothing again.
+            // The pair cannot be derived again: the exchange is older than the keys, or its key is
+            // lost.
             Some(Exchanged { by: None, .. }) => Err(invalid_grant()),
             Some(Exchanged { by: Some(by), .. }) => {
                 let pair = self
@@ -107,7 +109,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// The first exchange.
+    /// Exchanges the token for the first time.
     fn begin(&self, scope: Scopes) -> Result<Minted> {
         let &Self {
             tx,
@@ -128,7 +130,7 @@ impl Exchange<'_> {
             mint.refresh_expires_at(token.limit_at),
             mint.now,
         )?;
-        // Only so many are told of one by one, or an app could fill the audit log by it.
+        // The log limits how many refreshes it records one by one. Otherwise an app could fill it.
         let refreshed = mint.refreshed(self.app, grant);
         if self.told.records_refresh(&refreshed) {
             audit::record(
@@ -150,7 +152,7 @@ impl Exchange<'_> {
         })
     }
 
-    /// The same pair again. An access token that expired before anybody had it begins anew.
+    /// Issues the same pair again. If its access token has expired, its lifetime starts anew.
     fn repeat(&self, pair: Pair, scope: Scopes) -> Result<Minted> {
         let &Self {
             tx, mint, grant, ..
@@ -187,8 +189,8 @@ impl Exchange<'_> {
         })
     }
 
-    /// It was stolen: all that came of it ends, for the thief and for the app, and the session's
-    /// devices are told.
+    /// Handles a stolen token: ends the grant, for the thief and for the app, and tells the
+    /// session's devices.
     fn end_both_holders(&self) -> Result<()> {
         let &Self {
             tx,

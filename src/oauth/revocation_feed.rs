@@ -1,4 +1,4 @@
-//! Resource servers that follow the ends of grants: how many there may be, and what wakes them.
+//! Limits how many resource servers follow the ends of grants, and wakes them.
 
 use std::{
     collections::HashMap,
@@ -13,27 +13,28 @@ use crate::{
     store::Effect,
 };
 
-/// Streams of one app at one time: the processes of a resource server, and room for some that the
-/// network has lost.
+/// The most streams that one app may hold at a time: one for each process of a resource server, and
+/// some for connections that the network has lost.
 const MAX_STREAMS_PER_APP: usize = 32;
 
+/// Wakes the streams that follow the ends of grants, and counts them for each app.
 #[derive(Default)]
 pub struct RevocationFeed {
-    /// Says that there may be something to read. It is a hint: the store is the truth.
+    /// Signals that there may be something to read. This is a hint: the store is the truth.
     wake: watch::Sender<()>,
-    /// The places of each app that ever followed; the operator registers few. Never held over an
-    /// await.
+    /// The free places of each app that ever followed. The map stays small, because only apps that
+    /// the operator registered follow. Never held over an await.
     places: Mutex<HashMap<AppId, Arc<Semaphore>>>,
 }
 
-/// One stream's place; it is given up when dropped.
+/// The place of one stream. Dropping it frees the place.
 pub struct Following {
     woken: watch::Receiver<()>,
     _place: OwnedSemaphorePermit,
 }
 
 impl RevocationFeed {
-    /// Takes the effects of one commit.
+    /// Wakes the streams if one of these committed effects ended a grant, a token or an app.
     pub fn apply(&self, effects: &[Effect]) {
         if effects.iter().any(|effect| {
             matches!(
@@ -45,7 +46,8 @@ impl RevocationFeed {
         }
     }
 
-    /// A place for one more stream of an app, unless it has as many as it may have.
+    /// Takes a place for one more stream of an app. Fails with `throttled` if the app has
+    /// `MAX_STREAMS_PER_APP` streams open.
     pub fn follow(&self, app: AppId) -> Result<Following> {
         let mut places = self.places.lock().unwrap_or_else(|e| e.into_inner());
         let places = places
@@ -65,12 +67,12 @@ impl RevocationFeed {
 }
 
 impl Following {
-    /// Forgets what it was woken by: whoever reads the store after this misses nothing.
+    /// Forgets earlier wake-ups. A caller that reads the store after this call misses nothing.
     pub fn listen(&mut self) {
         self.woken.mark_unchanged();
     }
 
-    /// Waits until there may be something that was not there at the last [`Following::listen`].
+    /// Waits until something may have changed since the last [`Following::listen`].
     pub async fn woken(&mut self) -> Result<()> {
         self.woken.changed().await.map_err(Error::internal)
     }

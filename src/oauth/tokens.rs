@@ -1,4 +1,4 @@
-//! Tokens: issued, looked into, revoked.
+//! Tokens: issuing, introspecting, revoking.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -25,66 +25,77 @@ use crate::{
     },
 };
 
-/// How long an access token works.
+/// The lifetime of an access token.
 const ACCESS: Duration = Duration::from_mins(10);
-/// How long a refresh token works if it is not used.
+/// How long an unused refresh token works.
 const REFRESH: Duration = Duration::from_hours(30 * 24);
-/// After this long a session is asked again, however often its grant was refreshed.
+/// The longest time until a session is asked again, however often its grant was refreshed.
 pub const GRANT_LIFE: Duration = Duration::from_hours(180 * 24);
 
-/// What every request for tokens has.
+/// What every token request has.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
+    /// The app's credentials.
     pub credentials: Credentials,
+    /// Where the request came from, and when.
     pub arrival: Arrival,
-    /// The time by which some things are over.
+    /// The time that expiries are compared with.
     pub due: Timestamp,
 }
 
-/// Tokens issued, and what they are good for.
+/// Tokens that were issued, and what they allow.
 #[derive(Debug)]
 pub struct Issued {
+    /// The access token.
     pub access: Secret,
-    /// For the next access token, where a session gave the grant.
+    /// The refresh token, if a session gave the grant.
     pub refresh: Option<Secret>,
+    /// What the access token allows.
     pub scope: Scopes,
+    /// The lifetime of the access token.
     pub expires_in: Duration,
 }
 
-/// What a transaction issued of a [`Mint`].
+/// What a transaction issued with a [`Mint`].
 #[derive(Debug)]
 pub struct Minted {
+    /// What the access token allows.
     pub scope: Scopes,
+    /// When the access token expires.
     pub expires_at: Timestamp,
+    /// Whether a refresh token goes with it.
     pub refreshable: bool,
+    /// The client by which the app acts, if it has one.
     pub client: Option<ClientId>,
-    /// The secrets, where they are not the mint's own.
+    /// The derived secrets, if they replace the mint's own.
     pub derived: Option<Pair>,
-    /// What was refreshed, if it was.
+    /// The refresh that was carried out, if it was one.
     pub refreshed: Option<Refreshed>,
 }
 
-/// What became of a request whose transaction stays, because something is recorded in it.
+/// The outcome of a transaction that commits even when it refuses, because it records something.
 pub type Decision = Result<Minted>;
 
-/// Secrets made before the transaction that hands them out, and the times it goes by.
+/// Secrets generated before the transaction that hands them out, and the times it uses.
 #[derive(Clone, Copy, Debug)]
 pub struct Mint {
     access: SecretHash,
     refresh: SecretHash,
-    /// The refresh token that they are issued for.
+    /// The refresh token that the new tokens are issued for.
     parent: Option<SecretHash>,
-    /// The secret of a new grant's client, which nobody ever gets.
+    /// The secret of a new grant's client. Nobody ever receives it.
     client: SecretHash,
     client_expires_at: Timestamp,
     max_clients: usize,
     address: IpAddr,
+    /// The time of day.
     pub now: Timestamp,
+    /// The time that expiries are compared with.
     pub due: Timestamp,
 }
 
 impl Mint {
-    /// The same mint for the pair that a refresh token is exchanged for.
+    /// This mint with the derived pair that a refresh token is exchanged for.
     pub fn deriving(&self, pair: &Pair, parent: SecretHash) -> Self {
         let (access, refresh) = pair.hashes();
         Self {
@@ -95,7 +106,7 @@ impl Mint {
         }
     }
 
-    /// What the audit log is told of a request for tokens of a grant.
+    /// The audit subject of a token request for this grant.
     pub fn subject(&self, app: &App, grant: &Grant) -> Subject {
         Subject {
             session: grant.session,
@@ -105,7 +116,7 @@ impl Mint {
         }
     }
 
-    /// The refresh of a grant's tokens, as it is told of.
+    /// The refresh of a grant's tokens, as the audit log records it.
     pub fn refreshed(&self, app: &App, grant: &Grant) -> Refreshed {
         let &Grant {
             id,
@@ -122,8 +133,7 @@ impl Mint {
         }
     }
 
-    /// Records that a token or a code came back that was used before, and tells the session's
-    /// devices.
+    /// Records that a used token or code came back, and tells the session's devices.
     pub fn report_reuse(&self, tx: &Write, app: &App, grant: &Grant) -> Result<()> {
         audit::record(
             tx,
@@ -136,12 +146,12 @@ impl Mint {
         })
     }
 
-    /// When a refresh token expires that is issued now.
+    /// When a refresh token that is issued now expires.
     pub fn refresh_expires_at(&self, limit_at: Timestamp) -> Timestamp {
         limit_at.min(self.due.plus(REFRESH))
     }
 
-    /// Issues an access token of a grant, which ends with its app at the latest.
+    /// Issues an access token of a grant. It expires at `limit_at` at the latest.
     pub fn access(
         &self,
         tx: &Write,
@@ -149,7 +159,7 @@ impl Mint {
         scope: Scopes,
         limit_at: Option<Timestamp>,
     ) -> Result<Minted> {
-        // By the clock by which it is refused.
+        // By `due`, the clock that decides when the token is refused.
         let end = self.due.plus(ACCESS);
         let expires_at = limit_at.map_or(end, |limit| limit.min(end));
         let new = NewToken {
@@ -170,7 +180,7 @@ impl Mint {
         })
     }
 
-    /// Issues an access token of this scope, and a refresh token of all that was asked for.
+    /// Issues an access token of `scope`, and a refresh token of `asked`, which may be wider.
     pub fn pair(
         &self,
         tx: &Write,
@@ -196,14 +206,15 @@ impl Mint {
         })
     }
 
-    /// Notes the authorization code that the pair descends from.
+    /// Notes the authorization code that the pair comes from.
     pub fn descend_from(&self, tx: &Write, code: SecretHash) -> Result<()> {
         token::note_code(tx, self.access, code)?;
         token::note_code(tx, self.refresh, code)
     }
 
-    /// Makes the grant that a session gave an app, with a client of that session unless it only
-    /// says who it is.
+    /// Creates the grant that a session gave an app. The grant gets a client of the session unless
+    /// its scope only tells who the session is. Fails with `invalid_grant` if the session has no
+    /// room for the client.
     pub fn begin(
         &self,
         tx: &Write,
@@ -214,7 +225,7 @@ impl Mint {
         let id = self.make(tx, app, new)?;
         if new.scope.need_client() {
             let client = self.client_of(app, id, new);
-            // What is shown as its end is no later than its grant's.
+            // The expiry that is shown for the client is no later than its grant's.
             let expires_at = new
                 .limit_at
                 .map_or(client.expires_at, |limit| limit.min(client.expires_at));
@@ -237,7 +248,7 @@ impl Mint {
             .ok_or_else(|| Error::internal("a grant that was just made is not there"))
     }
 
-    /// Makes a grant; a client of it, if it is to have one, follows in the same transaction.
+    /// Creates a grant. Its client, if it is to have one, follows in the same transaction.
     pub fn make(&self, tx: &Write, app: &App, new: &NewGrant) -> Result<GrantId> {
         let id = grant::insert(tx, app.id, new, self.now)?;
         let subject = Subject {
@@ -248,8 +259,8 @@ impl Mint {
         Ok(id)
     }
 
-    /// Lets the client of a grant live on, as its app or its session has shown itself again; not
-    /// past the grant's own limit.
+    /// Extends the life of a grant's client, because its app or session was active. The grant's own
+    /// limit is the latest end.
     pub fn prolong(&self, tx: &Write, grant: &Grant, limit_at: Option<Timestamp>) -> Result<()> {
         let until = limit_at.map_or(self.client_expires_at, |limit| {
             limit.min(self.client_expires_at)
@@ -276,9 +287,9 @@ impl Mint {
     }
 }
 
-/// Issues what `work` decides for the app that asks, in one transaction. An app that is over, and a
-/// secret that is, are refused like what never was, but the owner can see that they are still
-/// tried.
+/// Authenticates the app and issues what `work` decides, in one transaction. An expired app or
+/// secret gets the same refusal as an unknown one, but the attempt is noted, so that the owner can
+/// see it.
 pub(super) async fn issue(
     core: &Core,
     request: TokenRequest,
@@ -294,7 +305,7 @@ pub(super) async fn issue(
         due,
     } = request;
     let presented = credentials.clone();
-    // Guesses are turned away before they take a turn of the writer's.
+    // Look the credentials up first, so that guesses never occupy the writer.
     core.store
         .read(move |tx| known(tx, &presented))
         .await?
@@ -351,18 +362,21 @@ pub(super) async fn issue(
 /// What an active token stands for (RFC 7662 §2.2).
 #[derive(Debug)]
 pub struct Introspection {
+    /// The token.
     pub token: Token,
-    /// Of an access token: the name by which its end is told.
+    /// The name under which an access token's end is told. `None` for a refresh token.
     pub jti: Option<String>,
+    /// The name of the app that the token was issued to.
     pub client_id: String,
-    /// The session as which it calls, and its nick.
+    /// The session that the token acts as, and its nick. `None` if the app acts for itself.
     pub user: Option<(SessionId, Nick)>,
+    /// The channels that the grant is confined to. `None`: no restriction.
     pub res: Option<Vec<ChannelName>>,
 }
 
-/// Looks into a token for an app that can keep a secret: its own, and any access token for a
-/// resource server. `None`: it is not active, or nothing to this app. An app that names itself
-/// names itself right.
+/// Introspects a token for an app that can keep a secret: a token of its own, or, for a resource
+/// server, any access token. Returns `None` if the token is not active or not visible to this app.
+/// Fails with `malformed_request` if `named` is not the `client_id` of the app that asks.
 pub async fn introspect(
     core: &Core,
     by: Proof,
@@ -382,7 +396,7 @@ pub async fn introspect(
         let Some(grant) = grant::get(tx, token.grant)? else {
             return Ok(None);
         };
-        // A refresh token is nothing that anybody presents to a resource server.
+        // A resource server is never presented a refresh token.
         if grant.app != asking.id && !(asking.resource_server && token.is_access) {
             return Ok(None);
         }
@@ -403,20 +417,19 @@ pub async fn introspect(
             },
         )))
     });
-    // A client that is due to leave calls no more, even if nobody has come to end it yet.
+    // An expired client may not call, even if maintenance has not ended it yet.
     let calls = |client: &Option<ClientId>| client.is_none_or(|client| !core.is_over(client, due));
     let Some((_, unsettled, found)) = found.await?.filter(|(client, ..)| calls(client)) else {
         return Ok(None);
     };
     if unsettled {
-        // Somebody presented it to whoever asks.
+        // Somebody presented this token, so the app has it, and its parent is settled.
         match core
             .store
             .write(move |tx| token::settle_parent(tx, presented, now))
             .await
         {
-            // Whoever only asks is answered even where nothing can be written; the next one who
-            // asks tries again.
+            // The store has no room. Introspection still answers; the next request tries again.
             Err(error) if error.is_want_of_room() => {}
             settled => settled?,
         }
@@ -424,8 +437,8 @@ pub async fn introspect(
     Ok(Some(found))
 }
 
-/// Ends the grant of a token of this app's, expired or superseded too (RFC 7009 §2.1). One that is
-/// unknown needs no end; another app's is refused.
+/// Ends the grant of one of this app's tokens, even of an expired or superseded one (RFC 7009
+/// §2.1). Returns `None` for an unknown token. Fails with `invalid_grant` for another app's token.
 pub async fn revoke(
     core: &Core,
     asking: App,
