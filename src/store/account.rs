@@ -1,4 +1,4 @@
-//! Who is charged for what a job adds to the disk.
+//! The accounting of one write: which network pays for the bytes that it adds to the disk.
 
 use std::{
     net::IpAddr,
@@ -14,37 +14,38 @@ use crate::{
     model::{Network, SessionId, Timestamp},
 };
 
-/// What may refuse a job: that its network has added as much as it may, or that the disk is full.
+/// Why a write may be refused: its network has added as much as it may, or the disk is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
-    /// It ends something, or serves somebody who reads. Neither refuses it: on a full disk it has
-    /// the reserve.
+    /// A write that ends something or serves a reader. Neither limit refuses it: on a full disk it
+    /// may use the whole reserve.
     Essential,
-    /// It lets somebody in. The storage limit does not refuse it, and on a full disk it has a part
-    /// of the reserve.
+    /// A write that lets somebody in. The storage limit does not refuse it. On a full disk it may
+    /// use a part of the reserve.
     Entry,
-    /// It records what strangers tried. The storage limit does not refuse it, a full disk does.
+    /// A write that records what strangers tried. Only a full disk refuses it.
     Record,
-    /// Everything else that adds something. Either refuses it.
+    /// Every other write that adds something. Both limits refuse it.
     Ordinary,
 }
 
-/// The counts of what is added, once there are any: subcommands and tests do without.
+/// The counts of bytes per network. It stays empty in subcommands and tests, which have no limit.
 pub type Counted = Arc<OnceLock<Storage>>;
 
-/// The account of one job.
+/// The account of one write.
 pub struct Account {
     counted: Counted,
+    /// Which limits may refuse the write.
     pub priority: Priority,
-    /// The address that asked for it. `None`: the server does it by itself.
+    /// The address that asked for the write. `None`: the server writes on its own behalf.
     pub requester: Option<IpAddr>,
-    /// Bytes that it has added.
+    /// The bytes that the write has added so far.
     pub added: u64,
     charged: Option<Receipt>,
 }
 
 impl Account {
-    /// An account of the address that this task works for.
+    /// An account for the address on whose behalf the current task runs.
     pub fn of_task(counted: Counted, priority: Priority) -> Self {
         Self {
             counted,
@@ -55,12 +56,13 @@ impl Account {
         }
     }
 
-    /// The network that asked for it.
+    /// The network that asked for the write.
     pub fn network(&self) -> Option<Network> {
         self.requester.map(Network::of)
     }
 
-    /// Charges what the job has added; refused if that is too much.
+    /// Charges the network for what the write has added. Fails if that exceeds its limit, unless
+    /// the priority exempts it.
     pub fn charge(&mut self, tx: &Write) -> Result<()> {
         self.added = tx.added();
         let (Some(storage), Some(network), bytes @ 1..) =
@@ -76,7 +78,7 @@ impl Account {
         Ok(())
     }
 
-    /// Gives back what was charged for something that came to nothing.
+    /// Gives back what was charged for a write that was undone.
     pub fn refund(&mut self) {
         self.added = 0;
         if let (Some(storage), Some(receipt)) = (self.counted.get(), self.charged.take()) {
@@ -85,7 +87,7 @@ impl Account {
     }
 }
 
-/// The session that a transaction works for, and when it was created.
+/// The session that a transaction works for, and the time when it was created.
 fn author(tx: &Write) -> Result<Option<(SessionId, Timestamp)>> {
     let Some(session) = tx.author.get() else {
         return Ok(None);

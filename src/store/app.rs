@@ -15,39 +15,46 @@ use crate::{
     model::{AppId, ChannelName, ClientId, GrantId, RedirectUri, Scopes, SessionId, Timestamp},
 };
 
-/// How long an app that has ended stays listed.
+/// How long an app that has ended stays in the list.
 const LISTED_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// An app, live or ended.
 #[derive(Clone, Debug)]
 pub struct App {
+    /// Its id in the database.
     pub id: AppId,
-    /// Its name on the wire, which is no secret.
+    /// Its public identifier, the `client_id` of OAuth. It is not a secret.
     pub client_id: String,
+    /// Its name for display.
     pub name: String,
-    /// The session whose API key it is; none: it is the operator's.
+    /// The session that owns this API key. `None`: the operator registered the app.
     pub session: Option<SessionId>,
-    /// Of an API key: the client of the device that made it.
+    /// For an API key: the client that created it.
     pub maker: Option<ClientId>,
-    /// Whether it can keep no secret, as what runs on its users' machines.
+    /// Whether it is a public client (RFC 6749 §2.1): it runs on its users' machines and cannot
+    /// keep a secret.
     pub public: bool,
     /// Whether it may introspect every token.
     pub resource_server: bool,
-    /// Whether its users' tokens work without its own beside them.
+    /// Whether its access tokens work without the app's own credentials beside them.
     pub bearer_alone: bool,
-    /// Whether it is registered for the device flow.
+    /// Whether it is registered for the device flow (RFC 8628).
     pub device: bool,
-    /// Where its users may be sent back to; with at least one it is registered for the code flow.
+    /// The registered redirect URIs. An app with at least one is registered for the code flow.
     pub redirect_uris: Vec<RedirectUri>,
     /// The most that it may be granted.
     pub scope: Scopes,
-    /// The channels it is confined to; none: all of the session's.
+    /// The channels that it is confined to. `None`: all channels of the session.
     pub res: Option<Vec<ChannelName>>,
+    /// When it was registered or created.
     pub created_at: Timestamp,
+    /// When it expires. `None`: never.
     pub expires_at: Option<Timestamp>,
+    /// When it ended. `None`: it is live.
     pub ended_at: Option<Timestamp>,
-    /// How often it was still used after its end, and when last.
+    /// How often its credentials were presented after its end.
     pub tried: i64,
+    /// When they were presented last after its end.
     pub tried_at: Option<Timestamp>,
 }
 
@@ -78,7 +85,7 @@ impl App {
         })
     }
 
-    /// Whether it is an API key; others are the operator's.
+    /// Whether it is an API key. All other apps are the operator's.
     pub fn is_key(&self) -> bool {
         self.session.is_some()
     }
@@ -93,12 +100,12 @@ impl App {
         !self.is_key() && self.device
     }
 
-    /// Whether it is over, even if nobody has come to end it yet.
+    /// Whether it has ended or expired, even if its row is not marked as ended yet.
     pub fn over(&self, due: Timestamp) -> bool {
         self.ended_at.is_some() || self.expires_at.is_some_and(|end| due >= end)
     }
 
-    /// What the audit log is told of it.
+    /// The app as the subject of an audit record.
     pub fn subject(&self) -> Subject {
         Subject {
             session: self.session,
@@ -108,23 +115,30 @@ impl App {
     }
 }
 
-/// An operator's app about to be registered.
+/// An operator's app that is about to be registered.
 #[derive(Clone, Debug)]
 pub struct NewApp {
+    /// Its public identifier.
     pub client_id: String,
+    /// Its name for display.
     pub name: String,
-    /// Whether it can keep no secret.
+    /// Whether it cannot keep a secret.
     pub public: bool,
+    /// Whether it may introspect every token.
     pub resource_server: bool,
+    /// Whether its access tokens work without the app's own credentials.
     pub bearer_alone: bool,
+    /// Whether it is registered for the device flow.
     pub device: bool,
+    /// The redirect URIs of its code flow. Empty: it has no code flow.
     pub redirect_uris: Vec<RedirectUri>,
+    /// The most that it may be granted.
     pub scope: Scopes,
 }
 
-/// Registers an app of the operator's; its secret, if it has one, follows in the same transaction.
+/// Registers an operator's app. Its secret, if it has one, is added in the same transaction.
 pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
-    // Nobody is charged for what the operator adds, but every row is counted.
+    // The operator's additions are charged to nobody, but every row is counted.
     tx.add_row(new.client_id.len() + new.name.len(), 4);
     let app = tx
         .sql
@@ -150,21 +164,28 @@ pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
     Ok(app)
 }
 
-/// An API key about to be made.
+/// An API key that is about to be created.
 #[derive(Clone, Debug)]
 pub struct NewKey {
+    /// Its public identifier.
     pub client_id: String,
+    /// Its name for display.
     pub name: String,
+    /// The session that owns it.
     pub session: SessionId,
+    /// The client that creates it.
     pub maker: ClientId,
-    /// The grant through which it is made, and with which it ends; none: a cookie.
+    /// The grant through which it is created and with which it ends. `None`: a cookie.
     pub through: Option<GrantId>,
+    /// The most that it may do.
     pub scope: Scopes,
+    /// The channels that it is confined to. `None`: all channels of the session.
     pub res: Option<Vec<ChannelName>>,
+    /// When it expires. `None`: never.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Makes an API key; its first secret follows in the same transaction.
+/// Creates an API key. Its first secret is added in the same transaction.
 pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
     let (scope, res) = (
         new.scope.to_string(),
@@ -201,7 +222,7 @@ pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
     Ok(app)
 }
 
-/// The app, live or ended, with this name on the wire.
+/// The app with this `client_id`, live or ended.
 pub fn by_client_id(tx: &Read, client_id: &str) -> Result<Option<App>> {
     Ok(tx
         .sql
@@ -210,7 +231,7 @@ pub fn by_client_id(tx: &Read, client_id: &str) -> Result<Option<App>> {
         .optional()?)
 }
 
-/// An app by its id.
+/// The app with this id, live or ended. Fails with `internal_error` if there is none.
 pub fn get(tx: &Read, id: AppId) -> Result<App> {
     Ok(tx
         .sql
@@ -218,7 +239,8 @@ pub fn get(tx: &Read, id: AppId) -> Result<App> {
         .query_row([id], App::read)?)
 }
 
-/// The operator's apps after one, live and ended, each with how many live grants there are of it.
+/// A page of the operator's apps with ids above `after`, live and ended, each with the number of
+/// its live grants.
 pub fn operators(tx: &Read, after: AppId, limit: usize) -> Result<Vec<(App, i64)>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT *, (SELECT count(*) FROM app_grant WHERE app_id = app.id AND ended_at IS NULL) AS grants
@@ -230,7 +252,7 @@ pub fn operators(tx: &Read, after: AppId, limit: usize) -> Result<Vec<(App, i64)
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// A session's live API keys.
+/// The live API keys of a session.
 pub fn live_keys_of(tx: &Read, session: SessionId) -> Result<Vec<App>> {
     let mut statement = tx
         .sql
@@ -241,7 +263,7 @@ pub fn live_keys_of(tx: &Read, session: SessionId) -> Result<Vec<App>> {
     Ok(keys)
 }
 
-/// The last `limit` of a session's API keys that have ended.
+/// A session's API keys that have ended, the latest first, at most `limit`.
 pub fn ended_keys_of(tx: &Read, session: SessionId, limit: usize) -> Result<Vec<App>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?2",
@@ -252,7 +274,7 @@ pub fn ended_keys_of(tx: &Read, session: SessionId, limit: usize) -> Result<Vec<
     Ok(keys)
 }
 
-/// A live API key of a session.
+/// A live API key of a session. Fails with `not_found` if the session has no such key.
 pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
     tx.sql
         .prepare_cached(
@@ -263,7 +285,7 @@ pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
         .ok_or_else(|| Error::new(Code::NotFound, "this session has no such key"))
 }
 
-/// The live API keys that were made through a grant.
+/// The live API keys that were created through a grant.
 pub fn live_made_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>> {
     let mut statement = tx
         .sql
@@ -272,7 +294,7 @@ pub fn live_made_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Gives an app another name.
+/// Changes an app's name.
 pub fn rename(tx: &Write, app: AppId, name: &str) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app SET name = ?2 WHERE id = ?1")?
@@ -280,7 +302,7 @@ pub fn rename(tx: &Write, app: AppId, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Notes that somebody still uses an app that is over.
+/// Counts a use of an app that has ended.
 pub fn note_tried(tx: &Write, app: AppId, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?
@@ -288,7 +310,7 @@ pub fn note_tried(tx: &Write, app: AppId, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Ends an app's row and returns it; `None`: it had ended.
+/// Marks an app as ended and returns it. `None`: it had ended already.
 pub fn end(tx: &Write, id: AppId, now: Timestamp) -> Result<Option<App>> {
     let ended = tx.sql.prepare_cached(
         "UPDATE app SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING *",
@@ -298,7 +320,7 @@ pub fn end(tx: &Write, id: AppId, now: Timestamp) -> Result<Option<App>> {
         .optional()?)
 }
 
-/// Live apps whose time is over; a batch of them.
+/// A batch of the live apps that have expired.
 pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<AppId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT id FROM app WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2",
@@ -307,8 +329,9 @@ pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<AppId>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Removes a batch of apps that nobody can ask about any more: their session ended at `cutoff` or
-/// before, or they themselves did long ago. Their grants go before them.
+/// Removes a batch of ended apps that nobody can ask about any more: their session ended at
+/// `cutoff` or before, or they ended 30 days ago. Returns how many. Their grants must be removed
+/// first.
 pub fn drop_ended(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql

@@ -1,4 +1,4 @@
-//! The secrets of apps: several may work at a time, and for each is known when it was used last.
+//! The secrets of apps. Several can be valid at a time, and each records when it was last used.
 
 use std::time::Duration;
 
@@ -15,24 +15,28 @@ use crate::{
     secret::SecretHash,
 };
 
-/// Secrets of an app, at most: those that still work, and those that did.
+/// The most secrets that an app keeps, valid and expired ones together.
 const KEPT_SECRETS: usize = 10;
 
-/// One of an app's secrets, without the secret.
+/// One of an app's secrets, without the secret itself.
 #[derive(Clone, Copy, Debug)]
 pub struct AppSecret {
+    /// The id of its row; newer secrets have higher ids.
     pub id: i64,
+    /// When it was created.
     pub created_at: Timestamp,
-    /// None: as long as the app.
+    /// The end of its validity. `None`: it is valid as long as the app.
     pub valid_until: Option<Timestamp>,
+    /// When it was last used. `None`: never.
     pub last_used_at: Option<Timestamp>,
-    /// How often it was still used after its end, and when last.
+    /// How often it was presented after the end of its validity.
     pub tried: i64,
+    /// When it was presented last after that end.
     pub tried_at: Option<Timestamp>,
 }
 
 impl AppSecret {
-    /// Whether it still proves anything.
+    /// Whether it still authenticates the app.
     pub fn is_valid(&self, due: Timestamp) -> bool {
         self.valid_until.is_none_or(|end| due < end)
     }
@@ -60,8 +64,8 @@ pub fn insert(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp) -> Res
     Ok(())
 }
 
-/// Gives an app a new secret; those before it work for as long as `overlap`. Ten are kept, those
-/// that work among them, so an eleventh that would put out one that still works is refused.
+/// Gives an app a new secret. The secrets before it stay valid for `overlap` at most. Ten are kept,
+/// valid ones first. Fails with `too_many_keys` if an eleventh would displace a valid one.
 pub fn rotate(
     tx: &Write,
     app: AppId,
@@ -93,7 +97,7 @@ pub fn rotate(
     Ok(())
 }
 
-/// This secret of an app, valid or not.
+/// The secret of an app with this hash, valid or not.
 pub fn find(tx: &Read, app: AppId, secret: SecretHash) -> Result<Option<AppSecret>> {
     Ok(tx
         .sql
@@ -102,7 +106,7 @@ pub fn find(tx: &Read, app: AppId, secret: SecretHash) -> Result<Option<AppSecre
         .optional()?)
 }
 
-/// An app's secrets, oldest first.
+/// The secrets of an app, oldest first.
 pub fn of_app(tx: &Read, app: AppId) -> Result<Vec<AppSecret>> {
     let mut statement = tx
         .sql
@@ -113,7 +117,7 @@ pub fn of_app(tx: &Read, app: AppId) -> Result<Vec<AppSecret>> {
     Ok(secrets)
 }
 
-/// Notes the use of a secret.
+/// Records a use of a secret.
 pub fn note_used(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app_secret SET last_used_at = ?2 WHERE id = ?1")?
@@ -121,7 +125,7 @@ pub fn note_used(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Notes that somebody still uses a secret whose time is over.
+/// Counts a use of a secret after the end of its validity.
 pub fn note_tried(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app_secret SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?

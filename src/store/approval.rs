@@ -1,5 +1,6 @@
-//! What a session has approved and no app has redeemed yet: authorization codes, and device codes
-//! whose device has not come back. They end together, whichever kind they are.
+//! Pending approvals: what a session has approved and no app has redeemed yet. These are
+//! authorization codes, and device codes whose device has not polled since. Both kinds end
+//! together.
 
 use rusqlite::{Row, params};
 
@@ -9,13 +10,16 @@ use crate::{
     model::{AppId, ChannelName, Scopes, SessionId, Timestamp},
 };
 
-/// An approval that waits for its app.
+/// An approval that its app has not redeemed yet.
 #[derive(Clone, Debug)]
 pub struct Approval {
+    /// The app that may redeem it.
     pub app: AppId,
+    /// The scopes that the session approved.
     pub scope: Scopes,
-    /// The channels that were chosen; none: all of the session's.
+    /// The channels that the session chose. `None`: all of its channels.
     pub res: Option<Vec<ChannelName>>,
+    /// When it can no longer be redeemed.
     pub expires_at: Timestamp,
 }
 
@@ -30,8 +34,7 @@ impl Approval {
     }
 }
 
-/// The approvals of a session that can still be redeemed, those that expire first before the
-/// others.
+/// The approvals of a session that can still be redeemed, in the order in which they expire.
 pub fn pending_of(tx: &Read, session: SessionId, due: Timestamp) -> Result<Vec<Approval>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT app_id, scope, res, expires_at FROM authorization_code

@@ -1,5 +1,5 @@
-//! The audit log: appended to in the transaction of what it tells, read backwards, removed by its
-//! own retention.
+//! The audit log. A line is appended in the transaction of the change that it records. The log is
+//! read backwards and has a retention of its own.
 
 use rusqlite::{Row, params};
 
@@ -14,11 +14,12 @@ use crate::{
     model::{SessionId, Timestamp},
 };
 
+/// Records that something happened once.
 pub fn record(tx: &Write, action: Action, subject: &Subject, now: Timestamp) -> Result<()> {
     insert(tx, action, subject, None, now)
 }
 
-/// Records that something happened so many times.
+/// Records in one line that something happened `count` times.
 pub fn record_many(
     tx: &Write,
     action: Action,
@@ -35,7 +36,7 @@ pub fn record_many(
     )
 }
 
-/// A line that a request causes has the address of that request, whether or not the caller knew it.
+/// A line that a request causes has the address of that request, even if `subject` has none.
 fn insert(
     tx: &Write,
     action: Action,
@@ -72,7 +73,7 @@ fn insert(
     Ok(())
 }
 
-/// The last `limit` lines before `before`, ascending.
+/// The last `limit` lines before the line `before` (`None`: the end of the log), ascending.
 pub fn list(tx: &Read, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
     let mut statement = tx
         .sql
@@ -80,7 +81,7 @@ pub fn list(tx: &Read, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> 
     ascending(statement.query_map([before.unwrap_or(i64::MAX), as_sql(limit)], entry)?)
 }
 
-/// The same of one session.
+/// The last `limit` lines about one session before the line `before`, ascending.
 pub fn of_session(tx: &Read, session: SessionId, before: i64, limit: usize) -> Result<Vec<Entry>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT * FROM audit WHERE session_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
@@ -108,7 +109,7 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
     })
 }
 
-/// Removes a batch of lines older than `cutoff`, oldest first; how many.
+/// Removes a batch of the lines written at `cutoff` or before, oldest first. Returns how many.
 pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql

@@ -1,5 +1,5 @@
-//! Authorization codes: made when a session approves, used once. They end with their app and their
-//! session.
+//! Authorization codes (RFC 6749 §4.1): created when a session approves an app, and used once. They
+//! end with their app and with their session.
 
 use std::time::Duration;
 
@@ -16,28 +16,34 @@ use crate::{
     secret::SecretHash,
 };
 
-/// How long an expired code is kept: one that comes back even then was stolen.
+/// How long an expired code is kept. A code that comes back in this time was probably stolen.
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
-/// What a session approved, on its way to the app.
+/// What a session approved, until the app redeems it.
 #[derive(Clone, Debug)]
 pub struct AuthorizationCode {
+    /// The app that may redeem it.
     pub app: AppId,
+    /// The session that approved it.
     pub session: SessionId,
-    /// The session's client that approved.
+    /// The client of the session that approved it.
     pub client: ClientId,
+    /// The scopes that were approved.
     pub scope: Scopes,
-    /// The channels that were chosen; none: all of the session's.
+    /// The channels that were chosen. `None`: all channels of the session.
     pub res: Option<Vec<ChannelName>>,
-    /// As the request gave it; none: it gave none.
+    /// The redirect URI as the authorization request gave it. `None`: the request gave none.
     pub redirect_uri: Option<String>,
-    /// What the verifier must hash to (RFC 7636 §4.2).
+    /// The PKCE challenge: what the verifier must hash to (RFC 7636 §4.2).
     pub challenge: String,
-    /// The grant it joins; once it was used, the one it issued from.
+    /// Before its use: the grant that it extends, if any. After its use: the grant whose tokens it
+    /// issued.
     pub grant: Option<GrantId>,
+    /// When it expires.
     pub expires_at: Timestamp,
+    /// Whether it was used.
     pub used: bool,
-    /// Whether its first use made the grant.
+    /// Whether its first use created the grant.
     pub began: bool,
 }
 
@@ -59,6 +65,7 @@ impl AuthorizationCode {
     }
 }
 
+/// Stores a new code under the hash of its secret.
 pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Result<()> {
     let (scope, res) = (
         code.scope.to_string(),
@@ -92,7 +99,7 @@ pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Resul
     Ok(())
 }
 
-/// The code with this secret, used and expired ones too; its app and its session are live.
+/// The code with this secret, used and expired ones included. Its app and its session are live.
 pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<AuthorizationCode>> {
     Ok(tx
         .sql
@@ -101,7 +108,7 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<AuthorizationCode>> 
         .optional()?)
 }
 
-/// Notes that a code was used, for which grant, and whether it `began` that grant.
+/// Records the use of a code: for which grant, and whether the use created that grant (`began`).
 pub fn note_used(
     tx: &Write,
     secret: SecretHash,
@@ -123,8 +130,8 @@ pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     Ok(())
 }
 
-/// Removes what a client has approved that left before it was used: it may have been removed
-/// because it was not to be trusted.
+/// Removes the unused codes that a client approved before it left. The client may have been removed
+/// because it was not trusted.
 pub fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1 AND client_id = ?2 AND used_at IS NULL")?
@@ -132,8 +139,8 @@ pub fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Res
     Ok(())
 }
 
-/// Removes what a session has approved and nobody has redeemed, for one app or for all. Returns how
-/// many codes it was.
+/// Removes the unused codes that a session approved, for one app or for all (`None`). Returns how
+/// many.
 pub fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
     let void = tx.sql.prepare_cached(
         "DELETE FROM authorization_code
@@ -142,8 +149,8 @@ pub fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize>
     Ok({ void }.execute(params![session, app])?)
 }
 
-/// How many new clients a session has approved that have not come yet; to say who one is takes
-/// none.
+/// How many approved codes of a session will create a new client when they are redeemed. The scope
+/// `identity` creates none.
 pub fn count_waiting(tx: &Read, session: SessionId, due: Timestamp) -> Result<usize> {
     Ok(tx
         .sql
@@ -163,7 +170,7 @@ pub fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
     Ok(())
 }
 
-/// Removes a batch of codes that expired long enough ago; how many.
+/// Removes a batch of codes that expired 24 hours ago or earlier. Returns how many.
 pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql

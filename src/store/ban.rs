@@ -1,4 +1,4 @@
-//! Bans: masks of sessions that may neither join a channel nor speak there.
+//! Bans: masks of sessions that may neither join a channel nor speak on it.
 
 use rusqlite::{Row, params};
 
@@ -13,11 +13,14 @@ use crate::{
     model::{ChannelId, Timestamp},
 };
 
-/// A ban, and who set it when.
+/// A ban of a channel.
 #[derive(Clone, Debug)]
 pub struct Ban {
+    /// Which sessions it matches.
     pub mask: SessionMask,
+    /// The nick of the session that set it.
     pub set_by: String,
+    /// When it was set.
     pub set_at: Timestamp,
 }
 
@@ -31,6 +34,7 @@ impl Ban {
     }
 }
 
+/// All bans of a channel.
 pub fn list(tx: &Read, channel: ChannelId) -> Result<Vec<Ban>> {
     let mut statement = tx
         .sql
@@ -39,7 +43,7 @@ pub fn list(tx: &Read, channel: ChannelId) -> Result<Vec<Ban>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Whether a ban of the channel matches a session.
+/// Whether any ban of the channel matches a session.
 pub fn matches(tx: &Read, channel: ChannelId, session: &Session) -> Result<bool> {
     let mut masks = tx
         .sql
@@ -47,7 +51,7 @@ pub fn matches(tx: &Read, channel: ChannelId, session: &Session) -> Result<bool>
     Masked::new(session.id, session.mask()).fits_one_of(&mut masks, channel)
 }
 
-/// Adds a ban; whether it is new.
+/// Adds a ban. Returns whether it is new.
 pub fn add(tx: &Write, channel: ChannelId, ban: &Ban) -> Result<bool> {
     let mask = &ban.mask.mask;
     let added = tx
@@ -68,7 +72,7 @@ pub fn add(tx: &Write, channel: ChannelId, ban: &Ban) -> Result<bool> {
     Ok(added == 1)
 }
 
-/// Removes a ban; whether there was one.
+/// Removes a ban. Returns whether it existed.
 pub fn remove(tx: &Write, channel: ChannelId, mask: &Mask) -> Result<bool> {
     let removed = tx
         .sql
@@ -77,6 +81,7 @@ pub fn remove(tx: &Write, channel: ChannelId, mask: &Mask) -> Result<bool> {
     Ok(removed == 1)
 }
 
+/// Removes all bans of a channel that has ended.
 pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM ban WHERE channel_id = ?1")?

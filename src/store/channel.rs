@@ -1,4 +1,4 @@
-//! Channels: made, found, listed, set. Who is on them is in `member`.
+//! Channels: created, found, listed and changed. Their members are in `membership`.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -16,21 +16,31 @@ use crate::{
 /// A live channel.
 #[derive(Clone, Debug)]
 pub struct Channel {
+    /// Its id, which is also its target id.
     pub id: ChannelId,
+    /// Its name, as its first member typed it.
     pub name: ChannelName,
+    /// When it was created.
     pub created_at: Timestamp,
+    /// Its modes, with key and member limit.
     pub modes: Modes,
+    /// Its topic. `None`: it has none.
     pub topic: Option<Topic>,
 }
 
+/// A channel's topic.
 #[derive(Clone, Debug)]
 pub struct Topic {
+    /// The text.
     pub text: String,
+    /// The nick of the session that set it.
     pub set_by: String,
+    /// When it was set.
     pub set_at: Timestamp,
 }
 
 impl Channel {
+    /// Reads a row of the table.
     pub fn read(row: &Row) -> rusqlite::Result<Self> {
         let topic: Option<String> = row.get("topic")?;
         let topic = match topic {
@@ -55,7 +65,7 @@ impl Channel {
     }
 }
 
-/// Makes a channel, which its first member joins in the same transaction.
+/// Creates a channel. Its first member joins in the same transaction.
 pub fn insert(
     tx: &Write,
     target: TargetId,
@@ -81,6 +91,7 @@ pub fn insert(
     })
 }
 
+/// The live channel with this name, compared in folded form.
 pub fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> {
     Ok(tx
         .sql
@@ -89,7 +100,7 @@ pub fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> {
         .optional()?)
 }
 
-/// The name by which a channel is compared, live or ended.
+/// The folded name of a channel, live or ended.
 pub fn folded_name(tx: &Read, id: ChannelId) -> Result<String> {
     let name = tx
         .sql
@@ -97,7 +108,7 @@ pub fn folded_name(tx: &Read, id: ChannelId) -> Result<String> {
     Ok({ name }.query_row([id], |row| row.get(0))?)
 }
 
-/// Live channels that were made after the channel `after`, by their ids.
+/// The live channels with ids above `after`, in other words those created after it.
 pub fn made_after(tx: &Read, after: ChannelId) -> Result<Vec<(ChannelId, ChannelName)>> {
     let mut statement = tx
         .sql
@@ -106,7 +117,7 @@ pub fn made_after(tx: &Read, after: ChannelId) -> Result<Vec<(ChannelId, Channel
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The channel that was made last, live or ended.
+/// The id of the channel that was created last, live or ended. 0: there has been none.
 pub fn newest(tx: &Read) -> Result<ChannelId> {
     Ok(tx
         .sql
@@ -115,6 +126,7 @@ pub fn newest(tx: &Read) -> Result<ChannelId> {
         })?)
 }
 
+/// Whether a channel is live.
 pub fn is_live(tx: &Read, id: ChannelId) -> Result<bool> {
     let live = tx.sql.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM channel WHERE id = ?1 AND ended_at IS NULL)",
@@ -122,7 +134,7 @@ pub fn is_live(tx: &Read, id: ChannelId) -> Result<bool> {
     Ok({ live }.query_row([id], |row| row.get(0))?)
 }
 
-/// Live channels on which nobody is op.
+/// The live channels that have no operator.
 pub fn without_op(tx: &Read) -> Result<Vec<ChannelId>> {
     let without_op = tx.sql.prepare(
         "SELECT id FROM channel WHERE ended_at IS NULL AND NOT EXISTS
@@ -142,8 +154,8 @@ pub fn name(tx: &Read, id: ChannelId) -> Result<String> {
     Ok({ name }.query_row([id], |row| row.get(0))?)
 }
 
-/// Live channels that are not hidden and how many are on each, the largest first, at most so many.
-/// What each of them shows to whom is for the caller to see to.
+/// The live channels that are not secret (+s), each with its number of members, largest first, at
+/// most `limit`. The caller decides what of each channel the reader may see.
 pub fn largest(tx: &Read, limit: usize) -> Result<Vec<(Channel, i64)>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT channel.*, (SELECT count(*) FROM membership WHERE channel_id = channel.id AND until IS NULL) AS members
@@ -156,6 +168,7 @@ pub fn largest(tx: &Read, limit: usize) -> Result<Vec<(Channel, i64)>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Sets or clears (`None`) a channel's topic.
 pub fn set_topic(tx: &Write, id: ChannelId, topic: Option<&Topic>) -> Result<()> {
     tx.add_text(topic.map_or("", |topic| &topic.text));
     tx.sql
@@ -171,6 +184,7 @@ pub fn set_topic(tx: &Write, id: ChannelId, topic: Option<&Topic>) -> Result<()>
     Ok(())
 }
 
+/// Replaces a channel's modes, its key and its member limit.
 pub fn set_modes(tx: &Write, id: ChannelId, modes: &Modes) -> Result<()> {
     tx.add_text(modes.key.as_deref().unwrap_or_default());
     tx.sql
@@ -179,6 +193,7 @@ pub fn set_modes(tx: &Write, id: ChannelId, modes: &Modes) -> Result<()> {
     Ok(())
 }
 
+/// Marks a channel as ended, which frees its name. Its key and topic are deleted.
 pub fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE channel SET ended_at = ?2, key = NULL, topic = NULL WHERE id = ?1")?

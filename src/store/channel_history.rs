@@ -1,5 +1,5 @@
-//! While a channel was +H: intervals of event ids, both ends within. What was said meanwhile is for
-//! its later members, too.
+//! The times when a channel was +H, as intervals of event ids, both ends included. Later members
+//! may read the messages of these intervals.
 
 use rusqlite::params;
 
@@ -12,11 +12,11 @@ use crate::{
     model::{ChannelId, EventId},
 };
 
-/// Intervals that are kept of a channel: turning the mode on and off costs a command, and may not
-/// make histories dear.
+/// The most intervals that are kept of a channel. A client could otherwise make histories expensive
+/// by turning the mode on and off.
 const MOST: usize = 1000;
 
-/// Notes that the mode was set by an event. Returns whether an old interval was forgotten for it.
+/// Opens an interval at the event that set the mode. Returns whether an old interval was dropped.
 pub fn open(tx: &Write, channel: ChannelId, since: EventId) -> Result<bool> {
     tx.sql
         .prepare_cached("INSERT INTO channel_history (channel_id, since) VALUES (?1, ?2)")?
@@ -32,7 +32,7 @@ pub fn open(tx: &Write, channel: ChannelId, since: EventId) -> Result<bool> {
     Ok(forgotten > 0)
 }
 
-/// Notes that the mode was cleared by an event.
+/// Closes the open interval at the event that cleared the mode.
 pub fn close(tx: &Write, channel: ChannelId, until: EventId) -> Result<()> {
     tx.sql
         .prepare_cached(
@@ -51,7 +51,7 @@ pub fn of(tx: &Read, channel: ChannelId) -> Result<Vec<Span>> {
     Ok(spans.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Forgets those of a channel that ends. Returns whether there were any.
+/// Removes the intervals of a channel that ends. Returns whether there were any.
 pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<bool> {
     let removed = tx
         .sql
@@ -60,7 +60,8 @@ pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<bool> {
     Ok(removed > 0)
 }
 
-/// Removes a batch of those that ended before the oldest event there is.
+/// Removes a batch of the intervals that closed before the oldest event of the log. Returns how
+/// many.
 pub fn drop_old(tx: &Write, batch: usize) -> Result<usize> {
     Ok(tx
         .sql

@@ -1,4 +1,4 @@
-//! Clients: admitted, renewed, listed, ended. The last one out ends the session.
+//! Clients: created, renewed, listed and ended. A session ends with its last device.
 
 use std::net::IpAddr;
 
@@ -19,31 +19,35 @@ use crate::{
     secret::SecretHash,
 };
 
-/// A client about to be admitted, or renewed.
+/// A client that is about to be created or renewed.
 #[derive(Clone, Debug)]
 pub struct NewClient {
+    /// Its name for display.
     pub name: String,
+    /// The hash of its cookie's secret.
     pub secret: SecretHash,
-    /// The end of its lifetime.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// Where the request came from.
+    /// The address of the request.
     pub address: IpAddr,
-    /// What it acts by, if it comes by no cookie.
+    /// The grant by which it acts. `None`: it acts by its cookie.
     pub grant: Option<Granted>,
 }
 
-/// By what a client acts that comes by no cookie. Its secret is nobody's.
+/// The grant of a client without a cookie. Nobody knows the secret of such a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Granted {
+    /// The grant's id.
     pub id: GrantId,
+    /// What the grant allows.
     pub scope: Scopes,
-    /// Whether it is confined to some of the session's channels.
+    /// Whether the grant is confined to some of the session's channels.
     pub confined: bool,
-    /// Whether it is an API key's bot, which is no device.
+    /// Whether the client is an API key's bot, which is not a device.
     pub key: bool,
 }
 
-/// Admits a client to a session. Its queue begins here, until its first snapshot moves the
+/// Adds a client to a session. Its queue begins at `head`, until its first snapshot moves the
 /// beginning.
 pub fn insert(
     tx: &Write,
@@ -94,8 +98,8 @@ pub fn insert(
     Ok(id)
 }
 
-/// Gives a live client a new secret and a new lifetime; its queue goes on. Should the answer be
-/// lost, it is no client that never was: whoever knows the password can log in again.
+/// Gives a live client a new secret and a new lifetime; its queue goes on. The new secret counts as
+/// presented: if the answer is lost, its owner can log in again with the password.
 pub fn renew(
     tx: &Write,
     caller: Caller,
@@ -128,7 +132,7 @@ pub fn renew(
     Ok(())
 }
 
-/// Gives a client another name.
+/// Changes a client's name.
 pub fn rename(tx: &Write, id: ClientId, name: &str) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET name = ?2 WHERE id = ?1")?
@@ -136,7 +140,7 @@ pub fn rename(tx: &Write, id: ClientId, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Gives the clients of an app another name.
+/// Changes the name of all clients of an app.
 pub fn rename_of_app(tx: &Write, app: AppId, name: &str) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET name = ?2 WHERE grant_id IN (SELECT id FROM app_grant WHERE app_id = ?1)")?
@@ -144,7 +148,7 @@ pub fn rename_of_app(tx: &Write, app: AppId, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Lets a client live on, as its app has shown its secret again.
+/// Extends a client's lifetime to `until`, after its app has authenticated again.
 pub fn prolong(tx: &Write, client: ClientId, until: Timestamp, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET expires_at = ?2, seen_at = max(seen_at, ?3), warned = 0 WHERE id = ?1")?
@@ -152,7 +156,7 @@ pub fn prolong(tx: &Write, client: ClientId, until: Timestamp, now: Timestamp) -
     Ok(())
 }
 
-/// Notes that a client has its secret.
+/// Records that a client has presented this secret, which proves that the secret has arrived.
 pub fn note_presented(tx: &Write, client: ClientId, secret: SecretHash) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET unpresented = NULL WHERE id = ?1 AND secret_hash = ?2")?
@@ -160,9 +164,9 @@ pub fn note_presented(tx: &Write, client: ClientId, secret: SecretHash) -> Resul
     Ok(())
 }
 
-/// The addresses that the last devices of a session were let in from: of those that are live or
-/// have idled out. A device that was removed or has logged out may have been a stranger's, and the
-/// programs of apps and bots run where others' do too.
+/// The addresses from which the session's latest devices logged in, at most 100. Only devices that
+/// are live or have expired count. A device that was removed or has logged out may have been a
+/// stranger's. Clients of apps are left out, because programs of strangers run at the same places.
 pub fn addresses(tx: &Read, session: SessionId) -> Result<Vec<IpAddr>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT address FROM client WHERE session_id = ?1 AND grant_id IS NULL AND (ended_at IS NULL OR end_reason = ?2)
@@ -173,7 +177,7 @@ pub fn addresses(tx: &Read, session: SessionId) -> Result<Vec<IpAddr>> {
     Ok(addresses.into_iter().flatten().collect())
 }
 
-/// Why a client has left, if it has.
+/// Why a client has left. `None`: it is live. Fails with `internal_error` if its row is gone.
 pub fn ended(tx: &Read, client: ClientId) -> Result<Option<EndReason>> {
     let reason = tx
         .sql
@@ -182,7 +186,7 @@ pub fn ended(tx: &Read, client: ClientId) -> Result<Option<EndReason>> {
     Ok(reason.map(|reason| EndReason::parse(&reason).unwrap_or(EndReason::Revoked)))
 }
 
-/// Why the client with this secret left. `None`: there never was one, or its tombstone is gone.
+/// Why the client with this secret left. `None`: it is live or unknown, or its tombstone is gone.
 pub fn end_reason(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
     let reason = tx
         .sql
@@ -194,8 +198,8 @@ pub fn end_reason(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
     Ok(reason.and_then(|reason| EndReason::parse(&reason)))
 }
 
-/// The live clients of a session that are devices, oldest first: those that are listed, count, and
-/// keep it alive.
+/// The live devices of a session, oldest first. These are the clients that are listed, that count,
+/// and that keep the session alive.
 pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT * FROM client WHERE session_id = ?1 AND ended_at IS NULL AND NOT key ORDER BY id",
@@ -206,7 +210,7 @@ pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
     Ok(clients)
 }
 
-/// The live clients of a session that are API keys' bots.
+/// The live clients of a session that are bots of API keys.
 pub fn bots_of(tx: &Read, session: SessionId) -> Result<Vec<ClientId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT id FROM client WHERE session_id = ?1 AND ended_at IS NULL AND key",
@@ -215,7 +219,7 @@ pub fn bots_of(tx: &Read, session: SessionId) -> Result<Vec<ClientId>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// One client, as its own holder sees it.
+/// One client, as its own holder sees it (`current`).
 pub fn own_view(tx: &Read, id: ClientId) -> Result<ClientView> {
     let view = tx
         .sql
@@ -259,15 +263,15 @@ fn address(row: &Row) -> rusqlite::Result<Option<IpAddr>> {
         .and_then(|address| address.parse().ok()))
 }
 
-/// What ended with a client's row.
+/// What the row of a client that has just ended says.
 pub struct EndedClient {
-    /// The grant that it acted by.
+    /// The grant by which it acted.
     pub grant: Option<GrantId>,
-    /// Whether it was a device; an API key's bot is none.
+    /// Whether it was a device. An API key's bot is not.
     pub is_device: bool,
 }
 
-/// Ends a client's row. One that has ended stays as it is.
+/// Marks a client as ended. `None`: it had ended already, and stays as it is.
 pub fn end(
     tx: &Write,
     id: ClientId,
@@ -287,16 +291,18 @@ pub fn end(
     Ok(ended.optional()?)
 }
 
-/// What is gathered of a client's use: how far it has acknowledged, and when and from where it was
-/// last used.
+/// What is collected in memory about a client's use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Use {
+    /// How far it has acknowledged its queue.
     pub cursor: EventId,
+    /// When it was last used.
     pub seen_at: Timestamp,
+    /// Where it was last used from, if known.
     pub area: Option<Area>,
 }
 
-/// Where a client's queue begins.
+/// The event id after which a client's queue begins.
 pub fn queue_start(tx: &Read, client: ClientId) -> Result<EventId> {
     Ok(tx
         .sql
@@ -304,8 +310,8 @@ pub fn queue_start(tx: &Read, client: ClientId) -> Result<EventId> {
         .query_row([client], |row| row.get(0))?)
 }
 
-/// Begins a client's queue: at the cursor of its first snapshot, or where it was admitted if it
-/// reads first. A later call changes nothing.
+/// Begins a client's queue: at the cursor of its first snapshot, or where the client was created if
+/// it reads first. Later calls change nothing.
 pub fn begin_queue(tx: &Write, client: ClientId, at: EventId) -> Result<()> {
     tx.sql
         .prepare_cached(
@@ -315,8 +321,8 @@ pub fn begin_queue(tx: &Write, client: ClientId, at: EventId) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what was gathered in memory of a client's use: neither position nor time ever goes
-/// back.
+/// Writes down what was collected in memory about a client's use. Neither the cursor nor the time
+/// ever goes back.
 pub fn note_use(
     tx: &Write,
     client: ClientId,
@@ -335,8 +341,9 @@ pub fn note_use(
     Ok(())
 }
 
-/// Live clients whose lifetime is over, that were last seen at `idle_since` or before, or that have
-/// had a secret since `unpresented_since` or before without ever presenting it; a batch of them.
+/// A batch of live clients that are due to end: they have expired, they were last seen at
+/// `idle_since` or before, or they have had a secret since `unpresented_since` or before and never
+/// presented it.
 pub fn due(
     tx: &Read,
     now: Timestamp,
@@ -357,19 +364,23 @@ pub fn due(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// A device whose lifetime is about to end.
+/// A device that is about to expire.
 #[derive(Clone, Debug)]
 pub struct Ending {
+    /// Its session.
     pub session: SessionId,
+    /// The device.
     pub client: ClientId,
+    /// Its name for display.
     pub name: String,
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// Whether it came by a cookie: then logging in again renews it.
+    /// Whether it acts by a cookie. If so, logging in again renews it.
     pub by_cookie: bool,
 }
 
-/// Live devices whose lifetime ends by `until`, and of which nobody was told that it does; a batch
-/// of them.
+/// A batch of the live devices that expire by `until` and whose session was not warned yet, in the
+/// order in which they expire.
 pub fn ending(tx: &Read, until: Timestamp, batch: usize) -> Result<Vec<Ending>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT session_id, id, name, expires_at, grant_id IS NULL FROM client INDEXED BY client_unwarned
@@ -387,7 +398,7 @@ pub fn ending(tx: &Read, until: Timestamp, batch: usize) -> Result<Vec<Ending>> 
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Notes that a client's session was told that its lifetime is about to end.
+/// Records that a client's session was warned that the client is about to expire.
 pub fn note_warned(tx: &Write, client: ClientId) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE client SET warned = 1 WHERE id = ?1")?
@@ -395,7 +406,7 @@ pub fn note_warned(tx: &Write, client: ClientId) -> Result<()> {
     Ok(())
 }
 
-/// Every live client, for the caller map's start.
+/// Calls `each` for every live client, to fill the caller map at the start.
 pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx.sql.prepare(
         "SELECT client.id, client.session_id, secret_hash, cursor, begun, unpresented IS NULL, seen_at, client.expires_at,

@@ -1,7 +1,8 @@
-//! Conversations by direct messages: with whom a session has one, and how far it has read it.
+//! Conversations by direct messages: with which sessions a session has one, and how far it has read
+//! each.
 //!
-//! The sessions that a session has written to are counted apart from those that only wrote to it,
-//! so strangers, however many, push nobody out whom it knows.
+//! The conversations in which a session has written are counted apart from those in which it has
+//! only received. Strangers therefore cannot displace the session's own contacts.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -14,29 +15,31 @@ use crate::{
     model::{EventId, Nick, SessionId},
 };
 
-/// Conversations of a session in which it has not written, at most.
+/// The most conversations of a session in which it has not written.
 const MOST: i64 = 1000;
-/// Sessions that are told of a session's NICK and QUIT because it has written to them, at most: the
-/// latest.
+/// The most sessions that are told of a session's NICK and QUIT because it has written to them. The
+/// latest count.
 pub const CONTACTS: usize = 1000;
-/// Conversations that are shown of a session.
+/// The most conversations that are shown to a session.
 const SHOWN: i64 = 200;
-/// Conversations of a session in which it has written, at most: all its contacts, and as many
+/// The most conversations of a session in which it has written: all its contacts, and as many
 /// others as are shown.
 const MOST_WRITTEN: i64 = CONTACTS as i64 + SHOWN;
 
-/// A conversation, as one of its two sessions has it.
+/// A conversation, as one of its two sessions sees it.
 #[derive(Clone, Debug)]
 pub struct Conversation {
     /// The other session.
     pub other: SessionId,
-    /// Its nick; of one that has ended, the last it had.
+    /// Its nick, or its last nick if it has ended.
     pub nick: Nick,
+    /// Whether the other session has ended.
     pub ended: bool,
+    /// The read marker: the last message that was read.
     pub read: EventId,
 }
 
-/// Notes that a session wrote to another one, or to itself.
+/// Records that a session has written to another session, or to itself.
 pub fn note_written(
     tx: &Write,
     session: SessionId,
@@ -62,7 +65,7 @@ pub fn note_written(
     forget_least_written(tx, session)
 }
 
-/// Notes that a session was written to by another one.
+/// Records that a session has received a message from another session.
 pub fn note_received(
     tx: &Write,
     session: SessionId,
@@ -87,7 +90,7 @@ pub fn note_received(
     forget_least(tx, session)
 }
 
-/// How far a session has read what another one wrote to it.
+/// The read marker of a session for what another session wrote to it. 0: it has read nothing.
 pub fn read_mark(tx: &Read, session: SessionId, other: SessionId) -> Result<EventId> {
     let mark = tx
         .sql
@@ -98,7 +101,7 @@ pub fn read_mark(tx: &Read, session: SessionId, other: SessionId) -> Result<Even
     Ok(EventId(mark.unwrap_or(0)))
 }
 
-/// Moves that mark forward; whether it moved.
+/// Moves the read marker forward. Returns whether it moved.
 pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) -> Result<bool> {
     if to <= read_mark(tx, session, other)? {
         return Ok(false);
@@ -126,8 +129,8 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
     Ok(true)
 }
 
-/// Where a session has too many conversations in which it has not written, the least go: read ones
-/// before unread, older ones before newer.
+/// Removes a session's excess conversations in which it has not written: read ones first, and the
+/// oldest of these first.
 fn forget_least(tx: &Write, session: SessionId) -> Result<()> {
     let more = count(tx, session, false)? - MOST;
     if more > 0 {
@@ -141,8 +144,8 @@ fn forget_least(tx: &Write, session: SessionId) -> Result<()> {
     Ok(())
 }
 
-/// The same of those in which it has written. Its contacts are not among those that go, and neither
-/// are those that are shown.
+/// Removes a session's excess conversations in which it has written, in the same order. Its
+/// contacts and the conversations that are shown are never removed.
 fn forget_least_written(tx: &Write, session: SessionId) -> Result<()> {
     let more = count(tx, session, true)? - MOST_WRITTEN;
     if more > 0 {
@@ -165,9 +168,9 @@ fn count(tx: &Read, session: SessionId, wrote: bool) -> Result<i64> {
     Ok({ count }.query_row(params![session, wrote], |row| row.get(0))?)
 }
 
-/// A session's conversations as they are shown: first those in which it has written, of these the
-/// unread ones, of these the newest. One with a session that has ended is shown as long as the log
-/// has its last message.
+/// A session's conversations in the order in which they are shown: those in which it has written
+/// first, among these the unread ones first, among these the newest first. A conversation with a
+/// session that has ended is shown while its last message is in the log.
 pub fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversation>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT other_id, nick, ended_at IS NOT NULL AS ended, read
@@ -187,8 +190,8 @@ pub fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversation>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The live sessions to which a session has itself written something that the log still has, the
-/// latest first.
+/// The live sessions to which a session has written something that is still in the log, the latest
+/// first.
 pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT other_id FROM direct CROSS JOIN session ON session.id = other_id
@@ -199,7 +202,7 @@ pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Forgets the conversations of a session that ends; those who had them with it keep theirs.
+/// Removes the conversations of a session that ends. The other sessions keep their side.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM direct WHERE session_id = ?1")?

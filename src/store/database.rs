@@ -1,4 +1,4 @@
-//! The database of this process: its writer, its readers, its lock.
+//! The database of this process: its writer, its readers and its lock.
 
 use std::{
     path::{Path, PathBuf},
@@ -32,11 +32,11 @@ use crate::{
     secret::KeyRing,
 };
 
-/// Readers at one time; each is a connection and a thread of the blocking pool.
+/// The most readers at one time. Each is a connection and a thread of the blocking pool.
 const READERS: usize = 4;
-/// What they may do for one network, however many processors there are. A network that takes much
-/// of their time waits behind those that take little, and never has all readers, or more than half
-/// of the processors.
+/// The most readers that work for one network, whatever the number of processors. A network that
+/// uses much reading time waits behind those that use little. It never has all readers, or more
+/// than half of the processors.
 const READERS_OF_ONE: usize = 2;
 
 fn readers() -> Bounds {
@@ -46,27 +46,29 @@ fn readers() -> Bounds {
         permits_of_one: (processors / 2).clamp(1, READERS_OF_ONE),
         waiting_of_one: 256,
         waiting: 4096,
-        // Some twenty pages of a history.
+        // About the time that twenty pages of a history take.
         burst: Duration::from_millis(100),
     }
 }
 
-/// A database, owned by this process.
+/// An open database, owned by this process.
 pub struct Store {
     writer: Arc<Writer>,
     readers: Arc<Readers>,
-    /// Whose turn it is to read.
+    /// Shares the readers fairly among networks.
     turns: Fair<Option<Network>>,
-    /// Whether the disk is full.
+    /// How much of the reserve is left, and whether the disk is full.
     pub room: Arc<RoomView>,
-    /// Held until the database is closed: a second server is refused.
+    /// Held until the database is closed, so that a second server is refused.
     lock: Arc<Mutex<Option<DatabaseLock>>>,
 }
 
 impl Store {
-    /// Opens the database, making or upgrading it where needed, and the key file beside it. Without
-    /// a key file, the keys are good for this process alone. `observe` is told of every commit.
-    /// `heal` puts right what an older version left behind, before anyone is served.
+    /// Opens the database and the key file beside it. Both are created or upgraded where needed.
+    /// Without a key file, the keys are valid for this process alone. `observe` is called with the
+    /// effects of every commit. `heal` repairs what an older version left behind, before any
+    /// request is served. Fails with `storage_failed` if the disk does, and with `internal_error`
+    /// if the database or the key file is not usable.
     pub fn open(
         lock: DatabaseLock,
         key_file: Option<&Path>,
@@ -95,11 +97,11 @@ impl Store {
     }
 
     /// Runs `work` in a transaction and answers once it is on disk. `work` may be run again, so it
-    /// changes nothing outside the transaction. An `Err` undoes what it did; a refusal that records
-    /// something is an `Ok` value.
+    /// must change nothing outside the transaction. An `Err` undoes what it did. A refusal that
+    /// records something must therefore be an `Ok` value.
     ///
-    /// It is essential: no limit of what may be added and no full disk refuses it. What may be
-    /// refused is for [`Store::write_as`].
+    /// The write is essential: neither a storage limit nor a full disk refuses it. Writes that may
+    /// be refused belong to [`Store::write_as`]. refused is for [`Store::write_as`].
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -108,7 +110,7 @@ impl Store {
         self.write_as(Priority::Essential, work).await
     }
 
-    /// The same for what adds something and may be refused for that.
+    /// Like [`Store::write`], for a write that the limits of its priority may refuse.
     pub async fn write_as<T, F>(&self, priority: Priority, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -117,23 +119,24 @@ impl Store {
         self.write_slot(None).await?.take(priority, work).await
     }
 
-    /// Limits from now on what each network adds to the disk.
+    /// Limits from now on what each network may add to the disk.
     pub fn limit(&self, storage: Storage) {
-        // It is set once, at the start.
+        // It is set once, at the start, so this cannot fail.
         let _ = self.writer.counted.set(storage);
     }
 
-    /// What each network has added, if that is limited.
+    /// The counts of what each network has added, if that is limited.
     pub fn storage(&self) -> Option<&Storage> {
         self.writer.counted.get()
     }
 
-    /// Waits for a place in the line of those who write; the sessions of a network take turns.
+    /// Waits for a slot in the writer's queue. The sessions of a network take turns. Fails with
+    /// `overloaded` if too many callers of the network wait already.
     pub async fn write_slot(&self, lane: Lane) -> Result<WriteSlot> {
         self.writer.write_slot(lane).await
     }
 
-    /// A place in that line, if there is one at once.
+    /// A slot in the writer's queue, if one is free now.
     pub fn free_write_slot(&self) -> Option<WriteSlot> {
         self.writer.free_write_slot()
     }
@@ -147,7 +150,9 @@ impl Store {
         self.read_in(None, work).await
     }
 
-    /// The same for a session: the sessions of a network take turns.
+    /// Like [`Store::read`], on behalf of a session: the sessions of a network take turns. Fails
+    /// with
+    /// `overloaded` if too many readers of the network wait already.
     pub async fn read_in<T, F>(&self, lane: Lane, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -159,7 +164,8 @@ impl Store {
             .enter(limits::payer().map(Network::widest), lane)
             .await
             .map_err(crowded)?;
-        // The turn goes with the work: a caller that hangs up frees it only when the work is done.
+        // The turn belongs to the work: if the caller hangs up, it is free only when the work is
+        // done.
         let read = tokio::task::spawn_blocking(move || {
             let result = readers.run(work);
             drop(turn);
@@ -168,20 +174,20 @@ impl Store {
         read.await.map_err(Error::internal)?
     }
 
-    /// Like [`Store::read`], on the calling thread: for the start, before there is anyone to keep
-    /// waiting.
+    /// Like [`Store::read`], on the calling thread. It is meant for the start, when there are no
+    /// clients yet that it could block.
     pub fn read_now<T>(&self, work: impl FnOnce(&Read) -> Result<T>) -> Result<T> {
         self.readers.run(work)
     }
 
-    /// Whether the store writes and reads, by doing both.
+    /// Checks that the store can write and read, by doing both.
     pub async fn check(&self) -> Result<()> {
         self.write_as(Priority::Ordinary, |tx| Ok(open::touch(tx.sql)?))
             .await?;
         self.read(|tx| log::head(tx).map(drop)).await
     }
 
-    /// Writes a consistent copy of the database to a new file, readable by its owner alone.
+    /// Writes a consistent copy of the database to a new file with mode 0600.
     pub async fn backup(&self, to: PathBuf) -> Result<()> {
         let readers = self.readers.clone();
         tokio::task::spawn_blocking(move || backup::copy(&readers, &to))
@@ -189,7 +195,7 @@ impl Store {
             .map_err(Error::internal)?
     }
 
-    /// Says that the server is stopping, for a next one that waits for the database.
+    /// Marks the lock as that of a stopping server, so that a starting server waits for it.
     pub fn announce_stop(&self) {
         self.lock
             .lock()
@@ -198,8 +204,8 @@ impl Store {
             .for_each(DatabaseLock::announce_stop);
     }
 
-    /// Commits what was accepted, closes the database and lets its lock go. Who reads until
-    /// `deadline` is interrupted. Later reads and writes fail.
+    /// Commits what was accepted, closes the database and releases its lock. Readers that are still
+    /// at work at `deadline` are interrupted. Later reads and writes fail.
     pub async fn close(&self, deadline: Instant) {
         let (writer, readers, lock) =
             (self.writer.clone(), self.readers.clone(), self.lock.clone());
@@ -234,8 +240,8 @@ fn prepare(
     Ok((connection, keys))
 }
 
-/// The writer is last: it folds the write-ahead log into the database, which no reader may be using
-/// then.
+/// Closes the readers and then the writer. The writer must be last: it folds the write-ahead log
+/// into the database, which works only when no reader is open.
 fn close(
     writer: &Writer,
     readers: &Readers,
@@ -283,7 +289,7 @@ mod tests {
         assert_ne!(found().await.unwrap(), 77);
     }
 
-    /// A store with so many megabytes in it, and its path.
+    /// A store with this many megabytes in it, and its path.
     async fn store_of(megabytes: i64) -> (tempfile::TempDir, PathBuf, Arc<Store>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.db");
@@ -330,7 +336,7 @@ mod tests {
                         begun.send(()).unwrap();
                         let endless =
                             "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
-                        // Each statement has to be interrupted by itself.
+                        // Each statement must be interrupted separately.
                         for _ in 0..5 {
                             tx.sql.query_row(endless, [], |row| row.get::<_, i64>(0)).unwrap_err();
                         }
@@ -371,8 +377,8 @@ mod tests {
         }
     }
 
-    /// Reads for one address that go on until the sender is dropped, each in a task of its own, and
-    /// how many have begun.
+    /// Starts `count` reads for one address, each in a task of its own. They go on until the sender
+    /// is dropped. Also returns the number of those that have begun.
     fn endless(
         store: &Arc<Store>,
         address: IpAddr,
@@ -424,15 +430,15 @@ mod tests {
         }
         store.read(|_| Ok(())).await.unwrap();
         assert_eq!(*begun.lock().unwrap(), permits_of_one);
-        // One customer's other networks are that customer.
+        // The networks of one customer count as one.
         for address in [attacker, sibling] {
             let refused = limits::on_behalf_of(address, store.read(|_| Ok(())))
                 .await
                 .unwrap_err();
             assert_eq!(refused.code, Code::Overloaded);
         }
-        // Another session there waits for its turn, and is not refused for the one that fills the
-        // line.
+        // Another session there waits for its turn. It is not refused because of the session that
+        // fills the queue.
         let neighbour = store.read_in(Some(SessionId(1)), |_| Ok(()));
         let mut neighbour = Box::pin(limits::on_behalf_of(attacker, neighbour));
         assert!(

@@ -1,5 +1,5 @@
-//! Device codes: what a device asks with, again and again, until somebody has typed the user code
-//! that it shows (RFC 8628).
+//! Device codes (RFC 8628): a device polls with its code until somebody has typed the user code
+//! that it shows.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -16,33 +16,42 @@ use crate::{
     secret::{KeyId, SecretHash, UserCodeHash},
 };
 
-/// How long an expired code is kept: whoever still asks with it is told that it has expired.
+/// How long an expired code is kept, so that a device that still polls learns that it has expired.
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
-/// A device code that nobody has used yet.
+/// A device code that was not redeemed yet.
 #[derive(Clone, Debug)]
 pub struct DeviceCode {
+    /// The hash of the user code that belongs to it.
     pub user_code: UserCodeHash,
+    /// The app that asked for it.
     pub app: AppId,
+    /// The scopes that the app asked for.
     pub scope: Scopes,
-    /// The address that asked for it.
+    /// The address of the device that asked for it.
     pub address: String,
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// Between two polls, at least.
+    /// The least time between two polls.
     pub interval: Duration,
+    /// When the device polled last. `None`: not yet.
     pub polled_at: Option<Timestamp>,
+    /// What was decided. `None`: nobody has decided yet.
     pub decision: Option<Decision>,
 }
 
-/// What became of a device code on the page where its user code was typed.
+/// What was decided about a device code on the page where its user code was typed.
 #[derive(Clone, Debug)]
 pub enum Decision {
+    /// The device was refused.
     Denied,
+    /// The device was approved.
     Approved {
+        /// The session that approved it.
         session: SessionId,
-        /// The session's client that did.
+        /// The client of that session that approved it.
         client: ClientId,
-        /// The channels its grant is to be confined to; none: all of the session's.
+        /// The channels that the grant will be confined to. `None`: all of the session's.
         res: Option<Vec<ChannelName>>,
     },
 }
@@ -77,21 +86,28 @@ impl DeviceCode {
     }
 }
 
-/// A device code about to be made.
+/// A device code that is about to be created.
 #[derive(Clone, Debug)]
 pub struct NewDeviceCode {
+    /// The hash of the device code.
     pub secret: SecretHash,
+    /// The hash of the user code.
     pub user_code: UserCodeHash,
-    /// The key that it is hashed with.
+    /// The key with which the user code is hashed.
     pub key: KeyId,
+    /// The app that asks for it.
     pub app: AppId,
+    /// The scopes that the app asks for.
     pub scope: Scopes,
+    /// The address of the device.
     pub address: IpAddr,
+    /// When it expires.
     pub expires_at: Timestamp,
+    /// The least time between two polls.
     pub interval: Duration,
 }
 
-/// Makes a device code; whether its user code was free.
+/// Creates a device code. Returns `false`, and creates nothing, if its user code is in use.
 pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
     let (scope, address) = (new.scope.to_string(), new.address.to_string());
     tx.add_row(2 * HASH + scope.len() + 2 * address.len(), 4);
@@ -115,7 +131,7 @@ pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
     Ok(inserted == 1)
 }
 
-/// How many of an app's codes, asked for from this address, wait for somebody.
+/// How many of the codes that an app requested from this address are still undecided.
 pub fn count_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> Result<i64> {
     Ok(tx
         .sql
@@ -126,7 +142,7 @@ pub fn count_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> 
         .query_row(params![app, address.to_string(), due], |row| row.get(0))?)
 }
 
-/// When the first of them expires.
+/// When the first of these undecided codes expires. `None`: there are none.
 pub fn first_pending(
     tx: &Read,
     app: AppId,
@@ -143,7 +159,7 @@ pub fn first_pending(
         .map(Timestamp))
 }
 
-/// A device code, expired and decided ones too.
+/// The device code with this hash, expired and decided ones included.
 pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<DeviceCode>> {
     let mut statement = tx
         .sql
@@ -151,7 +167,7 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<DeviceCode>> {
     Ok(statement.query_row([secret], DeviceCode::read).optional()?)
 }
 
-/// The device code beside a user code, by the hashes that this may have.
+/// The device code that belongs to a user code, given all hashes that the user code may have.
 pub fn find_typed(tx: &Read, user_code: &[UserCodeHash]) -> Result<Option<DeviceCode>> {
     let mut statement = tx
         .sql
@@ -162,7 +178,7 @@ pub fn find_typed(tx: &Read, user_code: &[UserCodeHash]) -> Result<Option<Device
     Ok(found.find_map(Result::transpose).transpose()?)
 }
 
-/// Notes a poll, and how long the next one is to wait.
+/// Records a poll, and the least time until the next one.
 pub fn note_poll(tx: &Write, secret: SecretHash, interval: Duration, due: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached(
@@ -172,7 +188,7 @@ pub fn note_poll(tx: &Write, secret: SecretHash, interval: Duration, due: Timest
     Ok(())
 }
 
-/// Notes what was decided about a code that waits for it, and when it expires from now on.
+/// Records what was decided about an undecided code, and when it expires from now on.
 pub fn decide(
     tx: &Write,
     user_code: UserCodeHash,
@@ -196,7 +212,7 @@ pub fn decide(
     Ok(())
 }
 
-/// Removes a code that is used: it works once.
+/// Removes a code that was redeemed: it works once.
 pub fn remove(tx: &Write, secret: SecretHash) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM device_code WHERE secret_hash = ?1")?
@@ -212,7 +228,7 @@ pub fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
     Ok(())
 }
 
-/// Removes the codes that a session approved which has ended.
+/// Removes the codes that were approved by a session that has ended.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM device_code WHERE session_id = ?1")?
@@ -220,8 +236,8 @@ pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     Ok(())
 }
 
-/// Removes what a client has approved that left before it was used: it may have been removed
-/// because it was not to be trusted.
+/// Removes the codes that a client approved before it left and that were not redeemed. The client
+/// may have been removed because it was not trusted.
 pub fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM device_code WHERE session_id = ?1 AND client_id = ?2")?
@@ -229,8 +245,8 @@ pub fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Res
     Ok(())
 }
 
-/// Denies what a session has approved and nobody has redeemed, for one app or for all. Returns how
-/// many codes it was.
+/// Denies the codes that a session approved and that were not redeemed, for one app or for all
+/// (`None`). Returns how many.
 pub fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
     let void = tx.sql.prepare_cached(
         "UPDATE device_code SET denied = 1, session_id = NULL, client_id = NULL, res = NULL
@@ -239,8 +255,8 @@ pub fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize>
     Ok({ void }.execute(params![session, app])?)
 }
 
-/// How many new clients a session has approved that have not come yet; to say who one is takes
-/// none.
+/// How many approved codes of a session will create a new client when they are redeemed. The scope
+/// `identity` creates none.
 pub fn count_approved(tx: &Read, session: SessionId, due: Timestamp) -> Result<usize> {
     Ok(tx
         .sql
@@ -251,7 +267,7 @@ pub fn count_approved(tx: &Read, session: SessionId, due: Timestamp) -> Result<u
         .unsigned_abs() as usize)
 }
 
-/// Lets the codes expire that wait for somebody, because the key to their user codes is lost.
+/// Expires all undecided codes, because the key to their user codes is lost.
 pub fn end_undecided(sql: &Connection, now: Timestamp) -> Result<()> {
     sql.execute(
         "UPDATE device_code SET expires_at = ?1 WHERE expires_at > ?1 AND session_id IS NULL AND NOT denied",
@@ -260,7 +276,7 @@ pub fn end_undecided(sql: &Connection, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Removes a batch of codes that expired long enough ago; how many.
+/// Removes a batch of codes that expired 24 hours ago or earlier. Returns how many.
 pub fn expire(tx: &Write, due: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql
@@ -271,7 +287,7 @@ pub fn expire(tx: &Write, due: Timestamp, batch: usize) -> Result<usize> {
         .execute(params![due.minus(KEPT_FOR), as_sql(batch)])?)
 }
 
-/// A time as SQLite takes it.
+/// A duration as a column: milliseconds.
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

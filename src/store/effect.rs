@@ -1,4 +1,4 @@
-//! What commits mean for what is kept in memory.
+//! Effects: what a commit changes in memory.
 
 use std::sync::Arc;
 
@@ -10,47 +10,66 @@ use crate::{
     secret::SecretHash,
 };
 
-/// What a commit means for what is kept in memory. Effects reach the observer in the order of the
-/// commits, after the commit and before anyone is answered.
+/// What a commit changes in memory (caller map, hub). Effects reach the observer in the order of
+/// the commits, after the commit and before its callers are answered.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// An event is in the log.
     Logged {
+        /// The event.
         event: Arc<Event>,
+        /// What it is addressed to.
         targets: Vec<TargetId>,
     },
-    /// A client exists from now on, or has a new secret and a new lifetime; the old secret is dead.
+    /// A client exists from now on, or has a new secret and a new lifetime. An old secret is dead.
     Admitted(Admission),
+    /// A client has left.
     ClientEnded {
+        /// Its session.
         session: SessionId,
+        /// The client.
         client: ClientId,
+        /// Why it left.
         reason: EndReason,
     },
     /// An access token works from now on.
     TokenIssued(Access),
-    /// This access token works no more; its grant goes on.
+    /// This access token no longer works. Its grant goes on.
     TokenEnded {
+        /// The hash of the token.
         secret: SecretHash,
     },
     /// No token of this grant works any more.
     GrantEnded {
+        /// The grant.
         grant: GrantId,
     },
-    /// The credentials of an app work no more.
+    /// The credentials of some app no longer work.
     AppEnded,
+    /// A session has joined a channel.
     Joined {
+        /// The session.
         session: SessionId,
+        /// The channel.
         channel: ChannelId,
     },
+    /// A session has left a channel.
     Left {
+        /// The session.
         session: SessionId,
+        /// The channel.
         channel: ChannelId,
     },
+    /// A channel was created.
     ChannelMade {
+        /// The channel.
         channel: ChannelId,
+        /// Its name.
         name: ChannelName,
     },
+    /// A channel has ended.
     ChannelEnded {
+        /// The channel.
         channel: ChannelId,
     },
 }
@@ -58,43 +77,54 @@ pub enum Effect {
 /// A live client as the caller map holds it.
 #[derive(Clone, Copy, Debug)]
 pub struct Admission {
+    /// Who calls with the secret.
     pub caller: Caller,
-    /// Whether it is a device; an API key's bot is none.
+    /// Whether it is a device. An API key's bot is not.
     pub is_device: bool,
+    /// The hash of its secret.
     pub secret: SecretHash,
+    /// How far it has acknowledged its queue.
     pub cursor: EventId,
     /// Whether its queue has begun.
     pub begun: bool,
     /// Whether its secret was ever presented.
     pub presented: bool,
+    /// When it was last used.
     pub seen_at: Timestamp,
-    /// From where it comes, if that is known.
+    /// Where it was last used from, if known.
     pub area: Option<Area>,
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
 /// An access token as the caller map holds it.
 #[derive(Clone, Copy, Debug)]
 pub struct Access {
+    /// The hash of the token.
     pub secret: SecretHash,
+    /// The grant that issued it.
     pub grant: GrantId,
+    /// The app of the grant.
     pub app: AppId,
-    /// The session as which it calls; none: it is an app's own.
+    /// The session as which it calls. `None`: it is an app's own token.
     pub session: Option<SessionId>,
-    /// The client as which it calls; none: its grant has no queue.
+    /// The client as which it calls. `None`: its grant has no queue.
     pub client: Option<ClientId>,
-    /// Whether it calls by itself; else only beside its app's own.
+    /// Whether it works alone. Otherwise the app's own credentials must come with it.
     pub alone: bool,
-    /// The end of that client's lifetime.
+    /// When the client expires; 0 without a client.
     pub client_expires_at: Timestamp,
-    /// Of an API key: the device's client that made it, whose use this one's is.
+    /// For an API key: the client that created it. A use of the token counts as a use of that
+    /// client.
     pub maker: Option<ClientId>,
-    /// What it allows, which may be less than its grant does.
+    /// What it allows, which may be less than its grant allows.
     pub scope: Scopes,
+    /// When it was issued.
     pub created_at: Timestamp,
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// Whether its first use is to be noted: until then its refresh token is exchanged for the same
-    /// pair again.
+    /// Whether its first use must be recorded. Until then its refresh token can be exchanged for
+    /// the same pair again.
     pub unsettled: bool,
 }
 

@@ -1,5 +1,4 @@
-//! Grants: what an app may do, as a session or for itself. A grant ends with everything that hangs
-//! on it.
+//! Grants: what an app may do, as a session or for itself. What depends on a grant ends with it.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -17,21 +16,25 @@ use crate::{
 /// A live grant.
 #[derive(Clone, Debug)]
 pub struct Grant {
+    /// Its id.
     pub id: GrantId,
-    /// As whose session it acts; none: it is an app's own.
+    /// The session as which it acts. `None`: it is the app's own grant.
     pub session: Option<SessionId>,
+    /// The app that may use it.
     pub app: AppId,
-    /// Its client, which one with a queue has.
+    /// Its client. `None`: the grant has no queue.
     pub client: Option<ClientId>,
+    /// What it allows.
     pub scope: Scopes,
-    /// The channels it is confined to; none: all of the session's.
+    /// The channels that it is confined to. `None`: all of the session's.
     pub res: Option<Vec<ChannelName>>,
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Of one that a session gave: its end, unless that session consents again.
+    /// For a grant that a session gave: its end, unless the session consents again.
     pub limit_at: Option<Timestamp>,
 }
 
-/// A grant's columns, and its client.
+/// Selects a grant's columns and its client.
 const GRANT: &str = "SELECT app_grant.*, (SELECT id FROM client WHERE grant_id = app_grant.id) AS client FROM app_grant";
 
 impl Grant {
@@ -49,20 +52,21 @@ impl Grant {
     }
 }
 
-/// A grant about to be made.
+/// A grant that is about to be created.
 #[derive(Clone, Debug)]
 pub struct NewGrant {
-    /// As whose session it is to act; none: it is the app's own.
+    /// The session as which it will act. `None`: it is the app's own grant.
     pub session: Option<SessionId>,
+    /// What it will allow.
     pub scope: Scopes,
-    /// The channels it is to be confined to; none: all of the session's.
+    /// The channels that it will be confined to. `None`: all of the session's.
     pub res: Option<Vec<ChannelName>>,
-    /// Of one that a session gives: its end, unless that session consents again.
+    /// For a grant that a session gives: its end, unless the session consents again.
     pub limit_at: Option<Timestamp>,
 }
 
 impl NewGrant {
-    /// All that an app may do, as the session that owns it or for itself.
+    /// Everything that an app may do, as the session that owns it or for itself.
     pub fn own_of(app: &App) -> Self {
         Self {
             session: app.session,
@@ -73,7 +77,7 @@ impl NewGrant {
     }
 }
 
-/// Makes a grant; a client of it, if it is to have one, follows in the same transaction.
+/// Creates a grant. Its client, if it has one, is added in the same transaction.
 pub fn insert(tx: &Write, app: AppId, new: &NewGrant, now: Timestamp) -> Result<GrantId> {
     let (scope, res) = (
         new.scope.to_string(),
@@ -97,7 +101,7 @@ pub fn insert(tx: &Write, app: AppId, new: &NewGrant, now: Timestamp) -> Result<
     Ok(id)
 }
 
-/// Lets a grant that lives by refreshing live until its newest tokens expire.
+/// Extends the life of a grant that lives by refreshing, until its newest tokens expire.
 pub fn prolong(tx: &Write, id: GrantId, until: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached(
@@ -107,7 +111,7 @@ pub fn prolong(tx: &Write, id: GrantId, until: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Notes that the session of a grant has consented again.
+/// Records that the session of a grant has consented again, and until when that lasts.
 pub fn consent_again(tx: &Write, id: GrantId, limit_at: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE app_grant SET limit_at = ?2 WHERE id = ?1")?
@@ -115,7 +119,7 @@ pub fn consent_again(tx: &Write, id: GrantId, limit_at: Timestamp) -> Result<()>
     Ok(())
 }
 
-/// Live grants whose last tokens have expired; a batch of them.
+/// A batch of live grants whose last tokens have expired.
 pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<GrantId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT id FROM app_grant WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2",
@@ -135,7 +139,7 @@ pub fn given(tx: &Read, session: SessionId, app: AppId) -> Result<Vec<Grant>> {
     Ok(grants)
 }
 
-/// A live grant by its id.
+/// The live grant with this id.
 pub fn get(tx: &Read, id: GrantId) -> Result<Option<Grant>> {
     Ok(tx
         .sql
@@ -160,8 +164,8 @@ pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, App)>> {
         .collect()
 }
 
-/// Live grants after one, by their ids, each with its app: all, or those of an app, of a session,
-/// or both.
+/// A page of live grants with ids above `after`, each with its app. They can be limited to those of
+/// an app, of a session, or both.
 pub fn page(
     tx: &Read,
     app: Option<AppId>,
@@ -169,7 +173,7 @@ pub fn page(
     after: GrantId,
     limit: usize,
 ) -> Result<Vec<(Grant, App)>> {
-    // A statement for each, so that each has its index.
+    // Each case has a statement of its own, so that SQLite uses the index that fits.
     let filter = match (app, session) {
         (Some(_), Some(_)) => "app_id = ?2 AND session_id = ?3",
         (Some(_), None) => "app_id = ?2 AND ?3 IS NULL",
@@ -189,8 +193,8 @@ pub fn page(
         .collect()
 }
 
-/// The one live grant that an app has of itself: an API key's, as its session, or an operator's
-/// app's own.
+/// The one live grant that an app has for itself: that of an API key, which acts as its session, or
+/// that of an operator's app.
 pub fn own_of(tx: &Read, app: &App) -> Result<Option<Grant>> {
     Ok(tx
         .sql
@@ -210,7 +214,7 @@ pub fn live_of_app(tx: &Read, app: AppId) -> Result<Vec<GrantId>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The name of a live grant's app, which what it does is tagged with.
+/// The name of a grant's app, with which the grant's events are tagged.
 pub fn app_name(tx: &Read, grant: GrantId) -> Result<String> {
     Ok(tx
         .sql
@@ -220,7 +224,7 @@ pub fn app_name(tx: &Read, grant: GrantId) -> Result<String> {
         .query_row([grant], |row| row.get(0))?)
 }
 
-/// The channels that a grant is confined to; none: all of the session's.
+/// The channels that a grant is confined to. `None`: all of the session's.
 pub fn res(tx: &Read, grant: GrantId) -> Result<Option<Vec<ChannelName>>> {
     let res = tx
         .sql
@@ -228,7 +232,7 @@ pub fn res(tx: &Read, grant: GrantId) -> Result<Option<Vec<ChannelName>>> {
     Ok({ res }.query_row([grant], row::res)?)
 }
 
-/// Whether a grant still stands.
+/// Whether a grant is live.
 pub fn is_live(tx: &Read, id: GrantId) -> Result<bool> {
     Ok(tx
         .sql
@@ -236,7 +240,8 @@ pub fn is_live(tx: &Read, id: GrantId) -> Result<bool> {
         .exists([id])?)
 }
 
-/// Ends a grant's row. Returns its app and the session as which it acted; `None`: it had ended.
+/// Marks a grant as ended. Returns its app and the session as which it acted. `None`: it had ended
+/// already.
 pub fn end(tx: &Write, id: GrantId, now: Timestamp) -> Result<Option<(AppId, Option<SessionId>)>> {
     let ended = tx.sql.prepare_cached(
         "UPDATE app_grant SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING app_id, session_id",
@@ -245,7 +250,8 @@ pub fn end(tx: &Write, id: GrantId, now: Timestamp) -> Result<Option<(AppId, Opt
     Ok(ended.optional()?)
 }
 
-/// Removes a batch of grants that ended at `cutoff` or before and have no client any more.
+/// Removes a batch of grants that ended at `cutoff` or before and whose clients are removed.
+/// Returns how many.
 pub fn drop_ended(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql

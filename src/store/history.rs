@@ -1,4 +1,4 @@
-//! Histories: what a session may read of a channel, and what it exchanged with another session.
+//! Histories: what a session may read of a channel, and the messages between two sessions.
 
 use rusqlite::params;
 
@@ -13,7 +13,7 @@ use crate::{
     model::{ChannelId, Event, EventId, SessionId},
 };
 
-/// Which part of a history is wanted.
+/// Which part of a history is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The last events.
@@ -22,13 +22,13 @@ pub enum Part {
     Before(EventId),
     /// The first events after this one.
     After(EventId),
-    /// The last events up to this one and the first ones after it, half of each where there are as
-    /// many.
+    /// The last events up to this one and the first ones after it: half of each, where both have
+    /// enough.
     Around(EventId),
 }
 
 impl Part {
-    /// The event from which it is counted, if it is from one.
+    /// The event that the part is relative to.
     pub fn id(self) -> Option<EventId> {
         match self {
             Self::Latest => None,
@@ -37,9 +37,9 @@ impl Part {
     }
 }
 
-/// The events of a channel while the session was on it and, if it is a member now, while the
-/// channel was +H; at most `limit` and as many as a page holds, ascending. `None`: it never was on
-/// it.
+/// The events of a channel while the session was a member and, if it is a member now, while the
+/// channel was +H. They are ascending, at most `limit` and as many as a page holds. `None`: the
+/// session was never a member.
 pub fn of_channel(
     tx: &Read,
     session: SessionId,
@@ -92,7 +92,7 @@ pub fn of_channel(
     lane.read(tx, part, limit).map(Some)
 }
 
-/// All of these spans, in order, those that overlap as one.
+/// The union of two lists of spans, in order. Overlapping and adjacent spans become one.
 fn joined(mut spans: Vec<Span>, more: Vec<Span>) -> Vec<Span> {
     spans.extend(more);
     spans.sort_by_key(|span| span.since);
@@ -135,8 +135,9 @@ fn in_spans(
     Ok(ids)
 }
 
-/// The direct messages between a session and another, as the first has them, at most `limit` and as
-/// many as a page holds, ascending.
+/// The direct messages between two sessions, as session `one` sees them. They are ascending, at
+/// most
+/// `limit` and as many as a page holds.
 pub fn of_exchange(
     tx: &Read,
     one: SessionId,
@@ -184,17 +185,17 @@ pub fn of_exchange(
     lane.read(tx, part, limit)
 }
 
-/// The ids of a history, in both directions.
+/// The ids of a history, readable in both directions.
 struct Lane<'a> {
-    /// The last ones up to an id, the newest first.
+    /// The last ids up to an id, newest first.
     back: &'a Ids<'a>,
-    /// The first ones past an id, the oldest first.
+    /// The first ids after an id, oldest first.
     forth: &'a Ids<'a>,
 }
 
 type Ids<'a> = dyn Fn(EventId, usize) -> Result<Vec<EventId>> + 'a;
 
-/// Later than every event.
+/// Greater than the id of every event.
 const LAST: EventId = EventId(i64::MAX);
 
 impl Lane<'_> {

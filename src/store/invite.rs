@@ -1,4 +1,4 @@
-//! Invitations that were not used yet.
+//! Pending invitations: those that were not used yet.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -8,16 +8,16 @@ use crate::{
     model::{ChannelId, EventId, SessionId},
 };
 
-/// Invitations to one channel, and of one session, that were not used yet, at most; and as many
-/// that are silenced.
+/// The most pending invitations to one channel, and the most of one session. Silenced ones are
+/// counted separately, with the same limit.
 const MAX_PENDING: i64 = 1000;
 
-/// Keeps an invitation that is made after the event `since`; whether it is new. Of a channel or a session that has too many, the oldest
-/// gives way.
+/// Adds an invitation that was made after the event `since`. Returns whether it is new. If the
+/// channel or the session has too many, the oldest one is removed.
 ///
-/// An invitation by somebody whom the session silences is kept for its inviter alone, who sees no
-/// difference. It opens no door, takes no place among the others, and does not stand in the way of
-/// an invitation by somebody else.
+/// An invitation from a sender whom the session silences is kept so that its inviter sees no
+/// difference. It does not let the session in, takes no place among the other invitations, and does
+/// not block an invitation from somebody else.
 pub fn add(
     tx: &Write,
     channel: ChannelId,
@@ -36,7 +36,7 @@ pub fn add(
         return Ok(false);
     }
     tx.add_row(0, 3);
-    // Those of each kind make room for their own kind alone.
+    // Silenced invitations displace only silenced ones, and the others only others.
     for sql in [
         "DELETE FROM invite WHERE channel_id = ?1 AND silenced = ?3 AND (since, session_id) <= (
              SELECT since, session_id FROM invite WHERE channel_id = ?1 AND silenced = ?3 AND session_id != ?2
@@ -50,7 +50,7 @@ pub fn add(
     Ok(true)
 }
 
-/// Whether a session is invited to a channel.
+/// Whether a session is invited to a channel. Silenced invitations do not count.
 pub fn is_pending(tx: &Read, channel: ChannelId, session: SessionId) -> Result<bool> {
     let mut pending = tx.sql.prepare_cached(
         "SELECT 1 FROM invite WHERE channel_id = ?1 AND session_id = ?2 AND NOT silenced",
@@ -61,7 +61,7 @@ pub fn is_pending(tx: &Read, channel: ChannelId, session: SessionId) -> Result<b
         .is_some())
 }
 
-/// Uses up an invitation, if there is one.
+/// Removes an invitation that was used, if there is one.
 pub fn remove(tx: &Write, channel: ChannelId, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM invite WHERE channel_id = ?1 AND session_id = ?2")?
@@ -69,6 +69,7 @@ pub fn remove(tx: &Write, channel: ChannelId, session: SessionId) -> Result<()> 
     Ok(())
 }
 
+/// Removes all invitations to a channel that has ended.
 pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM invite WHERE channel_id = ?1")?
@@ -76,6 +77,7 @@ pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
     Ok(())
 }
 
+/// Removes all invitations of a session that has ended.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM invite WHERE session_id = ?1")?
@@ -92,7 +94,7 @@ mod tests {
         store::{channel, open_for_test, session, target},
     };
 
-    /// Sessions and channels, each so many, the last of which was made first.
+    /// A number of sessions and channels. The lists begin with those that were created last.
     struct World {
         _dir: tempfile::TempDir,
         sql: rusqlite::Connection,
@@ -141,7 +143,8 @@ mod tests {
         }
     }
 
-    /// The newer an invitation, the later the channel or session was *not* made: age alone decides.
+    /// Invitations are made in the reverse order of their channels' and sessions' ids, to show that
+    /// only their age decides.
     #[test]
     fn the_oldest_gives_way_by_age_and_silenced_ones_take_no_place() {
         let many = MAX_PENDING as usize + 1;
@@ -158,7 +161,7 @@ mod tests {
             };
             let next = std::cell::Cell::new(0);
             let invite = |n: usize, silenced: bool| {
-                // Each is younger than those before it.
+                // Each invitation is newer than those before it.
                 next.set(next.get() + 1);
                 let (channel, session) = pair(n);
                 assert!(add(&tx, channel, session, silenced, EventId(next.get())).unwrap());
