@@ -1,4 +1,5 @@
-//! What the operator of the server does to a channel: gives op on it to a member, or ends it.
+//! What the operator of the server does to a channel: looks at it, gives op to a member, or ends
+//! it.
 
 use crate::{
     audit::{Action, Subject},
@@ -16,16 +17,19 @@ use crate::{
     },
 };
 
-/// Members that leave in one transaction; others get their turn between two of them.
+/// Members removed in one transaction. Other writers get their turn between transactions.
 const BATCH: usize = 256;
-/// What the members of a channel are told when the operator ends it.
+/// The reason in the KICKs when the operator ends a channel.
 const ENDED: &str = "the operator of the server ended this channel";
 
 /// A channel as the operator sees it.
 #[derive(Clone, Debug)]
 pub struct Shown {
+    /// The channel.
     pub channel: Channel,
+    /// All its members.
     pub members: Vec<Member>,
+    /// All its bans.
     pub bans: Vec<Ban>,
 }
 
@@ -49,10 +53,7 @@ impl Chat {
             .await
     }
 
-    /// Makes a member op, in the server's name. A member who is op already stays op, and nobody is
-    /// told anything.
-    ///
-    /// It fails with `no_such_channel`, `no_such_nick` or `user_not_in_channel`.
+    /// Makes a member op in the server's name. Nothing happens if the member is op already.
     pub async fn give_op(&self, name: ChannelName, nick: Nick, now: Timestamp) -> Result<()> {
         self.core
             .store
@@ -77,11 +78,9 @@ impl Chat {
             .await
     }
 
-    /// Ends a channel: every member is removed from it by a KICK in the server's name, the ops
-    /// last, so that op passes on to nobody. A session that joins meanwhile is removed too. How
-    /// many were removed.
-    ///
-    /// It fails with `no_such_channel`.
+    /// Ends a channel: a KICK in the server's name removes every member. Ops are removed last, so
+    /// that nobody else becomes op. Sessions that join meanwhile are removed too. Returns how many
+    /// were removed.
     pub async fn end_channel(&self, name: ChannelName, now: Timestamp) -> Result<usize> {
         let found = self
             .core
@@ -98,7 +97,7 @@ impl Chat {
                 .write(move |tx| {
                     let members = membership::ops_last(tx, channel.id, BATCH)?;
                     if first {
-                        // The last member may have left since it was found.
+                        // The last member may have left since the channel was found.
                         let gone = || Error::no_such_channel(&channel.name);
                         members.first().ok_or_else(gone)?;
                         record(tx, Action::ChannelEnded, Subject::default(), &channel, now)?;
@@ -134,7 +133,7 @@ fn remove(tx: &Write, channel: &Channel, member: &Member, now: Timestamp) -> Res
     lifecycle::leave_channel(tx, member.session, channel.id, until, now)
 }
 
-/// Records what the operator did to a channel.
+/// Records in the audit log what the operator did to a channel.
 fn record(
     tx: &Write,
     action: Action,

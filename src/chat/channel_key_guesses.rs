@@ -1,9 +1,9 @@
-//! Guesses at the keys of channels. People choose those, so they can be guessed: wrong ones count
-//! by session, by network and by channel. A right key is no guess, and members of a channel have
-//! nothing to guess.
+//! Rate limits on guesses at channel keys. People choose these keys, so they can be guessed. Wrong
+//! guesses count by session, by network and by channel. A right key is no guess, and neither is a
+//! key that a member gives.
 //!
-//! Keys are judged here before the command's transaction, which may run more than once, and judged
-//! by it again.
+//! Keys are judged here, before the command's transaction, because that may run more than once. The
+//! transaction judges them again.
 
 use crate::{
     audit::{Action, Limit, Subject},
@@ -16,11 +16,12 @@ use crate::{
     store::{Read, invite, membership},
 };
 
-/// The channels whose keys may not be tried at this moment, and the refusal of each.
+/// The channels whose keys may not be tried now, each with its refusal.
 #[derive(Clone, Default)]
 pub struct Held(Vec<(String, Error)>);
 
 impl Held {
+    /// The refusal for this channel, if its key may not be tried now.
     pub fn refusal(&self, name: &ChannelName) -> Option<Error> {
         let folded = name.folded();
         self.0
@@ -30,17 +31,18 @@ impl Held {
     }
 }
 
-/// A key tried.
+/// A key that was tried.
 struct Guess {
     name: ChannelName,
     channel: ChannelId,
     right: bool,
-    /// Whether the session was invited, or was on the channel before: strangers do not keep it out.
+    /// Whether the session was invited or has been on the channel before. Then strangers' guesses
+    /// do not keep it out.
     known: bool,
 }
 
 impl Chat {
-    /// Judges the keys that a JOIN gives.
+    /// Judges the keys that a JOIN gives, and returns the channels whose keys may not be tried now.
     pub(super) async fn guess_channel_keys(
         &self,
         caller: Caller,
@@ -96,11 +98,11 @@ impl Chat {
                     .record_refusal(Action::ChannelKeyRefused, subject, arrival)
                     .await?
             }
-            // What neighbours have tried does not keep out a session that has made no mistake.
+            // Guesses by neighbours do not keep out a session that has guessed nothing wrong.
             Err(refusal) if refusal.limit == Limit::ChannelKeys && unused && guess.right => {}
             Err(refusal) => {
                 if refusal.limit == Limit::ChannelKeys && unused {
-                    // It has made a mistake now.
+                    // This session has now guessed wrong.
                     self.core.tries.note(&[own], arrival.steady);
                 }
                 if refusal.first {
@@ -113,7 +115,7 @@ impl Chat {
     }
 }
 
-/// The keys that are tried of channels that have one.
+/// The given keys of channels that have a key and that the session is not on.
 fn guesses(tx: &Read, caller: Caller, given: Vec<(ChannelName, String)>) -> Result<Vec<Guess>> {
     let visibility = Visibility::of(tx, caller)?;
     let mut guesses = Vec::new();

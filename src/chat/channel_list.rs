@@ -1,7 +1,7 @@
-//! The public list of channels: read once for everybody, and shown in pages.
+//! The public list of channels: read once for everybody and shown in pages.
 //!
-//! It is at most a second old. Where it takes little time to read, it is read anew as soon as
-//! something on it has changed, but never so often that it takes more than a tenth of the time.
+//! The list is at most a second old. If it is quick to read, it is read again as soon as something
+//! on it has changed, but reading never takes more than a tenth of the time.
 
 use std::{
     cmp::Reverse,
@@ -23,66 +23,70 @@ use crate::{
     store::{Effect, Read, channel, queue::PAGE_BYTES, texts},
 };
 
-/// How old a list may be.
+/// How old the list may be.
 const FRESH: Duration = Duration::from_secs(1);
-/// The time between two readings, in the time that one takes.
+/// The pause after a reading, as a multiple of the time that the reading took.
 const PAUSE: u32 = 10;
-/// How long it is waited for to show a change; where the pause is longer, the list as it was is
-/// shown.
+/// The longest pause that a caller waits for to see a change. If the pause is longer, the previous
+/// list is shown.
 const WAIT: Duration = Duration::from_millis(50);
-/// Channels of which the list is made, the largest. More are not listed, and the list says so.
+/// How many channels the list holds, the largest ones. If there are more, the list says so.
 const LISTED: usize = 10_000;
-/// Bytes of a channel in a page, beside its name and topic, about.
+/// Bytes of a channel in a page, apart from its name and topic, roughly.
 const FIELDS: usize = 40;
-/// Bytes of a place in the list: a number, a comma and a name.
+/// The longest position in the list, in bytes: a number, a comma and a name.
 const PLACE: usize = 20 + CHANNEL_LIMIT;
 
-/// The list as it was at some moment.
+/// The list as it was at one moment.
 #[derive(Debug)]
 pub struct ChannelList {
-    /// The largest first; those that do not tell how many are on them are the last.
+    /// The largest first. Channels that hide their number of members come last.
     channels: Vec<Listed>,
-    /// The same in the order of their names.
+    /// Indexes into `channels`, in the order of the names.
     by_name: Vec<usize>,
-    /// Whether there are channels beyond it.
+    /// Whether there are channels that the list does not hold.
     pub truncated: bool,
 }
 
 /// A channel as outsiders see it.
 #[derive(Debug)]
 pub struct Listed {
+    /// Its name, as it was created.
     pub name: String,
     folded: String,
+    /// How many members it has, if outsiders may know.
     pub members: Option<i64>,
+    /// Its topic, if it has one and outsiders may see it.
     pub topic: Option<String>,
 }
 
 /// Where a page begins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum From {
-    /// With the largest channel.
+    /// At the largest channel.
     Largest,
-    /// In the same order, behind a channel of so many members and this folded name.
+    /// In the order of size, after a channel with this many members and this folded name.
     Smaller(i64, String),
-    /// In the order of their names, behind this folded one.
+    /// In the order of names, after this folded name.
     Name(String),
 }
 
-/// Some of the list.
+/// A page of the list.
 pub struct ListPage<'l> {
+    /// The channels of the page, in order.
     pub channels: Vec<&'l Listed>,
-    /// Where the next page begins, if there is one.
+    /// Where the next page begins, for [`From::parse`]. `None` on the last page.
     pub next: Option<String>,
 }
 
-/// The last list that was read.
+/// The last list that was read, kept until it is too old.
 #[derive(Default)]
 pub struct Latest {
     /// Never held over an await.
     last: Mutex<Option<Reading>>,
-    /// Whether something on it may have changed since.
+    /// Whether something on the list may have changed since.
     changed: AtomicBool,
-    /// Held by the one who reads it.
+    /// Held by the task that reads the list.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -93,7 +97,8 @@ struct Reading {
 }
 
 impl From {
-    /// As a caller gives it: a name, or the `next` of a page that began with the largest.
+    /// Parses the caller's `after`: a channel name, or the `next` of a page in the order of size.
+    /// It fails with `malformed_request` if the text is too long.
     pub fn parse(after: &str) -> Result<Self> {
         if after.len() > PLACE {
             return Err(Error::malformed(format!("after has at most {PLACE} bytes")));
@@ -114,9 +119,9 @@ impl Latest {
         if let Some(list) = self.fresh(Instant::now()) {
             return Ok(list);
         }
-        // In a task of the server's own: a caller that asks and hangs up must not leave the next one
-        // to read it anew, and all that wait for it wait as the server does and not as the network
-        // that came first.
+        // A task of the server reads the list. If the caller hangs up, the next one need not start
+        // again. All callers wait with the server's priority, not with that of the network that
+        // came first.
         let (latest, core) = (self.clone(), core.clone());
         let read = tokio::spawn(async move {
             let _reading = latest.reading.lock().await;
@@ -138,7 +143,7 @@ impl Latest {
         read.await.map_err(Error::internal)?
     }
 
-    /// Takes what commits have changed.
+    /// Notes whether a commit has changed something on the list.
     pub fn apply(&self, effects: &[Effect]) {
         let shown = |effect: &Effect| match effect {
             Effect::Joined { .. } | Effect::Left { .. } => true,
@@ -150,7 +155,7 @@ impl Latest {
         }
     }
 
-    /// The list, if it need not be read anew.
+    /// The last list, if it need not be read again.
     fn fresh(&self, at: Instant) -> Option<Arc<ChannelList>> {
         let last = self.last();
         let fresh = |reading: &&Reading| {
@@ -162,7 +167,7 @@ impl Latest {
             .map(|reading| reading.list.clone())
     }
 
-    /// How long it is until the list may be read again.
+    /// How long it takes until the list may be read again.
     fn pause(&self) -> Duration {
         let last = self.last();
         last.as_ref().map_or(Duration::ZERO, |last| {
@@ -210,8 +215,8 @@ impl ChannelList {
         }
     }
 
-    /// A page of those whose name has `matching` in it, in whatever ASCII case; of `limit`
-    /// channels, or of as many as a page holds.
+    /// A page from `from` on of the channels whose names contain `matching`, ignoring ASCII case.
+    /// It has at most `limit` channels and at most about [`PAGE_BYTES`].
     pub fn page(&self, from: &From, limit: usize, matching: &str) -> ListPage<'_> {
         match from {
             From::Largest => {
@@ -267,12 +272,13 @@ impl ChannelList {
 }
 
 impl Listed {
-    /// Its place among all, the largest first.
+    /// Its position in the order of size, the largest first.
     fn place(&self) -> (Reverse<i64>, &str) {
         (Reverse(self.members.unwrap_or(0)), &self.folded)
     }
 
-    /// Where a page behind it begins. No channel's name begins with a number.
+    /// The position after it in the order of size. It cannot be taken for a name, because no
+    /// channel name begins with a number.
     fn after_in_size(&self) -> String {
         format!("{},{}", self.members.unwrap_or(0), self.folded)
     }
@@ -293,7 +299,7 @@ mod tests {
         ChannelList::new(channels.iter().map(listed).collect(), false)
     }
 
-    /// All pages, one after the other, each as its names.
+    /// The names on all pages, page by page.
     fn walk(list: &ChannelList, mut from: From, limit: usize, matching: &str) -> Vec<Vec<String>> {
         let mut pages = Vec::new();
         loop {

@@ -1,5 +1,5 @@
-//! Which live channels' names look like another: for a new channel's name, the answer costs a
-//! look-up, however many channels there are. Skeletons are in memory alone, because what looks
+//! Finds live channels whose names look like a new channel's name. The answer costs a few look-ups,
+//! however many channels there are. Skeletons (UTS #39) are kept only in memory, because what looks
 //! alike changes with Unicode's data.
 
 use std::{
@@ -22,7 +22,7 @@ pub struct Lookalikes {
 
 #[derive(Default)]
 struct State {
-    /// Sets, because names of ASCII alone may share one skeleton without end.
+    /// Sets, because any number of ASCII names may share one skeleton.
     by_skeleton: HashMap<String, BTreeSet<ChannelId>>,
     skeletons: HashMap<ChannelId, [String; 2]>,
     /// All channels up to this one are known.
@@ -30,7 +30,7 @@ struct State {
 }
 
 impl Lookalikes {
-    /// Takes up the channels of a database.
+    /// Loads the channels of a database.
     pub fn load(&self, tx: &Read) -> Result<()> {
         let mut state = self.lock();
         for (id, name) in channel::made_after(tx, ChannelId(0))? {
@@ -40,6 +40,7 @@ impl Lookalikes {
         Ok(())
     }
 
+    /// Applies one effect of a commit.
     pub fn apply(&self, effect: &Effect) {
         match effect {
             Effect::ChannelMade { channel, name } => self.lock().add(*channel, name),
@@ -48,8 +49,8 @@ impl Lookalikes {
         }
     }
 
-    /// Whether a channel that is live in this transaction has a name that looks like this one. A
-    /// name of ASCII alone is compared by its folded form only, and looks like nothing else.
+    /// Whether a channel that is live in this transaction has a name that looks like this one. An
+    /// ASCII name is compared only by its folded form, so it looks like no other name.
     pub fn has_one_of(&self, tx: &Read, name: &ChannelName) -> Result<bool> {
         if name.is_ascii() {
             return Ok(false);
@@ -57,7 +58,8 @@ impl Lookalikes {
         let wanted = skeletons(name.as_str());
         let newest = {
             let state = self.lock();
-            // All but those that this transaction has ended are live, so this looks at few.
+            // All of these are live, except the few that this transaction has ended, so few are
+            // checked.
             for channel in wanted
                 .iter()
                 .filter_map(|skeleton| state.by_skeleton.get(skeleton))
@@ -69,7 +71,7 @@ impl Lookalikes {
             }
             state.newest
         };
-        // What this transaction has made is not committed yet.
+        // Channels that this transaction has created are not in memory yet.
         let fresh = channel::made_after(tx, ChannelId(newest))?;
         Ok(fresh.iter().any(|(_, name)| {
             skeletons(name.as_str())
@@ -132,14 +134,13 @@ mod tests {
         assert_eq!(state.newest, 4);
     }
 
-    /// At this size, looking through all channels of one skeleton for each of them would take
-    /// minutes.
+    /// At this size, searching all channels of a skeleton for each of them would take minutes.
     #[test]
     fn many_channels_of_one_skeleton_do_not_take_long() {
         const CHANNELS: i64 = 50_000;
         let mut state = State::default();
-        // These look alike, so the names have one skeleton and are names of different channels all
-        // the same.
+        // These digits look alike, so all the names have one skeleton and still name different
+        // channels.
         let name = |id: i64| {
             let digits = (0..10).map(|place| ['l', '1', '|'][(id / 3_i64.pow(place) % 3) as usize]);
             ChannelName::parse(&format!("#{}", digits.collect::<String>())).unwrap()

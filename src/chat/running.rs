@@ -1,4 +1,4 @@
-//! A running chat: what it keeps in memory beside the core, fed by commits alone.
+//! A running chat: the state it keeps in memory beside the core. Only commits change it.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use crate::{
 
 /// A running chat.
 pub struct Chat {
-    /// What it shares with oauth.
+    /// What chat shares with oauth.
     pub core: Arc<Core>,
-    /// Who listens, and to what.
+    /// The connected clients, and what they listen to.
     pub(super) hub: Arc<Hub>,
-    /// What the names of live channels look like.
+    /// Finds channel names that look alike.
     pub(super) lookalikes: Arc<Lookalikes>,
-    /// The public list of channels as it was read last; commits tell of its changes.
+    /// The public list of channels. Commits mark it as changed.
     pub(super) channel_list: Arc<Latest>,
 }
 
-/// What a chat is told of commits by.
+/// The parts of a chat that are told of each commit.
 #[derive(Clone, Default)]
 pub struct Observers {
     hub: Arc<Hub>,
@@ -34,7 +34,7 @@ pub struct Observers {
 }
 
 impl Observers {
-    /// Takes the effects of one commit.
+    /// Applies the effects of one commit.
     pub fn apply(&self, effects: Vec<Effect>) {
         effects
             .iter()
@@ -45,8 +45,8 @@ impl Observers {
 }
 
 impl Chat {
-    /// A chat on a core whose commits these observers are told of. It takes up the channels that
-    /// there are.
+    /// A chat on a core whose commits these observers are told of. It loads the channels in the
+    /// database.
     pub fn on(core: Arc<Core>, observers: Observers) -> Result<Self> {
         let Observers {
             hub,
@@ -71,7 +71,7 @@ impl Chat {
         self.channel_list.list(&self.core).await
     }
 
-    /// Polls and streams that are open.
+    /// How many polls and streams are open.
     pub fn connections(&self) -> usize {
         self.hub.connections()
     }
@@ -91,7 +91,7 @@ mod tests {
         store::DatabaseLock,
     };
 
-    /// Whoever was let in a moment before it left comes too late for a change, and for a look.
+    /// A client that was authenticated just before it left can neither change nor read anything.
     #[tokio::test]
     async fn who_calls_is_checked_again_in_the_transaction() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The snapshot: all that a client needs to know at once, read in one transaction.
+//! The snapshot: everything that a client needs at once, read in one transaction.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// People that a snapshot shows on all its channels together, at most: an answer is held in memory
+/// Members that a snapshot shows of all its channels together, at most. An answer is held in memory
 /// until its reader has it.
 const MEMBERS: i64 = 10_000;
 
@@ -32,14 +32,13 @@ impl From<session::Session> for SessionView {
 }
 
 impl Chat {
-    /// The caller's snapshot. If it `acknowledges`, a client's first one begins its queue, and for
-    /// that alone is a write.
+    /// The caller's snapshot. With `acknowledges`, a client's first snapshot begins its queue,
+    /// which is the only write.
     ///
-    /// Every field changes only by an event, so of a session that is by itself the last one read is
-    /// known to be the present one until an event reaches it.
+    /// Every field changes only by an event. Therefore the snapshot of a session without channels
+    /// and conversations is remembered until an event reaches the session.
     pub async fn snapshot(&self, live: &LiveClient, acknowledges: bool) -> Result<Snapshot> {
-        // In this order: whatever was pushed up to this head has been counted among the changes
-        // before.
+        // The head is read first: every event pushed up to it has already been counted as a change.
         let head = self.hub.head();
         let mut snapshot = match live.remembered() {
             Some(known) => Snapshot {
@@ -54,23 +53,24 @@ impl Chat {
     }
 
     async fn read_snapshot(&self, live: &LiveClient, acknowledges: bool) -> Result<Snapshot> {
-        // Both are asked for before the transaction begins: a change that it may not have seen is
-        // one more.
+        // Both are read before the transaction begins. A change that the transaction may not have
+        // seen counts as one more.
         let (begun, changes) = (live.begun(), live.changes());
         let snapshot = self.look_at(live.caller).await?;
         if acknowledges && !begun {
             match self.begin_queue(live, snapshot.cursor).await {
-                // Of two first snapshots at the same instant, the other has begun it: past what
-                // this one shows.
+                // Two first snapshots came at the same time, and the other one began the queue past
+                // what this one shows.
                 Ok(start) if start > snapshot.cursor => return self.look_at(live.caller).await,
                 Ok(_) => {}
-                // Not even the reserve is left. The next snapshot begins the queue; until then it
-                // shows what came before, too.
+                // Not even the disk's reserve is left. The next snapshot begins the queue; until
+                // then the queue also shows earlier events.
                 Err(error) if error.is_want_of_room() => return Ok(snapshot),
                 Err(error) => return Err(error),
             }
         }
-        // One that was remembered before the queue began would keep it from beginning.
+        // A snapshot that is remembered before the queue begins would keep the queue from
+        // beginning.
         if snapshot.is_alone() && (begun || acknowledges) {
             live.remember(changes, Arc::new(snapshot.clone()));
         }
@@ -81,9 +81,9 @@ impl Chat {
         self.core.read_as(caller, move |tx| read(tx, caller)).await
     }
 
-    /// Begins a client's queue with what comes past its first snapshot, unless it has begun; where
-    /// it begins. The snapshot itself is read before, by a reader: what takes its time keeps nobody
-    /// from writing.
+    /// Begins a client's queue after its first snapshot, unless it has begun, and returns where it
+    /// begins. The snapshot was read before, by a reader: it may take long, and must not delay the
+    /// writer.
     async fn begin_queue(&self, live: &LiveClient, at: EventId) -> Result<EventId> {
         let client = live.caller.client;
         let begin = move |tx: &Write| {
@@ -100,14 +100,14 @@ impl Chat {
 }
 
 impl Snapshot {
-    /// Whether it shows nothing of other sessions, whose changes may not reach this one.
+    /// Whether it shows nothing of other sessions. Their changes may not reach this session.
     fn is_alone(&self) -> bool {
         self.channels.is_empty() && self.directs.is_empty()
     }
 }
 
-/// How many each may have at most, so that all together have no more than `room` and those that
-/// want less have all they want.
+/// The largest share such that all together use no more than `room` if each takes what it wants up
+/// to the share.
 fn largest_share(wanted: &[i64], mut room: i64) -> i64 {
     let mut wanted = wanted.to_vec();
     wanted.sort_unstable();
@@ -186,7 +186,7 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
     let cursor = log::head(tx)?;
     let mut session = SessionView::from(session);
     if caller.confined {
-        // Those are about the whole session.
+        // These two are about the whole session.
         (session.has_password, session.away) = (false, None);
     }
     Ok(Snapshot {

@@ -1,4 +1,4 @@
-//! What is done to channels and on them: JOIN, PART, TOPIC, KICK, INVITE.
+//! Commands about channels: JOIN, PART, TOPIC, KICK, INVITE.
 
 use crate::{
     chat::{channel_key_guesses::Held, commands::context::CommandContext, lookalikes::Lookalikes},
@@ -17,9 +17,12 @@ use crate::{
     },
 };
 
-/// JOIN of one channel, which is returned; one that does not exist is made, and its maker is op.
-/// Joining again changes nothing. Outside what a caller is confined to there are no channels, and
-/// none are made.
+/// JOIN of one channel, which is returned. A channel that does not exist is created, and its
+/// creator becomes op. Joining a channel again changes nothing.
+///
+/// For a confined caller, channels outside its grant do not exist and cannot be created. It fails
+/// with `no_such_channel`, `too_many_channels`, `channel_name_confusable`, or the refusal of
+/// [`admit`].
 pub fn join(
     act: &mut CommandContext,
     name: &ChannelName,
@@ -63,8 +66,8 @@ pub fn join(
     if first && channel.modes.has(Flag::History) {
         channels::open_history(act.tx, channel.id, id)?;
     }
-    // Those on it learn that somebody is away only by an AWAY (IRCv3 away-notify); a JOIN does not
-    // say it.
+    // A JOIN does not say that a session is away, so the members learn it from an AWAY (IRCv3
+    // away-notify).
     if let Some(text) = act.session.away.clone().filter(|_| !first) {
         act.emit("AWAY", &[&text], &[channel.id.into()])?;
     }
@@ -72,11 +75,11 @@ pub fn join(
     Ok(channel)
 }
 
-/// Makes a channel, unless its name can be taken for another channel's.
+/// Creates a channel, unless its name looks like another channel's.
 fn make(act: &CommandContext, name: &ChannelName, lookalikes: &Lookalikes) -> Result<Channel> {
     name.check_new()?;
     if lookalikes.has_one_of(act.tx, name)? {
-        // Not which one: that may be a channel that is not shown to everybody.
+        // The answer does not say which channel, because that one may be hidden.
         let detail = "this name looks like the name of another channel";
         return Err(Error::new(Code::ChannelNameConfusable, detail).about(name));
     }
@@ -85,10 +88,10 @@ fn make(act: &CommandContext, name: &ChannelName, lookalikes: &Lookalikes) -> Re
     channels::make(act.tx, name, modes, act.now)
 }
 
-/// Whether the channel's modes and bans let this session in. An invitation is used up by it.
+/// Checks that the channel's bans and modes let this session in, and uses up its invitation.
 ///
-/// How full a channel is, is the last thing looked at: only a session that it would let in
-/// otherwise learns of it.
+/// The member limit is checked last, so that only a session that would be let in otherwise learns
+/// that the channel is full.
 fn admit(act: &CommandContext, channel: &Channel, key: Option<&str>, held: &Held) -> Result<()> {
     let refuse = |code, detail: &str| Err(Error::new(code, detail).about(&channel.name));
     if ban::matches(act.tx, channel.id, &act.session)? {
@@ -116,6 +119,7 @@ fn admit(act: &CommandContext, channel: &Channel, key: Option<&str>, held: &Held
     invite::remove(act.tx, channel.id, act.caller.session)
 }
 
+/// PART of one channel. It fails with `no_such_channel` or `not_on_channel`.
 pub fn part(act: &mut CommandContext, name: &ChannelName, reason: Option<&str>) -> Result<()> {
     let (channel, _) = act.own_channel(name)?;
     let with_reason: [&dyn std::fmt::Display; 2] = [&channel.name, &reason.unwrap_or_default()];
@@ -128,12 +132,14 @@ pub fn part(act: &mut CommandContext, name: &ChannelName, reason: Option<&str>) 
     lifecycle::leave_channel(act.tx, act.caller.session, channel.id, until, act.now)
 }
 
+/// TOPIC with a text. An empty text removes the topic. It fails with `no_such_channel`,
+/// `not_on_channel`, `chanop_needed` or `cannot_send_to_channel`.
 pub fn set_topic(act: &mut CommandContext, name: &ChannelName, text: &str) -> Result<()> {
     let (channel, member) = act.own_channel(name)?;
     if channel.modes.has(Flag::TopicLocked) && !member.op {
         return Err(chanop_needed(&channel));
     }
-    // A topic is said to the whole channel.
+    // A topic reaches the whole channel like a message, so a ban forbids it too.
     if !member.op && !member.voice && ban::matches(act.tx, channel.id, &act.session)? {
         return Err(Error::new(
             Code::CannotSendToChannel,
@@ -155,6 +161,8 @@ pub fn set_topic(act: &mut CommandContext, name: &ChannelName, text: &str) -> Re
         .map(drop)
 }
 
+/// KICK of one or more members by an op. Nicks that cannot be removed are error numerics among the
+/// replies.
 pub fn kick(
     act: &mut CommandContext,
     name: &ChannelName,
@@ -168,7 +176,7 @@ pub fn kick(
     let reason = reason.map_or_else(|| act.nick().to_string(), str::to_owned);
     act.for_each_target("KICK", nicks, |act, nick| {
         let victim = act.visibility.session(&nick)?;
-        // A channel ends with its last member: a second nick may find it gone.
+        // The channel ends with its last member, so it may be gone before the second nick.
         if membership::get(act.tx, channel.id, victim.id)?.is_none() {
             return Err(not_in_channel(&victim.nick, &channel));
         }
@@ -181,6 +189,8 @@ pub fn kick(
     })
 }
 
+/// INVITE. Inviting a session again sends no second event. It fails with `no_such_nick`,
+/// `no_such_channel`, `not_on_channel`, `chanop_needed` or `user_on_channel`.
 pub fn invite(act: &mut CommandContext, nick: &Nick, name: &ChannelName) -> Result<()> {
     let guest = act.visibility.session(nick)?;
     let (channel, member) = act.own_channel(name)?;
@@ -194,7 +204,7 @@ pub fn invite(act: &mut CommandContext, nick: &Nick, name: &ChannelName) -> Resu
             .about(&channel.name));
     }
     let silenced = silence::silences(act.tx, guest.id, &act.session)?;
-    // Who is invited already is not told again.
+    // A session that is invited already is not told again.
     if invite::add(act.tx, channel.id, guest.id, silenced, log::head(act.tx)?)? {
         let both: [TargetId; 2] = [act.caller.session.into(), guest.id.into()];
         act.emit(
@@ -210,10 +220,12 @@ pub fn invite(act: &mut CommandContext, nick: &Nick, name: &ChannelName) -> Resu
     Ok(())
 }
 
+/// The `chanop_needed` error.
 pub fn chanop_needed(channel: &Channel) -> Error {
     Error::new(Code::ChanopNeeded, "you are not a channel operator").about(&channel.name)
 }
 
+/// The `user_not_in_channel` error.
 pub fn not_in_channel(nick: &Nick, channel: &Channel) -> Error {
     Error::new(
         Code::UserNotInChannel,

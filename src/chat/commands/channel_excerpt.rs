@@ -1,10 +1,10 @@
-//! What an answer to JOIN shows of channels: the topic, and who is on them.
+//! What the answer to a JOIN shows of each channel: its topic and its members.
 //!
-//! A channel may have thousands of members, and all that changes goes through one writer. So a JOIN
-//! renders in the writer no more than a few names in all; larger channels are shown by a reader,
-//! after the commit. A label keeps of those only that they are to be shown: the same label again
-//! shows them as they are then. A JOIN of channels that the session is on already changes nothing,
-//! and so takes no turn of the writer's.
+//! A channel may have thousands of members, and one writer makes all changes. Therefore a JOIN
+//! renders only a few names in the writer, and a reader shows larger channels after the commit. A
+//! label stores only that such a channel has to be shown; the same label again shows it as it is
+//! then. A JOIN of channels that the session is on already changes nothing, so it does not use the
+//! writer.
 
 use crate::{
     chat::{
@@ -37,8 +37,8 @@ use crate::{
 /// Names that one JOIN renders in the writer, at most.
 pub const NAMES: i64 = 200;
 
-/// Shows a channel that was joined, or leaves that to a reader where it has more members than are
-/// `left` to be named.
+/// Shows a channel that was joined. If the channel has more than `left` members, a reader shows it
+/// later. `left` is how many names the writer may still render for this JOIN.
 pub fn show(act: &mut CommandContext, channel: &Channel, left: &mut i64) -> Result<()> {
     let members = membership::count_to(act.tx, channel.id, *left + 1)?;
     if members > *left {
@@ -68,8 +68,8 @@ fn render(tx: &Read, me: &Session, replies: &mut Replies, channel: &Channel) -> 
 }
 
 impl Chat {
-    /// The answer to a JOIN of channels that the session is on already, all of them; `None` if
-    /// there is something to do.
+    /// The answer to a JOIN if the session is on all of its channels already. `None` if there is
+    /// something to do.
     pub(super) async fn rejoin(
         &self,
         caller: Caller,
@@ -108,8 +108,8 @@ impl Chat {
         ))
     }
 
-    /// Shows in an answer the channels that are still to be shown. What was done is done: that it
-    /// cannot be shown at this moment is no refusal.
+    /// Adds the channels that still have to be shown. If they cannot be read now, the answer says
+    /// so, because the JOIN itself is done.
     pub(super) async fn complete(&self, caller: Caller, answer: Answer) -> Result<Answer> {
         if answer.excerpts.is_empty() {
             return Ok(answer);
@@ -181,7 +181,7 @@ fn complete(tx: &Read, caller: Caller, answer: Answer) -> Result<Answer> {
     })
 }
 
-/// The answer without those channels, which says so.
+/// The answer without the members of those channels. A last reply says that it is incomplete.
 fn incomplete(answer: Answer) -> Answer {
     let nobody = "*";
     let mut replies = answer.replies;

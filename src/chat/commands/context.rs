@@ -1,5 +1,5 @@
-//! What every command has at hand while it runs in its transaction: who acts, when, and the answer
-//! that grows.
+//! What every command has while it runs in its transaction: the caller, the time, and the growing
+//! answer.
 
 use std::fmt::Display;
 
@@ -21,20 +21,28 @@ use crate::{
 
 /// A command being carried out.
 pub struct CommandContext<'a> {
+    /// The command's transaction.
     pub tx: &'a Write<'a>,
+    /// The caller.
     pub caller: Caller,
-    /// What the caller sees: whatever the command is about is found by this.
+    /// What the caller sees. Commands find all their channels and sessions through it.
     pub visibility: Visibility<'a>,
+    /// The caller's session as it was when the command began.
     pub session: Session,
+    /// The label of the request, if it has one.
     pub label: Option<&'a str>,
-    /// The name of the app through whose grant it comes.
+    /// The name of the app, if the request comes through a grant.
     app: Option<String>,
+    /// The time of the request.
     pub now: Timestamp,
+    /// What sessions may have.
     pub limits: &'a Limits,
+    /// The answer so far.
     pub answer: Answer,
 }
 
 impl<'a> CommandContext<'a> {
+    /// Prepares a command of this caller.
     pub fn new(
         tx: &'a Write<'a>,
         caller: Caller,
@@ -61,16 +69,17 @@ impl<'a> CommandContext<'a> {
         })
     }
 
+    /// The session's nick as it was when the command began.
     pub fn nick(&self) -> &Nick {
         &self.session.nick
     }
 
-    /// The name of the app through whose grant it comes.
+    /// The name of the app, if the request comes through a grant.
     pub fn app(&self) -> Option<&str> {
         self.app.as_deref()
     }
 
-    /// Makes an event of this session's, told to `targets`.
+    /// Appends an event of this session, addressed to `targets`, and notes its id in the answer.
     pub fn emit(
         &mut self,
         command: &'static str,
@@ -82,7 +91,7 @@ impl<'a> CommandContext<'a> {
         Ok(id)
     }
 
-    /// Makes a message of this session's, told to `targets`.
+    /// Appends a message of this session, addressed to `targets`, and notes its id in the answer.
     pub fn emit_message(
         &mut self,
         command: &'static str,
@@ -99,6 +108,7 @@ impl<'a> CommandContext<'a> {
         Ok(id)
     }
 
+    /// An event of this session that is not in the log yet.
     pub fn draft(&self, command: &'static str, params: &[&dyn Display]) -> NewEvent<'_> {
         NewEvent {
             time: self.now,
@@ -115,21 +125,22 @@ impl<'a> CommandContext<'a> {
         Some((self.caller.client, self.label.map(str::to_owned)))
     }
 
+    /// Adds a numeric to the answer's replies.
     pub fn reply(&mut self, numeric: &str, params: &[&dyn Display]) {
         self.answer
             .replies
             .push(Reply::numeric(numeric, &self.session.nick, params));
     }
 
-    /// The session's channels and the session itself. A confined caller does nothing that is to be
-    /// known outside.
+    /// The session's channels and the session itself. It fails for a confined caller, whose actions
+    /// must not be seen outside its grant.
     pub fn around(&self) -> Result<Vec<TargetId>> {
         self.visibility.require_unrestricted()?;
         audience::around(self.tx, self.caller.session)
     }
 
-    /// Does `act` to each target that can be done; refused ones are error numerics among the
-    /// replies, and if there is nothing else, the first is the command's refusal.
+    /// Runs `act` for each target. Refused targets become error numerics among the replies. If
+    /// every target is refused, it fails with the first refusal.
     pub fn for_each_target<T>(
         &mut self,
         verb: &'static str,
@@ -147,8 +158,8 @@ impl<'a> CommandContext<'a> {
         first_refusal.filter(|_| done == 0).map_or(Ok(()), Err)
     }
 
-    /// Takes the refusal of one part of a command as an error numeric; a failure of ours fails the
-    /// whole.
+    /// Adds the refusal of one target as an error numeric. A failure of the server fails the whole
+    /// command.
     pub fn refuse(
         &mut self,
         verb: &'static str,
@@ -165,7 +176,8 @@ impl<'a> CommandContext<'a> {
         Ok(())
     }
 
-    /// A channel the session is on, and its standing there.
+    /// A channel that the session is on, and its membership there. It fails with `no_such_channel`
+    /// or `not_on_channel`.
     pub fn own_channel(&self, name: &ChannelName) -> Result<(Channel, Member)> {
         let channel = self.visibility.channel(name)?;
         let member = membership::get(self.tx, channel.id, self.caller.session)?;

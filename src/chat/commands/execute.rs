@@ -1,4 +1,4 @@
-//! Carrying out a command: the scope, the label, one transaction, the answer.
+//! Executing a command: the scope, the label, one transaction, the answer.
 
 use crate::{
     chat::{
@@ -18,8 +18,8 @@ use crate::{
 };
 
 impl Chat {
-    /// Carries out one request of a client, and answers once it is on disk. Where the order among
-    /// several requests matters, each comes with the `slot` that it has in that order.
+    /// Executes one request of a client, and answers when it is on disk. If the order of several
+    /// requests matters, each comes with its `slot` in that order.
     pub async fn execute(
         &self,
         live: &LiveClient,
@@ -41,7 +41,7 @@ impl Chat {
                     _ => None,
                 };
                 let answer = match slot {
-                    // It shows what the requests before it have changed.
+                    // The answer must show what the requests before it have changed.
                     Some(slot) if !request.verb.reads => {
                         self.query_in_order(slot, caller, query, label, now).await?
                     }
@@ -67,7 +67,7 @@ impl Chat {
         let now = arrival.now;
         let mut held = Held::default();
         if let Change::Join(joined) = &change {
-            // With a slot in the order, what comes before it may not be done yet.
+            // With a slot, earlier requests may not be done yet.
             if slot.is_none()
                 && let Some(answer) = self.rejoin(caller, joined, label.as_ref(), now).await?
             {
@@ -83,7 +83,7 @@ impl Chat {
         self.complete(caller, answer).await
     }
 
-    /// Carries out a change, in one transaction with the answer that its label is to give again.
+    /// Carries out a change. Its label's answer is stored in the same transaction.
     async fn perform(
         &self,
         slot: WriteSlot,
@@ -103,7 +103,7 @@ impl Chat {
             let mut context = CommandContext::new(tx, caller, text, now, &limits)?;
             carry_out(&mut context, change.clone(), &lookalikes, &held)?;
             let mut answer = std::mem::take(&mut context.answer);
-            // A client that has just left has no labels any more.
+            // A client that has just left keeps no labels.
             let keeps = !matches!(change, Change::Quit(_));
             if let Some(label) = label.as_ref().filter(|_| keeps) {
                 label.keep(tx, caller, &answer, now)?;
@@ -114,7 +114,7 @@ impl Chat {
         performed.await
     }
 
-    /// Answers a query in its slot among those that write.
+    /// Answers a query in its slot among the changes.
     async fn query_in_order(
         &self,
         slot: WriteSlot,
@@ -138,7 +138,7 @@ impl Chat {
             Ok(answer)
         });
         match answered.await {
-            // A query needs no room.
+            // A query needs no disk space.
             Err(refusal) if refusal.is_want_of_room() => {
                 let (query, label) = again;
                 self.query(caller, query, label, now).await
@@ -147,8 +147,8 @@ impl Chat {
         }
     }
 
-    /// Answers a query on a reading connection. A labelled answer is kept like any other, unless it
-    /// is long or there is no room for it: asking again does no harm.
+    /// Answers a query on a read-only connection. The answer to a label is stored unless it is long
+    /// or the disk is full: asking again does no harm.
     async fn query(
         &self,
         caller: Caller,
@@ -174,8 +174,8 @@ impl Chat {
         })
     }
 
-    /// Keeps the answer to what changes nothing, if there is room for it. The first answer, if
-    /// there was one meanwhile, and how many bytes it takes.
+    /// Stores the answer to a request that changes nothing, if there is disk space. Returns the
+    /// first answer, if another request stored one meanwhile, and the number of bytes stored.
     pub(super) async fn keep(
         &self,
         caller: Caller,
@@ -197,14 +197,16 @@ impl Chat {
     }
 }
 
-/// What ends something is never refused for want of room: it can end no more than was added before.
-/// With a label its answer is kept, and so it adds something, again and again. On a full disk it
-/// has no more than those who come in.
+/// What may refuse a change when the disk is full.
+///
+/// A change that ends something is never refused, because it can end no more than was added before.
+/// With a label, however, its answer is stored and so it does add data each time. Then it may use
+/// no more of the reserve than a login.
 fn priority(change: &Change, label: Option<&Label>) -> Priority {
     let essential = match change {
         Change::Part { .. } | Change::Kick { .. } | Change::Quit(_) | Change::Away(None) => true,
         Change::Silence(_, on) => !on,
-        // With a label the list of bans would be kept.
+        // With a label, the list of bans would be stored.
         Change::Modes { changes, .. } => changes.iter().all(|change| match change {
             ModeChange::ListBans => label.is_none(),
             change => change.ends(),

@@ -1,4 +1,4 @@
-//! Labels: what makes a command safe to send again.
+//! Labels: a client may send a labelled command again and gets the first answer.
 
 use crate::{
     chat::{commands::answer::Answer, commands::answer::Excerpt},
@@ -9,13 +9,15 @@ use crate::{
     store::{Read, Write, label, texts},
 };
 
-/// Bytes of an answer that is kept to a command that only asks.
+/// Bytes of a query's answer that may be stored.
 const KEPT_LENGTH: usize = 16 * 1024;
 
-/// A label, and what it stands for.
+/// A label, and the command it stands for.
 #[derive(Clone)]
 pub struct Label {
+    /// The label as the client sent it.
     pub text: String,
+    /// The SHA-256 of the command.
     pub command: [u8; 32],
 }
 
@@ -28,23 +30,25 @@ impl Label {
         })
     }
 
-    /// The first answer to a label, if there is a label and it was answered before.
+    /// The stored answer to a label, if there is a label and it was answered before. It fails with
+    /// `label_reused` if the label stands for another command.
     pub fn answered(label: Option<&Self>, tx: &Read, caller: Caller) -> Result<Option<Answer>> {
         let Some(label) = label else { return Ok(None) };
         let answer = label::find(tx, caller.client, &label.text, &label.command)?;
         answer.map(|column| read(&column)).transpose()
     }
 
-    /// The refusal of a label that stands for something else.
+    /// The `label_reused` error.
     pub fn reused() -> Error {
         label::reused()
     }
 
-    /// Whether the answer to what only asks is short enough to be kept.
+    /// Whether a query's answer is short enough to be stored.
     pub fn has_room_for(answer: &Answer) -> Result<bool> {
         Ok(write(answer)?.len() <= KEPT_LENGTH)
     }
 
+    /// Stores the answer to this label.
     pub fn keep(&self, tx: &Write, caller: Caller, answer: &Answer, now: Timestamp) -> Result<()> {
         label::keep(
             tx,
@@ -57,8 +61,9 @@ impl Label {
     }
 }
 
-/// An answer as it is stored: the ids, with the channels that are still to be shown behind them as
-/// `index:name`, then of each reply the command, the number of params and the params.
+/// An answer in its stored form: first one text with the ids, and behind them the channels that
+/// still have to be shown as `index:name`; then for each reply its command, its number of params,
+/// and the params.
 fn write(answer: &Answer) -> Result<String> {
     let ids = answer.ids.iter().map(|id| id.to_string());
     let excerpts = answer
@@ -88,7 +93,7 @@ fn read(column: &str) -> Result<Answer> {
     let broken = || Error::internal("a kept answer cannot be read");
     let mut texts = texts::split(column);
     let mut answer = Answer::default();
-    // A channel's name has no blank.
+    // Channel names contain no space.
     for word in texts.next().ok_or_else(broken)?.split_terminator(' ') {
         match word.split_once(':') {
             Some((before, name)) => {

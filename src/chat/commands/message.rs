@@ -1,4 +1,4 @@
-//! Saying something: PRIVMSG, NOTICE, AWAY.
+//! Commands about messages: PRIVMSG, NOTICE, AWAY.
 
 use std::fmt::Display;
 
@@ -10,7 +10,10 @@ use crate::{
     store::{ban, channel::Channel, conversation, log::Recipient, membership, session, silence},
 };
 
-/// Sends a message. One to a nick may say for which session it is meant: `to`.
+/// Sends a PRIVMSG or NOTICE to one target. `to` is the session that a message to a nick is meant
+/// for; it fails with `nick_reassigned` if another session has the nick now.
+///
+/// It also fails with `no_such_channel`, `no_such_nick` or `cannot_send_to_channel`.
 pub fn send(
     act: &mut CommandContext,
     command: &'static str,
@@ -24,8 +27,8 @@ pub fn send(
             let on_it = may_speak(act, &channel)?;
             let mut targets = vec![channel.id.into()];
             if !on_it {
-                // Without +n one may speak from outside; the sender's own clients see it all the
-                // same.
+                // Without +n a session may speak from outside. The sender's own clients receive the
+                // message too.
                 targets.push(act.caller.session.into());
             }
             let to = Recipient::Channel(channel.id);
@@ -67,7 +70,7 @@ pub fn send(
     }
 }
 
-/// RFC 1459 §4.4.2: nothing is ever answered to a NOTICE, not even that it reached nobody.
+/// NOTICE. Nothing is ever answered to it, not even that it reached nobody (RFC 1459 §4.4.2).
 pub fn notice(
     act: &mut CommandContext,
     targets: TargetResults<Target>,
@@ -83,7 +86,8 @@ pub fn notice(
     Ok(())
 }
 
-/// Whether the session may speak on a channel, and if so, whether it is on it.
+/// Checks that the session may speak on a channel, and returns whether it is a member. It fails
+/// with `cannot_send_to_channel`.
 fn may_speak(act: &CommandContext, channel: &Channel) -> Result<bool> {
     let member = membership::get(act.tx, channel.id, act.caller.session)?;
     let standing = member.as_ref().is_some_and(|m| m.op || m.voice);
@@ -99,6 +103,7 @@ fn may_speak(act: &CommandContext, channel: &Channel) -> Result<bool> {
     Ok(member.is_some())
 }
 
+/// AWAY: sets the away message, or removes it with `None`.
 pub fn away(act: &mut CommandContext, text: Option<&str>) -> Result<()> {
     let targets = act.around()?;
     if act.session.away.as_deref() != text {

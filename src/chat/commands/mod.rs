@@ -1,4 +1,4 @@
-//! Carrying out commands: what they have in common, and a file for each kind.
+//! Carrying out commands: what they have in common, and one file for each kind.
 
 mod answer;
 mod channel;

@@ -21,11 +21,11 @@ use crate::{
 /// Bans of a channel, at most.
 const MAX_BANS: usize = 100;
 
-/// A change that took effect: on or off, the mode's letter, its parameter.
+/// A change that took effect: whether it was set, the mode's letter, and its parameter.
 type Effect = (bool, char, Option<String>);
 
-/// Carries out the changes that can be and tells of those that changed something in one event; the
-/// others are error numerics, or, if there is nothing else, the refusal.
+/// MODE on a channel. One MODE event tells of all changes that took effect. Refused changes are
+/// error numerics among the replies. If nothing else happened, it fails with the first refusal.
 pub fn change(
     act: &mut CommandContext,
     name: &ChannelName,
@@ -68,7 +68,7 @@ pub fn change(
     }
 }
 
-/// Carries out one change; `None` if everything is so already.
+/// Carries out one change. `None` if it changes nothing.
 fn apply(
     act: &CommandContext,
     channel: &mut Channel,
@@ -111,8 +111,8 @@ fn apply(
     })
 }
 
-/// A channel is never left without an op by MODE: who wants to give it up makes somebody else op
-/// first.
+/// The error for an op who would leave the channel without one. MODE never does that: the last op
+/// has to make another member op first.
 fn last_op(nick: &Nick, channel: &Channel) -> Error {
     let detail =
         format!("{nick} is the channel's last operator: make somebody else operator first");

@@ -12,7 +12,7 @@ use crate::{
     store::{membership, session},
 };
 
-/// NICK: one event to all who are to know the session's nick.
+/// NICK: one event to everyone in [`audience::of`]. It fails with `nickname_in_use`.
 pub fn rename(act: &mut CommandContext, nick: Nick) -> Result<()> {
     if nick.as_str() == act.nick().as_str() {
         return Ok(());
@@ -21,17 +21,18 @@ pub fn rename(act: &mut CommandContext, nick: Nick) -> Result<()> {
     session::rename(act.tx, &act.session, &nick)?;
     let targets = audience::of(act.tx, &act.session)?;
     act.emit("NICK", &[&nick], &targets)?;
-    // A ban that no longer matches is no longer in the way of being op.
+    // A ban that matched the old nick may not match the new one, so this session may now become op.
     for channel in membership::channels_of(act.tx, act.caller.session)? {
         op_succession::consider(act.tx, channel, act.caller.session, act.now)?;
     }
     Ok(())
 }
 
-/// QUIT: this client leaves; others hear of it only if it was the last.
+/// QUIT: this client leaves. Other sessions are told only if it was the session's last device.
 pub fn quit(act: &mut CommandContext, reason: Option<&str>) -> Result<()> {
     let caller = act.caller;
-    // All channels of the session hear them, so who may not speak to those leaves without a word.
+    // Every channel of the session would see the message. A client that may not write to all of
+    // them leaves without one.
     let may_speak = caller.scope.allow(Scope::ChatWrite) && !caller.confined;
     let words = reason.filter(|_| may_speak).map(|text| QuitMessage {
         text,

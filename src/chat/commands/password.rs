@@ -1,4 +1,4 @@
-//! PASS: the session's one password, set and changed.
+//! PASS: sets or changes the session's one password.
 
 use crate::{
     chat::{commands::answer::Answer, commands::label::Label, running::Chat},
@@ -10,13 +10,13 @@ use crate::{
     store::{Priority, Write, session},
 };
 
-/// How often a PASS is judged anew when another request changes the password while this one's is
-/// being hashed.
+/// How often a PASS is judged when other requests change the password while this one is being
+/// hashed.
 const JUDGED: usize = 3;
 
 impl Chat {
-    /// PASS. Of a labelled PASS nothing is kept but the verb, so whether it is sent again is judged
-    /// by the stored hash.
+    /// PASS. Of a labelled PASS only the verb is stored. Whether a repeated PASS is the same one is
+    /// therefore judged by the stored hash.
     pub(super) async fn set_password(
         &self,
         caller: Caller,
@@ -55,7 +55,7 @@ impl Chat {
         Err(password::changing())
     }
 
-    /// The answer that this label had before, and the session as it is.
+    /// The stored answer to this label, and the session as it is now.
     async fn known_answer(
         &self,
         caller: Caller,
@@ -69,7 +69,8 @@ impl Chat {
     }
 }
 
-/// Sets the password, and answers. `None`: it is not the one any more that the change was judged by.
+/// Sets the password and answers. `None` if the stored hash is not the one that was judged any
+/// more.
 fn answer(
     tx: &Write,
     caller: Caller,

@@ -1,4 +1,4 @@
-//! What only asks: NAMES, LIST, WHO, WHOIS, and the showing forms of TOPIC and MODE.
+//! Queries: NAMES, LIST, WHO, WHOIS, and the forms of TOPIC and MODE that only ask.
 
 use std::fmt::Display;
 
@@ -23,7 +23,7 @@ use crate::{
 
 /// Bytes of names in one 353, so that it fits a line of IRC.
 const NAMES_BYTES: usize = 400;
-/// Lines of an answer to WHO, at most.
+/// Sessions in an answer to WHO, at most.
 const WHO_LIMIT: usize = 500;
 /// Channels in an answer to LIST, at most: the largest, and those that the session is on.
 const LIST_LIMIT: usize = 500;
@@ -32,6 +32,7 @@ fn reply(me: &Session, numeric: &str, params: &[&dyn Display]) -> Reply {
     Reply::numeric(numeric, &me.nick, params)
 }
 
+/// TOPIC without a text: 332 and 333, or 331. It fails with `no_such_channel` or `not_on_channel`.
 pub fn topic(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
     let channel = visibility.channel(name)?;
     if visibility.shown(&channel, me.id)? != Shown::Everything {
@@ -43,6 +44,7 @@ pub fn topic(visibility: &Visibility, me: &Session, name: &ChannelName) -> Resul
     })
 }
 
+/// A topic, and who set it when: 332 and 333.
 pub fn topic_replies(me: &Session, name: &ChannelName, topic: &Topic) -> [Reply; 2] {
     [
         reply(me, RPL_TOPIC, &[name, &topic.text]),
@@ -54,6 +56,7 @@ pub fn topic_replies(me: &Session, name: &ChannelName, topic: &Topic) -> [Reply;
     ]
 }
 
+/// MODE of a channel: 324 and 329. It fails with `no_such_channel`.
 pub fn modes(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
     let channel = visibility.channel(name)?;
     let inside = membership::get(visibility.tx, channel.id, me.id)?.is_some();
@@ -71,7 +74,8 @@ pub fn modes(visibility: &Visibility, me: &Session, name: &ChannelName) -> Resul
     ])
 }
 
-/// People have no modes of their own here.
+/// MODE of a nick: 221 without modes, because Rejoin has no user modes. It fails with
+/// `users_dont_match` or `unknown_user_mode`.
 pub fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Vec<Reply>> {
     if nick.folded() != me.nick.folded() {
         return Err(Error::new(
@@ -88,6 +92,7 @@ pub fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Ve
     }
 }
 
+/// The bans of a channel: 367s and 368.
 pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     for ban in ban::list(tx, channel.id)? {
@@ -108,7 +113,8 @@ pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
     Ok(replies.finish("MODE", &channel.name))
 }
 
-/// The bans of a channel that the session is on.
+/// The bans of a channel that the session is on. It fails with `no_such_channel` or
+/// `not_on_channel`.
 pub fn own_bans(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
     let channel = visibility.channel(name)?;
     membership::get(visibility.tx, channel.id, me.id)?
@@ -116,8 +122,8 @@ pub fn own_bans(visibility: &Visibility, me: &Session, name: &ChannelName) -> Re
     bans(visibility.tx, me, &channel)
 }
 
-/// NAMES of channels, or of one's own. A channel that does not exist has an empty list, as in IRC,
-/// and so has one that does not show its members.
+/// NAMES of these channels, or without names of the session's own. A channel that does not exist
+/// has an empty list, as in IRC, and so has one that does not show its members.
 pub fn names(
     visibility: &Visibility,
     me: &Session,
@@ -160,7 +166,7 @@ pub fn names_of(tx: &Read, replies: &mut Replies, channel: &Channel) -> Result<(
     } else {
         "="
     };
-    // A name takes two bytes at least, with the blank behind it.
+    // A name takes at least two bytes, with the space after it.
     let members = membership::first_of_channel(tx, channel.id, replies.room() / 2 + 1)?;
     let mut line = String::new();
     for member in members {
@@ -182,10 +188,12 @@ pub fn names_of(tx: &Read, replies: &mut Replies, channel: &Channel) -> Result<(
     Ok(())
 }
 
+/// The 366 that ends a list of names.
 pub fn end_of_names(replies: &mut Replies, name: &dyn Display) {
     replies.end(RPL_ENDOFNAMES, &[name, &"End of /NAMES list"]);
 }
 
+/// LIST of these channels, or without names of [`Visibility::listed_channels`]: 321, 322s and 323.
 pub fn list(
     visibility: &Visibility,
     me: &Session,
@@ -223,6 +231,7 @@ pub fn list(
     Ok(replies.finish("LIST", &"*"))
 }
 
+/// WHO of a channel, a mask or a nick: 352s and 315.
 pub fn who(visibility: &Visibility, me: &Session, mask: &str) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     match ChannelName::parse(mask) {
@@ -283,6 +292,8 @@ fn who_reply(replies: &mut Replies, channel: &str, them: &Session, member: Optio
     );
 }
 
+/// WHOIS of a nick: 311, 312, 319 if a channel is visible, 301 if the session is away, and 318. It
+/// fails with `no_such_nick`.
 pub fn whois(visibility: &Visibility, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
     let them = visibility.session(nick)?;
     let mut replies = vec![

@@ -9,7 +9,7 @@ use crate::{
     store::{Read, Write, conversation, log, membership, read_marker, session::Session},
 };
 
-/// Moves the mark forward and tells the siblings; one that is further already stays.
+/// Moves the read marker forward and tells the session's clients. It never moves back.
 pub fn mark_read(
     act: &mut CommandContext,
     target: &Target,
@@ -19,11 +19,11 @@ pub fn mark_read(
     log::require_issued(act.tx, id)?;
     let marked = Marked::find(&act.visibility, &act.session, target, to)?;
     let me = act.caller.session;
-    // Without a mark one is at 0 already.
+    // A missing marker is at 0.
     if id.0 > 0 && marked.advance(act.tx, me, id)? {
         let (name, own) = (&marked.name, [me.into()]);
         match marked.place {
-            // By now its nick may be another session's.
+            // Another session may have its nick by now, so the event names the session too.
             Place::Conversation { other, ended: true } => {
                 act.emit("MARKREAD", &[name, &id, &other], &own)?
             }
@@ -37,6 +37,7 @@ pub fn mark_read(
     Ok(())
 }
 
+/// MARKREAD without an id: the marker as it is.
 pub fn show(
     visibility: &Visibility,
     me: &Session,
@@ -50,7 +51,7 @@ pub fn show(
     )])
 }
 
-/// What a mark is at: a channel that the session is on, or a conversation.
+/// What a read marker belongs to: a channel that the session is on, or a conversation.
 struct Marked {
     name: String,
     place: Place,
@@ -62,7 +63,8 @@ enum Place {
 }
 
 impl Marked {
-    /// `to` is a session in place of the one that now has the nick.
+    /// Finds what a marker belongs to. `to` names a session instead of the one that has the nick
+    /// now.
     fn find(
         visibility: &Visibility,
         me: &Session,
@@ -111,7 +113,7 @@ impl Marked {
         }
     }
 
-    /// Whether it moved.
+    /// Moves the marker forward. Returns whether it moved.
     fn advance(&self, tx: &Write, me: SessionId, to: EventId) -> Result<bool> {
         match self.place {
             Place::Channel(channel) => read_marker::advance(tx, me, channel, to),

@@ -1,4 +1,4 @@
-//! The replies of one answer: as many as it holds, and a last one that says so if there are more.
+//! The replies of one answer: as many as fit, and a last one that says if there are more.
 
 use std::fmt::Display;
 
@@ -7,11 +7,12 @@ use crate::{
     store::{session::Session, texts},
 };
 
-/// Bytes of one answer's replies: an answer is held in memory until its reader has it.
+/// Bytes of one answer's replies, at most. An answer is held in memory until its reader has it.
 pub const ANSWER_BYTES: usize = 128 * 1024;
 
-/// Replies that are gathered for a session.
+/// Replies that are collected for a session.
 pub struct Replies<'a> {
+    /// The session that asked.
     pub me: &'a Session,
     list: Vec<Reply>,
     bytes: usize,
@@ -19,6 +20,7 @@ pub struct Replies<'a> {
 }
 
 impl<'a> Replies<'a> {
+    /// No replies yet.
     pub fn new(me: &'a Session) -> Self {
         Self {
             me,
@@ -28,7 +30,7 @@ impl<'a> Replies<'a> {
         }
     }
 
-    /// Further replies of an answer that has some already.
+    /// Further replies of an answer that has the replies `before` already.
     pub fn behind(me: &'a Session, before: &[Reply]) -> Self {
         Self {
             bytes: before.iter().map(length).sum(),
@@ -36,12 +38,12 @@ impl<'a> Replies<'a> {
         }
     }
 
-    /// Adds one of many, if there is room for it.
+    /// Adds a numeric, one of many, if there is room for it.
     pub fn add(&mut self, numeric: &str, params: &[&dyn Display]) {
         self.push(Reply::numeric(numeric, &self.me.nick, params));
     }
 
-    /// The same of one that there is already.
+    /// Adds a reply, if there is room for it.
     pub fn push(&mut self, reply: Reply) {
         self.bytes += length(&reply);
         if self.bytes <= ANSWER_BYTES {
@@ -51,31 +53,34 @@ impl<'a> Replies<'a> {
         }
     }
 
-    /// Adds one that ends a part of the answer, and is there in any case.
+    /// Adds a numeric that starts or ends a part of the answer. It is added even if there is no
+    /// room.
     pub fn end(&mut self, numeric: &str, params: &[&dyn Display]) {
         self.list
             .push(Reply::numeric(numeric, &self.me.nick, params));
     }
 
-    /// Notes that there is more than was asked of the store.
+    /// Notes that the answer is incomplete because not everything was read.
     pub fn truncate(&mut self) {
         self.truncated = true;
     }
 
+    /// Whether the answer is incomplete.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
 
-    /// Bytes that there is room for.
+    /// The bytes that there is room for.
     pub fn room(&self) -> usize {
         ANSWER_BYTES.saturating_sub(self.bytes)
     }
 
+    /// Whether there are no replies.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// All of them, behind what `verb` and `about` say of those that are missing.
+    /// All replies. If the answer is incomplete, a last one says so; it names `verb` and `about`.
     pub fn finish(mut self, verb: &str, about: &dyn Display) -> Vec<Reply> {
         if self.truncated {
             self.end(
@@ -91,7 +96,7 @@ impl<'a> Replies<'a> {
     }
 }
 
-/// Bytes of a reply as JSON, about.
+/// The bytes of a reply as JSON, roughly.
 fn length(reply: &Reply) -> usize {
     reply
         .params

@@ -1,4 +1,4 @@
-//! SILENCE: whose direct messages and invitations a session does not want.
+//! SILENCE: the sessions whose direct messages and invitations a session does not want.
 
 use crate::{
     chat::commands::context::CommandContext,
@@ -14,7 +14,8 @@ use crate::{
 /// Masks of a session, at most.
 const MAX_MASKS: usize = 64;
 
-/// Adds or removes a mask and tells the session's clients; what is so already is no event.
+/// Adds or removes a mask and tells the session's clients. A change that changes nothing causes no
+/// event. It fails with `silence_list_full`.
 pub fn change(act: &mut CommandContext, mask: Mask, on: bool) -> Result<()> {
     let me = act.caller.session;
     let changed = if on {
@@ -43,6 +44,7 @@ pub fn change(act: &mut CommandContext, mask: Mask, on: bool) -> Result<()> {
     Ok(())
 }
 
+/// The session's masks: 271s and 272.
 pub fn show(tx: &Read, me: &Session) -> Result<Vec<Reply>> {
     let masks = silence::list(tx, me.id)?;
     let listed = masks

@@ -1,8 +1,8 @@
-//! The hub: which connected clients listen to which targets, fed with the committed events in
+//! The hub: which connected clients listen to which targets. It receives the committed events in
 //! commit order.
 //!
 //! Wake-ups and pushes are hints; the log is the truth. A connection whose buffer overflows reads
-//! the log at its position and goes on from there, and nobody else notices.
+//! the log at its position and continues from there. No other connection notices.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -21,26 +21,30 @@ use crate::{
     store::{Effect, texts},
 };
 
-/// Events a connection may have waiting before it has to read the log, and bytes of them.
+/// Events that may wait for a connection. One more makes it read the log instead.
 const BUFFER: usize = 512;
+/// Bytes of events that may wait for a connection. More make it read the log instead.
 pub const BUFFER_BYTES: usize = 128 * 1024;
-/// Bytes of an event as it is sent, beside its parameters, about.
+/// Bytes of an event as it is sent, apart from its parameters, roughly.
 const EVENT: usize = 128;
 
-/// Held polls and streams of one client at one time: the tabs of a browser, and room for some that
-/// the network has lost. Each costs its buffer, and a wake-up for every event.
+/// Polls and streams that one client may have open at a time: enough for the tabs of a browser and
+/// some connections that the network has lost. Each costs its buffer, and a wake-up for every
+/// event.
 pub const HELD: usize = 32;
 
-/// An event on its way to many, rendered once.
+/// An event on its way to many connections, rendered once.
 #[derive(Debug)]
 pub struct Delivery {
+    /// The event.
     pub event: Arc<Event>,
-    /// Bytes of it as it is sent, about.
+    /// The bytes of the event as it is sent, roughly.
     bytes: usize,
     rendered: OnceLock<Bytes>,
 }
 
 impl Delivery {
+    /// An event that has not been rendered yet.
     pub fn new(event: Arc<Event>) -> Arc<Self> {
         let bytes = EVENT
             + event
@@ -55,18 +59,18 @@ impl Delivery {
         })
     }
 
-    /// The event as the edge renders it for everyone but its sender; the first to need it does the
-    /// work.
+    /// The event as the edge renders it for everyone but its sender. The first caller renders it.
     pub fn rendered(&self, render: impl FnOnce(&Event) -> Bytes) -> Bytes {
         self.rendered.get_or_init(|| render(&self.event)).clone()
     }
 }
 
+/// The connected clients of one process, and the members of its channels.
 #[derive(Default)]
 pub struct Hub {
     /// Held for the look-ups and pushes of one commit, never over an await.
     state: Mutex<State>,
-    /// The last event that has been pushed to all who listen.
+    /// The last event that was pushed to all listeners.
     head: AtomicI64,
 }
 
@@ -76,22 +80,22 @@ struct State {
     listeners: HashMap<SessionId, Vec<Arc<Connection>>>,
 }
 
-/// A held poll or a stream of one client.
+/// An open poll or stream of one client.
 #[derive(Debug)]
 struct Connection {
     client: ClientId,
-    /// Events it may have waiting.
+    /// Events that may wait for it.
     room: usize,
     inbox: Mutex<Inbox>,
     wake: Notify,
-    /// For whoever waits for nothing but the end.
+    /// Wakes a task that waits only for the end.
     last_call: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inbox {
     waiting: VecDeque<Arc<Delivery>>,
-    /// Bytes of those.
+    /// The bytes of the waiting events.
     bytes: usize,
     overflowed: bool,
     over: Option<Over>,
@@ -102,35 +106,40 @@ struct Inbox {
 pub enum Over {
     /// Its client has ended.
     Ended(EndReason),
-    /// The secret it was opened with is dead; its client goes on with another.
+    /// The secret it was opened with is no longer valid. Its client goes on with another.
     Cut,
 }
 
 /// What a connection found in its inbox.
 pub struct Taken {
+    /// The events that were waiting, in order.
     pub waiting: VecDeque<Arc<Delivery>>,
-    /// Some were dropped: read the log.
+    /// Whether events were dropped, so that the log must be read.
     pub overflowed: bool,
+    /// Why the connection is over, if it is.
     pub over: Option<Over>,
-    /// Everything up to here has been pushed before this was taken.
+    /// Everything up to this event was pushed before the inbox was emptied.
     pub head: EventId,
 }
 
 impl Hub {
+    /// Sets the head when a database is opened.
     pub fn start_at(&self, head: EventId) {
         self.head.store(head.0, Ordering::Release);
     }
 
+    /// The last event that was pushed to all listeners.
     pub fn head(&self) -> EventId {
         EventId(self.head.load(Ordering::Acquire))
     }
 
+    /// How many polls and streams are open.
     pub fn connections(&self) -> usize {
         self.lock().listeners.values().map(Vec::len).sum()
     }
 
-    /// Connects a client until the attachment is dropped, unless it is connected as often as it may
-    /// be.
+    /// Connects a client until the attachment is dropped. It fails with `throttled` if the client
+    /// has [`HELD`] connections.
     pub fn attach(self: &Arc<Self>, caller: Caller) -> Result<Attachment> {
         let mut state = self.lock();
         let connections = state.listeners.entry(caller.session).or_default();
@@ -147,8 +156,8 @@ impl Hub {
         }
         let connection = Arc::new(Connection {
             client: caller.client,
-            // A confined client is entitled to some of its session's events only, and the log knows
-            // to which.
+            // A confined client may see only some of its session's events, and only the log knows
+            // which. So nothing is pushed to it.
             room: if caller.confined { 0 } else { BUFFER },
             inbox: Mutex::default(),
             wake: Notify::new(),
@@ -162,7 +171,7 @@ impl Hub {
         })
     }
 
-    /// Takes the effects of one commit, in order.
+    /// Applies the effects of commits, in order.
     pub fn apply(&self, effects: impl IntoIterator<Item = Effect>) {
         let mut state = self.lock();
         let mut effects = effects.into_iter().peekable();
@@ -170,8 +179,8 @@ impl Hub {
             match effect {
                 Effect::Logged { event, targets } => {
                     let mut run = vec![Delivery::new(event)];
-                    // Events in a row that go to the same targets are pushed at once: a lock and a
-                    // wake-up for all of them.
+                    // Consecutive events with the same targets are pushed together: one lock and
+                    // one wake-up for all.
                     while let Some(Effect::Logged { event, .. }) = effects
                         .next_if(|next| matches!(next, Effect::Logged { targets: others, .. } if *others == targets))
                     {
@@ -202,13 +211,14 @@ impl Hub {
                         connection.finish(Over::Ended(reason));
                     }
                 }
-                // A grant's client ends by itself.
+                // A grant's client has an effect of its own.
                 Effect::TokenIssued(_)
                 | Effect::TokenEnded { .. }
                 | Effect::GrantEnded { .. }
                 | Effect::AppEnded => {}
                 Effect::ChannelMade { .. } | Effect::ChannelEnded { .. } => {}
-                // A client that is not new has a new secret: what the old one opened is over.
+                // A client that was admitted before now has a new secret. What the old one opened
+                // is over.
                 Effect::Admitted(admission) => {
                     let connections = state
                         .listeners
@@ -252,7 +262,7 @@ impl State {
 }
 
 impl Connection {
-    /// Takes a run of events of so many bytes.
+    /// Adds a run of events to the inbox. `bytes` is their length together.
     fn push(&self, run: &[Arc<Delivery>], bytes: usize) {
         {
             let mut inbox = self.lock();
@@ -280,7 +290,7 @@ impl Connection {
     }
 }
 
-/// A connection's place in the hub; it gives it up when dropped.
+/// A connection's registration in the hub. Dropping it disconnects.
 pub struct Attachment {
     hub: Arc<Hub>,
     session: SessionId,
@@ -288,9 +298,9 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// Empties the inbox.
+    /// Empties the inbox, and returns what was in it.
     pub fn take(&self) -> Taken {
-        // Read before the inbox: what was pushed up to here is in it, or was taken before.
+        // The head is read first: every event up to it is in the inbox, or was taken before.
         let head = self.hub.head();
         let mut inbox = self.connection.lock();
         inbox.bytes = 0;
@@ -302,15 +312,15 @@ impl Attachment {
         }
     }
 
-    /// How far the log is known to hold nothing more for this connection; `None` if something
-    /// waits.
+    /// The position up to which the log holds nothing more for this connection. `None` if events
+    /// wait in the inbox.
     pub fn quiet_up_to(&self) -> Option<EventId> {
         let head = self.hub.head();
         let inbox = self.connection.lock();
         (inbox.waiting.is_empty() && !inbox.overflowed).then_some(head)
     }
 
-    /// Why it is over, if it is.
+    /// Why the connection is over, if it is.
     pub fn over(&self) -> Option<Over> {
         self.connection.lock().over
     }
@@ -320,7 +330,8 @@ impl Attachment {
         self.connection.wake.notified().await;
     }
 
-    /// Resolves once it is over, whatever its holder is busy with. One may wait at a time.
+    /// Resolves when the connection is over, even while its holder does something else. Only one
+    /// task may wait at a time.
     pub fn finished(&self) -> impl Future<Output = Over> + Send + use<> {
         let connection = self.connection.clone();
         async move {

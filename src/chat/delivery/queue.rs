@@ -1,4 +1,4 @@
-//! Delivery: a client's queue, read by long poll or followed as a stream, and histories.
+//! A client's queue, read by long poll or followed as a stream, and histories.
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
@@ -20,31 +20,32 @@ use crate::{
 
 /// Whose history is wanted.
 pub enum HistoryOf {
-    /// A channel's, or that with the session that now has a nick.
+    /// A channel's history, or that of the conversation with the session that has a nick now.
     Target(Target),
-    /// That with a session, which may have ended.
+    /// The history of the conversation with a session, which may have ended.
     Session(SessionId),
 }
 
-/// What a stream reads from the log at a time: as much as may wait for it of what is pushed.
+/// What a stream reads from the log at a time. Its bytes are as many as may wait for a connection.
 const STREAM_PAGE: PageSize = PageSize {
     events: 200,
     bytes: BUFFER_BYTES,
 };
 
-/// Where a reading of a queue begins.
+/// Where to start reading a queue.
 #[derive(Clone, Copy, Debug)]
 pub struct Start {
-    /// Past this position; left out, past what was acknowledged.
+    /// The position after which to read. `None`: after what was acknowledged.
     pub after: Option<EventId>,
-    /// Whether that acknowledges everything up to the position, and begins a queue that has not
-    /// begun.
+    /// Whether this acknowledges everything up to `after`, and begins a queue that has not begun.
     pub acknowledges: bool,
 }
 
 impl Chat {
-    /// A page of the caller's queue from a start on. If there is nothing it waits up to `timeout`
-    /// for something to happen.
+    /// A page of the caller's queue. If the queue is empty, it waits up to `timeout` for an event.
+    ///
+    /// It fails with `client_ended`, with `throttled` if the client has too many connections, or
+    /// with `invalid_cursor` if `after` is past the end of the log.
     pub async fn poll(
         &self,
         live: &LiveClient,
@@ -56,7 +57,8 @@ impl Chat {
         let after = self.position(live, start).await?;
         let attachment = self.hub.attach(live.caller)?;
         loop {
-            // Read after attaching: what came before is in this page, what comes later wakes.
+            // The page is read after attaching: earlier events are in this page, and later ones
+            // wake the poll.
             let page = self.page(live, after, limit).await?;
             if let Some(reason) = live.ended() {
                 return Err(live.caller.ended(reason));
@@ -76,7 +78,7 @@ impl Chat {
         }
     }
 
-    /// Follows the caller's queue from a start on.
+    /// Opens a stream of the caller's queue. It fails like [`Chat::poll`].
     pub async fn follow(self: &Arc<Self>, live: Arc<LiveClient>, start: Start) -> Result<Feed> {
         let position = self.position(&live, start).await?;
         let attachment = self.hub.attach(live.caller)?;
@@ -92,7 +94,8 @@ impl Chat {
         })
     }
 
-    /// What was said before: on a channel in one's own time, or between one's session and another.
+    /// Earlier messages: those this session witnessed on a channel, or its conversation with
+    /// another session.
     pub async fn history(
         &self,
         live: &LiveClient,
@@ -121,7 +124,7 @@ impl Chat {
             .await
     }
 
-    /// Where to read from.
+    /// The position to read from.
     async fn position(
         &self,
         live: &LiveClient,
@@ -140,7 +143,7 @@ impl Chat {
                 .await
             {
                 Ok(()) => live.begin(EventId(0)),
-                // Not even the reserve is left. The next reading begins the queue.
+                // Not even the disk's reserve is left. The next poll begins the queue.
                 Err(error) if error.is_want_of_room() => {}
                 Err(error) => return Err(error),
             }
@@ -148,7 +151,7 @@ impl Chat {
         let Some(after) = after else {
             return Ok(live.cursor());
         };
-        // What was pushed to anyone was issued; only what is beyond it has to be looked up.
+        // Every position up to the hub's head was issued. Only later ones have to be looked up.
         if after > self.hub.head() {
             self.core
                 .store
@@ -170,7 +173,8 @@ impl Chat {
         let (caller, size) = (live.caller, size.into());
         self.core
             .read_as(caller, move |tx| {
-                // What was said before a client came is not in its queue, whatever position it names.
+                // Events from before the client joined are not in its queue, whatever position it
+                // asks for.
                 let start = client::queue_start(tx, caller.client)?;
                 Visibility::of(tx, caller)?.page(caller.session, after.max(start), size)
             })
@@ -178,17 +182,18 @@ impl Chat {
     }
 }
 
-/// A stream of one client's queue: pushed while it keeps up, read from the log when it does not.
+/// A stream of one client's queue: events are pushed while the client keeps up, and read from the
+/// log when it does not.
 pub struct Feed {
     chat: Arc<Chat>,
     attachment: Attachment,
     live: Arc<LiveClient>,
     position: EventId,
-    /// How far the client was told of what was removed.
+    /// The position up to which the client was told of gaps.
     warned: EventId,
     /// Whether the log holds events past the position that were not pushed.
     behind: bool,
-    /// A page being read: whoever waits for something else meanwhile does not lose it.
+    /// A page that is being read. It is kept here so that dropping [`Feed::next`] does not lose it.
     reading: Option<Reading>,
 }
 
@@ -196,29 +201,32 @@ type Reading = Pin<Box<dyn Future<Output = Result<Page>> + Send>>;
 
 /// What comes next in a stream.
 pub enum Step {
+    /// Events were removed before the client read them, from the first id to the last.
     Gap(EventId, EventId),
+    /// Events, in order.
     Events(VecDeque<Arc<Delivery>>),
-    /// The client has ended, or has a new secret: whoever holds that comes again.
+    /// The client has ended, or it has a new secret and has to connect again.
     Over(Over),
 }
 
 impl Feed {
-    /// How far the log has been read for this client.
+    /// The position up to which the log has been read for this client.
     pub fn position(&self) -> EventId {
         self.position
     }
 
-    /// Why it is over, if it is.
+    /// Why the stream is over, if it is.
     pub fn over(&self) -> Option<Over> {
         self.attachment.over()
     }
 
-    /// Resolves once it is over, whatever its reader is busy with. One may wait at a time.
+    /// Resolves when the stream is over, even while its reader does something else. Only one task
+    /// may wait at a time.
     pub fn finished(&self) -> impl Future<Output = Over> + Send + use<> {
         self.attachment.finished()
     }
 
-    /// Notes that the client is in use, and moves the position over what was not the client's.
+    /// Notes that the client is in use, and moves the position past events that were not for it.
     pub fn beat(&mut self, now: Timestamp) {
         self.live.touch(now);
         if let Some(head) = self.attachment.quiet_up_to().filter(|_| !self.behind) {
@@ -226,12 +234,12 @@ impl Feed {
         }
     }
 
-    /// Waits for what comes next, all that is waiting at once. It can be dropped and called again
-    /// without loss.
+    /// Waits for what comes next, and returns all waiting events at once. It can be dropped and
+    /// called again without loss.
     pub async fn next(&mut self) -> Result<Step> {
         loop {
-            // Who has a dead secret is given nothing more; who has ended is still given what came
-            // before.
+            // A connection with an invalid secret receives nothing more. A client that has ended
+            // still receives what came before its end.
             if self.attachment.over() == Some(Over::Cut) {
                 return Ok(Step::Over(Over::Cut));
             }
@@ -250,7 +258,7 @@ impl Feed {
                     }) => return Ok(Step::Over(Over::Ended(reason))),
                     page => page?,
                 };
-                // First the gap alone; what is left in it comes with the page, which is read again.
+                // The gap comes alone first. The events come when the page is read again.
                 if let Some((first, last)) = page.gap.filter(|(_, last)| *last > self.warned) {
                     self.warned = last;
                     return Ok(Step::Gap(first, last));
@@ -272,7 +280,8 @@ impl Feed {
                 self.behind = true;
                 continue;
             }
-            // What the log gave already was pushed too, if it was committed after attaching.
+            // Events that were read from the log may have been pushed too, if they were committed
+            // after attaching.
             taken
                 .waiting
                 .retain(|delivery| delivery.event.id > self.position);
