@@ -6,98 +6,144 @@ use crate::{
     model::{ChannelName, EventId, Nick, Password, SessionId, Target},
 };
 
-/// Targets of one command, at most.
+/// The most targets that one command may name.
 pub const MAX_TARGETS: usize = 20;
 
-/// The targets of a command, each good or refused by itself.
+/// The targets of a command. Each one is valid or refused by itself.
 pub type TargetResults<T> = Vec<Result<T>>;
 
-/// What a client asks for, checked as far as it can be without the store. It prints itself without
+/// A client's command, checked as far as possible without the store. `Debug` output hides
 /// passwords.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// It changes nothing.
+    /// A command that changes nothing.
     Query(Query),
-    /// It changes something, in one transaction.
+    /// A command that changes something, in one transaction.
     Change(Change),
-    /// It sets the session's password, which is hashed before its transaction.
+    /// PASS: set the session's password. The password is hashed before the transaction.
     Pass {
+        /// The new password.
         new: Password,
+        /// The current password, which is needed if one is set.
         current: Option<Password>,
     },
 }
 
-/// What changes nothing, and so runs on a reading connection.
+/// A command that changes nothing. It runs on a read-only connection.
 #[derive(Clone, Debug)]
 pub enum Query {
-    /// Who is on channels. Without channels: all of one's own.
+    /// NAMES: the members of channels. No channels means all of the caller's own.
     Names(TargetResults<ChannelName>),
-    /// Channels, with their members and topics. Without channels: every one.
+    /// LIST: channels with their topics and numbers of members. No channels means every channel.
     List(TargetResults<ChannelName>),
+    /// WHO: the members of a channel, or the sessions whose nick matches a mask.
     Who(String),
+    /// WHOIS: one session.
     Whois(Nick),
+    /// TOPIC without a text: a channel's topic.
     Topic(ChannelName),
+    /// MODE without changes: a channel's modes.
     Modes(ChannelName),
+    /// MODE `b` without a mask: a channel's bans.
     Bans(ChannelName),
+    /// MODE of a nick. There are no user modes, so this only shows or refuses.
     UserModes {
+        /// The nick.
         nick: Nick,
+        /// The changes that were asked for, as text.
         changes: Option<String>,
     },
+    /// MARKREAD without an id: the session's read marker for a target.
     ReadMarker {
+        /// The channel or nick.
         target: Target,
+        /// The session that is meant. `None`: the one that has the nick now.
         to: Option<SessionId>,
     },
+    /// SILENCE without a mask: the session's silence list.
     Silences,
+    /// ACK: acknowledge the client's queue up to an event.
     Ack(EventId),
+    /// PING: the token to answer with PONG.
     Ping(String),
 }
 
-/// What changes something.
+/// A command that changes something.
 #[derive(Clone, Debug)]
 pub enum Change {
+    /// NICK: the session's new nick.
     Nick(Nick),
-    /// Channels, each with its key.
+    /// JOIN: channels, each with its key if one was given.
     Join(TargetResults<(ChannelName, Option<String>)>),
+    /// PART: leave channels.
     Part {
+        /// The channels.
         channels: TargetResults<ChannelName>,
+        /// The reason, for the other members.
         reason: Option<String>,
     },
+    /// PRIVMSG: send a message.
     Privmsg {
+        /// The channels and nicks.
         targets: TargetResults<Target>,
+        /// The text.
         text: String,
+        /// The session that is meant. `None`: the one that has the nick now.
         to: Option<SessionId>,
     },
+    /// NOTICE: send a message that is never answered, not even with an error.
     Notice {
+        /// The channels and nicks.
         targets: TargetResults<Target>,
+        /// The text.
         text: String,
+        /// The session that is meant. `None`: the one that has the nick now.
         to: Option<SessionId>,
     },
+    /// TOPIC: set or clear a channel's topic.
     Topic {
+        /// The channel.
         channel: ChannelName,
+        /// The topic. Empty clears it.
         text: String,
     },
+    /// AWAY: the away message. `None`: the session is back.
     Away(Option<String>),
+    /// KICK: remove sessions from a channel.
     Kick {
+        /// The channel.
         channel: ChannelName,
+        /// The nicks of the sessions.
         nicks: TargetResults<Nick>,
+        /// The reason, for everybody on the channel.
         reason: Option<String>,
     },
+    /// INVITE: invite a session to a channel.
     Invite {
+        /// The session's nick.
         nick: Nick,
+        /// The channel.
         channel: ChannelName,
     },
-    /// At least one of the changes is none that only shows something.
+    /// MODE: change a channel's modes. At least one of the changes is no query.
     Modes {
+        /// The channel.
         channel: ChannelName,
+        /// The changes, in the order they were given.
         changes: Vec<ModeChange>,
     },
+    /// MARKREAD: move the session's read marker forward.
     MarkRead {
+        /// The channel or nick.
         target: Target,
+        /// The event up to which the target is read.
         id: EventId,
+        /// The session that is meant. `None`: the one that has the nick now.
         to: Option<SessionId>,
     },
-    /// A mask to add, or to remove.
+    /// SILENCE: a mask, and whether it is added (true) or removed.
     Silence(Mask, bool),
+    /// QUIT: the client leaves, with an optional reason.
     Quit(Option<String>),
 }
 
@@ -114,7 +160,8 @@ impl From<Change> for Command {
 }
 
 impl Command {
-    /// The command, meant for the session `to` in place of whichever has the nick.
+    /// Addresses the command to the session `to`, whichever session has the nick now. Fails with
+    /// `malformed_request` unless the command is PRIVMSG, NOTICE or MARKREAD of one nick.
     pub(super) fn addressed(mut self, session: Option<SessionId>) -> Result<Self> {
         if session.is_none() {
             return Ok(self);
@@ -144,7 +191,7 @@ impl Command {
         Ok(self)
     }
 
-    /// How many events it may make, and how many bytes of its text are in each.
+    /// The most events that the command can create, and the bytes of text in each.
     pub fn size(&self) -> (usize, usize) {
         let Self::Change(change) = self else {
             return (0, 0);
@@ -166,7 +213,7 @@ impl Command {
         }
     }
 
-    /// How many targets it names, or changes: what one asks the server to do so many times over.
+    /// How many targets or changes the command names. The server does its work once for each.
     pub fn targets(&self) -> usize {
         match self {
             Self::Query(Query::Names(channels) | Query::List(channels)) => channels.len(),

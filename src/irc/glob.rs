@@ -1,21 +1,23 @@
-//! Which texts fit a mask with `*` and `?`, ASCII case aside.
+//! Matching of masks with `*` and `?`, ignoring ASCII case.
 //!
-//! A mask is whatever somebody sets, and every message to a channel is judged by all of the
-//! channel's bans. So a text is prepared once, and then each mask costs one step for each of its
-//! own bytes, whatever it is made of: the state is the set of places in the text that the mask so
-//! far may end at, one bit each.
+//! Users set masks freely, and every message to a channel is checked against all of the channel's
+//! bans. A text is therefore prepared once, and each mask then costs one step for each of its
+//! bytes, whatever it contains. The state is the set of positions in the text at which the mask so
+//! far can end, one bit for each.
 
-/// The places in a text are the bits of a number, and there is one more than it has bytes.
+/// The longest text whose positions fit into the bits of a number. A text has one position more
+/// than it has bytes.
 const LONGEST: usize = u128::BITS as usize - 1;
 
-/// A text that masks are tried on.
+/// A text, prepared for matching against masks.
 pub struct Candidate {
     text: String,
-    /// For each byte, in lower case, the places before which it stands.
+    /// For each lower-case byte, the positions at which it stands.
     before: [u128; 256],
 }
 
 impl Candidate {
+    /// Prepares a text.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         let mut before = [0; 256];
@@ -25,7 +27,7 @@ impl Candidate {
         Self { text, before }
     }
 
-    /// Whether it fits a mask.
+    /// Whether the text matches the mask.
     pub fn fits(&self, mask: &str) -> bool {
         if self.text.len() > LONGEST {
             return search(mask.as_bytes(), self.text.as_bytes());
@@ -34,7 +36,7 @@ impl Candidate {
         let mut ends: u128 = 1;
         for byte in mask.bytes() {
             ends = match byte {
-                // From the first of the places on, all of them.
+                // A star matches any text, so every position from the first one on is possible.
                 b'*' => all & (u128::MAX << ends.trailing_zeros()),
                 b'?' => all & (ends << 1),
                 byte => (ends & self.before[usize::from(byte.to_ascii_lowercase())]) << 1,
@@ -47,12 +49,12 @@ impl Candidate {
     }
 }
 
-/// Whether a text fits a mask.
+/// Whether the text matches the mask. To try several masks on one text, use [`Candidate`].
 pub fn fits(mask: &str, text: &str) -> bool {
     Candidate::new(text).fits(mask)
 }
 
-/// The same of a text of any length, in time bounded by the product of both lengths.
+/// The same for a text of any length. The time is bounded by the product of both lengths.
 fn search(mask: &[u8], text: &[u8]) -> bool {
     let (mut m, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
@@ -113,7 +115,7 @@ mod tests {
     }
 
     proptest! {
-        /// However a mask goes back and forth, it is judged like one place after the other.
+        /// A mask that makes the matcher go back and forth gives the same answer as [`search`].
         #[test]
         fn a_prepared_text_is_matched_as_one_that_is_searched(
             mask in string_regex("[aAb*?]{0,24}").unwrap(), text in string_regex("[abB]{0,16}").unwrap(),

@@ -1,34 +1,38 @@
-//! A message as a client sends it, and the line form of it (RFC 1459 §2.3.1, with IRCv3's message
-//! tags).
+//! A message as a client sends it, and its line form (RFC 1459 §2.3.1, with IRCv3 message tags).
 
 use crate::{
     error::{Error, Result},
     model::{LABEL_LIMIT, LINES_LIMIT, SessionId},
 };
 
-/// IRC's limit of parameters, the last one counted.
+/// IRC's limit of parameters, including the last one.
 pub const MAX_PARAMS: usize = 15;
 
-/// What ends a line, or a message, on the wire of IRC.
+/// The characters that end a line or a message in IRC.
 const LINE_ENDS: &[char] = &['\r', '\n', '\0'];
 
-/// The verbs that send a text, and where among their parameters it is.
+/// The verbs that send a text.
 const TEXTS: [&str; 2] = ["PRIVMSG", "NOTICE"];
+/// The position of the text among their parameters.
 const TEXT: usize = 1;
 
-/// What a client sent, before it is known to be a command.
+/// A client's message, before it is parsed as a command.
 #[derive(Clone, PartialEq)]
 pub struct Message {
+    /// The client's label, by which a repeated message is recognised.
     pub label: Option<String>,
+    /// The verb, in the case in which the client wrote it.
     pub command: String,
+    /// The parameters, at most [`MAX_PARAMS`].
     pub params: Vec<String>,
-    /// The session that is meant, whichever has its nick by now.
+    /// The session that is meant, whichever session has its nick now.
     pub to: Option<SessionId>,
 }
 
 impl Message {
-    /// Checks what both forms share: no CR or NUL anywhere, LF in the text of a message alone, a
-    /// label within its limit.
+    /// Checks what the JSON form and the line form share. CR and NUL are refused everywhere, and LF
+    /// everywhere except in the text of a PRIVMSG or NOTICE. Fails with `malformed_request`, or
+    /// with `input_too_long` for a label that is too long.
     pub fn new(label: Option<String>, command: String, params: Vec<String>) -> Result<Self> {
         let has_text = TEXTS.iter().any(|verb| command.eq_ignore_ascii_case(verb));
         for (n, param) in params.iter().enumerate() {
@@ -66,13 +70,13 @@ impl Message {
         })
     }
 
-    /// The same message, meant for a session.
+    /// Addresses the message to a session.
     pub fn to(self, to: Option<SessionId>) -> Self {
         Self { to, ..self }
     }
 
-    /// How many lines it has: one, unless it is a message of several. Each counts as a command
-    /// does. More than are allowed are refused, and count no more than those.
+    /// The number of lines. Rate limits count each line as a command. The parser refuses a message
+    /// with more than [`LINES_LIMIT`] lines, so the count stops there.
     pub fn lines(&self) -> usize {
         let breaks = self
             .params
@@ -82,8 +86,9 @@ impl Message {
         (1 + breaks).min(LINES_LIMIT)
     }
 
-    /// Parses one line, with or without its CR LF: `@label=x JOIN #rust`. A source, and tags other
-    /// than `label`, are passed over: a client cannot say who it is.
+    /// Parses one line, with or without its CR LF: `@label=x JOIN #rust`. The source is ignored,
+    /// because a client cannot choose its identity. Tags other than `label` are ignored too. Fails
+    /// as [`Message::new`] does.
     pub fn parse_line(line: &str) -> Result<Self> {
         let line = line
             .strip_suffix('\n')
@@ -117,7 +122,7 @@ fn refuse(text: &str, characters: &[char]) -> Result<()> {
     Ok(())
 }
 
-/// Splits `@first rest` or `:first rest` into both, when the line begins with the mark.
+/// Splits `@first rest` or `:first rest` into its two parts, if the line begins with the mark.
 fn prefixed(line: &str, mark: char) -> (Option<&str>, &str) {
     match line.strip_prefix(mark) {
         Some(marked) => match marked.split_once(' ') {
@@ -128,8 +133,8 @@ fn prefixed(line: &str, mark: char) -> (Option<&str>, &str) {
     }
 }
 
-/// The label among the tags. Of several the last one counts, and one without a value is one with an
-/// empty value (IRCv3 message tags, "Format").
+/// The value of the label tag. The last label counts, and a tag without a value has the empty value
+/// (IRCv3 message tags, "Format").
 fn label(tags: &str) -> Option<&str> {
     let mut tags = tags
         .split(';')
@@ -138,7 +143,7 @@ fn label(tags: &str) -> Option<&str> {
         .map(|(_, value)| value)
 }
 
-/// A tag's value in the clear (IRCv3 message tags, "Escaping values").
+/// Unescapes the value of a tag (IRCv3 message tags, "Escaping values").
 fn unescape(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut chars = value.chars();

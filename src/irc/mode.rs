@@ -1,4 +1,4 @@
-//! Channel modes: `n t m i s H` flags, `k` and `l` with a value, `o v b` about somebody.
+//! Channel modes: the flags `n t m i s H`, `k` and `l` with a value, `o v b` with a nick or mask.
 
 use std::fmt::Write;
 
@@ -8,36 +8,45 @@ use crate::{
     model::{Nick, whole_number},
 };
 
-/// Bytes of a channel's key, and of a ban's mask.
+/// The most bytes of a channel's key and of a mask.
 const VALUE_LIMIT: usize = 64;
 
-/// What a channel is set to. A new one is `+nt`, as on most networks.
+/// The modes of a channel. A new channel is `+nt`, as on most networks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Modes {
-    /// `i m n s t H`, those that are set.
+    /// The flags that are set, in the order `i m n s t H`.
     pub flags: Vec<Flag>,
+    /// `k`: the key that JOIN needs.
     pub key: Option<String>,
+    /// `l`: the most members.
     pub limit: Option<u32>,
 }
 
+/// A mode without a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flag {
+    /// `i`: only invited sessions may join.
     InviteOnly,
+    /// `m`: only operators and voiced members may speak.
     Moderated,
+    /// `n`: only members may speak.
     NoExternal,
+    /// `s`: the channel is hidden from sessions that are not on it.
     Secret,
+    /// `t`: only operators may set the topic.
     TopicLocked,
-    /// Members may read what was said while it was set, before they joined, too.
+    /// `H`: members may also read what was said before they joined, while the flag was set.
     History,
 }
 
-/// How much of a channel a session is shown.
+/// How much of a channel a session may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
     /// Lists leave the channel out.
     Nothing,
-    /// Its name, but neither its topic nor who or how many are on it.
+    /// The name only: no topic, no members, no number of members.
     Name,
+    /// The name, the topic and the members.
     Everything,
 }
 
@@ -51,6 +60,7 @@ impl Flag {
         ('H', Self::History),
     ];
 
+    /// The letter of the mode.
     pub fn letter(self) -> char {
         Self::ALL[self as usize].0
     }
@@ -64,6 +74,7 @@ impl Flag {
 }
 
 impl Modes {
+    /// The modes of a new channel: `+nt`.
     pub fn new() -> Self {
         Self {
             flags: vec![Flag::NoExternal, Flag::TopicLocked],
@@ -72,11 +83,12 @@ impl Modes {
         }
     }
 
+    /// Whether the flag is set.
     pub fn has(&self, flag: Flag) -> bool {
         self.flags.contains(&flag)
     }
 
-    /// Sets or clears a flag; whether that changed anything.
+    /// Sets or clears a flag. Returns whether that changed anything.
     pub fn set(&mut self, flag: Flag, on: bool) -> bool {
         if self.has(flag) == on {
             return false;
@@ -90,8 +102,8 @@ impl Modes {
         true
     }
 
-    /// How much those are shown who are not on the channel. This is the one rule; whoever shows a
-    /// channel asks it, by `Sight::shown` where there is a session that may be a member.
+    /// How much of the channel sessions outside it may see. This is the one rule. For a session
+    /// that may be a member, ask `Visibility::shown`, which uses this rule.
     pub fn shown_outside(&self) -> Shown {
         if self.has(Flag::Secret) {
             Shown::Nothing
@@ -102,16 +114,17 @@ impl Modes {
         }
     }
 
-    /// The flags' letters, as the store keeps them.
+    /// The letters of the flags, as the store keeps them.
     pub fn letters(&self) -> String {
         self.flags.iter().map(|f| f.letter()).collect()
     }
 
+    /// The flags of the letters that the store keeps. Unknown letters are ignored.
     pub fn from_letters(letters: &str) -> Vec<Flag> {
         letters.chars().filter_map(Flag::of).collect()
     }
 
-    /// `+klnt secret 50`; those outside the channel see no key.
+    /// The modes as MODE shows them: `+klnt secret 50`. Only members see the key.
     pub fn render(&self, inside: bool) -> String {
         let mut text = String::from("+");
         let mut values = String::new();
@@ -141,25 +154,33 @@ impl Default for Modes {
     }
 }
 
-/// One thing a MODE command asks for.
+/// One change or query of a MODE command. The boolean says whether the mode is set (true) or
+/// cleared.
 #[derive(Clone, Debug)]
 pub enum ModeChange {
+    /// A flag.
     Flag(Flag, bool),
+    /// `k`: the new key. `None` removes it.
     Key(Option<String>),
+    /// `l`: the new limit. `None` removes it.
     Limit(Option<u32>),
+    /// `o`: the operator status of a member.
     Op(Nick, bool),
+    /// `v`: the voice of a member.
     Voice(Nick, bool),
+    /// `b`: a ban.
     Ban(Mask, bool),
+    /// `b` without a mask: list the bans.
     ListBans,
 }
 
 impl ModeChange {
-    /// Whether it changes nothing and only shows something.
+    /// Whether this is a query, which changes nothing.
     pub fn asks(&self) -> bool {
         matches!(self, Self::ListBans)
     }
 
-    /// Whether it only takes something away.
+    /// Whether this only takes something away.
     pub fn ends(&self) -> bool {
         match self {
             Self::Flag(_, on) | Self::Op(_, on) | Self::Voice(_, on) | Self::Ban(_, on) => !on,
@@ -170,12 +191,13 @@ impl ModeChange {
     }
 }
 
-/// Parses `+o-v+l`, `[bob, carol, 50]`. One mistake refuses the whole command, so nothing is half
-/// done.
+/// Parses modes and arguments such as `+o-v+l` and `[bob, carol, 50]`. One mistake refuses the
+/// whole command, so that no command is half done. Fails with `need_more_params`, `unknown_mode`,
+/// `invalid_mode_param`, `invalid_key` or `no_such_nick`.
 pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<ModeChange>> {
     let mut args = args.iter().map(String::as_str);
     let mut changes = Vec::new();
-    // How many arguments the letters still to come want.
+    // The number of arguments that the remaining letters need.
     let mut wanted = signed(modes)
         .filter(|(letter, on)| wants_argument(*letter, *on))
         .count();
@@ -194,8 +216,8 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<ModeChange>> {
         changes.push(match letter {
             'k' if on => ModeChange::Key(Some(parse_key(argument()?)?)),
             'k' => {
-                // IRC's clients repeat the key when they take it away; it is passed over unless a
-                // later mode needs it.
+                // IRC clients repeat the key when they remove it. Skip the key unless a later mode
+                // needs the argument.
                 if args.len() > wanted {
                     args.next();
                 }
@@ -223,7 +245,7 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<ModeChange>> {
     Ok(changes)
 }
 
-/// The letters, each with the sign before it.
+/// The mode letters, each with its sign as a boolean (true for `+`).
 fn signed(modes: &str) -> impl Iterator<Item = (char, bool)> {
     let mut on = true;
     modes.chars().filter_map(move |c| match c {
@@ -235,8 +257,8 @@ fn signed(modes: &str) -> impl Iterator<Item = (char, bool)> {
     })
 }
 
-/// Whether a letter wants an argument; a `b` makes do without, and a `-k` takes one that is left
-/// over.
+/// Whether a letter takes an argument. `b` also works without one, and `-k` takes one only if it is
+/// left over.
 fn wants_argument(letter: char, on: bool) -> bool {
     "ovb".contains(letter) || (on && "kl".contains(letter))
 }
@@ -272,7 +294,7 @@ fn parse_limit(limit: &str) -> Result<u32> {
     limit.filter(|n| *n > 0).ok_or_else(bad)
 }
 
-/// Renders the changes that took effect: `["+o-t", "bob"]`.
+/// Renders the changes that took effect, such as `["+o-t", "bob"]`.
 pub fn render_changes(changes: &[(bool, char, Option<String>)]) -> Vec<String> {
     let mut modes = String::new();
     let mut sign = None;
@@ -288,12 +310,14 @@ pub fn render_changes(changes: &[(bool, char, Option<String>)]) -> Vec<String> {
         .collect()
 }
 
-/// A mask of a ban or of SILENCE, `nick!user@host` with `*` and `?`. A user is `s` and the
-/// session's id; the host is the server's name for all, because nobody's address is shown.
+/// The mask of a ban or of SILENCE: `nick!user@host` with `*` and `?`. The user is `s` and the
+/// session's id. The host is the server's name for everybody, because addresses are never shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mask(String);
 
 impl Mask {
+    /// Parses a mask and completes missing parts with `*`. Fails with `malformed_request` unless it
+    /// has 1 to 64 bytes without space or comma.
     pub fn parse(text: &str) -> Result<Self> {
         if text.is_empty() || text.len() > VALUE_LIMIT || text.contains([' ', ',']) {
             return Err(Error::malformed(
@@ -321,27 +345,29 @@ impl Mask {
         )))
     }
 
-    /// A mask that was checked before it was stored.
+    /// A mask from the store, which was checked before it was stored.
     pub fn stored(text: String) -> Self {
         Self(text)
     }
 
+    /// The complete mask, `nick!user@host`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The nick that it is made of, if its nick part has no wildcard.
+    /// The nick that the mask is for. `None` if its nick part has a wildcard.
     pub fn nick(&self) -> Option<Nick> {
         self.0
             .split_once('!')
             .and_then(|(nick, _)| Nick::parse(nick).ok())
     }
 
-    /// The form by which masks are compared.
+    /// The form in which masks are compared: ASCII lower case.
     pub fn folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 
+    /// Whether the mask matches a sender, given as `nick!user@host`.
     pub fn matches(&self, who: &Candidate) -> bool {
         who.fits(&self.0)
     }
@@ -392,7 +418,7 @@ mod tests {
         ));
     }
 
-    /// At this size a look ahead for each letter would take minutes.
+    /// At this size, looking ahead for each letter would take minutes.
     #[test]
     fn many_modes_do_not_take_long() {
         assert_eq!(parse(&"-k".repeat(200_000), &[]).unwrap().len(), 200_000);

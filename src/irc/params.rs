@@ -1,4 +1,4 @@
-//! How each verb's parameters are read.
+//! The parsers of each verb's parameters.
 
 use std::collections::HashSet;
 
@@ -14,9 +14,10 @@ use crate::{
     },
 };
 
-/// What a CTCP message begins with.
+/// The character that a CTCP message begins with.
 const CTCP: char = '\u{1}';
 
+/// `PASS <new> [<current>]`.
 pub fn pass(params: &[String]) -> Result<Command> {
     let [new, current @ ..] = params else {
         unreachable!("PASS has at least one parameter")
@@ -25,18 +26,20 @@ pub fn pass(params: &[String]) -> Result<Command> {
         let detail = "PASS takes a new password and the current one; one with spaces is one parameter, PASS :like this";
         return Err(Error::malformed(detail));
     }
-    // Whether the new one will do depends on whose it is to be.
+    // Whether the new password is good enough depends on the session's nick.
     Ok(Command::Pass {
         new: Password::new(new),
         current: current.first().map(Password::new),
     })
 }
 
+/// `NICK <nick>`.
 pub fn nick(params: &[String]) -> Result<Command> {
     let nick = Nick::parse(params.first().map_or("", String::as_str))?;
     Ok(Change::Nick(nick).into())
 }
 
+/// `JOIN <channel>{,<channel>} [<key>{,<key>}]`.
 pub fn join(params: &[String]) -> Result<Command> {
     let mut keys = params.get(1).map_or("", String::as_str).split(',');
     let items = params[0].split(',').map(|name| {
@@ -51,6 +54,7 @@ pub fn join(params: &[String]) -> Result<Command> {
     .map(|channels| Change::Join(channels).into())
 }
 
+/// `PART <channel>{,<channel>} [<reason>]`.
 pub fn part(params: &[String]) -> Result<Command> {
     let part = Change::Part {
         channels: channels(&params[0])?,
@@ -59,6 +63,7 @@ pub fn part(params: &[String]) -> Result<Command> {
     Ok(part.into())
 }
 
+/// `PRIVMSG <target>{,<target>} <text>`.
 pub fn privmsg(params: &[String]) -> Result<Command> {
     let recipients = params.first().map_or("", String::as_str);
     if recipients.is_empty() {
@@ -76,8 +81,8 @@ pub fn privmsg(params: &[String]) -> Result<Command> {
     Ok(message.into())
 }
 
-/// RFC 1459 §4.4.2: a NOTICE is never answered, so one without recipient, or whose text is refused,
-/// goes to nobody.
+/// `NOTICE <target>{,<target>} <text>`. A NOTICE is never answered (RFC 1459 §4.4.2). One without a
+/// target or with a refused text therefore goes to nobody.
 pub fn notice(params: &[String]) -> Result<Command> {
     let (targets, text) = match (params, message_text(params)) {
         ([recipients, ..], Ok(text)) => (targets(recipients).unwrap_or_default(), text),
@@ -87,10 +92,10 @@ pub fn notice(params: &[String]) -> Result<Command> {
     Ok(Change::Notice { targets, text, to }.into())
 }
 
-/// The text of a PRIVMSG or NOTICE: something that shows, at most so many bytes and lines.
+/// The text of a PRIVMSG or NOTICE. It must be visible, and within the limits of bytes and lines.
 fn message_text(params: &[String]) -> Result<String> {
     let text = params.get(1).cloned().unwrap_or_default();
-    // What CTCP marks is for programs, and need not show.
+    // A CTCP message is for programs and need not be visible.
     if text::is_blank(&text) && !text.starts_with(CTCP) {
         return Err(Error::new(Code::NoTextToSend, "no text to send"));
     }
@@ -105,6 +110,7 @@ fn message_text(params: &[String]) -> Result<String> {
     Ok(text)
 }
 
+/// `TOPIC <channel> [<text>]`.
 pub fn topic(params: &[String]) -> Result<Command> {
     let text = params
         .get(1)
@@ -118,6 +124,7 @@ pub fn topic(params: &[String]) -> Result<Command> {
     })
 }
 
+/// `NAMES [<channel>{,<channel>}]`.
 pub fn names(params: &[String]) -> Result<Command> {
     params
         .first()
@@ -125,6 +132,7 @@ pub fn names(params: &[String]) -> Result<Command> {
         .map(|channels| Query::Names(channels).into())
 }
 
+/// `LIST [<channel>{,<channel>}]`.
 pub fn list(params: &[String]) -> Result<Command> {
     params
         .first()
@@ -132,11 +140,12 @@ pub fn list(params: &[String]) -> Result<Command> {
         .map(|channels| Query::List(channels).into())
 }
 
+/// `WHO <channel or mask>`, at most 64 bytes.
 pub fn who(params: &[String]) -> Result<Command> {
     within(params[0].clone(), 64, "the mask").map(|mask| Query::Who(mask).into())
 }
 
-/// `WHOIS [<server>] <nick>`: there is one server, so the last parameter is the nick.
+/// `WHOIS [<server>] <nick>`. There is only one server, so the last parameter is the nick.
 pub fn whois(params: &[String]) -> Result<Command> {
     let nick = params.last().map_or("", String::as_str);
     match Target::parse(nick) {
@@ -147,10 +156,12 @@ pub fn whois(params: &[String]) -> Result<Command> {
     }
 }
 
+/// `AWAY [<text>]`.
 pub fn away(params: &[String]) -> Result<Command> {
     reason(params.first()).map(|text| Change::Away(text).into())
 }
 
+/// `KICK <channel> <nick>{,<nick>} [<reason>]`.
 pub fn kick(params: &[String]) -> Result<Command> {
     let nicks = each(params[1].split(','), Nick::named, Nick::folded)?;
     let kick = Change::Kick {
@@ -161,6 +172,7 @@ pub fn kick(params: &[String]) -> Result<Command> {
     Ok(kick.into())
 }
 
+/// `INVITE <nick> <channel>`.
 pub fn invite(params: &[String]) -> Result<Command> {
     let invite = Change::Invite {
         nick: Nick::named(&params[0])?,
@@ -169,14 +181,15 @@ pub fn invite(params: &[String]) -> Result<Command> {
     Ok(invite.into())
 }
 
+/// `MODE <channel> [<modes> [<parameter>…]]`, or `MODE <nick> [<modes>]`.
 pub fn mode(params: &[String]) -> Result<Command> {
     match Target::parse(&params[0])? {
         Target::Channel(channel) => {
             let modes = params.get(1).map_or("", String::as_str);
             let changes = mode::parse_changes(modes, params.get(2..).unwrap_or_default()).map_err(
                 |mut error| {
-                    // These two numerics name the channel first, which the parser of modes does not
-                    // know.
+                    // These two numerics name the channel first, and the parser of modes does not
+                    // know the channel.
                     if matches!(error.code, Code::InvalidModeParam | Code::InvalidKey) {
                         error.context.insert(0, channel.to_string());
                     }
@@ -198,6 +211,7 @@ pub fn mode(params: &[String]) -> Result<Command> {
     }
 }
 
+/// `MARKREAD <target> [<id>]`.
 pub fn mark_read(params: &[String]) -> Result<Command> {
     let id = params.get(1).map(|id| event_id(id)).transpose()?;
     let (target, to) = (Target::parse(&params[0])?, None);
@@ -207,6 +221,7 @@ pub fn mark_read(params: &[String]) -> Result<Command> {
     })
 }
 
+/// `SILENCE [+<mask>|-<mask>]`.
 pub fn silence(params: &[String]) -> Result<Command> {
     let Some(param) = params.first().filter(|param| !param.is_empty()) else {
         return Ok(Query::Silences.into());
@@ -223,19 +238,23 @@ pub fn silence(params: &[String]) -> Result<Command> {
     Ok(Change::Silence(Mask::parse(mask)?, on).into())
 }
 
+/// `ACK <id>`.
 pub fn ack(params: &[String]) -> Result<Command> {
     event_id(&params[0]).map(|id| Query::Ack(id).into())
 }
 
+/// `PING <token>`.
 pub fn ping(params: &[String]) -> Result<Command> {
     within(params[0].clone(), REASON_LIMIT, "the token").map(|token| Query::Ping(token).into())
 }
 
+/// `QUIT [<reason>]`.
 pub fn quit(params: &[String]) -> Result<Command> {
     reason(params.first()).map(|text| Change::Quit(text).into())
 }
 
-/// An event's id as a position to read from or to acknowledge. One below zero was never issued.
+/// Parses an event's id, as a position to read from or to acknowledge. Fails with
+/// `malformed_request`, or with `invalid_cursor` for a negative id, which was never issued.
 pub fn event_id(text: &str) -> Result<EventId> {
     let id = whole_number(text).ok_or_else(|| Error::malformed("an id is a whole number"))?;
     if id < 0 {
@@ -244,15 +263,16 @@ pub fn event_id(text: &str) -> Result<EventId> {
     Ok(EventId(id))
 }
 
-/// A session's id. One that no session can have is that of nobody.
+/// Parses a session's id. Fails with `malformed_request` unless it is a whole number. An id that
+/// was never issued belongs to no session.
 pub fn session_id(text: &str) -> Result<SessionId> {
     whole_number(text)
         .map(SessionId)
         .ok_or_else(|| Error::malformed("a session's id is a whole number"))
 }
 
-/// Parses each of a list of targets by itself, once for each that is named; too many refuse the
-/// command.
+/// Parses each item of a list by itself and drops repetitions. Fails with `too_many_targets` past
+/// [`MAX_TARGETS`].
 fn each<I, T, E: Into<Error>>(
     items: impl Iterator<Item = I>,
     parse: impl Fn(I) -> Result<T, E>,
@@ -281,7 +301,8 @@ fn targets(names: &str) -> Result<TargetResults<Target>> {
     each(names.split(','), Target::parse, Target::folded)
 }
 
-/// A channel that is spoken of, not made: a name that none can have names no channel.
+/// Parses the name of a channel that is not about to be created. A name that no channel can have
+/// gives `no_such_channel`.
 fn existing_channel(name: &str) -> Result<ChannelName> {
     ChannelName::named(name).map_err(Error::from)
 }

@@ -1,4 +1,4 @@
-//! Replies to the caller, with the numerics of modern IRC in name, order and parameters
+//! Replies to the caller. Numerics, their names and their parameters follow modern IRC
 //! (modern.ircdocs.horse).
 
 use std::fmt;
@@ -13,15 +13,18 @@ use crate::{
 
 macro_rules! numerics {
     ($($name:ident $value:literal)*) => {
-        $(pub const $name: &str = $value;)*
+        $(
+            #[doc = concat!("The numeric ", $value, ".")]
+            pub const $name: &str = $value;
+        )*
 
-        /// Every numeric of a reply, by name. Error numerics are in the table of `error`.
+        /// Every numeric of a reply with its name. The table of `error` has the numerics of errors.
         pub const NUMERICS: &[(&str, &str)] = &[$((stringify!($name), $value),)*];
     };
 }
 
-/// Of an answer that is not complete. (IRC2 has it; it refuses nothing, so it is none of the
-/// errors.)
+/// The numeric that marks an answer as incomplete. IRC2 defines it. It refuses nothing, so it is
+/// not in the table of errors.
 pub const ERR_TOOMANYMATCHES: &str = "416";
 
 numerics! {
@@ -55,13 +58,16 @@ numerics! {
 /// One line of an answer, for the caller alone.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Reply {
+    /// The server's name.
     pub source: String,
+    /// The numeric or the command.
     pub command: String,
+    /// The parameters.
     pub params: Vec<String>,
 }
 
 impl Reply {
-    /// A reply by numeric; its first parameter is the caller's nick.
+    /// A reply with a numeric. Its first parameter is the caller's nick.
     pub fn numeric(numeric: &str, nick: &Nick, params: &[&dyn fmt::Display]) -> Self {
         let params = std::iter::once(nick.to_string())
             .chain(params.iter().map(|p| p.to_string()))
@@ -83,7 +89,8 @@ impl Reply {
         }
     }
 
-    /// A refusal as a numeric; one that IRC has no numeric for is IRCv3's standard reply FAIL.
+    /// A refusal, as a numeric. An error for which IRC has no numeric becomes IRCv3's standard
+    /// reply FAIL.
     pub fn error(error: &Error, verb: &str, nick: &Nick) -> Self {
         let mut params = match error.code.numeric() {
             Some(_) => vec![nick.to_string()],

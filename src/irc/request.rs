@@ -1,25 +1,26 @@
-//! A request: a message that was found to be a command.
+//! A request: a message that was parsed as a command.
 
 use super::{command::Command, message::Message, verb::Verb};
 use crate::error::{Code, Error, Result};
 
-/// A command as a client requests it. Nothing behind the edge sees a message's text.
+/// A command as a client requests it. Code behind the edge never sees the text of a message.
 #[derive(Clone)]
 pub struct Request {
-    /// What makes it safe to send again.
+    /// The client's label. With it, the client may safely send the request again.
     pub label: Option<String>,
-    /// Its row in the table of verbs.
+    /// The verb's row in the table.
     pub verb: &'static Verb,
-    /// What is asked for.
+    /// The typed command.
     pub command: Command,
-    /// What was said, for a label to be compared by: the verb in upper case and the parameters, each
-    /// behind a NUL; of PASS nothing but the verb.
+    /// The request in the form by which a repeated label is compared: the addressed session if
+    /// there is one, the verb in upper case and the parameters, separated by NUL. For PASS, the
+    /// parameters are left out.
     pub said: String,
 }
 
 impl Request {
-    /// Finds the command that a message is. It fails with `unknown_command`, `need_more_params`, or
-    /// as the verb's own parser does.
+    /// Parses a message as a command. Fails with `unknown_command`, with `need_more_params`, or
+    /// with the error of the verb's own parser.
     pub fn parse(message: Message) -> Result<Self> {
         let Some(verb) = Verb::find(&message.command) else {
             let name = message.command.to_ascii_uppercase();
@@ -41,7 +42,7 @@ impl Request {
         }
         if !matches!(command, Command::Pass { .. }) {
             for param in &message.params {
-                // NUL is in no param, so it keeps them apart.
+                // No parameter contains NUL, so it separates them.
                 said.push('\0');
                 said.push_str(param);
             }

@@ -1,37 +1,42 @@
-//! The one table of verbs: parameters, scope, parser, and what help says of each.
+//! The one table of verbs: parameters, scope, parser and help.
 
 use super::{command::Command, params};
 use crate::{error::Result, model::Scope};
 
 /// A row of the table of verbs.
 pub struct Verb {
+    /// The verb, in upper case.
     pub name: &'static str,
-    /// Parameters needed at least; the verbs that have an error of their own for missing ones say
-    /// 0.
+    /// The fewest parameters. It is 0 for verbs that report a missing parameter with an error of
+    /// their own.
     pub(super) min_params: usize,
+    /// The scope that a caller needs.
     pub scope: Scope,
-    /// Whether it changes nothing, so that it can run on a reading connection.
+    /// Whether the verb never changes the store, so that it can run on a read-only connection.
     pub reads: bool,
+    /// The syntax that help and errors show.
     pub syntax: &'static str,
+    /// What the verb does, for help.
     pub help: &'static str,
     pub(super) parse: fn(&[String]) -> Result<Command>,
 }
 
 impl Verb {
-    /// The row of a verb, in whatever case it is written.
+    /// Finds the row of a verb, ignoring ASCII case.
     pub fn find(name: &str) -> Option<&'static Self> {
         VERBS
             .iter()
             .find(|verb| verb.name.eq_ignore_ascii_case(name))
     }
 
-    /// Whether it is one transaction of the writer, so that others may follow it without waiting:
-    /// they come after it.
+    /// Whether the command is a single transaction. The next command may then be queued behind it
+    /// without waiting for its result.
     pub fn is_one_write(&self) -> bool {
         !self.reads && self.name != "PASS"
     }
 }
 
+/// The table of verbs.
 #[rustfmt::skip]
 pub const VERBS: &[Verb] = &[
     Verb { name: "PASS",     min_params: 1, scope: Scope::SessionManage, reads: false, parse: params::pass,

@@ -1,4 +1,4 @@
-//! Commands: what their parameters may be.
+//! Commands: the limits of their parameters.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ fn few<T>(targets: &TargetResults<T>) -> bool {
     targets.len() <= MAX_TARGETS
 }
 
-/// Whether what a command carries is within the contract's limits.
+/// Whether everything in a command is within the contract's limits.
 fn within_limits(command: &Command) -> bool {
     let short = |text: &Option<String>| text.as_ref().is_none_or(|text| text.len() <= REASON_LIMIT);
     let distinct = |targets: &TargetResults<Target>| {
@@ -70,7 +70,7 @@ proptest! {
 
     #[test]
     fn a_notice_is_never_refused(params in vec(param(), 0..15)) {
-        // Its text, the second parameter, may have several lines.
+        // The text, which is the second parameter, may have several lines.
         let breaks = |n: usize, param: &String| n != 1 && param.contains('\n');
         let clean = !params.iter().enumerate().any(|(n, param)| param.contains(['\r', '\0']) || breaks(n, param));
         let notice = Message::new(None, "NOTICE".into(), params).and_then(Request::parse);

@@ -9,7 +9,7 @@ use crate::{
     model::LABEL_LIMIT,
 };
 
-/// Anything as a line: with tags, a source, a command or what could be taken for one of them.
+/// Any line: with tags, a source, a command, or something that resembles one of them.
 fn anything() -> impl Strategy<Value = String> {
     let tag = prop_oneof![
         2 => select(vec!["label", "label=", "other", "Label=a", "", "="]).prop_map(str::to_owned),
@@ -22,7 +22,7 @@ fn anything() -> impl Strategy<Value = String> {
     spoilt(line.prop_map(|(tags, source, text)| tags.unwrap_or_default() + source + &text))
 }
 
-/// A message as a line. It names a source, so that nothing else is taken for one.
+/// Writes a message as a line. The line has a source, so that nothing else is taken for one.
 fn line(label: Option<&str>, command: &str, params: &[String]) -> String {
     let mut line = String::new();
     if let Some(label) = label {
@@ -43,8 +43,8 @@ fn line(label: Option<&str>, command: &str, params: &[String]) -> String {
     line + "\r\n"
 }
 
-/// A line without its end, cut up another way (RFC 1459 §2.3.1, IRCv3 message tags): label, and
-/// command with params.
+/// Splits a line without its end in another way than the parser (RFC 1459 §2.3.1, IRCv3 message
+/// tags). Returns the label, and the command with its parameters.
 fn read_plainly(line: &str) -> (Option<String>, Vec<String>) {
     let (tags, rest) = if line.starts_with('@') {
         line.split_once(' ').unwrap_or((line, ""))
@@ -84,7 +84,7 @@ fn read_plainly(line: &str) -> (Option<String>, Vec<String>) {
     )
 }
 
-/// A tag's value with its escapes replaced, the first and then the rest ("Escaping values").
+/// Unescapes a tag's value recursively: the first escape, then the rest ("Escaping values").
 fn clear(value: &str) -> String {
     const ESCAPES: [(char, char); 4] = [(':', ';'), ('s', ' '), ('r', '\r'), ('n', '\n')];
     let Some((before, after)) = value.split_once('\\') else {
@@ -104,7 +104,7 @@ fn clear(value: &str) -> String {
         .collect()
 }
 
-/// What the contract says of a message, its command among the words: why it is refused, if it is.
+/// The code with which the contract refuses a message. `words` has the command and the parameters.
 fn refusal(label: Option<&str>, words: &[String]) -> Option<Code> {
     let mut texts = words.iter().map(String::as_str).chain(label);
     match label.map(|label| label.chars().count()) {
@@ -118,7 +118,7 @@ fn refusal(label: Option<&str>, words: &[String]) -> Option<Code> {
     }
 }
 
-/// A message, or the code of its refusal.
+/// The message, or the code of its refusal.
 fn outcome(message: Result<Message>) -> Result<(Option<String>, Vec<String>), Code> {
     let whole = |Message {
                      label,
@@ -129,7 +129,7 @@ fn outcome(message: Result<Message>) -> Result<(Option<String>, Vec<String>), Co
     message.map(whole).map_err(|error| error.code)
 }
 
-/// A command as it prints itself, with the passwords that it hides; or the code of its refusal.
+/// The `Debug` output of a command with the passwords that it hides, or the code of its refusal.
 fn shown(message: Result<Message>) -> Result<String, Code> {
     let command = message
         .and_then(Request::parse)
@@ -182,7 +182,7 @@ proptest! {
             None => word,
         });
         let params: Vec<_> = words.chain([last]).collect();
-        // A text of several lines is one that JSON alone can say.
+        // Only JSON can carry a text of several lines.
         let says = ["PRIVMSG", "NOTICE"].iter().any(|verb| command.eq_ignore_ascii_case(verb));
         prop_assume!(!(says && params.get(1).is_some_and(|text| text.contains('\n'))));
         let line = line(label.as_deref(), &command, &params);

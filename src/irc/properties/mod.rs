@@ -1,5 +1,5 @@
-//! What holds of every message, not only of those one thinks of. `PROPTEST_CASES` sets how many of
-//! each are tried; what they have found stands by name in the tests beside the code.
+//! Properties of every message, not only of the examples that somebody thought of. `PROPTEST_CASES`
+//! sets the number of cases. Failures that these tests found are named tests beside the code.
 
 mod command;
 mod line;
@@ -13,7 +13,7 @@ use proptest::{
 
 use super::verb::VERBS;
 
-/// Text in which whatever means something to a parser comes up often.
+/// Text that often contains what has a meaning to a parser.
 fn text() -> impl Strategy<Value = String> {
     let marks = [
         ":", "@", ";", "=", "\\", ",", "#", "!", "*", "?", "+", "-", "0", "label", "label=",
@@ -28,7 +28,7 @@ fn text() -> impl Strategy<Value = String> {
     spoilt(vec(piece, 0..20).prop_map(|pieces| pieces.concat()))
 }
 
-/// The same, but now and then with what no message may have somewhere in it.
+/// Sometimes inserts characters that no message may contain.
 fn spoilt(text: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     let breaks = select(vec!["", "", "", "", "", "", "\r", "\n", "\r\n", "\0"]);
     (text, any::<Index>(), breaks).prop_map(|(mut text, place, line_break)| {
@@ -42,7 +42,7 @@ fn spoilt(text: impl Strategy<Value = String>) -> impl Strategy<Value = String> 
     })
 }
 
-/// Text that a line can have as one of its words.
+/// Text that can be one word of a line.
 fn word() -> impl Strategy<Value = String> {
     text().prop_map(|text| {
         let text = text.replace(' ', "");
@@ -55,7 +55,7 @@ fn word() -> impl Strategy<Value = String> {
     })
 }
 
-/// A parameter: lists, numbers, modes, masks, and texts about as long as they may be.
+/// A parameter: lists, numbers, modes, masks, and texts close to their limits.
 fn param() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         1 => select(vec!["#a", "#A", "alice", "ALICE", "[d]", "0", "#", "", "é"]).prop_map(str::to_owned),

@@ -8,7 +8,7 @@ use crate::irc::{
     mode::{Mask, ModeChange, parse_changes},
 };
 
-/// A change of a mode, and how it is written: sign, letter, argument.
+/// A change of a mode in its written parts: sign, letter, argument.
 fn change() -> impl Strategy<Value = (bool, char, Option<String>)> {
     let flag = (any::<bool>(), select(vec!['i', 'm', 'n', 's', 't', 'H']))
         .prop_map(|(on, flag)| (on, flag, None));
@@ -36,7 +36,7 @@ fn written(change: &ModeChange) -> (bool, char, Option<String>) {
     }
 }
 
-/// A glob, and a text that fits it, almost, or not at all.
+/// A glob, and a text that matches it, almost matches it, or does not match it.
 fn glob_and_text() -> impl Strategy<Value = (String, String)> {
     let part = (
         select(vec!['a', 'b', 'B', '*', '*', '?', 'é']),
@@ -55,7 +55,7 @@ fn glob_and_text() -> impl Strategy<Value = (String, String)> {
     })
 }
 
-/// Whether a glob fits, by the table of all beginnings of both.
+/// Whether a glob matches, computed with the table of all prefixes of both.
 fn fits(pattern: &str, text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
     let mut fit: Vec<bool> = (0..=text.len()).map(|n| n == 0).collect();
@@ -80,7 +80,7 @@ proptest! {
     fn modes_are_read_as_they_are_written(changes in vec(change(), 0..12), named_key in any::<bool>()) {
         let sign = |on: bool| if on { '+' } else { '-' };
         let letters: String = changes.iter().flat_map(|(on, letter, _)| [sign(*on), *letter]).collect();
-        // A key that is taken away may be named, and then each is.
+        // When a key is removed, it may be repeated. This test repeats all of them or none.
         let argument = |(on, letter, argument): &(bool, char, Option<String>)| match (letter, on) {
             ('k', false) => named_key.then(|| "old".to_owned()),
             _ => argument.clone(),
