@@ -114,7 +114,7 @@ impl From {
 }
 
 impl Latest {
-    /// The public list, at most a second old.
+    /// The public list, at most a second old. It fails if the store cannot be read.
     pub async fn list(self: &Arc<Self>, core: &Arc<Core>) -> Result<Arc<ChannelList>> {
         if let Some(list) = self.fresh(Instant::now()) {
             return Ok(list);

@@ -25,7 +25,7 @@ struct State {
     /// Sets, because any number of ASCII names may share one skeleton.
     by_skeleton: HashMap<String, BTreeSet<ChannelId>>,
     skeletons: HashMap<ChannelId, [String; 2]>,
-    /// All channels up to this one are known.
+    /// The id of the newest channel in memory. All live channels up to it are in memory too.
     newest: i64,
 }
 

@@ -277,6 +277,7 @@ pub struct Callers {
 #[derive(Default)]
 struct Map {
     by_secret: HashMap<SecretHash, Arc<LiveClient>>,
+    /// The secret of each live client.
     secrets: HashMap<ClientId, SecretHash>,
     tokens: HashMap<SecretHash, Token>,
     /// The secrets of each grant's access tokens.

@@ -164,6 +164,7 @@ impl Core {
         .await
     }
 
+    /// A cookie's client with the configured lifetime, for a request from `address`.
     pub(super) fn new_client(
         &self,
         name: String,

@@ -15,9 +15,9 @@ pub struct Limits {
     pub max_sessions: Option<i64>,
     /// Whether rate limits apply at all.
     pub tries: bool,
-    /// A client unused for this long leaves.
+    /// How long a client may be unused before it leaves.
     pub client_idle: Duration,
-    /// A client leaves after this long in any case.
+    /// How long after its last login a client leaves, whether it is used or not.
     pub client_lifetime: Duration,
     /// How long events and tombstones are kept.
     pub retention: Duration,

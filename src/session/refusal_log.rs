@@ -41,8 +41,11 @@ const REFRESHED: Bounds = Bounds {
 
 /// What was recorded and counted so far.
 pub struct RefusalLog {
+    /// Lines of the log, by line and network.
     pub(super) logged: Tally<(&'static str, String)>,
+    /// Lines of the audit log, by action and session or network.
     pub(super) audited: Tally<(Action, About)>,
+    /// Refreshes, by grant and network.
     pub(super) refreshed: Tally<Refreshed>,
 }
 
@@ -82,6 +85,7 @@ pub(super) enum About {
 }
 
 impl Refreshed {
+    /// The subject of the audit lines about this grant.
     pub(super) fn subject(&self) -> Subject {
         Subject {
             session: self.session,

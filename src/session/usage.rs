@@ -20,7 +20,7 @@ const UNKNOWN: u64 = u64::MAX;
 pub struct Usage {
     /// The client.
     pub client: ClientId,
-    /// The position in the log up to which it has acknowledged its queue, as an [`EventId`].
+    /// The position in the log up to which it has acknowledged its queue: an event's id.
     pub cursor: AtomicI64,
     /// When it was last used, as a [`Timestamp`].
     pub seen_at: AtomicI64,

@@ -89,7 +89,8 @@ impl<'a> Visibility<'a> {
         self.restriction.is_none()
     }
 
-    /// Fails if the caller is confined, because what it asks is about the whole session.
+    /// Fails with `insufficient_scope` if the caller is confined, because what it asks is about the
+    /// whole session.
     pub fn require_unrestricted(&self) -> Result<()> {
         if self.is_unrestricted() {
             Ok(())

@@ -21,8 +21,8 @@ use crate::{
 /// creator becomes op. Joining a channel again changes nothing.
 ///
 /// For a confined caller, channels outside its grant do not exist and cannot be created. It fails
-/// with `no_such_channel`, `too_many_channels`, `channel_name_confusable`, or the refusal of
-/// [`admit`].
+/// with `no_such_channel`, `too_many_channels`, `bad_channel_name`, `channel_name_confusable`, or
+/// the refusal of [`admit`].
 pub fn join(
     act: &mut CommandContext,
     name: &ChannelName,

@@ -132,8 +132,8 @@ impl<'a> CommandContext<'a> {
             .push(Reply::numeric(numeric, &self.session.nick, params));
     }
 
-    /// The session's channels and the session itself. It fails for a confined caller, whose actions
-    /// must not be seen outside its grant.
+    /// The session's channels and the session itself. It fails with `insufficient_scope` for a
+    /// confined caller, whose actions must not be seen outside its grant.
     pub fn around(&self) -> Result<Vec<TargetId>> {
         self.visibility.require_unrestricted()?;
         audience::around(self.tx, self.caller.session)

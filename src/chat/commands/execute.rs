@@ -20,6 +20,9 @@ use crate::{
 impl Chat {
     /// Executes one request of a client, and answers when it is on disk. If the order of several
     /// requests matters, each comes with its `slot` in that order.
+    ///
+    /// It fails with `insufficient_scope`, with `client_ended`, with `label_reused`, or with the
+    /// command's own refusal.
     pub async fn execute(
         &self,
         live: &LiveClient,

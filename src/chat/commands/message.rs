@@ -103,7 +103,8 @@ fn may_speak(act: &CommandContext, channel: &Channel) -> Result<bool> {
     Ok(member.is_some())
 }
 
-/// AWAY: sets the away message, or removes it with `None`.
+/// AWAY: sets the away message, or removes it with `None`. It fails with `insufficient_scope` for a
+/// confined caller.
 pub fn away(act: &mut CommandContext, text: Option<&str>) -> Result<()> {
     let targets = act.around()?;
     if act.session.away.as_deref() != text {

@@ -12,7 +12,8 @@ use crate::{
     store::{membership, session},
 };
 
-/// NICK: one event to everyone in [`audience::of`]. It fails with `nickname_in_use`.
+/// NICK: one event to everyone in [`audience::of`]. It fails with `nickname_in_use`, and with
+/// `insufficient_scope` for a confined caller.
 pub fn rename(act: &mut CommandContext, nick: Nick) -> Result<()> {
     if nick.as_str() == act.nick().as_str() {
         return Ok(());

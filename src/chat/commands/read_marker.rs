@@ -9,7 +9,8 @@ use crate::{
     store::{Read, Write, conversation, log, membership, read_marker, session::Session},
 };
 
-/// Moves the read marker forward and tells the session's clients. It never moves back.
+/// Moves the read marker forward and tells the session's clients. It never moves back. It fails
+/// with `invalid_cursor`, `no_such_channel`, `not_on_channel` or `no_such_nick`.
 pub fn mark_read(
     act: &mut CommandContext,
     target: &Target,

@@ -76,7 +76,9 @@ pub struct Hub {
 
 #[derive(Default)]
 struct State {
+    /// The members of each live channel.
     members: HashMap<ChannelId, HashSet<SessionId>>,
+    /// The open connections of each session.
     listeners: HashMap<SessionId, Vec<Arc<Connection>>>,
 }
 
@@ -97,6 +99,7 @@ struct Inbox {
     waiting: VecDeque<Arc<Delivery>>,
     /// The bytes of the waiting events.
     bytes: usize,
+    /// Whether events were dropped since the inbox was last emptied.
     overflowed: bool,
     over: Option<Over>,
 }
@@ -157,7 +160,7 @@ impl Hub {
         let connection = Arc::new(Connection {
             client: caller.client,
             // A confined client may see only some of its session's events, and only the log knows
-            // which. So nothing is pushed to it.
+            // which. Nothing is pushed to it; it reads the log.
             room: if caller.confined { 0 } else { BUFFER },
             inbox: Mutex::default(),
             wake: Notify::new(),

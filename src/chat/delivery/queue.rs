@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Whose history is wanted.
+/// What a history is about.
 pub enum HistoryOf {
     /// A channel's history, or that of the conversation with the session that has a nick now.
     Target(Target),
@@ -94,8 +94,9 @@ impl Chat {
         })
     }
 
-    /// Earlier messages: those this session witnessed on a channel, or its conversation with
-    /// another session.
+    /// Earlier messages: those that this session witnessed on a channel, or its conversation with
+    /// another session. It fails with `no_such_channel`, `not_on_channel`, `no_such_nick` or
+    /// `invalid_cursor`.
     pub async fn history(
         &self,
         live: &LiveClient,

@@ -3,6 +3,7 @@
 use super::*;
 
 impl World<'_> {
+    /// Runs retention and compares what it removes with the list.
     pub fn retain(&mut self, age: i64, batch: usize, rest: bool) -> TestCaseResult {
         let cutoff = Timestamp(self.now - age);
         let dropped = retention::drop_events(self.tx, cutoff, Timestamp(self.now), batch).unwrap();
