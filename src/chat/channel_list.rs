@@ -1,7 +1,7 @@
 //! The public list of channels: read once for everybody and shown in pages.
 //!
 //! The list is at most a second old. If it is quick to read, it is read again as soon as something
-//! on it has changed, but reading never takes more than a tenth of the time.
+//! on it has changed, but reading it then takes at most a tenth of the time.
 
 use std::{
     cmp::Reverse,

@@ -162,7 +162,8 @@ pub fn set_topic(act: &mut CommandContext, name: &ChannelName, text: &str) -> Re
 }
 
 /// KICK of one or more members by an op. Nicks that cannot be removed are error numerics among the
-/// replies.
+/// replies. It fails with `no_such_channel`, `not_on_channel` or `chanop_needed`, or if no nick can
+/// be removed with the first refusal.
 pub fn kick(
     act: &mut CommandContext,
     name: &ChannelName,

@@ -25,7 +25,8 @@ const MAX_BANS: usize = 100;
 type Effect = (bool, char, Option<String>);
 
 /// MODE on a channel. One MODE event tells of all changes that took effect. Refused changes are
-/// error numerics among the replies. If nothing else happened, it fails with the first refusal.
+/// error numerics among the replies. It fails with `no_such_channel`, `not_on_channel` or
+/// `chanop_needed`, or, if nothing else happened, with the first refusal.
 pub fn change(
     act: &mut CommandContext,
     name: &ChannelName,
