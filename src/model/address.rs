@@ -1,4 +1,4 @@
-//! Addresses as limits count them.
+//! Addresses in the forms that limits count and devices see.
 
 use std::{
     fmt,
@@ -8,19 +8,19 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The network a request comes from: of IPv4 the address, of IPv6 its /64, because that is what one
-/// household has, or a wider one around that.
+/// The network that a request comes from. For IPv4 it is the address. For IPv6 it is the /64, which
+/// is what one household has, or a wider network around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     address: IpAddr,
     width: NetworkWidth,
 }
 
-/// How many addresses a network has. A provider gives one customer a /64, a /56 or a /48 of IPv6,
-/// so those are counted, too.
+/// The size of a network. A provider gives one customer a /64, a /56 or a /48 of IPv6, so limits
+/// count each of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NetworkWidth {
-    /// One address of IPv4, a /64 of IPv6.
+    /// One IPv4 address, or a /64 of IPv6.
     Narrowest,
     /// A /56 of IPv6.
     Site,
@@ -29,7 +29,7 @@ pub enum NetworkWidth {
 }
 
 impl NetworkWidth {
-    /// Every width, the narrowest first.
+    /// Every width, narrowest first.
     pub const ALL: [Self; 3] = [Self::Narrowest, Self::Site, Self::Organization];
 
     fn length(self) -> u32 {
@@ -40,7 +40,7 @@ impl NetworkWidth {
         }
     }
 
-    /// How many times as much as the narrowest network a network of this width may do.
+    /// The limit of a network of this width, as a multiple of the narrowest network's limit.
     pub fn factor(self) -> u32 {
         match self {
             Self::Narrowest => 1,
@@ -60,7 +60,7 @@ impl Network {
         .widened(NetworkWidth::Narrowest)
     }
 
-    /// The network of this width around it. Of IPv4 there are none.
+    /// The network of this width around this one. An IPv4 address stays as it is.
     fn widened(self, width: NetworkWidth) -> Self {
         match self.address {
             IpAddr::V6(v6) => {
@@ -74,7 +74,7 @@ impl Network {
         }
     }
 
-    /// This network and the wider ones around it, by which it is counted as well.
+    /// This network and the wider ones around it. Limits count a request in each of them.
     pub fn and_wider(self) -> impl Iterator<Item = Self> {
         let widths = if self.address.is_ipv4() {
             &NetworkWidth::ALL[..1]
@@ -84,15 +84,15 @@ impl Network {
         widths.iter().map(move |width| self.widened(*width))
     }
 
-    /// The widest network around it: what the machine has is shared among these, or one customer
-    /// with many networks would have many shares.
+    /// The widest network around this one. Shares of the machine's capacity go by it. Otherwise one
+    /// customer with many networks would get many shares.
     pub fn widest(self) -> Self {
         self.widened(NetworkWidth::Organization)
     }
 
-    /// The narrowest networks in it, from the first to the last, as texts that are in the order of
-    /// the addresses: an IPv4 address, or the 64 bits of a /64 of IPv6 as hexadecimal digits.
-    /// Sessions are stored by them.
+    /// The first and the last of the narrowest networks in this one, as texts that sort like the
+    /// addresses. An IPv4 address stays as it is. A /64 of IPv6 becomes its 64 bits in hexadecimal
+    /// digits. The store keeps sessions under these texts.
     pub fn in_order(self) -> (String, String) {
         match self.address {
             IpAddr::V4(v4) => (v4.to_string(), v4.to_string()),
@@ -105,12 +105,12 @@ impl Network {
         }
     }
 
-    /// Its first address.
+    /// The first address of the network.
     pub fn address(self) -> IpAddr {
         self.address
     }
 
-    /// How wide it is.
+    /// The width of the network.
     pub fn width(self) -> NetworkWidth {
         self.width
     }
@@ -125,11 +125,11 @@ impl fmt::Display for Network {
     }
 }
 
-/// Where a device comes from, as coarse as it is shown to its siblings: the /24 of an IPv4 address,
-/// the /48 of an IPv6 one.
+/// The area that a device comes from, as coarse as other devices of the session see it: the /24 of
+/// an IPv4 address, or the /48 of an IPv6 address.
 ///
-/// It is one number, so that it can be noted in memory by every request: 48 bits of the address,
-/// and above them the family.
+/// An area is one number, so that every request can note it in memory. The lower 48 bits are the
+/// address. The bit above them is set for IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area(u64);
 
@@ -141,12 +141,12 @@ impl Area {
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self(u64::from(v4.to_bits() >> 8)),
-            // Its first 48 bits are no more than 48 bits.
+            // The first 48 bits of an address fit into a u64.
             IpAddr::V6(v6) => Self(Self::V6 | (v6.to_bits() >> 80) as u64),
         }
     }
 
-    /// The area with this number, which [`Area::to_bits`] gave.
+    /// The area of a number that [`Area::to_bits`] returned.
     pub fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -160,7 +160,7 @@ impl Area {
         self.0 & Self::V6 != 0
     }
 
-    /// Its first address.
+    /// The first address of the area.
     pub fn address(self) -> IpAddr {
         match self.is_v6() {
             true => Ipv6Addr::from_bits(u128::from(self.0 ^ Self::V6) << 80).into(),
@@ -169,7 +169,7 @@ impl Area {
     }
 }
 
-/// As a CIDR.
+/// Writes the area in CIDR notation.
 impl fmt::Display for Area {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -187,21 +187,21 @@ impl Serialize for Area {
     }
 }
 
-/// From where a client came and comes.
+/// The networks that a client came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ClientAddress {
-    /// The network from which it was let in.
+    /// The network that the client was let in from.
     #[schema(value_type = String, example = "203.0.113.0/24")]
     pub first: Area,
-    /// The network from which it was last used.
+    /// The network that the client was last used from.
     #[schema(value_type = String, example = "2001:db8:1::/48")]
     pub last: Area,
 }
 
-/// What kind of address it is: all that the notice of a new device tells of where it came from.
+/// The family of an address. The notice of a new device tells nothing else about its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum AddressFamily {
-    /// IPv4, also where it is mapped into IPv6.
+    /// IPv4, even if it is mapped into IPv6.
     IPv4,
     /// IPv6.
     IPv6,

@@ -1,22 +1,22 @@
-//! When and from where a request came.
+//! When a request came, and from where.
 
 use std::{net::IpAddr, time::Duration};
 
 use super::{address::Network, timestamp::Timestamp};
 
-/// When and from where a request came: what is recorded of it, and what limits count it by.
+/// When a request came, and from where. Records and limits use it.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    /// The address that it came from.
+    /// The address that the request came from.
     pub address: IpAddr,
     /// The time of day.
     pub now: Timestamp,
-    /// A steady clock's time, by which limits go.
+    /// The steady clock's time, which limits use.
     pub steady: Duration,
 }
 
 impl Arrival {
-    /// The network that limits count it by.
+    /// The network that limits count the request for.
     pub fn network(&self) -> Network {
         Network::of(self.address)
     }

@@ -1,21 +1,22 @@
-//! Who calls.
+//! The caller of a request.
 
 use super::{
     ids::{ClientId, GrantId, SessionId},
     scope::Scopes,
 };
 
-/// Who calls: the session and client that a presented secret names, and what it may do.
+/// The caller of a request: the session and client that the presented secret belongs to, and what
+/// they may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The session.
     pub session: SessionId,
-    /// The client of the session that calls.
+    /// The client.
     pub client: ClientId,
-    /// What it may do.
+    /// What the caller may do.
     pub scope: Scopes,
-    /// What it acts by; a cookie is by no grant.
+    /// The grant that the caller acts by. `None` for a cookie.
     pub grant: Option<GrantId>,
-    /// Whether that confines it to some of the session's channels.
+    /// Whether the grant confines the caller to some of the session's channels.
     pub confined: bool,
 }

@@ -1,4 +1,4 @@
-//! Channels' names.
+//! The names of channels.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use super::{
     text,
 };
 
-/// A channel's name: `#` and up to 63 bytes of UTF-8 without space, comma or control character. A
-/// channel that is made has a stricter one; see [`ChannelName::check_new`].
+/// The name of a channel: `#` and 1 to 63 bytes of UTF-8 without space, comma or control character.
+/// The name of a new channel must also pass [`ChannelName::check_new`].
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct ChannelName(String);
 
 impl ChannelName {
-    /// Reads a name. Fails with [`Invalid::ChannelName`].
+    /// Parses a name. Fails with [`Invalid::ChannelName`].
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let forbidden = |c: char| c == ' ' || c == ',' || c.is_control();
         if !text.starts_with('#')
@@ -33,14 +33,15 @@ impl ChannelName {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name of a channel that is meant to exist: a name that no channel can have is unknown.
+    /// Parses the name of a channel that should exist. Fails with [`Invalid::UnknownChannel`],
+    /// because no channel can have a malformed name.
     pub fn named(text: &str) -> Result<Self, Invalid> {
         Self::parse(text).map_err(|_| Invalid::UnknownChannel(shown(text)))
     }
 
-    /// Whether a channel may be made under this name: in NFC, with nothing invisible in it, and not
-    /// beginning with a mark that would join the `#`. A channel that has another name from before
-    /// is still found by it.
+    /// Checks the name of a new channel. It must be in NFC, have no invisible characters, and not
+    /// begin with a mark that would join the `#`. Older channels with other names can still be
+    /// found by them. Fails with [`Invalid::ChannelName`].
     pub fn check_new(&self) -> Result<(), Invalid> {
         let name = &self.0[1..];
         let rule = if text::nfc(name) != name {
@@ -58,13 +59,13 @@ impl ChannelName {
         })
     }
 
-    /// Whether it consists of ASCII alone: then it is compared by its folded form and by nothing
-    /// else.
+    /// Whether the name is ASCII only. Such a name has no look-alikes and is compared by its folded
+    /// form alone.
     pub fn is_ascii(&self) -> bool {
         self.0.is_ascii()
     }
 
-    /// A name that was checked before it was stored.
+    /// A name from the store, which was checked before it was stored.
     pub fn stored(text: String) -> Self {
         Self(text)
     }
@@ -74,7 +75,7 @@ impl ChannelName {
         &self.0
     }
 
-    /// The form by which channel names are compared (ASCII case folding).
+    /// The form in which channel names are compared: ASCII lower case.
     pub fn folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }

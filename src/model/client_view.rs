@@ -1,39 +1,39 @@
-//! A client as it is shown.
+//! A client as the API shows it.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{address::ClientAddress, caller::Caller, ids::ClientId, timestamp::Timestamp};
 
-/// A client as its siblings see it.
+/// A client as the other clients of its session see it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ClientView {
     /// The client's id.
     #[schema(value_type = i64)]
     pub id: ClientId,
-    /// The client's name, which its session chose or which was made of User-Agent.
+    /// The client's name. The session chose it, or it was derived from the User-Agent header.
     pub name: String,
-    /// When it was let in.
+    /// When the client was let in.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it last sent a request, to the minute.
+    /// When the client last sent a request, to the minute.
     #[schema(value_type = String, format = DateTime)]
     pub seen_at: Timestamp,
-    /// The end of its lifetime, used or not.
+    /// The end of the client's lifetime, even if it is used.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
-    /// Shown to the session's devices that came by a cookie, and to no key and no app. Unknown of a
-    /// client that was let in before this was kept.
+    /// Where the client came from. Only devices with a cookie see this; API keys and apps do not.
+    /// Missing for clients that were let in before the server recorded it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub address: Option<ClientAddress>,
-    /// Whether it is the one that asks.
+    /// Whether this is the client that makes the request.
     pub current: bool,
 }
 
 impl ClientView {
-    /// Leaves out what a caller is not shown: where devices come from is for those who came by a
-    /// cookie.
+    /// Removes what the caller may not see. Only a caller with a cookie may see where devices come
+    /// from.
     pub fn show_to(&mut self, caller: Caller) {
         if caller.grant.is_some() {
             self.address = None;

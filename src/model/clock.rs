@@ -1,4 +1,4 @@
-//! Where the time comes from, and what a clock that is set does to it.
+//! The source of the time, and the rule for a clock that somebody sets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,33 +6,34 @@ use parking_lot::Mutex;
 
 use super::timestamp::Timestamp;
 
-/// How long a clock that was set forward is mistrusted; after that it is taken to be right.
+/// How long a clock that was set forward is not trusted. After that it is taken to be right.
 const MISTRUST: Duration = Duration::from_hours(24);
-/// By how much a clock may gain before it is said that somebody has set it.
+/// The jump of the clock that is worth a warning in the log.
 const WORTH_SAYING: Duration = Duration::from_mins(1);
 
-/// The system's clocks in `main`, clocks that are moved by hand in tests.
+/// The system's clocks in `main`. Tests move clocks by hand.
 #[derive(Clone)]
 pub struct Clock {
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     steady: Arc<dyn Fn() -> Duration + Send + Sync>,
-    /// Never held over an await.
+    /// When the wall clock was last trusted. Never held over an await.
     trust: Arc<Mutex<Trust>>,
 }
 
-/// What the clock on the wall is measured by.
+/// The reference that the wall clock is compared with.
 #[derive(Clone, Copy)]
 struct Trust {
-    /// What both clocks showed when the one on the wall was last taken to be right.
+    /// What the wall clock showed when it was last taken to be right.
     time: Timestamp,
+    /// What the steady clock showed then.
     steady: Duration,
-    /// Since when it has been ahead.
+    /// The steady time since which the wall clock has been ahead.
     ahead_since: Option<Duration>,
 }
 
 impl Clock {
-    /// A clock on the wall, which somebody may set, and a steady one, which nobody can, from any
-    /// beginning.
+    /// A pair of clocks: a wall clock, which somebody may set, and a steady clock, which nobody can
+    /// set and which may start at any value.
     pub fn new(
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         steady: impl Fn() -> Duration + Send + Sync + 'static,
@@ -49,19 +50,19 @@ impl Clock {
         }
     }
 
-    /// The time of day: when things happen.
+    /// The time of day. Events and records carry it.
     pub fn now(&self) -> Timestamp {
         (self.now)()
     }
 
-    /// Time that has passed, whatever the clock on the wall was set to.
+    /// The time that has passed since some beginning. Setting the wall clock does not change it.
     pub fn steady(&self) -> Duration {
         (self.steady)()
     }
 
-    /// The time by which things fall due. A clock that was set forward makes nothing due that has
-    /// not lasted, until it has gone on like that for a day; one that was set back makes things due
-    /// later.
+    /// The time that expiries are compared with. When the wall clock is set forward, this time
+    /// follows the steady clock until the wall clock has stayed ahead for a day. When the wall
+    /// clock is set back, this time goes back with it.
     pub fn due(&self) -> Timestamp {
         let (now, steady) = (self.now(), self.steady());
         let mut trust = self.trust.lock();

@@ -1,10 +1,10 @@
-//! Names that people see and nothing is found by: of clients and of apps.
+//! The names of clients and apps, which people see. Nothing is looked up by them.
 
 use super::{invalid::Invalid, limits::CLIENT_NAME_LIMIT, text};
 
-/// A name of a client or an app, as it is shown to people: in NFC, trimmed, within its limit,
-/// without invisible characters and such as move or disguise what stands beside them. It may be
-/// empty, and is not blank otherwise.
+/// Checks the name of a client or an app, and returns it in NFC and without spaces around it. The
+/// name may be empty. It has no invisible characters and none that move or disguise their
+/// neighbours. Fails with [`Invalid::TooLong`] or [`Invalid::Malformed`].
 pub fn checked_name(given: &str) -> Result<String, Invalid> {
     let name = text::nfc(given);
     let name = name.trim_matches(' ');
@@ -23,7 +23,7 @@ pub fn checked_name(given: &str) -> Result<String, Invalid> {
     Ok(name.to_owned())
 }
 
-/// The same, where there must be one.
+/// The same as [`checked_name`], but the name may not be empty.
 pub fn required_name(given: &str) -> Result<String, Invalid> {
     let name = checked_name(given)?;
     if name.is_empty() {

@@ -21,17 +21,17 @@ use utoipa::ToSchema;
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum EndReason {
-    /// The session sent QUIT.
+    /// The client sent QUIT.
     Quit,
     /// The client logged out.
     LoggedOut,
     /// Another client of the session, or the operator, removed it.
     Removed,
-    /// It was not used for too long, or its lifetime was over.
+    /// The client was unused for too long, or its lifetime was over.
     Expired,
-    /// The grant or key by which it called was revoked.
+    /// The client's grant or API key was revoked.
     Revoked,
-    /// Its session ended.
+    /// The session ended.
     SessionEnded,
 }
 
@@ -44,12 +44,13 @@ impl EndReason {
         self.into()
     }
 
-    /// The reason with this name; `None` for any other text.
+    /// The reason with this name. `None` for any other text.
     pub fn parse(name: &str) -> Option<Self> {
         name.parse().ok()
     }
 
-    /// The reason in words, for its holder and as the reason of a QUIT that gave none.
+    /// The reason in words. The client's holder sees it, and it is the reason of a QUIT that gave
+    /// none.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Quit => "quit",

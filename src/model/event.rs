@@ -1,4 +1,4 @@
-//! Events, and pages of them.
+//! Events and pages of events.
 
 use super::{
     ids::{ClientId, EventId},
@@ -8,25 +8,24 @@ use super::{
 /// One thing that happened, as an IRC message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Its position in the log.
+    /// The event's position in the log.
     pub id: EventId,
     /// When it happened.
     pub time: Timestamp,
-    /// Who did it: a nick, or the server's name.
+    /// The source: a nick, or the server's name.
     pub source: String,
     /// The IRC command or numeric.
     pub command: String,
     /// The command's parameters.
     pub params: Vec<String>,
-    /// The client whose command it came from, and the label it gave; the label is shown to that
-    /// client alone.
+    /// The client that sent the command, and the command's label. Only that client sees the label.
     pub origin: Option<(ClientId, Option<String>)>,
-    /// The name of the app through whose grant it came.
+    /// The name of the app that acted, if the command came through a grant.
     pub app: Option<String>,
 }
 
 impl Event {
-    /// The label as `client` may see it.
+    /// The label, if `client` sent the command.
     pub fn label_for(&self, client: ClientId) -> Option<&str> {
         match &self.origin {
             Some((origin, label)) if *origin == client => label.as_deref(),
@@ -40,10 +39,10 @@ impl Event {
 pub struct Page {
     /// The events, in the order of the log.
     pub events: Vec<Event>,
-    /// How far the log was read, whether or not anything was the client's.
+    /// The position up to which the log was read, whether or not its events were for the client.
     pub next: EventId,
-    /// Whether the page ended before what there is did.
+    /// Whether there are more events after this page.
     pub more: bool,
-    /// The first and last id of a stretch in which retention removed events that were the client's.
+    /// The first and the last id of a range from which retention removed events of the client.
     pub gap: Option<(EventId, EventId)>,
 }

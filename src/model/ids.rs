@@ -20,21 +20,22 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A session. Never reused.
+    /// The id of a session. Never reused.
     SessionId;
-    /// A channel. Never reused: a channel made anew under an old name is another channel.
+    /// The id of a channel. Never reused: a channel that is created again under an old name is
+    /// another channel.
     ChannelId;
-    /// Where events are addressed: a session's or a channel's id, which come from one sequence.
+    /// What events are addressed to: the id of a session or a channel. Both come from one sequence.
     TargetId;
-    /// A client. Never reused.
+    /// The id of a client. Never reused.
     ClientId;
-    /// An event's position in the log. Never reused; order is by id, never by time.
+    /// The position of an event in the log. Never reused. Events are ordered by id, never by time.
     EventId;
-    /// An app: what OAuth calls a client. Never reused.
+    /// The id of an app, which OAuth calls a client. Never reused.
     AppId;
-    /// A grant: what an app may do as a session. Never reused.
+    /// The id of a grant, which says what an app may do as a session. Never reused.
     GrantId;
-    /// A position in the ends of grants, which are numbered in commit order. Never reused.
+    /// A position in the list of grant ends, which are numbered in commit order. Never reused.
     GrantEndId;
 }
 

@@ -1,46 +1,47 @@
-//! What is wrong with a text that a parser refuses.
+//! The reasons why a parser refuses a text.
 
 use std::fmt;
 
 use super::limits::NICK_LIMIT;
 
-/// A text is not what it has to be. Its `Display` is a sentence for people, without a full stop.
+/// The reason why a parser refuses a text. `Display` gives a sentence for people, without a full
+/// stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invalid {
     /// There is no nick.
     NoNick,
-    /// A nick breaks the rules. The text, as an error may repeat it.
+    /// A nick breaks the rules. Carries the text, in a form that an error may repeat.
     Nick(String),
-    /// No session can have this nick. The text, as an error may repeat it.
+    /// No session can have this nick. Carries the text, in a form that an error may repeat.
     UnknownNick(String),
-    /// A channel's name breaks this rule.
+    /// The name of a channel breaks a rule.
     ChannelName {
-        /// The text, as an error may repeat it.
+        /// The text, in a form that an error may repeat.
         name: String,
         /// The rule, as a sentence.
         rule: &'static str,
     },
-    /// No channel can have this name. The text, as an error may repeat it.
+    /// No channel can have this name. Carries the text, in a form that an error may repeat.
     UnknownChannel(String),
-    /// A text is longer than it may be.
+    /// A text is too long.
     TooLong {
-        /// The text's role, such as `the name`.
+        /// What the text is, such as `the name`.
         what: &'static str,
-        /// The longest that it may be.
+        /// The longest length that is allowed.
         limit: usize,
         /// What the limit counts: `bytes` or `characters`.
         unit: &'static str,
     },
-    /// A text breaks the rules of its kind, as this sentence says.
+    /// A text breaks the rules of its kind. Carries a sentence that says how.
     Malformed(String),
-    /// A password may not become a session's, for the reason in this sentence.
+    /// A password is too weak for a session. Carries a sentence that says why.
     WeakPassword(String),
-    /// A list of scopes is empty or has an unknown one, as this sentence says.
+    /// A list of scopes is empty or has an unknown scope. Carries a sentence that says which.
     Scope(&'static str),
 }
 
 impl Invalid {
-    /// A text that breaks the rules of its kind.
+    /// The error for a text that breaks the rules of its kind.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::Malformed(detail.into())
     }
@@ -66,8 +67,8 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// A refused name as an error may repeat it: at most as long as a nick, and without a space or a
-/// control character, which would split or hide it. `*` stands for an empty one.
+/// A refused name in a form that an error may repeat. It is at most as long as a nick. Spaces and
+/// control characters, which would split or hide it, become `_`. An empty name becomes `*`.
 pub(super) fn shown(text: &str) -> String {
     let text: String = text
         .chars()

@@ -1,5 +1,5 @@
-//! The words of the project as types: ids, names, times, events. Pure. Texts are parsed here, once,
-//! and a parser refuses with [`Invalid`].
+//! The words of the project as types: ids, names, times, events. This module is pure. Texts are
+//! parsed here, once. A parser that refuses a text returns [`Invalid`].
 
 mod address;
 mod arrival;

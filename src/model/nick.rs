@@ -9,13 +9,14 @@ use super::{
     limits::NICK_LIMIT,
 };
 
-/// A nick: 1 to 32 characters of RFC 2812 §2.3.1. Two nicks that fold alike are one.
+/// A nick: 1 to 32 characters of RFC 2812 §2.3.1. Nicks with the same folded form are the same
+/// nick.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct Nick(String);
 
 impl Nick {
-    /// Reads a nick. Fails with [`Invalid::NoNick`] or [`Invalid::Nick`].
+    /// Parses a nick. Fails with [`Invalid::NoNick`] or [`Invalid::Nick`].
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let start = |c: char| is_of_nicks(c) && !c.is_ascii_digit() && c != '-';
         if text.is_empty() {
@@ -27,12 +28,13 @@ impl Nick {
         Ok(Self(text.to_owned()))
     }
 
-    /// The nick of somebody who is spoken of: a word that can be no nick names nobody.
+    /// Parses the nick of a session that should exist. Fails with [`Invalid::UnknownNick`], because
+    /// no session can have a malformed nick.
     pub fn named(text: &str) -> Result<Self, Invalid> {
         Self::parse(text).map_err(|_| Invalid::UnknownNick(shown(text)))
     }
 
-    /// A nick that was checked before it was stored.
+    /// A nick from the store, which was checked before it was stored.
     pub fn stored(text: String) -> Self {
         Self(text)
     }
@@ -42,13 +44,13 @@ impl Nick {
         &self.0
     }
 
-    /// The form by which nicks are compared (ASCII case folding).
+    /// The form in which nicks are compared: ASCII lower case.
     pub fn folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 
-    /// Whether a text has it as a whole word, in any ASCII case. A word ends where a character
-    /// stands that no nick can have.
+    /// Whether the text has the nick as a whole word, in any ASCII case. A word ends at a character
+    /// that no nick can have.
     pub fn is_named_in(&self, text: &str) -> bool {
         let mut words = text
             .as_bytes()
@@ -57,8 +59,8 @@ impl Nick {
     }
 }
 
-/// Whether nicks can have a character, if not as their first. RFC 2812's letters and specials are
-/// one range of ASCII.
+/// Whether a nick can have the character, perhaps not in the first place. The letters and specials
+/// of RFC 2812 are one range of ASCII.
 pub(super) fn is_of_nicks(c: char) -> bool {
     matches!(c, 'A'..='}' | '0'..='9' | '-')
 }

@@ -1,6 +1,7 @@
 //! Numbers as people and programs write them.
 
-/// A whole number: decimal digits, perhaps after a minus. Rust's own parser also takes a plus.
+/// Parses a whole number: decimal digits, with an optional minus. Rust's own parser also accepts a
+/// plus.
 pub fn whole_number(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let decimal = digits.bytes().all(|byte| byte.is_ascii_digit());

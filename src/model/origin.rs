@@ -1,11 +1,11 @@
 //! Web origins, and the hosts that requests name.
 //!
-//! They are read by hand: the `url` crate takes hosts that no browser sends, such as `127.1`, for
-//! other ones, and it reads no Host header.
+//! They are parsed by hand. The `url` crate rewrites hosts that no browser sends, such as `127.1`,
+//! and it does not parse Host headers.
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
-/// An origin: scheme, host and port (RFC 6454 §4). Only http and https have one here.
+/// An origin: scheme, host and port (RFC 6454 §4). The scheme is http or https.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     https: bool,
@@ -13,23 +13,25 @@ pub struct Origin {
     port: u16,
 }
 
-/// A host and perhaps a port, as a Host header has them (RFC 9110 §7.2).
+/// A host with an optional port, as in a Host header (RFC 9110 §7.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
     host: Host,
     port: Option<u16>,
 }
 
-/// A host (RFC 3986 §3.2.2). Equal addresses are equal hosts, however they are written.
+/// A host (RFC 3986 §3.2.2). Two spellings of one IPv6 address are equal hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Host {
     /// A name or an IPv4 address, in lower case.
     Name(String),
+    /// An IPv6 address.
     V6(Ipv6Addr),
 }
 
 impl Origin {
-    /// The origin of plain http at a host, which is a name or an address in a URI's form.
+    /// The plain http origin of a host, which is a name or an address in URI form. `None` if it is
+    /// neither.
     pub fn http(host: &str, port: u16) -> Option<Self> {
         Host::parse(host).map(|host| Self {
             https: false,
@@ -38,8 +40,8 @@ impl Origin {
         })
     }
 
-    /// Reads an origin as browsers send it, `https://chat.example:8443` (RFC 6454 §6.2). Scheme and
-    /// host are in any case, and a scheme's own port may be written out: the origin is the same.
+    /// Parses an origin as browsers send it: `https://chat.example:8443` (RFC 6454 §6.2). Scheme
+    /// and host may be in any case, and the scheme's default port may be written out.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let https = scheme.eq_ignore_ascii_case("https");
@@ -54,30 +56,30 @@ impl Origin {
         })
     }
 
-    /// Whether its scheme is https.
+    /// Whether the scheme is https.
     pub fn is_https(&self) -> bool {
         self.https
     }
 
-    /// The host without its port, in lower case, as it stands in a URI.
+    /// The host without its port, in lower case and in URI form.
     pub fn host(&self) -> String {
         self.host.to_string()
     }
 
-    /// Whether a request for this host is for this origin. Without a port the scheme's own is
-    /// meant.
+    /// Whether a request for this host is for this origin. A missing port means the scheme's
+    /// default port.
     pub fn is_at(&self, named: &HostPort) -> bool {
         self.host == named.host && self.port == named.port.unwrap_or(default_port(self.https))
     }
 }
 
-/// The port that a URI of the scheme leaves out.
+/// The default port of the scheme.
 fn default_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
 }
 
 impl fmt::Display for Origin {
-    /// The origin's only serialization (RFC 6454 §6.2).
+    /// Writes the origin's only serialization (RFC 6454 §6.2).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { https, host, port } = self;
         write!(f, "{}://{host}", if *https { "https" } else { "http" })?;
@@ -89,7 +91,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// An origin as an operator gives it: the address that people open, perhaps with its `/`.
+/// Parses an origin as an operator gives it: the address that people open, with an optional `/`.
 impl FromStr for Origin {
     type Err = String;
 
@@ -111,7 +113,7 @@ impl FromStr for Origin {
 }
 
 impl HostPort {
-    /// Reads `host [":" port]`. The port may be empty, which means the scheme's own; a user name is
+    /// Parses `host [":" port]`. An empty port means the scheme's default port. A user name is
     /// refused (RFC 9110 §4.2.4).
     pub fn parse(text: &str) -> Option<Self> {
         let end = match text.strip_prefix('[') {
@@ -158,20 +160,21 @@ impl fmt::Display for Host {
     }
 }
 
-/// `reg-name`, which IPv4 addresses are among, and which may be empty (RFC 3986 §3.2.2).
+/// Whether a text is a `reg-name` (RFC 3986 §3.2.2). That includes IPv4 addresses and the empty
+/// text.
 fn is_reg_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&b);
     text.bytes().all(allowed) && is_percent_encoded(text)
 }
 
-/// Whether each `%` stands before two hexadecimal digits.
+/// Whether each `%` precedes two hexadecimal digits.
 pub fn is_percent_encoded(text: &str) -> bool {
     let encoded =
         |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|digit| digit.is_ascii_hexdigit());
     text.split('%').skip(1).all(encoded)
 }
 
-/// A name that a browser can look up.
+/// Whether a browser can look up the name.
 fn is_dns_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
     name.split('.')

@@ -1,4 +1,4 @@
-//! Passwords: the form in which they are kept, and which of them may become a session's.
+//! Passwords: the form in which they are kept, and which of them a session may have.
 
 use std::fmt;
 
@@ -9,28 +9,29 @@ use super::{invalid::Invalid, text};
 /// The 3,000 most common passwords of at least 8 characters, in lower case (from the frequency
 /// lists of zxcvbn).
 const COMMON_PASSWORDS: &str = include_str!("../common_passwords.txt");
-/// Characters of a password, at least and at most.
+/// The allowed number of characters of a password.
 pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 
-/// A password in the clear. It has no `Display`, its `Debug` shows nothing, and its memory is zeroed
-/// when it is dropped.
+/// A password in the clear. It has no `Display`, its `Debug` output hides it, and its memory is
+/// zeroed when it is dropped.
 #[derive(Clone)]
 pub struct Password(SecretString);
 
 impl Password {
-    /// A password as presented, of any length: one to be verified.
+    /// A password of any length, as a client presented it.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into().into())
     }
 
-    /// The form in which it is kept, so that it is the same whatever keyboard it is typed on
-    /// ([`text::opaque`]). `None`: it has characters that no password has.
+    /// The password in the form in which it is kept, which is the same for every keyboard
+    /// ([`text::opaque`]). `None` if it has characters that no password may have.
     pub fn prepared(&self) -> Option<Self> {
         text::opaque(self.reveal()).map(Self::new)
     }
 
-    /// The form in which it is kept, if it may become a session's password. `names` are those that
-    /// anybody would try first: the session's nick, and the server's.
+    /// The password in the form in which it is kept, if a session may have it. `names` are the
+    /// words that an attacker would try first: the session's nick and the server's name. Fails with
+    /// [`Invalid::WeakPassword`] or [`Invalid::Malformed`].
     pub fn accepted(&self, names: &[&str]) -> Result<Self, Invalid> {
         let unclean = "a password has no control characters and no invisible ones";
         let prepared = self.prepared().ok_or_else(|| Invalid::malformed(unclean))?;
@@ -79,17 +80,17 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What is kept of a password: a PHC string of Argon2id. Its `Debug` tells nothing.
+/// The stored form of a password: a PHC string of Argon2id. Its `Debug` output hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HashedPassword(String);
 
 impl HashedPassword {
-    /// A hash as it was stored.
+    /// A hash from the store.
     pub fn from_phc(text: String) -> Self {
         Self(text)
     }
 
-    /// The hash as it is stored.
+    /// The hash as the store keeps it.
     pub fn as_phc(&self) -> &str {
         &self.0
     }

@@ -1,7 +1,7 @@
 //! Redirect URIs: where an app's users may be sent back to.
 //!
-//! They are read by hand: the `url` crate normalizes, and redirect URIs are compared character by
-//! character (RFC 9700 §4.1.3).
+//! They are parsed by hand. The `url` crate normalizes URIs, and redirect URIs must be compared
+//! character by character (RFC 9700 §4.1.3).
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use serde::Serialize;
 
 use super::{invalid::Invalid, origin::is_percent_encoded};
 
-/// Bytes of a redirect URI.
+/// The most bytes of a redirect URI.
 const LIMIT: usize = 512;
-/// The loopback hosts, on which a native app listens at whatever port it gets (RFC 8252 §7.3).
+/// The loopback hosts. A native app listens there on any port that it gets (RFC 8252 §7.3).
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
-/// An absolute URI without a fragment (RFC 6749 §3.1.2): `https`, `http` on loopback, or of a
-/// private-use scheme, which has a dot (RFC 8252 §7.1), as `com.example.app:/done`. Scheme and host
-/// are in lower case, so that there is one way to write it.
+/// An absolute URI without a fragment (RFC 6749 §3.1.2). It is `https`, or `http` on loopback, or
+/// has a private-use scheme with a dot (RFC 8252 §7.1), such as `com.example.app:/done`. Scheme and
+/// host are in lower case, so that each URI has one spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct RedirectUri(String);
 
-/// A URI's parts, as far as they matter: `scheme://host:port/rest`, or `scheme:rest`.
+/// The parts of a URI that matter here: `scheme://host:port/rest`, or `scheme:rest`.
 struct Parts<'u> {
     scheme: &'u str,
     host: &'u str,
@@ -29,7 +29,7 @@ struct Parts<'u> {
 }
 
 impl RedirectUri {
-    /// Refuses with `malformed_request` and a sentence on what is wrong.
+    /// Parses a redirect URI. Fails with [`Invalid::Malformed`] or [`Invalid::TooLong`].
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let refuse = |why: &str| {
             Err(Invalid::malformed(format!(
@@ -69,13 +69,13 @@ impl RedirectUri {
         Ok(Self(text.to_owned()))
     }
 
-    /// One that was checked before it was stored.
+    /// A URI from the store, which was checked before it was stored.
     pub fn stored(text: String) -> Self {
         Self(text)
     }
 
-    /// Whether a request may name it so: character by character, but for the port on loopback (RFC
-    /// 9700 §4.1.3).
+    /// Whether a request may use this spelling. The comparison is character by character, except
+    /// that the port on loopback may differ (RFC 9700 §4.1.3).
     pub fn matches(&self, requested: &str) -> bool {
         let on_loopback = |own: &Parts| own.scheme == "http";
         requested == self.0
@@ -94,7 +94,7 @@ impl RedirectUri {
 }
 
 impl<'u> Parts<'u> {
-    /// Of a URI that has a host and is nothing but http or https.
+    /// The parts of an http or https URI that has a host. `None` for everything else.
     fn of(text: &'u str) -> Option<Self> {
         let (scheme, rest) = text
             .split_once("://")
@@ -118,8 +118,8 @@ impl<'u> Parts<'u> {
     }
 }
 
-/// Characters of RFC 3986 §2 alone, but for the `#` of a fragment; each `%` before two digits, and
-/// brackets around an address in the place of the host.
+/// Whether a text has only the characters of RFC 3986 §2, without the `#` of a fragment. Each `%`
+/// must precede two hexadecimal digits. Brackets may only enclose the host.
 fn is_written_well(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/?@!$&'()*+,;=%".contains(c);
     let address = text
@@ -129,7 +129,7 @@ fn is_written_well(text: &str) -> bool {
     before.chars().chain(after.chars()).all(allowed) && is_percent_encoded(text)
 }
 
-/// Words of lower-case letters, digits and some `others`, with a dot between each two.
+/// Whether a text is words of lower-case letters, digits and `others`, separated by dots.
 fn is_dotted(text: &str, others: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || others.contains(c);
     text.split('.')

@@ -6,13 +6,13 @@ use strum::IntoStaticStr;
 
 use super::invalid::Invalid;
 
-/// One thing that a caller may do.
+/// One kind of thing that a caller may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum Scope {
-    /// Read: the snapshot, the queue, streams and history.
+    /// Read the snapshot, the queue, streams and history.
     #[strum(serialize = "chat:read")]
     ChatRead,
-    /// Speak, join, leave and set topics.
+    /// Send messages, join, leave and set topics.
     #[strum(serialize = "chat:write")]
     ChatWrite,
     /// Kick, invite and change channels' modes.
@@ -24,13 +24,13 @@ pub enum Scope {
     /// Manage the session itself: its nick, password, clients, keys and grants.
     #[strum(serialize = "session:manage")]
     SessionManage,
-    /// No scope is needed: any caller with a client may.
+    /// No scope is needed: any caller with a client may do this.
     #[strum(serialize = "")]
     Any,
 }
 
 impl Scope {
-    /// Those that can be granted, in the order in which they are written.
+    /// The scopes that can be granted, in the order in which they are written.
     pub const ALL: [Self; 5] = [
         Self::ChatRead,
         Self::ChatWrite,
@@ -39,7 +39,7 @@ impl Scope {
         Self::SessionManage,
     ];
 
-    /// The scope on the wire and in the store; of `Any` there is none.
+    /// The scope on the wire and in the store. Empty for `Any`.
     pub fn name(self) -> &'static str {
         self.into()
     }
@@ -50,13 +50,13 @@ impl Scope {
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// Every scope: what a cookie has.
+    /// Every scope. A cookie has this set.
     pub const ALL: Self = Self(u8::MAX);
     /// No scope.
     pub const NONE: Self = Self(0);
 
-    /// Reads scopes parted by spaces, in any order (RFC 6749 §3.3). One that is unknown, and none
-    /// at all, are refused.
+    /// Parses scopes separated by spaces, in any order (RFC 6749 §3.3). Fails with
+    /// [`Invalid::Scope`] if there is none, or an unknown one.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let refuse = |detail| Err(Invalid::Scope(detail));
         let mut scopes = Self::NONE;
@@ -73,27 +73,28 @@ impl Scopes {
         }
     }
 
-    /// What was checked before it was stored; what is not understood allows nothing.
+    /// The scopes from the store, which were checked before they were stored. A text that cannot be
+    /// parsed allows nothing.
     pub fn stored(text: &str) -> Self {
         Self::parse(text).unwrap_or(Self::NONE)
     }
 
-    /// Whether this scope is among these. `Any` always is.
+    /// Whether the set contains a scope. It always contains `Any`.
     pub fn allow(self, scope: Scope) -> bool {
         matches!(scope, Scope::Any) || self.0 & bit(scope) != 0
     }
 
-    /// All of these but one.
+    /// The set without one scope.
     pub fn without(self, scope: Scope) -> Self {
         Self(self.0 & !bit(scope))
     }
 
-    /// Whether it takes a client to do what these allow: to say who one is takes none.
+    /// Whether these scopes need a client. `identity` alone needs none.
     pub fn need_client(self) -> bool {
         self.0 & !bit(Scope::Identity) != 0
     }
 
-    /// Whether these allow everything that `others` do.
+    /// Whether the set contains all of `others`.
     pub fn covers(self, others: Self) -> bool {
         others.0 & !self.0 == 0
     }

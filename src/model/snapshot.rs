@@ -1,4 +1,4 @@
-//! The snapshot as it is shown: all that a client needs to know at once.
+//! The snapshot: everything that a client needs to start.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,81 +8,104 @@ use super::{ClientView, EventId, SessionId, Timestamp, Unread};
 /// The state of a session at one position of the log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Snapshot {
+    /// The caller's session.
     pub session: SessionView,
+    /// The caller's client.
     pub client: ClientView,
+    /// The channels of the session that the caller may see.
     pub channels: Vec<ChannelView>,
-    /// The sessions with which direct messages were exchanged, at most 200: those first to which
-    /// this session has written, of these the unread, of these the newest.
+    /// The sessions with which direct messages were exchanged, at most 200. Sessions that this
+    /// session has written to come first, then those with unread messages, then the newest.
     pub directs: Vec<DirectView>,
-    /// The log's position at this moment: events up to it are in the state already.
+    /// The position of the log at this moment. The state includes all events up to it.
     #[schema(value_type = i64)]
     pub cursor: EventId,
-    /// This client's acknowledged position.
+    /// The position that this client has acknowledged.
     #[schema(value_type = i64)]
     pub acknowledged: EventId,
 }
 
+/// A session as its own clients see it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SessionView {
+    /// The session's id.
     #[schema(value_type = i64)]
     pub id: SessionId,
+    /// The session's nick.
     pub nick: String,
+    /// Whether the session has a password.
     pub has_password: bool,
-    /// The text one is away with.
+    /// The away message. `null` if the session is not away.
     pub away: Option<String>,
+    /// When the session was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
 
+/// A channel as one of its members sees it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChannelView {
+    /// The channel's name, with its `#`.
     pub name: String,
-    /// Mode letters and their parameters, as `+klnt key 50`.
+    /// Mode letters and their parameters, such as `+klnt key 50`.
     pub modes: String,
+    /// The topic. `null` if none is set.
     pub topic: Option<TopicView>,
-    /// Those on it, in the order of their nicks. Where a snapshot would show more than 10,000
-    /// people, its largest channels show some of theirs: the session itself, ops, voiced ones, and
-    /// those who have been there longest.
+    /// The members, in the order of their nicks. A snapshot shows at most 10,000 members. Beyond
+    /// that, its largest channels show only some: the session itself, operators, voiced members,
+    /// and those who have been there longest.
     pub members: Vec<MemberView>,
-    /// How many are on it, where `members` are not all of them.
+    /// The number of members, if `members` does not have all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub member_count: Option<i64>,
-    /// The session's read mark.
+    /// The session's read marker.
     #[schema(value_type = i64)]
     pub read: EventId,
-    /// What others said past it, up to the snapshot's cursor, in the present stay.
+    /// What others said after the read marker, up to the snapshot's cursor, since the session
+    /// joined.
     pub unread: Unread,
 }
 
+/// The topic of a channel.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TopicView {
+    /// The text.
     pub text: String,
+    /// The nick that set it.
     pub set_by: String,
+    /// When it was set.
     #[schema(value_type = String, format = DateTime)]
     pub set_at: Timestamp,
 }
 
+/// A member of a channel.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MemberView {
+    /// The member's nick.
     pub nick: String,
+    /// Whether the member is an operator of the channel.
     pub op: bool,
+    /// Whether the member has a voice in the channel.
     pub voice: bool,
+    /// Whether the member is away.
     pub away: bool,
 }
 
+/// A session with which direct messages were exchanged.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DirectView {
-    /// Of a session that has ended, the last nick that it had.
+    /// The other session's nick. If that session has ended, its last nick.
     pub nick: String,
+    /// The other session's id.
     #[schema(value_type = i64)]
     pub session: SessionId,
-    /// The session's read mark.
+    /// The session's read marker.
     #[schema(value_type = i64)]
     pub read: EventId,
-    /// What the other said past it, up to the snapshot's cursor.
+    /// What the other session said after the read marker, up to the snapshot's cursor.
     pub unread: Unread,
-    /// Whether that session has ended.
+    /// Whether the other session has ended.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
 }

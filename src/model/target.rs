@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{channel_name::ChannelName, invalid::Invalid, nick::Nick};
 
-/// What a message is sent to: IRC's msgtarget.
+/// The target of a message: IRC's msgtarget.
 #[derive(Clone, Debug)]
 pub enum Target {
     /// A channel.
@@ -14,7 +14,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Reads a target: a text that begins with `#` is a channel's name. Fails with
+    /// Parses a target. A text that begins with `#` is the name of a channel. Fails with
     /// [`Invalid::ChannelName`] or [`Invalid::UnknownNick`].
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.starts_with('#') {
@@ -23,7 +23,8 @@ impl Target {
         Nick::named(text).map(Self::Nick)
     }
 
-    /// The target that is spoken of: a name that nothing can have names nothing.
+    /// Parses a target that should exist. Fails with [`Invalid::UnknownChannel`] or
+    /// [`Invalid::UnknownNick`], because nothing can have a malformed name.
     pub fn named(text: &str) -> Result<Self, Invalid> {
         if text.starts_with('#') {
             return ChannelName::named(text).map(Self::Channel);
@@ -31,7 +32,7 @@ impl Target {
         Nick::named(text).map(Self::Nick)
     }
 
-    /// The form by which targets are compared (ASCII case folding).
+    /// The form in which targets are compared: ASCII lower case.
     pub fn folded(&self) -> String {
         match self {
             Self::Channel(name) => name.folded(),
@@ -94,7 +95,7 @@ mod tests {
                 0 => c.to_ascii_lowercase(),
                 _ => c.to_ascii_uppercase(),
             };
-            // The last two are what Unicode and RFC 1459 would call the same.
+            // Unicode and RFC 1459 would treat the last two as equal.
             for other in [text.chars().enumerate().map(turned).collect(), text.to_uppercase(), text.replace('[', "{")] {
                 if let Ok(other) = Target::parse(&other) {
                     prop_assert_eq!(other.folded() == folded, other.to_string().eq_ignore_ascii_case(&text));

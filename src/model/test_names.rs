@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, sample::select};
 
-/// Names, and what is one only almost.
+/// Names, and texts that are almost names.
 pub fn name() -> impl Strategy<Value = String> {
     let marks = select(vec![
         "#", "[", "]", "{", "}", "~", "^", "-", "0", "9", " ", ",", "\u{7}", "\u{85}", "é", "語",

@@ -1,4 +1,4 @@
-//! Characters: which of them show, and the forms in which texts are compared. The rules are
+//! Characters: which of them are visible, and the forms in which texts are compared. The rules are
 //! Unicode's (UAX #15, UAX #44).
 
 use std::borrow::Cow;
@@ -9,14 +9,13 @@ use icu_properties::{
     props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup},
 };
 
-/// A text in Normalization Form C: what looks the same because it is canonically equivalent is the
-/// same.
+/// The text in Normalization Form C. Texts that are canonically equivalent, and therefore look the
+/// same, become equal.
 pub fn nfc(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfc().normalize(text)
 }
 
-/// The form in which two texts are the same that differ only in case, in width or by other
-/// compatibility forms.
+/// The text in a form that ignores case, width and other compatibility differences.
 pub fn loosely(text: &str) -> String {
     let compatible = ComposingNormalizerBorrowed::new_nfkc();
     compatible
@@ -24,11 +23,11 @@ pub fn loosely(text: &str) -> String {
         .into_owned()
 }
 
-/// A text in the form in which passwords are compared (RFC 8265 §4.2, OpaqueString): every space is
-/// the plain one, and it is in NFC. `None` if it has characters that no such text has: controls,
-/// noncharacters, those for private use, and hidden ones but spaces and joiners, which some scripts
-/// cannot do without. Characters that are newer than the tables pass, as do variation selectors:
-/// emoji have both.
+/// The text in the form in which passwords are compared (RFC 8265 §4.2, OpaqueString). Every space
+/// becomes the plain space, and the text is in NFC. Returns `None` if the text has controls,
+/// noncharacters, private-use characters, or hidden characters other than spaces and joiners. Some
+/// scripts need joiners. Characters that are newer than the tables, and variation selectors, are
+/// accepted, because emoji have both.
 pub fn opaque(text: &str) -> Option<String> {
     let plain = |c: char| match category(c) {
         GeneralCategory::SpaceSeparator => Some(' '),
@@ -41,9 +40,9 @@ pub fn opaque(text: &str) -> Option<String> {
     Some(nfc(&text).into_owned())
 }
 
-/// What a name looks like, whatever its ASCII case: its UTS 39 skeleton, folded. The skeleton of
-/// the folded name is another one, because a skeleton maps `I` to `l` and leaves `i` as it is.
-/// Names of which either is the same look alike.
+/// The forms by which names that look alike are found, whatever their ASCII case: the folded UTS 39
+/// skeleton of the name, and that of the folded name. Both are needed, because a skeleton maps `I`
+/// to `l` and leaves `i` as it is. Two names look alike if they share either form.
 pub fn skeletons(name: &str) -> [String; 2] {
     let of = |name: &str| {
         unicode_security::skeleton(name)
@@ -53,9 +52,9 @@ pub fn skeletons(name: &str) -> [String; 2] {
     [of(name), of(&name.to_ascii_lowercase())]
 }
 
-/// Whether a character shows nothing itself, or moves or hides what stands beside it: control and
-/// format characters, separators but the plain space, and others that Unicode lets a renderer
-/// ignore. Variation selectors are not among them: they choose how the character before them looks.
+/// Whether a character is invisible, or moves or hides its neighbours. These are control and format
+/// characters, separators except the plain space, and others that Unicode lets a renderer ignore.
+/// Variation selectors do not count: they choose how the character before them looks.
 pub fn is_hidden(c: char) -> bool {
     let hidden = GeneralCategoryGroup::Control
         .union(GeneralCategoryGroup::Format)
@@ -63,21 +62,21 @@ pub fn is_hidden(c: char) -> bool {
     c != ' ' && (hidden.contains(category(c)) || is_ignorable(c) && !is_variation_selector(c))
 }
 
-/// Braille's pattern without dots, which is a symbol and yet looks like a space.
+/// The Braille pattern without dots. It is a symbol that looks like a space.
 const BLANK_BRAILLE: char = '\u{2800}';
 
-/// Whether a reader sees nothing of a text.
+/// Whether a reader would see nothing of the text.
 pub fn is_blank(text: &str) -> bool {
     text.chars()
         .all(|c| c == ' ' || shows_nothing(c) || is_variation_selector(c))
 }
 
-/// Whether a character has no place in a name: it is hidden, or looks like a space and is none.
+/// Whether a character may not be in a name, because it is hidden or looks like a space.
 pub fn shows_nothing(c: char) -> bool {
     is_hidden(c) || c == BLANK_BRAILLE
 }
 
-/// A text as it may be printed on somebody's terminal: hidden characters, which could move the
+/// The text in a form that is safe to print on a terminal. Hidden characters, which could move the
 /// cursor or turn the reading direction, are written as `\u{1b}`.
 pub fn with_hidden_escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
@@ -93,7 +92,7 @@ pub fn with_hidden_escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(escape).collect())
 }
 
-/// Whether a text would join what stands before it.
+/// Whether the text begins with a combining mark, which would join the text before it.
 pub fn begins_with_mark(text: &str) -> bool {
     text.starts_with(|c| GeneralCategoryGroup::Mark.contains(category(c)))
 }
@@ -106,7 +105,7 @@ fn is_ignorable(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// RFC 8264 §9.8.
+/// Whether a character joins its neighbours without being visible (RFC 8264 §9.8).
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
@@ -184,7 +183,7 @@ mod tests {
 
     #[test]
     fn an_opaque_text_is_what_the_rfc_says() {
-        // RFC 8265 §4.3, and what goes beyond its tables.
+        // RFC 8265 §4.3, and cases beyond its tables.
         for (given, kept) in [
             (
                 "correct horse battery staple",

@@ -5,27 +5,27 @@ use std::{fmt, time::Duration};
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
-/// Milliseconds since the Unix epoch, written as RFC 3339 in UTC.
+/// A time in milliseconds since the Unix epoch. It is written as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The time so much later.
+    /// The time `duration` later.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
 
-    /// The time so much earlier.
+    /// The time `duration` earlier.
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))
     }
 
-    /// The time from `earlier` until this; none, if this came first.
+    /// The duration from `earlier` to this time. Zero if this time is earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
     }
 
-    /// Whole seconds since the epoch, as IRC's numerics want them.
+    /// Whole seconds since the Unix epoch, as IRC's numerics have them.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
@@ -47,8 +47,8 @@ impl Serialize for Timestamp {
     }
 }
 
-/// A time as text. Every event and every answer has such times, so it is written digit by digit,
-/// which is the quickest.
+/// A time as text. Every event and every answer has times, so the digits are written one by one,
+/// which is the fastest way.
 struct Rfc3339([u8; 24]);
 
 impl Rfc3339 {
@@ -75,7 +75,7 @@ impl Rfc3339 {
     }
 
     fn as_str(&self) -> &str {
-        // All of it is ASCII.
+        // The text is ASCII.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }

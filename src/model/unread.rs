@@ -1,16 +1,16 @@
-//! How much of a conversation is unread.
+//! The unread part of a conversation.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What a session has not read of a channel or an exchange of direct messages: what other sessions
-/// said there past its read mark.
+/// What a session has not read of a channel or a direct conversation: the messages of other
+/// sessions after its read marker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Unread {
-    /// How many messages, PRIVMSG and NOTICE; they are counted from the newest back and up to 100,
-    /// which means 100 or more.
+    /// The number of messages (PRIVMSG and NOTICE). Counting goes back from the newest message and
+    /// stops at 100, which means 100 or more.
     pub count: u32,
-    /// Whether in the text of one of those that were counted the session's present nick is a word,
-    /// in whatever case.
+    /// Whether one of the counted messages contains the session's current nick as a word, in any
+    /// case.
     pub mention: bool,
 }

@@ -1,13 +1,13 @@
-//! Which words a text may have, in one number: most texts that name nobody are known by it without
-//! being read.
+//! The words that a text may have, as one number. It shows for most texts, without reading them,
+//! that they do not mention a nick.
 
 use super::{
     limits::NICK_LIMIT,
     nick::{Nick, is_of_nicks},
 };
 
-/// A Bloom filter of the words of a text that a nick could be, in any ASCII case. It is stored:
-/// what it says of a word is the same for all time.
+/// A Bloom filter of the words of a text that can be nicks, in any ASCII case. The store keeps it,
+/// so the bits of a word must never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Words(pub i64);
 
@@ -28,15 +28,15 @@ impl Words {
         )
     }
 
-    /// Whether a text may have a nick as a word. If it has, this is true.
+    /// Whether the text may have the nick as a word. False means that it does not.
     pub fn may_have(self, nick: &Nick) -> bool {
         let bits = bits(nick.as_str().as_bytes());
         self.0 & bits == bits
     }
 }
 
-/// Two bits of 64, by a word's hash (FNV-1a, and the last steps of MurmurHash3 so that short words
-/// differ as much as long ones).
+/// Two bits of 64 for a word, from its hash: FNV-1a, then the last steps of MurmurHash3, so that
+/// short words differ as much as long ones.
 fn bits(word: &[u8]) -> i64 {
     let fnv = |hash: u64, byte: &u8| {
         (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3)
