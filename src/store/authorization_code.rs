@@ -1,5 +1,5 @@
-//! Authorization codes (RFC 6749 §4.1): created when a session approves an app, and used once. They
-//! end with their app and with their session.
+//! Authorization codes (RFC 6749 §4.1): created when a session approves an app, and used once.
+//! They end with their app and with their session.
 
 use std::time::Duration;
 

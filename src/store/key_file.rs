@@ -1,8 +1,8 @@
-//! The key file beside a database: made at the first start, and checked at every other.
+//! The key file beside a database: created at the first start, and checked at every later one.
 //!
-//! The database holds the fingerprints of the key files that are its own, so that a server never
-//! goes on with keys of another database, or with none. During a rotation those of the file before
-//! and of the new one both count.
+//! The database holds the fingerprints of its own key files. A server therefore never runs with the
+//! keys of another database, or without keys. During a rotation the database accepts both the
+//! previous key file and the new one.
 
 use std::{
     fs, io,
@@ -28,14 +28,15 @@ use crate::{
     },
 };
 
-/// Bytes of a key file, at most.
+/// The most bytes of a key file that are read.
 const SIZE_LIMIT: u64 = 1 << 20;
 
-/// The key file of a database whose server is about to start: read, or made at the first start.
+/// Opens the key file of a database whose server is about to start, or creates it at the first
+/// start. Fails with `internal_error` if the file is missing, foreign, outdated or unreadable.
 pub fn open(sql: &Connection, file: &Path, now: Timestamp) -> Result<KeyRing> {
     let known = known(sql)?;
     if known.is_empty() {
-        // What came before there were key files was hashed with a key that is gone.
+        // User codes from before there were key files were hashed with a key that is gone.
         device_code::end_undecided(sql, now)?;
     }
     match read(file) {
@@ -45,7 +46,7 @@ pub fn open(sql: &Connection, file: &Path, now: Timestamp) -> Result<KeyRing> {
                 file,
                 "is the one from before a rotation: put the new one in its place",
             )),
-            // The database is a copy from before a rotation.
+            // The database is a copy that was made before a rotation.
             Relation::Newer => {
                 sql.execute("DELETE FROM key_file", [])?;
                 remember(sql, &ring).map(|()| ring)
@@ -72,16 +73,16 @@ pub fn open(sql: &Connection, file: &Path, now: Timestamp) -> Result<KeyRing> {
     }
 }
 
-/// A key file that is, or was, the database's.
+/// A key file that the database accepts.
 struct Known {
     fingerprint: Fingerprint,
     lineage: String,
     generation: u32,
-    /// Until when it starts a server, once there is a newer one.
+    /// Once there is a newer one: until when a server may start with this one.
     until: Option<Timestamp>,
 }
 
-/// What a key file is to a database.
+/// How a key file relates to a database.
 enum Relation {
     Own(Option<Timestamp>),
     Older,
@@ -113,11 +114,14 @@ impl Relation {
 
 /// Why a key file could not be read.
 pub enum Unread {
+    /// There is no such file.
     Missing,
+    /// The file cannot be used. The text says why; it follows the name of the file in the error.
     Wrong(String),
 }
 
 impl Unread {
+    /// The error that says why `file` cannot be used (`internal_error`).
     pub fn into_error(self, file: &Path) -> Error {
         match self {
             Self::Missing => refuse(file, "is missing"),
@@ -126,13 +130,13 @@ impl Unread {
     }
 }
 
-/// Reads a key file, which must be its owner's alone.
+/// Reads a key file. The file must be accessible to its owner alone.
 pub fn read(file: &Path) -> Result<KeyRing, Unread> {
     let cannot = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Unread::Missing,
         _ => Unread::Wrong(format!("cannot be read: {error}")),
     };
-    // It may be a link: systems that hand secrets to programs do it so.
+    // A link is followed: systems that hand secrets to programs use links.
     let opened = fs::File::open(file).map_err(cannot)?;
     let metadata = opened.metadata().map_err(cannot)?;
     let mode = metadata.mode() & 0o7777;
@@ -158,7 +162,7 @@ pub fn read(file: &Path) -> Result<KeyRing, Unread> {
     KeyRing::parse(&text).map_err(Unread::Wrong)
 }
 
-/// Makes a key file where there is none, whole or not at all.
+/// Creates a key file, whole or not at all. Fails with `internal_error` if the file exists.
 pub fn create(file: &Path, ring: &KeyRing) -> Result<()> {
     let cannot = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => refuse(file, "is there already, and is left as it is"),
@@ -166,12 +170,12 @@ pub fn create(file: &Path, ring: &KeyRing) -> Result<()> {
     };
     let draft = write_beside(file, ring).map_err(|error| cannot_write(file, &error))?;
     let linked = fs::hard_link(&draft, file);
-    // Whatever became of it, the draft has served.
+    // The draft is not needed any more, whether or not the link was made.
     let _ = fs::remove_file(&draft);
     linked.and_then(|()| sync_folder(file)).map_err(cannot)
 }
 
-/// Puts other keys into a key file, all at once.
+/// Replaces the keys in a key file, in one step.
 pub fn replace(file: &Path, ring: &KeyRing) -> Result<()> {
     let cannot = |error: io::Error| cannot_write(file, &error);
     let file = &fs::canonicalize(file).map_err(cannot)?;
@@ -181,10 +185,10 @@ pub fn replace(file: &Path, ring: &KeyRing) -> Result<()> {
         .map_err(cannot)
 }
 
-/// Writes and syncs a draft of a key file, readable by its owner alone.
+/// Writes and syncs a draft of a key file, with mode 0600.
 fn write_beside(file: &Path, ring: &KeyRing) -> io::Result<PathBuf> {
     let draft = files::beside(file, "new");
-    // What a crash left.
+    // A crash may have left an older draft.
     let _ = fs::remove_file(&draft);
     let mut written = fs::File::options()
         .write(true)
@@ -200,7 +204,7 @@ fn write_beside(file: &Path, ring: &KeyRing) -> io::Result<PathBuf> {
     Ok(draft)
 }
 
-/// Makes sure that a new name in a folder outlives a crash.
+/// Syncs the folder of a file, so that the file's new name survives a crash.
 fn sync_folder(file: &Path) -> io::Result<()> {
     let folder = file
         .parent()
@@ -243,7 +247,7 @@ fn remember(sql: &Connection, ring: &KeyRing) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a key file that is not the newest of this database.
+/// Fails with `internal_error` unless the key file is the newest of this database.
 pub fn require_newest(tx: &Read, file: &Path, ring: &KeyRing) -> Result<()> {
     match Relation::of(ring, &known(tx.sql)?) {
         Relation::Own(None) | Relation::Newer => Ok(()),
@@ -260,12 +264,13 @@ pub fn is_newest(tx: &Read, ring: &KeyRing) -> Result<bool> {
     Ok(matches!(relation, Relation::Own(None) | Relation::Newer))
 }
 
-/// Makes a key file one of this database's.
+/// Makes the database accept a key file besides those it accepts already.
 pub fn accept(tx: &Write, ring: &KeyRing) -> Result<()> {
     remember(tx.sql, ring)
 }
 
-/// From now on only this key file is the database's; until a time, another one counts too.
+/// Makes this key file the database's newest. `before` is accepted too, until the time given with
+/// it. All others are forgotten.
 pub fn settle(tx: &Write, ring: &KeyRing, before: Option<(&KeyRing, Timestamp)>) -> Result<()> {
     let (before, until) = before.map_or((None, None), |(ring, until)| {
         (Some(ring.fingerprint().0), Some(until.0))
@@ -279,14 +284,14 @@ pub fn settle(tx: &Write, ring: &KeyRing, before: Option<(&KeyRing, Timestamp)>)
     accept(tx, ring)
 }
 
-/// Makes a key file the only one of this database, in place of one that is lost. Codes that wait to
-/// be typed expire: nobody finds them any more.
+/// Makes this key file the only one of the database, in place of one that is lost. Undecided device
+/// codes expire, because their user codes cannot be found any more.
 pub fn adopt(tx: &Write, ring: &KeyRing, due: Timestamp) -> Result<()> {
     device_code::end_undecided(tx.sql, due)?;
     settle(tx, ring, None)
 }
 
-/// The keys on which something still depends.
+/// The keys on which something in the database still depends.
 pub fn needed(tx: &Read) -> Result<Vec<KeyId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT key FROM device_code WHERE key IS NOT NULL UNION

@@ -1,4 +1,4 @@
-//! Labels: what a labelled command was answered, kept so that repeating it is safe.
+//! Labels: the answer to a labelled command, kept so that the client can repeat the command safely.
 
 use std::time::Duration;
 
@@ -14,14 +14,15 @@ use crate::{
     model::{ClientId, Timestamp},
 };
 
-/// How long a label is kept, and how many of a client.
+/// How long a label is kept.
 const KEPT_FOR: Duration = Duration::from_hours(24);
+/// The most labels that are kept of a client.
 const KEPT: i64 = 256;
-/// Bytes of a client's answers that are kept, of whatever many.
+/// The most bytes of answers that are kept of a client.
 const KEPT_BYTES: i64 = 1024 * 1024;
 
-/// The first answer to this label, as it was stored; it is there until `expire` removes it. A label
-/// that stands for another command is refused.
+/// The first answer to this label, as it was stored. `None`: the label is new, or `expire` has
+/// removed it. Fails with `label_reused` if the label stands for another command.
 pub fn find(
     tx: &Read,
     client: ClientId,
@@ -41,7 +42,7 @@ pub fn find(
     }
 }
 
-/// The refusal of a label that stands for something else.
+/// The refusal of a label that stands for another command.
 pub fn reused() -> Error {
     Error::new(
         Code::LabelReused,
@@ -49,7 +50,7 @@ pub fn reused() -> Error {
     )
 }
 
-/// Keeps an answer, and of the client's others the newest.
+/// Stores an answer. Removes the client's oldest answers if it has too many.
 pub fn keep(
     tx: &Write,
     client: ClientId,
@@ -70,7 +71,7 @@ pub fn keep(
              AND id <= (SELECT id FROM label WHERE client_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
         )?
         .execute(params![client, KEPT])?;
-    // So many short ones are within the bytes anyway.
+    // As many short answers as a client may keep fit into the bytes anyway.
     if answer.len() > (KEPT_BYTES / KEPT) as usize {
         tx.sql
             .prepare_cached(
@@ -91,7 +92,7 @@ pub fn remove_of_client(tx: &Write, client: ClientId) -> Result<()> {
     Ok(())
 }
 
-/// Removes a batch of labels that are past their time; how many.
+/// Removes a batch of labels that are older than 24 hours. Returns how many.
 pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql

@@ -1,5 +1,5 @@
-//! The log: every event once, and where it is addressed. Appending and loading; what is read of it
-//! is in `queue`, `history` and `unread`.
+//! The log: every event once, and what it is addressed to. This file appends and loads events;
+//! `queue`, `history` and `unread` read them.
 
 use std::sync::Arc;
 
@@ -17,34 +17,40 @@ use crate::{
     model::{ChannelId, ClientId, Event, EventId, SessionId, TargetId, Timestamp, Words},
 };
 
-/// The client whose command an event comes from, if it comes from one, and that command's label.
+/// The client whose command caused an event, and that command's label.
 pub type Origin = Option<(ClientId, Option<String>)>;
 
-/// An event about to happen.
+/// An event that is about to be appended.
 pub struct NewEvent<'a> {
     /// The time by the clock.
     pub time: Timestamp,
+    /// Its source as on the wire: `nick!user@host`, or the server's name.
     pub source: &'a str,
+    /// Its command, such as `PRIVMSG`.
     pub command: &'a str,
+    /// Its parameters. A message's text is the second one.
     pub params: Vec<String>,
+    /// The client whose command caused it. `None`: no client did.
     pub origin: Origin,
-    /// The name of the app through whose grant it comes.
+    /// The name of the app through whose grant it was caused.
     pub app: Option<String>,
-    /// Of a message (PRIVMSG, NOTICE): who sends it, and where to.
+    /// For a message (PRIVMSG, NOTICE): its sender and its recipient.
     pub message: Option<(SessionId, Recipient)>,
 }
 
-/// Where a message goes.
+/// The recipient of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipient {
+    /// A session, which receives the message.
     Session(SessionId),
+    /// A channel, whose members receive the message.
     Channel(ChannelId),
-    /// To a session that silences the sender, and is never shown it. To the sender it is a message
-    /// like any other.
+    /// A session that silences the sender and is never shown the message. To the sender it looks
+    /// like any other message.
     Silencing(SessionId),
 }
 
-/// Appends an event and addresses it, once per target.
+/// Appends an event and addresses it to its targets, once to each. Returns its id.
 pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId> {
     let NewEvent {
         time: clock,
@@ -85,7 +91,7 @@ pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId
         targets_column.len(),
         label.map_or(0, str::len),
     ];
-    // What tells of unread messages takes as much as two entries of the others.
+    // The columns that count unread messages take as much as two more index entries.
     let entries = targets.len() + if words.is_some() { 2 } else { 1 };
     tx.add_row(
         lengths.iter().sum::<usize>() + length(app.as_ref()) + words.map_or(0, |_| 8),
@@ -138,8 +144,8 @@ pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId
     Ok(id)
 }
 
-/// The time of the next event: the clock's, or that of the last event ever if the clock has gone
-/// back since. Times never decrease as ids increase.
+/// The time of the next event: the clock's, or the time of the last event if the clock has gone
+/// back since. Times therefore never decrease as ids increase.
 fn next_time(tx: &Write, clock: Timestamp) -> Result<Timestamp> {
     let last = tx
         .sql
@@ -153,7 +159,7 @@ fn next_time(tx: &Write, clock: Timestamp) -> Result<Timestamp> {
     Ok(last.max(clock))
 }
 
-/// The last message on a channel that another session than `me` sent; 0: there is none.
+/// The last message on a channel that a session other than `me` sent. 0: there is none.
 fn last_of_others(tx: &Read, channel: ChannelId, me: SessionId) -> Result<EventId> {
     let last = tx.sql.prepare_cached(
         "SELECT id, sender, others FROM event WHERE channel = ?1 ORDER BY id DESC LIMIT 1",
@@ -165,7 +171,7 @@ fn last_of_others(tx: &Read, channel: ChannelId, me: SessionId) -> Result<EventI
     Ok(last.optional()?.unwrap_or(EventId(0)))
 }
 
-/// What an event is addressed to.
+/// The targets of an event.
 pub fn targets_of(tx: &Read, id: EventId) -> Result<Vec<TargetId>> {
     let mut targets = tx
         .sql
@@ -173,8 +179,7 @@ pub fn targets_of(tx: &Read, id: EventId) -> Result<Vec<TargetId>> {
     Ok(targets.query_row([id], |row| row::from_json(row.get_ref(0)?.as_str()?))?)
 }
 
-/// The log's position: the id of the last event ever appended, whether or not retention has removed
-/// it.
+/// The log's position: the id of the last event ever appended, even if retention has removed it.
 pub fn head(tx: &Read) -> Result<EventId> {
     let head = tx
         .sql
@@ -183,7 +188,7 @@ pub fn head(tx: &Read) -> Result<EventId> {
     Ok(EventId(head.unwrap_or(0)))
 }
 
-/// Refuses an id that no event has had yet.
+/// Fails with `invalid_cursor` if no event has had this id yet.
 pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
     if id > head(tx)? {
         return Err(Error::new(
@@ -194,7 +199,8 @@ pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
     Ok(())
 }
 
-/// The events with these ids, in this order, up to the one that reaches so many bytes.
+/// Loads the events with these ids, in this order. It stops after the event with which they take
+/// `most` bytes or more.
 pub fn load(tx: &Read, ids: &[EventId], most: usize) -> Result<Vec<Event>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT id, time, source, command, params, client_id, label, app FROM event WHERE id = ?1",
@@ -223,7 +229,7 @@ pub fn load(tx: &Read, ids: &[EventId], most: usize) -> Result<Vec<Event>> {
     Ok(events)
 }
 
-/// Removes an event and what addresses it.
+/// Removes an event and all its addresses.
 pub fn remove(tx: &Write, event: EventId, targets: &[TargetId]) -> Result<()> {
     for target in targets {
         unaddress(tx, event, *target)?;
@@ -234,7 +240,7 @@ pub fn remove(tx: &Write, event: EventId, targets: &[TargetId]) -> Result<()> {
     Ok(())
 }
 
-/// Takes an event from one of its targets.
+/// Removes an event from one of its targets.
 pub fn unaddress(tx: &Write, event: EventId, target: TargetId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?

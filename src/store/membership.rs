@@ -1,4 +1,5 @@
-//! Who is on which channel: intervals of event ids, open while they last.
+//! Memberships: which session is on which channel, as intervals of event ids. They are open while
+//! the session is on the channel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,17 +16,22 @@ use crate::{
     model::{ChannelId, EventId, Nick, SessionId},
 };
 
-/// Past stays that are kept of a session: coming and going costs a command, and may not grow the
-/// store and the pages of one's own queue without end.
+/// The most past stays that are kept of a session. A client could otherwise grow the store, and
+/// slow down its own queue, by joining and leaving.
 const PAST_STAYS: i64 = 1000;
 
-/// Somebody on a channel.
+/// A session that is on a channel.
 #[derive(Clone, Debug)]
 pub struct Member {
+    /// The session.
     pub session: SessionId,
+    /// Its nick.
     pub nick: Nick,
+    /// Whether it is a channel operator.
     pub op: bool,
+    /// Whether it has voice.
     pub voice: bool,
+    /// Whether it is marked as away.
     pub away: bool,
 }
 
@@ -40,7 +46,7 @@ impl Member {
         })
     }
 
-    /// IRC's prefix: the highest standing.
+    /// The prefix of its nick in IRC, for its highest status: `@`, `+` or nothing.
     pub fn prefix(&self) -> &'static str {
         match (self.op, self.voice) {
             (true, _) => "@",
@@ -53,7 +59,7 @@ impl Member {
 const MEMBER: &str = "SELECT session_id, nick, op, voice, away IS NOT NULL AS away
      FROM membership JOIN session ON session.id = session_id";
 
-/// Those on a channel, in the order of their nicks.
+/// The members of a channel, by nick.
 pub fn of_channel(tx: &Read, channel: ChannelId) -> Result<Vec<Member>> {
     let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick");
     let mut statement = tx.sql.prepare_cached(&sql)?;
@@ -63,7 +69,7 @@ pub fn of_channel(tx: &Read, channel: ChannelId) -> Result<Vec<Member>> {
     Ok(members)
 }
 
-/// A batch of those on a channel, ops last.
+/// A batch of the members of a channel, operators last.
 pub fn ops_last(tx: &Read, channel: ChannelId, batch: usize) -> Result<Vec<Member>> {
     let sql =
         format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY op, since LIMIT ?2");
@@ -74,7 +80,7 @@ pub fn ops_last(tx: &Read, channel: ChannelId, batch: usize) -> Result<Vec<Membe
     Ok(members)
 }
 
-/// The first of them, at most so many.
+/// The first `limit` members of a channel, by nick.
 pub fn first_of_channel(tx: &Read, channel: ChannelId, limit: usize) -> Result<Vec<Member>> {
     let sql =
         format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick LIMIT ?2");
@@ -85,8 +91,9 @@ pub fn first_of_channel(tx: &Read, channel: ChannelId, limit: usize) -> Result<V
     Ok(members)
 }
 
-/// Some of those on a channel where it has too many to be shown: the session `me`, then ops, voiced
-/// ones, and those who have been there longest; in the order of their nicks.
+/// The foremost `limit` members of a channel that has too many to show them all, by nick: the
+/// session
+/// `me`, then operators, then voiced members, then those who have been there longest.
 pub fn foremost_of_channel(
     tx: &Read,
     channel: ChannelId,
@@ -115,6 +122,7 @@ pub fn foremost_of_channel(
     Ok(foremost.into_values().collect())
 }
 
+/// The member of a channel that a session is. `None`: it is not on the channel.
 pub fn get(tx: &Read, channel: ChannelId, session: SessionId) -> Result<Option<Member>> {
     let sql = format!("{MEMBER} WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL");
     Ok(tx
@@ -133,6 +141,7 @@ pub fn was(tx: &Read, channel: ChannelId, session: SessionId) -> Result<bool> {
         .query_row(params![channel, session], |row| row.get(0))?)
 }
 
+/// How many members a channel has.
 pub fn count(tx: &Read, channel: ChannelId) -> Result<i64> {
     Ok(tx
         .sql
@@ -140,7 +149,7 @@ pub fn count(tx: &Read, channel: ChannelId) -> Result<i64> {
         .query_row([channel], |row| row.get(0))?)
 }
 
-/// How many are on a channel, counted up to `most`.
+/// How many members a channel has, counted up to `most`.
 pub fn count_to(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
     let members = tx.sql.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL LIMIT ?2)",
@@ -148,7 +157,7 @@ pub fn count_to(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
     Ok({ members }.query_row(params![channel, most], |row| row.get(0))?)
 }
 
-/// Whether nobody is on a channel.
+/// Whether a channel has no members.
 pub fn is_empty(tx: &Read, channel: ChannelId) -> Result<bool> {
     let any = tx.sql.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL)",
@@ -156,12 +165,12 @@ pub fn is_empty(tx: &Read, channel: ChannelId) -> Result<bool> {
     Ok(!{ any }.query_row([channel], |row| row.get::<_, bool>(0))?)
 }
 
-/// Whether anyone on a channel is op.
+/// Whether a channel has an operator.
 pub fn has_op(tx: &Read, channel: ChannelId) -> Result<bool> {
     Ok(ops(tx, channel, 1)? > 0)
 }
 
-/// How many ops a channel has, counted up to `most`.
+/// How many operators a channel has, counted up to `most`.
 pub fn ops(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
     let ops = tx.sql.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL AND op LIMIT ?2)",
@@ -169,7 +178,7 @@ pub fn ops(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
     Ok({ ops }.query_row(params![channel, most], |row| row.get(0))?)
 }
 
-/// The channels a session is on, in the order in which it joined them.
+/// The channels that a session is on, in the order in which it joined them.
 pub fn channels_of(tx: &Read, session: SessionId) -> Result<Vec<ChannelId>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT channel_id FROM membership WHERE session_id = ?1 AND until IS NULL ORDER BY since",
@@ -180,7 +189,7 @@ pub fn channels_of(tx: &Read, session: SessionId) -> Result<Vec<ChannelId>> {
     Ok(ids)
 }
 
-/// The same, whole.
+/// Like [`channels_of`], with all that is known of each channel.
 pub fn channels(tx: &Read, session: SessionId) -> Result<Vec<Channel>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT channel.* FROM membership JOIN channel ON channel.id = channel_id
@@ -192,7 +201,7 @@ pub fn channels(tx: &Read, session: SessionId) -> Result<Vec<Channel>> {
     Ok(channels)
 }
 
-/// A session is on a channel from an event on.
+/// Opens a stay: the session is on the channel from the event `since` on.
 pub fn insert(
     tx: &Write,
     session: SessionId,
@@ -209,7 +218,7 @@ pub fn insert(
     Ok(())
 }
 
-/// Closes a stay with the event by which the session left. Returns whether it was op.
+/// Closes a stay with the event by which the session left. Returns whether it was an operator.
 pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId) -> Result<bool> {
     let close = tx.sql.prepare_cached(
         "UPDATE membership SET until = ?3
@@ -220,8 +229,8 @@ pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId)
     Ok(was_op)
 }
 
-/// Forgets all past stays of a session but the newest 1,000. Returns each channel, and the event by
-/// which the stay ended.
+/// Forgets all past stays of a session but the newest 1,000. Returns the channel of each forgotten
+/// stay, and the event by which the stay ended.
 pub fn forget_old(tx: &Write, session: SessionId) -> Result<Vec<(ChannelId, EventId)>> {
     let mut forget = tx.sql.prepare_cached(
         "DELETE FROM membership WHERE session_id = ?1 AND until <= (
@@ -244,7 +253,7 @@ pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<Vec<ChannelId
     Ok(channels.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The voiced member who has been on a channel longest, if any is voiced.
+/// The voiced member who has been on a channel longest. `None`: no member has voice.
 pub fn first_voiced(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
     let voiced = tx.sql.prepare_cached(
         "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL AND voice
@@ -255,7 +264,7 @@ pub fn first_voiced(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> 
         .optional()?)
 }
 
-/// Those who have been on a channel longest, at most `limit`.
+/// The members who have been on a channel longest, at most `limit`.
 pub fn longest(tx: &Read, channel: ChannelId, limit: usize) -> Result<Vec<SessionId>> {
     let mut by_stay = tx.sql.prepare_cached(
         "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL
@@ -274,8 +283,8 @@ pub fn stays(tx: &Read, session: SessionId, channel: ChannelId) -> Result<Vec<Sp
     Ok(stays.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The stays of a session that reach past an event, by channel and in order. With `within`, those
-/// alone on channels with these folded names.
+/// The stays of a session that reach past the event `after`, in order, by channel. With `within`,
+/// only those on channels with these folded names.
 pub fn stays_past(
     tx: &Read,
     session: SessionId,
@@ -311,7 +320,7 @@ pub fn stays_past(
     Ok(stays)
 }
 
-/// Makes a member op, or no op any more.
+/// Makes a member an operator, or takes that away.
 pub fn set_op(tx: &Write, channel: ChannelId, session: SessionId, op: bool) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE membership SET op = ?3 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL")?
@@ -319,13 +328,14 @@ pub fn set_op(tx: &Write, channel: ChannelId, session: SessionId, op: bool) -> R
     Ok(())
 }
 
+/// Gives a member voice, or takes it away.
 pub fn set_voice(tx: &Write, channel: ChannelId, session: SessionId, voice: bool) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE membership SET voice = ?3 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL")?
         .execute(params![channel, session, voice])?;
     Ok(())
 }
-/// Every stay that lasts, for the hub's start.
+/// Calls `each` for every open stay, to fill the hub at the start.
 pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx
         .sql

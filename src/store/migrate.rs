@@ -1,5 +1,5 @@
-//! The schema's versions: `schema.sql` is the newest, and [`STEPS`] carries an older database
-//! there, one version a step.
+//! The versions of the schema. `schema.sql` is the newest one, and [`STEPS`] carries an older
+//! database there, one version a step.
 
 use rusqlite::Connection;
 
@@ -9,12 +9,12 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// Marks a database as Rejoin's (`PRAGMA application_id`): "rjoi".
 const APPLICATION_ID: i32 = 0x726a_6f69;
-/// Marks a copy that was never opened: "rjoc".
+/// Marks a copy of a database that was never opened since: "rjoc".
 pub const COPY: i32 = 0x726a_6f63;
 
-/// `STEPS[n]` makes version n + 2 of version n + 1; version 0 is an empty file.
+/// `STEPS[n]` turns version n + 1 into version n + 2. Version 0 is an empty file.
 const STEPS: &[&str] = &[
-    // 2: the audit log; a session's open stays found without its past ones.
+    // 2: the audit log; an index by which a session's open stays are found without its past ones.
     "CREATE INDEX membership_of_session ON membership (session_id, since) WHERE until IS NULL;
     CREATE INDEX membership_past ON membership (session_id, until) WHERE until IS NOT NULL;
     CREATE TABLE audit (
@@ -28,13 +28,13 @@ const STEPS: &[&str] = &[
         reason     TEXT
     ) STRICT;
     CREATE INDEX audit_of_session ON audit (session_id, id);",
-    // 3: where sessions and clients came from; clients whose secret may never have arrived.
+    // 3: where sessions and clients came from; which clients have never presented their secret.
     "ALTER TABLE session ADD COLUMN network TEXT;
     CREATE INDEX session_by_network ON session (network) WHERE ended_at IS NULL;
     ALTER TABLE client ADD COLUMN address TEXT;
     ALTER TABLE client ADD COLUMN unpresented INTEGER;
     CREATE INDEX client_unpresented ON client (unpresented) WHERE ended_at IS NULL AND unpresented IS NOT NULL;",
-    // 4: apps, their grants and tokens; which app an event and a line of the audit log are about.
+    // 4: apps, their grants and tokens; the app of an event and of a line of the audit log.
     "CREATE TABLE app (
         id              INTEGER PRIMARY KEY AUTOINCREMENT,
         client_id       TEXT NOT NULL,
@@ -96,7 +96,8 @@ const STEPS: &[&str] = &[
     CREATE UNIQUE INDEX client_of_grant ON client (grant_id) WHERE grant_id IS NOT NULL;
     ALTER TABLE event ADD COLUMN app TEXT;
     ALTER TABLE audit ADD COLUMN app TEXT;",
-    // 5: grants that users give: by a code, to a device; their lifetime and their ends.
+    // 5: grants that users give, by an authorization code or to a device; when grants expire and
+    // end.
     "ALTER TABLE app_secret ADD COLUMN tried INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE app_secret ADD COLUMN tried_at INTEGER;
     ALTER TABLE app_grant ADD COLUMN expires_at INTEGER;
@@ -157,11 +158,11 @@ const STEPS: &[&str] = &[
             || coalesce((SELECT group_concat(value || char(13), '' ORDER BY key)
                          FROM json_each(reply.value, '$.params')), ''),
             '' ORDER BY reply.key) FROM json_each(label.answer, '$.replies') AS reply), '');",
-    // 7: apps have the flows for which they are registered; those of before keep every flow.
+    // 7: apps are registered for flows. Apps from before this keep every flow.
     "ALTER TABLE app ADD COLUMN device INTEGER NOT NULL DEFAULT 0;
     UPDATE app SET device = 1 WHERE session_id IS NULL;",
-    // 8: the messages on a channel are found among its other events, and those of others among a
-    // session's own.
+    // 8: an index of a channel's messages among its other events, and for each message the last one
+    // of another session.
     "ALTER TABLE event ADD COLUMN channel INTEGER;
     ALTER TABLE event ADD COLUMN others INTEGER;
     UPDATE event SET (sender, channel) = (client.session_id, said.channel)
@@ -175,13 +176,13 @@ const STEPS: &[&str] = &[
               FROM (SELECT id, channel, sender, lag(id) OVER said AS before, lag(sender) OVER said AS sender_before
                     FROM event WHERE channel IS NOT NULL WINDOW said AS (PARTITION BY channel ORDER BY id))) AS found
         WHERE found.id = event.id;",
-    // 9: who of a channel's members is op, has voice, and has been there longest; which channel an
-    // audit line is about.
+    // 9: indexes of a channel's operators, voiced members and longest members; the channel of a
+    // line of the audit log.
     "ALTER TABLE audit ADD COLUMN channel TEXT;
     CREATE INDEX membership_op ON membership (channel_id) WHERE until IS NULL AND op;
     CREATE INDEX membership_voice ON membership (channel_id, since) WHERE until IS NULL AND voice;
     CREATE INDEX membership_by_stay ON membership (channel_id, since) WHERE until IS NULL;",
-    // 10: what nobody can read any more goes early; ended sessions have no stays.
+    // 10: events that nobody can read any more are removed early; ended sessions have no stays.
     "CREATE TABLE sweep (
         target_id INTEGER PRIMARY KEY
     ) STRICT;
@@ -192,15 +193,15 @@ const STEPS: &[&str] = &[
     DELETE FROM membership WHERE session_id IN (SELECT id FROM session WHERE ended_at IS NOT NULL);
     DROP INDEX membership_by_channel;
     CREATE INDEX membership_by_channel ON membership (channel_id, since);",
-    // 11: an API key that was made through a grant ends with it; of those of before it is known by
-    // the client that made them.
+    // 11: an API key that was created through a grant ends with it. The grant of an older key is
+    // that of the client that created the key.
     "ALTER TABLE app ADD COLUMN made_through INTEGER;
     UPDATE app SET made_through = (SELECT grant_id FROM client WHERE client.id = maker) WHERE maker IS NOT NULL;
     CREATE INDEX app_made_through ON app (made_through) WHERE made_through IS NOT NULL AND ended_at IS NULL;",
-    // 12: who was told that a client's lifetime is about to end.
+    // 12: which clients' sessions were warned that the client is about to expire.
     "ALTER TABLE client ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX client_unwarned ON client (expires_at) WHERE ended_at IS NULL AND NOT key AND NOT warned;",
-    // 13: bans that hold the session whose nick they are made of; whom a session silences.
+    // 13: bans that hold the session whose nick they name; SILENCE.
     "ALTER TABLE ban ADD COLUMN nick TEXT;
     ALTER TABLE ban ADD COLUMN held INTEGER;
     UPDATE ban SET nick = substr(folded_mask, 1, instr(folded_mask, '!') - 1);
@@ -222,7 +223,7 @@ const STEPS: &[&str] = &[
     ALTER TABLE invite ADD COLUMN silenced INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE event ADD COLUMN silenced_by INTEGER;
     CREATE INDEX event_silenced ON event (sender, silenced_by, id) WHERE silenced_by IS NOT NULL;",
-    // 14: conversations by direct messages, with those who have ended too.
+    // 14: conversations by direct messages, also with sessions that have ended.
     "CREATE TABLE direct (
         session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
         other_id   INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
@@ -258,39 +259,39 @@ const STEPS: &[&str] = &[
         until       INTEGER
     ) STRICT, WITHOUT ROWID;
     ALTER TABLE device_code ADD COLUMN key TEXT;",
-    // 16: which authorization code a token descends from, and which single tokens have ended: a
-    // code that comes back ends what it issued, and the grant only if it made the grant.
+    // 16: which authorization code a token descends from, and which single tokens have ended. A
+    // code that comes back ends the tokens that it issued, and the grant only if it created the
+    // grant.
     "ALTER TABLE token ADD COLUMN code_hash BLOB;
     CREATE INDEX token_of_code ON token (code_hash) WHERE code_hash IS NOT NULL;
     ALTER TABLE authorization_code ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE grant_end ADD COLUMN jti TEXT;",
     // 17: lines of the audit log that stand for more than one refusal.
     "ALTER TABLE audit ADD COLUMN count INTEGER;",
-    // 18: a refresh token is exchanged for the same pair again until a token of that was presented;
-    // those that were exchanged before this are not.
+    // 18: a refresh token can be exchanged for the same pair again until a token of that pair was
+    // presented. Refresh tokens that were exchanged before this cannot.
     "ALTER TABLE token ADD COLUMN parent BLOB;
     ALTER TABLE token ADD COLUMN derived_by TEXT;
     ALTER TABLE token ADD COLUMN settled_at INTEGER;
     UPDATE token SET settled_at = superseded_at WHERE superseded_at IS NOT NULL;",
-    // 19: a mask holds a session when it is set, so nothing looks for masks by their nicks any
-    // more.
+    // 19: a mask holds a session when it is set, so masks are not looked up by nick any more.
     "DROP INDEX ban_of_nick;
     ALTER TABLE ban DROP COLUMN nick;
     DROP INDEX silence_of_nick;
     ALTER TABLE silence DROP COLUMN nick;",
-    // 20: of too many invitations the oldest gives way; those of before this are older than all
-    // others.
+    // 20: if there are too many invitations, the oldest is removed. Invitations from before this
+    // count as older than all others.
     "ALTER TABLE invite ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
     DROP INDEX invite_of_session;
     CREATE INDEX invite_of_session ON invite (session_id, silenced, since);
     CREATE INDEX invite_to_channel ON invite (channel_id, silenced, since);",
-    // 21: the networks of sessions are in order, so that the sessions of a wider one are found: no
-    // longer as 2001:db8::/64, but as the 16 digits of its 64 bits.
+    // 21: the networks of sessions are in order, so that the sessions of a wider network are found.
+    // They are written no longer as 2001:db8::/64, but as the 16 digits of the 64 bits.
     "UPDATE session SET network = substr(
             (SELECT group_concat(substr('0000' || value, -4), '' ORDER BY key)
              FROM json_each('[\"' || replace(replace(network, '::/64', ''), ':', '\",\"') || '\"]')) || '000000000000', 1, 16)
         WHERE network LIKE '%::/64';",
-    // 22: the times of events never decrease, whatever the clock does; how old an event is goes by
+    // 22: the times of events never decrease, whatever the clock does. How old an event is follows
     // the clock.
     "CREATE TABLE log (
         one  INTEGER PRIMARY KEY CHECK (one = 1),
@@ -298,13 +299,13 @@ const STEPS: &[&str] = &[
     ) STRICT;
     INSERT INTO log (one, time) SELECT 1, coalesce(max(time), 0) FROM event;
     ALTER TABLE event ADD COLUMN clock INTEGER;",
-    // 23: the last message that a session itself wrote to each of its contacts.
+    // 23: the last message that a session wrote to each of its contacts.
     "ALTER TABLE direct ADD COLUMN written INTEGER NOT NULL DEFAULT 0;
     UPDATE direct SET written = max(
         coalesce((SELECT max(id) FROM event WHERE sender = session_id AND recipient = other_id), 0),
         coalesce((SELECT max(id) FROM event WHERE sender = session_id AND silenced_by = other_id), 0))
     WHERE wrote = 1;",
-    // 24: while channels were +H.
+    // 24: the times when channels were +H.
     "CREATE TABLE channel_history (
         channel_id INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
         since      INTEGER NOT NULL,
@@ -312,10 +313,10 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (channel_id, since)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX channel_history_closed ON channel_history (until) WHERE until IS NOT NULL;",
-    // 25: from where clients were last used.
+    // 25: where clients were last used from.
     "ALTER TABLE client ADD COLUMN area INTEGER;",
-    // 26: which words a message may have, and indexes that tell what is unread without reading
-    // messages.
+    // 26: which words a message may contain, and indexes that count unread messages without reading
+    // them.
     "ALTER TABLE event ADD COLUMN words INTEGER;
     DROP INDEX event_exchange;
     CREATE INDEX event_exchange ON event (sender, recipient, id, words) WHERE recipient IS NOT NULL;
@@ -325,7 +326,7 @@ const STEPS: &[&str] = &[
 
 const VERSION: i32 = STEPS.len() as i32 + 1;
 
-/// Whether this database is ours to open; if not, why.
+/// Checks that this database is one of ours that we can open. The inner error says why not.
 pub fn check(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let tables: i64 =
@@ -344,11 +345,12 @@ pub fn check(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
     })
 }
 
-/// Makes a copy a database of its own, in one transaction. What the original goes on to issue after
-/// the copy was made, or another restore of the same copy, must not be issued again: clients know
-/// those ids. So they go on at the time, which is later at each restore, and above what even a
-/// wrong clock leaves possible. What was approved in the original and not redeemed when the copy
-/// was made is void: it may have been taken back or redeemed since.
+/// Turns a copy of a database into a database of its own, in one transaction. It must not issue an
+/// id again that the original issued after the copy was made, or that another restore of the same
+/// copy issued, because clients know those ids. Its ids therefore go on at the current time, which
+/// is later at each restore, and higher than even a wrong clock could have reached. Approvals that
+/// were not redeemed when the copy was made are void: they may have been withdrawn or redeemed
+/// since.
 pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()> {
     let application: i32 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -371,8 +373,8 @@ pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()
     transaction.commit()
 }
 
-/// Voids every approval in a copy of a database. What its session took back after the copy was made
-/// must not be redeemed.
+/// Voids every approval in a copy of a database, because its session may have withdrawn it after
+/// the copy was made.
 fn void_approvals(sql: &Connection) -> rusqlite::Result<()> {
     sql.execute_batch(
         "DELETE FROM authorization_code WHERE used_at IS NULL;
@@ -392,7 +394,7 @@ pub fn run(connection: &mut Connection) -> rusqlite::Result<()> {
             transaction.execute_batch(SCHEMA)?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         }
-        // What is a copy stays one until it is adopted.
+        // A copy stays marked as one until it is adopted.
         known => STEPS[known - 1..]
             .iter()
             .try_for_each(|step| transaction.execute_batch(step))?,
@@ -405,7 +407,7 @@ pub fn run(connection: &mut Connection) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
 
-    /// A database as the program of that version made it.
+    /// A database as the program of that version created it.
     fn of_version(version: usize) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         connection
@@ -477,7 +479,8 @@ mod tests {
         assert_eq!(found.unwrap(), [&expected[..], &[None]].concat());
     }
 
-    /// What such a token was exchanged for is derived from nothing, so nobody gets it again.
+    /// The pair that such a token was exchanged for cannot be derived again, so nobody gets it
+    /// again.
     #[test]
     fn a_refresh_token_that_was_used_before_pairs_were_derived_is_settled() {
         let mut old = of_version(15);

@@ -1,12 +1,12 @@
 //! The database: all SQL, and the only place that names `rusqlite`.
 //!
-//! [`Store::write`] runs a closure in a transaction on the one writer thread; [`Store::read`] runs
-//! one on a read-only connection. There is one file of row functions per table, named after it. It
-//! writes its own table alone, and calls none of the others: what belongs together is put together
-//! above, in [`crate::session`]. Functions that take a [`Read`] only look; those that take a
-//! [`Write`] change rows and note what follows from it in memory as an [`Effect`].
+//! [`Store::write`] runs a closure in a transaction on the one writer thread. [`Store::read`] runs
+//! one on a read-only connection. There is one file of row functions per table, with the table's
+//! name. Such a file writes its own table alone and calls none of the others; [`crate::session`]
+//! combines them. Functions that take a [`Read`] only read. Functions that take a [`Write`] change
+//! rows, and note what changes in memory as an [`Effect`].
 //!
-//! [`engine`] is SQLite: files, connections, the room on the disk.
+//! [`engine`] is SQLite: its files, its connections, and the room on the disk.
 
 mod account;
 pub mod app;
@@ -57,13 +57,13 @@ pub use engine::lock::DatabaseLock;
 pub use transaction::{Read, Write};
 pub use writer::WriteSlot;
 
-/// A database for a test, made at this path.
+/// A database for a test, created at this path.
 #[cfg(test)]
 pub fn open_for_test(path: &std::path::Path) -> rusqlite::Connection {
     engine::open::writer(path, crate::model::Timestamp(0)).unwrap()
 }
 
-/// A database for a test, in memory, empty but for its schema.
+/// A database for a test, in memory, with nothing but the schema.
 #[cfg(test)]
 pub fn open_in_memory() -> rusqlite::Connection {
     let mut connection = rusqlite::Connection::open_in_memory().unwrap();

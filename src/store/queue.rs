@@ -1,4 +1,4 @@
-//! A client's queue: a merge of its session's targets, read past a position.
+//! A client's queue: a merge of its session's targets, read from a position on.
 
 use std::{
     cmp::Reverse,
@@ -18,15 +18,16 @@ use crate::{
     model::{ChannelId, EventId, Page, SessionId, TargetId},
 };
 
-/// Bytes of a page's messages after which it ends, however few they are: an answer is held in
-/// memory until its reader has it.
+/// The bytes of messages after which a page ends, however few the messages are. The bound matters
+/// because an answer is held in memory until its reader has received it.
 pub const PAGE_BYTES: usize = 256 * 1024;
 
-/// How much a page holds: so many events at most, and none behind the one that reaches so many
-/// bytes.
+/// How much a page holds.
 #[derive(Clone, Copy, Debug)]
 pub struct PageSize {
+    /// The most events.
     pub events: usize,
+    /// A page ends after the event with which it takes this many bytes or more.
     pub bytes: usize,
 }
 
@@ -40,11 +41,12 @@ impl From<usize> for PageSize {
 }
 
 /// The events of a session's targets past `after`, in order, as many as a page of this size holds.
-/// With `within`, those alone of channels with these folded names: what is addressed to the session
-/// itself lies outside whatever channels a caller is confined to.
+/// With `within`, only those of channels with these folded names: a caller that is confined to
+/// channels does not receive what is addressed to the session itself.
 ///
-/// It is a merge of one lane per target. Each lane is refilled a little at a time, so the merge
-/// costs the page, the number of targets and of stays that ended past `after`, never the backlog.
+/// It is a merge of one lane per target. Each lane is refilled a little at a time. The cost
+/// therefore depends on the page, on the number of targets and on the number of stays that ended
+/// past `after`, never on the backlog.
 pub fn page(
     tx: &Read,
     session: SessionId,
@@ -77,7 +79,7 @@ pub fn page(
     })
 }
 
-/// The first ids of all these lanes together, in order.
+/// The first `limit` ids of all these lanes together, in order.
 fn merge(tx: &Read, mut lanes: Vec<Lane>, limit: usize) -> Result<Vec<EventId>> {
     let chunk = (limit / lanes.len().max(1)).clamp(8, limit.max(8));
     let mut ids = Vec::new();
@@ -86,7 +88,7 @@ fn merge(tx: &Read, mut lanes: Vec<Lane>, limit: usize) -> Result<Vec<EventId>> 
         heap.extend(lane.next(tx, chunk)?.map(|id| Reverse((id, n))));
     }
     while let Some(Reverse((id, n))) = heap.pop() {
-        // NICK and QUIT are addressed to several targets of a queue, and shown once.
+        // NICK and QUIT are addressed to several targets of a queue, and are shown once.
         if ids.last() != Some(&id) {
             if ids.len() == limit {
                 break;
@@ -98,9 +100,9 @@ fn merge(tx: &Read, mut lanes: Vec<Lane>, limit: usize) -> Result<Vec<EventId>> 
     Ok(ids)
 }
 
-/// The stretch past `after` in which retention removed something of the `own` session's or of these
-/// stays, exactly: a stay lost its last event if that was removed, else whatever was the last
-/// removed of the channel while it lasted.
+/// The range past `after` in which retention has removed events of the session `own` or of these
+/// stays. The range is exact: a stay has lost its last event if that was removed, or else the last
+/// event of the channel that was removed while the stay lasted.
 fn gap(
     tx: &Read,
     own: Option<SessionId>,
@@ -120,10 +122,10 @@ fn gap(
     Ok((last > after).then(|| (EventId(after.0 + 1), last)))
 }
 
-/// A cursor into the index of one target, through one span of ids after the other.
+/// A cursor into the index of one target, which reads one span of ids after the other.
 struct Lane {
     target: TargetId,
-    /// What is still to be read, as (past this id, up to that one).
+    /// What is still to be read, as (past this id, up to that id).
     spans: VecDeque<(EventId, EventId)>,
     read: VecDeque<EventId>,
 }

@@ -1,5 +1,5 @@
-//! Read marks: how far a session has read a channel, shared by its clients. Those of conversations
-//! are in `direct`.
+//! Read markers: how far a session has read a channel. All clients of the session share them. Those
+//! of conversations are in `conversation`.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -9,10 +9,11 @@ use crate::{
     model::{ChannelId, EventId, SessionId},
 };
 
-/// Read marks of a session, at most: those of the channels it has left stay as long as the
-/// channels.
+/// The most read markers of a session. The bound matters because the markers of channels that the
+/// session has left stay as long as the channels.
 const MAX_MARKS: i64 = 1000;
 
+/// The read marker of a session on a channel. 0: it has read nothing.
 pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<EventId> {
     let mark = tx
         .sql
@@ -22,7 +23,7 @@ pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<EventId>
     Ok(EventId(mark.unwrap_or(0)))
 }
 
-/// Moves a mark forward; whether it moved.
+/// Moves a read marker forward. Returns whether it moved.
 pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) -> Result<bool> {
     let run = |sql: &str| {
         tx.sql
@@ -45,7 +46,7 @@ pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) 
     Ok(made == 1)
 }
 
-/// Where a session has too many marks, the one that is least far gives way to the new one.
+/// If a session has too many read markers, removes the lowest one except `new`.
 fn forget_least(tx: &Write, session: SessionId, new: ChannelId) -> Result<()> {
     let count = tx
         .sql
@@ -62,7 +63,7 @@ fn forget_least(tx: &Write, session: SessionId, new: ChannelId) -> Result<()> {
     Ok(())
 }
 
-/// Removes the marks of a channel that has ended.
+/// Removes the read markers of a channel that has ended.
 pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?

@@ -1,8 +1,8 @@
-//! Putting a copy in the place of a database, so that a crash at any moment leaves either the old
-//! one or the new one whole.
+//! Restore: puts a copy in the place of a database. A crash at any moment leaves either the old
+//! database or the new one whole.
 //!
-//! The copy is made, checked and changed under a name of its own beside the database, where nobody
-//! looks for it. Then the database there is gets a second name, under which it is kept, and one
+//! The copy is made, checked and changed under a temporary name beside the database, which no other
+//! process opens. Then the existing database gets a second name, under which it is kept, and one
 //! rename puts the copy in its place.
 
 use std::{
@@ -31,19 +31,20 @@ use crate::{
 /// The first bytes of every SQLite database.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// What was done.
+/// The result of a restore.
 #[derive(Debug)]
 pub struct Restored<T> {
-    /// The last time that anything in the copy speaks of.
+    /// The latest time that is recorded in the copy.
     pub as_of: Timestamp,
-    /// Where the database is kept that was there before.
+    /// The path under which the previous database is kept.
     pub kept: Option<PathBuf>,
-    /// What the change of the copy returned.
+    /// What `change` returned.
     pub change: T,
 }
 
 /// Puts a copy of `from` in the place of the database whose lock is held, after `change` has
-/// changed it. `force`: also where the database that is there cannot be kept, or not whole.
+/// changed the copy. With `force`, it does so even if the existing database cannot be kept, or
+/// cannot be kept whole. Fails with `internal_error`, and says what is wrong.
 pub fn restore<T>(
     lock: &DatabaseLock,
     from: &Path,
@@ -53,7 +54,7 @@ pub fn restore<T>(
 ) -> Result<Restored<T>> {
     let database = lock.path();
     let staged = beside(database, "restoring");
-    // What a restore left behind that was killed.
+    // A restore that was killed may have left this.
     discard(&staged)?;
     let done = stage(from, &staged, database, now, change).and_then(|(as_of, change)| {
         let kept = keep(database, now, force)?;
@@ -65,13 +66,13 @@ pub fn restore<T>(
         })
     });
     if done.is_err() {
-        // The next restore would remove it too.
+        // If this fails, the next restore removes it.
         let _ = discard(&staged);
     }
     done
 }
 
-/// Makes the copy under its name, checks it, and changes it.
+/// Makes the copy under its temporary name, checks it, and changes it.
 fn stage<T>(
     from: &Path,
     staged: &Path,
@@ -84,7 +85,7 @@ fn stage<T>(
     let mut connection = Connection::open_with_flags(staged, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .and_then(|connection| prepare(&connection).map(|()| connection))
         .map_err(|e| not_ours(&e))?;
-    // Nothing of this is worth a sync before all of it is done.
+    // Nothing here is worth a sync before all of it is done.
     let unsynced = connection.pragma_update(None, "synchronous", "off");
     unsynced
         .and_then(|()| connection.pragma_update(None, "journal_mode", "delete"))
@@ -117,9 +118,9 @@ fn stage<T>(
     Ok((as_of, changed))
 }
 
-/// Copies the file, and the write-ahead log beside it if there is one. The original is never opened
-/// by SQLite. It is opened once, judged as what was opened, and read from that: what its name
-/// stands for meanwhile does not matter.
+/// Copies the file, and the write-ahead log beside it if there is one. SQLite never opens the
+/// original. The file is opened once, and it is checked and read through that handle, so it does
+/// not matter if the name is given to another file meanwhile.
 fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
     let not_ours = |why: &dyn std::fmt::Display| no_copy(from, why);
     let mut source = files::at_once().open(from).map_err(|e| not_ours(&e))?;
@@ -131,7 +132,7 @@ fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
     if is_opened(database) {
         return Err(not_ours(&"it is the database itself"));
     }
-    // The lock beside a name is that of what the name stands for now.
+    // The lock beside a name is the lock of the file that has the name now.
     if is_opened(from) && lock::is_held(from) {
         let holder = lock::holder(from);
         return Err(not_ours(&format!(
@@ -153,7 +154,7 @@ fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
     let ([log, _], [staged_log, _]) = (write_ahead_log(from), write_ahead_log(staged));
     match files::at_once().open(&log) {
         Ok(mut log) => {
-            // Beside another file it may be another file's.
+            // If another file has the name now, the log may be that file's.
             if !is_opened(from) {
                 return Err(not_ours(&"another file took its place while it was read"));
             }
@@ -181,13 +182,13 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Whether a file begins as a database does.
+/// Whether a file begins like a database.
 fn is_database(file: &File) -> bool {
     let mut magic = [0; MAGIC.len()];
     file.read_exact_at(&mut magic, 0).is_ok() && magic == *MAGIC
 }
 
-/// Whether every page, row and reference is as it should be; if not, the first that is not.
+/// Checks every page, row and reference. The error describes the first one that is broken.
 fn check_whole(connection: &Connection) -> std::result::Result<(), String> {
     let check = |sql: &str| {
         connection
@@ -207,7 +208,7 @@ fn check_whole(connection: &Connection) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// The last time that anything speaks of.
+/// The latest time that is recorded in the database.
 fn last_time(connection: &Connection) -> Result<Timestamp> {
     let latest = "SELECT max(coalesce((SELECT time FROM event ORDER BY id DESC LIMIT 1), 0),
         coalesce((SELECT time FROM audit ORDER BY id DESC LIMIT 1), 0), coalesce((SELECT max(seen_at) FROM client), 0))";
@@ -216,7 +217,7 @@ fn last_time(connection: &Connection) -> Result<Timestamp> {
     ))
 }
 
-/// Gives the database that is there a second name, under which it stays whole.
+/// Gives the existing database a second name, under which it stays whole.
 fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>> {
     if !database.exists() {
         return Ok(None);
@@ -239,7 +240,7 @@ fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>>
     match kept {
         Ok((name, with_log)) => {
             for (file, kept) in write_ahead_log(database).iter().zip(write_ahead_log(&name)) {
-                // The log of the old database would be taken for that of the new one.
+                // SQLite would take the old database's log for the new one's.
                 let gone = if with_log {
                     fs::rename(file, kept)
                 } else {
@@ -276,13 +277,13 @@ fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>>
     }
 }
 
-/// Takes what a crash left in the write-ahead log into the database, whosever it is.
+/// Folds the write-ahead log that a crash left into the database.
 fn fold_log(database: &Path) -> std::result::Result<(), String> {
     let [log, _] = write_ahead_log(database);
     if fs::metadata(&log).map_or(0, |log| log.len()) == 0 {
         return Ok(());
     }
-    // SQLite deletes the log of what it takes for an empty database.
+    // SQLite deletes the log of a file that it takes for an empty database.
     if !File::open(database).is_ok_and(|file| is_database(&file)) {
         return Err("the database is none any more".into());
     }
@@ -302,9 +303,9 @@ fn fold_log(database: &Path) -> std::result::Result<(), String> {
     }
 }
 
-/// A second name for the database, or, where files cannot have two, a copy of it.
+/// Gives the database a second name. On file systems without hard links, it makes a copy instead.
 fn second_name(database: &Path, now: Timestamp) -> io::Result<PathBuf> {
-    // Without colons, which some programs take for the end of a host's name.
+    // Without colons, because some programs take them for the end of a host name.
     let time = now.to_string().replace(':', "");
     for n in 1.. {
         let name = beside(
@@ -338,10 +339,10 @@ fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
     copied
 }
 
-/// The moment at which the new database takes the place of the old one.
+/// Puts the new database in the place of the old one.
 fn put(staged: &Path, database: &Path) -> io::Result<()> {
     let folder = File::open(files::folder(database))?;
-    // The second name is on the disk before the first one names something else.
+    // The second name must be on the disk before the first name means another file.
     folder.sync_all()?;
     fs::rename(staged, database)?;
     folder.sync_all()

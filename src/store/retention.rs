@@ -1,4 +1,5 @@
-//! Retention: old events, closed memberships and tombstones go, in small batches, oldest first.
+//! Retention: removes old events, closed memberships and tombstones, in small batches, oldest
+//! first.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -13,15 +14,17 @@ use crate::{
     model::{ChannelId, EventId, SessionId, TargetId, Timestamp},
 };
 
-/// Addresses that are removed at once, for each event of a batch.
+/// The most addresses that a batch removes, for each event that it may remove.
 pub(super) const ADDRESSES: usize = 8;
 
-/// Removes a batch of events older than `cutoff` and notes at each of their targets how far it has
-/// lost them. It goes by id and stops at the first event that is young enough, so a clock that
-/// jumped loses nothing out of order. How old an event is, is what the clock said when it happened,
-/// which may be earlier than the event's own time. A time that is yet to come was a wrong clock's:
-/// such an event goes with the next one behind it, however far behind. A batch also ends with
-/// `ADDRESSES` times as many addresses, as a NICK may have a thousand.
+/// Removes a batch of the events that happened at `cutoff` or before, and records at each of their
+/// targets up to which event it has lost events. Returns how many.
+///
+/// It goes by id and stops at the first event that is young enough, so a clock that jumped makes it
+/// remove nothing out of order. The age of an event follows the clock at that moment, which may be
+/// earlier than the event's own time. A time in the future comes from a wrong clock: such an event
+/// is removed with the next one after it, however far away that is. A batch also ends at
+/// `ADDRESSES` times as many addresses, because one NICK may have a thousand.
 pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
     let mut oldest = tx.sql.prepare_cached(
         "SELECT id, coalesce(clock, time), targets FROM event ORDER BY id LIMIT ?1",
@@ -48,7 +51,7 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
             old.append(&mut to_come);
         }
     }
-    // What is yet to come at the end of the batch goes too if the next one behind it is old.
+    // Such events at the end of the batch are removed too if the next one after them is old.
     if let Some((last, _)) = to_come.last() {
         let next = next
             .query_row(params![*last, now], |row| row.get(0))
@@ -66,10 +69,10 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
     Ok(old.len())
 }
 
-/// Removes a batch of memberships that ended before the oldest event there is. What a client of the
-/// session may have missed by that is noted at the session itself; of a confined client, who is not
-/// told of what was the session's, it stays until it was acknowledged, unless that client reads
-/// nothing.
+/// Removes a batch of the memberships that ended before the oldest event of the log. Returns how
+/// many. What a client of the session may have missed is recorded at the session itself. A confined
+/// client is not told of what the session has lost, so a membership stays until that client has
+/// acknowledged it, unless the client cannot read.
 pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     let floor: i64 = tx
         .sql
@@ -97,8 +100,8 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     Ok(rows.len())
 }
 
-/// Removes a batch of tombstones: clients that left, grants, apps, sessions and channels that ended
-/// at `cutoff` or before.
+/// Removes a batch of tombstones: clients, grants, apps, sessions and channels that ended at
+/// `cutoff` or before. Returns how many.
 pub fn drop_tombstones(
     tx: &Write,
     cutoff: Timestamp,

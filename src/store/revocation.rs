@@ -1,5 +1,5 @@
-//! The ends of grants and of single access tokens, numbered in commit order, for resource servers
-//! that cache what a token stands for.
+//! Revocations: the ends of grants and of single access tokens, numbered in commit order. Resource
+//! servers that cache what a token stands for read them.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -12,13 +12,17 @@ use crate::{
     model::{EndReason, GrantEndId, GrantId, Timestamp},
 };
 
-/// That a grant has ended, or one access token of a grant that goes on.
+/// The end of a grant, or of one access token whose grant goes on.
 #[derive(Clone, Debug)]
 pub struct GrantEnd {
+    /// Its position in the feed.
     pub id: GrantEndId,
+    /// The grant.
     pub grant: GrantId,
+    /// Why it ended.
     pub reason: EndReason,
-    /// The access token that ended; none: the whole grant.
+    /// The name of the access token that ended (RFC 7662 §2.2, `jti`). `None`: the whole grant
+    /// ended.
     pub jti: Option<String>,
 }
 
@@ -43,7 +47,7 @@ pub fn record_grant(tx: &Write, grant: GrantId, reason: EndReason, now: Timestam
     Ok(())
 }
 
-/// Records that one access token has ended, and its grant has not.
+/// Records that one access token has ended and its grant goes on.
 pub fn record_token(tx: &Write, grant: GrantId, jti: String, now: Timestamp) -> Result<()> {
     tx.add_row(jti.len(), 1);
     tx.sql
@@ -54,7 +58,7 @@ pub fn record_token(tx: &Write, grant: GrantId, jti: String, now: Timestamp) -> 
     Ok(())
 }
 
-/// The last position issued, whether or not what ended there is still kept.
+/// The last position ever issued, even if the record at it is not kept any more.
 pub fn head(tx: &Read) -> Result<GrantEndId> {
     let mut last = tx
         .sql
@@ -66,16 +70,16 @@ pub fn head(tx: &Read) -> Result<GrantEndId> {
     ))
 }
 
-/// The ends past a position, `limit` of them at most. `None`: not all that came after it is there,
-/// because it was removed, or because the position was issued by a database of which this one is an
-/// older copy, or by none.
+/// The ends past a position, at most `limit`. `None`: some of them may be missing, because they
+/// were removed, because the position is from after this copy of the database was made, or because
+/// it was never issued.
 pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<GrantEnd>>> {
     let mut statement = tx
         .sql
         .prepare_cached("SELECT * FROM grant_end WHERE id > ?1 ORDER BY id LIMIT ?2")?;
     let ends = statement.query_map(params![position, as_sql(limit)], GrantEnd::read)?;
     let ends = ends.collect::<rusqlite::Result<Vec<_>>>()?;
-    // Numbers follow each other, but for the leap of a restored copy.
+    // Positions are consecutive, except for the jump of a restored copy.
     let whole = match ends.last() {
         Some(last) => as_sql(ends.len()) == last.id.0 - position.0,
         None => position == head(tx)?,
@@ -83,8 +87,9 @@ pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<
     Ok(whole.then_some(ends))
 }
 
-/// Removes a batch of those that were recorded at `cutoff` or before, oldest first; how many. One
-/// whose time is yet to come was a wrong clock's, and goes with the next one behind it.
+/// Removes a batch of the records made at `cutoff` or before, oldest first. Returns how many. A
+/// record with a time in the future comes from a wrong clock, and is removed with the next one
+/// after it.
 pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql

@@ -1,5 +1,5 @@
-//! How the project's types are columns: each is written and read in one way, so that no query takes
-//! one apart.
+//! How the project's types are stored in columns. Each type has one way to be written and read, so
+//! no query takes a value apart.
 
 use rusqlite::{
     Row, ToSql,
@@ -17,7 +17,7 @@ use crate::{
     secret::{KeyId, SecretHash, UserCodeHash},
 };
 
-/// Newtypes of integers, texts and hashes, as the column that the inner value is.
+/// Newtypes of integers, texts and hashes: stored as their inner value.
 macro_rules! newtypes {
     ($($name:ident)*) => {$(
         impl ToSql for $name {
@@ -39,7 +39,7 @@ newtypes! {
     Timestamp Words SecretHash UserCodeHash KeyId
 }
 
-/// Names that were checked before they were stored.
+/// Names that were checked before they were stored: stored as text, and read without a check.
 macro_rules! checked_texts {
     ($($name:ident)*) => {$(
         impl ToSql for $name {
@@ -89,7 +89,7 @@ impl ToSql for EndReason {
 }
 
 impl FromSql for EndReason {
-    /// A reason that a later version wrote reads as the general one.
+    /// A reason that a later version wrote is read as the general one.
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         Ok(Self::parse(value.as_str()?).unwrap_or(Self::Revoked))
     }
@@ -107,7 +107,7 @@ impl FromSql for Area {
     }
 }
 
-/// A list as it is stored: a JSON array.
+/// A list as a column: a JSON array.
 pub(super) fn to_json<T: Serialize>(list: &Vec<T>) -> Result<String> {
     serde_json::to_string(list).map_err(Error::internal)
 }
@@ -117,7 +117,7 @@ pub(super) fn from_json<T: DeserializeOwned>(json: &str) -> rusqlite::Result<Vec
     serde_json::from_str(json).map_err(|error| FromSqlError::Other(error.into()).into())
 }
 
-/// The channels in the column `res`, to which an app or a grant is confined; `None`: it is not.
+/// The channels in the column `res`, to which an app or a grant is confined. `None`: it is not.
 pub(super) fn res(row: &Row) -> rusqlite::Result<Option<Vec<ChannelName>>> {
     let Some(names) = row.get_ref("res")?.as_str_or_null()? else {
         return Ok(None);
@@ -126,22 +126,22 @@ pub(super) fn res(row: &Row) -> rusqlite::Result<Option<Vec<ChannelName>>> {
     Ok(Some(names.into_iter().map(ChannelName::stored).collect()))
 }
 
-/// The redirect URIs in the column of that name.
+/// The redirect URIs in the column `redirect_uris`.
 pub(super) fn redirect_uris(row: &Row) -> rusqlite::Result<Vec<RedirectUri>> {
     let uris: Vec<String> = from_json(row.get_ref("redirect_uris")?.as_str()?)?;
     Ok(uris.into_iter().map(RedirectUri::stored).collect())
 }
 
-/// A count as a parameter.
+/// A count as a parameter of a statement.
 pub(super) fn as_sql(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// An interval of event ids, both ends within: a stay on a channel, or a time when it was +H.
+/// An interval of event ids, both ends included: a stay on a channel, or a time when it was +H.
 pub struct Span {
     /// Its first event.
     pub since: EventId,
-    /// Its last event; `None` while it lasts.
+    /// Its last event. `None`: the interval is open.
     pub until: Option<EventId>,
 }
 

@@ -1,4 +1,4 @@
-//! Sessions: made, found, renamed, ended.
+//! Sessions: created, found, renamed and ended.
 
 use std::net::IpAddr;
 
@@ -17,16 +17,21 @@ use crate::{
     model::{HashedPassword, Network, Nick, SessionId, TargetId, Timestamp},
 };
 
-/// Sessions that are looked at for a mask.
+/// The most sessions that are compared with a mask.
 const LOOKED_AT: usize = 10_000;
 
 /// A live session.
 #[derive(Clone, Debug)]
 pub struct Session {
+    /// Its id, which is also its target id.
     pub id: SessionId,
+    /// Its nick.
     pub nick: Nick,
+    /// Its away message. `None`: it is not away.
     pub away: Option<String>,
+    /// When it was created.
     pub created_at: Timestamp,
+    /// The hash of its password. `None`: it has no password.
     pub password_hash: Option<HashedPassword>,
 }
 
@@ -41,7 +46,7 @@ impl Session {
         })
     }
 
-    /// Everything others may see of whoever has this nick, for bans: `nick!user@host`.
+    /// Its full name, with which masks are compared: `nick!user@host`.
     pub fn mask(&self) -> String {
         format!(
             "{}!{}@{}",
@@ -51,7 +56,7 @@ impl Session {
         )
     }
 
-    /// What the audit log is told of it.
+    /// The session as the subject of an audit record; the other fields are those of `of`.
     pub fn subject(&self, of: Subject) -> Subject {
         Subject {
             session: Some(self.id),
@@ -60,27 +65,30 @@ impl Session {
         }
     }
 
-    /// IRC's user name: the session's id, which stays when the nick changes.
+    /// Its user name in IRC: `s` and the session's id, which stays when the nick changes.
     pub fn user(&self) -> String {
         format!("s{}", self.id)
     }
 }
 
-/// A live session, and how much there is of it.
+/// A live session, with numbers about it.
 #[derive(Clone, Debug)]
 pub struct Overview {
+    /// The session.
     pub session: Session,
-    /// Live devices.
+    /// The number of its live devices.
     pub clients: i64,
-    /// Live API keys.
+    /// The number of its live API keys.
     pub keys: i64,
+    /// The number of its live grants.
     pub grants: i64,
+    /// The number of channels that it is on.
     pub channels: i64,
-    /// When a device was last known to be used: within the last minute the memory knows better.
+    /// When a device was last used. Uses of the last minute may still be in memory alone.
     pub seen_at: Timestamp,
 }
 
-/// Live sessions, and how much there is of each.
+/// Selects live sessions, with numbers about each.
 const OVERVIEW: &str = "SELECT *,
     (SELECT count(*) FROM client WHERE session_id = session.id AND ended_at IS NULL AND NOT key) AS clients,
     (SELECT max(seen_at) FROM client WHERE session_id = session.id AND ended_at IS NULL AND NOT key) AS seen_at,
@@ -102,7 +110,7 @@ impl Overview {
     }
 }
 
-/// Live sessions after one, by their ids.
+/// A page of live sessions with ids above `after`, with numbers about each.
 pub fn overviews(tx: &Read, after: SessionId, limit: usize) -> Result<Vec<Overview>> {
     let mut statement = tx
         .sql
@@ -111,7 +119,7 @@ pub fn overviews(tx: &Read, after: SessionId, limit: usize) -> Result<Vec<Overvi
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The same of one that is live.
+/// A live session with numbers about it.
 pub fn overview(tx: &Read, id: SessionId) -> Result<Overview> {
     Ok(tx
         .sql
@@ -119,7 +127,8 @@ pub fn overview(tx: &Read, id: SessionId) -> Result<Overview> {
         .query_row([id], Overview::read)?)
 }
 
-/// Makes a session for a request from `address`; a client of it follows in the same transaction.
+/// Creates a session for a request from `address`. Its first client is added in the same
+/// transaction. Fails with `nickname_in_use`.
 pub fn insert(
     tx: &Write,
     target: TargetId,
@@ -141,7 +150,7 @@ fn in_use(nick: &Nick) -> Error {
     Error::new(Code::NicknameInUse, "this nick is in use").about(nick)
 }
 
-/// The live session `id`; its callers are checked before, so that there is one.
+/// The live session `id`. The caller has checked that there is one.
 pub fn get(tx: &Read, id: SessionId) -> Result<Session> {
     Ok(tx
         .sql
@@ -158,15 +167,18 @@ pub fn find(tx: &Read, id: SessionId) -> Result<Option<Session>> {
         .optional()?)
 }
 
-/// A session that may have ended, by its last nick.
+/// A session by its last nick. It may have ended.
 #[derive(Clone, Debug)]
 pub struct PastSession {
+    /// Its id.
     pub id: SessionId,
+    /// Its nick, or its last nick.
     pub nick: Nick,
+    /// Whether it has ended.
     pub ended: bool,
 }
 
-/// The session `id`, live or ended, as long as anything is known of it.
+/// The session `id`, live or ended, while its row is kept.
 pub fn find_past(tx: &Read, id: SessionId) -> Result<Option<PastSession>> {
     let found = tx
         .sql
@@ -181,6 +193,7 @@ pub fn find_past(tx: &Read, id: SessionId) -> Result<Option<PastSession>> {
     Ok(past.optional()?)
 }
 
+/// The live session that has this nick, compared in folded form.
 pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
     Ok(tx
         .sql
@@ -189,7 +202,7 @@ pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
         .optional()?)
 }
 
-/// How many live sessions were made from a network, counted up to `most`.
+/// How many live sessions were created from a network, counted up to `most`.
 pub fn count_from(tx: &Read, network: Network, most: i64) -> Result<i64> {
     let (first, last) = network.in_order();
     let count = tx.sql.prepare_cached(
@@ -199,15 +212,15 @@ pub fn count_from(tx: &Read, network: Network, most: i64) -> Result<i64> {
     Ok({ count }.query_row(params![first, last, most], |row| row.get(0))?)
 }
 
-/// Live sessions whose nicks fit a mask, in the order of their nicks, at most `limit` of those that
-/// are looked at; and whether these are all.
+/// The live sessions whose nicks fit a mask, by nick: at most `limit`, from the first 10,000 that
+/// may fit. Also returns whether these are all.
 pub fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Session>, bool)> {
     let first = mask
         .split(['*', '?'])
         .next()
         .unwrap_or_default()
         .to_ascii_lowercase();
-    // Behind every nick that begins so.
+    // Greater than every nick with this beginning.
     let last = format!("{first}\u{7f}");
     let mut statement = tx.sql.prepare_cached(
         "SELECT * FROM session INDEXED BY session_by_nick
@@ -236,6 +249,7 @@ pub fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Session>, boo
     Ok((fitting, true))
 }
 
+/// How many live sessions there are.
 pub fn count(tx: &Read) -> Result<i64> {
     Ok(tx
         .sql
@@ -245,7 +259,7 @@ pub fn count(tx: &Read) -> Result<i64> {
         .query_row([], |row| row.get(0))?)
 }
 
-/// Gives a session another nick.
+/// Changes a session's nick. Fails with `nickname_in_use`.
 pub fn rename(tx: &Write, session: &Session, nick: &Nick) -> Result<()> {
     let renamed = tx
         .sql
@@ -254,7 +268,7 @@ pub fn rename(tx: &Write, session: &Session, nick: &Nick) -> Result<()> {
     on_unique(renamed, || in_use(nick)).map(drop)
 }
 
-/// Sets the password's hash where it still is `expected`; whether it was.
+/// Sets the hash of the password if it still is `expected`. Returns whether it was.
 pub fn set_password(
     tx: &Write,
     id: SessionId,
@@ -271,6 +285,7 @@ pub fn set_password(
     Ok(changed == 1)
 }
 
+/// Sets or clears (`None`) a session's away message.
 pub fn set_away(tx: &Write, id: SessionId, away: Option<&str>) -> Result<()> {
     tx.add_text(away.unwrap_or_default());
     tx.sql
@@ -279,7 +294,7 @@ pub fn set_away(tx: &Write, id: SessionId, away: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Ends a session's row: its nick is free, its password is gone.
+/// Marks a session as ended, which frees its nick. Its password and away message are deleted.
 pub fn end(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached(

@@ -1,9 +1,10 @@
-//! Masks by which bans and SILENCE name sessions, and the one rule of whom such a mask matches.
+//! The masks by which bans and SILENCE name sessions, and the one rule that says which sessions a
+//! mask matches.
 //!
-//! A mask whose nick part has no wildcard is *made of a nick*. It also holds a session, whatever
-//! nick that takes later: the session that has the nick when the mask is set and that the whole
-//! mask matches. It holds that session until it ends. A mask that is set while nobody has its nick
-//! goes by the nick of the moment, because it cannot know whom it is meant for.
+//! A mask whose nick part has no wildcard is *made of a nick*. When such a mask is set, it also
+//! *holds* the session that has the nick, if the whole mask matches that session. It then matches
+//! the session under every later nick, until the session ends. If no session has the nick when the
+//! mask is set, the mask compares nicks alone, because it cannot know which session is meant.
 
 use rusqlite::{Row, Statement, ToSql};
 
@@ -14,14 +15,16 @@ use crate::{
     model::SessionId,
 };
 
-/// A mask, and the session that it holds.
+/// A mask, with the session that it holds.
 #[derive(Clone, Debug)]
 pub struct SessionMask {
+    /// The mask: `nick!user@host` with wildcards.
     pub mask: Mask,
+    /// The session that it holds. `None`: it compares names alone.
     pub held: Option<SessionId>,
 }
 
-/// Where masks are kept; both have the columns `mask` and `held`.
+/// The tables with masks. Both have the columns `mask` and `held`.
 const TABLES: [&str; 2] = ["ban", "silence"];
 
 impl SessionMask {
@@ -34,14 +37,14 @@ impl SessionMask {
     }
 }
 
-/// A session as masks see it, prepared for as many as there are.
+/// A session that is compared with masks, prepared for many comparisons.
 pub struct Masked {
     session: SessionId,
     name: Candidate,
 }
 
 impl Masked {
-    /// A session, by its id and its whole name (`nick!user@host`).
+    /// A session, by its id and its full name (`nick!user@host`).
     pub fn new(session: SessionId, name: String) -> Self {
         Self {
             session,
@@ -49,8 +52,8 @@ impl Masked {
         }
     }
 
-    /// Whether one of the masks that a query gives, in its columns `mask` and `held`, matches the
-    /// session.
+    /// Whether any mask in the columns `mask` and `held` of a query's rows matches the session.
+    /// `of` is the query's parameter.
     pub fn fits_one_of(&self, masks: &mut Statement, of: impl ToSql) -> Result<bool> {
         let mut rows = masks.query([of])?;
         while let Some(row) = rows.next()? {
@@ -66,12 +69,13 @@ impl Masked {
         Ok(false)
     }
 
+    /// Whether this mask matches the session.
     pub fn fits(&self, SessionMask { mask, held }: &SessionMask) -> bool {
         *held == Some(self.session) || mask.matches(&self.name)
     }
 }
 
-/// Lets go of a session that ends.
+/// Makes all masks let go of a session that ends.
 pub fn let_go(tx: &Write, session: SessionId) -> Result<()> {
     for table in TABLES {
         let let_go = format!("UPDATE {table} SET held = NULL WHERE held = ?1");

@@ -1,4 +1,4 @@
-//! SILENCE: masks of senders whose direct messages and invitations a session never receives.
+//! SILENCE: masks of senders whose direct messages and invitations a session does not receive.
 
 use rusqlite::params;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{error::Result, irc::mode::Mask, model::SessionId};
 
-/// The masks of a session, in their order.
+/// The masks of a session, in alphabetical order.
 pub fn list(tx: &Read, session: SessionId) -> Result<Vec<SessionMask>> {
     let mut statement = tx.sql.prepare_cached(
         "SELECT mask, held FROM silence WHERE session_id = ?1 ORDER BY folded_mask",
@@ -18,7 +18,7 @@ pub fn list(tx: &Read, session: SessionId) -> Result<Vec<SessionMask>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Whether a session silences a sender. Nobody silences itself, whatever its masks match.
+/// Whether a session silences a sender. No session silences itself, whatever its masks match.
 pub fn silences(tx: &Read, session: SessionId, sender: &Session) -> Result<bool> {
     if session == sender.id {
         return Ok(false);
@@ -29,7 +29,7 @@ pub fn silences(tx: &Read, session: SessionId, sender: &Session) -> Result<bool>
     Masked::new(sender.id, sender.mask()).fits_one_of(&mut masks, session)
 }
 
-/// Adds a mask; whether it is new.
+/// Adds a mask. Returns whether it is new.
 pub fn add(tx: &Write, session: SessionId, mask: &SessionMask) -> Result<bool> {
     let added = tx
         .sql
@@ -41,7 +41,7 @@ pub fn add(tx: &Write, session: SessionId, mask: &SessionMask) -> Result<bool> {
     Ok(added == 1)
 }
 
-/// Removes a mask; whether there was one.
+/// Removes a mask. Returns whether it existed.
 pub fn remove(tx: &Write, session: SessionId, mask: &Mask) -> Result<bool> {
     let removed = tx
         .sql
@@ -50,6 +50,7 @@ pub fn remove(tx: &Write, session: SessionId, mask: &Mask) -> Result<bool> {
     Ok(removed == 1)
 }
 
+/// Removes all masks of a session that has ended.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM silence WHERE session_id = ?1")?

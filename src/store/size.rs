@@ -1,37 +1,40 @@
-//! How many bytes a row takes on the disk: rather too many than too few, so that what is counted is
-//! never less than what the database grows by.
+//! How many bytes a row takes on the disk. The estimate is rather too high than too low, so that
+//! the database never grows by more than what is counted.
 //!
-//! SQLite lays rows into pages. The row that no longer fits into a page begins the next one, and
-//! what it left free stays free: at most as much as its own size. A row that is longer than a page
-//! continues in pages of its own.
+//! SQLite lays rows into pages. A row that does not fit into a page begins the next one, and the
+//! rest of the first page stays free. That rest is at most as long as the row. A row that is longer
+//! than a page continues in pages of its own.
 
-/// Bytes of a page (SQLite's default).
+/// The bytes of a page (SQLite's default).
 const PAGE: usize = 4096;
-/// What of a page holds rows, and what of a page that a long row continues in.
+/// The bytes of a page that hold rows.
 const ROOM: usize = PAGE - 8;
+/// The bytes of a page in which a long row continues.
 const CONTINUED: usize = PAGE - 4;
-/// The longest row that lies in one page, and the least of a longer one that does (SQLite's file
-/// format, section 1.6).
+/// The longest row that lies in one page (SQLite's file format, section 1.6).
 const WHOLE: usize = PAGE - 35;
+/// The least part of a longer row that lies in its first page (SQLite's file format, section 1.6).
 const LEAST: usize = (PAGE - 12) * 32 / 255 - 23;
-/// Ids, times, the row's header and its place in the page: at least and at most.
+/// The least and the most bytes for ids, times, the row's header and its place in the page.
 const ROW: [usize; 2] = [8, 64];
-/// An entry in an index, or in a table that is one: a few ids, in pages that may be half full.
+/// The bytes of an entry in an index, or in a table that is one: a few ids, in pages that may be
+/// half full.
 const ENTRY: usize = 40;
 
-/// A hash.
+/// The bytes of a hash.
 pub const HASH: usize = 32;
-/// An address as text, at most.
+/// The most bytes of an address as text.
 pub const ADDRESS: usize = 39;
 
-/// A text that may be missing.
+/// The bytes of a text that may be missing.
 pub fn length(text: Option<&String>) -> usize {
     text.map_or(0, String::len)
 }
 
-/// A row whose texts and hashes take so many bytes, with so many entries in indexes.
+/// The bytes of a row whose texts and hashes take `values` bytes and that has `entries` entries in
+/// indexes.
 pub fn of_row(values: usize, entries: usize) -> u64 {
-    // A row just longer than a page may take less of it than one that just fits.
+    // A row that is just longer than a page may take less of it than one that just fits.
     let row = ROW
         .map(|more| in_pages(values + more))
         .into_iter()
@@ -48,7 +51,7 @@ fn in_pages(row: usize) -> usize {
         let local = if local <= WHOLE { local } else { LEAST };
         (local, (row - local).div_ceil(CONTINUED))
     };
-    // Short rows leave at most a quarter of a page free, which is a third of what it holds.
+    // Short rows leave at most a quarter of a page free, which is a third of what the page holds.
     let local = if local <= ROOM / 4 {
         local * 4 / 3
     } else {
@@ -63,8 +66,8 @@ mod tests {
 
     use super::*;
 
-    /// Fills a table like the log's, with rows of these lengths in turn; what it takes, and what
-    /// was counted.
+    /// Fills a table like the log's, with rows of these lengths in turn. Returns the bytes that it
+    /// takes and the bytes that were counted.
     fn fill(lengths: &[usize]) -> (u64, u64) {
         let database = Connection::open_in_memory().unwrap();
         database

@@ -1,11 +1,11 @@
-//! Targets that may have events which nobody can read any more, until somebody has looked.
+//! Targets to be swept: they may have events that nobody can read any more (`unreadable`).
 
 use rusqlite::OptionalExtension;
 
 use super::transaction::{Read, Write};
 use crate::{error::Result, model::TargetId};
 
-/// Notes a target to be looked through.
+/// Adds a target to those that must be swept.
 pub fn note(tx: &Write, target: TargetId) -> Result<()> {
     tx.sql
         .prepare_cached("INSERT INTO sweep (target_id) VALUES (?1) ON CONFLICT DO NOTHING")?
@@ -13,7 +13,7 @@ pub fn note(tx: &Write, target: TargetId) -> Result<()> {
     Ok(())
 }
 
-/// A target that is to be looked through, if there is one.
+/// A target that must be swept. `None`: there is none.
 pub fn next(tx: &Read) -> Result<Option<TargetId>> {
     let next = tx
         .sql
@@ -21,7 +21,7 @@ pub fn next(tx: &Read) -> Result<Option<TargetId>> {
     Ok({ next }.query_row([], |row| row.get(0)).optional()?)
 }
 
-/// Notes that a target was looked through.
+/// Removes a target that was swept.
 pub fn done(tx: &Write, target: TargetId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM sweep WHERE target_id = ?1")?

@@ -1,4 +1,4 @@
-//! Targets: what events are addressed to. Sessions and channels draw their ids from this one
+//! Targets: what events are addressed to. Sessions and channels get their ids from this one
 //! sequence.
 
 use rusqlite::params;
@@ -9,7 +9,7 @@ use crate::{
     model::{EventId, TargetId},
 };
 
-/// Draws the next id of a session or a channel.
+/// Issues the next id for a session or a channel.
 pub fn insert(tx: &Write) -> Result<TargetId> {
     tx.add_row(0, 0);
     Ok(tx
@@ -18,7 +18,7 @@ pub fn insert(tx: &Write) -> Result<TargetId> {
         .query_row([], |row| row.get(0))?)
 }
 
-/// Notes how far a target has lost its events.
+/// Records that a target has lost its events up to this one.
 pub fn note_dropped(tx: &Write, target: TargetId, event: EventId) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE target SET dropped = ?2 WHERE id = ?1 AND dropped < ?2")?
@@ -26,7 +26,7 @@ pub fn note_dropped(tx: &Write, target: TargetId, event: EventId) -> Result<()> 
     Ok(())
 }
 
-/// The last event of a target that it has lost; 0: none.
+/// The last event that a target has lost. 0: it has lost none.
 pub fn dropped(tx: &Read, target: TargetId) -> Result<EventId> {
     let dropped = tx
         .sql

@@ -1,12 +1,12 @@
-//! How several texts are stored in one column: each as it is, with a CR behind it. The protocol has
-//! no text with a CR, so nothing needs an escape, and a text takes as many bytes on the disk as its
-//! sender sent.
+//! How several texts are stored in one column: each text as it is, followed by a CR. The protocol
+//! has no texts with a CR, so nothing needs an escape, and a text takes as many bytes on the disk
+//! as its sender sent.
 
 use crate::error::{Error, Result};
 
 const END: char = '\r';
 
-/// The column for these texts.
+/// The column for these texts. Fails with `internal_error` if one of them contains a CR.
 pub fn join<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<String> {
     let mut column = String::new();
     for text in texts {
@@ -19,13 +19,12 @@ pub fn join<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<String> {
     Ok(column)
 }
 
-/// The texts of a column.
+/// The texts in a column.
 pub fn split(column: &str) -> impl Iterator<Item = &str> {
     column.split_terminator(END)
 }
 
-/// About how many bytes the texts of a column take as JSON, which escapes control characters
-/// sixfold.
+/// About how many bytes the texts of a column take as JSON, where a control character takes six.
 pub fn rendered_length(column: &str) -> usize {
     let length = |byte: u8| match byte {
         b'\r' => 3,

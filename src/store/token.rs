@@ -1,4 +1,4 @@
-//! Tokens: issued by a live grant, and gone with it.
+//! Tokens: issued by a live grant, and removed with it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     secret::{KeyId, SecretHash, sha256},
 };
 
-/// How long an expired token is kept: whoever finds one can still revoke by it (RFC 7009 §2).
+/// How long an expired token is kept, so that it can still be used to revoke (RFC 7009 §2).
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
 fn access(row: &Row) -> rusqlite::Result<Access> {
@@ -36,7 +36,7 @@ fn access(row: &Row) -> rusqlite::Result<Access> {
     })
 }
 
-/// Access tokens with all that the caller map wants to know.
+/// Selects access tokens, with all that the caller map needs.
 const ACCESS: &str =
     "SELECT token.*, app_grant.session_id, app_id, maker, client.id AS client, client.expires_at AS client_expires_at,
         app_grant.session_id IS NULL OR app.session_id IS NOT NULL OR public OR bearer_alone AS alone,
@@ -44,19 +44,23 @@ const ACCESS: &str =
     FROM token JOIN app_grant ON app_grant.id = token.grant_id JOIN app ON app.id = app_grant.app_id
     LEFT JOIN client ON client.grant_id = app_grant.id WHERE token.kind = 'access'";
 
-/// A token about to be issued by a live grant.
+/// A token that is about to be issued by a live grant.
 #[derive(Clone, Copy, Debug)]
 pub struct NewToken {
+    /// The hash of the token.
     pub secret: SecretHash,
+    /// The grant that issues it.
     pub grant: GrantId,
+    /// What it allows.
     pub scope: Scopes,
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// The refresh token that it was issued for.
+    /// The refresh token for which it is issued. `None`: it is issued for something else.
     pub parent: Option<SecretHash>,
 }
 
-/// Issues an access token, or, where its refresh token is exchanged for the same again, one that
-/// has expired once more.
+/// Issues an access token. If a refresh token is exchanged for the same pair again, the access
+/// token exists already and gets a new lifetime.
 pub fn issue_access(tx: &Write, new: &NewToken, now: Timestamp) -> Result<()> {
     let NewToken {
         secret,
@@ -81,7 +85,8 @@ pub fn issue_access(tx: &Write, new: &NewToken, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Issues a refresh token. Those that come after it work until `limit_at` at the latest.
+/// Issues a refresh token. All refresh tokens that descend from it expire at `limit_at` at the
+/// latest.
 pub fn issue_refresh(
     tx: &Write,
     new: &NewToken,
@@ -113,8 +118,8 @@ pub fn issue_refresh(
     Ok(())
 }
 
-/// Notes that a refresh token was exchanged, by which key, and for tokens that live until `until`.
-/// It is kept as long as those, because it may come back.
+/// Records that a refresh token was exchanged, with which key, and for tokens that live until
+/// `until`. It is kept as long as those, because it may be presented again.
 pub fn supersede(
     tx: &Write,
     secret: SecretHash,
@@ -130,8 +135,8 @@ pub fn supersede(
     Ok(())
 }
 
-/// Notes that a token was presented, so its pair has arrived: the refresh token that it was issued
-/// for is not exchanged for that pair again.
+/// Records that a token was presented, which proves that its pair has arrived. The refresh token
+/// for which it was issued is not exchanged for that pair again.
 pub fn settle_parent(tx: &Write, presented: SecretHash, now: Timestamp) -> Result<()> {
     tx.sql
         .prepare_cached(
@@ -142,7 +147,7 @@ pub fn settle_parent(tx: &Write, presented: SecretHash, now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Whether [`settle_parent`] has something to note.
+/// Whether [`settle_parent`] would change anything.
 pub fn is_unsettled(tx: &Read, secret: SecretHash) -> Result<bool> {
     let mut parent = tx.sql.prepare_cached(
         "SELECT 1 FROM token JOIN token AS parent ON parent.secret_hash = token.parent
@@ -151,32 +156,39 @@ pub fn is_unsettled(tx: &Read, secret: SecretHash) -> Result<bool> {
     Ok(parent.exists([secret])?)
 }
 
-/// A token that is there, of whatever kind, expired and superseded ones too; its grant is live.
+/// A token of either kind, expired and superseded ones included. Its grant is live.
 #[derive(Clone, Debug)]
 pub struct Token {
+    /// The grant that issued it.
     pub grant: GrantId,
+    /// What it allows.
     pub scope: Scopes,
+    /// Whether it is an access token. Otherwise it is a refresh token.
     pub is_access: bool,
+    /// When it was issued.
     pub created_at: Timestamp,
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// Its end in any case, which no rotation moves.
+    /// Its latest end, which no rotation moves.
     pub limit_at: Timestamp,
-    /// Of a refresh token: what it was exchanged for.
+    /// For a refresh token: its exchange, if it was exchanged.
     pub exchanged: Option<Exchanged>,
-    /// The authorization code that it descends from.
+    /// The authorization code that it descends from, if it descends from one.
     pub code: Option<SecretHash>,
 }
 
-/// What a refresh token was exchanged for.
+/// The exchange of a refresh token for a new pair.
 #[derive(Clone, Debug)]
 pub struct Exchanged {
-    /// The key from which its pair was derived; none if that was before there were such keys.
+    /// The key from which the pair was derived. `None`: the exchange was before there were such
+    /// keys.
     pub by: Option<KeyId>,
-    /// Whether a token of that pair was presented.
+    /// Whether a token of the pair was presented.
     pub settled: bool,
 }
 
 impl Token {
+    /// Whether it works: it has not expired and was not exchanged.
     pub fn is_active(&self, due: Timestamp) -> bool {
         self.exchanged.is_none() && due < self.expires_at
     }
@@ -198,6 +210,7 @@ impl Token {
     }
 }
 
+/// The token with this hash, while it is kept.
 pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
     let mut statement = tx
         .sql
@@ -205,7 +218,7 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
     Ok(statement.query_row([secret], Token::read).optional()?)
 }
 
-/// Every access token, for the caller map's start.
+/// Calls `each` for every access token, to fill the caller map at the start.
 pub fn for_each_access(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     let mut statement = tx.sql.prepare(ACCESS)?;
     let mut rows = statement.query([])?;
@@ -215,8 +228,8 @@ pub fn for_each_access(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     Ok(())
 }
 
-/// The public name of an access token, which resource servers are told of (RFC 7662 §2.2, `jti`).
-/// It is made of the token's hash, and says nothing of the token.
+/// The public name of an access token (RFC 7662 §2.2, `jti`), which resource servers see. It is
+/// derived from the token's hash and reveals nothing about the token.
 pub fn jti(secret: SecretHash) -> String {
     let hash = sha256(&[b"jti".as_slice(), &secret.0].concat());
     hash[..16]
@@ -224,7 +237,7 @@ pub fn jti(secret: SecretHash) -> String {
         .fold(String::new(), |jti, byte| format!("{jti}{byte:02x}"))
 }
 
-/// Notes that a token descends from an authorization code.
+/// Records that a token descends from an authorization code.
 pub fn note_code(tx: &Write, secret: SecretHash, code: SecretHash) -> Result<()> {
     tx.sql
         .prepare_cached("UPDATE token SET code_hash = ?2 WHERE secret_hash = ?1")?
@@ -240,7 +253,8 @@ pub fn is_of_code(tx: &Read, code: SecretHash) -> Result<bool> {
         .exists([code])?)
 }
 
-/// Removes the tokens that descend from an authorization code. Returns the access tokens among them.
+/// Removes the tokens that descend from an authorization code. Returns the access tokens among
+/// them.
 pub fn remove_of_code(tx: &Write, code: SecretHash) -> Result<Vec<SecretHash>> {
     let mut remove = tx
         .sql
@@ -261,7 +275,7 @@ pub fn remove_of_grant(tx: &Write, grant: GrantId) -> Result<()> {
     Ok(())
 }
 
-/// Removes a batch of tokens that expired long enough ago; how many.
+/// Removes a batch of tokens that expired 24 hours ago or earlier. Returns how many.
 pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
     Ok(tx
         .sql

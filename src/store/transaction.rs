@@ -11,19 +11,19 @@ use rusqlite::Connection;
 use super::{effect::Effect, size};
 use crate::model::SessionId;
 
-/// A transaction that reads.
+/// A transaction that can only read.
 pub struct Read<'c> {
     pub(super) sql: &'c Connection,
 }
 
 #[cfg(test)]
 impl<'c> Read<'c> {
-    /// What a test reads, outside any transaction.
+    /// A reader for a test, outside any transaction.
     pub fn of(sql: &'c Connection) -> Self {
         Self { sql }
     }
 
-    /// The connection, for what a test looks at or puts there by itself.
+    /// The connection, for statements that a test runs itself.
     pub fn sql(&self) -> &'c Connection {
         self.sql
     }
@@ -31,21 +31,21 @@ impl<'c> Read<'c> {
 
 #[cfg(test)]
 impl<'c> Write<'c> {
-    /// What a test does, outside any transaction.
+    /// A writer for a test, outside any transaction.
     pub fn of(sql: &'c Connection) -> Self {
         Self::new(sql)
     }
 }
 
-/// A transaction that writes.
+/// A transaction that can read and write.
 pub struct Write<'c> {
     read: Read<'c>,
     pub(super) effects: RefCell<Vec<Effect>>,
-    /// Bytes that it has added to the disk.
+    /// The bytes that it has added to the disk.
     added: Cell<u64>,
-    /// The session that is charged for them.
+    /// The session that is charged for those bytes.
     pub(super) author: Cell<Option<SessionId>>,
-    /// The address whose request this is. `None`: the server's own work, or the operator's.
+    /// The address that made the request. `None`: the work is the server's own, or the operator's.
     pub(super) requester: Cell<Option<IpAddr>>,
 }
 
@@ -61,29 +61,30 @@ impl<'c> Write<'c> {
         }
     }
 
-    /// Says for which session this is done, and so which one is charged for what it adds.
+    /// Says on behalf of which session the transaction runs. That session is charged for what it
+    /// adds.
     pub fn work_for(&self, session: SessionId) {
         self.author.set(Some(session));
     }
 
-    /// Bytes that this has added to the disk so far.
+    /// The bytes that the transaction has added to the disk so far.
     pub fn added(&self) -> u64 {
         self.added.get()
     }
 
-    /// Counts a row that is added: how many bytes its texts and hashes take, and how many entries
-    /// in indexes it has.
+    /// Counts a row that is added: `values` are the bytes of its texts and hashes, `entries` its
+    /// entries in indexes.
     pub(super) fn add_row(&self, values: usize, entries: usize) {
         self.added
             .set(self.added.get() + size::of_row(values, entries));
     }
 
-    /// Counts a text that a row is given in the place of another.
+    /// Counts a text that replaces another one in a row.
     pub(super) fn add_text(&self, text: &str) {
         self.added.set(self.added.get() + text.len() as u64);
     }
 
-    /// Notes what follows from the commit in memory.
+    /// Notes what changes in memory once the transaction is committed.
     pub fn effect(&self, effect: Effect) {
         self.effects.borrow_mut().push(effect);
     }

@@ -1,5 +1,4 @@
-//! What a session has not read: what others said past its read mark, as far as it is worth
-//! counting.
+//! Unread messages: what others said past a session's read marker, as far as it is worth counting.
 
 use rusqlite::{Row, params};
 
@@ -9,15 +8,16 @@ use crate::{
     model::{ChannelId, EventId, SessionId, Unread, Words},
 };
 
-/// Messages that are counted, at most.
+/// The most messages that are counted.
 const MOST: u32 = 100;
 
-/// What is unread of a channel that a session is on, in its present stay; for the session is what
-/// names it.
+/// The unread messages of a channel that the session `me` is on, in its present stay, and whether
+/// they mention it. `read` is its read marker.
 ///
-/// The index of the channel's messages is read from the newest back. Each knows the last one before
-/// it that another session sent, so a run of the session's own messages, however long, costs one
-/// step; and it has a filter of its words, so that few texts are read that do not name the session.
+/// The index of the channel's messages is read from the newest message back. Each message knows the
+/// last one before it that another session sent, so a run of the session's own messages costs one
+/// step, however long it is. Each message also has a filter of its words, so few texts are read
+/// that do not mention the session.
 pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) -> Result<Unread> {
     let mut unread = Unread::default();
     let mut statement = tx.sql.prepare_cached(
@@ -45,8 +45,8 @@ pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) ->
     }
 }
 
-/// What is unread of an exchange of direct messages, from the newest back. What the session tells
-/// itself it has read.
+/// The unread direct messages from another session, read from the newest message back. Messages
+/// that a session sends to itself count as read.
 pub fn of_exchange(tx: &Read, me: &Session, other: SessionId, read: EventId) -> Result<Unread> {
     let mut unread = Unread::default();
     let mut statement = tx.sql.prepare_cached(
@@ -60,8 +60,8 @@ pub fn of_exchange(tx: &Read, me: &Session, other: SessionId, read: EventId) -> 
     Ok(unread)
 }
 
-/// Whether a message names a session in its text, which stands behind the target. Few are read that
-/// do not.
+/// Whether a message mentions a session in its text, which is the second parameter. The filter of
+/// words avoids reading most texts that do not.
 fn is_named(tx: &Read, me: &Session, message: &Row) -> Result<bool> {
     let (id, words): (i64, Option<i64>) = (message.get("id")?, message.get("words")?);
     if words.is_some_and(|words| !Words(words).may_have(&me.nick)) {

@@ -1,7 +1,7 @@
-//! Events that nobody can read any more go before their time: those of an ended session, and those
-//! of a channel that lie outside all stays of live sessions there and outside the times when the
-//! live channel was +H. They are in nobody's queue or history, so nobody loses anything by it and
-//! there is no gap to tell of.
+//! Unreadable events are removed before their time: those of an ended session, and those of a
+//! channel that lie outside all stays of live sessions and outside the times when the live channel
+//! was +H. They are in no queue and no history. Nobody loses anything, so there is no gap to
+//! report.
 
 use std::collections::HashMap;
 
@@ -19,11 +19,12 @@ use crate::{
     model::{EventId, TargetId},
 };
 
-/// Stays on a channel that are looked through, from the oldest on.
+/// The most stays on a channel that are looked at, from the oldest on.
 const STAYS: usize = 1000;
 
-/// Removes a batch of such events. It goes through the targets that were noted, at most `batch`
-/// events and targets; how many, or `batch` where their addresses were too many for the rest.
+/// Removes a batch of unreadable events of the targets that must be swept: at most `batch` events
+/// and targets together. Returns how many, or `batch` if it stopped because their addresses were
+/// too many.
 pub fn remove(tx: &Write, batch: usize) -> Result<usize> {
     let mut gaps = Gaps {
         tx,
@@ -40,7 +41,7 @@ pub fn remove(tx: &Write, batch: usize) -> Result<usize> {
             if addresses >= ADDRESSES * batch {
                 return Ok(batch);
             }
-            // Another of its targets may still have somebody who can read it.
+            // Another target of the event may have somebody who can read it.
             let targets = log::targets_of(tx, *id)?;
             addresses += targets.len();
             let mut readable = false;
@@ -61,7 +62,7 @@ pub fn remove(tx: &Write, batch: usize) -> Result<usize> {
     Ok(looked_at)
 }
 
-/// The events of a target that lie within these stretches, at most so many.
+/// The events of a target that lie within these stretches, at most `limit`.
 fn within(
     tx: &Read,
     target: TargetId,
@@ -84,7 +85,7 @@ fn within(
     Ok(ids)
 }
 
-/// Events from the first to the last.
+/// The first and the last event of a stretch.
 type Stretch = (EventId, EventId);
 
 fn holds(stretches: &[Stretch], id: EventId) -> bool {
@@ -92,15 +93,16 @@ fn holds(stretches: &[Stretch], id: EventId) -> bool {
     next > 0 && id <= stretches[next - 1].1
 }
 
-/// What nobody can read of each target.
+/// The stretches of each target that nobody can read.
 struct Gaps<'a> {
     tx: &'a Read<'a>,
     known: HashMap<TargetId, Vec<Stretch>>,
 }
 
 impl Gaps<'_> {
-    /// Of a live session, nothing; of a channel, what lies outside the stays of live sessions and
-    /// the times when it was +H; else everything. In order.
+    /// The unreadable stretches of a target, in order. A live session has none. A channel has those
+    /// outside the stays of live sessions and the times when it was +H. For anything else it is
+    /// everything.
     fn of(&mut self, target: TargetId) -> Result<&[Stretch]> {
         if !self.known.contains_key(&target) {
             self.known.insert(target, self.find(target)?);
@@ -129,8 +131,8 @@ impl Gaps<'_> {
                 gaps.push((EventId(first), EventId(since - 1)));
             }
             count += 1;
-            // Whoever is there now, or comes to a channel that is +H, reads everything that comes.
-            // Past so many stays, somebody may.
+            // A present member, or one who joins while the channel is +H, can read everything that
+            // follows. After this many stays, assume that somebody can.
             let Some(until) = until.filter(|_| count < STAYS) else {
                 return Ok(gaps);
             };

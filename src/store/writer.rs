@@ -1,11 +1,11 @@
-//! The one writer thread: it takes whatever waits, runs each job in its own savepoint, commits
-//! once, applies the effects in memory and then answers all of them. That is group commit: the more
-//! wait, the more share one sync of the disk.
+//! The one writer thread. It takes all waiting jobs, runs each in its own savepoint, commits once,
+//! applies the effects in memory and then answers all callers. This is group commit: the more jobs
+//! wait, the more of them share one sync of the disk.
 //!
-//! If the transaction comes to nothing, its jobs are run again, each in one of its own: what is one
-//! job's fault is its own failure. What is nobody's fault (the disk refuses, another process holds
-//! the database) fails all that wait, at once. On a full disk, a job is refused or has the reserve,
-//! by its priority (`engine::room`).
+//! If the transaction fails, its jobs are run again, each in a transaction of its own, so that a
+//! job fails only through its own fault. If the machine is at fault (the disk fails, another
+//! process holds the database), all waiting jobs fail at once. On a full disk, a job is refused or
+//! may use the reserve, by its priority (`engine::room`).
 
 use std::{
     collections::VecDeque,
@@ -35,30 +35,32 @@ use crate::{
     model::Network,
 };
 
-/// Jobs in the writer's line, done or waiting; beyond it callers wait for a place. The places of
-/// one network leave those of others free, and for a place its callers wait for each other alone,
-/// unless several networks do the same.
+/// The slots in the writer's queue. Beyond them, callers wait for a slot. One network can have a
+/// quarter of the slots, so its callers wait for one another alone, unless several networks do the
+/// same.
 const WAITING: usize = 1024;
+/// How the slots are shared out.
 const PLACES: Bounds = Bounds {
     permits: WAITING,
     permits_of_one: WAITING / 4,
-    // More than have a connection, for what ends something is not to be refused.
+    // More than can be connected, because a write that ends something must not be refused.
     waiting_of_one: 4096,
     waiting: 65_536,
     burst: Duration::from_millis(100),
 };
-/// Jobs in one commit, and how long a commit goes on taking more.
+/// The most jobs in one commit.
 const GROUP: usize = 256;
+/// How long one commit goes on taking jobs.
 const GROUP_TIME: Duration = Duration::from_millis(20);
 
-/// A piece of work whose type the writer need not know.
+/// A piece of work, whatever its type.
 trait Job: Send {
     fn account(&self) -> &Account;
-    /// Runs it; whether to keep what it did.
+    /// Runs the work. Returns whether to keep what it did.
     fn run(&mut self, tx: &Write) -> bool;
-    /// Puts a failure of the whole in place of its result.
+    /// Replaces the result with a failure of the whole transaction.
     fn fail(&mut self, error: Error);
-    /// Whether the machine failed it.
+    /// Whether the machine made it fail.
     fn is_failed(&self) -> bool;
     fn answer(self: Box<Self>);
 }
@@ -68,7 +70,7 @@ struct Work<T, F> {
     account: Account,
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
-    /// Others get it when this is answered.
+    /// The job's slot, which is free again when the job is answered.
     _place: Turn<Option<Network>>,
 }
 
@@ -100,12 +102,12 @@ impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
         let result = self
             .result
             .unwrap_or_else(|| Err(Error::internal("a transaction panicked")));
-        // A caller that has gone away needs no answer; what was done stays done.
+        // A caller that has hung up needs no answer. What was done stays done.
         let _ = self.caller.send(result);
     }
 }
 
-/// A place in the writer's line, for one job. Whoever has it comes after all who had theirs used
+/// A slot in the writer's queue, for one job. Its job runs after all jobs whose slots were used
 /// before.
 pub struct WriteSlot {
     line: mpsc::UnboundedSender<Box<dyn Job>>,
@@ -114,7 +116,9 @@ pub struct WriteSlot {
 }
 
 impl WriteSlot {
-    /// Runs `work` in this place; it is in the line as soon as this is polled.
+    /// Runs `work` in this slot. It enters the queue when the future is first polled. Fails with
+    /// the error of `work`, with `overloaded` when the server stops, and with `storage_failed` or
+    /// `storage_limit` when the disk or the network's limit refuses it.
     pub async fn take<T, F>(self, priority: Priority, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -127,7 +131,7 @@ impl WriteSlot {
         } = self;
         let (caller, answer) = oneshot::channel();
         let account = Account::of_task(counted, priority);
-        // Without a receiver the job is dropped, and its caller told.
+        // Without a receiver the job is dropped, and its caller is told.
         let _ = line.send(Box::new(Work {
             work,
             account,
@@ -135,23 +139,24 @@ impl WriteSlot {
             caller,
             _place: turn,
         }));
-        // Or the line would be open for as long as the caller waits.
+        // The queue would otherwise stay open as long as the caller waits.
         drop(line);
         answer.await.map_err(|_| stopping())?
     }
 }
 
+/// The writer thread, and the queue in front of it.
 pub struct Writer {
     line: Mutex<Option<mpsc::UnboundedSender<Box<dyn Job>>>>,
-    /// What bounds it.
+    /// Shares the slots fairly among networks.
     places: Fair<Option<Network>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// What is added to the disk, and for whom.
+    /// The counts of what each network adds to the disk.
     pub counted: Counted,
 }
 
 impl Writer {
-    /// Starts the thread. At its end it closes the database at `path`.
+    /// Starts the thread. When it ends, it closes the database at `path`.
     pub fn start(
         mut connection: Connection,
         path: PathBuf,
@@ -175,18 +180,19 @@ impl Writer {
         })
     }
 
-    /// Waits for a place in the line.
+    /// Waits for a slot in the queue. Fails with `overloaded` if too many callers of the network
+    /// wait, or if the server is stopping.
     pub async fn write_slot(&self, lane: Lane) -> Result<WriteSlot> {
         let turn = self.places.enter(payer(), lane).await.map_err(crowded)?;
         self.placed(turn).ok_or_else(stopping)
     }
 
-    /// A place in the line, if there is one at once.
+    /// A slot in the queue, if one is free now.
     pub fn free_write_slot(&self) -> Option<WriteSlot> {
         self.placed(self.places.try_enter(&payer())?)
     }
 
-    /// None once it is stopping.
+    /// The slot for a turn. `None`: the server is stopping.
     fn placed(&self, turn: Turn<Option<Network>>) -> Option<WriteSlot> {
         let line = self
             .line
@@ -200,7 +206,7 @@ impl Writer {
         })
     }
 
-    /// Lets the thread finish what waits, and waits for it.
+    /// Lets the thread finish all waiting jobs, and waits for it.
     pub fn stop(&self) {
         self.line.lock().unwrap_or_else(|e| e.into_inner()).take();
         let thread = self.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
@@ -216,7 +222,7 @@ impl Drop for Writer {
     }
 }
 
-/// By whose turns it goes. One customer's networks are that customer.
+/// The network that waits. The networks of one customer count as one.
 fn payer() -> Option<Network> {
     limits::payer().map(Network::widest)
 }
@@ -225,13 +231,13 @@ fn stopping() -> Error {
     Error::retry(Code::Overloaded, 5, "the server is stopping")
 }
 
-/// Why a transaction came to nothing.
+/// Why a transaction failed.
 enum Failure {
-    /// One of its jobs ended it, or they could not be committed together. A job that was alone in
-    /// it holds the error.
+    /// One of its jobs ended it, or its jobs could not be committed together. If there was only one
+    /// job, that job holds the error.
     Jobs,
-    /// It could not begin, or the machine would not commit even a job alone: no other would fare
-    /// better.
+    /// It could not begin, or the machine would not commit even a single job. Other jobs would fail
+    /// too.
     Machine(Error),
 }
 
@@ -241,8 +247,7 @@ fn work(
     room: &mut Room,
     observe: &Observer,
 ) {
-    // The jobs of a group whose transaction is gone, and with it all that they did: each has a
-    // second chance, alone.
+    // The jobs of a group whose transaction failed, and that get a second chance, each alone.
     let mut again = VecDeque::new();
     loop {
         let retried = again.pop_front();
@@ -279,17 +284,17 @@ fn work(
                 observe(effects);
             }
             Err(Failure::Jobs) if jobs.len() > 1 => again.extend(jobs.drain(..)),
-            // It is alone, and there is room for it now.
+            // The job was alone, and there is room for it now.
             Err(_) if failed && room.make(jobs[0].account().priority) => {
                 jobs.drain(..).rev().for_each(|job| again.push_front(job));
             }
             Err(Failure::Jobs) => {}
-            // The others may be of a kind for which there is still room.
+            // The others may have a priority for which there is still room.
             Err(Failure::Machine(error)) if room.is_full() => {
                 jobs.iter_mut().for_each(|job| job.fail(error.clone()))
             }
             Err(Failure::Machine(error)) => {
-                // One after the other they would each wait as long for the same.
+                // One after the other, they would each wait as long for the same failure.
                 jobs.extend(again.drain(..));
                 jobs.extend(iter::from_fn(|| line.try_recv().ok()).take(WAITING));
                 jobs.iter_mut().for_each(|job| job.fail(error.clone()));
@@ -299,7 +304,7 @@ fn work(
     }
 }
 
-/// The job, unless it is refused because the disk is full: then it is answered.
+/// The job, unless it is refused because the disk is full. In that case it is answered here.
 fn admitted(mut job: Box<dyn Job>, room: &Room) -> Option<Box<dyn Job>> {
     let Some(refusal) = room.refusal(job.account()) else {
         return Some(job);
@@ -309,8 +314,8 @@ fn admitted(mut job: Box<dyn Job>, room: &Room) -> Option<Box<dyn Job>> {
     None
 }
 
-/// Runs the first of `jobs`, and what `more` gives, in one transaction; all that were run are in
-/// `jobs` afterwards, committed or not.
+/// Runs the first of `jobs`, and those that `more` returns, in one transaction. Afterwards `jobs`
+/// contains all jobs that were run, committed or not.
 fn commit(
     connection: &mut Connection,
     jobs: &mut Vec<Box<dyn Job>>,
@@ -318,9 +323,9 @@ fn commit(
 ) -> Result<Vec<Effect>, Failure> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE");
     begun.map_err(|error| Failure::Machine(error.into()))?;
-    // Some errors (a full disk) make SQLite end the transaction, savepoints and all. A job that
-    // overlooked one would then commit each further statement by itself: none is committed but by
-    // the COMMIT below.
+    // Some errors (a full disk) make SQLite end the transaction, savepoints and all. If a job
+    // overlooked such an error, each further statement would be committed separately. Therefore
+    // only the COMMIT below may commit.
     refuse_commits(connection, true);
     let mut effects = Vec::new();
     while let Some(job) = jobs.last_mut() {
@@ -349,8 +354,8 @@ fn commit(
     Err(Failure::Jobs)
 }
 
-/// Runs one job; a refusal, a failure or a panic undoes that job alone. `None`: the transaction is
-/// no longer whole.
+/// Runs one job. A refusal, a failure or a panic undoes that job alone. `None`: the transaction is
+/// not whole any more.
 fn savepoint(connection: &Connection, job: &mut dyn Job) -> Option<Vec<Effect>> {
     if let Err(error) = run(connection, "SAVEPOINT job") {
         job.fail(error.into());
@@ -359,10 +364,10 @@ fn savepoint(connection: &Connection, job: &mut dyn Job) -> Option<Vec<Effect>> 
     let tx = Write::new(connection);
     let kept = catch_unwind(AssertUnwindSafe(|| job.run(&tx))).unwrap_or(false);
     if job.is_failed() {
-        // It may be run again, and keep its place before those that came after it.
+        // It may be run again, and it keeps its place before the jobs that came after it.
         return None;
     }
-    // Either fails if the transaction has ended.
+    // Both statements fail if the transaction has ended.
     let undone = if kept {
         Ok(())
     } else {
@@ -380,34 +385,34 @@ fn savepoint(connection: &Connection, job: &mut dyn Job) -> Option<Vec<Effect>> 
     }
 }
 
-/// Runs a statement that every job needs, and that is therefore prepared once.
+/// Runs a statement that every job needs and that is therefore kept prepared.
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 fn refuse_commits(connection: &mut Connection, refuse: bool) {
-    // It fails only for a connection that somebody else closes.
+    // This fails only if the connection is closed.
     let _ = connection.commit_hook(refuse.then_some(|| true));
 }
 
 fn roll_back(connection: &Connection) {
     if !connection.is_autocommit() {
-        // It fails only if there is nothing left to roll back.
+        // This fails only if there is nothing left to roll back.
         let _ = connection.execute_batch("ROLLBACK");
     }
 }
 
-/// Writes over what a failed COMMIT may have left at the end of the write-ahead log. If only its
-/// sync failed, it is there whole, and a server that is started after a crash would take it for
-/// committed.
+/// Writes over what a failed COMMIT may have left at the end of the write-ahead log. If only the
+/// sync of the log failed, the transaction is there whole, and after a crash the next server would
+/// take it for committed.
 fn bury(connection: &Connection) {
     if let Err(error) = open::touch(connection) {
-        // By this it is logged, as often as failures are.
+        // Creating the error logs it, at the rate at which failures are logged.
         drop(Error::from(error));
     }
 }
 
-/// Too many requests of a network wait for a reader or the writer.
+/// The refusal when too many requests of a network wait for a reader or the writer.
 pub(super) fn crowded(full: Full) -> Error {
     Error::retry(
         Code::Overloaded,

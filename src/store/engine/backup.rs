@@ -10,7 +10,8 @@ use crate::{
     store::migrate,
 };
 
-/// Copies a database that may be in use (`VACUUM INTO`), and syncs the copy.
+/// Copies a database that may be in use (`VACUUM INTO`), and syncs the copy. Fails with
+/// `internal_error` if `to` exists or cannot be written.
 pub fn copy(from: &Readers, to: &Path) -> Result<()> {
     let cannot = |why: &dyn std::fmt::Display| {
         Error::new(
@@ -21,7 +22,7 @@ pub fn copy(from: &Readers, to: &Path) -> Result<()> {
     let target = to
         .to_str()
         .ok_or_else(|| cannot(&"its name is not UTF-8"))?;
-    // SQLite writes into an empty file that is there already, which so is its owner's alone.
+    // SQLite writes into an existing file if it is empty. This one has mode 0600.
     let file = private()
         .create_new(true)
         .open(to)
@@ -43,7 +44,7 @@ pub fn copy(from: &Readers, to: &Path) -> Result<()> {
             file.sync_all().map_err(|e| cannot(&e))
         });
     if copied.is_err() {
-        // Half a copy must not pass for a whole one.
+        // Half a copy must not be taken for a whole one.
         let _ = fs::remove_file(to);
     }
     copied

@@ -1,4 +1,4 @@
-//! The files of a database, and who may open them: their owner alone.
+//! The files of a database. Only their owner may open them.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -8,18 +8,17 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// The bits of a mode that let anyone but the owner do something.
+/// The bits of a file's mode that give others any access.
 pub const OTHERS: u32 = 0o077;
 /// The bits of a folder's mode that let others put files into it.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// The file beside a database whose name ends with `suffix` too: `rejoin.db` has its lock in
-/// `rejoin.db.lock`.
+/// The file beside a database with this suffix: the lock of `rejoin.db` is `rejoin.db.lock`.
 pub fn beside(database: &Path, suffix: &str) -> PathBuf {
     append(database, &format!(".{suffix}"))
 }
 
-/// SQLite's write-ahead log of a database, and its index.
+/// The paths of a database's write-ahead log and of the log's index.
 pub fn write_ahead_log(database: &Path) -> [PathBuf; 2] {
     ["-wal", "-shm"].map(|suffix| append(database, suffix))
 }
@@ -30,7 +29,7 @@ fn append(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// The folder that a database lies in.
+/// The folder of a database.
 pub fn folder(database: &Path) -> &Path {
     database
         .parent()
@@ -38,28 +37,28 @@ pub fn folder(database: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// The database that a path names in the end. A link and its target are one database, with one lock
-/// and one socket.
+/// The path of the database itself, with links resolved. A link and its target are one database,
+/// with one lock and one socket.
 pub fn resolve(database: &Path) -> PathBuf {
     let is_link = fs::symlink_metadata(database).is_ok_and(|file| file.is_symlink());
     let target = is_link.then(|| fs::canonicalize(database).ok()).flatten();
     target.unwrap_or_else(|| database.to_owned())
 }
 
-/// How our files are opened: made if missing, for their owner alone. A link in their place is not
-/// followed, because the caller may be root, and a link could lead anywhere.
+/// Options to open or create one of our files, with mode 0600. A link in its place is not followed,
+/// because the caller may be root and a link may lead anywhere.
 pub fn private() -> OpenOptions {
     let mut options = no_link();
     options.write(true).create(true).mode(0o600);
     options
 }
 
-/// How a file is opened that is no link; one that is a pipe keeps nobody waiting.
+/// Options to read a file, but no link. A pipe does not block.
 pub fn no_link() -> OpenOptions {
     to_read(OFlags::NOFOLLOW | OFlags::NONBLOCK)
 }
 
-/// How a file is opened that may be anything; one that is a pipe keeps nobody waiting.
+/// Options to read a file or the target of a link. A pipe does not block.
 pub fn at_once() -> OpenOptions {
     to_read(OFlags::NONBLOCK)
 }
@@ -72,7 +71,7 @@ fn to_read(flags: OFlags) -> OpenOptions {
     options
 }
 
-/// Gives a new file to the owner of the database, where that is another: an operator may call a
+/// Gives a new file the owner of the database, if that is another user. An operator may run a
 /// subcommand as root, and the server must be able to open the file all the same.
 pub fn share_owner(file: &File, database: &Path) {
     let (Ok(own), Ok(wanted)) = (file.metadata(), fs::metadata(database)) else {
@@ -86,11 +85,10 @@ pub fn share_owner(file: &File, database: &Path) {
     }
 }
 
-/// Closes the files of a database to everyone but their owner, and says so. It only warns of what
-/// it cannot or should not change by itself: files of another owner, and the folder. It is called
-/// before SQLite opens the database, whose locks would go with the files that this opens and
-/// closes. A key file that is open to others is an error of its own: whoever read it could forge
-/// tokens (`key_file`).
+/// Removes the access of others to the files of a database, and logs it. It only warns of what it
+/// cannot or should not change: files of another owner, and the folder. It must be called before
+/// SQLite opens the database, because closing these files would release SQLite's locks. A key file
+/// that others can read is an error instead, because a reader could forge tokens (`key_file`).
 pub fn close_to_others(database: &Path) {
     let [wal, shm] = write_ahead_log(database);
     for file in [database.to_owned(), wal, shm, beside(database, "lock")] {
@@ -108,9 +106,9 @@ pub fn close_to_others(database: &Path) {
     }
 }
 
-/// Closes one file to everyone but its owner.
+/// Removes the access of others to one file, and logs it.
 pub fn tighten(path: &Path) {
-    // What is not there, and what is no file of ours, is left alone.
+    // A path without a file, or with something other than a regular file, is left alone.
     let Ok(metadata) = fs::symlink_metadata(path) else {
         return;
     };

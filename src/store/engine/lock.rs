@@ -1,7 +1,8 @@
-//! The lock beside a database: one process owns it at a time, and says in the lock file who it is.
+//! The lock beside a database. One process owns the database at a time, and writes into the lock
+//! file which process it is.
 //!
-//! The system drops the lock when its holder ends, however it ends. The text in the file is for
-//! people and for error messages: nothing but the lock itself decides who owns the database.
+//! The system drops the lock when its holder ends, however it ends. The text in the file is only
+//! for people and error messages: the lock alone decides which process owns the database.
 
 use std::{
     fs::{File, TryLockError},
@@ -19,24 +20,24 @@ use crate::error::Result;
 
 /// How long a server or a subcommand waits for a database that another process holds.
 pub const LOCK_PATIENCE: Duration = Duration::from_secs(10);
-/// Between two tries.
+/// The time between two attempts to take the lock.
 pub const LOCK_RETRY: Duration = Duration::from_millis(50);
 
-/// A database whose lock this process holds. Dropping it lets the lock go.
+/// A database whose lock this process holds. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct DatabaseLock {
     path: PathBuf,
     file: File,
 }
 
-/// What a lock file begins with while a server serves: no other server waits for that one to end.
+/// What the lock file begins with while a server serves. No other server waits for it to end.
 const SERVER: &str = "a rejoin server";
-/// The same once the server is stopping.
+/// What the lock file begins with once the server is stopping.
 const STOPPING: &str = "a rejoin server that is stopping";
 
 impl DatabaseLock {
-    /// Takes the lock for a server. It waits for a subcommand, and for a server that is stopping,
-    /// but not for a server that runs.
+    /// Takes the lock for a server. It waits for a subcommand and for a stopping server, but not
+    /// for a running server. Fails with `internal_error` if the database is in use.
     pub fn for_server(database: &Path) -> Result<Self> {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
@@ -54,17 +55,17 @@ impl DatabaseLock {
         }
     }
 
-    /// Takes the lock for a subcommand, if it is free.
+    /// Takes the lock for a subcommand. `None`: another process holds it.
     pub fn for_subcommand(database: &Path, name: &str) -> Result<Option<Self>> {
         Self::attempt(database, &format!("the subcommand `rejoin {name}`"))
     }
 
-    /// The database itself.
+    /// The path of the database, with links resolved.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Says that this server is stopping, so that the next one waits for it.
+    /// Marks the lock as that of a stopping server, so that the next server waits for it.
     pub fn announce_stop(&self) {
         self.announce(STOPPING);
     }
@@ -87,7 +88,7 @@ impl DatabaseLock {
         Ok(Some(lock))
     }
 
-    /// Writes down who holds the lock. If that fails, error messages say less.
+    /// Writes the holder into the lock file. If that fails, error messages say less.
     fn announce(&self, holder: &str) {
         let write = |mut file: &File| {
             file.set_len(0)?;
@@ -102,12 +103,12 @@ impl DatabaseLock {
 
 impl Drop for DatabaseLock {
     fn drop(&mut self) {
-        // The next holder's name would otherwise stand behind ours for a moment.
+        // Otherwise the next holder's name would stand behind ours for a moment.
         let _ = self.file.set_len(0);
     }
 }
 
-/// Who holds the lock of a database, as far as the holder has said so; may be empty.
+/// The holder of a database's lock, as the lock file names it. Empty: it does not say.
 pub fn holder(database: &Path) -> String {
     let mut text = String::new();
     let path = beside(&files::resolve(database), "lock");
@@ -120,7 +121,7 @@ pub fn holder(database: &Path) -> String {
     text.trim_end().to_owned()
 }
 
-/// Whether some process has a database now.
+/// Whether some process holds the lock of a database now.
 pub fn is_held(database: &Path) -> bool {
     let path = beside(&files::resolve(database), "lock");
     files::no_link()
@@ -128,7 +129,7 @@ pub fn is_held(database: &Path) -> bool {
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// Why a database cannot be had.
+/// The end of an error message that says that the database is in use.
 pub fn in_use(holder: &str) -> String {
     format!(
         "is in use by another process: {}",

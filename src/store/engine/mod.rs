@@ -1,4 +1,5 @@
-//! SQLite: how its files are opened, locked, read at the same time, and kept from filling the disk.
+//! SQLite: how its files are opened, locked and read at the same time, and how the database deals
+//! with a full disk.
 
 pub(super) mod backup;
 pub(super) mod error;

@@ -1,4 +1,4 @@
-//! Opening a database and closing it: the pragmas, a clear word when the file is not ours, and one
+//! Opening and closing a database: the pragmas, a clear error when the file is not ours, and one
 //! whole file at the end.
 
 use std::{fs, io, path::Path, time::Duration};
@@ -15,23 +15,24 @@ use crate::{
     model::Timestamp,
 };
 
-/// Statements kept prepared; a page of a queue and a command need about thirty.
+/// How many statements a connection keeps prepared. A page of a queue and a command need about 30.
 const STATEMENTS: usize = 128;
-/// How long another process (a shell, a tool that replicates) may hold a lock before what waits for
-/// it fails. Well-behaved ones need milliseconds, and everybody's commands stand behind the one
-/// that waits. A backup only reads, which locks nothing.
+/// How long another process (a shell, a tool that replicates) may hold a lock before a statement
+/// that waits for it fails. Well-behaved processes need milliseconds, and all commands wait behind
+/// such a statement. A backup only reads, which locks nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long the end waits for such a process. Nobody's commands stand behind it any more.
+/// How long closing waits for such a process. No commands wait behind it any more.
 pub const CLOSING: Duration = Duration::from_secs(2);
-/// Bytes of the write-ahead log that are kept to be written over; what it was longer is given back
-/// to the disk.
+/// The bytes of the write-ahead log that are kept to be written again. A longer log is shortened to
+/// this.
 const LOG_LIMIT: i64 = 16 << 20;
 
-/// Opens a database for the writer. A failure of the machine's, such as a full disk, is
-/// `storage_failed`.
+/// Opens a database for the writer, and creates or upgrades it where needed. Fails with
+/// `storage_failed` if the machine does (a full disk), and with `internal_error` if the file is not
+/// ours.
 pub fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
-    // Made before SQLite would make it, so that it and what SQLite lays beside it are its owner's
-    // alone.
+    // The file is created before SQLite would create it, so that only its owner can access it and
+    // the files that SQLite puts beside it.
     files::close_to_others(path);
     match private().create_new(true).open(path) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
@@ -60,6 +61,7 @@ pub fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens a database to read. Fails with `storage_failed` or `internal_error`.
 pub fn reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -67,13 +69,13 @@ pub fn reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Closes the writer's connection, once all others are closed: the write-ahead log is folded into
-/// the database and removed, so that the database is one whole file; on a full disk with the
-/// reserve. Where that cannot be, it says which files belong together.
+/// Closes the writer's connection, after all others are closed. It folds the write-ahead log into
+/// the database and removes it, so that the database is one whole file. On a full disk it uses the
+/// reserve. If it fails, it logs which files belong together.
 pub fn close(connection: Connection, path: &Path, room: &mut Room) {
     let patience = connection.busy_timeout(CLOSING);
     let fold = || {
-        // The first column says whether somebody else's reader or writer was in the way.
+        // The first column says whether another reader or writer was in the way.
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
             row.get::<_, bool>(0)
         })
@@ -99,18 +101,19 @@ pub fn close(connection: Connection, path: &Path, room: &mut Room) {
              Keep the two files together, and copy both or neither",
             log.display()
         ),
-        // What is left is empty.
+        // The log that is left is empty.
         _ => tracing::warn!(
             "the database {database} is whole, but its write-ahead log could not be removed: {why}"
         ),
     }
 }
 
+/// Sets up a connection of either kind.
 pub fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(PATIENCE)?;
-    // A plan is kept whatever values are bound. Without it SQLite plans some queries anew each
-    // time, to look whether a value lets it use a partial index.
+    // Keep a statement's plan whatever values are bound. Without this, SQLite plans some queries
+    // again each time, to see whether a value lets it use a partial index.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", "on")?;
     connection.pragma_update(None, "temp_store", "memory")
@@ -127,6 +130,7 @@ fn describe(path: &Path, error: &rusqlite::Error) -> Error {
     }
 }
 
+/// The error that a database cannot be used (`internal_error`). `why` follows its path.
 pub fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::new(
         Code::InternalError,
@@ -134,8 +138,8 @@ pub fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
     )
 }
 
-/// A real write that changes nothing: the file's version as it is. (A row that is updated to what
-/// it was is not written.)
+/// A real write that changes nothing: it sets the version of the file to what it is. (SQLite does
+/// not write a row whose update changes nothing.)
 pub fn touch(sql: &Connection) -> rusqlite::Result<()> {
     let version: i32 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
     sql.pragma_update(None, "user_version", version)

@@ -1,8 +1,8 @@
 //! Connections that only read: a few that are used again and again, and those of backups.
 //!
-//! All of them are closed before the writer's, because only then does SQLite fold its write-ahead
-//! log into the database and remove it. A reader that is at work then has some time to finish, and
-//! is interrupted after that.
+//! All of them must be closed before the writer's connection, because only then does SQLite fold
+//! its write-ahead log into the database and remove it. A reader at work gets some time to finish,
+//! and is interrupted after that.
 
 use std::{
     collections::HashMap,
@@ -20,13 +20,15 @@ use crate::store::transaction::Read;
 
 /// How long a reader may take to notice that it was interrupted.
 const INTERRUPTED: Duration = Duration::from_secs(2);
-/// Between two interruptions: each ends the statement that runs, and the next statement would go
-/// on.
+/// The time between two interruptions. Each one ends only the statement that runs, and the work may
+/// go on with its next statement.
 const AGAIN: Duration = Duration::from_millis(20);
 
+/// The readers of a database.
 pub struct Readers {
+    /// The path of the database.
     pub path: PathBuf,
-    /// Held to take or return a connection, never while one is used.
+    /// Locked to take or return a connection, never while one is used.
     state: Mutex<State>,
     returned: Condvar,
 }
@@ -34,7 +36,7 @@ pub struct Readers {
 #[derive(Default)]
 struct State {
     idle: Vec<Connection>,
-    /// Those in use, under a number of their own.
+    /// The connections in use, by the number of their lease.
     busy: HashMap<u64, InterruptHandle>,
     next: u64,
     closed: bool,
@@ -48,6 +50,7 @@ pub struct Lease<'r> {
 }
 
 impl Readers {
+    /// Readers of the database at `path`. Connections are opened when they are needed.
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -56,7 +59,7 @@ impl Readers {
         }
     }
 
-    /// Runs `work` in a transaction that only reads.
+    /// Runs `work` in a read-only transaction. Fails with `overloaded` when the server is stopping.
     pub fn run<T>(&self, work: impl FnOnce(&Read) -> Result<T>) -> Result<T> {
         let lease = self.lease()?;
         let transaction = lease.unchecked_transaction()?;
@@ -64,17 +67,17 @@ impl Readers {
         let ended = transaction.finish();
         let failed = result.as_ref().is_err_and(Error::is_failure);
         if failed && self.lock().closed {
-            // It was interrupted, or found nothing but what is being closed.
+            // The work was interrupted, or it met what is being closed.
             return Err(stopping());
         }
-        // A connection that failed is closed, and with it goes whatever may be wrong with it.
+        // A connection that failed is closed, in case something is wrong with it.
         if ended.is_ok() && !failed {
             lease.give_back();
         }
         result
     }
 
-    /// Takes a connection, or opens one.
+    /// Takes an idle connection or opens one. Fails with `overloaded` when the server is stopping.
     pub fn lease(&self) -> Result<Lease<'_>> {
         let idle = {
             let mut state = self.lock();
@@ -98,8 +101,8 @@ impl Readers {
         })
     }
 
-    /// Closes all connections: idle ones at once, busy ones when they are done, at `deadline` at
-    /// the latest. Whether all are closed.
+    /// Closes all connections: idle ones at once, busy ones when they are done. At `deadline` it
+    /// interrupts those that are still busy. Returns whether all are closed.
     pub fn close(&self, deadline: Instant) -> bool {
         let mut state = self.lock();
         state.closed = true;
@@ -130,7 +133,7 @@ impl Readers {
 }
 
 impl Lease<'_> {
-    /// Lets others use the connection.
+    /// Makes the connection idle, for others to use.
     fn give_back(mut self) {
         let mut state = self.readers.lock();
         if !state.closed {
@@ -151,7 +154,7 @@ impl Deref for Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        // Closed before it is counted out.
+        // The connection is closed before it is counted as closed.
         drop(self.connection.take());
         self.readers.lock().busy.remove(&self.number);
         self.readers.returned.notify_all();

@@ -1,9 +1,9 @@
-//! The reserve: a file beside the database that keeps room on the disk. When the disk is full, it
-//! is given up step by step, so that another program that fills the disk can take no more than a
+//! The reserve: a file beside the database that keeps room on the disk. When the disk is full, the
+//! reserve is given up step by step, so that another program that fills the disk can take only one
 //! step at a time.
 //!
-//! Its bytes are written, because a file system may keep no room for what is only announced, and
-//! they do not compress.
+//! Its bytes are really written, because a file system may keep no room for a sparse file. They do
+//! not compress.
 
 use std::{
     fs::{self, File},
@@ -14,13 +14,14 @@ use std::{
 
 use super::files;
 
-/// Bytes of the whole reserve.
+/// The bytes of the whole reserve.
 pub const SIZE: u64 = 16 << 20;
-/// Bytes that are given up at a time.
+/// The bytes that are given up at a time.
 pub const STEP: u64 = 1 << 20;
-/// A disk that has room for so many bytes is not full: no transaction needs more.
+/// A disk with this many free bytes is not full: no transaction needs more.
 pub const ENOUGH: u64 = 4 << 20;
 
+/// The reserve of a database.
 pub struct Reserve {
     path: PathBuf,
     database: PathBuf,
@@ -28,7 +29,7 @@ pub struct Reserve {
 }
 
 impl Reserve {
-    /// The reserve of a database, as much of it as there is.
+    /// The reserve of a database, as far as it exists.
     pub fn of(database: &Path) -> Self {
         let path = files::beside(database, "reserve");
         let kept = |file: fs::Metadata| {
@@ -49,22 +50,23 @@ impl Reserve {
         }
     }
 
+    /// The bytes that it keeps now.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Makes it whole, if the disk has room for that and for so much beside it. Whether it had. It
-    /// fails where the reserve cannot be made for another reason.
+    /// Makes the reserve whole if the disk has room for it and for `beside` more bytes. Returns
+    /// whether it had. Fails if the reserve cannot be written for another reason.
     pub fn take(&mut self, beside: u64) -> io::Result<bool> {
         self.grow(SIZE, beside)
     }
 
-    /// Whether the disk has enough room beside it. It fails where that cannot be found out.
+    /// Whether the disk has enough room beside the reserve. Fails if that cannot be determined.
     pub fn has_room_beside(&mut self) -> io::Result<bool> {
         self.grow(self.size, ENOUGH)
     }
 
-    /// Gives a step of it back to the disk.
+    /// Gives one step of the reserve back to the disk.
     pub fn give_up(&mut self) {
         let left = self.size.saturating_sub(STEP);
         let shrunk = files::no_link()
@@ -72,8 +74,7 @@ impl Reserve {
             .open(&self.path)
             .and_then(|file| {
                 file.set_len(left)?;
-                // Some file systems give room back only when they have written down that it is
-                // free.
+                // Some file systems free the room only when that was synced.
                 file.sync_all()
             });
         self.size = if shrunk.is_ok() { left } else { 0 };
@@ -83,7 +84,7 @@ impl Reserve {
         }
     }
 
-    /// Brings it to a size, if the disk has so much room beside it then.
+    /// Changes the reserve's size, if the disk has `beside` more bytes of room then.
     fn grow(&mut self, size: u64, beside: u64) -> io::Result<bool> {
         let wanted = size + beside - self.size;
         let folder = rustix::fs::statvfs(files::folder(&self.path))?;
@@ -99,8 +100,8 @@ impl Reserve {
             .set_len(self.size)
             .and_then(|()| fill(&file, self.size, wanted));
         let whole = if written.is_ok() { size } else { self.size };
-        // What was to be beside it is room again, and so is what was written of too little. A file
-        // system may have no room to shorten a file.
+        // The bytes that were written beside the reserve are freed again, and so is an incomplete
+        // reserve. A file system may have no room to shorten a file.
         let written = file.set_len(whole).and(written);
         self.size = if written.is_ok() { whole } else { self.size };
         match written {
@@ -110,10 +111,9 @@ impl Reserve {
     }
 }
 
-/// Writes so many bytes at a place.
+/// Writes bytes at a position.
 fn fill(mut file: &File, at: u64, mut bytes: u64) -> io::Result<()> {
-    // Marsaglia's xorshift: each byte is written once in a step, so that nothing of it is a
-    // repetition.
+    // Marsaglia's xorshift: no part of a step repeats another, so that the bytes do not compress.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;

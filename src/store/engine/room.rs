@@ -1,11 +1,11 @@
-//! The room on the disk, and who may still write when there is none: the writer asks before each
-//! job and after each failure.
+//! The room on the disk, and which jobs may still write when there is none. The writer asks before
+//! each job and after each failure.
 //!
-//! While the disk is full, what only adds something is refused. What ends something, or serves
-//! somebody who reads, uses the reserve; what lets somebody in uses it as far as enough is left to
-//! end everything. The disk counts as full until the reserve is whole again, or until as much is
-//! free within the database: retention, and the ends of sessions, free pages there and no room on
-//! the disk.
+//! While the disk is full, jobs that only add something are refused. Jobs that end something or
+//! serve readers use the reserve. Jobs that let somebody in use it too, as long as enough is left
+//! to end everything. The disk counts as full until the reserve is whole again, or until as many
+//! bytes are free within the database. Retention and ended sessions free pages within the database,
+//! and do not free room on the disk.
 
 use std::{
     collections::HashMap,
@@ -23,22 +23,23 @@ use super::reserve::{self, Reserve};
 use crate::store::account::{Account, Priority};
 use crate::{error::Error, model::Network};
 
-/// Of the reserve, what is left to what ends something.
+/// The bytes of the reserve that are left to jobs that end something.
 const FOR_ENDINGS: u64 = 4 << 20;
-/// Bytes that what lets somebody in may add for one network (of IPv6, a /48) while the disk is
-/// full.
+/// The bytes that jobs that let somebody in may add for one network (for IPv6, a /48) while the
+/// disk is full.
 const ENTRIES_OF_ONE: u64 = 1 << 20;
-/// Networks that are told apart for that. All together are held to what is left for endings in any
-/// case.
+/// The most networks that are counted separately for that. All together cannot use the part of the
+/// reserve that is left for endings.
 const NETWORKS: usize = 4096;
-/// Free bytes within the database that are as good as a whole reserve, and how few are as bad as
-/// none.
+/// The free bytes within the database that count as much as a whole reserve.
 const FREE: u64 = reserve::SIZE;
+/// If the reserve cannot be whole and fewer bytes than this are free within the database, the disk
+/// counts as full.
 const HARDLY_FREE: u64 = reserve::SIZE / 2;
-/// Between two looks whether there is room again.
+/// The time between two checks whether there is room again.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What others may know of it.
+/// The state of the room, for other threads to read.
 #[derive(Debug, Default)]
 pub struct RoomView {
     full: AtomicBool,
@@ -46,24 +47,25 @@ pub struct RoomView {
 }
 
 impl RoomView {
-    /// Whether what only adds something is refused.
+    /// Whether jobs that only add something are refused.
     pub fn is_full(&self) -> bool {
         self.full.load(Relaxed)
     }
 
-    /// Bytes of the reserve that are left.
+    /// The bytes of the reserve that are left.
     pub fn reserve(&self) -> u64 {
         self.reserve.load(Relaxed)
     }
 }
 
+/// The room on the disk of a database, as the writer keeps track of it.
 pub struct Room {
     reserve: Reserve,
     full: bool,
-    /// Whether it was told that no reserve can be made.
+    /// Whether it was logged that no reserve can be made.
     complained: bool,
     looked: Option<Instant>,
-    /// What was added for each network by what let somebody in, since the disk is full.
+    /// What jobs that let somebody in have added for each network since the disk is full.
     entered: HashMap<Network, u64>,
     view: Arc<RoomView>,
 }
@@ -83,16 +85,17 @@ impl Room {
         room
     }
 
+    /// Its state, for other threads to read.
     pub fn view(&self) -> Arc<RoomView> {
         self.view.clone()
     }
 
-    /// Whether what only adds something is refused.
+    /// Whether jobs that only add something are refused.
     pub fn is_full(&self) -> bool {
         self.full
     }
 
-    /// Why a job is not to be run now, if so.
+    /// The error with which a job must be refused now (`storage_failed`), if it must.
     pub fn refusal(&self, account: &Account) -> Option<Error> {
         let refused = match account.priority {
             Priority::Essential => false,
@@ -109,7 +112,7 @@ impl Room {
         entered.is_some_and(|bytes| *bytes >= ENTRIES_OF_ONE)
     }
 
-    /// Notes what a job has added that let somebody in.
+    /// Counts what a job that let somebody in has added.
     pub fn note(&mut self, account: &Account) {
         let (true, Priority::Entry, Some(network)) =
             (self.full, account.priority, account.network())
@@ -122,10 +125,10 @@ impl Room {
         }
     }
 
-    /// Called when the machine failed a job: makes room for it, if want of room is the reason and
-    /// there is some for its like. Whether the job is to be tried again.
+    /// Called when the machine made a job fail. If the disk is full, it makes room for the job from
+    /// the reserve, as far as the job's priority allows. Returns whether to try the job again.
     pub fn make(&mut self, priority: Priority) -> bool {
-        // Where there is room, it failed for another reason.
+        // If there is room, the job failed for another reason.
         if !matches!(self.reserve.has_room_beside(), Ok(false)) {
             return false;
         }
@@ -136,7 +139,7 @@ impl Room {
         let left = match priority {
             Priority::Essential => 0,
             Priority::Entry => FOR_ENDINGS,
-            // Now that the disk counts as full, it is refused for that.
+            // The disk counts as full now, so the job is refused for that.
             Priority::Record | Priority::Ordinary => return turned,
         };
         let gives = self.reserve.size() > left;
@@ -147,7 +150,7 @@ impl Room {
         turned || gives
     }
 
-    /// Looks whether there is room, once in a while. The first look reserves it.
+    /// Checks whether there is room, once in a while. The first check makes the reserve.
     pub fn review(&mut self, connection: &Connection) {
         if (self.full || self.is_short()) && self.looked.is_none_or(|at| at.elapsed() >= LOOK) {
             self.look(connection);
@@ -156,7 +159,7 @@ impl Room {
 
     fn look(&mut self, connection: &Connection) {
         self.looked = Some(Instant::now());
-        // A disk that was full has more than a little room before it counts as one that is not.
+        // A full disk must have more than a little room before it stops counting as full.
         let beside = if self.full {
             reserve::ENOUGH
         } else {
@@ -167,7 +170,7 @@ impl Room {
                 self.empty("the disk has room again, and the reserve is whole")
             }
             Ok(true) => {}
-            // What may add something leaves to the endings what is theirs.
+            // Jobs that add something must leave the part for endings untouched.
             Ok(false)
                 if self.full && self.reserve.size() >= FOR_ENDINGS && free(connection) >= FREE =>
             {
@@ -189,7 +192,7 @@ impl Room {
         self.show();
     }
 
-    /// Whether it has less than the whole reserve.
+    /// Whether the reserve is not whole.
     fn is_short(&self) -> bool {
         self.reserve.size() < reserve::SIZE
     }
@@ -220,7 +223,7 @@ impl Room {
     }
 }
 
-/// Bytes of the database's pages that are free. Where that cannot be read, none.
+/// The bytes of the database's free pages; 0 if that cannot be read.
 fn free(connection: &Connection) -> u64 {
     let pragma = |name: &str| {
         connection
@@ -234,7 +237,7 @@ fn free(connection: &Connection) -> u64 {
 mod tests {
     use super::*;
 
-    /// Room on a full disk, with so many steps of the reserve left.
+    /// The room on a full disk, with this many steps of the reserve left.
     fn full(steps: u64) -> (tempfile::TempDir, Room) {
         let dir = tempfile::tempdir().unwrap();
         let mut room = Room::of(&dir.path().join("r.db"));

@@ -1,4 +1,4 @@
-//! The writer on a database of its own: refusals, failures of the machine, and who waits for them.
+//! The writer with a database of its own: refusals, failures of the machine, and who waits.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -24,7 +24,7 @@ fn counter() -> (tempfile::TempDir, Arc<Writer>, Connection) {
     counter_with("WAL", |_| {})
 }
 
-/// A writer, and a connection beside it as another process has it.
+/// A writer, and a second connection like that of another process.
 fn counter_with(
     journal: &str,
     observe: impl Fn(Vec<Effect>) + Send + 'static,
@@ -63,7 +63,7 @@ fn insert(tx: &Write, v: i64) -> Result<()> {
     Ok(tx.sql.execute("INSERT INTO n VALUES (?1)", [v]).map(drop)?)
 }
 
-/// Runs jobs numbered from 0, which all wait at once; what each was answered.
+/// Runs jobs numbered from 0, which all wait at once. Returns the answer to each.
 async fn together<T: Send + 'static>(
     writer: &Arc<Writer>,
     count: i64,
@@ -212,7 +212,7 @@ async fn while_nothing_can_begin_all_that_waits_fails_at_once_and_later_goes_on(
 
 #[tokio::test]
 async fn while_not_even_one_can_be_committed_all_that_waits_fails_at_once_and_later_goes_on() {
-    // Without a write-ahead log whoever reads keeps others from committing.
+    // Without a write-ahead log, a reader keeps others from committing.
     let (_dir, writer, other) = counter_with("DELETE", |_| {});
     other.execute_batch("BEGIN; SELECT * FROM n").unwrap();
     let started = Instant::now();
@@ -277,7 +277,7 @@ async fn a_network_that_writes_without_end_waits_for_itself_and_keeps_its_order(
         attacker,
         writer.run(move |_| stay.recv().map_err(Error::internal)),
     );
-    // Without tokio's budget, by which a task that polls much looks at some of them later.
+    // Without tokio's budget, which makes a task that polls much look at some futures later.
     let flood = (1..=2000).map(|v| {
         tokio::task::unconstrained(limits::on_behalf_of(
             attacker,
@@ -333,7 +333,7 @@ async fn a_network_that_writes_without_end_waits_for_itself_and_keeps_its_order(
 async fn stopping_commits_what_was_accepted_and_refuses_the_rest() {
     let (_dir, writer, reader) = counter();
     let stop = async { writer.stop() };
-    // The jobs are polled first, so they are in the line when it stops.
+    // The jobs are polled first, so they are in the queue when the writer stops.
     let (accepted, ()) = futures_util::future::join(together(&writer, 60, insert), stop).await;
     assert!(accepted.iter().all(Result::is_ok));
     assert_eq!(
