@@ -99,19 +99,19 @@ pub struct Config {
     pub operation: Option<Operation>,
 }
 
-/// How long a connection may keep the server waiting. Users on poor networks stay well within it.
-/// It is not a flag; only tests make it shorter.
+/// How long a connection may keep the server waiting. Users on poor networks stay well within this.
+/// It is not a flag. Only tests make it shorter.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For the whole head of a request, from the start of the connection or the last answer. An idle
-    /// connection therefore ends after this time.
+    /// The time for the whole head of a request, from the start of the connection or from the last
+    /// answer. An idle connection therefore ends after this time.
     pub head: Duration,
-    /// For a request's whole body.
+    /// The time for the whole body of a request.
     pub body: Duration,
-    /// For the peer to take the next 64 KiB of what is written to it, or all of it.
+    /// The time in which the peer must take the next 64 KiB of the output, or all of the rest.
     pub write: Duration,
-    /// Between two pings of a WebSocket. A connection is dead if its peer was silent for two and a
-    /// half of these.
+    /// The time between two pings of a WebSocket. A connection is dead if its peer was silent for
+    /// two and a half of these.
     pub ping: Duration,
 }
 
@@ -157,14 +157,14 @@ impl Config {
         }
     }
 
-    /// The key file of a server or a subcommand on this database.
+    /// The path of the key file that belongs to this database.
     pub fn key_file(&self, database: &Path) -> PathBuf {
         self.keys
             .clone()
             .unwrap_or_else(|| files::beside(database, "keys"))
     }
 
-    /// The limits that the rules of sessions and channels follow.
+    /// The limits for the rules of sessions and channels.
     pub fn limits(&self) -> Limits {
         Limits {
             max_clients: self.max_clients.into(),
@@ -180,8 +180,8 @@ impl Config {
     }
 }
 
-/// How many commands a session may send: a burst and its rate of refill, written `20:5`; `None` for
-/// `off`.
+/// The rate of commands that a session may send: a burst and its refill in a second, written
+/// `20:5`. `None` for `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FloodLimit(pub Option<Rate>);
 
@@ -205,7 +205,7 @@ impl FromStr for FloodLimit {
     }
 }
 
-/// The bytes that one network may add to the disk in a day, written `200MB`; `None` for `off`.
+/// The most bytes that one network may add to the disk in a day, written `200MB`. `None` for `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageLimit(pub Option<u64>);
 
@@ -240,7 +240,7 @@ impl FromStr for StorageLimit {
     }
 }
 
-/// `90s`, `15m`, `12h`, `30d`.
+/// Parses a duration such as `90s`, `15m`, `12h` or `30d`, from 1 second to 100 years.
 fn duration(text: &str) -> Result<Duration, String> {
     let bad = || "give a number and one of s, m, h, d, such as 30d".to_owned();
     let unit = text.chars().last().ok_or_else(bad)?;
@@ -262,8 +262,9 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "give at least 1s and at most 100 years".to_owned())
 }
 
-/// A cookie's name: a token (RFC 6265bis §4.1.1). Browsers reserve names that begin with `__` for
-/// rules of their own, as `__Host-`, which the server puts before the name by itself.
+/// Parses the name of a cookie: a token (RFC 6265bis §4.1.1). Names that begin with `__` are
+/// refused, because browsers have special rules for them. One of these is `__Host-`, which the
+/// server itself puts before the name.
 fn cookie_name(text: &str) -> Result<String, String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let token = !text.is_empty() && text.len() <= COOKIE_NAME_LIMIT && text.bytes().all(allowed);

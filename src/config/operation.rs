@@ -169,7 +169,7 @@ pub enum OnApps {
     },
 }
 
-/// A duration, or `0s`.
+/// Parses a duration, or `0s`.
 fn overlap(text: &str) -> Result<Duration, String> {
     if text == "0s" {
         Ok(Duration::ZERO)

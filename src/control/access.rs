@@ -1,4 +1,4 @@
-//! Reaching a database: through its running server, or by its lock.
+//! Access to a database: through its running server, or by taking its lock.
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path, time::Instant};
 
@@ -11,17 +11,17 @@ use crate::store::{
     engine::lock::{self, LOCK_PATIENCE, LOCK_RETRY},
 };
 
-/// The way to a database, which one process has at a time.
+/// The way to a database. Only one process has the database open at a time.
 pub enum Access {
-    /// A server runs, and has its control socket open.
+    /// A server is running, and this is a connection to its control socket.
     Running(UnixStream),
-    /// No server runs, and the database is locked for this process.
+    /// No server is running, and this process holds the lock.
     Locked(DatabaseLock),
 }
 
 impl Access {
-    /// Reaches the running server, or takes the database. It waits for other subcommands, and for a
-    /// server that is starting or stopping, up to [`LOCK_PATIENCE`].
+    /// Connects to the running server, or takes the lock. Waits up to [`LOCK_PATIENCE`] for other
+    /// subcommands, and for a server that is starting or stopping.
     ///
     /// Fails with a sentence for the operator.
     pub async fn to(database: &Path, name: &str) -> Result<Self, String> {
@@ -49,9 +49,9 @@ impl Access {
     }
 }
 
-/// Refuses the process that answers on the control socket, unless it is root, the caller's own user or the
-/// owner of the database. In a folder where others may write, somebody else's socket may have the
-/// name of the server's, to answer in its place.
+/// Checks that the process behind the control socket runs as root, as the caller's own user, or as
+/// the owner of the database. If others may write to the folder, they could replace the server's
+/// socket with their own.
 fn require_trusted(stream: &UnixStream, database: &Path) -> Result<(), String> {
     let uid = stream.peer_cred().map_err(|error| error.to_string())?.uid();
     let owner = fs::metadata(database).map(|file| file.uid()).ok();

@@ -1,4 +1,4 @@
-//! Carries out what a subcommand asks for.
+//! Carries out the questions of subcommands.
 
 use super::{
     protocol::{Answer, Question},
@@ -20,7 +20,7 @@ use crate::{
 /// The most rows of a list in one answer.
 const PAGE: usize = 500;
 
-/// Does what is asked. What fails is an answer too.
+/// Carries out a question. A failure becomes an answer too.
 pub async fn answer(service: &Service, question: Question, clock: &Clock) -> Answer {
     carry_out(service, question, clock)
         .await
@@ -88,7 +88,7 @@ async fn carry_out(
     })
 }
 
-/// A session and what hangs on it.
+/// Shows a session with its devices, API keys and grants.
 async fn show(service: &Service, named: Named) -> Result<Answer> {
     let (overview, clients) = service.core.session(named).await?;
     let session = overview.session.id;
@@ -121,14 +121,14 @@ async fn on_channel(
     end: bool,
     clock: &Clock,
 ) -> Result<Answer> {
-    // Not parsed: a channel may have a name from before today's rules.
+    // Not parsed, because an older channel may have a name that today's rules refuse.
     let name = ChannelName::stored(if name.starts_with('#') {
         name
     } else {
         format!("#{name}")
     });
     let (channel, nick) = (name.to_string(), op.clone().unwrap_or_default());
-    // People who type at a command line are told what is not there.
+    // On the command line, the error names what does not exist.
     let by_name = |error: Error| match error.code {
         Code::NoSuchChannel => Error {
             detail: format!("there is no channel {channel:?}"),
@@ -223,7 +223,7 @@ async fn on_apps(
     })
 }
 
-/// A page of a list; after a full one there may be more.
+/// A page of a list. A full page gives the id after which the next one begins.
 fn page<T>(rows: &[T], table: fn(&[T]) -> Table, id: fn(&T) -> i64) -> Answer {
     let next = rows.last().filter(|_| rows.len() == PAGE).map(id);
     Answer::Listed {

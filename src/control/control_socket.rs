@@ -31,26 +31,26 @@ const QUESTION_LIMIT: u64 = 64 * 1024;
 const BACKLOG: u32 = 128;
 /// The pause after a failure to accept.
 const ACCEPT_RETRY: Duration = Duration::from_secs(1);
-/// How long connections may stay open once the server is stopping. Each question that was asked is
-/// answered by then.
+/// How long connections may stay open after the server began to stop. Every question that was asked
+/// is answered within this time.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// The socket of a running server; it is removed when the server stops.
+/// The socket of a running server. It is removed when the server stops.
 pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
-    /// The user that the server runs as: nobody else but root is heard.
+    /// The user that the server runs as. Only this user and root are served.
     owner: u32,
     removed: bool,
 }
 
 impl ControlSocket {
-    /// Opens the socket of a database whose lock is held.
+    /// Opens the socket of a database. The caller holds the database's lock.
     ///
-    /// Fails if the file cannot be made, or if it is not this user's alone.
+    /// Fails if the file cannot be created, or if it does not belong to this user alone.
     pub fn open(database: &Path) -> io::Result<Self> {
         let path = socket_path(database);
-        // Made under another name, so that nobody can connect before it is its owner's alone.
+        // Create it under another name, so that nobody can connect before only its owner may.
         let fresh = path.with_extension("sock.new");
         for old in [&path, &fresh] {
             match fs::remove_file(old) {
@@ -60,8 +60,8 @@ impl ControlSocket {
         }
         let socket = UnixSocket::new_stream()?;
         // The file gets the mode that the socket has when it is bound, so it is never open to
-        // others. Its name is not trusted with that: in a folder where others may write it can come
-        // to stand for another file.
+        // others. The name alone is not trusted: if others may write to the folder, they can put
+        // another file in its place.
         fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
         socket.bind(&fresh)?;
         let (made, owner) = (fs::symlink_metadata(&fresh)?, geteuid().as_raw());
@@ -79,8 +79,8 @@ impl ControlSocket {
         })
     }
 
-    /// Answers until the server is stopping. Those who have come by then are still answered; nobody
-    /// else finds the socket.
+    /// Answers questions until the server stops. Connections that are waiting by then are still
+    /// answered. The socket's file is gone by then.
     pub async fn serve(
         mut self,
         service: Service,
@@ -97,7 +97,7 @@ impl ControlSocket {
                     tracing::warn!(%error, "a connection to the control socket broke off");
                 }
             };
-            // A panic ends its own connection and nothing else.
+            // A panic ends its own connection only.
             AssertUnwindSafe(connection).catch_unwind()
         };
         let mut stopping = pin!(stopping);
@@ -110,7 +110,7 @@ impl ControlSocket {
             match accepted {
                 Ok((stream, _)) => connections.push(connection(stream)),
                 Err(error) => {
-                    // Most likely there are too many open files, which passes.
+                    // The usual cause is too many open files, which is temporary.
                     tracing::error!(%error, "the control socket cannot accept at this moment");
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }
@@ -130,10 +130,10 @@ impl ControlSocket {
         }
     }
 
-    /// Removes the socket, once: the next server has one of the same name.
+    /// Removes the socket's file once. The next server creates a file with the same name.
     fn remove(&mut self) {
         if !std::mem::replace(&mut self.removed, true) {
-            // Should it be gone already, so much the better.
+            // It does not matter if the file is gone already.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -172,7 +172,7 @@ async fn serve_connection(
         }
         match serde_json::from_str(&line) {
             Ok(question) => write_line(&mut to, &answer(service, question, clock).await).await?,
-            // Nothing after a question that is not understood can be trusted.
+            // Nothing after an unparsable question can be trusted.
             Err(error) => {
                 return write_line(
                     &mut to,

@@ -1,9 +1,9 @@
-//! The operator's control socket: a Unix socket beside the database, for the database's owner alone,
-//! by which subcommands reach a running server.
+//! The operator's control socket. It is a Unix socket beside the database, and only the database's
+//! owner may use it. The operator's subcommands reach a running server through it.
 //!
-//! Each question and each answer is one line of JSON (`protocol`). A list is asked for page by
-//! page. If no server is running, a subcommand takes the database's lock and does the same work
-//! itself (`subcommand`).
+//! Each question and each answer is one line of JSON (`protocol`). Lists are read page by page. If
+//! no server is running, the subcommand takes the database's lock and does the same work itself
+//! (`subcommand`).
 
 mod access;
 mod answer;

@@ -1,4 +1,4 @@
-//! What is said on the control socket: a question and its answer, each one line of JSON.
+//! The protocol of the control socket: questions and answers, each one line of JSON.
 
 use std::{
     io,
@@ -12,38 +12,39 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::table::Table;
 use crate::{audit::Entry, config::Operation, oauth::apps::Issued, store::engine::files};
 
-/// What a subcommand asks.
+/// A subcommand's question.
 #[derive(Serialize, Deserialize)]
 pub struct Question {
     /// The subcommand, with its arguments.
     pub operation: Operation,
-    /// In a list, the id after which to go on; 0 is the beginning.
+    /// For a list, the id after which the page begins. 0 is the beginning of the list.
     pub after: i64,
 }
 
-/// What it is answered. It has no `Debug`, because there may be a secret in it.
+/// The answer to a question. It has no `Debug`, because it may contain a secret.
 #[derive(Serialize, Deserialize)]
 pub enum Answer {
-    /// It is done, and there is nothing to print.
+    /// The work is done, and there is nothing to print.
     Done,
-    /// It failed, for the reason in this sentence.
+    /// The work failed. Carries the reason as a sentence.
     Failed(String),
-    /// Nothing was done, for the reason in this sentence, which may pass: ask again.
+    /// Nothing was done, for a reason that may pass. Carries it as a sentence. The caller may ask
+    /// again.
     Again(String),
     /// Lines of the audit log.
     Audit(Vec<Entry>),
-    /// The credentials of an app. They are shown this once.
+    /// The credentials of an app, which are shown only once.
     Credentials {
         /// The app's id.
         client_id: String,
-        /// The app's secret; a public app has none.
+        /// The app's secret. `None` for a public app.
         client_secret: Option<String>,
     },
     /// A page of a list.
     Listed {
-        /// One table, or several of one thing's parts.
+        /// One table, or several for the parts of one thing.
         tables: Vec<Table>,
-        /// The id after which to go on; `None` at the end.
+        /// The id after which the next page begins. `None` at the end of the list.
         next: Option<i64>,
     },
 }
@@ -58,7 +59,7 @@ impl From<Issued> for Answer {
 }
 
 impl Answer {
-    /// The text to print: lines for people or, as JSON, one object a line.
+    /// The text to print. For people it is aligned lines; as JSON it is one object a line.
     pub fn print(&self, as_json: bool) -> String {
         match self {
             Self::Done => String::new(),

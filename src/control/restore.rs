@@ -1,4 +1,4 @@
-//! `rejoin restore`: the one subcommand that no running server can carry out.
+//! `rejoin restore`: the only subcommand that a running server cannot carry out.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use crate::{
     store::restore::Restored,
 };
 
-/// Restores a copy in the place of the database, and returns the text to print. Fails with a sentence
-/// for the operator, if a server is running or the copy cannot be restored.
+/// Replaces the database with a copy, and returns the text to print. Fails with a sentence for the
+/// operator if a server is running or the copy cannot be restored.
 pub async fn restore(
     config: &Config,
     file: &Path,

@@ -1,5 +1,5 @@
-//! A subcommand: it asks the running server, or, where there is none, opens the database and does
-//! the work itself.
+//! Carries out a subcommand. It asks the running server. If there is none, it opens the database
+//! and does the work itself.
 
 use std::{io, time::Instant};
 
@@ -35,7 +35,7 @@ pub async fn run_subcommand(
     operation: Operation,
     clock: &Clock,
 ) -> Result<String, String> {
-    // The server may stand in another folder.
+    // The server may run in another folder, so paths must be absolute.
     let absolute = |file| std::path::absolute(file).map_err(|e| e.to_string());
     let key_file = || absolute(config.key_file(&files::resolve(&config.database)));
     let operation = match operation {
@@ -46,7 +46,7 @@ pub async fn run_subcommand(
         } => {
             return restore::restore(config, &file, end_credentials, force, clock.now()).await;
         }
-        // It needs no database: there may be none yet.
+        // This needs no database, and there may be none yet.
         Operation::Keys(OnKeys::Create) => {
             let file = key_file()?;
             let made = KeyRing::generate().and_then(|ring| key_file::create(&file, &ring));
@@ -70,7 +70,8 @@ pub async fn run_subcommand(
         let answer = executor.answer(operation.clone(), clock).await;
         executor.close().await;
         match answer? {
-            // A server that is stopping did nothing; the next one, or we ourselves, may.
+            // A server that was stopping did nothing. Its successor, or this process, may do the
+            // work.
             Answer::Again(_) if Instant::now() < deadline => tokio::time::sleep(LOCK_RETRY).await,
             Answer::Failed(why) | Answer::Again(why) => return Err(why),
             answer => return Ok(answer.print(config.json)),
@@ -78,11 +79,11 @@ pub async fn run_subcommand(
     }
 }
 
-/// Where a subcommand is carried out.
+/// The process that carries out a subcommand.
 enum Executor {
-    /// By the server that runs on the database.
+    /// The server that runs on the database.
     Running(BufReader<UnixStream>),
-    /// In this process: no server runs.
+    /// This process, because no server is running.
     Here(Box<Service>),
 }
 
@@ -108,7 +109,7 @@ impl Executor {
         Ok(Self::Here(Box::new(service.map_err(|error| error.detail)?)))
     }
 
-    /// The whole answer; a list is asked for page by page.
+    /// The whole answer. A list is read page by page.
     async fn answer(&mut self, operation: Operation, clock: &Clock) -> Result<Answer, String> {
         let mut answer = self
             .page(
@@ -151,8 +152,7 @@ impl Executor {
     async fn page(&mut self, question: Question, clock: &Clock) -> Result<Answer, String> {
         match self {
             Self::Running(stream) => match ask(stream, &question).await {
-                // The question was never read, because the server stopped first, so nothing was
-                // done.
+                // The server stopped before it read the question, so nothing was done.
                 Err(error)
                     if matches!(
                         error.kind(),

@@ -1,4 +1,4 @@
-//! What is listed: rows under names, for people aligned, for programs as JSON.
+//! Tables of rows with named columns: aligned for people, or JSON for programs.
 
 use std::fmt::{self, Write as _};
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::model::text::with_hidden_escaped;
 
-/// A column's name, and what stands in it of a thing.
+/// The name of a column, and the function that gives its value in a row.
 pub type Column<T> = (&'static str, fn(&T) -> Value);
 
-/// Rows of as many values as there are names.
+/// A table. Each row has as many values as there are names.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Table {
     names: Vec<String>,
@@ -18,7 +18,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A row for each of these things.
+    /// A table with a row for each of these things.
     pub fn of<T>(things: &[T], columns: &[Column<T>]) -> Self {
         let row = |thing| columns.iter().map(|(_, value)| value(thing)).collect();
         let names = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -33,7 +33,7 @@ impl Table {
         self.rows.append(&mut later.rows);
     }
 
-    /// An object a line.
+    /// The rows as JSON, one object a line.
     pub fn json(&self) -> String {
         let objects = self.rows.iter().map(|row| Object(&self.names, row));
         objects
@@ -42,7 +42,7 @@ impl Table {
     }
 }
 
-/// A row under its names, in their order.
+/// A row as a JSON object, with the columns in their order.
 struct Object<'t>(&'t [String], &'t [Value]);
 
 impl Serialize for Object<'_> {
@@ -51,8 +51,8 @@ impl Serialize for Object<'_> {
     }
 }
 
-/// The names and a line a row, each column as wide as its widest cell; without rows, nothing. Cells
-/// are parted by two spaces.
+/// Writes the names and then one line for each row. Each column is as wide as its widest cell, and
+/// two spaces separate columns. A table without rows is empty.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.rows.is_empty() {
@@ -89,7 +89,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// A value as people read it; what is not there is a dash.
+/// A value as people read it. A missing value is a dash.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),

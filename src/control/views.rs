@@ -1,4 +1,4 @@
-//! What an operator is shown of apps, sessions and grants: a table of each.
+//! The tables of apps, sessions, channels and grants that the operator sees.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
     store::{app::App, ban::Ban, membership::Member, session::Overview},
 };
 
-/// Apps, each with the number of its grants.
+/// The table of apps, each with the number of its live grants.
 pub fn apps(apps: &[(App, i64)]) -> Table {
     Table::of(
         apps,
@@ -28,7 +28,7 @@ pub fn apps(apps: &[(App, i64)]) -> Table {
     )
 }
 
-/// What sort of app it is, in the words of the flags that made it.
+/// The kind of an app, in the words of the flags that registered it.
 fn kind(app: &App) -> Value {
     let words = [
         (app.public, "public"),
@@ -43,7 +43,7 @@ fn kind(app: &App) -> Value {
         .collect()
 }
 
-/// API keys of a session.
+/// The table of a session's API keys.
 pub fn keys(keys: &[App]) -> Table {
     Table::of(
         keys,
@@ -58,7 +58,7 @@ pub fn keys(keys: &[App]) -> Table {
     )
 }
 
-/// Sessions, each with the numbers of what belongs to it.
+/// The table of sessions, each with the numbers of its clients, keys, grants and channels.
 pub fn sessions(sessions: &[Overview]) -> Table {
     Table::of(
         sessions,
@@ -76,7 +76,7 @@ pub fn sessions(sessions: &[Overview]) -> Table {
     )
 }
 
-/// A channel, as the operator sees it: with its key.
+/// The table of one channel, with its key.
 pub fn channel(shown: &Shown) -> Table {
     Table::of(
         std::slice::from_ref(shown),
@@ -92,7 +92,7 @@ pub fn channel(shown: &Shown) -> Table {
     )
 }
 
-/// Members of a channel.
+/// The table of a channel's members.
 pub fn members(members: &[Member]) -> Table {
     Table::of(
         members,
@@ -106,7 +106,7 @@ pub fn members(members: &[Member]) -> Table {
     )
 }
 
-/// Bans of a channel.
+/// The table of a channel's bans.
 pub fn bans(bans: &[Ban]) -> Table {
     Table::of(
         bans,
@@ -118,7 +118,7 @@ pub fn bans(bans: &[Ban]) -> Table {
     )
 }
 
-/// Clients of a session.
+/// The table of a session's clients.
 pub fn clients(clients: &[ClientView]) -> Table {
     Table::of(
         clients,
@@ -132,7 +132,7 @@ pub fn clients(clients: &[ClientView]) -> Table {
     )
 }
 
-/// Grants, each with its app and its session's nick.
+/// The table of grants, each with its app and its session's nick.
 pub fn grants(grants: &[Standing]) -> Table {
     Table::of(
         grants,

@@ -1,10 +1,11 @@
-//! What a caller is refused.
+//! Refusals that depend on the caller.
 
 use super::{Code, Error, Result};
 use crate::model::{Caller, EndReason, Scope};
 
 impl Caller {
-    /// Refuses what it may not do. Whatever manages the session goes beyond any channels of it.
+    /// Checks that the caller has a scope. Fails with `insufficient_scope`. A caller that is
+    /// confined to channels never has `session:manage`.
     pub fn require(self, needed: Scope) -> Result<()> {
         match self.scope.allow(needed) {
             true if self.confined && needed == Scope::SessionManage => Err(Error::confined()),
@@ -13,8 +14,8 @@ impl Caller {
         }
     }
 
-    /// The refusal of a caller whose client has left: of a cookie that is one thing, of a token
-    /// another (RFC 6750 §3.1).
+    /// The refusal of a caller whose client has left: `client_ended` for a cookie, and
+    /// `invalid_token` for a token (RFC 6750 §3.1).
     pub fn ended(self, reason: EndReason) -> Error {
         let ended = Error::client_ended(reason);
         if self.grant.is_some() {

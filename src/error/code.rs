@@ -18,7 +18,7 @@ macro_rules! codes {
             /// Every code, in the contract's order.
             pub const ALL: &'static [Code] = <Code as VariantArray>::VARIANTS;
 
-            /// Numeric, status and title.
+            /// The code's numeric, status and title.
             fn row(self) -> (Option<&'static str>, u16, &'static str) {
                 match self { $(Code::$variant => ($numeric, $status, $title),)* }
             }
@@ -61,7 +61,7 @@ codes! {
     Throttled               Some("263"), 429 "Too fast";
     StorageLimit            Some("263"), 429 "Storage limit reached";
     Overloaded              Some("263"), 503 "Overloaded";
-    // The other refusals of modern IRC, by the same pattern.
+    // Other refusals of modern IRC, in the same form.
     TooManyTargets          Some("407"), 400 "Too many targets";
     UserNotInChannel        Some("441"), 404 "They are not on that channel";
     UserOnChannel           Some("443"), 409 "They are already on that channel";
@@ -81,7 +81,7 @@ codes! {
     IdentityMismatch        None,        403 "These tokens do not go together";
     AppTokenNeeded          None,        403 "The app's own token is needed";
     ResourceServerNeeded    None,        403 "Resource server needed";
-    // OAuth's own (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8628 §3.5; the last two are
+    // The codes of OAuth (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8628 §3.5; the last two are
     // OpenID Connect Core §3.1.2.6).
     InvalidToken            None,        401 "Invalid token";
     InsufficientScope       None,        403 "Scope too small";
@@ -97,7 +97,7 @@ codes! {
     ExpiredToken            None,        400 "Expired";
     LoginRequired           None,        400 "Login required";
     ConsentRequired         None,        400 "Consent required";
-    // What HTTP itself and a failing machine need.
+    // The codes for HTTP itself and for failures of the server.
     NotFound                None,        404 "Not found";
     RequestTimeout          None,        408 "Request took too long";
     MethodNotAllowed        None,        405 "Method not allowed";
@@ -111,7 +111,7 @@ impl Code {
         self.into()
     }
 
-    /// The numeric of modern IRC, where there is one.
+    /// The numeric of modern IRC. `None` if IRC has none for this code.
     pub fn numeric(self) -> Option<&'static str> {
         self.row().0
     }
@@ -121,7 +121,7 @@ impl Code {
         self.row().1
     }
 
-    /// A short summary of the kind of problem, the same at every occurrence (RFC 9457 §3.1.3).
+    /// A short summary of the kind of problem. It is always the same for a code (RFC 9457 §3.1.3).
     pub fn title(self) -> &'static str {
         self.row().2
     }

@@ -1,12 +1,12 @@
-//! Bounds how many lines a failure that goes on writes into the log.
+//! Limits the lines that a lasting failure writes to the log.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// The log of failures of one kind. While a disk is full, strangers can cause a failure with every
-/// request, so only [`LINES`] are written in [`INTERVAL`], and the next line says how many were left
-/// out.
+/// The log of one kind of failure. While a disk is full, strangers can cause a failure with every
+/// request. At most [`LINES`] lines are therefore written in [`INTERVAL`]. The next line says how
+/// many were left out.
 pub struct FailureLog(Mutex<Written>);
 
 struct Written {
@@ -25,7 +25,7 @@ const LINES: u32 = 10;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 impl FailureLog {
-    /// A log in which nothing was written yet.
+    /// A log without any lines.
     pub const fn new() -> Self {
         Self(Mutex::new(Written {
             since: None,
@@ -34,8 +34,8 @@ impl FailureLog {
         }))
     }
 
-    /// Whether to write the next line: if so, how many were left out since the last one; else
-    /// `None`.
+    /// Counts a line. Returns how many lines were left out before it, or `None` if it must be left
+    /// out too.
     pub fn next_line(&self) -> Option<u64> {
         let mut written = self.0.lock();
         if written

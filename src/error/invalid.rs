@@ -1,4 +1,4 @@
-//! Texts that a parser refuses, as errors; and names that nothing has.
+//! Errors for texts that a parser refuses, and for names that do not exist.
 
 use super::{Code, Error};
 use crate::model::{ChannelName, Invalid};
@@ -25,17 +25,17 @@ impl From<Invalid> for Error {
 }
 
 impl Error {
-    /// `no_such_nick`: no live session has this nick.
+    /// The error `no_such_nick`: no live session has this nick.
     pub fn no_such_nick(nick: &str) -> Self {
         Invalid::UnknownNick(nick.to_owned()).into()
     }
 
-    /// `no_such_channel`: there is no such channel, or the caller may not know of it.
+    /// The error `no_such_channel`: the channel does not exist, or the caller may not know of it.
     pub fn no_such_channel(name: &ChannelName) -> Self {
         Invalid::UnknownChannel(name.to_string()).into()
     }
 
-    /// `not_on_channel`: the caller's session is not on this channel.
+    /// The error `not_on_channel`: the caller's session is not on this channel.
     pub fn not_on_channel(name: &ChannelName) -> Self {
         Self::new(Code::NotOnChannel, "you are not on that channel").about(name)
     }

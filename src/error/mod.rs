@@ -1,8 +1,7 @@
-//! The one error of the project, and the one table that maps its codes to IRC's numerics and HTTP's
-//! statuses.
+//! The one error of the project, and the one table of its codes, IRC's numerics and HTTP statuses.
 //!
 //! Everything above `model` returns [`Error`]. `http::errors` renders it as problem details (RFC
-//! 9457) or in OAuth's form. A command with several targets renders those that failed as error
+//! 9457) or in OAuth's form. A command with several targets renders the failed ones as error
 //! numerics among its replies.
 
 mod caller;
@@ -17,41 +16,41 @@ use failure_log::{INTERNAL, STORAGE};
 
 use crate::model::{ClientView, EndReason, Scope};
 
-/// A result whose error is [`Error`] unless it says otherwise.
+/// A result whose error is [`Error`] unless another is given.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What some codes carry beside their text.
+/// The data that some codes carry beside their text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Extra {
     /// Nothing.
     None,
-    /// `client_ended`, and `invalid_token` and `invalid_identity` where that is the reason: why.
+    /// The reason why the client left. Goes with `client_ended`, and with `invalid_token` and
+    /// `invalid_identity` if that is their cause.
     Reason(EndReason),
-    /// `insufficient_scope`: what is needed.
+    /// The scope that is needed. Goes with `insufficient_scope`.
     Scope(Scope),
-    /// `throttled`, `storage_limit`, `overloaded`, `storage_failed`: seconds until a try can
-    /// succeed.
+    /// The seconds until a new try can succeed. Goes with `throttled`, `storage_limit`,
+    /// `overloaded` and `storage_failed`.
     RetryAfter(u64),
-    /// `too_many_clients`: the clients one can be chosen from for removal.
+    /// The clients from which the user may choose one to remove. Goes with `too_many_clients`.
     Clients(Vec<ClientView>),
 }
 
-/// A refusal or a failure: a code, a sentence for people, and what IRC puts between nick and
-/// sentence.
+/// A refusal or a failure: a code, a sentence for people, and the numeric's middle parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Error {
-    /// What kind of error it is.
+    /// The kind of error.
     pub code: Code,
-    /// What is wrong, as a sentence for people, without a full stop.
+    /// The problem, as a sentence for people, without a full stop.
     pub detail: String,
-    /// The numeric's middle parameters: the channel, nick or verb it is about.
+    /// The numeric's middle parameters, such as the channel, nick or verb that the error is about.
     pub context: Vec<String>,
-    /// What the code carries beside its text.
+    /// The data that the code carries beside its text.
     pub extra: Extra,
 }
 
 impl Error {
-    /// An error that is about nothing in particular and carries nothing.
+    /// An error without context and without extra data.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
@@ -61,18 +60,18 @@ impl Error {
         }
     }
 
-    /// Adds a middle parameter of the numeric.
+    /// Adds a middle parameter to the numeric.
     pub fn about(mut self, what: impl fmt::Display) -> Self {
         self.context.push(what.to_string());
         self
     }
 
-    /// `malformed_request`, with this sentence.
+    /// The error `malformed_request` with this sentence.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(Code::MalformedRequest, detail)
     }
 
-    /// `input_too_long`: `what` is longer than `limit` of this unit, such as `bytes`.
+    /// The error `input_too_long`: `what` is longer than `limit` of this unit, such as `bytes`.
     pub fn too_long(what: &str, limit: usize, unit: &str) -> Self {
         Self::new(
             Code::InputTooLong,
@@ -80,7 +79,7 @@ impl Error {
         )
     }
 
-    /// `client_ended`, with the reason.
+    /// The error `client_ended` with the reason.
     pub fn client_ended(reason: EndReason) -> Self {
         let detail = format!("this client has left: {}", reason.sentence());
         Self {
@@ -89,7 +88,7 @@ impl Error {
         }
     }
 
-    /// What was called with does not allow this (RFC 6750 §3.1).
+    /// The error `insufficient_scope`: the caller's credential does not allow this (RFC 6750 §3.1).
     pub fn insufficient_scope(needed: Scope) -> Self {
         let detail = format!(
             "this is beyond the scope of what you called with: it takes {}",
@@ -101,14 +100,14 @@ impl Error {
         }
     }
 
-    /// What was called with is confined to channels, and this goes beyond them: no scope would help
-    /// (RFC 6750 §3.1).
+    /// The error `insufficient_scope` for a caller that is confined to channels and asks for more.
+    /// No scope would help (RFC 6750 §3.1).
     pub fn confined() -> Self {
         let detail = "this is about the whole session, and what you called with is confined to some of its channels";
         Self::new(Code::InsufficientScope, detail)
     }
 
-    /// An error that passes, with the seconds until a try can succeed.
+    /// A temporary error, with the seconds until a new try can succeed.
     pub fn retry(code: Code, seconds: u64, detail: impl Into<String>) -> Self {
         Self {
             extra: Extra::RetryAfter(seconds),
@@ -116,8 +115,8 @@ impl Error {
         }
     }
 
-    /// A failure of ours, not the caller's: the cause is for the log, the caller learns only that
-    /// it happened.
+    /// The error `internal_error`, for a failure of the server's own. The log gets the cause. The
+    /// caller only learns that something failed.
     pub fn internal(cause: impl fmt::Display) -> Self {
         if let Some(untold) = INTERNAL.next_line() {
             tracing::error!(%cause, untold, "internal error");
@@ -128,8 +127,8 @@ impl Error {
         )
     }
 
-    /// A failure of the machine below the store, which may pass: the caller may try again, the
-    /// cause is for the log.
+    /// The error `storage_failed`, for a failure of the machine below the store. It may be
+    /// temporary, so the caller may try again. The log gets the cause.
     pub fn storage(cause: impl fmt::Display) -> Self {
         if let Some(untold) = STORAGE.next_line() {
             tracing::error!(%cause, untold, "storage failed");
@@ -141,21 +140,21 @@ impl Error {
         )
     }
 
-    /// The disk is full, and this is not what the reserve is for. The log was told once, when the
-    /// disk became full.
+    /// The error `storage_failed` for a full disk, if the work may not use the reserve. The store
+    /// has already logged once that the disk became full.
     pub fn disk_full() -> Self {
         let detail = "the server's disk is full, and nothing can be added at this moment; nothing was changed, try again. \
                       What only reads, leaves or revokes goes on";
         Self::retry(Code::StorageFailed, 5, detail)
     }
 
-    /// Whether there was no room for what was to be added.
+    /// Whether the store had no room for what was to be added.
     pub fn is_want_of_room(&self) -> bool {
         matches!(self.code, Code::StorageLimit | Code::StorageFailed)
     }
 
-    /// What a check found: `None` where it refused. A failure of the server stays an error, so that it
-    /// is not taken for a refusal.
+    /// Turns a refusal into `None`. A failure of the server stays an error, so that it is not taken
+    /// for a refusal.
     pub fn refused_as_none<T>(result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(found) => Ok(Some(found)),
@@ -164,7 +163,7 @@ impl Error {
         }
     }
 
-    /// Whether the server failed, rather than refused.
+    /// Whether the server failed, as opposed to refusing the request.
     pub fn is_failure(&self) -> bool {
         self.code.status() >= 500
     }

@@ -1,10 +1,10 @@
-//! The server's own keys: what must be the same after a restart and on every node, and must not be
+//! The server's own keys. They must be the same after a restart and on every node, and must not be
 //! in the database.
 //!
-//! A [`KeyRing`] is what a key file holds. It has the key in use, older ones that something may
-//! still depend on, and, after a rotation, the next one. Each purpose has a key of its own, derived
-//! by HMAC from these; further purposes (cloaks) take a further label. What is kept in the file
-//! beside the keys (signing) is left as it is.
+//! A [`KeyRing`] is the content of a key file. It has the key in use, older keys that something may
+//! still depend on, and, after a rotation, the next key. Each purpose has a key of its own, which
+//! HMAC derives from these under the label of the purpose. A new purpose, such as cloaks, takes a
+//! new label. Other fields of the file, such as signing keys, are left as they are.
 
 mod text;
 
@@ -24,19 +24,19 @@ use crate::{
     model::Timestamp,
 };
 
-/// The most keys of a ring: each user code that is typed is looked for under each of them.
+/// The most keys of a ring. A user code that is typed is looked up under each of them.
 pub const MAX_KEYS: usize = 10;
 
-/// A key's name. It is in the database, beside what depends on the key.
+/// The name of a key. The database has it beside everything that depends on the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyId(pub String);
 
-/// What identifies the keys of a ring without telling them; the database knows which rings are its
-/// own.
+/// The fingerprint of a ring. It does not reveal the keys. The database keeps the fingerprints of
+/// the rings that belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 32]);
 
-/// The tokens that are issued for a refresh token.
+/// The pair of tokens that a refresh token is exchanged for.
 #[derive(Debug)]
 pub struct Pair {
     /// The access token.
@@ -45,23 +45,23 @@ pub struct Pair {
     pub refresh: Secret,
 }
 
-/// The server's keys, and where they are from.
+/// The server's keys, and the lineage of the ring.
 #[derive(Clone)]
 pub struct KeyRing {
-    /// The same for a ring and those that it is rotated to.
+    /// The id that a ring shares with the rings that it is rotated to.
     lineage: String,
-    /// How often it was rotated.
+    /// How often the ring was rotated.
     generation: u32,
-    /// Oldest first; there is always one.
+    /// The keys, oldest first. There is always one.
     keys: Vec<Key>,
-    /// What else is in the file.
+    /// The other fields of the file.
     rest: Map<String, Value>,
 }
 
 #[derive(Clone)]
 struct Key {
     id: KeyId,
-    /// When it comes into use.
+    /// When the key comes into use.
     from: Timestamp,
     secret: SecretSlice<u8>,
     user_codes: Hmac<Sha256>,
@@ -106,7 +106,7 @@ impl Key {
     }
 
     fn token(&self, kind: Kind, presented: &str) -> Secret {
-        // The kind ends before the first byte that no kind has.
+        // No prefix contains a NUL byte, so it marks the end of the prefix.
         let mac = self
             .refresh
             .clone()
@@ -122,7 +122,7 @@ fn keyed(key: &[u8]) -> Result<Hmac<Sha256>> {
 }
 
 impl KeyRing {
-    /// A ring with one new key, in use from the beginning.
+    /// A ring with one new key, which is in use from the beginning. Fails with `internal_error`.
     pub fn generate() -> Result<Self> {
         let lineage = URL_SAFE_NO_PAD.encode(random::<12>()?);
         Ok(Self {
@@ -133,8 +133,9 @@ impl KeyRing {
         })
     }
 
-    /// The same ring with one more key, which comes into use at `from`. Of the others, the one in
-    /// use stays, and what is `needed`; one that was to come into use later never does.
+    /// This ring with one more key, which comes into use at `from`. The key in use stays, and so do
+    /// the keys that are `needed`. A key that was due to come into use later is dropped. Fails with
+    /// `malformed_request` if more than [`MAX_KEYS`] keys would remain.
     pub fn rotated(
         &self,
         from: Timestamp,
@@ -144,7 +145,7 @@ impl KeyRing {
         let current = self.current_at(due);
         let stays = |(at, key): &(usize, &Key)| *at == current || needed(&key.id);
         let others = self.keys.iter().enumerate().filter(stays);
-        // A clock that was set back leaves no key behind a newer one.
+        // If the clock was set back, the older keys must still come before the new one.
         let others = others.map(|(_, key)| Key {
             from: key.from.min(from),
             ..key.clone()
@@ -163,8 +164,8 @@ impl KeyRing {
         })
     }
 
-    /// What it has in common with the rings that it was, or will be, rotated to, and which of them
-    /// it is.
+    /// The lineage, which the ring shares with the rings that it was or will be rotated to, and the
+    /// ring's generation.
     pub fn descent(&self) -> (&str, u32) {
         (&self.lineage, self.generation)
     }
@@ -191,7 +192,7 @@ impl KeyRing {
         self.keys[self.current_at(due)].user_code(code)
     }
 
-    /// The hashes that a user code may have been stored with, newest first.
+    /// The hashes under which a user code may be stored, newest key first.
     pub fn hashes(&self, code: &UserCode) -> Vec<UserCodeHash> {
         self.keys
             .iter()
@@ -200,8 +201,9 @@ impl KeyRing {
             .collect()
     }
 
-    /// The pair of tokens that the refresh token `presented` is exchanged for, by one of these
-    /// keys. Nobody derives it from the database, which has neither the key nor the token.
+    /// The pair of tokens that the refresh token `presented` is exchanged for under the key `by`.
+    /// `None` if the ring has no such key. The pair cannot be derived from the database, which has
+    /// neither the key nor the token.
     pub fn pair(&self, by: &KeyId, presented: &str) -> Option<Pair> {
         let key = self.keys.iter().find(|key| key.id == *by)?;
         Some(Pair {
@@ -210,7 +212,7 @@ impl KeyRing {
         })
     }
 
-    /// It changes with every key that is added or dropped.
+    /// The fingerprint of the ring. It changes with every key that is added or dropped.
     pub fn fingerprint(&self) -> Fingerprint {
         let keys = self.keys.iter().flat_map(|key| {
             [
@@ -276,7 +278,7 @@ mod tests {
         );
     }
 
-    /// What a later program puts beside the keys survives this one.
+    /// Fields that a later version adds to the file survive this version.
     #[test]
     fn what_else_is_in_the_file_stays_there() {
         let mut ring = KeyRing::generate().unwrap();
@@ -357,7 +359,7 @@ mod tests {
         assert_eq!(first.access.reveal().len(), 47);
     }
 
-    /// RFC 4231 §4.3.
+    /// The example is from RFC 4231 §4.3.
     #[test]
     fn the_hash_is_hmac_sha_256() {
         let hash = keyed(b"Jefe")

@@ -1,8 +1,8 @@
-//! Random secrets and their hashes: the only module that names `rand`, `sha2` and `hmac`.
+//! Random secrets and their hashes. No other module names `rand`, `sha2` or `hmac`.
 //!
-//! A [`Secret`] is what a holder presents, a [`SecretHash`] is all that the database keeps of it;
-//! the two are different types, and neither prints itself. A [`KeyRing`] holds the server's own
-//! keys, which the database never has.
+//! A [`Secret`] is what its holder presents. A [`SecretHash`] is all that the database keeps of it.
+//! They are different types, and `Debug` hides both. A [`KeyRing`] holds the server's own keys,
+//! which are never in the database.
 
 use std::fmt;
 
@@ -19,16 +19,17 @@ mod user_code;
 pub use keys::{KeyId, KeyRing};
 pub use user_code::{UserCode, UserCodeHash};
 
-/// What a secret is for. Each kind is kept in a place of its own, so none passes for another.
+/// The purpose of a secret. Each kind is stored in a place of its own, so that no kind passes for
+/// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A client's, which travels as the cookie.
+    /// A client's secret, which is its cookie.
     Cookie,
     /// An access token.
     Access,
     /// A refresh token.
     Refresh,
-    /// An app's: an API key's, or an operator's app's.
+    /// An app's secret: that of an API key or of an operator's app.
     Key,
     /// An authorization code.
     Code,
@@ -37,7 +38,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What it begins with, so that whoever finds a lost one knows what it is.
+    /// The prefix of such secrets. It tells the finder of a leaked secret what it is.
     fn prefix(self) -> &'static str {
         match self {
             Self::Cookie => "",
@@ -50,19 +51,21 @@ impl Kind {
     }
 }
 
-/// 256 random bits, written as 43 characters of base64url (RFC 4648 §5) after what their kind
-/// begins with.
+/// A secret of 256 random bits: the prefix of its kind, then 43 characters of base64url (RFC 4648
+/// §5).
 ///
 /// Its memory is zeroed when it is dropped.
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// A client's new secret. Fails with `internal_error` if the system gives no random numbers.
+    /// A new secret for a client. Fails with `internal_error` if the system gives no random
+    /// numbers.
     pub fn generate() -> Result<Self> {
         Self::generate_as(Kind::Cookie)
     }
 
-    /// A new secret from the operating system's generator. Fails with `internal_error`.
+    /// A new secret of this kind, from the operating system's generator. Fails with
+    /// `internal_error` if the system gives no random numbers.
     pub fn generate_as(kind: Kind) -> Result<Self> {
         Ok(Self::of_bits(kind, random()?))
     }
@@ -71,12 +74,12 @@ impl Secret {
         Self(format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(bits)).into())
     }
 
-    /// The text to hand to its holder, once.
+    /// The text for the secret's holder, which is shown once.
     pub fn reveal(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// The hash by which it is stored and found.
+    /// The hash under which the secret is stored and found.
     pub fn hash(&self) -> SecretHash {
         SecretHash::of(self.reveal())
     }
@@ -88,19 +91,19 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// SHA-256 of a presented secret. A secret of 256 random bits needs no slow hash.
+/// The SHA-256 hash of a secret. A secret of 256 random bits needs no slow hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash(pub [u8; 32]);
 
 impl SecretHash {
-    /// The hash of a secret as it was presented.
+    /// The hash of a secret, as a client presented it.
     pub fn of(presented: &str) -> Self {
         Self(sha256(presented.as_bytes()))
     }
 }
 
 impl SecretHash {
-    /// As text, to count by.
+    /// The hash as hexadecimal digits, for use as a key of rate limits.
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -112,12 +115,12 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// A new name for an app, as everyone may see it: `app_` and 128 random bits.
+/// A new public name for an app: `app_` and 128 random bits. Fails with `internal_error`.
 pub fn app_name() -> Result<String> {
     Ok(format!("app_{}", URL_SAFE_NO_PAD.encode(random::<16>()?)))
 }
 
-/// SHA-256 (FIPS 180-4).
+/// The SHA-256 hash of some bytes (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }

@@ -1,22 +1,24 @@
-//! User codes: short enough to be typed, and so hashed with a key that is not kept (RFC 8628 §6.1).
+//! User codes (RFC 8628 §6.1). They are short enough to type, and therefore hashed with a key that
+//! is not in the database.
 
 use std::fmt;
 
 use super::random;
 use crate::error::Result;
 
-/// The letters of user codes: without vowels, which would make words, and without letters that look
+/// The letters of user codes. There are no vowels, which would form words, and no letters that look
 /// alike (RFC 8628 §6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
-/// Letters of a user code.
+/// The number of letters in a user code.
 const USER_CODE_LENGTH: usize = 8;
 
-/// What a person types to let a device join: 34 random bits.
+/// The code that a user types to let a device join: 34 random bits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserCode(pub(super) String);
 
 impl UserCode {
-    /// A new one from the operating system's generator, every letter as likely as any other.
+    /// A new code from the operating system's generator. Every letter is equally likely. Fails with
+    /// `internal_error`.
     pub fn generate() -> Result<Self> {
         let mut letters = String::new();
         while letters.len() < USER_CODE_LENGTH {
@@ -26,8 +28,8 @@ impl UserCode {
         Ok(Self(letters))
     }
 
-    /// Reads one as it was typed: in any case, with anything between the letters that is none and
-    /// no digit.
+    /// Parses a code as a user typed it, in any case. Everything except letters and digits is
+    /// ignored. `None` unless eight letters of user codes remain.
     pub fn parse(text: &str) -> Option<Self> {
         let letters = text
             .chars()
@@ -38,15 +40,15 @@ impl UserCode {
         (known && letters.len() == USER_CODE_LENGTH).then_some(Self(letters))
     }
 
-    /// The text to show to whoever is to type it, `XXXX-XXXX`.
+    /// The text that the device shows: `XXXX-XXXX`.
     pub fn reveal(&self) -> String {
         let (one, other) = self.0.split_at(USER_CODE_LENGTH / 2);
         format!("{one}-{other}")
     }
 }
 
-/// The letter that a random byte stands for. The bytes past the last multiple of 20 stand for none,
-/// or the first letters would be likelier.
+/// The letter for a random byte. Bytes past the last multiple of 20 give none, because otherwise
+/// the first letters would be more likely.
 fn letter(byte: u8) -> Option<char> {
     let byte = usize::from(byte);
     (byte < 256 - 256 % LETTERS.len()).then(|| char::from(LETTERS[byte % LETTERS.len()]))
@@ -58,9 +60,9 @@ impl fmt::Debug for UserCode {
     }
 }
 
-/// HMAC-SHA-256 (RFC 2104) of a user code, under a key that is not in the database: all that is
-/// kept of it. All user codes can be hashed within minutes, so hashes without a key would give them
-/// away.
+/// The HMAC-SHA-256 (RFC 2104) of a user code, under a key that is not in the database. The
+/// database keeps nothing else of the code. All user codes can be hashed within minutes, so a hash
+/// without a key would reveal the code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct UserCodeHash(pub [u8; 32]);
 

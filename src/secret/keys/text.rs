@@ -12,16 +12,16 @@ use crate::{
     secret::sha256,
 };
 
-/// The form of key files that this program writes and reads.
+/// The format of key files that this program writes and reads.
 const FORMAT: u32 = 1;
-/// A key file, as JSON.
+/// A key file, as JSON. Fields that this program does not know are kept.
 #[derive(Serialize, Deserialize)]
 struct File {
     rejoin_keys: u32,
     lineage: String,
     generation: u32,
     keys: Vec<StoredKey>,
-    /// Over all the rest: a file that was damaged is known for one.
+    /// The checksum of everything else, by which a damaged file is recognised.
     #[serde(default)]
     checksum: String,
     #[serde(flatten)]
@@ -59,8 +59,8 @@ impl KeyRing {
             .map_err(Error::internal)
     }
 
-    /// Reads the text of a key file. Fails with what is wrong with it, such as `is damaged`, and
-    /// without any of it.
+    /// Parses the text of a key file. The error says what is wrong, such as `is damaged`, and
+    /// quotes nothing from the file.
     pub fn parse(text: &str) -> Result<Self, String> {
         let damaged = || "is damaged".to_owned();
         let form = serde_json::from_str::<Value>(text)
@@ -104,7 +104,7 @@ impl KeyRing {
 }
 
 impl File {
-    /// The checksum of all but the checksum.
+    /// The checksum of everything except the checksum.
     fn sum(&self) -> Result<String> {
         let all = (
             self.rejoin_keys,
