@@ -1,4 +1,5 @@
-//! The audit log's words: what happened to sessions, clients, keys and grants, without secrets.
+//! The words of the audit log: what happened to sessions, clients, keys and grants. It never
+//! contains secrets.
 
 use std::fmt;
 
@@ -11,82 +12,99 @@ use crate::{
     model::{ClientId, EndReason, SessionId, Timestamp, text::with_hidden_escaped},
 };
 
-/// What can happen that is worth a line.
+/// What can happen that is recorded in the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Action {
+    /// A session was created.
     SessionCreated,
+    /// A session got another client.
     ClientCreated,
+    /// Somebody logged in.
     LoginOk,
+    /// Somebody tried to log in with a wrong nick or password.
     LoginFailed,
-    /// The password was right, and yet nobody was let in.
+    /// The password was right, but the login was refused for another reason.
     LoginRefused(Code),
+    /// A session got its first password.
     PasswordSet,
+    /// A session changed its password.
     PasswordChanged,
-    /// A wrong current password was given to change it.
+    /// Somebody tried to change a password and gave a wrong current one.
     PasswordRefused,
+    /// A client left.
     ClientLeft(EndReason),
+    /// A session ended.
     SessionEnded(EndReason),
+    /// An API key was created.
     KeyIssued,
+    /// An API key got a new secret.
     KeyRotated,
+    /// An API key got another name.
     KeyRenamed,
+    /// An API key ended.
     KeyRevoked(EndReason),
     /// The operator registered an app.
     AppAdded,
     /// The operator gave an app a new secret.
     AppRotated,
-    /// The operator removed an app, and with it all that it was granted.
+    /// The operator removed an app and all its grants.
     AppRemoved,
-    /// The operator put a copy in the place of the database, and had the credentials in it ended or
-    /// not.
+    /// The operator replaced the database by a copy.
     Restored {
+        /// Whether the credentials in the copy were ended.
         credentials_ended: bool,
     },
-    /// The operator, not the session, did what the following lines tell of it.
+    /// The following lines about the session tell what the operator did, not the session.
     ByOperator,
+    /// An app got a grant.
     GrantIssued,
-    /// New tokens for a refresh token.
+    /// A refresh token was exchanged for new tokens.
     GrantRefreshed,
-    /// New tokens for a code of a session that had granted the app as much before.
+    /// A code was exchanged for tokens of a grant that the session had given the app before.
     GrantJoined,
-    /// A refresh token that was used before came back: somebody else has it, and the grant ends.
+    /// A refresh token that was used before was presented again, so somebody else has it. The grant
+    /// ends.
     ReuseDetected,
+    /// A grant ended.
     GrantRevoked(EndReason),
-    /// The session let an app sign it in.
+    /// The session consented to an app that signs it in.
     ConsentGiven,
+    /// The session refused an app that asked to sign it in.
     ConsentDenied,
-    /// The session let a device join by the code it shows.
+    /// The session let a device join by the code that it shows.
     DeviceApproved,
+    /// The session refused a device.
     DeviceDenied,
-    /// The session took back what it had approved for an app.
+    /// The session withdrew what it had approved for an app.
     ApprovalWithdrawn,
-    /// The operator gave op on a channel to a session.
+    /// The operator made a session an operator of a channel.
     OpGiven,
     /// The operator ended a channel.
     ChannelEnded,
-    /// A limit was reached; told once in an hour for whatever it is counted by.
+    /// A limit was reached. This is recorded once an hour for each key that the limit counts.
     Throttled(Limit),
-    /// A wrong key of a channel was given to join it.
+    /// Somebody gave a wrong key to join a channel.
     ChannelKeyRefused,
-    /// Refusals of so many kinds that they are told of together.
+    /// Refusals that are recorded together, because they are of too many different keys.
     Refusals,
 }
 
-/// A limit that keeps somebody waiting, and so the kind of thing that is counted.
+/// A limit on how often or how much: the kind of thing that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Limit {
-    /// Wrong passwords from a network, for whatever nick.
+    /// Wrong passwords from a network, for any nick.
     Address,
-    /// Wrong passwords for a nick from strangers, wherever they come from.
+    /// Wrong passwords for a nick from strangers, from anywhere.
     Nick,
     /// Wrong passwords for a nick from a network.
     NickAndAddress,
-    /// Wrong passwords of a session from its own devices.
+    /// Wrong passwords for a session from its own devices.
     Session,
-    /// Passwords that a session's own devices give, right ones too.
+    /// Passwords that a session's own devices give, right ones included.
     Passwords,
-    /// Passwords for a nick from a network, right ones too: each makes a client.
+    /// Passwords for a nick from a network, right ones included, because each login makes a client.
     Logins,
     /// New sessions from a network.
     NewSessions,
@@ -94,15 +112,15 @@ pub enum Limit {
     Commands,
     /// Bytes that a session adds to the disk.
     Bytes,
-    /// Bytes that a network adds to the disk in a day.
+    /// Bytes that a network adds to the disk within a day.
     Storage,
-    /// New API keys of a session, and new secrets of them.
+    /// New API keys of a session, and new secrets for them.
     Keys,
     /// Tokens for an app from a network.
     Tokens,
-    /// Tokens that apps and API keys get for themselves from a network, whatever apps.
+    /// Tokens that apps and API keys get for themselves from a network, for all apps together.
     OwnTokens,
-    /// Refused requests in the names of apps from a network, whatever names.
+    /// Refused requests in the names of apps from a network, for all names together.
     Apps,
     /// Polls of a device that come too fast.
     FastPolls,
@@ -114,23 +132,23 @@ pub enum Limit {
     UserCodes,
     /// Wrong user codes of a session.
     SessionUserCodes,
-    /// Further wrong user codes from a network, of sessions that have made no mistake.
+    /// More wrong user codes from a network, by sessions that have made no mistake yet.
     FurtherUserCodes,
-    /// Wrong user codes from everywhere.
+    /// Wrong user codes from all networks together.
     AllUserCodes,
-    /// Wrong keys of channels from a network.
+    /// Wrong channel keys from a network.
     ChannelKeys,
-    /// Wrong keys of channels from a session.
+    /// Wrong channel keys from a session.
     SessionChannelKeys,
-    /// Wrong keys of a channel.
+    /// Wrong keys for a channel.
     Channel,
 }
 
 impl Limit {
-    /// Every limit.
+    /// All limits.
     pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
 
-    /// The limit's name in the audit log and in the log, such as `new_sessions`.
+    /// The limit's name in the audit log and in the server's log, such as `new_sessions`.
     pub fn name(self) -> &'static str {
         self.into()
     }
@@ -142,7 +160,7 @@ impl Action {
         self.into()
     }
 
-    /// Why, where there is more than one reason.
+    /// The reason in the audit log, for actions that can have several.
     pub fn reason(self) -> Option<&'static str> {
         match self {
             Self::ClientLeft(reason)
@@ -159,45 +177,55 @@ impl Action {
     }
 }
 
-/// Whom a line is about, as far as it is known.
+/// What a line is about, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub struct Subject {
+    /// The session.
     pub session: Option<SessionId>,
+    /// The client.
     pub client: Option<ClientId>,
-    /// The nick as it was then, or as it was tried.
+    /// The session's nick at that time, or the nick that somebody tried.
     pub nick: Option<String>,
-    /// The address it is about, if that is not the one of the request that is recorded: that one
-    /// every line has.
+    /// The address, if it is another than that of the current request. Every line has the address
+    /// of its request otherwise.
     pub address: Option<std::net::IpAddr>,
-    /// The `client_id` of an app.
+    /// The `client_id` of the app.
     pub app: Option<String>,
-    /// The name of a channel.
+    /// The name of the channel.
     pub channel: Option<String>,
 }
 
-/// A line of the log. It prints itself as one.
+/// A line of the audit log. `Display` prints it as one line of text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Entry {
+    /// The line's id. Later lines have higher ids.
     pub id: i64,
-    /// RFC 3339.
+    /// When it happened (RFC 3339).
     pub time: String,
+    /// What happened, such as `session_created`.
     pub action: String,
+    /// The id of the session that it is about.
     pub session: Option<i64>,
+    /// The id of the client that it is about.
     pub client: Option<i64>,
+    /// The session's nick at that time, or the nick that somebody tried.
     pub nick: Option<String>,
+    /// The IP address from which it was requested.
     pub address: Option<String>,
+    /// Why it happened, for actions that can have several reasons.
     pub reason: Option<String>,
-    /// The `client_id` of the app it is about.
+    /// The `client_id` of the app that it is about.
     pub app: Option<String>,
-    /// The name of the channel it is about.
+    /// The name of the channel that it is about.
     pub channel: Option<String>,
-    /// How many times it happened, where the line stands for more than one.
+    /// How many times it happened, if the line stands for more than one time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub count: Option<i64>,
 }
 
 impl Entry {
+    /// A line with an id, a time and an action, and nothing else.
     pub fn at(id: i64, time: Timestamp, action: String) -> Self {
         let time = time.to_string();
         let (session, client, nick, address, reason, app, channel, count) = Default::default();

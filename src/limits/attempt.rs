@@ -1,8 +1,8 @@
-//! Attempts whose outcome takes a while, such as passwords that are hashed.
+//! Attempts whose outcome takes a while, such as passwords that must be hashed.
 //!
-//! Each is charged before it begins, or many at once would all pass. One that is under way is no
-//! failure yet, so it makes another of the same key wait until its outcome is known, and refuses
-//! none. Nodes do not share which attempts are under way: what they share is the charge.
+//! Each attempt is charged before it begins. Otherwise many could pass at once. An attempt that is
+//! under way has not failed yet, so it does not refuse others with the same key: they wait until
+//! its outcome is known. Nodes share the charges, but not which attempts are under way.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,18 +11,20 @@ use super::{
     flights::Flight,
 };
 
-/// The most attempts that wait for others of the same key; one more is refused.
+/// The most attempts that wait for others with the same key. One more is refused.
 const WAITING: usize = 64;
 
-/// An attempt that is under way. It stays charged, unless it is settled as one that passed.
+/// An attempt that is under way. It stays charged when it is dropped, unless [`Attempt::pass`] is
+/// called.
 pub struct Attempt {
     counts: Arc<Counts>,
     charges: Vec<Charge>,
 }
 
 impl Counts {
-    /// Charges all the keys, or none of them, for an attempt that begins. Where attempts under way
-    /// are all that stands in its way, it waits for their outcome.
+    /// Makes all charges, or none of them, for an attempt that begins. If only attempts under way
+    /// prevent that, it waits for their outcome. `now` is a steady clock's time. Fails if a key has
+    /// to wait, or if too many attempts wait for the key already.
     pub async fn attempt(
         self: &Arc<Self>,
         charges: Vec<Charge>,
@@ -59,7 +61,8 @@ impl Counts {
 }
 
 impl Attempt {
-    /// It was no failure: what was charged is given back.
+    /// Says that the attempt was no failure: what was charged is given back, except for kept
+    /// charges.
     pub fn pass(self) {
         let back = self
             .charges
@@ -81,7 +84,7 @@ impl Drop for Attempt {
 
 impl State {
     fn begin(&mut self, charges: &[Charge]) {
-        // What is kept is not worth waiting for.
+        // Charges that are kept are never given back, so nobody needs to wait for them.
         for charge in charges.iter().filter(|charge| !charge.kept) {
             let new = || Flight {
                 attempts: 0,
@@ -126,7 +129,7 @@ mod tests {
         Arc::new(Counts::new(true))
     }
 
-    /// Ten at once.
+    /// Charges of which ten are allowed at once.
     fn charges() -> Vec<Charge> {
         vec![Charge::new(Limit::SessionUserCodes, 1)]
     }
@@ -139,7 +142,7 @@ mod tests {
         attempts
     }
 
-    /// What an attempt has come to so far; `None` while it waits.
+    /// The outcome of an attempt so far. `None`: it waits.
     fn look<T>(attempt: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
         match attempt.poll(&mut Context::from_waker(Waker::noop())) {
             std::task::Poll::Ready(outcome) => Some(outcome),

@@ -1,26 +1,26 @@
-//! What is known of keys: when each is free again. This is the generic cell rate algorithm, in
-//! bounded memory.
+//! When each key may be charged again: the generic cell rate algorithm, in bounded memory.
 
 use std::{borrow::Borrow, collections::HashMap, hash::Hash, time::Duration};
 
 use super::Rate;
 
-/// Keys remembered. Beyond it the keys that are free again are forgotten; if there are none, the
-/// half that will be free soonest is. So the most used keys stay: to make a map forget a count of
-/// ten, a stranger has to bring half as many keys as the map holds to ten each, and every one of
-/// these costs the stranger as much as the ten that are forgotten.
+/// The most keys that are remembered of one kind. Beyond them, the keys that are free again are
+/// forgotten. If there are none, the half that will be free soonest is forgotten, so the keys with
+/// the highest counts stay. To make a map forget a count of ten, a stranger must bring half as many
+/// keys as the map holds, each to a count of ten, and each of them costs as much as the ten that
+/// are forgotten.
 pub const KEYS: usize = 16_384;
-/// A key that is refused again and again is worth one line of the audit log in this time.
+/// The nanoseconds in which the refusals of one key are recorded once in the audit log.
 const WINDOW: u64 = 3600 * 1_000_000_000;
 
-/// What is known of the keys of one kind. Times are nanoseconds of a steady clock.
+/// The keys of one kind. Times are nanoseconds of a steady clock.
 pub struct Buckets<K>(HashMap<K, Bucket>);
 
 #[derive(Clone, Copy)]
 struct Bucket {
-    /// When the key will be as if it had never been seen.
+    /// When the key will be as if it had never been used.
     free_at: u64,
-    /// When a refusal of the key is news again.
+    /// When a refusal of the key is recorded again.
     news_at: u64,
 }
 
@@ -31,8 +31,8 @@ impl<K> Default for Buckets<K> {
 }
 
 impl<K: Eq + Hash> Buckets<K> {
-    /// How long a key has to wait before so much is allowed, if it has to. More than the burst is
-    /// allowed to a key that is free, and takes longer to come back.
+    /// How many nanoseconds a key must wait before this amount is allowed. `None`: it is allowed
+    /// now. A free key may take more than the burst, and then takes longer to be free again.
     pub fn wait<Q: Eq + Hash + ?Sized>(
         &self,
         key: &Q,
@@ -54,7 +54,7 @@ impl<K: Eq + Hash> Buckets<K> {
             .filter(|wait| *wait > 0)
     }
 
-    /// Takes an amount, whether or not it is allowed.
+    /// Charges an amount, whether or not it is allowed.
     pub fn take(&mut self, key: K, rate: Rate, amount: u64, now: u64) {
         if self.0.len() >= KEYS && !self.0.contains_key(&key) {
             self.make_room(now);
@@ -66,7 +66,7 @@ impl<K: Eq + Hash> Buckets<K> {
         bucket.free_at = bucket.free_at.max(now).saturating_add(cost(rate, amount));
     }
 
-    /// Gives back what was taken.
+    /// Gives back an amount that was charged.
     pub fn give_back<Q: Eq + Hash + ?Sized>(&mut self, key: &Q, rate: Rate, amount: u64)
     where
         K: Borrow<Q>,
@@ -76,7 +76,7 @@ impl<K: Eq + Hash> Buckets<K> {
         }
     }
 
-    /// Whether nothing counts against a key.
+    /// Whether a key is as if it had never been used.
     pub fn is_free<Q: Eq + Hash + ?Sized>(&self, key: &Q, now: u64) -> bool
     where
         K: Borrow<Q>,
@@ -84,7 +84,7 @@ impl<K: Eq + Hash> Buckets<K> {
         self.0.get(key).is_none_or(|bucket| bucket.free_at <= now)
     }
 
-    /// Whether a refusal of this key is the first in its window.
+    /// Whether a refusal of this key is the first one in its window.
     pub fn is_news<Q: Eq + Hash + ?Sized>(&mut self, key: &Q, now: u64) -> bool
     where
         K: Borrow<Q>,
@@ -107,7 +107,7 @@ impl<K: Eq + Hash> Buckets<K> {
         if self.0.len() < KEYS {
             return;
         }
-        // Half at once, so that a flood of keys does not pay for this again and again.
+        // Half of them at once, so that a flood of keys does not repeat this work for each key.
         let mut times: Vec<u64> = self.0.values().map(|bucket| bucket.free_at).collect();
         let (_, median, _) = times.select_nth_unstable(KEYS / 2);
         let median = *median;
@@ -120,17 +120,17 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 }
 
-/// The time in which so much comes back.
+/// The nanoseconds in which this amount becomes free again.
 fn cost(rate: Rate, amount: u64) -> u64 {
     nanoseconds(rate.every).saturating_mul(amount)
 }
 
-/// A duration as buckets keep it; the largest is 584 years.
+/// A duration in nanoseconds. The longest is 584 years.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The seconds after which a wait is over, as `Retry-After` says it.
+/// A wait in nanoseconds as whole seconds, rounded up, as `Retry-After` gives it.
 pub fn seconds(wait: u64) -> u64 {
     wait.div_ceil(1_000_000_000)
 }

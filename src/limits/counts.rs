@@ -1,5 +1,5 @@
-//! The counts that protect people, behind one small interface: charge some keys, give back what was
-//! charged.
+//! The counts that protect people, behind one small interface: charge some keys, and give back what
+//! was charged.
 
 use std::{
     fmt::{self, Display},
@@ -19,25 +19,26 @@ use crate::{
     model::{Network, NetworkWidth},
 };
 
-/// A key to be charged, and by how much.
+/// A key that is charged, and the amount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
+    /// The limit that counts the key.
     pub limit: Limit,
     width: NetworkWidth,
     /// Plain text, because nodes will share it.
     pub(super) key: String,
     amount: u64,
-    /// Whether the caller may have made the key up.
+    /// Whether the caller may have invented the key.
     unknown: bool,
-    /// Whether an attempt stays charged for it even if it passes.
+    /// Whether it stays charged even if the attempt passes.
     pub(super) kept: bool,
 }
 
-/// Maps that each limit has: one of each width, of keys that are known to the server and of others.
+/// The maps that each limit has: for each width, one of keys that exist and one of invented keys.
 const KINDS_OF_LIMIT: usize = NetworkWidth::ALL.len() * 2;
 
 impl Charge {
-    /// One of something that is no network's.
+    /// A charge of one, for a key that has nothing to do with networks.
     pub fn new(limit: Limit, key: impl Display) -> Self {
         Self {
             limit,
@@ -49,12 +50,14 @@ impl Charge {
         }
     }
 
-    /// One of a network's, and of each wider network around it, which has a wider limit.
+    /// Charges of one, for a network and for each wider network around it. A wider network has a
+    /// wider limit.
     pub fn of_network(limit: Limit, network: Network) -> Vec<Self> {
         Self::of_network_and(limit, network, "")
     }
 
-    /// The same, counted for each network and something else, such as a nick.
+    /// Like [`Charge::of_network`], counted for each network together with something else, such as
+    /// a nick.
     pub fn of_network_and(limit: Limit, network: Network, other: impl Display) -> Vec<Self> {
         let charge = |network: Network| {
             let of_network = Self::new(limit, format_args!("{network} {other}"));
@@ -66,13 +69,14 @@ impl Charge {
         network.and_wider().map(charge).collect()
     }
 
-    /// So many instead of one.
+    /// Charges this amount instead of one.
     pub fn amount(self, amount: u64) -> Self {
         Self { amount, ..self }
     }
 
-    /// Of a key that the caller may have made up, such as a nick that nobody has: it is held to the
-    /// same limit, and never makes the count of one that exists be forgotten.
+    /// Marks a key that the caller may have invented, such as a nick that no session has. It has
+    /// the same limit. It is counted apart, so that invented keys cannot make existing ones be
+    /// forgotten.
     pub fn unknown(self) -> Self {
         Self {
             unknown: true,
@@ -80,7 +84,7 @@ impl Charge {
         }
     }
 
-    /// An attempt stays charged for it even if it passes.
+    /// Keeps the charge even if the attempt passes.
     pub fn kept(self) -> Self {
         Self { kept: true, ..self }
     }
@@ -89,17 +93,18 @@ impl Charge {
         Rate::of(self.limit).widened(self.width)
     }
 
-    /// Which map it belongs to.
+    /// The index of the map that it belongs to.
     pub(super) fn map(&self) -> usize {
         self.limit as usize * KINDS_OF_LIMIT + self.width as usize * 2 + usize::from(self.unknown)
     }
 }
 
-/// A charge that was not made, as its key has to wait.
+/// A charge that was refused, because its key must wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
+    /// The limit that was reached.
     pub limit: Limit,
-    /// After so many seconds the same passes, unless others come in between.
+    /// The seconds after which the same charge passes, unless others come first.
     pub seconds: u64,
     /// Whether it is the key's first refusal within an hour.
     pub first: bool,
@@ -125,7 +130,7 @@ pub struct Counts {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// Each kind of key has a map of its own, so that none makes the counts of another be
+    /// Each kind of key has a map of its own, so that no kind makes the keys of another be
     /// forgotten.
     maps: Vec<Buckets<String>>,
     /// The attempts whose outcome is not known yet.
@@ -141,6 +146,7 @@ impl fmt::Debug for Counts {
 }
 
 impl Counts {
+    /// Empty counts. Unless `on`, nothing is limited.
     pub fn new(on: bool) -> Self {
         let kinds = Limit::ALL.len() * KINDS_OF_LIMIT;
         let maps = std::iter::repeat_with(Buckets::default)
@@ -155,8 +161,9 @@ impl Counts {
         }
     }
 
-    /// Makes all the charges, or none of them if any has to wait: then the refusal is the one that
-    /// has to wait longest. `now` is of a steady clock.
+    /// Makes all charges, or none of them if any must wait. The refusal is that of the longest
+    /// wait.
+    /// `now` is a steady clock's time.
     pub fn charge(&self, charges: &[Charge], now: Duration) -> Result<(), Refusal> {
         if !self.on {
             return Ok(());
@@ -171,8 +178,8 @@ impl Counts {
         }
     }
 
-    /// Charges for what has happened already. Where others have used up what is allowed at the same
-    /// time, nothing is charged, and nobody is refused.
+    /// Makes charges for something that has happened already. If that exceeds a limit, nothing is
+    /// charged and nothing is refused.
     pub fn note(&self, charges: &[Charge], now: Duration) {
         if !self.on {
             return;
@@ -183,7 +190,8 @@ impl Counts {
         }
     }
 
-    /// Whether the charges could be made, without making them.
+    /// Checks whether the charges could be made, without making them. Fails like
+    /// [`Counts::charge`].
     pub fn check(&self, charges: &[Charge], now: Duration) -> Result<(), Refusal> {
         if !self.on {
             return Ok(());
@@ -202,7 +210,7 @@ impl Counts {
         }
     }
 
-    /// Whether nothing counts against a key at this moment.
+    /// Whether nothing counts against a key now.
     pub fn is_unused(&self, charge: &Charge, now: Duration) -> bool {
         !self.on || self.lock().maps[charge.map()].is_free(charge.key.as_str(), nanoseconds(now))
     }
@@ -213,8 +221,7 @@ impl Counts {
 }
 
 impl State {
-    /// Of the charges that have to wait, the one that has to wait longest, and how long, in
-    /// nanoseconds.
+    /// The charge that must wait longest, and its wait in nanoseconds. `None`: no charge must wait.
     pub(super) fn longest_wait<'c>(
         &self,
         charges: &'c [Charge],
@@ -340,8 +347,8 @@ mod tests {
         times(&counts, &[Charge::new(Limit::Session, 1).amount(1000)], 3);
     }
 
-    /// A stranger with many networks makes a map forget the keys that are used least; a key used
-    /// more stays, and so do all keys of other kinds and of other widths.
+    /// A stranger with many networks makes a map forget the keys that are used least. Keys that are
+    /// used more stay, and so do all keys of other kinds and of other widths.
     #[test]
     fn a_flood_of_keys_takes_bounded_memory_and_makes_no_other_kind_forget() {
         let counts = Counts::new(true);

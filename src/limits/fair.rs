@@ -1,19 +1,19 @@
-//! A semaphore that is fair by network: the network that has used least goes first.
+//! A semaphore that is fair to networks: the network that has used least goes first.
 //!
 //! It is start-time fair queuing (Goyal, Vin and Cheng, 1996). Each network has a virtual time,
-//! which its turns move on by what they cost. A free permit goes to the waiting network whose
-//! virtual time is least, so networks whose turns cost the same take turns one by one, and one
-//! whose turns cost much waits for those whose turns cost little. A network that was idle starts a
-//! burst before the present virtual time: until it has used that much, it goes before those that
-//! are busy all the time. More it cannot save up, and it owes nothing.
+//! which advances by the cost of its turns. A free permit goes to the waiting network with the
+//! least virtual time. Networks whose turns cost the same therefore take turns one by one, and a
+//! network with expensive turns waits for those with cheap ones. A network that was idle starts a
+//! burst before the present virtual time: it goes before busy networks until it has used that much.
+//! It cannot save up more, and it owes nothing.
 //!
-//! Within a network the callers of each lane take turns one by one, too: a caller says in which
-//! lane it is, such as its session. So whoever has many callers waiting delays nobody else of the
-//! same network by more than one turn.
+//! Within a network, the callers of each lane take turns one by one, too. A caller says in which
+//! lane it is, such as its session. A session with many waiting callers therefore delays the others
+//! of its network by one turn at most.
 //!
-//! Everything is bounded: the permits one network holds, the callers of one network that wait, and
-//! those of all. Every operation is O(log n) in the number of networks, and at most O(n) in the
-//! callers of one of them.
+//! Everything is bounded: the permits that one network holds, the waiting callers of one network,
+//! and all waiting callers. Every operation is O(log n) in the number of networks, and at most O(n)
+//! in the callers of one network.
 
 mod bounds;
 mod line;
@@ -31,37 +31,38 @@ pub use bounds::{Bounds, Full, Lane};
 use line::{Line, nanoseconds};
 use share::Ticket;
 
-/// The semaphore. Clones share it.
+/// The semaphore. Clones are the same semaphore.
 #[derive(Debug)]
 pub struct Fair<K: Ord + Clone>(Arc<Mutex<Line<K>>>);
 
 /// A permit that is held. Dropping it frees the permit and charges its network for the time since
-/// it was given.
+/// the permit was given.
 #[derive(Debug)]
 pub struct Turn<K: Ord + Clone> {
     fair: Fair<K>,
     key: K,
     since: Instant,
-    /// What its network was charged in advance, in nanoseconds.
+    /// The nanoseconds that its network was charged in advance.
     expected: u64,
-    /// What it cost, where its holder says so.
+    /// Its cost, if its holder states one.
     cost: Option<Duration>,
 }
 
 impl<K: Ord + Clone> Fair<K> {
-    /// A semaphore of which nothing is taken.
+    /// A semaphore with all permits free.
     pub fn new(bounds: Bounds) -> Self {
         Self(Arc::new(Mutex::new(Line::new(bounds))))
     }
 
-    /// Says what a turn is expected to cost before any has ended.
+    /// Sets the cost that a turn is expected to have before any turn has ended.
     pub fn expecting(self, cost: Duration) -> Self {
         self.lock().typical = nanoseconds(cost);
         self
     }
 
-    /// Waits for the next turn of this network's lane; refuses at once where too many wait. A
-    /// caller that goes away meanwhile leaves the line, and loses no permit.
+    /// Waits for the next turn of this network's lane. Fails at once if too many callers wait, and
+    /// later if another caller takes the place. If the caller goes away, it leaves the line and no
+    /// permit is lost.
     pub async fn enter(&self, key: K, lane: Lane) -> Result<Turn<K>, Full> {
         if let Some(turn) = self.try_enter(&key) {
             return Ok(turn);
@@ -73,14 +74,14 @@ impl<K: Ord + Clone> Fair<K> {
             ticket,
             granted,
         };
-        // The sender is in the line until it has sent something.
+        // The sender stays in the line until it has sent something.
         let granted = (&mut waiting.granted)
             .await
             .unwrap_or(Err(Full { seconds: 1 }));
         granted.map(|expected| waiting.turn(expected))
     }
 
-    /// This network's next turn, if it need not be waited for.
+    /// The next turn of this network, if there is no need to wait for it.
     pub fn try_enter(&self, key: &K) -> Option<Turn<K>> {
         let expected = self.lock().start_at_once(key)?;
         Some(Turn {
@@ -92,7 +93,7 @@ impl<K: Ord + Clone> Fair<K> {
         })
     }
 
-    /// How many turns are taken or waited for.
+    /// The number of turns that are taken or waited for.
     pub fn busy(&self) -> usize {
         let line = self.lock();
         line.bounds.permits - line.free + line.waiting
@@ -111,7 +112,7 @@ impl<K: Ord + Clone> Clone for Fair<K> {
 }
 
 impl<K: Ord + Clone> Turn<K> {
-    /// Ends it at another cost than the time it took.
+    /// Ends the turn and charges this cost instead of the time that it took.
     pub fn finish(mut self, cost: Duration) {
         self.cost = Some(cost);
     }
@@ -126,7 +127,7 @@ impl<K: Ord + Clone> Drop for Turn<K> {
     }
 }
 
-/// A caller in the line.
+/// A caller that waits in the line.
 struct Waiting<K: Ord + Clone> {
     fair: Fair<K>,
     key: K,
@@ -148,7 +149,7 @@ impl<K: Ord + Clone> Waiting<K> {
 
 impl<K: Ord + Clone> Drop for Waiting<K> {
     fn drop(&mut self) {
-        // From here on nothing can be sent; what was sent already and not received is given back.
+        // From here on, nothing can be sent. A permit that was sent and not received is given back.
         self.granted.close();
         match self.granted.try_recv() {
             Ok(Ok(expected)) => self.turn(expected).finish(Duration::ZERO),

@@ -4,13 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::Notify;
 
-/// The attempts under way, by map and key.
+/// The attempts under way, by the index of their map and their key.
 pub type Flights = HashMap<(usize, String), Flight>;
 
-/// The attempts of one key.
+/// The attempts with one key.
 pub struct Flight {
-    /// How many are under way.
+    /// The number of attempts under way.
     pub attempts: usize,
-    /// Wakes those that wait for the outcome of one of them; each of these has a clone.
+    /// Wakes the attempts that wait for the outcome of one of these. Each of them has a clone.
     pub settled: Arc<Notify>,
 }

@@ -1,18 +1,18 @@
 //! Limits: how often something may be tried, how much may be used, and who waits for whom when
 //! something is scarce.
 //!
-//! - [`Counts`] is the one interface of the counts that protect people: guesses, sessions, tokens.
-//!   Every node of a cluster will share them (one upsert for each key), so its keys are plain text,
-//!   and time is an argument. Nothing else knows where the counts are kept.
-//! - [`Storage`] is the same for what networks add to the disk: how much within a rolling day, and
-//!   not how fast.
-//! - [`Throttle`] is for the counts that protect this machine, such as commands: they stay in the
-//!   memory of the process.
-//! - [`fair`] shares out what is scarce on this machine by network; [`payer()`] is the network that
-//!   a task works for, and [`requester()`] the address.
+//! - [`Counts`] is the interface of the counts that protect people: guesses, sessions, tokens. All
+//! nodes of a cluster will share them (one upsert for each key). Its keys are therefore plain text,
+//! and time is an argument. Nothing else knows where the counts are kept.
+//! - [`Storage`] counts what networks add to the disk: how much within a rolling day, not how fast.
+//! - [`Throttle`] is for the counts that protect this machine, such as commands. They stay in the
+//! memory of the process.
+//! - [`fair`] shares what is scarce on this machine among networks. [`payer()`] is the network on
+//! whose behalf a task runs, and [`requester()`] is its address.
+//! - [`Tally`] bounds how many lines about the same thing are logged.
 //!
-//! Both, but for storage, hold each key to a burst that refills at a steady rate (the generic cell
-//! rate algorithm), in bounded memory.
+//! [`Counts`] and [`Throttle`] give each key a burst that refills at a steady rate (the generic
+//! cell rate algorithm), in bounded memory.
 
 mod attempt;
 mod buckets;

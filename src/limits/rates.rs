@@ -1,20 +1,21 @@
-//! The table of the limits that protect people: how much at once, and how fast it comes back.
+//! The table of the limits that protect people: how much is allowed at once, and how fast it
+//! refills.
 
 use std::time::Duration;
 
 use crate::{audit::Limit, model::NetworkWidth};
 
-/// A burst, refilled at a steady rate.
+/// A burst that refills at a steady rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How much at once.
+    /// How much is allowed at once.
     pub burst: u32,
     /// The time in which one more is allowed.
     pub every: Duration,
 }
 
 impl Rate {
-    /// What a key is held to. `docs/security.md` has the same numbers.
+    /// The rate of a limit. `docs/security.md` has the same numbers.
     pub fn of(limit: Limit) -> Self {
         let (burst, seconds) = match limit {
             Limit::Tokens | Limit::OwnTokens => {
@@ -37,7 +38,7 @@ impl Rate {
             Limit::FurtherUserCodes => (60, 15),
             Limit::AllUserCodes => (1000, 1),
             Limit::Channel => (50, 30),
-            // These are counted elsewhere: by `Throttle` and by `Storage`.
+            // These are counted elsewhere, by `Throttle` and by `Storage`.
             Limit::Commands | Limit::Bytes | Limit::Storage => (u32::MAX, 0),
         };
         Self {
@@ -46,7 +47,7 @@ impl Rate {
         }
     }
 
-    /// The wider limit of a wider network.
+    /// The higher rate of a wider network.
     pub fn widened(self, width: NetworkWidth) -> Self {
         let factor = width.factor();
         Self {

@@ -1,4 +1,5 @@
-//! How much each network adds to the disk within a rolling day, and how much of that each session.
+//! How much each network adds to the disk within a rolling day, and how much of that each session
+//! adds.
 
 use std::{fmt, time::Duration};
 
@@ -10,33 +11,34 @@ use crate::{
     model::{Clock, Network, NetworkWidth, SessionId, Timestamp},
 };
 
-/// A session younger than this is a newcomer.
+/// A session that is younger than this is a newcomer.
 const NEWCOMER: Duration = Duration::from_hours(24);
-/// Of what a network may add, newcomers may add one part of so many, all of them together.
+/// All newcomers of a network together may add one part in this many of what the network may add.
 const NEWCOMERS_PART: u64 = 2;
-/// And each session one part of so many.
+/// Each session may add one part in this many.
 const SESSION_PART: u64 = 10;
 
-/// Who adds something: a network, and the session that it acts for, with the time when that was
-/// created. What is added for no session yet is a newcomer's.
+/// What adds to the disk. Without a session, it counts as a newcomer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Author {
+    /// The network.
     pub network: Network,
+    /// The session for which it adds something, and the time when that was created.
     pub session: Option<(SessionId, Timestamp)>,
 }
 
-/// What is counted.
+/// A key that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
     Network(Network),
-    /// The newcomers of a network.
+    /// All newcomers of a network together.
     Newcomers(Network),
     Session(SessionId),
 }
 
 impl Key {
-    /// Each kind of key has a map of its own, and of networks each width has, so that none makes
-    /// others be forgotten.
+    /// The index of the key's map. Each kind of key has a map of its own, and networks have one for
+    /// each width, so that no kind makes the keys of another be forgotten.
     fn map(self) -> usize {
         match self {
             Self::Network(network) => network.width() as usize,
@@ -48,7 +50,7 @@ impl Key {
 
 const MAPS: usize = 2 * NetworkWidth::ALL.len() + 1;
 
-/// What was charged, to give it back.
+/// A record of a charge, by which it can be given back.
 #[derive(Debug)]
 pub struct Receipt {
     keys: Vec<Key>,
@@ -56,9 +58,10 @@ pub struct Receipt {
     slot: u64,
 }
 
-/// An author has to wait.
+/// The refusal of a charge: the author must wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
+    /// The seconds until the same charge passes, unless others come first.
     pub seconds: u64,
 }
 
@@ -72,7 +75,7 @@ impl From<Refused> for Error {
 
 /// The counts, in the memory of this process.
 pub struct Storage {
-    /// Bytes that the narrowest network may add in a day.
+    /// The bytes that a narrowest network may add within a day.
     limit: u64,
     clock: Clock,
     /// Never held over an await.
@@ -88,6 +91,7 @@ impl fmt::Debug for Storage {
 }
 
 impl Storage {
+    /// Empty counts, by which a narrowest network may add `limit` bytes within a day.
     pub fn new(limit: u64, clock: Clock) -> Self {
         Self {
             limit,
@@ -100,9 +104,9 @@ impl Storage {
         }
     }
 
-    /// Charges an author for what it adds, unless that is too much. What is essential is never
-    /// refused; where there is no room for it, it is charged to its session alone, so that it takes
-    /// nothing of what is left to others.
+    /// Charges an author for the bytes that it adds. Fails if that exceeds a limit. An essential
+    /// charge never fails: if there is no room for it, it is charged to the session alone, so that
+    /// it uses nothing of what is left to others.
     pub fn charge(&self, author: Author, bytes: u64, essential: bool) -> Result<Receipt, Refused> {
         let (mut keys, now) = (self.keys(author), self.clock.steady());
         let mut windows = self.lock();
@@ -120,7 +124,7 @@ impl Storage {
         Ok(Receipt { keys, bytes, slot })
     }
 
-    /// Gives back what was charged for something that was not stored.
+    /// Gives back a charge for something that was not stored.
     pub fn refund(&self, Receipt { keys, bytes, slot }: Receipt) {
         let mut windows = self.lock();
         for key in keys {
@@ -128,7 +132,7 @@ impl Storage {
         }
     }
 
-    /// By what an author is counted, and how much each of these may add.
+    /// The keys that count an author, and the limit of each in bytes.
     fn keys(&self, Author { network, session }: Author) -> Vec<(Key, u64)> {
         let is_old =
             |(_, created_at): (SessionId, Timestamp)| created_at.plus(NEWCOMER) <= self.clock.now();
@@ -159,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// Storage with a limit of 1,000, and what moves its clock on by so many seconds.
+    /// Storage with a limit of 1,000 bytes, and a function that advances its clock by seconds.
     fn storage() -> (Storage, impl Fn(i64)) {
         let passed = Arc::new(AtomicI64::new(0));
         let (now, steady) = (passed.clone(), passed.clone());
@@ -184,7 +188,7 @@ mod tests {
         }
     }
 
-    /// How much an author can add, ten at a time.
+    /// How much an author can add, ten bytes at a time.
     fn fills(storage: &Storage, author: Author) -> u64 {
         let mut filled = 0;
         while storage.charge(author, 10, false).is_ok() {

@@ -1,25 +1,27 @@
-//! What happens again and again is told so many times, and then counted; the count is told when its
-//! time is over.
+//! Reports what happens again and again only a few times, then counts it, and reports the count
+//! when a window of time is over.
 //!
-//! It bounds the lines that strangers can cause, in the log and in the audit, by key and window:
-//! what matters stays visible, and a flood of it is one line more.
+//! It bounds the lines that strangers can cause in the log and in the audit log, by key and window.
+//! What matters stays visible, and a flood of it is one line more.
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// How many keys are told of apart, and how often each.
+/// How many keys are reported separately, and how often each is reported.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Times that one key is told of in a window.
+    /// How often one key is reported in a window.
     pub told: u32,
-    /// Keys; what happens to further ones is told of as one more.
+    /// How many keys are reported separately. All further keys are reported together.
     pub keys: usize,
-    /// Times that all those further ones together are told of in a window.
+    /// How often all further keys together are reported in a window.
     pub told_of_others: u32,
+    /// The length of a window.
     pub window: Duration,
 }
 
+/// What happened, by key.
 pub struct Tally<K> {
     bounds: Bounds,
     /// Never held over an await.
@@ -29,12 +31,12 @@ pub struct Tally<K> {
 struct Windows<K> {
     keys: HashMap<K, Window>,
     others: Option<Window>,
-    /// Before this no window is over.
+    /// No window ends before this time.
     next: Duration,
 }
 
 impl<K: Eq + Hash> Windows<K> {
-    /// The window of a key, or of all others, and how often is told of it.
+    /// The window of a key (or of all further keys), and how often it may be reported.
     fn of(&mut self, key: Option<K>, bounds: &Bounds, now: Duration) -> (&mut Window, u32) {
         let new = Window {
             ends: now + bounds.window,
@@ -58,15 +60,17 @@ struct Window {
     untold: u64,
 }
 
-/// What was not told of one by one.
+/// What happened and was not reported one by one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Untold<K> {
-    /// `None`: of those beyond the keys that are told of apart.
+    /// The key. `None`: all keys that are not reported separately.
     pub key: Option<K>,
+    /// How often it happened without a report.
     pub count: u64,
 }
 
 impl<K: Eq + Hash> Tally<K> {
+    /// A tally in which nothing has happened yet.
     pub fn new(bounds: Bounds) -> Self {
         let windows = Windows {
             keys: HashMap::new(),
@@ -79,7 +83,7 @@ impl<K: Eq + Hash> Tally<K> {
         }
     }
 
-    /// Notes that it happened. Whether it is to be told now; else it is counted.
+    /// Notes that something happened. Returns whether to report it now. Otherwise it is counted.
     pub fn note(&self, key: K, now: Duration) -> bool {
         let Self { bounds, .. } = self;
         let mut windows = self.lock();
@@ -90,12 +94,12 @@ impl<K: Eq + Hash> Tally<K> {
         tell
     }
 
-    /// Counts what could not be told, to be told when a window is over.
+    /// Counts what could not be reported, to be reported when the window is over.
     pub fn count(&self, key: Option<K>, count: u64, now: Duration) {
         self.lock().of(key, &self.bounds, now).0.untold += count;
     }
 
-    /// Whether [`Tally::note`] would say that it is to be told.
+    /// Whether [`Tally::note`] would return `true`.
     pub fn would_tell(&self, key: &K) -> bool {
         let Self { bounds, .. } = self;
         let windows = self.lock();
@@ -107,7 +111,7 @@ impl<K: Eq + Hash> Tally<K> {
         }
     }
 
-    /// Ends the windows whose time is over; what was counted in them.
+    /// Ends the windows whose time is over, and returns what was counted in them.
     pub fn due(&self, now: Duration) -> Vec<Untold<K>> {
         let mut windows = self.lock();
         if now < windows.next {
@@ -133,7 +137,7 @@ impl<K: Eq + Hash> Tally<K> {
             .collect()
     }
 
-    /// Ends all windows.
+    /// Ends all windows, and returns what was counted in them.
     pub fn end(&self) -> Vec<Untold<K>> {
         self.lock().next = Duration::ZERO;
         self.due(Duration::MAX)

@@ -10,18 +10,18 @@ use super::{
 };
 use crate::error::{Code, Error};
 
-/// Holds each key to one rate.
+/// Holds each key to the same rate.
 pub struct Throttle<K> {
-    /// Without one, everything is allowed.
+    /// `None`: everything is allowed.
     rate: Option<Rate>,
     /// Never held over an await.
     buckets: Mutex<Buckets<K>>,
 }
 
-/// How long to wait.
+/// The refusal of a charge: how long the key must wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
-    /// After so many seconds the same passes, unless others come in between.
+    /// The seconds after which the same charge passes, unless others come first.
     pub seconds: u64,
     /// Whether it is the key's first refusal within an hour.
     pub first: bool,
@@ -38,6 +38,7 @@ impl From<Wait> for Error {
 }
 
 impl<K: Eq + Hash> Throttle<K> {
+    /// A throttle with this rate. `None`: everything is allowed.
     pub fn new(rate: Option<Rate>) -> Self {
         Self {
             rate,
@@ -45,8 +46,8 @@ impl<K: Eq + Hash> Throttle<K> {
         }
     }
 
-    /// Charges a key, or says how long it has to wait. An amount beyond the burst is allowed to a
-    /// key that is free.
+    /// Charges a key. Fails if it must wait. A free key may take more than the burst. `now` is a
+    /// steady clock's time.
     pub fn charge(&self, key: K, amount: u64, now: Duration) -> Result<(), Wait> {
         let Some(rate) = self.rate else { return Ok(()) };
         let now = nanoseconds(now);
@@ -63,7 +64,7 @@ impl<K: Eq + Hash> Throttle<K> {
         }
     }
 
-    /// Charges a key in any case.
+    /// Charges a key, whether or not it is allowed.
     pub fn take(&self, key: K, amount: u64, now: Duration) {
         if let Some(rate) = self.rate {
             self.lock().take(key, rate, amount, nanoseconds(now));

@@ -1,4 +1,4 @@
-//! How much was used within a rolling day, by key, in bounded memory.
+//! How much each key has used within a rolling day, in bounded memory.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -6,15 +6,16 @@ use std::{
     time::Duration,
 };
 
-/// Keys remembered. Beyond it those that used nothing within the day are forgotten, and if there
-/// are none, the half that used least: a stranger who wants to be forgotten has to bring more keys
-/// than that to as much.
+/// The most keys that are remembered. Beyond them, the keys that have used nothing within the day
+/// are forgotten. If there are none, the half that has used least is forgotten: a stranger who
+/// wants to be forgotten must bring more keys than that, each to the same amount.
 const KEYS: usize = 16_384;
-/// What is used within such a slot of time is forgotten together. The day is 24 whole ones and the
-/// one that has begun.
+/// The seconds of a slot. What was used within one slot is forgotten together.
 const SLOT: u64 = 3600;
+/// The whole slots of a day. The present slot comes on top of them.
 const DAY: u64 = 24;
 
+/// What each key has used.
 pub struct Windows<K>(HashMap<K, Window>);
 
 #[derive(Default)]
@@ -24,7 +25,7 @@ struct Window {
 }
 
 impl Window {
-    /// Slots of the day that ends with this one.
+    /// The slots of the day that ends with this slot.
     fn of_day(&self, slot: u64) -> impl Iterator<Item = (u64, u64)> {
         self.slots
             .iter()
@@ -44,8 +45,8 @@ impl<K> Default for Windows<K> {
 }
 
 impl<K: Eq + Hash + Copy> Windows<K> {
-    /// Seconds until a key may use so much more within a limit, if it has to wait. `now` is of a
-    /// steady clock.
+    /// The seconds until a key may use this amount within a limit. `None`: it may use it now. `now`
+    /// is a steady clock's time.
     pub fn wait(&self, key: K, limit: u64, amount: u64, now: Duration) -> Option<u64> {
         let slot = slot_of(now);
         let window = self.0.get(&key);
@@ -65,7 +66,7 @@ impl<K: Eq + Hash + Copy> Windows<K> {
         Some((free_in * SLOT).saturating_sub(now.as_secs()).max(1))
     }
 
-    /// Counts what a key uses, whatever its limit. `give_back` takes what this returns.
+    /// Counts what a key uses, whatever its limit. Returns the slot, for [`Windows::give_back`].
     pub fn take(&mut self, key: K, amount: u64, now: Duration) -> u64 {
         let slot = slot_of(now);
         if self.0.len() >= KEYS && !self.0.contains_key(&key) {
@@ -85,7 +86,7 @@ impl<K: Eq + Hash + Copy> Windows<K> {
         slot
     }
 
-    /// Takes back what was counted in a slot.
+    /// Gives back an amount that was counted in a slot.
     pub fn give_back(&mut self, key: K, amount: u64, slot: u64) {
         let window = self.0.get_mut(&key);
         let used = window.and_then(|window| {
@@ -104,7 +105,7 @@ impl<K: Eq + Hash + Copy> Windows<K> {
         if self.0.len() < KEYS {
             return;
         }
-        // Half at once, so that a flood of keys does not pay for this again and again.
+        // Half of them at once, so that a flood of keys does not repeat this work for each key.
         let mut amounts: Vec<u64> = self.0.values().map(|window| window.used(slot)).collect();
         let (_, median, _) = amounts.select_nth_unstable(KEYS / 2);
         let median = *median;
@@ -129,7 +130,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// Uses one at a time, once a minute, whenever it may.
+    /// Uses seven at a time, once a minute, whenever it may.
     #[test]
     fn no_day_has_more_than_the_limit_and_waits_are_true() {
         let (mut windows, mut used) = (Windows::default(), Vec::new());

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 
 use crate::model::Timestamp;
 
+/// The newest schema, for a database that is created.
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// Marks a database as Rejoin's (`PRAGMA application_id`): "rjoi".

@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 
+/// Ends each text in a column.
 const END: char = '\r';
 
 /// The column for these texts. Fails with `internal_error` if one of them contains a CR.

@@ -1,4 +1,4 @@
-//! The line of a fair semaphore: whose turn comes next.
+//! The line of a fair semaphore: it decides whose turn is next.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,34 +12,35 @@ use super::{
     share::{Caller, Share, Ticket},
 };
 
-/// Idle networks whose virtual time is remembered because they have used something; beyond it the
-/// one that has used least is forgotten.
+/// The most idle networks whose virtual time is remembered because they have used something. Beyond
+/// them, the network that has used least is forgotten.
 pub const REMEMBERED: usize = 4096;
-/// The cost of a network's first turn until it is known.
+/// The expected cost of a network's first turn.
 const FIRST_COST: Duration = Duration::from_millis(1);
 
-/// The line of one semaphore: what is free, and who waits. Virtual times are in nanoseconds of use.
+/// The line of one semaphore: the free permits and the waiting callers. Virtual times are in
+/// nanoseconds of use.
 #[derive(Debug)]
 pub struct Line<K> {
-    /// What bounds it.
+    /// The bounds of the semaphore.
     pub bounds: Bounds,
-    /// Permits that nobody holds.
+    /// The permits that nobody holds.
     pub free: usize,
-    /// Callers that wait, of all networks.
+    /// The waiting callers of all networks.
     pub waiting: usize,
     /// The virtual time at which the last turn began.
     pub now: u64,
     /// The number of the next caller that waits.
     pub tickets: u64,
-    /// What turns have cost lately.
+    /// The recent cost of turns, in nanoseconds.
     pub typical: u64,
-    /// What each network has of the line.
+    /// Each network's share.
     pub shares: BTreeMap<K, Share>,
-    /// Networks that may have a turn and wait for one, least used first.
+    /// The networks that wait and may hold another permit, by virtual time.
     pub eligible: BTreeSet<(u64, K)>,
-    /// Networks that wait, by how many of their callers do.
+    /// The networks that wait, by the number of their waiting callers.
     pub longest: BTreeSet<(usize, K)>,
-    /// Idle networks that have used of their burst, or more than that, least used first.
+    /// The idle networks that have used their burst or a part of it, by virtual time.
     pub idle: BTreeSet<(u64, K)>,
 }
 
@@ -50,7 +51,7 @@ impl<K: Ord + Clone> Line<K> {
             free: bounds.permits,
             bounds,
             waiting: 0,
-            // Nobody starts before the beginning.
+            // No network starts before the beginning.
             now: nanoseconds(bounds.burst),
             tickets: 0,
             typical: nanoseconds(FIRST_COST),
@@ -61,8 +62,8 @@ impl<K: Ord + Clone> Line<K> {
         }
     }
 
-    /// Lets a caller wait, or refuses it. Its ticket, and where its permit will arrive with its
-    /// expected cost in nanoseconds.
+    /// Lets a caller wait. Returns its ticket and the receiver of its permit, which comes with the
+    /// expected cost in nanoseconds. Fails if too many callers wait.
     pub fn join(
         &mut self,
         key: &K,
@@ -90,8 +91,9 @@ impl<K: Ord + Clone> Line<K> {
         Ok((ticket, receiver))
     }
 
-    /// Gives a network a free permit, where none of its callers waits. (While a permit is free,
-    /// networks that wait have as many turns as they may.) What its turn is expected to cost.
+    /// Gives a network a free permit, if none of its callers waits. (While a permit is free,
+    /// networks that wait hold as many permits as they may.) Returns the expected cost in
+    /// nanoseconds.
     pub fn start_at_once(&mut self, key: &K) -> Option<u64> {
         let may =
             |share: &Share| share.callers.is_empty() && share.running < self.bounds.permits_of_one;
@@ -107,7 +109,7 @@ impl<K: Ord + Clone> Line<K> {
         Some(self.started(started))
     }
 
-    /// Notes that a turn began at this virtual time. What it is expected to cost.
+    /// Notes that a turn began at this virtual time. Returns its expected cost.
     fn started(&mut self, (used, expected): (u64, u64)) -> u64 {
         self.free -= 1;
         self.now = self.now.max(used);
@@ -115,8 +117,8 @@ impl<K: Ord + Clone> Line<K> {
         expected
     }
 
-    /// Takes the last place of the network with most waiting callers, if those are more than the
-    /// newcomer's would be.
+    /// Takes the last place of the network with most waiting callers, if these are more than the
+    /// newcomer's network would have. Returns whether it did.
     fn push_out(&mut self, newcomers: usize) -> bool {
         let longest = self
             .longest
@@ -132,8 +134,8 @@ impl<K: Ord + Clone> Line<K> {
         last.is_some_and(|last| self.refuse(&key, last))
     }
 
-    /// Takes the last place of the network's lane with most waiting callers, if those are more than
-    /// the newcomer's would be.
+    /// Takes the last place in the network's lane with most waiting callers, if these are more than
+    /// the newcomer's lane would have. Returns whether it did.
     fn push_out_of_lane(&mut self, key: &K, newcomer: Lane) -> bool {
         let last = self
             .shares
@@ -142,7 +144,7 @@ impl<K: Ord + Clone> Line<K> {
         last.is_some_and(|last| self.refuse(key, last))
     }
 
-    /// Refuses a caller that waits; whether there was one.
+    /// Refuses a waiting caller. Returns whether there was one.
     fn refuse(&mut self, key: &K, ticket: Ticket) -> bool {
         let full = self.full(key);
         let Some(caller) = self.update(key, |share| share.callers.remove(&ticket)) else {
@@ -154,7 +156,7 @@ impl<K: Ord + Clone> Line<K> {
         true
     }
 
-    /// Takes a caller out of the line.
+    /// Removes a caller from the line.
     pub fn leave(&mut self, key: &K, ticket: Ticket) {
         if self
             .shares
@@ -166,7 +168,7 @@ impl<K: Ord + Clone> Line<K> {
         }
     }
 
-    /// Gives free permits to those whose turn it is.
+    /// Gives free permits to the callers whose turn it is.
     fn serve(&mut self) {
         while self.free > 0
             && let Some((used, key)) = self.eligible.first().cloned()
@@ -176,7 +178,7 @@ impl<K: Ord + Clone> Line<K> {
                 let ((round, _), caller) = share.callers.pop_first()?;
                 share.round = share.round.max(round);
                 let expected = share.expected;
-                // A caller that is going away leaves its place to the next.
+                // A caller that is going away leaves its place to the next one.
                 caller.granted.send(Ok(expected)).ok()?;
                 share.running += 1;
                 share.used = used.saturating_add(expected);
@@ -190,7 +192,7 @@ impl<K: Ord + Clone> Line<K> {
         }
     }
 
-    /// Frees a permit, and charges its network what the turn cost, in nanoseconds.
+    /// Frees a permit and charges its network what the turn cost, in nanoseconds.
     pub fn finish(&mut self, key: &K, expected: u64, cost: u64) {
         self.free += 1;
         if cost > 0 {
@@ -203,14 +205,14 @@ impl<K: Ord + Clone> Line<K> {
         });
         self.serve();
         if self.free == self.bounds.permits && self.waiting == 0 {
-            // Nobody competes, so nobody is ahead.
+            // No network competes, so none is ahead.
             self.shares.clear();
             self.idle.clear();
         }
     }
 
-    /// Forgets idle networks that have nothing to make up for, and where there are too many, those
-    /// that have least.
+    /// Forgets idle networks that have used nothing beyond their burst's start and, if there are
+    /// too many, those that have used least.
     fn forget(&mut self) {
         while let Some((used, key)) = self.idle.first()
             && (*used <= self.start() || self.idle.len() > REMEMBERED)
@@ -220,7 +222,7 @@ impl<K: Ord + Clone> Line<K> {
         }
     }
 
-    /// The virtual time at which a network that was idle starts.
+    /// The virtual time at which an idle network starts.
     fn start(&self) -> u64 {
         self.now.saturating_sub(nanoseconds(self.bounds.burst))
     }
@@ -230,7 +232,7 @@ impl<K: Ord + Clone> Line<K> {
             .shares
             .get(key)
             .map_or((0, 0), |share| (share.callers.len(), share.expected));
-        // In the meantime each other network has as many turns as this one, or as it waits for.
+        // In the meantime, each other network has as many turns as this one, or as it waits for.
         let others = self.longest.iter().filter(|(_, other)| other != key);
         let before = waiting
             + others
@@ -245,7 +247,7 @@ impl<K: Ord + Clone> Line<K> {
         }
     }
 
-    /// Changes a network's share, and its places in the orders with it.
+    /// Changes a network's share, and moves the network within the orders.
     fn update<R>(&mut self, key: &K, change: impl FnOnce(&mut Share) -> R) -> R {
         let start = self.start();
         let Self {

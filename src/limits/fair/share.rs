@@ -1,4 +1,4 @@
-//! What one network has of a line: its virtual time, its turns, and its callers, in lanes.
+//! One network's share of a line: its virtual time, its turns, and its callers by lane.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,27 @@ use super::bounds::{Full, Lane};
 /// A caller's place within its network: the round in which its turn comes, and its number.
 pub type Ticket = (u64, u64);
 
+/// One network's share of a line.
 #[derive(Debug)]
 pub struct Share {
-    /// Its virtual time.
+    /// Its virtual time, in nanoseconds of use.
     pub used: u64,
-    /// What its last turn cost.
+    /// The cost of its last turn, in nanoseconds.
     pub expected: u64,
+    /// The permits that it holds.
     pub running: usize,
     /// Its waiting callers, in the order of their turns.
     pub callers: BTreeMap<Ticket, Caller>,
-    /// The round of turns in which the last of them began.
+    /// The round in which the last turn began.
     pub round: u64,
 }
 
+/// A caller that waits.
 #[derive(Debug)]
 pub struct Caller {
+    /// Its lane.
     pub lane: Lane,
+    /// Receives the expected cost in nanoseconds with the permit, or the refusal.
     pub granted: oneshot::Sender<Result<u64, Full>>,
 }
 
@@ -37,8 +42,8 @@ impl Share {
             .map(|(ticket, _)| *ticket)
     }
 
-    /// The round in which the turn of a newcomer in this lane comes: one turn of each lane is in a
-    /// round.
+    /// The round in which the turn of a newcomer in this lane comes. A round has one turn of each
+    /// lane.
     pub fn next_round(&self, lane: Lane) -> u64 {
         self.places(lane)
             .last()
@@ -46,8 +51,8 @@ impl Share {
             + 1
     }
 
-    /// The last caller of the lane with most waiting callers, if those are more than the newcomer's
-    /// would be.
+    /// The last caller in the lane with most waiting callers, if these are more than those of the
+    /// newcomer's lane would be.
     pub fn last_of_longest_lane(&self, newcomer: Lane) -> Option<Ticket> {
         let mut lanes = BTreeMap::<Lane, (usize, Ticket)>::new();
         for (ticket, caller) in &self.callers {

@@ -17,7 +17,7 @@ const MS: Duration = Duration::from_millis(1);
 
 type Entering = Pin<Box<dyn Future<Output = Result<Turn<u8>, Full>>>>;
 
-/// Callers of a few networks, told one by one to enter, to give up and to finish.
+/// Callers of a few networks, which are told one by one to enter, to give up and to finish.
 struct Callers {
     fair: Fair<u8>,
     waiting: VecDeque<(u8, Entering)>,
@@ -37,15 +37,15 @@ impl Callers {
 
     async fn enter(&mut self, network: u8) {
         let fair = self.fair.clone();
-        // Without tokio's budget, after which a task that polls much sees nothing ready any more.
+        // Without tokio's budget, after which a task that polls much sees no future ready any more.
         let entering = tokio::task::unconstrained(async move { fair.enter(network, None).await });
         self.waiting.push_back((network, Box::pin(entering)));
         self.poll().await;
     }
 
-    /// Takes up what was given and what was refused.
+    /// Receives the permits that were given and the refusals.
     async fn poll(&mut self) {
-        // Twice: one that joins the line may push another one out.
+        // Twice, because a caller that joins the line may push another one out.
         for _ in 0..2 {
             for (network, mut entering) in std::mem::take(&mut self.waiting) {
                 match poll_immediate(&mut entering).await {
@@ -57,7 +57,7 @@ impl Callers {
         }
     }
 
-    /// Ends the oldest turn; whose it was.
+    /// Ends the oldest turn. Returns its network.
     async fn finish(&mut self, cost: impl Fn(u8) -> Duration) -> u8 {
         let turn = self.running.remove(0);
         let network = turn.key;
@@ -140,7 +140,7 @@ async fn who_was_idle_has_saved_nothing_up_and_owes_nothing() {
         callers.enter(1).await;
         callers.finish(|_| 100 * MS).await;
     }
-    // The first has used four seconds while nobody else wanted any.
+    // The first network has used four seconds while no other one wanted a turn.
     for network in [1; 10].into_iter().chain([2; 10]) {
         callers.enter(network).await;
     }
@@ -169,7 +169,7 @@ async fn who_wants_little_now_and_then_goes_before_those_that_are_always_busy() 
     for _ in 0..40 {
         callers.finish(|_| 10 * MS).await;
     }
-    // Ten turns of ten milliseconds, each as soon as the last has ended: none waits for more than
+    // Ten turns of ten milliseconds, each as soon as the last one has ended. Each waits only for
     // the turn under way.
     let mut before = Vec::new();
     for _ in 0..20 {
@@ -181,12 +181,12 @@ async fn who_wants_little_now_and_then_goes_before_those_that_are_always_busy() 
         before.push(turns);
     }
     assert_eq!(before[..10], [1; 10], "{before:?}");
-    // Then it is one of five that are always busy.
+    // Then it is one of five networks that are always busy.
     assert!(
         before[15..].iter().all(|turns| (3..=5).contains(turns)),
         "{before:?}"
     );
-    // Four busy networks use a hundred milliseconds more each, and it has its burst again.
+    // Four busy networks use a hundred milliseconds more each, after which it has its burst again.
     for _ in 0..60 {
         callers.finish(|_| 10 * MS).await;
     }
@@ -230,7 +230,8 @@ async fn a_full_line_is_full_for_the_network_that_filled_it() {
         ),
         (3, 2, [1].as_slice())
     );
-    // All places are taken: a newcomer gets one of those who have most, its equals do not.
+    // All places are taken. A newcomer gets one of the network that has most; other callers of that
+    // network do not.
     callers.enter(3).await;
     assert_eq!(
         (
@@ -264,7 +265,7 @@ async fn a_refusal_says_how_long_its_network_has_to_wait() {
         callers.fair.enter(1, None).await.unwrap_err(),
         Full { seconds: 6 }
     );
-    // Another network's turns come in between.
+    // The turns of another network come in between.
     for _ in 0..4 {
         callers.enter(2).await;
     }
@@ -303,8 +304,8 @@ async fn networks_that_are_gone_are_forgotten() {
     assert!(wide.lock().shares.len() <= REMEMBERED);
 }
 
-/// Callers of one network, each of a lane, who enter one after the other while the first has its
-/// turn.
+/// Callers of one network, each in a lane, which enter one after the other while the first one has
+/// its turn.
 async fn entering(fair: &Fair<u8>, lanes: &[i64]) -> Vec<(i64, Entering)> {
     let mut waiting = Vec::new();
     for lane in lanes {
@@ -321,7 +322,7 @@ async fn entering(fair: &Fair<u8>, lanes: &[i64]) -> Vec<(i64, Entering)> {
     waiting
 }
 
-/// The lanes in the order of their turns; those that are refused come as they are told.
+/// The lanes in the order of their turns. `Err`: the caller was refused.
 async fn order(mut waiting: Vec<(i64, Entering)>) -> Vec<Result<i64, i64>> {
     let mut order = Vec::new();
     while !waiting.is_empty() {
@@ -340,13 +341,13 @@ async fn order(mut waiting: Vec<(i64, Entering)>) -> Vec<Result<i64, i64>> {
     order
 }
 
-/// Zero stands for those who are in no session.
+/// Zero stands for callers without a session.
 #[tokio::test]
 async fn lanes_of_a_network_take_turns_however_many_callers_each_has() {
     let fair = Fair::new(BOUNDS);
     let all = [vec![0; 20], vec![7; 20], vec![8; 2], vec![9]].concat();
     let order = order(entering(&fair, &all).await).await;
-    // The first had its turn before the others came.
+    // The first caller had its turn before the others came.
     let first = [0, 0, 7, 8, 9, 0, 7, 8, 0, 7, 0, 7].map(Ok);
     assert_eq!(order[..12], first);
     assert_eq!(order.len(), all.len());
@@ -358,7 +359,8 @@ async fn whoever_fills_a_network_s_places_gives_one_to_another_lane() {
         waiting_of_one: 4,
         ..BOUNDS
     });
-    // The eighth takes the place of the last of the lane with most, and its equals do not.
+    // The eighth caller takes the place of the last one in the lane with most callers. Later
+    // callers in that lane do not.
     let order = order(entering(&fair, &[7, 7, 7, 7, 7, 7, 8, 8, 8, 9]).await).await;
     let count = |lane| order.iter().filter(|turn| **turn == Ok(lane)).count();
     assert_eq!((count(7), count(8), count(9)), (2 + 1, 1, 1), "{order:?}");
@@ -369,7 +371,7 @@ async fn whoever_fills_a_network_s_places_gives_one_to_another_lane() {
 enum Step {
     Enter(u8),
     GiveUp(usize),
-    /// A caller is given a turn and goes away before it knows.
+    /// A caller gets a turn and goes away before it learns of it.
     FinishUnseen(usize),
     Finish(u64),
 }
