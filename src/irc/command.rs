@@ -46,7 +46,7 @@ pub enum Query {
     Modes(ChannelName),
     /// MODE `b` without a mask: a channel's bans.
     Bans(ChannelName),
-    /// MODE of a nick. There are no user modes, so this only shows or refuses.
+    /// MODE of a nick. The server has no user modes, so the reply is empty and changes are refused.
     UserModes {
         /// The nick.
         nick: Nick,

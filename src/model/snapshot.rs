@@ -15,7 +15,8 @@ pub struct Snapshot {
     /// The channels of the session that the caller may see.
     pub channels: Vec<ChannelView>,
     /// The sessions with which direct messages were exchanged, at most 200. Sessions that this
-    /// session has written to come first, then those with unread messages, then the newest.
+    /// session has written to precede the others. Within each group, unread conversations precede
+    /// read ones, and newer ones precede older ones.
     pub directs: Vec<DirectView>,
     /// The position of the log at this moment. The state includes all events up to it.
     #[schema(value_type = i64)]

@@ -47,7 +47,8 @@ pub struct Issued {
     pub secret: Option<Secret>,
 }
 
-/// Registers an app. Fails with `malformed_request` if the description contradicts itself.
+/// Registers an app. Fails with `malformed_request` if the description contradicts itself, or
+/// breaks the rules for names and redirect URIs.
 pub async fn register(core: &Core, wanted: Wanted, now: Timestamp) -> Result<Issued> {
     let name = required_name(&wanted.name)?;
     if wanted.public && wanted.resource_server {

@@ -331,7 +331,7 @@ fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
     Ok(())
 }
 
-/// The device that a key belongs to. It is the caller's own, or that of the key by which the caller
+/// The device that a new key belongs to: the caller's own, or that of the key by which the caller
 /// acts.
 fn maker(tx: &Read, caller: Caller) -> Result<ClientId> {
     let by = caller

@@ -1,4 +1,4 @@
-//! Apps, grants and tokens: who gets which token, and what becomes of it (RFC 6749, 7009, 7662).
+//! Apps, grants and tokens: how tokens are issued, introspected and revoked (RFC 6749, 7009, 7662).
 //!
 //! An app gets a token for its own credentials, for a code that a session approved, or for a
 //! refresh token. Each of these has a module here, and all of them end in [`tokens`]. A token

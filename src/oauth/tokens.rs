@@ -327,7 +327,7 @@ pub(super) async fn issue(
     };
     let decided = core.store.write_as(Priority::Entry, move |tx| {
         let (app, by) = known(tx, &credentials)?.ok_or_else(invalid_client)?;
-        // What is recorded must stay, so the transaction itself succeeds.
+        // An error would roll back what was recorded, so the transaction succeeds with a refusal.
         if app.over(due) {
             app::note_tried(tx, app.id, now)?;
             return Ok(Err(invalid_client()));
