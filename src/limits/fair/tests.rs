@@ -230,8 +230,8 @@ async fn a_full_line_is_full_for_the_network_that_filled_it() {
         ),
         (3, 2, [1].as_slice())
     );
-    // All places are taken. A newcomer gets one of the network that has most; other callers of that
-    // network do not.
+    // All places are taken. A newcomer gets one of the network that has most, unless its own
+    // network would then have as many.
     callers.enter(3).await;
     assert_eq!(
         (
@@ -359,8 +359,8 @@ async fn whoever_fills_a_network_s_places_gives_one_to_another_lane() {
         waiting_of_one: 4,
         ..BOUNDS
     });
-    // The eighth caller takes the place of the last one in the lane with most callers. Later
-    // callers in that lane do not.
+    // The eighth caller takes the place of the last one in the lane with most. The ninth is
+    // refused, because its own lane has as many.
     let order = order(entering(&fair, &[7, 7, 7, 7, 7, 7, 8, 8, 8, 9]).await).await;
     let count = |lane| order.iter().filter(|turn| **turn == Ok(lane)).count();
     assert_eq!((count(7), count(8), count(9)), (2 + 1, 1, 1), "{order:?}");
