@@ -18,7 +18,7 @@ use crate::{
 pub enum Action {
     /// A session was created.
     SessionCreated,
-    /// A session got another client.
+    /// A client was created: a device or an API key's bot.
     ClientCreated,
     /// Somebody logged in.
     LoginOk,
