@@ -68,6 +68,8 @@
 //! `tests/all/rules.rs` and `tests/all/import_circles.rs` keep the layers, `tests/all/model` the
 //! last of these.
 
+#![warn(missing_docs)]
+
 pub mod audit;
 pub mod chat;
 pub mod config;

@@ -2,13 +2,13 @@
 //! something is scarce.
 //!
 //! - [`Counts`] is the interface of the counts that protect people: guesses, sessions, tokens. All
-//! nodes of a cluster will share them (one upsert for each key). Its keys are therefore plain text,
-//! and time is an argument. Nothing else knows where the counts are kept.
+//!   nodes of a cluster will share them (one upsert for each key). Its keys are therefore plain text,
+//!   and time is an argument. Nothing else knows where the counts are kept.
 //! - [`Storage`] counts what networks add to the disk: how much within a rolling day, not how fast.
 //! - [`Throttle`] is for the counts that protect this machine, such as commands. They stay in the
-//! memory of the process.
+//!   memory of the process.
 //! - [`fair`] shares what is scarce on this machine among networks. [`payer()`] is the network on
-//! whose behalf a task runs, and [`requester()`] is its address.
+//!   whose behalf a task runs, and [`requester()`] is its address.
 //! - [`Tally`] bounds how many lines about the same thing are logged.
 //!
 //! [`Counts`] and [`Throttle`] give each key a burst that refills at a steady rate (the generic
