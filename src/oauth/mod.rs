@@ -31,8 +31,6 @@ pub mod authorize;
 pub mod client_credentials;
 /// The device flow (RFC 8628).
 pub mod device;
-/// The feed of ended grants that resource servers follow.
-pub mod ends;
 /// Grants as their session, the operator and their app see them.
 pub mod grants;
 /// API keys, which a session owns.
@@ -41,6 +39,8 @@ mod proof;
 /// New tokens for a refresh token (RFC 6749 §6).
 pub mod refresh;
 mod revocation_feed;
+/// The feed of ended grants that resource servers follow.
+pub mod revocations;
 /// Issuing, introspecting and revoking tokens.
 pub mod tokens;
 

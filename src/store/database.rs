@@ -13,10 +13,10 @@ use super::{
     effect::Observer,
     engine::{
         backup,
+        full_disk::{Room, RoomView},
         lock::DatabaseLock,
         open,
         readers::Readers,
-        room::{Room, RoomView},
     },
     key_file, log,
     transaction::{Read, Write},

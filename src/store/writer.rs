@@ -5,7 +5,7 @@
 //! If the transaction fails, its jobs are run again, each in a transaction of its own, so that a
 //! job fails only through its own fault. If the machine is at fault (the disk fails, another
 //! process holds the database), all waiting jobs fail at once. On a full disk, a job is refused or
-//! may use the reserve, by its priority (`engine::room`).
+//! may use the reserve, by its priority (`engine::full_disk`).
 
 use std::{
     collections::VecDeque,
@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     account::{Account, Counted, Priority},
     effect::{Effect, Observer},
-    engine::{open, room::Room},
+    engine::{full_disk::Room, open},
     transaction::Write,
 };
 use crate::{

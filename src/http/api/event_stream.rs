@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     chat::{
         delivery::hub::{Delivery, Over},
-        delivery::queue::{Feed, Start, Step},
+        delivery::poll_and_stream::{Feed, Start, Step},
     },
     error::{Error, Result},
     http::{

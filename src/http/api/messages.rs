@@ -23,7 +23,7 @@ use crate::{
     chat::{
         Answer, Chat,
         delivery::hub::Delivery,
-        delivery::queue::{HistoryOf, Start},
+        delivery::poll_and_stream::{HistoryOf, Start},
     },
     error::{Error, Result},
     http::{

@@ -21,7 +21,7 @@ use crate::{
     model::GrantEndId,
     oauth::{
         Shown,
-        ends::{self, Feed, Step},
+        revocations::{self, Feed, Step},
     },
     store::revocation::GrantEnd,
 };
@@ -67,7 +67,7 @@ async fn follow(
     let presented = rate_limits::app_form(&server, &address, Presented::in_head(&headers)).await?;
     let by = rate_limits::proof(&server, &address, presented).await?;
     let after = event_stream::position(&headers, after.as_deref())?.map(|id| GrantEndId(id.0));
-    let attempt = ends::follow(
+    let attempt = revocations::follow(
         &server.core,
         &server.revocation_feed,
         by.clone(),

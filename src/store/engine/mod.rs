@@ -4,8 +4,8 @@
 pub(super) mod backup;
 pub(super) mod error;
 pub mod files;
+pub(super) mod full_disk;
 pub mod lock;
 pub(super) mod open;
 pub(super) mod readers;
 mod reserve;
-pub(super) mod room;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{
     files::{self, private},
-    room::Room,
+    full_disk::Room,
 };
 use crate::store::{account::Priority, migrate};
 use crate::{

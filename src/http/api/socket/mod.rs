@@ -21,7 +21,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, sleep, timeout};
 use crate::{
     chat::{
         delivery::hub,
-        delivery::queue::{Feed, Start, Step},
+        delivery::poll_and_stream::{Feed, Start, Step},
     },
     error::Result,
     http::{
