@@ -25,10 +25,11 @@
 //!         → commit → caller map, hub → response
 //! ```
 //!
-//! - [`http`] says who calls. A handler without the extractor cannot name a caller.
+//! - [`http`] says who calls: handlers get a caller from an extractor.
 //! - [`irc`] turns text into a typed command.
 //! - [`session`] says who sees what, and what ends with what.
-//! - [`chat`] and [`oauth`] hold the rules, as synchronous functions over a transaction.
+//! - [`chat`] and [`oauth`] hold the rules. What changes something is a synchronous function over
+//!   one transaction.
 //! - [`store`] runs them on one writer thread with group commit. What follows in memory is noted as
 //!   a [`store::Effect`] and applied after the commit, before the answer.
 //! - [`chat::delivery::hub`] pushes committed events to connected clients. Pushes are hints: a
@@ -57,7 +58,7 @@
 //!
 //! # What holds everywhere
 //!
-//! - Nothing below [`http`] knows of cookies. Nothing outside [`store`] knows of SQL.
+//! - Only [`http`] reads and writes cookies. Nothing outside [`store`] knows of SQL.
 //! - Only [`http`] and, for the operator, [`control`] write bytes.
 //! - Only `main` asks the system for the time of day.
 //! - Nobody is told anything before it is committed.

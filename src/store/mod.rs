@@ -1,9 +1,10 @@
 //! The database: all SQL, and the only place that names `rusqlite`.
 //!
 //! [`Store::write`] runs a closure in a transaction on the one writer thread. [`Store::read`] runs
-//! one on a read-only connection. There is one file of row functions per table, with the table's
-//! name. Such a file writes its own table alone and calls none of the others; [`crate::session`]
-//! combines them. Functions that take a [`Read`] only read. Functions that take a [`Write`] change
+//! one on a read-only connection. There is one file of row functions per table. Such a file writes its
+//! own table alone (`log` writes the three of the log: `event`, `address` and `log`), and reads at
+//! most from others; [`crate::session`] combines them. `queue`, `history`, `unread`, `approval`,
+//! `retention` and `unreadable` go through several tables and belong to none. Functions that take a [`Read`] only read. Functions that take a [`Write`] change
 //! rows, and note what changes in memory as an [`Effect`].
 //!
 //! [`engine`] is SQLite: its files, its connections, and the room on the disk.
