@@ -15,7 +15,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// The rate of a limit. `docs/security.md` has the same numbers.
+    /// The rate of a limit. `docs/limits.md` has the same numbers.
     pub fn of(limit: Limit) -> Self {
         let (burst, seconds) = match limit {
             Limit::Tokens | Limit::OwnTokens => {

@@ -197,11 +197,11 @@ fn every_code_verb_flag_and_limit_is_in_the_documentation() {
             code.name()
         );
     }
-    let security = docs::page("docs/security.md");
+    let limits = docs::page("docs/limits.md");
     for limit in rejoin::audit::Limit::ALL {
         assert!(
-            security.contains(&format!("`{}`", limit.name())),
-            "docs/security.md does not mention {}",
+            limits.contains(&format!("`{}`", limit.name())),
+            "docs/limits.md does not mention {}",
             limit.name()
         );
     }
