@@ -7,7 +7,12 @@ use crate::{
     chat::channel_admin::Shown,
     model::ClientView,
     oauth::grants::Standing,
-    store::{app::App, ban::Ban, membership::Member, session::Overview},
+    store::{
+        app::{App, ClientType},
+        ban::Ban,
+        membership::Member,
+        session::Overview,
+    },
 };
 
 /// The table of apps, each with the number of its live grants.
@@ -23,18 +28,22 @@ pub fn apps(apps: &[(App, i64)]) -> Table {
             ("tried", |(app, _)| json!(app.tried)),
             ("scope", |(app, _)| json!(app.scope.to_string())),
             ("name", |(app, _)| json!(app.name)),
-            ("redirect_uris", |(app, _)| json!(app.redirect_uris)),
+            ("redirect_uris", |(app, _)| json!(app.redirect_uris())),
         ],
     )
 }
 
 /// The kind of an app, in the words of the flags that registered it.
 fn kind(app: &App) -> Value {
+    let client_type = app.registration().map(|app| app.client_type);
     let words = [
-        (app.public, "public"),
-        (app.device, "device"),
-        (app.resource_server, "resource-server"),
-        (app.bearer_alone, "bearer-alone"),
+        (app.is_public(), "public"),
+        (app.has_device_flow(), "device"),
+        (app.is_resource_server(), "resource-server"),
+        (
+            client_type.is_some_and(ClientType::is_bearer_alone),
+            "bearer-alone",
+        ),
     ];
     words
         .into_iter()
@@ -50,9 +59,9 @@ pub fn keys(keys: &[App]) -> Table {
         &[
             ("client_id", |key| json!(key.client_id)),
             ("created_at", |key| json!(key.created_at)),
-            ("expires_at", |key| json!(key.expires_at)),
+            ("expires_at", |key| json!(key.expires_at())),
             ("scope", |key| json!(key.scope.to_string())),
-            ("res", |key| json!(key.res)),
+            ("res", |key| json!(key.res())),
             ("name", |key| json!(key.name)),
         ],
     )

@@ -11,7 +11,7 @@ use crate::{
     session::{Core, lifecycle},
     store::{
         Read,
-        app::{self, App, NewApp},
+        app::{self, App, ClientType, NewApp, Registration},
         app_secret, audit,
     },
 };
@@ -38,6 +38,22 @@ pub struct Wanted {
     pub scope: Scopes,
 }
 
+impl Wanted {
+    /// The client type that the flags describe. A public app's tokens always work alone.
+    fn client_type(&self) -> Result<ClientType> {
+        match (self.public, self.resource_server) {
+            (true, true) => Err(Error::malformed(
+                "a public app has no secret, and so nothing to introspect with",
+            )),
+            (true, false) => Ok(ClientType::Public),
+            (false, resource_server) => Ok(ClientType::Confidential {
+                resource_server,
+                bearer_alone: self.bearer_alone,
+            }),
+        }
+    }
+}
+
 /// The credentials that an app has from now on.
 #[derive(Debug)]
 pub struct Issued {
@@ -51,27 +67,22 @@ pub struct Issued {
 /// breaks the rules for names and redirect URIs.
 pub async fn register(core: &Core, wanted: Wanted, now: Timestamp) -> Result<Issued> {
     let name = required_name(&wanted.name)?;
-    if wanted.public && wanted.resource_server {
-        return Err(Error::malformed(
-            "a public app has no secret, and so nothing to introspect with",
-        ));
-    }
+    let client_type = wanted.client_type()?;
     check_redirect_uris(&wanted.redirect_uris)?;
     let client_id = secret::app_name()?;
-    let secret = if wanted.public {
-        None
-    } else {
-        Some(Secret::generate_as(Kind::Key)?)
+    let secret = match client_type {
+        ClientType::Public => None,
+        ClientType::Confidential { .. } => Some(Secret::generate_as(Kind::Key)?),
     };
     let hash = secret.as_ref().map(Secret::hash);
     let new = NewApp {
         client_id: client_id.clone(),
         name,
-        public: secret.is_none(),
-        resource_server: wanted.resource_server,
-        bearer_alone: wanted.bearer_alone || wanted.public,
-        device: wanted.device,
-        redirect_uris: wanted.redirect_uris,
+        registration: Registration {
+            client_type,
+            device: wanted.device,
+            redirect_uris: wanted.redirect_uris,
+        },
         scope: wanted.scope,
     };
     core.store
@@ -140,7 +151,7 @@ pub async fn rotate(
                     "this is an API key: its session alone may speak by it, and rotate it",
                 ));
             }
-            if app.public {
+            if app.is_public() {
                 return Err(Error::malformed("this app is public: it has no secret"));
             }
             app_secret::rotate(tx, app.id, hash, overlap, now, due)?;

@@ -55,7 +55,7 @@ impl Asking {
     /// public app that listens on its user's machine, where any program can take its place. Such an
     /// app always needs a question on a page (RFC 8252 §8.6).
     fn is_assured(&self, app: &App) -> bool {
-        !app.public || self.registered.as_str().starts_with("https:")
+        !app.is_public() || self.registered.as_str().starts_with("https:")
     }
 }
 
@@ -92,13 +92,13 @@ pub async fn asking(
     })?;
     let fitting = match &redirect_uri {
         Some(given) => app
-            .redirect_uris
+            .redirect_uris()
             .iter()
             .find(|registered| registered.matches(given)),
-        None if app.redirect_uris.len() > 1 => {
+        None if app.redirect_uris().len() > 1 => {
             return Err(Error::malformed("the redirect_uri is missing"));
         }
-        None => app.redirect_uris.first(),
+        None => app.redirect_uris().first(),
     };
     let registered = fitting
         .cloned()
@@ -235,7 +235,7 @@ fn require_live(tx: &Read, request: &Request) -> Result<App> {
 /// The existing grant that a code joins: the same scope and channels, for an app that can keep a
 /// secret. A public app never joins one.
 fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result<Option<Grant>> {
-    if app.public {
+    if app.is_public() {
         return Ok(None);
     }
     let folded = |res: &Option<Vec<ChannelName>>| {

@@ -17,7 +17,7 @@ use crate::{
 /// `unauthorized_client` for a public app, and with `invalid_scope` if the scope exceeds the app's.
 pub async fn issue(core: &Core, request: TokenRequest, scope: Option<Scopes>) -> Result<Issued> {
     tokens::issue(core, request, move |tx, app, mint| {
-        if app.public {
+        if app.is_public() {
             return Err(Error::new(
                 Code::UnauthorizedClient,
                 "an app without a secret has nothing to prove itself with",
@@ -31,7 +31,7 @@ pub async fn issue(core: &Core, request: TokenRequest, scope: Option<Scopes>) ->
             ));
         }
         let grant = own_grant(tx, app, mint)?;
-        mint.access(tx, grant, scope, app.expires_at).map(Ok)
+        mint.access(tx, grant, scope, app.expires_at()).map(Ok)
     })
     .await
 }
@@ -48,7 +48,7 @@ fn own_grant(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
 fn begin(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
     let own = NewGrant::own_of(app);
     let id = mint.make(tx, app, &own)?;
-    if let Some(session) = app.session {
+    if let Some(session) = app.owner() {
         insert_client(tx, session, &mint.client_of(app, id, &own), mint.now)?;
     }
     Ok(id)

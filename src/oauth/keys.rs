@@ -13,7 +13,7 @@ use crate::{
     session::{Core, LiveClient, lifecycle, notice, password},
     store::{
         Priority, Read, Write,
-        app::{self, App},
+        app::{self, ApiKey, App},
         app_secret::{self, AppSecret},
         audit, client, grant, session,
     },
@@ -111,17 +111,19 @@ pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
                 let detail = format!("a session has at most {MAX_KEYS} keys: revoke one first");
                 return Err(Error::new(Code::TooManyKeys, detail));
             }
-            let key_maker = maker(tx, caller)?;
+            let created_by = creating_device(tx, caller)?;
             let new = app::NewKey {
                 client_id: client_id.clone(),
                 name: wanted.name.clone(),
-                session: caller.session,
-                maker: key_maker,
+                key: ApiKey {
+                    session: caller.session,
+                    created_by,
+                    res: wanted.res.clone(),
+                    // By `due`, the clock that decides when the key is refused.
+                    expires_at: wanted.expires_in.map(|time| due.plus(time)),
+                },
                 through: caller.grant,
                 scope: wanted.scope,
-                res: wanted.res.clone(),
-                // By `due`, the clock that decides when the key is refused.
-                expires_at: wanted.expires_in.map(|time| due.plus(time)),
             };
             tell(
                 tx,
@@ -132,7 +134,7 @@ pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
             let key = app::insert_key(tx, &new, now)?;
             app_secret::insert(tx, key.id, hash, now)?;
             let by = Subject {
-                client: Some(key_maker),
+                client: Some(created_by),
                 ..key.subject()
             };
             audit::record(tx, Action::KeyIssued, &by, now)?;
@@ -333,17 +335,15 @@ fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
 
 /// The device that a new key belongs to: the caller's own, or that of the key by which the caller
 /// acts.
-fn maker(tx: &Read, caller: Caller) -> Result<ClientId> {
+fn creating_device(tx: &Read, caller: Caller) -> Result<ClientId> {
     let by = caller
         .grant
         .map(|id| grant::get(tx, id))
         .transpose()?
         .flatten();
-    let maker = by
-        .map(|grant| app::get(tx, grant.app))
-        .transpose()?
-        .and_then(|app| app.maker);
-    Ok(maker.unwrap_or(caller.client))
+    let app = by.map(|grant| app::get(tx, grant.app)).transpose()?;
+    let key = app.as_ref().and_then(App::key);
+    Ok(key.map_or(caller.client, |key| key.created_by))
 }
 
 fn with_secrets(tx: &Read, app: App) -> Result<Key> {

@@ -141,7 +141,7 @@ fn find(
 fn known(tx: &Read, credentials: &Credentials) -> Result<Option<(App, Option<AppSecret>)>> {
     let Some(secret) = credentials.secret else {
         let app = app::by_client_id(tx, &credentials.client_id)?;
-        return Ok(app.filter(|app| app.public).map(|app| (app, None)));
+        return Ok(app.filter(App::is_public).map(|app| (app, None)));
     };
     let Some(app) = app::by_client_id(tx, &credentials.client_id)? else {
         return Ok(None);

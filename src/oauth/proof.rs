@@ -56,7 +56,7 @@ impl Proof {
         };
         match app {
             app if app.over(due) => Err(invalid_client()),
-            app if app.public => Ok(Holder::Public),
+            app if app.is_public() => Ok(Holder::Public),
             app => Ok(Holder::App(Box::new(app))),
         }
     }
@@ -79,7 +79,7 @@ impl Proof {
     /// `resource_server_needed` for everybody else.
     pub(super) fn follows(&self, tx: &Read, due: Timestamp) -> Result<App> {
         match self.holder(tx, due)? {
-            Holder::App(app) if app.resource_server => Ok(*app),
+            Holder::App(app) if app.is_resource_server() => Ok(*app),
             _ => Err(Error::new(
                 Code::ResourceServerNeeded,
                 "this is for resource servers, by credentials or an access token of their own",

@@ -397,7 +397,7 @@ pub async fn introspect(
             return Ok(None);
         };
         // A resource server is never presented a refresh token.
-        if grant.app != asking.id && !(asking.resource_server && token.is_access) {
+        if grant.app != asking.id && !(asking.is_resource_server() && token.is_access) {
             return Ok(None);
         }
         let session = grant.session.map(|id| session::get(tx, id)).transpose()?;

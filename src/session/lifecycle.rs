@@ -175,7 +175,7 @@ fn close_grant(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Re
     }
     revocation::record_grant(tx, id, reason, now)?;
     tx.effect(Effect::GrantEnded { grant: id });
-    for key in app::live_made_through(tx, id)? {
+    for key in app::live_created_through(tx, id)? {
         end_app(tx, key, reason, now)?;
     }
     let subject = Subject {

@@ -27,29 +27,12 @@ pub struct App {
     pub client_id: String,
     /// Its name for display.
     pub name: String,
-    /// The session that owns this API key. `None`: the operator registered the app.
-    pub session: Option<SessionId>,
-    /// For an API key: the client that created it.
-    pub maker: Option<ClientId>,
-    /// Whether it is a public client (RFC 6749 §2.1): it runs on its users' machines and cannot
-    /// keep a secret.
-    pub public: bool,
-    /// Whether it may introspect every token.
-    pub resource_server: bool,
-    /// Whether its access tokens work without the app's own credentials beside them.
-    pub bearer_alone: bool,
-    /// Whether it is registered for the device flow (RFC 8628).
-    pub device: bool,
-    /// The registered redirect URIs. An app with at least one is registered for the code flow.
-    pub redirect_uris: Vec<RedirectUri>,
+    /// Whether a session owns it or the operator registered it, and what only such an app has.
+    pub kind: AppKind,
     /// The most that it may be granted.
     pub scope: Scopes,
-    /// The channels that it is confined to. `None`: all channels of the session.
-    pub res: Option<Vec<ChannelName>>,
     /// When it was registered or created.
     pub created_at: Timestamp,
-    /// When it expires. `None`: never.
-    pub expires_at: Option<Timestamp>,
     /// When it ended. `None`: it is live.
     pub ended_at: Option<Timestamp>,
     /// How often its credentials were presented after its end.
@@ -58,59 +41,193 @@ pub struct App {
     pub tried_at: Option<Timestamp>,
 }
 
+/// The two kinds of apps.
+#[derive(Clone, Debug)]
+pub enum AppKind {
+    /// An API key: a session owns it.
+    Key(ApiKey),
+    /// The operator registered it.
+    Registered(Registration),
+}
+
+/// What only an API key has.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// The session that owns it.
+    pub session: SessionId,
+    /// The device that created it.
+    pub created_by: ClientId,
+    /// The channels that it is confined to. `None`: all channels of the session.
+    pub res: Option<Vec<ChannelName>>,
+    /// When it expires. `None`: never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What only an app that the operator registered has.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Whether it can keep a secret, and what it may do with one.
+    pub client_type: ClientType,
+    /// Whether it is registered for the device flow (RFC 8628).
+    pub device: bool,
+    /// The registered redirect URIs. An app with at least one is registered for the code flow.
+    pub redirect_uris: Vec<RedirectUri>,
+}
+
+/// The client type of a registered app (RFC 6749 §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientType {
+    /// It runs on its users' machines and cannot keep a secret. Its access tokens always work
+    /// alone.
+    Public,
+    /// It has a secret.
+    Confidential {
+        /// Whether it may introspect every access token and follow the ends of grants.
+        resource_server: bool,
+        /// Whether its access tokens work without the app's own token beside them.
+        bearer_alone: bool,
+    },
+}
+
 impl App {
     fn read(row: &Row) -> rusqlite::Result<Self> {
-        let time = |column: &str| {
-            row.get::<_, Option<i64>>(column)
-                .map(|time| time.map(Timestamp))
-        };
         Ok(Self {
             id: row.get("id")?,
             client_id: row.get("client_id")?,
             name: row.get("name")?,
-            session: row.get("session_id")?,
-            maker: row.get("maker")?,
-            public: row.get("public")?,
-            resource_server: row.get("resource_server")?,
-            bearer_alone: row.get("bearer_alone")?,
-            device: row.get("device")?,
-            redirect_uris: row::redirect_uris(row)?,
+            kind: AppKind::read(row)?,
             scope: row.get("scope")?,
-            res: row::res(row)?,
             created_at: row.get("created_at")?,
-            expires_at: time("expires_at")?,
-            ended_at: time("ended_at")?,
+            ended_at: row.get("ended_at")?,
             tried: row.get("tried")?,
-            tried_at: time("tried_at")?,
+            tried_at: row.get("tried_at")?,
         })
     }
 
     /// Whether it is an API key. All other apps are the operator's.
     pub fn is_key(&self) -> bool {
-        self.session.is_some()
+        matches!(self.kind, AppKind::Key(_))
     }
 
-    /// Whether it is registered for the code flow.
-    pub fn has_code_flow(&self) -> bool {
-        !self.is_key() && !self.redirect_uris.is_empty()
+    /// Whether it is a public client (RFC 6749 §2.1), which cannot keep a secret.
+    pub fn is_public(&self) -> bool {
+        self.registration()
+            .is_some_and(|app| app.client_type == ClientType::Public)
+    }
+
+    /// Whether it may introspect every access token and follow the ends of grants.
+    pub fn is_resource_server(&self) -> bool {
+        self.registration()
+            .is_some_and(|app| app.client_type.is_resource_server())
     }
 
     /// Whether it is registered for the device flow.
     pub fn has_device_flow(&self) -> bool {
-        !self.is_key() && self.device
+        self.registration().is_some_and(|app| app.device)
+    }
+
+    /// Whether it is registered for the code flow.
+    pub fn has_code_flow(&self) -> bool {
+        !self.redirect_uris().is_empty()
+    }
+
+    /// The registered redirect URIs of its code flow. Empty: it has no code flow.
+    pub fn redirect_uris(&self) -> &[RedirectUri] {
+        self.registration()
+            .map_or(&[], |app| app.redirect_uris.as_slice())
+    }
+
+    /// The session that owns this API key. `None`: the operator registered the app.
+    pub fn owner(&self) -> Option<SessionId> {
+        self.key().map(|key| key.session)
+    }
+
+    /// The channels that it is confined to. `None`: it is not confined. Only an API key can be.
+    pub fn res(&self) -> Option<&[ChannelName]> {
+        self.key().and_then(|key| key.res.as_deref())
+    }
+
+    /// When it expires. `None`: never. Only an API key can expire.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.key().and_then(|key| key.expires_at)
     }
 
     /// Whether it has ended or expired, even if its row is not marked as ended yet.
     pub fn over(&self, due: Timestamp) -> bool {
-        self.ended_at.is_some() || self.expires_at.is_some_and(|end| due >= end)
+        self.ended_at.is_some() || self.expires_at().is_some_and(|end| due >= end)
     }
 
     /// The app as the subject of an audit record.
     pub fn subject(&self) -> Subject {
         Subject {
-            session: self.session,
+            session: self.owner(),
             app: Some(self.client_id.clone()),
             ..Subject::default()
+        }
+    }
+
+    /// What it has as an API key, if it is one.
+    pub fn key(&self) -> Option<&ApiKey> {
+        match &self.kind {
+            AppKind::Key(key) => Some(key),
+            AppKind::Registered(_) => None,
+        }
+    }
+
+    /// What it has as the operator's app, if it is one.
+    pub fn registration(&self) -> Option<&Registration> {
+        match &self.kind {
+            AppKind::Registered(registration) => Some(registration),
+            AppKind::Key(_) => None,
+        }
+    }
+}
+
+impl AppKind {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(match row.get("session_id")? {
+            Some(session) => Self::Key(ApiKey {
+                session,
+                created_by: row.get("maker")?,
+                res: row::res(row)?,
+                expires_at: row.get("expires_at")?,
+            }),
+            None => Self::Registered(Registration {
+                client_type: ClientType::read(row)?,
+                device: row.get("device")?,
+                redirect_uris: row::redirect_uris(row)?,
+            }),
+        })
+    }
+}
+
+impl ClientType {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(if row.get("public")? {
+            Self::Public
+        } else {
+            Self::Confidential {
+                resource_server: row.get("resource_server")?,
+                bearer_alone: row.get("bearer_alone")?,
+            }
+        })
+    }
+
+    /// Whether the app's access tokens work without the app's own token beside them.
+    pub fn is_bearer_alone(self) -> bool {
+        match self {
+            Self::Public => true,
+            Self::Confidential { bearer_alone, .. } => bearer_alone,
+        }
+    }
+
+    /// Whether the app may introspect every access token and follow the ends of grants.
+    pub fn is_resource_server(self) -> bool {
+        match self {
+            Self::Public => false,
+            Self::Confidential {
+                resource_server, ..
+            } => resource_server,
         }
     }
 }
@@ -122,22 +239,19 @@ pub struct NewApp {
     pub client_id: String,
     /// Its name for display.
     pub name: String,
-    /// Whether it cannot keep a secret.
-    pub public: bool,
-    /// Whether it may introspect every token.
-    pub resource_server: bool,
-    /// Whether its access tokens work without the app's own credentials.
-    pub bearer_alone: bool,
-    /// Whether it is registered for the device flow.
-    pub device: bool,
-    /// The redirect URIs of its code flow. Empty: it has no code flow.
-    pub redirect_uris: Vec<RedirectUri>,
+    /// What it is registered for.
+    pub registration: Registration,
     /// The most that it may be granted.
     pub scope: Scopes,
 }
 
 /// Registers an operator's app. Its secret, if it has one, is added in the same transaction.
 pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
+    let Registration {
+        client_type,
+        device,
+        redirect_uris,
+    } = &new.registration;
     // The operator's additions are charged to nobody, but every row is counted.
     tx.add_row(new.client_id.len() + new.name.len(), 4);
     let app = tx
@@ -151,13 +265,13 @@ pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
             params![
                 new.client_id,
                 new.name,
-                new.public,
-                new.resource_server,
-                new.bearer_alone,
-                row::to_json(&new.redirect_uris)?,
+                *client_type == ClientType::Public,
+                client_type.is_resource_server(),
+                client_type.is_bearer_alone(),
+                row::to_json(redirect_uris)?,
                 new.scope.to_string(),
                 now,
-                new.device,
+                device,
             ],
             App::read,
         )?;
@@ -171,25 +285,19 @@ pub struct NewKey {
     pub client_id: String,
     /// Its name for display.
     pub name: String,
-    /// The session that owns it.
-    pub session: SessionId,
-    /// The client that creates it.
-    pub maker: ClientId,
+    /// Its owner, its creator and its limits.
+    pub key: ApiKey,
     /// The grant through which it is created and with which it ends. `None`: a cookie.
     pub through: Option<GrantId>,
     /// The most that it may do.
     pub scope: Scopes,
-    /// The channels that it is confined to. `None`: all channels of the session.
-    pub res: Option<Vec<ChannelName>>,
-    /// When it expires. `None`: never.
-    pub expires_at: Option<Timestamp>,
 }
 
 /// Creates an API key. Its first secret is added in the same transaction.
 pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
     let (scope, res) = (
         new.scope.to_string(),
-        new.res.as_ref().map(row::to_json).transpose()?,
+        new.key.res.as_ref().map(row::to_json).transpose()?,
     );
     let texts = [
         new.client_id.len(),
@@ -209,12 +317,12 @@ pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
             params![
                 new.client_id,
                 new.name,
-                new.session,
-                new.maker,
+                new.key.session,
+                new.key.created_by,
                 scope,
                 res,
                 now,
-                new.expires_at,
+                new.key.expires_at,
                 new.through,
             ],
             App::read,
@@ -286,7 +394,7 @@ pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
 }
 
 /// The live API keys that were created through a grant.
-pub fn live_made_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>> {
+pub fn live_created_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>> {
     let mut statement = tx
         .sql
         .prepare_cached("SELECT id FROM app WHERE made_through = ?1 AND ended_at IS NULL")?;

@@ -299,7 +299,7 @@ mod tests {
         secret::{KeyRing, UserCode},
         store::{
             Write,
-            app::{self, NewApp},
+            app::{self, ClientType, NewApp, Registration},
             open_for_test,
         },
     };
@@ -313,11 +313,11 @@ mod tests {
         let app = NewApp {
             client_id: "app_x".into(),
             name: "x".into(),
-            public: true,
-            resource_server: false,
-            bearer_alone: false,
-            device: true,
-            redirect_uris: Vec::new(),
+            registration: Registration {
+                client_type: ClientType::Public,
+                device: true,
+                redirect_uris: Vec::new(),
+            },
             scope: Scopes::ALL,
         };
         let app = app::register(&tx, &app, now).unwrap().id;

@@ -69,9 +69,9 @@ impl NewGrant {
     /// Everything that an app may do, as the session that owns it or for itself.
     pub fn own_of(app: &App) -> Self {
         Self {
-            session: app.session,
+            session: app.owner(),
             scope: app.scope,
-            res: app.res.clone(),
+            res: app.res().map(<[_]>::to_vec),
             limit_at: None,
         }
     }
@@ -201,7 +201,7 @@ pub fn own_of(tx: &Read, app: &App) -> Result<Option<Grant>> {
         .prepare_cached(&format!(
             "{GRANT} WHERE app_id = ?1 AND session_id IS ?2 AND ended_at IS NULL"
         ))?
-        .query_row(params![app.id, app.session], Grant::read)
+        .query_row(params![app.id, app.owner()], Grant::read)
         .optional()?)
 }
 

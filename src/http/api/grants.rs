@@ -73,7 +73,7 @@ impl From<(Grant, App)> for GrantView {
         Self {
             id: Some(grant.id),
             pending: false,
-            key: app.session.is_some(),
+            key: app.is_key(),
             app: app.name,
             client_id: app.client_id,
             scope: grant.scope.to_string(),

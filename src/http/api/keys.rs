@@ -153,13 +153,13 @@ pub struct KeyView {
 impl From<Key> for KeyView {
     fn from(Key { app, secrets }: Key) -> Self {
         Self {
+            res: app.res().map(<[_]>::to_vec),
+            expires_at: app.expires_at(),
             client_id: app.client_id,
             client_secret: None,
             name: app.name,
             scope: app.scope.to_string(),
-            res: app.res,
             created_at: app.created_at,
-            expires_at: app.expires_at,
             ended_at: app.ended_at,
             tried: app.tried,
             tried_at: app.tried_at,

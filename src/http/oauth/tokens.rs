@@ -348,7 +348,7 @@ pub async fn revoke(
         let presented = SecretHash::of(form.required("token")?);
         let asking =
             oauth::authenticate(&server.core, form.credentials.clone(), server.clock.due()).await?;
-        let public = asking.public;
+        let public = asking.is_public();
         let revoked = tokens::revoke(&server.core, asking, presented, server.clock.now()).await?;
         if let Some(grant) = revoked {
             tracing::info!(%grant, "grant revoked by its app");
