@@ -70,6 +70,16 @@ impl Reader {
         assert!(cookie.contains("rejoin"), "alice's cookie is lost");
     }
 
+    /// Runs the renewal of a bot's session. Returns the session and the device that it renewed.
+    fn renew(&self) -> Value {
+        let printed = self.paste("bash renew");
+        let entered: Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+        assert_eq!(entered["session"]["nick"], "robot");
+        assert_eq!(entered["session"]["has_password"], true);
+        assert_eq!(entered["client"]["name"], "keeper");
+        entered
+    }
+
     fn resource_server(&self) {
         let printed = self.paste("bash resource-server");
         let introspected: Value = printed
@@ -111,9 +121,22 @@ fn the_resource_server_works_as_it_is_written_and_twice() {
 }
 
 #[test]
+fn the_renewal_works_as_it_is_written_and_renews_one_device() {
+    let reader = Reader::new();
+    let (first, second) = (reader.renew(), reader.renew());
+    assert_eq!(first["session"]["id"], second["session"]["id"]);
+    assert_eq!(first["client"]["id"], second["client"]["id"]);
+    assert_ne!(
+        first["client"]["expires_at"],
+        second["client"]["expires_at"]
+    );
+}
+
+#[test]
 fn the_snippets_fit_each_other_in_one_folder() {
     let reader = Reader::new();
     reader.bot();
+    reader.renew();
     reader.tour();
     reader.resource_server();
     reader.bot();
