@@ -1,16 +1,19 @@
 //! Refusals that depend on the caller.
 
 use super::{Code, Error, Result};
-use crate::model::{Caller, EndReason, Scope};
+use crate::model::{Caller, EndReason, Requirement, Scope};
 
 impl Caller {
-    /// Checks that the caller has a scope. Fails with `insufficient_scope`. A caller that is
+    /// Checks that the caller has what is needed. Fails with `insufficient_scope`. A caller that is
     /// confined to channels never has `session:manage`.
-    pub fn require(self, needed: Scope) -> Result<()> {
-        match self.scope.allow(needed) {
-            true if self.confined && needed == Scope::SessionManage => Err(Error::confined()),
+    pub fn require(self, needed: Requirement) -> Result<()> {
+        let Requirement::Scope(scope) = needed else {
+            return Ok(());
+        };
+        match self.scope.allow(scope) {
+            true if self.confined && scope == Scope::SessionManage => Err(Error::confined()),
             true => Ok(()),
-            false => Err(Error::insufficient_scope(needed)),
+            false => Err(Error::insufficient_scope(scope)),
         }
     }
 

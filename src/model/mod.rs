@@ -48,7 +48,7 @@ pub use number::whole_number;
 pub use origin::{HostPort, Origin, is_percent_encoded};
 pub use password::{HashedPassword, PASSWORD_LENGTH, Password};
 pub use redirect::RedirectUri;
-pub use scope::{Scope, Scopes};
+pub use scope::{Requirement, Scope, Scopes};
 pub use snapshot::{ChannelView, DirectView, MemberView, SessionView, Snapshot, TopicView};
 pub use target::Target;
 pub use timestamp::Timestamp;

@@ -24,9 +24,6 @@ pub enum Scope {
     /// Manage the session itself: its nick, password, clients, keys and grants.
     #[strum(serialize = "session:manage")]
     SessionManage,
-    /// No scope is needed: any caller with a client may do this.
-    #[strum(serialize = "")]
-    Any,
 }
 
 impl Scope {
@@ -39,9 +36,24 @@ impl Scope {
         Self::SessionManage,
     ];
 
-    /// The scope on the wire and in the store. Empty for `Any`.
+    /// The scope on the wire and in the store.
     pub fn name(self) -> &'static str {
         self.into()
+    }
+}
+
+/// What a caller needs to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// No scope: any caller with a client may do it.
+    AnyClient,
+    /// This scope.
+    Scope(Scope),
+}
+
+impl From<Scope> for Requirement {
+    fn from(scope: Scope) -> Self {
+        Self::Scope(scope)
     }
 }
 
@@ -79,9 +91,9 @@ impl Scopes {
         Self::parse(text).unwrap_or(Self::NONE)
     }
 
-    /// Whether the set contains a scope. It always contains `Any`.
+    /// Whether the set contains a scope.
     pub fn allow(self, scope: Scope) -> bool {
-        matches!(scope, Scope::Any) || self.0 & bit(scope) != 0
+        self.0 & bit(scope) != 0
     }
 
     /// The set without one scope.
@@ -123,11 +135,7 @@ mod tests {
     fn scopes_are_words_in_any_order_and_written_in_one() {
         let scopes = Scopes::parse(" identity chat:write  chat:read chat:write").unwrap();
         assert_eq!(scopes.to_string(), "chat:read chat:write identity");
-        assert!(
-            scopes.allow(Scope::ChatRead)
-                && scopes.allow(Scope::Any)
-                && !scopes.allow(Scope::SessionManage)
-        );
+        assert!(scopes.allow(Scope::ChatRead) && !scopes.allow(Scope::SessionManage));
         for bad in [
             "",
             "  ",

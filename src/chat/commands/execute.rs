@@ -31,7 +31,7 @@ impl Chat {
         slot: Option<WriteSlot>,
     ) -> Result<Answer> {
         let (caller, now) = (live.caller, arrival.now);
-        caller.require(request.verb.scope)?;
+        caller.require(request.verb.requires)?;
         let label = Label::of(&request);
         match request.command {
             Command::Pass { new, current } => {

@@ -40,7 +40,7 @@ use crate::{
         Request,
         params::{event_id, session_id},
     },
-    model::{ClientId, Event, EventId, Page, SERVER_NAME, Scope, Target, Timestamp},
+    model::{ClientId, Event, EventId, Page, Requirement, SERVER_NAME, Scope, Target, Timestamp},
     session::LiveClient,
     store::{WriteSlot, history::Part},
 };
@@ -148,7 +148,7 @@ pub async fn send(
     // The verb says which scope is needed.
     carry_out(
         &server,
-        caller.allowed(Scope::Any)?,
+        caller.allowed(Requirement::AnyClient)?,
         &address,
         Request::parse(message),
         lines,

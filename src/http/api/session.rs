@@ -27,7 +27,7 @@ use crate::{
         middleware::rate_limits,
         state::ServerState,
     },
-    model::{ClientView, Nick, Scope, SessionView, Snapshot, Timestamp},
+    model::{ClientView, Nick, Requirement, Scope, SessionView, Snapshot, Timestamp},
     session::Core,
     session::{self, AdmittedClient},
 };
@@ -199,7 +199,7 @@ async fn leave_all(server: &ServerState, headers: &HeaderMap) -> Result<()> {
 
 async fn leave(server: &ServerState, caller: Result<Authenticated>) -> Result<()> {
     let caller = caller?;
-    let live = caller.allowed(Scope::Any)?;
+    let live = caller.allowed(Requirement::AnyClient)?;
     server.core.logout(live, caller.now).await?;
     tracing::info!(client = %live.caller.client, "logged out");
     Ok(())

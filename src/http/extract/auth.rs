@@ -20,7 +20,7 @@ use crate::{
         middleware::csrf,
         state::ServerState,
     },
-    model::{Area, Scope, Timestamp},
+    model::{Area, Requirement, Scope, Timestamp},
     secret::SecretHash,
     session::{self, LiveClient, callers::Token},
 };
@@ -42,17 +42,15 @@ pub struct Authenticated {
 impl Authenticated {
     /// The live client that calls, if it may do this: a handler has no other way to learn whom it
     /// serves.
-    pub fn allowed(&self, needed: Scope) -> Result<&Arc<LiveClient>> {
-        // Without a client there is nothing to chat as, so the refusal names a scope of the chat.
-        let named = if needed == Scope::Any {
-            Scope::ChatRead
-        } else {
-            needed
+    pub fn allowed(&self, needed: impl Into<Requirement>) -> Result<&Arc<LiveClient>> {
+        let needed = needed.into();
+        let Some(live) = &self.live else {
+            return Err(Error::insufficient_scope(match needed {
+                // Without a client there is nothing to chat as.
+                Requirement::AnyClient => Scope::ChatRead,
+                Requirement::Scope(scope) => scope,
+            }));
         };
-        let live = self
-            .live
-            .as_ref()
-            .ok_or_else(|| Error::insufficient_scope(named))?;
         live.caller.require(needed)?;
         Ok(live)
     }

@@ -72,7 +72,6 @@ fn meaning(scope: Scope) -> &'static str {
         Scope::SessionManage => {
             "manage this session: change its nick and password, remove its devices, make keys, and end it"
         }
-        Scope::Any => "",
     }
 }
 

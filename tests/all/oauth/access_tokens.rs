@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rejoin::model::Requirement;
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
 
@@ -106,7 +107,10 @@ async fn every_command_asks_for_its_scope() {
         for (scope, program) in &programs {
             let answer = program.try_send(&format!("{} {params}", verb.name)).await;
             let refused = answer.is_err_and(|problem| problem.code == "insufficient_scope");
-            let allowed = verb.scope.name().is_empty() || verb.scope.name() == *scope;
+            let allowed = match verb.requires {
+                Requirement::AnyClient => true,
+                Requirement::Scope(needed) => needed.name() == *scope,
+            };
             assert_eq!(!refused, allowed, "{} with {scope}", verb.name);
         }
     }
