@@ -15,7 +15,7 @@ pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
     if scope == Scopes::NONE || !app.scope.covers(scope) {
         return Err(Error::new(
             Code::InvalidScope,
-            "this is more than the app may do, or nothing",
+            "the scope is empty, or exceeds what the app may be granted",
         ));
     }
     Ok(scope)

@@ -43,7 +43,7 @@ impl Wanted {
     fn client_type(&self) -> Result<ClientType> {
         match (self.public, self.resource_server) {
             (true, true) => Err(Error::malformed(
-                "a public app has no secret, and so nothing to introspect with",
+                "a public app cannot be a resource server, because it has no secret",
             )),
             (true, false) => Ok(ClientType::Public),
             (false, resource_server) => Ok(ClientType::Confidential {
@@ -101,7 +101,7 @@ pub async fn register(core: &Core, wanted: Wanted, now: Timestamp) -> Result<Iss
 fn check_redirect_uris(uris: &[RedirectUri]) -> Result<()> {
     if uris.len() > MAX_REDIRECT_URIS {
         return Err(Error::malformed(format!(
-            "an app has at most {MAX_REDIRECT_URIS} redirect URIs"
+            "an app can have at most {MAX_REDIRECT_URIS} redirect URIs"
         )));
     }
     match uris
@@ -137,7 +137,7 @@ pub async fn rotate(
     if overlap > MAX_OVERLAP {
         let days = MAX_OVERLAP.as_secs() / 86400;
         return Err(Error::malformed(format!(
-            "an overlap is at most {days} days"
+            "an overlap can be at most {days} days"
         )));
     }
     let secret = Secret::generate_as(Kind::Key)?;
@@ -148,11 +148,13 @@ pub async fn rotate(
             let app = live(tx, &client_id)?;
             if app.is_key() {
                 return Err(Error::malformed(
-                    "this is an API key: its session alone may speak by it, and rotate it",
+                    "this is an API key: only its session can rotate it",
                 ));
             }
             if app.is_public() {
-                return Err(Error::malformed("this app is public: it has no secret"));
+                return Err(Error::malformed(
+                    "this app is public, so it has no secret to rotate",
+                ));
             }
             app_secret::rotate(tx, app.id, hash, overlap, now, due)?;
             audit::record(tx, Action::AppRotated, &app.subject(), now)?;

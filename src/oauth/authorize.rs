@@ -87,7 +87,7 @@ pub async fn asking(
     let app = app.ok_or_else(|| {
         Error::new(
             Code::InvalidClient,
-            "no app with this client_id is registered here",
+            "no app with this client_id is registered on this server",
         )
     })?;
     let fitting = match &redirect_uri {
@@ -96,13 +96,13 @@ pub async fn asking(
             .iter()
             .find(|registered| registered.matches(given)),
         None if app.redirect_uris().len() > 1 => {
-            return Err(Error::malformed("the redirect_uri is missing"));
+            return Err(Error::malformed("the parameter redirect_uri is missing"));
         }
         None => app.redirect_uris().first(),
     };
     let registered = fitting
         .cloned()
-        .ok_or_else(|| Error::malformed("the redirect_uri is none of those registered"))?;
+        .ok_or_else(|| Error::malformed("the redirect_uri is not registered for this app"))?;
     Ok(Asking {
         app,
         registered,
@@ -213,7 +213,7 @@ pub async fn silently(
         let Some(grant) = given.into_iter().rfind(covering) else {
             return Err(Error::new(
                 Code::ConsentRequired,
-                "this session has not granted the app as much",
+                "the session has not granted the app everything that it asks for",
             ));
         };
         let code = request.code(caller, grant.res, Some(grant.id), due);
@@ -278,7 +278,7 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     if !app.has_code_flow() {
         return Err(Error::new(
             Code::UnauthorizedClient,
-            "this app has no redirect URI, and so not the code flow",
+            "this app has no redirect URI, so it cannot use the code flow",
         ));
     }
     let code = authorization_code::find(tx, by.code)?
@@ -370,7 +370,7 @@ pub fn require_challenge(challenge: &str) -> Result<()> {
         Ok(())
     } else {
         Err(Error::malformed(
-            "the code_challenge is not S256's: 43 characters of base64url",
+            "the code_challenge must be that of S256: 43 characters of base64url",
         ))
     }
 }

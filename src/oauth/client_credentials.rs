@@ -20,14 +20,14 @@ pub async fn issue(core: &Core, request: TokenRequest, scope: Option<Scopes>) ->
         if app.is_public() {
             return Err(Error::new(
                 Code::UnauthorizedClient,
-                "an app without a secret has nothing to prove itself with",
+                "a public app has no secret, so it cannot get tokens by client credentials",
             ));
         }
         let scope = scope.unwrap_or(app.scope);
         if !app.scope.covers(scope) {
             return Err(Error::new(
                 Code::InvalidScope,
-                "this is more than the app may do",
+                "the scope exceeds what the app may be granted",
             ));
         }
         let grant = own_grant(tx, app, mint)?;

@@ -4,7 +4,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{
-    Credentials,
+    Credentials, access_denied,
     approval::{self, Asked},
     authenticate, invalid_client, invalid_grant,
     tokens::{self, GRANT_LIFE, Issued, Mint, TokenRequest},
@@ -106,7 +106,7 @@ pub async fn authorize(core: &Core, request: DeviceRequest) -> Result<DeviceAuth
             });
         }
     }
-    Err(Error::internal("no user code was free"))
+    Err(Error::internal("no unused user code was found"))
 }
 
 fn require_flow(app: &App) -> Result<()> {
@@ -131,7 +131,10 @@ fn insert(
         return Err(invalid_client());
     }
     if device_code::count_pending(tx, new.app, new.address, due)? >= MAX_PENDING {
-        let detail = format!("{MAX_PENDING} codes for your address wait to be typed already");
+        let detail = format!(
+            "your address already has {MAX_PENDING} device codes that wait for a \
+                              user; try again when one expires"
+        );
         let first = device_code::first_pending(tx, new.app, new.address, due)?.unwrap_or(due);
         return Err(Error::retry(
             Code::Throttled,
@@ -270,7 +273,7 @@ fn decided_by(caller: Caller, app: &App) -> Subject {
 
 /// The refusal of a code that no undecided device shows.
 pub fn no_such_code() -> Error {
-    Error::new(Code::NotFound, "no device that waits shows this code")
+    Error::new(Code::NotFound, "no device is waiting with this code")
 }
 
 /// Issues tokens for an approved device code. A code works once. Fails with
@@ -289,10 +292,7 @@ fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<t
         .filter(|code| code.app == app.id)
         .ok_or_else(invalid_grant)?;
     match code.decision {
-        Some(Decision::Denied) => Err(Error::new(
-            Code::AccessDenied,
-            "whoever was asked has denied it",
-        )),
+        Some(Decision::Denied) => Err(access_denied()),
         _ if mint.due >= code.expires_at => Err(Error::new(
             Code::ExpiredToken,
             "the code was not approved in time",
@@ -330,9 +330,12 @@ fn poll(tx: &Write, code: &DeviceCode, presented: SecretHash, due: Timestamp) ->
     Ok(if too_early {
         Error::new(
             Code::SlowDown,
-            format!("wait {} seconds between two requests", interval.as_secs()),
+            format!(
+                "wait at least {} seconds between two requests",
+                interval.as_secs()
+            ),
         )
     } else {
-        Error::new(Code::AuthorizationPending, "nobody has decided yet")
+        Error::new(Code::AuthorizationPending, "the user has not decided yet")
     })
 }

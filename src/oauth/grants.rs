@@ -65,7 +65,7 @@ pub async fn withdraw(
         let none = || {
             Error::new(
                 Code::NotFound,
-                "this session has approved nothing for this app that waits",
+                "this session has no pending approval for this app",
             )
         };
         let app = app::by_client_id(tx, &client_id)?.ok_or_else(none)?;

@@ -108,7 +108,10 @@ pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
         .write_as(caller, Priority::Ordinary, move |tx| {
             require_still(tx, caller, &judged)?;
             if app::live_keys_of(tx, caller.session)?.len() >= MAX_KEYS {
-                let detail = format!("a session has at most {MAX_KEYS} keys: revoke one first");
+                let detail = format!(
+                    "a session can have at most {MAX_KEYS} API keys; revoke one \
+                                      first"
+                );
                 return Err(Error::new(Code::TooManyKeys, detail));
             }
             let created_by = creating_device(tx, caller)?;
@@ -128,7 +131,10 @@ pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
             tell(
                 tx,
                 caller,
-                format!("A new API key, {}, has the scope {}", new.name, new.scope),
+                format!(
+                    "The API key {} was created with the scope {}",
+                    new.name, new.scope
+                ),
                 now,
             )?;
             let key = app::insert_key(tx, &new, now)?;
@@ -180,7 +186,7 @@ pub async fn rename(
             tell(
                 tx,
                 caller,
-                format!("The API key {} is now called {name}", key.name),
+                format!("The API key {} was renamed to {name}", key.name),
                 now,
             )?;
             let by = Subject {
@@ -255,7 +261,7 @@ pub async fn rotate(
             tell(
                 tx,
                 caller,
-                format!("The API key {} has a new secret", key.name),
+                format!("The API key {} was given a new secret", key.name),
                 now,
             )?;
             with_secrets(tx, key)
@@ -322,12 +328,14 @@ fn require_cover(caller: Caller, scope: Scopes) -> Result<()> {
 /// Fails if `res` has no channel or too many, or if it contradicts the scope.
 fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
     if res.is_empty() || res.len() > MAX_RES {
-        let detail =
-            format!("res names 1 to {MAX_RES} channels; left out, it is all of the session's");
+        let detail = format!(
+            "`res` must name 1 to {MAX_RES} channels; leave it out to allow all channels of \
+                     the session"
+        );
         return Err(Error::malformed(detail));
     }
     if scope.allow(Scope::SessionManage) {
-        let detail = "a key that is confined to channels cannot manage the session";
+        let detail = "a key that is restricted to channels cannot have the scope session:manage";
         return Err(Error::new(Code::InvalidScope, detail));
     }
     Ok(())

@@ -154,7 +154,7 @@ fn known(tx: &Read, credentials: &Credentials) -> Result<Option<(App, Option<App
 pub fn invalid_client() -> Error {
     Error::new(
         Code::InvalidClient,
-        "there is no live app with this client_id and this secret",
+        "the client_id or the secret is wrong, or the app was removed",
     )
 }
 
@@ -163,6 +163,11 @@ pub fn invalid_client() -> Error {
 fn invalid_grant() -> Error {
     Error::new(
         Code::InvalidGrant,
-        "this is unknown, expired, used or revoked, or it is not this app's",
+        "this code or token is unknown, expired, used, revoked or issued to another app",
     )
+}
+
+/// The error `access_denied`: the user denied the app's request (RFC 6749 §4.1.2.1, RFC 8628 §3.5).
+pub fn access_denied() -> Error {
+    Error::new(Code::AccessDenied, "the user denied the request")
 }

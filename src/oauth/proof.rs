@@ -69,7 +69,8 @@ impl Proof {
             Holder::App(app) => Ok(*app),
             Holder::Public => Err(invalid_client()),
             Holder::User => {
-                let detail = "this takes an access token that the app has for itself, not one that a session gave it";
+                let detail = "introspection requires an access token of the app itself, not one \
+                              that a session granted";
                 Err(Error::new(Code::InvalidToken, detail))
             }
         }
@@ -82,7 +83,8 @@ impl Proof {
             Holder::App(app) if app.is_resource_server() => Ok(*app),
             _ => Err(Error::new(
                 Code::ResourceServerNeeded,
-                "this is for resource servers, by credentials or an access token of their own",
+                "only a resource server may follow the ends of grants, with its credentials or an \
+                 access token of its own",
             )),
         }
     }

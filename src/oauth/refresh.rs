@@ -90,7 +90,7 @@ impl Exchange<'_> {
         if !self.token.scope.covers(scope) {
             return Err(Error::new(
                 Code::InvalidScope,
-                "this is more than the refresh token stands for",
+                "the scope exceeds that of the refresh token",
             ));
         }
         match &self.token.exchanged {
@@ -122,7 +122,7 @@ impl Exchange<'_> {
         let pair = self
             .keys
             .pair(by, self.presented)
-            .ok_or_else(|| Error::internal("the key in use is missing"))?;
+            .ok_or_else(|| Error::internal("the current key is missing from the key file"))?;
         token::supersede(
             tx,
             self.hash,

@@ -54,9 +54,8 @@ impl RevocationFeed {
             .entry(app)
             .or_insert_with(|| Arc::new(Semaphore::new(MAX_STREAMS_PER_APP)));
         let place = places.clone().try_acquire_owned().map_err(|_| {
-            let detail = format!(
-                "this app has {MAX_STREAMS_PER_APP} streams open already: end one of them first"
-            );
+            let detail =
+                format!("this app already has {MAX_STREAMS_PER_APP} streams open; close one first");
             Error::retry(Code::Throttled, 5, detail)
         })?;
         Ok(Following {

@@ -245,7 +245,7 @@ impl Mint {
             announce_app(tx, session, &app.name, self.now)?;
         }
         grant::get(tx, id)?
-            .ok_or_else(|| Error::internal("a grant that was just made is not there"))
+            .ok_or_else(|| Error::internal("a grant that was just created is missing"))
     }
 
     /// Creates a grant. Its client, if it is to have one, follows in the same transaction.
@@ -388,7 +388,9 @@ pub async fn introspect(
     let found = core.store.read(move |tx| {
         let asking = by.introspects(tx, due)?;
         if named.is_some_and(|named| named != asking.client_id) {
-            return Err(Error::malformed("the access token is of another client_id"));
+            return Err(Error::malformed(
+                "the client_id is not that of the access token's app",
+            ));
         }
         let Some(token) = token::find(tx, presented)?.filter(|token| token.is_active(due)) else {
             return Ok(None);

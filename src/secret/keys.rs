@@ -154,7 +154,8 @@ impl KeyRing {
         keys.push(Key::generate(from)?);
         if keys.len() > MAX_KEYS {
             return Err(Error::malformed(format!(
-                "{MAX_KEYS} keys are still in use; rotate again in some days"
+                "the key file already has {MAX_KEYS} keys that are in use; rotate again in a few \
+                 days"
             )));
         }
         Ok(Self {

@@ -19,7 +19,10 @@ use crate::{
         pages::{consent, decision},
         state::ServerState,
     },
-    oauth::authorize::{self, Request},
+    oauth::{
+        self,
+        authorize::{self, Request},
+    },
     secret::Secret,
     session::LiveClient,
 };
@@ -182,7 +185,7 @@ pub async fn decide(
                     .map(|code| asked.back_with(&server, &code))
             }
             Ok(Some("deny")) => {
-                let denied = Error::new(Code::AccessDenied, "the session said no");
+                let denied = oauth::access_denied();
                 authorize::deny(&server.core, &live, request, &address.arrival(&server, now))
                     .await
                     .and(Err(denied))

@@ -64,13 +64,13 @@ impl KeyRing {
     pub fn parse(text: &str) -> Result<Self, String> {
         let damaged = || "is damaged".to_owned();
         let form = serde_json::from_str::<Value>(text)
-            .map_err(|_| "is damaged, or no key file".to_owned())?;
+            .map_err(|_| "is damaged, or is not a key file".to_owned())?;
         match form.get("rejoin_keys").and_then(Value::as_u64) {
             Some(format) if format == u64::from(FORMAT) => {}
             Some(format) if format > u64::from(FORMAT) => {
-                return Err("was made by a newer rejoin".into());
+                return Err("was written by a newer version of rejoin".into());
             }
-            _ => return Err("is no key file".into()),
+            _ => return Err("is not a key file".into()),
         }
         let mut file: File = serde_json::from_value(form).map_err(|_| damaged())?;
         let sum = std::mem::take(&mut file.checksum);

@@ -45,63 +45,63 @@ async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
         (
             "client_id",
             Some(bare.client_id.as_str()),
-            "none of those registered",
+            "not registered for this app",
         ),
         ("redirect_uri", None, "redirect_uri is missing"),
         (
             "redirect_uri",
             Some("https://app.example/done/"),
-            "none of those registered",
+            "not registered for this app",
         ),
         (
             "redirect_uri",
             Some("https://app.example:8443/done"),
-            "none of those registered",
+            "not registered for this app",
         ),
         (
             "redirect_uri",
             Some("https://app.example/DONE"),
-            "none of those registered",
+            "not registered for this app",
         ),
         (
             "redirect_uri",
             Some("https://APP.example/done"),
-            "none of those registered",
+            "not registered for this app",
         ),
         (
             "redirect_uri",
             Some("https://app.example/done#x"),
-            "none of those registered",
+            "not registered for this app",
         ),
         (
             "redirect_uri",
             Some("https://app.example/done?x"),
-            "none of those registered",
+            "not registered for this app",
         ),
         (
             "redirect_uri",
             Some("https://app.example@evil.example/done"),
-            "none of those registered",
+            "not registered for this app",
         ),
         (
             "redirect_uri",
             Some("http://app.example/done"),
-            "none of those registered",
+            "not registered for this app",
         ),
         (
             "redirect_uri",
             Some("http://127.0.0.1:80@evil.example/done"),
-            "none of those registered",
+            "not registered for this app",
         ),
         (
             "redirect_uri",
             Some("http://localhost/done"),
-            "none of those registered",
+            "not registered for this app",
         ),
         (
             "redirect_uri",
             Some("javascript:alert(1)"),
-            "none of those registered",
+            "not registered for this app",
         ),
     ] {
         let asking = with_param(&asking, name, value);

@@ -176,7 +176,7 @@ async fn a_request_of_our_own_or_of_a_program_is_answered_by_post_as_by_get() {
     )
     .await;
     assert!(
-        status == 400 && page.contains("none of those registered"),
+        status == 400 && page.contains("not registered for this app"),
         "{page}"
     );
     let plain = alice

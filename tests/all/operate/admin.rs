@@ -260,7 +260,10 @@ async fn what_an_app_cannot_be_is_refused_by_name_and_leaves_no_trace() {
     let uri = |uri: &'static str| add(&["--redirect-uri", uri]);
     for (args, why) in [
         (vec!["app", "add"], "required arguments were not provided"),
-        (vec!["app", "add", "--name", "  "], "a name is needed"),
+        (
+            vec!["app", "add", "--name", "  "],
+            "the name must not be empty",
+        ),
         (
             vec!["app", "add", "--name", &long],
             "the name is longer than 64 characters",
@@ -276,10 +279,10 @@ async fn what_an_app_cannot_be_is_refused_by_name_and_leaves_no_trace() {
         ),
         (
             add(&["--public", "--resource-server"]),
-            "a public app has no secret",
+            "because it has no secret",
         ),
         (add(&["--scope", "chat:read admin"]), "unknown scope"),
-        (add(&["--scope", ""]), "at least one scope"),
+        (add(&["--scope", ""]), "list of scopes is empty"),
         (
             uri("http://app.example/"),
             "\"http://app.example/\" is plain http",
@@ -287,7 +290,7 @@ async fn what_an_app_cannot_be_is_refused_by_name_and_leaves_no_trace() {
         (uri("https://app.example/#x"), "fragment"),
         (
             uri("javascript:alert(1)"),
-            "neither https, nor http on loopback",
+            "must use https, http on loopback",
         ),
         (
             add(&[

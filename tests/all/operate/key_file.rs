@@ -78,8 +78,18 @@ fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
         ("cut off", &good[..good.len() / 2], 0o600, "damaged"),
         ("empty", b"", 0o600, "damaged"),
         ("no text", &[0xff; 64], 0o600, "damaged"),
-        ("something else", b"{\"songs\": []}\n", 0o600, "no key file"),
-        ("of tomorrow", newer.as_bytes(), 0o600, "newer rejoin"),
+        (
+            "something else",
+            b"{\"songs\": []}\n",
+            0o600,
+            "is not a key file",
+        ),
+        (
+            "of tomorrow",
+            newer.as_bytes(),
+            0o600,
+            "newer version of rejoin",
+        ),
     ] {
         put(bytes, mode);
         let said = Process::refused(&database, &[]);
@@ -273,7 +283,7 @@ async fn what_a_rotation_cannot_do_is_refused_and_changes_nothing() {
     let process = Process::start(&database, &[]);
     let said = rotate(&["--keys", foreign]).await;
     assert!(
-        said.contains("running server's key file is") && said.contains("rejoin.db.keys"),
+        said.contains("running server uses the key file") && said.contains("rejoin.db.keys"),
         "{said}"
     );
     drop(process);
