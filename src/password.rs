@@ -208,7 +208,7 @@ fn busy(seconds: u64) -> Error {
     Error::retry(
         Code::Overloaded,
         seconds,
-        "too many passwords of your network are being checked; try again shortly",
+        "too many passwords from your network are being checked; try again shortly",
     )
 }
 
@@ -255,7 +255,8 @@ fn give_way() {
     if let Err(error) =
         rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS)
     {
-        tracing::warn!(%error, "passwords are hashed at ordinary priority");
+        tracing::warn!(%error, "the priority of password hashing cannot be lowered, so many logins \
+                                at once can slow the chat down");
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 /// Members removed in one transaction. Other writers get their turn between transactions.
 const BATCH: usize = 256;
 /// The reason in the KICKs when the operator ends a channel.
-const ENDED: &str = "the operator of the server ended this channel";
+const ENDED: &str = "the server's operator ended this channel";
 
 /// A channel as the operator sees it.
 #[derive(Clone, Debug)]

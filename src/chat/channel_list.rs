@@ -101,7 +101,9 @@ impl From {
     /// It fails with `malformed_request` if the text is too long.
     pub fn parse(after: &str) -> Result<Self> {
         if after.len() > PLACE {
-            return Err(Error::malformed(format!("after has at most {PLACE} bytes")));
+            return Err(Error::malformed(format!(
+                "`after` must have at most {PLACE} bytes"
+            )));
         }
         let smaller = after
             .split_once(',')

@@ -133,7 +133,8 @@ impl Core {
             // A full disk is logged elsewhere already.
             Err(error) if error.is_want_of_room() => {}
             Err(error) => {
-                tracing::warn!(%error, %client, "that a client has its secret could not be written down")
+                tracing::warn!(%error, %client, "could not record that a client has used its new \
+                                                 secret; the next request tries again")
             }
         }
     }
@@ -150,7 +151,8 @@ impl Core {
             Ok(()) => token.settle(),
             Err(error) if error.is_want_of_room() => {}
             Err(error) => {
-                tracing::warn!(%error, grant = %token.grant, "a token's first use could not be written down")
+                tracing::warn!(%error, grant = %token.grant, "could not record the first use of a \
+                                                              token; the next request tries again")
             }
         }
     }
@@ -160,7 +162,7 @@ impl Core {
 pub fn unauthenticated() -> Error {
     Error::new(
         Code::Unauthenticated,
-        "there is no session here yet: pick a nick, or log in",
+        "this request has no valid cookie or access token: create a session, or log in",
     )
 }
 

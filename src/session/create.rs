@@ -78,7 +78,10 @@ fn require_room(tx: &Read, network: Network, max: i64) -> Result<()> {
     for network in network.and_wider() {
         let max = max.saturating_mul(network.width().factor().into());
         if session::count_from(tx, network, max)? >= max {
-            let detail = format!("there are {max} sessions from your network already ({network})");
+            let detail = format!(
+                "your network ({network}) already has {max} sessions, which is the \
+                                  limit"
+            );
             return Err(Error::new(Code::TooManySessions, detail));
         }
     }

@@ -64,7 +64,7 @@ impl Core {
                     .ok_or_else(no_such_client)?;
                 if device.name != name {
                     client::rename(tx, id, &name)?;
-                    let text = format!("The device {} is now called {name}.", device.name);
+                    let text = format!("The device {} was renamed to {name}.", device.name);
                     notice(tx, &session::get(tx, caller.session)?, text, None, now)?;
                 }
                 Ok(ClientView {

@@ -65,20 +65,18 @@ fn warning(
     let end = expires_at.to_string();
     let end = end[..16].replace('T', " ");
     let last = if alone {
-        " It is the last device here, so this session ends with it."
+        " It is the last device of this session, so the session ends with it."
     } else {
         ""
     };
     let remedy = match (by_cookie, &session.password_hash) {
-        (false, _) => "To keep it, let the app in again before that.",
+        (false, _) => "To keep it, let the app in again before then.",
         (true, Some(_)) => {
-            "To keep it, log in on it again before that, with your nick and password."
+            "To keep it, log in on it again before then, with your nick and password."
         }
-        (true, None) => "To keep it, set a password and log in on it again before that.",
+        (true, None) => "To keep it, set a password and log in on it again before then.",
     };
-    format!(
-        "{name} will be signed out on {end} UTC, because its time here is over then.{last} {remedy}"
-    )
+    format!("{name} will be logged out on {end} UTC, when its lifetime ends.{last} {remedy}")
 }
 
 #[cfg(test)]
@@ -104,7 +102,7 @@ mod tests {
         };
         let text = warning(&session(None), &ending(true), true);
         assert!(
-            text.starts_with("laptop will be signed out on 2026-11-21 03:04 UTC"),
+            text.starts_with("laptop will be logged out on 2026-11-21 03:04 UTC"),
             "{text}"
         );
         assert!(

@@ -59,7 +59,7 @@ impl Core {
         }
         if self.keys.file.is_some() {
             return Err(Error::malformed(
-                "a server runs with other keys: stop it first",
+                "the running server uses other keys: stop it first",
             ));
         }
         self.store

@@ -273,7 +273,8 @@ fn admit(
         .map(|client| client.id);
     if others.len() >= max && replaced.is_none() {
         let detail = format!(
-            "a session has at most {max} clients: choose one to remove and log in with its id as replace"
+            "the session already has {max} clients: choose one to remove, and log in with its id as \
+             `replace`"
         );
         // The caller is no device of the session yet, and is shown no addresses.
         let others = others
@@ -319,7 +320,7 @@ pub fn admit_granted(
 
 /// Tells the session's devices that an app was let in. The app is no device itself.
 pub fn announce_app(tx: &Write, session: SessionId, name: &str, now: Timestamp) -> Result<()> {
-    let text = format!("An app was let in, to know who you are: {name}.");
+    let text = format!("An app was let in that can see who you are: {name}.");
     notice(tx, &session::get(tx, session)?, text, None, now).map(drop)
 }
 
@@ -334,8 +335,9 @@ pub fn tell_of_theft(
 ) -> Result<()> {
     let family = AddressFamily::of(address).name();
     let text = format!(
-        "Somebody else may have had access through the app {name}: what it signs in with was used a second time, from an \
-         {family} address. That access is ended; let the app in again if you still want it."
+        "Someone else may have had access to this session through the app {name}: its code or token \
+         was used a second time, from an {family} address. That access was revoked. Let the app in \
+         again if you still want it."
     );
     notice(tx, &session::get(tx, session)?, text, None, now).map(drop)
 }
@@ -346,7 +348,7 @@ pub fn require_place(tx: &Read, session: SessionId, coming: usize, max: usize) -
     if client::live_of(tx, session)?.len() + coming < max {
         return Ok(());
     }
-    let detail = format!("the session has {max} clients already: one of them has to leave first");
+    let detail = format!("the session already has {max} clients: one must leave first");
     Err(Error::new(Code::TooManyClients, detail))
 }
 
@@ -368,6 +370,6 @@ fn announce(
 pub fn already_in_session() -> Error {
     Error::new(
         Code::AlreadyInSession,
-        "this browser is in a session already: quit it or log out first",
+        "this browser already has a session: log out of it first",
     )
 }

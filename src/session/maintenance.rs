@@ -213,7 +213,7 @@ impl Core {
     /// interrupted.
     pub async fn close(&self, deadline: Instant) {
         if let Err(error) = self.write_down_use().await {
-            tracing::error!(%error, "the clients' use could not be written down");
+            tracing::error!(%error, "could not save when clients were last used");
         }
         self.store.close(deadline).await;
     }

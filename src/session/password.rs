@@ -37,7 +37,7 @@ impl Core {
             let needed = || {
                 Error::new(
                     Code::PasswordRequired,
-                    "this needs the session's password, as `password`",
+                    "this request requires the session's password, as `password`",
                 )
             };
             let given = given.ok_or_else(needed)?;
@@ -46,10 +46,7 @@ impl Core {
                 .await?
                 == Verdict::Wrong
             {
-                return Err(Error::new(
-                    Code::PasswordMismatch,
-                    "this is not the session's password",
-                ));
+                return Err(Error::new(Code::PasswordMismatch, "the password is wrong"));
             }
         }
         Ok(stored)
@@ -70,19 +67,20 @@ impl Core {
         arrival: &Arrival,
     ) -> Result<HashedPassword> {
         if stored.is_none() && current.is_some() {
-            let detail = "no password is set yet, so there is no current one to give; a password with spaces is one \
-                          parameter, PASS :like this";
+            let detail = "the session has no password yet, so PASS takes one parameter. Write a \
+                          password with spaces as one parameter: PASS :like this";
             return Err(Error::malformed(detail));
         }
         let new = new.accepted(&self.names_of(nick))?;
         if let Some(stored) = stored {
             let Some(current) = current else {
-                let detail = "a password is set: give the current one too, PASS <new> <current>";
+                let detail = "the session has a password, so the current one is required too: PASS \
+                              <new> <current>";
                 return Err(Error::new(Code::PasswordRequired, detail));
             };
             let guessed = self.guess_password(caller, current, Some(stored.clone()), arrival);
             if guessed.await? == Verdict::Wrong {
-                let detail = "this is not the current password";
+                let detail = "the current password is wrong";
                 return Err(Error::new(Code::PasswordMismatch, detail));
             }
         } else {
@@ -118,7 +116,7 @@ pub(crate) fn changing() -> Error {
     Error::retry(
         Code::Overloaded,
         1,
-        "the password is being changed elsewhere at this moment",
+        "another request is changing the password at the moment; try again",
     )
 }
 

@@ -43,7 +43,7 @@ impl Core {
             .record_refusal(Action::Throttled(limit), subject, arrival)
             .await
         {
-            tracing::error!(%error, "that a limit was reached could not be recorded");
+            tracing::error!(%error, "could not record in the audit log that a limit was reached");
         }
     }
 
@@ -145,7 +145,7 @@ impl Core {
                 line,
                 of,
                 count,
-                "not logged one by one within the last hour"
+                "this many lines were left out within the last hour"
             );
         }
         if audited.is_empty() && refreshed.is_empty() {

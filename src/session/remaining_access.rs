@@ -40,8 +40,7 @@ impl Display for Remains {
             1 => Some(format!("1 {what}")),
             _ => Some(format!("{count} {what}s")),
         };
-        let apps =
-            counted(self.apps, "app").map(|apps| format!("{apps} that may know who you are"));
+        let apps = counted(self.apps, "app").map(|apps| format!("{apps} that can see who you are"));
         let what = [counted(self.keys, "API key"), apps]
             .into_iter()
             .flatten()
@@ -49,7 +48,8 @@ impl Display for Remains {
             .join(" and ");
         write!(
             f,
-            "Still in place: {what}. Revoke what you do not need (DELETE /api/v1/keys ends all keys)."
+            "Still valid: {what}. Revoke what you do not need (DELETE /api/v1/keys revokes all \
+             keys)."
         )
     }
 }

@@ -78,9 +78,9 @@ pub fn restore(
 fn tell(tx: &Write, as_of: Timestamp, now: Timestamp) -> Result<()> {
     for_each_session(tx, |session| {
         let text = format!(
-            "This server was restored from a backup of {as_of}. What happened after that is lost: devices that were removed, \
-             keys that were revoked and passwords that were changed since then are valid again as they were. Look through \
-             your devices and keys."
+            "This server was restored from a backup of {as_of}. Everything after that time is lost. \
+             Devices that were removed, keys that were revoked and passwords that were changed \
+             since then are valid again. Check your devices and keys."
         );
         notice(tx, session, text, None, now).map(drop)
     })

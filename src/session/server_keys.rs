@@ -46,7 +46,7 @@ impl ServerKeys {
             return Ok(());
         }
         Err(Error::malformed(format!(
-            "the running server's key file is {}: name that by --keys",
+            "the running server uses the key file {}: name that file with --keys",
             own.display()
         )))
     }

@@ -42,7 +42,7 @@ pub fn join(
     }
     if membership::channels_of(act.tx, me)?.len() >= act.limits.max_channels {
         let detail = format!(
-            "a session is on at most {} channels",
+            "a session can be on at most {} channels; leave one first",
             act.limits.max_channels
         );
         return Err(Error::new(Code::TooManyChannels, detail).about(name));
@@ -80,7 +80,8 @@ fn make(act: &CommandContext, name: &ChannelName, lookalikes: &Lookalikes) -> Re
     name.check_new()?;
     if lookalikes.has_one_of(act.tx, name)? {
         // The answer does not say which channel, because that one may be hidden.
-        let detail = "this name looks like the name of another channel";
+        let detail = "this name looks too much like the name of another channel; choose a different \
+                      one";
         return Err(Error::new(Code::ChannelNameConfusable, detail).about(name));
     }
     let mut modes = Modes::new();
@@ -103,13 +104,16 @@ fn admit(act: &CommandContext, channel: &Channel, key: Option<&str>, held: &Held
     if channel.modes.key.is_some() && channel.modes.key.as_deref() != key {
         return refuse(
             Code::BadChannelKey,
-            "this channel wants a key, and this is not it",
+            "this channel has a key, and the key is missing or wrong",
         );
     }
     if channel.modes.has(Flag::InviteOnly)
         && !invite::is_pending(act.tx, channel.id, act.caller.session)?
     {
-        return refuse(Code::InviteOnlyChannel, "this channel is by invitation");
+        return refuse(
+            Code::InviteOnlyChannel,
+            "this channel can be joined only by invitation",
+        );
     }
     if let Some(limit) = channel.modes.limit
         && membership::count(act.tx, channel.id)? >= i64::from(limit)
@@ -199,7 +203,7 @@ pub fn invite(act: &mut CommandContext, nick: &Nick, name: &ChannelName) -> Resu
         return Err(chanop_needed(&channel));
     }
     if membership::get(act.tx, channel.id, guest.id)?.is_some() {
-        let detail = format!("{} is on {} already", guest.nick, channel.name);
+        let detail = format!("{} is already on {}", guest.nick, channel.name);
         return Err(Error::new(Code::UserOnChannel, detail)
             .about(&guest.nick)
             .about(&channel.name));

@@ -191,7 +191,8 @@ fn incomplete(answer: Answer) -> Answer {
             &[&nobody, channel, &"End of /NAMES list"],
         ));
     }
-    let text = "The channels were joined; ask with NAMES who is on them";
+    let text = "You joined the channels, but their members did not fit into this answer. Use NAMES \
+                to list them";
     replies.push(Reply::command(
         ERR_TOOMANYMATCHES,
         &[&nobody, &"JOIN", &nobody, &text],

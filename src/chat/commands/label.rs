@@ -92,7 +92,7 @@ fn write(answer: &Answer) -> Result<String> {
 }
 
 fn read(column: &str) -> Result<Answer> {
-    let broken = || Error::internal("a kept answer cannot be read");
+    let broken = || Error::internal("the stored answer of a labelled command cannot be read");
     let mut texts = texts::split(column);
     let mut answer = Answer::default();
     // Channel names contain no space.

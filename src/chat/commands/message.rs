@@ -39,7 +39,7 @@ pub fn send(
             let other = act.visibility.correspondent(nick)?;
             if to.is_some_and(|to| to != other.id) {
                 return Err(
-                    Error::new(Code::NickReassigned, "somebody else has this nick by now")
+                    Error::new(Code::NickReassigned, "another session has this nick now")
                         .about(&other.nick),
                 );
             }

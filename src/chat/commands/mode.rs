@@ -116,7 +116,7 @@ fn apply(
 /// has to make another member op first.
 fn last_op(nick: &Nick, channel: &Channel) -> Error {
     let detail =
-        format!("{nick} is the channel's last operator: make somebody else operator first");
+        format!("{nick} is the channel's last operator: make another member operator first");
     Error::new(Code::ChanopNeeded, detail).about(&channel.name)
 }
 
@@ -127,7 +127,7 @@ fn add_ban(act: &CommandContext, channel: &Channel, mask: Mask) -> Result<Option
             .iter()
             .any(|ban| ban.mask.mask.folded() == mask.folded())
     {
-        let detail = format!("a channel has at most {MAX_BANS} bans");
+        let detail = format!("a channel can have at most {MAX_BANS} bans; remove one first");
         return Err(Error::new(Code::BanListFull, detail)
             .about(&channel.name)
             .about('b'));

@@ -80,13 +80,13 @@ pub fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Ve
     if nick.folded() != me.nick.folded() {
         return Err(Error::new(
             Code::UsersDontMatch,
-            "cannot show or change modes for other users",
+            "you cannot see or change the modes of another user",
         ));
     }
     match changes {
         Some(_) => Err(Error::new(
             Code::UnknownUserMode,
-            "there are no user modes here",
+            "this server has no user modes",
         )),
         None => Ok(vec![reply(me, RPL_UMODEIS, &[&"+"])]),
     }

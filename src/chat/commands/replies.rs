@@ -88,7 +88,7 @@ impl<'a> Replies<'a> {
                 &[
                     &verb,
                     about,
-                    &"This answer is not complete: there is more than it holds",
+                    &"This answer is incomplete, because the whole would be too long",
                 ],
             );
         }

@@ -26,7 +26,7 @@ pub fn change(act: &mut CommandContext, mask: Mask, on: bool) -> Result<()> {
                 .any(|known| known.mask.folded() == mask.folded())
         {
             let detail =
-                format!("your silence list is full: a session has at most {MAX_MASKS} masks");
+                format!("a session can have at most {MAX_MASKS} silence masks; remove one first");
             return Err(Error::new(Code::SilenceListFull, detail).about(mask.as_str()));
         }
         silence::add(act.tx, me, &act.visibility.mask(mask.clone())?)?

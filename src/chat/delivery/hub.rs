@@ -152,9 +152,8 @@ impl Hub {
             .count()
             >= HELD
         {
-            let detail = format!(
-                "this client has {HELD} polls and streams open already: end one of them first"
-            );
+            let detail =
+                format!("this client already has {HELD} polls and streams open; close one first");
             return Err(Error::retry(Code::Throttled, 5, detail));
         }
         let connection = Arc::new(Connection {

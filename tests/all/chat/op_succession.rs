@@ -308,7 +308,7 @@ async fn the_operator_gives_op_and_ends_a_channel() {
         chat.end_channel(rust.clone(), server.now()).await.unwrap(),
         2
     );
-    let why = "the operator of the server ended this channel";
+    let why = "the server's operator ended this channel";
     let told = |who: &str| format!("rejoin.server KICK #rust {who} {why}");
     assert_eq!(
         alice.queue().await.iter().map(line).collect::<Vec<_>>(),

@@ -117,7 +117,7 @@ async fn a_key_that_manages_the_session_gets_a_new_secret_by_the_password() {
         page.press("[data-panel=apps]").await;
         page.click("#apps [aria-label='Rotate deploy-bot']").await;
         page.types("#current-password", "something else\n").await;
-        page.says("#ask-error", "not the session's password").await;
+        page.says("#ask-error", "password is wrong").await;
         page.run(
             "document.querySelector('#current-password').value = ''",
             vec![],

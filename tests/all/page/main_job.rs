@@ -213,7 +213,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
         .await;
     alice.click("#password .primary").await;
     alice
-        .says("#password-error", "not the current password")
+        .says("#password-error", "current password is wrong")
         .await;
     alice
         .run(

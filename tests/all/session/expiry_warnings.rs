@@ -9,7 +9,7 @@ use crate::support::{Device, FLAGS, TestServer, params, until};
 const PASSWORD: &str = "correct horse battery";
 const DAY: Duration = Duration::from_hours(24);
 
-/// What a device was told of devices that will be signed out.
+/// What a device was told of devices that will be logged out.
 async fn warnings(device: &Device) -> Vec<String> {
     let queue = device.queue().await;
     let notices = queue
@@ -17,7 +17,7 @@ async fn warnings(device: &Device) -> Vec<String> {
         .filter(|message| message["command"] == "NOTICE");
     let texts = notices.map(|notice| params(notice)[1].to_owned());
     texts
-        .filter(|text| text.contains("signed out on"))
+        .filter(|text| text.contains("logged out on"))
         .collect()
 }
 
@@ -57,7 +57,7 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
     for device in [&alice, &phone] {
         let text = warned(device, 1).await.remove(0);
         assert!(
-            text.starts_with("unnamed client will be signed out on 2027-05-17 "),
+            text.starts_with("unnamed client will be logged out on 2027-05-17 "),
             "{text}"
         );
         assert!(
@@ -88,7 +88,7 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
     server.advance(DAY * 30);
     let text = warned(&renewed, 3).await.remove(2);
     assert!(
-        text.contains("It is the last device here, so this session ends with it."),
+        text.contains("It is the last device of this session, so the session ends with it."),
         "{text}"
     );
 }
